@@ -1,0 +1,36 @@
+"""cnngrad: the gradients of a convolution layer, with their working.
+
+The five public names load on first use, so that `cnngrad --version` needs no NumPy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnngrad.conv import backward, forward
+    from cnngrad.derivation import derive
+    from cnngrad.errors import CnngradError
+    from cnngrad.gradcheck import check
+
+__all__ = ["CnngradError", "backward", "check", "derive", "forward"]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CnngradError": "errors",
+    "backward": "conv",
+    "check": "gradcheck",
+    "derive": "derivation",
+    "forward": "conv",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'cnngrad' has no attribute {name!r}")
+    value = getattr(import_module(f"cnngrad.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,129 @@
+"""Which numbers a tensor may hold: dtypes, finiteness, and exact integer sums.
+
+Integers are computed as int64 and every integer result is exact; float32 and float64 stay what they are;
+float16 is computed in float32 and given back as float16.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cnngrad.errors import CnngradError
+
+__all__ = [
+    "INT64_MAX",
+    "Array",
+    "DType",
+    "as_tensor",
+    "at",
+    "check_finite",
+    "check_result",
+    "common_dtype",
+    "exact_dtype",
+    "largest_magnitude",
+    "working_dtype",
+]
+
+Array = npt.NDArray[Any]
+DType = np.dtype[Any]
+
+INT64_MAX = 2**63 - 1
+_EXACT_IN_FLOAT64 = 2**53
+_FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+_ACCEPTED = "integers, float16, float32 or float64"
+
+
+def as_tensor(name: str, value: npt.ArrayLike) -> Array:
+    """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; never modified.
+
+    Args:
+        name: what to call it in an error, e.g. `"X"`.
+        value: an array or nested lists of numbers.
+
+    Raises:
+        CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError) as error:
+        raise CnngradError(f"{name} is not an array of numbers: {error}") from None
+    dtype = array.dtype.newbyteorder("=")
+    if dtype.kind in "iu":
+        if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
+            raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
+        return array.astype(np.int64, copy=False)
+    if dtype not in _FLOATS:
+        raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
+    array = array.astype(dtype, copy=False)
+    check_finite(name, array)
+    return array
+
+
+def check_finite(name: str, array: Array) -> None:
+    """Raise a CnngradError that names the first NaN or infinite element of `array`."""
+    if array.dtype.kind == "f" and not _surely_finite(array):
+        for index in np.argwhere(~np.isfinite(array))[:1]:
+            place = at(name, index.tolist())
+            raise CnngradError(f"{place} is {array[tuple(index)]}: every number must be finite")
+
+
+def at(name: str, index: Sequence[int]) -> str:
+    """The name of one element in a message, counted from 1: `at("X", (1, 2))` is `X[2][3]`."""
+    return name + "".join(f"[{i + 1}]" for i in index)
+
+
+def common_dtype(*arrays: Array | None) -> DType:
+    """The dtype of a result: the widest float among the arrays, int64 where all hold integers."""
+    floats = [a.dtype for a in arrays if a is not None and a.dtype.kind == "f"]
+    return np.result_type(*floats) if floats else np.dtype(np.int64)
+
+
+def working_dtype(dtype: DType) -> DType:
+    """The dtype to compute in for a result of `dtype`."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
+    """The dtype in which integer sums stay exact: float64 (BLAS) up to 2**53, else int64.
+
+    Args:
+        name: the result's name, for the error.
+        largest: a quick bound on every sum's magnitude.
+        exact: computes a tighter bound; called only where the quick one is beyond int64.
+
+    Raises:
+        CnngradError: the sums may pass int64's largest integer.
+    """
+    if largest > INT64_MAX:
+        largest = exact()
+    if largest > INT64_MAX:
+        raise CnngradError(
+            f"{name} may reach {largest:.3g} in magnitude, beyond int64's {INT64_MAX} (2**63 - 1), so it can't be "
+            f"exact: use smaller integers, or decimals (1.0 for 1) to compute in float64"
+        )
+    return np.dtype(np.float64 if largest <= _EXACT_IN_FLOAT64 else np.int64)
+
+
+def largest_magnitude(array: Array) -> int:
+    """The largest |element| of an integer array, as a Python integer (so that -2**63 does not wrap)."""
+    return max(-int(array.min()), int(array.max())) if array.size else 0
+
+
+def check_result(name: str, array: Array) -> None:
+    """Raise a CnngradError where finite inputs gave a result too large for its dtype."""
+    if array.dtype.kind == "f" and not _surely_finite(array):
+        for index in np.argwhere(~np.isfinite(array))[:1]:
+            raise CnngradError(
+                f"{at(name, index.tolist())} is too large for {array.dtype}: use smaller numbers"
+                + ("" if array.dtype == np.float64 else " or float64")
+            )
+
+
+def _surely_finite(array: Array) -> bool:
+    """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
+    flat = array.ravel(order="K") if array.flags.forc else array.ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.isfinite(np.dot(flat, flat)) or bool(np.isfinite(array).all())

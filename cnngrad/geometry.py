@@ -1,0 +1,491 @@
+"""The one relation: input position = stride*i + dilation*u - padding; and the shapes that follow from it.
+
+An output position i, a filter position u and an input position h belong together exactly where the relation
+holds. Which terms make an output, a filter gradient, an input gradient, a picture or a colour is asked here
+and nowhere else. All positions count from 0; names shown to people count from 1.
+"""
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, SupportsIndex
+
+from cnngrad.errors import CnngradError
+
+__all__ = ["Axis", "Layer", "Padding", "PerAxis", "make_layer"]
+
+PerAxis = SupportsIndex | Sequence[SupportsIndex]
+Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
+Shape = tuple[int, ...]
+
+PADDING_WORDS = ("valid", "same", "same-lower", "full")
+_AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One spatial axis of a layer.
+
+    Attributes:
+        size: H, the input's size.
+        kernel: k, the filter's size.
+        stride: s, the step of the window from one output to the next.
+        dilation: d, the step from one filter element to the next; 1 = none.
+        before: p, zeros in front of the input.
+        after: zeros behind the input.
+        flip: the filter is rotated before it slides (true convolution).
+    """
+
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
+    flip: bool = False
+
+    @property
+    def step(self) -> int:
+        """How far the input position moves when u grows by one: d, or -d with `flip`."""
+        return -self.dilation if self.flip else self.dilation
+
+    @property
+    def origin(self) -> int:
+        """The input position of i = 0, u = 0: -p, or d*(k-1) - p with `flip`."""
+        return (self.span - 1 if self.flip else 0) - self.before
+
+    def position(self, i: int, u: int) -> int:
+        """The input position that output i reads through filter element u; outside 0..size-1 it is padding.
+
+        >>> Axis(size=5, kernel=3, stride=2, before=1).position(i=1, u=0)
+        1
+        """
+        return self.stride * i + self.step * u + self.origin
+
+    @property
+    def span(self) -> int:
+        """The width of a window on the input: d*(k-1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The input's size with its padding."""
+        return self.before + self.size + self.after
+
+    @property
+    def out(self) -> int:
+        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1.
+
+        >>> Axis(size=5, kernel=2, stride=2).out
+        2
+        """
+        return (self.padded - self.span) // self.stride + 1
+
+    @property
+    def leftover(self) -> int:
+        """Positions at the end of the padded input that no window reaches since the stride does not divide."""
+        return (self.padded - self.span) % self.stride
+
+    def inside(self, position: int) -> bool:
+        """Whether a position is an element of the input, not padding."""
+        return 0 <= position < self.size
+
+    def taps_of_output(self, i: int) -> list[tuple[int, int]]:
+        """(u, position) for every filter element u under which output i reads a real input element."""
+        return [(u, h) for u in range(self.kernel) if self.inside(h := self.position(i, u))]
+
+    def outputs_of_tap(self, u: int) -> list[tuple[int, int]]:
+        """(i, position) for every output i that reads a real input element through filter element u."""
+        first = self.position(0, u)
+        low = max(0, -(first // self.stride))
+        high = min(self.out, (self.size - 1 - first) // self.stride + 1)
+        return [(i, self.position(i, u)) for i in range(low, high)]
+
+    def uses_of_input(self, position: int) -> list[tuple[int, int]]:
+        """(i, u), i ascending, for every window that holds the input element at `position`.
+
+        >>> Axis(size=3, kernel=2).uses_of_input(1)
+        [(0, 1), (1, 0)]
+        """
+        uses = []
+        for u in range(self.kernel):
+            i, rest = divmod(position - self.position(0, u), self.stride)
+            if rest == 0 and 0 <= i < self.out:
+                uses.append((i, u))
+        return sorted(uses)
+
+    @cached_property
+    def unreached(self) -> tuple[int, ...]:
+        """The input positions that no window reads, so that their gradient is exactly zero."""
+        return tuple(h for h in range(self.size) if not self.uses_of_input(h))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution layer's sizes, and the layout in which its user writes the arrays.
+
+    Attributes:
+        axes: the spatial axes, slowest first.
+        batch: N, the number of samples (1 where X has no batch axis).
+        channels: C, the input channels (1 where X has no channel axis).
+        filters: F, the number of filters, which is the number of output channels.
+        groups: g; filter f reads the C/g channels of its group only.
+        x_lead: how many axes X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
+        w_lead: the same for W: 0, 1 (channel) or 2 (filter, channel).
+        has_bias: whether the layer adds b.
+    """
+
+    axes: tuple[Axis, ...]
+    batch: int
+    channels: int
+    filters: int
+    groups: int
+    x_lead: int
+    w_lead: int
+    has_bias: bool = False
+
+    @property
+    def dims(self) -> int:
+        """The number of spatial axes."""
+        return len(self.axes)
+
+    @property
+    def flip(self) -> bool:
+        """Whether W is rotated before it slides."""
+        return self.axes[0].flip
+
+    @property
+    def size(self) -> Shape:
+        """The spatial shape of X."""
+        return tuple(a.size for a in self.axes)
+
+    @property
+    def kernel(self) -> Shape:
+        """The spatial shape of W."""
+        return tuple(a.kernel for a in self.axes)
+
+    @cached_property
+    def out(self) -> Shape:
+        """The spatial shape of O."""
+        return tuple(a.out for a in self.axes)
+
+    @property
+    def group_channels(self) -> int:
+        """C/g, the channels that one filter reads."""
+        return self.channels // self.groups
+
+    @property
+    def group_filters(self) -> int:
+        """F/g, the filters of one group."""
+        return self.filters // self.groups
+
+    @property
+    def o_lead(self) -> int:
+        """How many axes O has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel)."""
+        return self.x_lead if self.w_lead == 2 else 0
+
+    @cached_property
+    def canonical(self) -> dict[str, Shape]:
+        """The shapes inside the program: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,)."""
+        return {
+            "X": (self.batch, self.channels, *self.size),
+            "W": (self.filters, self.group_channels, *self.kernel),
+            "O": (self.batch, self.filters, *self.out),
+            "b": (self.filters,),
+        }
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes as the user writes them."""
+        canonical = self.canonical
+        return {
+            "X": canonical["X"][2 - self.x_lead :],
+            "W": canonical["W"][2 - self.w_lead :],
+            "O": canonical["O"][2 - self.o_lead :],
+            "b": canonical["b"] if self.w_lead == 2 else (),
+        }
+
+    def describe(self) -> str:
+        """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
+
+        >>> make_layer((3, 3), (2, 2)).describe()
+        'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
+        """
+        shapes = self.shapes
+        arrays = ["X", "W", "b"] if self.has_bias and self.w_lead == 2 else ["X", "W"]
+        parts = [f"{name} {'×'.join(map(str, shapes[name]))}" for name in arrays]
+        if self.has_bias and self.w_lead < 2:
+            parts.append("b")
+        return " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes['O']))}"
+
+    def settings(self) -> list[str]:
+        """Stride and padding, and the other options where they differ from their default, in words."""
+        words = [f"stride {_per_axis([a.stride for a in self.axes])}"]
+        words.append(f"padding {_padding_word([(a.before, a.after) for a in self.axes])}")
+        if any(a.dilation > 1 for a in self.axes):
+            words.append(f"dilation {_per_axis([a.dilation for a in self.axes])}")
+        if self.groups > 1:
+            words.append(f"groups {self.groups}")
+        if self.flip:
+            words.append("flip")
+        return words
+
+    def given(self) -> str:
+        """The layer in an error's words: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
+        return f"X {self.shapes['X']} with W {self.shapes['W']}, {', '.join(self.settings())}"
+
+    def check_dedo(self, shape: Shape) -> None:
+        """Raise a CnngradError unless `shape` is O's."""
+        if shape != self.shapes["O"]:
+            raise CnngradError(
+                f"dEdO has shape {shape}, but {self.given()} gives O {self.shapes['O']}: dEdO must have O's shape"
+            )
+
+    def check_bias(self, shape: Shape) -> None:
+        """Raise a CnngradError unless b has one number per filter (for one filter without axis also a scalar)."""
+        accepted = [(self.filters,)] if self.w_lead == 2 else [(), (1,)]
+        if shape not in accepted:
+            one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
+            raise CnngradError(
+                f"b has shape {shape}, but W {self.shapes['W']} has {_count(self.filters, 'filter')}: "
+                f"b must have {one}, shape {' or '.join(map(str, accepted))}"
+            )
+
+
+def make_layer(
+    x_shape: Shape,
+    w_shape: Shape,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+    has_bias: bool = False,
+) -> Layer:
+    """The layer that X and W of these shapes make.
+
+    Args:
+        x_shape: X's shape as its user writes it: (*S), (C, *S) or (N, C, *S).
+        w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K).
+        stride: s, one integer or one per axis.
+        padding: p, one integer, one per axis, a (before, after) pair per axis, or `"valid"` (none), `"same"`
+            (O has ceil(H/s) positions; a surplus zero goes to the end, as in TensorFlow and ONNX SAME_UPPER),
+            `"same-lower"` (the surplus goes to the front), `"full"` (d*(k-1) on both sides).
+        dilation: d, one integer or one per axis; 1 = none.
+        groups: g, as in PyTorch and ONNX.
+        flip: rotate W by 180 degrees before it slides.
+        dims: the number of spatial axes; needed where the shapes don't tell (see README's table).
+        has_bias: whether the layer adds b.
+
+    Raises:
+        CnngradError: the shapes or options don't make a layer.
+    """
+    return _make_layer(
+        tuple(x_shape),
+        tuple(w_shape),
+        _frozen("stride", stride),
+        _frozen("padding", padding),
+        _frozen("dilation", dilation),
+        _frozen("groups", groups),
+        bool(flip),
+        _frozen("dims", dims),
+        bool(has_bias),
+    )
+
+
+@lru_cache(maxsize=256)
+def _make_layer(
+    x_shape: Shape,
+    w_shape: Shape,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+    flip: bool,
+    dims: object,
+    has_bias: bool,
+) -> Layer:
+    d = _spatial_axes(x_shape, w_shape, dims)
+    x_lead, w_lead = len(x_shape) - d, len(w_shape) - d
+    if (x_lead, w_lead) not in _ROWS:
+        raise CnngradError(_no_such_row(x_shape, w_shape, d))
+    for name, shape in (("X", x_shape), ("W", w_shape)):
+        if 0 in shape:
+            raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
+    x_full = (1,) * (2 - x_lead) + x_shape
+    w_full = (1,) * (2 - w_lead) + w_shape
+    g = _integer("groups", groups, least=1)
+    _check_groups(x_shape, w_shape, x_full[1], w_full[0], w_full[1], g)
+    strides = _one_per_axis("stride", stride, d, least=1)
+    dilations = _one_per_axis("dilation", dilation, d, least=1)
+    sizes, kernels = x_full[2:], w_full[2:]
+    pads = _pads(padding, sizes, kernels, strides, dilations)
+    axes = tuple(
+        Axis(size, kernel, s, dil, before, after, flip)
+        for size, kernel, s, dil, (before, after) in zip(sizes, kernels, strides, dilations, pads, strict=True)
+    )
+    for number, axis in enumerate(axes):
+        if axis.span > axis.padded:
+            raise CnngradError(_kernel_too_large(x_shape, w_shape, axis, _AXIS_LETTERS[d][number]))
+    return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
+
+
+# X's and W's numbers of axes in front of the spatial ones, for each row of the shapes table.
+_ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
+
+
+def _spatial_axes(x_shape: Shape, w_shape: Shape, dims: object) -> int:
+    if dims is not None:
+        d = _integer("dims", dims, least=1)
+        if d > 3:
+            raise CnngradError(f"dims is {d}: it must be 1, 2 or 3, the number of spatial axes")
+        return d
+    if len(x_shape) == len(w_shape) == 1:
+        return 1
+    return 3 if 5 in (len(x_shape), len(w_shape)) else 2
+
+
+def shapes_table(d: int) -> list[tuple[str, str, str]]:
+    """The accepted shapes of X, W and O for `d` spatial axes, a row each, in words.
+
+    >>> shapes_table(1)[0]
+    ('(L)', '(kl)', "(L')")
+    """
+    letters = list(_AXIS_LETTERS[d])
+    kernel = [f"k{letter.lower()}" for letter in letters]
+    out = [f"{letter}'" for letter in letters]
+    rows = [
+        (letters, kernel, out),
+        (["C", *letters], ["C", *kernel], out),
+        (["C", *letters], ["F", "C/g", *kernel], ["F", *out]),
+        (["N", "C", *letters], ["F", "C/g", *kernel], ["N", "F", *out]),
+    ]
+    return [(f"({', '.join(x)})", f"({', '.join(w)})", f"({', '.join(o)})") for x, w, o in rows]
+
+
+def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
+    rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
+    others = [
+        other for other in (1, 2, 3) if other != d and (len(x_shape) - other, len(w_shape) - other) in _ROWS
+    ]
+    hint = f", or --dims {others[0]} (dims={others[0]} in Python)" if others else ""
+    return (
+        f"X {x_shape} and W {w_shape} don't go together with {_count(d, 'spatial axis', 'spatial axes')}.\n"
+        f"X with W may be {rows}{hint}"
+    )
+
+
+def _check_groups(x_shape: Shape, w_shape: Shape, channels: int, filters: int, reads: int, groups: int) -> None:
+    given = f"X {x_shape} has {_count(channels, 'channel')}"
+    if channels % groups:
+        raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
+    if filters % groups:
+        raise CnngradError(
+            f"W {w_shape} has {_count(filters, 'filter')}, which groups {groups} does not divide: "
+            f"groups must divide the filters"
+        )
+    if reads != channels // groups:
+        hint = ""
+        if channels % reads == 0 and filters % (channels // reads) == 0:
+            hint = f", or groups {channels // reads}"
+        raise CnngradError(
+            f"{given}, but W {w_shape} reads {reads} with groups {groups}: W must read {channels // groups}{hint}"
+        )
+
+
+def _kernel_too_large(x_shape: Shape, w_shape: Shape, axis: Axis, letter: str) -> str:
+    dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
+    padded = f" (padded: {axis.padded})" if axis.padded > axis.size else ""
+    return (
+        f"W {w_shape} does not fit into X {x_shape}: along {letter} the kernel is {axis.kernel}{dilated} and the input "
+        f"{axis.size}{padded}: use a smaller kernel or more padding"
+    )
+
+
+def _pads(
+    padding: object, sizes: Shape, kernels: Shape, strides: Shape, dilations: Shape
+) -> tuple[tuple[int, int], ...]:
+    d = len(sizes)
+    if isinstance(padding, str):
+        if padding not in PADDING_WORDS:
+            raise CnngradError(
+                f"padding {padding!r} is unknown: use {', '.join(PADDING_WORDS)}, a number, one per axis, "
+                f"or before:after per axis"
+            )
+        totals = zip(sizes, kernels, strides, dilations, strict=True)
+        return tuple(_worded_pad(padding, *axis) for axis in totals)
+    if not isinstance(padding, tuple):
+        p = _integer("padding", padding, least=0)
+        return ((p, p),) * d
+    if len(padding) != d:
+        raise CnngradError(
+            f"padding has {_count(len(padding), 'value')} for {_count(d, 'spatial axis', 'spatial axes')}: "
+            f"give one number, one per axis, or a (before, after) pair per axis"
+        )
+    pads = []
+    for entry in padding:
+        pair = entry if isinstance(entry, tuple) else (entry, entry)
+        if len(pair) != 2:
+            raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
+        pads.append((_integer("padding", pair[0], least=0), _integer("padding", pair[1], least=0)))
+    return tuple(pads)
+
+
+def _worded_pad(word: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    reach = dilation * (kernel - 1)
+    if word == "valid":
+        return 0, 0
+    if word == "full":
+        return reach, reach
+    total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
+    less, more = total // 2, total - total // 2
+    return (more, less) if word == "same-lower" else (less, more)
+
+
+def _one_per_axis(name: str, value: object, d: int, least: int) -> Shape:
+    if not isinstance(value, tuple):
+        return (_integer(name, value, least),) * d
+    if len(value) != d:
+        raise CnngradError(
+            f"{name} has {_count(len(value), 'value')} for {_count(d, 'spatial axis', 'spatial axes')}: "
+            f"give one number, or one per axis"
+        )
+    return tuple(_integer(name, entry, least) for entry in value)
+
+
+def _integer(name: str, value: Any, least: int) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise CnngradError(f"{name} is {value!r}: it must be an integer of at least {least}") from None
+    if number < least:
+        raise CnngradError(f"{name} is {number}: it must be at least {least}")
+    return number
+
+
+def _frozen(name: str, value: object) -> Any:
+    """Lists and arrays as tuples, so that equal options find the same cached layer."""
+    if type(value) is int or isinstance(value, str) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bool):
+        raise CnngradError(f"{name} is {value}: it must be an integer")
+    return tuple(_frozen(name, entry) for entry in value) if isinstance(value, (list, tuple)) else value
+
+
+def _per_axis(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else ",".join(map(str, values))
+
+
+def _padding_word(pads: Sequence[tuple[int, int]]) -> str:
+    if all(before == after for before, after in pads):
+        return _per_axis([before for before, _ in pads])
+    return ",".join(f"{before}:{after}" for before, after in pads)
+
+
+def _count(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
