@@ -5,7 +5,7 @@ float16 is computed in float32 and given back as float16.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = [
     "check_result",
     "common_dtype",
     "exact_dtype",
+    "from_lists",
     "largest_magnitude",
     "working_dtype",
 ]
@@ -46,10 +47,7 @@ def as_tensor(name: str, value: npt.ArrayLike) -> Array:
     Raises:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
     """
-    try:
-        array = np.asarray(value)
-    except (ValueError, OverflowError) as error:
-        raise CnngradError(f"{name} is not an array of numbers: {error}") from None
+    array = _as_array(name, value)
     dtype = array.dtype.newbyteorder("=")
     if dtype.kind in "iu":
         if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
@@ -60,6 +58,79 @@ def as_tensor(name: str, value: npt.ArrayLike) -> Array:
     array = array.astype(dtype, copy=False)
     check_finite(name, array)
     return array
+
+
+def _as_array(name: str, value: Any) -> Array:
+    if isinstance(value, (list, tuple)):
+        return from_lists(name, value)
+    if value is None or isinstance(value, int | float | str):
+        _check_number(name, value)
+        return from_lists(name, [value]).reshape(())
+    if isinstance(value, Mapping):
+        raise CnngradError(f"{name} is an object with the keys {', '.join(value)}: it must be an array of numbers")
+    return np.asarray(value)
+
+
+def from_lists(name: str, value: Any) -> Array:
+    """Nested lists of numbers as an array: int64 where all are integers, else float64.
+
+    Raises:
+        CnngradError: a list of another length or depth than its neighbours, or something that is no number;
+            the message names the place, counted from 1.
+
+    >>> from_lists("X", [[1, 2], [3]])
+    Traceback (most recent call last):
+    cnngrad.errors.CnngradError: X[2] has 1 number, X[1] has 2: all rows must be equally long
+    """
+    shape: list[int] = []
+    first = value
+    while isinstance(first, (list, tuple)):
+        shape.append(len(first))
+        if not first:
+            break
+        first = first[0]
+    kinds: set[type] = set()
+    _check_level(name, value, tuple(shape), (), kinds)
+    if all(issubclass(kind, int | np.integer) for kind in kinds):
+        try:
+            return np.array(value, np.int64).reshape(shape)
+        except OverflowError:
+            raise CnngradError(f"{name} holds an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)") from None
+    try:
+        return np.array(value, np.float64).reshape(shape)
+    except OverflowError:
+        raise CnngradError(f"{name} holds an integer too large for float64") from None
+
+
+def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int, ...], kinds: set[type]) -> None:
+    place, sibling = at(name, index), at(name, (*index[:-1], 0))
+    if not shape:
+        if isinstance(value, (list, tuple)):
+            raise CnngradError(f"{place} is a list, {sibling} is a number: all rows must be equally deep")
+        _check_number(place, value)
+        kinds.add(type(value))
+        return
+    if not isinstance(value, (list, tuple)):
+        _check_number(place, value)
+        raise CnngradError(f"{place} is a number, {sibling} is a list: all rows must be equally deep")
+    if len(value) != shape[0]:
+        unit = "number" if len(shape) == 1 else "list"
+        raise CnngradError(
+            f"{place} has {len(value)} {unit}{'' if len(value) == 1 else 's'}, {sibling} has {shape[0]}: "
+            f"all rows must be equally long"
+        )
+    if len(shape) == 1 and (found := set(map(type, value))) <= {int, float}:
+        kinds.update(found)
+        return
+    for k, entry in enumerate(value):
+        _check_level(name, entry, shape[1:], (*index, k), kinds)
+
+
+def _check_number(place: str, value: Any) -> None:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+        shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
+        shown = "null" if value is None else shown or repr(value)
+        raise CnngradError(f"{place} is {shown[:40]}: it must be a number")
 
 
 def check_finite(name: str, array: Array) -> None:

@@ -162,7 +162,7 @@ def backward(
     dtype = common_dtype(x, w, dedo)
     work = working_dtype(dtype)
     if dtype.kind == "i":
-        work = _exact_gradient_dtype(layer, x, w, dedo)
+        work = exact_gradient_dtype(layer, x, w, dedo)
     given = [_canonical(layer, name, array, work) for name, array in (("X", x), ("W", w), ("O", dedo))]
     with np.errstate(over="ignore", invalid="ignore"):
         dw = _filter_gradient(layer, given[0], given[2]).astype(dtype, copy=False)
@@ -320,7 +320,7 @@ def _exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None) -> DT
     return exact_dtype("O", top_x * largest_magnitude(w) * terms + top_b, exact)
 
 
-def _exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType:
+def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType:
     """The dtype in which all three gradients' integer sums are exact."""
     top_x, top_w, top_g = (largest_magnitude(a) for a in (x, w, dedo))
     positions = layer.batch * prod(layer.out)

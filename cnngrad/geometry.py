@@ -91,34 +91,52 @@ class Axis:
         """Whether a position is an element of the input, not padding."""
         return 0 <= position < self.size
 
-    def taps_of_output(self, i: int) -> list[tuple[int, int]]:
-        """(u, position) for every filter element u under which output i reads a real input element."""
+    def inputs_of_output(self, i: int) -> list[tuple[int, int]]:
+        """(u, h) for every filter element u under which output i reads an input element h, u ascending."""
         return [(u, h) for u in range(self.kernel) if self.inside(h := self.position(i, u))]
 
-    def outputs_of_tap(self, u: int) -> list[tuple[int, int]]:
-        """(i, position) for every output i that reads a real input element through filter element u."""
+    def inputs_of_tap(self, u: int) -> list[tuple[int, int]]:
+        """(i, h) for every output i that reads an input element h through filter element u, i ascending."""
         first = self.position(0, u)
         low = max(0, -(first // self.stride))
         high = min(self.out, (self.size - 1 - first) // self.stride + 1)
         return [(i, self.position(i, u)) for i in range(low, high)]
 
-    def uses_of_input(self, position: int) -> list[tuple[int, int]]:
-        """(i, u), i ascending, for every window that holds the input element at `position`.
+    def outputs_of_input(self, h: int) -> list[tuple[int, int]]:
+        """(i, u) for every output i whose window holds the input element h, i ascending.
 
-        >>> Axis(size=3, kernel=2).uses_of_input(1)
+        >>> Axis(size=3, kernel=2).outputs_of_input(1)
         [(0, 1), (1, 0)]
         """
-        uses = []
+        pairs = []
         for u in range(self.kernel):
-            i, rest = divmod(position - self.position(0, u), self.stride)
+            i, rest = divmod(h - self.position(0, u), self.stride)
             if rest == 0 and 0 <= i < self.out:
-                uses.append((i, u))
-        return sorted(uses)
+                pairs.append((i, u))
+        return sorted(pairs)
+
+    def colour(self, r: int) -> list[tuple[int, int, int]]:
+        """(h, first, stop) for the input positions h = r, r + span, …: outputs first..stop-1 read h.
+
+        Positions a span apart never share a window, so they can be moved together and told apart in the output
+        (Curtis, Powell and Reid, 1974). Only positions that some window spans are listed.
+
+        >>> Axis(size=4, kernel=2).colour(1)
+        [(1, 0, 2), (3, 2, 3)]
+        """
+        segments = []
+        for h in range(r, self.size, self.span):
+            # The window of output i spans s*i - p .. s*i - p + span - 1.
+            first = max(0, -((self.span - 1 - h - self.before) // self.stride))
+            stop = min(self.out, (h + self.before) // self.stride + 1)
+            if first < stop:
+                segments.append((h, first, stop))
+        return segments
 
     @cached_property
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
-        return tuple(h for h in range(self.size) if not self.uses_of_input(h))
+        return tuple(h for h in range(self.size) if not self.outputs_of_input(h))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,285 @@
+"""One element as a sum of terms: symbols and values together, for any element of any tensor."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice, product
+from math import prod
+
+from cnngrad.arrays import Array
+from cnngrad.errors import CnngradError
+from cnngrad.geometry import Layer
+
+__all__ = ["Expander", "Expansion", "Index", "Names", "Number", "Symbol", "Term", "Values"]
+
+Index = tuple[int, ...]
+Number = int | float
+
+TENSOR_TITLES = {"x": "X", "w": "W", "o": "O", "b": "b"}
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """The name of one element.
+
+    Attributes:
+        tensor: `"x"`, `"w"`, `"o"` or `"b"`.
+        lead: batch and channel numbers, from 1, as far as the tensor has such axes.
+        place: the spatial position, from 1; empty for b.
+        gradient: True for dE/d(element).
+        commas: the position's numbers are separated by commas.
+    """
+
+    tensor: str
+    lead: Index
+    place: Index
+    gradient: bool = False
+    commas: bool = False
+
+    @property
+    def position(self) -> str:
+        """The position as written behind the letter: `22`, or `1,12` with commas."""
+        return ("," if self.commas else "").join(map(str, self.place))
+
+    @property
+    def element(self) -> str:
+        """The element without dE/d: `x[2,1]34`."""
+        brackets = f"[{','.join(map(str, self.lead))}]" if self.lead else ""
+        return f"{self.tensor}{brackets}{self.position}"
+
+    @property
+    def name(self) -> str:
+        """The name as it is typed and stands in JSON: `x22`, `dE/do[1,2]11`."""
+        return f"dE/d{self.element}" if self.gradient else self.element
+
+    def __str__(self) -> str:
+        """The name on the screen: `x22`, `∂E/∂o[1,2]11`."""
+        return f"∂E/∂{self.element}" if self.gradient else self.element
+
+
+@dataclass(frozen=True)
+class Term:
+    """One product of an expansion.
+
+    Attributes:
+        factors: the symbols; None stands for a zero (padding, or a window that does not hold the element).
+        values: the factors' numbers, or None where there are none.
+    """
+
+    factors: tuple[Symbol | None, ...]
+    values: tuple[Number, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """One element, written out.
+
+    Attributes:
+        target: the element.
+        terms: the products whose sum it is, or the first of them; none where no window reaches the element.
+        value: the number that the core computed for it, or None in symbols alone.
+        count: how many products there are; more than `len(terms)` where a limit cut them.
+        zeros: how many terms are left out since a factor is 0: x in the padding, or a window without the element.
+    """
+
+    target: Symbol
+    terms: tuple[Term, ...]
+    value: Number | None
+    count: int
+    zeros: int
+
+
+@dataclass(frozen=True)
+class Values:
+    """The numbers of a layer in canonical shape; None where there are symbols alone."""
+
+    x: Array | None = None
+    w: Array | None = None
+    b: Array | None = None
+    o: Array | None = None
+    dedo: Array | None = None
+    dw: Array | None = None
+    dx: Array | None = None
+    db: Array | None = None
+
+
+class Names:
+    """Names of a layer's elements, and elements of names.
+
+    Elements are numbered from 1, as in the notes: `x11` while every index has one digit, `x1,12` for all of them
+    otherwise; batch and channel in brackets in front, where the tensor has such an axis.
+
+    >>> from cnngrad.geometry import make_layer
+    >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
+    >>> names.symbol("x", (0, 1, 2, 2)).name
+    'x[2]33'
+    >>> names.parse("dE/dw[2,1]12")
+    ('w', (1, 0, 0, 1))
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        """Names for the elements of `layer`."""
+        self._layer = layer
+        self._commas = layer.dims > 1 and max(*layer.size, *layer.kernel, *layer.out) > 9
+        self._leads = {"x": layer.x_lead, "w": layer.w_lead, "o": layer.o_lead, "b": layer.w_lead // 2}
+
+    def symbol(self, tensor: str, index: Index, gradient: bool = False) -> Symbol:
+        """The symbol of the element at a canonical index, from 0: (n, c, *h), (f, c, *u), (n, f, *i) or (f,)."""
+        numbers = tuple(i + 1 for i in index)
+        lead, place = (numbers, ()) if tensor == "b" else (numbers[:2], numbers[2:])
+        kept = lead[len(lead) - self._leads[tensor] :]
+        return Symbol(tensor, kept, place, gradient, self._commas)
+
+    def parse(self, text: str) -> tuple[str, Index]:
+        """The tensor's letter and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
+
+        Raises:
+            CnngradError: not an element's name, or none of this layer's elements.
+        """
+        match = _ELEMENT.fullmatch(text.strip())
+        if match is None:
+            raise CnngradError(f"{text!r} is not an element: write {self._range('x')}, or w, o, b likewise")
+        tensor, bracket, position = match.group(1), match.group(2), match.group(3)
+        lead = [int(n) for n in bracket.split(",")] if bracket else []
+        place = self._split(position or "")
+        canonical = self._layer.canonical[TENSOR_TITLES[tensor]]
+        sizes = canonical[:1] if tensor == "b" else canonical
+        spatial = 0 if tensor == "b" else self._layer.dims
+        missing = len(sizes) - spatial - self._leads[tensor]
+        numbers = [1] * missing + lead + place
+        right = len(lead) == self._leads[tensor] and len(place) == spatial
+        if not right or not all(1 <= n <= size for n, size in zip(numbers, sizes, strict=True)):
+            raise CnngradError(f"{text!r} is none of this layer's elements: {tensor} has {self._range(tensor)}")
+        return tensor, tuple(n - 1 for n in numbers)
+
+    def _split(self, position: str) -> list[int]:
+        if "," in position or self._layer.dims == 1:
+            return [int(n) for n in position.split(",") if n]
+        return [int(digit) for digit in position]
+
+    def _range(self, tensor: str) -> str:
+        shape = self._layer.canonical[TENSOR_TITLES[tensor]]
+        first = self.symbol(tensor, (0,) * len(shape)).name
+        last = self.symbol(tensor, tuple(size - 1 for size in shape)).name
+        return first if first == last else f"{first} to {last}"
+
+
+_ELEMENT = re.compile(r"(?:dE/d|∂E/∂)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?")
+
+
+class Expander:
+    """Writes out any element of a layer's tensors, at a cost that depends on the terms it writes alone."""
+
+    def __init__(self, layer: Layer, values: Values | None = None) -> None:
+        """An expander for `layer`; without `values` the expansions are in symbols alone."""
+        self.layer = layer
+        self.names = Names(layer)
+        self._values = values or Values()
+
+    def expand(self, tensor: str, index: Index, *, zeros: bool = False, limit: int | None = None) -> Expansion:
+        """The expansion of an element of o, or of dE/dw, dE/dx, dE/db.
+
+        Args:
+            tensor: `"o"`, `"w"`, `"x"` or `"b"`.
+            index: the element's canonical index, from 0.
+            zeros: write the zero terms in their places (padding; outputs whose window does not hold the element).
+            limit: the largest number of terms to write; None for all.
+        """
+        recipe = {"o": self._output, "w": self._filter_gradient, "x": self._input_gradient, "b": self._bias_gradient}
+        sums, extra = recipe[tensor](index)
+        real = sum(prod(len(axis.pairs) for axis in s.axes) for s in sums) + len(extra)
+        every = sum(prod(axis.size for axis in s.axes) for s in sums) + len(extra)
+        factors = chain(chain.from_iterable(s.products(zeros) for s in sums), extra)
+        terms = tuple(self._term(refs) for refs in islice(factors, limit))
+        return Expansion(
+            self.names.symbol(tensor, index, gradient=tensor != "o"),
+            terms,
+            self._value(tensor, index),
+            count=every if zeros else real,
+            zeros=0 if zeros else every - real,
+        )
+
+    def _output(self, index: Index) -> "_Recipe":
+        """o[n,f,i] = sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p], + b[f]."""
+        layer, (n, f, *i) = self.layer, index
+        axes = [_AxisPairs(a.kernel, a.inputs_of_output(k)) for a, k in zip(layer.axes, i, strict=True)]
+        first = f // layer.group_filters * layer.group_channels
+        sums = [_Sum(axes, ("w", (f, c)), ("x", (n, first + c))) for c in range(layer.group_channels)]
+        return sums, [(("b", (f,)),)] if layer.has_bias else []
+
+    def _filter_gradient(self, index: Index) -> "_Recipe":
+        """dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c, s*i + d*u - p]."""
+        layer, (f, c, *u) = self.layer, index
+        axes = [_AxisPairs(a.out, a.inputs_of_tap(k)) for a, k in zip(layer.axes, u, strict=True)]
+        channel = f // layer.group_filters * layer.group_channels + c
+        return [_Sum(axes, ("o", (n, f)), ("x", (n, channel))) for n in range(layer.batch)], []
+
+    def _input_gradient(self, index: Index) -> "_Recipe":
+        """dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u] where s*i + d*u - p = h."""
+        layer, (n, c, *h) = self.layer, index
+        axes = [_AxisPairs(a.out, a.outputs_of_input(k)) for a, k in zip(layer.axes, h, strict=True)]
+        group, channel = divmod(c, layer.group_channels)
+        filters = range(group * layer.group_filters, (group + 1) * layer.group_filters)
+        return [_Sum(axes, ("o", (n, f)), ("w", (f, channel))) for f in filters], []
+
+    def _bias_gradient(self, index: Index) -> "_Recipe":
+        """dE/db[f] = sum over n,i of dE/do[n,f,i]."""
+        layer, (f,) = self.layer, index
+        axes = [_AxisPairs(a.out, [(i, i) for i in range(a.out)]) for a in layer.axes]
+        return [_Sum(axes, ("o", (n, f)), None) for n in range(layer.batch)], []
+
+    def _term(self, refs: "_Factors") -> Term:
+        symbols = tuple(
+            None if ref is None else self.names.symbol(*ref, gradient=ref[0] == "o") for ref in refs
+        )
+        arrays = {"x": self._values.x, "w": self._values.w, "b": self._values.b, "o": self._values.dedo}
+        values: list[Number] = []
+        for ref in refs:
+            array = None if ref is None else arrays[ref[0]]
+            if ref is not None and array is None:
+                return Term(symbols)
+            values.append(0 if ref is None or array is None else array[ref[1]].item())
+        return Term(symbols, tuple(values))
+
+    def _value(self, tensor: str, index: Index) -> Number | None:
+        results = {"o": self._values.o, "w": self._values.dw, "x": self._values.dx, "b": self._values.db}
+        array = results[tensor]
+        return None if array is None else array[index].item()
+
+
+_Ref = tuple[str, Index]
+_Factors = tuple[_Ref | None, ...]
+_Recipe = tuple[list["_Sum"], list[_Factors]]
+
+
+@dataclass(frozen=True)
+class _AxisPairs:
+    """One axis of a sum: for which of its `size` positions k there is a partner, as (k, partner)."""
+
+    size: int
+    pairs: list[tuple[int, int]]
+
+    def all(self) -> list[tuple[int, int | None]]:
+        partners = dict(self.pairs)
+        return [(k, partners.get(k)) for k in range(self.size)]
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A sum over spatial positions of left * right; a position without partner gives a zero."""
+
+    axes: list[_AxisPairs]
+    left: _Ref
+    right: _Ref | None
+
+    def products(self, zeros: bool) -> Iterator[_Factors]:
+        for pairs in product(*(axis.all() if zeros else axis.pairs for axis in self.axes)):
+            tensor, lead = self.left
+            left = (tensor, (*lead, *(k for k, _ in pairs)))
+            partners = tuple(partner for _, partner in pairs if partner is not None)
+            if self.right is None:
+                yield (left,)
+            elif len(partners) < len(pairs):
+                yield left, None
+            else:
+                yield left, (self.right[0], (*self.right[1], *partners))
