@@ -265,9 +265,7 @@ def _windows(layer: Layer, slab: Array, tile: _Tile) -> Array:
 def _slab_size(layer: Layer, tile: _Tile) -> tuple[int, ...]:
     """The padded positions that a tile's windows span."""
     counts = (tile.rows.stop - tile.rows.start, *layer.out[1:])
-    return tuple(
-        axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)
-    )
+    return tuple(axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True))
 
 
 def _overlap(layer: Layer, tile: _Tile) -> tuple[list[slice], list[slice]]:

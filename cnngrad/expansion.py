@@ -1,16 +1,16 @@
 """One element as a sum of terms: symbols and values together, for any element of any tensor."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain, islice, product
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, islice, product
 from math import prod
 
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer
 
-__all__ = ["Expander", "Expansion", "Index", "Names", "Number", "Symbol", "Term", "Values"]
+__all__ = ["Expander", "Expansion", "Index", "Names", "Number", "Partial", "Symbol", "Term", "Values"]
 
 Index = tuple[int, ...]
 Number = int | float
@@ -58,6 +58,21 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class Partial:
+    """The partial derivative of one element by another: ∂o11/∂w11."""
+
+    of: Symbol
+    by: Symbol
+
+    def __str__(self) -> str:
+        """The name on the screen."""
+        return f"∂{self.of.element}/∂{self.by.element}"
+
+
+Factor = Symbol | Partial | None
+
+
+@dataclass(frozen=True)
 class Term:
     """One product of an expansion.
 
@@ -66,7 +81,7 @@ class Term:
         values: the factors' numbers, or None where there are none.
     """
 
-    factors: tuple[Symbol | None, ...]
+    factors: tuple[Factor, ...]
     values: tuple[Number, ...] | None = None
 
 
@@ -88,6 +103,29 @@ class Expansion:
     count: int
     zeros: int
 
+    @property
+    def left_out(self) -> int:
+        """How many terms a limit cut."""
+        return self.count - len(self.terms)
+
+    @property
+    def parts(self) -> tuple[tuple[Term, ...], ...]:
+        """The terms by sample, channel and filter: those whose symbols have the same brackets stand together."""
+        return tuple(tuple(part) for _, part in groupby(self.terms, key=_brackets))
+
+    def by_chain_rule(self) -> "Expansion":
+        """∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …: the same sum before the partial derivatives are put in."""
+        terms = tuple(
+            Term((term.factors[0], Partial(term.factors[0], self.target)))
+            for term in self.terms
+            if isinstance(term.factors[0], Symbol)
+        )
+        return replace(self, terms=terms, value=None)
+
+
+def _brackets(term: Term) -> tuple[Index, ...]:
+    return tuple(factor.lead for factor in term.factors if isinstance(factor, Symbol))
+
 
 @dataclass(frozen=True)
 class Values:
@@ -101,6 +139,17 @@ class Values:
     dw: Array | None = None
     dx: Array | None = None
     db: Array | None = None
+
+    @classmethod
+    def of(cls, layer: Layer, arrays: Mapping[str, Array]) -> "Values":
+        """The values in arrays of the user's layout, named X, W, b, O, dEdO, dEdW, dEdX and dEdb."""
+        fields = {"dEdO": "dedo", "dEdW": "dw", "dEdX": "dx", "dEdb": "db"}
+        return cls(
+            **{
+                fields.get(name, name.lower()): array.reshape(layer.canonical[name.removeprefix("dEd")])
+                for name, array in arrays.items()
+            }
+        )
 
 
 class Names:
@@ -191,10 +240,13 @@ class Expander:
         every = sum(prod(axis.size for axis in s.axes) for s in sums) + len(extra)
         factors = chain(chain.from_iterable(s.products(zeros) for s in sums), extra)
         terms = tuple(self._term(refs) for refs in islice(factors, limit))
+        value = self._value(tensor, index)
+        if value is None and terms and all(term.values for term in terms) and len(terms) == (every if zeros else real):
+            value = sum(prod(term.values) for term in terms if term.values)
         return Expansion(
             self.names.symbol(tensor, index, gradient=tensor != "o"),
             terms,
-            self._value(tensor, index),
+            value,
             count=every if zeros else real,
             zeros=0 if zeros else every - real,
         )
@@ -229,9 +281,7 @@ class Expander:
         return [_Sum(axes, ("o", (n, f)), None) for n in range(layer.batch)], []
 
     def _term(self, refs: "_Factors") -> Term:
-        symbols = tuple(
-            None if ref is None else self.names.symbol(*ref, gradient=ref[0] == "o") for ref in refs
-        )
+        symbols = tuple(None if ref is None else self.names.symbol(*ref, gradient=ref[0] == "o") for ref in refs)
         arrays = {"x": self._values.x, "w": self._values.w, "b": self._values.b, "o": self._values.dedo}
         values: list[Number] = []
         for ref in refs:

@@ -6,6 +6,7 @@ and nowhere else. All positions count from 0; names shown to people count from 1
 """
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -13,7 +14,7 @@ from typing import Any, SupportsIndex
 
 from cnngrad.errors import CnngradError
 
-__all__ = ["Axis", "Layer", "Padding", "PerAxis", "make_layer"]
+__all__ = ["Axis", "Layer", "Padding", "PerAxis", "Shape", "make_layer", "parse_shape", "shapes_table"]
 
 PerAxis = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
@@ -114,6 +115,33 @@ class Axis:
             if rest == 0 and 0 <= i < self.out:
                 pairs.append((i, u))
         return sorted(pairs)
+
+    def tap(self, i: int, h: int) -> int | None:
+        """The filter element through which output i reads input position h; None where its window does not.
+
+        >>> Axis(size=3, kernel=2).tap(i=1, h=2)
+        1
+        """
+        u, rest = divmod(h - self.position(i, 0), self.step)
+        return u if rest == 0 and 0 <= u < self.kernel else None
+
+    @property
+    def spread(self) -> list[int | None]:
+        """dE/dO with s-1 zeros (None) between its elements, as output positions."""
+        size = self.stride * (self.out - 1) + 1
+        return [None if k % self.stride else k // self.stride for k in range(size)]
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """Zeros to add before and behind `spread` so that a full convolution covers every padded input position."""
+        return self.span - 1, self.span - 1 + self.leftover
+
+    def cover(self, h: int) -> list[int]:
+        """The positions of framed dE/dO under the rotated filter's elements when it computes dE/dx at h.
+
+        The full convolution cut back by the padding: the filter starts `before` positions further in.
+        """
+        return [h + self.before + self.dilation * v for v in range(self.kernel)]
 
     def colour(self, r: int) -> list[tuple[int, int, int]]:
         """(h, first, stop) for the input positions h = r, r + span, …: outputs first..stop-1 read h.
@@ -351,6 +379,15 @@ def _make_layer(
     return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
 
 
+def parse_shape(text: str) -> Shape | None:
+    """The shape that a word such as `3x3` stands for; None where it is no shape.
+
+    >>> parse_shape("2x3x5")
+    (2, 3, 5)
+    """
+    return tuple(map(int, re.split("[x×]", text))) if re.fullmatch(r"\d+([x×]\d+)*", text) else None
+
+
 # X's and W's numbers of axes in front of the spatial ones, for each row of the shapes table.
 _ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
 
@@ -386,9 +423,7 @@ def shapes_table(d: int) -> list[tuple[str, str, str]]:
 
 def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
     rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
-    others = [
-        other for other in (1, 2, 3) if other != d and (len(x_shape) - other, len(w_shape) - other) in _ROWS
-    ]
+    others = [other for other in (1, 2, 3) if other != d and (len(x_shape) - other, len(w_shape) - other) in _ROWS]
     hint = f", or --dims {others[0]} (dims={others[0]} in Python)" if others else ""
     return (
         f"X {x_shape} and W {w_shape} don't go together with {_count(d, 'spatial axis', 'spatial axes')}.\n"

@@ -16,14 +16,13 @@ import numpy as np
 
 from cnngrad.arrays import Array, as_tensor
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Shape
+from cnngrad.geometry import Shape, parse_shape
 
 __all__ = [
     "Problem",
     "Reader",
     "parse_padding",
     "parse_per_axis",
-    "parse_shape",
 ]
 
 # A problem's keys in files, and its fields in Python.
@@ -113,7 +112,9 @@ class Reader:
         if isinstance(content, Mapping):
             keys = ", ".join(content)
             if not key:
-                raise CnngradError(f"{where} holds several values ({keys}): name one, as {path}::{next(iter(content), 'X')}")
+                raise CnngradError(
+                    f"{where} holds several values ({keys}): name one, as {path}::{next(iter(content), 'X')}"
+                )
             if key not in content:
                 raise CnngradError(f"{where} has no key {key!r}: it has {keys}")
             content = content[key]
@@ -125,15 +126,6 @@ class Reader:
         if path not in self._read:
             self._read[path] = _load(path)
         return self._read[path]
-
-
-def parse_shape(text: str) -> Shape | None:
-    """The shape that a word such as `3x3` stands for; None where it is no shape.
-
-    >>> parse_shape("2x3x5")
-    (2, 3, 5)
-    """
-    return tuple(map(int, re.split("[x×]", text))) if re.fullmatch(r"\d+([x×]\d+)*", text) else None
 
 
 def parse_per_axis(name: str, text: str) -> int | tuple[int, ...]:
@@ -223,7 +215,9 @@ def _load_npy(where: str, source: str | io.BytesIO) -> Array:
             start = header.tell()
             there = header.seek(0, io.SEEK_END) - start
         if there < promised:
-            raise CnngradError(f"{where} is truncated: its header promises {promised} bytes of numbers, {there} are there")
+            raise CnngradError(
+                f"{where} is truncated: its header promises {promised} bytes of numbers, {there} are there"
+            )
         mapped = "r" if isinstance(source, str) and promised else None
         array: Array = np.load(source, mmap_mode=mapped, allow_pickle=False)
     except (ValueError, EOFError, SyntaxError) as error:

@@ -1,0 +1,130 @@
+"""The rules of a layer as formulas, with its own stride, padding and dilation put in.
+
+Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s - d - p) through filter element u.
+"""
+
+from cnngrad.derivation.blocks import Maths
+from cnngrad.geometry import Axis, Layer
+
+__all__ = [
+    "axis_words",
+    "rule_of_bias_gradient",
+    "rule_of_filter_gradient",
+    "rule_of_input_gradient",
+    "rule_of_output",
+]
+
+_OUTPUT_LETTERS, _FILTER_LETTERS, _INPUT_LETTERS = "ijk", "uvt", "hlm"
+
+
+def axis_words(dims: int) -> tuple[str, ...]:
+    """What the positions along each spatial axis are called, in the plural."""
+    return {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}[dims]
+
+
+def rule_of_output(layer: Layer) -> Maths:
+    """o(i,j) = Σ w(u,v)·x(i+u−1, j+v−1), plus b where the layer has one."""
+    f, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
+    bias_plain = bias_latex = ""
+    if layer.has_bias:
+        b = _Index(("f",) if layer.w_lead == 2 else (), ())
+        bias_plain, bias_latex = f" + {b.plain('b')}", f" + {b.latex('b')}"
+    over = _over(layer, [*(["c"] if layer.w_lead else []), *_letters(layer, _FILTER_LETTERS)])
+    return Maths(
+        f"{f.plain('o')} = Σ {w.plain('w')}·{x.plain('x')}{bias_plain}   over {over}",
+        f"{f.latex('o')} = \\sum_{{{over}}} {w.latex('w')}\\, {x.latex('x')}{bias_latex}",
+    )
+
+
+def rule_of_filter_gradient(layer: Layer) -> Maths:
+    """∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)."""
+    o, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
+    over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
+    return Maths(
+        f"∂E/∂{w.plain('w')} = Σ ∂E/∂{o.plain('o')}·{x.plain('x')}   over {over}",
+        f"{_partial(w.latex('w'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}\\, {x.latex('x')}",
+    )
+
+
+def rule_of_input_gradient(layer: Layer) -> Maths:
+    """∂E/∂x(h,l) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = h and so on."""
+    o, w = _index(layer, "o"), _index(layer, "w")
+    x = _Index(_index(layer, "x").lead, tuple(_letters(layer, _INPUT_LETTERS)))
+    positions = ", ".join(
+        f"{_position(axis, i, u)} = {h}"
+        for axis, i, u, h in zip(
+            layer.axes,
+            _letters(layer, _OUTPUT_LETTERS),
+            _letters(layer, _FILTER_LETTERS),
+            _letters(layer, _INPUT_LETTERS),
+            strict=True,
+        )
+    )
+    over = f"f, {positions}" if layer.w_lead == 2 else positions
+    latex_over = over.replace("·", "").replace("−", "-")
+    return Maths(
+        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}   over all with {over}",
+        f"{_partial(x.latex('x'))} = \\sum_{{{latex_over}}} {_partial(o.latex('o'))}\\, {w.latex('w')}",
+    )
+
+
+def rule_of_bias_gradient(layer: Layer) -> Maths:
+    """∂E/∂b = Σ ∂E/∂o(i,j)."""
+    o, b = _index(layer, "o"), _Index(("f",) if layer.w_lead == 2 else (), ())
+    over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
+    return Maths(
+        f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}   over {over}",
+        f"{_partial(b.latex('b'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}",
+    )
+
+
+class _Index:
+    """An element with letters in place of numbers: o[n,f](i,j)."""
+
+    def __init__(self, lead: tuple[str, ...], place: tuple[str, ...]) -> None:
+        self.lead, self.place = lead, place
+
+    def plain(self, tensor: str) -> str:
+        brackets = f"[{','.join(self.lead)}]" if self.lead else ""
+        return f"{tensor}{brackets}" + (f"({', '.join(self.place)})" if self.place else "")
+
+    def latex(self, tensor: str) -> str:
+        upper = f"^{{[{','.join(self.lead)}]}}" if self.lead else ""
+        place = r",\,".join(self.place)
+        lower = f"_{{{place}}}" if place else ""
+        return f"{tensor}{upper}{lower}".replace("·", "").replace("−", "-")
+
+
+def _index(layer: Layer, tensor: str) -> _Index:
+    if tensor == "w":
+        return _Index(("f", "c")[2 - layer.w_lead :], tuple(_letters(layer, _FILTER_LETTERS)))
+    if tensor == "o":
+        return _Index(("n", "f")[2 - layer.o_lead :], tuple(_letters(layer, _OUTPUT_LETTERS)))
+    pairs = zip(layer.axes, _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS), strict=True)
+    return _Index(("n", "c")[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs))
+
+
+def _letters(layer: Layer, letters: str) -> list[str]:
+    return list(letters[: layer.dims])
+
+
+def _over(layer: Layer, letters: list[str]) -> str:
+    return ", ".join(letters)
+
+
+def _position(axis: Axis, i: str, u: str) -> str:
+    """The input position, from 1, as a sum in the letters of output and filter position, from 1."""
+    constant = axis.origin - axis.stride - axis.step + 1
+    text = f"{_times(axis.stride)}{i}"
+    text += f" {'−' if axis.step < 0 else '+'} {_times(abs(axis.step))}{u}"
+    if constant:
+        text += f" {'−' if constant < 0 else '+'} {abs(constant)}"
+    return text
+
+
+def _times(factor: int) -> str:
+    return "" if factor == 1 else f"{factor}·"
+
+
+def _partial(latex: str) -> str:
+    return f"\\frac{{\\partial E}}{{\\partial {latex}}}"

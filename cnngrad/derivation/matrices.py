@@ -1,0 +1,207 @@
+"""Grids of a layer's arrays: as they are, with their frames and zeros, rotated, and with cells covered."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from cnngrad.arrays import Array
+from cnngrad.derivation.blocks import Cell, Fill, Grid
+from cnngrad.expansion import Expander, Index, Number, Symbol
+from cnngrad.geometry import Axis, Layer
+
+__all__ = [
+    "Slot",
+    "Track",
+    "bias_grid",
+    "column",
+    "framed_input",
+    "framed_output",
+    "layer_matrix",
+    "lead_words",
+    "plain",
+    "plain_grids",
+    "result_grids",
+    "spread_output",
+    "track_grids",
+    "turned_filter",
+]
+
+# What stands at one position of a track: an element's position along its axis, or a zero or a gap without one.
+Slot = int | Fill
+
+
+@dataclass(frozen=True)
+class Track:
+    """One axis of a grid: what stands at each position, and which positions a picture covers."""
+
+    slots: Sequence[Slot]
+    covered: frozenset[int] = frozenset()
+
+    def around(self, most: int) -> "Track":
+        """The covered positions and their neighbours alone, where there are more than `most` positions."""
+        if len(self.slots) <= most or not self.covered:
+            return self
+        first, last = max(0, min(self.covered) - 1), min(len(self.slots), max(self.covered) + 2)
+        before: list[Slot] = [Fill.MORE] if first else []
+        after: list[Slot] = [Fill.MORE] if last < len(self.slots) else []
+        shift = first - len(before)
+        return Track([*before, *self.slots[first:last], *after], frozenset(k - shift for k in self.covered))
+
+
+def plain(size: int, covered: Sequence[int] = ()) -> Track:
+    """An axis as it is."""
+    return Track(range(size), frozenset(covered))
+
+
+def framed_input(axis: Axis, covered: Sequence[int] = (), cropped: bool = False) -> Track:
+    """X with its padding; `cropped` without the leftover positions at the end. `covered` counts from X's first."""
+    end = axis.padded - axis.before - (axis.leftover if cropped else 0)
+    slots: list[Slot] = [h if axis.inside(h) else Fill.FRAME for h in range(-axis.before, end)]
+    return Track(slots, frozenset(h + axis.before for h in covered))
+
+
+def spread_output(axis: Axis) -> Track:
+    """dE/dO with s-1 zeros between its elements."""
+    return Track([Fill.GAP if i is None else i for i in axis.spread])
+
+
+def framed_output(axis: Axis, covered: Sequence[int] = ()) -> Track:
+    """dE/dO with its zeros and the frame that a full convolution needs."""
+    before, after = axis.frame
+    slots = [*[Fill.FRAME] * before, *spread_output(axis).slots, *[Fill.FRAME] * after]
+    return Track(slots, frozenset(covered))
+
+
+def track_grids(
+    expander: Expander,
+    title: str,
+    tensor: str,
+    lead: Index,
+    tracks: Sequence[Track],
+    *,
+    gradient: bool = False,
+    values: Array | None = None,
+) -> Iterator[Grid]:
+    """Grids of one sample and channel: one for one or two axes, one per depth for three.
+
+    Args:
+        expander: of the layer.
+        title: the grids' title.
+        tensor: the elements' letter.
+        lead: (n, c), (f, c) or (n, f), from 0.
+        tracks: what stands along each spatial axis.
+        gradient: the elements are ∂E/∂(tensor).
+        values: numbers in canonical shape to show in place of symbols.
+    """
+    *deep, columns = tracks
+    rows = deep.pop() if deep else None
+    pictured = any(track.covered for track in tracks)
+
+    def content(slots: list[Slot]) -> Symbol | Number | Fill:
+        for fill in (Fill.MORE, Fill.FRAME, Fill.GAP):
+            if fill in slots:
+                return fill
+        index = (*lead, *(slot for slot in slots if isinstance(slot, int)))
+        return expander.names.symbol(tensor, index, gradient) if values is None else values[index].item()
+
+    def make(depth: int | None) -> Grid:
+        def cell(r: int, c: int) -> Cell:
+            places = [(track, k) for track, k in ((rows, r), (columns, c)) if track is not None]
+            if depth is not None:
+                places.insert(0, (deep[0], depth))
+            covered = pictured and all(k in track.covered for track, k in places)
+            return Cell(content([track.slots[k] for track, k in places]), covered)
+
+        name = title if depth is None else f"{title} · depth {_slot_name(deep[0].slots[depth])}"
+        return Grid(name, 1 if rows is None else len(rows.slots), len(columns.slots), cell, tensor)
+
+    if not deep:
+        yield make(None)
+    else:
+        for depth, slot in enumerate(deep[0].slots):
+            if slot is not Fill.MORE and (not pictured or depth in deep[0].covered):
+                yield make(depth)
+
+
+def _slot_name(slot: Slot) -> str:
+    return str(slot + 1) if isinstance(slot, int) else f"of zeros ({slot.value})"
+
+
+def plain_grids(
+    expander: Expander, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Array | None = None
+) -> Iterator[Grid]:
+    """Grids of one sample and channel of X, W or O, or of their gradients, as they are."""
+    sizes = {"x": expander.layer.size, "w": expander.layer.kernel, "o": expander.layer.out}[tensor]
+    yield from track_grids(expander, title, tensor, lead, [plain(n) for n in sizes], gradient=gradient, values=values)
+
+
+def result_grids(expander: Expander, name: str, values: Array | None = None) -> Iterator[Grid]:
+    """Every matrix of a tensor by name (`O`, `dEdW`, …), batch and channel in its title; in symbols without values."""
+    gradient = name.startswith("dEd")
+    tensor = name.removeprefix("dEd").lower()
+    title = f"∂E/∂{name[3:]}" if gradient else name
+    if tensor == "b":
+        yield bias_grid(expander, title, gradient, values)
+        return
+    for lead in product(*map(range, expander.layer.canonical[tensor.upper()][:2])):
+        where = lead_words(expander.layer, tensor, lead)
+        yield from plain_grids(
+            expander, f"{title} · {where}" if where else title, tensor, lead, gradient=gradient, values=values
+        )
+
+
+def bias_grid(expander: Expander, title: str, gradient: bool, values: Array | None = None) -> Grid:
+    """b, or its gradient, as a row with one element per filter."""
+
+    def cell(_: int, f: int) -> Cell:
+        return Cell(expander.names.symbol("b", (f,), gradient) if values is None else values[f].item())
+
+    return Grid(title, 1, expander.layer.filters, cell, "b")
+
+
+def lead_words(layer: Layer, tensor: str, lead: Index) -> str:
+    """The sample, channel or filter in words, from 1, as far as the tensor has such axes: `sample 1, channel 2`."""
+    count = {"x": layer.x_lead, "w": layer.w_lead, "o": layer.o_lead}[tensor]
+    words = list(zip(_LEADS[tensor], lead, strict=True))[2 - count :]
+    return ", ".join(f"{word} {k + 1}" for word, k in words)
+
+
+_LEADS = {"x": ("sample", "channel"), "w": ("filter", "channel"), "o": ("sample", "filter")}
+
+
+def turned_filter(expander: Expander, title: str, lead: Index, values: Array | None = None) -> Iterator[Grid]:
+    """The filter as it lies on framed dE/dO: rotated by 180 degrees (with flip the two rotations cancel)."""
+    tracks = [Track(range(a.kernel) if a.flip else range(a.kernel)[::-1]) for a in expander.layer.axes]
+    yield from track_grids(expander, title, "w", lead, tracks, values=values)
+
+
+def layer_matrix(expander: Expander, *, transposed: bool = False, values: Array | None = None) -> Grid:
+    """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
+    layer = expander.layer
+    outputs = list(product(range(layer.filters), *map(range, layer.out)))
+    inputs = list(product(range(layer.channels), *map(range, layer.size)))
+
+    def cell(r: int, c: int) -> Cell:
+        (f, *i), (channel, *h) = (outputs[c], inputs[r]) if transposed else (outputs[r], inputs[c])
+        group, within = divmod(channel, layer.group_channels)
+        taps = [axis.tap(i_a, h_a) for axis, i_a, h_a in zip(layer.axes, i, h, strict=True)]
+        if group != f // layer.group_filters or None in taps:
+            return Cell(Fill.NONE)
+        index = (f, within, *(u for u in taps if u is not None))
+        return Cell(expander.names.symbol("w", index) if values is None else values[index].item())
+
+    size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
+    return Grid("Mᵀ" if transposed else "M", *size, cell, "w")
+
+
+def column(expander: Expander, tensor: str, n: int, *, gradient: bool = False, values: Array | None = None) -> Grid:
+    """One sample of X or O written as a column."""
+    layer = expander.layer
+    leads, sizes = (layer.channels, layer.size) if tensor == "x" else (layer.filters, layer.out)
+    places = list(product(range(leads), *map(range, sizes)))
+
+    def cell(r: int, _: int) -> Cell:
+        index = (n, *places[r])
+        return Cell(expander.names.symbol(tensor, index, gradient) if values is None else values[index].item())
+
+    return Grid(f"∂E/∂{tensor}" if gradient else tensor, len(places), 1, cell, tensor)

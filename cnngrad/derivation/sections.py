@@ -1,0 +1,521 @@
+"""The sections of a lesson: the notes' argument for one layer and its numbers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice, product
+from math import prod
+
+from cnngrad.arrays import Array
+from cnngrad.derivation import words
+from cnngrad.derivation.blocks import (
+    Block,
+    Expansions,
+    Form,
+    Formula,
+    Grid,
+    GridRow,
+    Maths,
+    Part,
+    Section,
+    Sentence,
+)
+from cnngrad.derivation.formulas import (
+    rule_of_bias_gradient,
+    rule_of_filter_gradient,
+    rule_of_input_gradient,
+    rule_of_output,
+)
+from cnngrad.derivation.matrices import (
+    Track,
+    bias_grid,
+    column,
+    framed_input,
+    framed_output,
+    layer_matrix,
+    result_grids,
+    spread_output,
+    track_grids,
+    turned_filter,
+)
+from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.pictures import described_picture, picture
+from cnngrad.expansion import Expander, Index, Partial, Symbol, Values
+from cnngrad.geometry import Layer
+
+__all__ = ["Sections"]
+
+# A matrix of so many characters per row fits a screen of 80 columns; a higher one is not read.
+_MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 40
+# Channels, samples and depths of which one formula shows the matrices; the others go alike.
+_MOST_MATRICES = 4
+_MOST_RESULTS = 12
+# Elements of which the shift of the full convolution is pictured, one by one.
+_MOST_SHIFTS = 25
+_MOST_POSITIONS = 10
+
+Items = list[Grid | str]
+
+
+class Sections:
+    """Builds the sections of one layer: geometry, expansions and matrices are asked, the words are added here."""
+
+    def __init__(self, layer: Layer, values: Values, choice: Choice) -> None:
+        self.layer = layer
+        self.values = values
+        self.choice = choice
+        self.expander = Expander(layer, values)
+        self.symbol = self.expander.names.symbol
+
+    def element(self, tensor: str, index: Index) -> Section:
+        """One element, written out, with its picture."""
+        expansion = self.expander.expand(tensor, index, zeros=self.choice.zeros, limit=self.choice.limit)
+        blocks: list[Block] = []
+        if tensor in "wx":
+            blocks.append(Expansions((expansion.by_chain_rule(),), Form.CHAIN, total=1))
+        blocks.append(Expansions((expansion,), total=1))
+        if not expansion.terms:
+            blocks.append(_say("No window reaches ", self.symbol(tensor, index), ", so its gradient is exactly 0."))
+        blocks += described_picture(self.expander, self.values, tensor, index)
+        return Section((expansion.target,), tuple(blocks))
+
+    def given(self, with_dedo: bool = False) -> Section:
+        """The arrays, in symbols and in numbers."""
+        layer = self.layer
+
+        def arrays(values: Values) -> Items:
+            items: Items = [*self._grids("X", "x", values.x), "  ", *self._grids("W", "w", values.w)]
+            if layer.has_bias:
+                items += ["  ", bias_grid(self.expander, "b", False, values.b)]
+            if with_dedo:
+                items += ["  ", *self._grids("∂E/∂O", "o", values.dedo, gradient=True)]
+            return items
+
+        blocks = self._rows(arrays, said=words.first_matrices(layer))
+        if words.is_padded(layer):
+            tracks = [framed_input(axis) for axis in layer.axes]
+            blocks.append(_say("With its padding of zeros, X is"))
+            blocks += self._rows(lambda values: self._tracked("X, padded", "x", tracks, values.x))
+        return Section(("The layer",), tuple(blocks))
+
+    def output(self, result: bool = False) -> Section:
+        """O = Conv(X, W), element by element."""
+        layer = self.layer
+
+        def convolution(values: Values) -> Items:
+            items: Items = []
+            for c in range(min(layer.group_channels, _MOST_MATRICES)):
+                items += [*([" + "] if items else []), *self._grids("X", "x", values.x, (0, c)), "∗"]
+                items += self._sliding_filter(values.w, c)
+            if layer.group_channels > _MOST_MATRICES:
+                items.append(" + … ")
+            if layer.has_bias:
+                items += [" + ", bias_grid(self.expander, "b", False, values.b)]
+            return [*items, "=", *self._grids("O", "o", values.o)]
+
+        rotation = "is rotated by 180° before it slides (flip)" if layer.flip else "is not rotated before it slides"
+        blocks: list[Block] = [
+            *self._rows(
+                convolution, said=words.first_matrices(layer, "The first output channel of the first sample: ")
+            ),
+            Formula(rule_of_output(layer)),
+            _say(f"The filter {rotation}."),
+            self._table("o"),
+            *self._hanging_window(),
+            *self._unreached(),
+        ]
+        if result:
+            blocks += self._result("O", self.values.o)
+        return Section(("O = Conv(X, W)",), tuple(blocks))
+
+    def filter_gradient(self) -> Section:
+        """dE/dW by the chain rule."""
+        w = self.symbol("w", self._origin("w"))
+        terms = self.expander.expand("w", self._origin("w"), limit=1).terms
+        blocks: list[Block] = [
+            _say(w, " takes part in every output of its filter, so the chain rule adds up its share through each:"),
+            self._table("w", Form.CHAIN),
+        ]
+        if terms:
+            dedo, x = terms[0].factors
+            if isinstance(dedo, Symbol) and isinstance(x, Symbol):
+                o = self._plain(dedo)
+                blocks.append(
+                    _say("In ", o, " it multiplies ", x, ", so ", Partial(o, w), " = ", x, "; likewise the others.")
+                )
+        blocks += [
+            _say("This evaluates to"),
+            Formula(rule_of_filter_gradient(self.layer)),
+            self._table("w"),
+            *self._result("dEdW", self.values.dw),
+        ]
+        return Section(("∂E/∂W by the chain rule",), tuple(blocks))
+
+    def filter_gradient_as_convolution(self) -> Section:
+        """dE/dW = Conv(X, dE/dO)."""
+        layer = self.layer
+        inputs = [framed_input(axis, cropped=True) for axis in layer.axes]
+        outputs = [spread_output(axis) for axis in layer.axes]
+
+        def convolution(values: Values) -> Items:
+            return [
+                *self._tracked("X, padded" if words.is_padded(layer) else "X", "x", inputs, values.x),
+                "∗",
+                *self._tracked("∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O", "o", outputs, values.dedo),
+                "=",
+                *self._grids("∂E/∂W, rotated" if layer.flip else "∂E/∂W", "w", values.dw, turned=layer.flip),
+            ]
+
+        blocks: list[Block] = [
+            _say("In these sums ∂E/∂O slides over X as W did before:"),
+            Formula(
+                Maths(
+                    "∂E/∂W = Conv(X, ∂E/∂O)",
+                    r"\frac{\partial E}{\partial W} = \mathrm{Conv}\left(X, \frac{\partial E}{\partial O}\right)",
+                )
+            ),
+        ]
+        if layer.batch > 1:
+            blocks.append(_say(f"It is a sum over the {layer.batch} samples; sample 1 gives its first part."))
+        if words.is_strided(layer):
+            blocks.append(
+                _say(
+                    "Neighbouring outputs lie a stride apart on X, so ∂E/∂O is drawn apart in the same way: "
+                    f"{words.per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements."
+                )
+            )
+        if words.is_dilated(layer):
+            steps = words.per_axis([a.dilation for a in layer.axes], "position")
+            blocks.append(_say(f"With dilation ∂E/∂O moves in steps of {steps} from one ∂E/∂w to the next."))
+        if any(axis.leftover for axis in layer.axes):
+            blocks.append(_say("What the stride leaves over at the end of X takes no part and is cut off."))
+        if layer.flip:
+            blocks.append(_say("Since W is rotated before it slides, the result comes out rotated by 180°."))
+        partial_sum = layer.batch > 1
+        blocks += self._rows(
+            convolution if not partial_sum else lambda values: convolution(values)[:-2],
+            said=words.first_matrices(layer, "For the first filter and channel: "),
+        )
+        return Section(("∂E/∂W as a convolution",), (*blocks, *self._result("dEdW", self.values.dw)))
+
+    def input_gradient(self) -> Section:
+        """dE/dX by the chain rule."""
+        layer = self.layer
+        x = self.symbol("x", self._origin("x"))
+        blocks: list[Block] = [
+            _say(
+                "If X is the activation of a hidden layer, the layer before needs ∂E/∂X. ",
+                x,
+                " reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0.",
+            ),
+            Formula(rule_of_input_gradient(layer)),
+        ]
+        if not self.choice.zeros:
+            blocks.append(_say("The products with 0 are left out and counted (--zeros writes them)."))
+        blocks += [self._table("x"), *self._unreached(), *self._result("dEdX", self.values.dx)]
+        return Section(("∂E/∂X by the chain rule",), tuple(blocks))
+
+    def input_gradient_as_full_convolution(self) -> Section:
+        """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees)."""
+        layer = self.layer
+        framed = [framed_output(axis) for axis in layer.axes]
+        rotated = "W" if layer.flip else "rotate 180°(W)"
+        latex = "W" if layer.flip else r"\mathrm{rotate}\,180^\circ(W)"
+        blocks: list[Block] = [
+            Formula(
+                Maths(
+                    f"∂E/∂X = Full-Conv(∂E/∂O, {rotated})",
+                    rf"\frac{{\partial E}}{{\partial X}} = \text{{Full-Conv}}\left(\frac{{\partial E}}{{\partial O}}, {latex}\right)",
+                )
+            ),
+            *self._why_rotated(),
+        ]
+        if not layer.flip:
+            blocks += self._rows(
+                lambda values: [
+                    "rotate 180° ",
+                    *self._grids("W", "w", values.w),
+                    "=",
+                    *turned_filter(self.expander, "W rotated", (0, 0), values.w),
+                ]
+            )
+        blocks.append(_say(words.how_framed(layer)))
+        blocks += self._rows(
+            lambda values: [
+                *self._tracked("∂E/∂O, framed", "o", framed, values.dedo),
+                "∗",
+                *turned_filter(self.expander, "W" if layer.flip else "W rotated", (0, 0), values.w),
+            ],
+            said=words.first_matrices(layer, "For the first filter and channel: "),
+        )
+        blocks.append(_say("Shifted one cell at a time it gives, cell by cell" + words.crop(layer) + ":"))
+        size = prod(layer.canonical["X"])
+        chosen = (
+            list(product(*map(range, layer.canonical["X"])))
+            if size <= (self.choice.limit or size) and size <= _MOST_SHIFTS
+            else [self._origin("x")]
+        )
+        for index in chosen:
+            expansion = self.expander.expand("x", index, limit=self.choice.limit)
+            blocks += picture(self.expander, "x", index)
+            blocks.append(Expansions((expansion,), total=1))
+        if len(chosen) < size:
+            blocks.append(_say("--element, as in --element x22, gives the picture of any other element."))
+        blocks += [*self._scattering(), *self._result("dEdX", self.values.dx)]
+        return Section(("∂E/∂X as a full convolution",), tuple(blocks))
+
+    def bias_gradient(self) -> Section:
+        """dE/db."""
+        blocks: list[Block] = [
+            _say("b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"),
+            Formula(rule_of_bias_gradient(self.layer)),
+            self._table("b"),
+        ]
+        return Section(("∂E/∂b",), (*blocks, *self._result("dEdb", self.values.db)))
+
+    def as_in_an_mlp(self) -> Section:
+        """The layer as a matrix: o = M·x, dE/dx = Mᵀ·dE/do."""
+        layer = self.layer
+        outputs, inputs = layer.filters * prod(layer.out), layer.channels * prod(layer.size)
+        bias = " (b is added to it)" if layer.has_bias else ""
+        blocks: list[Block] = [
+            _say(
+                "A convolution is a fully connected layer whose weight matrix M is sparse and shared. With the inputs "
+                f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
+                "each column to an input, and an entry is the w between them, or 0:"
+            ),
+            Formula(
+                Maths(
+                    "o = M·x     ∂E/∂x = Mᵀ·∂E/∂o",
+                    r"o = M x \qquad \frac{\partial E}{\partial x} = M^T \frac{\partial E}{\partial o}",
+                )
+            ),
+        ]
+        name = len(self.symbol("w", tuple(size - 1 for size in layer.canonical["W"])).element) + 1
+        fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
+        fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
+        if fits:
+            blocks += self._rows(self._matrix_product)
+        if fits_turned:
+            blocks += self._rows(self._transposed_product)
+        if not (fits and fits_turned):
+            shape = f"{outputs}×{inputs}"
+            blocks.append(
+                _say(f"M is {shape} here" + (", too large to print." if not fits else "; Mᵀ is too wide to print."))
+            )
+        blocks.append(
+            _say(
+                "In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here the same w "
+                "stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
+            )
+        )
+        return Section(("As in an MLP",), tuple(blocks))
+
+    def summary(self, tensors: str) -> Section:
+        """The formulas with this layer's zeros, frame and crop."""
+        layer = self.layer
+        blocks: list[Block] = []
+        zeros = (
+            f" with {words.per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements"
+            if words.is_strided(layer)
+            else ""
+        )
+        if "w" in tensors:
+            padded = f" with its padding of {words.padding(layer)}" if words.is_padded(layer) else ""
+            blocks += [
+                Formula(
+                    Maths(
+                        "∂E/∂W = Conv(Input X, Loss gradient ∂E/∂O)",
+                        r"\frac{\partial E}{\partial W} = \mathrm{Conv}\left(\text{Input } X, \text{ Loss gradient } \frac{\partial E}{\partial O}\right)",
+                    )
+                ),
+                _say(f"X{padded}, ∂E/∂O{zeros}."),
+            ]
+        if "x" in tensors:
+            turned, latex = ("W", "W") if layer.flip else ("Rotated 180°(W)", r"\text{Rotated } 180^\circ (W)")
+            blocks += [
+                Formula(
+                    Maths(
+                        f"∂E/∂X = Full-Conv(Loss gradient ∂E/∂O, {turned})",
+                        rf"\frac{{\partial E}}{{\partial X}} = \text{{Full-Conv}}\left(\text{{Loss gradient }} \frac{{\partial E}}{{\partial O}}, {latex}\right)",
+                    )
+                ),
+                _say(f"∂E/∂O{zeros}, in a frame of {words.frame(layer)}{words.crop(layer)}."),
+            ]
+        if "b" in tensors:
+            blocks.append(Formula(rule_of_bias_gradient(layer)))
+        if "x" in tensors:
+            blocks.append(_say("∂E/∂X of this layer is ∂E/∂O of the layer before it: there the same begins again."))
+        return Section(("Summary",), tuple(blocks))
+
+    def _table(self, tensor: str, form: Form = Form.WORKED) -> Expansions:
+        """The elements of a tensor, up to the limit."""
+        shape = self.layer.canonical[tensor.upper() if tensor != "b" else "b"]
+        shown = islice(product(*map(range, shape)), self.choice.limit)
+        expansions = [
+            self.expander.expand(tensor, index, zeros=self.choice.zeros, limit=self.choice.limit) for index in shown
+        ]
+        if form is Form.CHAIN:
+            expansions = [expansion.by_chain_rule() for expansion in expansions]
+        return Expansions(tuple(expansions), form, prod(shape))
+
+    def _rows(self, items: Callable[[Values], Items], said: str = "") -> list[Block]:
+        """The same row of grids in symbols, and in numbers where there are any."""
+        blocks: list[Block] = [_say(said)] if said else []
+        blocks.append(GridRow(tuple(items(Values()))))
+        if self.values.x is not None:
+            blocks.append(GridRow(tuple(items(self.values))))
+        return blocks
+
+    def _grids(
+        self,
+        title: str,
+        tensor: str,
+        values: Array | None,
+        lead: Index = (0, 0),
+        *,
+        gradient: bool | None = None,
+        turned: bool = False,
+    ) -> Items:
+        """One sample and channel of a tensor as it is, or rotated by 180 degrees."""
+        layer = self.layer
+        sizes = {"x": layer.size, "w": layer.kernel, "o": layer.out}[tensor]
+        tracks = [Track(range(size)[:: -1 if turned else 1]) for size in sizes]
+        is_gradient = title.startswith("∂E") if gradient is None else gradient
+        return self._tracked(title, tensor, tracks, values, lead, gradient=is_gradient)
+
+    def _tracked(
+        self,
+        title: str,
+        tensor: str,
+        tracks: list[Track],
+        values: Array | None,
+        lead: Index = (0, 0),
+        *,
+        gradient: bool | None = None,
+    ) -> Items:
+        is_gradient = title.startswith("∂E") if gradient is None else gradient
+        grids = track_grids(self.expander, title, tensor, lead, tracks, gradient=is_gradient, values=values)
+        shown: Items = list(islice(grids, _MOST_MATRICES))
+        return [*shown, "…"] if next(grids, None) else shown
+
+    def _sliding_filter(self, values: Array | None, c: int) -> Items:
+        """The filter as it slides over X: with flip it is rotated."""
+        if self.layer.flip:
+            return self._grids("W rotated", "w", values, (0, c), turned=True)
+        return self._grids("W", "w", values, (0, c))
+
+    def _result(self, name: str, values: Array | None) -> list[Block]:
+        """A result as matrices; all of them where they are few."""
+        shape = self.layer.canonical[name.removeprefix("dEd")]
+        most = self.choice.limit or prod(shape)
+        grids = list(islice(result_grids(self.expander, name, values), min(most, _MOST_RESULTS)))
+        total = 1 if name == "dEdb" else prod(shape[:2]) * (shape[2] if len(shape) == 5 else 1)
+        blocks: list[Block] = [GridRow((grid,)) for grid in grids]
+        if total > len(grids):
+            blocks.append(
+                _say(f"{total - len(grids)} more matrices are left out; without --explain, -o saves them all.")
+            )
+        return blocks
+
+    def _hanging_window(self) -> list[Block]:
+        """Where a window hangs over the padding, its zero terms once."""
+        layer = self.layer
+        if not words.is_padded(layer) or self.choice.zeros:
+            return []
+        for index in islice(product(*map(range, layer.canonical["O"])), self.choice.limit):
+            expansion = self.expander.expand("o", index, zeros=True, limit=self.choice.limit)
+            if any(None in term.factors for term in expansion.terms):
+                return [
+                    _say(
+                        "The window of ",
+                        expansion.target,
+                        " hangs over the padding; in full it is the following, and such terms are left out above:",
+                    ),
+                    Expansions((expansion,), total=1),
+                ]
+        return []
+
+    def _unreached(self) -> list[Block]:
+        return [_say(sentence) for sentence in words.unreached(self.layer)]
+
+    def _why_rotated(self) -> list[Block]:
+        """The answer to the question asked most: why is W rotated here?"""
+        layer = self.layer
+        middle = (0, 0, *(min(axis.size - 1, axis.span - 1) for axis in layer.axes))
+        terms = self.expander.expand("x", middle, limit=_MOST_MATRICES).terms
+        readers: list[Part] = []
+        for term in terms:
+            dedo, w = term.factors
+            if isinstance(dedo, Symbol) and isinstance(w, Symbol):
+                readers += [", by " if readers else "", self._plain(dedo), " through ", w]
+        x = self.symbol("x", middle)
+        if len(terms) < 2 or not readers:
+            sentences = ["Along ∂E/∂O an input meets the elements of W from last to first: "]
+        else:
+            sentences = [" as the output moves on, the element of W moves back: "]
+            readers = [x, " is read by ", *readers, ":"]
+        if layer.flip:
+            turned = "Read in the order of ∂E/∂O that is W once more rotated, and the two rotations cancel (flip)."
+        else:
+            turned = "Read in the order of ∂E/∂O that is W rotated by 180°."
+        return [_say("Why rotated? ", *readers, *sentences, turned)]
+
+    def _scattering(self) -> list[Block]:
+        """The form without a rotation: each window of dX receives W * dE/do."""
+        layer = self.layer
+        o = self.symbol("o", self._origin("o"), gradient=True)
+        window = [
+            framed_input(axis, [axis.position(0, u) for u in range(axis.kernel)]).around(_MOST_POSITIONS)
+            for axis in layer.axes
+        ]
+        value = None if self.values.dedo is None else self.values.dedo[self._origin("o")].item()
+        blocks: list[Block] = [
+            _say(
+                "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to inputs: "
+                "each w goes back along the way it came, nothing is rotated, and it is right too. "
+                "It adds the same products in another order. For ",
+                o,
+                "" if value is None else f" = {value:g}",
+                " it is",
+            )
+        ]
+        return [
+            *blocks,
+            GridRow(
+                (
+                    *self._tracked("∂E/∂X, the window marked", "x", window, None, gradient=True),
+                    "+=",
+                    *self._sliding_filter(None, 0),
+                    "·",
+                    f" {o}",
+                )
+            ),
+        ]
+
+    def _matrix_product(self, values: Values) -> Items:
+        return [
+            column(self.expander, "o", 0, values=values.o),
+            "=",
+            layer_matrix(self.expander, values=values.w),
+            "·",
+            column(self.expander, "x", 0, values=values.x),
+        ]
+
+    def _transposed_product(self, values: Values) -> Items:
+        return [
+            column(self.expander, "x", 0, gradient=True, values=values.dx),
+            "=",
+            layer_matrix(self.expander, transposed=True, values=values.w),
+            "·",
+            column(self.expander, "o", 0, gradient=True, values=values.dedo),
+        ]
+
+    def _origin(self, tensor: str) -> Index:
+        return (0,) * len(self.layer.canonical[tensor.upper()])
+
+    def _plain(self, dedo: Symbol) -> Symbol:
+        return replace(dedo, gradient=False)
+
+
+def _say(*parts: Part) -> Sentence:
+    return Sentence(tuple(part for part in parts if part))

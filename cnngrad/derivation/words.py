@@ -1,0 +1,141 @@
+"""What a layer's stride, padding and dilation mean, in words."""
+
+from collections.abc import Sequence
+
+from cnngrad.derivation.formulas import axis_words
+from cnngrad.geometry import Axis, Layer
+
+__all__ = [
+    "count",
+    "crop",
+    "first_matrices",
+    "frame",
+    "how_framed",
+    "is_dilated",
+    "is_padded",
+    "is_strided",
+    "padding",
+    "per_axis",
+    "unreached",
+]
+
+
+def is_padded(layer: Layer) -> bool:
+    """Whether X has any padding."""
+    return any(axis.before or axis.after for axis in layer.axes)
+
+
+def is_strided(layer: Layer) -> bool:
+    """Whether zeros stand between the elements of dE/dO."""
+    return any(axis.stride > 1 and axis.out > 1 for axis in layer.axes)
+
+
+def is_dilated(layer: Layer) -> bool:
+    """Whether the filter's elements lie apart."""
+    return any(axis.dilation > 1 and axis.kernel > 1 for axis in layer.axes)
+
+
+def count(number: int, word: str) -> str:
+    """A number and its noun.
+
+    >>> count(1, "zero"), count(2, "zero")
+    ('1 zero', '2 zeros')
+    """
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def per_axis(numbers: Sequence[int], word: str) -> str:
+    """A number for all axes, or one for each.
+
+    >>> per_axis([1, 2], "zero")
+    '1 zero (rows), 2 zeros (columns)'
+    """
+    if len(set(numbers)) == 1:
+        return count(numbers[0], word)
+    words = axis_words(len(numbers))
+    return ", ".join(f"{count(number, word)} ({axis})" for number, axis in zip(numbers, words, strict=True))
+
+
+def padding(layer: Layer) -> str:
+    """The padding: `1 zero on each side`, or before and behind."""
+    return _sides([(a.before, a.after) for a in layer.axes])
+
+
+def frame(layer: Layer) -> str:
+    """The frame of zeros around dE/dO in the full convolution."""
+    return _sides([a.frame for a in layer.axes])
+
+
+def _sides(sides: Sequence[tuple[int, int]]) -> str:
+    if len(set(sides)) == 1:
+        before, after = sides[0]
+        if before == after:
+            return f"{count(before, 'zero')} on each side"
+        return f"{count(before, 'zero')} before and {after} behind"
+    words = axis_words(len(sides))
+    return ", ".join(
+        f"{count(before, 'zero')} before and {after} behind ({axis})"
+        for (before, after), axis in zip(sides, words, strict=True)
+    )
+
+
+def how_framed(layer: Layer) -> str:
+    """How dE/dO is made ready for the full convolution."""
+    text = "Full means that the filter starts where it covers a corner of ∂E/∂O alone: "
+    if is_strided(layer):
+        text += f"∂E/∂O gets {per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements, and "
+    else:
+        text += "∂E/∂O gets "
+    text += f"a frame of {frame(layer)}."
+    if any(axis.leftover for axis in layer.axes):
+        text += " Behind it the frame is wider by what the stride leaves over."
+    if is_dilated(layer):
+        text += f" With dilation the filter's elements lie {per_axis([a.dilation for a in layer.axes], 'cell')} apart."
+    return text
+
+
+def crop(layer: Layer) -> str:
+    """How the full convolution's result is cut back; empty without padding."""
+    return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""
+
+
+def first_matrices(layer: Layer, words: str = "Of each array the first matrix: ") -> str:
+    """An introduction where the matrices shown are the first of several; empty where there is one of each."""
+    if layer.batch * layer.channels * layer.filters == 1:
+        return ""
+    return words.rstrip(" :") + " (the others go alike):"
+
+
+def unreached(layer: Layer) -> list[str]:
+    """For each axis the positions of X that no window reads, and why."""
+    sentences = []
+    for axis, word in zip(layer.axes, axis_words(layer.dims), strict=True):
+        positions = axis.unreached
+        if positions:
+            sentences.append(
+                f"No window reads {_named(positions, word)} of X, {_reason(axis)}: ∂E/∂x is exactly 0 there."
+            )
+    return sentences
+
+
+def _named(positions: Sequence[int], plural: str) -> str:
+    numbers = [str(h + 1) for h in positions]
+    if len(numbers) > 6:
+        numbers = [*numbers[:3], "…", numbers[-1]]
+    return f"{plural[:-1] if len(positions) == 1 else plural} {', '.join(numbers)}"
+
+
+def _reason(axis: Axis) -> str:
+    reasons = []
+    if axis.leftover and axis.unreached[-1] >= axis.padded - axis.before - axis.leftover:
+        reasons.append(
+            f"since the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
+            f"{axis.span} can move on {axis.padded} positions, which leaves {axis.leftover} over"
+        )
+    if any(h < axis.padded - axis.before - axis.leftover for h in axis.unreached):
+        reasons.append(
+            f"since stride {axis.stride} and dilation {axis.dilation} step over it"
+            if axis.dilation > 1 and axis.kernel > 1
+            else f"since the stride {axis.stride} is larger than the window of {axis.span}"
+        )
+    return " and ".join(reasons)

@@ -1,0 +1,284 @@
+"""The terminal's view: sentences, expansions and matrices as Rich renderables, readable from 80 columns on."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+from rich.box import Box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from cnngrad.derivation.blocks import (
+    Block,
+    Cell,
+    Derivation,
+    Expansions,
+    Fill,
+    Form,
+    Formula,
+    Grid,
+    GridRow,
+    Maths,
+    Part,
+    Section,
+    Sentence,
+)
+from cnngrad.expansion import Expansion, Factor, Number, Partial, Symbol, Term
+from cnngrad.render.numbers import DEFAULT_PRECISION, align, factor, number
+
+__all__ = ["PLAIN_WIDTH", "Painter", "make_console", "show"]
+
+# Redirected output has this width, whatever the window.
+PLAIN_WIDTH = 80
+_MOST_ROWS = 16
+
+# One colour each for x, w and o (with dE/do); of medium brightness, so that they are legible on dark and on light.
+STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
+_ZERO = "dim"
+_VALUE = "bold"
+
+_BRACKETS = Box("┌  ┐\n│  │\n│  │\n│  │\n│  │\n│  │\n│  │\n└  ┘\n")
+
+
+def make_console(file: TextIO) -> Console:
+    """A console for a stream: in colour and as wide as the window on a terminal, else plain and 80 columns wide."""
+    if file.isatty():
+        return Console(file=file, markup=False, highlight=False, emoji=False)
+    return Console(
+        file=file,
+        width=PLAIN_WIDTH,
+        color_system=None,
+        force_terminal=False,
+        legacy_windows=False,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def show(console: Console, renderables: Iterable[RenderableType]) -> None:
+    """Print to the console, without blanks at the ends of lines where it is no terminal."""
+    for renderable in renderables:
+        if console.is_terminal:
+            console.print(renderable)
+        else:
+            with console.capture() as capture:
+                console.print(renderable)
+            lines = capture.get().splitlines()
+            console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+
+
+class Painter:
+    """Turns blocks into renderables."""
+
+    def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
+        """A painter that shows decimals with `precision` significant digits."""
+        self._precision = precision
+
+    def derivation(self, derivation: Derivation) -> Iterator[RenderableType]:
+        """The layer's line and every section."""
+        yield Text(derivation.layer, style="bold")
+        for section in derivation.sections:
+            yield from self.section(section)
+
+    def section(self, section: Section) -> Iterator[RenderableType]:
+        """A heading and its blocks, an empty line before each."""
+        yield Text()
+        yield Rule(self._parts(section.title), align="left", style="dim")
+        for block in section.blocks:
+            yield Text()
+            yield self.block(block)
+
+    def block(self, block: Block) -> RenderableType:
+        """One block."""
+        if isinstance(block, Sentence):
+            return self._parts(block.parts)
+        if isinstance(block, Formula):
+            return Padding(Text(block.maths.plain), (0, 0, 0, 4))
+        if isinstance(block, Expansions):
+            return self._expansions(block)
+        return _SideBySide([_Matrix(item, self._precision) if isinstance(item, Grid) else Text(item) for item in block.items])
+
+    def _parts(self, parts: Sequence[Part]) -> Text:
+        return Text.assemble(*(self._part(part) for part in parts))
+
+    def _part(self, part: Part) -> Text:
+        if isinstance(part, Symbol):
+            return Text(str(part), style=STYLES[part.tensor])
+        if isinstance(part, Partial):
+            return Text(str(part))
+        return Text(part.plain if isinstance(part, Maths) else part)
+
+    def _expansions(self, table: Expansions) -> RenderableType:
+        rows = Table.grid(padding=(0, 1, 0, 0))
+        rows.add_column(no_wrap=True)
+        rows.add_column()
+        for expansion in table.expansions:
+            rows.add_row(self._part(expansion.target), self._sum(expansion, table.form))
+        if not table.left_out:
+            return rows
+        hint = f"… {table.left_out} more of {table.total} are not shown: --limit {table.total} shows all."
+        return Group(rows, Text(hint, style="dim"))
+
+    def _sum(self, expansion: Expansion, form: Form) -> "_Lines":
+        sums = [self._symbols(expansion)]
+        if form is Form.WORKED and expansion.value is not None:
+            sums.append(self._worked(expansion, expansion.value))
+        return _Lines(sums)
+
+    def _symbols(self, expansion: Expansion) -> list[list[Text]]:
+        parts = _joined([[self._product(term.factors) for term in part] for part in expansion.parts])
+        parts = parts or [[Text("0")]]
+        if expansion.left_out:
+            parts[-1].append(Text(f"+ … ({expansion.left_out} more terms)", style=_ZERO))
+        if expansion.zeros:
+            word = "product" if expansion.zeros == 1 else "products"
+            parts[-1].append(Text(f"  ({expansion.zeros} {word} with 0)", style=_ZERO))
+        return parts
+
+    def _worked(self, expansion: Expansion, value: Number) -> list[list[Text]]:
+        result = Text(number(value, self._precision), style=_VALUE)
+        if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
+            return [[result]]
+        parts = _joined([[self._numbers(term) for term in part] for part in expansion.parts])
+        if parts[-1][-1].plain != result.plain:
+            parts[-1].append(Text("= ") + result)
+        return parts
+
+    def _product(self, factors: Sequence[Factor]) -> Text:
+        return Text("·").join(Text("0", style=_ZERO) if f is None else self._part(f) for f in factors)
+
+    def _numbers(self, term: Term) -> Text:
+        return Text("·").join(
+            Text(factor(value, self._precision), style=STYLES[f.tensor] if isinstance(f, Symbol) else _ZERO)
+            for f, value in zip(term.factors, term.values or (), strict=True)
+        )
+
+
+def _joined(parts: list[list[Text]]) -> list[list[Text]]:
+    """The terms with a + behind each but the last."""
+    flat = [term for part in parts for term in part]
+    return [[term if term is flat[-1] else term + Text(" +") for term in part] for part in parts]
+
+
+class _Lines:
+    """Sums below each other; lines break between terms only and continue under the first term."""
+
+    def __init__(self, sums: Sequence[list[list[Text]]]) -> None:
+        self._sums = sums
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for parts in self._sums:
+            lines = [line for part in parts for line in _wrapped(part, options.max_width - 2)]
+            for k, line in enumerate(lines):
+                yield Text("  " if k else "= ") + line
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        parts = [part for parts in self._sums for part in parts]
+        widest = max(text.cell_len for part in parts for text in part)
+        longest = max(sum(text.cell_len + 1 for text in part) for part in parts)
+        return Measurement(widest + 2, longest + 2).with_maximum(options.max_width)
+
+
+def _wrapped(terms: Sequence[Text], width: int) -> Iterator[Text]:
+    line = terms[0]
+    for term in terms[1:]:
+        if line.cell_len + 1 + term.cell_len > width:
+            yield line
+            line = term
+        else:
+            line = line + Text(" ") + term
+    yield line
+
+
+class _Matrix:
+    """A grid as a table between brackets, its middle left out where it is too high or too wide."""
+
+    def __init__(self, grid: Grid, precision: int) -> None:
+        self._grid = grid
+        self._precision = precision
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._table(options.max_width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._table(options.max_width))
+
+    def _table(self, width: int) -> Table:
+        for columns in range(min(self._grid.width, width // 2), 0, -1):
+            texts = self._columns(columns)
+            if sum(column[0].cell_len + 2 for column in texts) + 2 <= width:
+                break
+        table = Table(
+            title=Text(self._grid.title),
+            title_justify="left",
+            title_style=STYLES.get(self._grid.kind, ""),
+            box=_BRACKETS,
+            show_header=False,
+            padding=(0, 1),
+        )
+        for _ in texts:
+            table.add_column(no_wrap=True)
+        for row in zip(*texts, strict=True):
+            table.add_row(*row)
+        return table
+
+    def _columns(self, most: int) -> list[list[Text]]:
+        """The cells of at most so many columns (and one for those left out) as texts of one width each."""
+        pictured = any(cell.marked for row in self._grid.cut(_MOST_ROWS, most) for cell in row)
+        columns = zip(*self._grid.cut(_MOST_ROWS, most), strict=True)
+        return [self._column(column, pictured) for column in columns]
+
+    def _column(self, column: Sequence[Cell], pictured: bool) -> list[Text]:
+        plain = [self._plain(cell) for cell in column]
+        padded = align(plain) if all(isinstance(cell.content, int | float) for cell in column) else plain
+        width = max(map(cell_len, padded))
+        return [
+            self._styled(cell, f"{text:>{width}}" if isinstance(cell.content, int | float) else text, width, pictured)
+            for cell, text in zip(column, padded, strict=True)
+        ]
+
+    def _plain(self, cell: Cell) -> str:
+        if isinstance(cell.content, Fill):
+            return "…" if cell.content is Fill.MORE else "0"
+        return str(cell.content) if isinstance(cell.content, Symbol) else number(cell.content, self._precision)
+
+    def _styled(self, cell: Cell, text: str, width: int, pictured: bool) -> Text:
+        style = _ZERO if isinstance(cell.content, Fill) else STYLES.get(self._grid.kind, "")
+        text = f"{text:>{width}}"
+        if pictured:
+            text = f"[{text}]" if cell.marked else f" {text} "
+        return Text(text, style=f"{style} bold" if cell.marked else style)
+
+
+class _SideBySide:
+    """Grids and the signs between them in one line, or in several where the line is too narrow."""
+
+    def __init__(self, items: Sequence[_Matrix | Text]) -> None:
+        self._items = items
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        line: list[_Matrix | Text] = []
+        used = 0
+        for item in self._items:
+            width = Measurement.get(console, options, item).maximum + 1
+            if line and used + width > options.max_width:
+                # A sign goes with the grid that follows it.
+                sign = [line.pop()] if isinstance(line[-1], Text) and len(line) > 1 else []
+                yield _aligned(line)
+                line, used = sign, sum(text.cell_len + 1 for text in sign if isinstance(text, Text))
+            line.append(item)
+            used += width
+        yield _aligned(line)
+
+
+def _aligned(items: Sequence[_Matrix | Text]) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for _ in items:
+        table.add_column(vertical="middle", no_wrap=True)
+    table.add_row(*items)
+    return table
