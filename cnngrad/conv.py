@@ -213,7 +213,8 @@ def _input_gradient(layer: Layer, w: Array, dedo: Array) -> Array:
 
 def _bias_gradient(dedo: Array) -> Array:
     """dE/db: the sum of dE/dO over samples and positions."""
-    return dedo.sum(axis=(0, *range(2, dedo.ndim)), dtype=dedo.dtype)
+    db: Array = dedo.sum(axis=(0, *range(2, dedo.ndim)), dtype=dedo.dtype)
+    return db
 
 
 @dataclass(frozen=True)
@@ -323,8 +324,8 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
     top_x, top_w, top_g = (largest_magnitude(a) for a in (x, w, dedo))
     positions = layer.batch * prod(layer.out)
     by_filter = dedo.reshape(layer.canonical["O"]).swapaxes(0, 1).reshape(layer.filters, -1)
-    by_channel = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1).swapaxes(1, 2)
-    by_channel = by_channel.reshape(layer.channels, -1)
+    w_groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
+    by_channel = w_groups.swapaxes(1, 2).reshape(layer.channels, -1)
     dtypes = (
         exact_dtype("dEdW", top_x * top_g * positions, lambda: top_x * max(_absolute_sums(by_filter))),
         exact_dtype("dEdX", top_w * top_g * by_channel.shape[1], lambda: top_g * max(_absolute_sums(by_channel))),

@@ -5,12 +5,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice, product
 from math import prod
+from typing import Any, Protocol
+
+import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer
 
-__all__ = ["Expander", "Expansion", "Index", "Names", "Number", "Partial", "Symbol", "Term", "Values"]
+__all__ = [
+    "Expander",
+    "Expansion",
+    "Index",
+    "Names",
+    "Number",
+    "Numbers",
+    "OutputsOnDemand",
+    "Partial",
+    "Symbol",
+    "Term",
+    "Values",
+    "scalar",
+]
 
 Index = tuple[int, ...]
 Number = int | float
@@ -64,6 +80,11 @@ class Partial:
     of: Symbol
     by: Symbol
 
+    @property
+    def name(self) -> str:
+        """The name as it is typed: `do11/dw11`."""
+        return f"d{self.of.element}/d{self.by.element}"
+
     def __str__(self) -> str:
         """The name on the screen."""
         return f"∂{self.of.element}/∂{self.by.element}"
@@ -103,6 +124,11 @@ class Expansion:
     count: int
     zeros: int
 
+    def as_json(self) -> dict[str, Any]:
+        """As plain data: the element's name, the factors' names in each term, and the value."""
+        terms = [["0" if factor is None else factor.name for factor in term.factors] for term in self.terms]
+        return {"element": self.target.name, "terms": terms, "value": self.value}
+
     @property
     def left_out(self) -> int:
         """How many terms a limit cut."""
@@ -127,29 +153,58 @@ def _brackets(term: Term) -> tuple[Index, ...]:
     return tuple(factor.lead for factor in term.factors if isinstance(factor, Symbol))
 
 
+class Numbers(Protocol):
+    """A tensor's numbers by canonical index: an array, or something that computes them when they are asked for."""
+
+    def __getitem__(self, index: Index, /) -> Any:
+        """The number at a canonical index, as Python's or NumPy's scalar."""
+
+
 @dataclass(frozen=True)
 class Values:
-    """The numbers of a layer in canonical shape; None where there are symbols alone."""
+    """The numbers of a layer's tensors; None where there are symbols alone."""
 
-    x: Array | None = None
-    w: Array | None = None
-    b: Array | None = None
-    o: Array | None = None
-    dedo: Array | None = None
-    dw: Array | None = None
-    dx: Array | None = None
-    db: Array | None = None
+    x: Numbers | None = None
+    w: Numbers | None = None
+    b: Numbers | None = None
+    o: Numbers | None = None
+    dedo: Numbers | None = None
+    dw: Numbers | None = None
+    dx: Numbers | None = None
+    db: Numbers | None = None
 
     @classmethod
     def of(cls, layer: Layer, arrays: Mapping[str, Array]) -> "Values":
         """The values in arrays of the user's layout, named X, W, b, O, dEdO, dEdW, dEdX and dEdb."""
-        fields = {"dEdO": "dedo", "dEdW": "dw", "dEdX": "dx", "dEdb": "db"}
         return cls(
             **{
-                fields.get(name, name.lower()): array.reshape(layer.canonical[name.removeprefix("dEd")])
+                _VALUE_FIELDS[name]: array.reshape(layer.canonical[name.removeprefix("dEd")])
                 for name, array in arrays.items()
             }
         )
+
+    def named(self, name: str) -> Numbers | None:
+        """The numbers of X, W, b, O, dEdO, dEdW, dEdX or dEdb, by that name."""
+        numbers: Numbers | None = getattr(self, _VALUE_FIELDS[name])
+        return numbers
+
+
+_VALUE_FIELDS = {
+    "X": "x",
+    "W": "w",
+    "b": "b",
+    "O": "o",
+    "dEdO": "dedo",
+    "dEdW": "dw",
+    "dEdX": "dx",
+    "dEdb": "db",
+}
+
+
+def scalar(numbers: Numbers, index: Index) -> Number:
+    """One of the numbers as Python's int or float."""
+    value: Number = np.asarray(numbers[index]).item()
+    return value
 
 
 class Names:
@@ -288,13 +343,25 @@ class Expander:
             array = None if ref is None else arrays[ref[0]]
             if ref is not None and array is None:
                 return Term(symbols)
-            values.append(0 if ref is None or array is None else array[ref[1]].item())
+            values.append(0 if ref is None or array is None else scalar(array, ref[1]))
         return Term(symbols, tuple(values))
 
     def _value(self, tensor: str, index: Index) -> Number | None:
         results = {"o": self._values.o, "w": self._values.dw, "x": self._values.dx, "b": self._values.db}
-        array = results[tensor]
-        return None if array is None else array[index].item()
+        numbers = results[tensor]
+        return None if numbers is None else scalar(numbers, index)
+
+
+class OutputsOnDemand:
+    """The numbers of O, each computed from its own terms: for derivations that need a few of them only."""
+
+    def __init__(self, layer: Layer, values: Values) -> None:
+        """The outputs of a layer with these numbers in X, W and b."""
+        self._expander = Expander(layer, replace(values, o=None))
+
+    def __getitem__(self, index: Index) -> Number:
+        """The sum of the terms of o at a canonical index."""
+        return self._expander.expand("o", index).value or 0
 
 
 _Ref = tuple[str, Index]

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -12,51 +12,70 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 
-__all__ = ["to_json", "write_document", "write_results"]
+__all__ = ["check_target", "to_json", "write_document", "write_results"]
 
 
 def to_json(value: Any) -> str:
     """`value` as one line of JSON; arrays as nested lists, floats so that reading them gives the same bits."""
-    return json.dumps(value, default=lambda array: array.tolist(), ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, default=lambda array: array.tolist(), allow_nan=False)
 
 
-def write_results(target: str, results: Mapping[str, Any]) -> list[str]:
+def check_target(target: str, names: Collection[str], endings: Collection[str] = (".json", ".npz", ".npy")) -> None:
+    """Raise a CnngradError unless results of these names can be saved under `target`; called before any work.
+
+    Args:
+        target: the file; without an ending, or with a `/` at the end, a folder of `.npy` files.
+        names: the names of the results.
+        endings: the endings that are possible.
+    """
+    path = Path(target)
+    if _is_folder(target) and ".npy" in endings:
+        return
+    if path.suffix not in endings:
+        folder = " or a folder" if ".npy" in endings else ""
+        raise CnngradError(f"{target} has an unknown ending: use {', '.join(endings)}{folder}")
+    if path.suffix == ".npy" and len(names) > 1:
+        raise CnngradError(
+            f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
+            f"use .npz, .json or a folder, or --only for one of them"
+        )
+
+
+def write_results(target: str, results: Mapping[str, Any]) -> None:
     """Write named results to a `.json`, `.npz` or `.npy` file, or as `.npy` files into a folder.
 
     Every file is written under a temporary name beside its own and renamed when all are complete.
 
     Args:
-        target: the file; without an ending, or with a `/` at the end, a folder.
+        target: as `check_target` takes it.
         results: the arrays by name; for `.json` anything that JSON can hold.
 
-    Returns:
-        The files written.
-
     Raises:
-        CnngradError: an unknown ending, several results for one `.npy`, or a failure of the file system.
+        CnngradError: a target that can't hold the results, or a failure of the file system.
     """
     path = Path(target)
-    if target.endswith("/") or path.is_dir() or not path.suffix:
+    if _is_folder(target):
         with _failures_named(target):
             path.mkdir(exist_ok=True)
-        return _write_all({path / f"{name}.npy": _npy_writer(array) for name, array in results.items()})
-    if path.suffix == ".json":
-        return _write_all({path: lambda file: file.write(to_json(results).encode() + b"\n")})
-    if path.suffix == ".npz":
-        return _write_all({path: lambda file: np.savez(file, **results)})
-    if path.suffix == ".npy":
-        if len(results) > 1:
-            raise CnngradError(
-                f"{target} can hold one array, but there are {len(results)} results ({', '.join(results)}): "
-                f"use .npz, .json or a folder, or --only for one of them"
-            )
-        return _write_all({path: _npy_writer(next(iter(results.values())))})
-    raise CnngradError(f"{target} has the unknown ending {path.suffix!r}: use .json, .npz, .npy or a folder")
+        _write_all({path / f"{name}.npy": _npy_writer(array) for name, array in results.items()})
+        return
+    check_target(target, results)
+    writers: dict[str, Writer] = {
+        ".json": lambda file: file.write(to_json(results).encode() + b"\n"),
+        ".npz": lambda file: np.savez(file, **results),
+        ".npy": lambda file: np.save(file, next(iter(results.values())), allow_pickle=False),
+    }
+    _write_all({path: writers[path.suffix]})
 
 
 def write_document(target: str, text: str) -> None:
     """Write a text file whole or not at all."""
     _write_all({Path(target): lambda file: file.write(text.encode())})
+
+
+def _is_folder(target: str) -> bool:
+    path = Path(target)
+    return target.endswith("/") or path.is_dir() or not path.suffix
 
 
 Writer = Callable[[Any], object]
@@ -66,7 +85,7 @@ def _npy_writer(array: Array) -> Writer:
     return lambda file: np.save(file, array, allow_pickle=False)
 
 
-def _write_all(writers: Mapping[Path, Writer]) -> list[str]:
+def _write_all(writers: Mapping[Path, Writer]) -> None:
     parts: dict[Path, Path] = {}
     try:
         for path, write in writers.items():
@@ -83,7 +102,6 @@ def _write_all(writers: Mapping[Path, Writer]) -> list[str]:
         for part in parts:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-    return [str(path) for path in writers]
 
 
 @contextmanager

@@ -9,14 +9,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from cnngrad.arrays import Array, as_tensor
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Shape, parse_shape
+from cnngrad.geometry import Layer, Shape, make_layer, parse_shape
 
 __all__ = [
     "Problem",
@@ -46,14 +47,14 @@ class Problem:
         x: X, as an array or as a shape alone.
         w: W, likewise.
         b: the bias, likewise.
-        dedo: dE/dO, likewise.
+        dedo: dE/dO, likewise; or the word `ones`, for E = sum of O.
         stride: and the other options, as `forward` takes them.
     """
 
     x: Array | Shape | None = None
     w: Array | Shape | None = None
     b: Array | Shape | None = None
-    dedo: Array | Shape | None = None
+    dedo: Array | Shape | Literal["ones"] | None = None
     stride: Any = None
     padding: Any = None
     dilation: Any = None
@@ -73,6 +74,40 @@ class Problem:
     def options(self) -> dict[str, Any]:
         """The options that were given, as keywords of `forward`."""
         return {key: getattr(self, key) for key in OPTION_KEYS if getattr(self, key) is not None}
+
+    def given(self) -> dict[str, Array | Shape]:
+        """The arrays and shapes that were given, by their keys in files."""
+        arrays = {key: getattr(self, field) for key, field in ARRAY_KEYS.items()}
+        return {key: value for key, value in arrays.items() if value is not None and not isinstance(value, str)}
+
+    def arrays(self, layer: Layer) -> dict[str, Array]:
+        """The arrays with numbers, by their keys in files; dE/dO as ones where it is the word `ones`."""
+        arrays = {key: value for key, value in self.given().items() if not isinstance(value, tuple)}
+        if isinstance(self.dedo, str):
+            arrays["dEdO"] = np.ones(layer.shapes["O"], np.int64)
+        return arrays
+
+    @property
+    def in_symbols(self) -> bool:
+        """Whether one of the arrays is a shape without numbers, so that there are symbols alone."""
+        return any(isinstance(value, tuple) for value in self.given().values())
+
+    def layer(self) -> Layer:
+        """The layer that the arrays and options make.
+
+        Raises:
+            CnngradError: X or W is missing, or they, b and dE/dO don't make a layer.
+        """
+        shapes = {key: value if isinstance(value, tuple) else value.shape for key, value in self.given().items()}
+        for key, flag in (("X", "-x"), ("W", "-w")):
+            if key not in shapes:
+                raise CnngradError(f"{key} is missing: give a problem file with the key {key}, or {flag} FILE")
+        layer = make_layer(shapes["X"], shapes["W"], **self.options(), has_bias="b" in shapes)
+        if "b" in shapes:
+            layer.check_bias(shapes["b"])
+        if "dEdO" in shapes:
+            layer.check_dedo(shapes["dEdO"])
+        return layer
 
 
 class Reader:
@@ -97,7 +132,7 @@ class Reader:
         values: dict[str, Any] = {}
         for key, value in content.items():
             if key in ARRAY_KEYS:
-                values[ARRAY_KEYS[key]] = _in_file(where, lambda key=key, value=value: as_tensor(key, value))
+                values[ARRAY_KEYS[key]] = _in_file(where, partial(as_tensor, key, value))
             else:
                 values[key] = _option(where, key, value)
         return Problem(**values)
@@ -120,7 +155,14 @@ class Reader:
             content = content[key]
         elif key:
             raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
-        return _in_file(where, lambda: as_tensor(name, content))
+        return _in_file(where, partial(as_tensor, name, content))
+
+    def numbers(self, name: str, spec: str) -> Array:
+        """An array with numbers, from `FILE`, `FILE::KEY` or `-`."""
+        value = self.array(name, spec)
+        if isinstance(value, tuple):
+            raise CnngradError(f"{name} is the shape {spec} without numbers: give a file")
+        return value
 
     def _content(self, path: str) -> Any:
         if path not in self._read:
@@ -160,7 +202,7 @@ def _spoken(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _in_file(where: str, read: Callable[[], Any]) -> Any:
+def _in_file(where: str, read: Callable[[], Array]) -> Array:
     try:
         return read()
     except CnngradError as error:
@@ -206,25 +248,24 @@ def _parse(where: str, content: bytes) -> Any:
 def _load_npy(where: str, source: str | io.BytesIO) -> Array:
     """An array; a file on disk is mapped, not read. Never unpickles."""
     try:
-        header = io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb")
-        with header:
-            shape, _, dtype = _npy_header(header)
+        with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb") as file:
+            shape, _, dtype = _npy_header(file)
             if dtype.hasobject:
                 raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
             promised = prod(shape) * dtype.itemsize
-            start = header.tell()
-            there = header.seek(0, io.SEEK_END) - start
+            start = file.tell()
+            there = file.seek(0, io.SEEK_END) - start
         if there < promised:
             raise CnngradError(
                 f"{where} is truncated: its header promises {promised} bytes of numbers, {there} are there"
             )
-        mapped = "r" if isinstance(source, str) and promised else None
-        array: Array = np.load(source, mmap_mode=mapped, allow_pickle=False)
+        if isinstance(source, str) and promised:
+            return np.load(source, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(source, allow_pickle=False)  # type: ignore[no-any-return]
     except (ValueError, EOFError, SyntaxError) as error:
         if isinstance(error, CnngradError):
             raise
         raise CnngradError(f"{where} is not a readable NPY file: {error}") from None
-    return array
 
 
 def _npy_header(file: Any) -> tuple[Shape, bool, Any]:

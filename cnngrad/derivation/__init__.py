@@ -10,11 +10,20 @@ from cnngrad.conv import backward, forward
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice, explained_tensors
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+from cnngrad.derivation.listing import list_expansions
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Values
 from cnngrad.geometry import Padding, PerAxis, Shape, make_layer, parse_shape
 
-__all__ = ["DEFAULT_LIMIT", "Choice", "backward_lesson", "derive", "explained_tensors", "forward_lesson"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "Choice",
+    "backward_lesson",
+    "derive",
+    "explained_tensors",
+    "forward_lesson",
+    "list_expansions",
+]
 
 
 def derive(

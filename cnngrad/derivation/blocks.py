@@ -21,8 +21,8 @@ __all__ = [
     "Grid",
     "GridRow",
     "Maths",
-    "Partial",
     "Part",
+    "Partial",
     "Section",
     "Sentence",
 ]
@@ -146,7 +146,7 @@ def elided(size: int, most: int) -> Sequence[int | None]:
 class GridRow:
     """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W."""
 
-    items: tuple[Grid | str, ...]
+    items: tuple[Grid | Symbol | str, ...]
 
 
 Block = Sentence | Formula | Expansions | GridRow

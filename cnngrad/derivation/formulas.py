@@ -8,6 +8,9 @@ from cnngrad.geometry import Axis, Layer
 
 __all__ = [
     "axis_words",
+    "convolution",
+    "full_convolution",
+    "matrix_product",
     "rule_of_bias_gradient",
     "rule_of_filter_gradient",
     "rule_of_input_gradient",
@@ -63,7 +66,7 @@ def rule_of_input_gradient(layer: Layer) -> Maths:
     over = f"f, {positions}" if layer.w_lead == 2 else positions
     latex_over = over.replace("·", "").replace("−", "-")
     return Maths(
-        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}   over all with {over}",
+        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}\n    over all with {over}",
         f"{_partial(x.latex('x'))} = \\sum_{{{latex_over}}} {_partial(o.latex('o'))}\\, {w.latex('w')}",
     )
 
@@ -76,6 +79,37 @@ def rule_of_bias_gradient(layer: Layer) -> Maths:
         f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}   over {over}",
         f"{_partial(b.latex('b'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}",
     )
+
+
+def convolution(summary: bool = False) -> Maths:
+    """∂E/∂W = Conv(X, ∂E/∂O); in the summary with the arrays named as in the notes."""
+    x, dedo = ("Input X", "Loss gradient ∂E/∂O") if summary else ("X", "∂E/∂O")
+    return Maths(f"∂E/∂W = Conv({x}, {dedo})", rf"{_partial('W')} = \text{{Conv}}({_named(x)}, {_named(dedo)})")
+
+
+def full_convolution(layer: Layer, summary: bool = False) -> Maths:
+    """∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)); with flip the rotations cancel."""
+    dedo = "Loss gradient ∂E/∂O" if summary else "∂E/∂O"
+    w = "W" if layer.flip else "Rotated 180°(W)"
+    return Maths(
+        f"∂E/∂X = Full-Conv({dedo}, {w})", rf"{_partial('X')} = \text{{Full-Conv}}({_named(dedo)}, {_named(w)})"
+    )
+
+
+def matrix_product() -> Maths:
+    """O = M·x and ∂E/∂x = Mᵀ·∂E/∂o."""
+    return Maths("o = M·x     ∂E/∂x = Mᵀ·∂E/∂o", rf"o = M x \qquad {_partial('x')} = M^T {_partial('o')}")
+
+
+def _named(words: str) -> str:
+    """An array with words in front of it, in LaTeX."""
+    latex = {
+        "∂E/∂O": _partial("O"),
+        "Loss gradient ∂E/∂O": rf"\text{{Loss gradient }} {_partial('O')}",
+        "Input X": r"\text{Input } X",
+        "Rotated 180°(W)": r"\text{Rotated } 180^\circ (W)",
+    }
+    return latex.get(words, words)
 
 
 class _Index:

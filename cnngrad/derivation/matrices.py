@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Cell, Fill, Grid
-from cnngrad.expansion import Expander, Index, Number, Symbol
+from cnngrad.expansion import Expander, Index, Number, Numbers, Symbol, scalar
 from cnngrad.geometry import Axis, Layer
 
 __all__ = [
@@ -80,7 +79,7 @@ def track_grids(
     tracks: Sequence[Track],
     *,
     gradient: bool = False,
-    values: Array | None = None,
+    values: Numbers | None = None,
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
@@ -102,7 +101,7 @@ def track_grids(
             if fill in slots:
                 return fill
         index = (*lead, *(slot for slot in slots if isinstance(slot, int)))
-        return expander.names.symbol(tensor, index, gradient) if values is None else values[index].item()
+        return expander.names.symbol(tensor, index, gradient) if values is None else scalar(values, index)
 
     def make(depth: int | None) -> Grid:
         def cell(r: int, c: int) -> Cell:
@@ -128,14 +127,14 @@ def _slot_name(slot: Slot) -> str:
 
 
 def plain_grids(
-    expander: Expander, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Array | None = None
+    expander: Expander, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Numbers | None = None
 ) -> Iterator[Grid]:
     """Grids of one sample and channel of X, W or O, or of their gradients, as they are."""
     sizes = {"x": expander.layer.size, "w": expander.layer.kernel, "o": expander.layer.out}[tensor]
     yield from track_grids(expander, title, tensor, lead, [plain(n) for n in sizes], gradient=gradient, values=values)
 
 
-def result_grids(expander: Expander, name: str, values: Array | None = None) -> Iterator[Grid]:
+def result_grids(expander: Expander, name: str, values: Numbers | None = None) -> Iterator[Grid]:
     """Every matrix of a tensor by name (`O`, `dEdW`, …), batch and channel in its title; in symbols without values."""
     gradient = name.startswith("dEd")
     tensor = name.removeprefix("dEd").lower()
@@ -150,11 +149,11 @@ def result_grids(expander: Expander, name: str, values: Array | None = None) -> 
         )
 
 
-def bias_grid(expander: Expander, title: str, gradient: bool, values: Array | None = None) -> Grid:
+def bias_grid(expander: Expander, title: str, gradient: bool, values: Numbers | None = None) -> Grid:
     """b, or its gradient, as a row with one element per filter."""
 
     def cell(_: int, f: int) -> Cell:
-        return Cell(expander.names.symbol("b", (f,), gradient) if values is None else values[f].item())
+        return Cell(expander.names.symbol("b", (f,), gradient) if values is None else scalar(values, (f,)))
 
     return Grid(title, 1, expander.layer.filters, cell, "b")
 
@@ -169,13 +168,13 @@ def lead_words(layer: Layer, tensor: str, lead: Index) -> str:
 _LEADS = {"x": ("sample", "channel"), "w": ("filter", "channel"), "o": ("sample", "filter")}
 
 
-def turned_filter(expander: Expander, title: str, lead: Index, values: Array | None = None) -> Iterator[Grid]:
+def turned_filter(expander: Expander, title: str, lead: Index, values: Numbers | None = None) -> Iterator[Grid]:
     """The filter as it lies on framed dE/dO: rotated by 180 degrees (with flip the two rotations cancel)."""
     tracks = [Track(range(a.kernel) if a.flip else range(a.kernel)[::-1]) for a in expander.layer.axes]
     yield from track_grids(expander, title, "w", lead, tracks, values=values)
 
 
-def layer_matrix(expander: Expander, *, transposed: bool = False, values: Array | None = None) -> Grid:
+def layer_matrix(expander: Expander, *, transposed: bool = False, values: Numbers | None = None) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
     layer = expander.layer
     outputs = list(product(range(layer.filters), *map(range, layer.out)))
@@ -188,13 +187,13 @@ def layer_matrix(expander: Expander, *, transposed: bool = False, values: Array 
         if group != f // layer.group_filters or None in taps:
             return Cell(Fill.NONE)
         index = (f, within, *(u for u in taps if u is not None))
-        return Cell(expander.names.symbol("w", index) if values is None else values[index].item())
+        return Cell(expander.names.symbol("w", index) if values is None else scalar(values, index))
 
     size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
     return Grid("Mᵀ" if transposed else "M", *size, cell, "w")
 
 
-def column(expander: Expander, tensor: str, n: int, *, gradient: bool = False, values: Array | None = None) -> Grid:
+def column(expander: Expander, tensor: str, n: int, *, gradient: bool = False, values: Numbers | None = None) -> Grid:
     """One sample of X or O written as a column."""
     layer = expander.layer
     leads, sizes = (layer.channels, layer.size) if tensor == "x" else (layer.filters, layer.out)
@@ -202,6 +201,6 @@ def column(expander: Expander, tensor: str, n: int, *, gradient: bool = False, v
 
     def cell(r: int, _: int) -> Cell:
         index = (n, *places[r])
-        return Cell(expander.names.symbol(tensor, index, gradient) if values is None else values[index].item())
+        return Cell(expander.names.symbol(tensor, index, gradient) if values is None else scalar(values, index))
 
     return Grid(f"∂E/∂{tensor}" if gradient else tensor, len(places), 1, cell, tensor)

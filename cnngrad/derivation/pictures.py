@@ -1,4 +1,4 @@
-"""Pictures of one element: the window on X, the outputs that a filter element feeds, the shift of a full convolution."""
+"""Pictures of one element: its window on X, the outputs it feeds, or the shift of the full convolution."""
 
 from collections.abc import Callable, Iterator
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from itertools import islice, product
 from math import prod
 
-from cnngrad.arrays import Array
-from cnngrad.derivation import words
+from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import (
     Block,
     Expansions,
@@ -14,17 +13,11 @@ from cnngrad.derivation.blocks import (
     Formula,
     Grid,
     GridRow,
-    Maths,
     Part,
     Section,
     Sentence,
 )
-from cnngrad.derivation.formulas import (
-    rule_of_bias_gradient,
-    rule_of_filter_gradient,
-    rule_of_input_gradient,
-    rule_of_output,
-)
+from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.matrices import (
     Track,
     bias_grid,
@@ -37,9 +30,8 @@ from cnngrad.derivation.matrices import (
     track_grids,
     turned_filter,
 )
-from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.pictures import described_picture, picture
-from cnngrad.expansion import Expander, Index, Partial, Symbol, Values
+from cnngrad.expansion import Expander, Index, Numbers, OutputsOnDemand, Partial, Symbol, Values, scalar
 from cnngrad.geometry import Layer
 
 __all__ = ["Sections"]
@@ -53,14 +45,17 @@ _MOST_RESULTS = 12
 _MOST_SHIFTS = 25
 _MOST_POSITIONS = 10
 
-Items = list[Grid | str]
+Items = list[Grid | Symbol | str]
 
 
 class Sections:
     """Builds the sections of one layer: geometry, expansions and matrices are asked, the words are added here."""
 
     def __init__(self, layer: Layer, values: Values, choice: Choice) -> None:
+        """Sections for a layer with these numbers, as far as they are wanted."""
         self.layer = layer
+        if values.x is not None and values.o is None:
+            values = replace(values, o=OutputsOnDemand(layer, values))
         self.values = values
         self.choice = choice
         self.expander = Expander(layer, values)
@@ -117,7 +112,7 @@ class Sections:
             *self._rows(
                 convolution, said=words.first_matrices(layer, "The first output channel of the first sample: ")
             ),
-            Formula(rule_of_output(layer)),
+            Formula(formulas.rule_of_output(layer)),
             _say(f"The filter {rotation}."),
             self._table("o"),
             *self._hanging_window(),
@@ -144,7 +139,7 @@ class Sections:
                 )
         blocks += [
             _say("This evaluates to"),
-            Formula(rule_of_filter_gradient(self.layer)),
+            Formula(formulas.rule_of_filter_gradient(self.layer)),
             self._table("w"),
             *self._result("dEdW", self.values.dw),
         ]
@@ -167,12 +162,7 @@ class Sections:
 
         blocks: list[Block] = [
             _say("In these sums ∂E/∂O slides over X as W did before:"),
-            Formula(
-                Maths(
-                    "∂E/∂W = Conv(X, ∂E/∂O)",
-                    r"\frac{\partial E}{\partial W} = \mathrm{Conv}\left(X, \frac{\partial E}{\partial O}\right)",
-                )
-            ),
+            Formula(formulas.convolution()),
         ]
         if layer.batch > 1:
             blocks.append(_say(f"It is a sum over the {layer.batch} samples; sample 1 gives its first part."))
@@ -195,7 +185,9 @@ class Sections:
             convolution if not partial_sum else lambda values: convolution(values)[:-2],
             said=words.first_matrices(layer, "For the first filter and channel: "),
         )
-        return Section(("∂E/∂W as a convolution",), (*blocks, *self._result("dEdW", self.values.dw)))
+        if not words.is_single(layer):
+            blocks += self._result("dEdW", self.values.dw)
+        return Section(("∂E/∂W as a convolution",), tuple(blocks))
 
     def input_gradient(self) -> Section:
         """dE/dX by the chain rule."""
@@ -207,7 +199,7 @@ class Sections:
                 x,
                 " reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0.",
             ),
-            Formula(rule_of_input_gradient(layer)),
+            Formula(formulas.rule_of_input_gradient(layer)),
         ]
         if not self.choice.zeros:
             blocks.append(_say("The products with 0 are left out and counted (--zeros writes them)."))
@@ -218,15 +210,8 @@ class Sections:
         """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees)."""
         layer = self.layer
         framed = [framed_output(axis) for axis in layer.axes]
-        rotated = "W" if layer.flip else "rotate 180°(W)"
-        latex = "W" if layer.flip else r"\mathrm{rotate}\,180^\circ(W)"
         blocks: list[Block] = [
-            Formula(
-                Maths(
-                    f"∂E/∂X = Full-Conv(∂E/∂O, {rotated})",
-                    rf"\frac{{\partial E}}{{\partial X}} = \text{{Full-Conv}}\left(\frac{{\partial E}}{{\partial O}}, {latex}\right)",
-                )
-            ),
+            Formula(formulas.full_convolution(layer)),
             *self._why_rotated(),
         ]
         if not layer.flip:
@@ -267,7 +252,7 @@ class Sections:
         """dE/db."""
         blocks: list[Block] = [
             _say("b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"),
-            Formula(rule_of_bias_gradient(self.layer)),
+            Formula(formulas.rule_of_bias_gradient(self.layer)),
             self._table("b"),
         ]
         return Section(("∂E/∂b",), (*blocks, *self._result("dEdb", self.values.db)))
@@ -283,12 +268,7 @@ class Sections:
                 f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
                 "each column to an input, and an entry is the w between them, or 0:"
             ),
-            Formula(
-                Maths(
-                    "o = M·x     ∂E/∂x = Mᵀ·∂E/∂o",
-                    r"o = M x \qquad \frac{\partial E}{\partial x} = M^T \frac{\partial E}{\partial o}",
-                )
-            ),
+            Formula(formulas.matrix_product()),
         ]
         name = len(self.symbol("w", tuple(size - 1 for size in layer.canonical["W"])).element) + 1
         fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
@@ -322,27 +302,16 @@ class Sections:
         if "w" in tensors:
             padded = f" with its padding of {words.padding(layer)}" if words.is_padded(layer) else ""
             blocks += [
-                Formula(
-                    Maths(
-                        "∂E/∂W = Conv(Input X, Loss gradient ∂E/∂O)",
-                        r"\frac{\partial E}{\partial W} = \mathrm{Conv}\left(\text{Input } X, \text{ Loss gradient } \frac{\partial E}{\partial O}\right)",
-                    )
-                ),
-                _say(f"X{padded}, ∂E/∂O{zeros}."),
+                Formula(formulas.convolution(summary=True)),
+                _say(f"Here: X{padded}, ∂E/∂O{zeros}." if padded or zeros else "Here: X and ∂E/∂O as they are."),
             ]
         if "x" in tensors:
-            turned, latex = ("W", "W") if layer.flip else ("Rotated 180°(W)", r"\text{Rotated } 180^\circ (W)")
             blocks += [
-                Formula(
-                    Maths(
-                        f"∂E/∂X = Full-Conv(Loss gradient ∂E/∂O, {turned})",
-                        rf"\frac{{\partial E}}{{\partial X}} = \text{{Full-Conv}}\left(\text{{Loss gradient }} \frac{{\partial E}}{{\partial O}}, {latex}\right)",
-                    )
-                ),
-                _say(f"∂E/∂O{zeros}, in a frame of {words.frame(layer)}{words.crop(layer)}."),
+                Formula(formulas.full_convolution(layer, summary=True)),
+                _say(f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{words.crop(layer)}."),
             ]
         if "b" in tensors:
-            blocks.append(Formula(rule_of_bias_gradient(layer)))
+            blocks.append(Formula(formulas.rule_of_bias_gradient(layer)))
         if "x" in tensors:
             blocks.append(_say("∂E/∂X of this layer is ∂E/∂O of the layer before it: there the same begins again."))
         return Section(("Summary",), tuple(blocks))
@@ -370,7 +339,7 @@ class Sections:
         self,
         title: str,
         tensor: str,
-        values: Array | None,
+        values: Numbers | None,
         lead: Index = (0, 0),
         *,
         gradient: bool | None = None,
@@ -388,7 +357,7 @@ class Sections:
         title: str,
         tensor: str,
         tracks: list[Track],
-        values: Array | None,
+        values: Numbers | None,
         lead: Index = (0, 0),
         *,
         gradient: bool | None = None,
@@ -398,13 +367,13 @@ class Sections:
         shown: Items = list(islice(grids, _MOST_MATRICES))
         return [*shown, "…"] if next(grids, None) else shown
 
-    def _sliding_filter(self, values: Array | None, c: int) -> Items:
+    def _sliding_filter(self, values: Numbers | None, c: int) -> Items:
         """The filter as it slides over X: with flip it is rotated."""
         if self.layer.flip:
             return self._grids("W rotated", "w", values, (0, c), turned=True)
         return self._grids("W", "w", values, (0, c))
 
-    def _result(self, name: str, values: Array | None) -> list[Block]:
+    def _result(self, name: str, values: Numbers | None) -> list[Block]:
         """A result as matrices; all of them where they are few."""
         shape = self.layer.canonical[name.removeprefix("dEd")]
         most = self.choice.limit or prod(shape)
@@ -450,10 +419,10 @@ class Sections:
                 readers += [", by " if readers else "", self._plain(dedo), " through ", w]
         x = self.symbol("x", middle)
         if len(terms) < 2 or not readers:
-            sentences = ["Along ∂E/∂O an input meets the elements of W from last to first: "]
+            sentences = ["Along ∂E/∂O an input meets the elements of W from last to first. "]
         else:
-            sentences = [" as the output moves on, the element of W moves back: "]
-            readers = [x, " is read by ", *readers, ":"]
+            sentences = [": as the output moves on, the element of W moves back. "]
+            readers = [x, " is read by ", *readers]
         if layer.flip:
             turned = "Read in the order of ∂E/∂O that is W once more rotated, and the two rotations cancel (flip)."
         else:
@@ -468,11 +437,11 @@ class Sections:
             framed_input(axis, [axis.position(0, u) for u in range(axis.kernel)]).around(_MOST_POSITIONS)
             for axis in layer.axes
         ]
-        value = None if self.values.dedo is None else self.values.dedo[self._origin("o")].item()
+        value = None if self.values.dedo is None else scalar(self.values.dedo, self._origin("o"))
         blocks: list[Block] = [
             _say(
-                "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to inputs: "
-                "each w goes back along the way it came, nothing is rotated, and it is right too. "
+                "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to "
+                "inputs: each w goes back along the way it came, nothing is rotated, and it is right too. "
                 "It adds the same products in another order. For ",
                 o,
                 "" if value is None else f" = {value:g}",
@@ -487,7 +456,7 @@ class Sections:
                     "+=",
                     *self._sliding_filter(None, 0),
                     "·",
-                    f" {o}",
+                    o,
                 )
             ),
         ]

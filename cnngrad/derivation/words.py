@@ -13,11 +13,17 @@ __all__ = [
     "how_framed",
     "is_dilated",
     "is_padded",
+    "is_single",
     "is_strided",
     "padding",
     "per_axis",
     "unreached",
 ]
+
+
+def is_single(layer: Layer) -> bool:
+    """Whether there is one sample, one channel and one filter, so that one matrix is the whole array."""
+    return layer.batch * layer.channels * layer.filters == 1
 
 
 def is_padded(layer: Layer) -> bool:
@@ -101,7 +107,7 @@ def crop(layer: Layer) -> str:
 
 def first_matrices(layer: Layer, words: str = "Of each array the first matrix: ") -> str:
     """An introduction where the matrices shown are the first of several; empty where there is one of each."""
-    if layer.batch * layer.channels * layer.filters == 1:
+    if is_single(layer):
         return ""
     return words.rstrip(" :") + " (the others go alike):"
 

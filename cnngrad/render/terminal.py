@@ -35,6 +35,7 @@ __all__ = ["PLAIN_WIDTH", "Painter", "make_console", "show"]
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
 _MOST_ROWS = 16
+_MOST_MATRICES = 12
 
 # One colour each for x, w and o (with dE/do); of medium brightness, so that they are legible on dark and on light.
 STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
@@ -93,6 +94,16 @@ class Painter:
             yield Text()
             yield self.block(block)
 
+    def results(self, layer: str, results: Iterable[Iterable[Grid]]) -> Iterator[RenderableType]:
+        """The layer's line, and the matrices of each result; of many matrices the first."""
+        yield Text(layer, style="bold")
+        for grids in results:
+            matrices = list(grids)
+            yield Text()
+            yield self.block(GridRow(tuple(matrices[:_MOST_MATRICES])))
+            if len(matrices) > _MOST_MATRICES:
+                yield Text(f"… {len(matrices) - _MOST_MATRICES} more matrices; -o FILE saves them all", _ZERO)
+
     def block(self, block: Block) -> RenderableType:
         """One block."""
         if isinstance(block, Sentence):
@@ -101,7 +112,9 @@ class Painter:
             return Padding(Text(block.maths.plain), (0, 0, 0, 4))
         if isinstance(block, Expansions):
             return self._expansions(block)
-        return _SideBySide([_Matrix(item, self._precision) if isinstance(item, Grid) else Text(item) for item in block.items])
+        return _SideBySide(
+            [_Matrix(item, self._precision) if isinstance(item, Grid) else self._part(item) for item in block.items]
+        )
 
     def _parts(self, parts: Sequence[Part]) -> Text:
         return Text.assemble(*(self._part(part) for part in parts))
@@ -203,29 +216,27 @@ class _Matrix:
         self._precision = precision
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._table(options.max_width)
+        yield self._titled(options.max_width)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, self._table(options.max_width))
+        return Measurement.get(console, options, self._titled(options.max_width))
 
-    def _table(self, width: int) -> Table:
-        for columns in range(min(self._grid.width, width // 2), 0, -1):
-            texts = self._columns(columns)
+    def _titled(self, width: int) -> Group:
+        grid = self._grid
+        texts = self._columns(1)
+        for most in range(min(grid.width, width // 3), 0, -1):
+            texts = self._columns(most)
             if sum(column[0].cell_len + 2 for column in texts) + 2 <= width:
                 break
-        table = Table(
-            title=Text(self._grid.title),
-            title_justify="left",
-            title_style=STYLES.get(self._grid.kind, ""),
-            box=_BRACKETS,
-            show_header=False,
-            padding=(0, 1),
-        )
+        table = Table(box=_BRACKETS, show_header=False, padding=(0, 1), collapse_padding=True)
         for _ in texts:
             table.add_column(no_wrap=True)
         for row in zip(*texts, strict=True):
             table.add_row(*row)
-        return table
+        lines: list[RenderableType] = [Text(grid.title, STYLES.get(grid.kind, "")), table]
+        if len(texts) < grid.width or grid.height > _MOST_ROWS:
+            lines.append(Text(f"{grid.height}×{grid.width}, the middle left out", _ZERO))
+        return Group(*lines)
 
     def _columns(self, most: int) -> list[list[Text]]:
         """The cells of at most so many columns (and one for those left out) as texts of one width each."""
@@ -235,11 +246,14 @@ class _Matrix:
 
     def _column(self, column: Sequence[Cell], pictured: bool) -> list[Text]:
         plain = [self._plain(cell) for cell in column]
-        padded = align(plain) if all(isinstance(cell.content, int | float) for cell in column) else plain
-        width = max(map(cell_len, padded))
+        if all(isinstance(cell.content, int | float) for cell in column):
+            plain = align(plain)
+        if pictured:
+            plain = [f"[{text}]" if cell.marked else f" {text} " for cell, text in zip(column, plain, strict=True)]
+        width = max(map(cell_len, plain))
         return [
-            self._styled(cell, f"{text:>{width}}" if isinstance(cell.content, int | float) else text, width, pictured)
-            for cell, text in zip(column, padded, strict=True)
+            Text(" " * (width - cell_len(text)) + text, self._style(cell))
+            for cell, text in zip(column, plain, strict=True)
         ]
 
     def _plain(self, cell: Cell) -> str:
@@ -247,12 +261,9 @@ class _Matrix:
             return "…" if cell.content is Fill.MORE else "0"
         return str(cell.content) if isinstance(cell.content, Symbol) else number(cell.content, self._precision)
 
-    def _styled(self, cell: Cell, text: str, width: int, pictured: bool) -> Text:
+    def _style(self, cell: Cell) -> str:
         style = _ZERO if isinstance(cell.content, Fill) else STYLES.get(self._grid.kind, "")
-        text = f"{text:>{width}}"
-        if pictured:
-            text = f"[{text}]" if cell.marked else f" {text} "
-        return Text(text, style=f"{style} bold" if cell.marked else style)
+        return f"{style} bold" if cell.marked else style
 
 
 class _SideBySide:

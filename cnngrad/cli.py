@@ -1,0 +1,421 @@
+"""The command line: reads options, calls the library, shows what it returns.
+
+NumPy, Rich and the library load inside the commands, so that `--help` and `--version` start at once.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cnngrad import __version__
+from cnngrad.errors import CnngradError
+
+if TYPE_CHECKING:
+    from cnngrad.derivation import Choice
+    from cnngrad.derivation.blocks import Derivation
+    from cnngrad.expansion import Values
+    from cnngrad.geometry import Layer
+    from cnngrad.problem import Problem, Reader
+
+__all__ = ["ExitCode", "app", "main"]
+
+
+class ExitCode(IntEnum):
+    """What the process ends with."""
+
+    OK = 0
+    WRONG_GRADIENT = 1  # `check` found one; nothing else ends with 1
+    BAD_INPUT = 2
+    CRASHED = 70  # a defect of cnngrad itself: EX_SOFTWARE of sysexits.h
+    INTERRUPTED = 130  # Ctrl-C, as shells report it
+    PIPE_CLOSED = 141  # the reader of standard output went away, as shells report it
+
+
+class Gradient(StrEnum):
+    """What --only takes."""
+
+    DW = "dW"
+    DX = "dX"
+    DB = "db"
+
+
+app = typer.Typer(
+    name="cnngrad",
+    help="The gradients of a convolution layer, with their working.",
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+ProblemArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PROBLEM", help="A .json or .npz file with X, W, b, dEdO and the layer options; - for standard input."
+    ),
+]
+XOption = Annotated[
+    str | None,
+    typer.Option("-x", metavar="FILE", help="X: a .json or .npy file, FILE::KEY, - or a shape such as 3x3."),
+]
+WOption = Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, likewise.")]
+BOption = Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, likewise.")]
+GOption = Annotated[
+    str | None, typer.Option("-g", metavar="FILE", help="dE/dO, likewise; or the word ones, for E = sum of O.")
+]
+StrideOption = Annotated[str | None, typer.Option(metavar="S", help="2, or 2,1 for one per axis.  [default: 1]")]
+PaddingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="P",
+        help="1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]",
+    ),
+]
+DilationOption = Annotated[str | None, typer.Option(metavar="D", help="2, or 2,1; 1 is none.  [default: 1]")]
+GroupsOption = Annotated[int | None, typer.Option(metavar="G", help="As in PyTorch.  [default: 1]")]
+FlipOption = Annotated[
+    bool | None, typer.Option("--flip/--no-flip", help="True convolution: W is rotated before it slides.")
+]
+DimsOption = Annotated[
+    int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, where the shapes don't tell.")
+]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")]
+ElementOption = Annotated[
+    list[str] | None, typer.Option(metavar="x22", help="Explain this element alone, with its picture (repeatable).")
+]
+OnlyOption = Annotated[Gradient | None, typer.Option(help="One gradient alone.")]
+LimitOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="The most elements in a table.  [default: 64; all with --json]")
+]
+ZerosOption = Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")]
+PrecisionOption = Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+OutputOption = Annotated[
+    str | None, typer.Option("-o", metavar="FILE", help="Save the results: .json, .npz, .npy, or a folder of .npy.")
+]
+ReportOption = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex or .svg.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cnngrad {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("forward")
+def forward_command(
+    problem: ProblemArgument = None,
+    x: XOption = None,
+    w: WOption = None,
+    b: BOption = None,
+    stride: StrideOption = None,
+    padding: PaddingOption = None,
+    dilation: DilationOption = None,
+    groups: GroupsOption = None,
+    flip: FlipOption = None,
+    dims: DimsOption = None,
+    explain: ExplainOption = False,
+    element: ElementOption = None,
+    limit: LimitOption = None,
+    zeros: ZerosOption = False,
+    precision: PrecisionOption = 6,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
+    report: ReportOption = None,
+) -> int:
+    """Compute the output O of a layer from X and W."""
+    from cnngrad.conv import forward
+    from cnngrad.derivation import forward_lesson
+    from cnngrad.expansion import Values
+
+    asked = _Asked(explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report)
+    task = _read(problem, x, w, b, None, stride, padding, dilation, groups, flip, dims)
+    layer = task.layer()
+    results: dict[str, Any] = {}
+    values = Values()
+    if not task.in_symbols:
+        arrays = task.arrays(layer)
+        results["O"] = forward(arrays["X"], arrays["W"], arrays.get("b"), **task.options())
+        values = Values.of(layer, arrays | results)
+    return _answer(asked, layer, values, results, lambda choice: forward_lesson(layer, values, choice), "o")
+
+
+@app.command("backward")
+def backward_command(
+    problem: ProblemArgument = None,
+    x: XOption = None,
+    w: WOption = None,
+    b: BOption = None,
+    g: GOption = None,
+    stride: StrideOption = None,
+    padding: PaddingOption = None,
+    dilation: DilationOption = None,
+    groups: GroupsOption = None,
+    flip: FlipOption = None,
+    dims: DimsOption = None,
+    explain: ExplainOption = False,
+    element: ElementOption = None,
+    only: OnlyOption = None,
+    limit: LimitOption = None,
+    zeros: ZerosOption = False,
+    precision: PrecisionOption = 6,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
+    report: ReportOption = None,
+) -> int:
+    """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
+    from cnngrad.conv import backward
+    from cnngrad.derivation import Choice, backward_lesson, explained_tensors
+    from cnngrad.expansion import Values
+
+    asked = _Asked(
+        explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report, only
+    )
+    task = _read(problem, x, w, b, g, stride, padding, dilation, groups, flip, dims)
+    layer = task.layer()
+    tensors = explained_tensors(layer, Choice(only=None if only is None else only.value))
+    results: dict[str, Any] = {}
+    values = Values()
+    if not task.in_symbols:
+        arrays = task.arrays(layer)
+        if "dEdO" not in arrays:
+            raise CnngradError(
+                "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
+            )
+        grads = backward(arrays["X"], arrays["W"], arrays["dEdO"], **task.options())
+        found = {"dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
+        results = {name: found[name] for name in found if name[3:].lower() in tensors}
+        values = Values.of(layer, arrays | found)
+    return _answer(asked, layer, values, results, lambda choice: backward_lesson(layer, values, choice), tensors)
+
+
+@app.command("check")
+def check_command(
+    problem: ProblemArgument = None,
+    x: XOption = None,
+    w: WOption = None,
+    b: BOption = None,
+    g: GOption = None,
+    dw: Annotated[str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of ours.")] = None,
+    dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None,
+    db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"),
+    ] = None,
+    stride: StrideOption = None,
+    padding: PaddingOption = None,
+    dilation: DilationOption = None,
+    groups: GroupsOption = None,
+    flip: FlipOption = None,
+    dims: DimsOption = None,
+    precision: PrecisionOption = 6,
+    as_json: JsonOption = False,
+    output: OutputOption = None,
+) -> int:
+    """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
+    from cnngrad.gradcheck import check
+    from cnngrad.output import check_target, to_json, write_results
+    from cnngrad.problem import Reader
+
+    if output is not None:
+        check_target(output, ["report"], endings=(".json",))
+    reader = Reader()
+    task = _read(problem, x, w, b, g, stride, padding, dilation, groups, flip, dims, reader)
+    layer = task.layer()
+    if task.in_symbols:
+        raise CnngradError("X, W or dEdO is a shape without numbers: check needs numbers, give files")
+    arrays = task.arrays(layer)
+    report = check(
+        arrays["X"],
+        arrays["W"],
+        arrays.get("dEdO"),
+        b=arrays.get("b"),
+        dw=None if dw is None else reader.numbers("dEdW", dw),
+        dx=None if dx is None else reader.numbers("dEdX", dx),
+        db=None if db is None else reader.numbers("dEdb", db),
+        rtol=rtol,
+        **task.options(),
+    )
+    if output is not None:
+        write_results(output, report.as_json())
+    if as_json:
+        print(to_json(report.as_json()))
+    else:
+        from cnngrad.render.checks import report_blocks
+        from cnngrad.render.terminal import make_console, show
+
+        show(make_console(sys.stdout), report_blocks(report, precision))
+    return ExitCode.OK if report.passed else ExitCode.WRONG_GRADIENT
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        args: the words behind `cnngrad`; those of the process where None.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that can't show ∂ gets a ? in its place, not a crash.
+            stream.reconfigure(errors="replace")
+    try:
+        code = app(args=None if args is None else list(args), prog_name="cnngrad", standalone_mode=False)
+        sys.stdout.flush()
+        return _interrupted() if code == ExitCode.INTERRUPTED else int(code or ExitCode.OK)
+    except CnngradError as error:
+        return _failed(str(error))
+    except typer.TyperException as error:
+        return _failed(f"{error.format_message()} (cnngrad --help tells more)")
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit:
+        # Typer itself met a closed pipe, and would end with 1.
+        return _pipe_closed()
+    except KeyboardInterrupt:
+        return _interrupted()
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("cnngrad: this is a defect of cnngrad, please report it with the lines above", file=sys.stderr)
+        return ExitCode.CRASHED
+
+
+def _failed(message: str) -> ExitCode:
+    print(f"cnngrad: {message}", file=sys.stderr)
+    return ExitCode.BAD_INPUT
+
+
+def _interrupted() -> ExitCode:
+    print("cnngrad: interrupted; nothing was written", file=sys.stderr)
+    return ExitCode.INTERRUPTED
+
+
+def _pipe_closed() -> ExitCode:
+    # What is still in the buffer goes nowhere, so that Python's last flush does not complain.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.PIPE_CLOSED
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What to show and to save."""
+
+    explain: bool
+    elements: tuple[str, ...]
+    limit: int | None
+    zeros: bool
+    precision: int
+    as_json: bool
+    output: str | None
+    report: str | None
+    only: Gradient | None = None
+
+
+def _read(
+    problem: str | None,
+    x: str | None,
+    w: str | None,
+    b: str | None,
+    g: str | None,
+    stride: str | None,
+    padding: str | None,
+    dilation: str | None,
+    groups: int | None,
+    flip: bool | None,
+    dims: int | None,
+    reader: "Reader | None" = None,
+) -> "Problem":
+    """The problem in the file, with the flags in place of its keys."""
+    from cnngrad.problem import Problem, Reader, parse_padding, parse_per_axis
+
+    reader = reader or Reader()
+    flags = Problem(
+        x=None if x is None else reader.array("X", x),
+        w=None if w is None else reader.array("W", w),
+        b=None if b is None else reader.array("b", b),
+        dedo=None if g is None else "ones" if g == "ones" else reader.array("dEdO", g),
+        stride=None if stride is None else parse_per_axis("stride", stride),
+        padding=None if padding is None else parse_padding(padding),
+        dilation=None if dilation is None else parse_per_axis("dilation", dilation),
+        groups=groups,
+        flip=flip,
+        dims=dims,
+    )
+    return flags if problem is None else reader.problem(problem).overridden(flags)
+
+
+def _answer(
+    asked: _Asked,
+    layer: "Layer",
+    values: "Values",
+    results: dict[str, Any],
+    lesson: "Callable[[Choice], Derivation]",
+    tensors: str,
+) -> ExitCode:
+    """Save and show what was asked for: files first, so that they are whole before anything is printed."""
+    from cnngrad.derivation import DEFAULT_LIMIT, Choice, list_expansions
+    from cnngrad.output import check_target, to_json, write_results
+
+    if not results and not asked.explain and asked.report is None:
+        raise CnngradError(
+            "X and W are shapes without numbers: --explain shows the derivation in symbols, files give numbers"
+        )
+    if not results and asked.output is not None:
+        raise CnngradError(f"{asked.output} would be empty: X and W are shapes without numbers")
+    if asked.output is not None:
+        check_target(asked.output, results)
+    if asked.report is not None:
+        from cnngrad.render.report import check_report
+
+        check_report(asked.report)
+    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit or DEFAULT_LIMIT, asked.zeros)
+    derivation = lesson(choice) if asked.report or (asked.explain and not asked.as_json) else None
+    if asked.output is not None:
+        write_results(asked.output, results)
+    if asked.report is not None and derivation is not None:
+        from cnngrad.render.report import write_report
+
+        write_report(asked.report, derivation, asked.precision)
+    if asked.as_json:
+        listed = {}
+        if asked.explain:
+            complete = replace(choice, limit=asked.limit)
+            listed = {"expansions": list_expansions(layer, values, complete, tensors)}
+        print(to_json(results | listed))
+    else:
+        from cnngrad.derivation.matrices import result_grids
+        from cnngrad.expansion import Expander
+        from cnngrad.render.terminal import Painter, make_console, show
+
+        painter = Painter(asked.precision)
+        if asked.explain and derivation is not None:
+            shown = painter.derivation(derivation)
+        else:
+            expander = Expander(layer, values)
+            matrices = (result_grids(expander, name, values.named(name)) for name in results)
+            shown = painter.results(layer.describe(), matrices)
+        show(make_console(sys.stdout), shown)
+    return ExitCode.OK

@@ -1,0 +1,69 @@
+"""A derivation in GitHub's Markdown, with its mathematics in fenced `math` blocks."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from cnngrad.derivation.blocks import Block, Derivation, Expansions, Formula, Maths, Part, Section, Sentence
+from cnngrad.expansion import Partial, Symbol
+from cnngrad.render.tex import MathsWriter
+
+__all__ = ["markdown_document"]
+
+# So many expansions stand in one block of formulas: a page can break between blocks only.
+_PER_BLOCK = 16
+
+
+def markdown_document(derivation: Derivation, precision: int) -> str:
+    """The document."""
+    writer = MathsWriter(precision)
+    parts = [f"# {_text(derivation.layer)}"]
+    for section in derivation.sections:
+        parts += _section(section, writer)
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
+    yield f"## {_sentence(section.title, writer)}"
+    for block in section.blocks:
+        yield from _block(block, writer)
+
+
+def _block(block: Block, writer: MathsWriter) -> Iterator[str]:
+    if isinstance(block, Sentence):
+        yield _sentence(block.parts, writer)
+    elif isinstance(block, Formula):
+        yield _fenced([block.maths.latex])
+    elif isinstance(block, Expansions):
+        sums = list(writer.sums(block))
+        for k in range(0, len(sums), _PER_BLOCK):
+            lines = [line for lines in sums[k : k + _PER_BLOCK] for line in lines]
+            yield _fenced([r"\begin{aligned}", *_broken(lines), r"\end{aligned}"])
+        if block.left_out:
+            yield f"{block.left_out} more of {block.total} are not shown: `--limit {block.total}` shows all."
+    else:
+        lines = writer.row(block)
+        yield _fenced(lines if len(lines) == 1 else [r"\begin{gathered}", *_broken(lines), r"\end{gathered}"])
+
+
+def _broken(lines: Sequence[str]) -> list[str]:
+    return [rf"{line} \\" for line in lines[:-1]] + list(lines[-1:])
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    return "\n".join(["```math", *lines, "```"])
+
+
+def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:
+    return "".join(_part(part, writer) for part in parts)
+
+
+def _part(part: Part, writer: MathsWriter) -> str:
+    if isinstance(part, Symbol):
+        return f"$`{writer.symbol(part)}`$"
+    if isinstance(part, Partial):
+        return f"$`{writer.partial(part)}`$"
+    return f"$`{part.latex}`$" if isinstance(part, Maths) else _text(part)
+
+
+def _text(text: str) -> str:
+    return re.sub(r"([\\*_<\[\]`])", r"\\\1", text)

@@ -1,0 +1,62 @@
+"""Documents by their file's ending: each shows the same sections."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from cnngrad.derivation.blocks import Derivation
+from cnngrad.errors import CnngradError
+from cnngrad.output import write_document
+from cnngrad.render.latex import latex_document
+from cnngrad.render.markdown import markdown_document
+from cnngrad.render.terminal import PLAIN_WIDTH, Painter, make_console, show
+
+__all__ = ["check_report", "write_report"]
+
+
+def text_document(derivation: Derivation, precision: int) -> str:
+    """What the terminal shows, as plain text of 80 columns."""
+    file = io.StringIO()
+    show(make_console(file), Painter(precision).derivation(derivation))
+    return file.getvalue()
+
+
+def svg_document(derivation: Derivation, precision: int) -> str:
+    """The picture of a terminal of 80 columns."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        record=True,
+        width=PLAIN_WIDTH,
+        color_system="truecolor",
+        force_terminal=True,
+        legacy_windows=False,
+    )
+    for renderable in Painter(precision).derivation(derivation):
+        console.print(renderable)
+    return console.export_svg(title=f"cnngrad · {derivation.layer}", unique_id="cnngrad")
+
+
+_DOCUMENTS: dict[str, Callable[[Derivation, int], str]] = {
+    ".txt": text_document,
+    ".md": markdown_document,
+    ".tex": latex_document,
+    ".svg": svg_document,
+}
+
+
+def check_report(target: str) -> None:
+    """Raise a CnngradError unless a document can be written under `target`; called before any work."""
+    if Path(target).suffix not in _DOCUMENTS:
+        raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(_DOCUMENTS)}")
+
+
+def write_report(target: str, derivation: Derivation, precision: int) -> None:
+    """Write a derivation as the document that the file's ending asks for.
+
+    Raises:
+        CnngradError: an unknown ending, or a failure of the file system.
+    """
+    check_report(target)
+    write_document(target, _DOCUMENTS[Path(target).suffix](derivation, precision))

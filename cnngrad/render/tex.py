@@ -1,0 +1,156 @@
+r"""LaTeX mathematics for documents: symbols, sums and matrices, for a whole article and for Markdown alike."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from cnngrad.derivation.blocks import Cell, Expansions, Fill, Form, Grid, GridRow
+from cnngrad.expansion import Expansion, Factor, Number, Partial, Symbol, Term
+from cnngrad.render.numbers import number
+
+__all__ = ["MathsWriter"]
+
+# The width of a line, in ems, and of what stands in it: roughly, for a page with 17 cm of text in 10 points.
+_LINE = 44.0
+_MOST_ROWS, _MOST_COLUMNS = 16, 14
+
+_SIGNS = {
+    "∗": "*",
+    "·": r"\cdot",
+    "+=": r"\mathrel{+}=",
+    "…": r"\cdots",
+    "  ": r"\quad",
+    "rotate 180° ": r"\text{rotate } 180^\circ",
+}
+
+
+class MathsWriter:
+    """Writes blocks in LaTeX; `colour` puts an element's formula in its tensor's colour."""
+
+    def __init__(self, precision: int, colour: Callable[[str, str], str] = lambda tensor, latex: latex) -> None:
+        """A writer of decimals with `precision` significant digits."""
+        self._precision = precision
+        self._colour = colour
+
+    def symbol(self, symbol: Symbol) -> str:
+        r"""x_{22}, or \frac{\partial E}{\partial o_{11}}."""
+        element = _element(symbol)
+        latex = rf"\frac{{\partial E}}{{\partial {element}}}" if symbol.gradient else element
+        return self._colour(symbol.tensor, latex)
+
+    def partial(self, partial: Partial) -> str:
+        r"""\frac{\partial o_{11}}{\partial w_{11}}."""
+        return rf"\frac{{\partial {_element(partial.of)}}}{{\partial {_element(partial.by)}}}"
+
+    def sums(self, table: Expansions) -> Iterator[list[str]]:
+        """For each expansion its lines, with & before the first sign: to stand in an `align` or `aligned`."""
+        for expansion in table.expansions:
+            lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts], expansion)
+            if expansion.left_out:
+                lines[-1] += rf" + \cdots \quad\text{{({expansion.left_out} more terms)}}"
+            if expansion.zeros:
+                word = "product" if expansion.zeros == 1 else "products"
+                lines[-1] += rf" \quad\text{{({expansion.zeros} {word} with 0)}}"
+            lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
+            if table.form is Form.WORKED and expansion.value is not None:
+                lines += self._worked(expansion, expansion.value)
+            yield lines
+
+    def row(self, row: GridRow) -> list[str]:
+        """The grids and signs of a row, as many lines as the page's width asks for."""
+        lines: list[str] = []
+        used = _LINE
+        sign = ""
+        for item in row.items:
+            if not isinstance(item, Grid):
+                sign += " " + (self.symbol(item) if isinstance(item, Symbol) else _SIGNS.get(item, item.strip()))
+                continue
+            grid, width = self._grid(item)
+            if used + width > _LINE:
+                lines.append("")
+                used = 0.0
+            lines[-1] += f"{sign} {grid}"
+            used += width + 2
+            sign = ""
+        lines[-1] += sign
+        return [line.strip() for line in lines]
+
+    def _worked(self, expansion: Expansion, value: Number) -> Iterator[str]:
+        result = self._number(value)
+        if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
+            yield f"&= {result}"
+            return
+        lines = self._broken([[self._numbers(term) for term in part] for part in expansion.parts], expansion)
+        lines[0] = f"&= {lines[0]}"
+        if lines[-1] != f"&= {result}":
+            lines[-1] += f" = {result}"
+        yield from lines
+
+    def _broken(self, parts: Sequence[Sequence[str]], expansion: Expansion) -> list[str]:
+        """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
+        lines = []
+        for part in parts:
+            most = max(1, int((_LINE - 6) / max(_width(term) + 2 for term in part)))
+            lines += [" + ".join(part[k : k + most]) for k in range(0, len(part), most)]
+        lines = lines or ["0"]
+        joined = [f"{line} +" for line in lines[:-1]] + lines[-1:]
+        return [joined[0], *(rf"&\phantom{{=}}\ {line}" for line in joined[1:])]
+
+    def _product(self, factors: Sequence[Factor]) -> str:
+        return r"\,".join(self._factor(factor) for factor in factors)
+
+    def _factor(self, factor: Factor) -> str:
+        if factor is None:
+            return "0"
+        return self.symbol(factor) if isinstance(factor, Symbol) else self.partial(factor)
+
+    def _numbers(self, term: Term) -> str:
+        texts = [self._number(value) for value in term.values or ()]
+        return r" \cdot ".join(f"({text})" if text.startswith("-") else text for text in texts)
+
+    def _number(self, value: Number) -> str:
+        mantissa, _, exponent = number(value, self._precision).partition("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+    def _grid(self, grid: Grid) -> tuple[str, float]:
+        columns = _MOST_COLUMNS
+        while True:
+            rows = [[self._cell(cell) for cell in row] for row in grid.cut(_MOST_ROWS, columns)]
+            width = sum(max(_width(text) for text in column) + 1 for column in zip(*rows, strict=True)) + 1
+            if width <= _LINE or columns == 1:
+                break
+            columns -= 1
+        space = r" \\[3pt] " if any("frac" in text for text in rows[0]) else r" \\ "
+        matrix = rf"\begin{{bmatrix}} {space.join(' & '.join(row) for row in rows)} \end{{bmatrix}}"
+        if (columns < grid.width and len(rows[0]) < grid.width) or grid.height > _MOST_ROWS:
+            matrix = rf"\underset{{\text{{{grid.height}$\times${grid.width}, the middle left out}}}}{{{matrix}}}"
+        title = _title(grid.title)
+        return rf"\overset{{{title}}}{{{matrix}}}", max(width, _width(title) * 0.7)
+
+    def _cell(self, cell: Cell) -> str:
+        if isinstance(cell.content, Fill):
+            text = r"\cdots" if cell.content is Fill.MORE else "0"
+        else:
+            text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self._number(cell.content)
+        return rf"\boxed{{{text}}}" if cell.marked else text
+
+
+def _element(symbol: Symbol) -> str:
+    upper = f"^{{[{','.join(map(str, symbol.lead))}]}}" if symbol.lead else ""
+    return f"{symbol.tensor}{upper}_{{{symbol.position}}}" if symbol.place else f"{symbol.tensor}{upper}"
+
+
+def _title(title: str) -> str:
+    """A grid's title: words as text, ∂E/∂X and Mᵀ as mathematics."""
+    parts = re.split(r"(∂E/∂\w|Mᵀ|·)", title)
+    maths = {"Mᵀ": "M^T", "·": r"\cdot"}
+    return "".join(
+        maths.get(part, part.replace("∂", r"\partial ")) if k % 2 else rf"\text{{{part}}}" if part else ""
+        for k, part in enumerate(parts)
+    )
+
+
+def _width(latex: str) -> float:
+    """About how many ems a formula takes."""
+    visible = re.sub(r"\\color\{\w+\}|\\(?:frac|partial|boxed|text|cdots?|times|begin|end|quad|,)|[{}_^ ]", "", latex)
+    halves = 0.5 if r"\frac" in latex else 1.0
+    return 0.55 * len(visible) * halves + 0.6 * latex.count(r"\partial") * 0.5 + (1.0 if r"\boxed" in latex else 0.0)
