@@ -173,7 +173,7 @@ def check(
     True
     >>> report = check([[1, 2, 3]], [[1, 2]], [[1, 2]], dx=[[2, 5, 2]])
     >>> report.gradients["dEdX"].worst
-    Worst(element='dE/dx11', index=(0, 0), numeric=1, analytic=2)
+    Worst(element='dE/dx13', index=(0, 2), numeric=4, analytic=2)
     """
     options: dict[str, Any] = {
         "stride": stride,

@@ -43,8 +43,12 @@ def _row(gradient: GradientReport, precision: int) -> list[str]:
         str(gradient.count),
         number(gradient.max_abs_error, precision),
         number(gradient.max_rel_error, precision),
-        gradient.worst.element if gradient.max_abs_error else "none differs",
+        _spoken(gradient.worst.element) if gradient.max_abs_error else "none differs",
     ]
+
+
+def _spoken(element: str) -> str:
+    return element.replace("dE/d", "∂E/∂")
 
 
 def _details(gradient: GradientReport, precision: int) -> Iterator[RenderableType]:
@@ -53,7 +57,7 @@ def _details(gradient: GradientReport, precision: int) -> Iterator[RenderableTyp
     if not gradient.passed and gradient.worst is not None:
         worst = gradient.worst
         yield Text(
-            f"{_title(gradient)}: {worst.element} is {number(worst.analytic, precision)}, "
+            f"{_title(gradient)}: {_spoken(worst.element)} is {number(worst.analytic, precision)}, "
             f"but the finite difference is {number(worst.numeric, precision)}"
         )
     if gradient.hint:

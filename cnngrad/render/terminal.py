@@ -281,6 +281,7 @@ class _SideBySide:
                 # A sign goes with the grid that follows it.
                 sign = [line.pop()] if isinstance(line[-1], Text) and len(line) > 1 else []
                 yield _aligned(line)
+                yield Text()
                 line, used = sign, sum(text.cell_len + 1 for text in sign if isinstance(text, Text))
             line.append(item)
             used += width

@@ -1,0 +1,158 @@
+"""Expansions: names, terms and values of single elements."""
+
+from itertools import product
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad.expansion import Expander, Names, Values
+from cnngrad.geometry import make_layer
+from tests import reference
+from tests.cases import layers
+
+
+def expanded(expansion):
+    return " + ".join("·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms)
+
+
+# The notes' lines, with the slips of README's table put right.
+NOTES = {
+    ("o", (0, 0, 0, 0)): "w11·x11 + w12·x12 + w21·x21 + w22·x22",
+    ("o", (0, 0, 0, 1)): "w11·x12 + w12·x13 + w21·x22 + w22·x23",
+    ("o", (0, 0, 1, 0)): "w11·x21 + w12·x22 + w21·x31 + w22·x32",
+    ("o", (0, 0, 1, 1)): "w11·x22 + w12·x23 + w21·x32 + w22·x33",
+    ("w", (0, 0, 0, 0)): "∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
+    ("w", (0, 0, 0, 1)): "∂E/∂o11·x12 + ∂E/∂o12·x13 + ∂E/∂o21·x22 + ∂E/∂o22·x23",
+    ("w", (0, 0, 1, 0)): "∂E/∂o11·x21 + ∂E/∂o12·x22 + ∂E/∂o21·x31 + ∂E/∂o22·x32",
+    ("w", (0, 0, 1, 1)): "∂E/∂o11·x22 + ∂E/∂o12·x23 + ∂E/∂o21·x32 + ∂E/∂o22·x33",
+    ("x", (0, 0, 0, 0)): "∂E/∂o11·w11 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    ("x", (0, 0, 0, 1)): "∂E/∂o11·w12 + ∂E/∂o12·w11 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    ("x", (0, 0, 0, 2)): "∂E/∂o11·0 + ∂E/∂o12·w12 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    ("x", (0, 0, 1, 0)): "∂E/∂o11·w21 + ∂E/∂o12·0 + ∂E/∂o21·w11 + ∂E/∂o22·0",
+    ("x", (0, 0, 1, 1)): "∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
+    ("x", (0, 0, 1, 2)): "∂E/∂o11·0 + ∂E/∂o12·w22 + ∂E/∂o21·0 + ∂E/∂o22·w12",
+    ("x", (0, 0, 2, 0)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w21 + ∂E/∂o22·0",
+    ("x", (0, 0, 2, 1)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w22 + ∂E/∂o22·w21",
+    ("x", (0, 0, 2, 2)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·w22",
+    ("b", (0,)): "∂E/∂o11 + ∂E/∂o12 + ∂E/∂o21 + ∂E/∂o22",
+}
+
+
+@pytest.mark.parametrize("element", NOTES, ids=str)
+def test_the_notes_lines_symbol_by_symbol(element):
+    expander = Expander(make_layer((3, 3), (2, 2)))
+    full = expander.expand(*element, zeros=True)
+    short = expander.expand(*element)
+    assert expanded(full) == NOTES[element]
+    assert expanded(short) == " + ".join(term for term in NOTES[element].split(" + ") if not term.endswith("·0"))
+    assert short.zeros == NOTES[element].count("·0")
+
+
+@given(layers(most=5), st.integers(0, 2**16))
+@settings(max_examples=60)
+def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, seed):
+    x, w, b, dedo = case.data(seed)
+    b = b if case.bias else None
+    layer = make_layer(x.shape, w.shape, **case.options, has_bias=case.bias)
+    grads = cnngrad.backward(x, w, dedo, **case.options)
+    arrays = {"X": x, "W": w, "dEdO": dedo, "dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
+    arrays |= {"O": cnngrad.forward(x, w, b, **case.options)} | ({} if b is None else {"b": b})
+    expander = Expander(layer, Values.of(layer, arrays))
+    triples = list(reference.pairs(x.shape, w.shape, dedo.shape, *case.definition))
+    for tensor, name in (("o", "O"), ("w", "W"), ("x", "X")):
+        for index in product(*map(range, layer.canonical[name])):
+            expansion = expander.expand(tensor, index)
+            assert_right(expansion, expected_terms(tensor, index, triples, layer, case.bias), expander)
+    for f in range(layer.filters):
+        assert_right(
+            expander.expand("b", (f,)),
+            [("dE/do", (n, f, *i)) for n, f_, *i in product(*map(range, dedo.shape)) if f_ == f],
+            expander,
+        )
+
+
+def expected_terms(tensor, index, triples, layer, bias):
+    position = {"o": 0, "w": 1, "x": 2}[tensor]
+    own = [t for t in triples if t[position] == index]
+    if tensor == "o":
+        return [(("w", at_w), ("x", at_x)) for _, at_w, at_x in own] + ([("b", index[1:2])] if bias else [])
+    if tensor == "w":
+        return [(("dE/do", at_o), ("x", at_x)) for at_o, _, at_x in own]
+    return [(("dE/do", at_o), ("w", at_w)) for at_o, at_w, _ in own]
+
+
+def assert_right(expansion, expected, expander):
+    def name(tensor, index):
+        return expander.names.symbol(tensor[-1], index, gradient=tensor.startswith("dE")).name
+
+    found = sorted(tuple(f.name for f in term.factors) for term in expansion.terms)
+    right = sorted((name(*t),) if isinstance(t[0], str) else tuple(name(*f) for f in t) for t in expected)
+    assert found == right
+    assert sum(prod(term.values) for term in expansion.terms) == expansion.value
+    assert expansion.left_out == 0
+
+
+def test_zero_terms_are_counted_or_written():
+    expander = Expander(make_layer((3, 3), (2, 2), padding=1))
+    corner = expander.expand("o", (0, 0, 0, 0))
+    assert (expanded(corner), corner.zeros) == ("w22·x11", 3)
+    assert expanded(expander.expand("o", (0, 0, 0, 0), zeros=True)) == "w11·0 + w12·0 + w21·0 + w22·x11"
+
+
+def test_an_element_that_no_window_reaches_has_no_terms():
+    expansion = Expander(make_layer((5, 4), (2, 2), stride=2)).expand("x", (0, 0, 4, 1))
+    assert (expansion.terms, expansion.zeros) == ((), 4)
+
+
+def test_a_limit_cuts_terms_and_says_how_many():
+    expansion = Expander(make_layer((2000, 2000), (3, 3))).expand("w", (0, 0, 1, 1), limit=5)
+    assert len(expansion.terms) == 5
+    assert expansion.count == 1998**2
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "tensor", "index", "name"),
+    [
+        ((3, 3), (2, 2), "x", (0, 0, 1, 1), "x22"),
+        ((12, 3), (2, 2), "w", (0, 0, 1, 1), "w2,2"),
+        ((12, 3), (2, 2), "x", (0, 0, 0, 1), "x1,2"),
+        ((3, 3, 3), (2, 3, 2, 2), "x", (0, 1, 1, 1), "x[2]22"),
+        ((3, 3, 3), (2, 3, 2, 2), "w", (1, 2, 1, 0), "w[2,3]21"),
+        ((2, 3, 4, 4), (2, 3, 2, 2), "o", (1, 0, 2, 2), "o[2,1]33"),
+        ((2, 3, 4, 4), (2, 3, 2, 2), "b", (1,), "b[2]"),
+        ((3, 4, 4), (3, 2, 2), "b", (0,), "b"),
+        ((15,), (2,), "x", (0, 0, 11), "x12"),
+    ],
+)
+def test_elements_are_named_as_the_notes_name_them_and_understood_again(x_shape, w_shape, tensor, index, name):
+    names = Names(make_layer(x_shape, w_shape))
+    assert names.symbol(tensor, index).name == name
+    assert names.parse(name) == (tensor, index)
+    assert names.parse(f"dE/d{name}") == names.parse(f"∂E/∂{name}") == (tensor, index)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x44", r"'x44' is none of this layer's elements: x has x11 to x33"),
+        ("w[1]11", r"none of this layer's elements: w has w11 to w22"),
+        ("x1", "none of this layer's elements"),
+        ("y11", r"'y11' is not an element: write x11 to x33, or w, o, b likewise"),
+        ("", "is not an element"),
+    ],
+)
+def test_an_unknown_element_is_an_error_that_shows_the_range(text, message):
+    with pytest.raises(cnngrad.CnngradError, match=message):
+        Names(make_layer((3, 3), (2, 2))).parse(text)
+
+
+def test_values_are_pythons_numbers():
+    layer = make_layer((2, 2), (1, 1))
+    values = Values.of(layer, {"X": np.ones((2, 2), np.float32), "W": np.full((1, 1), 0.1, np.float32)})
+    expansion = Expander(layer, values).expand("o", (0, 0, 0, 0))
+    assert expansion.value == float(np.float32(0.1))
+    assert type(expansion.value) is float

@@ -1,0 +1,127 @@
+"""The one relation, and the errors of shapes and options."""
+
+import pytest
+from hypothesis import given
+
+from cnngrad import CnngradError
+from cnngrad.geometry import Axis, make_layer, parse_shape
+from tests.cases import layers
+
+
+def axes_of(case):
+    return make_layer(case.x, case.w, **case.options).axes
+
+
+@given(layers())
+def test_every_view_of_the_relation_names_the_same_triples(case):
+    for axis in axes_of(case):
+        triples = {
+            (i, u, h) for i in range(axis.out) for u in range(axis.kernel) if axis.inside(h := axis.position(i, u))
+        }
+        assert triples == {(i, u, h) for i in range(axis.out) for u, h in axis.inputs_of_output(i)}
+        assert triples == {(i, u, h) for u in range(axis.kernel) for i, h in axis.inputs_of_tap(u)}
+        assert triples == {(i, u, h) for h in range(axis.size) for i, u in axis.outputs_of_input(h)}
+        assert triples == {
+            (i, u, h) for i in range(axis.out) for h in range(axis.size) if (u := axis.tap(i, h)) is not None
+        }
+        assert set(axis.unreached) == set(range(axis.size)) - {h for _, _, h in triples}
+
+
+@given(layers())
+def test_elements_of_one_colour_share_no_window_and_the_colours_hold_every_reached_element(case):
+    for axis in axes_of(case):
+        seen = set()
+        for r in range(axis.span):
+            readers = [i for _, first, stop in axis.colour(r) for i in range(first, stop)]
+            assert len(readers) == len(set(readers))
+            seen |= {h for h, _, _ in axis.colour(r)}
+            for h, first, stop in axis.colour(r):
+                assert {i for i, _ in axis.outputs_of_input(h)} <= set(range(first, stop))
+        assert set(range(axis.size)) - set(axis.unreached) <= seen
+
+
+@given(layers())
+def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
+    for axis in axes_of(case):
+        before, after = axis.frame
+        framed = [None] * before + axis.spread + [None] * after
+        for h in range(axis.size):
+            turned = range(axis.kernel) if axis.flip else range(axis.kernel)[::-1]
+            pairs = [(framed[q], u) for q, u in zip(axis.cover(h), turned, strict=True) if framed[q] is not None]
+            assert sorted(pairs) == axis.outputs_of_input(h)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "options", "message"),
+    [
+        (
+            (3, 3),
+            (2, 2, 2),
+            {},
+            r"X \(3, 3\) and W \(2, 2, 2\) don't go together with 2 spatial axes\.\nX with W may be \(H, W\) with \(kh, kw\); .* or --dims 1",
+        ),
+        ((3,), (2, 2), {}, r"don't go together with 2 spatial axes"),
+        ((3, 3), (2, 2), {"dims": 4}, "dims is 4: it must be 1, 2 or 3"),
+        (
+            (2, 3, 3),
+            (3, 2, 2),
+            {},
+            r"X \(2, 3, 3\) has 2 channels, but W \(3, 2, 2\) reads 3 with groups 1: W must read 2",
+        ),
+        ((4, 3, 3), (2, 2, 2, 2), {}, "W must read 4, or groups 2"),
+        ((3, 3, 3), (2, 1, 2, 2), {"groups": 2}, "3 channels, which groups 2 does not divide"),
+        ((4, 3, 3), (3, 2, 2, 2), {"groups": 2}, "3 filters, which groups 2 does not divide"),
+        ((3, 3), (4, 2), {}, r"along H the kernel is 4 and the input 3: use a smaller kernel or more padding"),
+        ((3, 3), (2, 2), {"dilation": 3}, r"the kernel is 2 \(dilation 3: 4\)"),
+        ((3, 3), (2, 2), {"stride": 0}, "stride is 0: it must be at least 1"),
+        ((3, 3), (2, 2), {"stride": 1.5}, r"stride is 1\.5: it must be an integer of at least 1"),
+        ((3, 3), (2, 2), {"stride": True}, "stride is True: it must be an integer"),
+        ((3, 3), (2, 2), {"stride": (1, 2, 3)}, "stride has 3 values for 2 spatial axes"),
+        ((3, 3), (2, 2), {"dilation": -1}, "dilation is -1: it must be at least 1"),
+        ((3, 3), (2, 2), {"padding": -1}, "padding is -1: it must be at least 0"),
+        ((3, 3), (2, 2), {"padding": "some"}, "padding 'some' is unknown: use valid, same, same-lower, full"),
+        ((3, 3), (2, 2), {"padding": [(1, 2, 3), 1]}, r"not a \(before, after\) pair"),
+        ((3, 3), (2, 2), {"padding": [1]}, "padding has 1 value for 2 spatial axes"),
+        ((3, 0), (2, 2), {}, r"X has shape \(3, 0\): axis 2 is empty"),
+        ((3, 3), (2, 2), {"groups": "two"}, "groups is 'two': it must be an integer"),
+    ],
+)
+def test_what_makes_no_layer_is_an_error_that_says_why(x, w, options, message):
+    with pytest.raises(CnngradError, match=message):
+        make_layer(x, w, **options)
+
+
+def test_dedo_of_another_shape_is_told_in_full():
+    layer = make_layer((3, 3), (2, 2))
+    with pytest.raises(CnngradError) as error:
+        layer.check_dedo((2, 3))
+    assert str(error.value) == (
+        "dEdO has shape (2, 3), but X (3, 3) with W (2, 2), stride 1, padding 0 gives O (2, 2): "
+        "dEdO must have O's shape"
+    )
+
+
+def test_b_needs_a_number_per_filter():
+    with pytest.raises(CnngradError, match=r"b has shape \(3,\), but W \(2, 1, 2, 2\) has 2 filters"):
+        make_layer((1, 3, 3), (2, 1, 2, 2)).check_bias((3,))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "X 5×5 · W 2×2 · stride 1 · padding 0 → O 4×4"),
+        ({"stride": (2, 1), "padding": ((1, 0), (2, 1))}, "X 5×5 · W 2×2 · stride 2,1 · padding 1:0,2:1 → O 3×7"),
+        ({"dilation": 2, "flip": True}, "X 5×5 · W 2×2 · stride 1 · padding 0 · dilation 2 · flip → O 3×3"),
+    ],
+)
+def test_the_layer_in_one_line(options, words):
+    assert make_layer((5, 5), (2, 2), **options).describe() == words
+
+
+@pytest.mark.parametrize(("text", "shape"), [("3x3", (3, 3)), ("7", (7,)), ("2×3", (2, 3)), ("a", None), ("3x", None)])
+def test_a_word_such_as_3x3_is_a_shape(text, shape):
+    assert parse_shape(text) == shape
+
+
+def test_the_axis_is_the_notes_relation():
+    assert Axis(size=5, kernel=2, stride=2, dilation=3, before=1).position(i=2, u=1) == 2 * 2 + 3 * 1 - 1
