@@ -149,7 +149,8 @@ def forward_command(
     from cnngrad.expansion import Values
 
     asked = _Asked(explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report)
-    task = _read(problem, x, w, b, None, stride, padding, dilation, groups, flip, dims)
+    # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
+    task = replace(_read(problem, x, w, b, None, stride, padding, dilation, groups, flip, dims), dedo=None)
     layer = task.layer()
     results: dict[str, Any] = {}
     values = Values()

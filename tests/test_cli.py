@@ -1,0 +1,431 @@
+"""The command line through its real main."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli import main
+
+NOTES = "samples/notes.json"
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*args):
+        code = main(args)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    def feed(content):
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return feed
+
+
+def test_version_names_the_package(run):
+    assert run("--version") == (0, f"cnngrad {cnngrad.__version__}\n", "")
+
+
+def test_version_and_help_need_neither_numpy_nor_rich():
+    code = (
+        "import sys; from cnngrad.cli import main; main(['--version']); main(['forward', '--help']); "
+        "print(sorted({'numpy', 'rich'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_the_library_needs_neither_typer_nor_rich():
+    code = (
+        "import sys, cnngrad; cnngrad.check([[1]], [[1]]); cnngrad.derive('3x3', '2x2'); "
+        "print(sorted({'typer', 'rich'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"
+
+
+def test_python_dash_m_runs_the_same_program():
+    command = [sys.executable, "-m", "cnngrad", "forward", NOTES, "--json"]
+    assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[37, 47], [67, 77]]}
+
+
+def test_forward_shows_the_layers_line_and_a_matrix(run):
+    assert run("forward", NOTES)[1] == (
+        "X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2\n\nO\n┌        ┐\n│ 37  47 │\n│ 67  77 │\n└        ┘\n"
+    )
+
+
+def test_backward_json_is_one_object_and_nothing_else(run):
+    code, out, err = run("backward", NOTES, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == {"dEdW": [[37, 47], [67, 77]], "dEdX": [[1, 4, 4], [6, 20, 16], [9, 24, 16]]}
+
+
+def test_backward_gives_dedb_where_the_layer_has_b(run):
+    out = json.loads(run("backward", "samples/channels.json", "--json")[1])
+    assert out["dEdb"] == [-4, 9]
+    assert "dEdb" not in json.loads(run("backward", NOTES, "--json")[1])
+
+
+def test_only_one_gradient(run):
+    assert list(json.loads(run("backward", NOTES, "--only", "dX", "--json")[1])) == ["dEdX"]
+    assert json.loads(run("backward", NOTES, "--only", "db", "--json")[1]) == {"dEdb": 10}
+
+
+def test_json_expansions_have_names_terms_and_values(run):
+    out = json.loads(run("backward", NOTES, "--json", "--explain")[1])["expansions"]
+    assert list(out) == ["dE/dw", "dE/dx"]
+    assert out["dE/dx"][4] == {
+        "element": "dE/dx22",
+        "terms": [["dE/do11", "w22"], ["dE/do12", "w21"], ["dE/do21", "w12"], ["dE/do22", "w11"]],
+        "value": 20,
+    }
+    assert len(out["dE/dx"]) == 9
+    assert out["dE/dx"][0]["terms"] == [["dE/do11", "w11"]]
+
+
+def test_json_expansions_are_complete_unless_a_limit_is_given(run, tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((12, 12)))
+    args = ("forward", "-x", str(tmp_path / "x.npy"), "-w", NOTES + "::W", "--json", "--explain")
+    assert len(json.loads(run(*args)[1])["expansions"]["o"]) == 121
+    assert len(json.loads(run(*args, "--limit", "5")[1])["expansions"]["o"]) == 5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_json_floats_read_back_to_the_same_bits(run, tmp_path, dtype):
+    x = np.random.default_rng(0).standard_normal((5, 5)).astype(dtype)
+    w = (x[:2, :2] / 3).astype(dtype)
+    np.savez(tmp_path / "p.npz", X=x, W=w)
+    read = np.array(json.loads(run("forward", str(tmp_path / "p.npz"), "--json")[1])["O"], dtype)
+    assert read.tobytes() == cnngrad.forward(x, w).tobytes()
+
+
+def test_explain_prints_the_notes_lines(run):
+    out = run("forward", NOTES, "--explain")[1] + run("backward", NOTES, "--explain")[1]
+    for line in (
+        "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22",
+        "    = 1·1 + 2·2 + 3·4 + 4·5 = 37",
+        "∂E/∂w11 = ∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
+        "∂E/∂x22 = ∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
+    ):
+        assert f"\n{line}\n" in out
+
+
+def test_elements_alone(run):
+    out = run("backward", NOTES, "--element", "x22", "--element", "dE/dw11")[1]
+    assert "∂E/∂x22 = ∂E/∂o11·w22" in out
+    assert "∂E/∂w11 = ∂E/∂o11·x11" in out
+    assert "∂E/∂x11" not in out
+
+
+def test_a_limit_says_how_many_it_left_out_and_how_to_see_them(run):
+    assert "… 7 more of 9 are not shown: --limit 9 shows all." in run("backward", NOTES, "--explain", "--limit", "2")[1]
+
+
+def test_symbols_alone_need_no_numbers(run):
+    code, out, _ = run("backward", "-x", "3x3", "-w", "2x2", "--stride", "2", "--explain")
+    assert code == 0
+    assert "∂E/∂w12 = ∂E/∂o11·x12" in out
+    assert json.loads(run("forward", "-x", "3x3", "-w", "2x2", "--explain", "--json")[1])["expansions"]["o"][0] == {
+        "element": "o11",
+        "terms": [["w11", "x11"], ["w12", "x12"], ["w21", "x21"], ["w22", "x22"]],
+        "value": None,
+    }
+
+
+def test_a_flag_wins_over_the_problems_key(run):
+    assert json.loads(run("forward", NOTES, "--stride", "2", "--json")[1]) == {"O": [[37]]}
+    assert json.loads(run("forward", NOTES, "-w", "samples/notes-leftover.json::dEdO", "--json")[1])["O"][0] == [37, 47]
+
+
+def test_every_layer_option_reaches_the_layer(run):
+    options = ("--stride", "2,1", "--padding", "1:0,2:1", "--dilation", "1,2", "--flip", "--dims", "2", "--groups", "1")
+    out = json.loads(run("forward", NOTES, *options, "--json")[1])["O"]
+    notes = json.loads(Path(NOTES).read_text())
+    expected = cnngrad.forward(
+        notes["X"], notes["W"], stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), flip=True
+    )
+    assert out == expected.tolist()
+
+
+def test_standard_input_is_read_once_for_several_arrays(run, stdin):
+    stdin({"X": [[1, 2], [3, 4]], "W": [[2]]})
+    assert json.loads(run("forward", "-x", "-::X", "-w", "-::W", "--json")[1]) == {"O": [[2, 4], [6, 8]]}
+
+
+def test_standard_input_may_be_npy_or_npz(run, stdin):
+    file = io.BytesIO()
+    np.save(file, np.array([[1.5]]))
+    stdin(file.getvalue())
+    assert json.loads(run("forward", "-x", "-", "-w", NOTES + "::W", "--padding", "1", "--json")[1])["O"][1] == [
+        3.0,
+        1.5,
+    ]
+    file = io.BytesIO()
+    np.savez(file, X=np.eye(2), W=np.eye(1), stride=2, padding="same", flip=True)
+    stdin(file.getvalue())
+    assert json.loads(run("forward", "-", "--json")[1]) == {"O": [[1.0]]}
+
+
+def test_two_layers_in_a_chain(run, stdin):
+    second = run("backward", "samples/chain-2.json", "--json")[1]
+    stdin(second.encode())
+    first = json.loads(run("backward", "samples/chain-1.json", "-g", "-::dEdX", "--json")[1])
+    assert first["dEdW"] == [[26, 24], [20, 10]]
+
+
+def test_ones_stands_for_the_sum_of_o(run):
+    assert json.loads(run("backward", "samples/chain-1.json", "-g", "ones", "--only", "dW", "--json")[1]) == {
+        "dEdW": [[20, 23], [21, 21]]
+    }
+
+
+def test_check_passes_and_says_what_it_compared(run):
+    code, out, _ = run("check", NOTES)
+    assert code == 0
+    assert "∂E/∂X     right           9  0" in out
+    assert out.endswith("All gradients are right.\n")
+
+
+def test_check_without_dedo_uses_a_fixed_one_and_says_so(run):
+    first, second = run("check", "samples/chain-1.json"), run("check", "samples/chain-1.json")
+    assert first == second
+    assert "pseudo-random" in first[1]
+
+
+def test_check_finds_a_wrong_gradient(run, tmp_path):
+    (tmp_path / "dx.json").write_text("[[1, 4, 4], [6, 21, 16], [9, 24, 16]]")
+    code, out, _ = run("check", NOTES, "--dx", str(tmp_path / "dx.json"))
+    assert code == 1
+    assert "∂E/∂x22 is 21, but the finite difference is 20" in out
+    report = json.loads(run("check", NOTES, "--dx", str(tmp_path / "dx.json"), "--json")[1])
+    assert report["passed"] is False
+    found = report["gradients"]["dEdX"]
+    assert found["worst"] == {"element": "dE/dx22", "index": [1, 1], "numeric": 20, "analytic": 21}
+    assert (found["passed"], found["max_abs_error"], found["max_rel_error"]) == (False, 1, 1 / 21)
+
+
+def test_check_json_has_a_report_for_each_gradient(run):
+    report = json.loads(run("check", "samples/channels.json", "--json")[1])
+    assert report["passed"] is True
+    assert list(report["gradients"]) == ["dEdW", "dEdX", "dEdb"]
+    assert {"passed", "max_abs_error", "max_rel_error", "worst", "mistake", "hint"} <= set(report["gradients"]["dEdb"])
+
+
+# Bad input: what is written to the file, the command behind it, and what the error says.
+BAD = {
+    "missing file": (None, ["forward", "none.json"], "can't read none.json: No such file or directory"),
+    "not JSON": ("{X: 1}", ["forward", "FILE"], "FILE is not JSON: expecting property name .* in line 1, column 2"),
+    "empty file": ("", ["forward", "FILE"], "FILE is not JSON"),
+    "binary rubbish": (b"\xff\xfe\x00", ["forward", "FILE"], "FILE is not JSON, NPY or NPZ"),
+    "ragged list": (
+        '{"X": [[1, 2, 3, 4], [1, 2, 3]], "W": [[1]]}',
+        ["forward", "FILE"],
+        r"FILE: X\[2\] has 3 numbers, X\[1\] has 4",
+    ),
+    "ragged depth": ('{"X": [[1], 2], "W": [[1]]}', ["forward", "FILE"], r"X\[2\] is a number, X\[1\] is a list"),
+    "too deep": (
+        "[" * 3000 + "]" * 3000,
+        ["forward", "-x", "FILE", "-w", "2x2"],
+        "is nested too deeply|don't go together",
+    ),
+    "text": ('{"X": [[1, "a"]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[2\] is 'a': it must be a number"),
+    "boolean": ('{"X": [[1, true]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[2\] is true: it must be a number"),
+    "null": ('{"X": [[null, 2]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[1\] is null: it must be a number"),
+    "NaN": ('{"X": [[1, NaN]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[2\] is nan: every number must be finite"),
+    "infinity": ('{"X": [[1e999]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[1\] is inf"),
+    "huge integer": ('{"X": [[9223372036854775808]], "W": [[1]]}', ["forward", "FILE"], "beyond int64's largest"),
+    "unknown key": ('{"X": [[1]], "w": [[1]]}', ["forward", "FILE"], "FILE has the unknown key 'w': did you mean 'W'"),
+    "misspelt key": ('{"strid": 2}', ["forward", "FILE"], "unknown key 'strid': did you mean 'stride'"),
+    "doubled key": ('{"X": [[1]], "X": [[1]]}', ["forward", "FILE"], "FILE has the key 'X' twice"),
+    "an array for a problem": ("[[1]]", ["forward", "FILE"], "FILE holds a single array: a problem is an object"),
+    "a problem for an array": ('{"X": [[1]]}', ["forward", "-x", "FILE", "-w", "2x2"], r"name one, as FILE::X"),
+    "no such key in the file": ('{"X": [[1]]}', ["forward", "-x", "FILE::Y"], "FILE has no key 'Y': it has X"),
+    "a key of a single array": ("[[1]]", ["forward", "-x", "FILE::X"], "leave out ::X"),
+    "X missing": ('{"W": [[1]]}', ["forward", "FILE"], "X is missing: give a problem file with the key X, or -x "),
+    "wrong number of axes": ('{"X": [1, 2], "W": [[1]]}', ["forward", "FILE"], r"don't go together"),
+    "channels": (
+        '{"X": [[[1]], [[1]]], "W": [[[[1]]]]}',
+        ["forward", "FILE"],
+        r"X \(2, 1, 1\) has 2 channels, but W \(1, 1, 1, 1\) reads 1",
+    ),
+    "dedo missing": (
+        '{"X": [[1]], "W": [[1]]}',
+        ["backward", "FILE"],
+        "dEdO is missing: .* or -g ones for E = sum of O",
+    ),
+    "dedo of another shape": (
+        '{"X": [[1]], "W": [[1]], "dEdO": [[1, 2]]}',
+        ["backward", "FILE"],
+        r"dEdO has shape \(1, 2\), but X \(1, 1\) with W \(1, 1\), stride 1, padding 0 gives O \(1, 1\)",
+    ),
+    "kernel too large": ('{"X": [[1]], "W": [[1, 2]]}', ["forward", "FILE"], "does not fit"),
+    "stride 0": (None, ["forward", NOTES, "--stride", "0"], "stride is 0: it must be at least 1"),
+    "stride of a word": (None, ["forward", NOTES, "--stride", "a"], "stride 'a' is not an integer"),
+    "dilation 0": (None, ["forward", NOTES, "--dilation", "0"], "dilation is 0"),
+    "negative padding": (None, ["forward", NOTES, "--padding", "-1"], "padding is -1: it must be at least 0"),
+    "padding of three": (None, ["forward", NOTES, "--padding", "1:2:3"], "padding '1:2:3' is not understood"),
+    "empty axis": ('{"X": [[]], "W": [[1]]}', ["forward", "FILE"], r"X has shape \(1, 0\): axis 2 is empty"),
+    "flip of a number": ('{"flip": 1}', ["forward", "FILE"], "flip is 1: it must be true or false"),
+    "null option": ('{"stride": null}', ["forward", "FILE"], "stride is null"),
+    "no numbers and no explain": (None, ["forward", "-x", "3x3", "-w", "2x2"], "--explain shows the derivation"),
+    "check in symbols": (None, ["check", "-x", "3x3", "-w", "2x2"], "check needs numbers"),
+    "unknown element": (None, ["backward", NOTES, "--element", "x44"], "x has x11 to x33"),
+    "element of the other command": (None, ["backward", NOTES, "--element", "o11"], "o belongs to forward"),
+    "unknown ending": (
+        None,
+        ["forward", NOTES, "-o", "out.csv"],
+        r"out.csv has an unknown ending: use .json, .npz, .npy",
+    ),
+    "two results in one npy": (None, ["backward", NOTES, "-o", "out.npy"], r"2 results \(dEdW, dEdX\): use .npz"),
+    "unknown report": (None, ["forward", NOTES, "--report", "out.html"], "unknown ending for a report: use .txt, .md"),
+    "folder missing": (None, ["forward", NOTES, "-o", "none/out.json"], "can't write none/out.json: No such file"),
+    "unknown option": (None, ["forward", NOTES, "--strides", "2"], "No such option: --strides"),
+    "unknown command": (None, ["foward", NOTES], "No such command 'foward'"),
+    "precision 0": (None, ["forward", NOTES, "--precision", "0"], "--precision"),
+    "rtol below 0": (None, ["check", NOTES, "--rtol", "-1"], "rtol is -1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_bad_input_is_told_in_a_line_or_two_with_exit_code_2(run, tmp_path, case):
+    content, args, message = case
+    path = tmp_path / "input.json"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run(*(arg.replace("FILE", str(path)) for arg in args))
+    assert (code, out) == (2, "")
+    assert err.startswith("cnngrad: ")
+    assert err.count("\n") <= 2
+    assert "Traceback" not in err
+    assert_matches(message.replace("FILE", str(path)), err)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def assert_matches(pattern, text):
+    with pytest.raises(AssertionError, match=pattern):
+        raise AssertionError(text)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([[object()]]), "holds pickled Python objects, which are never loaded"),
+        (np.array([[1j]]), "X has dtype complex128: it must hold integers, float16, float32 or float64"),
+        (np.array([["a"]]), "X has dtype <U1"),
+        (np.array([[True]]), "X has dtype bool"),
+        (np.array([[np.nan, 1]]), r"X\[1\]\[1\] is nan"),
+        (np.zeros((2, 0)), "axis 2 is empty"),
+    ],
+    ids=["objects", "complex", "text", "booleans", "NaN", "empty"],
+)
+def test_arrays_that_hold_no_numbers(run, tmp_path, array, message):
+    np.save(tmp_path / "x.npy", array)
+    code, out, err = run("forward", "-x", str(tmp_path / "x.npy"), "-w", NOTES + "::W")
+    assert (code, out) == (2, "")
+    assert_matches(message, err)
+
+
+@pytest.mark.parametrize("keep", [3, 8, 60, 100, 150])
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_truncated_files(run, tmp_path, keep, name):
+    path = tmp_path / name
+    save = {"x.npy": np.save, "x.npz": lambda file, x: np.savez(file, X=x)}[name]
+    save(path, np.ones((4, 4)))
+    path.write_bytes(path.read_bytes()[:keep])
+    code, out, err = run("forward", "-x", f"{path}", "-w", NOTES + "::W")
+    assert (code, out) == (2, "")
+    assert err.startswith("cnngrad: ")
+    assert err.count("\n") <= 2
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.npz", "out.npy", "out", "out/"])
+def test_results_are_saved_and_read_back(run, tmp_path, name):
+    target = f"{tmp_path}/{name}"
+    assert run("backward", NOTES, "--only", "dX", "-o", target)[0] == 0
+    spec = {"out.json": f"{target}::dEdX", "out.npz": f"{target}::dEdX", "out.npy": target}
+    source = spec.get(name, f"{tmp_path}/out/dEdX.npy")
+    assert run("check", NOTES, "--dx", source)[0] == 0
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(run, tmp_path, monkeypatch):
+    target = tmp_path / "out.npz"
+    target.write_bytes(b"old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    code, _, err = run("backward", NOTES, "-o", str(target))
+    assert (code, err) == (2, f"cnngrad: can't write {target}: No space left on device\n")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_interrupted_save_leaves_nothing(run, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", interrupted)
+    assert run("backward", NOTES, "-o", str(tmp_path / "out.npz"))[0] == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_is_never_1(run, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("cnngrad.conv.forward", broken)
+    code, _, err = run("forward", NOTES)
+    assert code == 70
+    assert "defect of cnngrad" in err
+
+
+def test_a_closed_pipe_is_silent_and_not_1():
+    command = f"{sys.executable} -m cnngrad backward {NOTES} --explain | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].startswith("X 3×3")
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+def test_output_in_a_narrow_encoding_does_not_crash():
+    done = subprocess.run(
+        [sys.executable, "-m", "cnngrad", "forward", NOTES],
+        capture_output=True,
+        env={"PYTHONIOENCODING": "ascii"},
+        check=True,
+    )
+    assert b"| 37 |47 |" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_redirected_output_is_plain_and_does_not_depend_on_the_window(columns):
+    def output(environment):
+        command = [sys.executable, "-m", "cnngrad", "backward", NOTES, "--explain"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+    text = output({"COLUMNS": columns, "FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    assert text == output({})
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in text.splitlines())
