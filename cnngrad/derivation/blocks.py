@@ -146,7 +146,7 @@ def elided(size: int, most: int) -> Sequence[int | None]:
 class GridRow:
     """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W."""
 
-    items: tuple[Grid | Symbol | str, ...]
+    items: tuple[Grid | Symbol | Number | str, ...]
 
 
 Block = Sentence | Formula | Expansions | GridRow

@@ -34,7 +34,7 @@ def rule_of_output(layer: Layer) -> Maths:
         bias_plain, bias_latex = f" + {b.plain('b')}", f" + {b.latex('b')}"
     over = _over(layer, [*(["c"] if layer.w_lead else []), *_letters(layer, _FILTER_LETTERS)])
     return Maths(
-        f"{f.plain('o')} = Σ {w.plain('w')}·{x.plain('x')}{bias_plain}   over {over}",
+        f"{f.plain('o')} = Σ {w.plain('w')}·{x.plain('x')}{bias_plain}{_tail(over)}",
         f"{f.latex('o')} = \\sum_{{{over}}} {w.latex('w')}\\, {x.latex('x')}{bias_latex}",
     )
 
@@ -44,7 +44,7 @@ def rule_of_filter_gradient(layer: Layer) -> Maths:
     o, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
     over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
     return Maths(
-        f"∂E/∂{w.plain('w')} = Σ ∂E/∂{o.plain('o')}·{x.plain('x')}   over {over}",
+        f"∂E/∂{w.plain('w')} = Σ ∂E/∂{o.plain('o')}·{x.plain('x')}{_tail(over)}",
         f"{_partial(w.latex('w'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}\\, {x.latex('x')}",
     )
 
@@ -66,7 +66,7 @@ def rule_of_input_gradient(layer: Layer) -> Maths:
     over = f"f, {positions}" if layer.w_lead == 2 else positions
     latex_over = over.replace("·", "").replace("−", "-")
     return Maths(
-        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}\n    over all with {over}",
+        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}{_tail(f'all with {over}')}",
         f"{_partial(x.latex('x'))} = \\sum_{{{latex_over}}} {_partial(o.latex('o'))}\\, {w.latex('w')}",
     )
 
@@ -76,7 +76,7 @@ def rule_of_bias_gradient(layer: Layer) -> Maths:
     o, b = _index(layer, "o"), _Index(("f",) if layer.w_lead == 2 else (), ())
     over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
     return Maths(
-        f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}   over {over}",
+        f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}{_tail(over)}",
         f"{_partial(b.latex('b'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}",
     )
 
@@ -136,6 +136,11 @@ def _index(layer: Layer, tensor: str) -> _Index:
         return _Index(("n", "f")[2 - layer.o_lead :], tuple(_letters(layer, _OUTPUT_LETTERS)))
     pairs = zip(layer.axes, _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS), strict=True)
     return _Index(("n", "c")[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs))
+
+
+def _tail(over: str) -> str:
+    """What a sum runs over, on a line of its own so that no formula is broken elsewhere."""
+    return f"\n    over {over}"
 
 
 def _letters(layer: Layer, letters: str) -> list[str]:

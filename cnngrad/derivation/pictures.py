@@ -79,8 +79,8 @@ def _fed_outputs(expander: Expander, values: Values, index: Index) -> Iterator[G
 
 def _shift_words(expander: Expander, index: Index) -> Words:
     x = expander.names.symbol("x", index, gradient=True)
-    lying = "W lies" if expander.layer.flip else "W, rotated by 180°, lies"
-    return ("For ", x, f" {lying} on the marked cells of framed ∂E/∂O", *_each(expander.layer.group_filters, "filter"))
+    lying = "W lies" if expander.layer.flip else "W rotated by 180° lies"
+    return ("For ", x, f", {lying} on the marked cells of framed ∂E/∂O", *_each(expander.layer.group_filters, "filter"))
 
 
 def _shift(expander: Expander, values: Values, index: Index) -> Iterator[GridRow]:

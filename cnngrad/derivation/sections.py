@@ -31,7 +31,7 @@ from cnngrad.derivation.matrices import (
     turned_filter,
 )
 from cnngrad.derivation.pictures import described_picture, picture
-from cnngrad.expansion import Expander, Index, Numbers, OutputsOnDemand, Partial, Symbol, Values, scalar
+from cnngrad.expansion import Expander, Index, Number, Numbers, OutputsOnDemand, Partial, Symbol, Values, scalar
 from cnngrad.geometry import Layer
 
 __all__ = ["Sections"]
@@ -45,7 +45,7 @@ _MOST_RESULTS = 12
 _MOST_SHIFTS = 25
 _MOST_POSITIONS = 10
 
-Items = list[Grid | Symbol | str]
+Items = list[Grid | Symbol | Number | str]
 
 
 class Sections:
@@ -96,15 +96,18 @@ class Sections:
         """O = Conv(X, W), element by element."""
         layer = self.layer
 
+        title = "X, padded" if words.is_padded(layer) else "X"
+        padded = [framed_input(axis) for axis in layer.axes]
+
         def convolution(values: Values) -> Items:
             items: Items = []
             for c in range(min(layer.group_channels, _MOST_MATRICES)):
-                items += [*([" + "] if items else []), *self._grids("X", "x", values.x, (0, c)), "∗"]
+                items += [*([" + "] if items else []), *self._tracked(title, "x", padded, values.x, (0, c)), "∗"]
                 items += self._sliding_filter(values.w, c)
             if layer.group_channels > _MOST_MATRICES:
                 items.append(" + … ")
             if layer.has_bias:
-                items += [" + ", bias_grid(self.expander, "b", False, values.b)]
+                items += [" + ", self.symbol("b", (0,)) if values.b is None else scalar(values.b, (0,))]
             return [*items, "=", *self._grids("O", "o", values.o)]
 
         rotation = "is rotated by 180° before it slides (flip)" if layer.flip else "is not rotated before it slides"
@@ -113,7 +116,7 @@ class Sections:
                 convolution, said=words.first_matrices(layer, "The first output channel of the first sample: ")
             ),
             Formula(formulas.rule_of_output(layer)),
-            _say(f"The filter {rotation}."),
+            _say(f"The filter {rotation}{words.how_it_moves(layer)}."),
             self._table("o"),
             *self._hanging_window(),
             *self._unreached(),
@@ -223,6 +226,21 @@ class Sections:
                     *turned_filter(self.expander, "W rotated", (0, 0), values.w),
                 ]
             )
+        blocks += self._rows(
+            lambda values: [
+                *self._grids("∂E/∂X", "x", values.dx),
+                "=",
+                "Full-Conv(",
+                *self._grids("∂E/∂O", "o", values.dedo, gradient=True),
+                ",",
+                *turned_filter(self.expander, "W" if layer.flip else "W rotated", (0, 0), values.w),
+                ")",
+                *([" + …"] if layer.group_filters > 1 else []),
+            ],
+            said=f"∂E/∂X is a sum over the {layer.group_filters} filters; the first gives its first part:"
+            if layer.group_filters > 1
+            else "",
+        )
         blocks.append(_say(words.how_framed(layer)))
         blocks += self._rows(
             lambda values: [
@@ -303,7 +321,7 @@ class Sections:
             padded = f" with its padding of {words.padding(layer)}" if words.is_padded(layer) else ""
             blocks += [
                 Formula(formulas.convolution(summary=True)),
-                _say(f"Here: X{padded}, ∂E/∂O{zeros}." if padded or zeros else "Here: X and ∂E/∂O as they are."),
+                _say(f"Here: X{padded}, and ∂E/∂O{zeros}." if padded or zeros else "Here: X and ∂E/∂O as they are."),
             ]
         if "x" in tensors:
             blocks += [
@@ -411,23 +429,22 @@ class Sections:
         """The answer to the question asked most: why is W rotated here?"""
         layer = self.layer
         middle = (0, 0, *(min(axis.size - 1, axis.span - 1) for axis in layer.axes))
-        terms = self.expander.expand("x", middle, limit=_MOST_MATRICES).terms
+        parts = self.expander.expand("x", middle, limit=_MOST_MATRICES).parts
+        terms = parts[0] if parts else ()
         readers: list[Part] = []
         for term in terms:
             dedo, w = term.factors
             if isinstance(dedo, Symbol) and isinstance(w, Symbol):
                 readers += [", by " if readers else "", self._plain(dedo), " through ", w]
-        x = self.symbol("x", middle)
-        if len(terms) < 2 or not readers:
-            sentences = ["Along ∂E/∂O an input meets the elements of W from last to first. "]
-        else:
-            sentences = [": as the output moves on, the element of W moves back. "]
-            readers = [x, " is read by ", *readers]
+        reason: list[Part] = ["Along ∂E/∂O an input meets the elements of W from last to first. "]
+        if len(terms) > 1:
+            x = self.symbol("x", middle)
+            reason = [x, " is read by ", *readers, ": as the output moves on, the element of W moves back. "]
         if layer.flip:
             turned = "Read in the order of ∂E/∂O that is W once more rotated, and the two rotations cancel (flip)."
         else:
             turned = "Read in the order of ∂E/∂O that is W rotated by 180°."
-        return [_say("Why rotated? ", *readers, *sentences, turned)]
+        return [_say("Why rotated? ", *reason, turned)]
 
     def _scattering(self) -> list[Block]:
         """The form without a rotation: each window of dX receives W * dE/do."""

@@ -11,6 +11,7 @@ __all__ = [
     "first_matrices",
     "frame",
     "how_framed",
+    "how_it_moves",
     "is_dilated",
     "is_padded",
     "is_single",
@@ -98,6 +99,16 @@ def how_framed(layer: Layer) -> str:
     if is_dilated(layer):
         text += f" With dilation the filter's elements lie {per_axis([a.dilation for a in layer.axes], 'cell')} apart."
     return text
+
+
+def how_it_moves(layer: Layer) -> str:
+    """The filter's steps, where they are not one by one; to go on a sentence about the filter."""
+    moves = []
+    if any(axis.stride > 1 for axis in layer.axes):
+        moves.append(f"it moves in steps of {per_axis([a.stride for a in layer.axes], 'position')} (stride)")
+    if is_dilated(layer):
+        moves.append(f"its elements lie {per_axis([a.dilation for a in layer.axes], 'position')} apart (dilation)")
+    return "".join(f"; {move}" for move in moves)
 
 
 def crop(layer: Layer) -> str:

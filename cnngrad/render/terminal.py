@@ -112,9 +112,12 @@ class Painter:
             return Padding(Text(block.maths.plain), (0, 0, 0, 4))
         if isinstance(block, Expansions):
             return self._expansions(block)
-        return _SideBySide(
-            [_Matrix(item, self._precision) if isinstance(item, Grid) else self._part(item) for item in block.items]
-        )
+        return _SideBySide([self._item(item) for item in block.items])
+
+    def _item(self, item: Grid | Symbol | Number | str) -> "_Matrix | Text":
+        if isinstance(item, Grid):
+            return _Matrix(item, self._precision)
+        return Text(factor(item, self._precision)) if isinstance(item, int | float) else self._part(item)
 
     def _parts(self, parts: Sequence[Part]) -> Text:
         return Text.assemble(*(self._part(part) for part in parts))
@@ -139,7 +142,7 @@ class Painter:
 
     def _sum(self, expansion: Expansion, form: Form) -> "_Lines":
         sums = [self._symbols(expansion)]
-        if form is Form.WORKED and expansion.value is not None:
+        if form is Form.WORKED and expansion.value is not None and expansion.terms:
             sums.append(self._worked(expansion, expansion.value))
         return _Lines(sums)
 
@@ -249,7 +252,7 @@ class _Matrix:
         if all(isinstance(cell.content, int | float) for cell in column):
             plain = align(plain)
         if pictured:
-            plain = [f"[{text}]" if cell.marked else f" {text} " for cell, text in zip(column, plain, strict=True)]
+            plain = [_bracketed(text) if cell.marked else f" {text} " for cell, text in zip(column, plain, strict=True)]
         width = max(map(cell_len, plain))
         return [
             Text(" " * (width - cell_len(text)) + text, self._style(cell))
@@ -266,6 +269,12 @@ class _Matrix:
         return f"{style} bold" if cell.marked else style
 
 
+def _bracketed(text: str) -> str:
+    """The text in brackets, its leading blanks outside."""
+    inner = text.lstrip()
+    return f"{' ' * (len(text) - len(inner))}[{inner}]"
+
+
 class _SideBySide:
     """Grids and the signs between them in one line, or in several where the line is too narrow."""
 
@@ -279,10 +288,11 @@ class _SideBySide:
             width = Measurement.get(console, options, item).maximum + 1
             if line and used + width > options.max_width:
                 # A sign goes with the grid that follows it.
-                sign = [line.pop()] if isinstance(line[-1], Text) and len(line) > 1 else []
+                sign = line.pop() if isinstance(line[-1], Text) and len(line) > 1 else Text()
                 yield _aligned(line)
                 yield Text()
-                line, used = sign, sum(text.cell_len + 1 for text in sign if isinstance(text, Text))
+                line = [sign] if isinstance(sign, Text) and sign.plain.strip() else []
+                used = sum(text.cell_len + 1 for text in line if isinstance(text, Text))
             line.append(item)
             used += width
         yield _aligned(line)

@@ -17,6 +17,8 @@ _SIGNS = {
     "∗": "*",
     "·": r"\cdot",
     "+=": r"\mathrel{+}=",
+    "Full-Conv(": r"\text{Full-Conv}\Bigl(",
+    ")": r"\Bigr)",
     "…": r"\cdots",
     "  ": r"\quad",
     "rotate 180° ": r"\text{rotate } 180^\circ",
@@ -51,7 +53,7 @@ class MathsWriter:
                 word = "product" if expansion.zeros == 1 else "products"
                 lines[-1] += rf" \quad\text{{({expansion.zeros} {word} with 0)}}"
             lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
-            if table.form is Form.WORKED and expansion.value is not None:
+            if table.form is Form.WORKED and expansion.value is not None and expansion.terms:
                 lines += self._worked(expansion, expansion.value)
             yield lines
 
@@ -62,7 +64,7 @@ class MathsWriter:
         sign = ""
         for item in row.items:
             if not isinstance(item, Grid):
-                sign += " " + (self.symbol(item) if isinstance(item, Symbol) else _SIGNS.get(item, item.strip()))
+                sign += f" {self._sign(item)}"
                 continue
             grid, width = self._grid(item)
             if used + width > _LINE:
@@ -73,6 +75,11 @@ class MathsWriter:
             sign = ""
         lines[-1] += sign
         return [line.strip() for line in lines]
+
+    def _sign(self, item: Symbol | Number | str) -> str:
+        if isinstance(item, Symbol):
+            return self.symbol(item)
+        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self._number(item)
 
     def _worked(self, expansion: Expansion, value: Number) -> Iterator[str]:
         result = self._number(value)
@@ -131,6 +138,7 @@ class MathsWriter:
             text = r"\cdots" if cell.content is Fill.MORE else "0"
         else:
             text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self._number(cell.content)
+        text = text.replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
 
 

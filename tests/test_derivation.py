@@ -1,0 +1,273 @@
+"""The derivation as data: the notes' argument, pictures, matrices, and what it costs."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad.derivation import Choice, backward_lesson
+from cnngrad.derivation.blocks import Expansions, Fill, Form, Formula, Grid, GridRow, Sentence
+from cnngrad.derivation.matrices import layer_matrix
+from cnngrad.derivation.pictures import picture
+from cnngrad.expansion import Expander, Symbol, Values
+from cnngrad.geometry import make_layer
+from tests.cases import layers
+
+X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]]
+
+
+def blocks_of(derivation):
+    return [block for section in derivation.sections for block in section.blocks]
+
+
+def equations(derivation):
+    """Every equation of a derivation as text, in order."""
+    found = []
+    for block in blocks_of(derivation):
+        if isinstance(block, Formula):
+            found.append(block.maths.plain)
+        elif isinstance(block, Expansions):
+            for e in block.expansions:
+                terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]
+                found.append(f"{e.target} = {' + '.join(terms)}")
+        elif isinstance(block, GridRow):
+            found.append(" ".join(as_text(item) for item in block.items))
+    return found
+
+
+def as_text(item):
+    if not isinstance(item, Grid):
+        return str(item).strip()
+    rows = [" ".join(("[%s]" if cell.marked else "%s") % shown(cell) for cell in row) for row in item.cells]
+    return f"({' | '.join(rows)})"
+
+
+def shown(cell):
+    return "0" if isinstance(cell.content, Fill) else str(cell.content)
+
+
+def chain(target, outputs):
+    return f"∂E/∂{target} = " + " + ".join(f"∂E/∂{o}·∂{o}/∂{target}" for o in outputs)
+
+
+OUTPUTS = ("o11", "o12", "o21", "o22")
+DO = "(∂E/∂o11 ∂E/∂o12 | ∂E/∂o21 ∂E/∂o22)"
+XS, WS = "(x11 x12 x13 | x21 x22 x23 | x31 x32 x33)", "(w11 w12 | w21 w22)"
+TURNED = "(w22 w21 | w12 w11)"
+DX = "(∂E/∂x11 ∂E/∂x12 ∂E/∂x13 | ∂E/∂x21 ∂E/∂x22 ∂E/∂x23 | ∂E/∂x31 ∂E/∂x32 ∂E/∂x33)"
+
+# Every equation of the notes in their order, with the slips of README's table put right.
+NOTES = [
+    f"{XS} ∗ {WS} = (o11 o12 | o21 o22)",
+    "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22",
+    "o12 = w11·x12 + w12·x13 + w21·x22 + w22·x23",
+    "o21 = w11·x21 + w12·x22 + w21·x31 + w22·x32",
+    "o22 = w11·x22 + w12·x23 + w21·x32 + w22·x33",
+    *(chain(w, OUTPUTS) for w in ("w11", "w12", "w21", "w22")),
+    "∂E/∂w11 = ∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
+    "∂E/∂w12 = ∂E/∂o11·x12 + ∂E/∂o12·x13 + ∂E/∂o21·x22 + ∂E/∂o22·x23",
+    "∂E/∂w21 = ∂E/∂o11·x21 + ∂E/∂o12·x22 + ∂E/∂o21·x31 + ∂E/∂o22·x32",
+    "∂E/∂w22 = ∂E/∂o11·x22 + ∂E/∂o12·x23 + ∂E/∂o21·x32 + ∂E/∂o22·x33",
+    f"{XS} ∗ {DO} = (∂E/∂w11 ∂E/∂w12 | ∂E/∂w21 ∂E/∂w22)",
+    "∂E/∂x11 = ∂E/∂o11·w11 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    "∂E/∂x12 = ∂E/∂o11·w12 + ∂E/∂o12·w11 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    "∂E/∂x13 = ∂E/∂o11·0 + ∂E/∂o12·w12 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    "∂E/∂x21 = ∂E/∂o11·w21 + ∂E/∂o12·0 + ∂E/∂o21·w11 + ∂E/∂o22·0",
+    "∂E/∂x22 = ∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
+    "∂E/∂x23 = ∂E/∂o11·0 + ∂E/∂o12·w22 + ∂E/∂o21·0 + ∂E/∂o22·w12",
+    "∂E/∂x31 = ∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w21 + ∂E/∂o22·0",
+    "∂E/∂x32 = ∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w22 + ∂E/∂o22·w21",
+    "∂E/∂x33 = ∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·w22",
+    "∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W))",
+    f"rotate 180° {WS} = {TURNED}",
+    f"{DX} = Full-Conv( {DO} , {TURNED} )",
+    f"([0] [0] 0 0 | [0] [∂E/∂o11] ∂E/∂o12 0 | 0 ∂E/∂o21 ∂E/∂o22 0 | 0 0 0 0) ∗ {TURNED}",
+    "∂E/∂x11 = ∂E/∂o11·w11",
+    "∂E/∂W = Conv(Input X, Loss gradient ∂E/∂O)",
+    "∂E/∂X = Full-Conv(Loss gradient ∂E/∂O, Rotated 180°(W))",
+]
+
+
+def test_the_derivation_holds_every_equation_of_the_notes_in_their_order():
+    found = iter(equations(cnngrad.derive("3x3", "2x2", "2x2", zeros=True)))
+    for equation in NOTES:
+        assert equation in found, equation
+
+
+def test_numbers_do_not_change_the_argument():
+    symbols = [e for e in equations(cnngrad.derive("3x3", "2x2", "2x2")) if "=" in e]
+    assert set(symbols) <= set(equations(cnngrad.derive(X, W, G)))
+
+
+def test_the_sections_are_in_the_order_of_the_notes():
+    titles = ["".join(map(str, section.title)) for section in cnngrad.derive(X, W, G, b=[1]).sections]
+    assert titles == [
+        "The layer",
+        "O = Conv(X, W)",
+        "∂E/∂W by the chain rule",
+        "∂E/∂W as a convolution",
+        "∂E/∂X by the chain rule",
+        "∂E/∂X as a full convolution",
+        "∂E/∂b",
+        "As in an MLP",
+        "Summary",
+    ]
+
+
+@pytest.mark.parametrize(("only", "letters"), [("dW", {"w"}), ("dX", {"x"}), ("db", {"b"})])
+def test_one_gradient_alone(only, letters):
+    derivation = cnngrad.derive(X, W, G, only=only)
+    targets = {e.target for b in blocks_of(derivation) if isinstance(b, Expansions) for e in b.expansions}
+    assert {t.tensor for t in targets if t.gradient} == letters
+
+
+def test_every_result_stands_at_the_end_of_its_sections():
+    derivation = cnngrad.derive(X, W, G)
+    grads = cnngrad.backward(X, W, G)
+    for title, result in (("∂E/∂W", grads.dw), ("∂E/∂X", grads.dx)):
+        for section in derivation.sections:
+            if str(section.title[0]).startswith(title):
+                grids = [item for item in section.blocks[-1].items if isinstance(item, Grid)]
+                assert [[cell.content for cell in row] for row in grids[-1].cells] == result.tolist()
+
+
+@given(layers(most=5), st.integers(0, 2**16))
+@settings(max_examples=60)
+def test_a_pictures_covered_cells_are_the_terms_cells(case, seed):
+    layer = make_layer(case.x, case.w, **case.options, has_bias=case.bias)
+    expander = Expander(layer)
+    generator = np.random.default_rng(seed)
+    for tensor, name in (("o", "O"), ("w", "W"), ("x", "X")):
+        index = tuple(int(generator.integers(size)) for size in layer.canonical[name])
+        expansion = expander.expand(tensor, index)
+        partners = {"o": "x", "w": "xo", "x": "o"}[tensor]
+        covered = [
+            cell.content
+            for row in picture(expander, tensor, index)
+            for grid in row.items
+            if isinstance(grid, Grid)
+            for line in grid.cells
+            for cell in line
+            if cell.marked and isinstance(cell.content, Symbol)
+        ]
+        named = [f for term in expansion.terms for f in term.factors if f.tensor in partners]
+        assert sorted(map(str, covered)) == sorted(map(str, named))
+
+
+@given(layers(most=4), st.integers(0, 2**16))
+@settings(max_examples=40)
+def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
+    x, w, _, dedo = case.data(seed)
+    layer = make_layer(x.shape, w.shape, **case.options)
+    expander = Expander(layer)
+    matrix, transposed = (
+        np.array(
+            [
+                [0 if cell.content is Fill.NONE else cell.content for cell in row]
+                for row in layer_matrix(expander, transposed=t, values=w).cells
+            ]
+        )
+        for t in (False, True)
+    )
+    np.testing.assert_array_equal(matrix.T, transposed)
+    for n in range(len(x)):
+        np.testing.assert_array_equal(matrix @ x[n].ravel(), cnngrad.forward(x, w, **case.options)[n].ravel())
+        dx = cnngrad.backward(x, w, dedo, **case.options).dx
+        np.testing.assert_array_equal(transposed @ dedo[n].ravel(), dx[n].ravel())
+
+
+@given(layers(most=4))
+@settings(max_examples=30)
+def test_every_layer_has_a_derivation(case):
+    x, w, b, dedo = case.data()
+    for derivation in (
+        cnngrad.derive(x, w, dedo, b=b if case.bias else None, **case.options),
+        cnngrad.derive(x, w, b=b if case.bias else None, **case.options),
+    ):
+        for block in blocks_of(derivation):
+            if isinstance(block, GridRow):
+                assert all(item.cells for item in block.items if isinstance(item, Grid))
+            if isinstance(block, Sentence):
+                assert "".join(map(str, block.parts)).strip()
+
+
+def test_leftover_rows_are_named_with_the_reason():
+    sentences = [
+        "".join(map(str, b.parts)) for b in blocks_of(cnngrad.derive("5x4", "2x2", stride=2)) if isinstance(b, Sentence)
+    ]
+    assert any("No window reads row 5 of X, since the stride 2 does not divide" in s for s in sentences)
+
+
+def test_rows_that_a_large_stride_steps_over_are_named():
+    sentences = [
+        "".join(map(str, b.parts)) for b in blocks_of(cnngrad.derive("7x1", "1x1", stride=3)) if isinstance(b, Sentence)
+    ]
+    assert any("rows 2, 3, 5, 6 of X, since the stride 3 is larger than the window of 1" in s for s in sentences)
+
+
+def test_a_window_over_the_padding_is_written_out_once():
+    tables = [b for b in blocks_of(cnngrad.derive("3x3", "2x2", padding=1)) if isinstance(b, Expansions)]
+    written = [e for t in tables for e in t.expansions if any(None in term.factors for term in e.terms)]
+    assert [str(e.target) for e in written] == ["o11"]
+
+
+def test_chain_and_worked_tables_have_the_same_elements():
+    tables = [b for b in blocks_of(cnngrad.derive("4x4", "2x2", "3x3", only="dW")) if isinstance(b, Expansions)]
+    chains = [t for t in tables if t.form is Form.CHAIN]
+    assert len(chains) == 1
+    assert [str(e.target) for e in chains[0].expansions] == ["∂E/∂w11", "∂E/∂w12", "∂E/∂w21", "∂E/∂w22"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"only": "dO"}, "only is 'dO': it must be dW, dX, db, or left out"),
+        ({"limit": 0}, "limit is 0: it must be at least 1"),
+        ({"elements": ["o11"]}, "o belongs to forward"),
+        ({"elements": ["b"]}, "b belongs to backward of a layer with a bias"),
+        ({"only": "dW", "elements": ["x11"]}, "there to dX; here it can be a w such as w11"),
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_an_error(arguments, message):
+    with pytest.raises(cnngrad.CnngradError, match=message):
+        cnngrad.derive(X, W, G, **arguments)
+
+
+def test_a_word_that_is_no_shape_is_an_error():
+    with pytest.raises(cnngrad.CnngradError, match="X is 'three': give an array, or a shape such as '3x3'"):
+        cnngrad.derive("three", "2x2")
+
+
+class Untouched:
+    """Numbers that count how often they are looked at."""
+
+    def __init__(self):
+        self.looks = 0
+
+    def __getitem__(self, index):
+        self.looks += 1
+        return 1
+
+
+@pytest.mark.parametrize("element", ["x1000,1000", "w2,2"])
+def test_one_element_costs_the_same_in_a_large_layer(element):
+    looks = []
+    for size in (2048, 20480):
+        layer = make_layer((size, size), (3, 3))
+        numbers = Untouched()
+        values = Values(x=numbers, w=numbers, dedo=numbers, dw=numbers, dx=numbers, db=numbers)
+        derivation = backward_lesson(layer, values, Choice((element,), limit=64))
+        assert derivation.sections[0].blocks
+        looks.append(numbers.looks)
+    assert looks[0] == looks[1] < 1000
+
+
+def test_the_whole_derivation_of_a_large_layer_stays_small_under_its_limit():
+    looks = []
+    for size in (2048, 20480):
+        numbers = Untouched()
+        values = Values(x=numbers, w=numbers, dedo=numbers, dw=numbers, dx=numbers, db=numbers)
+        backward_lesson(make_layer((size, size), (3, 3)), values, Choice(limit=4))
+        looks.append(numbers.looks)
+    assert looks[0] == looks[1] < 5000
