@@ -9,9 +9,10 @@ from cnngrad.errors import CnngradError
 from cnngrad.output import write_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
+from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.terminal import PLAIN_WIDTH, Painter, make_console, show
 
-__all__ = ["check_report", "write_report"]
+__all__ = ["check_report", "document", "write_report"]
 
 
 def text_document(derivation: Derivation, precision: int) -> str:
@@ -52,11 +53,16 @@ def check_report(target: str) -> None:
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(_DOCUMENTS)}")
 
 
-def write_report(target: str, derivation: Derivation, precision: int) -> None:
+def document(ending: str, derivation: Derivation, precision: int = DEFAULT_PRECISION) -> str:
+    """The document of a derivation for a file with this ending, e.g. `".md"`."""
+    return _DOCUMENTS[ending](derivation, precision)
+
+
+def write_report(target: str, derivation: Derivation, precision: int = DEFAULT_PRECISION) -> None:
     """Write a derivation as the document that the file's ending asks for.
 
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.
     """
     check_report(target)
-    write_document(target, _DOCUMENTS[Path(target).suffix](derivation, precision))
+    write_document(target, document(Path(target).suffix, derivation, precision))

@@ -1,6 +1,7 @@
 """The terminal's view: sentences, expansions and matrices as Rich renderables, readable from 80 columns on."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 from typing import TextIO
 
 from rich.box import Box
@@ -286,12 +287,12 @@ class _SideBySide:
         used = 0
         for item in self._items:
             width = Measurement.get(console, options, item).maximum + 1
-            if line and used + width > options.max_width:
+            if any(isinstance(i, _Matrix) for i in line) and used + width > options.max_width:
                 # A sign goes with the grid that follows it.
-                sign = line.pop() if isinstance(line[-1], Text) and len(line) > 1 else Text()
-                yield _aligned(line)
+                signs = list(reversed([*takewhile(lambda end: isinstance(end, Text), reversed(line))]))
+                yield _aligned(line[: len(line) - len(signs)])
                 yield Text()
-                line = [sign] if isinstance(sign, Text) and sign.plain.strip() else []
+                line = [sign for sign in signs if isinstance(sign, Text) and sign.plain.strip()]
                 used = sum(text.cell_len + 1 for text in line if isinstance(text, Text))
             line.append(item)
             used += width

@@ -1,0 +1,45 @@
+"""Documents of four samples in each format, kept as golden files."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import cnngrad
+from cnngrad.render.report import document
+
+FOLDER = Path(__file__).with_name("golden")
+SAMPLES = Path(__file__).parents[1] / "samples"
+# An SVG is large: it shows these elements alone.
+NAMES = {
+    "notes": ("x22", "w11"),
+    "notes-leftover": ("x33", "x51"),
+    "padding-dilation": ("x11", "w22"),
+    "channels": ("x[2,1]22", "w[2,3]12", "b[1]"),
+}
+ENDINGS = (".txt", ".md", ".tex", ".svg")
+
+
+def made(name, ending):
+    """The document of a sample's gradients; of all but the notes' the first two elements of each table."""
+    problem = json.loads((SAMPLES / f"{name}.json").read_text())
+    arrays = (problem.pop("X"), problem.pop("W"), problem.pop("dEdO"))
+    choice = {"elements": NAMES[name]} if ending == ".svg" else {"limit": 64 if name == "notes" else 2}
+    return document(ending, cnngrad.derive(*arrays, b=problem.pop("b", None), **choice, **problem))
+
+
+def comparable(ending, text):
+    """The text itself; of an SVG what it shows and where, so that another release of Rich may wrap it differently."""
+    if ending != ".svg":
+        return text
+    root = ET.fromstring(text)
+    return [
+        (element.get("x"), element.get("y"), "".join(element.itertext()))
+        for element in root.iter("{http://www.w3.org/2000/svg}text")
+    ]
+
+
+def rewrite():
+    FOLDER.mkdir(exist_ok=True)
+    for name in NAMES:
+        for ending in ENDINGS:
+            (FOLDER / f"{name}{ending}").write_text(made(name, ending), encoding="utf-8")

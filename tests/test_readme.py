@@ -1,0 +1,44 @@
+"""README tells the truth: its commands give the outputs it shows, and its Python examples run."""
+
+import doctest
+
+import pytest
+
+from tests import readme
+
+
+@pytest.mark.parametrize(("command", "output"), readme.shown())
+def test_a_command_gives_the_output_shown(command, output):
+    assert readme.run(command) == output
+
+
+def test_readme_shows_an_output_for_every_command_but_the_two_of_the_quick_start():
+    text = readme.README.read_text(encoding="utf-8")
+    assert text.count("```sh\n") == len(readme.shown()) + 2
+    assert len(readme.shown()) >= 9
+
+
+def test_the_quick_starts_output_ends_as_shown():
+    first, second, end = readme.quick_start()
+    assert first.endswith(".venv/bin/cnngrad backward samples/notes.json --explain")
+    assert second.endswith("-m pytest --quiet")
+    assert readme.run("cnngrad backward samples/notes.json --explain").endswith(end)
+
+
+def test_the_python_examples_run():
+    failed, tried = doctest.testfile(str(readme.README), module_relative=False, encoding="utf-8")
+    assert tried > 5
+    assert failed == 0
+
+
+def test_the_layout_names_every_module():
+    text = readme.README.read_text(encoding="utf-8")
+    package = readme.ROOT / "cnngrad"
+    modules = {path.name for path in package.rglob("*.py") if not path.name.startswith("__")}
+    assert {name for name in modules if name not in text} == set()
+
+
+def test_readme_tells_where_the_notes_slip():
+    text = readme.README.read_text(encoding="utf-8")
+    for row in ("∂E/∂w21, chain rule", "∂E/∂w22, chain rule", "∂E/∂x12", "∂E/∂x21", "∂E/∂x22", "∂E/∂x23"):
+        assert f"\n| {row} |" in text
