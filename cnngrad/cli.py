@@ -6,8 +6,8 @@ NumPy, Rich and the library load inside the commands, so that `--help` and `--ve
 import io
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -224,6 +224,12 @@ def check_command(
         float | None,
         typer.Option(metavar="R", help="Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"),
     ] = None,
+    step: Annotated[
+        float | None, typer.Option(metavar="H", help="The step of the differences.  [default: by the data's scale]")
+    ] = None,
+    hard: Annotated[
+        bool, typer.Option("--hard", help="Print a problem of this layer whose data shows every mistake; -o saves it.")
+    ] = False,
     stride: StrideOption = None,
     padding: PaddingOption = None,
     dilation: DilationOption = None,
@@ -240,24 +246,39 @@ def check_command(
     from cnngrad.problem import Reader
 
     if output is not None:
-        check_target(output, ["report"], endings=(".json",))
+        check_target(output, ["report"], endings=(".json", ".npz") if hard else (".json",))
     reader = Reader()
     task = _read(problem, x, w, b, g, stride, padding, dilation, groups, flip, dims, reader)
     layer = task.layer()
+    if hard:
+        from cnngrad.hard import hard_problem
+
+        harder = hard_problem(layer)
+        if output is None:
+            print(to_json(harder))
+        else:
+            write_results(output, harder)
+        return ExitCode.OK
     if task.in_symbols:
         raise CnngradError("X, W or dEdO is a shape without numbers: check needs numbers, give files")
     arrays = task.arrays(layer)
-    report = check(
-        arrays["X"],
-        arrays["W"],
-        arrays.get("dEdO"),
-        b=arrays.get("b"),
-        dw=None if dw is None else reader.numbers("dEdW", dw),
-        dx=None if dx is None else reader.numbers("dEdX", dx),
-        db=None if db is None else reader.numbers("dEdb", db),
-        rtol=rtol,
-        **task.options(),
-    )
+    claims = [
+        None if spec is None else reader.numbers(key, spec) for key, spec in (("dEdW", dw), ("dEdX", dx), ("dEdb", db))
+    ]
+    with _progress() as progress:
+        report = check(
+            arrays["X"],
+            arrays["W"],
+            arrays.get("dEdO"),
+            b=arrays.get("b"),
+            dw=claims[0],
+            dx=claims[1],
+            db=claims[2],
+            rtol=rtol,
+            step=step,
+            progress=progress,
+            **task.options(),
+        )
     if output is not None:
         write_results(output, report.as_json())
     if as_json:
@@ -268,6 +289,18 @@ def check_command(
 
         show(make_console(sys.stdout), report_blocks(report, precision))
     return ExitCode.OK if report.passed else ExitCode.WRONG_GRADIENT
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[str, int, int], None] | None]":
+    """A progress bar on standard error, once the work takes longer than a second and a person is looking."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from cnngrad.render.progress import DelayedBar
+
+    with DelayedBar() as bar:
+        yield bar.advance
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -1,26 +1,24 @@
-"""Finite differences of `forward`, and the grading of a claimed gradient against them.
-
-Nothing of `backward` is used to get the numeric gradient. E = sum(O * dE/dO) is linear in X, in W and in b, so a
-central difference has no truncation error at any step: the step is a power of two near the data's scale, and on
-integers the difference is exact.
-"""
+"""Grading a gradient, ours or the user's, against finite differences: verdict, tolerance, and what is wrong."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
-from cnngrad.conv import backward, exact_gradient_dtype, forward
+from cnngrad.arrays import Array, as_tensor, common_dtype
+from cnngrad.conv import backward, forward
+from cnngrad.diagnosis import Precision, diagnose, hidden_mistakes, locate
+from cnngrad.differences import Differences, NumericGradient, spread
 from cnngrad.errors import CnngradError
-from cnngrad.expansion import Names, Number
+from cnngrad.expansion import Expander, Expansion, Names, Number, Values
 from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
+from cnngrad.mistakes import Data
 
-__all__ = ["GradientReport", "NumericGradient", "Report", "Worst", "check"]
+__all__ = ["GradientReport", "Report", "Worst", "check", "evident_rounding"]
 
 # The seed of the dE/dO that is used where none is given.
 _SEED = 0
@@ -44,21 +42,6 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class NumericGradient:
-    """A gradient by finite differences.
-
-    Attributes:
-        value: the gradient, in the user's layout; int64 and exact on integers, else float64.
-        magnitude: for each element the sum of its terms' absolute values, the scale of rounding in any formula.
-        noise: for each element a bound on what rounding in the differences themselves can contribute.
-    """
-
-    value: Array
-    magnitude: Array
-    noise: Array
-
-
-@dataclass(frozen=True)
 class GradientReport:
     """How one gradient compares with its finite differences.
 
@@ -66,25 +49,58 @@ class GradientReport:
         name: `"dEdW"`, `"dEdX"` or `"dEdb"`.
         passed: whether every element agrees within the tolerance.
         count: the number of elements compared.
-        max_abs_error: the largest |analytic - numeric|.
+        max_abs_error: the largest |analytic - numeric|; None where the shapes differ.
         max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
         worst: the element furthest outside its tolerance, None where there is nothing to compare.
         tolerance: how the tolerance was chosen, in words.
         claimed: whether the gradient is the user's own.
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
-        hint: what the mistake is and how to mend it; empty where nothing is known.
+        also: the ids of the other mistakes that explain it as well.
+        hint: what the mistake is and how to mend it, or where the wrong elements are; empty where all is right.
+        hidden: the ids of the mistakes that this layer and data can't show.
+        analytic: the gradient compared, in the user's layout.
+        numeric: the finite differences.
+        wrong: True where an element is outside its tolerance.
+        expansion: the worst element written out, where one is wrong.
     """
 
     name: str
     passed: bool
     count: int
-    max_abs_error: Number
-    max_rel_error: float
+    max_abs_error: Number | None
+    max_rel_error: float | None
     worst: Worst | None
     tolerance: str
     claimed: bool = False
     mistake: str | None = None
+    also: tuple[str, ...] = ()
     hint: str = ""
+    hidden: tuple[str, ...] = ()
+    analytic: Array | None = field(default=None, repr=False, compare=False)
+    numeric: Array | None = field(default=None, repr=False, compare=False)
+    wrong: Array | None = field(default=None, repr=False, compare=False)
+    expansion: Expansion | None = field(default=None, repr=False, compare=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        worst = self.worst
+        return {
+            "passed": self.passed,
+            "max_abs_error": self.max_abs_error,
+            "max_rel_error": self.max_rel_error,
+            "worst": None
+            if worst is None
+            else {
+                "element": worst.element,
+                "index": list(worst.index),
+                "numeric": worst.numeric,
+                "analytic": worst.analytic,
+            },
+            "mistake": self.mistake,
+            "also": list(self.also),
+            "hint": self.hint,
+            "hidden": list(self.hidden),
+        }
 
 
 @dataclass(frozen=True)
@@ -94,36 +110,26 @@ class Report:
     Attributes:
         passed: whether every gradient passed.
         gradients: a report for each gradient, by name.
-        layer: the layer in one line.
+        layer: the layer.
         dedo: where dE/dO came from, in words.
+        identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; with the gradients
+            that were checked, and finite differences for those that were not.
     """
 
     passed: bool
     gradients: dict[str, GradientReport]
-    layer: str
+    layer: Layer
     dedo: str
+    identity: tuple[Number, Number, Number] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
-        return {"passed": self.passed, "gradients": {name: _plain(g) for name, g in self.gradients.items()}}
-
-
-def _plain(report: GradientReport) -> dict[str, Any]:
-    worst = report.worst
-    return {
-        "passed": report.passed,
-        "max_abs_error": report.max_abs_error,
-        "max_rel_error": report.max_rel_error,
-        "worst": worst
-        and {
-            "element": worst.element,
-            "index": list(worst.index),
-            "numeric": worst.numeric,
-            "analytic": worst.analytic,
-        },
-        "mistake": report.mistake,
-        "hint": report.hint,
-    }
+        names = ("sum(O*dEdO)", "sum(X*dEdX)", "sum(W*dEdW)")
+        return {
+            "passed": self.passed,
+            "gradients": {name: gradient.as_json() for name, gradient in self.gradients.items()},
+            "identity": None if self.identity is None else dict(zip(names, self.identity, strict=True)),
+        }
 
 
 def check(
@@ -136,6 +142,8 @@ def check(
     dx: npt.ArrayLike | None = None,
     db: npt.ArrayLike | None = None,
     rtol: float | None = None,
+    step: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
     stride: PerAxis = 1,
     padding: Padding = 0,
     dilation: PerAxis = 1,
@@ -156,6 +164,8 @@ def check(
         dx: a dE/dX to grade.
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
+        step: the step of the differences; by default 1 for integers, else a power of two near the data's scale.
+        progress: called with a gradient's name and its numbers of steps done and of all steps.
         stride: as for `forward`, and so the other options.
         padding: see `forward`.
         dilation: see `forward`.
@@ -202,205 +212,176 @@ def check(
     if not claims:
         grads = backward(x, w, dedo, **options)
         claims = {"dEdW": grads.dw, "dEdX": grads.dx} | ({"dEdb": grads.db} if b is not None else {})
-    differences = Differences(layer, x, w, b, dedo, options)
+    differences = Differences(layer, x, w, b, dedo, options, step)
+    grader = _Grader(layer, x, w, dedo, rtol, claimed)
     reports = {}
     for name, claim in claims.items():
-        reports[name] = _grade(layer, name, claim, differences.gradient(name), rtol, claimed)
-    return Report(all(r.passed for r in reports.values()), reports, layer.describe(), source)
+        numeric = differences.gradient(name, None if progress is None else partial(progress, name))
+        reports[name] = grader.grade(name, claim, numeric)
+    identity = _identity(x, w, dedo, reports, options)
+    return Report(all(r.passed for r in reports.values()), reports, layer, source, identity)
 
 
-class Differences:
-    """Central differences of `forward` for one layer and its data, in float64, or in int64 where all is integer."""
-
-    def __init__(
-        self, layer: Layer, x: Array, w: Array, b: Array | None, dedo: Array, options: Mapping[str, Any]
-    ) -> None:
-        """Copies of the arrays to move, so that the user's stay as they are."""
-        self._layer = layer
-        self._options = options
-        self.exact = common_dtype(x, w, b, dedo).kind == "i"
-        work = np.dtype(np.int64 if self.exact else np.float64)
-        if self.exact:
-            exact_gradient_dtype(layer, x, w, dedo)
-        bias = np.zeros(layer.shapes["b"], work) if b is None else b
-        self._arrays = {"X": x.astype(work), "W": w.astype(work), "b": bias.astype(work)}
-        self._dedo = dedo.astype(work, copy=False).reshape(layer.canonical["O"])
-
-    def gradient(self, name: str) -> NumericGradient:
-        """The numeric gradient `"dEdX"`, `"dEdW"` or `"dEdb"`, by moving X, W or b."""
-        moved = name.removeprefix("dEd")
-        h = self._step(self._arrays[moved])
-        shape = self._layer.canonical[moved]
-        value = np.zeros(shape, self._dedo.dtype)
-        magnitude, noise = np.zeros(shape), np.zeros(shape)
-        per_output = self._noise_per_output(moved, h)
-        for move in _MOVES[moved](self._layer):
-            change = self._change(moved, move.elements, h) * self._dedo
-            move.store(value, change)
-            move.store(magnitude, np.abs(change).astype(np.float64))
-            move.store(noise, per_output)
-        user = self._arrays[moved].shape
-        return NumericGradient(value.reshape(user), magnitude.reshape(user), noise.reshape(user))
-
-    def _change(self, moved: str, elements: tuple[Any, ...], h: Number) -> Array:
-        """dO/dt for the moved elements t: (O(t + h) - O(t - h)) / 2h."""
-        array = self._arrays[moved].reshape(self._layer.canonical[moved])
-        saved = array[elements].copy()
-        array[elements] = saved + h
-        plus = self._forward()
-        array[elements] = saved - h
-        minus = self._forward()
-        array[elements] = saved
-        change: Array = plus - minus
-        return change // 2 if self.exact else change / (2 * h)
-
-    def _forward(self) -> Array:
-        o = forward(self._arrays["X"], self._arrays["W"], self._arrays["b"], **self._options)
-        return o.reshape(self._layer.canonical["O"])
-
-    def _step(self, array: Array) -> Number:
-        """1 for integers, else the power of two at or below the largest magnitude."""
-        if self.exact:
-            if largest_magnitude(array) == INT64_MAX:
-                raise CnngradError(f"{INT64_MAX} can't be moved by 1 within int64: use smaller integers")
-            return 1
-        largest = float(np.abs(array).max())
-        return 2.0 ** math.floor(math.log2(largest)) if largest > 0 else 1.0
-
-    def _noise_per_output(self, moved: str, h: Number) -> Array:
-        """What rounding in the two forward passes can add to each output's part of a difference."""
-        if self.exact:
-            return np.zeros(self._dedo.shape)
-        sizes = {name: np.abs(array) for name, array in self._arrays.items()}
-        sizes[moved] = sizes[moved] + h
-        o = forward(sizes["X"], sizes["W"], sizes["b"], **self._options).reshape(self._dedo.shape)
-        terms = self._layer.group_channels * math.prod(self._layer.kernel)
-        noise: Array = o * np.abs(self._dedo) * (_spread(np.float64, terms) / h)
-        return noise
+def _identity(
+    x: Array, w: Array, dedo: Array, reports: Mapping[str, GradientReport], options: Mapping[str, Any]
+) -> tuple[Number, Number, Number] | None:
+    """The three sums that must agree; None where one of the two gradients was not checked, or has a wrong shape."""
+    parts = [(x, reports.get("dEdX")), (w, reports.get("dEdW"))]
+    gradients = [(array, report.analytic) for array, report in parts if report is not None and report.wrong is not None]
+    if len(gradients) < 2:
+        return None
+    pairs = [(forward(x, w, **options), dedo), *gradients]
+    wide = np.float64 if any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None) else object
+    sums = [(a.astype(wide) * g.astype(wide)).sum() for a, g in pairs if g is not None]
+    first, second, third = (int(s) if wide is object else float(s) for s in sums)
+    return first, second, third
 
 
-@dataclass(frozen=True)
-class _Move:
-    """Elements to move in one pass, and how to tell their shares in a change of the output apart.
+class _Grader:
+    """Compares claimed gradients of one layer with their finite differences."""
 
-    Attributes:
-        elements: an index into the canonical array: what moves.
-        store: adds up a (N, F, *out) array over the outputs that each moved element feeds, into a gradient.
-    """
+    def __init__(self, layer: Layer, x: Array, w: Array, dedo: Array, rtol: float | None, claimed: bool) -> None:
+        self._layer, self._x, self._w, self._dedo = layer, x, w, dedo
+        self._rtol = rtol
+        self._claimed = claimed
 
-    elements: tuple[Any, ...]
-    store: Callable[[Array, Array], None]
-
-
-def _moves_of_x(layer: Layer) -> Iterator[_Move]:
-    """One move per channel of a group and colour: elements whose windows never meet, in all samples and groups."""
-    per_axis = [[axis.colour(r) for r in range(axis.span)] for axis in layer.axes]
-    for c in range(layer.group_channels):
-        for colours in product(*per_axis):
-            if all(colours):
-                yield _move_of_x(layer, c, colours)
-
-
-def _move_of_x(layer: Layer, c: int, colours: tuple[list[tuple[int, int, int]], ...]) -> _Move:
-    positions = [[h for h, _, _ in segments] for segments in colours]
-    chosen = np.ix_(range(layer.batch), range(c, layer.channels, layer.group_channels), *positions)
-
-    def store(gradient: Array, change: Array) -> None:
-        shares = change.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out).sum(axis=2)
-        for axis, segments in enumerate(colours, start=2):
-            # Windows that hold a moved element stand side by side, those of the next element follow.
-            first, last = segments[0][1], segments[-1][2]
-            reached = shares[(slice(None),) * axis + (slice(first, last),)]
-            starts = [start - first for _, start, _ in segments]
-            shares = np.add.reduceat(reached, starts, axis=axis)
-        gradient[chosen] = shares
-
-    return _Move(chosen, store)
-
-
-def _moves_of_w(layer: Layer) -> Iterator[_Move]:
-    """One move per channel of a group and filter position: that element of every filter."""
-    for c in range(layer.group_channels):
-        for u in np.ndindex(layer.kernel):
-            yield _move_of_filters((slice(None), c, *u))
-
-
-def _moves_of_b(layer: Layer) -> Iterator[_Move]:
-    """One move: the bias of every filter."""
-    yield _move_of_filters((slice(None),))
-
-
-def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
-    def store(gradient: Array, change: Array) -> None:
-        gradient[elements] = change.sum(axis=(0, *range(2, change.ndim)))
-
-    return _Move(elements, store)
-
-
-_MOVES: dict[str, Callable[[Layer], Iterator[_Move]]] = {"X": _moves_of_x, "W": _moves_of_w, "b": _moves_of_b}
-
-
-def _grade(
-    layer: Layer, name: str, claim: Array, numeric: NumericGradient, rtol: float | None, claimed: bool
-) -> GradientReport:
-    if claim.shape != numeric.value.shape:
-        return GradientReport(
+    def grade(self, name: str, claim: Array, numeric: NumericGradient) -> GradientReport:
+        if claim.shape == (1,) and numeric.value.shape == ():
+            claim = claim.reshape(())
+        precision, reason = self._precision(name, claim, numeric)
+        data = self._data(name, numeric)
+        magnitude = numeric.magnitude.reshape(data.right[name].shape)
+        if claim.shape != numeric.value.shape:
+            found = diagnose(data, name, claim, magnitude, precision)
+            shape = f"{name} has shape {claim.shape}, but it must be {numeric.value.shape}, the shape of {name[3:]}."
+            return GradientReport(
+                name, False, 0, None, None, None, "", self._claimed, found.mistake, found.also,
+                f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric.value,
+            )  # fmt: skip
+        tolerance = precision.allowed(numeric.value, numeric.magnitude) + numeric.noise
+        error = np.abs(claim - numeric.value)
+        wrong = error > tolerance
+        index = _worst(error, tolerance)
+        report = GradientReport(
             name,
-            passed=False,
-            count=0,
-            max_abs_error=math.inf,
-            max_rel_error=math.inf,
-            worst=None,
-            tolerance="",
-            claimed=claimed,
-            hint=f"{name} has shape {claim.shape}: it must be {numeric.value.shape}, the shape of {name[3:]}",
+            passed=not wrong.any(),
+            count=error.size,
+            max_abs_error=error.max().item(),
+            max_rel_error=_relative(error, claim, numeric.value),
+            worst=Worst(self._element(name, index), index, numeric.value[index].item(), claim[index].item()),
+            tolerance=reason,
+            claimed=self._claimed,
+            hidden=hidden_mistakes(data, (name,)) if self._claimed else (),
+            analytic=claim,
+            numeric=numeric.value,
+            wrong=wrong,
         )
-    tolerance, reason = _tolerance(layer, name, claim, numeric, rtol)
-    error = np.abs(claim - numeric.value)
-    size = np.maximum(np.abs(claim), np.abs(numeric.value))
-    relative = np.divide(error, size, out=np.zeros(error.shape), where=size > 0)
-    excess = np.where(error > 0, error / np.maximum(tolerance, np.finfo(np.float64).tiny), 0)
-    index = tuple(int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
-    tensor = name[3:].lower()
-    canonical = (0,) * (len(layer.canonical[name[3:]]) - len(index)) + index
-    symbol = Names(layer).symbol(tensor, canonical, gradient=True)
-    return GradientReport(
-        name,
-        passed=bool((error <= tolerance).all()),
-        count=error.size,
-        max_abs_error=error.max().item(),
-        max_rel_error=float(relative.max()),
-        worst=Worst(symbol.name, index, numeric.value[index].item(), claim[index].item()),
-        tolerance=reason,
-        claimed=claimed,
-    )
+        if report.passed:
+            return report
+        found = diagnose(data, name, claim, magnitude, precision)
+        located = locate(self._layer, name, wrong)
+        return replace(
+            report,
+            mistake=found.mistake,
+            also=found.also,
+            hint=found.hint or f"No known mistake gives this: {located}.",
+            expansion=self._expansion(name, index, numeric),
+        )
+
+    def _data(self, name: str, numeric: NumericGradient) -> Data:
+        """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
+        layer = self._layer
+        work = numeric.value.dtype
+        w, right = self._w.reshape(layer.canonical["W"]), numeric.value.reshape(layer.canonical[name[3:]])
+        if layer.flip:
+            spatial = tuple(range(2, 2 + layer.dims))
+            w = np.flip(w, spatial)
+            right = np.flip(right, spatial) if name == "dEdW" else right
+        return Data(
+            layer,
+            self._x.reshape(layer.canonical["X"]).astype(work, copy=False),
+            w.astype(work, copy=False),
+            self._dedo.reshape(layer.canonical["O"]).astype(work, copy=False),
+            {name: right},
+        )
+
+    def _element(self, name: str, index: tuple[int, ...]) -> str:
+        return Names(self._layer).symbol(name[3:].lower(), self._canonical(name, index), gradient=True).name
+
+    def _canonical(self, name: str, index: tuple[int, ...]) -> tuple[int, ...]:
+        return (0,) * (len(self._layer.canonical[name[3:]]) - len(index)) + index
+
+    def _expansion(self, name: str, index: tuple[int, ...], numeric: NumericGradient) -> Expansion:
+        arrays = {"X": self._x, "W": self._w, "dEdO": self._dedo, name: numeric.value}
+        expander = Expander(self._layer, Values.of(self._layer, arrays))
+        return expander.expand(name[3:].lower(), self._canonical(name, index), limit=_MOST_TERMS)
+
+    def _precision(self, name: str, claim: Array, numeric: NumericGradient) -> tuple[Precision, str]:
+        """How precisely the claim is to be judged, and the reason for it in words."""
+        if self._rtol is not None:
+            return Precision(self._rtol), f"{self._rtol:g} of the sum of absolute terms, as asked for"
+        if claim.dtype.kind == "i" and numeric.value.dtype.kind == "i":
+            return Precision(0.0), "none: integers are exact"
+        layer = self._layer
+        terms = layer.batch * math.prod(layer.out)
+        if name == "dEdX":
+            terms = layer.group_filters * math.prod(layer.kernel)
+        floats = [a.dtype for a in (claim, self._x, self._w, self._dedo) if a.dtype.kind == "f"]
+        single = claim.dtype in (np.float16, np.float32) or (claim.dtype.kind == "i" and floats)
+        computed = np.float32 if single else np.float64
+        fraction = spread(computed, terms)
+        reason = f"{fraction:.1e} of the sum of absolute terms: rounding of {terms} terms in {np.dtype(computed)}"
+        if claim.dtype == np.float16:
+            half = np.finfo(np.float16)
+            return Precision(fraction, 2 * float(half.smallest_subnormal), eps=float(half.eps)), (
+                f"{reason}, and of the result to float16"
+            )
+        unit, digits = evident_rounding(claim)
+        if unit:
+            reason += f"; yours is rounded to {unit:g}"
+        elif digits:
+            reason += f"; yours is rounded to {digits} significant digits"
+        return Precision(fraction, unit, digits), reason
 
 
-def _tolerance(
-    layer: Layer, name: str, claim: Array, numeric: NumericGradient, rtol: float | None
-) -> tuple[Array, str]:
-    """The allowed |analytic - numeric| of each element, and the reason for it in words."""
-    if claim.dtype.kind == "i" and numeric.value.dtype.kind == "i" and rtol is None:
-        return np.zeros(claim.shape), "none: integers are exact"
-    if rtol is not None:
-        return rtol * numeric.magnitude + numeric.noise, f"{rtol:g} of the sum of absolute terms, as --rtol asks"
-    terms = layer.batch * math.prod(layer.out)
-    if name == "dEdX":
-        terms = layer.group_filters * math.prod(layer.kernel)
-    computed = np.float32 if claim.dtype in (np.float16, np.float32) else np.float64
-    fraction = _spread(computed, terms)
-    allowed = fraction * numeric.magnitude + numeric.noise + terms * np.finfo(computed).smallest_subnormal
-    reason = f"{fraction:.1e} of the sum of absolute terms: rounding of {terms} terms in {np.dtype(computed)}"
-    if claim.dtype == np.float16:
-        half = np.finfo(np.float16)
-        allowed = allowed + float(half.eps) * np.abs(numeric.value) + float(half.smallest_subnormal)
-        reason += ", and of the result to float16"
-    return allowed, reason
+# Terms of the worst element that are written out.
+_MOST_TERMS = 64
+# Elements that are looked at to see to how many significant digits a claim is rounded.
+_MOST_LOOKED_AT = 2000
 
 
-def _spread(dtype: npt.DTypeLike, terms: int) -> float:
-    """How far a sum of `terms` products may be off by rounding, as a fraction of the sum of absolute terms."""
-    return float(np.finfo(dtype).eps) * (8 + 2 * math.sqrt(terms))
+def evident_rounding(claim: Array) -> tuple[float, int]:
+    """The last decimal place, or the number of significant digits, to which all of a claim's numbers are rounded.
+
+    Both are 0 where the numbers are not evidently rounded, or so coarsely that little of them is left.
+
+    >>> evident_rounding(np.array([1.2346, 0.5, -3.1416]))
+    (0.0001, 0)
+    """
+    largest = float(np.abs(claim).max()) if claim.size else 0.0
+    if largest == 0:
+        return 0.0, 0
+    for places in range(9):
+        unit = 10.0**-places
+        if unit <= 0.01 * largest and np.array_equal(np.round(claim, places), claim):
+            return unit, 0
+    some = claim.ravel()[:: max(1, claim.size // _MOST_LOOKED_AT)].tolist()
+    for digits in range(3, 8):
+        if all(claim.dtype.type(f"{value:.{digits}g}") == value for value in some):
+            return 0.0, digits
+    return 0.0, 0
+
+
+def _worst(error: Array, tolerance: Array) -> tuple[int, ...]:
+    """The element furthest outside its tolerance."""
+    # Where nothing is tolerated, the largest error is the worst.
+    excess = np.where(error > tolerance, error, 0) if not tolerance.all() else error / tolerance
+    return tuple(int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
+
+
+def _relative(error: Array, claim: Array, numeric: Array) -> float:
+    size = np.maximum(np.abs(claim), np.abs(numeric))
+    return float(np.divide(error, size, out=np.zeros(error.shape), where=size > 0).max())
 
 
 def _pseudo_random(layer: Layer, dtype: Any) -> Array:

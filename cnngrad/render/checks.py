@@ -1,32 +1,69 @@
-"""The view of a check: a verdict for each gradient, with its errors, its worst element and its tolerance."""
+"""The view of a check: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 from collections.abc import Iterator
 
+import numpy as np
 from rich.console import RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cnngrad.arrays import Array
+from cnngrad.derivation.blocks import Cell, Expansions, Grid, GridRow
+from cnngrad.diagnosis import counts
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.render.numbers import number
+from cnngrad.render.terminal import Painter
 
 __all__ = ["report_blocks"]
 
+# An array of so many rows and columns is shown whole, with its wrong elements marked.
+_MOST_ROWS, _MOST_COLUMNS = 12, 8
+# Of a larger one so many wrong elements are listed.
+_MOST_LISTED = 5
+
 
 def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
-    """The layer's line, a table with a row per gradient, and the verdict."""
-    yield Text(report.layer, style="bold")
+    """The layer's line, a table with a row per gradient, the tolerances, what is wrong, and the verdict."""
+    yield Text(report.layer.describe(), style="bold")
     yield Text(f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}")
     yield Text()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("gradient", "verdict", "elements", "largest error", "relative", "worst element"):
-        table.add_column(heading, justify="right" if heading in ("elements",) else "left", no_wrap=True)
-    for gradient in report.gradients.values():
-        table.add_row(*_row(gradient, precision))
-    yield table
+    yield _table(report, precision)
     yield Text()
     for gradient in report.gradients.values():
-        yield from _details(gradient, precision)
+        if gradient.tolerance:
+            yield Text(f"{_title(gradient)}: tolerance {gradient.tolerance}")
+    if report.identity is not None:
+        sums = " = ".join(number(value, precision) for value in report.identity)
+        yield Text(
+            f"sum(O·∂E/∂O) = sum(X·∂E/∂X) = sum(W·∂E/∂W): {sums}"
+            if _agree(report.identity)
+            else _apart(report, precision)
+        )
+    for gradient in report.gradients.values():
+        if not gradient.passed:
+            yield from _wrong(report, gradient, precision)
+    yield from _hidden(report)
+    yield Text()
     yield Text("All gradients are right." if report.passed else "A gradient is wrong.", style="bold")
+
+
+def _agree(identity: tuple[float, ...]) -> bool:
+    return max(identity) - min(identity) <= 1e-4 * max(map(abs, identity))
+
+
+def _apart(report: Report, precision: int) -> str:
+    first, second, third = (number(value, precision) for value in report.identity or ())
+    return f"sum(O·∂E/∂O) = {first}, sum(X·∂E/∂X) = {second}, sum(W·∂E/∂W) = {third} should be equal"
+
+
+def _table(report: Report, precision: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("gradient", "verdict", "elements", "largest error", "relative", "worst element"):
+        table.add_column(heading, justify="right" if heading == "elements" else "left", no_wrap=True)
+    for gradient in report.gradients.values():
+        table.add_row(*_row(gradient, precision))
+    return table
 
 
 def _title(gradient: GradientReport) -> str:
@@ -35,8 +72,8 @@ def _title(gradient: GradientReport) -> str:
 
 def _row(gradient: GradientReport, precision: int) -> list[str]:
     verdict = "right" if gradient.passed else "WRONG"
-    if gradient.worst is None:
-        return [_title(gradient), verdict, "0", "-", "-", "-"]
+    if gradient.worst is None or gradient.max_abs_error is None or gradient.max_rel_error is None:
+        return [_title(gradient), verdict, "0", "-", "-", "wrong shape"]
     return [
         _title(gradient),
         verdict,
@@ -51,14 +88,60 @@ def _spoken(element: str) -> str:
     return element.replace("dE/d", "∂E/∂")
 
 
-def _details(gradient: GradientReport, precision: int) -> Iterator[RenderableType]:
-    if gradient.tolerance:
-        yield Text(f"{_title(gradient)}: tolerance {gradient.tolerance}")
-    if not gradient.passed and gradient.worst is not None:
-        worst = gradient.worst
-        yield Text(
-            f"{_title(gradient)}: {_spoken(worst.element)} is {number(worst.analytic, precision)}, "
-            f"but the finite difference is {number(worst.numeric, precision)}"
+def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator[RenderableType]:
+    """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
+    yield Text()
+    yield Text(f"{_title(gradient)} is wrong. {gradient.hint}")
+    analytic, numeric, wrong, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
+    if analytic is None or numeric is None or wrong is None or worst is None:
+        return
+    yield Text()
+    painter = Painter(precision)
+    if wrong.ndim <= 2 and wrong.shape[-1:] <= (_MOST_COLUMNS,) and wrong.size <= _MOST_ROWS * _MOST_COLUMNS:
+        yield painter.block(
+            GridRow(
+                (_marked("compared, wrong ones marked", analytic, wrong), "  ", _marked("finite differences", numeric))
+            )
         )
-    if gradient.hint:
-        yield Text(gradient.hint)
+    else:
+        for line in counts(report.layer, gradient.name, wrong):
+            yield Text(f"wrong {line}")
+        yield from _first_wrong(gradient, precision)
+    yield Text()
+    yield Text(
+        f"{_spoken(worst.element)} is {number(worst.analytic, precision)}, "
+        f"but the finite difference is {number(worst.numeric, precision)}:"
+    )
+    if gradient.expansion is not None:
+        yield Padding(painter.block(Expansions((gradient.expansion,), total=1)), (0, 0, 0, 2))
+
+
+def _marked(title: str, array: Array, wrong: Array | None = None) -> Grid:
+    rows: Array = np.atleast_2d(array)
+    marks = np.zeros(rows.shape, bool) if wrong is None else np.atleast_2d(wrong)
+    height, width = rows.shape
+    return Grid(title, height, width, lambda r, c: Cell(rows[r, c].item(), bool(marks[r, c])))
+
+
+def _first_wrong(gradient: GradientReport, precision: int) -> Iterator[RenderableType]:
+    analytic, numeric, wrong = gradient.analytic, gradient.numeric, gradient.wrong
+    if analytic is None or numeric is None or wrong is None:
+        return
+    for index in np.argwhere(wrong)[:_MOST_LISTED].tolist():
+        place = "".join(f"[{k}]" for k in index)
+        value, right = (number(a[tuple(index)].item(), precision) for a in (analytic, numeric))
+        yield Text(f"  {gradient.name}{place} (from 0) is {value}, not {right}")
+    if (more := int(wrong.sum()) - _MOST_LISTED) > 0:
+        yield Text(f"  and {more} more")
+
+
+def _hidden(report: Report) -> Iterator[RenderableType]:
+    """What the data can't show, where the user's own gradients are graded."""
+    passed = [gradient for gradient in report.gradients.values() if gradient.claimed and gradient.passed]
+    ids = sorted({name for gradient in passed for name in gradient.hidden})
+    if ids:
+        yield Text()
+        yield Text(
+            f"In this problem some mistakes would not show: {', '.join(ids)}. "
+            "cnngrad check --hard prints one of the same layer that shows all that the layer allows."
+        )

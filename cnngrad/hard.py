@@ -1,0 +1,81 @@
+"""A problem of a layer with data that shows every mistake the layer can have."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.conv import backward
+from cnngrad.diagnosis import hidden_mistakes
+from cnngrad.geometry import Axis, Layer
+from cnngrad.mistakes import Data
+
+__all__ = ["hard_problem"]
+
+# So many seeds are tried, and the one whose data hides least is taken.
+_SEEDS = 8
+# Larger images show nothing that smaller ones do not.
+_MOST_POSITIONS = 12
+
+
+def hard_problem(layer: Layer) -> dict[str, Any]:
+    """X, W, b and dE/dO for a layer, as a problem's keys: small integers without symmetries.
+
+    Sizes of X that are equal become unequal, a batch of one becomes two, and large images small: the filter and the
+    options stay. What the layer itself rules out (a wrong stride where the stride is 1) can't be shown by any data.
+
+    >>> from cnngrad.geometry import make_layer
+    >>> hard_problem(make_layer((9, 9), (2, 2), stride=2))["X"].shape
+    (9, 10)
+    """
+    small = _telling_sizes(layer)
+    best = min((_random(small, seed) for seed in range(_SEEDS)), key=lambda arrays: len(_hidden(small, arrays)))
+    shapes = small.shapes
+    arrays = {"X": best[0].reshape(shapes["X"]), "W": best[1].reshape(shapes["W"])}
+    if layer.has_bias:
+        arrays["b"] = np.arange(1, layer.filters + 1).reshape(shapes["b"])
+    return arrays | {"dEdO": best[2].reshape(shapes["O"])} | _options(layer)
+
+
+def _telling_sizes(layer: Layer) -> Layer:
+    axes: list[Axis] = []
+    for axis in layer.axes:
+        # At least three windows fit, where the image has as many.
+        least = axis.span + 2 * axis.stride - axis.before - axis.after
+        size = axis.size if axis.size <= _MOST_POSITIONS else max(least, min(axis.size, _MOST_POSITIONS))
+        while any(size == other.size for other in axes):
+            size += 1
+        axes.append(replace(axis, size=size))
+    batch = max(2, min(layer.batch, 3)) if layer.x_lead == 2 else 1
+    return replace(layer, axes=tuple(axes), batch=batch)
+
+
+def _random(layer: Layer, seed: int) -> tuple[Array, Array, Array]:
+    generator = np.random.default_rng(seed)
+    x, w, dedo = (generator.integers(1, 10, layer.canonical[name]) for name in ("X", "W", "O"))
+    signs = generator.choice([-1, 1], dedo.shape)
+    return x, w, dedo * signs
+
+
+def _hidden(layer: Layer, arrays: tuple[Array, Array, Array]) -> tuple[str, ...]:
+    x, w, dedo = arrays
+    plain = replace(layer, axes=tuple(replace(axis, flip=False) for axis in layer.axes))
+    shapes = plain.shapes
+    grads = backward(x.reshape(shapes["X"]), w.reshape(shapes["W"]), dedo.reshape(shapes["O"]), **_options(plain))
+    right = {
+        name: array.reshape(plain.canonical[name[3:]])
+        for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx), ("dEdb", grads.db))
+    }
+    return hidden_mistakes(Data(plain, x, w, dedo, right), ("dEdW", "dEdX", "dEdb"))
+
+
+def _options(layer: Layer) -> dict[str, Any]:
+    return {
+        "stride": [axis.stride for axis in layer.axes],
+        "padding": [[axis.before, axis.after] for axis in layer.axes],
+        "dilation": [axis.dilation for axis in layer.axes],
+        "groups": layer.groups,
+        "flip": layer.flip,
+        "dims": layer.dims,
+    }

@@ -1,0 +1,44 @@
+"""A progress bar that appears only where the work takes longer than a second."""
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+__all__ = ["DelayedBar"]
+
+_PATIENCE = 1.0
+
+
+class DelayedBar:
+    """A bar on standard error with the time left; silent for the first second."""
+
+    def __init__(self) -> None:
+        """A bar that is not shown yet."""
+        self._began = time.monotonic()
+        self._bar: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "DelayedBar":
+        """Begin to count."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar off the screen."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, name: str, done: int, total: int) -> None:
+        """So many steps of `total` are done for the gradient `name`."""
+        if self._bar is None:
+            if time.monotonic() - self._began < _PATIENCE:
+                return
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        if name not in self._tasks:
+            self._tasks[name] = self._bar.add_task(name, total=total)
+        self._bar.update(self._tasks[name], completed=done)

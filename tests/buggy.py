@@ -1,0 +1,298 @@
+"""Wrong backward passes as learners write them, in plain loops over a layer of two spatial axes."""
+
+import numpy as np
+
+from tests.cases import Case
+
+
+class Layer:
+    """A layer's numbers under the names that learners use."""
+
+    def __init__(self, case: Case, seed=0):
+        self.case = case
+        self.x, self.w, _, self.g = case.data(seed)
+        self.N, self.C, self.H, self.W = self.x.shape
+        self.F, self.Cg, self.kh, self.kw = self.w.shape
+        self.Ho, self.Wo = self.g.shape[2:]
+        self.sh, self.sw = case.stride
+        self.dh, self.dw = case.dilation
+        (self.pt, self.pb), (self.pl, self.pr) = case.pads
+        self.groups = case.groups
+        self.Hp, self.Wp = self.H + self.pt + self.pb, self.W + self.pl + self.pr
+        self.rh, self.rw = (
+            (self.Hp - self.dh * (self.kh - 1) - 1) % self.sh,
+            (self.Wp - self.dw * (self.kw - 1) - 1) % self.sw,
+        )
+        self.xp = np.zeros((self.N, self.C, self.Hp, self.Wp), int)
+        self.xp[:, :, self.pt : self.pt + self.H, self.pl : self.pl + self.W] = self.x
+
+    def channel(self, f, c):
+        return f // (self.F // self.groups) * self.Cg + c
+
+
+def scatter(q, w=None, g=None, sh=None, sw=None, dh=None, dw=None, assign=False, channel=None, frame=0):
+    """dX with its padding, by adding every window: the loop that most people write, with something in it changed."""
+    w = q.w if w is None else w
+    g = q.g if g is None else g
+    sh, sw, dh, dw = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw
+    channel = channel or q.channel
+    room = 4 * (q.Hp + q.Wp + q.sh + q.sw) + frame
+    dxp = np.zeros((q.N, q.C, room, room), int)
+    for n in range(q.N):
+        for f in range(q.F):
+            for i in range(q.Ho):
+                for j in range(q.Wo):
+                    for c in range(q.Cg):
+                        for u in range(w.shape[2]):
+                            for v in range(w.shape[3]):
+                                product = w[f, c, u, v] * g[n, f, i, j]
+                                at = (n, channel(f, c), i * sh + u * dh, j * sw + v * dw)
+                                dxp[at] = product if assign else dxp[at] + product
+    return dxp
+
+
+def crop(q, dxp, top=None, left=None):
+    top, left = q.pt if top is None else top, q.pl if left is None else left
+    return dxp[:, :, top : top + q.H, left : left + q.W]
+
+
+def gather(q, xp=None, g=None, sh=None, sw=None, dh=None, dw=None, kh=None, kw=None, samples=None, channel=None):
+    """dW, one weight after the other; what lies outside X counts as 0."""
+    xp = q.xp if xp is None else xp
+    g = q.g if g is None else g
+    sh, sw, dh, dw, kh, kw = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw, kh or q.kh, kw or q.kw
+    channel = channel or q.channel
+    result = np.zeros((q.F, q.Cg, kh, kw), int)
+    for n in range(q.N) if samples is None else samples:
+        for f in range(q.F):
+            for c in range(q.Cg):
+                for u in range(kh):
+                    for v in range(kw):
+                        for i in range(g.shape[2]):
+                            for j in range(g.shape[3]):
+                                row, column = i * sh + u * dh, j * sw + v * dw
+                                if row < xp.shape[2] and column < xp.shape[3]:
+                                    result[f, c, u, v] += g[n, f, i, j] * xp[n, channel(f, c), row, column]
+    return result
+
+
+def right_dx(q):
+    return crop(q, scatter(q))
+
+
+def right_dw(q):
+    return gather(q)
+
+
+def right_db(q):
+    return q.g.sum(axis=(0, 2, 3))
+
+
+def stride_ignored_shape(q):
+    size = q.Ho - 1 + q.dh * (q.kh - 1) + 1 - q.pt - q.pb, q.Wo - 1 + q.dw * (q.kw - 1) + 1 - q.pl - q.pr
+    return scatter(q, sh=1, sw=1)[:, :, q.pt : q.pt + size[0], q.pl : q.pl + size[1]]
+
+
+def overwritten_dw(q):
+    result = np.zeros_like(q.w)
+    for n in range(q.N):
+        for f in range(q.F):
+            for i in range(q.Ho):
+                for j in range(q.Wo):
+                    for c in range(q.Cg):
+                        for u in range(q.kh):
+                            for v in range(q.kw):
+                                pixel = q.xp[n, q.channel(f, c), i * q.sh + u * q.dh, j * q.sw + v * q.dw]
+                                result[f, c, u, v] = q.g[n, f, i, j] * pixel
+    return result
+
+
+def overwritten_vectorised(q):
+    """dX[:, window] = the sum over filters, sample by sample in one line, but = for +=."""
+    dxp = np.zeros((q.N, q.C, q.Hp, q.Wp), int)
+    each = q.F // q.groups
+    for i in range(q.Ho):
+        for j in range(q.Wo):
+            for u in range(q.kh):
+                for v in range(q.kw):
+                    for k in range(q.groups):
+                        fs = slice(k * each, (k + 1) * each)
+                        part = q.g[:, fs, i, j] @ q.w[fs, :, u, v]
+                        dxp[:, k * q.Cg : (k + 1) * q.Cg, i * q.sh + u * q.dh, j * q.sw + v * q.dw] = part
+    return crop(q, dxp)
+
+
+def misplaced(q):
+    dxp = scatter(q)[:, :, : q.Hp, : q.Wp]
+    moved = np.zeros_like(dxp)
+    moved[:, :, q.rh :, q.rw :] = dxp[:, :, : q.Hp - q.rh, : q.Wp - q.rw]
+    return crop(q, moved)
+
+
+def last_row_beyond(q):
+    """Rows of dW are computed for k+1 positions and the last is kept in place of the k-th."""
+    more = gather(q, kh=q.kh + 1)
+    result = right_dw(q)
+    result[:, :, -1] = more[:, :, q.kh]
+    return result
+
+
+def groups_by_remainder(q):
+    return lambda f, c: f % q.groups * q.Cg + c
+
+
+def interleaved_channels(q):
+    return lambda f, c: c * q.groups + f // (q.F // q.groups)
+
+
+SQUARE = "square kernel"
+
+# id: (gradient, wrong function, what a layer must have for it to make sense)
+BUGGY = {
+    "filter-not-rotated": [
+        ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, ::-1, ::-1])), None),
+    ],
+    "filter-transposed": [
+        ("dx", lambda q: crop(q, scatter(q, w=q.w.swapaxes(2, 3)[:, :, ::-1, ::-1])), SQUARE),
+        ("dx", lambda q: crop(q, scatter(q, w=np.rot90(q.w, 1, (2, 3)))), SQUARE),
+        ("dx", lambda q: crop(q, scatter(q, w=np.rot90(q.w, 3, (2, 3)))), SQUARE),
+        ("dx", lambda q: crop(q, scatter(q, w=q.w.swapaxes(2, 3))), SQUARE),
+    ],
+    "filter-flipped-one-axis": [
+        ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, ::-1])), None),
+        ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, :, ::-1])), None),
+    ],
+    "stride-ignored": [
+        ("dx", lambda q: crop(q, scatter(q, sh=1, sw=1)), lambda q: q.sh * q.sw > 1),
+        ("dx", stride_ignored_shape, lambda q: q.sh * q.sw > 1),
+        ("dw", lambda q: gather(q, sh=1, sw=1), lambda q: q.sh * q.sw > 1),
+    ],
+    "stride-gap-wrong": [
+        ("dx", lambda q: crop(q, scatter(q, sh=q.sh + 1, sw=q.sw + 1)), lambda q: min(q.sh, q.sw) > 1),
+        ("dw", lambda q: gather(q, sh=q.sh + 1, sw=q.sw + 1), lambda q: min(q.sh, q.sw) > 1),
+        ("dx", lambda q: crop(q, scatter(q, sh=q.sh - 1, sw=q.sw - 1)), lambda q: min(q.sh, q.sw) > 2),
+    ],
+    "stride-dilation-swapped": [
+        (
+            "dx",
+            lambda q: crop(q, scatter(q, sh=q.dh, sw=q.dw, dh=q.sh, dw=q.sw)),
+            lambda q: (q.sh, q.sw) != (q.dh, q.dw),
+        ),
+        ("dw", lambda q: gather(q, sh=q.dh, sw=q.dw, dh=q.sh, dw=q.sw), lambda q: (q.sh, q.sw) != (q.dh, q.dw)),
+    ],
+    "stride-axes-swapped": [
+        ("dx", lambda q: crop(q, scatter(q, sh=q.sw, sw=q.sh)), lambda q: q.sh != q.sw),
+        ("dw", lambda q: gather(q, sh=q.sw, sw=q.sh), lambda q: q.sh != q.sw),
+    ],
+    "dilation-ignored": [
+        ("dx", lambda q: crop(q, scatter(q, dh=1, dw=1)), lambda q: q.dh * q.dw > 1),
+        ("dw", lambda q: gather(q, dh=1, dw=1), lambda q: q.dh * q.dw > 1),
+    ],
+    "dilation-off-by-one": [
+        ("dx", lambda q: crop(q, scatter(q, dh=q.dh + 1, dw=q.dw + 1)), None),
+        ("dw", lambda q: gather(q, dh=q.dh + 1, dw=q.dw + 1), None),
+    ],
+    "padding-ignored": [
+        ("dx", lambda q: crop(q, scatter(q), 0, 0), lambda q: q.pt + q.pl > 0),
+        ("dw", lambda q: gather(q, xp=q.x), lambda q: q.pt + q.pl > 0),
+    ],
+    "padding-wrong-side": [
+        ("dx", lambda q: crop(q, scatter(q), q.pb, q.pr), lambda q: (q.pt, q.pl) != (q.pb, q.pr)),
+        ("dx", lambda q: crop(q, scatter(q), q.pt + q.pb, q.pl + q.pr), lambda q: q.pb + q.pr > 0),
+    ],
+    "padding-not-cropped": [
+        ("dx", lambda q: scatter(q)[:, :, : q.Hp, : q.Wp], lambda q: (q.Hp, q.Wp) != (q.H, q.W)),
+    ],
+    "empty-crop": [
+        (
+            "dx",
+            lambda q: scatter(q)[:, :, : q.Hp, : q.Wp][:, :, q.pt : -q.pb, q.pl : -q.pr],
+            lambda q: q.pb * q.pr == 0,
+        ),
+    ],
+    "leftover-dropped": [
+        (
+            "dx",
+            lambda q: scatter(q)[:, :, q.pt : min(q.pt + q.H, q.Hp - q.rh), q.pl : min(q.pl + q.W, q.Wp - q.rw)],
+            lambda q: q.rh > q.pb or q.rw > q.pr,
+        ),
+    ],
+    "leftover-misplaced": [("dx", misplaced, lambda q: q.rh + q.rw > 0)],
+    "leftover-counted": [
+        ("dw", lambda q: gather(q, kh=q.kh + q.rh, kw=q.kw + q.rw), lambda q: q.rh + q.rw > 0 and q.dh * q.dw == 1),
+        (
+            "dw",
+            lambda q: gather(q, kh=q.kh + q.rh, kw=q.kw + q.rw)[:, :, q.rh :, q.rw :],
+            lambda q: q.rh + q.rw > 0 and q.dh * q.dw == 1,
+        ),
+        ("dw", last_row_beyond, lambda q: q.rh > 0),
+    ],
+    "operand-rotated": [
+        ("dw", lambda q: gather(q, g=q.g[:, :, ::-1, ::-1]), None),
+        ("dw", lambda q: gather(q, xp=q.xp[:, :, ::-1, ::-1]), None),
+    ],
+    "result-rotated": [
+        ("dw", lambda q: right_dw(q)[:, :, ::-1, ::-1], None),
+        ("dx", lambda q: right_dx(q)[:, :, ::-1, ::-1], None),
+    ],
+    "axes-swapped": [
+        ("dw", lambda q: right_dw(q).swapaxes(2, 3), None),
+        ("dx", lambda q: right_dx(q).swapaxes(2, 3), None),
+    ],
+    "groups-mixed": [
+        (
+            "dx",
+            lambda q: crop(q, scatter(q, channel=groups_by_remainder(q))),
+            lambda q: q.groups > 1 and q.groups < q.F,
+        ),
+        ("dx", lambda q: crop(q, scatter(q, channel=interleaved_channels(q))), lambda q: q.groups > 1 and q.Cg > 1),
+        ("dw", lambda q: gather(q, channel=groups_by_remainder(q)), lambda q: q.groups > 1 and q.groups < q.F),
+        ("dw", lambda q: gather(q, channel=interleaved_channels(q)), lambda q: q.groups > 1 and q.Cg > 1),
+        ("dw", lambda q: gather(q, channel=lambda f, c: c), lambda q: q.groups > 1),
+    ],
+    "channels-swapped": [
+        ("dx", lambda q: right_dx(q)[:, ::-1], lambda q: q.C > 1),
+        ("dw", lambda q: right_dw(q)[:, ::-1], lambda q: q.Cg > 1),
+        ("dw", lambda q: right_dw(q)[::-1], lambda q: q.F > 1),
+        ("dw", lambda q: right_dw(q).transpose(1, 0, 2, 3), lambda q: q.F * q.Cg > 1),
+        ("dx", lambda q: right_dx(q).transpose(0, 2, 3, 1), lambda q: q.C > 1),
+        ("db", lambda q: right_db(q)[::-1], lambda q: q.F > 1),
+    ],
+    "last-batch-only": [
+        ("dw", lambda q: gather(q, samples=[q.N - 1]), lambda q: q.N > 1),
+        ("db", lambda q: q.g[-1].sum(axis=(1, 2)), lambda q: q.N > 1),
+    ],
+    "first-batch-only": [
+        ("dw", lambda q: gather(q, samples=[0]), lambda q: q.N > 1),
+        ("db", lambda q: q.g[0].sum(axis=(1, 2)), lambda q: q.N > 1),
+        ("dx", lambda q: right_dx(q)[0], lambda q: q.N > 1),
+    ],
+    "overwritten": [
+        ("dx", lambda q: crop(q, scatter(q, assign=True)), None),
+        ("dx", overwritten_vectorised, None),
+        ("dw", overwritten_dw, None),
+        ("db", lambda q: q.g[-1, :, -1, -1], None),
+    ],
+    "batch-not-summed": [
+        ("dw", lambda q: np.stack([gather(q, samples=[n]) for n in range(q.N)]), None),
+        ("db", lambda q: q.g.sum(axis=(2, 3)), None),
+    ],
+    "scaled": [
+        ("dw", lambda q: right_dw(q) / q.N, lambda q: q.N > 1),
+        ("dx", lambda q: right_dx(q) / (q.N * q.Ho * q.Wo), lambda q: q.N * q.Ho * q.Wo > 1),
+        ("dx", lambda q: 2 * right_dx(q), None),
+        ("dw", lambda q: 0.37 * right_dw(q), lambda q: q.w.size > 2),
+        ("db", lambda q: right_db(q) / q.N, lambda q: q.N > 1),
+    ],
+    "sign-flipped": [
+        ("dw", lambda q: -right_dw(q), None),
+        ("dx", lambda q: -right_dx(q), None),
+        ("db", lambda q: -right_db(q), None),
+    ],
+    "zero": [("dw", lambda q: 0 * q.w, None), ("dx", lambda q: 0 * q.x, None)],
+    "db-wrong-axes": [
+        ("db", lambda q: q.g.sum(axis=(0, 1)), None),
+        ("db", lambda q: q.g.sum(axis=(1, 2, 3)), None),
+        ("db", lambda q: q.g.sum(), lambda q: q.F > 1),
+    ],
+}

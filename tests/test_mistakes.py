@@ -1,0 +1,300 @@
+"""The checker is checked: wrong backward passes are found and named, right ones never accused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad.geometry import make_layer
+from cnngrad.gradcheck import evident_rounding
+from cnngrad.hard import hard_problem
+from cnngrad.mistakes import CATALOGUE
+from tests import buggy
+from tests.cases import Case, layers
+
+LAYERS = [
+    Case((2, 2, 7, 6), (3, 2, 3, 3), (2, 3), ((1, 2), (0, 1)), (1, 1)),
+    Case((2, 4, 6, 5), (4, 2, 2, 2), (1, 1), ((1, 1), (1, 1)), (1, 1), groups=2),
+    Case((3, 1, 8, 7), (2, 1, 2, 3), (3, 2), ((0, 0), (0, 0)), (1, 1)),
+    Case((2, 2, 8, 9), (2, 2, 3, 2), (1, 2), ((2, 1), (1, 0)), (2, 2)),
+    Case((2, 3, 9, 8), (2, 3, 3, 3), (2, 2), ((1, 1), (1, 1)), (2, 1)),
+    Case((2, 4, 7, 8), (6, 2, 3, 2), (3, 3), ((2, 0), (1, 2)), (1, 2), groups=2),
+    Case((2, 2, 9, 9), (2, 2, 2, 2), (3, 3), ((1, 0), (0, 1)), (1, 1)),
+    Case((2, 1, 10, 9), (1, 1, 2, 2), (3, 4), ((0, 0), (0, 0)), (1, 1)),
+    Case((2, 2, 8, 7), (2, 2, 2, 2), (3, 3), ((0, 0), (0, 0)), (1, 1)),
+    Case((2, 6, 6, 7), (6, 2, 3, 2), (1, 2), ((0, 1), (1, 0)), (1, 1), groups=3),
+]
+
+PASSES = [
+    (name, number, gradient, wrong, needs)
+    for name, entries in buggy.BUGGY.items()
+    for number, (gradient, wrong, needs) in enumerate(entries)
+]
+
+
+def suits(q, needs):
+    if needs == buggy.SQUARE:
+        return q.kh == q.kw
+    return needs is None or needs(q)
+
+
+def graded(q, gradient, claim):
+    report = cnngrad.check(q.x, q.w, q.g, b=np.zeros(q.F, int), **q.case.options, **{gradient: claim})
+    return report.gradients[{"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[gradient]]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "gradient", "wrong", "needs"), PASSES, ids=[f"{p[0]}-{p[1]}" for p in PASSES]
+)
+def test_a_known_mistake_is_named_in_three_layers_at_least(name, number, gradient, wrong, needs):
+    named = 0
+    for case in LAYERS:
+        q = buggy.Layer(case)
+        if not suits(q, needs):
+            continue
+        claim = wrong(q)
+        right = {"dw": buggy.right_dw, "dx": buggy.right_dx, "db": buggy.right_db}[gradient](q)
+        if claim.shape == right.shape and (claim == right).all():
+            continue
+        for written in (claim, claim.astype(np.float32), np.asfortranarray(claim).astype(">f8")):
+            report = graded(q, gradient, written)
+            assert not report.passed
+            assert name in (report.mistake, *report.also), (case, report.mistake, report.hint)
+            assert report.hint
+        named += 1
+    assert named >= 3
+
+
+def test_the_loops_without_a_mistake_are_right():
+    for case in LAYERS:
+        q = buggy.Layer(case)
+        for gradient, loops in (("dw", buggy.right_dw), ("dx", buggy.right_dx), ("db", buggy.right_db)):
+            assert graded(q, gradient, loops(q)).passed
+
+
+def test_every_entry_of_the_catalogue_is_tried_here():
+    assert {mistake.id for mistake in CATALOGUE} == set(buggy.BUGGY)
+
+
+def test_entries_read_as_sentences():
+    for mistake in CATALOGUE:
+        assert not mistake.says.endswith(".")
+        assert not mistake.mend.endswith(".")
+
+
+@given(layers(), st.integers(0, 2**16), st.sampled_from([np.float64, np.float32, np.float16]))
+@settings(max_examples=40)
+def test_right_gradients_are_never_accused(case, seed, dtype):
+    x, w, b, dedo = case.data(seed, dtype)
+    grads = cnngrad.backward(x, w, dedo, **case.options)
+    report = cnngrad.check(x, w, dedo, b=b, dw=grads.dw, dx=grads.dx, db=grads.db, **case.options)
+    assert report.passed, report
+    exact = cnngrad.backward(*(a.astype(np.float64) for a in (x, w, dedo)), **case.options)
+    wide = [getattr(exact, name) for name in ("dw", "dx", "db")]
+    if min(np.abs(a).max() for a in wide) > 0.1:
+        rounded = [np.round(a, 4) for a in wide]
+        assert cnngrad.check(x, w, dedo, b=b, dw=rounded[0], dx=rounded[1], db=rounded[2], **case.options).passed
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_special_data_is_judged_rightly(case):
+    x, w, b, dedo = case.data()
+    for x_, w_, g_ in (
+        (x, w + w[:, :, ::-1, ::-1], dedo),
+        (x, w, 0 * dedo),
+        (0 * x, w, dedo),
+        (x, w, np.ones_like(dedo)),
+        (x * 1e-12, w * 1e12, dedo * 1.0),
+        (x * 1e12, w * 1e-12, dedo * 1e-12),
+    ):
+        grads = cnngrad.backward(x_, w_, g_, **case.options)
+        assert cnngrad.check(x_, w_, g_, b=b, dw=grads.dw, dx=grads.dx, db=grads.db, **case.options).passed
+
+
+@pytest.mark.parametrize("case", LAYERS)
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_unknown_errors_get_no_name_and_are_located(case, dtype):
+    generator = np.random.default_rng(0)
+    x, w, b, dedo = case.data(1, dtype)
+    grads = cnngrad.backward(x, w, dedo, **case.options)
+    for gradient, right in (("dw", grads.dw), ("dx", grads.dx)):
+        noisy = right + generator.permuted(np.arange(1, right.size + 1)).reshape(right.shape).astype(dtype)
+        report = cnngrad.check(x, w, dedo, b=b, **case.options, **{gradient: noisy}).gradients[
+            f"dEd{gradient[1].upper()}"
+        ]
+        assert (report.passed, report.mistake, report.also) == (False, None, ())
+        assert report.hint == "No known mistake gives this: every element is wrong."
+
+
+def located(index, value=1):
+    case = Case((2, 2, 6, 5), (2, 2, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    x, w, _, dedo = case.data(3)
+    dx = cnngrad.backward(x, w, dedo, **case.options).dx.copy()
+    dx[index] += np.arange(1, dx[index].size + 1).reshape(dx[index].shape) * 7
+    report = cnngrad.check(x, w, dedo, dx=dx, **case.options).gradients["dEdX"]
+    assert report.mistake is None
+    return report.hint.removeprefix("No known mistake gives this: ")
+
+
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        ((1, 0, 2, 3), "one element alone is wrong."),
+        (np.s_[1], "60 of 120 elements are wrong, all in sample 2 (the last)."),
+        (np.s_[:, 0], "60 of 120 elements are wrong, all in channel 1 (the first)."),
+        (np.s_[..., -2:, :], "40 of 120 elements are wrong, all in row 5 to 6 (the last)."),
+        (np.s_[..., 2], "24 of 120 elements are wrong, all in column 3."),
+    ],
+)
+def test_unknown_errors_are_located(index, words):
+    assert located(index) == words
+
+
+def test_a_wrong_border_is_told():
+    case = Case((1, 1, 6, 5), (1, 1, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1))
+    x, w, _, dedo = case.data(3)
+    dx = cnngrad.backward(x, w, dedo, **case.options).dx.copy()
+    rim = np.ones(dx.shape, bool)
+    rim[..., 1:-1, 1:-1] = False
+    dx[rim] += np.arange(1, rim.sum() + 1)
+    hint = cnngrad.check(x, w, dedo, dx=dx, **case.options).gradients["dEdX"].hint
+    assert hint.endswith("18 of 30 elements are wrong, all on the border.")
+
+
+@pytest.mark.parametrize("factor", [3, 0.37, -2, 1 / 7])
+def test_any_factor_is_found_and_told(factor):
+    q = buggy.Layer(LAYERS[0])
+    report = graded(q, "dw", factor * buggy.right_dw(q))
+    assert report.mistake == "scaled"
+    assert f"by {factor:.6g}" in report.hint
+
+
+def test_known_factors_are_told_by_name():
+    q = buggy.Layer(LAYERS[2])
+    assert "1/N" in graded(q, "dw", buggy.right_dw(q) / q.N).hint
+    assert "1/(N·H'·W')" in graded(q, "dw", buggy.right_dw(q) / (q.N * q.Ho * q.Wo)).hint
+
+
+def test_the_parameter_of_a_mistake_is_told():
+    q = buggy.Layer(LAYERS[4])
+    gap = graded(q, "dx", buggy.crop(q, buggy.scatter(q, sh=3, sw=3)))
+    assert "2,2 zeros instead of 1,1" in gap.hint
+    shifted = graded(q, "dx", buggy.crop(q, buggy.scatter(q), 2, 2))
+    assert "2,2 in front: shifted by -1,-1" in shifted.hint
+
+
+def test_a_wrong_shape_is_a_finding_with_its_cause():
+    q = buggy.Layer(LAYERS[1])
+    report = graded(q, "dx", buggy.scatter(q)[:, :, : q.Hp, : q.Wp])
+    assert (report.passed, report.mistake, report.max_abs_error) == (False, "padding-not-cropped", None)
+    assert report.hint.startswith("dEdX has shape (2, 4, 8, 7), but it must be (2, 4, 6, 5), the shape of X. DX still")
+
+
+def test_a_wrong_shape_of_unknown_cause_is_told_as_such():
+    q = buggy.Layer(LAYERS[1])
+    report = graded(q, "dx", np.ones((3, 3)))
+    assert report.mistake is None
+    assert report.hint == "dEdX has shape (3, 3), but it must be (2, 4, 6, 5), the shape of X."
+
+
+def test_db_of_one_filter_may_be_a_list_of_one():
+    report = cnngrad.check([[1, 2], [3, 4]], [[1]], [[1, 2], [3, 4]], db=[10])
+    assert report.passed
+
+
+def test_a_symmetric_filter_hides_a_missing_rotation_and_the_report_says_so():
+    x, w, dedo = np.arange(12).reshape(3, 4), np.array([[1, 2], [2, 1]]), np.arange(1, 7).reshape(2, 3)
+    dx = cnngrad.backward(x, w, dedo).dx
+    hidden = cnngrad.check(x, w, dedo, dx=dx).gradients["dEdX"].hidden
+    assert {"filter-not-rotated", "stride-ignored"} <= set(hidden)
+    assert "filter-flipped-one-axis" not in hidden
+
+
+@pytest.mark.parametrize("case", LAYERS)
+def test_the_hard_problem_shows_what_the_layer_allows(case):
+    problem = hard_problem(make_layer(case.x, case.w, **case.options))
+    arrays = {key: problem.pop(key) for key in ("X", "W", "dEdO")}
+    grads = cnngrad.backward(*arrays.values(), **problem)
+    report = cnngrad.check(*arrays.values(), dw=grads.dw, dx=grads.dx, db=grads.db, **problem)
+    hidden = {name for gradient in report.gradients.values() for name in gradient.hidden}
+    allowed = {
+        "stride-ignored",
+        "stride-gap-wrong",
+        "stride-axes-swapped",
+        "stride-dilation-swapped",
+        "dilation-ignored",
+    }
+    allowed |= {"groups-mixed", "channels-swapped", "filter-transposed", "empty-crop", "batch-not-summed"}
+    allowed |= {"padding-ignored", "padding-wrong-side", "padding-not-cropped", "overwritten"}
+    allowed |= {name for name in hidden if name.startswith("leftover")}
+    assert report.passed
+    assert hidden <= allowed
+
+
+def test_the_hard_problem_breaks_symmetry():
+    problem = hard_problem(make_layer((1, 1, 9, 9), (1, 1, 2, 2), stride=2))
+    assert problem["X"].shape == (2, 1, 9, 10)
+    assert problem["W"].tolist() != problem["W"][..., ::-1, ::-1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rounding"),
+    [
+        ([1.2346, 0.5, -3.1416], (0.0001, 0)),
+        ([123.0, -45.0, 6.0], (1.0, 0)),
+        ([1 / 3, 2 / 3, 1e-3 / 7], (0.0, 0)),
+        ([1.234e-7, 5.678e-3, 9.012e4], (0.0, 4)),
+        ([0.0, 0.0], (0.0, 0)),
+        ([0.01, 0.02], (1e-4, 0)),
+    ],
+)
+def test_evident_rounding(numbers, rounding):
+    unit, digits = evident_rounding(np.array(numbers))
+    assert (unit, digits) == (pytest.approx(rounding[0]), rounding[1])
+
+
+def test_the_three_sums_agree():
+    x, w, b, dedo = LAYERS[0].data()
+    first, second, third = cnngrad.check(x, w, dedo, b=b, **LAYERS[0].options).identity
+    assert first == second == third
+
+
+@pytest.mark.parametrize("name", ["dw", "dx", "db"])
+def test_check_notices_every_single_element(name):
+    case = Case((2, 2, 4, 3), (2, 1, 2, 2), (1, 1), ((1, 0), (0, 1)), (1, 1), groups=2)
+    for dtype in (np.int64, np.float64, np.float32):
+        x, w, b, dedo = case.data(0, dtype)
+        right = getattr(cnngrad.backward(x, w, dedo, **case.options), name)
+        for index in np.ndindex(right.shape):
+            wrong = right.copy()
+            wrong[index] += 1 if dtype == np.int64 else dtype(1e-3)
+            report = cnngrad.check(x, w, dedo, b=b, **case.options, **{name: wrong})
+            assert not report.passed
+
+
+def test_a_broken_backward_is_noticed(monkeypatch):
+    x, w, _, dedo = LAYERS[0].data()
+    real = cnngrad.backward
+
+    def broken(*args, **options):
+        grads = real(*args, **options)
+        grads.dx[0, 1, 2, 3] += 1
+        return grads
+
+    monkeypatch.setattr("cnngrad.gradcheck.backward", broken)
+    report = cnngrad.check(x, w, dedo, **LAYERS[0].options)
+    assert report.gradients["dEdW"].passed
+    assert report.gradients["dEdX"].worst.element == "dE/dx[1,2]34"
+
+
+@pytest.mark.parametrize("step", [0.5, 3, 2.0**-10])
+def test_another_step_gives_the_same_verdict(step):
+    x, w, b, dedo = LAYERS[0].data(dtype=np.float64)
+    assert cnngrad.check(x, w, dedo, b=b, step=step, **LAYERS[0].options).passed
+
+
+@pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf")])
+def test_a_step_that_is_none_is_an_error(step):
+    with pytest.raises(cnngrad.CnngradError, match=r"step is .*: it must be larger than 0"):
+        cnngrad.check([[1]], [[1]], step=step)
