@@ -211,7 +211,7 @@ def locate(layer: Layer, name: str, wrong: Array) -> str:
     axes = _axis_names(layer, name, wrong.ndim)
     places = np.argwhere(wrong)
     limits = [
-        f"{words[0]} {_range(sorted(set(column)), wrong.shape[axis])}"
+        _range(words, min(column), max(column), wrong.shape[axis])
         for axis, (words, column) in enumerate(zip(axes, places.T.tolist(), strict=True))
         if len(set(column)) < wrong.shape[axis] and len(set(column)) == max(column) - min(column) + 1
     ]
@@ -225,19 +225,19 @@ def locate(layer: Layer, name: str, wrong: Array) -> str:
 def counts(layer: Layer, name: str, wrong: Array) -> list[str]:
     """How many elements are wrong in each part that has any: by sample, channel, row band, and on the border."""
     lines = []
-    for axis, (_, plural) in enumerate(_axis_names(layer, name, wrong.ndim)):
+    for axis, (word, _) in enumerate(_axis_names(layer, name, wrong.ndim)):
         if wrong.shape[axis] == 1:
             continue
         other = tuple(a for a in range(wrong.ndim) if a != axis)
         per = wrong.sum(axis=other) if other else wrong.astype(int)
         each = wrong.size // wrong.shape[axis]
         bands = _bands(per, each)
-        lines.append(f"{plural}: {', '.join(bands)}")
+        lines.append(f"{word}: {', '.join(bands)}")
     if name == "dEdX":
         border = _border(layer, wrong)
         lines.append(
-            f"border: {int((wrong & border).sum())} of {int(border.sum())}, "
-            f"inside: {int((wrong & ~border).sum())} of {int((~border).sum())}"
+            f"place: border {int((wrong & border).sum())} of {int(border.sum())}, "
+            f"inside {int((wrong & ~border).sum())} of {int((~border).sum())}"
         )
     return lines
 
@@ -264,10 +264,10 @@ def _axis_names(layer: Layer, name: str, ndim: int) -> list[tuple[str, str]]:
     return [(word, f"{word}s") for word in words[len(words) - ndim :]]
 
 
-def _range(numbers: list[int], size: int) -> str:
-    first, last = numbers[0] + 1, numbers[-1] + 1
-    text = str(first) if first == last else f"{first} to {last}"
-    return f"{text} (the last)" if last == size else f"{text} (the first)" if first == 1 else text
+def _range(words: tuple[str, str], first: int, last: int, size: int) -> str:
+    """`rows 5 to 6 (the last)`."""
+    text = f"{words[0]} {first + 1}" if first == last else f"{words[1]} {first + 1} to {last + 1}"
+    return f"{text} (the last)" if last == size - 1 else f"{text} (the first)" if first == 0 else text
 
 
 def _border(layer: Layer, wrong: Array) -> Array:

@@ -1,5 +1,9 @@
 """The checker is checked: wrong backward passes are found and named, right ones never accused."""
 
+import json
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -143,7 +147,7 @@ def located(index, value=1):
         ((1, 0, 2, 3), "one element alone is wrong."),
         (np.s_[1], "60 of 120 elements are wrong, all in sample 2 (the last)."),
         (np.s_[:, 0], "60 of 120 elements are wrong, all in channel 1 (the first)."),
-        (np.s_[..., -2:, :], "40 of 120 elements are wrong, all in row 5 to 6 (the last)."),
+        (np.s_[..., -2:, :], "40 of 120 elements are wrong, all in rows 5 to 6 (the last)."),
         (np.s_[..., 2], "24 of 120 elements are wrong, all in column 3."),
     ],
 )
@@ -298,3 +302,14 @@ def test_another_step_gives_the_same_verdict(step):
 def test_a_step_that_is_none_is_an_error(step):
     with pytest.raises(cnngrad.CnngradError, match=r"step is .*: it must be larger than 0"):
         cnngrad.check([[1]], [[1]], step=step)
+
+
+def test_the_wrong_sample_is_what_its_script_makes_and_its_mend_mends_it():
+    folder = Path(__file__).parents[1] / "samples" / "wrong"
+    problem = json.loads((folder / "problem.json").read_text())
+    x, w, dedo = (np.array(problem.pop(key)) for key in ("X", "W", "dEdO"))
+    code = runpy.run_path(str(folder / "backward.py"))["backward_x"]
+    wrong = code(x, w, dedo, **problem)
+    assert wrong.tolist() == json.loads((folder / "dEdX.json").read_text())
+    assert cnngrad.check(x, w, dedo, dx=wrong, **problem).gradients["dEdX"].mistake == "filter-not-rotated"
+    assert cnngrad.check(x, w, dedo, dx=code(x, w[::-1, ::-1], dedo, **problem), **problem).passed

@@ -104,8 +104,10 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
             )
         )
     else:
-        for line in counts(report.layer, gradient.name, wrong):
-            yield Text(f"wrong {line}")
+        if not wrong.all():
+            yield Text("Wrong elements,")
+            for line in counts(report.layer, gradient.name, wrong):
+                yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()
     yield Text(
