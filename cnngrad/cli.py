@@ -51,7 +51,6 @@ app = typer.Typer(
     help="The gradients of a convolution layer, with their working.",
     rich_markup_mode=None,
     add_completion=False,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -158,7 +157,7 @@ def forward_command(
         arrays = task.arrays(layer)
         results["O"] = forward(arrays["X"], arrays["W"], arrays.get("b"), **task.options())
         values = Values.of(layer, arrays | results)
-    return _answer(asked, layer, values, results, lambda choice: forward_lesson(layer, values, choice), "o")
+    return _answer(asked, task, layer, values, results, lambda choice: forward_lesson(layer, values, choice), "o")
 
 
 @app.command("backward")
@@ -207,7 +206,7 @@ def backward_command(
         found = {"dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
         results = {name: found[name] for name in found if name[3:].lower() in tensors}
         values = Values.of(layer, arrays | found)
-    return _answer(asked, layer, values, results, lambda choice: backward_lesson(layer, values, choice), tensors)
+    return _answer(asked, task, layer, values, results, lambda choice: backward_lesson(layer, values, choice), tensors)
 
 
 @app.command("check")
@@ -238,7 +237,9 @@ def check_command(
     dims: DimsOption = None,
     precision: PrecisionOption = 6,
     as_json: JsonOption = False,
-    output: OutputOption = None,
+    output: Annotated[
+        str | None, typer.Option("-o", metavar="FILE", help="Save the report, or the problem of --hard: .json.")
+    ] = None,
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.gradcheck import check
@@ -260,7 +261,7 @@ def check_command(
             write_results(output, harder)
         return ExitCode.OK
     if task.in_symbols:
-        raise CnngradError("X, W or dEdO is a shape without numbers: check needs numbers, give files")
+        raise CnngradError(f"{task.shape_words()}: check needs numbers, give files")
     arrays = task.arrays(layer)
     claims = [
         None if spec is None else reader.numbers(key, spec) for key, spec in (("dEdW", dw), ("dEdX", dx), ("dEdb", db))
@@ -309,20 +310,25 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: the words behind `cnngrad`; those of the process where None.
     """
+    if sys.stdout is None:
+        return _failed("standard output is closed")
+    words = sys.argv[1:] if args is None else list(args)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that can't show ∂ gets a ? in its place, not a crash.
             stream.reconfigure(errors="replace")
     try:
-        code = app(args=None if args is None else list(args), prog_name="cnngrad", standalone_mode=False)
+        code = app(args=words or ["--help"], prog_name="cnngrad", standalone_mode=False)
         sys.stdout.flush()
         return _interrupted() if code == ExitCode.INTERRUPTED else int(code or ExitCode.OK)
     except CnngradError as error:
         return _failed(str(error))
     except typer.TyperException as error:
-        return _failed(f"{error.format_message()} (cnngrad --help tells more)")
+        return _failed(f"{error.format_message().removeprefix('Value error, ')} (cnngrad --help tells more)")
     except BrokenPipeError:
         return _pipe_closed()
+    except OSError as error:
+        return _failed(f"can't write standard output: {error.strerror or error}")
     except SystemExit:
         # Typer itself met a closed pipe, and would end with 1.
         return _pipe_closed()
@@ -403,6 +409,7 @@ def _read(
 
 def _answer(
     asked: _Asked,
+    task: "Problem",
     layer: "Layer",
     values: "Values",
     results: dict[str, Any],
@@ -414,11 +421,9 @@ def _answer(
     from cnngrad.output import check_target, to_json, write_results
 
     if not results and not asked.explain and asked.report is None:
-        raise CnngradError(
-            "X and W are shapes without numbers: --explain shows the derivation in symbols, files give numbers"
-        )
+        raise CnngradError(f"{task.shape_words()}: --explain shows the derivation in symbols, files give numbers")
     if not results and asked.output is not None:
-        raise CnngradError(f"{asked.output} would be empty: X and W are shapes without numbers")
+        raise CnngradError(f"{asked.output} would be empty: {task.shape_words()}")
     if asked.output is not None:
         check_target(asked.output, results)
     if asked.report is not None:

@@ -136,8 +136,14 @@ class Expansion:
 
     @property
     def parts(self) -> tuple[tuple[Term, ...], ...]:
-        """The terms by sample, channel and filter: those whose symbols have the same brackets stand together."""
-        return tuple(tuple(part) for _, part in groupby(self.terms, key=_brackets))
+        """The terms by sample, channel and filter: each begins where the brackets of the first factor change.
+
+        The bias stands with the last of them.
+        """
+        products = [term for term in self.terms if not _is_bias(term)]
+        parts = [tuple(part) for _, part in groupby(products, key=_brackets)]
+        bias = self.terms[len(products) :]
+        return tuple([*parts[:-1], (*parts[-1], *bias)] if parts else [bias] if bias else [])
 
     def by_chain_rule(self) -> "Expansion":
         """∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …: the same sum before the partial derivatives are put in."""
@@ -149,8 +155,13 @@ class Expansion:
         return replace(self, terms=terms, value=None)
 
 
-def _brackets(term: Term) -> tuple[Index, ...]:
-    return tuple(factor.lead for factor in term.factors if isinstance(factor, Symbol))
+def _is_bias(term: Term) -> bool:
+    return isinstance(term.factors[0], Symbol) and term.factors[0].tensor == "b"
+
+
+def _brackets(term: Term) -> Index:
+    first = term.factors[0]
+    return first.lead if isinstance(first, Symbol) else ()
 
 
 class Numbers(Protocol):

@@ -7,14 +7,14 @@ and nowhere else. All positions count from 0; names shown to people count from 1
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, SupportsIndex
 
 from cnngrad.errors import CnngradError
 
-__all__ = ["Axis", "Layer", "Padding", "PerAxis", "Shape", "make_layer", "parse_shape", "shapes_table"]
+__all__ = ["Axis", "Layer", "Padding", "PerAxis", "Shape", "indices", "make_layer", "parse_shape", "shapes_table"]
 
 PerAxis = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
@@ -126,10 +126,9 @@ class Axis:
         return u if rest == 0 and 0 <= u < self.kernel else None
 
     @property
-    def spread(self) -> list[int | None]:
-        """dE/dO with s-1 zeros (None) between its elements, as output positions."""
-        size = self.stride * (self.out - 1) + 1
-        return [None if k % self.stride else k // self.stride for k in range(size)]
+    def spread(self) -> int:
+        """The size of dE/dO with s-1 zeros between its elements."""
+        return self.stride * (self.out - 1) + 1
 
     @property
     def frame(self) -> tuple[int, int]:
@@ -354,13 +353,15 @@ def _make_layer(
     dims: object,
     has_bias: bool,
 ) -> Layer:
+    for name, shape in (("X", x_shape), ("W", w_shape)):
+        if not shape:
+            raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
+        if 0 in shape:
+            raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
     d = _spatial_axes(x_shape, w_shape, dims)
     x_lead, w_lead = len(x_shape) - d, len(w_shape) - d
     if (x_lead, w_lead) not in _ROWS:
         raise CnngradError(_no_such_row(x_shape, w_shape, d))
-    for name, shape in (("X", x_shape), ("W", w_shape)):
-        if 0 in shape:
-            raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
     x_full = (1,) * (2 - x_lead) + x_shape
     w_full = (1,) * (2 - w_lead) + w_shape
     g = _integer("groups", groups, least=1)
@@ -377,6 +378,20 @@ def _make_layer(
         if axis.span > axis.padded:
             raise CnngradError(_kernel_too_large(x_shape, w_shape, axis, _AXIS_LETTERS[d][number]))
     return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
+
+
+def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
+    """Every index of a shape in order, one by one, however large it is.
+
+    >>> list(indices((2, 2)))
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    if not shape:
+        yield ()
+        return
+    for first in range(shape[0]):
+        for rest in indices(shape[1:]):
+            yield (first, *rest)
 
 
 def parse_shape(text: str) -> Shape | None:
@@ -423,7 +438,7 @@ def shapes_table(d: int) -> list[tuple[str, str, str]]:
 
 def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
     rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
-    others = [other for other in (1, 2, 3) if other != d and (len(x_shape) - other, len(w_shape) - other) in _ROWS]
+    others = [other for other in (2, 1, 3) if other != d and (len(x_shape) - other, len(w_shape) - other) in _ROWS]
     hint = f", or --dims {others[0]} (dims={others[0]} in Python)" if others else ""
     return (
         f"X {x_shape} and W {w_shape} don't go together with {_count(d, 'spatial axis', 'spatial axes')}.\n"

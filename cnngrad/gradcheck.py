@@ -199,6 +199,11 @@ def check(
     if b is not None:
         layer.check_bias(b.shape)
     source = "given"
+    if dedo is None and not (dw is None and dx is None and db is None):
+        raise CnngradError(
+            "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
+            "(-g FILE, or -g ones for E = sum of O)"
+        )
     if dedo is None:
         dedo, source = _pseudo_random(layer, common_dtype(x, w)), "pseudo-random (none was given), the same every time"
     dedo = as_tensor("dEdO", dedo)

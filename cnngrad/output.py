@@ -29,7 +29,11 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
         endings: the endings that are possible.
     """
     path = Path(target)
+    if target == "-":
+        raise CnngradError("- is no file to save in: --json prints the results on standard output")
     if _is_folder(target) and ".npy" in endings:
+        if path.exists() and not path.is_dir():
+            raise CnngradError(f"{target} is no folder, and without an ending no file: use {', '.join(endings)}")
         return
     if path.suffix not in endings:
         folder = " or a folder" if ".npy" in endings else ""

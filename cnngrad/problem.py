@@ -92,6 +92,12 @@ class Problem:
         """Whether one of the arrays is a shape without numbers, so that there are symbols alone."""
         return any(isinstance(value, tuple) for value in self.given().values())
 
+    def shape_words(self) -> str:
+        """Which arrays are shapes without numbers, in words."""
+        names = [key for key, value in self.given().items() if isinstance(value, tuple)]
+        are = "is a shape" if len(names) == 1 else "are shapes"
+        return f"{' and '.join(names)} {are} without numbers"
+
     def layer(self) -> Layer:
         """The layer that the arrays and options make.
 
@@ -122,8 +128,9 @@ class Reader:
         content = self._content(path)
         where = _spoken(path)
         if not isinstance(content, Mapping):
+            held = "a single array" if isinstance(content, list | np.ndarray) else json.dumps(content)
             raise CnngradError(
-                f"{where} holds a single array: a problem is an object with the keys {', '.join(KEYS)}; "
+                f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
                 f"for arrays use -x, -w, -g"
             )
         for key in content:

@@ -20,6 +20,7 @@ __all__ = [
     "Formula",
     "Grid",
     "GridRow",
+    "Hint",
     "Maths",
     "Part",
     "Partial",
@@ -51,6 +52,13 @@ class Formula:
     """A formula on a line of its own."""
 
     maths: Maths
+
+
+@dataclass(frozen=True)
+class Hint:
+    """How to see more, for someone at the command line; documents leave it out."""
+
+    text: str
 
 
 class Form(Enum):
@@ -149,7 +157,7 @@ class GridRow:
     items: tuple[Grid | Symbol | Number | str, ...]
 
 
-Block = Sentence | Formula | Expansions | GridRow
+Block = Sentence | Formula | Expansions | GridRow | Hint
 
 
 @dataclass(frozen=True)

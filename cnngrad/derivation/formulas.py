@@ -63,8 +63,11 @@ def rule_of_input_gradient(layer: Layer) -> Maths:
             strict=True,
         )
     )
-    over = f"f, {positions}" if layer.w_lead == 2 else positions
-    latex_over = over.replace("·", "").replace("−", "-")
+    filters = "f" if layer.groups == 1 else "f of the group of c'"
+    over = f"{filters}, {positions}" if layer.w_lead == 2 else positions
+    latex_over = (
+        over.replace("f of the group of c'", r"f \text{ of the group of } c'").replace("·", "").replace("−", "-")
+    )
     return Maths(
         f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}{_tail(f'all with {over}')}",
         f"{_partial(x.latex('x'))} = \\sum_{{{latex_over}}} {_partial(o.latex('o'))}\\, {w.latex('w')}",
@@ -81,10 +84,13 @@ def rule_of_bias_gradient(layer: Layer) -> Maths:
     )
 
 
-def convolution(summary: bool = False) -> Maths:
-    """∂E/∂W = Conv(X, ∂E/∂O); in the summary with the arrays named as in the notes."""
+def convolution(layer: Layer, summary: bool = False) -> Maths:
+    """∂E/∂W = Conv(X, ∂E/∂O), rotated with flip; in the summary with the arrays named as in the notes."""
     x, dedo = ("Input X", "Loss gradient ∂E/∂O") if summary else ("X", "∂E/∂O")
-    return Maths(f"∂E/∂W = Conv({x}, {dedo})", rf"{_partial('W')} = \text{{Conv}}({_named(x)}, {_named(dedo)})")
+    plain, latex = f"Conv({x}, {dedo})", rf"\text{{Conv}}({_named(x)}, {_named(dedo)})"
+    if layer.flip:
+        plain, latex = f"Rotated 180°({plain})", rf"\text{{Rotated }} 180^\circ ({latex})"
+    return Maths(f"∂E/∂W = {plain}", f"{_partial('W')} = {latex}")
 
 
 def full_convolution(layer: Layer, summary: bool = False) -> Maths:
@@ -96,9 +102,10 @@ def full_convolution(layer: Layer, summary: bool = False) -> Maths:
     )
 
 
-def matrix_product() -> Maths:
-    """O = M·x and ∂E/∂x = Mᵀ·∂E/∂o."""
-    return Maths("o = M·x     ∂E/∂x = Mᵀ·∂E/∂o", rf"o = M x \qquad {_partial('x')} = M^T {_partial('o')}")
+def matrix_product(layer: Layer) -> Maths:
+    """O = M·x, plus b where the layer has one, and ∂E/∂x = Mᵀ·∂E/∂o."""
+    bias = " + b" if layer.has_bias else ""
+    return Maths(f"o = M·x{bias}     ∂E/∂x = Mᵀ·∂E/∂o", rf"o = M x{bias} \qquad {_partial('x')} = M^T {_partial('o')}")
 
 
 def _named(words: str) -> str:
@@ -135,7 +142,14 @@ def _index(layer: Layer, tensor: str) -> _Index:
     if tensor == "o":
         return _Index(("n", "f")[2 - layer.o_lead :], tuple(_letters(layer, _OUTPUT_LETTERS)))
     pairs = zip(layer.axes, _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS), strict=True)
-    return _Index(("n", "c")[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs))
+    return _Index(
+        ("n", _input_channel(layer))[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs)
+    )
+
+
+def _input_channel(layer: Layer) -> str:
+    """The letter of X's channel: with groups it is another than the filter's, which counts within the group."""
+    return "c" if layer.groups == 1 else "c'"
 
 
 def _tail(over: str) -> str:

@@ -1,11 +1,11 @@
 """The expansions as plain data, for programs: every element, however many there are."""
 
-from itertools import islice, product
+from itertools import islice
 from typing import Any
 
 from cnngrad.derivation.choice import Choice
 from cnngrad.expansion import Expander, Values
-from cnngrad.geometry import Layer
+from cnngrad.geometry import Layer, indices
 
 __all__ = ["list_expansions"]
 
@@ -26,9 +26,9 @@ def list_expansions(layer: Layer, values: Values, choice: Choice, tensors: str) 
     found = choice.chosen(expander, tensors)
     listed = {}
     for tensor in tensors:
-        every = islice(product(*map(range, layer.canonical[_SHAPES[tensor]])), choice.limit)
-        indices = [index for letter, index in found if letter == tensor] if found else every
-        expansions = [expander.expand(tensor, index, zeros=choice.zeros).as_json() for index in indices]
+        every = islice(indices(layer.canonical[_SHAPES[tensor]]), choice.limit)
+        wanted = [index for letter, index in found if letter == tensor] if found else every
+        expansions = [expander.expand(tensor, index, zeros=choice.zeros).as_json() for index in wanted]
         if expansions or not found:
             listed[_TITLES[tensor]] = expansions
     return listed

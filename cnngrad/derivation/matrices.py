@@ -1,6 +1,6 @@
 """Grids of a layer's arrays: as they are, with their frames and zeros, rotated, and with cells covered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -31,44 +31,62 @@ Slot = int | Fill
 
 @dataclass(frozen=True)
 class Track:
-    """One axis of a grid: what stands at each position, and which positions a picture covers."""
+    """One axis of a grid: what stands at each position, and which positions a picture covers.
 
-    slots: Sequence[Slot]
+    Attributes:
+        size: the number of positions.
+        slot: what stands at a position, from 0.
+        covered: the positions that a picture covers.
+    """
+
+    size: int
+    slot: Callable[[int], Slot]
     covered: frozenset[int] = frozenset()
 
     def around(self, most: int) -> "Track":
         """The covered positions and their neighbours alone, where there are more than `most` positions."""
-        if len(self.slots) <= most or not self.covered:
+        if self.size <= most or not self.covered:
             return self
-        first, last = max(0, min(self.covered) - 1), min(len(self.slots), max(self.covered) + 2)
-        before: list[Slot] = [Fill.MORE] if first else []
-        after: list[Slot] = [Fill.MORE] if last < len(self.slots) else []
-        shift = first - len(before)
-        return Track([*before, *self.slots[first:last], *after], frozenset(k - shift for k in self.covered))
+        first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
+        before, after = first > 0, last < self.size
+
+        def slot(k: int) -> Slot:
+            position = first + k - before
+            return self.slot(position) if first <= position < last else Fill.MORE
+
+        covered = frozenset(k - first + before for k in self.covered)
+        return Track(before + last - first + after, slot, covered)
 
 
-def plain(size: int, covered: Sequence[int] = ()) -> Track:
-    """An axis as it is."""
-    return Track(range(size), frozenset(covered))
+def plain(size: int, covered: Collection[int] = (), turned: bool = False) -> Track:
+    """An axis as it is, or in reverse."""
+    return Track(size, (lambda k: size - 1 - k) if turned else (lambda k: k), frozenset(covered))
 
 
-def framed_input(axis: Axis, covered: Sequence[int] = (), cropped: bool = False) -> Track:
+def framed_input(axis: Axis, covered: Collection[int] = (), cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end. `covered` counts from X's first."""
-    end = axis.padded - axis.before - (axis.leftover if cropped else 0)
-    slots: list[Slot] = [h if axis.inside(h) else Fill.FRAME for h in range(-axis.before, end)]
-    return Track(slots, frozenset(h + axis.before for h in covered))
+    size = axis.padded - (axis.leftover if cropped else 0)
+
+    def slot(k: int) -> Slot:
+        return k - axis.before if axis.inside(k - axis.before) else Fill.FRAME
+
+    return Track(size, slot, frozenset(h + axis.before for h in covered))
 
 
 def spread_output(axis: Axis) -> Track:
     """dE/dO with s-1 zeros between its elements."""
-    return Track([Fill.GAP if i is None else i for i in axis.spread])
+    return Track(axis.spread, lambda k: Fill.GAP if k % axis.stride else k // axis.stride)
 
 
-def framed_output(axis: Axis, covered: Sequence[int] = ()) -> Track:
+def framed_output(axis: Axis, covered: Collection[int] = ()) -> Track:
     """dE/dO with its zeros and the frame that a full convolution needs."""
     before, after = axis.frame
-    slots = [*[Fill.FRAME] * before, *spread_output(axis).slots, *[Fill.FRAME] * after]
-    return Track(slots, frozenset(covered))
+    inner = spread_output(axis)
+
+    def slot(k: int) -> Slot:
+        return inner.slot(k - before) if before <= k < before + inner.size else Fill.FRAME
+
+    return Track(before + inner.size + after, slot, frozenset(covered))
 
 
 def track_grids(
@@ -109,17 +127,16 @@ def track_grids(
             if depth is not None:
                 places.insert(0, (deep[0], depth))
             covered = pictured and all(k in track.covered for track, k in places)
-            return Cell(content([track.slots[k] for track, k in places]), covered)
+            return Cell(content([track.slot(k) for track, k in places]), covered)
 
-        name = title if depth is None else f"{title} · depth {_slot_name(deep[0].slots[depth])}"
-        return Grid(name, 1 if rows is None else len(rows.slots), len(columns.slots), cell, tensor)
+        name = title if depth is None else f"{title} · depth {_slot_name(deep[0].slot(depth))}"
+        return Grid(name, 1 if rows is None else rows.size, columns.size, cell, tensor)
 
     if not deep:
         yield make(None)
     else:
-        for depth, slot in enumerate(deep[0].slots):
-            if slot is not Fill.MORE and (not pictured or depth in deep[0].covered):
-                yield make(depth)
+        for depth in sorted(deep[0].covered) if pictured else range(deep[0].size):
+            yield make(depth)
 
 
 def _slot_name(slot: Slot) -> str:
@@ -170,7 +187,7 @@ _LEADS = {"x": ("sample", "channel"), "w": ("filter", "channel"), "o": ("sample"
 
 def turned_filter(expander: Expander, title: str, lead: Index, values: Numbers | None = None) -> Iterator[Grid]:
     """The filter as it lies on framed dE/dO: rotated by 180 degrees (with flip the two rotations cancel)."""
-    tracks = [Track(range(a.kernel) if a.flip else range(a.kernel)[::-1]) for a in expander.layer.axes]
+    tracks = [plain(a.kernel, turned=not a.flip) for a in expander.layer.axes]
     yield from track_grids(expander, title, "w", lead, tracks, values=values)
 
 

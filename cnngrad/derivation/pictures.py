@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
-from cnngrad.derivation.matrices import Track, framed_input, framed_output, track_grids, turned_filter
+from cnngrad.derivation.matrices import framed_input, framed_output, plain, track_grids, turned_filter
 from cnngrad.derivation.words import is_padded
 from cnngrad.expansion import Expander, Index, Values
 
@@ -19,6 +19,8 @@ def described_picture(expander: Expander, values: Values, tensor: str, index: In
     if tensor in _PICTURES:
         sentence, _ = _PICTURES[tensor]
         yield Sentence(sentence(expander, index))
+        if expander.layer.dims == 3:
+            yield Sentence(("Depths without a marked cell are left out.",))
         yield from picture(expander, tensor, index)
         if values.x is not None:
             yield from picture(expander, tensor, index, values)
@@ -52,7 +54,7 @@ def _window(expander: Expander, values: Values, index: Index) -> Iterator[GridRo
         framed_input(axis, [axis.position(i_a, u) for u in range(axis.kernel)]).around(_MOST_POSITIONS)
         for axis, i_a in zip(layer.axes, i, strict=True)
     ]
-    kernel = [Track(range(a.kernel)[:: -1 if a.flip else 1]) for a in layer.axes]
+    kernel = [plain(a.kernel, turned=a.flip) for a in layer.axes]
     for c in range(min(layer.group_channels, _MOST_PICTURES)):
         window = track_grids(expander, "X", "x", (n, first + c), tracks, values=values.x)
         w = track_grids(expander, "W rotated" if layer.flip else "W", "w", (f, c), kernel, values=values.w)
@@ -69,8 +71,8 @@ def _fed_outputs(expander: Expander, values: Values, index: Index) -> Iterator[G
     layer, (f, c, *u) = expander.layer, index
     channel = f // layer.group_filters * layer.group_channels + c
     pairs = [axis.inputs_of_tap(u_a) for axis, u_a in zip(layer.axes, u, strict=True)]
-    inputs = [Track(range(a.size), frozenset(h for _, h in p)) for a, p in zip(layer.axes, pairs, strict=True)]
-    outputs = [Track(range(a.out), frozenset(i for i, _ in p)) for a, p in zip(layer.axes, pairs, strict=True)]
+    inputs = [plain(a.size, {h for _, h in p}) for a, p in zip(layer.axes, pairs, strict=True)]
+    outputs = [plain(a.out, {i for i, _ in p}) for a, p in zip(layer.axes, pairs, strict=True)]
     for n in range(min(layer.batch, _MOST_PICTURES)):
         x = track_grids(expander, "X", "x", (n, channel), inputs, values=values.x)
         dedo = track_grids(expander, "∂E/∂O", "o", (n, f), outputs, gradient=True, values=values.dedo)

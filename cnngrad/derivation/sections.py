@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice, product
+from itertools import islice
 from math import prod
 
 from cnngrad.derivation import formulas, words
@@ -13,6 +13,7 @@ from cnngrad.derivation.blocks import (
     Formula,
     Grid,
     GridRow,
+    Hint,
     Part,
     Section,
     Sentence,
@@ -25,6 +26,7 @@ from cnngrad.derivation.matrices import (
     framed_input,
     framed_output,
     layer_matrix,
+    plain,
     result_grids,
     spread_output,
     track_grids,
@@ -32,12 +34,12 @@ from cnngrad.derivation.matrices import (
 )
 from cnngrad.derivation.pictures import described_picture, picture
 from cnngrad.expansion import Expander, Index, Number, Numbers, OutputsOnDemand, Partial, Symbol, Values, scalar
-from cnngrad.geometry import Layer
+from cnngrad.geometry import Layer, indices
 
 __all__ = ["Sections"]
 
 # A matrix of so many characters per row fits a screen of 80 columns; a higher one is not read.
-_MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 40
+_MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
 # Channels, samples and depths of which one formula shows the matrices; the others go alike.
 _MOST_MATRICES = 4
 _MOST_RESULTS = 12
@@ -102,12 +104,12 @@ class Sections:
         def convolution(values: Values) -> Items:
             items: Items = []
             for c in range(min(layer.group_channels, _MOST_MATRICES)):
-                items += [*([" + "] if items else []), *self._tracked(title, "x", padded, values.x, (0, c)), "∗"]
+                items += [*(["+"] if items else []), *self._tracked(title, "x", padded, values.x, (0, c)), "∗"]
                 items += self._sliding_filter(values.w, c)
             if layer.group_channels > _MOST_MATRICES:
-                items.append(" + … ")
+                items.append("+ …")
             if layer.has_bias:
-                items += [" + ", self.symbol("b", (0,)) if values.b is None else scalar(values.b, (0,))]
+                items += ["+", self.symbol("b", (0,)) if values.b is None else scalar(values.b, (0,))]
             return [*items, "=", *self._grids("O", "o", values.o)]
 
         rotation = "is rotated by 180° before it slides (flip)" if layer.flip else "is not rotated before it slides"
@@ -116,7 +118,8 @@ class Sections:
                 convolution, said=words.first_matrices(layer, "The first output channel of the first sample: ")
             ),
             Formula(formulas.rule_of_output(layer)),
-            _say(f"The filter {rotation}{words.how_it_moves(layer)}."),
+            *([_say(words.groups(layer))] if layer.groups > 1 else []),
+            _say(f"The filter {rotation}{words.how_it_moves(layer)}.{self._left_out_zeros()}"),
             self._table("o"),
             *self._hanging_window(),
             *self._unreached(),
@@ -130,7 +133,7 @@ class Sections:
         w = self.symbol("w", self._origin("w"))
         terms = self.expander.expand("w", self._origin("w"), limit=1).terms
         blocks: list[Block] = [
-            _say(w, " takes part in every output of its filter, so the chain rule adds up its share through each:"),
+            _say(w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:"),
             self._table("w", Form.CHAIN),
         ]
         if terms:
@@ -159,16 +162,17 @@ class Sections:
                 *self._tracked("X, padded" if words.is_padded(layer) else "X", "x", inputs, values.x),
                 "∗",
                 *self._tracked("∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O", "o", outputs, values.dedo),
+                *(["+ …"] if layer.batch > 1 else []),
                 "=",
                 *self._grids("∂E/∂W, rotated" if layer.flip else "∂E/∂W", "w", values.dw, turned=layer.flip),
             ]
 
         blocks: list[Block] = [
             _say("In these sums ∂E/∂O slides over X as W did before:"),
-            Formula(formulas.convolution()),
+            Formula(formulas.convolution(layer)),
         ]
         if layer.batch > 1:
-            blocks.append(_say(f"It is a sum over the {layer.batch} samples; sample 1 gives its first part."))
+            blocks.append(_say(f"It is a sum over the {layer.batch} samples; the first is shown."))
         if words.is_strided(layer):
             blocks.append(
                 _say(
@@ -183,9 +187,8 @@ class Sections:
             blocks.append(_say("What the stride leaves over at the end of X takes no part and is cut off."))
         if layer.flip:
             blocks.append(_say("Since W is rotated before it slides, the result comes out rotated by 180°."))
-        partial_sum = layer.batch > 1
         blocks += self._rows(
-            convolution if not partial_sum else lambda values: convolution(values)[:-2],
+            convolution,
             said=words.first_matrices(layer, "For the first filter and channel: "),
         )
         if not words.is_single(layer):
@@ -205,7 +208,7 @@ class Sections:
             Formula(formulas.rule_of_input_gradient(layer)),
         ]
         if not self.choice.zeros:
-            blocks.append(_say("The products with 0 are left out and counted (--zeros writes them)."))
+            blocks += [_say("The products with 0 are left out and counted."), Hint("--zeros writes them.")]
         blocks += [self._table("x"), *self._unreached(), *self._result("dEdX", self.values.dx)]
         return Section(("∂E/∂X by the chain rule",), tuple(blocks))
 
@@ -220,7 +223,7 @@ class Sections:
         if not layer.flip:
             blocks += self._rows(
                 lambda values: [
-                    "rotate 180° ",
+                    "rotate 180°",
                     *self._grids("W", "w", values.w),
                     "=",
                     *turned_filter(self.expander, "W rotated", (0, 0), values.w),
@@ -235,7 +238,7 @@ class Sections:
                 ",",
                 *turned_filter(self.expander, "W" if layer.flip else "W rotated", (0, 0), values.w),
                 ")",
-                *([" + …"] if layer.group_filters > 1 else []),
+                *(["+ …"] if layer.group_filters > 1 else []),
             ],
             said=f"∂E/∂X is a sum over the {layer.group_filters} filters; the first gives its first part:"
             if layer.group_filters > 1
@@ -250,19 +253,21 @@ class Sections:
             ],
             said=words.first_matrices(layer, "For the first filter and channel: "),
         )
-        blocks.append(_say("Shifted one cell at a time it gives, cell by cell" + words.crop(layer) + ":"))
         size = prod(layer.canonical["X"])
         chosen = (
-            list(product(*map(range, layer.canonical["X"])))
+            list(indices(layer.canonical["X"]))
             if size <= (self.choice.limit or size) and size <= _MOST_SHIFTS
             else [self._origin("x")]
         )
+        cells = "cell by cell" if len(chosen) == size else "for the first cell"
+        blocks.append(_say(f"Shifted one cell at a time it gives, {cells}{words.crop(layer)}:"))
         for index in chosen:
             expansion = self.expander.expand("x", index, limit=self.choice.limit)
             blocks += picture(self.expander, "x", index)
             blocks.append(Expansions((expansion,), total=1))
         if len(chosen) < size:
-            blocks.append(_say("--element, as in --element x22, gives the picture of any other element."))
+            last = self.symbol("x", tuple(n - 1 for n in layer.canonical["X"])).name
+            blocks.append(Hint(f"--element gives the picture of any other, as --element '{last}'."))
         blocks += [*self._scattering(), *self._result("dEdX", self.values.dx)]
         return Section(("∂E/∂X as a full convolution",), tuple(blocks))
 
@@ -286,7 +291,7 @@ class Sections:
                 f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
                 "each column to an input, and an entry is the w between them, or 0:"
             ),
-            Formula(formulas.matrix_product()),
+            Formula(formulas.matrix_product(layer)),
         ]
         name = len(self.symbol("w", tuple(size - 1 for size in layer.canonical["W"])).element) + 1
         fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
@@ -297,9 +302,9 @@ class Sections:
             blocks += self._rows(self._transposed_product)
         if not (fits and fits_turned):
             shape = f"{outputs}×{inputs}"
-            blocks.append(
-                _say(f"M is {shape} here" + (", too large to print." if not fits else "; Mᵀ is too wide to print."))
-            )
+            which = "it" if not fits_turned else "M itself"
+            which = "Mᵀ" if fits else which
+            blocks.append(_say(f"M is {shape} here; {which} is too large to print."))
         blocks.append(
             _say(
                 "In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here the same w "
@@ -320,7 +325,7 @@ class Sections:
         if "w" in tensors:
             padded = f" with its padding of {words.padding(layer)}" if words.is_padded(layer) else ""
             blocks += [
-                Formula(formulas.convolution(summary=True)),
+                Formula(formulas.convolution(layer, summary=True)),
                 _say(f"Here: X{padded}, and ∂E/∂O{zeros}." if padded or zeros else "Here: X and ∂E/∂O as they are."),
             ]
         if "x" in tensors:
@@ -337,7 +342,7 @@ class Sections:
     def _table(self, tensor: str, form: Form = Form.WORKED) -> Expansions:
         """The elements of a tensor, up to the limit."""
         shape = self.layer.canonical[tensor.upper() if tensor != "b" else "b"]
-        shown = islice(product(*map(range, shape)), self.choice.limit)
+        shown = islice(indices(shape), self.choice.limit)
         expansions = [
             self.expander.expand(tensor, index, zeros=self.choice.zeros, limit=self.choice.limit) for index in shown
         ]
@@ -366,7 +371,7 @@ class Sections:
         """One sample and channel of a tensor as it is, or rotated by 180 degrees."""
         layer = self.layer
         sizes = {"x": layer.size, "w": layer.kernel, "o": layer.out}[tensor]
-        tracks = [Track(range(size)[:: -1 if turned else 1]) for size in sizes]
+        tracks = [plain(size, turned=turned) for size in sizes]
         is_gradient = title.startswith("∂E") if gradient is None else gradient
         return self._tracked(title, tensor, tracks, values, lead, gradient=is_gradient)
 
@@ -404,12 +409,17 @@ class Sections:
             )
         return blocks
 
+    def _left_out_zeros(self) -> str:
+        if self.choice.zeros or not words.is_padded(self.layer):
+            return ""
+        return " Products with a 0 of the padding are left out and counted."
+
     def _hanging_window(self) -> list[Block]:
         """Where a window hangs over the padding, its zero terms once."""
         layer = self.layer
         if not words.is_padded(layer) or self.choice.zeros:
             return []
-        for index in islice(product(*map(range, layer.canonical["O"])), self.choice.limit):
+        for index in islice(indices(layer.canonical["O"]), self.choice.limit):
             expansion = self.expander.expand("o", index, zeros=True, limit=self.choice.limit)
             if any(None in term.factors for term in expansion.terms):
                 return [
@@ -436,15 +446,17 @@ class Sections:
             dedo, w = term.factors
             if isinstance(dedo, Symbol) and isinstance(w, Symbol):
                 readers += [", by " if readers else "", self._plain(dedo), " through ", w]
-        reason: list[Part] = ["Along ∂E/∂O an input meets the elements of W from last to first. "]
+        way = "from first to last" if layer.flip else "from last to first"
+        moves = "moves on too" if layer.flip else "moves back"
+        reason: list[Part] = [f"Along ∂E/∂O an input meets the elements of W {way}. "]
         if len(terms) > 1:
             x = self.symbol("x", middle)
-            reason = [x, " is read by ", *readers, ": as the output moves on, the element of W moves back. "]
+            reason = [x, " is read by ", *readers, ": as the output moves on, the element of W ", f"{moves}. "]
         if layer.flip:
-            turned = "Read in the order of ∂E/∂O that is W once more rotated, and the two rotations cancel (flip)."
+            turned = "W was rotated before it slid (flip); a second rotation brings it back."
         else:
             turned = "Read in the order of ∂E/∂O that is W rotated by 180°."
-        return [_say("Why rotated? ", *reason, turned)]
+        return [_say("Why not rotated? " if layer.flip else "Why rotated? ", *reason, turned)]
 
     def _scattering(self) -> list[Block]:
         """The form without a rotation: each window of dX receives W * dE/do."""

@@ -10,6 +10,7 @@ __all__ = [
     "crop",
     "first_matrices",
     "frame",
+    "groups",
     "how_framed",
     "how_it_moves",
     "is_dilated",
@@ -83,6 +84,17 @@ def _sides(sides: Sequence[tuple[int, int]]) -> str:
     return ", ".join(
         f"{count(before, 'zero')} before and {after} behind ({axis})"
         for (before, after), axis in zip(sides, words, strict=True)
+    )
+
+
+def groups(layer: Layer) -> str:
+    """What groups do; empty where there are none."""
+    if layer.groups == 1:
+        return ""
+    reads, filters = count(layer.group_channels, "channel"), count(layer.group_filters, "filter")
+    return (
+        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads the channels of its own group "
+        f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
     )
 
 

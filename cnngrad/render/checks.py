@@ -12,7 +12,7 @@ from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Cell, Expansions, Grid, GridRow
 from cnngrad.diagnosis import counts
 from cnngrad.gradcheck import GradientReport, Report
-from cnngrad.render.numbers import number
+from cnngrad.render.numbers import apart, number
 from cnngrad.render.terminal import Painter
 
 __all__ = ["report_blocks"]
@@ -110,10 +110,8 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
                 yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()
-    yield Text(
-        f"{_spoken(worst.element)} is {number(worst.analytic, precision)}, "
-        f"but the finite difference is {number(worst.numeric, precision)}:"
-    )
+    analytic_text, numeric_text = apart(worst.analytic, worst.numeric, precision)
+    yield Text(f"{_spoken(worst.element)} is {analytic_text}, but the finite difference is {numeric_text}:")
     if gradient.expansion is not None:
         yield Padding(painter.block(Expansions((gradient.expansion,), total=1)), (0, 0, 0, 2))
 
@@ -131,7 +129,7 @@ def _first_wrong(gradient: GradientReport, precision: int) -> Iterator[Renderabl
         return
     for index in np.argwhere(wrong)[:_MOST_LISTED].tolist():
         place = "".join(f"[{k}]" for k in index)
-        value, right = (number(a[tuple(index)].item(), precision) for a in (analytic, numeric))
+        value, right = apart(analytic[tuple(index)].item(), numeric[tuple(index)].item(), precision)
         yield Text(f"  {gradient.name}{place} (from 0) is {value}, not {right}")
     if (more := int(wrong.sum()) - _MOST_LISTED) > 0:
         yield Text(f"  and {more} more")

@@ -3,7 +3,7 @@ r"""A derivation as a LaTeX article that compiles with pdflatex and the packages
 import re
 from collections.abc import Iterator, Sequence
 
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Formula, Maths, Part, Section, Sentence
+from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Maths, Part, Section, Sentence
 from cnngrad.expansion import Partial, Symbol
 from cnngrad.render.tex import MathsWriter
 
@@ -46,10 +46,11 @@ def latex_document(derivation: Derivation, precision: int) -> str:
 def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
     yield rf"\subsection*{{{_sentence(section.title, writer)}}}"
     for block in section.blocks:
-        yield _block(block, writer)
+        if not isinstance(block, Hint):
+            yield _block(block, writer)
 
 
-def _block(block: Block, writer: MathsWriter) -> str:
+def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter) -> str:
     if isinstance(block, Sentence):
         return _sentence(block.parts, writer)
     if isinstance(block, Formula):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Formula, Maths, Part, Section, Sentence
+from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Maths, Part, Section, Sentence
 from cnngrad.expansion import Partial, Symbol
 from cnngrad.render.tex import MathsWriter
 
@@ -25,10 +25,11 @@ def markdown_document(derivation: Derivation, precision: int) -> str:
 def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
     yield f"## {_sentence(section.title, writer)}"
     for block in section.blocks:
-        yield from _block(block, writer)
+        if not isinstance(block, Hint):
+            yield from _block(block, writer)
 
 
-def _block(block: Block, writer: MathsWriter) -> Iterator[str]:
+def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter) -> Iterator[str]:
     if isinstance(block, Sentence):
         yield _sentence(block.parts, writer)
     elif isinstance(block, Formula):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cnngrad.expansion import Number
 
-__all__ = ["DEFAULT_PRECISION", "align", "factor", "number"]
+__all__ = ["DEFAULT_PRECISION", "align", "apart", "factor", "number"]
 
 DEFAULT_PRECISION = 6
 
@@ -20,6 +20,19 @@ def number(value: Number, precision: int = DEFAULT_PRECISION) -> str:
     # Adding 0.0 turns -0.0 into 0.0.
     text = f"{value + 0.0:.{precision}g}"
     return text if any(mark in text for mark in ".en") else f"{text}.0"
+
+
+def apart(first: Number, second: Number, precision: int = DEFAULT_PRECISION) -> tuple[str, str]:
+    """Two different numbers with as many digits as it takes for them to look different.
+
+    >>> apart(20, 20.00000001)
+    ('20', '20.00000001')
+    """
+    for digits in range(precision, 18):
+        texts = number(first, digits), number(second, digits)
+        if float(texts[0]) != float(texts[1]):
+            break
+    return texts
 
 
 def factor(value: Number, precision: int = DEFAULT_PRECISION) -> str:

@@ -18,7 +18,7 @@ __all__ = ["check_report", "document", "write_report"]
 def text_document(derivation: Derivation, precision: int) -> str:
     """What the terminal shows, as plain text of 80 columns."""
     file = io.StringIO()
-    show(make_console(file), Painter(precision).derivation(derivation))
+    show(make_console(file), Painter(precision, hints=False).derivation(derivation))
     return file.getvalue()
 
 
@@ -34,7 +34,7 @@ def svg_document(derivation: Derivation, precision: int) -> str:
         force_terminal=True,
         legacy_windows=False,
     )
-    for renderable in Painter(precision).derivation(derivation):
+    for renderable in Painter(precision, hints=False).derivation(derivation):
         console.print(renderable)
     return console.export_svg(title=f"cnngrad · {derivation.layer}", unique_id="cnngrad")
 

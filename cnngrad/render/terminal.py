@@ -1,7 +1,6 @@
 """The terminal's view: sentences, expansions and matrices as Rich renderables, readable from 80 columns on."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import takewhile
 from typing import TextIO
 
 from rich.box import Box
@@ -23,6 +22,7 @@ from cnngrad.derivation.blocks import (
     Formula,
     Grid,
     GridRow,
+    Hint,
     Maths,
     Part,
     Section,
@@ -35,7 +35,7 @@ __all__ = ["PLAIN_WIDTH", "Painter", "make_console", "show"]
 
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
-_MOST_ROWS = 16
+_MOST_ROWS = 24
 _MOST_MATRICES = 12
 
 # One colour each for x, w and o (with dE/do); of medium brightness, so that they are legible on dark and on light.
@@ -77,9 +77,10 @@ def show(console: Console, renderables: Iterable[RenderableType]) -> None:
 class Painter:
     """Turns blocks into renderables."""
 
-    def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
-        """A painter that shows decimals with `precision` significant digits."""
+    def __init__(self, precision: int = DEFAULT_PRECISION, hints: bool = True) -> None:
+        """A painter of decimals with `precision` significant digits, with hints for the command line or without."""
         self._precision = precision
+        self._hints = hints
 
     def derivation(self, derivation: Derivation) -> Iterator[RenderableType]:
         """The layer's line and every section."""
@@ -92,8 +93,9 @@ class Painter:
         yield Text()
         yield Rule(self._parts(section.title), align="left", style="dim")
         for block in section.blocks:
-            yield Text()
-            yield self.block(block)
+            if self._hints or not isinstance(block, Hint):
+                yield Text()
+                yield self.block(block)
 
     def results(self, layer: str, results: Iterable[Iterable[Grid]]) -> Iterator[RenderableType]:
         """The layer's line, and the matrices of each result; of many matrices the first."""
@@ -111,6 +113,8 @@ class Painter:
             return self._parts(block.parts)
         if isinstance(block, Formula):
             return Padding(Text(block.maths.plain), (0, 0, 0, 4))
+        if isinstance(block, Hint):
+            return Text(block.text, style=_ZERO)
         if isinstance(block, Expansions):
             return self._expansions(block)
         return _SideBySide([self._item(item) for item in block.items])
@@ -151,7 +155,8 @@ class Painter:
         parts = _joined([[self._product(term.factors) for term in part] for part in expansion.parts])
         parts = parts or [[Text("0")]]
         if expansion.left_out:
-            parts[-1].append(Text(f"+ … ({expansion.left_out} more terms)", style=_ZERO))
+            word = "term" if expansion.left_out == 1 else "terms"
+            parts[-1].append(Text(f"+ … ({expansion.left_out} more {word})", style=_ZERO))
         if expansion.zeros:
             word = "product" if expansion.zeros == 1 else "products"
             parts[-1].append(Text(f"  ({expansion.zeros} {word} with 0)", style=_ZERO))
@@ -219,13 +224,8 @@ class _Matrix:
         self._grid = grid
         self._precision = precision
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self._titled(options.max_width)
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        return Measurement.get(console, options, self._titled(options.max_width))
-
-    def _titled(self, width: int) -> Group:
+    def within(self, width: int) -> Group:
+        """The matrix, its title above it, in no more than `width` columns."""
         grid = self._grid
         texts = self._columns(1)
         for most in range(min(grid.width, width // 3), 0, -1):
@@ -238,8 +238,8 @@ class _Matrix:
         for row in zip(*texts, strict=True):
             table.add_row(*row)
         lines: list[RenderableType] = [Text(grid.title, STYLES.get(grid.kind, "")), table]
-        if len(texts) < grid.width or grid.height > _MOST_ROWS:
-            lines.append(Text(f"{grid.height}×{grid.width}, the middle left out", _ZERO))
+        if any("…" in text.plain for column in texts for text in column):
+            lines.append(Text(f"({grid.height}×{grid.width})", _ZERO))
         return Group(*lines)
 
     def _columns(self, most: int) -> list[list[Text]]:
@@ -276,30 +276,57 @@ def _bracketed(text: str) -> str:
     return f"{' ' * (len(text) - len(inner))}[{inner}]"
 
 
+# Signs that stand behind a matrix; all others stand in front of one.
+_CLOSING = {")", ",", "…", "+ …"}
+
+
 class _SideBySide:
     """Grids and the signs between them in one line, or in several where the line is too narrow."""
 
     def __init__(self, items: Sequence[_Matrix | Text]) -> None:
-        self._items = items
+        # Each unit is a matrix with the signs in front of it and those that close it.
+        self._units: list[list[_Matrix | Text]] = [[]]
+        for item in items:
+            complete = any(isinstance(part, _Matrix) for part in self._units[-1])
+            if complete and not (isinstance(item, Text) and item.plain.strip() in _CLOSING):
+                self._units.append([])
+            self._units[-1].append(item)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        line: list[_Matrix | Text] = []
+        sized = [self._sized(unit, console, options) for unit in self._units]
+        whole = sum(width for _, width in sized) <= options.max_width
+        line: list[Group | Text] = []
         used = 0
-        for item in self._items:
-            width = Measurement.get(console, options, item).maximum + 1
-            if any(isinstance(i, _Matrix) for i in line) and used + width > options.max_width:
-                # A sign goes with the grid that follows it.
-                signs = list(reversed([*takewhile(lambda end: isinstance(end, Text), reversed(line))]))
-                yield _aligned(line[: len(line) - len(signs)])
+        for parts, width in sized:
+            # A row that is too long breaks before its equals sign first of all.
+            equals = not whole and isinstance(parts[0], Text) and parts[0].plain.strip() == "="
+            if line and (equals or used + width > options.max_width):
+                yield _aligned(line)
                 yield Text()
-                line = [sign for sign in signs if isinstance(sign, Text) and sign.plain.strip()]
-                used = sum(text.cell_len + 1 for text in line if isinstance(text, Text))
-            line.append(item)
+                blank = isinstance(parts[0], Text) and not parts[0].plain.strip()
+                line, used = [], 0
+                parts = parts[1:] if blank else parts
+            line += parts
             used += width
         yield _aligned(line)
 
+    @staticmethod
+    def _sized(
+        unit: Sequence[_Matrix | Text], console: Console, options: ConsoleOptions
+    ) -> tuple[list[Group | Text], int]:
+        """A unit's parts, its matrix as wide as the signs beside it leave room, and their width."""
+        signs = sum(item.cell_len + 1 for item in unit if isinstance(item, Text))
+        room = options.max_width - signs - 1
+        parts = [_lowered(item) if isinstance(item, Text) else item.within(room) for item in unit]
+        return parts, sum(Measurement.get(console, options, part).maximum + 1 for part in parts)
 
-def _aligned(items: Sequence[_Matrix | Text]) -> Table:
+
+def _lowered(sign: Text) -> Text:
+    """A sign one line lower, so that it stands beside the numbers of a matrix, not beside its title."""
+    return Text("\n") + sign
+
+
+def _aligned(items: Sequence[Group | Text]) -> Table:
     table = Table.grid(padding=(0, 1, 0, 0))
     for _ in items:
         table.add_column(vertical="middle", no_wrap=True)

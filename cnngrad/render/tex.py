@@ -20,8 +20,9 @@ _SIGNS = {
     "Full-Conv(": r"\text{Full-Conv}\Bigl(",
     ")": r"\Bigr)",
     "…": r"\cdots",
+    "+ …": r"+ \cdots",
     "  ": r"\quad",
-    "rotate 180° ": r"\text{rotate } 180^\circ",
+    "rotate 180°": r"\text{rotate } 180^\circ",
 }
 
 
@@ -46,12 +47,12 @@ class MathsWriter:
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """For each expansion its lines, with & before the first sign: to stand in an `align` or `aligned`."""
         for expansion in table.expansions:
-            lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts], expansion)
+            lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
-                lines[-1] += rf" + \cdots \quad\text{{({expansion.left_out} more terms)}}"
+                _append(lines, rf" + \cdots \quad\text{{({expansion.left_out} more terms)}}")
             if expansion.zeros:
                 word = "product" if expansion.zeros == 1 else "products"
-                lines[-1] += rf" \quad\text{{({expansion.zeros} {word} with 0)}}"
+                _append(lines, rf" \quad\text{{({expansion.zeros} {word} with 0)}}")
             lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
             if table.form is Form.WORKED and expansion.value is not None and expansion.terms:
                 lines += self._worked(expansion, expansion.value)
@@ -70,7 +71,7 @@ class MathsWriter:
             if used + width > _LINE:
                 lines.append("")
                 used = 0.0
-            lines[-1] += f"{sign} {grid}"
+            lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
             used += width + 2
             sign = ""
         lines[-1] += sign
@@ -86,20 +87,27 @@ class MathsWriter:
         if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
             yield f"&= {result}"
             return
-        lines = self._broken([[self._numbers(term) for term in part] for part in expansion.parts], expansion)
+        lines = self._broken([[self._numbers(term) for term in part] for part in expansion.parts])
         lines[0] = f"&= {lines[0]}"
         if lines[-1] != f"&= {result}":
             lines[-1] += f" = {result}"
         yield from lines
 
-    def _broken(self, parts: Sequence[Sequence[str]], expansion: Expansion) -> list[str]:
+    @staticmethod
+    def _broken(parts: Sequence[Sequence[str]]) -> list[str]:
         """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
-        lines = []
+        lines: list[str] = []
         for part in parts:
-            most = max(1, int((_LINE - 6) / max(_width(term) + 2 for term in part)))
-            lines += [" + ".join(part[k : k + most]) for k in range(0, len(part), most)]
+            used = _LINE
+            for term in part:
+                if used + _width(term) + 2 > _LINE - 7:
+                    lines.append(term)
+                    used = 0
+                else:
+                    lines[-1] += f" + {term}"
+                used += _width(term) + 2
         lines = lines or ["0"]
-        joined = [f"{line} +" for line in lines[:-1]] + lines[-1:]
+        joined = [f"{line} + {{}}" for line in lines[:-1]] + lines[-1:]
         return [joined[0], *(rf"&\phantom{{=}}\ {line}" for line in joined[1:])]
 
     def _product(self, factors: Sequence[Factor]) -> str:
@@ -126,7 +134,9 @@ class MathsWriter:
             if width <= _LINE or columns == 1:
                 break
             columns -= 1
-        space = r" \\[3pt] " if any("frac" in text for text in rows[0]) else r" \\ "
+        space = (
+            r" \\[3pt] " if any(mark in text for row in rows for text in row for mark in ("frac", "^{")) else r" \\ "
+        )
         matrix = rf"\begin{{bmatrix}} {space.join(' & '.join(row) for row in rows)} \end{{bmatrix}}"
         if (columns < grid.width and len(rows[0]) < grid.width) or grid.height > _MOST_ROWS:
             matrix = rf"\underset{{\text{{{grid.height}$\times${grid.width}, the middle left out}}}}{{{matrix}}}"
@@ -140,6 +150,14 @@ class MathsWriter:
             text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self._number(cell.content)
         text = text.replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
+
+
+def _append(lines: list[str], note: str) -> None:
+    """A note behind the last line, or below it where it would not fit."""
+    if _width(lines[-1]) + _width(note) > _LINE - 7:
+        lines.append(rf"&\phantom{{=}}\ {note}")
+    else:
+        lines[-1] += note
 
 
 def _element(symbol: Symbol) -> str:
