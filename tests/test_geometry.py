@@ -44,7 +44,8 @@ def test_elements_of_one_colour_share_no_window_and_the_colours_hold_every_reach
 def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
     for axis in axes_of(case):
         before, after = axis.frame
-        framed = [None] * before + axis.spread + [None] * after
+        spread = [None if k % axis.stride else k // axis.stride for k in range(axis.spread)]
+        framed = [None] * before + spread + [None] * after
         for h in range(axis.size):
             turned = range(axis.kernel) if axis.flip else range(axis.kernel)[::-1]
             pairs = [(framed[q], u) for q, u in zip(axis.cover(h), turned, strict=True) if framed[q] is not None]

@@ -100,12 +100,12 @@ class MathsWriter:
         for part in parts:
             used = _LINE
             for term in part:
-                if used + _width(term) + 2 > _LINE - 7:
+                if used + _width(term) + 1.2 > _LINE - 5:
                     lines.append(term)
                     used = 0
                 else:
                     lines[-1] += f" + {term}"
-                used += _width(term) + 2
+                used += _width(term) + 1.2
         lines = lines or ["0"]
         joined = [f"{line} + {{}}" for line in lines[:-1]] + lines[-1:]
         return [joined[0], *(rf"&\phantom{{=}}\ {line}" for line in joined[1:])]
@@ -154,7 +154,7 @@ class MathsWriter:
 
 def _append(lines: list[str], note: str) -> None:
     """A note behind the last line, or below it where it would not fit."""
-    if _width(lines[-1]) + _width(note) > _LINE - 7:
+    if _width(lines[-1]) + _width(note) > _LINE - 5:
         lines.append(rf"&\phantom{{=}}\ {note}")
     else:
         lines[-1] += note
@@ -175,8 +175,20 @@ def _title(title: str) -> str:
     )
 
 
+_COLOUR = re.compile(r"\\color\{\w+\}")
+_FRACTION = re.compile(r"\\t?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
+_SCRIPTS = re.compile(r"(?:\^\{([^{}]*)\})?_\{([^{}]*)\}|\^\{([^{}]*)\}")
+_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
+
+
 def _width(latex: str) -> float:
-    """About how many ems a formula takes."""
-    visible = re.sub(r"\\color\{\w+\}|\\(?:frac|partial|boxed|text|cdots?|times|begin|end|quad|,)|[{}_^ ]", "", latex)
-    halves = 0.5 if r"\frac" in latex else 1.0
-    return 0.55 * len(visible) * halves + 0.6 * latex.count(r"\partial") * 0.5 + (1.0 if r"\boxed" in latex else 0.0)
+    """About how many ems a formula takes: fractions by their wider half, indices small and above each other."""
+    latex = _COLOUR.sub("", latex)
+    fractions = [max(_width(part) for part in parts) * 0.9 for parts in _FRACTION.findall(latex)]
+    latex = _FRACTION.sub("", latex)
+    scripts = [0.37 * max(map(len, parts)) for parts in _SCRIPTS.findall(latex)]
+    latex = _SCRIPTS.sub("", latex)
+    spaces = 1.0 * latex.count(r"\quad") + 0.5 * latex.count(r"\boxed") + 0.55 * latex.count(r"\partial")
+    operators = 1.2 * len(re.findall(r"[+=]", latex)) + 0.8 * latex.count(r"\cdot")
+    letters = 0.52 * len(re.sub(r"[{}&\s+=]", "", _COMMAND.sub("", latex)))
+    return sum(fractions) + sum(scripts) + spaces + operators + letters
