@@ -68,7 +68,12 @@ def _as_array(name: str, value: Any) -> Array:
         return from_lists(name, [value]).reshape(())
     if isinstance(value, Mapping):
         raise CnngradError(f"{name} is an object with the keys {', '.join(value)}: it must be an array of numbers")
-    return np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
+    try:
+        return np.asarray(value)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CnngradError(f"{name} can't be read as an array: {error}") from None
 
 
 def from_lists(name: str, value: Any) -> Array:

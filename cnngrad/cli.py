@@ -334,6 +334,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return _pipe_closed()
     except KeyboardInterrupt:
         return _interrupted()
+    except MemoryError as error:
+        return _failed(f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception:
         import traceback
 

@@ -26,12 +26,18 @@ class Precision:
         unit: the last decimal place of a claim that is evidently rounded, else 0.
         digits: the significant digits of a claim that is evidently rounded to them, else 0.
         eps: the relative rounding of each result alone, as for float16.
+        worst: as `fraction`, for a plain loop that rounds after every term.
     """
 
     fraction: float
     unit: float = 0.0
     digits: int = 0
     eps: float = 0.0
+    worst: float = 0.0
+
+    def loose(self, values: Array, magnitude: Array) -> Array:
+        """How far a claim may be from `values` that a plain loop has summed."""
+        return replace(self, fraction=max(self.fraction, self.worst)).allowed(values, magnitude)
 
     def allowed(self, values: Array, magnitude: Array) -> Array:
         """How far a claim may be from `values`, whose terms' absolute values add up to `magnitude`."""

@@ -1,7 +1,9 @@
 """Central finite differences of `forward`: gradients that use nothing of `backward`.
 
-E = sum(O * dE/dO) is linear in X, in W and in b, so a central difference has no truncation error at any step: the
-step is a power of two near the data's scale, which leaves rounding alone, and on integers the difference is exact.
+E = sum(O * dE/dO) is linear in X, in W and in b, so a central difference is the same at every point and has no
+truncation error at any step. It is taken around zero, all of the moved array and the bias set to 0: there the large
+elements beside a small one round nothing away, and with a power of two for the step every dO is exact, on integers and
+on decimals; only the sum over dO * dE/dO is rounded.
 Elements whose windows never meet are moved together and told apart in the output (Curtis, Powell and Reid, 1974), so
 that the number of forward passes depends on the filter alone.
 """
@@ -15,10 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import INT64_MAX, Array, common_dtype, largest_magnitude
+from cnngrad.arrays import Array, check_result, common_dtype
 from cnngrad.conv import exact_gradient_dtype, forward
 from cnngrad.errors import CnngradError
-from cnngrad.expansion import Number
 from cnngrad.geometry import Layer
 
 __all__ = ["Differences", "NumericGradient", "Progress", "spread"]
@@ -34,12 +35,10 @@ class NumericGradient:
     Attributes:
         value: the gradient, in the user's layout; int64 and exact on integers, else float64.
         magnitude: for each element the sum of its terms' absolute values, the scale of rounding in any formula.
-        noise: for each element a bound on what rounding in the differences themselves can contribute.
     """
 
     value: Array
     magnitude: Array
-    noise: Array
 
 
 class Differences:
@@ -63,73 +62,58 @@ class Differences:
         self.exact = common_dtype(x, w, b, dedo).kind == "i"
         if step is not None and not (self.exact and step == int(step)):
             self.exact = False
-        self._wanted_step = step
+        self._step = step or 1.0
         work = np.dtype(np.int64 if self.exact else np.float64)
         if self.exact:
             exact_gradient_dtype(layer, x, w, dedo)
-        bias = np.zeros(layer.shapes["b"], work) if b is None else b
-        self._arrays = {"X": x.astype(work), "W": w.astype(work), "b": bias.astype(work)}
+        zero = np.zeros(layer.shapes["b"], work)
+        self._arrays = {"X": x.astype(work, copy=False), "W": w.astype(work, copy=False), "b": zero}
+        self._shapes = {"X": x.shape, "W": w.shape, "b": layer.shapes["b"] if b is None else b.shape}
         self._dedo = dedo.astype(work, copy=False).reshape(layer.canonical["O"])
 
     def gradient(self, name: str, progress: Progress | None = None) -> NumericGradient:
-        """The numeric gradient `"dEdX"`, `"dEdW"` or `"dEdb"`, by moving X, W or b."""
+        """The numeric gradient `"dEdX"`, `"dEdW"` or `"dEdb"`, by moving X, W or b.
+
+        Raises:
+            CnngradError: the gradient is too large for float64.
+        """
         moved = name.removeprefix("dEd")
-        h = self._step(self._arrays[moved])
         shape = self._layer.canonical[moved]
-        value = np.zeros(shape, self._dedo.dtype)
-        magnitude, noise = np.zeros(shape), np.zeros(shape)
-        per_output = self._noise_per_output(moved, h)
+        value, magnitude = np.zeros(shape, self._dedo.dtype), np.zeros(shape)
         moves = list(_MOVES[moved](self._layer))
-        for done, move in enumerate(moves, start=1):
-            change = self._change(moved, move.elements, h) * self._dedo
-            move.store(value, change)
-            move.store(magnitude, np.abs(change).astype(np.float64))
-            move.store(noise, per_output)
-            if progress is not None:
-                progress(done, len(moves))
-        user = self._arrays[moved].shape
-        return NumericGradient(value.reshape(user), magnitude.reshape(user), noise.reshape(user))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for done, move in enumerate(moves, start=1):
+                change = self._change(moved, move.elements)
+                change *= self._dedo
+                move.store(value, change)
+                move.store(magnitude, np.abs(change, out=change))
+                if progress is not None:
+                    progress(done, len(moves))
+        check_result(name, value.reshape(self._shapes[moved]))
+        return NumericGradient(value.reshape(self._shapes[moved]), magnitude.reshape(self._shapes[moved]))
 
-    def _change(self, moved: str, elements: tuple[Any, ...], h: Number) -> Array:
-        """dO/dt for the moved elements t: (O(t + h) - O(t - h)) / 2h."""
-        array = self._arrays[moved].reshape(self._layer.canonical[moved])
-        saved = array[elements].copy()
-        array[elements] = saved + h
-        plus = self._forward()
-        array[elements] = saved - h
-        minus = self._forward()
-        array[elements] = saved
-        change: Array = plus - minus
-        return change // (2 * int(h)) if self.exact else change / (2 * h)
+    def _change(self, moved: str, elements: tuple[Any, ...]) -> Array:
+        """dO/dt for the moved elements t: (O(h) - O(-h)) / 2h, all else of the moved array being 0."""
+        array = np.zeros(self._layer.canonical[moved], self._dedo.dtype)
+        array[elements] = self._step
+        plus = self._forward(moved, array)
+        array[elements] = -self._step
+        minus = self._forward(moved, array)
+        if self.exact:
+            # Each half by itself, so that their difference stays within int64; both are odd, or both even.
+            plus //= 2
+            minus //= 2
+            return (plus - minus) // int(self._step)
+        plus -= minus
+        plus /= 2 * self._step
+        return plus
 
-    def _forward(self) -> Array:
-        o = forward(self._arrays["X"], self._arrays["W"], self._arrays["b"], **self._options)
+    def _forward(self, moved: str, array: Array) -> Array:
+        arrays = self._arrays | {moved: array.reshape(self._layer.shapes[moved])}
+        if moved == "b":
+            arrays["X"] = np.zeros_like(arrays["X"])
+        o = forward(arrays["X"], arrays["W"], arrays["b"], **self._options)
         return o.reshape(self._layer.canonical["O"])
-
-    def _step(self, array: Array) -> Number:
-        """The step that was asked for; else 1 for integers, and a power of two near the largest magnitude."""
-        if self.exact:
-            h = int(self._wanted_step or 1)
-            if largest_magnitude(array) + h > INT64_MAX:
-                raise CnngradError(
-                    f"{largest_magnitude(array)} can't be moved by {h} within int64: use smaller integers"
-                )
-            return h
-        if self._wanted_step is not None:
-            return self._wanted_step
-        largest = float(np.abs(array).max())
-        return 2.0 ** math.floor(math.log2(largest)) if largest > 0 else 1.0
-
-    def _noise_per_output(self, moved: str, h: Number) -> Array:
-        """What rounding in the two forward passes can add to each output's part of a difference."""
-        if self.exact:
-            return np.zeros(self._dedo.shape)
-        sizes = {name: np.abs(array) for name, array in self._arrays.items()}
-        sizes[moved] = sizes[moved] + h
-        o = forward(sizes["X"], sizes["W"], sizes["b"], **self._options).reshape(self._dedo.shape)
-        terms = self._layer.group_channels * math.prod(self._layer.kernel)
-        noise: Array = o * np.abs(self._dedo) * (spread(np.float64, terms) / h)
-        return noise
 
 
 @dataclass(frozen=True)

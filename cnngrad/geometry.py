@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any, SupportsIndex
 
 from cnngrad.errors import CnngradError
@@ -21,6 +22,9 @@ Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]
 Shape = tuple[int, ...]
 
 PADDING_WORDS = ("valid", "same", "same-lower", "full")
+# Larger strides and paddings are slips of the pen, and pass what an array's strides can hold.
+_MOST = 2**31 - 1
+_MOST_NUMBERS = 2**40
 _AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
 
 
@@ -377,6 +381,9 @@ def _make_layer(
     for number, axis in enumerate(axes):
         if axis.span > axis.padded:
             raise CnngradError(_kernel_too_large(x_shape, w_shape, axis, _AXIS_LETTERS[d][number]))
+    numbers = x_full[0] * w_full[0] * prod(axis.out for axis in axes)
+    if numbers > _MOST_NUMBERS:
+        raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
     return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
 
 
@@ -531,18 +538,25 @@ def _integer(name: str, value: Any, least: int) -> int:
         raise CnngradError(f"{name} is {value!r}: it must be an integer of at least {least}") from None
     if number < least:
         raise CnngradError(f"{name} is {number}: it must be at least {least}")
+    if number > _MOST:
+        raise CnngradError(f"{name} is {number}: it must be at most {_MOST}")
     return number
 
 
-def _frozen(name: str, value: object) -> Any:
-    """Lists and arrays as tuples, so that equal options find the same cached layer."""
+def _frozen(name: str, value: Any) -> Any:
+    """An option as integers, words and tuples of them, so that equal options find the same cached layer."""
     if type(value) is int or isinstance(value, str) or value is None:
         return value
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, bool):
-        raise CnngradError(f"{name} is {value}: it must be an integer")
-    return tuple(_frozen(name, entry) for entry in value) if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(name, entry) for entry in value)
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass
+    raise CnngradError(f"{name} is {value!r}: it must be an integer")
 
 
 def _per_axis(values: Sequence[int]) -> str:

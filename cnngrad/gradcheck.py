@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, as_tensor, common_dtype
+from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
 from cnngrad.conv import backward, forward
 from cnngrad.diagnosis import Precision, diagnose, hidden_mistakes, locate
 from cnngrad.differences import Differences, NumericGradient, spread
@@ -153,7 +153,7 @@ def check(
 ) -> Report:
     """Compare gradients with central finite differences of `forward`, every element of them.
 
-    (E(t + h) - E(t - h)) / 2h for each element t of W, X and b, with E = sum(O * dE/dO).
+    (E(h) - E(-h)) / 2h for each element t of W, X and b, with E = sum(O * dE/dO), around t = 0: E is linear in each.
 
     Args:
         x: X, as for `forward`.
@@ -164,7 +164,7 @@ def check(
         dx: a dE/dX to grade.
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
-        step: the step of the differences; by default 1 for integers, else a power of two near the data's scale.
+        step: the step of the differences; by default 1, at which every one is exact.
         progress: called with a gradient's name and its numbers of steps done and of all steps.
         stride: as for `forward`, and so the other options.
         padding: see `forward`.
@@ -235,7 +235,11 @@ def _identity(
     gradients = [(array, report.analytic) for array, report in parts if report is not None and report.wrong is not None]
     if len(gradients) < 2:
         return None
-    pairs = [(forward(x, w, **options), dedo), *gradients]
+    try:
+        pairs = [(forward(x, w, **options), dedo), *gradients]
+    except CnngradError:
+        # O itself is too large for its dtype, though its gradients are not.
+        return None
     wide = np.float64 if any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None) else object
     sums = [(a.astype(wide) * g.astype(wide)).sum() for a, g in pairs if g is not None]
     first, second, third = (int(s) if wide is object else float(s) for s in sums)
@@ -263,8 +267,8 @@ class _Grader:
                 name, False, 0, None, None, None, "", self._claimed, found.mistake, found.also,
                 f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric.value,
             )  # fmt: skip
-        tolerance = precision.allowed(numeric.value, numeric.magnitude) + numeric.noise
-        error = np.abs(claim - numeric.value)
+        tolerance = precision.allowed(numeric.value, numeric.magnitude)
+        error = _difference(claim, numeric.value)
         wrong = error > tolerance
         index = _worst(error, tolerance)
         report = GradientReport(
@@ -284,6 +288,9 @@ class _Grader:
         if report.passed:
             return report
         found = diagnose(data, name, claim, magnitude, precision)
+        if found.mistake is None and (error <= precision.loose(numeric.value, numeric.magnitude)).all():
+            note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
+            return replace(report, passed=True, hint=f"It is {note}.")
         located = locate(self._layer, name, wrong)
         return replace(
             report,
@@ -331,22 +338,25 @@ class _Grader:
         terms = layer.batch * math.prod(layer.out)
         if name == "dEdX":
             terms = layer.group_filters * math.prod(layer.kernel)
-        floats = [a.dtype for a in (claim, self._x, self._w, self._dedo) if a.dtype.kind == "f"]
-        single = claim.dtype in (np.float16, np.float32) or (claim.dtype.kind == "i" and floats)
+        given = [a.dtype for a in (claim, self._x, self._w, self._dedo)]
+        half = claim.dtype == np.float16
+        single = half or np.float32 in given or np.float16 in given or _is_single(claim)
         computed = np.float32 if single else np.float64
         fraction = spread(computed, terms)
+        # A plain loop over terms of one sign drifts: a rounding each, most of them in the same direction.
+        worst = max(spread(claim.dtype if half else computed, terms), terms / 4 * float(np.finfo(computed).eps))
         reason = f"{fraction:.1e} of the sum of absolute terms: rounding of {terms} terms in {np.dtype(computed)}"
-        if claim.dtype == np.float16:
-            half = np.finfo(np.float16)
-            return Precision(fraction, 2 * float(half.smallest_subnormal), eps=float(half.eps)), (
-                f"{reason}, and of the result to float16"
-            )
+        tiny = terms * float(np.finfo(computed).smallest_subnormal)
+        if half:
+            info = np.finfo(np.float16)
+            precision = Precision(fraction, 2 * float(info.smallest_subnormal), eps=float(info.eps), worst=worst)
+            return precision, f"{reason}, and of the result to float16"
         unit, digits = evident_rounding(claim)
         if unit:
             reason += f"; yours is rounded to {unit:g}"
         elif digits:
             reason += f"; yours is rounded to {digits} significant digits"
-        return Precision(fraction, unit, digits), reason
+        return Precision(fraction, max(unit, tiny), digits, worst=worst), reason
 
 
 # Terms of the worst element that are written out.
@@ -377,15 +387,35 @@ def evident_rounding(claim: Array) -> tuple[float, int]:
     return 0.0, 0
 
 
+def _is_single(claim: Array) -> bool:
+    """Whether decimals given as float64 are all float32 numbers."""
+    if claim.dtype != np.float64 or not claim.any():
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(claim.astype(np.float32), claim))
+
+
+def _difference(claim: Array, numeric: Array) -> Array:
+    """|claim - numeric|; of integers whose difference may pass int64, as float64."""
+    if claim.dtype.kind == numeric.dtype.kind == "i":
+        if largest_magnitude(claim) + largest_magnitude(numeric) > INT64_MAX:
+            error: Array = np.abs(claim.astype(object) - numeric.astype(object)).astype(np.float64)
+            return error
+        return np.abs(np.subtract(claim, numeric))
+    with np.errstate(over="ignore"):
+        return np.abs(np.subtract(claim, numeric, dtype=np.float64))
+
+
 def _worst(error: Array, tolerance: Array) -> tuple[int, ...]:
     """The element furthest outside its tolerance."""
     # Where nothing is tolerated, the largest error is the worst.
-    excess = np.where(error > tolerance, error, 0) if not tolerance.all() else error / tolerance
+    with np.errstate(over="ignore"):
+        excess = error / tolerance if tolerance.all() else np.where(error > tolerance, error, 0)
     return tuple(int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
 
 
 def _relative(error: Array, claim: Array, numeric: Array) -> float:
-    size = np.maximum(np.abs(claim), np.abs(numeric))
+    size = np.maximum(np.abs(claim.astype(np.float64)), np.abs(numeric.astype(np.float64)))
     return float(np.divide(error, size, out=np.zeros(error.shape), where=size > 0).max())
 
 

@@ -1,7 +1,10 @@
 """Files out: results and documents, each written whole or not at all."""
 
+import errno
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +32,10 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
         endings: the endings that are possible.
     """
     path = Path(target)
+    if not target or path.name in endings:
+        raise CnngradError(f"{target!r} is no name of a file: write one such as out{next(iter(endings))}")
+    if path.is_dir() and ".npy" not in endings:
+        raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
     if target == "-":
         raise CnngradError("- is no file to save in: --json prints the results on standard output")
     if _is_folder(target) and ".npy" in endings:
@@ -95,10 +102,14 @@ def _write_all(writers: Mapping[Path, Writer]) -> None:
         for path, write in writers.items():
             with _failures_named(str(path)):
                 final = path.resolve()
-                part = final.with_name(f".{final.name}.{os.getpid()}.part")
+                if final.is_dir():
+                    raise IsADirectoryError(errno.EISDIR, "it is a folder")
+                part = final.with_name(f".{final.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
                 with part.open("xb") as file:
                     parts[part] = final
                     write(file)
+                if final.exists():
+                    shutil.copymode(final, part)
         for part, final in parts.items():
             with _failures_named(str(final)):
                 part.replace(final)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -229,7 +230,7 @@ def _load(path: str) -> Any:
     try:
         with open(path, "rb") as file:
             content = file.read(len(_NPY_MAGIC))
-            if content == _NPY_MAGIC:
+            if content == _NPY_MAGIC and Path(path).is_file():
                 return _load_npy(path, path)
             content += file.read()
     except OSError as error:
@@ -284,28 +285,29 @@ def _npy_header(file: Any) -> tuple[Shape, bool, Any]:
 def _load_npz(where: str, content: bytes) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.namelist()
-            if len(set(members)) < len(members):
-                doubled = next(name for name in members if members.count(name) > 1)
-                raise CnngradError(f"{where} has the key {doubled.removesuffix('.npy')!r} twice")
-            return {
-                name.removesuffix(".npy"): _load_npy(f"{where}::{name.removesuffix('.npy')}", io.BytesIO(data))
-                for name in members
-                for data in [archive.read(name)]
-            }
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
+            members = {member: member.removesuffix(".npy") for member in archive.namelist()}
+            keys = [member.removesuffix(".npy") for member in archive.namelist()]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise CnngradError(f"{where} has the key {key!r} twice: give it once")
+            return {key: _load_npy(f"{where}::{key}", io.BytesIO(archive.read(m))) for m, key in members.items()}
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise CnngradError(f"{where} is not a readable NPZ file: {error}") from None
 
 
 def _load_json(where: str, content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8-sig"), object_pairs_hook=lambda pairs: _unique(where, pairs))
+    except CnngradError:
+        raise
     except UnicodeDecodeError:
         raise CnngradError(f"{where} is not JSON, NPY or NPZ: {_begins(content)}") from None
     except json.JSONDecodeError as error:
         raise CnngradError(
             f"{where} is not JSON: {error.msg.lower()} in line {error.lineno}, column {error.colno}"
         ) from None
+    except ValueError as error:
+        raise CnngradError(f"{where} can't be read: {error}") from None
     except RecursionError:
         raise CnngradError(f"{where} is nested too deeply: an array has at most 5 levels") from None
 
@@ -326,7 +328,7 @@ def _option(where: str, key: str, value: Any) -> Any:
     """An option's value as plain Python; JSON and NPZ write them alike."""
     plain = value.tolist() if isinstance(value, np.ndarray) else value
     if key == "flip" and not isinstance(plain, bool):
-        raise CnngradError(f"{where}: flip is {json.dumps(plain)}: it must be true or false")
+        raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")
     if plain is None:
         raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
     return plain

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -277,6 +278,23 @@ BAD = {
         r"dEdO has shape \(1, 2\), but X \(1, 1\) with W \(1, 1\), stride 1, padding 0 gives O \(1, 1\)",
     ),
     "kernel too large": ('{"X": [[1]], "W": [[1, 2]]}', ["forward", "FILE"], "does not fit"),
+    "option of an object": (
+        '{"X": [[1]], "W": [[1]], "stride": {"a": 1}}',
+        ["forward", "FILE"],
+        "stride is .*: it must be an integer",
+    ),
+    "integer of many digits": (
+        '{"X": [[%s]]}' % ("9" * 5000),
+        ["forward", "FILE"],
+        "FILE can't be read: Exceeds the limit",
+    ),
+    "huge stride": (None, ["forward", NOTES, "--stride", "4611686018427387904"], "it must be at most 2147483647"),
+    "huge padding": (None, ["forward", NOTES, "--padding", "100000000"], "O would have 4.0e[+]16 numbers"),
+    "text for a problem": ('"hello"', ["forward", "FILE"], 'FILE holds "hello": a problem is an object'),
+    "a number for X": ('{"X": 5, "W": [1]}', ["forward", "FILE"], "X is a single number"),
+    "an empty name": (None, ["forward", NOTES, "-o", ""], "'' is no name of a file"),
+    "standard output as a file": (None, ["forward", NOTES, "-o", "-"], "--json prints the results on standard output"),
+    "one shape alone": (None, ["forward", NOTES, "-w", "2x2"], "W is a shape without numbers: --explain"),
     "stride 0": (None, ["forward", NOTES, "--stride", "0"], "stride is 0: it must be at least 1"),
     "stride of a word": (None, ["forward", NOTES, "--stride", "a"], "stride 'a' is not an integer"),
     "dilation 0": (None, ["forward", NOTES, "--dilation", "0"], "dilation is 0"),
@@ -379,6 +397,55 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(run, tmp_path, monkeypat
     assert (code, err) == (2, f"cnngrad: can't write {target}: No space left on device\n")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_is_written_whole_or_not_at_all(run, tmp_path):
+    (tmp_path / "dEdX.npy").mkdir()
+    code, _, err = run("backward", NOTES, "-o", str(tmp_path))
+    assert code == 2
+    assert "it is a folder" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dEdX.npy"]
+
+
+def test_a_saved_file_keeps_its_mode_and_links(run, tmp_path):
+    (tmp_path / "out.json").write_text("old")
+    (tmp_path / "out.json").chmod(0o600)
+    (tmp_path / "link.json").symlink_to("out.json")
+    assert run("forward", NOTES, "-o", str(tmp_path / "link.json"))[0] == 0
+    assert json.loads((tmp_path / "out.json").read_text()) == {"O": [[37, 47], [67, 77]]}
+    assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "link.json").is_symlink()
+
+
+def test_standard_output_that_is_full_or_closed_is_told():
+    for redirection in ("> /dev/full", ">&-"):
+        command = f"{sys.executable} -m cnngrad forward {NOTES} {redirection}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "standard output" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_an_array_may_come_through_a_pipe(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(3))
+    command = f"{sys.executable} -m cnngrad forward -x <(cat {tmp_path}/x.npy) -w {NOTES}::W --json"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"O": [[5.0, 3.0], [2.0, 5.0]]}
+
+
+def test_a_doubled_key_in_an_npz_is_told(run, tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
+        for member in ("X.npy", "X"):
+            file = io.BytesIO()
+            np.save(file, np.eye(2))
+            archive.writestr(member, file.getvalue())
+    assert "has the key 'X' twice" in run("forward", str(tmp_path / "p.npz"))[2]
+
+
+def test_a_word_alone_shows_the_help(run):
+    code, out, err = run()
+    assert (code, err) == (0, "")
+    assert out.startswith("Usage: cnngrad")
 
 
 def test_an_interrupted_save_leaves_nothing(run, tmp_path, monkeypatch):

@@ -174,3 +174,14 @@ def test_decimals_too_large_for_their_dtype_are_an_error():
 
 def test_a_filter_of_zeros_next_to_infinite_memory_is_nothing_special():
     assert cnngrad.forward(np.full((2, 2), 1e300), np.zeros((1, 1))).tolist() == [[0, 0], [0, 0]]
+
+
+def test_masked_arrays_are_refused():
+    with pytest.raises(cnngrad.CnngradError, match="X is a masked array"):
+        cnngrad.forward(np.ma.array([1.0, 2.0], mask=[0, 1]), [1.0])
+
+
+def test_what_numpy_can_not_read_is_an_error_of_ours():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(cnngrad.CnngradError, match="X can't be read as an array"):
+        cnngrad.forward(torch.ones(3, requires_grad=True), [1.0])

@@ -313,3 +313,72 @@ def test_the_wrong_sample_is_what_its_script_makes_and_its_mend_mends_it():
     assert wrong.tolist() == json.loads((folder / "dEdX.json").read_text())
     assert cnngrad.check(x, w, dedo, dx=wrong, **problem).gradients["dEdX"].mistake == "filter-not-rotated"
     assert cnngrad.check(x, w, dedo, dx=code(x, w[::-1, ::-1], dedo, **problem), **problem).passed
+
+
+ONES = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "dedo", "options"),
+    [
+        (*ONES, {"b": [1e-16], "db": [3.0]}),
+        (1e17 * ONES[0], ONES[1], ONES[2], {"b": [0.0], "db": [3.0]}),
+        (*ONES, {"b": [1e17], "dw": np.full((1, 1, 2, 2), 7.0)}),
+        ([1e17, 1, 1, 1], [1.0, 1.0], [1.0, 1.0], {"stride": 2, "dw": [1e17 + 1, 50.0]}),
+        ([1.0, 1.0, 1.0, 1.0], [1e16, 1.0], [1.0, 1.0], {"stride": 2, "dx": [1e16, 1.5, 1e16, 1]}),
+        ([4], [1], [1], {"dw": [4 - 2**63]}),
+        ([2**62 + 5], [0], [1], {"dw": [-4611686018427387899]}),
+        ([2**40], [2**30], [1], {"dw": [2**40 + 1]}),
+        ([1e-200, 2e-200], [1e-200], [1.0, 1.0], {"dw": [0.0]}),
+    ],
+    ids=["tiny b", "b of 0", "large b", "large x", "large w", "int64 wraps", "int64 wraps too", "large O", "tiny data"],
+)
+def test_large_neighbours_hide_no_wrong_element(x, w, dedo, options):
+    report = cnngrad.check(x, w, dedo, **options)
+    assert not report.passed
+    ours = cnngrad.check(x, w, dedo, **{key: value for key, value in options.items() if key in ("b", "stride")})
+    assert ours.passed
+
+
+def test_a_gradient_beyond_float64_is_an_error():
+    with pytest.raises(cnngrad.CnngradError, match=r"dEdW\[1\] is too large for float64"):
+        cnngrad.check([1e200, 1e200], [1e100], [1e200, 1e200], dw=[5.0])
+
+
+@pytest.mark.parametrize("size", [64, 512])
+def test_a_plain_loop_in_float32_is_less_precise_but_right(size):
+    x, dedo = np.full((size, size), 0.1, np.float32), np.ones((size, size), np.float32)
+    dw = np.cumsum((x * dedo).ravel(), dtype=np.float32)[-1:].reshape(1, 1)
+    report = cnngrad.check(x, np.ones((1, 1), np.float32), dedo, dw=dw).gradients["dEdW"]
+    assert report.passed
+    assert report.hint == (
+        "It is right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses."
+    )
+
+
+def test_float32_gradients_may_come_as_lists():
+    x, w, _, dedo = LAYERS[0].data(dtype=np.float32)
+    grads = cnngrad.backward(x, w, dedo, **LAYERS[0].options)
+    assert cnngrad.check(x, w, dedo, dw=grads.dw.tolist(), dx=grads.dx.tolist(), **LAYERS[0].options).passed
+    lists = [a.tolist() for a in (x, w, dedo)]
+    assert cnngrad.check(*lists, dw=grads.dw.tolist(), dx=grads.dx.tolist(), **LAYERS[0].options).passed
+
+
+def test_gradients_summed_in_float16_are_less_precise_but_right():
+    x, w, _, dedo = LAYERS[0].data(dtype=np.float16)
+    exact = cnngrad.backward(*(a.astype(np.float64) for a in (x, w, dedo)), **LAYERS[0].options).dx
+    drift = np.random.default_rng(0).choice([-0.002, 0.002], exact.shape)
+    dx = (exact * (1 + drift)).astype(np.float16)
+    assert cnngrad.check(x, w, dedo, dx=dx, **LAYERS[0].options).passed
+
+
+def test_two_wrong_integers_the_worse_is_named():
+    report = cnngrad.check(
+        [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]], dw=[[42, 47], [67, 1077]]
+    )
+    assert report.gradients["dEdW"].worst.element == "dE/dw22"
+
+
+def test_a_gradient_of_yours_needs_the_dedo_it_was_computed_with():
+    with pytest.raises(cnngrad.CnngradError, match="dEdO is missing: a gradient of yours"):
+        cnngrad.check([[1, 2]], [[1]], dx=[[1, 1]])

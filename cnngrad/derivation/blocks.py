@@ -37,7 +37,7 @@ class Maths:
     latex: str
 
 
-Part = str | Symbol | Partial | Maths
+Part = str | Symbol | Partial | Maths | Number
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,13 @@ class Sections:
         if tensor in "wx":
             blocks.append(Expansions((expansion.by_chain_rule(),), Form.CHAIN, total=1))
         blocks.append(Expansions((expansion,), total=1))
-        if not expansion.terms:
-            blocks.append(_say("No window reaches ", self.symbol(tensor, index), ", so its gradient is exactly 0."))
+        symbol = self.symbol(tensor, index)
+        if tensor == "x" and not expansion.count:
+            blocks.append(_say("No window reaches ", symbol, ", so its gradient is exactly 0."))
+        elif tensor == "w" and not expansion.count:
+            blocks.append(_say(symbol, " meets the padding alone, so its gradient is exactly 0."))
+        elif tensor == "o" and expansion.zeros and expansion.count <= self.layer.has_bias:
+            blocks.append(_say("The window of ", symbol, " lies in the padding alone."))
         blocks += described_picture(self.expander, self.values, tensor, index)
         return Section((expansion.target,), tuple(blocks))
 
@@ -466,14 +471,14 @@ class Sections:
             framed_input(axis, [axis.position(0, u) for u in range(axis.kernel)]).around(_MOST_POSITIONS)
             for axis in layer.axes
         ]
-        value = None if self.values.dedo is None else scalar(self.values.dedo, self._origin("o"))
+        value: list[Part] = [] if self.values.dedo is None else [" = ", scalar(self.values.dedo, self._origin("o"))]
         blocks: list[Block] = [
             _say(
                 "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to "
                 "inputs: each w goes back along the way it came, nothing is rotated, and it is right too. "
                 "It adds the same products in another order. For ",
                 o,
-                "" if value is None else f" = {value:g}",
+                *value,
                 " it is",
             )
         ]
@@ -516,4 +521,4 @@ class Sections:
 
 
 def _say(*parts: Part) -> Sentence:
-    return Sentence(tuple(part for part in parts if part))
+    return Sentence(tuple(part for part in parts if part != ""))

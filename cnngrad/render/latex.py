@@ -73,6 +73,8 @@ def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:
 def _part(part: Part, writer: MathsWriter) -> str:
     if isinstance(part, Symbol):
         return f"${writer.symbol(part)}$"
+    if isinstance(part, int | float):
+        return f"${writer.number(part)}$"
     if isinstance(part, Partial):
         return f"${writer.partial(part)}$"
     return f"${part.latex}$" if isinstance(part, Maths) else _text(part)

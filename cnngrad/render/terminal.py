@@ -132,6 +132,8 @@ class Painter:
             return Text(str(part), style=STYLES[part.tensor])
         if isinstance(part, Partial):
             return Text(str(part))
+        if isinstance(part, int | float):
+            return Text(number(part, self._precision))
         return Text(part.plain if isinstance(part, Maths) else part)
 
     def _expansions(self, table: Expansions) -> RenderableType:

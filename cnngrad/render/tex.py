@@ -80,10 +80,10 @@ class MathsWriter:
     def _sign(self, item: Symbol | Number | str) -> str:
         if isinstance(item, Symbol):
             return self.symbol(item)
-        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self._number(item)
+        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.number(item)
 
     def _worked(self, expansion: Expansion, value: Number) -> Iterator[str]:
-        result = self._number(value)
+        result = self.number(value)
         if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
             yield f"&= {result}"
             return
@@ -119,10 +119,11 @@ class MathsWriter:
         return self.symbol(factor) if isinstance(factor, Symbol) else self.partial(factor)
 
     def _numbers(self, term: Term) -> str:
-        texts = [self._number(value) for value in term.values or ()]
+        texts = [self.number(value) for value in term.values or ()]
         return r" \cdot ".join(f"({text})" if text.startswith("-") else text for text in texts)
 
-    def _number(self, value: Number) -> str:
+    def number(self, value: Number) -> str:
+        r"""1.5 \times 10^{-9}."""
         mantissa, _, exponent = number(value, self._precision).partition("e")
         return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
@@ -147,7 +148,7 @@ class MathsWriter:
         if isinstance(cell.content, Fill):
             text = r"\cdots" if cell.content is Fill.MORE else "0"
         else:
-            text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self._number(cell.content)
+            text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self.number(cell.content)
         text = text.replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
 
