@@ -172,8 +172,9 @@ def _factor(data: Data, name: str, claim: Array, magnitude: Array, precision: Pr
         near = abs(factor - value) <= 1e-3 * abs(value)
         if near and (np.abs(claim - value * right) <= tight.allowed(value * right, abs(value) * sizes)).all():
             return f"by {word}" if word == f"{value:g}" else f"by {value:.6g} = {word}"
-    # One element alone has some factor always.
-    if np.count_nonzero(right) < 3 or abs(factor - 1) < 1e-9 or abs(factor + 1) < 1e-9:
+    # One element alone has some factor always, and one close to 1 is rounding.
+    rounding = 20 * (tight.fraction + tight.eps)
+    if np.count_nonzero(right) < 3 or abs(abs(factor) - 1) < rounding:
         return None
     wide = replace(tight, fraction=4 * tight.fraction, unit=4 * tight.unit, eps=4 * tight.eps)
     fits = (np.abs(claim - factor * right) <= wide.allowed(factor * right, abs(factor) * sizes)).all()
