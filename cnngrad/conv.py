@@ -27,7 +27,7 @@ from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
 __all__ = ["Gradients", "backward", "forward"]
 
 # Bytes of the column matrix of one tile: it should stay in the second-level cache, and be large enough for BLAS.
-_TILE_BYTES = 4 * 2**20
+_TILE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,9 @@ def _output(layer: Layer, x: Array, w: Array) -> Array:
     """O without bias: per tile one product of W (F, C*K) with the windows as columns (C*K, positions)."""
     o = np.empty(layer.canonical["O"], x.dtype)
     rows = w.reshape(layer.groups, layer.group_filters, -1)
+    columns = _Columns(layer, x)
     for tile in _tiles(layer, x.itemsize):
-        tile.of(o)[...] = _as_outputs(layer, tile, np.matmul(rows, _columns(layer, x, tile)))
+        tile.of(o)[...] = _as_outputs(layer, tile, np.matmul(rows, columns.of(tile)))
     return o
 
 
@@ -188,8 +189,9 @@ def _filter_gradient(layer: Layer, x: Array, dedo: Array) -> Array:
     """dE/dW = Conv(X, dE/dO): per tile one product of dE/dO (F, positions) with the columns' transpose."""
     shape = (layer.groups, layer.group_filters, layer.group_channels * prod(layer.kernel))
     dw = np.zeros(shape, x.dtype)
+    columns = _Columns(layer, x)
     for tile in _tiles(layer, x.itemsize):
-        dw += np.matmul(_as_rows(layer, tile.of(dedo)), _columns(layer, x, tile).swapaxes(1, 2))
+        dw += np.matmul(_as_rows(layer, tile.of(dedo)), columns.of(tile).swapaxes(1, 2))
     return dw.reshape(layer.canonical["W"])
 
 
@@ -240,13 +242,25 @@ def _tiles(layer: Layer, itemsize: int) -> Iterator[_Tile]:
             yield _Tile(slice(n, min(n + samples, layer.batch)), slice(i, min(i + rows, height)))
 
 
-def _columns(layer: Layer, x: Array, tile: _Tile) -> Array:
-    """The tile's windows as columns: (g, C/g * K, samples * positions)."""
-    slab = _slab(layer, x, tile)
-    windows = _windows(layer, slab, tile)
-    taps, outputs = range(2, 2 + layer.dims), range(2 + layer.dims, 2 + 2 * layer.dims)
-    columns = windows.transpose(1, *taps, 0, *outputs)
-    return columns.reshape(layer.groups, layer.group_channels * prod(layer.kernel), -1)
+class _Columns:
+    """The windows of one tile after the other as the columns of a matrix, in memory that is used again."""
+
+    def __init__(self, layer: Layer, x: Array) -> None:
+        self._layer = layer
+        self._x = x
+        self._memory = np.empty(0, x.dtype)
+
+    def of(self, tile: _Tile) -> Array:
+        """The tile's windows as columns: (g, C/g * K, samples * positions)."""
+        layer = self._layer
+        windows = _windows(layer, _slab(layer, self._x, tile), tile)
+        taps, outputs = range(2, 2 + layer.dims), range(2 + layer.dims, 2 + 2 * layer.dims)
+        ordered = windows.transpose(1, *taps, 0, *outputs)
+        if self._memory.size < ordered.size:
+            self._memory = np.empty(ordered.size, self._x.dtype)
+        columns = self._memory[: ordered.size].reshape(ordered.shape)
+        np.copyto(columns, ordered)
+        return columns.reshape(layer.groups, layer.group_channels * prod(layer.kernel), -1)
 
 
 def _windows(layer: Layer, slab: Array, tile: _Tile) -> Array:

@@ -22,23 +22,10 @@ from cnngrad.conv import exact_gradient_dtype, forward
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer
 
-__all__ = ["Differences", "NumericGradient", "Progress", "spread"]
+__all__ = ["Differences", "Progress", "spread"]
 
 # Called after each step with the number of steps done and of all steps.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class NumericGradient:
-    """A gradient by finite differences.
-
-    Attributes:
-        value: the gradient, in the user's layout; int64 and exact on integers, else float64.
-        magnitude: for each element the sum of its terms' absolute values, the scale of rounding in any formula.
-    """
-
-    value: Array
-    magnitude: Array
 
 
 class Differences:
@@ -71,48 +58,50 @@ class Differences:
         self._shapes = {"X": x.shape, "W": w.shape, "b": layer.shapes["b"] if b is None else b.shape}
         self._dedo = dedo.astype(work, copy=False).reshape(layer.canonical["O"])
 
-    def gradient(self, name: str, progress: Progress | None = None) -> NumericGradient:
-        """The numeric gradient `"dEdX"`, `"dEdW"` or `"dEdb"`, by moving X, W or b.
+    def gradient(self, name: str, progress: Progress | None = None) -> Array:
+        """The numeric gradient `"dEdX"`, `"dEdW"` or `"dEdb"` in the user's layout, by moving X, W or b.
 
         Raises:
             CnngradError: the gradient is too large for float64.
         """
         moved = name.removeprefix("dEd")
         shape = self._layer.canonical[moved]
-        value, magnitude = np.zeros(shape, self._dedo.dtype), np.zeros(shape)
+        value = np.zeros(shape, self._dedo.dtype)
+        array = np.zeros(shape, self._dedo.dtype)
         moves = list(_MOVES[moved](self._layer))
         with np.errstate(over="ignore", invalid="ignore"):
             for done, move in enumerate(moves, start=1):
-                change = self._change(moved, move.elements)
+                change = self._change(moved, array, move.elements)
                 change *= self._dedo
                 move.store(value, change)
-                move.store(magnitude, np.abs(change, out=change))
                 if progress is not None:
                     progress(done, len(moves))
         check_result(name, value.reshape(self._shapes[moved]))
-        return NumericGradient(value.reshape(self._shapes[moved]), magnitude.reshape(self._shapes[moved]))
+        return value.reshape(self._shapes[moved])
 
-    def _change(self, moved: str, elements: tuple[Any, ...]) -> Array:
+    def _change(self, moved: str, array: Array, elements: tuple[Any, ...]) -> Array:
         """dO/dt for the moved elements t: (O(h) - O(-h)) / 2h, all else of the moved array being 0."""
-        array = np.zeros(self._layer.canonical[moved], self._dedo.dtype)
         array[elements] = self._step
         plus = self._forward(moved, array)
         array[elements] = -self._step
         minus = self._forward(moved, array)
+        array[elements] = 0
         if self.exact:
             # Each half by itself, so that their difference stays within int64; both are odd, or both even.
             plus //= 2
             minus //= 2
-            return (plus - minus) // int(self._step)
+            plus -= minus
+            plus //= int(self._step)
+            return plus
         plus -= minus
-        plus /= 2 * self._step
+        plus *= 0.5 / self._step
         return plus
 
     def _forward(self, moved: str, array: Array) -> Array:
         arrays = self._arrays | {moved: array.reshape(self._layer.shapes[moved])}
         if moved == "b":
             arrays["X"] = np.zeros_like(arrays["X"])
-        o = forward(arrays["X"], arrays["W"], arrays["b"], **self._options)
+        o = forward(arrays["X"], arrays["W"], arrays["b"] if moved == "b" else None, **self._options)
         return o.reshape(self._layer.canonical["O"])
 
 

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
 from cnngrad.conv import backward, forward
-from cnngrad.diagnosis import Precision, diagnose, hidden_mistakes, locate
-from cnngrad.differences import Differences, NumericGradient, spread
+from cnngrad.diagnosis import Precision, absolute_sums, as_user, diagnose, hidden_mistakes, locate
+from cnngrad.differences import Differences, spread
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Expander, Expansion, Names, Number, Values
 from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
-from cnngrad.mistakes import Data
+from cnngrad.mistakes import Data, Guess
 
 __all__ = ["GradientReport", "Report", "Worst", "check", "evident_rounding"]
 
@@ -254,21 +254,22 @@ class _Grader:
         self._rtol = rtol
         self._claimed = claimed
 
-    def grade(self, name: str, claim: Array, numeric: NumericGradient) -> GradientReport:
-        if claim.shape == (1,) and numeric.value.shape == ():
+    def grade(self, name: str, claim: Array, numeric: Array) -> GradientReport:
+        if claim.shape == (1,) and numeric.shape == ():
             claim = claim.reshape(())
         precision, reason = self._precision(name, claim, numeric)
         data = self._data(name, numeric)
-        magnitude = numeric.magnitude.reshape(data.right[name].shape)
-        if claim.shape != numeric.value.shape:
+        magnitude = absolute_sums(data, name)
+        sizes = as_user(self._layer, name, Guess(magnitude)).reshape(numeric.shape)
+        if claim.shape != numeric.shape:
             found = diagnose(data, name, claim, magnitude, precision)
-            shape = f"{name} has shape {claim.shape}, but it must be {numeric.value.shape}, the shape of {name[3:]}."
+            shape = f"{name} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {name[3:]}."
             return GradientReport(
                 name, False, 0, None, None, None, "", self._claimed, found.mistake, found.also,
-                f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric.value,
+                f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric,
             )  # fmt: skip
-        tolerance = precision.allowed(numeric.value, numeric.magnitude)
-        error = _difference(claim, numeric.value)
+        tolerance = precision.allowed(numeric, sizes)
+        error = _difference(claim, numeric)
         wrong = error > tolerance
         index = _worst(error, tolerance)
         report = GradientReport(
@@ -276,19 +277,19 @@ class _Grader:
             passed=not wrong.any(),
             count=error.size,
             max_abs_error=error.max().item(),
-            max_rel_error=_relative(error, claim, numeric.value),
-            worst=Worst(self._element(name, index), index, numeric.value[index].item(), claim[index].item()),
+            max_rel_error=_relative(error, claim, numeric),
+            worst=Worst(self._element(name, index), index, numeric[index].item(), claim[index].item()),
             tolerance=reason,
             claimed=self._claimed,
             hidden=hidden_mistakes(data, (name,)) if self._claimed else (),
             analytic=claim,
-            numeric=numeric.value,
+            numeric=numeric,
             wrong=wrong,
         )
         if report.passed:
             return report
         found = diagnose(data, name, claim, magnitude, precision)
-        if found.mistake is None and (error <= precision.loose(numeric.value, numeric.magnitude)).all():
+        if found.mistake is None and (error <= precision.loose(numeric, sizes)).all():
             note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
             return replace(report, passed=True, hint=f"It is {note}.")
         located = locate(self._layer, name, wrong)
@@ -300,11 +301,11 @@ class _Grader:
             expansion=self._expansion(name, index, numeric),
         )
 
-    def _data(self, name: str, numeric: NumericGradient) -> Data:
+    def _data(self, name: str, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
         layer = self._layer
-        work = numeric.value.dtype
-        w, right = self._w.reshape(layer.canonical["W"]), numeric.value.reshape(layer.canonical[name[3:]])
+        work = numeric.dtype
+        w, right = self._w.reshape(layer.canonical["W"]), numeric.reshape(layer.canonical[name[3:]])
         if layer.flip:
             spatial = tuple(range(2, 2 + layer.dims))
             w = np.flip(w, spatial)
@@ -323,16 +324,16 @@ class _Grader:
     def _canonical(self, name: str, index: tuple[int, ...]) -> tuple[int, ...]:
         return (0,) * (len(self._layer.canonical[name[3:]]) - len(index)) + index
 
-    def _expansion(self, name: str, index: tuple[int, ...], numeric: NumericGradient) -> Expansion:
-        arrays = {"X": self._x, "W": self._w, "dEdO": self._dedo, name: numeric.value}
+    def _expansion(self, name: str, index: tuple[int, ...], numeric: Array) -> Expansion:
+        arrays = {"X": self._x, "W": self._w, "dEdO": self._dedo, name: numeric}
         expander = Expander(self._layer, Values.of(self._layer, arrays))
         return expander.expand(name[3:].lower(), self._canonical(name, index), limit=_MOST_TERMS)
 
-    def _precision(self, name: str, claim: Array, numeric: NumericGradient) -> tuple[Precision, str]:
+    def _precision(self, name: str, claim: Array, numeric: Array) -> tuple[Precision, str]:
         """How precisely the claim is to be judged, and the reason for it in words."""
         if self._rtol is not None:
             return Precision(self._rtol), f"{self._rtol:g} of the sum of absolute terms, as asked for"
-        if claim.dtype.kind == "i" and numeric.value.dtype.kind == "i":
+        if claim.dtype.kind == "i" and numeric.dtype.kind == "i":
             return Precision(0.0), "none: integers are exact"
         layer = self._layer
         terms = layer.batch * math.prod(layer.out)
