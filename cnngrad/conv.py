@@ -4,8 +4,8 @@ The letters mean the same in every formula: n sample, f filter, c channel, i out
 s stride, d dilation, p padding; x is 0 outside the input.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 from typing import SupportsIndex
 
@@ -22,7 +22,7 @@ from cnngrad.arrays import (
     largest_magnitude,
     working_dtype,
 )
-from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
+from cnngrad.geometry import Axis, Layer, Padding, PerAxis, make_layer
 
 __all__ = ["Gradients", "backward", "forward"]
 
@@ -196,20 +196,44 @@ def _filter_gradient(layer: Layer, x: Array, dedo: Array) -> Array:
 
 
 def _input_gradient(layer: Layer, w: Array, dedo: Array) -> Array:
+    """dE/dX, by the cheaper of two ways.
+
+    As a full convolution its columns hold F/g * K numbers for each position, scattered they hold C/g * K, but are read
+    and added up besides; zeros between the elements of dE/dO would be multiplied in vain. Measured on one image of
+    512x512 with 3x3 in float64, the full convolution takes 0.4 of the time.
+    """
+    if all(axis.stride == 1 for axis in layer.axes) and layer.group_filters <= 2 * layer.group_channels:
+        return _full_convolution(layer, w, dedo)
+    return _scattered(layer, w, dedo)
+
+
+def _full_convolution(layer: Layer, w: Array, dedo: Array) -> Array:
+    """dE/dX = Full-Conv(dE/dO, W rotated by 180 degrees), for stride 1: a layer of its own, from O back to X.
+
+    Its padding is d*(k-1) - p: the frame, cut back by the layer's own padding.
+    """
+    axes = tuple(
+        Axis(a.out, a.kernel, 1, a.dilation, a.span - 1 - a.before, a.span - 1 - a.after, not a.flip)
+        for a in layer.axes
+    )
+    back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
+    turned = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
+    return _output(back, dedo, turned.reshape(back.canonical["W"]))
+
+
+def _scattered(layer: Layer, w: Array, dedo: Array) -> Array:
     """dE/dX, scattered: each window of X receives W^T * dE/do; where windows meet, the parts add up."""
     dx = np.zeros(layer.canonical["X"], w.dtype)
     rows = w.reshape(layer.groups, layer.group_filters, -1).swapaxes(1, 2)
     for tile in _tiles(layer, w.itemsize):
         parts = np.matmul(rows, _as_rows(layer, tile.of(dedo)))
-        outputs = (tile.samples.stop - tile.samples.start, tile.rows.stop - tile.rows.start, *layer.out[1:])
-        parts = parts.reshape(layer.channels, *layer.kernel, *outputs)
-        slab = np.zeros((outputs[0], layer.channels, *_slab_size(layer, tile)), w.dtype)
-        windows = _windows(layer, slab, tile)
+        parts = parts.reshape(layer.channels, *layer.kernel, *tile.shape)
+        slab = np.zeros((tile.shape[0], layer.channels, *tile.size), w.dtype)
+        windows = _windows(layer, slab, tile.shape[1:])
         for tap in np.ndindex(layer.kernel):
             here = (slice(None), slice(None), *tap)
             windows[here] += parts[(slice(None), *tap)].swapaxes(0, 1)
-        inner, outer = _overlap(layer, tile)
-        dx[(tile.samples, slice(None), *inner)] += slab[(slice(None), slice(None), *outer)]
+        dx[tile.inner] += slab[tile.outer]
     return dx
 
 
@@ -221,25 +245,55 @@ def _bias_gradient(dedo: Array) -> Array:
 
 @dataclass(frozen=True)
 class _Tile:
-    """Some samples and some rows (positions of the first spatial axis) of the output."""
+    """Some samples and some rows (positions of the first spatial axis) of the output.
+
+    Attributes:
+        samples: the samples.
+        rows: the rows of O.
+        shape: (n, *i), the samples and positions of O in it.
+        size: the padded positions of X that its windows span, its slab.
+        inner: the part of X, an index of (N, C, *S), that the slab covers.
+        outer: the same part as an index of the slab.
+    """
 
     samples: slice
     rows: slice
+    shape: tuple[int, ...]
+    size: tuple[int, ...]
+    inner: tuple[slice, ...]
+    outer: tuple[slice, ...]
 
     def of(self, outputs: Array) -> Array:
         """This tile of an array shaped like O."""
         return outputs[self.samples, :, self.rows]
 
 
-def _tiles(layer: Layer, itemsize: int) -> Iterator[_Tile]:
+@lru_cache(maxsize=64)
+def _tiles(layer: Layer, itemsize: int) -> tuple[_Tile, ...]:
     """Tiles of O whose column matrix has about `_TILE_BYTES`: whole samples where one fits, else rows of one."""
     row_bytes = layer.channels * prod(layer.kernel) * prod(layer.out[1:]) * itemsize
     rows = max(1, _TILE_BYTES // row_bytes)
     height = layer.out[0]
     samples = max(1, rows // height)
-    for n in range(0, layer.batch, samples):
-        for i in range(0, height, rows):
-            yield _Tile(slice(n, min(n + samples, layer.batch)), slice(i, min(i + rows, height)))
+    return tuple(
+        _tile(layer, slice(n, min(n + samples, layer.batch)), slice(i, min(i + rows, height)))
+        for n in range(0, layer.batch, samples)
+        for i in range(0, height, rows)
+    )
+
+
+def _tile(layer: Layer, samples: slice, rows: slice) -> _Tile:
+    counts = (rows.stop - rows.start, *layer.out[1:])
+    size, inner, outer = [], [samples, slice(None)], [slice(None), slice(None)]
+    for axis, count, start in zip(layer.axes, counts, (rows.start, 0, 0), strict=False):
+        span = axis.stride * (count - 1) + axis.span
+        first = axis.stride * start - axis.before
+        high = max(min(first + span, axis.size), 0)
+        low = min(max(first, 0), high)
+        size.append(span)
+        inner.append(slice(low, high))
+        outer.append(slice(low - first, high - first))
+    return _Tile(samples, rows, (samples.stop - samples.start, *counts), tuple(size), tuple(inner), tuple(outer))
 
 
 class _Columns:
@@ -249,11 +303,16 @@ class _Columns:
         self._layer = layer
         self._x = x
         self._memory = np.empty(0, x.dtype)
+        padded = any(axis.before or axis.after for axis in layer.axes)
+        self._whole = None if padded else _windows(layer, x, layer.out)
 
     def of(self, tile: _Tile) -> Array:
         """The tile's windows as columns: (g, C/g * K, samples * positions)."""
         layer = self._layer
-        windows = _windows(layer, _slab(layer, self._x, tile), tile)
+        if self._whole is None:
+            windows = _windows(layer, _slab(self._x, tile), tile.shape[1:])
+        else:
+            windows = self._whole[(tile.samples, slice(None), *(slice(None),) * layer.dims, tile.rows)]
         taps, outputs = range(2, 2 + layer.dims), range(2 + layer.dims, 2 + 2 * layer.dims)
         ordered = windows.transpose(1, *taps, 0, *outputs)
         if self._memory.size < ordered.size:
@@ -263,47 +322,26 @@ class _Columns:
         return columns.reshape(layer.groups, layer.group_channels * prod(layer.kernel), -1)
 
 
-def _windows(layer: Layer, slab: Array, tile: _Tile) -> Array:
-    """A view (n, c, *u, *i) of a slab: element i of the tile's outputs reads position s*i + d*u."""
+def _windows(layer: Layer, slab: Array, out: tuple[int, ...]) -> Array:
+    """A view (n, c, *u, *i) of X or a slab of it: output i of `out` reads position s*i + d*u."""
     steps = [axis.step * stride for axis, stride in zip(layer.axes, slab.strides[2:], strict=True)]
     moves = [axis.stride * stride for axis, stride in zip(layer.axes, slab.strides[2:], strict=True)]
-    outputs = (tile.rows.stop - tile.rows.start, *layer.out[1:])
     # With flip the first tap reads the window's last position and the step is negative.
     corner = tuple(slice(axis.origin + axis.before, None) for axis in layer.axes)
     return np.lib.stride_tricks.as_strided(
         slab[(slice(None), slice(None), *corner)],
-        (*slab.shape[:2], *layer.kernel, *outputs),
+        (*slab.shape[:2], *layer.kernel, *out),
         (*slab.strides[:2], *steps, *moves),
     )
 
 
-def _slab_size(layer: Layer, tile: _Tile) -> tuple[int, ...]:
-    """The padded positions that a tile's windows span."""
-    counts = (tile.rows.stop - tile.rows.start, *layer.out[1:])
-    return tuple(axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True))
-
-
-def _overlap(layer: Layer, tile: _Tile) -> tuple[list[slice], list[slice]]:
-    """The part of X that a tile's slab covers: as slices of X, and as slices of the slab."""
-    inner, outer = [], []
-    for number, (axis, size) in enumerate(zip(layer.axes, _slab_size(layer, tile), strict=True)):
-        first = axis.stride * (tile.rows.start if number == 0 else 0) - axis.before
-        low, high = max(first, 0), max(min(first + size, axis.size), 0)
-        low = min(low, high)
-        inner.append(slice(low, high))
-        outer.append(slice(low - first, high - first))
-    return inner, outer
-
-
-def _slab(layer: Layer, x: Array, tile: _Tile) -> Array:
+def _slab(x: Array, tile: _Tile) -> Array:
     """The part of X, with its padding, that the tile's windows span; a view where nothing is padded."""
-    inner, outer = _overlap(layer, tile)
-    here = x[(tile.samples, slice(None), *inner)]
-    size = _slab_size(layer, tile)
-    if here.shape[2:] == size:
+    here = x[tile.inner]
+    if here.shape[2:] == tile.size:
         return here
-    slab = np.zeros((*here.shape[:2], *size), x.dtype)
-    slab[(slice(None), slice(None), *outer)] = here
+    slab = np.zeros((*here.shape[:2], *tile.size), x.dtype)
+    slab[tile.outer] = here
     return slab
 
 
@@ -314,8 +352,7 @@ def _as_rows(layer: Layer, outputs: Array) -> Array:
 
 def _as_outputs(layer: Layer, tile: _Tile, rows: Array) -> Array:
     """The inverse of `_as_rows`."""
-    shape = (tile.samples.stop - tile.samples.start, tile.rows.stop - tile.rows.start, *layer.out[1:])
-    return rows.reshape(layer.filters, *shape).swapaxes(0, 1)
+    return rows.reshape(layer.filters, *tile.shape).swapaxes(0, 1)
 
 
 def _canonical(layer: Layer, name: str, array: Array, dtype: DType) -> Array:

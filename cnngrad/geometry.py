@@ -204,12 +204,12 @@ class Layer:
         """Whether W is rotated before it slides."""
         return self.axes[0].flip
 
-    @property
+    @cached_property
     def size(self) -> Shape:
         """The spatial shape of X."""
         return tuple(a.size for a in self.axes)
 
-    @property
+    @cached_property
     def kernel(self) -> Shape:
         """The spatial shape of W."""
         return tuple(a.kernel for a in self.axes)

@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
-from cnngrad.conv import backward, forward
-from cnngrad.diagnosis import Precision, absolute_sums, as_user, diagnose, hidden_mistakes, locate
+from cnngrad.conv import Gradients, backward, forward
+from cnngrad.diagnosis import Precision, diagnose, hidden_mistakes, locate
 from cnngrad.differences import Differences, spread
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Expander, Expansion, Names, Number, Values
 from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
-from cnngrad.mistakes import Data, Guess
+from cnngrad.mistakes import Data
 
 __all__ = ["GradientReport", "Report", "Worst", "check", "evident_rounding"]
 
@@ -218,7 +218,7 @@ def check(
         grads = backward(x, w, dedo, **options)
         claims = {"dEdW": grads.dw, "dEdX": grads.dx} | ({"dEdb": grads.db} if b is not None else {})
     differences = Differences(layer, x, w, b, dedo, options, step)
-    grader = _Grader(layer, x, w, dedo, rtol, claimed)
+    grader = _Grader(layer, x, w, dedo, options, rtol, claimed)
     reports = {}
     for name, claim in claims.items():
         numeric = differences.gradient(name, None if progress is None else partial(progress, name))
@@ -240,17 +240,34 @@ def _identity(
     except CnngradError:
         # O itself is too large for its dtype, though its gradients are not.
         return None
-    wide = np.float64 if any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None) else object
-    sums = [(a.astype(wide) * g.astype(wide)).sum() for a, g in pairs if g is not None]
-    first, second, third = (int(s) if wide is object else float(s) for s in sums)
+    decimals = any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None)
+    first, second, third = (_inner(a, g, decimals) for a, g in pairs if g is not None)
     return first, second, third
+
+
+def _inner(first: Array, second: Array, decimals: bool) -> Number:
+    """sum(first * second), exact on integers."""
+    if decimals:
+        return float(np.vdot(first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)))
+    return int((first.astype(object) * second.astype(object)).sum())
 
 
 class _Grader:
     """Compares claimed gradients of one layer with their finite differences."""
 
-    def __init__(self, layer: Layer, x: Array, w: Array, dedo: Array, rtol: float | None, claimed: bool) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        x: Array,
+        w: Array,
+        dedo: Array,
+        options: Mapping[str, Any],
+        rtol: float | None,
+        claimed: bool,
+    ) -> None:
         self._layer, self._x, self._w, self._dedo = layer, x, w, dedo
+        self._options = options
+        self._sizes: Gradients | None = None
         self._rtol = rtol
         self._claimed = claimed
 
@@ -259,8 +276,10 @@ class _Grader:
             claim = claim.reshape(())
         precision, reason = self._precision(name, claim, numeric)
         data = self._data(name, numeric)
-        magnitude = absolute_sums(data, name)
-        sizes = as_user(self._layer, name, Guess(magnitude)).reshape(numeric.shape)
+        sizes = self._absolute_sums(name).reshape(numeric.shape)
+        magnitude = sizes.reshape(data.right[name].shape)
+        if self._layer.flip and name == "dEdW":
+            magnitude = np.flip(magnitude, data.spatial)
         if claim.shape != numeric.shape:
             found = diagnose(data, name, claim, magnitude, precision)
             shape = f"{name} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {name[3:]}."
@@ -300,6 +319,17 @@ class _Grader:
             hint=found.hint or f"No known mistake gives this: {located}.",
             expansion=self._expansion(name, index, numeric),
         )
+
+    def _absolute_sums(self, name: str) -> Array:
+        """For each element the sum of its terms' absolute values, the scale of rounding in any formula for it.
+
+        It is the gradient of the absolute values; of the tolerance it is the scale alone, and the numeric gradient has
+        no part of it.
+        """
+        if self._sizes is None:
+            sizes = (np.abs(a.astype(np.float64)) for a in (self._x, self._w, self._dedo))
+            self._sizes = backward(*sizes, **self._options)
+        return {"dEdW": self._sizes.dw, "dEdX": self._sizes.dx, "dEdb": self._sizes.db}[name]
 
     def _data(self, name: str, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
