@@ -43,6 +43,17 @@ def test_braces_and_environments_are_balanced(ending):
         assert text.count(r"\begin{") == text.count(r"\end{")
 
 
+def test_no_formula_of_markdown_is_longer_than_mathjax_takes():
+    layers = [
+        ("3x4x3", "2x2x2", "2x3x2", {"dims": 3}),
+        ("20x20", "3x3", "18x18", {}),
+        ("2x3x12x12", "4x3x3x3", "2x4x10x10", {}),
+    ]
+    for x, w, dedo, options in layers:
+        text = document(".md", cnngrad.derive(x, w, dedo, **options))
+        assert max(len(formula) for formula in text.split("```")[1::2]) < 5000
+
+
 def test_no_line_of_a_text_document_is_longer_than_80():
     for name in golden.NAMES:
         assert max(map(len, golden.made(name, ".txt").splitlines())) <= 80

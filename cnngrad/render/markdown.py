@@ -5,12 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Maths, Part, Section, Sentence
 from cnngrad.expansion import Partial, Symbol
-from cnngrad.render.tex import MathsWriter
+from cnngrad.render.tex import MOST_CHARACTERS, MathsWriter
 
 __all__ = ["markdown_document"]
-
-# So many expansions stand in one block of formulas: a page can break between blocks only.
-_PER_BLOCK = 16
 
 
 def markdown_document(derivation: Derivation, precision: int) -> str:
@@ -35,15 +32,24 @@ def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter
     elif isinstance(block, Formula):
         yield _fenced([block.maths.latex])
     elif isinstance(block, Expansions):
-        sums = list(writer.sums(block))
-        for k in range(0, len(sums), _PER_BLOCK):
-            lines = [line for lines in sums[k : k + _PER_BLOCK] for line in lines]
-            yield _fenced([r"\begin{aligned}", *_broken(lines), r"\end{aligned}"])
+        for part in _in_blocks([line for lines in writer.sums(block) for line in lines]):
+            yield _fenced([r"\begin{aligned}", *_broken(part), r"\end{aligned}"])
         if block.left_out:
             yield f"{block.left_out} more of {block.total} are not shown: `--limit {block.total}` shows all."
     else:
-        lines = writer.row(block)
-        yield _fenced(lines if len(lines) == 1 else [r"\begin{gathered}", *_broken(lines), r"\end{gathered}"])
+        for line in writer.row(block):
+            yield _fenced([line])
+
+
+def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The lines in blocks that MathJax takes."""
+    block: list[str] = []
+    for line in lines:
+        if block and sum(map(len, block)) + len(line) > MOST_CHARACTERS:
+            yield block
+            block = []
+        block.append(line)
+    yield block
 
 
 def _broken(lines: Sequence[str]) -> list[str]:

@@ -7,11 +7,13 @@ from cnngrad.derivation.blocks import Cell, Expansions, Fill, Form, Grid, GridRo
 from cnngrad.expansion import Expansion, Factor, Number, Partial, Symbol, Term
 from cnngrad.render.numbers import number
 
-__all__ = ["MathsWriter"]
+__all__ = ["MOST_CHARACTERS", "MathsWriter"]
 
 # The width of a line, in ems, and of what stands in it: roughly, for a page with 17 cm of text in 10 points.
 _LINE = 44.0
-_MOST_ROWS, _MOST_COLUMNS = 16, 14
+_MOST_ROWS, _MOST_COLUMNS = 10, 14
+# MathJax, which GitHub uses, takes no more than 5 kB in one formula.
+MOST_CHARACTERS = 4000
 
 _SIGNS = {
     "∗": "*",
@@ -68,7 +70,7 @@ class MathsWriter:
                 sign += f" {self._sign(item)}"
                 continue
             grid, width = self._grid(item)
-            if used + width > _LINE:
+            if used + width > _LINE or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
                 lines.append("")
                 used = 0.0
             lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
@@ -132,7 +134,8 @@ class MathsWriter:
         while True:
             rows = [[self._cell(cell) for cell in row] for row in grid.cut(_MOST_ROWS, columns)]
             width = sum(max(_width(text) for text in column) + 1 for column in zip(*rows, strict=True)) + 1
-            if width <= _LINE or columns == 1:
+            characters = sum(len(text) + 3 for row in rows for text in row)
+            if (width <= _LINE and characters <= MOST_CHARACTERS) or columns == 1:
                 break
             columns -= 1
         space = (
