@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
 from cnngrad.conv import Gradients, backward, forward
-from cnngrad.diagnosis import Precision, diagnose, hidden_mistakes, locate
+from cnngrad.diagnosis import Diagnosis, Precision, diagnose, hidden_mistakes, locate
 from cnngrad.differences import Differences, spread
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Expander, Expansion, Names, Number, Values
@@ -275,13 +275,9 @@ class _Grader:
         if claim.shape == (1,) and numeric.shape == ():
             claim = claim.reshape(())
         precision, reason = self._precision(name, claim, numeric)
-        data = self._data(name, numeric)
         sizes = self._absolute_sums(name).reshape(numeric.shape)
-        magnitude = sizes.reshape(data.right[name].shape)
-        if self._layer.flip and name == "dEdW":
-            magnitude = np.flip(magnitude, data.spatial)
         if claim.shape != numeric.shape:
-            found = diagnose(data, name, claim, magnitude, precision)
+            found = self._diagnose(name, claim, numeric, sizes, precision)
             shape = f"{name} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {name[3:]}."
             return GradientReport(
                 name, False, 0, None, None, None, "", self._claimed, found.mistake, found.also,
@@ -300,14 +296,14 @@ class _Grader:
             worst=Worst(self._element(name, index), index, numeric[index].item(), claim[index].item()),
             tolerance=reason,
             claimed=self._claimed,
-            hidden=hidden_mistakes(data, (name,)) if self._claimed else (),
+            hidden=hidden_mistakes(self._data(name, numeric), (name,)) if self._claimed else (),
             analytic=claim,
             numeric=numeric,
             wrong=wrong,
         )
         if report.passed:
             return report
-        found = diagnose(data, name, claim, magnitude, precision)
+        found = self._diagnose(name, claim, numeric, sizes, precision)
         if found.mistake is None and (error <= precision.loose(numeric, sizes)).all():
             note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
             return replace(report, passed=True, hint=f"It is {note}.")
@@ -320,6 +316,13 @@ class _Grader:
             expansion=self._expansion(name, index, numeric),
         )
 
+    def _diagnose(self, name: str, claim: Array, numeric: Array, sizes: Array, precision: Precision) -> Diagnosis:
+        data = self._data(name, numeric)
+        magnitude = sizes.reshape(data.right[name].shape)
+        if self._layer.flip and name == "dEdW":
+            magnitude = np.flip(magnitude, data.spatial)
+        return diagnose(data, name, claim, magnitude, precision)
+
     def _absolute_sums(self, name: str) -> Array:
         """For each element the sum of its terms' absolute values, the scale of rounding in any formula for it.
 
@@ -327,8 +330,12 @@ class _Grader:
         no part of it.
         """
         if self._sizes is None:
-            sizes = (np.abs(a.astype(np.float64)) for a in (self._x, self._w, self._dedo))
-            self._sizes = backward(*sizes, **self._options)
+            given = (self._x, self._w, self._dedo)
+            wide = np.float32 if all(a.dtype in (np.float16, np.float32) for a in given) else np.float64
+            try:
+                self._sizes = backward(*(np.abs(a.astype(wide, copy=False)) for a in given), **self._options)
+            except CnngradError:
+                self._sizes = backward(*(np.abs(a.astype(np.float64)) for a in given), **self._options)
         return {"dEdW": self._sizes.dw, "dEdX": self._sizes.dx, "dEdb": self._sizes.db}[name]
 
     def _data(self, name: str, numeric: Array) -> Data:
@@ -390,6 +397,8 @@ class _Grader:
         return Precision(fraction, max(unit, tiny), digits, worst=worst), reason
 
 
+# Elements that are compared at a time.
+_BLOCK = 2**18
 # Terms of the worst element that are written out.
 _MOST_TERMS = 64
 # Elements that are looked at to see to how many significant digits a claim is rounded.
@@ -446,8 +455,14 @@ def _worst(error: Array, tolerance: Array) -> tuple[int, ...]:
 
 
 def _relative(error: Array, claim: Array, numeric: Array) -> float:
-    size = np.maximum(np.abs(claim.astype(np.float64)), np.abs(numeric.astype(np.float64)))
-    return float(np.divide(error, size, out=np.zeros(error.shape), where=size > 0).max())
+    """The largest |analytic - numeric| / max(|analytic|, |numeric|), block by block to save memory."""
+    largest = 0.0
+    flat = [a.reshape(-1) for a in (error, claim, numeric)]
+    for first in range(0, error.size, _BLOCK):
+        off, left, right = (a[first : first + _BLOCK].astype(np.float64) for a in flat)
+        size = np.maximum(np.abs(left), np.abs(right))
+        largest = max(largest, float(np.divide(off, size, out=np.zeros(off.shape), where=size > 0).max()))
+    return largest
 
 
 def _pseudo_random(layer: Layer, dtype: Any) -> Array:

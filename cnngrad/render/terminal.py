@@ -112,7 +112,7 @@ class Painter:
         if isinstance(block, Sentence):
             return self._parts(block.parts)
         if isinstance(block, Formula):
-            return Padding(Text(block.maths.plain), (0, 0, 0, 4))
+            return Padding(_coloured(block.maths.plain), (0, 0, 0, 4))
         if isinstance(block, Hint):
             return Text(block.text, style=_ZERO)
         if isinstance(block, Expansions):
@@ -183,6 +183,14 @@ class Painter:
         )
 
 
+def _coloured(formula: str) -> Text:
+    """A rule with its letters in the colours of their tensors: o(i, j), w[f,c](u, v), ∂E/∂x(h, l)."""
+    text = Text(formula)
+    for tensor, style in STYLES.items():
+        text.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
+    return text
+
+
 def _joined(parts: list[list[Text]]) -> list[list[Text]]:
     """The terms with a + behind each but the last."""
     flat = [term for part in parts for term in part]
@@ -241,7 +249,7 @@ class _Matrix:
             table.add_row(*row)
         lines: list[RenderableType] = [Text(grid.title, STYLES.get(grid.kind, "")), table]
         if any("…" in text.plain for column in texts for text in column):
-            lines.append(Text(f"({grid.height}×{grid.width})", _ZERO))
+            lines.append(Text(f"({grid.height}×{grid.width} in all)", _ZERO))
         return Group(*lines)
 
     def _columns(self, most: int) -> list[list[Text]]:
