@@ -57,7 +57,7 @@ class GradientReport:
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
         also: the ids of the other mistakes that explain it as well.
         hint: what the mistake is and how to mend it, or where the wrong elements are; empty where all is right.
-        hidden: the ids of the mistakes that this layer and data can't show.
+        hidden: for a right gradient of the user's, the ids of the mistakes that this layer and data can't show.
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
@@ -112,8 +112,8 @@ class Report:
         gradients: a report for each gradient, by name.
         layer: the layer.
         dedo: where dE/dO came from, in words.
-        identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; with the gradients
-            that were checked, and finite differences for those that were not.
+        identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; None where one of the
+            two gradients was not checked.
     """
 
     passed: bool
@@ -296,13 +296,13 @@ class _Grader:
             worst=Worst(self._element(name, index), index, numeric[index].item(), claim[index].item()),
             tolerance=reason,
             claimed=self._claimed,
-            hidden=hidden_mistakes(self._data(name, numeric), (name,)) if self._claimed else (),
             analytic=claim,
             numeric=numeric,
             wrong=wrong,
         )
         if report.passed:
-            return report
+            hidden = hidden_mistakes(self._data(name, claim, numeric), (name,)) if self._claimed else ()
+            return replace(report, hidden=hidden)
         found = self._diagnose(name, claim, numeric, sizes, precision)
         if found.mistake is None and (error <= precision.loose(numeric, sizes)).all():
             note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
@@ -317,7 +317,7 @@ class _Grader:
         )
 
     def _diagnose(self, name: str, claim: Array, numeric: Array, sizes: Array, precision: Precision) -> Diagnosis:
-        data = self._data(name, numeric)
+        data = self._data(name, claim, numeric)
         magnitude = sizes.reshape(data.right[name].shape)
         if self._layer.flip and name == "dEdW":
             magnitude = np.flip(magnitude, data.spatial)
@@ -338,7 +338,7 @@ class _Grader:
                 self._sizes = backward(*(np.abs(a.astype(np.float64)) for a in given), **self._options)
         return {"dEdW": self._sizes.dw, "dEdX": self._sizes.dx, "dEdb": self._sizes.db}[name]
 
-    def _data(self, name: str, numeric: Array) -> Data:
+    def _data(self, name: str, claim: Array, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
         layer = self._layer
         work = numeric.dtype
@@ -353,6 +353,7 @@ class _Grader:
             w.astype(work, copy=False),
             self._dedo.reshape(layer.canonical["O"]).astype(work, copy=False),
             {name: right},
+            claim.shape,
         )
 
     def _element(self, name: str, index: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ from cnngrad.geometry import make_layer
 from cnngrad.gradcheck import evident_rounding
 from cnngrad.hard import hard_problem
 from cnngrad.mistakes import CATALOGUE
+from cnngrad.render.checks import report_blocks
 from tests import buggy
 from tests.cases import Case, layers
 
@@ -382,3 +383,15 @@ def test_two_wrong_integers_the_worse_is_named():
 def test_a_gradient_of_yours_needs_the_dedo_it_was_computed_with():
     with pytest.raises(cnngrad.CnngradError, match="dEdO is missing: a gradient of yours"):
         cnngrad.check([[1, 2]], [[1]], dx=[[1, 1]])
+
+
+@given(layers(), st.integers(0, 2**16), st.sampled_from([np.int64, np.float64, np.float32]), st.data())
+@settings(max_examples=60)
+def test_any_claim_gets_a_report(case, seed, dtype, data):
+    x, w, b, dedo = case.data(seed, dtype)
+    name = data.draw(st.sampled_from(["dw", "dx", "db"]))
+    shape = data.draw(st.lists(st.integers(0, 3), max_size=5))
+    report = cnngrad.check(x, w, dedo, b=b, **case.options, **{name: np.ones(shape, dtype)})
+    assert json.dumps(report.as_json())
+    for renderable in report_blocks(report, 6):
+        assert renderable is not None

@@ -36,7 +36,7 @@ def _x_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Gues
     """DX scattered in other steps: in X's shape, and in the shape that such steps give."""
     yield Guess(data.scatter(stride=stride, dilation=dilation), detail)
     size = _full_size(data, stride, dilation)
-    if size != data.layer.size and min(size) > 0:
+    if size != data.layer.size and data.may_be(size):
         yield Guess(data.scatter(stride=stride, dilation=dilation, size=size), detail)
 
 
@@ -45,7 +45,7 @@ def _w_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Gues
     yield Guess(data.gather(stride=stride, dilation=dilation), detail)
     sizes = zip(stride, dilation, data.layer.out, data.axes, strict=True)
     kernel = tuple((a.padded - s * (out - 1) - 1) // d + 1 for s, d, out, a in sizes)
-    if kernel != data.layer.kernel and min(kernel) > 0:
+    if kernel != data.layer.kernel and data.may_be(kernel):
         yield Guess(data.gather(stride=stride, dilation=dilation, kernel=kernel), detail)
 
 
@@ -227,9 +227,10 @@ def leftover_counted(data: Data) -> Guesses:
         more = with_values((0,) * data.layer.dims, axes, extra)
         if any(more):
             kernel = tuple(k + e for k, e in zip(data.layer.kernel, more, strict=True))
-            larger = data.gather(kernel=kernel)
-            yield Guess(larger, "a row more for each position left over")
-            yield Guess(larger[at(..., *(slice(e, None) for e in more))], "the last rows instead of the first")
+            if data.may_be(kernel):
+                yield Guess(data.gather(kernel=kernel), "a row more for each position left over")
+            before = tuple(p - e * d for p, e, d in zip(data.before, more, data.dilation, strict=True))
+            yield Guess(data.gather(before=before), "the last rows instead of the first")
     if data.layer.dims and any(data.leftover):
         last = data.right["dEdW"].copy()
         beyond = data.gather(kernel=tuple(k + 1 for k in data.layer.kernel))

@@ -45,6 +45,7 @@ class Data:
         w: W, shape (F, C/g, *K), rotated where the layer has flip.
         dedo: dE/dO, shape (N, F, *S_out).
         right: the right gradients `"dEdW"` (not rotated back), `"dEdX"`, `"dEdb"` in canonical shape.
+        claimed: the shape of the gradient to explain; guesses of other shapes that are costly to make are left out.
     """
 
     layer: Layer
@@ -52,6 +53,11 @@ class Data:
     w: Array
     dedo: Array
     right: dict[str, Array]
+    claimed: Shape = ()
+
+    def may_be(self, spatial: Shape) -> bool:
+        """Whether the gradient to explain has this spatial shape, and holds any number."""
+        return min(spatial) > 0 and self.claimed[len(self.claimed) - len(spatial) :] == spatial
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -113,7 +119,7 @@ class Data:
                     dx[at(..., *ins)] = part
                 else:
                     dx[at(..., *ins)] += part
-        return dx.reshape(len(dedo), -1, *size)
+        return dx.reshape(len(dedo), layer.groups * w.shape[1], *size)
 
     def gather(
         self,
@@ -159,6 +165,10 @@ class Data:
 
 def _by_channel(outputs: Array, w: Array) -> Array:
     """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …)."""
+    if outputs.shape[2] == 1:
+        # One filter a group: nothing is to be added up, and nothing copied.
+        only: Array = outputs * w.reshape(1, w.shape[0], w.shape[2], *(1,) * (outputs.ndim - 3))
+        return only
     flat = outputs.reshape(*outputs.shape[:3], -1)
     result: Array = np.matmul(w.swapaxes(1, 2), flat)
     return result.reshape(*result.shape[:3], *outputs.shape[3:])

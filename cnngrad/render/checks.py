@@ -33,6 +33,12 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
     for gradient in report.gradients.values():
         if gradient.tolerance:
             yield Text(f"{_title(gradient)}: tolerance {gradient.tolerance}")
+        if gradient.worst is not None and gradient.max_abs_error:
+            analytic, numeric = apart(gradient.worst.analytic, gradient.worst.numeric, precision)
+            where = f"{_spoken(gradient.worst.element)}, index {list(gradient.worst.index)} from 0"
+            yield Text(f"{_title(gradient)}: furthest apart at {where}: {analytic} and by differences {numeric}")
+        if gradient.passed and gradient.hint:
+            yield Text(f"{_title(gradient)}: {gradient.hint}")
     if report.identity is not None:
         sums = " = ".join(number(value, precision) for value in report.identity)
         yield Text(
