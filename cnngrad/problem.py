@@ -268,8 +268,10 @@ def _load_npy(where: str, source: str | io.BytesIO) -> Array:
                 f"{where} is truncated: its header promises {promised} bytes of numbers, {there} are there"
             )
         if isinstance(source, str) and promised:
-            return np.load(source, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-        return np.load(source, allow_pickle=False)  # type: ignore[no-any-return]
+            mapped: Array = np.load(source, mmap_mode="r", allow_pickle=False)
+            return mapped
+        array: Array = np.load(source, allow_pickle=False)
+        return array
     except (ValueError, EOFError, SyntaxError) as error:
         if isinstance(error, CnngradError):
             raise
