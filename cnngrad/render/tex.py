@@ -102,7 +102,7 @@ class MathsWriter:
         for part in parts:
             used = _LINE
             for term in part:
-                if used + _width(term) + 1.2 > _LINE - 5:
+                if used + _width(term) + 1.2 > _LINE - 8:
                     lines.append(term)
                     used = 0
                 else:
@@ -158,7 +158,7 @@ class MathsWriter:
 
 def _append(lines: list[str], note: str) -> None:
     """A note behind the last line, or below it where it would not fit."""
-    if _width(lines[-1]) + _width(note) > _LINE - 5:
+    if _width(lines[-1]) + _width(note) > _LINE - 8:
         lines.append(rf"&\phantom{{=}}\ {note}")
     else:
         lines[-1] += note
