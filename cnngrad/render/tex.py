@@ -188,7 +188,7 @@ _COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
 def _width(latex: str) -> float:
     """About how many ems a formula takes: fractions by their wider half, indices small and above each other."""
     latex = _COLOUR.sub("", latex)
-    fractions = [max(_width(part) for part in parts) * 0.9 for parts in _FRACTION.findall(latex)]
+    fractions = [max(_width(part) for part in parts) * 1.1 for parts in _FRACTION.findall(latex)]
     latex = _FRACTION.sub("", latex)
     scripts = [0.37 * max(map(len, parts)) for parts in _SCRIPTS.findall(latex)]
     latex = _SCRIPTS.sub("", latex)
