@@ -12,7 +12,7 @@ from cnngrad.differences import spread
 from cnngrad.geometry import Layer
 from cnngrad.mistakes import CATALOGUE, Data, Guess, Mistake
 
-__all__ = ["Diagnosis", "Precision", "absolute_sums", "as_user", "counts", "diagnose", "hidden_mistakes", "locate"]
+__all__ = ["Diagnosis", "Precision", "as_user", "counts", "diagnose", "hidden_mistakes", "locate"]
 
 Shape = tuple[int, ...]
 
@@ -141,19 +141,14 @@ def _reproduced(
     return None
 
 
-def absolute_sums(data: Data, name: str) -> Array:
-    """For each element of a gradient the sum of its terms' absolute values, the scale of rounding in any formula."""
-    x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
-    if name == "dEdb":
-        sums: Array = dedo.sum(axis=(0, *data.spatial))
-        return sums
-    return data.scatter(w, dedo) if name == "dEdX" else data.gather(x, dedo)
-
-
 def _sizes(data: Data, name: str) -> Data:
     """The same layer with absolute values, so that a mistake's sums become sums of absolute terms."""
     x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
-    return replace(data, x=x, w=w, dedo=dedo, right={name: absolute_sums(data, name)})
+    if name == "dEdb":
+        right = dedo.sum(axis=(0, *data.spatial))
+    else:
+        right = data.scatter(w, dedo) if name == "dEdX" else data.gather(x, dedo)
+    return replace(data, x=x, w=w, dedo=dedo, right={name: right})
 
 
 def as_user(layer: Layer, name: str, guess: Guess) -> Array:

@@ -5,6 +5,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
+from cnngrad.arrays import Array
 from cnngrad.mistakes.sums import Data, Guess, Guesses, at, on_axes, turned
 
 __all__ = [
@@ -123,14 +124,18 @@ def channels_swapped_x(data: Data) -> Guesses:
         yield Guess(moved, "channels last")
 
 
+def _interleaved(count: int, groups: int) -> Array:
+    """Filters or channels in the order that number k belonging to group k mod g gives."""
+    return np.arange(count).reshape(-1, groups).T.ravel()
+
+
 def groups_mixed_x(data: Data) -> Guesses:
     """Filters and channels are assigned to the wrong groups, or all to all."""
     layer = data.layer
     if layer.groups == 1:
         return
-    g, reads, filters = layer.groups, layer.group_channels, layer.group_filters
-    interleaved_f = np.arange(layer.filters).reshape(filters, g).T.ravel()
-    interleaved_c = np.arange(layer.channels).reshape(reads, g).T.ravel()
+    g, reads = layer.groups, layer.group_channels
+    interleaved_f, interleaved_c = (_interleaved(count, g) for count in (layer.filters, layer.channels))
     by_filter = data.scatter(data.w[interleaved_f], data.dedo[:, interleaved_f])
     yield Guess(by_filter, "filter f belongs to group f mod g")
     back = np.argsort(interleaved_c)
@@ -153,9 +158,8 @@ def groups_mixed_w(data: Data) -> Guesses:
     layer = data.layer
     if layer.groups == 1:
         return
-    g, reads, filters = layer.groups, layer.group_channels, layer.group_filters
-    interleaved_f = np.arange(layer.filters).reshape(filters, g).T.ravel()
-    interleaved_c = np.arange(layer.channels).reshape(reads, g).T.ravel()
+    g, reads = layer.groups, layer.group_channels
+    interleaved_f, interleaved_c = (_interleaved(count, g) for count in (layer.filters, layer.channels))
     by_filter = data.gather(dedo=data.dedo[:, interleaved_f])[np.argsort(interleaved_f)]
     yield Guess(by_filter, "filter f belongs to group f mod g")
     yield Guess(data.gather(data.x[:, interleaved_c]), "channel c belongs to group c mod g")

@@ -3,8 +3,7 @@ r"""A derivation as a LaTeX article that compiles with pdflatex and the packages
 import re
 from collections.abc import Iterator, Sequence
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Maths, Part, Section, Sentence
-from cnngrad.expansion import Partial, Symbol
+from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Part, Section, Sentence
 from cnngrad.render.tex import MathsWriter
 
 __all__ = ["latex_document"]
@@ -67,17 +66,7 @@ def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter
 
 
 def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:
-    return "".join(_part(part, writer) for part in parts)
-
-
-def _part(part: Part, writer: MathsWriter) -> str:
-    if isinstance(part, Symbol):
-        return f"${writer.symbol(part)}$"
-    if isinstance(part, int | float):
-        return f"${writer.number(part)}$"
-    if isinstance(part, Partial):
-        return f"${writer.partial(part)}$"
-    return f"${part.latex}$" if isinstance(part, Maths) else _text(part)
+    return "".join(_text(part) if isinstance(part, str) else f"${writer.inline(part)}$" for part in parts)
 
 
 def _text(text: str) -> str:

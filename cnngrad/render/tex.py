@@ -3,7 +3,7 @@ r"""LaTeX mathematics for documents: symbols, sums and matrices, for a whole art
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from cnngrad.derivation.blocks import Cell, Expansions, Fill, Form, Grid, GridRow
+from cnngrad.derivation.blocks import Cell, Expansions, Fill, Form, Grid, GridRow, Maths
 from cnngrad.expansion import Expansion, Factor, Number, Partial, Symbol, Term
 from cnngrad.render.numbers import number
 
@@ -45,6 +45,14 @@ class MathsWriter:
     def partial(self, partial: Partial) -> str:
         r"""\frac{\partial o_{11}}{\partial w_{11}}."""
         return rf"\frac{{\partial {_element(partial.of)}}}{{\partial {_element(partial.by)}}}"
+
+    def inline(self, part: Symbol | Partial | Maths | Number) -> str:
+        """A symbol, formula or number in running text, without the signs around it."""
+        if isinstance(part, Symbol):
+            return self.symbol(part)
+        if isinstance(part, Partial):
+            return self.partial(part)
+        return part.latex if isinstance(part, Maths) else self.number(part)
 
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """For each expansion its lines, with & before the first sign: to stand in an `align` or `aligned`."""
