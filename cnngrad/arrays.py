@@ -24,6 +24,7 @@ __all__ = [
     "common_dtype",
     "exact_dtype",
     "from_lists",
+    "is_finite",
     "largest_magnitude",
     "working_dtype",
 ]
@@ -34,6 +35,8 @@ DType = np.dtype[Any]
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
 _FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+# Elements to look at together, so that a large array needs little memory beside it.
+_PART = 2**20
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
@@ -140,7 +143,7 @@ def _check_number(place: str, value: Any) -> None:
 
 def check_finite(name: str, array: Array) -> None:
     """Raise a CnngradError that names the first NaN or infinite element of `array`."""
-    if array.dtype.kind == "f" and not _surely_finite(array):
+    if array.dtype.kind == "f" and not is_finite(array):
         for index in np.argwhere(~np.isfinite(array))[:1]:
             place = at(name, index.tolist())
             raise CnngradError(f"{place} is {array[tuple(index)]}: every number must be finite")
@@ -190,7 +193,7 @@ def largest_magnitude(array: Array) -> int:
 
 def check_result(name: str, array: Array) -> None:
     """Raise a CnngradError where finite inputs gave a result too large for its dtype."""
-    if array.dtype.kind == "f" and not _surely_finite(array):
+    if array.dtype.kind == "f" and not is_finite(array):
         for index in np.argwhere(~np.isfinite(array))[:1]:
             raise CnngradError(
                 f"{at(name, index.tolist())} is too large for {array.dtype}: use smaller numbers"
@@ -198,8 +201,10 @@ def check_result(name: str, array: Array) -> None:
             )
 
 
-def _surely_finite(array: Array) -> bool:
+def is_finite(array: Array) -> bool:
     """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
     flat = array.ravel(order="K") if array.flags.forc else array.ravel()
     # BLAS raises no warning where the product of large elements overflows.
-    return math.isfinite(np.vdot(flat, flat)) or bool(np.isfinite(array).all())
+    if math.isfinite(np.vdot(flat, flat)):
+        return True
+    return all(np.isfinite(flat[first : first + _PART]).all() for first in range(0, flat.size, _PART))

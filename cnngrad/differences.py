@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, check_result, common_dtype
-from cnngrad.conv import exact_gradient_dtype, forward
+from cnngrad.conv import Forward
+from cnngrad.conv.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer
 
@@ -109,7 +110,8 @@ class Differences:
         return plus
 
     def _forward(self, arrays: dict[str, Array]) -> Array:
-        o = forward(arrays["X"], arrays["W"], arrays.get("b"), **self._options)
+        # Not rounded as part of a larger sum: each difference is compared with what its own terms allow.
+        o = Forward(arrays["X"], arrays["W"], arrays.get("b"), **self._options).output(rounded=False)
         return o.reshape(self._layer.canonical["O"])
 
 

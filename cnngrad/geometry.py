@@ -8,14 +8,25 @@ and nowhere else. All positions count from 0; names shown to people count from 1
 import operator
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from math import prod
+from math import gcd, prod
 from typing import Any, SupportsIndex
 
 from cnngrad.errors import CnngradError
 
-__all__ = ["Axis", "Layer", "Padding", "PerAxis", "Shape", "indices", "make_layer", "parse_shape", "shapes_table"]
+__all__ = [
+    "Axis",
+    "Layer",
+    "Padding",
+    "PerAxis",
+    "Phase",
+    "Shape",
+    "indices",
+    "make_layer",
+    "parse_shape",
+    "shapes_table",
+]
 
 PerAxis = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
@@ -164,6 +175,35 @@ class Axis:
                 segments.append((h, first, stop))
         return segments
 
+    @property
+    def phases(self) -> list["Phase"]:
+        """The way back from O to the input, as one window sliding with stride 1 over O for each phase of the stride.
+
+        Input positions h, h + s, h + 2s, ... are read through the same filter elements, those a stride apart, and so
+        each of these phases is a convolution of its own, without the zeros between the elements of dE/dO. Input
+        positions that are in no phase are read by no output.
+
+        >>> [(phase.inputs, phase.taps) for phase in Axis(size=4, kernel=3, stride=2, before=1).phases]
+        [(slice(1, 4, 2), slice(0, 3, 2)), (slice(0, 4, 2), slice(1, 3, 2))]
+        """
+        found = []
+        common = gcd(self.stride, self.dilation)
+        apart, dilation = self.stride // common, self.dilation // common
+        for u in range(min(apart, self.kernel)):
+            first = self.position(0, u) % self.stride
+            if first >= self.size:
+                continue
+            taps = slice(u, self.kernel, apart)
+            kernel = len(range(self.kernel)[taps])
+            inputs = slice(first, self.size, self.stride)
+            # Input `first` is read by this output through the first tap, and by those before it through the next.
+            start = (first - self.position(0, u)) // self.stride
+            reach = dilation * (kernel - 1)
+            before = -start if self.flip else reach - start
+            after = len(range(self.size)[inputs]) + reach - before - self.out
+            found.append(Phase(inputs, taps, Axis(self.out, kernel, 1, dilation, before, after, not self.flip)))
+        return found
+
     @cached_property
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
@@ -171,6 +211,23 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """One phase of a stride: see `Axis.phases`.
+
+    Attributes:
+        inputs: the input positions of this phase.
+        taps: the filter elements that they are read through.
+        axis: the window's axis over O: `axis.position(j, m)` is the output that reads input j of this phase through
+            tap m. Where it begins behind O's first output or ends before its last, its padding is negative.
+    """
+
+    inputs: slice
+    taps: slice
+    axis: Axis
+
+
+# Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A convolution layer's sizes, and the layout in which its user writes the arrays.
 
@@ -203,6 +260,13 @@ class Layer:
     def flip(self) -> bool:
         """Whether W is rotated before it slides."""
         return self.axes[0].flip
+
+    @cached_property
+    def unflipped(self) -> "Layer":
+        """The layer that computes the same without `flip`, once W is rotated by 180 degrees."""
+        if not self.flip:
+            return self
+        return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes))
 
     @cached_property
     def size(self) -> Shape:

@@ -1,0 +1,245 @@
+"""The numbers of a convolution layer: O, dE/dW, dE/dX and dE/db.
+
+The letters mean the same in every formula: n sample, f filter, c channel, i output position, u filter position,
+s stride, d dilation, p padding; x is 0 outside the input.
+
+What is computed is written here; how, by which way for which shape, is the plan's.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from cnngrad.arrays import (
+    Array,
+    DType,
+    as_tensor,
+    check_result,
+    common_dtype,
+    is_finite,
+    working_dtype,
+)
+from cnngrad.conv import plan
+from cnngrad.conv.exact import exact_gradient_dtype, exact_output_dtype
+from cnngrad.geometry import Layer, Padding, PerAxis, Shape, make_layer
+
+__all__ = ["Backward", "Forward", "Gradients", "Progress", "backward", "forward"]
+
+# Called after each step with the number of steps done and of all steps.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """The gradients of the error E with respect to one layer's arrays, each in that array's shape and layout.
+
+    Attributes:
+        dw: dE/dW, shape of W.
+        dx: dE/dX, shape of X.
+        db: dE/db, one number per filter: shape (F,), or () for one filter without a filter axis.
+    """
+
+    dw: Array
+    dx: Array
+    db: Array
+
+
+def forward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    b: npt.ArrayLike | None = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+) -> Array:
+    """The layer's output O.
+
+    o[n,f,i] = b[f] + sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p]
+
+    Args:
+        x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
+        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K).
+        b: the bias, shape (F,), or a single number for one filter.
+        stride: s, one integer or one per axis.
+        padding: p, one integer, one per axis, a (before, after) pair per axis, `"valid"`, `"same"`,
+            `"same-lower"` or `"full"`.
+        dilation: d, one integer or one per axis; 1 = none.
+        groups: g, as in PyTorch and ONNX.
+        flip: True for true convolution (SciPy, MATLAB): W is rotated by 180 degrees before it slides.
+        dims: the number of spatial axes, where the shapes don't tell (see README's table).
+
+    Returns:
+        O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
+        float among the inputs (float16 is computed in float32).
+
+    Raises:
+        CnngradError: shapes, options or numbers that don't make a layer, or integer sums beyond int64.
+
+    Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch.
+
+    >>> forward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]])
+    array([[37, 47],
+           [67, 77]])
+    """
+    return Forward(
+        x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims
+    ).output()
+
+
+def backward(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    dedo: npt.ArrayLike,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+) -> Gradients:
+    """The gradients dE/dW, dE/dX and dE/db of the layer that `forward` computes.
+
+    dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c, s*i + d*u - p]
+    dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u]   where s*i + d*u - p = h
+    dE/db[f]     = sum over n,i of dE/do[n,f,i]
+
+    Args:
+        x: X, as for `forward`.
+        w: W, as for `forward`.
+        dedo: dE/dO, the gradient of the error with respect to the layer's output, shape of O.
+        stride: as for `forward`, and so the other options.
+        padding: see `forward`.
+        dilation: see `forward`.
+        groups: see `forward`.
+        flip: see `forward`.
+        dims: see `forward`.
+
+    Returns:
+        The gradients `dw`, `dx` and `db`, each in the layout of its array; dtypes as for `forward`.
+
+    Raises:
+        CnngradError: as for `forward`, and where dE/dO has not O's shape.
+
+    Source: the notes *Back Prop in CNN*, with the slips listed in README put right.
+
+    >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]])
+    >>> grads.dw
+    array([[37, 47],
+           [67, 77]])
+    >>> grads.dx
+    array([[ 1,  4,  4],
+           [ 6, 20, 16],
+           [ 9, 24, 16]])
+    >>> int(grads.db)
+    10
+    """
+    task = Backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    return Gradients(task.gradient("dEdW"), task.gradient("dEdX"), task.gradient("dEdb"))
+
+
+class Forward:
+    """One layer's O, still to be computed: its dtype and size are known, and where it goes can be chosen."""
+
+    def __init__(self, x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike | None = None, **options: Any) -> None:
+        """The layer of these arrays and options; arguments and errors as for `forward`."""
+        self._x, self._w = as_tensor("X", x), as_tensor("W", w)
+        self._b = None if b is None else as_tensor("b", b)
+        self.layer = make_layer(self._x.shape, self._w.shape, **options)
+        if self._b is not None:
+            self.layer.check_bias(self._b.shape)
+        self.dtype = common_dtype(self._x, self._w, self._b)
+        self._work = working_dtype(self.dtype)
+        if self.dtype.kind == "i":
+            self._work = exact_output_dtype(self.layer, self._x, self._w, self._b)
+
+    def output(self, out: Array | None = None, progress: Progress | None = None, *, rounded: bool = True) -> Array:
+        """O in the user's layout.
+
+        Args:
+            out: where to write it, a C-contiguous array of O's shape and dtype; new memory where None.
+            progress: called with the positions of O that are done, and with all.
+            rounded: False keeps every output as precise as its own terms are: no transforms.
+
+        Raises:
+            CnngradError: O is too large for its dtype.
+        """
+        layer = self.layer
+        o = _given_or_new(out, layer.canonical["O"], self.dtype)
+        w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
+        b = None if self._b is None else self._b.astype(self._work, copy=False).reshape(-1)
+        rounded = rounded and self.dtype.kind == "f"
+        _work_through(plan.output(layer, self._x.reshape(layer.canonical["X"]), w, b, o, rounded), layer, progress)
+        if rounded and plan.is_transformed(layer) and not is_finite(o):
+            # The transform's sums are larger than O's own.
+            return self.output(out, progress, rounded=False)
+        o = o.reshape(layer.shapes["O"])
+        check_result("O", o)
+        return o
+
+
+class Backward:
+    """One layer's gradients, still to be computed, each by itself: their dtype and sizes are known."""
+
+    def __init__(self, x: npt.ArrayLike, w: npt.ArrayLike, dedo: npt.ArrayLike, **options: Any) -> None:
+        """The layer of these arrays and options; arguments and errors as for `backward`."""
+        self._x, self._w, self._dedo = as_tensor("X", x), as_tensor("W", w), as_tensor("dEdO", dedo)
+        self.layer = make_layer(self._x.shape, self._w.shape, **options)
+        self.layer.check_dedo(self._dedo.shape)
+        self.dtype = common_dtype(self._x, self._w, self._dedo)
+        self._work = working_dtype(self.dtype)
+        if self.dtype.kind == "i":
+            self._work = exact_gradient_dtype(self.layer, self._x, self._w, self._dedo)
+
+    def gradient(self, name: str, out: Array | None = None, progress: Progress | None = None) -> Array:
+        """One gradient in the user's layout.
+
+        Args:
+            name: `"dEdW"`, `"dEdX"` or `"dEdb"`.
+            out: where to write it, a C-contiguous array of its shape and dtype; new memory where None.
+            progress: called with the positions of O that are done, and with all.
+
+        Raises:
+            CnngradError: the gradient is too large for its dtype.
+        """
+        layer = self.layer
+        array = name.removeprefix("dEd")
+        found = _given_or_new(out, layer.canonical[array], self.dtype)
+        dedo = self._dedo.reshape(layer.canonical["O"])
+        if array == "X":
+            w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
+            _work_through(plan.input_gradient(layer, w, dedo, found), layer, progress)
+        elif array == "W":
+            x = self._x.reshape(layer.canonical["X"])
+            total = found if found.dtype == self._work else np.empty(found.shape, self._work)
+            _work_through(plan.filter_gradient(layer, x, dedo, total), layer, progress)
+            if total is not found:
+                found[...] = total
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                found[...] = dedo.sum(axis=(0, *range(2, dedo.ndim)), dtype=self._work)
+        found = found.reshape(layer.shapes[array])
+        check_result(name, found)
+        return found
+
+
+def _given_or_new(out: Array | None, shape: Shape, dtype: DType) -> Array:
+    return np.empty(shape, dtype) if out is None else out.reshape(shape)
+
+
+def _work_through(parts: Iterator[int], layer: Layer, progress: Progress | None) -> None:
+    """Do all the work of the plan, which tells how many positions of O are done."""
+    done, whole = 0, layer.batch * prod(layer.out)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for positions in parts:
+            done += positions
+            if progress is not None:
+                progress(min(done, whole), whole)

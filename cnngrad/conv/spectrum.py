@@ -1,0 +1,100 @@
+"""Spectra: a large filter by the fast Fourier transform, which turns the sums over windows into products.
+
+With ^ a transform that is long enough for a block of X and the filter's span, and * the complex conjugate,
+
+    O^ = sum over c of X_c^ W_fc^*
+
+Blocks overlap by the filter's span less one (overlap-save: Oppenheim and Schafer, Discrete-Time Signal Processing).
+Every output is rounded by about the same, some 1e-15 of the largest term, however small its own terms are. float32
+goes through float64, where the transform's rounding is too small to be seen; in float32 it passes 1e-6 of the largest
+term at 15x15.
+"""
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.conv.tiles import Tile, slab, tiles
+from cnngrad.geometry import Axis, Layer
+
+__all__ = ["block", "fits", "output"]
+
+# A block's transform is at least so long on each axis, or four times the filter.
+_SHORTEST = 512
+# Numbers in the spectra of all filters and of one block.
+_MOST_NUMBERS = 2**21
+
+
+def fits(layer: Layer) -> bool:
+    """Whether spectra are a way for this layer."""
+    spectra = layer.filters * layer.group_channels + layer.channels + 1
+    return all(axis.stride == 1 for axis in layer.axes) and block(layer) // 2 * spectra <= _MOST_NUMBERS
+
+
+def block(layer: Layer) -> int:
+    """The numbers that one transform takes, for at most so many outputs."""
+    return prod(_length(axis) for axis in layer.axes)
+
+
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Tile]:
+    """Write O, block by block; arguments as for columns."""
+    lengths = tuple(_length(axis) for axis in layer.axes)
+    spread = np.zeros((*w.shape[:2], *(axis.span for axis in layer.axes)))
+    taps: tuple[Any, ...] = (..., *(slice(None, None, axis.dilation) for axis in layer.axes))
+    spread[taps] = w
+    filters = np.conj(_spectrum(spread.reshape(-1, *spread.shape[2:]), lengths))
+    filters = filters.reshape(layer.groups, layer.group_filters, layer.group_channels, *filters.shape[1:])
+    counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
+    for tile in tiles(layer, 1, layer.channels, counts):
+        spectra = _spectrum(slab(x, tile, np.dtype(np.float64))[0], lengths)
+        spectra = spectra.reshape(layer.groups, layer.group_channels, *spectra.shape[1:])
+        target = tile.of(o)[0].reshape(layer.groups, layer.group_filters, *tile.shape[1:])
+        for group, filter_ in np.ndindex(filters.shape[:2]):
+            product = np.zeros(spectra.shape[2:], np.complex128)
+            for channel, own in zip(spectra[group], filters[group, filter_], strict=True):
+                product += channel * own
+            numbers = _inverse(product, lengths[-1], tile.shape[1:])
+            if b is not None:
+                numbers += b[group * layer.group_filters + filter_]
+            target[group, filter_] = numbers
+        yield tile
+
+
+def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
+    """The transforms of real blocks (m, *h), with zeros behind them up to `lengths`."""
+    spectrum = np.zeros((len(blocks), *lengths[:-1], lengths[-1] // 2 + 1), np.complex128)
+    # Rows of zeros stay zeros.
+    filled = spectrum[(slice(None), *(slice(size) for size in blocks.shape[1:-1]))]
+    filled[...] = np.fft.rfft(blocks, lengths[-1])
+    for axis in range(1, spectrum.ndim - 1):
+        np.fft.fft(spectrum, axis=axis, out=spectrum)
+    return spectrum
+
+
+def _inverse(spectrum: Array, length: int, shape: tuple[int, ...]) -> Array:
+    """The first `shape` numbers of the inverse transform; writes over the spectrum."""
+    for axis in range(spectrum.ndim - 1):
+        np.fft.ifft(spectrum, axis=axis, out=spectrum)
+    wanted = spectrum[tuple(slice(size) for size in shape[:-1])]
+    numbers: Array = np.fft.irfft(wanted, length)[..., : shape[-1]]
+    return numbers
+
+
+def _length(axis: Axis) -> int:
+    """The transform's length: for the whole axis where it is short, with no prime factor above 5."""
+    length = axis.out + axis.span - 1
+    if length > 2 * _SHORTEST:
+        length = min(length, max(_SHORTEST, 4 * axis.span))
+    while not _is_smooth(length):
+        length += 1
+    return length
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
