@@ -34,9 +34,7 @@ DType = np.dtype[Any]
 
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
-_FLOATS = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
-# Elements to look at together, so that a large array needs little memory beside it.
-_PART = 2**20
+_FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
@@ -50,15 +48,19 @@ def as_tensor(name: str, value: npt.ArrayLike) -> Array:
     Raises:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
     """
-    array = _as_array(name, value)
-    dtype = array.dtype.newbyteorder("=")
+    array = value if type(value) is np.ndarray else _as_array(name, value)
+    dtype = array.dtype
+    if dtype in _FLOATS:
+        check_finite(name, array)
+        return array
+    dtype = dtype.newbyteorder("=")
     if dtype.kind in "iu":
         if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
             raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
         return array.astype(np.int64, copy=False)
     if dtype not in _FLOATS:
         raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
-    array = array.astype(dtype, copy=False)
+    array = array.astype(dtype)
     check_finite(name, array)
     return array
 
@@ -155,9 +157,11 @@ def at(name: str, index: Sequence[int]) -> str:
 
 
 def common_dtype(*arrays: Array | None) -> DType:
-    """The dtype of a result: the widest float among the arrays, int64 where all hold integers."""
-    floats = [a.dtype for a in arrays if a is not None and a.dtype.kind == "f"]
-    return np.result_type(*floats) if floats else np.dtype(np.int64)
+    """The dtype of a result of tensors: the widest float among them, int64 where all hold integers."""
+    dtypes = {a.dtype for a in arrays if a is not None}
+    if len(dtypes) == 1:
+        return dtypes.pop()
+    return np.result_type(*(dtype for dtype in dtypes if dtype.kind == "f"))
 
 
 def working_dtype(dtype: DType) -> DType:
@@ -203,8 +207,10 @@ def check_result(name: str, array: Array) -> None:
 
 def is_finite(array: Array) -> bool:
     """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
-    flat = array.ravel(order="K") if array.flags.forc else array.ravel()
-    # BLAS raises no warning where the product of large elements overflows.
-    if math.isfinite(np.vdot(flat, flat)):
-        return True
-    return all(np.isfinite(flat[first : first + _PART]).all() for first in range(0, flat.size, _PART))
+    if array.flags.forc and array.dtype != np.float16:
+        flat = array.ravel(order="K")
+        # BLAS raises no warning where the product of large elements overflows.
+        if math.isfinite(np.vdot(flat, flat)):
+            return True
+    # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
+    return math.isfinite(array.min()) and math.isfinite(array.max())

@@ -49,7 +49,7 @@ def fits(layer: Layer) -> bool:
     )
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Tile]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
     """Write O, tile by tile; arguments as for columns."""
     every = _tiles(layer)
     bands = {rows: _bands(layer, w, rows) for rows in {rows for tile in every for rows, _, _ in _strips(layer, tile)}}
@@ -72,10 +72,11 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
         if result is not target:
             target[...] = result
 
-    yield from each(compute, every)
+    for tile in each(compute, every):
+        yield tile.count
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[Tile]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
     """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
     # Axes (*taps but the row's, channel, row's tap), so that a tap of the other axes has one place.
     total = np.moveaxis(dw[:, 0], (0, -2), (-2, -1))
@@ -101,7 +102,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
             tile = every[next_one]
             total[..., tile.channels, :] += parts.pop(tile)
             next_one += 1
-        yield done
+        yield done.count
 
 
 def _tiles(layer: Layer) -> tuple[Tile, ...]:

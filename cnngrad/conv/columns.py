@@ -31,8 +31,8 @@ _FEWEST_POSITIONS = 64
 _LARGEST_SUM = 2**24
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Tile]:
-    """Write O, tile by tile; gives each tile when it is done.
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
+    """Write O, tile by tile; gives the number of positions that are done each time.
 
     Args:
         layer: the layer, not flipped.
@@ -46,17 +46,18 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
         memory = _Memory(w.dtype)
         for tile in _tiles(layer, w.dtype, _TILE):
             _store(layer, tile, o, rows, _columns(layer, tile, x, memory), b)
-            yield tile
+            yield tile.count
         return
 
     def compute(tile: Tile) -> None:
         _store(layer, tile, o, rows, _columns(layer, tile, x, _Memory(w.dtype)), b, _SMALL_PRODUCT // rows[0].size)
 
-    yield from each(compute, _tiles(layer, w.dtype, _TILE))
+    for tile in each(compute, _tiles(layer, w.dtype, _TILE)):
+        yield tile.count
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[Tile]:
-    """Add dE/dW to `dw`, tile by tile; gives each tile when it is done.
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+    """Add dE/dW to `dw`, tile by tile; gives the number of positions of O that are done each time.
 
     Args:
         layer: the layer, not flipped.
@@ -74,10 +75,10 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         part = np.matmul(_as_rows(layer, tile, dedo, dw.dtype), columns.swapaxes(1, 2))
         here = total[:, :, tile.channels] if layer.groups == 1 else total
         here += part.reshape(here.shape)
-        yield tile
+        yield tile.count
 
 
-def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[Tile]:
+def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[int]:
     """Add dE/dX to `dx`: each window of X receives W^T dE/do; where windows meet, the parts add up.
 
     Args:
@@ -97,7 +98,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[T
             here += parts[(slice(None), *tap)]
         target = dx[tile.inner]
         target += scattered[tile.outer].astype(dx.dtype, copy=False)
-        yield tile
+        yield tile.count
 
 
 class _Memory:

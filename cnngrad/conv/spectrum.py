@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.tiles import Tile, slab, tiles
+from cnngrad.conv.tiles import slab, tiles
 from cnngrad.geometry import Axis, Layer
 
 __all__ = ["block", "fits", "output"]
@@ -39,7 +39,7 @@ def block(layer: Layer) -> int:
     return prod(_length(axis) for axis in layer.axes)
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Tile]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
     """Write O, block by block; arguments as for columns."""
     lengths = tuple(_length(axis) for axis in layer.axes)
     spread = np.zeros((*w.shape[:2], *(axis.span for axis in layer.axes)))
@@ -60,7 +60,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
             if b is not None:
                 numbers += b[group * layer.group_filters + filter_]
             target[group, filter_] = numbers
-        yield tile
+        yield tile.count
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:

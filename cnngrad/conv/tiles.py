@@ -7,6 +7,7 @@ the layer's size. Layers here are canonical and never flipped: `Layer.unflipped`
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class Tile:
     inner: tuple[slice, ...]
     outer: tuple[slice, ...]
     padded: bool
+
+    @property
+    def count(self) -> int:
+        """The positions of O in it."""
+        return prod(self.shape)
 
     def of(self, outputs: Array) -> Array:
         """This tile of an array shaped like O: a view (n, f, *i)."""

@@ -1,0 +1,70 @@
+"""Gathering: for small layers, where calls cost more than numbers, one index picks the elements of all windows.
+
+The same columns as elsewhere, W C = O and dE/dO C^T = dE/dW, in as few calls as there can be: the places in X that
+the windows read depend on the layer alone, and are kept.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from cnngrad.arrays import Array
+from cnngrad.geometry import Layer
+
+__all__ = ["filter_gradient", "fits", "output"]
+
+# Elements of all windows; measured on an EPYC, gathering takes half the time of the other ways for 2**9 of them, and
+# the same for 2**14.
+_MOST_ELEMENTS = 2**12
+
+
+@lru_cache(maxsize=256)
+def fits(layer: Layer) -> bool:
+    """Whether a layer is small."""
+    return layer.batch * layer.channels * prod(layer.kernel) * prod(layer.out) <= _MOST_ELEMENTS
+
+
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
+    """Write O; arguments as for columns, but the layer may be flipped."""
+    result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), _columns(layer, x, w.dtype))
+    if b is not None:
+        result += b.reshape(layer.groups, -1, 1)
+    o[...] = result.reshape(o.shape)
+    yield layer.batch
+
+
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+    """Add dE/dW to `dw`; arguments as for columns, but the layer may be flipped."""
+    rows = dedo.astype(dw.dtype, copy=False).reshape(layer.batch, layer.groups, layer.group_filters, -1)
+    products = np.matmul(rows, _columns(layer, x, dw.dtype).swapaxes(2, 3))
+    dw += (products[0] if layer.batch == 1 else products.sum(axis=0)).reshape(dw.shape)
+    yield layer.batch
+
+
+def _columns(layer: Layer, x: Array, dtype: np.dtype) -> Array:
+    """The windows as columns: (n, g, C/g * K, positions)."""
+    places, padded = _places(layer)
+    flat = x.reshape(-1)
+    if padded:
+        flat = np.zeros(x.size + 1, x.dtype)
+        flat[:-1] = x.reshape(-1)
+    return flat.take(places).astype(dtype, copy=False)
+
+
+@lru_cache(maxsize=256)
+def _places(layer: Layer) -> tuple[npt.NDArray[np.intp], bool]:
+    """Where the columns' elements are in flat X, and whether some are padding: those are one place behind its end."""
+    places = np.arange(layer.batch * layer.channels).reshape(-1, *(1,) * (2 * layer.dims))
+    inside = np.ones(places.shape, bool)
+    for number, axis in enumerate(layer.axes):
+        here = np.array([[axis.position(i, u) for i in range(axis.out)] for u in range(axis.kernel)], np.intp)
+        shape = [1] * (1 + 2 * layer.dims)
+        shape[1 + number], shape[1 + layer.dims + number] = here.shape
+        places = places * axis.size + here.reshape(shape)
+        inside = inside & ((here >= 0) & (here < axis.size)).reshape(shape)
+    places = np.where(inside, places, layer.batch * layer.channels * prod(layer.size))
+    places = places.reshape(layer.batch, layer.groups, layer.group_channels * prod(layer.kernel), prod(layer.out))
+    return places, not bool(inside.all())
