@@ -6,11 +6,13 @@ float16 is computed in float32 and given back as float16.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cnngrad.blas import one_thread
 from cnngrad.errors import CnngradError
 
 __all__ = [
@@ -35,6 +37,8 @@ DType = np.dtype[Any]
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
 _FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
+# Elements that BLAS looks at in one thread anyway.
+_SMALL = 2**13
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
@@ -210,7 +214,8 @@ def is_finite(array: Array) -> bool:
     if array.flags.forc and array.dtype != np.float16:
         flat = array.ravel(order="K")
         # BLAS raises no warning where the product of large elements overflows.
-        if math.isfinite(np.vdot(flat, flat)):
-            return True
+        with one_thread() if flat.size > _SMALL else nullcontext():
+            if math.isfinite(np.vdot(flat, flat)):
+                return True
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
     return math.isfinite(array.min()) and math.isfinite(array.max())

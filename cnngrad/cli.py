@@ -5,12 +5,14 @@ NumPy, Rich and the library load inside the commands, so that `--help` and `--ve
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,13 +20,17 @@ from cnngrad import __version__
 from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
+    from cnngrad.arrays import Array, DType
     from cnngrad.derivation import Choice
     from cnngrad.derivation.blocks import Derivation
     from cnngrad.expansion import Values
-    from cnngrad.geometry import Layer
+    from cnngrad.geometry import Layer, Shape
     from cnngrad.problem import Problem, Reader
 
 __all__ = ["ExitCode", "app", "main"]
+
+# Called with what is computed, and with the number of steps done and of all steps.
+NamedProgress = Callable[[str, int, int], None]
 
 
 class ExitCode(IntEnum):
@@ -36,6 +42,7 @@ class ExitCode(IntEnum):
     CRASHED = 70  # a defect of cnngrad itself: EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130  # Ctrl-C, as shells report it
     PIPE_CLOSED = 141  # the reader of standard output went away, as shells report it
+    TERMINATED = 143  # SIGTERM, as shells report it
 
 
 class Gradient(StrEnum):
@@ -143,21 +150,23 @@ def forward_command(
     report: ReportOption = None,
 ) -> int:
     """Compute the output O of a layer from X and W."""
-    from cnngrad.conv import forward
+    from cnngrad.conv import Forward
     from cnngrad.derivation import forward_lesson
-    from cnngrad.expansion import Values
 
     asked = _Asked(explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report)
     # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
     task = replace(_read(problem, x, w, b, None, stride, padding, dilation, groups, flip, dims), dedo=None)
     layer = task.layer()
-    results: dict[str, Any] = {}
-    values = Values()
+    work = None
     if not task.in_symbols:
         arrays = task.arrays(layer)
-        results["O"] = forward(arrays["X"], arrays["W"], arrays.get("b"), **task.options())
-        values = Values.of(layer, arrays | results)
-    return _answer(asked, task, layer, values, results, lambda choice: forward_lesson(layer, values, choice), "o")
+        forward = Forward(arrays["X"], arrays["W"], arrays.get("b"), **task.options())
+        work = _Work(
+            arrays,
+            forward.planned,
+            lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
+        )
+    return _answer(asked, task, layer, work, lambda values, choice: forward_lesson(layer, values, choice), "o")
 
 
 @app.command("backward")
@@ -184,9 +193,8 @@ def backward_command(
     report: ReportOption = None,
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    from cnngrad.conv import backward
+    from cnngrad.conv import Backward
     from cnngrad.derivation import Choice, backward_lesson, explained_tensors
-    from cnngrad.expansion import Values
 
     asked = _Asked(
         explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report, only
@@ -194,19 +202,21 @@ def backward_command(
     task = _read(problem, x, w, b, g, stride, padding, dilation, groups, flip, dims)
     layer = task.layer()
     tensors = explained_tensors(layer, Choice(only=None if only is None else only.value))
-    results: dict[str, Any] = {}
-    values = Values()
+    work = None
     if not task.in_symbols:
         arrays = task.arrays(layer)
         if "dEdO" not in arrays:
             raise CnngradError(
                 "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
             )
-        grads = backward(arrays["X"], arrays["W"], arrays["dEdO"], **task.options())
-        found = {"dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
-        results = {name: found[name] for name in found if name[3:].lower() in tensors}
-        values = Values.of(layer, arrays | found)
-    return _answer(asked, task, layer, values, results, lambda choice: backward_lesson(layer, values, choice), tensors)
+        gradients = Backward(arrays["X"], arrays["W"], arrays["dEdO"], **task.options())
+        planned = {name: plan for name, plan in gradients.planned.items() if name[3:].lower() in tensors}
+        work = _Work(
+            arrays,
+            planned,
+            lambda name, out, progress: gradients.gradient(name, out, progress and partial(progress, name)),
+        )
+    return _answer(asked, task, layer, work, lambda values, choice: backward_lesson(layer, values, choice), tensors)
 
 
 @app.command("check")
@@ -293,7 +303,7 @@ def check_command(
 
 
 @contextmanager
-def _progress() -> "Iterator[Callable[[str, int, int], None] | None]":
+def _progress() -> "Iterator[NamedProgress | None]":
     """A progress bar on standard error, once the work takes longer than a second and a person is looking."""
     if not sys.stderr.isatty():
         yield None
@@ -317,6 +327,9 @@ def main(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that can't show ∂ gets a ? in its place, not a crash.
             stream.reconfigure(errors="replace")
+    with suppress(ValueError):
+        # Python's own answer would leave unfinished files; only the main thread may give another.
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(args=words or ["--help"], prog_name="cnngrad", standalone_mode=False)
         sys.stdout.flush()
@@ -334,6 +347,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return _pipe_closed()
     except KeyboardInterrupt:
         return _interrupted()
+    except _Terminated:
+        return _interrupted(ExitCode.TERMINATED)
     except MemoryError as error:
         return _failed(f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception:
@@ -349,9 +364,17 @@ def _failed(message: str) -> ExitCode:
     return ExitCode.BAD_INPUT
 
 
-def _interrupted() -> ExitCode:
+def _interrupted(code: ExitCode = ExitCode.INTERRUPTED) -> ExitCode:
     print("cnngrad: interrupted; nothing was written", file=sys.stderr)
-    return ExitCode.INTERRUPTED
+    return code
+
+
+class _Terminated(BaseException):
+    """The process was asked to end."""
+
+
+def _terminate(*_: object) -> None:
+    raise _Terminated
 
 
 def _pipe_closed() -> ExitCode:
@@ -409,32 +432,60 @@ def _read(
     return flags if problem is None else reader.problem(problem).overridden(flags)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What is to be computed.
+
+    Attributes:
+        arrays: the given arrays, by their keys in files.
+        planned: the shape and dtype of each result.
+        compute: computes a result by name, into an array or new memory, and reports progress.
+    """
+
+    arrays: "dict[str, Array]"
+    planned: "dict[str, tuple[Shape, DType]]"
+    compute: "Callable[[str, Array | None, NamedProgress | None], Array]"
+
+
 def _answer(
     asked: _Asked,
     task: "Problem",
     layer: "Layer",
-    values: "Values",
-    results: dict[str, Any],
-    lesson: "Callable[[Choice], Derivation]",
+    work: _Work | None,
+    lesson: "Callable[[Values, Choice], Derivation]",
     tensors: str,
 ) -> ExitCode:
-    """Save and show what was asked for: files first, so that they are whole before anything is printed."""
+    """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
     from cnngrad.derivation import DEFAULT_LIMIT, Choice, list_expansions
-    from cnngrad.output import check_target, to_json, write_results
+    from cnngrad.expansion import Values
+    from cnngrad.memory import require
+    from cnngrad.output import check_target, result_files, to_json, write_results
 
-    if not results and not asked.explain and asked.report is None:
+    if work is None and not asked.explain and asked.report is None:
         raise CnngradError(f"{task.shape_words()}: --explain shows the derivation in symbols, files give numbers")
-    if not results and asked.output is not None:
+    if work is None and asked.output is not None:
         raise CnngradError(f"{asked.output} would be empty: {task.shape_words()}")
+    planned = {} if work is None else work.planned
     if asked.output is not None:
-        check_target(asked.output, results)
+        check_target(asked.output, planned)
     if asked.report is not None:
         from cnngrad.render.report import check_report
 
         check_report(asked.report)
     choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit or DEFAULT_LIMIT, asked.zeros)
-    derivation = lesson(choice) if asked.report or (asked.explain and not asked.as_json) else None
-    if asked.output is not None:
+    results: dict[str, Array] = {}
+    values = Values()
+    with result_files(asked.output, planned) as files:
+        if asked.as_json or (asked.output or "").endswith(".json"):
+            require(planned, factor=_JSON_BYTES)
+        require({name: plan for name, plan in planned.items() if name not in files})
+        if work is not None:
+            with _progress() as progress:
+                results = {name: work.compute(name, files.get(name), progress) for name in planned}
+            values = Values.of(layer, work.arrays | results)
+        explained = asked.report or (asked.explain and not asked.as_json)
+        derivation = lesson(values, choice) if explained else None
+    if asked.output is not None and not files:
         write_results(asked.output, results)
     if asked.report is not None and derivation is not None:
         from cnngrad.render.report import write_report
@@ -460,3 +511,8 @@ def _answer(
             shown = painter.results(layer.describe(), matrices)
         show(make_console(sys.stdout), shown)
     return ExitCode.OK
+
+
+# Bytes that each byte of an array takes as Python's numbers and their text, at least: a float is an object of 24 bytes
+# in a list of references of 8, and about 20 characters.
+_JSON_BYTES = 7

@@ -5,17 +5,19 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
+from cnngrad.geometry import Shape
 
-__all__ = ["check_target", "to_json", "write_document", "write_results"]
+__all__ = ["check_target", "result_files", "to_json", "write_document", "write_results"]
 
 
 def to_json(value: Any) -> str:
@@ -52,36 +54,63 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
         )
 
 
-def write_results(target: str, results: Mapping[str, Any]) -> None:
-    """Write named results to a `.json`, `.npz` or `.npy` file, or as `.npy` files into a folder.
+@contextmanager
+def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]]) -> Iterator[dict[str, Array]]:
+    """Arrays on disk to compute results into, where the target is a `.npy` file or a folder; nothing for others.
 
-    Every file is written under a temporary name beside its own and renamed when all are complete.
+    The files have temporary names beside their own, and are renamed when the block ends; after an error in it they
+    are gone. Their space is taken at once, so that a full disk is an error before the work begins.
+
+    Args:
+        target: as `check_target` takes it, and has accepted it; None for nothing to save.
+        planned: the shape and dtype of each result.
+    """
+    if target is None or not (_is_folder(target) or target.endswith(".npy")):
+        yield {}
+        return
+    path, made = Path(target), False
+    if _is_folder(target):
+        with _failures_named(target):
+            made = not path.exists()
+            path.mkdir(exist_ok=True)
+    places = {path / f"{name}.npy" if _is_folder(target) else path: name for name in planned}
+    try:
+        with _parts(places) as parts:
+            mapped = {name: _map(place, parts[place], *planned[name]) for place, name in places.items()}
+            yield {name: np.asarray(array) for name, array in mapped.items()}
+            for place, name in places.items():
+                with _failures_named(str(place)):
+                    mapped[name].flush()
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                path.rmdir()
+        raise
+
+
+def write_results(target: str, results: Mapping[str, Any]) -> None:
+    """Write named results to a `.json` or `.npz` file, whole or not at all.
 
     Args:
         target: as `check_target` takes it.
         results: the arrays by name; for `.json` anything that JSON can hold.
 
     Raises:
-        CnngradError: a target that can't hold the results, or a failure of the file system.
+        CnngradError: a failure of the file system.
     """
     path = Path(target)
-    if _is_folder(target):
-        with _failures_named(target):
-            path.mkdir(exist_ok=True)
-        _write_all({path / f"{name}.npy": _npy_writer(array) for name, array in results.items()})
-        return
-    check_target(target, results)
-    writers: dict[str, Writer] = {
-        ".json": lambda file: file.write(to_json(results).encode() + b"\n"),
-        ".npz": lambda file: np.savez(file, **results),
-        ".npy": lambda file: np.save(file, next(iter(results.values())), allow_pickle=False),
-    }
-    _write_all({path: writers[path.suffix]})
+    with _parts([path]) as parts, _failures_named(target), parts[path].open("wb") as file:
+        if path.suffix == ".json":
+            file.write(to_json(results).encode() + b"\n")
+        else:
+            np.savez(file, **results)
 
 
 def write_document(target: str, text: str) -> None:
     """Write a text file whole or not at all."""
-    _write_all({Path(target): lambda file: file.write(text.encode())})
+    path = Path(target)
+    with _parts([path]) as parts, _failures_named(target):
+        parts[path].write_bytes(text.encode())
 
 
 def _is_folder(target: str) -> bool:
@@ -89,32 +118,50 @@ def _is_folder(target: str) -> bool:
     return target.endswith("/") or path.is_dir() or not path.suffix
 
 
-Writer = Callable[[Any], object]
+def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
+    """A memory-mapped array of zeros in the file `part`, all of whose space is on the disk."""
+    with _failures_named(str(place)):
+        with part.open("wb") as file:
+            np.lib.format.write_array_header_2_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+            file.flush()
+            _reserve(file, prod(shape) * dtype.itemsize)
+        return np.load(part, mmap_mode="r+", allow_pickle=False)
 
 
-def _npy_writer(array: Array) -> Writer:
-    return lambda file: np.save(file, array, allow_pickle=False)
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take `size` bytes behind the file's end; a hole would be filled, or the disk be full, only when it is written."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), file.tell(), size)
+        return
+    for first in range(0, size, _ZEROS):
+        file.write(bytes(min(_ZEROS, size - first)))
 
 
-def _write_all(writers: Mapping[Path, Writer]) -> None:
+_ZEROS = 2**20
+
+
+@contextmanager
+def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
+    """A new file of temporary name for each path, renamed to it when the block ends, removed when it fails."""
     parts: dict[Path, Path] = {}
+    finals: dict[Path, Path] = {}
     try:
-        for path, write in writers.items():
+        for path in paths:
             with _failures_named(str(path)):
                 final = path.resolve()
                 if final.is_dir():
                     raise IsADirectoryError(errno.EISDIR, "it is a folder")
                 part = final.with_name(f".{final.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-                with part.open("xb") as file:
-                    parts[part] = final
-                    write(file)
-                if final.exists():
-                    shutil.copymode(final, part)
-        for part, final in parts.items():
-            with _failures_named(str(final)):
-                part.replace(final)
+                part.open("xb").close()
+                parts[path], finals[path] = part, final
+        yield parts
+        for path, part in parts.items():
+            with _failures_named(str(path)):
+                if finals[path].exists():
+                    shutil.copymode(finals[path], part)
+                part.replace(finals[path])
     finally:
-        for part in parts:
+        for part in parts.values():
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 

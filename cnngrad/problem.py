@@ -85,7 +85,7 @@ class Problem:
         """The arrays with numbers, by their keys in files; dE/dO as ones where it is the word `ones`."""
         arrays = {key: value for key, value in self.given().items() if not isinstance(value, tuple)}
         if isinstance(self.dedo, str):
-            arrays["dEdO"] = np.ones(layer.shapes["O"], np.int64)
+            arrays["dEdO"] = np.broadcast_to(np.int64(1), layer.shapes["O"])
         return arrays
 
     @property

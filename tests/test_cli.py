@@ -461,7 +461,7 @@ def test_a_crash_is_never_1(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnngrad.conv.forward", broken)
+    monkeypatch.setattr("cnngrad.conv.Forward", broken)
     code, _, err = run("forward", NOTES)
     assert code == 70
     assert "defect of cnngrad" in err

@@ -26,6 +26,7 @@ from cnngrad.arrays import (
 from cnngrad.conv import plan
 from cnngrad.conv.exact import exact_gradient_dtype, exact_output_dtype
 from cnngrad.geometry import Layer, Padding, PerAxis, Shape, make_layer
+from cnngrad.memory import require
 
 __all__ = ["Backward", "Forward", "Gradients", "Progress", "backward", "forward"]
 
@@ -142,8 +143,9 @@ def backward(
     >>> int(grads.db)
     10
     """
-    task = Backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
-    return Gradients(task.gradient("dEdW"), task.gradient("dEdX"), task.gradient("dEdb"))
+    work = Backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    require(work.planned)
+    return Gradients(work.gradient("dEdW"), work.gradient("dEdX"), work.gradient("dEdb"))
 
 
 class Forward:
@@ -161,6 +163,11 @@ class Forward:
         if self.dtype.kind == "i":
             self._work = exact_output_dtype(self.layer, self._x, self._w, self._b)
 
+    @property
+    def planned(self) -> dict[str, tuple[Shape, DType]]:
+        """The shape and dtype of O."""
+        return {"O": (self.layer.shapes["O"], self.dtype)}
+
     def output(self, out: Array | None = None, progress: Progress | None = None, *, rounded: bool = True) -> Array:
         """O in the user's layout.
 
@@ -173,6 +180,8 @@ class Forward:
             CnngradError: O is too large for its dtype.
         """
         layer = self.layer
+        if out is None:
+            require(self.planned)
         o = _given_or_new(out, layer.canonical["O"], self.dtype)
         w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
         b = None if self._b is None else self._b.astype(self._work, copy=False).reshape(-1)
@@ -198,6 +207,11 @@ class Backward:
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
             self._work = exact_gradient_dtype(self.layer, self._x, self._w, self._dedo)
+
+    @property
+    def planned(self) -> dict[str, tuple[Shape, DType]]:
+        """The shape and dtype of each gradient."""
+        return {f"dEd{array}": (self.layer.shapes[array], self.dtype) for array in ("W", "X", "b")}
 
     def gradient(self, name: str, out: Array | None = None, progress: Progress | None = None) -> Array:
         """One gradient in the user's layout.

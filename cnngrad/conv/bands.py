@@ -18,7 +18,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.threads import each
+from cnngrad.conv.threads import in_order
 from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Layer
 
@@ -54,7 +54,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
     every = _tiles(layer)
     bands = {rows: _bands(layer, w, rows) for rows in {rows for tile in every for rows, _, _ in _strips(layer, tile)}}
 
-    def compute(tile: Tile) -> None:
+    def compute(tile: Tile) -> int:
         part = slab(x, tile, w.dtype)
         target = tile.of(o)
         result = target if o.dtype == w.dtype else np.empty(target.shape, w.dtype)
@@ -71,18 +71,17 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
             result += b[tile.filters].reshape(-1, *(1,) * layer.dims)
         if result is not target:
             target[...] = result
+        return tile.count
 
-    for tile in each(compute, every):
-        yield tile.count
+    return in_order(compute, every)
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
     """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
     # Axes (*taps but the row's, channel, row's tap), so that a tap of the other axes has one place.
     total = np.moveaxis(dw[:, 0], (0, -2), (-2, -1))
-    parts: dict[Tile, Array] = {}
 
-    def compute(tile: Tile) -> None:
+    def compute(tile: Tile) -> tuple[Tile, Array]:
         part, above = slab(x, tile, dw.dtype), tile.of(dedo).astype(dw.dtype, copy=False)
         found = np.zeros((*total.shape[: layer.dims - 1], tile.size[1], total.shape[-1]), dw.dtype)
         for rows, first, count in _strips(layer, tile):
@@ -92,17 +91,11 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
             for tap in np.ndindex(found.shape[: layer.dims - 1]):
                 np.matmul(strip, operands[tap]).sum(axis=(0, *range(2, strip.ndim - 2)), out=products[tap])
             found += _diagonals(layer, products)
-        parts[tile] = found
+        return tile, found
 
-    # Added up in the order of the tiles, whichever is done first, so that every run rounds alike.
-    every = _tiles(layer)
-    next_one = 0
-    for done in each(compute, every):
-        while next_one < len(every) and every[next_one] in parts:
-            tile = every[next_one]
-            total[..., tile.channels, :] += parts.pop(tile)
-            next_one += 1
-        yield done.count
+    for tile, found in in_order(compute, _tiles(layer)):
+        total[..., tile.channels, :] += found
+        yield tile.count
 
 
 def _tiles(layer: Layer) -> tuple[Tile, ...]:

@@ -14,21 +14,24 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.threads import each
+from cnngrad.conv.threads import in_order
 from cnngrad.conv.tiles import Tile, slab, tiles, whole_rows, windows
 from cnngrad.geometry import Layer
 
 __all__ = ["filter_gradient", "input_gradient", "output"]
 
-# Bytes of a tile's columns: beyond the second-level cache, but then threads, ours and BLAS's, seldom wait for each
-# other. Measured on an EPYC with 4x64x56x56, 64 of 3x3 in float64: 20 ms with 2**20, 14 with 2**22.
+# Bytes of a tile's columns: beyond the second-level cache, but then threads seldom wait for Python's lock. On an
+# EPYC with 4x64x56x56, 64 of 3x3 in float64: 20 ms with 2**20, 14 with 2**22.
 _TILE = 2**22
-# OpenBLAS computes a product of up to 10**6 multiplications in the calling thread, straight from the operands; measured
-# on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024, which it copies first.
+# Multiplications that one thread does in a millisecond or less, and tiles to make of more.
+_SMALL_WORK = 2**23
+_FEWEST_TILES = 8
+# OpenBLAS computes a product of up to 10**6 multiplications straight from the operands, which it copies otherwise.
+# Measured on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024.
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
 # Bytes of dE/dW that are added to at once.
-_LARGEST_SUM = 2**24
+_LARGEST_SUM = 2**22
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
@@ -42,18 +45,15 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
     rows = w.reshape(layer.groups, layer.group_filters, -1)
-    if rows[0].size * _FEWEST_POSITIONS > _SMALL_PRODUCT:
-        memory = _Memory(w.dtype)
-        for tile in _tiles(layer, w.dtype, _TILE):
-            _store(layer, tile, o, rows, _columns(layer, tile, x, memory), b)
-            yield tile.count
-        return
+    width = _SMALL_PRODUCT // rows[0].size
+    if width < _FEWEST_POSITIONS:
+        width = 0
 
-    def compute(tile: Tile) -> None:
-        _store(layer, tile, o, rows, _columns(layer, tile, x, _Memory(w.dtype)), b, _SMALL_PRODUCT // rows[0].size)
+    def compute(tile: Tile) -> int:
+        _store(layer, tile, o, rows, _columns(layer, tile, x, w.dtype), b, width)
+        return tile.count
 
-    for tile in each(compute, _tiles(layer, w.dtype, _TILE)):
-        yield tile.count
+    return in_order(compute, _tiles(layer, w.dtype))
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
@@ -69,10 +69,12 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     if layer.groups == 1:
         channels = max(1, min(channels, _LARGEST_SUM * channels // dw.nbytes))
     total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-    memory = _Memory(dw.dtype)
-    for tile in _tiles(layer, dw.dtype, _TILE, channels):
-        columns = _columns(layer, tile, x, memory, together=True)
-        part = np.matmul(_as_rows(layer, tile, dedo, dw.dtype), columns.swapaxes(1, 2))
+
+    def compute(tile: Tile) -> tuple[Tile, Array]:
+        columns = _columns(layer, tile, x, dw.dtype, together=True)
+        return tile, np.matmul(_as_rows(layer, tile, dedo, dw.dtype), columns.swapaxes(1, 2))
+
+    for tile, part in in_order(compute, _tiles(layer, dw.dtype, channels)):
         here = total[:, :, tile.channels] if layer.groups == 1 else total
         here += part.reshape(here.shape)
         yield tile.count
@@ -88,7 +90,8 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         dx: an array (N, C, *S) of zeros, in the dtype to compute in, or int64.
     """
     rows = w.reshape(layer.groups, layer.group_filters, -1).swapaxes(1, 2)
-    for tile in _tiles(layer, w.dtype, _TILE):
+
+    def compute(tile: Tile) -> tuple[Tile, Array]:
         parts = np.matmul(rows, _as_rows(layer, tile, dedo, w.dtype))
         parts = parts.reshape(layer.channels, *layer.kernel, *tile.shape).swapaxes(0, 1 + layer.dims)
         scattered = np.zeros(tile.size, w.dtype)
@@ -96,44 +99,38 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         for tap in np.ndindex(layer.kernel):
             here = meeting[(slice(None), slice(None), *tap)]
             here += parts[(slice(None), *tap)]
+        return tile, scattered
+
+    for tile, scattered in in_order(compute, _tiles(layer, w.dtype)):
         target = dx[tile.inner]
         target += scattered[tile.outer].astype(dx.dtype, copy=False)
         yield tile.count
 
 
-class _Memory:
-    """Memory for columns that is used again, since fresh memory costs as much as filling it."""
+def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Tile, ...]:
+    """Tiles whose columns, and what is multiplied with them, have at most `_TILE` bytes, about.
 
-    def __init__(self, dtype: DType) -> None:
-        self.dtype = dtype
-        self._numbers = np.empty(0, dtype)
-
-    def of(self, shape: tuple[int, ...]) -> Array:
-        size = prod(shape)
-        if self._numbers.size < size:
-            self._numbers = np.empty(size, self.dtype)
-        return self._numbers[:size].reshape(shape)
-
-
-def _tiles(layer: Layer, dtype: DType, most: int, channels: int | None = None) -> tuple[Tile, ...]:
-    """Tiles whose columns, and what is multiplied with them, have about `most` bytes."""
+    Where there is work for several threads, they are small enough to go round.
+    """
     channels = channels or layer.channels
     numbers = channels * prod(layer.kernel) + layer.filters
-    samples, counts = whole_rows(layer, most // (numbers * dtype.itemsize))
+    positions = layer.batch * prod(layer.out)
+    most = max(1, _TILE // (numbers * dtype.itemsize))
+    if positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
+        most = min(most, -(-positions // _FEWEST_TILES))
+    samples, counts = whole_rows(layer, most)
     return tiles(layer, samples, channels, counts)
 
 
-def _columns(layer: Layer, tile: Tile, x: Array, memory: _Memory, together: bool = False) -> Array:
+def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
     """The tile's windows as columns: (n, g, C/g * K, positions), or for all samples (g, C/g * K, n * positions)."""
-    view = windows(layer, tile, slab(x, tile, memory.dtype))
+    view = windows(layer, tile, slab(x, tile, dtype))
     channels = view.shape[1] // layer.groups
     shape: tuple[int, ...] = (view.shape[0], layer.groups, channels * prod(layer.kernel), -1)
     if together:
         view, shape = np.moveaxis(view, 0, 1 + layer.dims), shape[1:]
     if prod(layer.kernel) > 1:
-        columns = memory.of(view.shape)
-        np.copyto(columns, view)
-        view = columns
+        view = np.ascontiguousarray(view)
     # A filter of one element reads X as it is.
     return view.reshape(shape)
 

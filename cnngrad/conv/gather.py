@@ -19,12 +19,15 @@ __all__ = ["filter_gradient", "fits", "output"]
 # Elements of all windows; measured on an EPYC, gathering takes half the time of the other ways for 2**9 of them, and
 # the same for 2**14.
 _MOST_ELEMENTS = 2**12
+# Multiplications that OpenBLAS does in one thread.
+_SMALL_WORK = 2**18
 
 
 @lru_cache(maxsize=256)
 def fits(layer: Layer) -> bool:
     """Whether a layer is small."""
-    return layer.batch * layer.channels * prod(layer.kernel) * prod(layer.out) <= _MOST_ELEMENTS
+    elements = layer.batch * layer.channels * prod(layer.kernel) * prod(layer.out)
+    return elements <= _MOST_ELEMENTS and elements * layer.group_filters <= _SMALL_WORK
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:

@@ -1,65 +1,57 @@
-"""Independent pieces of work in several threads; NumPy releases the lock of Python's interpreter inside them."""
+"""Parts of the work in several threads; NumPy releases the lock of Python's interpreter inside them."""
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from functools import cache
+from itertools import islice
 from typing import TypeVar
 
-__all__ = ["each"]
+from cnngrad.blas import is_controlled, one_thread
 
-Piece = TypeVar("Piece")
+__all__ = ["in_order"]
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 # Each thread holds the memory of a tile, some megabytes.
 _MOST_THREADS = 8
 
 
-def each(work: Callable[[Piece], object], pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Do `work` on every piece and give each one back when it is done, in any order.
+def in_order(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+    """The results of `work` on every part, in order; several threads work ahead.
 
-    The pieces must not depend on each other: what comes out is the same however many threads there are. The calling
-    thread works too, and alone where there is one piece or one core.
+    The parts must not depend on each other: what comes out is the same however many threads there are.
     """
-    if len(pieces) == 1:
-        work(pieces[0])
-        yield pieces[0]
-        return
-    waiting, done = deque(pieces), deque[Piece]()
-
-    def work_on() -> None:
-        while waiting:
-            try:
-                piece = waiting.popleft()
-            except IndexError:
-                return
-            work(piece)
-            done.append(piece)
-
-    helpers = [_pool().submit(work_on) for _ in range(min(_cores(), len(waiting)) - 1)]
-    try:
-        while waiting:
-            try:
-                piece = waiting.popleft()
-            except IndexError:
-                break
-            work(piece)
-            yield piece
-            while done:
-                yield done.popleft()
-        for helper in helpers:
-            helper.result()
-        yield from done
-    finally:
-        # After an error, or when nobody asks on, the helpers stop after the piece they are at.
-        waiting.clear()
-        for helper in helpers:
-            helper.cancel() or helper.exception()
+    threads = min(_cores(), len(parts))
+    with one_thread():
+        if threads < 2:
+            yield from map(work, parts)
+            return
+        coming = iter(parts)
+        # Each part in a context of its own, since NumPy's error state belongs to the context.
+        ahead: deque[Future[Result]] = deque(
+            _pool().submit(copy_context().run, work, part) for part in islice(coming, 2 * threads)
+        )
+        try:
+            while ahead:
+                result = ahead.popleft().result()
+                ahead.extend(_pool().submit(copy_context().run, work, part) for part in islice(coming, 1))
+                yield result
+        finally:
+            # After an error, or when nobody asks on, the threads stop after the part they are at.
+            for future in ahead:
+                future.cancel()
+            wait(ahead)
 
 
 @cache
 def _cores() -> int:
     """How many threads to work in: the processors that this process may run on, but no more than memory allows."""
+    if not is_controlled():
+        return 1
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(processors, _MOST_THREADS)
 
@@ -67,3 +59,8 @@ def _cores() -> int:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_cores(), thread_name_prefix="cnngrad")
+
+
+# A forked process has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

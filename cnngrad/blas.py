@@ -1,0 +1,66 @@
+"""NumPy's BLAS in one thread, while threads of ours share the work.
+
+OpenBLAS splits a product among its threads by their number, and its sums then round otherwise with two threads than
+with one. Here products run in one thread each, on parts that the layer's shape alone decides, so that results depend
+neither on the number of processors nor on the run. Its idle threads would also go on spinning beside ours.
+"""
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import product
+from threading import Lock
+
+__all__ = ["is_controlled", "one_thread"]
+
+_lock = Lock()
+_users = 0
+_before = 0
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, BLAS works in the calling thread alone; afterwards as before. May be nested, and entered by threads."""
+    global _users, _before
+    control = _control()
+    if control is None:
+        yield
+        return
+    get, put = control
+    with _lock:
+        if _users == 0:
+            _before = get()
+            put(1)
+        _users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                put(_before)
+
+
+def is_controlled() -> bool:
+    """Whether NumPy's BLAS is one that can be told: OpenBLAS, as in NumPy's own packages."""
+    return _control() is not None
+
+
+@cache
+def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """OpenBLAS's functions for the number of its threads; NumPy has none of its own.
+
+    The names are those that threadpoolctl looks for: prefix and suffix depend on who built the library.
+    """
+    try:
+        library = ctypes.CDLL(sys.modules["numpy._core._multiarray_umath"].__file__)
+    except (OSError, KeyError):
+        return None
+    for prefix, suffix in product(("scipy_", ""), ("64_", "_64", "")):
+        get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
+        put = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
+        if get is not None and put is not None:
+            return get, put
+    return None
