@@ -6,7 +6,6 @@ float16 is computed in float32 and given back as float16.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -214,8 +213,12 @@ def is_finite(array: Array) -> bool:
     if array.flags.forc and array.dtype != np.float16:
         flat = array.ravel(order="K")
         # BLAS raises no warning where the product of large elements overflows.
-        with one_thread() if flat.size > _SMALL else nullcontext():
-            if math.isfinite(np.vdot(flat, flat)):
-                return True
+        if flat.size <= _SMALL:
+            square = np.vdot(flat, flat)
+        else:
+            with one_thread():
+                square = np.vdot(flat, flat)
+        if math.isfinite(square):
+            return True
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
     return math.isfinite(array.min()) and math.isfinite(array.max())

@@ -309,6 +309,11 @@ class Layer:
         }
 
     @cached_property
+    def largest(self) -> int:
+        """The number of elements of the layer's largest array."""
+        return max(map(prod, self.canonical.values()))
+
+    @cached_property
     def shapes(self) -> dict[str, Shape]:
         """The shapes as the user writes them."""
         canonical = self.canonical

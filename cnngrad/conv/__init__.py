@@ -30,6 +30,9 @@ from cnngrad.memory import require
 
 __all__ = ["Backward", "Forward", "Gradients", "Progress", "backward", "forward"]
 
+# Elements of an array from which it is asked whether there is memory for results.
+_LARGE = 2**20
+
 # Called after each step with the number of steps done and of all steps.
 Progress = Callable[[int, int], None]
 
@@ -144,7 +147,8 @@ def backward(
     10
     """
     work = Backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
-    require(work.planned)
+    if work.layer.largest > _LARGE:
+        require(work.planned)
     return Gradients(work.gradient("dEdW"), work.gradient("dEdX"), work.gradient("dEdb"))
 
 
@@ -180,13 +184,15 @@ class Forward:
             CnngradError: O is too large for its dtype.
         """
         layer = self.layer
-        if out is None:
+        if out is None and layer.largest > _LARGE:
             require(self.planned)
         o = _given_or_new(out, layer.canonical["O"], self.dtype)
         w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
         b = None if self._b is None else self._b.astype(self._work, copy=False).reshape(-1)
         rounded = rounded and self.dtype.kind == "f"
-        _work_through(plan.output(layer, self._x.reshape(layer.canonical["X"]), w, b, o, rounded), layer, progress)
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = plan.output(layer, self._x.reshape(layer.canonical["X"]), w, b, o, rounded)
+            _work_through(parts, layer, progress)
         if rounded and plan.is_transformed(layer) and not is_finite(o):
             # The transform's sums are larger than O's own.
             return self.output(out, progress, rounded=False)
@@ -228,17 +234,17 @@ class Backward:
         array = name.removeprefix("dEd")
         found = _given_or_new(out, layer.canonical[array], self.dtype)
         dedo = self._dedo.reshape(layer.canonical["O"])
-        if array == "X":
-            w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
-            _work_through(plan.input_gradient(layer, w, dedo, found), layer, progress)
-        elif array == "W":
-            x = self._x.reshape(layer.canonical["X"])
-            total = found if found.dtype == self._work else np.empty(found.shape, self._work)
-            _work_through(plan.filter_gradient(layer, x, dedo, total), layer, progress)
-            if total is not found:
-                found[...] = total
-        else:
-            with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            if array == "X":
+                w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
+                _work_through(plan.input_gradient(layer, w, dedo, found), layer, progress)
+            elif array == "W":
+                x = self._x.reshape(layer.canonical["X"])
+                total = found if found.dtype == self._work else np.empty(found.shape, self._work)
+                _work_through(plan.filter_gradient(layer, x, dedo, total), layer, progress)
+                if total is not found:
+                    found[...] = total
+            else:
                 found[...] = dedo.sum(axis=(0, *range(2, dedo.ndim)), dtype=self._work)
         found = found.reshape(layer.shapes[array])
         check_result(name, found)
@@ -252,8 +258,7 @@ def _given_or_new(out: Array | None, shape: Shape, dtype: DType) -> Array:
 def _work_through(parts: Iterator[int], layer: Layer, progress: Progress | None) -> None:
     """Do all the work of the plan, which tells how many positions of O are done."""
     done, whole = 0, layer.batch * prod(layer.out)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for positions in parts:
-            done += positions
-            if progress is not None:
-                progress(min(done, whole), whole)
+    for positions in parts:
+        done += positions
+        if progress is not None:
+            progress(min(done, whole), whole)

@@ -13,12 +13,13 @@ T is a strip of the matrix M with o = M x: a convolution as a fully connected la
 """
 
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.threads import in_order
+from cnngrad.conv.threads import Job, in_order
 from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Layer
 
@@ -49,8 +50,8 @@ def fits(layer: Layer) -> bool:
     )
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
-    """Write O, tile by tile; arguments as for columns."""
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+    """What writes O, a job for each tile; arguments as for columns."""
     every = _tiles(layer)
     bands = {rows: _bands(layer, w, rows) for rows in {rows for tile in every for rows, _, _ in _strips(layer, tile)}}
 
@@ -73,7 +74,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
             target[...] = result
         return tile.count
 
-    return in_order(compute, every)
+    return [partial(compute, tile) for tile in every]
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
@@ -93,7 +94,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
             found += _diagonals(layer, products)
         return tile, found
 
-    for tile, found in in_order(compute, _tiles(layer)):
+    for tile, found in in_order([partial(compute, tile) for tile in _tiles(layer)]):
         total[..., tile.channels, :] += found
         yield tile.count
 

@@ -9,12 +9,14 @@ Processing, 2006.
 """
 
 from collections.abc import Iterator
+from functools import partial, reduce
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.threads import in_order
+from cnngrad.conv.threads import Job, in_order
 from cnngrad.conv.tiles import Tile, slab, tiles, whole_rows, windows
 from cnngrad.geometry import Layer
 
@@ -25,17 +27,17 @@ __all__ = ["filter_gradient", "input_gradient", "output"]
 _TILE = 2**22
 # Multiplications that one thread does in a millisecond or less, and tiles to make of more.
 _SMALL_WORK = 2**23
-_FEWEST_TILES = 8
+_FEWEST_TILES = 4
 # OpenBLAS computes a product of up to 10**6 multiplications straight from the operands, which it copies otherwise.
 # Measured on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024.
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
-# Bytes of dE/dW that are added to at once.
-_LARGEST_SUM = 2**22
+# Bytes of dE/dW from which it is not added up from tiles, but a part of its channels at a time.
+_LARGE_SUM = 2**21
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
-    """Write O, tile by tile; gives the number of positions that are done each time.
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+    """What writes O, a job for each tile; a job gives the number of positions that it has done.
 
     Args:
         layer: the layer, not flipped.
@@ -53,7 +55,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
         _store(layer, tile, o, rows, _columns(layer, tile, x, w.dtype), b, width)
         return tile.count
 
-    return in_order(compute, _tiles(layer, w.dtype))
+    return [partial(compute, tile) for tile in _tiles(layer, w.dtype)]
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
@@ -65,19 +67,30 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         dedo: dE/dO, canonical, likewise.
         dw: an array (F, C/g, *K) of zeros, in the dtype to compute in.
     """
-    channels = layer.channels
-    if layer.groups == 1:
-        channels = max(1, min(channels, _LARGEST_SUM * channels // dw.nbytes))
+    large = dw.nbytes > _LARGE_SUM
+    channels = max(1, layer.channels // _FEWEST_TILES) if large and layer.groups == 1 else layer.channels
     total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
+    every = _tiles(layer, dw.dtype, channels)
+    runs: dict[Any, list[Tile]] = {}
+    for tile in every:
+        # A large sum stays in one job, which adds up all positions for some of the channels.
+        runs.setdefault(tile.channels.start if large else tile, []).append(tile)
 
-    def compute(tile: Tile) -> tuple[Tile, Array]:
-        columns = _columns(layer, tile, x, dw.dtype, together=True)
-        return tile, np.matmul(_as_rows(layer, tile, dedo, dw.dtype), columns.swapaxes(1, 2))
+    def compute(run: list[Tile]) -> Array:
+        parts = (
+            np.matmul(
+                _as_rows(layer, tile, dedo, dw.dtype),
+                _columns(layer, tile, x, dw.dtype, together=True).swapaxes(1, 2),
+            )
+            for tile in run
+        )
+        return reduce(lambda found, part: np.add(found, part, out=found), parts)
 
-    for tile, part in in_order(compute, _tiles(layer, dw.dtype, channels)):
-        here = total[:, :, tile.channels] if layer.groups == 1 else total
-        here += part.reshape(here.shape)
-        yield tile.count
+    jobs = [partial(compute, run) for run in runs.values()]
+    for run, found in zip(runs.values(), in_order(jobs), strict=True):
+        here = total[:, :, run[0].channels] if layer.groups == 1 else total
+        here += found.reshape(here.shape)
+        yield sum(tile.count for tile in run)
 
 
 def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[int]:
@@ -101,7 +114,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
             here += parts[(slice(None), *tap)]
         return tile, scattered
 
-    for tile, scattered in in_order(compute, _tiles(layer, w.dtype)):
+    for tile, scattered in in_order([partial(compute, tile) for tile in _tiles(layer, w.dtype)]):
         target = dx[tile.inner]
         target += scattered[tile.outer].astype(dx.dtype, copy=False)
         yield tile.count

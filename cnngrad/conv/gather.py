@@ -4,7 +4,6 @@ The same columns as elsewhere, W C = O and dE/dO C^T = dE/dW, in as few calls as
 the windows read depend on the layer alone, and are kept.
 """
 
-from collections.abc import Iterator
 from functools import lru_cache
 from math import prod
 
@@ -30,21 +29,19 @@ def fits(layer: Layer) -> bool:
     return elements <= _MOST_ELEMENTS and elements * layer.group_filters <= _SMALL_WORK
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> None:
     """Write O; arguments as for columns, but the layer may be flipped."""
     result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), _columns(layer, x, w.dtype))
     if b is not None:
         result += b.reshape(layer.groups, -1, 1)
     o[...] = result.reshape(o.shape)
-    yield layer.batch
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
-    """Add dE/dW to `dw`; arguments as for columns, but the layer may be flipped."""
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> None:
+    """Write dE/dW to `dw`; arguments as for columns, but the layer may be flipped."""
     rows = dedo.astype(dw.dtype, copy=False).reshape(layer.batch, layer.groups, layer.group_filters, -1)
     products = np.matmul(rows, _columns(layer, x, dw.dtype).swapaxes(2, 3))
-    dw += (products[0] if layer.batch == 1 else products.sum(axis=0)).reshape(dw.shape)
-    yield layer.batch
+    dw[...] = (products[0] if layer.batch == 1 else products.sum(axis=0)).reshape(dw.shape)
 
 
 def _columns(layer: Layer, x: Array, dtype: np.dtype) -> Array:

@@ -22,12 +22,13 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.conv import bands, columns, gather, spectrum
+from cnngrad.conv.threads import Job, in_order
 from cnngrad.geometry import Layer
 
 __all__ = ["filter_gradient", "input_gradient", "output"]
 
-# How O is written, from X, W and b: `columns.output` tells what they are.
-Way = Callable[[Layer, Array, Array, Array | None, Array], Iterator[int]]
+# What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
+Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
 
 # Filter elements from which a transform is quicker than bands.
 _LARGE_FILTER = 200
@@ -44,17 +45,18 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
         o: an array (N, F, *S_out) to write to.
         rounded: whether sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
-    way, turned = _way(layer, w.dtype.kind, rounded)
-    if turned:
-        layer, w = layer.unflipped, _rotated(w)
-    return way(layer, x, w, b, o)
+    if gather.fits(layer):
+        gather.output(layer, x, w, b, o)
+        return iter(())
+    return in_order(_jobs(layer, x, w, b, o, rounded))
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
     """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done."""
-    dw.fill(0)
     if gather.fits(layer):
-        return gather.filter_gradient(layer, x, dedo, dw)
+        gather.filter_gradient(layer, x, dedo, dw)
+        return iter(())
+    dw.fill(0)
     if layer.flip:
         layer, dw = layer.unflipped, _rotated(dw)
     if bands.fits(layer) and dw.dtype.kind == "f":
@@ -73,14 +75,26 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         dx.fill(0)
         if layer.flip:
             layer, w = layer.unflipped, _rotated(w)
-        yield from columns.input_gradient(layer, w, dedo, dx)
-        return
+        return columns.input_gradient(layer, w, dedo, dx)
     backs, complete = _backs(layer)
     if not complete:
         dx.fill(0)
     turned = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
+    jobs: list[Job[int]] = []
     for inputs, taps, back in backs:
-        yield from output(back, dedo, turned[taps].reshape(back.canonical["W"]), None, dx[inputs], rounded=False)
+        own = turned[taps].reshape(back.canonical["W"])
+        if gather.fits(back):
+            gather.output(back, dedo, own, None, dx[inputs])
+        else:
+            jobs += _jobs(back, dedo, own, None, dx[inputs], rounded=False)
+    return in_order(jobs) if jobs else iter(())
+
+
+def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> list[Job[int]]:
+    way = _way(layer, w.dtype.kind, rounded)
+    if layer.flip:
+        layer, w = layer.unflipped, _rotated(w)
+    return way(layer, x, w, b, o)
 
 
 @lru_cache(maxsize=64)
@@ -95,16 +109,14 @@ def _backs(layer: Layer) -> tuple[list[tuple[Any, Any, Layer]], bool]:
 
 
 @lru_cache(maxsize=256)
-def _way(layer: Layer, kind: str, rounded: bool) -> tuple[Way, bool]:
-    """The way to write O in a dtype of this kind, and whether it wants the layer unflipped."""
-    if gather.fits(layer):
-        return gather.output, False
+def _way(layer: Layer, kind: str, rounded: bool) -> Way:
+    """The way to write O of a layer that is not small, in a dtype of this kind."""
     if rounded and is_transformed(layer):
-        return spectrum.output, layer.flip
+        return spectrum.output
     # BLAS multiplies floats only: in a band of integers each zero would cost as much as another number.
     if kind == "f" and bands.fits(layer):
-        return bands.output, layer.flip
-    return columns.output, layer.flip
+        return bands.output
+    return columns.output
 
 
 @lru_cache(maxsize=256)

@@ -10,14 +10,15 @@ goes through float64, where the transform's rounding is too small to be seen; in
 term at 15x15.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.tiles import slab, tiles
+from cnngrad.conv.threads import Job
+from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Axis, Layer
 
 __all__ = ["block", "fits", "output"]
@@ -25,7 +26,7 @@ __all__ = ["block", "fits", "output"]
 # A block's transform is at least so long on each axis, or four times the filter.
 _SHORTEST = 512
 # Numbers in the spectra of all filters and of one block.
-_MOST_NUMBERS = 2**21
+_MOST_NUMBERS = 2**20
 
 
 def fits(layer: Layer) -> bool:
@@ -39,28 +40,31 @@ def block(layer: Layer) -> int:
     return prod(_length(axis) for axis in layer.axes)
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[int]:
-    """Write O, block by block; arguments as for columns."""
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+    """What writes O, a job for each block; arguments as for columns."""
     lengths = tuple(_length(axis) for axis in layer.axes)
     spread = np.zeros((*w.shape[:2], *(axis.span for axis in layer.axes)))
     taps: tuple[Any, ...] = (..., *(slice(None, None, axis.dilation) for axis in layer.axes))
     spread[taps] = w
     filters = np.conj(_spectrum(spread.reshape(-1, *spread.shape[2:]), lengths))
     filters = filters.reshape(layer.groups, layer.group_filters, layer.group_channels, *filters.shape[1:])
-    counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
-    for tile in tiles(layer, 1, layer.channels, counts):
+
+    def compute(tile: Tile) -> int:
         spectra = _spectrum(slab(x, tile, np.dtype(np.float64))[0], lengths)
         spectra = spectra.reshape(layer.groups, layer.group_channels, *spectra.shape[1:])
         target = tile.of(o)[0].reshape(layer.groups, layer.group_filters, *tile.shape[1:])
         for group, filter_ in np.ndindex(filters.shape[:2]):
-            product = np.zeros(spectra.shape[2:], np.complex128)
-            for channel, own in zip(spectra[group], filters[group, filter_], strict=True):
-                product += channel * own
+            product = np.multiply(spectra[group, 0], filters[group, filter_, 0])
+            for channel in range(1, layer.group_channels):
+                product += spectra[group, channel] * filters[group, filter_, channel]
             numbers = _inverse(product, lengths[-1], tile.shape[1:])
             if b is not None:
                 numbers += b[group * layer.group_filters + filter_]
             target[group, filter_] = numbers
-        yield tile.count
+        return tile.count
+
+    counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
+    return [partial(compute, tile) for tile in tiles(layer, 1, layer.channels, counts)]
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:

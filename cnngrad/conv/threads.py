@@ -11,37 +11,38 @@ from typing import TypeVar
 
 from cnngrad.blas import is_controlled, one_thread
 
-__all__ = ["in_order"]
+__all__ = ["Job", "in_order"]
 
-Part = TypeVar("Part")
 Result = TypeVar("Result")
+Job = Callable[[], Result]
 
 # Each thread holds the memory of a tile, some megabytes.
 _MOST_THREADS = 8
 
 
-def in_order(work: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
-    """The results of `work` on every part, in order; several threads work ahead.
+def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
+    """The results of independent jobs, in order; several threads work ahead.
 
-    The parts must not depend on each other: what comes out is the same however many threads there are.
+    What comes out is the same however many threads there are.
     """
-    threads = min(_cores(), len(parts))
+    threads = min(_cores(), len(jobs))
     with one_thread():
         if threads < 2:
-            yield from map(work, parts)
+            for job in jobs:
+                yield job()
             return
-        coming = iter(parts)
-        # Each part in a context of its own, since NumPy's error state belongs to the context.
+        coming = iter(jobs)
+        # Each job in a context of its own, since NumPy's error state belongs to the context.
         ahead: deque[Future[Result]] = deque(
-            _pool().submit(copy_context().run, work, part) for part in islice(coming, 2 * threads)
+            _pool().submit(copy_context().run, job) for job in islice(coming, 2 * threads)
         )
         try:
             while ahead:
                 result = ahead.popleft().result()
-                ahead.extend(_pool().submit(copy_context().run, work, part) for part in islice(coming, 1))
+                ahead.extend(_pool().submit(copy_context().run, job) for job in islice(coming, 1))
                 yield result
         finally:
-            # After an error, or when nobody asks on, the threads stop after the part they are at.
+            # After an error, or when nobody asks on, the threads stop after the job they are at.
             for future in ahead:
                 future.cancel()
             wait(ahead)
