@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnngrad.conv import backward, forward
-    from cnngrad.derivation import derive
+    from cnngrad.derivation.derive import derive
     from cnngrad.errors import CnngradError
     from cnngrad.gradcheck import check
 
@@ -19,7 +19,7 @@ _HOMES = {
     "CnngradError": "errors",
     "backward": "conv",
     "check": "gradcheck",
-    "derive": "derivation",
+    "derive": "derivation.derive",
     "forward": "conv",
 }
 

@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
@@ -21,8 +21,8 @@ from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
     from cnngrad.arrays import Array, DType
-    from cnngrad.derivation import Choice
     from cnngrad.derivation.blocks import Derivation
+    from cnngrad.derivation.choice import Choice
     from cnngrad.expansion import Values
     from cnngrad.geometry import Layer, Shape
     from cnngrad.problem import Problem, Reader
@@ -51,16 +51,6 @@ class Gradient(StrEnum):
     DW = "dW"
     DX = "dX"
     DB = "db"
-
-
-app = typer.Typer(
-    name="cnngrad",
-    help="The gradients of a convolution layer, with their working.",
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 
 
 ProblemArgument = Annotated[
@@ -119,7 +109,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -128,7 +117,6 @@ def _options(
     pass
 
 
-@app.command("forward")
 def forward_command(
     problem: ProblemArgument = None,
     x: XOption = None,
@@ -151,7 +139,11 @@ def forward_command(
 ) -> int:
     """Compute the output O of a layer from X and W."""
     from cnngrad.conv import Forward
-    from cnngrad.derivation import forward_lesson
+
+    def lesson(values: "Values", choice: "Choice") -> "Derivation":
+        from cnngrad.derivation.lesson import forward_lesson
+
+        return forward_lesson(layer, values, choice)
 
     asked = _Asked(explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report)
     # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
@@ -166,10 +158,9 @@ def forward_command(
             forward.planned,
             lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
         )
-    return _answer(asked, task, layer, work, lambda values, choice: forward_lesson(layer, values, choice), "o")
+    return _answer(asked, task, layer, work, lesson, "o")
 
 
-@app.command("backward")
 def backward_command(
     problem: ProblemArgument = None,
     x: XOption = None,
@@ -194,7 +185,12 @@ def backward_command(
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad.conv import Backward
-    from cnngrad.derivation import Choice, backward_lesson, explained_tensors
+    from cnngrad.derivation.choice import Choice, explained_tensors
+
+    def lesson(values: "Values", choice: Choice) -> "Derivation":
+        from cnngrad.derivation.lesson import backward_lesson
+
+        return backward_lesson(layer, values, choice)
 
     asked = _Asked(
         explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report, only
@@ -216,10 +212,9 @@ def backward_command(
             planned,
             lambda name, out, progress: gradients.gradient(name, out, progress and partial(progress, name)),
         )
-    return _answer(asked, task, layer, work, lambda values, choice: backward_lesson(layer, values, choice), tensors)
+    return _answer(asked, task, layer, work, lesson, tensors)
 
 
-@app.command("check")
 def check_command(
     problem: ProblemArgument = None,
     x: XOption = None,
@@ -302,6 +297,31 @@ def check_command(
     return ExitCode.OK if report.passed else ExitCode.WRONG_GRADIENT
 
 
+_COMMANDS: dict[str, Callable[..., int]] = {
+    "forward": forward_command,
+    "backward": backward_command,
+    "check": check_command,
+}
+
+
+def _app(names: Iterable[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="cnngrad",
+        help="The gradients of a convolution layer, with their working.",
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in names:
+        app.command(name)(_COMMANDS[name])
+    return app
+
+
+app = _app(_COMMANDS)
+
+
 @contextmanager
 def _progress() -> "Iterator[NamedProgress | None]":
     """A progress bar on standard error, once the work takes longer than a second and a person is looking."""
@@ -330,8 +350,10 @@ def main(args: Sequence[str] | None = None) -> int:
     with suppress(ValueError):
         # Python's own answer would leave unfinished files; only the main thread may give another.
         signal.signal(signal.SIGTERM, _terminate)
+    # Typer takes milliseconds to prepare a command, so it gets the one that is asked for, where that is plain.
+    wanted = _app(words[:1]) if words and words[0] in _COMMANDS else app
     try:
-        code = app(args=words or ["--help"], prog_name="cnngrad", standalone_mode=False)
+        code = wanted(args=words or ["--help"], prog_name="cnngrad", standalone_mode=False)
         sys.stdout.flush()
         return _interrupted() if code == ExitCode.INTERRUPTED else int(code or ExitCode.OK)
     except CnngradError as error:
@@ -456,7 +478,7 @@ def _answer(
     tensors: str,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
-    from cnngrad.derivation import DEFAULT_LIMIT, Choice, list_expansions
+    from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
     from cnngrad.expansion import Values
     from cnngrad.memory import require
     from cnngrad.output import check_target, result_files, to_json, write_results
@@ -494,6 +516,8 @@ def _answer(
     if asked.as_json:
         listed = {}
         if asked.explain:
+            from cnngrad.derivation.listing import list_expansions
+
             complete = replace(choice, limit=asked.limit)
             listed = {"expansions": list_expansions(layer, values, complete, tensors)}
         print(to_json(results | listed))

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -151,7 +150,7 @@ def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
                 final = path.resolve()
                 if final.is_dir():
                     raise IsADirectoryError(errno.EISDIR, "it is a folder")
-                part = final.with_name(f".{final.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+                part = final.with_name(f".{final.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
                 part.open("xb").close()
                 parts[path], finals[path] = part, final
         yield parts

@@ -1,12 +1,9 @@
 """Files in: problems and arrays as JSON, NPY and NPZ, or as shapes without numbers."""
 
-import difflib
 import io
 import json
 import re
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
@@ -218,6 +215,8 @@ def _in_file(where: str, read: Callable[[], Array]) -> Array:
 
 
 def _likely(key: str) -> str:
+    import difflib
+
     close = _OTHER_WORDS.get(key) or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
     known = f"the keys are {', '.join(KEYS)}"
     return f"did you mean {close!r}? ({known})" if close else known
@@ -285,6 +284,9 @@ def _npy_header(file: Any) -> tuple[Shape, bool, Any]:
 
 
 def _load_npz(where: str, content: bytes) -> dict[str, Any]:
+    import zipfile
+    import zlib
+
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {member: member.removesuffix(".npy") for member in archive.namelist()}

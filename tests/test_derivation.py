@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.derivation import Choice, backward_lesson
 from cnngrad.derivation.blocks import Expansions, Fill, Form, Formula, Grid, GridRow, Sentence
+from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.lesson import backward_lesson
 from cnngrad.derivation.matrices import layer_matrix
 from cnngrad.derivation.pictures import picture
 from cnngrad.expansion import Expander, Symbol, Values

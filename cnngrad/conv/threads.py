@@ -3,13 +3,16 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cnngrad.blas import is_controlled, one_thread
+
+if TYPE_CHECKING:
+    # Loaded where there is work for several threads: it takes longer to load than most layers take.
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Job", "in_order"]
 
@@ -44,8 +47,8 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
         finally:
             # After an error, or when nobody asks on, the threads stop after the job they are at.
             for future in ahead:
-                future.cancel()
-            wait(ahead)
+                if not future.cancel():
+                    future.exception()
 
 
 @cache
@@ -58,7 +61,9 @@ def _cores() -> int:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(_cores(), thread_name_prefix="cnngrad")
 
 
