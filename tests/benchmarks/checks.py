@@ -1,0 +1,56 @@
+"""`check` beside torch.autograd.gradcheck, and beside a forward pass of its own layer."""
+
+import sys
+import time
+
+import numpy as np
+import torch
+
+import cnngrad
+from tests.benchmarks.timing import Row, medians, peak_of
+
+
+def checks(runs):
+    generator = np.random.default_rng(0)
+    w = generator.standard_normal((3, 3))
+    x, dedo = generator.standard_normal((64, 64)), generator.standard_normal((62, 62))
+    inputs = [torch.tensor(a)[None, None].requires_grad_() for a in (x, w)]
+
+    def check():
+        assert cnngrad.check(x, w, dedo).passed
+
+    def gradcheck():
+        assert torch.autograd.gradcheck(torch.nn.functional.conv2d, inputs, fast_mode=False)
+
+    # Once is enough for what takes seconds.
+    began = time.perf_counter()
+    gradcheck()
+    theirs = 1e3 * (time.perf_counter() - began)
+    yield Row("check, every element, 64x64, 3x3", "gradcheck", medians([check], runs)[0], theirs, limit=1 / 500)
+
+    large, above = generator.standard_normal((512, 512)), generator.standard_normal((510, 510))
+    dx = cnngrad.backward(large, w, above).dx
+    wrong = dx + generator.standard_normal(dx.shape)
+
+    def check_large():
+        assert cnngrad.check(large, w, above).passed
+
+    def check_right():
+        assert cnngrad.check(large, w, above, dx=dx).passed
+
+    def grade():
+        assert not cnngrad.check(large, w, above, dx=wrong).passed
+
+    pair = medians([check_large, lambda: cnngrad.forward(large, w)], runs)
+    yield Row("check, 512x512, 3x3", "a forward pass", *pair, limit=60)
+    yield Row("grading a wrong dE/dX, 512x512", "a right one", *medians([grade, check_right], runs), limit=3)
+
+    arrays = (
+        "import numpy as np, cnngrad; x = np.ones((8, 64, 56, 56)); w = np.ones((64, 64, 1, 1)); g = np.ones_like(x); "
+    )
+    without = peak_of([sys.executable, "-c", arrays + "cnngrad.forward(x[:1, :, :1], w)"])
+    with_check = peak_of([sys.executable, "-c", arrays + "assert cnngrad.check(x, w, g).passed"])
+    what = "memory of check beyond its arrays, 8x64x56x56, 64 of 1x1"
+    yield Row(
+        what, "its arrays", (with_check - without) / 2**20, 8 * (2 * 8 * 64 * 56 * 56 + 64 * 64) / 2**20, unit="MiB"
+    )
