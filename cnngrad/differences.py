@@ -28,6 +28,9 @@ __all__ = ["Differences", "Progress", "spread"]
 # The largest block by which glibc adjusts what it keeps (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
 
+# Outputs that stay in the second-level cache while something is done to them.
+_PART = 2**14
+
 # Called after each step with the number of steps done and of all steps.
 Progress = Callable[[int, int], None]
 
@@ -72,19 +75,13 @@ class Differences:
             CnngradError: the gradient is too large for float64.
         """
         moved = name.removeprefix("dEd")
-        shape = self._layer.canonical[moved]
-        value = np.zeros(shape, self._work)
-        array = np.zeros(shape, self._work)
-        # The other factor of O, in the work's dtype; with b moved, O is b alone.
-        others = {"X": ["W"], "W": ["X"], "b": ["X", "W"]}[moved]
-        fixed = {name: self._arrays[name].astype(self._work, copy=False) for name in others}
-        if moved == "b":
-            fixed["X"] = np.zeros_like(fixed["X"])
+        value = np.zeros(self._layer.canonical[moved], self._work)
         dedo = self._dedo.astype(self._work, copy=False)
+        mover = self._mover(moved)
         moves = list(_MOVES[moved](self._layer))
         with np.errstate(over="ignore", invalid="ignore"):
             for done, move in enumerate(moves, start=1):
-                move.store(value, self._change(moved, fixed, array, move.elements), dedo)
+                move.store(value, mover.shares(move.elements, dedo))
                 if progress is not None:
                     progress(done, len(moves))
             if not self.exact:
@@ -92,27 +89,52 @@ class Differences:
         check_result(name, value.reshape(self._shapes[moved]))
         return value.reshape(self._shapes[moved])
 
-    def _change(self, moved: str, fixed: dict[str, Array], array: Array, elements: tuple[Any, ...]) -> Array:
-        """O(h) - O(-h) for the moved elements, all else of the moved array being 0; on integers divided by 2h."""
-        array[elements] = self._step
-        plus = self._forward(fixed | {moved: array.reshape(self._layer.shapes[moved])})
-        array[elements] = -self._step
-        minus = self._forward(fixed | {moved: array.reshape(self._layer.shapes[moved])})
-        array[elements] = 0
-        if self.exact:
+    def _mover(self, moved: str) -> "_Mover":
+        # As large as its elements will be, for the bounds on integers.
+        array = np.full(self._layer.canonical[moved], self._step, self._work)
+        arrays = {moved: array.reshape(self._shapes[moved])}
+        # The other factor of O, in the work's dtype; with b moved, O is b alone.
+        for other in {"X": ["W"], "W": ["X"], "b": ["X", "W"]}[moved]:
+            arrays[other] = self._arrays[other].astype(self._work, copy=False)
+        if moved == "b":
+            arrays["X"] = np.zeros_like(arrays["X"])
+        return _Mover(Forward(arrays["X"], arrays["W"], arrays.get("b"), **self._options), array, self._step)
+
+
+class _Mover:
+    """Moves elements of one array, all else of it being 0, and looks at what becomes of O."""
+
+    def __init__(self, forward: Forward, array: Array, step: float) -> None:
+        self._forward = forward
+        self._array = array
+        self._step = step
+        shape = forward.layer.canonical["O"]
+        self._plus, self._minus = (np.empty(shape, array.dtype) for _ in range(2))
+        array.fill(0)
+
+    def shares(self, elements: tuple[Any, ...], dedo: Array) -> Array:
+        """(O(h) - O(-h)) * dE/dO for the moved elements; on integers divided by 2h. Valid until the next move."""
+        # Not rounded as part of a larger sum: each difference is compared with what its own terms allow.
+        self._array[elements] = self._step
+        self._forward.write(self._plus, rounded=False)
+        self._array[elements] = -self._step
+        self._forward.write(self._minus, rounded=False)
+        self._array[elements] = 0
+        for first in range(0, dedo.size, _PART):
+            self._subtract(slice(first, first + _PART), dedo.reshape(-1))
+        return self._plus
+
+    def _subtract(self, part: slice, dedo: Array) -> None:
+        plus, minus = self._plus.reshape(-1)[part], self._minus.reshape(-1)[part]
+        if plus.dtype.kind == "i":
             # Each half by itself, so that their difference stays within int64; both are odd, or both even.
             plus //= 2
             minus //= 2
             plus -= minus
             plus //= int(self._step)
-            return plus
-        plus -= minus
-        return plus
-
-    def _forward(self, arrays: dict[str, Array]) -> Array:
-        # Not rounded as part of a larger sum: each difference is compared with what its own terms allow.
-        o = Forward(arrays["X"], arrays["W"], arrays.get("b"), **self._options).output(rounded=False)
-        return o.reshape(self._layer.canonical["O"])
+        else:
+            plus -= minus
+        plus *= dedo[part]
 
 
 @dataclass(frozen=True)
@@ -121,12 +143,11 @@ class _Move:
 
     Attributes:
         elements: an index into the canonical array: what moves.
-        store: multiplies changes (N, F, *out) by dE/dO, and adds up for each moved element, into a gradient, the
-            products of the outputs that it feeds; it may write over the changes.
+        store: adds up for each moved element, into a gradient, the shares (N, F, *out) of the outputs that it feeds.
     """
 
     elements: tuple[Any, ...]
-    store: Callable[[Array, Array, Array], None]
+    store: Callable[[Array, Array], None]
 
 
 def _moves_of_x(layer: Layer) -> Iterator[_Move]:
@@ -146,9 +167,8 @@ def _move_of_x(layer: Layer, c: int, colours: tuple[list[tuple[int, int, int]], 
     reached_at = [[h for h, _, _ in segments] for segments in colours]
     chosen = np.ix_(range(layer.batch), range(c, layer.channels, layer.group_channels), *reached_at)
 
-    def store(gradient: Array, change: Array, dedo: Array) -> None:
-        change *= dedo
-        shares = change.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
+    def store(gradient: Array, products: Array) -> None:
+        shares = products.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
         shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
         for axis, segments in enumerate(colours, start=2):
             # Windows that hold a moved element stand side by side, those of the next element follow.
@@ -195,9 +215,8 @@ def _moves_of_b(layer: Layer) -> Iterator[_Move]:
 
 
 def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
-    def store(gradient: Array, change: Array, dedo: Array) -> None:
-        change *= dedo
-        gradient[elements] = change.reshape(*change.shape[:2], -1).sum(axis=2).sum(axis=0)
+    def store(gradient: Array, products: Array) -> None:
+        gradient[elements] = products.reshape(*products.shape[:2], -1).sum(axis=2).sum(axis=0)
 
     return _Move(elements, store)
 

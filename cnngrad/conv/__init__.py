@@ -153,7 +153,10 @@ def backward(
 
 
 class Forward:
-    """One layer's O, still to be computed: its dtype and size are known, and where it goes can be chosen."""
+    """One layer's O, still to be computed: its dtype and size are known, and where it goes can be chosen.
+
+    Numbers of the arrays that change in place are those of the next `output`; their bounds are those of the first.
+    """
 
     def __init__(self, x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike | None = None, **options: Any) -> None:
         """The layer of these arrays and options; arguments and errors as for `forward`."""
@@ -172,33 +175,42 @@ class Forward:
         """The shape and dtype of O."""
         return {"O": (self.layer.shapes["O"], self.dtype)}
 
-    def output(self, out: Array | None = None, progress: Progress | None = None, *, rounded: bool = True) -> Array:
+    def output(self, out: Array | None = None, progress: Progress | None = None) -> Array:
         """O in the user's layout.
 
         Args:
             out: where to write it, a C-contiguous array of O's shape and dtype; new memory where None.
             progress: called with the positions of O that are done, and with all.
-            rounded: False keeps every output as precise as its own terms are: no transforms.
 
         Raises:
             CnngradError: O is too large for its dtype.
         """
-        layer = self.layer
-        if out is None and layer.largest > _LARGE:
+        if out is None and self.layer.largest > _LARGE:
             require(self.planned)
-        o = _given_or_new(out, layer.canonical["O"], self.dtype)
+        o = _given_or_new(out, self.layer.canonical["O"], self.dtype)
+        rounded = self.dtype.kind == "f"
+        self.write(o, rounded, progress)
+        if rounded and plan.is_transformed(self.layer) and not is_finite(o):
+            # The transform's sums are larger than O's own.
+            self.write(o, False, progress)
+        o = o.reshape(self.layer.shapes["O"])
+        check_result("O", o)
+        return o
+
+    def write(self, o: Array, rounded: bool, progress: Progress | None = None) -> None:
+        """Write O to an array (N, F, *S_out), whether or not its dtype holds what comes out.
+
+        Args:
+            o: a C-contiguous array of O's dtype.
+            rounded: False keeps every output as precise as its own terms are: no transforms.
+            progress: as for `output`.
+        """
+        layer = self.layer
         w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
         b = None if self._b is None else self._b.astype(self._work, copy=False).reshape(-1)
-        rounded = rounded and self.dtype.kind == "f"
         with np.errstate(over="ignore", invalid="ignore"):
             parts = plan.output(layer, self._x.reshape(layer.canonical["X"]), w, b, o, rounded)
             _work_through(parts, layer, progress)
-        if rounded and plan.is_transformed(layer) and not is_finite(o):
-            # The transform's sums are larger than O's own.
-            return self.output(out, progress, rounded=False)
-        o = o.reshape(layer.shapes["O"])
-        check_result("O", o)
-        return o
 
 
 class Backward:

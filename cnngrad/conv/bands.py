@@ -19,9 +19,9 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.threads import Job, in_order
 from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Layer
+from cnngrad.threads import Job, in_order
 
 __all__ = ["filter_gradient", "fits", "output"]
 
@@ -91,7 +91,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
             products = np.empty((*found.shape[:-1], rows, operands.shape[-1]), dw.dtype)
             for tap in np.ndindex(found.shape[: layer.dims - 1]):
                 np.matmul(strip, operands[tap]).sum(axis=(0, *range(2, strip.ndim - 2)), out=products[tap])
-            found += _diagonals(layer, products)
+            found += _diagonals(layer, products).sum(axis=-1)
         return tile, found
 
     for tile, found in in_order([partial(compute, tile) for tile in _tiles(layer)]):
@@ -133,23 +133,18 @@ def _strip(array: Array, rows: int, first: int, count: int) -> Array:
 
 def _bands(layer: Layer, w: Array, rows: int) -> Array:
     """T: axes (*taps but the row's, channel, 1, ..., rows of O, rows of X)."""
-    axis = layer.axes[-2]
     taps = np.moveaxis(w[:, 0], (0, -2), (-2, -1))
-    bands = np.zeros((*taps.shape[:-1], *(1,) * (layer.dims - 1), rows, rows - 1 + axis.span), w.dtype)
-    for u in range(axis.kernel):
-        for r in range(rows):
-            bands[..., r, r + axis.dilation * u] = taps[..., u].reshape(*taps.shape[:-1], *(1,) * (layer.dims - 1))
-    return bands
+    bands = np.zeros((*taps.shape[:-1], rows, rows - 1 + layer.axes[-2].span), w.dtype)
+    _diagonals(layer, bands)[...] = taps[..., np.newaxis]
+    return bands.reshape(*taps.shape[:-1], *(1,) * (layer.dims - 1), *bands.shape[-2:])
 
 
 def _diagonals(layer: Layer, products: Array) -> Array:
-    """The sums of the diagonals r, r + d*u of (..., rows of O, rows of X), for each u: (..., u)."""
+    """The diagonals r, r + d*u of (..., rows of O, rows of X): a view (..., u, r)."""
     axis = layer.axes[-2]
     *steps, row, column = products.strides
     shape = (*products.shape[:-2], axis.kernel, products.shape[-2])
-    strides = (*steps, axis.dilation * column, row + column)
-    sums: Array = np.lib.stride_tricks.as_strided(products, shape, strides).sum(axis=-1)
-    return sums
+    return np.lib.stride_tricks.as_strided(products, shape, (*steps, axis.dilation * column, row + column))
 
 
 def _operands(layer: Layer, tile: Tile, part: Array, rows: int, first: int, count: int) -> Array:

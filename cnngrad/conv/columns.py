@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.threads import Job, in_order
 from cnngrad.conv.tiles import Tile, slab, tiles, whole_rows, windows
 from cnngrad.geometry import Layer
+from cnngrad.threads import Job, in_order
 
 __all__ = ["filter_gradient", "input_gradient", "output"]
 

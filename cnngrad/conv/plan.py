@@ -22,8 +22,8 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.conv import bands, columns, gather, spectrum
-from cnngrad.conv.threads import Job, in_order
 from cnngrad.geometry import Layer
+from cnngrad.threads import Job, in_order
 
 __all__ = ["filter_gradient", "input_gradient", "output"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.threads import Job
 from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Axis, Layer
+from cnngrad.threads import Job
 
 __all__ = ["block", "fits", "output"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import cache
 from itertools import islice
+from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 from cnngrad.blas import is_controlled, one_thread
@@ -26,9 +27,9 @@ _MOST_THREADS = 8
 def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
     """The results of independent jobs, in order; several threads work ahead.
 
-    What comes out is the same however many threads there are.
+    What comes out is the same however many threads there are. A job that has jobs of its own does them by itself.
     """
-    threads = min(_cores(), len(jobs))
+    threads = 1 if getattr(_inside, "job", False) else min(_cores(), len(jobs))
     with one_thread():
         if threads < 2:
             for job in jobs:
@@ -37,18 +38,29 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
         coming = iter(jobs)
         # Each job in a context of its own, since NumPy's error state belongs to the context.
         ahead: deque[Future[Result]] = deque(
-            _pool().submit(copy_context().run, job) for job in islice(coming, 2 * threads)
+            _pool().submit(copy_context().run, _work, job) for job in islice(coming, 2 * threads)
         )
         try:
             while ahead:
                 result = ahead.popleft().result()
-                ahead.extend(_pool().submit(copy_context().run, job) for job in islice(coming, 1))
+                ahead.extend(_pool().submit(copy_context().run, _work, job) for job in islice(coming, 1))
                 yield result
         finally:
             # After an error, or when nobody asks on, the threads stop after the job they are at.
             for future in ahead:
                 if not future.cancel():
                     future.exception()
+
+
+_inside = local()
+
+
+def _work(job: Job[Result]) -> Result:
+    _inside.job = True
+    try:
+        return job()
+    finally:
+        _inside.job = False
 
 
 @cache
