@@ -1,0 +1,144 @@
+"""Results that are larger than memory: computed on disk, whole or not at all."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad import memory
+from cnngrad.cli import main
+from tests.benchmarks.timing import peak_of
+
+MIB = 2**20
+
+
+@pytest.fixture
+def layer(tmp_path):
+    """Files of a layer of several tiles, and the place for results."""
+    generator = np.random.default_rng(0)
+    np.save(tmp_path / "X.npy", generator.standard_normal((3, 4, 64, 50), dtype=np.float32))
+    np.save(tmp_path / "W.npy", generator.standard_normal((5, 4, 3, 3), dtype=np.float32))
+    np.save(tmp_path / "G.npy", generator.standard_normal((3, 5, 64, 50), dtype=np.float32))
+    (tmp_path / "out").mkdir()
+    given = [f"{flag}={tmp_path}/{name}.npy" for flag, name in (("-x", "X"), ("-w", "W"), ("-g", "G"))]
+    given = [part for word in given for part in word.split("=")]
+    return tmp_path, given[:4], [*given, "--padding", "1"]
+
+
+def test_files_hold_what_python_computes(layer, capsys):
+    place, forward, backward = layer
+    x, w, dedo = (np.load(place / f"{name}.npy") for name in "XWG")
+    assert main(["forward", *forward, "-o", str(place / "out" / "O.npy"), "--padding", "1"]) == 0
+    np.testing.assert_array_equal(np.load(place / "out" / "O.npy"), cnngrad.forward(x, w, padding=1))
+    assert main(["backward", *backward, "-o", str(place / "grads")]) == 0
+    grads = cnngrad.backward(x, w, dedo, padding=1)
+    assert sorted(path.name for path in (place / "grads").iterdir()) == ["dEdW.npy", "dEdX.npy"]
+    for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx)):
+        found = np.load(place / "grads" / f"{name}.npy")
+        np.testing.assert_array_equal(found, array)
+        assert found.dtype == np.float32
+    assert main(["backward", *backward, "--only", "db", "-o", str(place / "out" / "db.npy")]) == 0
+    np.testing.assert_array_equal(np.load(place / "out" / "db.npy"), grads.db)
+    assert sorted(path.name for path in (place / "out").iterdir()) == ["O.npy", "db.npy"]
+
+
+def test_a_full_disk_is_told_before_the_work_and_leaves_nothing(layer, capsys, monkeypatch):
+    place, _, backward = layer
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr("cnngrad.conv.Backward.gradient", never)
+    assert main(["backward", *backward, "-o", str(place / "grads")]) == 2
+    assert "grads/dEdW.npy: No space left on device" in capsys.readouterr().err
+    assert not (place / "grads").exists()
+
+
+def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeypatch):
+    place, forward, _ = layer
+    target = place / "out" / "O.npy"
+    target.write_text("before")
+
+    def interrupted(*_, **__):
+        assert [path.suffix for path in target.parent.iterdir()].count(".part") == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnngrad.conv.Forward.write", interrupted)
+    assert main(["forward", *forward, "-o", str(target)]) == 130
+    assert target.read_text() == "before"
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_killed_process_leaves_no_half_result(tmp_path, sent, code):
+    program = (
+        "import sys, time, cnngrad.conv, cnngrad.cli\n"
+        "cnngrad.conv.Forward.write = lambda *_, **__: time.sleep(60)\n"
+        "sys.exit(cnngrad.cli.main(sys.argv[1:]))"
+    )
+    np.save(tmp_path / "X.npy", np.ones((9, 9)))
+    command = [sys.executable, "-c", program, "forward", "-x", "X.npy", "-w", "X.npy", "-o", "O.npy"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        while not any(path.suffix == ".part" and path.stat().st_size for path in tmp_path.iterdir()):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(sent)
+        process.wait()
+    assert process.returncode == code
+    assert not (tmp_path / "O.npy").exists()
+    if sent == signal.SIGTERM:
+        assert [path.name for path in tmp_path.iterdir()] == ["X.npy"]
+
+
+def test_a_result_without_memory_is_told_before_the_work_with_the_way_out(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 100 * MIB)
+    (tmp_path / "p.json").write_text('{"X": [[1]], "W": [[1]], "padding": 2000}')
+    assert main(["forward", str(tmp_path / "p.json")]) == 2
+    message = capsys.readouterr().err
+    assert "O (4001, 4001) of int64 would take 122 MiB of memory, but 100 MiB are free" in message
+    assert "-o with a .npy file" in message
+    with pytest.raises(cnngrad.CnngradError, match="would take 122 MiB"):
+        cnngrad.forward([[1]], [[1]], padding=2000)
+    assert main(["forward", str(tmp_path / "p.json"), "-o", str(tmp_path / "O.npy")]) == 0
+    o = np.load(tmp_path / "O.npy", mmap_mode="r")
+    assert (o.shape, o[2000, 2000], o.sum()) == ((4001, 4001), 1, 1)
+
+
+def test_json_needs_more_memory_than_arrays(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 100 * MIB)
+    (tmp_path / "p.json").write_text('{"X": [[1]], "W": [[1]], "padding": 800}')
+    assert main(["forward", str(tmp_path / "p.json"), "--json"]) == 2
+    assert "of memory" in capsys.readouterr().err
+
+
+def test_memory_that_is_free_is_known_on_linux():
+    free = memory.available()
+    assert free is None or free > MIB
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
+def test_a_large_layer_needs_little_memory(tmp_path):
+    shape = (32, 16, 256, 256)
+    for name in "XG":
+        array = np.lib.format.open_memmap(tmp_path / f"{name}.npy", "w+", np.float32, shape)
+        array[...] = np.arange(256)
+        array.flush()
+        del array
+    np.save(tmp_path / "W.npy", np.ones((16, 16, 3, 3), np.float32))
+    given = ["-x", f"{tmp_path}/X.npy", "-w", f"{tmp_path}/W.npy", "--padding", "1"]
+    program = [sys.executable, "-m", "cnngrad"]
+    small = peak_of([*program, "forward", "samples/notes.json"])
+    # Each of X, dE/dO, O and dE/dX holds 128 MiB.
+    for command in (["forward", *given, "-o", f"{tmp_path}/O.npy"], ["backward", *given, "-g", f"{tmp_path}/G.npy"]):
+        target = [] if "-o" in command else ["-o", f"{tmp_path}/grads"]
+        assert peak_of([*program, *command, *target]) < small + 64 * MIB

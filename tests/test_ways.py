@@ -1,0 +1,253 @@
+"""Every way of computing against the definitions, and the plan that chooses among them."""
+
+import os
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad import threads
+from cnngrad.conv import Backward, Forward, bands, columns, gather, plan, spectrum
+from cnngrad.geometry import make_layer
+from tests import reference
+from tests.cases import SMALL, Case, layers
+
+
+def run(jobs):
+    for job in jobs:
+        job()
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Tiles of a few numbers, so that small layers have many."""
+    monkeypatch.setattr(columns, "_TILE", 2**9)
+    monkeypatch.setattr(columns, "_SMALL_WORK", 0)
+    monkeypatch.setattr(columns, "_LARGE_SUM", 2**6)
+    monkeypatch.setattr(bands, "_TILE", 2**4)
+    monkeypatch.setattr(bands, "_WIDTH", 2)
+    monkeypatch.setattr(bands, "_ROWS", 2)
+    monkeypatch.setattr(spectrum, "_SHORTEST", 2)
+
+
+def agree(case, way, dtype=np.float64, seed=0):
+    """Assert that a way gives O, and dE/dW and dE/dX where it has them, of a case that is not flipped."""
+    x, w, b, dedo = case.data(seed)
+    layer = make_layer(case.x, case.w, **case.options)
+    o = np.full(case.o, np.nan)
+    run(way.output(layer, x, w.astype(dtype), b.astype(dtype), o))
+    expected = reference.forward(x, w, b, *case.definition)
+    np.testing.assert_allclose(o, expected, atol=1e-9 if way is spectrum else 0)
+    dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
+    if hasattr(way, "filter_gradient"):
+        found = np.zeros(case.w, dtype)
+        list(way.filter_gradient(layer, x, dedo, found))
+        np.testing.assert_array_equal(found, dw)
+    if hasattr(way, "input_gradient"):
+        found = np.zeros(case.x, dtype)
+        list(way.input_gradient(layer, w.astype(dtype), dedo, found))
+        np.testing.assert_array_equal(found, dx)
+
+
+PLAIN = {name: case for name, case in SMALL.items() if not case.flip}
+
+
+@pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_columns_in_many_tiles(case, dtype, small_parts):
+    agree(case, columns, dtype)
+
+
+@given(layers(), st.integers(0, 2**16))
+def test_columns_of_any_layer(case, seed):
+    if not case.flip:
+        agree(case, columns, seed=seed)
+
+
+BANDED = {
+    "one channel": Case((1, 1, 9, 7), (1, 1, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    "dilation and padding": Case((2, 1, 8, 9), (1, 1, 2, 3), (1, 1), ((2, 1), (0, 3)), (3, 2)),
+    "depthwise": Case((2, 5, 7, 6), (5, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), groups=5),
+    "three axes": Case((2, 3, 4, 7, 5), (3, 1, 2, 3, 2), (1, 1, 1), ((1, 0), (0, 1), (0, 0)), (1, 1, 2), groups=3),
+    "one row": Case((1, 1, 1, 9), (1, 1, 1, 3), (1, 1), ((0, 0), (1, 1)), (1, 1)),
+}
+
+
+@pytest.mark.parametrize("case", BANDED.values(), ids=BANDED.keys())
+@pytest.mark.parametrize("tiles", ["whole", "many"])
+def test_bands(case, tiles, request):
+    if tiles == "many":
+        request.getfixturevalue("small_parts")
+    assert bands.fits(make_layer(case.x, case.w, **case.options))
+    agree(case, bands)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in (*PLAIN.values(), *BANDED.values()) if set(case.stride) == {1}],
+)
+@pytest.mark.parametrize("blocks", ["whole", "many"])
+def test_spectra(case, blocks, request):
+    if blocks == "many":
+        request.getfixturevalue("small_parts")
+    agree(case, spectrum)
+
+
+def exact(case, x, w):
+    """O of a case without padding, by sums over taps of a dtype as wide as it needs."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, case.w[2:], axis=(2, 3))
+    return np.einsum("ncijuv,fcuv->nfij", windows, w, optimize=False)
+
+
+LARGE = Case((1, 1, 90, 80), (1, 1, 31, 31), (1, 1), ((0, 0), (0, 0)), (1, 1))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.float64, 1e-13), (np.float32, 1e-6)])
+def test_a_transform_is_as_precise_as_is_said(dtype, most):
+    x, w, _, _ = LARGE.data(dtype=dtype)
+    assert plan.is_transformed(make_layer(LARGE.x, LARGE.w))
+    error = np.abs(cnngrad.forward(x, w) - exact(LARGE, x.astype(np.longdouble), w.astype(np.longdouble))).max()
+    assert error <= most * np.abs(x).max() * np.abs(w).max()
+
+
+def test_integers_are_never_transformed():
+    x, w, _, _ = LARGE.data()
+    x[0, 0, 5, 5] = 2**40
+    np.testing.assert_array_equal(cnngrad.forward(x, w), exact(LARGE, x, w))
+
+
+def test_a_transform_beyond_the_dtype_is_no_error_where_the_sums_are_not():
+    x = np.zeros(LARGE.x)
+    x[0, 0, ::40, ::40] = 1.5e308
+    w = np.zeros(LARGE.w)
+    w[0, 0, 0, 0] = 1
+    np.testing.assert_array_equal(cnngrad.forward(x, w), x[:, :, :60, :50])
+
+
+def test_the_plan_takes_each_way_somewhere():
+    ways = {
+        gather.fits: make_layer((5, 5), (3, 3)),
+        bands.fits: make_layer((300, 300), (3, 3)),
+        plan.is_transformed: make_layer((300, 300), (31, 31)),
+    }
+    for asked, layer in ways.items():
+        assert asked(layer)
+    assert not any(asked(make_layer((4, 8, 60, 60), (16, 8, 3, 3))) for asked in ways)
+
+
+SHAPES = [
+    ((2, 16, 40, 40), (24, 16, 3, 3), {"padding": 1}),
+    ((2, 3, 90, 90), (32, 3, 7, 7), {"stride": 2, "padding": 3}),
+    ((2, 128, 16, 16), (256, 128, 3, 3), {"stride": 2, "padding": 1}),
+    ((2, 40, 60, 60), (40, 1, 3, 3), {"groups": 40}),
+    ((1, 1, 500, 600), (1, 1, 5, 5), {"flip": True}),
+    ((1, 1, 300, 300), (1, 1, 17, 17), {}),
+    ((4, 16, 2000), (32, 16, 9), {"dims": 1, "dilation": 2}),
+    ((2, 4, 20, 20, 20), (8, 4, 3, 3, 3), {"padding": 1}),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
+def test_every_number_of_threads_gives_the_same_bits(x_shape, w_shape, options, dtype, monkeypatch):
+    generator = np.random.default_rng(0)
+    x, w = (generator.standard_normal(shape).astype(dtype) for shape in (x_shape, w_shape))
+    results = []
+    for cores in (1, 2, 5):
+        monkeypatch.setattr(threads, "_cores", lambda cores=cores: cores)
+        o = cnngrad.forward(x, w, **options)
+        grads = cnngrad.backward(x, w, o, **options)
+        results.append([o.tobytes(), grads.dw.tobytes(), grads.dx.tobytes(), grads.db.tobytes()])
+    assert results[0] == results[1] == results[2]
+    assert_close_to_pytorch(x, w, o, grads, options)
+
+
+def assert_close_to_pytorch(x, w, o, grads, options):
+    torch = pytest.importorskip("torch")
+    options = dict(options)
+    w_used = np.flip(w, (2, 3)).copy() if options.pop("flip", False) else w
+    turned = w_used is not w
+    options.pop("dims", None)
+    conv = {3: torch.nn.functional.conv1d, 4: torch.nn.functional.conv2d, 5: torch.nn.functional.conv3d}[x.ndim]
+    tx, tw = (torch.from_numpy(a).double().requires_grad_() for a in (x, w_used))
+    expected = conv(tx, tw, **options)
+    dx, dw = torch.autograd.grad(expected, (tx, tw), torch.from_numpy(o).double())
+    dw = np.flip(dw.numpy(), (2, 3)) if turned else dw.numpy()
+    for found, wanted in ((o, expected.detach().numpy()), (grads.dx, dx.numpy()), (grads.dw, dw)):
+        assert np.abs(found - wanted).max() <= 200 * np.finfo(o.dtype).eps * np.abs(wanted).max()
+
+
+def test_blas_threads_change_nothing():
+    code = (
+        "import hashlib, numpy as np, cnngrad; g = np.random.default_rng(0)\n"
+        "x, w = g.standard_normal((4, 128, 14, 14)), g.standard_normal((160, 128, 3, 3))\n"
+        "o = cnngrad.forward(x, w); grads = cnngrad.backward(x, w, o)\n"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in (o, grads.dw, grads.dx))).hexdigest())"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, env=os.environ | {"OPENBLAS_NUM_THREADS": n}
+        ).stdout
+        for n in ("1", "2", "3")
+    }
+    assert len(seen) == 1
+
+
+def test_overflow_in_a_thread_is_an_error_and_no_warning(monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    x = np.full((8, 16, 40, 40), 1e30, np.float32)
+    with pytest.raises(cnngrad.CnngradError, match=r"O.* is too large for float32"):
+        cnngrad.forward(x, np.full((16, 16, 3, 3), 1e30, np.float32))
+
+
+def test_an_error_in_a_thread_comes_out_and_stops_the_others(monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    done = []
+
+    def job(number):
+        if number == 3:
+            raise ZeroDivisionError
+        done.append(number)
+        return number
+
+    with pytest.raises(ZeroDivisionError):
+        list(threads.in_order([partial(job, number) for number in range(1000)]))
+    assert len(done) < 20
+
+
+def test_jobs_within_a_job_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+
+    def outer(number):
+        return sum(threads.in_order([partial(int, number)] * 9))
+
+    assert list(threads.in_order([partial(outer, number) for number in range(20)])) == [9 * n for n in range(20)]
+
+
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
+def test_progress_ends_with_all(x_shape, w_shape, options):
+    x, w = np.ones(x_shape), np.ones(w_shape)
+    seen = []
+    o = Forward(x, w, **options).output(progress=lambda done, whole: seen.append((done, whole)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
+    for name in ("dEdW", "dEdX"):
+        seen.clear()
+        Backward(x, w, o, **options).gradient(name, progress=lambda done, whole: seen.append((done, whole)))
+        assert seen == sorted(seen)
+        assert seen[-1][0] == seen[-1][1]
+
+
+@settings(max_examples=50)
+@given(layers(), st.integers(0, 2**16))
+def test_float16_is_rounded_once(case, seed):
+    x, w, _, dedo = case.data(seed, np.float16)
+    half = cnngrad.backward(x, w, dedo, **case.options)
+    single = cnngrad.backward(*(a.astype(np.float32) for a in (x, w, dedo)), **case.options)
+    np.testing.assert_array_equal(half.dx, single.dx.astype(np.float16))
+    np.testing.assert_array_equal(half.dw, single.dw.astype(np.float16))
