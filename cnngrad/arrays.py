@@ -6,7 +6,6 @@ float16 is computed in float32 and given back as float16.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 
 from cnngrad.blas import one_thread
 from cnngrad.errors import CnngradError
-from cnngrad.threads import in_order
 
 __all__ = [
     "INT64_MAX",
@@ -38,9 +36,8 @@ DType = np.dtype[Any]
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
 _FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
-# Elements that BLAS looks at in one thread anyway, and elements for one of our threads.
+# Elements that BLAS looks at in one thread anyway.
 _SMALL = 2**13
-_PART = 2**18
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
@@ -212,16 +209,7 @@ def check_result(name: str, array: Array) -> None:
 
 
 def is_finite(array: Array) -> bool:
-    """Whether every element is finite."""
-    if array.size <= _PART or not array.flags.forc:
-        return _is_finite(array)
-    flat = array.ravel(order="K")
-    parts = [partial(_is_finite, flat[first : first + _PART]) for first in range(0, flat.size, _PART)]
-    return all(in_order(parts))
-
-
-def _is_finite(array: Array) -> bool:
-    """The same in one thread; a dot product with itself is the quickest way to be nearly sure."""
+    """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
     if array.flags.forc and array.dtype != np.float16:
         flat = array.ravel(order="K")
         # BLAS raises no warning where the product of large elements overflows.

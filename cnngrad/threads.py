@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import cache
-from itertools import islice
 from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +12,7 @@ from cnngrad.blas import is_controlled, one_thread
 
 if TYPE_CHECKING:
     # Loaded where there is work for several threads: it takes longer to load than most layers take.
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Job", "in_order"]
 
@@ -21,11 +20,11 @@ Result = TypeVar("Result")
 Job = Callable[[], Result]
 
 # Each thread holds the memory of a tile, some megabytes.
-_MOST_THREADS = 8
+_MOST_THREADS = 6
 
 
 def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
-    """The results of independent jobs, in order; several threads work ahead.
+    """The results of independent jobs, in order; the calling thread works on them, and others help.
 
     What comes out is the same however many threads there are. A job that has jobs of its own does them by itself.
     """
@@ -35,32 +34,52 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
             for job in jobs:
                 yield job()
             return
-        coming = iter(jobs)
-        # Each job in a context of its own, since NumPy's error state belongs to the context.
-        ahead: deque[Future[Result]] = deque(
-            _pool().submit(copy_context().run, _work, job) for job in islice(coming, 2 * threads)
-        )
+        waiting = deque(enumerate(jobs))
+        done: dict[int, Result] = {}
+        # Each helper in a context of its own, since NumPy's error state belongs to the context.
+        helpers = [_pool().submit(copy_context().run, _help, waiting, done) for _ in range(threads - 1)]
+        wanted = 0
         try:
-            while ahead:
-                result = ahead.popleft().result()
-                ahead.extend(_pool().submit(copy_context().run, _work, job) for job in islice(coming, 1))
-                yield result
+            while waiting:
+                _do_one(waiting, done)
+                while wanted in done:
+                    yield done.pop(wanted)
+                    wanted += 1
+            for helper in helpers:
+                if not helper.cancel():
+                    helper.result()
+            for number in range(wanted, len(jobs)):
+                yield done.pop(number)
         finally:
-            # After an error, or when nobody asks on, the threads stop after the job they are at.
-            for future in ahead:
-                if not future.cancel():
-                    future.exception()
+            # After an error, or when nobody asks on, the helpers stop after the job they are at.
+            waiting.clear()
+            for helper in helpers:
+                if not helper.cancel():
+                    helper.exception()
+
+
+def _do_one(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) -> None:
+    try:
+        number, job = waiting.popleft()
+    except IndexError:
+        # Another thread was quicker.
+        return
+    done[number] = job()
+
+
+def _help(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) -> None:
+    _inside.job = True
+    try:
+        while waiting:
+            _do_one(waiting, done)
+    except BaseException:
+        waiting.clear()
+        raise
+    finally:
+        _inside.job = False
 
 
 _inside = local()
-
-
-def _work(job: Job[Result]) -> Result:
-    _inside.job = True
-    try:
-        return job()
-    finally:
-        _inside.job = False
 
 
 @cache

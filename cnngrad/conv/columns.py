@@ -33,7 +33,7 @@ _FEWEST_TILES = 4
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
 # Bytes of dE/dW from which it is not added up from tiles, but a part of its channels at a time.
-_LARGE_SUM = 2**21
+_LARGE_SUM = 5 * 2**20
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
@@ -70,7 +70,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     large = dw.nbytes > _LARGE_SUM
     channels = max(1, layer.channels // _FEWEST_TILES) if large and layer.groups == 1 else layer.channels
     total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-    every = _tiles(layer, dw.dtype, channels)
+    every = _tiles(layer, dw.dtype, channels, spread=not large)
     runs: dict[Any, list[Tile]] = {}
     for tile in every:
         # A large sum stays in one job, which adds up all positions for some of the channels.
@@ -120,16 +120,16 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         yield tile.count
 
 
-def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Tile, ...]:
+def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:
     """Tiles whose columns, and what is multiplied with them, have at most `_TILE` bytes, about.
 
-    Where there is work for several threads, they are small enough to go round.
+    To `spread` is to make them small enough to go round, where there is work for several threads.
     """
     channels = channels or layer.channels
     numbers = channels * prod(layer.kernel) + layer.filters
     positions = layer.batch * prod(layer.out)
     most = max(1, _TILE // (numbers * dtype.itemsize))
-    if positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
+    if spread and positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
         most = min(most, -(-positions // _FEWEST_TILES))
     samples, counts = whole_rows(layer, most)
     return tiles(layer, samples, channels, counts)
