@@ -190,7 +190,7 @@ class Forward:
         o = _given_or_new(out, self.layer.canonical["O"], self.dtype)
         rounded = self.dtype.kind == "f"
         self.write(o, rounded, progress)
-        if rounded and plan.is_transformed(self.layer) and not is_finite(o):
+        if rounded and plan.is_transformed(self.layer, self._work) and not is_finite(o):
             # The transform's sums are larger than O's own.
             self.write(o, False, progress)
         o = o.reshape(self.layer.shapes["O"])

@@ -54,7 +54,11 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         spectra = spectra.reshape(layer.groups, layer.group_channels, *spectra.shape[1:])
         target = tile.of(o)[0].reshape(layer.groups, layer.group_filters, *tile.shape[1:])
         for group, filter_ in np.ndindex(filters.shape[:2]):
-            product = np.multiply(spectra[group, 0], filters[group, filter_, 0])
+            # The group's last filter may write over what it reads.
+            last = filter_ == layer.group_filters - 1
+            product = np.multiply(
+                spectra[group, 0], filters[group, filter_, 0], out=spectra[group, 0] if last else None
+            )
             for channel in range(1, layer.group_channels):
                 product += spectra[group, channel] * filters[group, filter_, channel]
             numbers = _inverse(product, lengths[-1], tile.shape[1:])
@@ -72,7 +76,7 @@ def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
     spectrum = np.zeros((len(blocks), *lengths[:-1], lengths[-1] // 2 + 1), np.complex128)
     # Rows of zeros stay zeros.
     filled = spectrum[(slice(None), *(slice(size) for size in blocks.shape[1:-1]))]
-    filled[...] = np.fft.rfft(blocks, lengths[-1])
+    np.fft.rfft(blocks, lengths[-1], out=filled)
     for axis in range(1, spectrum.ndim - 1):
         np.fft.fft(spectrum, axis=axis, out=spectrum)
     return spectrum

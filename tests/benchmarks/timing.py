@@ -37,17 +37,23 @@ class Row:
 def medians(functions, runs):
     """The median milliseconds of functions called in turn.
 
-    In each turn a function is called twice and its second call is timed: threads of the one before it, that spin for
-    some milliseconds in case there is more to do, would take a processor from it.
+    Each is called for some milliseconds before a call of it is timed: the threads of the one before it spin for so
+    long, in case there is more to do, and would take a processor from it.
     """
     taken = [[] for _ in functions]
     for _ in range(runs):
         for function, times in zip(functions, taken, strict=True):
-            function()
+            until = time.perf_counter() + _SPIN
+            while time.perf_counter() < until:
+                function()
             began = time.perf_counter()
             function()
             times.append(1e3 * (time.perf_counter() - began))
     return [statistics.median(times) for times in taken]
+
+
+# Seconds that OpenMP's threads spin, and more.
+_SPIN = 0.02
 
 
 def process_medians(commands, runs):
