@@ -13,3 +13,6 @@ def plain_terminal(monkeypatch):
 # A slow machine is no failure.
 settings.register_profile("cnngrad", deadline=None)
 settings.load_profile("cnngrad")
+
+# The benchmarks need peers, and are no tests.
+collect_ignore = ["benchmarks"]
