@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import cache
-from threading import local
 from typing import TYPE_CHECKING, TypeVar
 
 from cnngrad.blas import is_controlled, one_thread
@@ -26,9 +25,9 @@ _MOST_THREADS = 6
 def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
     """The results of independent jobs, in order; the calling thread works on them, and others help.
 
-    What comes out is the same however many threads there are. A job that has jobs of its own does them by itself.
+    What comes out is the same however many threads there are.
     """
-    threads = 1 if getattr(_inside, "job", False) else min(_cores(), len(jobs))
+    threads = min(_cores(), len(jobs))
     with one_thread():
         if threads < 2:
             for job in jobs:
@@ -68,18 +67,12 @@ def _do_one(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) ->
 
 
 def _help(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) -> None:
-    _inside.job = True
     try:
         while waiting:
             _do_one(waiting, done)
     except BaseException:
         waiting.clear()
         raise
-    finally:
-        _inside.job = False
-
-
-_inside = local()
 
 
 @cache

@@ -209,11 +209,20 @@ def test_blas_threads_change_nothing():
     assert len(seen) == 1
 
 
-def test_overflow_in_a_thread_is_an_error_and_no_warning(monkeypatch):
+@pytest.mark.parametrize(("x_shape", "w_shape"), [((8, 16, 40, 40), (16, 16, 3, 3)), ((2000, 900), (3, 3))])
+def test_overflow_in_a_thread_is_an_error_and_no_warning(x_shape, w_shape, monkeypatch):
     monkeypatch.setattr(threads, "_cores", lambda: 2)
-    x = np.full((8, 16, 40, 40), 1e30, np.float32)
     with pytest.raises(cnngrad.CnngradError, match=r"O.* is too large for float32"):
-        cnngrad.forward(x, np.full((16, 16, 3, 3), 1e30, np.float32))
+        cnngrad.forward(np.full(x_shape, 1e38, np.float32), np.ones(w_shape, np.float32))
+
+
+def test_check_holds_every_element_to_its_own_terms():
+    """A transform would round the small ones as parts of the large ones."""
+    generator = np.random.default_rng(0)
+    x, dedo = generator.standard_normal((70, 60)), generator.standard_normal((40, 30))
+    w = 10.0 ** generator.uniform(-14, 0, (31, 31))
+    assert plan.is_transformed(make_layer(x.shape, w.shape), w.dtype)
+    assert cnngrad.check(x, w, dedo).passed
 
 
 def test_an_error_in_a_thread_comes_out_and_stops_the_others(monkeypatch):
