@@ -68,7 +68,9 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         dw: an array (F, C/g, *K) of zeros, in the dtype to compute in.
     """
     large = dw.nbytes > _LARGE_SUM
-    channels = max(1, layer.channels // _FEWEST_TILES) if large and layer.groups == 1 else layer.channels
+    channels = layer.channels
+    if large and layer.groups == 1:
+        channels = max(1, channels // max(_FEWEST_TILES, -(-dw.nbytes // _LARGE_SUM)))
     total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
     every = _tiles(layer, dw.dtype, channels, spread=not large)
     runs: dict[Any, list[Tile]] = {}
