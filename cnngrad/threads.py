@@ -27,6 +27,8 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
 
     What comes out is the same however many threads there are.
     """
+    if not jobs:
+        return
     threads = min(_cores(), len(jobs))
     with one_thread():
         if threads < 2:

@@ -33,6 +33,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(bands, "_WIDTH", 2)
     monkeypatch.setattr(bands, "_ROWS", 2)
     monkeypatch.setattr(spectrum, "_SHORTEST", 2)
+    monkeypatch.setattr(plan, "_LARGEST_COPY", 2**7)
 
 
 def agree(case, way, dtype=np.float64, seed=0):
@@ -67,6 +68,16 @@ def test_columns_in_many_tiles(case, dtype, small_parts):
 def test_columns_of_any_layer(case, seed):
     if not case.flip:
         agree(case, columns, seed=seed)
+
+
+@pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())
+def test_the_gradient_of_x_in_parts_of_its_channels(case, small_parts, monkeypatch):
+    x, w, _, dedo = case.data()
+    layer = make_layer(case.x, case.w, **case.options)
+    monkeypatch.setattr(gather, "fits", lambda _: False)
+    dx = np.full(case.x, np.nan)
+    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
+    np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
 
 
 BANDED = {
