@@ -289,12 +289,9 @@ def _load_npz(where: str, content: bytes) -> dict[str, Any]:
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = {member: member.removesuffix(".npy") for member in archive.namelist()}
-            keys = [member.removesuffix(".npy") for member in archive.namelist()]
-            for key in keys:
-                if keys.count(key) > 1:
-                    raise CnngradError(f"{where} has the key {key!r} twice: give it once")
-            return {key: _load_npy(f"{where}::{key}", io.BytesIO(archive.read(m))) for m, key in members.items()}
+            members = _unique(where, [(name.removesuffix(".npy"), name) for name in archive.namelist()])
+            return {key: _load_npy(f"{where}::{key}", io.BytesIO(archive.read(m))) for key, m in members.items()}
+    # Damaged, in a compression that is not there, or encrypted, which zipfile reports as a RuntimeError.
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
         raise CnngradError(f"{where} is not a readable NPZ file: {error}") from None
 
