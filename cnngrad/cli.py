@@ -22,8 +22,6 @@ from cnngrad.errors import CnngradError
 if TYPE_CHECKING:
     from cnngrad.arrays import Array, DType
     from cnngrad.derivation.blocks import Derivation
-    from cnngrad.derivation.choice import Choice
-    from cnngrad.expansion import Values
     from cnngrad.geometry import Layer, Shape
     from cnngrad.problem import Problem, Reader
 
@@ -140,11 +138,6 @@ def forward_command(
     """Compute the output O of a layer from X and W."""
     from cnngrad.conv import Forward
 
-    def lesson(values: "Values", choice: "Choice") -> "Derivation":
-        from cnngrad.derivation.lesson import forward_lesson
-
-        return forward_lesson(layer, values, choice)
-
     asked = _Asked(explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report)
     # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
     task = replace(_read(problem, x, w, b, None, stride, padding, dilation, groups, flip, dims), dedo=None)
@@ -158,7 +151,7 @@ def forward_command(
             forward.planned,
             lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
         )
-    return _answer(asked, task, layer, work, lesson, "o")
+    return _answer(asked, task, layer, work, "o")
 
 
 def backward_command(
@@ -187,11 +180,6 @@ def backward_command(
     from cnngrad.conv import Backward
     from cnngrad.derivation.choice import Choice, explained_tensors
 
-    def lesson(values: "Values", choice: Choice) -> "Derivation":
-        from cnngrad.derivation.lesson import backward_lesson
-
-        return backward_lesson(layer, values, choice)
-
     asked = _Asked(
         explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report, only
     )
@@ -212,7 +200,7 @@ def backward_command(
             planned,
             lambda name, out, progress: gradients.gradient(name, out, progress and partial(progress, name)),
         )
-    return _answer(asked, task, layer, work, lesson, tensors)
+    return _answer(asked, task, layer, work, tensors)
 
 
 def check_command(
@@ -474,7 +462,6 @@ def _answer(
     task: "Problem",
     layer: "Layer",
     work: _Work | None,
-    lesson: "Callable[[Values, Choice], Derivation]",
     tensors: str,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
@@ -500,13 +487,18 @@ def _answer(
     with result_files(asked.output, planned) as files:
         if asked.as_json or (asked.output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
-        require({name: plan for name, plan in planned.items() if name not in files})
+        else:
+            require({name: plan for name, plan in planned.items() if name not in files})
         if work is not None:
             with _progress() as progress:
                 results = {name: work.compute(name, files.get(name), progress) for name in planned}
             values = Values.of(layer, work.arrays | results)
-        explained = asked.report or (asked.explain and not asked.as_json)
-        derivation = lesson(values, choice) if explained else None
+        derivation: Derivation | None = None
+        if asked.report or (asked.explain and not asked.as_json):
+            from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+
+            lesson = forward_lesson if tensors == "o" else backward_lesson
+            derivation = lesson(layer, values, choice)
     if asked.output is not None and not files:
         write_results(asked.output, results)
     if asked.report is not None and derivation is not None:

@@ -64,15 +64,16 @@ def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]])
         target: as `check_target` takes it, and has accepted it; None for nothing to save.
         planned: the shape and dtype of each result.
     """
-    if target is None or not (_is_folder(target) or target.endswith(".npy")):
+    folder = target is not None and _is_folder(target)
+    if target is None or not (folder or target.endswith(".npy")):
         yield {}
         return
     path, made = Path(target), False
-    if _is_folder(target):
+    if folder:
         with _failures_named(target):
             made = not path.exists()
             path.mkdir(exist_ok=True)
-    places = {path / f"{name}.npy" if _is_folder(target) else path: name for name in planned}
+    places = {path / f"{name}.npy" if folder else path: name for name in planned}
     try:
         with _parts(places) as parts:
             mapped = {name: _map(place, parts[place], *planned[name]) for place, name in places.items()}
