@@ -18,21 +18,18 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, check_result, common_dtype
-from cnngrad.conv import Forward
+from cnngrad.conv import Forward, Progress
 from cnngrad.conv.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer
 
-__all__ = ["Differences", "Progress", "spread"]
+__all__ = ["Differences", "spread"]
 
 # The largest block by which glibc adjusts what it keeps (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
 
 # Outputs that stay in the second-level cache while something is done to them.
 _PART = 2**14
-
-# Called after each step with the number of steps done and of all steps.
-Progress = Callable[[int, int], None]
 
 
 class Differences:

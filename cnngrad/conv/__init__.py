@@ -94,9 +94,10 @@ def forward(
     array([[37, 47],
            [67, 77]])
     """
-    return Forward(
-        x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims
-    ).output()
+    work = Forward(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    if work.layer.largest > _LARGE:
+        require(work.planned)
+    return work.output()
 
 
 def backward(
@@ -186,8 +187,6 @@ class Forward:
         Raises:
             CnngradError: O is too large for its dtype.
         """
-        if out is None and self.layer.largest > _LARGE:
-            require(self.planned)
         o = _given_or_new(out, self.layer.canonical["O"], self.dtype)
         rounded = self.dtype.kind == "f"
         self.write(o, rounded, progress)

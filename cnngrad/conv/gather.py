@@ -49,8 +49,9 @@ def _columns(layer: Layer, x: Array, dtype: np.dtype) -> Array:
     places, padded = _places(layer)
     flat = x.reshape(-1)
     if padded:
-        flat = np.zeros(x.size + 1, x.dtype)
-        flat[:-1] = x.reshape(-1)
+        longer = np.zeros(x.size + 1, x.dtype)
+        longer[:-1] = flat
+        flat = longer
     return flat.take(places).astype(dtype, copy=False)
 
 

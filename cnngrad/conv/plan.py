@@ -25,7 +25,7 @@ from cnngrad.conv import bands, columns, gather, spectrum
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job, in_order
 
-__all__ = ["filter_gradient", "input_gradient", "output"]
+__all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 
 # What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
 Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
@@ -49,9 +49,6 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
         o: an array (N, F, *S_out) to write to.
         rounded: whether sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
-    if gather.fits(layer):
-        gather.output(layer, x, w, b, o)
-        return iter(())
     return in_order(_jobs(layer, x, w, b, o, rounded))
 
 
@@ -61,8 +58,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         gather.filter_gradient(layer, x, dedo, dw)
         return iter(())
     dw.fill(0)
-    if layer.flip:
-        layer, dw = layer.unflipped, _rotated(dw)
+    layer, dw = _unflipped(layer, dw)
     if bands.fits(layer) and dw.dtype.kind == "f":
         return bands.filter_gradient(layer, x, dedo, dw)
     return columns.filter_gradient(layer, x, dedo, dw)
@@ -77,9 +73,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
     """
     if layer.group_filters > 2 * layer.group_channels and dx.dtype != np.float16:
         dx.fill(0)
-        if layer.flip:
-            layer, w = layer.unflipped, _rotated(w)
-        return columns.input_gradient(layer, w, dedo, dx)
+        return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
     if not _backs(layer)[1]:
         dx.fill(0)
     # W is copied as the rotated filters lie; a large one a part of the channels at a time.
@@ -101,18 +95,17 @@ def _back_jobs(layer: Layer, w: Array, dedo: Array, dx: Array, channels: slice) 
         if not whole:
             back = replace(back, filters=channels.stop - channels.start)
             own, target = own[:, channels], target[:, channels]
-        own = own.reshape(back.canonical["W"])
-        if gather.fits(back):
-            gather.output(back, dedo, own, None, target)
-        else:
-            jobs += _jobs(back, dedo, own, None, target, rounded=False)
+        jobs += _jobs(back, dedo, own.reshape(back.canonical["W"]), None, target, rounded=False)
     return jobs
 
 
 def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> list[Job[int]]:
+    """What is left to do to write O: a small layer is written at once."""
+    if gather.fits(layer):
+        gather.output(layer, x, w, b, o)
+        return []
     way = _way(layer, w.dtype, rounded)
-    if layer.flip:
-        layer, w = layer.unflipped, _rotated(w)
+    layer, w = _unflipped(layer, w)
     return way(layer, x, w, b, o)
 
 
@@ -147,8 +140,9 @@ def is_transformed(layer: Layer, dtype: DType) -> bool:
     return large and spectrum.fits(layer)
 
 
-def _rotated(w: Array) -> Array:
-    """W rotated by 180 degrees, a view, so that the window need not be flipped."""
+def _unflipped(layer: Layer, w: Array) -> tuple[Layer, Array]:
+    """The same layer with W rotated by 180 degrees, a view, so that the window need not be flipped."""
+    if not layer.flip:
+        return layer, w
     turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * (w.ndim - 2))
-    rotated: Array = w[turn]
-    return rotated
+    return layer.unflipped, w[turn]
