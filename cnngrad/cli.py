@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum, StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -178,14 +178,14 @@ def backward_command(
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad.conv import Backward
-    from cnngrad.derivation.choice import Choice, explained_tensors
+    from cnngrad.derivation.choice import explained_tensors
 
     asked = _Asked(
         explain or bool(element), tuple(element or ()), limit, zeros, precision, as_json, output, report, only
     )
     task = _read(problem, x, w, b, g, stride, padding, dilation, groups, flip, dims)
     layer = task.layer()
-    tensors = explained_tensors(layer, Choice(only=None if only is None else only.value))
+    tensors = explained_tensors(layer, only and only.value)
     work = None
     if not task.in_symbols:
         arrays = task.arrays(layer)
@@ -394,8 +394,7 @@ def _pipe_closed() -> ExitCode:
     return ExitCode.PIPE_CLOSED
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What to show and to save."""
 
     explain: bool
@@ -442,8 +441,7 @@ def _read(
     return flags if problem is None else reader.problem(problem).overridden(flags)
 
 
-@dataclass(frozen=True)
-class _Work:
+class _Work(NamedTuple):
     """What is to be computed.
 
     Attributes:
@@ -465,8 +463,6 @@ def _answer(
     tensors: str,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
-    from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
-    from cnngrad.expansion import Values
     from cnngrad.memory import require
     from cnngrad.output import check_target, result_files, to_json, write_results
 
@@ -481,9 +477,9 @@ def _answer(
         from cnngrad.render.report import check_report
 
         check_report(asked.report)
-    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit or DEFAULT_LIMIT, asked.zeros)
     results: dict[str, Array] = {}
-    values = Values()
+    derivation: Derivation | None = None
+    expansions: dict[str, Any] = {}
     with result_files(asked.output, planned) as files:
         if asked.as_json or (asked.output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
@@ -492,13 +488,11 @@ def _answer(
         if work is not None:
             with _progress() as progress:
                 results = {name: work.compute(name, files.get(name), progress) for name in planned}
-            values = Values.of(layer, work.arrays | results)
-        derivation: Derivation | None = None
-        if asked.report or (asked.explain and not asked.as_json):
-            from cnngrad.derivation.lesson import backward_lesson, forward_lesson
-
-            lesson = forward_lesson if tensors == "o" else backward_lesson
-            derivation = lesson(layer, values, choice)
+        arrays = {} if work is None else work.arrays | results
+        if asked.report is not None or (asked.explain and not asked.as_json):
+            derivation = _derived(asked, layer, arrays, tensors)
+        if asked.explain and asked.as_json:
+            expansions = _listed(asked, layer, arrays, tensors)
     if asked.output is not None and not files:
         write_results(asked.output, results)
     if asked.report is not None and derivation is not None:
@@ -506,27 +500,48 @@ def _answer(
 
         write_report(asked.report, derivation, asked.precision)
     if asked.as_json:
-        listed = {}
-        if asked.explain:
-            from cnngrad.derivation.listing import list_expansions
+        print(to_json(results | expansions))
+    elif asked.explain and derivation is not None:
+        from cnngrad.render.painter import Painter
+        from cnngrad.render.terminal import make_console, show
 
-            complete = replace(choice, limit=asked.limit)
-            listed = {"expansions": list_expansions(layer, values, complete, tensors)}
-        print(to_json(results | listed))
+        show(make_console(sys.stdout), Painter(asked.precision).derivation(derivation))
     else:
-        from cnngrad.derivation.matrices import result_grids
-        from cnngrad.expansion import Expander
-        from cnngrad.render.terminal import Painter, make_console, show
-
-        painter = Painter(asked.precision)
-        if asked.explain and derivation is not None:
-            shown = painter.derivation(derivation)
-        else:
-            expander = Expander(layer, values)
-            matrices = (result_grids(expander, name, values.named(name)) for name in results)
-            shown = painter.results(layer.describe(), matrices)
-        show(make_console(sys.stdout), shown)
+        _show_results(layer, results, asked.precision)
     return ExitCode.OK
+
+
+def _derived(asked: _Asked, layer: "Layer", arrays: "dict[str, Array]", tensors: str) -> "Derivation":
+    from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
+    from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+    from cnngrad.expansion import Values
+
+    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit or DEFAULT_LIMIT, asked.zeros)
+    lesson = forward_lesson if tensors == "o" else backward_lesson
+    return lesson(layer, Values.of(layer, arrays), choice)
+
+
+def _listed(asked: _Asked, layer: "Layer", arrays: "dict[str, Array]", tensors: str) -> dict[str, Any]:
+    from cnngrad.derivation.choice import Choice
+    from cnngrad.derivation.listing import list_expansions
+    from cnngrad.expansion import Values
+
+    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit, asked.zeros)
+    return {"expansions": list_expansions(layer, Values.of(layer, arrays), choice, tensors)}
+
+
+def _show_results(layer: "Layer", results: "dict[str, Array]", precision: int) -> None:
+    from cnngrad.derivation.matrices import result_grids
+    from cnngrad.names import Names
+    from cnngrad.render import matrix
+    from cnngrad.render.terminal import make_console, show
+
+    names = Names(layer)
+    grids = (
+        result_grids(names, name, array.reshape(layer.canonical[name.removeprefix("dEd")]))
+        for name, array in results.items()
+    )
+    show(make_console(sys.stdout), matrix.results(layer.describe(), grids, precision))
 
 
 # Bytes that each byte of an array takes as Python's numbers and their text, at least: a float is an object of 24 bytes

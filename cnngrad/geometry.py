@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import gcd, prod
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from cnngrad.errors import CnngradError
 
@@ -210,8 +210,7 @@ class Axis:
         return tuple(h for h in range(self.size) if not self.outputs_of_input(h))
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """One phase of a stride: see `Axis.phases`.
 
     Attributes:

@@ -14,9 +14,10 @@ from cnngrad.conv import Gradients, backward, forward
 from cnngrad.diagnosis import Diagnosis, Precision, diagnose, hidden_mistakes, locate
 from cnngrad.differences import Differences, spread
 from cnngrad.errors import CnngradError
-from cnngrad.expansion import Expander, Expansion, Names, Number, Values
+from cnngrad.expansion import Expander, Expansion, Values
 from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
 from cnngrad.mistakes import Data
+from cnngrad.names import Names, Number
 
 __all__ = ["GradientReport", "Report", "Worst", "check", "evident_rounding"]
 

@@ -37,7 +37,7 @@ _OTHER_WORDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """One layer as its user gave it; None where nothing was given.
 

@@ -53,6 +53,15 @@ def test_version_and_help_need_neither_numpy_nor_rich():
     assert out.splitlines()[-1] == "[]"
 
 
+def test_a_plain_result_loads_no_derivation_and_no_tables():
+    code = (
+        "import sys; from cnngrad.cli import main; main(['backward', 'samples/notes.json']); "
+        "print(sorted({'cnngrad.derivation.blocks', 'cnngrad.expansion', 'rich.table'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
 def test_the_library_needs_neither_typer_nor_rich():
     code = (
         "import sys, cnngrad; cnngrad.check([[1]], [[1]]); cnngrad.derive('3x3', '2x2'); "
@@ -482,7 +491,7 @@ def test_output_in_a_narrow_encoding_does_not_crash():
         env={"PYTHONIOENCODING": "ascii"},
         check=True,
     )
-    assert b"| 37 |47 |" in done.stdout
+    assert b"+        +\n| 37  47 |\n| 67  77 |\n+        +" in done.stdout
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])

@@ -6,13 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.derivation.blocks import Expansions, Fill, Form, Formula, Grid, GridRow, Sentence
+from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Sentence
 from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.grids import Fill, Grid
 from cnngrad.derivation.lesson import backward_lesson
 from cnngrad.derivation.matrices import layer_matrix
 from cnngrad.derivation.pictures import picture
-from cnngrad.expansion import Expander, Symbol, Values
+from cnngrad.expansion import Expander, Values
 from cnngrad.geometry import make_layer
+from cnngrad.names import Symbol
 from tests.cases import layers
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]]
@@ -145,7 +147,7 @@ def test_a_pictures_covered_cells_are_the_terms_cells(case, seed):
         partners = {"o": "x", "w": "xo", "x": "o"}[tensor]
         covered = [
             cell.content
-            for row in picture(expander, tensor, index)
+            for row in picture(expander.names, tensor, index)
             for grid in row.items
             if isinstance(grid, Grid)
             for line in grid.cells
@@ -166,7 +168,7 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
         np.array(
             [
                 [0 if cell.content is Fill.NONE else cell.content for cell in row]
-                for row in layer_matrix(expander, transposed=t, values=w).cells
+                for row in layer_matrix(expander.names, transposed=t, values=w).cells
             ]
         )
         for t in (False, True)

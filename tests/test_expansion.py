@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.expansion import Expander, Names, Values
+from cnngrad.expansion import Expander, Values
 from cnngrad.geometry import make_layer
+from cnngrad.names import Names
 from tests import reference
 from tests.cases import layers
 

@@ -37,7 +37,7 @@ _LARGE = 2**20
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gradients:
     """The gradients of the error E with respect to one layer's arrays, each in that array's shape and layout.
 

@@ -3,27 +3,23 @@
 Every output format is a view of these blocks.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 
-from cnngrad.expansion import Expansion, Number, Partial, Symbol
+from cnngrad.derivation.grids import Grid
+from cnngrad.expansion import Expansion, Partial
+from cnngrad.names import Number, Symbol
 
 __all__ = [
     "Block",
-    "Cell",
     "Derivation",
     "Expansions",
-    "Fill",
     "Form",
     "Formula",
-    "Grid",
     "GridRow",
     "Hint",
     "Maths",
     "Part",
-    "Partial",
     "Section",
     "Sentence",
 ]
@@ -86,68 +82,6 @@ class Expansions:
     def left_out(self) -> int:
         """How many elements the limit cut."""
         return max(0, self.total - len(self.expansions))
-
-
-class Fill(Enum):
-    """A cell that holds no element."""
-
-    FRAME = "frame"  # a zero of the padding, or of the frame of a full convolution
-    GAP = "gap"  # a zero between the elements of dE/dO, since the stride is larger than 1
-    NONE = "none"  # a zero of the layer's matrix: the output does not read this input
-    MORE = "more"  # rows or columns that are not shown
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a grid; `marked` where a picture covers it."""
-
-    content: Symbol | Number | Fill
-    marked: bool = False
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A matrix with a title; its cells are made when they are asked for.
-
-    Attributes:
-        title: what it is.
-        height: the number of rows.
-        width: the number of columns.
-        cell: makes the cell of a row and column, from 0.
-        kind: the tensor whose colour it has: `"x"`, `"w"`, `"o"` or `"b"`.
-    """
-
-    title: str
-    height: int
-    width: int
-    cell: Callable[[int, int], Cell]
-    kind: str = ""
-
-    @cached_property
-    def cells(self) -> tuple[tuple[Cell, ...], ...]:
-        """Every cell."""
-        return self.cut(self.height, self.width)
-
-    def cut(self, rows: int, columns: int) -> tuple[tuple[Cell, ...], ...]:
-        """The cells, with the middle left out where there are more rows or columns than asked for."""
-        more = Cell(Fill.MORE)
-        shown = elided(self.width, columns)
-        return tuple(
-            tuple(more if r is None or c is None else self.cell(r, c) for c in shown) for r in elided(self.height, rows)
-        )
-
-
-def elided(size: int, most: int) -> Sequence[int | None]:
-    """Positions 0..size-1, or the first and last of them around None where there are more than `most`.
-
-    >>> elided(9, 4)
-    [0, 1, None, 7, 8]
-    """
-    if size <= max(most, 1):
-        return list(range(size))
-    last = most // 2
-    first = most - last
-    return [*range(first), None, *range(size - last, size)]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from cnngrad.errors import CnngradError
-from cnngrad.expansion import Expander, Index
 from cnngrad.geometry import Layer
+from cnngrad.names import Index, Names
 
 __all__ = ["DEFAULT_LIMIT", "Choice", "explained_tensors"]
 
@@ -34,11 +34,7 @@ class Choice:
         if self.limit is not None and self.limit < 1:
             raise CnngradError(f"limit is {self.limit}: it must be at least 1")
 
-    def wants(self, gradient: str) -> bool:
-        """Whether the gradient `"dW"`, `"dX"` or `"db"` is part of it."""
-        return self.only in (None, gradient)
-
-    def chosen(self, expander: Expander, tensors: str) -> list[tuple[str, Index]]:
+    def chosen(self, names: Names, tensors: str) -> list[tuple[str, Index]]:
         """The chosen elements as letter and index; each must belong to one of the tensors.
 
         Raises:
@@ -46,7 +42,7 @@ class Choice:
         """
         found = []
         for text in self.elements:
-            tensor, index = expander.names.parse(text)
+            tensor, index = names.parse(text)
             if tensor not in tensors:
                 here = ", ".join(_EXPLAINED[letter] for letter in tensors)
                 raise CnngradError(f"element {text!r} is not explained here: {_WHERE[tensor]}; here it can be {here}")
@@ -64,7 +60,6 @@ _WHERE = {
 }
 
 
-def explained_tensors(layer: Layer, choice: Choice) -> str:
-    """The letters of the tensors that `backward` explains: w and x, and b where the layer has it."""
-    wanted = [gradient for gradient in _LETTERS if choice.wants(gradient)]
-    return "".join(_LETTERS[g] for g in wanted if g != "db" or layer.has_bias or choice.only == "db")
+def explained_tensors(layer: Layer, only: str | None) -> str:
+    """The letters of the tensors that `backward` explains: w and x, and b where the layer has it; or one alone."""
+    return _LETTERS[only] if only else "wxb" if layer.has_bias else "wx"

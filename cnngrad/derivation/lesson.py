@@ -12,7 +12,7 @@ __all__ = ["backward_lesson", "forward_lesson"]
 def forward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     """The derivation of O."""
     lesson = Sections(layer, values, choice)
-    chosen = choice.chosen(lesson.expander, "o")
+    chosen = choice.chosen(lesson.names, "o")
     sections = [lesson.element(*element) for element in chosen] or [lesson.given(), lesson.output(result=True)]
     return Derivation(layer.describe(), tuple(sections))
 
@@ -20,8 +20,8 @@ def forward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
 def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     """The derivation of dE/dW, dE/dX and dE/db."""
     lesson = Sections(layer, values, choice)
-    tensors = explained_tensors(layer, choice)
-    chosen = choice.chosen(lesson.expander, tensors)
+    tensors = explained_tensors(layer, choice.only)
+    chosen = choice.chosen(lesson.names, tensors)
     if chosen:
         return Derivation(layer.describe(), tuple(lesson.element(*element) for element in chosen))
     sections = [lesson.given(with_dedo=True), lesson.output()]

@@ -23,7 +23,7 @@ def list_expansions(layer: Layer, values: Values, choice: Choice, tensors: str) 
         tensors: the letters of the tensors wanted, of `"owxb"`.
     """
     expander = Expander(layer, values)
-    found = choice.chosen(expander, tensors)
+    found = choice.chosen(expander.names, tensors)
     listed = {}
     for tensor in tensors:
         every = islice(indices(layer.canonical[_SHAPES[tensor]]), choice.limit)

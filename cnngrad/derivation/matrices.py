@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from cnngrad.derivation.blocks import Cell, Fill, Grid
-from cnngrad.expansion import Expander, Index, Number, Numbers, Symbol, scalar
+from cnngrad.derivation.grids import Cell, Fill, Grid
 from cnngrad.geometry import Axis, Layer
+from cnngrad.names import Index, Names, Number, Numbers, Symbol, scalar
 
 __all__ = [
     "Slot",
@@ -29,7 +29,7 @@ __all__ = [
 Slot = int | Fill
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Track:
     """One axis of a grid: what stands at each position, and which positions a picture covers.
 
@@ -90,7 +90,7 @@ def framed_output(axis: Axis, covered: Collection[int] = ()) -> Track:
 
 
 def track_grids(
-    expander: Expander,
+    names: Names,
     title: str,
     tensor: str,
     lead: Index,
@@ -102,7 +102,7 @@ def track_grids(
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
     Args:
-        expander: of the layer.
+        names: of the layer's elements.
         title: the grids' title.
         tensor: the elements' letter.
         lead: (n, c), (f, c) or (n, f), from 0.
@@ -119,7 +119,7 @@ def track_grids(
             if fill in slots:
                 return fill
         index = (*lead, *(slot for slot in slots if isinstance(slot, int)))
-        return expander.names.symbol(tensor, index, gradient) if values is None else scalar(values, index)
+        return names.symbol(tensor, index, gradient) if values is None else scalar(values, index)
 
     def make(depth: int | None) -> Grid:
         def cell(r: int, c: int) -> Cell:
@@ -144,35 +144,35 @@ def _slot_name(slot: Slot) -> str:
 
 
 def plain_grids(
-    expander: Expander, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Numbers | None = None
+    names: Names, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Numbers | None = None
 ) -> Iterator[Grid]:
     """Grids of one sample and channel of X, W or O, or of their gradients, as they are."""
-    sizes = {"x": expander.layer.size, "w": expander.layer.kernel, "o": expander.layer.out}[tensor]
-    yield from track_grids(expander, title, tensor, lead, [plain(n) for n in sizes], gradient=gradient, values=values)
+    sizes = {"x": names.layer.size, "w": names.layer.kernel, "o": names.layer.out}[tensor]
+    yield from track_grids(names, title, tensor, lead, [plain(n) for n in sizes], gradient=gradient, values=values)
 
 
-def result_grids(expander: Expander, name: str, values: Numbers | None = None) -> Iterator[Grid]:
+def result_grids(names: Names, name: str, values: Numbers | None = None) -> Iterator[Grid]:
     """Every matrix of a tensor by name (`O`, `dEdW`, …), batch and channel in its title; in symbols without values."""
     gradient = name.startswith("dEd")
     tensor = name.removeprefix("dEd").lower()
     title = f"∂E/∂{name[3:]}" if gradient else name
     if tensor == "b":
-        yield bias_grid(expander, title, gradient, values)
+        yield bias_grid(names, title, gradient, values)
         return
-    for lead in product(*map(range, expander.layer.canonical[tensor.upper()][:2])):
-        where = lead_words(expander.layer, tensor, lead)
+    for lead in product(*map(range, names.layer.canonical[tensor.upper()][:2])):
+        where = lead_words(names.layer, tensor, lead)
         yield from plain_grids(
-            expander, f"{title} · {where}" if where else title, tensor, lead, gradient=gradient, values=values
+            names, f"{title} · {where}" if where else title, tensor, lead, gradient=gradient, values=values
         )
 
 
-def bias_grid(expander: Expander, title: str, gradient: bool, values: Numbers | None = None) -> Grid:
+def bias_grid(names: Names, title: str, gradient: bool, values: Numbers | None = None) -> Grid:
     """b, or its gradient, as a row with one element per filter."""
 
     def cell(_: int, f: int) -> Cell:
-        return Cell(expander.names.symbol("b", (f,), gradient) if values is None else scalar(values, (f,)))
+        return Cell(names.symbol("b", (f,), gradient) if values is None else scalar(values, (f,)))
 
-    return Grid(title, 1, expander.layer.filters, cell, "b")
+    return Grid(title, 1, names.layer.filters, cell, "b")
 
 
 def lead_words(layer: Layer, tensor: str, lead: Index) -> str:
@@ -185,15 +185,15 @@ def lead_words(layer: Layer, tensor: str, lead: Index) -> str:
 _LEADS = {"x": ("sample", "channel"), "w": ("filter", "channel"), "o": ("sample", "filter")}
 
 
-def turned_filter(expander: Expander, title: str, lead: Index, values: Numbers | None = None) -> Iterator[Grid]:
+def turned_filter(names: Names, title: str, lead: Index, values: Numbers | None = None) -> Iterator[Grid]:
     """The filter as it lies on framed dE/dO: rotated by 180 degrees (with flip the two rotations cancel)."""
-    tracks = [plain(a.kernel, turned=not a.flip) for a in expander.layer.axes]
-    yield from track_grids(expander, title, "w", lead, tracks, values=values)
+    tracks = [plain(a.kernel, turned=not a.flip) for a in names.layer.axes]
+    yield from track_grids(names, title, "w", lead, tracks, values=values)
 
 
-def layer_matrix(expander: Expander, *, transposed: bool = False, values: Numbers | None = None) -> Grid:
+def layer_matrix(names: Names, *, transposed: bool = False, values: Numbers | None = None) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
-    layer = expander.layer
+    layer = names.layer
     outputs = list(product(range(layer.filters), *map(range, layer.out)))
     inputs = list(product(range(layer.channels), *map(range, layer.size)))
 
@@ -204,20 +204,20 @@ def layer_matrix(expander: Expander, *, transposed: bool = False, values: Number
         if group != f // layer.group_filters or None in taps:
             return Cell(Fill.NONE)
         index = (f, within, *(u for u in taps if u is not None))
-        return Cell(expander.names.symbol("w", index) if values is None else scalar(values, index))
+        return Cell(names.symbol("w", index) if values is None else scalar(values, index))
 
     size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
     return Grid("Mᵀ" if transposed else "M", *size, cell, "w")
 
 
-def column(expander: Expander, tensor: str, n: int, *, gradient: bool = False, values: Numbers | None = None) -> Grid:
+def column(names: Names, tensor: str, n: int, *, gradient: bool = False, values: Numbers | None = None) -> Grid:
     """One sample of X or O written as a column."""
-    layer = expander.layer
+    layer = names.layer
     leads, sizes = (layer.channels, layer.size) if tensor == "x" else (layer.filters, layer.out)
     places = list(product(range(leads), *map(range, sizes)))
 
     def cell(r: int, _: int) -> Cell:
         index = (n, *places[r])
-        return Cell(expander.names.symbol(tensor, index, gradient) if values is None else scalar(values, index))
+        return Cell(names.symbol(tensor, index, gradient) if values is None else scalar(values, index))
 
     return Grid(f"∂E/∂{tensor}" if gradient else tensor, len(places), 1, cell, tensor)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
 from cnngrad.derivation.matrices import framed_input, framed_output, plain, track_grids, turned_filter
 from cnngrad.derivation.words import is_padded
-from cnngrad.expansion import Expander, Index, Values
+from cnngrad.expansion import Values
+from cnngrad.names import Index, Names
 
 __all__ = ["described_picture", "picture"]
 
@@ -14,41 +15,41 @@ _MOST_POSITIONS = 10
 _MOST_PICTURES = 4
 
 
-def described_picture(expander: Expander, values: Values, tensor: str, index: Index) -> Iterator[Block]:
+def described_picture(names: Names, values: Values, tensor: str, index: Index) -> Iterator[Block]:
     """A sentence, and the picture in symbols, and in numbers where there are any."""
     if tensor in _PICTURES:
         sentence, _ = _PICTURES[tensor]
-        yield Sentence(sentence(expander, index))
-        if expander.layer.dims == 3:
+        yield Sentence(sentence(names, index))
+        if names.layer.dims == 3:
             yield Sentence(("Depths without a marked cell are left out.",))
-        yield from picture(expander, tensor, index)
+        yield from picture(names, tensor, index)
         if values.x is not None:
-            yield from picture(expander, tensor, index, values)
+            yield from picture(names, tensor, index, values)
 
 
-def picture(expander: Expander, tensor: str, index: Index, values: Values | None = None) -> Iterator[GridRow]:
+def picture(names: Names, tensor: str, index: Index, values: Values | None = None) -> Iterator[GridRow]:
     """Where the terms of an element of o, dE/dw or dE/dx come from; covered cells are marked."""
     _, rows = _PICTURES[tensor]
-    yield from rows(expander, values or Values(), index)
+    yield from rows(names, values or Values(), index)
 
 
 Words = tuple[Part, ...]
 
 
-def _window_words(expander: Expander, index: Index) -> Words:
-    padded = "X with its padding" if is_padded(expander.layer) else "X"
-    o = expander.names.symbol("o", index)
+def _window_words(names: Names, index: Index) -> Words:
+    padded = "X with its padding" if is_padded(names.layer) else "X"
+    o = names.symbol("o", index)
     return (
         "The window of ",
         o,
         f" on {padded} is marked; W lies on it",
-        *_each(expander.layer.group_channels, "channel"),
+        *_each(names.layer.group_channels, "channel"),
     )
 
 
-def _window(expander: Expander, values: Values, index: Index) -> Iterator[GridRow]:
+def _window(names: Names, values: Values, index: Index) -> Iterator[GridRow]:
     """The window of an output on X, channel by channel."""
-    layer, (n, f, *i) = expander.layer, index
+    layer, (n, f, *i) = names.layer, index
     first = f // layer.group_filters * layer.group_channels
     tracks = [
         framed_input(axis, [axis.position(i_a, u) for u in range(axis.kernel)]).around(_MOST_POSITIONS)
@@ -56,51 +57,53 @@ def _window(expander: Expander, values: Values, index: Index) -> Iterator[GridRo
     ]
     kernel = [plain(a.kernel, turned=a.flip) for a in layer.axes]
     for c in range(min(layer.group_channels, _MOST_PICTURES)):
-        window = track_grids(expander, "X", "x", (n, first + c), tracks, values=values.x)
-        w = track_grids(expander, "W rotated" if layer.flip else "W", "w", (f, c), kernel, values=values.w)
+        window = track_grids(names, "X", "x", (n, first + c), tracks, values=values.x)
+        w = track_grids(names, "W rotated" if layer.flip else "W", "w", (f, c), kernel, values=values.w)
         yield GridRow((*window, "∗", *w))
 
 
-def _fed_words(expander: Expander, index: Index) -> Words:
-    w = expander.names.symbol("w", index)
-    return (w, " multiplies the marked inputs and feeds the marked outputs", *_each(expander.layer.batch, "sample"))
+def _fed_words(names: Names, index: Index) -> Words:
+    w = names.symbol("w", index)
+    return (w, " multiplies the marked inputs and feeds the marked outputs", *_each(names.layer.batch, "sample"))
 
 
-def _fed_outputs(expander: Expander, values: Values, index: Index) -> Iterator[GridRow]:
+def _fed_outputs(names: Names, values: Values, index: Index) -> Iterator[GridRow]:
     """The inputs that a filter element multiplies, and the outputs that it feeds, sample by sample."""
-    layer, (f, c, *u) = expander.layer, index
+    layer, (f, c, *u) = names.layer, index
     channel = f // layer.group_filters * layer.group_channels + c
     pairs = [axis.inputs_of_tap(u_a) for axis, u_a in zip(layer.axes, u, strict=True)]
     inputs = [plain(a.size, {h for _, h in p}) for a, p in zip(layer.axes, pairs, strict=True)]
     outputs = [plain(a.out, {i for i, _ in p}) for a, p in zip(layer.axes, pairs, strict=True)]
     for n in range(min(layer.batch, _MOST_PICTURES)):
-        x = track_grids(expander, "X", "x", (n, channel), inputs, values=values.x)
-        dedo = track_grids(expander, "∂E/∂O", "o", (n, f), outputs, gradient=True, values=values.dedo)
+        x = track_grids(names, "X", "x", (n, channel), inputs, values=values.x)
+        dedo = track_grids(names, "∂E/∂O", "o", (n, f), outputs, gradient=True, values=values.dedo)
         yield GridRow((*x, "·", *dedo))
 
 
-def _shift_words(expander: Expander, index: Index) -> Words:
-    x = expander.names.symbol("x", index, gradient=True)
-    lying = "W lies" if expander.layer.flip else "W rotated by 180° lies"
-    return ("For ", x, f", {lying} on the marked cells of framed ∂E/∂O", *_each(expander.layer.group_filters, "filter"))
+def _shift_words(names: Names, index: Index) -> Words:
+    x = names.symbol("x", index, gradient=True)
+    lying = "W lies" if names.layer.flip else "W rotated by 180° lies"
+    return ("For ", x, f", {lying} on the marked cells of framed ∂E/∂O", *_each(names.layer.group_filters, "filter"))
 
 
-def _shift(expander: Expander, values: Values, index: Index) -> Iterator[GridRow]:
+def _shift(names: Names, values: Values, index: Index) -> Iterator[GridRow]:
     """The filter lying on framed dE/dO where the full convolution computes an input's gradient, filter by filter."""
-    layer, (n, c, *h) = expander.layer, index
+    layer, (n, c, *h) = names.layer, index
     group, channel = divmod(c, layer.group_channels)
     tracks = [
         framed_output(axis, axis.cover(h_a)).around(_MOST_POSITIONS) for axis, h_a in zip(layer.axes, h, strict=True)
     ]
     for f in range(group * layer.group_filters, (group + 1) * layer.group_filters)[:_MOST_PICTURES]:
-        framed = track_grids(expander, "∂E/∂O, framed", "o", (n, f), tracks, gradient=True, values=values.dedo)
+        framed = track_grids(names, "∂E/∂O, framed", "o", (n, f), tracks, gradient=True, values=values.dedo)
         title = "W" if layer.flip else "W rotated"
-        yield GridRow((*framed, "∗", *turned_filter(expander, title, (f, channel), values.w)))
+        yield GridRow((*framed, "∗", *turned_filter(names, title, (f, channel), values.w)))
 
 
-_PICTURES: dict[
-    str, tuple[Callable[[Expander, Index], Words], Callable[[Expander, Values, Index], Iterator[GridRow]]]
-] = {"o": (_window_words, _window), "w": (_fed_words, _fed_outputs), "x": (_shift_words, _shift)}
+_PICTURES: dict[str, tuple[Callable[[Names, Index], Words], Callable[[Names, Values, Index], Iterator[GridRow]]]] = {
+    "o": (_window_words, _window),
+    "w": (_fed_words, _fed_outputs),
+    "x": (_shift_words, _shift),
+}
 
 
 def _each(count: int, word: str) -> Words:

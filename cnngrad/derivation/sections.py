@@ -11,7 +11,6 @@ from cnngrad.derivation.blocks import (
     Expansions,
     Form,
     Formula,
-    Grid,
     GridRow,
     Hint,
     Part,
@@ -19,6 +18,7 @@ from cnngrad.derivation.blocks import (
     Sentence,
 )
 from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.matrices import (
     Track,
     bias_grid,
@@ -33,8 +33,9 @@ from cnngrad.derivation.matrices import (
     turned_filter,
 )
 from cnngrad.derivation.pictures import described_picture, picture
-from cnngrad.expansion import Expander, Index, Number, Numbers, OutputsOnDemand, Partial, Symbol, Values, scalar
+from cnngrad.expansion import Expander, OutputsOnDemand, Partial, Values
 from cnngrad.geometry import Layer, indices
+from cnngrad.names import Index, Number, Numbers, Symbol, scalar
 
 __all__ = ["Sections"]
 
@@ -61,7 +62,8 @@ class Sections:
         self.values = values
         self.choice = choice
         self.expander = Expander(layer, values)
-        self.symbol = self.expander.names.symbol
+        self.names = self.expander.names
+        self.symbol = self.names.symbol
 
     def element(self, tensor: str, index: Index) -> Section:
         """One element, written out, with its picture."""
@@ -77,7 +79,7 @@ class Sections:
             blocks.append(_say(symbol, " meets the padding alone, so its gradient is exactly 0."))
         elif tensor == "o" and expansion.zeros and expansion.count <= self.layer.has_bias:
             blocks.append(_say("The window of ", symbol, " lies in the padding alone."))
-        blocks += described_picture(self.expander, self.values, tensor, index)
+        blocks += described_picture(self.names, self.values, tensor, index)
         return Section((expansion.target,), tuple(blocks))
 
     def given(self, with_dedo: bool = False) -> Section:
@@ -87,7 +89,7 @@ class Sections:
         def arrays(values: Values) -> Items:
             items: Items = [*self._grids("X", "x", values.x), "  ", *self._grids("W", "w", values.w)]
             if layer.has_bias:
-                items += ["  ", bias_grid(self.expander, "b", False, values.b)]
+                items += ["  ", bias_grid(self.names, "b", False, values.b)]
             if with_dedo:
                 items += ["  ", *self._grids("∂E/∂O", "o", values.dedo, gradient=True)]
             return items
@@ -231,7 +233,7 @@ class Sections:
                     "rotate 180°",
                     *self._grids("W", "w", values.w),
                     "=",
-                    *turned_filter(self.expander, "W rotated", (0, 0), values.w),
+                    *turned_filter(self.names, "W rotated", (0, 0), values.w),
                 ]
             )
         blocks += self._rows(
@@ -241,7 +243,7 @@ class Sections:
                 "Full-Conv(",
                 *self._grids("∂E/∂O", "o", values.dedo, gradient=True),
                 ",",
-                *turned_filter(self.expander, "W" if layer.flip else "W rotated", (0, 0), values.w),
+                *turned_filter(self.names, "W" if layer.flip else "W rotated", (0, 0), values.w),
                 ")",
                 *(["+ …"] if layer.group_filters > 1 else []),
             ],
@@ -254,7 +256,7 @@ class Sections:
             lambda values: [
                 *self._tracked("∂E/∂O, framed", "o", framed, values.dedo),
                 "∗",
-                *turned_filter(self.expander, "W" if layer.flip else "W rotated", (0, 0), values.w),
+                *turned_filter(self.names, "W" if layer.flip else "W rotated", (0, 0), values.w),
             ],
             said=words.first_matrices(layer, "For the first filter and channel: "),
         )
@@ -268,7 +270,7 @@ class Sections:
         blocks.append(_say(f"Shifted one cell at a time it gives, {cells}{words.crop(layer)}:"))
         for index in chosen:
             expansion = self.expander.expand("x", index, limit=self.choice.limit)
-            blocks += picture(self.expander, "x", index)
+            blocks += picture(self.names, "x", index)
             blocks.append(Expansions((expansion,), total=1))
         if len(chosen) < size:
             last = self.symbol("x", tuple(n - 1 for n in layer.canonical["X"])).name
@@ -391,7 +393,7 @@ class Sections:
         gradient: bool | None = None,
     ) -> Items:
         is_gradient = title.startswith("∂E") if gradient is None else gradient
-        grids = track_grids(self.expander, title, tensor, lead, tracks, gradient=is_gradient, values=values)
+        grids = track_grids(self.names, title, tensor, lead, tracks, gradient=is_gradient, values=values)
         shown: Items = list(islice(grids, _MOST_MATRICES))
         return [*shown, "…"] if next(grids, None) else shown
 
@@ -405,7 +407,7 @@ class Sections:
         """A result as matrices; all of them where they are few."""
         shape = self.layer.canonical[name.removeprefix("dEd")]
         most = self.choice.limit or prod(shape)
-        grids = list(islice(result_grids(self.expander, name, values), min(most, _MOST_RESULTS)))
+        grids = list(islice(result_grids(self.names, name, values), min(most, _MOST_RESULTS)))
         total = 1 if name == "dEdb" else prod(shape[:2]) * (shape[2] if len(shape) == 5 else 1)
         blocks: list[Block] = [GridRow((grid,)) for grid in grids]
         if total > len(grids):
@@ -497,20 +499,20 @@ class Sections:
 
     def _matrix_product(self, values: Values) -> Items:
         return [
-            column(self.expander, "o", 0, values=values.o),
+            column(self.names, "o", 0, values=values.o),
             "=",
-            layer_matrix(self.expander, values=values.w),
+            layer_matrix(self.names, values=values.w),
             "·",
-            column(self.expander, "x", 0, values=values.x),
+            column(self.names, "x", 0, values=values.x),
         ]
 
     def _transposed_product(self, values: Values) -> Items:
         return [
-            column(self.expander, "x", 0, gradient=True, values=values.dx),
+            column(self.names, "x", 0, gradient=True, values=values.dx),
             "=",
-            layer_matrix(self.expander, transposed=True, values=values.w),
+            layer_matrix(self.names, transposed=True, values=values.w),
             "·",
-            column(self.expander, "o", 0, gradient=True, values=values.dedo),
+            column(self.names, "o", 0, gradient=True, values=values.dedo),
         ]
 
     def _origin(self, tensor: str) -> Index:

@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.blocks import Cell, Expansions, Grid, GridRow
+from cnngrad.derivation.blocks import Expansions, GridRow
+from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.diagnosis import counts
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.render.numbers import apart, number
-from cnngrad.render.terminal import Painter
+from cnngrad.render.painter import Painter
 
 __all__ = ["report_blocks"]
 

@@ -10,7 +10,8 @@ from cnngrad.output import write_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.numbers import DEFAULT_PRECISION
-from cnngrad.render.terminal import PLAIN_WIDTH, Painter, make_console, show
+from cnngrad.render.painter import Painter
+from cnngrad.render.terminal import PLAIN_WIDTH, make_console, show
 
 __all__ = ["check_report", "document", "write_report"]
 

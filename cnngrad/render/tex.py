@@ -3,8 +3,10 @@ r"""LaTeX mathematics for documents: symbols, sums and matrices, for a whole art
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from cnngrad.derivation.blocks import Cell, Expansions, Fill, Form, Grid, GridRow, Maths
-from cnngrad.expansion import Expansion, Factor, Number, Partial, Symbol, Term
+from cnngrad.derivation.blocks import Expansions, Form, GridRow, Maths
+from cnngrad.derivation.grids import Cell, Fill, Grid
+from cnngrad.expansion import Expansion, Factor, Partial, Term
+from cnngrad.names import Number, Symbol
 from cnngrad.render.numbers import number
 
 __all__ = ["MOST_CHARACTERS", "MathsWriter"]

@@ -1,0 +1,154 @@
+"""The terminal's view of matrices: between brackets, side by side, their middle left out where they are large."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.text import Text
+
+from cnngrad.derivation.grids import Cell, Fill, Grid
+from cnngrad.render.numbers import align, number
+from cnngrad.render.terminal import DIM, STYLES
+
+__all__ = ["Matrix", "SideBySide", "results"]
+
+_MOST_ROWS = 24
+_MOST_MATRICES = 12
+
+# Corners and side of the brackets, and where the terminal's encoding has no such characters.
+_BRACKETS, _ASCII_BRACKETS = "┌┐│└┘", "++|++"
+
+# Lines that stand below each other. Rich's tables would do as well, but take a tenth of a short command's time to load.
+Lines = list[Text]
+
+
+def results(layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> Iterator[RenderableType]:
+    """The layer's line, and the matrices of each result; of many matrices the first."""
+    yield Text(layer, style="bold")
+    for result in grids:
+        matrices = [Matrix(grid, precision) for grid in result]
+        yield Text()
+        yield SideBySide(matrices[:_MOST_MATRICES])
+        if len(matrices) > _MOST_MATRICES:
+            yield Text(f"… {len(matrices) - _MOST_MATRICES} more matrices; -o FILE saves them all", DIM)
+
+
+class Matrix:
+    """A grid between brackets, its middle left out where it is too high or too wide."""
+
+    def __init__(self, grid: Grid, precision: int) -> None:
+        """The view of a grid, its decimals with so many significant digits."""
+        self._grid = grid
+        self._precision = precision
+
+    def within(self, width: int, brackets: str = _BRACKETS) -> Lines:
+        """The matrix, its title above it, in no more than `width` columns."""
+        grid = self._grid
+        texts = self._columns(1)
+        for most in range(min(grid.width, width // 3), 0, -1):
+            texts = self._columns(most)
+            if sum(column[0].cell_len + 2 for column in texts) + 2 <= width:
+                break
+        rows = [Text("  ").join(row) for row in zip(*texts, strict=True)]
+        blank = " " * (rows[0].cell_len + 2)
+        top_left, top_right, side, low_left, low_right = (*brackets,)
+        lines = [Text(grid.title, STYLES.get(grid.kind, "")), Text(f"{top_left}{blank}{top_right}")]
+        lines += [Text.assemble(f"{side} ", row, f" {side}") for row in rows]
+        lines.append(Text(f"{low_left}{blank}{low_right}"))
+        if any("…" in row.plain for row in rows):
+            lines.append(Text(f"({grid.height}×{grid.width} in all)", DIM))
+        return lines
+
+    def _columns(self, most: int) -> list[list[Text]]:
+        """The cells of at most so many columns (and one for those left out) as texts of one width each."""
+        pictured = any(cell.marked for row in self._grid.cut(_MOST_ROWS, most) for cell in row)
+        columns = zip(*self._grid.cut(_MOST_ROWS, most), strict=True)
+        return [self._column(column, pictured) for column in columns]
+
+    def _column(self, column: Sequence[Cell], pictured: bool) -> list[Text]:
+        plain = [self._plain(cell) for cell in column]
+        if all(isinstance(cell.content, int | float) for cell in column):
+            plain = align(plain)
+        if pictured:
+            plain = [_bracketed(text) if cell.marked else f" {text} " for cell, text in zip(column, plain, strict=True)]
+        width = max(map(cell_len, plain))
+        return [
+            Text(" " * (width - cell_len(text)) + text, self._style(cell))
+            for cell, text in zip(column, plain, strict=True)
+        ]
+
+    def _plain(self, cell: Cell) -> str:
+        if isinstance(cell.content, Fill):
+            return "…" if cell.content is Fill.MORE else "0"
+        return number(cell.content, self._precision) if isinstance(cell.content, int | float) else str(cell.content)
+
+    def _style(self, cell: Cell) -> str:
+        style = DIM if isinstance(cell.content, Fill) else STYLES.get(self._grid.kind, "")
+        return f"{style} bold" if cell.marked else style
+
+
+def _bracketed(text: str) -> str:
+    """The text in brackets, its leading blanks outside."""
+    inner = text.lstrip()
+    return f"{' ' * (len(text) - len(inner))}[{inner}]"
+
+
+# Signs that stand behind a matrix; all others stand in front of one.
+_CLOSING = {")", ",", "…", "+ …"}
+
+
+class SideBySide:
+    """Grids and the signs between them in one line, or in several where the line is too narrow."""
+
+    def __init__(self, items: Sequence[Matrix | Text]) -> None:
+        """Matrices and signs in their order."""
+        # Each unit is a matrix with the signs in front of it and those that close it.
+        self._units: list[list[Matrix | Text]] = [[]]
+        for item in items:
+            complete = any(isinstance(part, Matrix) for part in self._units[-1])
+            if complete and not (isinstance(item, Text) and item.plain.strip() in _CLOSING):
+                self._units.append([])
+            self._units[-1].append(item)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines, as Rich asks for them."""
+        brackets = _ASCII_BRACKETS if options.ascii_only else _BRACKETS
+        sized = [_sized(unit, options.max_width, brackets) for unit in self._units]
+        whole = sum(width for _, width in sized) <= options.max_width
+        line: list[Lines] = []
+        used = 0
+        for (parts, width), unit in zip(sized, self._units, strict=True):
+            sign = unit[0].plain.strip() if isinstance(unit[0], Text) else None
+            # A row that is too long breaks before its equals sign first of all.
+            if line and (used + width > options.max_width or (sign == "=" and not whole)):
+                yield from _beside(line)
+                yield Text()
+                line, used = [], 0
+                parts = parts[1:] if sign == "" else parts
+            line += parts
+            used += width
+        yield from _beside(line)
+
+
+def _sized(unit: Sequence[Matrix | Text], width: int, brackets: str) -> tuple[list[Lines], int]:
+    """A unit's parts, its matrix as wide as the signs beside it leave room, and their width."""
+    signs = sum(item.cell_len + 1 for item in unit if isinstance(item, Text))
+    # A sign stands beside the numbers of a matrix, not beside its title.
+    parts = [[Text(), item] if isinstance(item, Text) else item.within(width - signs - 1, brackets) for item in unit]
+    return parts, sum(_width(part) + 1 for part in parts)
+
+
+def _width(lines: Lines) -> int:
+    return max(line.cell_len for line in lines)
+
+
+def _beside(parts: Sequence[Lines]) -> Iterator[Text]:
+    """The parts beside each other, all with their middle at one height."""
+    height = max(map(len, parts))
+    for r in range(height):
+        line = Text(no_wrap=True, overflow="ellipsis")
+        for part in parts:
+            k = r - (height - len(part)) // 2
+            here = part[k] if 0 <= k < len(part) else Text()
+            line.append_text(here).append(" " * (_width(part) - here.cell_len + 1))
+        yield line
