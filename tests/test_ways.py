@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad import threads
-from cnngrad.conv import Backward, Forward, bands, columns, gather, plan, spectrum
+from cnngrad.conv import Backward, Forward, bands, columns, gather, plan, shifted, spectrum, tiles
 from cnngrad.geometry import make_layer
 from tests import reference
 from tests.cases import SMALL, Case, layers
@@ -26,9 +26,10 @@ def run(jobs):
 @pytest.fixture
 def small_parts(monkeypatch):
     """Tiles of a few numbers, so that small layers have many."""
-    monkeypatch.setattr(columns, "_TILE", 2**9)
-    monkeypatch.setattr(columns, "_SMALL_WORK", 0)
-    monkeypatch.setattr(columns, "_LARGE_SUM", 2**6)
+    monkeypatch.setattr(tiles, "_TILE", 2**9)
+    monkeypatch.setattr(tiles, "_SMALL_WORK", 0)
+    monkeypatch.setattr(tiles, "_LARGE_SUM", 2**6)
+    monkeypatch.setattr(columns, "_PARTS", 2**9)
     monkeypatch.setattr(bands, "_TILE", 2**4)
     monkeypatch.setattr(bands, "_WIDTH", 2)
     monkeypatch.setattr(bands, "_ROWS", 2)
@@ -60,14 +61,16 @@ PLAIN = {name: case for name, case in SMALL.items() if not case.flip}
 
 @pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
-def test_columns_in_many_tiles(case, dtype, small_parts):
-    agree(case, columns, dtype)
+@pytest.mark.parametrize("way", [columns, shifted])
+def test_in_many_tiles(case, way, dtype, small_parts):
+    agree(case, way, dtype)
 
 
+@pytest.mark.parametrize("way", [columns, shifted])
 @given(layers(), st.integers(0, 2**16))
-def test_columns_of_any_layer(case, seed):
+def test_of_any_layer(way, case, seed):
     if not case.flip:
-        agree(case, columns, seed=seed)
+        agree(case, way, seed=seed)
 
 
 @pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())

@@ -274,3 +274,5 @@ def _work_through(parts: Iterator[int], layer: Layer, progress: Progress | None)
         done += positions
         if progress is not None:
             progress(min(done, whole), whole)
+    if progress is not None and done < whole:
+        progress(whole, whole)

@@ -9,31 +9,28 @@ Processing, 2006.
 """
 
 from collections.abc import Iterator
-from functools import partial, reduce
+from functools import partial
+from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, slab, tiles, whole_rows, windows
-from cnngrad.geometry import Layer
+from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, room, settle, slab, summed, tiles, windows
+from cnngrad.geometry import Axis, Layer, Phase
 from cnngrad.threads import Job, in_order
 
 __all__ = ["filter_gradient", "input_gradient", "output"]
 
-# Bytes of a tile's columns: beyond the second-level cache, but then threads seldom wait for Python's lock. On an
-# EPYC with 4x64x56x56, 64 of 3x3 in float64: 20 ms with 2**20, 14 with 2**22.
-_TILE = 2**22
-# Multiplications that one thread does in a millisecond or less, and tiles to make of more.
-_SMALL_WORK = 2**23
-_FEWEST_TILES = 4
 # OpenBLAS computes a product of up to 10**6 multiplications straight from the operands, which it copies otherwise.
 # Measured on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024.
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
-# Bytes of dE/dW from which it is not added up from tiles, but a part of its channels at a time.
-_LARGE_SUM = 5 * 2**20
+# Bytes of the parts of dE/dX that a tile adds up, and rows of W^T that it has at least. Measured on an EPYC with
+# 4x64x56x56, 128 of 3x3, stride 2 in float64: 25 ms with 2**19, 21 with 2**20, 19 with 2**22.
+_PARTS = 2**22
+_FEWEST_ROWS = 48
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
@@ -52,7 +49,19 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         width = 0
 
     def compute(tile: Tile) -> int:
-        _store(layer, tile, o, rows, _columns(layer, tile, x, w.dtype), b, width)
+        columns = _columns(layer, tile, x, w.dtype)
+        result = room(layer, tile, o, w.dtype)
+        even = columns.shape[3] - columns.shape[3] % width if width else 0
+        if even:
+            blocks = (*result.shape[:2], -1, even // width, width)
+            np.matmul(
+                rows[:, np.newaxis],
+                columns[..., :even].reshape(blocks).swapaxes(2, 3),
+                out=result[..., :even].reshape(blocks).swapaxes(2, 3),
+            )
+        if even < columns.shape[3]:
+            np.matmul(rows, columns[..., even:], out=result[..., even:])
+        settle(layer, tile, o, result, b)
         return tile.count
 
     return [partial(compute, tile) for tile in _tiles(layer, w.dtype)]
@@ -67,36 +76,20 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         dedo: dE/dO, canonical, likewise.
         dw: an array (F, C/g, *K) of zeros, in the dtype to compute in.
     """
-    large = dw.nbytes > _LARGE_SUM
-    channels = layer.channels
-    if large and layer.groups == 1:
-        channels = max(1, channels // max(_FEWEST_TILES, -(-dw.nbytes // _LARGE_SUM)))
+    channels = parts_of_channels(layer, dw)
+    every = _tiles(layer, dw.dtype, channels, spread=channels is None)
+
+    def compute(tile: Tile) -> Array:
+        above = _as_rows(layer, tile, dedo, dw.dtype)
+        product: Array = np.matmul(above, _columns(layer, tile, x, dw.dtype, together=True).swapaxes(1, 2))
+        return product
+
     total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-    every = _tiles(layer, dw.dtype, channels, spread=not large)
-    runs: dict[Any, list[Tile]] = {}
-    for tile in every:
-        # A large sum stays in one job, which adds up all positions for some of the channels.
-        runs.setdefault(tile.channels.start if large else tile, []).append(tile)
-
-    def compute(run: list[Tile]) -> Array:
-        parts = (
-            np.matmul(
-                _as_rows(layer, tile, dedo, dw.dtype),
-                _columns(layer, tile, x, dw.dtype, together=True).swapaxes(1, 2),
-            )
-            for tile in run
-        )
-        return reduce(lambda found, part: np.add(found, part, out=found), parts)
-
-    jobs = [partial(compute, run) for run in runs.values()]
-    for run, found in zip(runs.values(), in_order(jobs), strict=True):
-        here = total[:, :, run[0].channels] if layer.groups == 1 else total
-        here += found.reshape(here.shape)
-        yield sum(tile.count for tile in run)
+    return summed(layer, every, compute, total, by_channels=channels is not None)
 
 
 def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[int]:
-    """Add dE/dX to `dx`: each window of X receives W^T dE/do; where windows meet, the parts add up.
+    """Write dE/dX to `dx`: each window of X receives W^T dE/do; where windows meet, the parts add up.
 
     Args:
         layer: the layer, not flipped.
@@ -104,37 +97,89 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         dedo: dE/dO, canonical; another dtype is converted tile by tile.
         dx: an array (N, C, *S) of zeros, in the dtype to compute in, or int64.
     """
-    rows = w.reshape(layer.groups, layer.group_filters, -1).swapaxes(1, 2)
+    rows = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
+    every = _scattered_tiles(layer, w.dtype)
+    # Windows of one tile do not meet those of another where a tile has whole images.
+    apart = all(tile.shape[1:] == layer.out for tile in every)
 
-    def compute(tile: Tile) -> tuple[Tile, Array]:
-        parts = np.matmul(rows, _as_rows(layer, tile, dedo, w.dtype))
-        parts = parts.reshape(layer.channels, *layer.kernel, *tile.shape).swapaxes(0, 1 + layer.dims)
-        scattered = np.zeros(tile.size, w.dtype)
-        meeting = windows(layer, tile, scattered)
-        for tap in np.ndindex(layer.kernel):
-            here = meeting[(slice(None), slice(None), *tap)]
-            here += parts[(slice(None), *tap)]
-        return tile, scattered
+    def compute(tile: Tile) -> list[tuple[Array, Array]]:
+        own = rows[:, :, tile.channels] if layer.groups == 1 else rows
+        own = own.reshape(*own.shape[:2], -1).swapaxes(1, 2)
+        above = tile.of(dedo).astype(w.dtype, copy=False)
+        parts = np.matmul(own, above.reshape(tile.shape[0], layer.groups, layer.group_filters, -1))
+        phases = _added_up(layer, tile, parts.reshape(*tile.size[:2], *layer.kernel, *tile.shape[1:]))
+        targets = [(dx[(tile.samples, tile.channels, *places)], phase) for places, phase in phases]
+        if apart:
+            for target, phase in targets:
+                target[...] = phase
+        return targets
 
-    for tile, scattered in in_order([partial(compute, tile) for tile in _tiles(layer, w.dtype)]):
-        target = dx[tile.inner]
-        target += scattered[tile.outer].astype(dx.dtype, copy=False)
-        yield tile.count
+    jobs = [partial(compute, tile) for tile in every]
+    for tile, targets in zip(every, in_order(jobs), strict=True):
+        if not apart:
+            for target, phase in targets:
+                target += phase.astype(dx.dtype, copy=False)
+        yield tile.count * (tile.channels.stop - tile.channels.start) // layer.channels
+
+
+def _added_up(layer: Layer, tile: Tile, parts: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """What a tile's parts (n, c, *u, *i) add up to: places in X, and the sums that come there.
+
+    Each phase of the stride by itself: in it neighbours lie side by side, as they do in the parts.
+    """
+    for phases in product(*(axis.phases for axis in layer.axes)):
+        pieces = list(map(_piece, layer.axes, phases, tile.positions))
+        total = np.zeros((*parts.shape[:2], *(piece.size for piece in pieces)), parts.dtype)
+        for taps in product(*(piece.taps for piece in pieces)):
+            here: Any = (..., *(where for _, where in taps))
+            there: Any = (slice(None), slice(None), *(u for u, _ in taps))
+            total[here] += parts[there]
+        inside: Any = (..., *(piece.inside for piece in pieces))
+        yield tuple(piece.places for piece in pieces), total[inside]
+
+
+class _Piece(NamedTuple):
+    """What some outputs add to along one axis, in one phase of the stride.
+
+    Attributes:
+        size: the number of positions that they add to.
+        taps: (u, where) for each filter element: where among those positions the outputs add to through it.
+        inside: the positions that are in X, not in its padding.
+        places: and where those are in X.
+    """
+
+    size: int
+    taps: list[tuple[int, slice]]
+    inside: slice
+    places: slice
+
+
+def _piece(axis: Axis, phase: Phase, outputs: slice) -> _Piece:
+    # Output i adds to input j = i - shift of the phase.
+    shifts = [(u, phase.axis.position(0, m)) for m, u in enumerate(range(axis.kernel)[phase.taps])]
+    most, least = max(shift for _, shift in shifts), min(shift for _, shift in shifts)
+    first, size = outputs.start - most, outputs.stop - outputs.start
+    taps = [(u, slice(most - shift, most - shift + size)) for u, shift in shifts]
+    inputs = range(axis.size)[phase.inputs]
+    low = min(max(first, 0), len(inputs))
+    high = max(min(outputs.stop - least, len(inputs)), low)
+    start = phase.inputs.start
+    places = slice(start + low * axis.stride, start + high * axis.stride, axis.stride)
+    return _Piece(size + most - least, taps, slice(low - first, high - first), places)
+
+
+def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
+    """Tiles for dE/dX: whole images of as many channels as fit, where that is enough; else all channels of a part."""
+    taps = prod(layer.kernel)
+    channels = _PARTS // (taps * prod(layer.out) * dtype.itemsize)
+    if layer.groups > 1 or min(channels, layer.channels) * taps < _FEWEST_ROWS:
+        return _tiles(layer, dtype)
+    return tiles(layer, 1, min(channels, layer.channels), layer.out)
 
 
 def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:
-    """Tiles whose columns, and what is multiplied with them, have at most `_TILE` bytes, about.
-
-    To `spread` is to make them small enough to go round, where there is work for several threads.
-    """
-    channels = channels or layer.channels
-    numbers = channels * prod(layer.kernel) + layer.filters
-    positions = layer.batch * prod(layer.out)
-    most = max(1, _TILE // (numbers * dtype.itemsize))
-    if spread and positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
-        most = min(most, -(-positions // _FEWEST_TILES))
-    samples, counts = whole_rows(layer, most)
-    return tiles(layer, samples, channels, counts)
+    """Tiles that fit with their columns and what is multiplied with them."""
+    return fitting(layer, (channels or layer.channels) * prod(layer.kernel) + layer.filters, dtype, channels, spread)
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
@@ -154,35 +199,3 @@ def _as_rows(layer: Layer, tile: Tile, outputs: Array, dtype: DType) -> Array:
     """A tile of an array like O as a matrix per group: (g, F/g, n * positions)."""
     rows = tile.of(outputs).astype(dtype, copy=False).swapaxes(0, 1)
     return rows.reshape(layer.groups, layer.group_filters, -1)
-
-
-def _store(layer: Layer, tile: Tile, o: Array, rows: Array, columns: Array, b: Array | None, width: int = 0) -> None:
-    """The tile's output, `rows` times `columns` plus `b`; in products of `width` positions, unless that is 0."""
-    target = tile.of(o)
-    shape = (*columns.shape[:2], layer.group_filters, columns.shape[3])
-    direct = o.dtype == rows.dtype and _positions_are_even(target)
-    result = target.reshape(shape) if direct else np.empty(shape, rows.dtype)
-    even = shape[3] - shape[3] % width if width else 0
-    if even:
-        blocks = (*shape[:2], -1, even // width, width)
-        np.matmul(
-            rows[:, np.newaxis],
-            columns[..., :even].reshape(blocks).swapaxes(2, 3),
-            out=result[..., :even].reshape(blocks).swapaxes(2, 3),
-        )
-    if even < shape[3]:
-        np.matmul(rows, columns[..., even:], out=result[..., even:])
-    if b is not None:
-        result += b.reshape(*rows.shape[:2], 1)
-    if not direct:
-        target[...] = result.reshape(target.shape)
-
-
-def _positions_are_even(array: Array) -> bool:
-    """Whether the positions of an array (n, f, *i) lie one step apart each, as those of a matrix's row."""
-    step = array.itemsize
-    for size, stride in zip(array.shape[:1:-1], array.strides[:1:-1], strict=True):
-        if size > 1 and stride != step:
-            return False
-        step *= size
-    return True

@@ -1,0 +1,126 @@
+"""Shifted columns: windows side by side along all axes but the first; along that the same columns are read, shifted.
+
+With S the columns (C/g * K/k, rows of X, positions on the other axes) for the filter's positions on the other axes, and
+W_u the filter's slice at position u of the first axis, of length k,
+
+    O = sum over u of W_u S[s*i + d*u]        dE/dW_u = dE/dO S[s*i + d*u]^T
+
+Rows that lie behind each other are one operand of a matrix product, which for the next u begins further on. So X is
+copied K/k times, not K times; for that O is added up from k products.
+
+Between columns (im2col) and the products of single filter positions in Vasudevan, Anderson and Gregg, Parallel Multi
+Channel Convolution using General Matrix Multiplication, 2017. Cho and Brand, MEC: Memory-efficient Convolution, 2017,
+copy alike, with one product for each row of O.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array, DType
+from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, room, settle, summed
+from cnngrad.geometry import Axis, Layer
+from cnngrad.threads import Job
+
+__all__ = ["column", "filter_gradient", "output"]
+
+# Columns (n, g, C/g * K/k, positions), and for positions u of the filter's first axis which of them its outputs read.
+Columns = tuple[Array, list[tuple[int, slice]]]
+
+
+def column(layer: Layer) -> int:
+    """How many numbers one column has: C/g * K/k."""
+    return layer.group_channels * prod(layer.kernel[1:])
+
+
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+    """What writes O, a job for each tile; arguments as for columns."""
+    slices = np.ascontiguousarray(_by_first_axis(layer, w)).reshape(
+        layer.kernel[0], layer.groups, layer.group_filters, -1
+    )
+
+    def compute(tile: Tile) -> int:
+        result = room(layer, tile, o, w.dtype)
+        more: Array | None = None
+        for columns, reads in _columns(layer, tile, x, w.dtype):
+            for u, where in reads:
+                if more is None:
+                    np.matmul(slices[u], columns[..., where], out=result)
+                    more = np.empty(result.shape, result.dtype)
+                else:
+                    result += np.matmul(slices[u], columns[..., where], out=more)
+        settle(layer, tile, o, result, b)
+        return tile.count
+
+    numbers = layer.channels * prod(layer.kernel[1:]) + 2 * layer.filters
+    return [partial(compute, tile) for tile in fitting(layer, numbers, w.dtype)]
+
+
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+    """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
+    channels = parts_of_channels(layer, dw)
+    numbers = (channels or layer.channels) * prod(layer.kernel[1:]) + layer.filters
+
+    def compute(tile: Tile) -> Array:
+        above = tile.of(dedo).astype(dw.dtype, copy=False).reshape(tile.shape[0], layer.groups, layer.group_filters, -1)
+        found = np.empty(
+            (layer.kernel[0], layer.groups, layer.group_filters, column(layer) * tile.size[1] // layer.channels),
+            dw.dtype,
+        )
+        for columns, reads in _columns(layer, tile, x, dw.dtype):
+            for u, where in reads:
+                if tile.shape[0] == 1:
+                    np.matmul(above[0], columns[0, ..., where].swapaxes(1, 2), out=found[u])
+                else:
+                    np.matmul(above, columns[..., where].swapaxes(2, 3)).sum(axis=0, out=found[u])
+        return found
+
+    every = fitting(layer, numbers, dw.dtype, channels, spread=channels is None)
+    return summed(layer, every, compute, _by_first_axis(layer, dw), by_channels=channels is not None)
+
+
+def _by_first_axis(layer: Layer, w: Array) -> Array:
+    """W, or its gradient, by the position on the first axis: a view (k, g, F/g, C/g, K/k)."""
+    apart = w.reshape(layer.groups, layer.group_filters, layer.group_channels, layer.kernel[0], -1)
+    return np.moveaxis(apart, 3, 0)
+
+
+def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Iterator[Columns]:
+    """The tile's shifted columns, those of each phase of the first axis's stride by themselves."""
+    axis, *others = layer.axes
+    outputs, *rest = tile.positions
+    lines = outputs.stop - outputs.start
+    behind = prod(tile.shape[2:])
+    for first, reads in _phases(axis, outputs):
+        count = lines + max(shift for _, shift in reads)
+        columns = np.zeros((*tile.size[:2], *layer.kernel[1:], count, *tile.shape[2:]), dtype)
+        rows, inputs = _inside(first, axis.stride, count, axis.size)
+        for taps in np.ndindex(layer.kernel[1:]):
+            spans = [
+                _inside(a.position(where.start, u), a.stride, where.stop - where.start, a.size)
+                for a, where, u in zip(others, rest, taps, strict=True)
+            ]
+            here: Any = (slice(None), slice(None), *taps, rows, *(filled for filled, _ in spans))
+            columns[here] = x[(tile.samples, tile.channels, inputs, *(read for _, read in spans))]
+        parts = [(u, slice(shift * behind, (shift + lines) * behind)) for u, shift in reads]
+        yield columns.reshape(tile.shape[0], layer.groups, -1, count * behind), parts
+
+
+def _phases(axis: Axis, outputs: slice) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """For each phase of the stride the first position that is read, and (u, shift): how much further on u begins."""
+    firsts = [axis.position(outputs.start, u) for u in range(axis.kernel)]
+    for phase in sorted({first % axis.stride for first in firsts}):
+        own = [(u, first) for u, first in enumerate(firsts) if first % axis.stride == phase]
+        least = min(first for _, first in own)
+        yield least, [(u, (first - least) // axis.stride) for u, first in own]
+
+
+def _inside(first: int, step: int, count: int, size: int) -> tuple[slice, slice]:
+    """Of the positions first, first + step, … those inside 0..size-1: which of them, and where they are."""
+    low = min(max(0, -(first // step)), count)
+    high = max(low, min(count, (size - 1 - first) // step + 1))
+    start = first + low * step
+    return slice(low, high), slice(start, start + (high - low) * step, step) if high > low else slice(0, 0)
