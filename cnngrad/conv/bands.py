@@ -5,9 +5,10 @@ that lie in memory as they are needed, so that nothing is copied; for each posit
 
     O[i..i+R] += T_v X[i..i+R+d*(k-1), v..]          T_v[r, r + d*u] = w[u, v]
 
-and dE/dw[u, v] is the sum of the diagonal r, r + d*u of dE/dO[i..i+R] X[i..i+R+d*(k-1), v..]^T. Most of T is 0, but
-BLAS multiplies these zeros faster than NumPy adds up the taps one by one. Measured on an EPYC, 1024x1024, 3x3 in
-float64, one thread: 3.1 ms, where a loop over the taps takes 5.8 and columns take 5.6.
+and dE/dw[u, v] is the sum of the diagonal r, r + d*u of dE/dO[i..i+R] X[i..i+R+d*(k-1), v..]^T. Where rows are long, R
+is 1 and T_v the column v of the filter. For short rows a band has more: then most of T is 0, but a product of many rows
+takes less time than many calls. Measured on an EPYC with AVX2, 1024x1024, 3x3 in float64, one thread: 7 ms with R = 1
+and 11 with R = 8, where a loop over the taps takes 12; with images of 28x28, 7.2 with R = 1 and 6.4 with R = 8.
 
 T is a strip of the matrix M with o = M x: a convolution as a fully connected layer, of which one block is used again.
 """
@@ -25,17 +26,17 @@ from cnngrad.threads import Job, in_order
 
 __all__ = ["filter_gradient", "fits", "output"]
 
-# Rows of a band: of 4, 8, 16 and 32 the quickest or close to it for 3x3, 5x5, 15x15 and 31x31, in both float dtypes.
+# Positions of a row from which it is a band by itself.
+_LONG = 2**7
+# Rows of a band where they are shorter; more for dE/dW, where a row's length is what is summed over. On 4x128x28x28
+# with 3x3 in float32 dE/dW takes 5.8 ms with 8 rows, 4.7 with 16.
 _ROWS = 8
-# For dE/dW the width is what is summed over; where it is short, more rows pay: on 4x128x28x28, 3x3 in float32 2.0 ms
-# with 8 rows, 1.5 with 16.
-_ROWS_OF_NARROW = 16
-_NARROW = 2**7
+_ROWS_TO_SUM = 16
 # Rows of X may be so many times those of the filter, which keeps the zeros of wide dilations out.
 _MOST_ZEROS = 16
-# Output positions of a tile: threads that change hands more often wait for Python's lock. Measured with two threads on
-# 1024x1024, 3x3 in float32: 2.3 ms with 2**16, 1.6 with 2**17, 0.9 with 2**18.
-_TILE = 2**18
+# Output positions of a tile: threads that change hands more often wait for Python's lock, and larger tiles leave the
+# cache. Measured with one thread on 1024x1024, 3x3 in float64: 7.8 ms with 2**15, 7.0 with 2**17, 9.0 with 2**18.
+_TILE = 2**17
 # Positions along its last axis: products of up to 10**6 multiplications are OpenBLAS's quickest, see columns.
 _WIDTH = 2**12
 # Numbers in all bands.
@@ -47,8 +48,9 @@ def fits(layer: Layer) -> bool:
     if layer.dims < 2 or layer.group_channels > 1 or layer.group_filters > 1:
         return False
     rows = layer.axes[-2]
-    reach = _ROWS + rows.span - 1
-    numbers = layer.channels * prod(layer.kernel) // rows.kernel * _ROWS * reach
+    most = _rows(layer, _ROWS)
+    reach = most + rows.span - 1
+    numbers = layer.channels * prod(layer.kernel) // rows.kernel * most * reach
     return (
         all(axis.stride == 1 for axis in layer.axes) and reach <= _MOST_ZEROS * rows.kernel and numbers < _MOST_NUMBERS
     )
@@ -86,7 +88,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
     # Axes (*taps but the row's, channel, row's tap), so that a tap of the other axes has one place.
     total = np.moveaxis(dw[:, 0], (0, -2), (-2, -1))
-    most = _rows(layer, _ROWS_OF_NARROW if layer.out[-1] < _NARROW else _ROWS)
+    most = _rows(layer, _ROWS_TO_SUM)
 
     def compute(tile: Tile) -> tuple[Tile, Array]:
         part, above = slab(x, tile, dw.dtype), tile.of(dedo).astype(dw.dtype, copy=False)
@@ -116,9 +118,9 @@ def _tiles(layer: Layer, rows: int) -> tuple[Tile, ...]:
 
 
 def _rows(layer: Layer, most: int) -> int:
-    """Rows of a band: as many as the height is evenly divided into, at most so many."""
+    """Rows of a band: one where they are long, else as many as the height is evenly divided into, at most so many."""
     height = layer.out[-2]
-    return -(-height // -(-height // most))
+    return 1 if layer.out[-1] >= _LONG else -(-height // -(-height // most))
 
 
 def _strips(tile: Tile, rows: int) -> Iterator[tuple[int, int, int]]:

@@ -139,10 +139,10 @@ def _way(layer: Layer, dtype: DType, rounded: bool) -> Way:
     # BLAS multiplies floats only: in a band of integers each zero would cost as much as another number.
     if dtype.kind == "f" and bands.fits(layer):
         return bands.output
-    if _is_shifted(layer) and 2 * shifted.column(layer) >= 3 * layer.group_filters:
-        # O is added up from k products, which takes longer where there are many filters for a column; W is copied.
-        if prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
-            return shifted.output
+    # O is added up from k products, which takes longer where there are many filters for a column; and W is copied.
+    few = 3 * layer.group_filters <= 2 * shifted.column(layer)
+    if few and _is_shifted(layer) and prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
+        return shifted.output
     return columns.output
 
 
