@@ -34,7 +34,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(bands, "_WIDTH", 2)
     monkeypatch.setattr(bands, "_ROWS", 2)
     monkeypatch.setattr(bands, "_LONG", 6)
-    monkeypatch.setattr(spectrum, "_SHORTEST", 2)
+    monkeypatch.setattr(spectrum, "_BLOCK", 2)
     monkeypatch.setattr(plan, "_LARGEST_COPY", 2**7)
 
 

@@ -32,8 +32,8 @@ __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
 
 # Filter elements from which a transform, always in float64, is quicker than bands. Measured on an EPYC, 512x512: in
-# float64 4.4 ms beside 5.0 with 15x15, 4.8 beside 15 with 31x31; in float32 4.6 beside 2.9, and 5.0 beside 9.4.
-_LARGE_FILTER = {"float64": 200, "float32": 400}
+# float64 4.6 ms beside 6.8 with 11x11; in float32 4.6 beside 4.7, and 4.6 beside 6.2 with 15x15.
+_LARGE_FILTER = {"float64": 120, "float32": 200}
 
 # Outputs of an image, and numbers in a column, from which shifted columns are quicker. Measured on an EPYC in float64,
 # one thread: O of 4x64x56x56 with 64 of 3x3 takes 64 ms beside 68 and dE/dW 62 beside 69; of 4x256x14x14 with 256

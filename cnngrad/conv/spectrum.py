@@ -23,8 +23,9 @@ from cnngrad.threads import Job
 
 __all__ = ["block", "fits", "output"]
 
-# A block's transform is at least so long on each axis, or four times the filter.
-_SHORTEST = 512
+# A block's transform has about so many numbers on each axis, or four times the filter's. Measured in float64 on an EPYC,
+# 512x512 with 15x15: 7.6 ms with 128, 4.6 with 256, 10 with 512; 2048x2048 with 31x31: 105, 57 and 65.
+_BLOCK = 256
 # Numbers in the spectra of all filters and of one block.
 _MOST_NUMBERS = 2**20
 
@@ -92,10 +93,13 @@ def _inverse(spectrum: Array, length: int, shape: tuple[int, ...]) -> Array:
 
 
 def _length(axis: Axis) -> int:
-    """The transform's length: for the whole axis where it is short, with no prime factor above 5."""
-    length = axis.out + axis.span - 1
-    if length > 2 * _SHORTEST:
-        length = min(length, max(_SHORTEST, 4 * axis.span))
+    """The transform's length on an axis, which blocks share evenly; it has no prime factor above 5."""
+    reach = axis.span - 1
+    length = max(_BLOCK, 4 * axis.span)
+    blocks = -(-axis.out // (length - reach))
+    if 4 * (axis.out + reach) <= 5 * length:
+        blocks = 1
+    length = -(-axis.out // blocks) + reach
     while not _is_smooth(length):
         length += 1
     return length
