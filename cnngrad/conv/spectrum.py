@@ -23,7 +23,7 @@ from cnngrad.threads import Job
 
 __all__ = ["block", "fits", "output"]
 
-# A block's transform has about so many numbers on each axis, or four times the filter's. Measured in float64 on an EPYC,
+# A block's transform has about so many numbers on each axis, or four times the filter's. In float64 on an EPYC,
 # 512x512 with 15x15: 7.6 ms with 128, 4.6 with 256, 10 with 512; 2048x2048 with 31x31: 105, 57 and 65.
 _BLOCK = 256
 # Numbers in the spectra of all filters and of one block.
