@@ -3,8 +3,8 @@
 | way | for |
 | --- | --- |
 | columns | everything: matrix products, with a copy of X's windows |
-| shifted columns | many channels and large images: with a part of that copy |
-| bands | one channel and one filter per group, stride 1: matrix products without a copy |
+| shifted columns | many channels for a filter: with a part of that copy, and a product for each shift |
+| rows | wide images, few filters: with a part of that copy, and a product for each row |
 | spectra | O of large filters of floats |
 | gathering | small layers |
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv import bands, columns, gather, shifted, spectrum
+from cnngrad.conv import columns, gather, rows, shifted, spectrum
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job, in_order
 
@@ -31,15 +31,13 @@ __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 # What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
 Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
 
-# Filter elements from which a transform, always in float64, is quicker than bands. Measured on an EPYC, 512x512: in
+# Filter elements from which a transform, always in float64, is quicker than rows. Measured on an EPYC, 512x512: in
 # float64 4.6 ms beside 6.8 with 11x11; in float32 4.6 beside 4.7, and 4.6 beside 6.2 with 15x15.
 _LARGE_FILTER = {"float64": 120, "float32": 200}
 
-# Outputs of an image, and numbers in a column, from which shifted columns are quicker. Measured on an EPYC in float64,
-# one thread: O of 4x64x56x56 with 64 of 3x3 takes 64 ms beside 68 and dE/dW 62 beside 69; of 4x256x14x14 with 256
-# 56 beside 55 and 64 beside 60; dE/dW of 3x224x224 with 7x7, a column of 21, 45 beside 36.
-_LARGE_IMAGE = 2**10
-_LONG_COLUMN = 48
+# Multiplications for a row from which each may be a product, and outputs of an image from which each shift may be one.
+_LARGE_ROW = 2**9
+_LARGE_IMAGE = 2**9
 
 # Bytes of W that are copied at once.
 _LARGEST_COPY = 2**24
@@ -60,15 +58,21 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
-    """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done."""
+    """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done.
+
+    A product for each row has as many results as dE/dW, one for each shift reads dE/dO anew: both must be few beside
+    what is multiplied. Measured on an EPYC in float64, one thread, columns beside shifted columns and rows:
+    1024x1024 with 3x3 9.2, 8.0 and 5.4 ms; 8x16x64x64 with 16 of 3x3 18, 16 and 14; 4x64x56x56 with 64 of 3x3 77 and
+    67; 2x3x224x224 with 64 of 3x3 31 and 42.
+    """
     if gather.fits(layer):
         gather.filter_gradient(layer, x, dedo, dw)
         return iter(())
     dw.fill(0)
     layer, dw = _unflipped(layer, dw)
-    if bands.fits(layer) and dw.dtype.kind == "f":
-        return bands.filter_gradient(layer, x, dedo, dw)
-    if _is_shifted(layer) and shifted.column(layer) >= _LONG_COLUMN:
+    if layer.out[-1] >= 4 * layer.group_filters and _has_large_rows(layer):
+        return rows.filter_gradient(layer, x, dedo, dw)
+    if shifted.column(layer) >= layer.group_filters and _has_large_shifts(layer):
         return shifted.filter_gradient(layer, x, dedo, dw)
     return columns.filter_gradient(layer, x, dedo, dw)
 
@@ -133,16 +137,21 @@ def _backs(layer: Layer) -> tuple[list[tuple[Any, Any, Layer]], bool]:
 
 @lru_cache(maxsize=256)
 def _way(layer: Layer, dtype: DType, rounded: bool) -> Way:
-    """The way to write O of a layer that is not small, in a dtype to compute in."""
+    """The way to write O of a layer that is not small, in a dtype to compute in.
+
+    A product for each row reads W anew, of shifted columns O is added up: both must be little beside what is
+    multiplied. Measured on an EPYC in float64, one thread, columns beside shifted columns and rows: 1024x1024 with 3x3
+    12, 12 and 6.4 ms; 4x64x56x56 with 64 of 3x3 75, 70 and 68; 4x64x56x56 with 128 of 3x3, stride 2, 33, 35 and 37;
+    depthwise 4x128x28x28 with 3x3 6.6, 4.7 and 6.2.
+    """
     if rounded and is_transformed(layer, dtype):
         return spectrum.output
-    # BLAS multiplies floats only: in a band of integers each zero would cost as much as another number.
-    if dtype.kind == "f" and bands.fits(layer):
-        return bands.output
-    # O is added up from k products, which takes longer where there are many filters for a column; and W is copied.
-    few = 3 * layer.group_filters <= 2 * shifted.column(layer)
-    if few and _is_shifted(layer) and prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
-        return shifted.output
+    # Both copy W.
+    if prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
+        if 4 * layer.out[-1] >= 3 * layer.group_filters and _has_large_rows(layer):
+            return rows.output
+        if shifted.column(layer) >= 2 * layer.group_filters and _has_large_shifts(layer):
+            return shifted.output
     return columns.output
 
 
@@ -155,8 +164,14 @@ def is_transformed(layer: Layer, dtype: DType) -> bool:
     return large and spectrum.fits(layer)
 
 
-def _is_shifted(layer: Layer) -> bool:
-    """Whether the columns of a layer are worth shifting: where an image is large, for each shift is a product."""
+def _has_large_rows(layer: Layer) -> bool:
+    """Whether rows are a way, and each of them is worth a product."""
+    row = layer.out[-1] * layer.group_filters * layer.group_channels * prod(layer.kernel)
+    return row >= _LARGE_ROW and prod(layer.kernel) > 1 and rows.fits(layer)
+
+
+def _has_large_shifts(layer: Layer) -> bool:
+    """Whether there are shifts, and each of them is worth a product."""
     return layer.kernel[0] > 1 and prod(layer.out) >= _LARGE_IMAGE
 
 

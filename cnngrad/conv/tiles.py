@@ -162,7 +162,7 @@ def summed(
         return reduce(lambda found, part: np.add(found, part, out=found), map(compute, run))
 
     for run, found in zip(runs.values(), in_order([partial(add, run) for run in runs.values()]), strict=True):
-        here = total[..., run[0].channels, :] if layer.groups == 1 else total
+        here = total[..., run[0].channels, :] if by_channels and layer.groups == 1 else total
         here += found.reshape(here.shape)
         yield sum(tile.count for tile in run)
 
