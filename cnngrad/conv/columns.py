@@ -43,7 +43,8 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         b: the bias (F,) in that dtype, or None.
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
-    rows = w.reshape(layer.groups, layer.group_filters, -1)
+    # BLAS takes no rotated filter as it lies.
+    rows = np.ascontiguousarray(w).reshape(layer.groups, layer.group_filters, -1)
     width = _SMALL_PRODUCT // rows[0].size
     if width < _FEWEST_POSITIONS:
         width = 0
