@@ -6,7 +6,7 @@ s stride, d dilation, p padding; x is 0 outside the input.
 What is computed is written here; how, by which way for which shape, is the plan's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, SupportsIndex
@@ -257,7 +257,7 @@ class Backward:
                 if total is not found:
                     found[...] = total
             else:
-                found[...] = dedo.sum(axis=(0, *range(2, dedo.ndim)), dtype=self._work)
+                found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
         found = found.reshape(layer.shapes[array])
         check_result(name, found)
         return found
@@ -267,12 +267,15 @@ def _given_or_new(out: Array | None, shape: Shape, dtype: DType) -> Array:
     return np.empty(shape, dtype) if out is None else out.reshape(shape)
 
 
-def _work_through(parts: Iterator[int], layer: Layer, progress: Progress | None) -> None:
+def _work_through(parts: Iterable[int], layer: Layer, progress: Progress | None) -> None:
     """Do all the work of the plan, which tells how many positions of O are done."""
+    if progress is None:
+        for _ in parts:
+            pass
+        return
     done, whole = 0, layer.batch * prod(layer.out)
     for positions in parts:
         done += positions
-        if progress is not None:
-            progress(min(done, whole), whole)
-    if progress is not None and done < whole:
+        progress(min(done, whole), whole)
+    if done < whole:
         progress(whole, whole)

@@ -31,10 +31,13 @@ def fits(layer: Layer) -> bool:
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> None:
     """Write O; arguments as for columns, but the layer may be flipped."""
-    result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), _columns(layer, x, w.dtype))
+    direct = o.dtype == w.dtype and o.flags.c_contiguous
+    out = o.reshape(layer.batch, layer.groups, layer.group_filters, -1) if direct else None
+    result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), _columns(layer, x, w.dtype), out)
     if b is not None:
         result += b.reshape(layer.groups, -1, 1)
-    o[...] = result.reshape(o.shape)
+    if not direct:
+        o[...] = result.reshape(o.shape)
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> None:

@@ -12,7 +12,7 @@ dE/dX is a convolution of dE/dO with the rotated filter for each phase of the st
 there are far fewer channels than filters, it is added up from columns instead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
@@ -31,6 +31,9 @@ __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 # What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
 Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
 
+# For one phase of the stride: its places in X, those in W, and the layer from O back to X.
+Back = tuple[Any, Any, Layer]
+
 # Filter elements from which a transform, always in float64, is quicker than rows. Measured on an EPYC, 512x512: in
 # float64 4.3 ms beside 5.0 with 11x11; in float32 4.0 beside 4.0 with 15x15, and 4.3 beside 6.6 with 21x21.
 _LARGE_FILTER = {"float64": 120, "float32": 200}
@@ -43,7 +46,7 @@ _LARGE_IMAGE = 2**9
 _LARGEST_COPY = 2**24
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterator[int]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterable[int]:
     """Write O, piece by piece; gives the number of its positions that each piece has done.
 
     Args:
@@ -54,10 +57,11 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
         o: an array (N, F, *S_out) to write to.
         rounded: whether sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
-    return in_order(_jobs(layer, x, w, b, o, rounded))
+    jobs = _jobs(layer, x, w, b, o, rounded)
+    return in_order(jobs) if jobs else ()
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[int]:
     """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done.
 
     A product for each row has as many results as dE/dW, one for each shift reads dE/dO anew: both must be few beside
@@ -67,7 +71,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     """
     if gather.fits(layer):
         gather.filter_gradient(layer, x, dedo, dw)
-        return iter(())
+        return ()
     dw.fill(0)
     layer, dw = _unflipped(layer, dw)
     if layer.out[-1] >= 4 * layer.group_filters and _has_large_rows(layer):
@@ -77,7 +81,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     return columns.filter_gradient(layer, x, dedo, dw)
 
 
-def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[int]:
+def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[int]:
     """Write dE/dX to `dx`, an array (N, C, *S); W is in the dtype to compute in. Gives positions as they are done.
 
     The columns of the full convolution hold F/g * K numbers for each position of O, those that are added up C/g * K,
@@ -89,25 +93,27 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
     if layer.group_filters + strided > 2 * layer.group_channels and dx.dtype != np.float16:
         dx.fill(0)
         return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
-    if not _backs(layer)[1]:
+    backs, reached = _backs(layer)
+    if not reached:
         dx.fill(0)
     # W is copied as the rotated filters lie; a large one a part of the channels at a time.
-    parts = -(-w.nbytes // _LARGEST_COPY) if layer.groups == 1 else 1
-    channels = -(-layer.channels // parts)
+    if w.nbytes <= _LARGEST_COPY or layer.groups > 1:
+        jobs = _back_jobs(backs, layer, w, dedo, dx, slice(None))
+        return in_order(jobs) if jobs else ()
+    channels = -(-layer.channels // -(-w.nbytes // _LARGEST_COPY))
     return chain.from_iterable(
-        in_order(_back_jobs(layer, w, dedo, dx, slice(first, min(first + channels, layer.channels))))
+        in_order(_back_jobs(backs, layer, w, dedo, dx, slice(first, min(first + channels, layer.channels))))
         for first in range(0, layer.channels, channels)
     )
 
 
-def _back_jobs(layer: Layer, w: Array, dedo: Array, dx: Array, channels: slice) -> list[Job[int]]:
-    """What writes dE/dX of some channels, or of all."""
+def _back_jobs(backs: list[Back], layer: Layer, w: Array, dedo: Array, dx: Array, channels: slice) -> list[Job[int]]:
+    """What is left to do to write dE/dX of some channels, or of all."""
     turned = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
-    whole = channels == slice(0, layer.channels)
     jobs: list[Job[int]] = []
-    for inputs, taps, back in _backs(layer)[0]:
+    for inputs, taps, back in backs:
         own, target = turned[taps], dx[inputs]
-        if not whole:
+        if channels != slice(None):
             back = replace(back, filters=channels.stop - channels.start)
             own, target = own[:, channels], target[:, channels]
         jobs += _jobs(back, dedo, own.reshape(back.canonical["W"]), None, target, rounded=False)
@@ -125,9 +131,9 @@ def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: 
 
 
 @lru_cache(maxsize=64)
-def _backs(layer: Layer) -> tuple[list[tuple[Any, Any, Layer]], bool]:
-    """For each phase, its places in X, those in W, and the layer from O back to X; and whether that is all of X."""
-    backs: list[tuple[Any, Any, Layer]] = []
+def _backs(layer: Layer) -> tuple[list[Back], bool]:
+    """The layers from O back to X, and whether they reach all of X."""
+    backs: list[Back] = []
     for phases in product(*(axis.phases for axis in layer.axes)):
         axes = tuple(phase.axis for phase in phases)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
