@@ -215,13 +215,13 @@ def is_finite(array: Array) -> bool:
     """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
     if array.flags.forc and array.dtype != np.float16:
         flat = array.ravel("K")
-        # BLAS raises no warning where the product of large elements overflows.
+        # Other products of NumPy's warn where large elements overflow.
         if flat.size <= _SMALL:
-            if math.isfinite(flat.dot(flat)):
+            if math.isfinite(np.vdot(flat, flat)):
                 return True
         else:
             parts = [flat[first : first + _PART] for first in range(0, flat.size, _PART)]
-            if all(map(math.isfinite, in_order([partial(part.dot, part) for part in parts]))):
+            if all(map(math.isfinite, in_order([partial(np.vdot, part, part) for part in parts]))):
                 return True
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
     return math.isfinite(array.min()) and math.isfinite(array.max())
