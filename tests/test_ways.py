@@ -31,7 +31,6 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(tiles, "_LARGE_SUM", 2**6)
     monkeypatch.setattr(columns, "_PARTS", 2**9)
     monkeypatch.setattr(rows, "_TILE", 2**9)
-    monkeypatch.setattr(rows, "_LARGEST_TILE", 2**9)
     monkeypatch.setattr(spectrum, "_BLOCK", 2)
     monkeypatch.setattr(plan, "_LARGEST_COPY", 2**7)
 

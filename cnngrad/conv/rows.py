@@ -26,16 +26,14 @@ __all__ = ["filter_gradient", "fits", "output"]
 # Bytes of a tile's columns and outputs. Measured with two threads on an EPYC, one channel in float64: 1024x1024, 3x3
 # 3.7 ms with 2**21 and 5.2 with 2**22; 2048x2048, 5x5 29 ms and 38.
 _TILE = 2**21
-# Where the filter is high a tile has more, so that most rows are copied once: 512x512 with 31x31 takes 320 ms with
-# 2**21 and 69 with 2**23.
-_LARGEST_TILE = 2**23
+# A tile's rows are so many times those that its outputs share, at least, so that most are copied once; for that it may
+# be a part of a row wide.
+_FEWEST_ROWS = 3
 
 
 def fits(layer: Layer) -> bool:
-    """Whether rows are a way for this layer: what they read lies behind each other, and a tile has many of them."""
-    if layer.dims == 1 or layer.axes[-2].dilation > 1:
-        return False
-    return 2 * _reach(layer) * _row(layer) * layer.out[-1] * 8 <= _LARGEST_TILE
+    """Whether rows are a way for this layer: what they read lies behind each other."""
+    return layer.dims > 1 and layer.axes[-2].dilation == 1
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
@@ -83,23 +81,15 @@ def _by_row_position(layer: Layer, w: Array) -> Array:
 
 def _tiles(layer: Layer, itemsize: int) -> tuple[Tile, ...]:
     """Tiles of as many rows as fit."""
-    position = _row(layer) * itemsize
-    most = min(_LARGEST_TILE, max(_TILE, 4 * _reach(layer) * position * layer.out[-1]))
-    width = max(1, min(layer.out[-1], most // (layer.kernel[-2] * position)))
-    rows = max(1, (most // (position * width) - layer.kernel[-2]) // layer.axes[-2].stride + 1)
-    height = min(layer.out[-2], rows)
-    depth = [max(1, min(out, rows // height)) for out in layer.out[:-2]]
-    return tiles(layer, max(1, rows // (height * prod(depth))), layer.channels, (*depth, height, width))
-
-
-def _row(layer: Layer) -> int:
-    """Numbers for each position of a row: of X in the columns, and of O."""
-    return layer.channels * prod(layer.kernel) // layer.kernel[-2] + layer.filters
-
-
-def _reach(layer: Layer) -> int:
-    """How many rows of X lie between the first rows of O that share none."""
-    return layer.kernel[-2] * layer.axes[-2].stride
+    row = layer.axes[-2]
+    # For each position of a row: of X in the columns, and of O.
+    numbers = layer.channels * prod(layer.kernel) // row.kernel + layer.filters
+    most = _TILE // (numbers * itemsize)
+    height = min(row.out, max(_FEWEST_ROWS * row.kernel // row.stride, 1))
+    width = max(1, min(layer.out[-1], most // (row.stride * (height - 1) + row.kernel)))
+    rows = max(height, (most // width - row.kernel) // row.stride + 1)
+    depth = [max(1, min(out, rows // row.out)) for out in layer.out[:-2]]
+    return tiles(layer, max(1, rows // (row.out * prod(depth))), layer.channels, (*depth, min(row.out, rows), width))
 
 
 def _columns(layer: Layer, tile: Tile, part: Array) -> Array:

@@ -27,6 +27,9 @@ from cnngrad.threads import Job
 
 __all__ = ["column", "filter_gradient", "output"]
 
+# Measured on an EPYC with 2048x2048, 31x31 in float64: dE/dW takes 2.2 s with whole rows, 0.8 with so many.
+_FEWEST_SHARED = 3
+
 # Columns (n, g, C/g * K/k, positions), and for positions u of the filter's first axis which of them its outputs read.
 Columns = tuple[Array, list[tuple[int, slice]]]
 
@@ -55,14 +58,12 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         settle(layer, tile, o, result, b)
         return tile.count
 
-    numbers = layer.channels * prod(layer.kernel[1:]) + 2 * layer.filters
-    return [partial(compute, tile) for tile in fitting(layer, numbers, w.dtype)]
+    return [partial(compute, tile) for tile in _tiles(layer, w.dtype, 2 * layer.filters)]
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
     """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
     channels = parts_of_channels(layer, dw)
-    numbers = (channels or layer.channels) * prod(layer.kernel[1:]) + layer.filters
 
     def compute(tile: Tile) -> Array:
         above = tile.of(dedo).astype(dw.dtype, copy=False).reshape(tile.shape[0], layer.groups, layer.group_filters, -1)
@@ -78,8 +79,18 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
                     np.matmul(above, columns[..., where].swapaxes(2, 3)).sum(axis=0, out=found[u])
         return found
 
-    every = fitting(layer, numbers, dw.dtype, channels, spread=channels is None)
+    every = _tiles(layer, dw.dtype, 0 if dedo.dtype == dw.dtype else layer.filters, channels)
     return summed(layer, every, compute, _by_first_axis(layer, dw), by_channels=channels is not None)
+
+
+def _tiles(layer: Layer, dtype: DType, more: int, channels: int | None = None) -> tuple[Tile, ...]:
+    """Tiles that fit with their columns, and so many more numbers for each position.
+
+    On the first axis a tile has so many times what its outputs share, at least, that most columns are copied once.
+    """
+    numbers = (channels or layer.channels) * prod(layer.kernel[1:]) + more
+    fewest = _FEWEST_SHARED * (layer.axes[0].span - 1) // layer.axes[0].stride
+    return fitting(layer, numbers, dtype, channels, spread=channels is None, fewest=fewest)
 
 
 def _by_first_axis(layer: Layer, w: Array) -> Array:

@@ -81,7 +81,7 @@ def tiles(layer: Layer, samples: int, channels: int, counts: tuple[int, ...]) ->
 
 
 def fitting(
-    layer: Layer, numbers: int, dtype: DType, channels: int | None = None, spread: bool = True
+    layer: Layer, numbers: int, dtype: DType, channels: int | None = None, spread: bool = True, fewest: int = 1
 ) -> tuple[Tile, ...]:
     """Tiles of at most `_TILE` bytes, about, the last axes whole where they fit.
 
@@ -91,17 +91,21 @@ def fitting(
         dtype: their dtype.
         channels: how many channels make a tile; all where None.
         spread: make the tiles small enough to go round, where there is work for several threads.
+        fewest: positions on the first axis that a tile has at least, for which it may be a part of the others.
     """
     channels = channels or layer.channels
     positions = layer.batch * prod(layer.out)
     most = max(1, _TILE // (numbers * dtype.itemsize))
     if spread and positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
         most = min(most, -(-positions // _FEWEST_TILES))
+    first = max(1, min(fewest, layer.out[0], most))
     counts = []
-    for out in reversed(layer.out):
-        counts.append(max(1, min(out, most)))
-        most //= out
-    return tiles(layer, max(1, most), channels, tuple(reversed(counts)))
+    left = most // first
+    for out in reversed(layer.out[1:]):
+        counts.append(max(1, min(out, left)))
+        left //= out
+    first = max(first, min(layer.out[0], most // prod(counts)))
+    return tiles(layer, max(1, most // prod(layer.out)), channels, (first, *reversed(counts)))
 
 
 def slab(x: Array, tile: Tile, dtype: DType) -> Array:
