@@ -39,10 +39,11 @@ def agree(case, way, dtype=np.float64, seed=0):
     """Assert that a way gives O, and dE/dW and dE/dX where it has them, of a case that is not flipped."""
     x, w, b, dedo = case.data(seed)
     layer = make_layer(case.x, case.w, **case.options)
-    o = np.full(case.o, np.nan)
-    run(way.output(layer, x, w.astype(dtype), b.astype(dtype), o))
-    expected = reference.forward(x, w, b, *case.definition)
-    np.testing.assert_allclose(o, expected, atol=1e-9 if way is spectrum else 0)
+    if hasattr(way, "output"):
+        o = np.full(case.o, np.nan)
+        run(way.output(layer, x, w.astype(dtype), b.astype(dtype), o))
+        expected = reference.forward(x, w, b, *case.definition)
+        np.testing.assert_allclose(o, expected, atol=1e-9 if way is spectrum else 0)
     dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
     if hasattr(way, "filter_gradient"):
         found = np.zeros(case.w, dtype)
@@ -140,7 +141,6 @@ def test_a_transform_beyond_the_dtype_is_no_error_where_the_sums_are_not():
 def test_the_plan_takes_each_way_somewhere():
     layers = {
         columns: make_layer((4, 256, 14, 14), (512, 256, 1, 1)),
-        shifted: make_layer((4, 128, 28, 28), (128, 1, 3, 3), groups=128),
         rows: make_layer((300, 300), (3, 3)),
     }
     for way, layer in layers.items():

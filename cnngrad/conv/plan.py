@@ -3,8 +3,8 @@
 | way | for |
 | --- | --- |
 | columns | everything: matrix products, with a copy of X's windows |
-| shifted columns | many channels for a filter: with a part of that copy, and a product for each shift |
 | rows | wide images, few filters: with a part of that copy, and a product for each row |
+| shifted columns | dE/dW of many channels for a filter: with a part of that copy, and a product for each shift |
 | spectra | O of large filters of floats |
 | gathering | small layers |
 
@@ -38,8 +38,10 @@ Back = tuple[Any, Any, Layer]
 # float64 4.3 ms beside 5.0 with 11x11; in float32 4.0 beside 4.0 with 15x15, and 4.3 beside 6.6 with 21x21.
 _LARGE_FILTER = {"float64": 120, "float32": 200}
 
-# Multiplications for a row from which each may be a product, and outputs of an image from which each shift may be one.
-_LARGE_ROW = 2**9
+# Multiplications for a row of O, and length of one for dE/dW, from which it may be a product by itself.
+_LARGE_ROW = 2**7
+_LONG_ROW = 2**5
+# Outputs of an image from which each shift may be a product by itself.
 _LARGE_IMAGE = 2**9
 
 # Bytes of W that are copied at once.
@@ -66,17 +68,18 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
 
     A product for each row has as many results as dE/dW, one for each shift reads dE/dO anew: both must be few beside
     what is multiplied. Measured on an EPYC in float64, one thread, columns beside shifted columns and rows:
-    1024x1024 with 3x3 9.2, 8.0 and 5.4 ms; 8x16x64x64 with 16 of 3x3 18, 16 and 14; 4x64x56x56 with 64 of 3x3 77 and
-    67; 2x3x224x224 with 64 of 3x3 31 and 42.
+    1024x1024 with 3x3 13, 13 and 6.4 ms; 4x64x56x56 with 64 of 3x3 80, 70 and 95; 4x256x14x14 with 256 62, 66 and
+    200; 3x224x224 with 64 of 7x7, stride 2, 73, 85 and 78; depthwise 4x128x28x28 with 3x3 7.0, 4.0 and 6.3.
     """
     if gather.fits(layer):
         gather.filter_gradient(layer, x, dedo, dw)
         return ()
     dw.fill(0)
     layer, dw = _unflipped(layer, dw)
-    if layer.out[-1] >= 4 * layer.group_filters and _has_large_rows(layer):
+    if layer.out[-1] >= max(_LONG_ROW, 4 * layer.group_filters) and _has_large_rows(layer):
         return rows.filter_gradient(layer, x, dedo, dw)
-    if shifted.column(layer) >= layer.group_filters and _has_large_shifts(layer):
+    large = prod(layer.out) >= _LARGE_IMAGE and layer.kernel[0] > 1
+    if large and shifted.column(layer) >= layer.group_filters:
         return shifted.filter_gradient(layer, x, dedo, dw)
     return columns.filter_gradient(layer, x, dedo, dw)
 
@@ -85,12 +88,13 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[i
     """Write dE/dX to `dx`, an array (N, C, *S); W is in the dtype to compute in. Gives positions as they are done.
 
     The columns of the full convolution hold F/g * K numbers for each position of O, those that are added up C/g * K,
-    but with fewer terms in each; for each phase of a stride the full convolution is one more. Measured on an EPYC in
-    float64, added up beside the full convolution: 4x64x56x56 with 64 of 3x3 47 and 40 ms; with 128 of 3x3, stride 2,
-    19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311.
+    but with fewer terms in each; for each phase of a stride the full convolution is one more, and along one axis there
+    are no rows. Measured on an EPYC in float64, added up beside the full convolution: 4x64x56x56 with 64 of 3x3 47 and
+    40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311; 16x32x4096 with 64 of
+    9 106 and 120.
     """
-    strided = any(axis.stride > 1 for axis in layer.axes)
-    if layer.group_filters + strided > 2 * layer.group_channels and dx.dtype != np.float16:
+    slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
+    if layer.group_filters + slow > 2 * layer.group_channels and dx.dtype != np.float16:
         dx.fill(0)
         return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
     backs, reached = _backs(layer)
@@ -145,19 +149,16 @@ def _backs(layer: Layer) -> tuple[list[Back], bool]:
 def _way(layer: Layer, dtype: DType, rounded: bool) -> Way:
     """The way to write O of a layer that is not small, in a dtype to compute in.
 
-    A product for each row reads W anew, of shifted columns O is added up: both must be little beside what is
-    multiplied. Measured on an EPYC in float64, one thread, columns beside shifted columns and rows: 1024x1024 with 3x3
-    12, 12 and 6.4 ms; 4x64x56x56 with 64 of 3x3 75, 70 and 68; 4x64x56x56 with 128 of 3x3, stride 2, 33, 35 and 37;
-    depthwise 4x128x28x28 with 3x3 6.6, 4.7 and 6.2.
+    A product for each row reads W anew, which must be little beside what is multiplied. Measured on an EPYC in float64,
+    one thread, columns beside rows: 1024x1024 with 3x3 13 and 6.7 ms; 16x256x256 with 16 of 3x3 36 and 27; 4x64x56x56
+    with 64 of 3x3 77 and 71; with 128 of 3x3, stride 2, 34 and 37; depthwise 4x128x28x28 with 3x3 7.6 and 5.4.
     """
     if rounded and is_transformed(layer, dtype):
         return spectrum.output
-    # Both copy W.
-    if prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
-        if 4 * layer.out[-1] >= 3 * layer.group_filters and _has_large_rows(layer):
-            return rows.output
-        if shifted.column(layer) >= 2 * layer.group_filters and _has_large_shifts(layer):
-            return shifted.output
+    # Rows copy W.
+    few = 4 * layer.out[-1] >= 3 * layer.group_filters
+    if few and _has_large_rows(layer) and prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
+        return rows.output
     return columns.output
 
 
@@ -174,11 +175,6 @@ def _has_large_rows(layer: Layer) -> bool:
     """Whether rows are a way, and each of them is worth a product."""
     row = layer.out[-1] * layer.group_filters * layer.group_channels * prod(layer.kernel)
     return row >= _LARGE_ROW and prod(layer.kernel) > 1 and rows.fits(layer)
-
-
-def _has_large_shifts(layer: Layer) -> bool:
-    """Whether there are shifts, and each of them is worth a product."""
-    return layer.kernel[0] > 1 and prod(layer.out) >= _LARGE_IMAGE
 
 
 def _unflipped(layer: Layer, w: Array) -> tuple[Layer, Array]:

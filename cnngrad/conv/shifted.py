@@ -1,32 +1,30 @@
-"""Shifted columns: windows side by side along all axes but the first; along that the same columns are read, shifted.
+"""Shifted columns, for dE/dW: windows side by side along all axes but the first, along which the columns are shifted.
 
 With S the columns (C/g * K/k, rows of X, positions on the other axes) for the filter's positions on the other axes, and
-W_u the filter's slice at position u of the first axis, of length k,
+dE/dW_u the gradient's slice at position u of the first axis, of length k,
 
-    O = sum over u of W_u S[s*i + d*u]        dE/dW_u = dE/dO S[s*i + d*u]^T
+    dE/dW_u = dE/dO S[s*i + d*u]^T
 
 Rows that lie behind each other are one operand of a matrix product, which for the next u begins further on. So X is
-copied K/k times, not K times; for that O is added up from k products.
+copied K/k times, not K times.
 
 Between columns (im2col) and the products of single filter positions in Vasudevan, Anderson and Gregg, Parallel Multi
-Channel Convolution using General Matrix Multiplication, 2017. Cho and Brand, MEC: Memory-efficient Convolution, 2017,
-copy alike, with one product for each row of O.
+Channel Convolution using General Matrix Multiplication, 2017.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, room, settle, summed
+from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, summed
 from cnngrad.geometry import Axis, Layer
-from cnngrad.threads import Job
 
-__all__ = ["column", "filter_gradient", "output"]
+__all__ = ["column", "filter_gradient"]
 
+# A tile has so many times the positions on the first axis that its outputs share, at least: most are copied once then.
 # Measured on an EPYC with 2048x2048, 31x31 in float64: dE/dW takes 2.2 s with whole rows, 0.8 with so many.
 _FEWEST_SHARED = 3
 
@@ -37,28 +35,6 @@ Columns = tuple[Array, list[tuple[int, slice]]]
 def column(layer: Layer) -> int:
     """How many numbers one column has: C/g * K/k."""
     return layer.group_channels * prod(layer.kernel[1:])
-
-
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
-    """What writes O, a job for each tile; arguments as for columns."""
-    slices = np.ascontiguousarray(_by_first_axis(layer, w)).reshape(
-        layer.kernel[0], layer.groups, layer.group_filters, -1
-    )
-
-    def compute(tile: Tile) -> int:
-        result = room(layer, tile, o, w.dtype)
-        more: Array | None = None
-        for columns, reads in _columns(layer, tile, x, w.dtype):
-            for u, where in reads:
-                if more is None:
-                    np.matmul(slices[u], columns[..., where], out=result)
-                    more = np.empty(result.shape, result.dtype)
-                else:
-                    result += np.matmul(slices[u], columns[..., where], out=more)
-        settle(layer, tile, o, result, b)
-        return tile.count
-
-    return [partial(compute, tile) for tile in _tiles(layer, w.dtype, 2 * layer.filters)]
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
@@ -79,24 +55,13 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
                     np.matmul(above, columns[..., where].swapaxes(2, 3)).sum(axis=0, out=found[u])
         return found
 
-    every = _tiles(layer, dw.dtype, 0 if dedo.dtype == dw.dtype else layer.filters, channels)
-    return summed(layer, every, compute, _by_first_axis(layer, dw), by_channels=channels is not None)
-
-
-def _tiles(layer: Layer, dtype: DType, more: int, channels: int | None = None) -> tuple[Tile, ...]:
-    """Tiles that fit with their columns, and so many more numbers for each position.
-
-    On the first axis a tile has so many times what its outputs share, at least, that most columns are copied once.
-    """
-    numbers = (channels or layer.channels) * prod(layer.kernel[1:]) + more
+    numbers = (channels or layer.channels) * prod(layer.kernel[1:])
+    if dedo.dtype != dw.dtype:
+        numbers += layer.filters
     fewest = _FEWEST_SHARED * (layer.axes[0].span - 1) // layer.axes[0].stride
-    return fitting(layer, numbers, dtype, channels, spread=channels is None, fewest=fewest)
-
-
-def _by_first_axis(layer: Layer, w: Array) -> Array:
-    """W, or its gradient, by the position on the first axis: a view (k, g, F/g, C/g, K/k)."""
-    apart = w.reshape(layer.groups, layer.group_filters, layer.group_channels, layer.kernel[0], -1)
-    return np.moveaxis(apart, 3, 0)
+    every = fitting(layer, numbers, dw.dtype, channels, spread=channels is None, fewest=fewest)
+    by_position = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, layer.kernel[0], -1)
+    return summed(layer, every, compute, np.moveaxis(by_position, 3, 0), by_channels=channels is not None)
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Iterator[Columns]:
