@@ -55,6 +55,27 @@ def agree(case, way, dtype=np.float64, seed=0):
         np.testing.assert_array_equal(found, dx)
 
 
+MANY_FILTERS = {
+    "leftover": Case((2, 2, 9, 8), (7, 2, 2, 3), (3, 2), ((0, 0), (1, 0)), (1, 1)),
+    "steps over X": Case((1, 1, 11, 9), (3, 1, 2, 2), (4, 3), ((0, 0), (0, 2)), (1, 1)),
+    "dilated": Case((1, 2, 12), (6, 2, 3), (2,), ((3, 0),), (3,)),
+    "in groups": Case((2, 4, 6, 7), (12, 2, 3, 2), (2, 1), ((1, 1), (0, 0)), (1, 2), groups=2),
+}
+
+
+@pytest.mark.parametrize("case", MANY_FILTERS.values(), ids=MANY_FILTERS.keys())
+@pytest.mark.parametrize("tiles", ["whole", "many"])
+def test_the_gradient_of_x_is_written_everywhere(case, tiles, request, monkeypatch):
+    if tiles == "many":
+        request.getfixturevalue("small_parts")
+    x, w, _, dedo = case.data()
+    layer = make_layer(case.x, case.w, **case.options)
+    monkeypatch.setattr(gather, "fits", lambda _: False)
+    dx = np.full(case.x, np.nan)
+    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
+    np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
+
+
 ONE_CHANNEL = {
     "one channel": Case((1, 1, 9, 7), (1, 1, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
     "dilated": Case((2, 1, 8, 9), (1, 1, 2, 3), (1, 1), ((2, 1), (0, 3)), (1, 2)),

@@ -96,12 +96,14 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         layer: the layer, not flipped.
         w: W, canonical, in the dtype to compute in.
         dedo: dE/dO, canonical; another dtype is converted tile by tile.
-        dx: an array (N, C, *S) of zeros, in the dtype to compute in, or int64.
+        dx: an array (N, C, *S) in the dtype to compute in, or int64; zeros where a stride steps over X.
     """
     rows = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
     every = _scattered_tiles(layer, w.dtype)
     # Windows of one tile do not meet those of another where a tile has whole images.
     apart = all(tile.shape[1:] == layer.out for tile in every)
+    if not apart:
+        dx.fill(0)
 
     def compute(tile: Tile) -> list[tuple[Array, Array]]:
         own = rows[:, :, tile.channels] if layer.groups == 1 else rows
@@ -156,26 +158,31 @@ class _Piece(NamedTuple):
 
 
 def _piece(axis: Axis, phase: Phase, outputs: slice) -> _Piece:
+    inputs = range(axis.size)[phase.inputs]
     # Output i adds to input j = i - shift of the phase.
     shifts = [(u, phase.axis.position(0, m)) for m, u in enumerate(range(axis.kernel)[phase.taps])]
-    most, least = max(shift for _, shift in shifts), min(shift for _, shift in shifts)
-    first, size = outputs.start - most, outputs.stop - outputs.start
-    taps = [(u, slice(most - shift, most - shift + size)) for u, shift in shifts]
-    inputs = range(axis.size)[phase.inputs]
+    first = outputs.start - max(shift for _, shift in shifts)
+    stop = outputs.stop - min(shift for _, shift in shifts)
+    if outputs == slice(0, axis.out):
+        # What no window reaches becomes 0 too.
+        first, stop = min(first, 0), max(stop, len(inputs))
+    taps = [(u, slice(outputs.start - shift - first, outputs.stop - shift - first)) for u, shift in shifts]
     low = min(max(first, 0), len(inputs))
-    high = max(min(outputs.stop - least, len(inputs)), low)
-    start = phase.inputs.start
-    places = slice(start + low * axis.stride, start + high * axis.stride, axis.stride)
-    return _Piece(size + most - least, taps, slice(low - first, high - first), places)
+    high = max(min(stop, len(inputs)), low)
+    places = slice(inputs.start + low * axis.stride, inputs.start + high * axis.stride, axis.stride)
+    return _Piece(stop - first, taps, slice(low - first, high - first), places)
 
 
 def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
     """Tiles for dE/dX: whole images of as many channels as fit, where that is enough; else all channels of a part."""
     taps = prod(layer.kernel)
-    channels = _PARTS // (taps * prod(layer.out) * dtype.itemsize)
-    if layer.groups > 1 or min(channels, layer.channels) * taps < _FEWEST_ROWS:
+    image = taps * prod(layer.out) * dtype.itemsize
+    channels = min(_PARTS // image, layer.channels)
+    if image <= 2 * _PARTS:
+        channels = max(channels, 1)
+    if layer.groups > 1 or channels * taps < _FEWEST_ROWS:
         return _tiles(layer, dtype)
-    return tiles(layer, 1, min(channels, layer.channels), layer.out)
+    return tiles(layer, 1, -(-layer.channels // -(-layer.channels // channels)), layer.out)
 
 
 def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:

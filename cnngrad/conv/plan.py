@@ -41,8 +41,8 @@ _LARGE_FILTER = {"float64": 120, "float32": 200}
 # Multiplications for a row of O, and length of one for dE/dW, from which it may be a product by itself.
 _LARGE_ROW = 2**7
 _LONG_ROW = 2**5
-# Outputs of an image from which each shift may be a product by itself.
-_LARGE_IMAGE = 2**9
+# Outputs of an image, for each filter, from which each shift may be a product by itself.
+_LARGE_IMAGE = 2**4
 
 # Bytes of W that are copied at once.
 _LARGEST_COPY = 2**24
@@ -78,7 +78,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
     layer, dw = _unflipped(layer, dw)
     if layer.out[-1] >= max(_LONG_ROW, 4 * layer.group_filters) and _has_large_rows(layer):
         return rows.filter_gradient(layer, x, dedo, dw)
-    large = prod(layer.out) >= _LARGE_IMAGE and layer.kernel[0] > 1
+    large = prod(layer.out) >= _LARGE_IMAGE * layer.group_filters and layer.kernel[0] > 1
     if large and shifted.column(layer) >= layer.group_filters:
         return shifted.filter_gradient(layer, x, dedo, dw)
     return columns.filter_gradient(layer, x, dedo, dw)
@@ -93,13 +93,12 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[i
     40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311; 16x32x4096 with 64 of
     9 106 and 120.
     """
-    slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
-    if layer.group_filters + slow > 2 * layer.group_channels and dx.dtype != np.float16:
-        dx.fill(0)
-        return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
     backs, reached = _backs(layer)
     if not reached:
         dx.fill(0)
+    slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
+    if layer.group_filters + slow > 2 * layer.group_channels and dx.dtype != np.float16:
+        return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
     # W is copied as the rotated filters lie; a large one a part of the channels at a time.
     if w.nbytes <= _LARGEST_COPY or layer.groups > 1:
         jobs = _back_jobs(backs, layer, w, dedo, dx, slice(None))
