@@ -30,6 +30,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(tiles, "_SMALL_WORK", 0)
     monkeypatch.setattr(tiles, "_LARGE_SUM", 2**6)
     monkeypatch.setattr(columns, "_PARTS", 2**9)
+    monkeypatch.setattr(columns, "_FEWEST_ROWS", 1)
     monkeypatch.setattr(rows, "_TILE", 2**9)
     monkeypatch.setattr(spectrum, "_BLOCK", 2)
     monkeypatch.setattr(plan, "_LARGEST_COPY", 2**7)

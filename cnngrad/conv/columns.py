@@ -27,9 +27,13 @@ __all__ = ["filter_gradient", "input_gradient", "output"]
 # Measured on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024.
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
-# Bytes of the parts of dE/dX that a tile adds up, and rows of W^T that it has at least. Measured on an EPYC with
-# 4x64x56x56, 128 of 3x3, stride 2 in float64: 25 ms with 2**19, 21 with 2**20, 19 with 2**22.
-_PARTS = 2**22
+# For dE/dX: bytes of the parts that are added up at once; positions of a product, for which BLAS takes memory; bytes of
+# what is added to; and jobs and rows of W^T that there should be at least. Measured on an EPYC with 4x3x224x224, 64 of
+# 7x7, stride 2, in float64: 82 ms with parts of 2**21 bytes, 58 with 2**22, 51 with 2**23; but each thread holds them.
+_PARTS = 6 * 2**20
+_MOST_POSITIONS = 2**13
+_LARGEST_SUM = 2**21
+_FEWEST_JOBS = 4
 _FEWEST_ROWS = 48
 
 
@@ -108,37 +112,58 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
     def compute(tile: Tile) -> list[tuple[Array, Array]]:
         own = rows[:, :, tile.channels] if layer.groups == 1 else rows
         own = own.reshape(*own.shape[:2], -1).swapaxes(1, 2)
-        above = tile.of(dedo).astype(w.dtype, copy=False)
-        parts = np.matmul(own, above.reshape(tile.shape[0], layer.groups, layer.group_filters, -1))
-        phases = _added_up(layer, tile, parts.reshape(*tile.size[:2], *layer.kernel, *tile.shape[1:]))
-        targets = [(dx[(tile.samples, tile.channels, *places)], phase) for places, phase in phases]
+        above = tile.of(dedo)
+        sums = [_Sum(layer, tile, phases, w.dtype) for phases in product(*(axis.phases for axis in layer.axes))]
+        most = min(_PARTS // (tile.shape[0] * own.shape[0] * own.shape[1] * w.itemsize), _MOST_POSITIONS)
+        lines = max(1, most // prod(tile.shape[2:]))
+        for first in range(0, tile.shape[1], lines):
+            block = above[:, :, first : first + lines].astype(w.dtype, copy=False)
+            parts = np.matmul(own, block.reshape(block.shape[0], layer.groups, layer.group_filters, -1))
+            parts = parts.reshape(*tile.size[:2], *layer.kernel, *block.shape[2:])
+            for phase in sums:
+                phase.add(parts, first)
+        found = [(dx[(tile.samples, tile.channels, *phase.places)], phase.inside) for phase in sums]
         if apart:
-            for target, phase in targets:
-                target[...] = phase
-        return targets
+            for target, total in found:
+                target[...] = total
+        return found
 
     jobs = [partial(compute, tile) for tile in every]
-    for tile, targets in zip(every, in_order(jobs), strict=True):
+    for tile, found in zip(every, in_order(jobs), strict=True):
         if not apart:
-            for target, phase in targets:
-                target += phase.astype(dx.dtype, copy=False)
+            for target, total in found:
+                target += total.astype(dx.dtype, copy=False)
         yield tile.count * (tile.channels.stop - tile.channels.start) // layer.channels
 
 
-def _added_up(layer: Layer, tile: Tile, parts: Array) -> Iterator[tuple[tuple[slice, ...], Array]]:
-    """What a tile's parts (n, c, *u, *i) add up to: places in X, and the sums that come there.
+class _Sum:
+    """What the outputs of a tile add to in one phase of the stride, where neighbours lie side by side.
 
-    Each phase of the stride by itself: in it neighbours lie side by side, as they do in the parts.
+    Attributes:
+        places: the phase's positions in X that the outputs add to.
     """
-    for phases in product(*(axis.phases for axis in layer.axes)):
+
+    def __init__(self, layer: Layer, tile: Tile, phases: tuple[Phase, ...], dtype: DType) -> None:
         pieces = list(map(_piece, layer.axes, phases, tile.positions))
-        total = np.zeros((*parts.shape[:2], *(piece.size for piece in pieces)), parts.dtype)
-        for taps in product(*(piece.taps for piece in pieces)):
-            here: Any = (..., *(where for _, where in taps))
+        self.places = tuple(piece.places for piece in pieces)
+        self._inside: Any = (..., *(piece.inside for piece in pieces))
+        self._taps = [piece.taps for piece in pieces]
+        self._total = np.zeros((*tile.size[:2], *(piece.size for piece in pieces)), dtype)
+
+    def add(self, parts: Array, first: int) -> None:
+        """Add the parts (n, c, *u, *i) of outputs that begin at `first` on the tile's first axis."""
+        counts = parts.shape[2 + len(self._taps) :]
+        for taps in product(*self._taps):
+            places = [offset + (0 if axis else first) for axis, (_, offset) in enumerate(taps)]
+            here: Any = (..., *(slice(k, k + count) for k, count in zip(places, counts, strict=True)))
             there: Any = (slice(None), slice(None), *(u for u, _ in taps))
-            total[here] += parts[there]
-        inside: Any = (..., *(piece.inside for piece in pieces))
-        yield tuple(piece.places for piece in pieces), total[inside]
+            self._total[here] += parts[there]
+
+    @property
+    def inside(self) -> Array:
+        """The sums that come to `places`."""
+        inside: Array = self._total[self._inside]
+        return inside
 
 
 class _Piece(NamedTuple):
@@ -146,13 +171,13 @@ class _Piece(NamedTuple):
 
     Attributes:
         size: the number of positions that they add to.
-        taps: (u, where) for each filter element: where among those positions the outputs add to through it.
+        taps: (u, offset) for each filter element: the first of those positions that the outputs add to through it.
         inside: the positions that are in X, not in its padding.
         places: and where those are in X.
     """
 
     size: int
-    taps: list[tuple[int, slice]]
+    taps: list[tuple[int, int]]
     inside: slice
     places: slice
 
@@ -166,7 +191,7 @@ def _piece(axis: Axis, phase: Phase, outputs: slice) -> _Piece:
     if outputs == slice(0, axis.out):
         # What no window reaches becomes 0 too.
         first, stop = min(first, 0), max(stop, len(inputs))
-    taps = [(u, slice(outputs.start - shift - first, outputs.stop - shift - first)) for u, shift in shifts]
+    taps = [(u, outputs.start - shift - first) for u, shift in shifts]
     low = min(max(first, 0), len(inputs))
     high = max(min(stop, len(inputs)), low)
     places = slice(inputs.start + low * axis.stride, inputs.start + high * axis.stride, axis.stride)
@@ -174,15 +199,15 @@ def _piece(axis: Axis, phase: Phase, outputs: slice) -> _Piece:
 
 
 def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
-    """Tiles for dE/dX: whole images of as many channels as fit, where that is enough; else all channels of a part."""
-    taps = prod(layer.kernel)
-    image = taps * prod(layer.out) * dtype.itemsize
-    channels = min(_PARTS // image, layer.channels)
-    if image <= 2 * _PARTS:
-        channels = max(channels, 1)
-    if layer.groups > 1 or channels * taps < _FEWEST_ROWS:
+    """Tiles for dE/dX: whole images of some channels, where that is enough work for each; else parts of images."""
+    fit = _LARGEST_SUM // (prod(layer.size) * dtype.itemsize)
+    if layer.groups > 1 or fit == 0:
         return _tiles(layer, dtype)
-    return tiles(layer, 1, -(-layer.channels // -(-layer.channels // channels)), layer.out)
+    parts = max(-(-layer.channels // fit), -(-_FEWEST_JOBS // layer.batch))
+    channels = -(-layer.channels // parts)
+    if channels * prod(layer.kernel) < _FEWEST_ROWS:
+        return _tiles(layer, dtype)
+    return tiles(layer, 1, channels, layer.out)
 
 
 def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:
