@@ -7,13 +7,16 @@ float16 is computed in float32 and given back as float16.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cnngrad.errors import CnngradError
 from cnngrad.threads import in_order
+
+if TYPE_CHECKING:
+    # It takes a millisecond to load, and is for annotations alone.
+    import numpy.typing as npt
 
 __all__ = [
     "INT64_MAX",
@@ -31,7 +34,7 @@ __all__ = [
     "working_dtype",
 ]
 
-Array = npt.NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 DType = np.dtype[Any]
 
 INT64_MAX = 2**63 - 1
@@ -44,7 +47,7 @@ _PART = 2**19
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
-def as_tensor(name: str, value: npt.ArrayLike) -> Array:
+def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
     """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; never modified.
 
     Args:

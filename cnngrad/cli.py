@@ -533,15 +533,14 @@ def _listed(asked: _Asked, layer: "Layer", arrays: "dict[str, Array]", tensors: 
 def _show_results(layer: "Layer", results: "dict[str, Array]", precision: int) -> None:
     from cnngrad.derivation.matrices import result_grids
     from cnngrad.names import Names
-    from cnngrad.render import matrix
-    from cnngrad.render.terminal import make_console, show
+    from cnngrad.render.matrix import show_results
 
     names = Names(layer)
     grids = (
         result_grids(names, name, array.reshape(layer.canonical[name.removeprefix("dEd")]))
         for name, array in results.items()
     )
-    show(make_console(sys.stdout), matrix.results(layer.describe(), grids, precision))
+    show_results(sys.stdout, layer.describe(), grids, precision)
 
 
 # Bytes that each byte of an array takes as Python's numbers and their text, at least: a float is an object of 24 bytes

@@ -53,10 +53,10 @@ def test_version_and_help_need_neither_numpy_nor_rich():
     assert out.splitlines()[-1] == "[]"
 
 
-def test_a_plain_result_loads_no_derivation_and_no_tables():
+def test_a_plain_result_loads_no_derivation_and_no_console():
     code = (
         "import sys; from cnngrad.cli import main; main(['backward', 'samples/notes.json']); "
-        "print(sorted({'cnngrad.derivation.blocks', 'cnngrad.expansion', 'rich.table'} & set(sys.modules)))"
+        "print(sorted({'cnngrad.derivation.blocks', 'cnngrad.expansion', 'rich.console'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "[]"

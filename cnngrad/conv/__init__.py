@@ -9,10 +9,9 @@ What is computed is written here; how, by which way for which shape, is the plan
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
 from cnngrad.arrays import (
     Array,
@@ -27,6 +26,9 @@ from cnngrad.conv import plan
 from cnngrad.conv.exact import exact_gradient_dtype, exact_output_dtype
 from cnngrad.geometry import Layer, Padding, PerAxis, Shape, make_layer
 from cnngrad.memory import require
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["Backward", "Forward", "Gradients", "Progress", "backward", "forward"]
 
@@ -53,9 +55,9 @@ class Gradients:
 
 
 def forward(
-    x: npt.ArrayLike,
-    w: npt.ArrayLike,
-    b: npt.ArrayLike | None = None,
+    x: "npt.ArrayLike",
+    w: "npt.ArrayLike",
+    b: "npt.ArrayLike | None" = None,
     *,
     stride: PerAxis = 1,
     padding: Padding = 0,
@@ -101,9 +103,9 @@ def forward(
 
 
 def backward(
-    x: npt.ArrayLike,
-    w: npt.ArrayLike,
-    dedo: npt.ArrayLike,
+    x: "npt.ArrayLike",
+    w: "npt.ArrayLike",
+    dedo: "npt.ArrayLike",
     *,
     stride: PerAxis = 1,
     padding: Padding = 0,
@@ -160,7 +162,9 @@ class Forward:
     Numbers of the arrays that change in place are those of the next `output`; their bounds are those of the first.
     """
 
-    def __init__(self, x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike | None = None, **options: Any) -> None:
+    def __init__(
+        self, x: "npt.ArrayLike", w: "npt.ArrayLike", b: "npt.ArrayLike | None" = None, **options: Any
+    ) -> None:
         """The layer of these arrays and options; arguments and errors as for `forward`."""
         self._x, self._w = as_tensor("X", x), as_tensor("W", w)
         self._b = None if b is None else as_tensor("b", b)
@@ -216,7 +220,7 @@ class Forward:
 class Backward:
     """One layer's gradients, still to be computed, each by itself: their dtype and sizes are known."""
 
-    def __init__(self, x: npt.ArrayLike, w: npt.ArrayLike, dedo: npt.ArrayLike, **options: Any) -> None:
+    def __init__(self, x: "npt.ArrayLike", w: "npt.ArrayLike", dedo: "npt.ArrayLike", **options: Any) -> None:
         """The layer of these arrays and options; arguments and errors as for `backward`."""
         self._x, self._w, self._dedo = as_tensor("X", x), as_tensor("W", w), as_tensor("dEdO", dedo)
         self.layer = make_layer(self._x.shape, self._w.shape, **options)

@@ -8,7 +8,6 @@ from functools import lru_cache
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from cnngrad.arrays import Array
 from cnngrad.geometry import Layer
@@ -59,7 +58,7 @@ def _columns(layer: Layer, x: Array, dtype: np.dtype) -> Array:
 
 
 @lru_cache(maxsize=32)
-def _places(layer: Layer) -> tuple[npt.NDArray[np.intp], bool]:
+def _places(layer: Layer) -> tuple[Array, bool]:
     """Where the columns' elements are in flat X, and whether some are padding: those are one place behind its end."""
     places = np.arange(layer.batch * layer.channels).reshape(-1, *(1,) * (2 * layer.dims))
     inside = np.ones(places.shape, bool)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 from cnngrad.names import Number, Symbol
 
@@ -19,8 +20,7 @@ class Fill(Enum):
     MORE = "more"  # rows or columns that are not shown
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell of a grid; `marked` where a picture covers it."""
 
     content: Symbol | Number | Fill

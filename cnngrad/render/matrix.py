@@ -1,16 +1,20 @@
 """The terminal's view of matrices: between brackets, side by side, their middle left out where they are large."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.text import Text
 
 from cnngrad.derivation.grids import Cell, Fill, Grid
 from cnngrad.render.numbers import align, number
-from cnngrad.render.terminal import DIM, STYLES
+from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, make_console, show
 
-__all__ = ["Matrix", "SideBySide", "results"]
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+__all__ = ["Matrix", "SideBySide", "show_results"]
 
 _MOST_ROWS = 24
 _MOST_MATRICES = 12
@@ -22,8 +26,25 @@ _BRACKETS, _ASCII_BRACKETS = "┌┐│└┘", "++|++"
 Lines = list[Text]
 
 
-def results(layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> Iterator[RenderableType]:
-    """The layer's line, and the matrices of each result; of many matrices the first."""
+def show_results(file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> None:
+    """Print the layer's line, and the matrices of each result; of many matrices the first.
+
+    Rich's console, which takes long to load, is for a terminal alone.
+    """
+    shown = _results(layer, grids, precision)
+    if file.isatty():
+        show(make_console(file), shown)
+        return
+    ascii_only = not (file.encoding or "utf-8").lower().startswith("utf")
+    for part in shown:
+        if isinstance(part, Text):
+            lines = textwrap.wrap(part.plain, PLAIN_WIDTH) or [""]
+        else:
+            lines = [line.plain.rstrip() for line in part.lines(PLAIN_WIDTH, ascii_only)]
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def _results(layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> "Iterator[Text | SideBySide]":
     yield Text(layer, style="bold")
     for result in grids:
         matrices = [Matrix(grid, precision) for grid in result]
@@ -110,17 +131,20 @@ class SideBySide:
                 self._units.append([])
             self._units[-1].append(item)
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
         """The lines, as Rich asks for them."""
-        brackets = _ASCII_BRACKETS if options.ascii_only else _BRACKETS
-        sized = [_sized(unit, options.max_width, brackets) for unit in self._units]
-        whole = sum(width for _, width in sized) <= options.max_width
+        yield from self.lines(options.max_width, options.ascii_only)
+
+    def lines(self, most: int, ascii_only: bool) -> Iterator[Text]:
+        """The lines, of at most so many columns where that is possible."""
+        sized = [_sized(unit, most, _ASCII_BRACKETS if ascii_only else _BRACKETS) for unit in self._units]
+        whole = sum(width for _, width in sized) <= most
         line: list[Lines] = []
         used = 0
         for (parts, width), unit in zip(sized, self._units, strict=True):
             sign = unit[0].plain.strip() if isinstance(unit[0], Text) else None
             # A row that is too long breaks before its equals sign first of all.
-            if line and (used + width > options.max_width or (sign == "=" and not whole)):
+            if line and (used + width > most or (sign == "=" and not whole)):
                 yield from _beside(line)
                 yield Text()
                 line, used = [], 0

@@ -1,9 +1,10 @@
 """The terminal: its console, plain where nobody looks, and the colours of the tensors."""
 
 from collections.abc import Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console, RenderableType
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 __all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show"]
 
@@ -15,8 +16,10 @@ STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
 DIM = "dim"
 
 
-def make_console(file: TextIO) -> Console:
+def make_console(file: TextIO) -> "Console":
     """A console for a stream: in colour and as wide as the window on a terminal, else plain and 80 columns wide."""
+    from rich.console import Console
+
     if file.isatty():
         return Console(file=file, markup=False, highlight=False, emoji=False)
     return Console(
@@ -31,7 +34,7 @@ def make_console(file: TextIO) -> Console:
     )
 
 
-def show(console: Console, renderables: Iterable[RenderableType]) -> None:
+def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
     """Print to the console, without blanks at the ends of lines where it is no terminal."""
     for renderable in renderables:
         if console.is_terminal:
