@@ -298,3 +298,14 @@ def test_float16_is_rounded_once(case, seed):
     single = cnngrad.backward(*(a.astype(np.float32) for a in (x, w, dedo)), **case.options)
     np.testing.assert_array_equal(half.dx, single.dx.astype(np.float16))
     np.testing.assert_array_equal(half.dw, single.dw.astype(np.float16))
+
+
+@pytest.mark.parametrize(("dtype", "size", "wanted"), [(np.float32, 70, 1), (np.float32, 20, 0), (np.float64, 70, 0)])
+def test_blas_is_made_ready_for_what_takes_long_in_float32(dtype, size, wanted, monkeypatch):
+    calls = []
+    monkeypatch.setattr(plan, "warm_up", lambda: calls.append(dtype))
+    plan._prepare.cache_clear()
+    x, w = np.ones((1, 32, size, size), dtype), np.ones((32, 32, 3, 3), dtype)
+    cnngrad.forward(x, w)
+    assert len(calls) == wanted
+    plan._prepare.cache_clear()

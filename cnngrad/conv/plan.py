@@ -24,7 +24,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.conv import columns, gather, rows, shifted, spectrum
 from cnngrad.geometry import Layer
-from cnngrad.threads import Job, in_order
+from cnngrad.threads import Job, in_order, warm_up
 
 __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 
@@ -44,6 +44,9 @@ _LONG_ROW = 2**5
 # Outputs of an image, for each filter, from which each shift may be a product by itself.
 _LARGE_IMAGE = 2**4
 
+# Multiplications that take some milliseconds.
+_LARGE_WORK = 2**25
+
 # Bytes of W that are copied at once.
 _LARGEST_COPY = 2**24
 
@@ -59,6 +62,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
         o: an array (N, F, *S_out) to write to.
         rounded: whether sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
+    _prepare(layer, w.dtype)
     jobs = _jobs(layer, x, w, b, o, rounded)
     return in_order(jobs) if jobs else ()
 
@@ -74,6 +78,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
     if gather.fits(layer):
         gather.filter_gradient(layer, x, dedo, dw)
         return ()
+    _prepare(layer, dw.dtype)
     dw.fill(0)
     layer, dw = _unflipped(layer, dw)
     if layer.out[-1] >= max(_LONG_ROW, 4 * layer.group_filters) and _has_large_rows(layer):
@@ -93,6 +98,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[i
     40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311; 16x32x4096 with 64 of
     9 106 and 120.
     """
+    _prepare(layer, w.dtype)
     backs, reached = _backs(layer)
     if not reached:
         dx.fill(0)
@@ -108,6 +114,14 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[i
         in_order(_back_jobs(backs, layer, w, dedo, dx, slice(first, min(first + channels, layer.channels))))
         for first in range(0, layer.channels, channels)
     )
+
+
+@lru_cache(maxsize=256)
+def _prepare(layer: Layer, dtype: DType) -> None:
+    """Make BLAS ready for a layer that takes longer than that."""
+    work = layer.batch * layer.filters * layer.group_channels * prod(layer.kernel) * prod(layer.out)
+    if dtype == np.float32 and work > _LARGE_WORK:
+        warm_up()
 
 
 def _back_jobs(backs: list[Back], layer: Layer, w: Array, dedo: Array, dx: Array, channels: slice) -> list[Job[int]]:
