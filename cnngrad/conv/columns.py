@@ -73,13 +73,13 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
-    """Add dE/dW to `dw`, tile by tile; gives the number of positions of O that are done each time.
+    """Write dE/dW to `dw`, tile by tile; gives the number of positions of O that are done each time.
 
     Args:
         layer: the layer, not flipped.
         x: X, canonical; another dtype than dw's is converted tile by tile.
         dedo: dE/dO, canonical, likewise.
-        dw: an array (F, C/g, *K) of zeros, in the dtype to compute in.
+        dw: an array (F, C/g, *K) in the dtype to compute in.
     """
     channels = parts_of_channels(layer, dw)
     every = _tiles(layer, dw.dtype, channels, spread=channels is None)

@@ -79,7 +79,6 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
         gather.filter_gradient(layer, x, dedo, dw)
         return ()
     _prepare(layer, dw.dtype)
-    dw.fill(0)
     layer, dw = _unflipped(layer, dw)
     if layer.out[-1] >= max(_LONG_ROW, 4 * layer.group_filters) and _has_large_rows(layer):
         return rows.filter_gradient(layer, x, dedo, dw)

@@ -55,7 +55,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
-    """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
+    """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
 
     def compute(tile: Tile) -> Array:
         above = _by_rows(layer, tile, dedo).astype(dw.dtype, copy=False)

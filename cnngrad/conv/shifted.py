@@ -38,7 +38,7 @@ def column(layer: Layer) -> int:
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
-    """Add dE/dW to `dw`, tile by tile; arguments as for columns."""
+    """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
     channels = parts_of_channels(layer, dw)
 
     def compute(tile: Tile) -> Array:

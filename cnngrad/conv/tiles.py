@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial, reduce
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -155,20 +154,26 @@ def summed(
         layer: the layer.
         every: the tiles.
         compute: a tile's part of the gradient.
-        total: the gradient, zeros at first, with axes (..., C/g, filter positions).
+        total: where to write the gradient, with axes (..., C/g, filter positions).
         by_channels: all tiles of the same channels are one thread's, which suits a large gradient.
     """
-    runs: dict[Any, list[Tile]] = {}
+    if not by_channels:
+        total[...] = 0
+        for tile, found in zip(every, in_order([partial(compute, tile) for tile in every]), strict=True):
+            total += found.reshape(total.shape)
+            yield tile.count
+        return
+    runs: dict[int, list[Tile]] = {}
     for tile in every:
-        runs.setdefault(tile.channels.start if by_channels else tile, []).append(tile)
+        runs.setdefault(tile.channels.start, []).append(tile)
 
-    def add(run: list[Tile]) -> Array:
-        return reduce(lambda found, part: np.add(found, part, out=found), map(compute, run))
+    def add(run: list[Tile]) -> int:
+        here = total[..., run[0].channels, :] if layer.groups == 1 else total
+        found = reduce(lambda found, part: np.add(found, part, out=found), map(compute, run))
+        here[...] = found.reshape(here.shape)
+        return sum(tile.count for tile in run)
 
-    for run, found in zip(runs.values(), in_order([partial(add, run) for run in runs.values()]), strict=True):
-        here = total[..., run[0].channels, :] if by_channels and layer.groups == 1 else total
-        here += found.reshape(here.shape)
-        yield sum(tile.count for tile in run)
+    yield from in_order([partial(add, run) for run in runs.values()])
 
 
 def parts_of_channels(layer: Layer, dw: Array) -> int | None:
