@@ -155,9 +155,8 @@ def _check_number(place: str, value: Any) -> None:
 def check_finite(name: str, array: Array) -> None:
     """Raise a CnngradError that names the first NaN or infinite element of `array`."""
     if array.dtype.kind == "f" and not is_finite(array):
-        for index in np.argwhere(~np.isfinite(array))[:1]:
-            place = at(name, index.tolist())
-            raise CnngradError(f"{place} is {array[tuple(index)]}: every number must be finite")
+        index = _first_not_finite(array)
+        raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
 
 
 def at(name: str, index: Sequence[int]) -> str:
@@ -207,15 +206,30 @@ def largest_magnitude(array: Array) -> int:
 def check_result(name: str, array: Array) -> None:
     """Raise a CnngradError where finite inputs gave a result too large for its dtype."""
     if array.dtype.kind == "f" and not is_finite(array):
-        for index in np.argwhere(~np.isfinite(array))[:1]:
-            raise CnngradError(
-                f"{at(name, index.tolist())} is too large for {array.dtype}: use smaller numbers"
-                + ("" if array.dtype == np.float64 else " or float64")
-            )
+        raise CnngradError(
+            f"{at(name, _first_not_finite(array))} is too large for {array.dtype}: use smaller numbers"
+            + ("" if array.dtype == np.float64 else " or float64")
+        )
+
+
+def _first_not_finite(array: Array) -> tuple[int, ...]:
+    """The index of the first NaN or infinite element of an array that has one, found a part at a time."""
+    index: tuple[int, ...] = ()
+    while array.ndim > 1:
+        index = (*index, next(k for k, part in enumerate(array) if not is_finite(part)))
+        array = array[index[-1]]
+    if array.ndim == 1:
+        for first in range(0, array.size, _PART):
+            bad = np.flatnonzero(~np.isfinite(array[first : first + _PART]))
+            if bad.size:
+                return (*index, first + int(bad[0]))
+    return index
 
 
 def is_finite(array: Array) -> bool:
     """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
+    if not array.size:
+        return True
     if array.flags.forc and array.dtype != np.float16:
         flat = array.ravel("K")
         # Other products of NumPy's warn where large elements overflow.

@@ -6,6 +6,7 @@ neither on the number of processors nor on the run. Its idle threads would also 
 """
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,8 +44,22 @@ def one_thread() -> Iterator[None]:
                 put(_before)
 
 
+def _begin_anew() -> None:
+    """In a forked process no thread is left that would give back what it took."""
+    global _lock, _users
+    _lock = Lock()
+    control = _control()
+    if _users and control is not None:
+        control[1](_before)
+    _users = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 def is_controlled() -> bool:
-    """Whether NumPy's BLAS is one that can be told: OpenBLAS, as in NumPy's own packages."""
+    """Whether NumPy's BLAS is one that can be told: OpenBLAS, as in most of NumPy's own packages, not on Windows."""
     return _control() is not None
 
 

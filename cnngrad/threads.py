@@ -4,8 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
+from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from cnngrad.blas import is_controlled, one_thread
 
 if TYPE_CHECKING:
     # Loaded where there is work for several threads: it takes longer to load than most layers take.
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["Job", "in_order", "warm_up"]
 
@@ -22,6 +23,8 @@ Job = Callable[[], Result]
 
 # Each thread holds the memory of a tile, some megabytes.
 _MOST_THREADS = 6
+# Jobs for each thread that helpers are ahead of the one whose result is wanted.
+_AHEAD = 4
 
 
 def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
@@ -37,28 +40,70 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
             for job in jobs:
                 yield job()
             return
-        waiting = deque(enumerate(jobs))
-        done: dict[int, Result] = {}
-        # Each helper in a context of its own, since NumPy's error state belongs to the context.
-        helpers = [_pool().submit(copy_context().run, _help, waiting, done) for _ in range(threads - 1)]
-        wanted = 0
+        work = _Work(deque(enumerate(jobs)), {}, _AHEAD * threads)
+        helpers = [work.shared() for _ in range(threads - 1)]
         try:
-            while waiting:
-                _do_one(waiting, done)
-                while wanted in done:
-                    yield done.pop(wanted)
-                    wanted += 1
+            while work.waiting:
+                work.do_one()
+                while work.wanted in work.done:
+                    yield work.done.pop(work.wanted)
+                    work.wanted += 1
+                for k, helper in enumerate(helpers):
+                    if helper.done() and work.waiting:
+                        helper.result()
+                        helpers[k] = work.shared()
             for helper in helpers:
                 if not helper.cancel():
                     helper.result()
-            for number in range(wanted, len(jobs)):
-                yield done.pop(number)
+            for number in range(work.wanted, len(jobs)):
+                yield work.done.pop(number)
         finally:
             # After an error, or when nobody asks on, the helpers stop after the job they are at.
-            waiting.clear()
+            work.waiting.clear()
             for helper in helpers:
                 if not helper.cancel():
                     helper.exception()
+
+
+@dataclass
+class _Work(Generic[Result]):
+    """Jobs that several threads share.
+
+    Attributes:
+        waiting: the jobs that nobody has begun, with their numbers.
+        done: results by number.
+        ahead: how many jobs helpers may be ahead of the one whose result is wanted, so that results don't pile up.
+        wanted: the number of that one.
+    """
+
+    waiting: deque[tuple[int, Job[Result]]]
+    done: dict[int, Result]
+    ahead: int
+    wanted: int = 0
+
+    def shared(self) -> "Future[None]":
+        """A helper's work, in a context of its own, since NumPy's error state belongs to the context."""
+        return _pool().submit(copy_context().run, self._help)
+
+    def do_one(self, stop: int | None = None) -> bool:
+        """Do the next job, unless there is none or its number is `stop` or more."""
+        try:
+            if stop is not None and self.waiting[0][0] >= stop:
+                return False
+            number, job = self.waiting.popleft()
+        except IndexError:
+            # Another thread was quicker.
+            return False
+        self.done[number] = job()
+        return True
+
+    def _help(self) -> None:
+        try:
+            while self.do_one(self.wanted + self.ahead):
+                pass
+        except BaseException:
+            self.waiting.clear()
+            raise
 
 
 @cache
@@ -73,24 +118,6 @@ def warm_up() -> None:
     left, right = np.ones((48, 256), np.float32), np.ones((256, 336), np.float32)
     for _ in in_order([partial(np.matmul, left, right)] * (2 * _cores())):
         pass
-
-
-def _do_one(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) -> None:
-    try:
-        number, job = waiting.popleft()
-    except IndexError:
-        # Another thread was quicker.
-        return
-    done[number] = job()
-
-
-def _help(waiting: deque[tuple[int, Job[Result]]], done: dict[int, Result]) -> None:
-    try:
-        while waiting:
-            _do_one(waiting, done)
-    except BaseException:
-        waiting.clear()
-        raise
 
 
 @cache

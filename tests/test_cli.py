@@ -71,6 +71,11 @@ def test_the_library_needs_neither_typer_nor_rich():
     assert out == "[]\n"
 
 
+def test_an_empty_array_of_half_floats_is_an_error_like_any_other():
+    with pytest.raises(cnngrad.CnngradError, match="X has shape"):
+        cnngrad.forward(np.zeros((0, 3), np.float16), np.ones((1, 1)))
+
+
 def test_python_dash_m_runs_the_same_program():
     command = [sys.executable, "-m", "cnngrad", "forward", NOTES, "--json"]
     assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[37, 47], [67, 77]]}

@@ -1,8 +1,11 @@
 """Every way of computing against the definitions, and the plan that chooses among them."""
 
+import math
 import os
 import subprocess
 import sys
+import time
+import tracemalloc
 from functools import partial
 
 import numpy as np
@@ -225,7 +228,11 @@ def test_blas_threads_change_nothing():
         "import hashlib, numpy as np, cnngrad; g = np.random.default_rng(0)\n"
         "x, w = g.standard_normal((4, 128, 14, 14)), g.standard_normal((160, 128, 3, 3))\n"
         "o = cnngrad.forward(x, w); grads = cnngrad.backward(x, w, o)\n"
-        "print(hashlib.sha256(b''.join(a.tobytes() for a in (o, grads.dw, grads.dx))).hexdigest())"
+        "x, w = g.standard_normal((60000,)), g.standard_normal((1,))\n"
+        "line = cnngrad.backward(x, w, x)\n"
+        "x = g.standard_normal((1, 7000, 3, 3)); point = cnngrad.forward(x, x)\n"
+        "arrays = (o, grads.dw, grads.dx, line.dw, point)\n"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest())"
     )
     seen = {
         subprocess.run(
@@ -288,6 +295,55 @@ def test_progress_ends_with_all(x_shape, w_shape, options):
         Backward(x, w, o, **options).gradient(name, progress=lambda done, whole: seen.append((done, whole)))
         assert seen == sorted(seen)
         assert seen[-1][0] == seen[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "options"),
+    [*SHAPES, ((9, 70, 8, 8), (60, 70, 3, 3), {}), ((3, 2, 50, 50), (9, 2, 5, 5), {})],
+)
+def test_every_position_is_counted_once(x_shape, w_shape, options, monkeypatch):
+    monkeypatch.setattr(plan, "_LARGEST_COPY", 2**14)
+    monkeypatch.setattr(tiles, "_LARGE_SUM", 2**12)
+    layer = make_layer(x_shape, w_shape, **options)
+    x, w = np.ones(layer.canonical["X"]), np.ones(layer.canonical["W"])
+    o, dw, dx = np.empty(layer.canonical["O"]), np.empty(w.shape), np.empty(x.shape)
+    whole = pytest.approx(layer.batch * math.prod(layer.out))
+    assert sum(plan.output(layer, x, w, None, o, False)) == whole
+    assert sum(plan.filter_gradient(layer, x, o, dw)) == whole
+    assert sum(plan.input_gradient(layer, w, o, dx)) == whole
+
+
+def test_results_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    made = []
+    for taken, _ in enumerate(threads.in_order([partial(made.append, number) for number in range(300)])):
+        time.sleep(0.0005)
+        assert len(made) - taken < 20
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "options"),
+    [
+        ((1, 1, 4000, 34), (8, 1, 800, 3), {}),
+        ((1, 1, 1, 200000), (8, 1, 1, 49), {}),
+        ((3000, 3000), (3, 3), {"stride": 500, "padding": 1}),
+        ((8, 1, 1200000), (1, 1, 9), {"stride": 200, "padding": 4, "dims": 1}),
+    ],
+)
+def test_unusual_shapes_need_little_memory(x_shape, w_shape, options, monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    x, w = np.ones(x_shape), np.ones(w_shape)
+    o = cnngrad.forward(x, w, **options)
+    outputs = Forward(x, w, **options)
+    gradients = Backward(x, w, o, **options)
+    dw, dx = np.empty(w_shape), np.empty(x_shape)
+    tracemalloc.start()
+    outputs.output(o)
+    gradients.gradient("dEdW", dw)
+    gradients.gradient("dEdX", dx)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**25
 
 
 @settings(max_examples=50)

@@ -271,15 +271,16 @@ def _given_or_new(out: Array | None, shape: Shape, dtype: DType) -> Array:
     return np.empty(shape, dtype) if out is None else out.reshape(shape)
 
 
-def _work_through(parts: Iterable[int], layer: Layer, progress: Progress | None) -> None:
+def _work_through(parts: Iterable[float], layer: Layer, progress: Progress | None) -> None:
     """Do all the work of the plan, which tells how many positions of O are done."""
     if progress is None:
         for _ in parts:
             pass
         return
-    done, whole = 0, layer.batch * prod(layer.out)
+    done, whole = 0.0, layer.batch * prod(layer.out)
     for positions in parts:
         done += positions
-        progress(min(done, whole), whole)
-    if done < whole:
+        progress(round(done), whole)
+    if not done:
+        # A small layer is done at once.
         progress(whole, whole)

@@ -72,7 +72,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     return [partial(compute, tile) for tile in _tiles(layer, w.dtype)]
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; gives the number of positions of O that are done each time.
 
     Args:
@@ -93,14 +93,14 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     return summed(layer, every, compute, total, by_channels=channels is not None)
 
 
-def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[int]:
+def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[float]:
     """Write dE/dX to `dx`: each window of X receives W^T dE/do; where windows meet, the parts add up.
 
     Args:
         layer: the layer, not flipped.
         w: W, canonical, in the dtype to compute in.
         dedo: dE/dO, canonical; another dtype is converted tile by tile.
-        dx: an array (N, C, *S) in the dtype to compute in, or int64; zeros where a stride steps over X.
+        dx: an array (N, C, *S) in the dtype to compute in, or int64; written but where a stride steps over X.
     """
     rows = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
     every = _scattered_tiles(layer, w.dtype)
@@ -133,7 +133,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[i
         if not apart:
             for target, total in found:
                 target += total.astype(dx.dtype, copy=False)
-        yield tile.count * (tile.channels.stop - tile.channels.start) // layer.channels
+        yield tile.count * (tile.channels.stop - tile.channels.start) / layer.channels
 
 
 class _Sum:
@@ -205,14 +205,17 @@ def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
         return _tiles(layer, dtype)
     parts = max(-(-layer.channels // fit), -(-_FEWEST_JOBS // layer.batch))
     channels = -(-layer.channels // parts)
-    if channels * prod(layer.kernel) < _FEWEST_ROWS:
+    taps = channels * prod(layer.kernel)
+    if taps < _FEWEST_ROWS or taps * prod(layer.out[1:]) * dtype.itemsize > _PARTS:
         return _tiles(layer, dtype)
     return tiles(layer, 1, channels, layer.out)
 
 
 def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:
     """Tiles that fit with their columns and what is multiplied with them."""
-    return fitting(layer, (channels or layer.channels) * prod(layer.kernel) + layer.filters, dtype, channels, spread)
+    # Where a stride steps over X, more of it is copied than the windows hold.
+    window = max(prod(layer.kernel), prod(axis.stride for axis in layer.axes))
+    return fitting(layer, (channels or layer.channels) * window + layer.filters, dtype, channels, spread)
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:

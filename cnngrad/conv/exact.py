@@ -25,13 +25,19 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
     """The dtype in which all three gradients' integer sums are exact."""
     top_x, top_w, top_g = (largest_magnitude(a) for a in (x, w, dedo))
     positions = layer.batch * prod(layer.out)
-    by_filter = dedo.reshape(layer.canonical["O"]).swapaxes(0, 1).reshape(layer.filters, -1)
-    w_groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-    by_channel = w_groups.swapaxes(1, 2).reshape(layer.channels, -1)
+    terms = layer.group_filters * prod(layer.kernel)
+
+    def sums_by_filter() -> int:
+        return max(_absolute_sums(dedo.reshape(layer.canonical["O"]).swapaxes(0, 1).reshape(layer.filters, -1)))
+
+    def sums_by_channel() -> int:
+        groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
+        return max(_absolute_sums(groups.swapaxes(1, 2).reshape(layer.channels, -1)))
+
     dtypes = (
-        exact_dtype("dEdW", top_x * top_g * positions, lambda: top_x * max(_absolute_sums(by_filter))),
-        exact_dtype("dEdX", top_w * top_g * by_channel.shape[1], lambda: top_g * max(_absolute_sums(by_channel))),
-        exact_dtype("dEdb", top_g * positions, lambda: max(_absolute_sums(by_filter))),
+        exact_dtype("dEdW", top_x * top_g * positions, lambda: top_x * sums_by_filter()),
+        exact_dtype("dEdX", top_w * top_g * terms, lambda: top_g * sums_by_channel()),
+        exact_dtype("dEdb", top_g * positions, sums_by_filter),
     )
     return np.dtype(np.int64) if np.dtype(np.int64) in dtypes else dtypes[0]
 

@@ -12,7 +12,7 @@ dE/dX is a convolution of dE/dO with the rotated filter for each phase of the st
 there are far fewer channels than filters, it is added up from columns instead.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain, product
@@ -51,7 +51,7 @@ _LARGE_WORK = 2**25
 _LARGEST_COPY = 2**24
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterable[int]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterable[float]:
     """Write O, piece by piece; gives the number of its positions that each piece has done.
 
     Args:
@@ -67,7 +67,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded:
     return in_order(jobs) if jobs else ()
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[int]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[float]:
     """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done.
 
     A product for each row has as many results as dE/dW, one for each shift reads dE/dO anew: both must be few beside
@@ -80,7 +80,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
         return ()
     _prepare(layer, dw.dtype)
     layer, dw = _unflipped(layer, dw)
-    if layer.out[-1] >= max(_LONG_ROW, 4 * layer.group_filters) and _has_large_rows(layer):
+    if _has_large_rows(layer) and layer.out[-1] >= max(_LONG_ROW, layer.group_filters * layer.kernel[-2]):
         return rows.filter_gradient(layer, x, dedo, dw)
     large = prod(layer.out) >= _LARGE_IMAGE * layer.group_filters and layer.kernel[0] > 1
     if large and shifted.column(layer) >= layer.group_filters:
@@ -88,7 +88,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[
     return columns.filter_gradient(layer, x, dedo, dw)
 
 
-def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[int]:
+def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[float]:
     """Write dE/dX to `dx`, an array (N, C, *S); W is in the dtype to compute in. Gives positions as they are done.
 
     The columns of the full convolution hold F/g * K numbers for each position of O, those that are added up C/g * K,
@@ -105,14 +105,23 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[i
     if layer.group_filters + slow > 2 * layer.group_channels and dx.dtype != np.float16:
         return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
     # W is copied as the rotated filters lie; a large one a part of the channels at a time.
-    if w.nbytes <= _LARGEST_COPY or layer.groups > 1:
+    parts = 1 if layer.groups > 1 else -(-w.nbytes // _LARGEST_COPY)
+    if parts == 1:
         jobs = _back_jobs(backs, layer, w, dedo, dx, slice(None))
-        return in_order(jobs) if jobs else ()
-    channels = -(-layer.channels // -(-w.nbytes // _LARGEST_COPY))
-    return chain.from_iterable(
+        return _as_positions_of_output(layer, in_order(jobs), 1) if jobs else ()
+    channels = -(-layer.channels // parts)
+    starts = range(0, layer.channels, channels)
+    done = chain.from_iterable(
         in_order(_back_jobs(backs, layer, w, dedo, dx, slice(first, min(first + channels, layer.channels))))
-        for first in range(0, layer.channels, channels)
+        for first in starts
     )
+    return _as_positions_of_output(layer, done, len(starts))
+
+
+def _as_positions_of_output(layer: Layer, done: Iterable[int], times: int) -> Iterator[float]:
+    """Positions of dE/dX, of all of which each is done so many times, as so many of O."""
+    share = prod(layer.out) / (times * sum(prod(back.out) for _, _, back in _backs(layer)[0]))
+    return (share * positions for positions in done)
 
 
 @lru_cache(maxsize=256)
@@ -130,7 +139,7 @@ def _back_jobs(backs: list[Back], layer: Layer, w: Array, dedo: Array, dx: Array
     for inputs, taps, back in backs:
         own, target = turned[taps], dx[inputs]
         if channels != slice(None):
-            back = replace(back, filters=channels.stop - channels.start)
+            back = _narrowed(back, channels.stop - channels.start)
             own, target = own[:, channels], target[:, channels]
         jobs += _jobs(back, dedo, own.reshape(back.canonical["W"]), None, target, rounded=False)
     return jobs
@@ -144,6 +153,12 @@ def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: 
     way = _way(layer, w.dtype, rounded)
     layer, w = _unflipped(layer, w)
     return way(layer, x, w, b, o)
+
+
+@lru_cache(maxsize=64)
+def _narrowed(back: Layer, filters: int) -> Layer:
+    """The same layer of so many filters; kept, since layers are told apart by identity."""
+    return replace(back, filters=filters)
 
 
 @lru_cache(maxsize=64)

@@ -54,7 +54,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     return [partial(compute, tile) for tile in _tiles(layer, w.itemsize)]
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
 
     def compute(tile: Tile) -> Array:
@@ -82,8 +82,9 @@ def _by_row_position(layer: Layer, w: Array) -> Array:
 def _tiles(layer: Layer, itemsize: int) -> tuple[Tile, ...]:
     """Tiles of as many rows as fit."""
     row = layer.axes[-2]
-    # For each position of a row: of X in the columns, and of O.
-    numbers = layer.channels * prod(layer.kernel) // row.kernel + layer.filters
+    # For each position of a row: of X, in the columns and where a stride steps over it, and of O.
+    others = [axis for axis in layer.axes if axis is not row]
+    numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
     most = _TILE // (numbers * itemsize)
     height = min(row.out, max(_FEWEST_ROWS * row.kernel // row.stride, 1))
     width = max(1, min(layer.out[-1], most // (row.stride * (height - 1) + row.kernel)))

@@ -37,7 +37,7 @@ def column(layer: Layer) -> int:
     return layer.group_channels * prod(layer.kernel[1:])
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[int]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
     channels = parts_of_channels(layer, dw)
 

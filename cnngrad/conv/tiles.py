@@ -108,7 +108,7 @@ def fitting(
 
 
 def slab(x: Array, tile: Tile, dtype: DType) -> Array:
-    """The part of X, with its padding, that the tile's windows span: (n, c, *h), C-contiguous or a part of such.
+    """The part of X, with its padding, that the tile's windows span: (n, c, *h), of any strides.
 
     A view where nothing is padded and X holds numbers of this dtype.
     """
@@ -147,7 +147,7 @@ def settle(layer: Layer, tile: Tile, o: Array, result: Array, b: Array | None) -
 
 def summed(
     layer: Layer, every: tuple[Tile, ...], compute: Callable[[Tile], Array], total: Array, by_channels: bool
-) -> Iterator[int]:
+) -> Iterator[float]:
     """Add up what tiles give to a filter's gradient; gives the number of positions of O that are done each time.
 
     Args:
@@ -167,11 +167,12 @@ def summed(
     for tile in every:
         runs.setdefault(tile.channels.start, []).append(tile)
 
-    def add(run: list[Tile]) -> int:
+    def add(run: list[Tile]) -> float:
         here = total[..., run[0].channels, :] if layer.groups == 1 else total
         found = reduce(lambda found, part: np.add(found, part, out=found), map(compute, run))
         here[...] = found.reshape(here.shape)
-        return sum(tile.count for tile in run)
+        share: float = here.shape[-2] / total.shape[-2]
+        return share * sum(tile.count for tile in run)
 
     yield from in_order([partial(add, run) for run in runs.values()])
 
