@@ -44,31 +44,27 @@ def test_version_names_the_package(run):
     assert run("--version") == (0, f"cnngrad {cnngrad.__version__}\n", "")
 
 
-def test_version_and_help_need_neither_numpy_nor_rich():
-    code = (
-        "import sys; from cnngrad.cli import main; main(['--version']); main(['forward', '--help']); "
-        "print(sorted({'numpy', 'rich'} & set(sys.modules)))"
-    )
+def loaded(names, code):
+    """Which of these modules a new process has loaded after this code."""
+    code = f"import sys; {code}; print(sorted({names} & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.splitlines()[-1] == "[]"
+    return out.splitlines()[-1]
+
+
+def test_version_and_help_need_neither_numpy_nor_rich():
+    code = "from cnngrad.cli import main; main(['--version']); main(['forward', '--help'])"
+    assert loaded({"numpy", "rich"}, code) == "[]"
 
 
 def test_a_plain_result_loads_no_derivation_and_no_console():
-    code = (
-        "import sys; from cnngrad.cli import main; main(['backward', 'samples/notes.json']); "
-        "print(sorted({'cnngrad.derivation.blocks', 'cnngrad.expansion', 'rich.console'} & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.splitlines()[-1] == "[]"
+    code = "from cnngrad.cli import main; main(['backward', 'samples/notes.json'])"
+    assert loaded({"cnngrad.derivation.blocks", "cnngrad.expansion", "rich.console"}, code) == "[]"
+    assert loaded({"cnngrad.render.matrix"}, code) == "['cnngrad.render.matrix']"
 
 
 def test_the_library_needs_neither_typer_nor_rich():
-    code = (
-        "import sys, cnngrad; cnngrad.check([[1]], [[1]]); cnngrad.derive('3x3', '2x2'); "
-        "print(sorted({'typer', 'rich'} & set(sys.modules)))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out == "[]\n"
+    code = "import cnngrad; cnngrad.check([[1]], [[1]]); cnngrad.derive('3x3', '2x2')"
+    assert loaded({"typer", "rich"}, code) == "[]"
 
 
 def test_an_empty_array_of_half_floats_is_an_error_like_any_other():

@@ -281,6 +281,6 @@ def _work_through(parts: Iterable[float], layer: Layer, progress: Progress | Non
     for positions in parts:
         done += positions
         progress(round(done), whole)
-    if not done:
-        # A small layer is done at once.
+    if round(done) < whole:
+        # What is small is done at once, and not counted.
         progress(whole, whole)

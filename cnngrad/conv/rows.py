@@ -3,9 +3,9 @@
 With S the columns (rows of X, C/g * K/k, width) for the filter's positions on the other axes, the rows s*i to s*i + k-1
 that row i of O reads lie behind each other in memory. So they are a matrix (k * C/g * K/k, width) as they are, and
 
-    O[i] = W S[s*i..s*i+k]
+    O[i] = W S[s*i..s*i+k]        dE/dW = sum over i of dE/dO[i] S[s*i..s*i+k]^T
 
-copies X K/k times instead of K times, and adds nothing up.
+copy X K/k times instead of K times.
 
 Cho and Brand, MEC: Memory-efficient Convolution for Deep Neural Network, 2017.
 """
