@@ -138,6 +138,7 @@ def test_a_large_layer_needs_little_memory(tmp_path):
     given = ["-x", f"{tmp_path}/X.npy", "-w", f"{tmp_path}/W.npy", "--padding", "1"]
     program = [sys.executable, "-m", "cnngrad"]
     small = peak_of([*program, "forward", "samples/notes.json"])
+    assert small > MIB
     # Each of X, dE/dO, O and dE/dX holds 128 MiB.
     for command in (["forward", *given, "-o", f"{tmp_path}/O.npy"], ["backward", *given, "-g", f"{tmp_path}/G.npy"]):
         target = [] if "-o" in command else ["-o", f"{tmp_path}/grads"]
