@@ -22,6 +22,7 @@ from cnngrad.errors import CnngradError
 if TYPE_CHECKING:
     from cnngrad.arrays import Array, DType
     from cnngrad.derivation.blocks import Derivation
+    from cnngrad.derivation.choice import Choice
     from cnngrad.geometry import Layer, Shape
     from cnngrad.problem import Problem, Reader
 
@@ -511,23 +512,26 @@ def _answer(
     return ExitCode.OK
 
 
+def _choice(asked: _Asked, limit: int | None) -> "Choice":
+    from cnngrad.derivation.choice import Choice
+
+    return Choice(asked.elements, asked.only and asked.only.value, asked.limit or limit, asked.zeros)
+
+
 def _derived(asked: _Asked, layer: "Layer", arrays: "dict[str, Array]", tensors: str) -> "Derivation":
-    from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
+    from cnngrad.derivation.choice import DEFAULT_LIMIT
     from cnngrad.derivation.lesson import backward_lesson, forward_lesson
     from cnngrad.expansion import Values
 
-    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit or DEFAULT_LIMIT, asked.zeros)
     lesson = forward_lesson if tensors == "o" else backward_lesson
-    return lesson(layer, Values.of(layer, arrays), choice)
+    return lesson(layer, Values.of(layer, arrays), _choice(asked, DEFAULT_LIMIT))
 
 
 def _listed(asked: _Asked, layer: "Layer", arrays: "dict[str, Array]", tensors: str) -> dict[str, Any]:
-    from cnngrad.derivation.choice import Choice
     from cnngrad.derivation.listing import list_expansions
     from cnngrad.expansion import Values
 
-    choice = Choice(asked.elements, asked.only and asked.only.value, asked.limit, asked.zeros)
-    return {"expansions": list_expansions(layer, Values.of(layer, arrays), choice, tensors)}
+    return {"expansions": list_expansions(layer, Values.of(layer, arrays), _choice(asked, None), tensors)}
 
 
 def _show_results(layer: "Layer", results: "dict[str, Array]", precision: int) -> None:

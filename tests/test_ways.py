@@ -59,6 +59,16 @@ def agree(case, way, dtype=np.float64, seed=0):
         np.testing.assert_array_equal(found, dx)
 
 
+def agree_on_dx(case, monkeypatch):
+    """Assert that the plan writes dE/dX of a case everywhere, however small it is."""
+    x, w, _, dedo = case.data()
+    layer = make_layer(case.x, case.w, **case.options)
+    monkeypatch.setattr(gather, "fits", lambda _: False)
+    dx = np.full(case.x, np.nan)
+    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
+    np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
+
+
 MANY_FILTERS = {
     "leftover": Case((2, 2, 9, 8), (7, 2, 2, 3), (3, 2), ((0, 0), (1, 0)), (1, 1)),
     "steps over X": Case((1, 1, 11, 9), (3, 1, 2, 2), (4, 3), ((0, 0), (0, 2)), (1, 1)),
@@ -72,12 +82,7 @@ MANY_FILTERS = {
 def test_the_gradient_of_x_is_written_everywhere(case, tiles, request, monkeypatch):
     if tiles == "many":
         request.getfixturevalue("small_parts")
-    x, w, _, dedo = case.data()
-    layer = make_layer(case.x, case.w, **case.options)
-    monkeypatch.setattr(gather, "fits", lambda _: False)
-    dx = np.full(case.x, np.nan)
-    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
-    np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
+    agree_on_dx(case, monkeypatch)
 
 
 ONE_CHANNEL = {
@@ -113,12 +118,7 @@ def test_of_any_layer(way, case, seed):
 
 @pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())
 def test_the_gradient_of_x_in_parts_of_its_channels(case, small_parts, monkeypatch):
-    x, w, _, dedo = case.data()
-    layer = make_layer(case.x, case.w, **case.options)
-    monkeypatch.setattr(gather, "fits", lambda _: False)
-    dx = np.full(case.x, np.nan)
-    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
-    np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
+    agree_on_dx(case, monkeypatch)
 
 
 @pytest.mark.parametrize(
