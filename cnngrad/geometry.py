@@ -113,10 +113,16 @@ class Axis:
 
     def inputs_of_tap(self, u: int) -> list[tuple[int, int]]:
         """(i, h) for every output i that reads an input element h through filter element u, i ascending."""
-        first = self.position(0, u)
-        low = max(0, -(first // self.stride))
-        high = min(self.out, (self.size - 1 - first) // self.stride + 1)
-        return [(i, self.position(i, u)) for i in range(low, high)]
+        return [(i, self.position(i, u)) for i in self.inside_of(self.position(0, u), self.out)]
+
+    def inside_of(self, first: int, count: int) -> range:
+        """Which of the positions first, first + s, first + 2s, … are elements of the input, of so many.
+
+        >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
+        range(1, 3)
+        """
+        low = min(max(0, -(first // self.stride)), count)
+        return range(low, max(low, min(count, (self.size - 1 - first) // self.stride + 1)))
 
     def outputs_of_input(self, h: int) -> list[tuple[int, int]]:
         """(i, u) for every output i whose window holds the input element h, i ascending.

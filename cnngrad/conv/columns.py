@@ -17,7 +17,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, room, settle, slab, summed, tiles, windows
+from cnngrad.conv.tiles import (
+    FEWEST_TILES,
+    Tile,
+    fitting,
+    parts_of_channels,
+    room,
+    settle,
+    slab,
+    summed,
+    tiles,
+    windows,
+)
 from cnngrad.geometry import Axis, Layer, Phase
 from cnngrad.threads import Job, in_order
 
@@ -28,12 +39,11 @@ __all__ = ["filter_gradient", "input_gradient", "output"]
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
 # For dE/dX: bytes of the parts that are added up at once; positions of a product, for which BLAS takes memory; bytes of
-# what is added to; and jobs and rows of W^T that there should be at least. Measured on an EPYC with 4x3x224x224, 64 of
+# what is added to; and rows of W^T that there should be at least. Measured on an EPYC with 4x3x224x224, 64 of
 # 7x7, stride 2, in float64: 82 ms with parts of 2**21 bytes, 58 with 2**22, 51 with 2**23; but each thread holds them.
 _PARTS = 6 * 2**20
 _MOST_POSITIONS = 2**13
 _LARGEST_SUM = 2**21
-_FEWEST_JOBS = 4
 _FEWEST_ROWS = 48
 
 
@@ -43,12 +53,11 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     Args:
         layer: the layer, not flipped.
         x: X, canonical; another dtype than W's is converted tile by tile.
-        w: W, canonical, in the dtype to compute in.
+        w: W, canonical, in the dtype to compute in, C-contiguous.
         b: the bias (F,) in that dtype, or None.
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
-    # BLAS takes no rotated filter as it lies.
-    rows = np.ascontiguousarray(w).reshape(layer.groups, layer.group_filters, -1)
+    rows = w.reshape(layer.groups, layer.group_filters, -1)
     width = _SMALL_PRODUCT // rows[0].size
     if width < _FEWEST_POSITIONS:
         width = 0
@@ -82,7 +91,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
         dw: an array (F, C/g, *K) in the dtype to compute in.
     """
     channels = parts_of_channels(layer, dw)
-    every = _tiles(layer, dw.dtype, channels, spread=channels is None)
+    every = _tiles(layer, dw.dtype, channels)
 
     def compute(tile: Tile) -> Array:
         above = _as_rows(layer, tile, dedo, dw.dtype)
@@ -98,7 +107,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
 
     Args:
         layer: the layer, not flipped.
-        w: W, canonical, in the dtype to compute in.
+        w: W, canonical, in the dtype to compute in, C-contiguous.
         dedo: dE/dO, canonical; another dtype is converted tile by tile.
         dx: an array (N, C, *S) in the dtype to compute in, or int64; written but where a stride steps over X.
     """
@@ -203,7 +212,7 @@ def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
     fit = _LARGEST_SUM // (prod(layer.size) * dtype.itemsize)
     if layer.groups > 1 or fit == 0:
         return _tiles(layer, dtype)
-    parts = max(-(-layer.channels // fit), -(-_FEWEST_JOBS // layer.batch))
+    parts = max(-(-layer.channels // fit), -(-FEWEST_TILES // layer.batch))
     channels = -(-layer.channels // parts)
     taps = channels * prod(layer.kernel)
     if taps < _FEWEST_ROWS or taps * prod(layer.out[1:]) * dtype.itemsize > _PARTS:
@@ -211,11 +220,11 @@ def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
     return tiles(layer, 1, channels, layer.out)
 
 
-def _tiles(layer: Layer, dtype: DType, channels: int | None = None, spread: bool = True) -> tuple[Tile, ...]:
+def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Tile, ...]:
     """Tiles that fit with their columns and what is multiplied with them."""
     # Where a stride steps over X, more of it is copied than the windows hold.
     window = max(prod(layer.kernel), prod(axis.stride for axis in layer.axes))
-    return fitting(layer, (channels or layer.channels) * window + layer.filters, dtype, channels, spread)
+    return fitting(layer, (channels or layer.channels) * window + layer.filters, dtype, channels)
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:

@@ -108,7 +108,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[f
     slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
     many = layer.group_filters + slow > 2 * layer.group_channels and prod(layer.kernel) <= _MOST_ADDED
     if many and dx.dtype != np.float16:
-        return columns.input_gradient(*_unflipped(layer, w), dedo, dx)
+        return columns.input_gradient(*_multiplied(layer, w), dedo, dx)
     # W is copied as the rotated filters lie; a large one a part of the channels at a time.
     parts = 1 if layer.groups > 1 else -(-w.nbytes // _LARGEST_COPY)
     if parts == 1:
@@ -156,7 +156,7 @@ def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: 
         gather.output(layer, x, w, b, o)
         return []
     way = _way(layer, w.dtype, rounded)
-    layer, w = _unflipped(layer, w)
+    layer, w = _multiplied(layer, w)
     return way(layer, x, w, b, o)
 
 
@@ -210,8 +210,14 @@ def _has_large_rows(layer: Layer) -> bool:
 
 
 def _unflipped(layer: Layer, w: Array) -> tuple[Layer, Array]:
-    """The same layer with W rotated by 180 degrees, a view, so that the window need not be flipped."""
+    """The same layer with W rotated by 180 degrees, so that the window need not be flipped; a view."""
     if not layer.flip:
         return layer, w
     turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * (w.ndim - 2))
     return layer.unflipped, w[turn]
+
+
+def _multiplied(layer: Layer, w: Array) -> tuple[Layer, Array]:
+    """The same, W in memory as BLAS multiplies it, which takes no rotated filter as it lies."""
+    layer, w = _unflipped(layer, w)
+    return layer, np.ascontiguousarray(w)

@@ -38,8 +38,7 @@ def fits(layer: Layer) -> bool:
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
     """What writes O, a job for each tile; arguments as for columns."""
-    filters = np.ascontiguousarray(_by_row_position(layer, w))
-    filters = filters.reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
+    filters = _by_row_position(layer, w).reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
 
     def compute(tile: Tile) -> int:
         target = _by_rows(layer, tile, o)

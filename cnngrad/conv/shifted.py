@@ -59,7 +59,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
     if dedo.dtype != dw.dtype:
         numbers += layer.filters
     fewest = _FEWEST_SHARED * (layer.axes[0].span - 1) // layer.axes[0].stride
-    every = fitting(layer, numbers, dw.dtype, channels, spread=channels is None, fewest=fewest)
+    every = fitting(layer, numbers, dw.dtype, channels, fewest)
     by_position = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, layer.kernel[0], -1)
     return summed(layer, every, compute, np.moveaxis(by_position, 3, 0), by_channels=channels is not None)
 
@@ -73,10 +73,10 @@ def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Iterator[Colum
     for first, reads in _phases(axis, outputs):
         count = lines + max(shift for _, shift in reads)
         columns = np.zeros((*tile.size[:2], *layer.kernel[1:], count, *tile.shape[2:]), dtype)
-        rows, inputs = _inside(first, axis.stride, count, axis.size)
+        rows, inputs = _inside(axis, first, count)
         for taps in np.ndindex(layer.kernel[1:]):
             spans = [
-                _inside(a.position(where.start, u), a.stride, where.stop - where.start, a.size)
+                _inside(a, a.position(where.start, u), where.stop - where.start)
                 for a, where, u in zip(others, rest, taps, strict=True)
             ]
             here: Any = (slice(None), slice(None), *taps, rows, *(filled for filled, _ in spans))
@@ -94,9 +94,10 @@ def _phases(axis: Axis, outputs: slice) -> Iterator[tuple[int, list[tuple[int, i
         yield least, [(u, (first - least) // axis.stride) for u, first in own]
 
 
-def _inside(first: int, step: int, count: int, size: int) -> tuple[slice, slice]:
-    """Of the positions first, first + step, … those inside 0..size-1: which of them, and where they are."""
-    low = min(max(0, -(first // step)), count)
-    high = max(low, min(count, (size - 1 - first) // step + 1))
-    start = first + low * step
-    return slice(low, high), slice(start, start + (high - low) * step, step) if high > low else slice(0, 0)
+def _inside(axis: Axis, first: int, count: int) -> tuple[slice, slice]:
+    """Of so many positions a stride apart those inside X: which of them, and where they are."""
+    found = axis.inside_of(first, count)
+    start = first + found.start * axis.stride
+    return slice(found.start, found.stop), slice(
+        start, start + len(found) * axis.stride, axis.stride
+    ) if found else slice(0)

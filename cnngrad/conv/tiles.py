@@ -16,14 +16,25 @@ from cnngrad.arrays import Array, DType
 from cnngrad.geometry import Layer
 from cnngrad.threads import in_order
 
-__all__ = ["Tile", "fitting", "parts_of_channels", "room", "settle", "slab", "summed", "tiles", "windows"]
+__all__ = [
+    "FEWEST_TILES",
+    "Tile",
+    "fitting",
+    "parts_of_channels",
+    "room",
+    "settle",
+    "slab",
+    "summed",
+    "tiles",
+    "windows",
+]
 
 # Bytes of what one thread works on: beyond the second-level cache, but then threads seldom wait for Python's lock. On
 # an EPYC with the columns of 4x64x56x56, 64 of 3x3 in float64: 20 ms with 2**20, 14 with 2**22.
 _TILE = 2**22
-# Multiplications that one thread does in a millisecond or less, and tiles to make of more.
+# Multiplications that one thread does in a millisecond or less, and the fewest tiles to make of more.
 _SMALL_WORK = 2**23
-_FEWEST_TILES = 4
+FEWEST_TILES = 4
 # Bytes of dE/dW from which a thread adds up all tiles for some of its channels, so that there is one of it.
 _LARGE_SUM = 2**20
 
@@ -79,24 +90,21 @@ def tiles(layer: Layer, samples: int, channels: int, counts: tuple[int, ...]) ->
     return tuple(_tile(layer, block[0], block[1], block[2:]) for block in product(*blocks))
 
 
-def fitting(
-    layer: Layer, numbers: int, dtype: DType, channels: int | None = None, spread: bool = True, fewest: int = 1
-) -> tuple[Tile, ...]:
+def fitting(layer: Layer, numbers: int, dtype: DType, channels: int | None = None, fewest: int = 1) -> tuple[Tile, ...]:
     """Tiles of at most `_TILE` bytes, about, the last axes whole where they fit.
 
     Args:
         layer: the layer.
         numbers: how many numbers there are for each position.
         dtype: their dtype.
-        channels: how many channels make a tile; all where None.
-        spread: make the tiles small enough to go round, where there is work for several threads.
+        channels: how many channels make a tile; where None all, and tiles go round where there is work for threads.
         fewest: positions on the first axis that a tile has at least, for which it may be a part of the others.
     """
-    channels = channels or layer.channels
     positions = layer.batch * prod(layer.out)
     most = max(1, _TILE // (numbers * dtype.itemsize))
-    if spread and positions * channels * prod(layer.kernel) * layer.group_filters > _SMALL_WORK:
-        most = min(most, -(-positions // _FEWEST_TILES))
+    work = positions * layer.channels * prod(layer.kernel) * layer.group_filters
+    if channels is None and work > _SMALL_WORK:
+        most = min(most, -(-positions // FEWEST_TILES))
     first = max(1, min(fewest, layer.out[0], most))
     counts = []
     left = most // first
@@ -104,7 +112,7 @@ def fitting(
         counts.append(max(1, min(out, left)))
         left //= out
     first = max(first, min(layer.out[0], most // prod(counts)))
-    return tiles(layer, max(1, most // prod(layer.out)), channels, (first, *reversed(counts)))
+    return tiles(layer, max(1, most // prod(layer.out)), channels or layer.channels, (first, *reversed(counts)))
 
 
 def slab(x: Array, tile: Tile, dtype: DType) -> Array:
@@ -183,7 +191,7 @@ def parts_of_channels(layer: Layer, dw: Array) -> int | None:
         return None
     if layer.groups > 1:
         return layer.channels
-    return -(-layer.channels // max(_FEWEST_TILES, -(-dw.nbytes // (2 * _LARGE_SUM))))
+    return -(-layer.channels // max(FEWEST_TILES, -(-dw.nbytes // (2 * _LARGE_SUM))))
 
 
 def _is_even(target: Array, dtype: DType) -> bool:
