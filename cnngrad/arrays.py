@@ -24,13 +24,14 @@ __all__ = [
     "DType",
     "as_tensor",
     "at",
-    "check_finite",
     "check_result",
     "common_dtype",
     "exact_dtype",
     "from_lists",
     "is_finite",
     "largest_magnitude",
+    "norm",
+    "read_tensor",
     "working_dtype",
 ]
 
@@ -39,39 +40,54 @@ DType = np.dtype[Any]
 
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
+_INT64 = np.dtype(np.int64)
 _FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
+# The roots of the largest numbers: 2**29 terms, added one by one, gain less by rounding. float16 has no room.
+_SURE = {np.dtype(np.float32): 2.0**64, np.dtype(np.float64): 2.0**512}
 # Elements that BLAS looks at in one thread anyway.
 _SMALL = 2**13
 # Elements that are looked at in a third of a millisecond, so that it pays to share more of them among threads.
 _PART = 2**19
+# Bytes of a float16, which no product is quick for.
+_HALF = 2
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
-def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
-    """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; never modified.
+def read_tensor(name: str, value: "npt.ArrayLike") -> tuple[Array, DType, float]:
+    """`value` as an array of numbers that may be computed with; never modified, and not copied where it is an array.
 
     Args:
         name: what to call it in an error, e.g. `"X"`.
         value: an array or nested lists of numbers.
+
+    Returns:
+        The array as it lies in memory or in its file, integers or floats of any width and byte order; the dtype that
+        they are computed as, int64, float16, float32 or float64; and of floats what `norm` tells, inf for integers.
 
     Raises:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
     """
     array = value if type(value) is np.ndarray else _as_array(name, value)
     dtype = array.dtype
-    if dtype in _FLOATS:
-        check_finite(name, array)
-        return array
-    dtype = dtype.newbyteorder("=")
-    if dtype.kind in "iu":
-        if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
-            raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
-        return array.astype(np.int64, copy=False)
     if dtype not in _FLOATS:
+        dtype = dtype.newbyteorder("=")
+    if dtype in _FLOATS:
+        size = norm(array)
+        if math.isnan(size):
+            index = _first_not_finite(array)
+            raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
+        return array, dtype, size
+    if dtype.kind not in "iu":
         raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
-    array = array.astype(dtype)
-    check_finite(name, array)
-    return array
+    if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
+        raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
+    return array, _INT64, math.inf
+
+
+def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
+    """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; see `read_tensor`."""
+    array, dtype, _ = read_tensor(name, value)
+    return array.astype(dtype, copy=False)
 
 
 def _as_array(name: str, value: Any) -> Array:
@@ -152,24 +168,17 @@ def _check_number(place: str, value: Any) -> None:
         raise CnngradError(f"{place} is {shown[:40]}: it must be a number")
 
 
-def check_finite(name: str, array: Array) -> None:
-    """Raise a CnngradError that names the first NaN or infinite element of `array`."""
-    if array.dtype.kind == "f" and not is_finite(array):
-        index = _first_not_finite(array)
-        raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
-
-
 def at(name: str, index: Sequence[int]) -> str:
     """The name of one element in a message, counted from 1: `at("X", (1, 2))` is `X[2][3]`."""
     return name + "".join(f"[{i + 1}]" for i in index)
 
 
-def common_dtype(*arrays: Array | None) -> DType:
-    """The dtype of a result of tensors: the widest float among them, int64 where all hold integers."""
-    dtypes = {a.dtype for a in arrays if a is not None}
-    if len(dtypes) == 1:
-        return dtypes.pop()
-    return np.result_type(*(dtype for dtype in dtypes if dtype.kind == "f"))
+def common_dtype(*dtypes: DType) -> DType:
+    """The dtype of a result of tensors: the widest float among theirs, int64 where all hold integers."""
+    different = set(dtypes)
+    if len(different) == 1:
+        return different.pop()
+    return np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
 
 
 def working_dtype(dtype: DType) -> DType:
@@ -212,6 +221,11 @@ def check_result(name: str, array: Array) -> None:
         )
 
 
+def is_sure(bound: float, dtype: DType) -> bool:
+    """Whether sums within this bound can't pass the dtype's largest number, however they are rounded on the way."""
+    return bound < _SURE.get(dtype, 0.0)
+
+
 def _first_not_finite(array: Array) -> tuple[int, ...]:
     """The index of the first NaN or infinite element of an array that has one, found a part at a time."""
     index: tuple[int, ...] = ()
@@ -227,18 +241,30 @@ def _first_not_finite(array: Array) -> tuple[int, ...]:
 
 
 def is_finite(array: Array) -> bool:
-    """Whether every element is finite; a dot product with itself is the quickest way to be nearly sure."""
+    """Whether every element is finite."""
+    return not math.isnan(norm(array))
+
+
+def norm(array: Array) -> float:
+    """At least the Euclidean norm of floats, but for rounding: NaN where an element is not finite.
+
+    A dot product with itself is the quickest look at all elements; where its squares overflow, the largest is taken for
+    each, and what passes a float is inf.
+    """
     if not array.size:
-        return True
-    if array.flags.forc and array.dtype != np.float16:
+        return 0.0
+    if array.flags.forc and array.itemsize > _HALF:
         flat = array.ravel("K")
         # Other products of NumPy's warn where large elements overflow.
         if flat.size <= _SMALL:
-            if math.isfinite(np.vdot(flat, flat)):
-                return True
+            squares = float(np.vdot(flat, flat))
         else:
             parts = [flat[first : first + _PART] for first in range(0, flat.size, _PART)]
-            if all(map(math.isfinite, in_order([partial(np.vdot, part, part) for part in parts]))):
-                return True
+            squares = sum(map(float, in_order([partial(np.vdot, part, part) for part in parts])))
+        if math.isfinite(squares):
+            return math.sqrt(squares)
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
-    return math.isfinite(array.min()) and math.isfinite(array.max())
+    least, greatest = float(array.min()), float(array.max())
+    if not (math.isfinite(least) and math.isfinite(greatest)):
+        return math.nan
+    return max(-least, greatest) * math.sqrt(array.size)

@@ -50,7 +50,7 @@ class Differences:
             raise CnngradError(f"step is {step}: it must be larger than 0")
         self._layer = layer
         self._options = options
-        self.exact = common_dtype(x, w, b, dedo).kind == "i"
+        self.exact = common_dtype(*(a.dtype for a in (x, w, b, dedo) if a is not None)).kind == "i"
         if step is not None and not (self.exact and step == int(step)):
             self.exact = False
         # Arrays of megabytes come and go here. glibc hands such blocks back to the system and fetches them anew, page

@@ -256,12 +256,12 @@ class Layer:
     w_lead: int
     has_bias: bool = False
 
-    @property
+    @cached_property
     def dims(self) -> int:
         """The number of spatial axes."""
         return len(self.axes)
 
-    @property
+    @cached_property
     def flip(self) -> bool:
         """Whether W is rotated before it slides."""
         return self.axes[0].flip
@@ -288,12 +288,12 @@ class Layer:
         """The spatial shape of O."""
         return tuple(a.out for a in self.axes)
 
-    @property
+    @cached_property
     def group_channels(self) -> int:
         """C/g, the channels that one filter reads."""
         return self.channels // self.groups
 
-    @property
+    @cached_property
     def group_filters(self) -> int:
         """F/g, the filters of one group."""
         return self.filters // self.groups

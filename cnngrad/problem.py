@@ -4,16 +4,15 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from cnngrad.arrays import Array, as_tensor
+from cnngrad.arrays import Array, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Layer, Shape, make_layer, parse_shape
 
@@ -137,7 +136,7 @@ class Reader:
         values: dict[str, Any] = {}
         for key, value in content.items():
             if key in ARRAY_KEYS:
-                values[ARRAY_KEYS[key]] = _in_file(where, partial(as_tensor, key, value))
+                values[ARRAY_KEYS[key]] = _in_file(where, key, value)
             else:
                 values[key] = _option(where, key, value)
         return Problem(**values)
@@ -160,7 +159,7 @@ class Reader:
             content = content[key]
         elif key:
             raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
-        return _in_file(where, partial(as_tensor, name, content))
+        return _in_file(where, name, content)
 
     def numbers(self, name: str, spec: str) -> Array:
         """An array with numbers, from `FILE`, `FILE::KEY` or `-`."""
@@ -207,9 +206,9 @@ def _spoken(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _in_file(where: str, read: Callable[[], Array]) -> Array:
+def _in_file(where: str, name: str, value: Any) -> Array:
     try:
-        return read()
+        return read_tensor(name, value)[0]
     except CnngradError as error:
         raise CnngradError(f"{where}: {error}") from None
 

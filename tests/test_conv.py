@@ -172,6 +172,31 @@ def test_decimals_too_large_for_their_dtype_are_an_error():
         cnngrad.forward(np.full((1, 1), 1e30, np.float32), np.full((1, 1), 1e30, np.float32))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "size", "name"),
+    [(np.float16, 300.0, "O"), (np.float32, 1e19, "O"), (np.float64, 1e154, "O")],
+)
+def test_each_result_that_is_too_large_is_an_error(dtype, size, name):
+    x, w = np.full((3, 3), size, dtype), np.full((2, 2), size, dtype)
+    with pytest.raises(cnngrad.CnngradError, match=rf"{name}\[1\]\[1\] is too large for {np.dtype(dtype)}"):
+        cnngrad.forward(x, w)
+    one = np.ones((2, 2), dtype)
+    with pytest.raises(cnngrad.CnngradError, match=r"dEdW.* is too large"):
+        cnngrad.backward(x, one, w)
+    with pytest.raises(cnngrad.CnngradError, match=r"dEdX.* is too large"):
+        cnngrad.backward(np.ones((3, 3), dtype), w, w)
+    assert np.isfinite(cnngrad.forward(x, one / dtype(8))).all()
+
+
+def test_a_sum_and_a_bias_that_are_too_large_are_errors():
+    with pytest.raises(cnngrad.CnngradError, match="dEdb is too large"):
+        cnngrad.backward(np.zeros((3, 3)), np.zeros((2, 2)), np.full((2, 2), 1e308))
+    with pytest.raises(cnngrad.CnngradError, match=r"O.* is too large"):
+        cnngrad.forward(np.full((1, 1), 1.2e154), np.full((1, 1), 1.2e154), 1e308)
+    with pytest.raises(cnngrad.CnngradError, match=r"O.* is too large"):
+        cnngrad.forward([[100]], [[1e307]])
+
+
 def test_a_filter_of_zeros_next_to_infinite_memory_is_nothing_special():
     assert cnngrad.forward(np.full((2, 2), 1e300), np.zeros((1, 1))).tolist() == [[0, 0], [0, 0]]
 

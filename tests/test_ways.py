@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad import threads
-from cnngrad.conv import Backward, Forward, columns, gather, plan, rows, shifted, spectrum, tiles
+from cnngrad.conv import Backward, Forward, columns, gather, parts, plan, rows, shifted, spectrum, tiles
 from cnngrad.geometry import make_layer
 from tests import reference
 from tests.cases import SMALL, Case, layers
@@ -26,36 +26,55 @@ def run(jobs):
         job()
 
 
+def forget_plans():
+    """Let no layer go the way that it was found before: constants have changed."""
+    for module in (columns, gather, parts, plan, rows, shifted, spectrum, tiles):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
 @pytest.fixture
 def small_parts(monkeypatch):
-    """Tiles of a few numbers, so that small layers have many."""
+    """Tiles and parts of a few numbers, so that small layers have many."""
+    forget_plans()
+    yield from _small_parts(monkeypatch)
+    forget_plans()
+
+
+def _small_parts(monkeypatch):
     monkeypatch.setattr(tiles, "_TILE", 2**9)
     monkeypatch.setattr(tiles, "_SMALL_WORK", 0)
-    monkeypatch.setattr(tiles, "_LARGE_SUM", 2**6)
+    monkeypatch.setattr(parts, "LARGE_SUM", 2**6)
+    monkeypatch.setattr(tiles, "LARGE_SUM", 2**6)
     monkeypatch.setattr(columns, "_PARTS", 2**9)
     monkeypatch.setattr(columns, "_FEWEST_ROWS", 1)
     monkeypatch.setattr(rows, "_TILE", 2**9)
     monkeypatch.setattr(spectrum, "_BLOCK", 2)
-    monkeypatch.setattr(plan, "_LARGEST_COPY", 2**7)
+    monkeypatch.setattr(parts, "LARGEST_COPY", 2**7)
+    monkeypatch.setattr(parts, "LARGEST_COLUMN", 2**6)
+    monkeypatch.setattr(parts, "_TOGETHER", 2**6)
+    yield
 
 
 def agree(case, way, dtype=np.float64, seed=0):
     """Assert that a way gives O, and dE/dW and dE/dX where it has them, of a case that is not flipped."""
     x, w, b, dedo = case.data(seed)
     layer = make_layer(case.x, case.w, **case.options)
+    weights = (layer.groups, layer.group_filters, layer.group_channels, *layer.kernel)
     if hasattr(way, "output"):
         o = np.full(case.o, np.nan)
-        run(way.output(layer, x, w.astype(dtype), b.astype(dtype), o))
+        run(way.output(layer, x, w.astype(dtype).reshape(weights), b.astype(dtype), o))
         expected = reference.forward(x, w, b, *case.definition)
         np.testing.assert_allclose(o, expected, atol=1e-9 if way is spectrum else 0)
     dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
     if hasattr(way, "filter_gradient"):
-        found = np.full(case.w, 7, dtype)
-        list(way.filter_gradient(layer, x, dedo, found))
-        np.testing.assert_array_equal(found, dw)
+        found = np.full(weights, 7, dtype)
+        list(way.filter_gradient(layer, x, dedo, found, np.dtype(dtype)))
+        np.testing.assert_array_equal(found.reshape(case.w), dw)
     if hasattr(way, "input_gradient"):
         found = np.zeros(case.x, dtype)
-        list(way.input_gradient(layer, w.astype(dtype), dedo, found))
+        list(way.input_gradient(layer, w.astype(dtype).reshape(weights), dedo, found))
         np.testing.assert_array_equal(found, dx)
 
 
@@ -64,8 +83,9 @@ def agree_on_dx(case, monkeypatch):
     x, w, _, dedo = case.data()
     layer = make_layer(case.x, case.w, **case.options)
     monkeypatch.setattr(gather, "fits", lambda _: False)
+    monkeypatch.setattr(gather, "fits_back", lambda _: False)
     dx = np.full(case.x, np.nan)
-    list(plan.input_gradient(layer, w.astype(float), dedo, dx))
+    list(plan.input_gradient(layer, w, dedo, dx, np.dtype(float)))
     np.testing.assert_array_equal(dx, reference.backward(x, w, dedo, *case.definition)[1])
 
 
@@ -98,7 +118,7 @@ PLAIN = {name: case for name, case in (SMALL | ONE_CHANNEL).items() if not case.
 
 
 def is_possible(way, case):
-    return not case.flip and (way is not rows or (len(case.x) > 3 and case.dilation[-2] == 1))
+    return not case.flip and (way is not rows or (len(case.x) > 3 and set(case.dilation) == {1}))
 
 
 @pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
@@ -119,6 +139,63 @@ def test_of_any_layer(way, case, seed):
 @pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())
 def test_the_gradient_of_x_in_parts_of_its_channels(case, small_parts, monkeypatch):
     agree_on_dx(case, monkeypatch)
+
+
+def agree_in_parts(case, dtype, seed, monkeypatch):
+    """Assert that O and the gradients of a case are right, however small it is, with all that is copied copied."""
+    monkeypatch.setattr(gather, "fits", lambda _: False)
+    monkeypatch.setattr(gather, "fits_back", lambda _: False)
+    x, w, b, dedo = case.data(seed)
+    arrays = [a.astype(dtype) for a in (x, w, b, dedo)]
+    np.testing.assert_array_equal(
+        cnngrad.forward(*arrays[:3], **case.options), reference.forward(x, w, b, *case.definition)
+    )
+    grads = cnngrad.backward(arrays[0], arrays[1], arrays[3], **case.options)
+    for found, wanted in zip(
+        (grads.dw, grads.dx, grads.db), reference.backward(x, w, dedo, *case.definition), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, ">i2", ">f8", np.float32])
+def test_whole_layers_in_small_parts(case, dtype, small_parts, monkeypatch):
+    monkeypatch.setattr(plan, "is_transformed", lambda *_: False)
+    agree_in_parts(case, dtype, 0, monkeypatch)
+
+
+@given(case=layers(), seed=st.integers(0, 2**16), flat=st.booleans())
+def test_any_layer_in_small_parts(case, seed, flat):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        forget_plans()
+        list(_small_parts(monkeypatch))
+        monkeypatch.setattr(plan, "is_transformed", lambda *_: False)
+        if flat:
+            monkeypatch.setattr(rows, "_TILE", 0)
+        agree_in_parts(case, np.int16, seed, monkeypatch)
+    forget_plans()
+
+
+@pytest.mark.parametrize(
+    ("layer", "counts", "wanted"),
+    [
+        (make_layer((1, 6, 5, 5), (8, 3, 2, 3), groups=2), (1,), 2),
+        (make_layer((1, 3, 5, 5), (8, 3, 2, 3)), (1, 3), 3),
+        (make_layer((1, 3, 5, 5), (8, 3, 2, 3), padding=1, dilation=2), (1, None, 2, 2), 4),
+    ],
+)
+def test_parts_are_all_of_a_layer_and_nothing_twice(layer, counts, wanted):
+    seen = np.zeros((layer.groups, layer.group_filters, layer.group_channels, *layer.kernel), int)
+    every = parts.divided(layer, *counts)
+    for part in every:
+        seen[part.weights] += 1
+        assert part.layer.out == layer.out
+        assert part.layer.canonical["W"] == (
+            part.filters.stop - part.filters.start,
+            *(len(range(size)[where]) for size, where in zip(seen.shape[2:], part.weights[2:], strict=True)),
+        )
+    assert len(every) == wanted
+    assert (seen == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -172,6 +249,13 @@ def test_the_plan_takes_each_way_somewhere():
         assert plan._way(layer, np.dtype(np.float64), True) is way.output
     assert plan._way(make_layer((300, 300), (31, 31)), np.dtype(np.float64), True) is spectrum.output
     assert gather.fits(make_layer((5, 5), (3, 3)))
+    many, few = (
+        make_layer((64, 2001, 300), (8, 64, 3, 3)),
+        make_layer((64, 2001, 300), (8, 64, 3, 3), dilation=(999, 1)),
+    )
+    assert plan._filter_gradient_way(many, np.dtype(np.float64)) is rows.filter_gradient
+    assert shifted.fits(many, np.dtype(np.float64))
+    assert not shifted.fits(few, np.dtype(np.float64))
 
 
 SHAPES = [
@@ -302,15 +386,15 @@ def test_progress_ends_with_all(x_shape, w_shape, options):
     [*SHAPES, ((9, 70, 8, 8), (60, 70, 3, 3), {}), ((3, 2, 50, 50), (9, 2, 5, 5), {})],
 )
 def test_every_position_is_counted_once(x_shape, w_shape, options, monkeypatch):
-    monkeypatch.setattr(plan, "_LARGEST_COPY", 2**14)
-    monkeypatch.setattr(tiles, "_LARGE_SUM", 2**12)
+    monkeypatch.setattr(parts, "LARGEST_COPY", 2**14)
+    monkeypatch.setattr(tiles, "LARGE_SUM", 2**12)
     layer = make_layer(x_shape, w_shape, **options)
     x, w = np.ones(layer.canonical["X"]), np.ones(layer.canonical["W"])
     o, dw, dx = np.empty(layer.canonical["O"]), np.empty(w.shape), np.empty(x.shape)
     whole = pytest.approx(layer.batch * math.prod(layer.out))
-    assert sum(plan.output(layer, x, w, None, o, False)) == whole
-    assert sum(plan.filter_gradient(layer, x, o, dw)) == whole
-    assert sum(plan.input_gradient(layer, w, o, dx)) == whole
+    assert sum(plan.output(layer, x, w, None, o, x.dtype, False)) == whole
+    assert sum(plan.filter_gradient(layer, x, o, dw, x.dtype)) == whole
+    assert sum(plan.input_gradient(layer, w, o, dx, x.dtype)) == whole
 
 
 def test_results_do_not_pile_up(monkeypatch):
@@ -328,22 +412,59 @@ def test_results_do_not_pile_up(monkeypatch):
         ((1, 1, 1, 200000), (8, 1, 1, 49), {}),
         ((3000, 3000), (3, 3), {"stride": 500, "padding": 1}),
         ((8, 1, 1200000), (1, 1, 9), {"stride": 200, "padding": 4, "dims": 1}),
+        ((64, 2001, 300), (8, 64, 3, 3), {"dilation": (1000, 1)}),
+        ((4, 16384, 14, 14), (8, 16384, 3, 3), {"dilation": 6, "padding": 6}),
+        ((64, 100000), (256, 64, 9), {"dilation": 10000, "dims": 1}),
+        ((1, 8192, 4, 4), (8192, 512, 1, 1), {"groups": 16}),
+        ((1, 100000, 6, 6), (100000, 1, 3, 3), {"groups": 100000, "padding": 1}),
+        ((31, 200, 200), (1, 31, 31, 31), {}),
     ],
 )
 def test_unusual_shapes_need_little_memory(x_shape, w_shape, options, monkeypatch):
-    monkeypatch.setattr(threads, "_cores", lambda: 2)
     x, w = np.ones(x_shape), np.ones(w_shape)
-    o = cnngrad.forward(x, w, **options)
-    outputs = Forward(x, w, **options)
-    gradients = Backward(x, w, o, **options)
-    dw, dx = np.empty(w_shape), np.empty(x_shape)
+    assert peak_memory(x, w, options, monkeypatch) < 2**25
+
+
+@pytest.mark.parametrize("names", [["O"], ["dEdW"]])
+def test_windows_as_large_as_x_need_little_memory(names, monkeypatch):
+    x, w = np.ones((64, 257, 257)), np.ones((64, 256, 256))
+    assert peak_memory(x, w, {"padding": 1}, monkeypatch, names) < 2**25
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "options", "dtype"),
+    [
+        ((1, 1024, 5, 5), (1500, 1024, 3, 3), {"flip": True}, np.float64),
+        ((1, 1024, 5, 5), (1500, 1024, 3, 3), {}, np.int8),
+        ((1, 1024, 5, 5), (1500, 1024, 3, 3), {}, ">f4"),
+        ((1, 1024, 5, 5), (1500, 1024, 3, 3), {}, np.float16),
+        ((1, 2048, 5, 5), (1500, 1024, 3, 3), {"groups": 2, "flip": True}, np.float64),
+        ((1, 512, 5, 5), (3000, 512, 3, 3), {}, np.uint16),
+        ((4, 400, 200, 200), (3, 400, 1, 1), {}, np.int8),
+    ],
+)
+def test_what_can_not_be_multiplied_as_it_lies_is_copied_in_parts(x_shape, w_shape, options, dtype, monkeypatch):
+    """Any of these as a whole, in the dtype to compute in, would take 54 MiB or more."""
+    x, w = np.zeros(x_shape, dtype), np.zeros(w_shape, dtype)
+    assert peak_memory(x, w, options, monkeypatch) < 2**25 + 2**23
+
+
+def peak_memory(x, w, options, monkeypatch, names=("O", "dEdW", "dEdX")):
+    """The most memory that a layer takes beside its arrays, in two threads."""
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    dedo = np.zeros(make_layer(x.shape, w.shape, **options).shapes["O"], x.dtype)
+    dtype = np.int64 if x.dtype.kind in "iu" else x.dtype.newbyteorder("=")
+    shapes = {"O": dedo.shape, "dEdW": w.shape, "dEdX": x.shape}
+    results = {name: np.empty(shapes[name], dtype) for name in names}
     tracemalloc.start()
-    outputs.output(o)
-    gradients.gradient("dEdW", dw)
-    gradients.gradient("dEdX", dx)
+    for name, result in results.items():
+        if name == "O":
+            Forward(x, w, **options).output(result)
+        else:
+            Backward(x, w, dedo, **options).gradient(name, result)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 2**25
+    return peak
 
 
 @settings(max_examples=50)

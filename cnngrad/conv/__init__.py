@@ -16,10 +16,11 @@ import numpy as np
 from cnngrad.arrays import (
     Array,
     DType,
-    as_tensor,
     check_result,
     common_dtype,
     is_finite,
+    is_sure,
+    read_tensor,
     working_dtype,
 )
 from cnngrad.conv import plan
@@ -166,12 +167,19 @@ class Forward:
         self, x: "npt.ArrayLike", w: "npt.ArrayLike", b: "npt.ArrayLike | None" = None, **options: Any
     ) -> None:
         """The layer of these arrays and options; arguments and errors as for `forward`."""
-        self._x, self._w = as_tensor("X", x), as_tensor("W", w)
-        self._b = None if b is None else as_tensor("b", b)
+        self._x, x_dtype, x_norm = read_tensor("X", x)
+        self._w, w_dtype, w_norm = read_tensor("W", w)
         self.layer = make_layer(self._x.shape, self._w.shape, **options)
-        if self._b is not None:
+        # By Cauchy and Schwarz no sum of products of X's and W's elements is larger.
+        self._bound = x_norm * w_norm
+        if b is None:
+            self._b = None
+            self.dtype = common_dtype(x_dtype, w_dtype)
+        else:
+            self._b, b_dtype, b_norm = read_tensor("b", b)
             self.layer.check_bias(self._b.shape)
-        self.dtype = common_dtype(self._x, self._w, self._b)
+            self.dtype = common_dtype(x_dtype, w_dtype, b_dtype)
+            self._bound += b_norm
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
             self._work = exact_output_dtype(self.layer, self._x, self._w, self._b)
@@ -192,17 +200,20 @@ class Forward:
             CnngradError: O is too large for its dtype.
         """
         o = _given_or_new(out, self.layer.canonical["O"], self.dtype)
-        rounded = self.dtype.kind == "f"
-        self.write(o, rounded, progress)
-        if rounded and plan.is_transformed(self.layer, self._work) and not is_finite(o):
-            # The transform's sums are larger than O's own.
-            self.write(o, False, progress)
+        if self.dtype.kind == "i" or is_sure(self._bound, self.dtype):
+            self.write(o, self.dtype.kind == "f", progress)
+            return o.reshape(self.layer.shapes["O"])
+        with _overflow_ignored():
+            self.write(o, True, progress)
+            if not is_finite(o):
+                # A transform's sums are larger than O's own.
+                self.write(o, False, progress)
         o = o.reshape(self.layer.shapes["O"])
         check_result("O", o)
         return o
 
     def write(self, o: Array, rounded: bool, progress: Progress | None = None) -> None:
-        """Write O to an array (N, F, *S_out), whether or not its dtype holds what comes out.
+        """Write O to an array (N, F, *S_out), whether or not its dtype holds what comes out; NumPy may warn.
 
         Args:
             o: a C-contiguous array of O's dtype.
@@ -210,11 +221,10 @@ class Forward:
             progress: as for `output`.
         """
         layer = self.layer
-        w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
+        canonical = layer.canonical
+        x, w = self._x.reshape(canonical["X"]), self._w.reshape(canonical["W"])
         b = None if self._b is None else self._b.astype(self._work, copy=False).reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            parts = plan.output(layer, self._x.reshape(layer.canonical["X"]), w, b, o, rounded)
-            _work_through(parts, layer, progress)
+        _work_through(plan.output(layer, x, w, b, o, self._work, rounded), layer, progress)
 
 
 class Backward:
@@ -222,10 +232,14 @@ class Backward:
 
     def __init__(self, x: "npt.ArrayLike", w: "npt.ArrayLike", dedo: "npt.ArrayLike", **options: Any) -> None:
         """The layer of these arrays and options; arguments and errors as for `backward`."""
-        self._x, self._w, self._dedo = as_tensor("X", x), as_tensor("W", w), as_tensor("dEdO", dedo)
+        self._x, x_dtype, x_norm = read_tensor("X", x)
+        self._w, w_dtype, w_norm = read_tensor("W", w)
+        self._dedo, dedo_dtype, dedo_norm = read_tensor("dEdO", dedo)
         self.layer = make_layer(self._x.shape, self._w.shape, **options)
         self.layer.check_dedo(self._dedo.shape)
-        self.dtype = common_dtype(self._x, self._w, self._dedo)
+        # As for O; and no sum of some elements is larger than all of them as large as they are together.
+        self._bounds = {"W": x_norm * dedo_norm, "X": w_norm * dedo_norm, "b": dedo_norm * self._dedo.size}
+        self.dtype = common_dtype(x_dtype, w_dtype, dedo_dtype)
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
             self._work = exact_gradient_dtype(self.layer, self._x, self._w, self._dedo)
@@ -249,22 +263,32 @@ class Backward:
         layer = self.layer
         array = name.removeprefix("dEd")
         found = _given_or_new(out, layer.canonical[array], self.dtype)
-        dedo = self._dedo.reshape(layer.canonical["O"])
-        with np.errstate(over="ignore", invalid="ignore"):
-            if array == "X":
-                w = self._w.astype(self._work, copy=False).reshape(layer.canonical["W"])
-                _work_through(plan.input_gradient(layer, w, dedo, found), layer, progress)
-            elif array == "W":
-                x = self._x.reshape(layer.canonical["X"])
-                total = found if found.dtype == self._work else np.empty(found.shape, self._work)
-                _work_through(plan.filter_gradient(layer, x, dedo, total), layer, progress)
-                if total is not found:
-                    found[...] = total
-            else:
-                found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
+        if self.dtype.kind == "i" or is_sure(self._bounds[array], self.dtype):
+            self._write(array, found, progress)
+            return found.reshape(layer.shapes[array])
+        with _overflow_ignored():
+            self._write(array, found, progress)
         found = found.reshape(layer.shapes[array])
         check_result(name, found)
         return found
+
+    def _write(self, array: str, found: Array, progress: Progress | None) -> None:
+        """Write the gradient of X, W or b to an array of the canonical shape."""
+        layer, canonical = self.layer, self.layer.canonical
+        dedo = self._dedo.reshape(canonical["O"])
+        if array == "X":
+            w = self._w.reshape(canonical["W"])
+            _work_through(plan.input_gradient(layer, w, dedo, found, self._work), layer, progress)
+        elif array == "W":
+            x = self._x.reshape(canonical["X"])
+            _work_through(plan.filter_gradient(layer, x, dedo, found, self._work), layer, progress)
+        else:
+            found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
+
+
+def _overflow_ignored() -> np.errstate:
+    """Inside, NumPy does not warn of numbers too large for their dtype: `check_result` finds them."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def _given_or_new(out: Array | None, shape: Shape, dtype: DType) -> Array:

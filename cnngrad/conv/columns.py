@@ -9,7 +9,7 @@ Processing, 2006.
 """
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
+from cnngrad.conv.parts import parts_of_window
 from cnngrad.conv.tiles import (
     FEWEST_TILES,
     Tile,
@@ -28,11 +29,12 @@ from cnngrad.conv.tiles import (
     summed,
     tiles,
     windows,
+    windows_by_tap,
 )
 from cnngrad.geometry import Axis, Layer, Phase
 from cnngrad.threads import Job, in_order
 
-__all__ = ["filter_gradient", "input_gradient", "output"]
+__all__ = ["adds", "filter_gradient", "input_gradient", "output"]
 
 # OpenBLAS computes a product of up to 10**6 multiplications straight from the operands, which it copies otherwise.
 # Measured on an EPYC with 16x216 times 216xP in float32: 105 GFLOP/s for P = 256, 46 for P = 1024.
@@ -47,59 +49,76 @@ _LARGEST_SUM = 2**21
 _FEWEST_ROWS = 48
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
     """What writes O, a job for each tile; a job gives the number of positions that it has done.
 
     Args:
         layer: the layer, not flipped.
         x: X, canonical; another dtype than W's is converted tile by tile.
-        w: W, canonical, in the dtype to compute in, C-contiguous.
+        w: W by groups, (g, F/g, C/g, *K), in the dtype to compute in, C-contiguous.
         b: the bias (F,) in that dtype, or None.
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
-    rows = w.reshape(layer.groups, layer.group_filters, -1)
-    width = _SMALL_PRODUCT // rows[0].size
-    if width < _FEWEST_POSITIONS:
-        width = 0
+    pieces = parts_of_window(layer, w.dtype)
+    samples, *counts = _tiles(pieces[0].layer, w.dtype)[0].shape
+    every = [tiles(piece.layer, samples, piece.layer.channels, tuple(counts)) for piece in pieces]
 
-    def compute(tile: Tile) -> int:
-        columns = _columns(layer, tile, x, w.dtype)
+    def compute(own: tuple[Tile, ...]) -> int:
+        tile = own[0]
         result = room(layer, tile, o, w.dtype)
-        even = columns.shape[3] - columns.shape[3] % width if width else 0
-        if even:
-            blocks = (*result.shape[:2], -1, even // width, width)
-            np.matmul(
-                rows[:, np.newaxis],
-                columns[..., :even].reshape(blocks).swapaxes(2, 3),
-                out=result[..., :even].reshape(blocks).swapaxes(2, 3),
-            )
-        if even < columns.shape[3]:
-            np.matmul(rows, columns[..., even:], out=result[..., even:])
+        for number, (piece, part) in enumerate(zip(pieces, own, strict=True)):
+            rows = w[piece.weights].reshape(layer.groups, layer.group_filters, -1)
+            columns = _columns(piece.layer, part, x[:, piece.channels], w.dtype)
+            if number:
+                result += np.matmul(rows, columns)
+            else:
+                _multiply(rows, columns, result)
         settle(layer, tile, o, result, b)
         return tile.count
 
-    return [partial(compute, tile) for tile in _tiles(layer, w.dtype)]
+    return [partial(compute, own) for own in zip(*every, strict=True)]
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
+def _multiply(rows: Array, columns: Array, out: Array) -> None:
+    """The product, in blocks that BLAS need not copy where it is small."""
+    width = _SMALL_PRODUCT // rows[0].size
+    even = columns.shape[3] - columns.shape[3] % width if width >= _FEWEST_POSITIONS else 0
+    if even:
+        blocks = (*out.shape[:2], -1, even // width, width)
+        np.matmul(
+            rows[:, np.newaxis],
+            columns[..., :even].reshape(blocks).swapaxes(2, 3),
+            out=out[..., :even].reshape(blocks).swapaxes(2, 3),
+        )
+    if even < columns.shape[3]:
+        np.matmul(rows, columns[..., even:], out=out[..., even:])
+
+
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; gives the number of positions of O that are done each time.
 
     Args:
         layer: the layer, not flipped.
-        x: X, canonical; another dtype than dw's is converted tile by tile.
+        x: X, canonical; another dtype than the one to compute in is converted tile by tile.
         dedo: dE/dO, canonical, likewise.
-        dw: an array (F, C/g, *K) in the dtype to compute in.
+        dw: an array to write to, by groups, (g, F/g, C/g, *K), of any strides and any dtype that holds the sums.
+        dtype: the dtype to compute in.
     """
-    channels = parts_of_channels(layer, dw)
-    every = _tiles(layer, dw.dtype, channels)
+    channels = parts_of_channels(layer, dtype)
+    every = _tiles(layer, dtype, channels)
 
     def compute(tile: Tile) -> Array:
-        above = _as_rows(layer, tile, dedo, dw.dtype)
-        product: Array = np.matmul(above, _columns(layer, tile, x, dw.dtype, together=True).swapaxes(1, 2))
+        above = _as_rows(layer, tile, dedo, dtype)
+        product: Array = np.matmul(above, _columns(layer, tile, x, dtype, together=True).swapaxes(1, 2))
         return product
 
-    total = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-    return summed(layer, every, compute, total, by_channels=channels is not None)
+    return summed(layer, every, compute, dw, None if channels is None else 2)
+
+
+@lru_cache(maxsize=256)
+def adds(layer: Layer, dtype: DType) -> bool:
+    """Whether dE/dX can be added up in little memory: a tile's outputs lie so close that it adds to few positions."""
+    return prod(_scattered_tiles(layer, dtype)[0].size) * dtype.itemsize <= _LARGEST_SUM
 
 
 def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[float]:
@@ -107,7 +126,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
 
     Args:
         layer: the layer, not flipped.
-        w: W, canonical, in the dtype to compute in, C-contiguous.
+        w: W by groups, in the dtype to compute in, C-contiguous.
         dedo: dE/dO, canonical; another dtype is converted tile by tile.
         dx: an array (N, C, *S) in the dtype to compute in, or int64; written but where a stride steps over X.
     """
@@ -212,8 +231,7 @@ def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
     fit = _LARGEST_SUM // (prod(layer.size) * dtype.itemsize)
     if layer.groups > 1 or fit == 0:
         return _tiles(layer, dtype)
-    parts = max(-(-layer.channels // fit), -(-FEWEST_TILES // layer.batch))
-    channels = -(-layer.channels // parts)
+    channels = -(-layer.channels // max(-(-layer.channels // fit), -(-FEWEST_TILES // layer.batch)))
     taps = channels * prod(layer.kernel)
     if taps < _FEWEST_ROWS or taps * prod(layer.out[1:]) * dtype.itemsize > _PARTS:
         return _tiles(layer, dtype)
@@ -229,7 +247,12 @@ def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Til
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
     """The tile's windows as columns: (n, g, C/g * K, positions), or for all samples (g, C/g * K, n * positions)."""
-    view = windows(layer, tile, slab(x, tile, dtype))
+    # A slab with gaps, of dilation or stride, may hold more than its columns.
+    if (tile.padded or x.dtype != dtype) and prod(tile.size) > tile.size[1] * prod(layer.kernel) * tile.count:
+        firsts = [axis.position(where.start, 0) for axis, where in zip(layer.axes, tile.positions, strict=True)]
+        view = windows_by_tap(x, tile, layer.axes, firsts, layer.kernel, tile.shape[1:], dtype)
+    else:
+        view = windows(layer, tile, slab(x, tile, dtype))
     channels = view.shape[1] // layer.groups
     shape: tuple[int, ...] = (view.shape[0], layer.groups, channels * prod(layer.kernel), -1)
     if together:

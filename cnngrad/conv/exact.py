@@ -9,6 +9,10 @@ from cnngrad.geometry import Layer
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 
+# Elements that are added up at once, and the bits of half of one: so many halves make no sum beyond 64 bits.
+_PART = 2**19
+_HALF = 32
+
 
 def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None) -> DType:
     """The dtype in which O's integer sums are exact: |o| <= max|x| * sum|w| + max|b|."""
@@ -16,7 +20,7 @@ def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None) -> DTy
     terms = layer.group_channels * prod(layer.kernel)
 
     def exact() -> int:
-        return top_x * max(_absolute_sums(w.reshape(layer.filters, -1))) + top_b
+        return top_x * max(map(_absolute_sum, w.reshape(layer.canonical["W"]))) + top_b
 
     return exact_dtype("O", top_x * largest_magnitude(w) * terms + top_b, exact)
 
@@ -28,11 +32,11 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
     terms = layer.group_filters * prod(layer.kernel)
 
     def sums_by_filter() -> int:
-        return max(_absolute_sums(dedo.reshape(layer.canonical["O"]).swapaxes(0, 1).reshape(layer.filters, -1)))
+        return max(map(_absolute_sum, dedo.reshape(layer.canonical["O"]).swapaxes(0, 1)))
 
     def sums_by_channel() -> int:
-        groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
-        return max(_absolute_sums(groups.swapaxes(1, 2).reshape(layer.channels, -1)))
+        groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
+        return max(_absolute_sum(channel) for group in groups for channel in group)
 
     dtypes = (
         exact_dtype("dEdW", top_x * top_g * positions, lambda: top_x * sums_by_filter()),
@@ -42,6 +46,16 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
     return np.dtype(np.int64) if np.dtype(np.int64) in dtypes else dtypes[0]
 
 
-def _absolute_sums(rows: Array) -> list[int]:
-    """The sum of absolute values of each row, in Python's unbounded integers."""
-    return [int(total) for total in np.abs(rows.astype(object)).sum(axis=1)]
+def _absolute_sum(array: Array) -> int:
+    """The sum of absolute values of integers that int64 holds, however large it is.
+
+    >>> _absolute_sum(np.array([-(2**63), 2**62])) == 2**63 + 2**62
+    True
+    """
+    if array.ndim > 1 and array.size > _PART:
+        return sum(map(_absolute_sum, array))
+    if array.size > _PART:
+        return sum(_absolute_sum(array[first : first + _PART]) for first in range(0, array.size, _PART))
+    # The magnitude of -2**63 is itself in int64, and right without a sign.
+    magnitudes = np.abs(array.astype(np.int64, copy=False)).view(np.uint64)
+    return (int((magnitudes >> _HALF).sum()) << _HALF) + int((magnitudes & (2**_HALF - 1)).sum())

@@ -23,16 +23,20 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.conv import columns, gather, rows, shifted, spectrum
+from cnngrad.conv.parts import LARGEST_COPY, Part, copied_at_once, divided, parts_of_gradient
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job, in_order, warm_up
 
 __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 
 # What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
-Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[int]]]
+Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[float]]]
 
 # For one phase of the stride: its places in X, those in W, and the layer from O back to X.
 Back = tuple[Any, Any, Layer]
+
+# A layer whose output is to be written, its W by groups, as it lies, and where to.
+Task = tuple[Layer, Array, Array]
 
 # Filter elements from which a transform, always in float64, is quicker than rows. Measured on an EPYC, 512x512: in
 # float64 4.3 ms beside 5.0 with 11x11; in float32 4.0 beside 4.0 with 15x15, and 4.3 beside 6.6 with 21x21.
@@ -51,49 +55,63 @@ _MOST_ADDED = 2**8
 # Multiplications that take some milliseconds.
 _LARGE_WORK = 2**25
 
-# Bytes of W that are copied at once.
-_LARGEST_COPY = 2**24
 
-
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterable[float]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, dtype: DType, rounded: bool) -> Iterable[float]:
     """Write O, piece by piece; gives the number of its positions that each piece has done.
 
     Args:
         layer: the layer.
-        x: X, canonical, of any dtype.
-        w: W, canonical, in the dtype to compute in.
-        b: the bias (F,) in that dtype, or None.
+        x: X, canonical, of any dtype and strides, and so W.
+        w: W, canonical.
+        b: the bias (F,) in the dtype to compute in, or None.
         o: an array (N, F, *S_out) to write to.
+        dtype: the dtype to compute in.
         rounded: whether sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
-    _prepare(layer, w.dtype)
-    jobs = _jobs(layer, x, w, b, o, rounded)
-    return in_order(jobs) if jobs else ()
+    if gather.fits(layer):
+        gather.output(layer, x, w.astype(dtype, copy=False), b, o)
+        return ()
+    _prepare(layer, dtype)
+    return _written([(layer, _by_groups(layer, w), o)], x, b, dtype, rounded)
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterable[float]:
-    """Write dE/dW to `dw`, an array (F, C/g, *K) in the dtype to compute in; gives positions of O as they are done.
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterable[float]:
+    """Write dE/dW to `dw`, an array (F, C/g, *K) of any dtype that holds it; gives positions of O as they are done."""
+    if gather.fits(layer):
+        gather.filter_gradient(layer, x, dedo, dw, dtype)
+        return ()
+    _prepare(layer, dtype)
+    layer, dw = _unflipped(layer, _by_groups(layer, dw))
+    return chain.from_iterable(
+        _in_share(
+            part.layer.filters * part.layer.group_channels * prod(part.layer.kernel) / dw.size,
+            _filter_gradient_way(part.layer, dtype)(
+                part.layer, x[:, part.channels], dedo[:, part.filters], dw[part.weights], dtype
+            ),
+        )
+        for part in parts_of_gradient(layer, dtype)
+    )
+
+
+@lru_cache(maxsize=256)
+def _filter_gradient_way(layer: Layer, dtype: DType) -> Callable[..., Iterator[float]]:
+    """The way to write dE/dW of a layer that is not flipped.
 
     A product for each row has as many results as dE/dW, one for each shift reads dE/dO anew: both must be few beside
     what is multiplied. Measured on an EPYC in float64, one thread, columns beside shifted columns and rows:
     1024x1024 with 3x3 13, 13 and 6.4 ms; 4x64x56x56 with 64 of 3x3 80, 70 and 95; 4x256x14x14 with 256 62, 66 and
     200; 3x224x224 with 64 of 7x7, stride 2, 73, 85 and 78; depthwise 4x128x28x28 with 3x3 7.0, 4.0 and 6.3.
     """
-    if gather.fits(layer):
-        gather.filter_gradient(layer, x, dedo, dw)
-        return ()
-    _prepare(layer, dw.dtype)
-    layer, dw = _unflipped(layer, dw)
-    if _has_large_rows(layer) and layer.out[-1] >= max(_LONG_ROW, layer.group_filters * layer.kernel[-2]):
-        return rows.filter_gradient(layer, x, dedo, dw)
-    large = prod(layer.out) >= _LARGE_IMAGE * layer.group_filters and layer.kernel[0] > 1
+    if _has_large_rows(layer, dtype) and layer.out[-1] >= max(_LONG_ROW, layer.group_filters * layer.kernel[-2]):
+        return rows.filter_gradient
+    large = prod(layer.out) >= _LARGE_IMAGE * layer.group_filters and shifted.fits(layer, dtype)
     if large and shifted.column(layer) >= layer.group_filters:
-        return shifted.filter_gradient(layer, x, dedo, dw)
-    return columns.filter_gradient(layer, x, dedo, dw)
+        return shifted.filter_gradient
+    return columns.filter_gradient
 
 
-def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[float]:
-    """Write dE/dX to `dx`, an array (N, C, *S); W is in the dtype to compute in. Gives positions as they are done.
+def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array, dtype: DType) -> Iterable[float]:
+    """Write dE/dX to `dx`, an array (N, C, *S) of any dtype that holds it; gives positions of O as they are done.
 
     The columns of the full convolution hold F/g * K numbers for each position of O, those that are added up C/g * K,
     but with fewer terms in each; for each phase of a stride the full convolution is one more, and along one axis there
@@ -101,32 +119,77 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterable[f
     40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311; 16x32x4096 with 64 of
     9 106 and 120.
     """
-    _prepare(layer, w.dtype)
+    if gather.fits_back(layer):
+        gather.input_gradient(layer, w, dedo, dx, dtype)
+        return ()
     backs, reached = _backs(layer)
     if not reached:
         dx.fill(0)
+    if not backs:
+        return ()
+    _prepare(layer, dtype)
+    weights = _by_groups(layer, w)
     slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
     many = layer.group_filters + slow > 2 * layer.group_channels and prod(layer.kernel) <= _MOST_ADDED
-    if many and dx.dtype != np.float16:
-        return columns.input_gradient(*_multiplied(layer, w), dedo, dx)
-    # W is copied as the rotated filters lie; a large one a part of the channels at a time.
-    parts = 1 if layer.groups > 1 else -(-w.nbytes // _LARGEST_COPY)
-    if parts == 1:
-        jobs = _back_jobs(backs, layer, w, dedo, dx, slice(None))
-        return _as_positions_of_output(layer, in_order(jobs), 1) if jobs else ()
-    channels = -(-layer.channels // parts)
-    starts = range(0, layer.channels, channels)
-    done = chain.from_iterable(
-        in_order(_back_jobs(backs, layer, w, dedo, dx, slice(first, min(first + channels, layer.channels))))
-        for first in starts
-    )
-    return _as_positions_of_output(layer, done, len(starts))
+    if many and dx.dtype != np.float16 and columns.adds(layer, dtype):
+        return _added_up(layer, weights, dedo, dx, dtype)
+    turned = weights.swapaxes(1, 2)
+    done = _written([(back, turned[taps], dx[inputs]) for inputs, taps, back in backs], dedo, None, dtype, False)
+    return _in_share(prod(layer.out) / sum(prod(back.out) for _, _, back in backs), done)
 
 
-def _as_positions_of_output(layer: Layer, done: Iterable[int], times: int) -> Iterator[float]:
-    """Positions of dE/dX, of all of which each is done so many times, as so many of O."""
-    share = prod(layer.out) / (times * sum(prod(back.out) for _, _, back in _backs(layer)[0]))
+def _added_up(layer: Layer, weights: Array, dedo: Array, dx: Array, dtype: DType) -> Iterator[float]:
+    """Write dE/dX by columns that are added up; W by groups, as it lies."""
+    layer, weights = _unflipped(layer, weights)
+    groups, channels = layer.groups, layer.group_channels
+    if groups > 1 or _is_copied(weights, dtype):
+        groups, channels = copied_at_once(groups, channels, weights.size // layer.channels, dtype)
+    for part in divided(layer, groups, channels=channels):
+        done = columns.input_gradient(
+            part.layer,
+            np.ascontiguousarray(weights[part.weights], dtype),
+            dedo[:, part.filters],
+            dx[:, part.channels],
+        )
+        yield from _in_share(part.layer.channels / layer.channels, done)
+        # Not to be held while the next part is copied.
+        del done
+
+
+def _written(tasks: list[Task], x: Array, b: Array | None, dtype: DType, rounded: bool) -> Iterator[float]:
+    """Write the outputs of layers that have all but their axes in common; gives positions as they are done.
+
+    W is copied where BLAS can't multiply it as it lies: a large one a part of the filters at a time.
+    """
+    tasks = [(*_unflipped(layer, w), o) for layer, w, o in tasks]
+    first = tasks[0][0]
+    groups, filters = first.groups, first.group_filters
+    if groups > 1 or any(_is_copied(w, dtype) for _, w, _ in tasks):
+        groups, filters = copied_at_once(groups, filters, sum(w.size for _, w, _ in tasks) // first.filters, dtype)
+
+    def jobs(several: tuple[Part, ...]) -> list[Job[float]]:
+        found: list[Job[float]] = []
+        for (_, w, o), part in zip(tasks, several, strict=True):
+            own = np.ascontiguousarray(w[part.weights], dtype)
+            bias = None if b is None else b[part.filters]
+            found += _jobs(part.layer, x[:, part.channels], own, bias, o[:, part.filters], rounded)
+        return found
+
+    for several in zip(*(divided(layer, groups, filters) for layer, _, _ in tasks), strict=True):
+        yield from _in_share(several[0].layer.filters / first.filters, in_order(jobs(several)))
+
+
+def _in_share(share: float, done: Iterable[float]) -> Iterator[float]:
+    """What is done of a part, as so much of the whole."""
     return (share * positions for positions in done)
+
+
+def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> list[Job[float]]:
+    """What is left to do to write O: a small layer is written at once."""
+    if gather.fits(layer):
+        gather.output(layer, x, w, b, o)
+        return []
+    return _way(layer, w.dtype, rounded)(layer, x, w, b, o)
 
 
 @lru_cache(maxsize=256)
@@ -135,35 +198,6 @@ def _prepare(layer: Layer, dtype: DType) -> None:
     work = layer.batch * layer.filters * layer.group_channels * prod(layer.kernel) * prod(layer.out)
     if dtype == np.float32 and work > _LARGE_WORK:
         warm_up()
-
-
-def _back_jobs(backs: list[Back], layer: Layer, w: Array, dedo: Array, dx: Array, channels: slice) -> list[Job[int]]:
-    """What is left to do to write dE/dX of some channels, or of all."""
-    turned = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
-    jobs: list[Job[int]] = []
-    for inputs, taps, back in backs:
-        own, target = turned[taps], dx[inputs]
-        if channels != slice(None):
-            back = _narrowed(back, channels.stop - channels.start)
-            own, target = own[:, channels], target[:, channels]
-        jobs += _jobs(back, dedo, own.reshape(back.canonical["W"]), None, target, rounded=False)
-    return jobs
-
-
-def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> list[Job[int]]:
-    """What is left to do to write O: a small layer is written at once."""
-    if gather.fits(layer):
-        gather.output(layer, x, w, b, o)
-        return []
-    way = _way(layer, w.dtype, rounded)
-    layer, w = _multiplied(layer, w)
-    return way(layer, x, w, b, o)
-
-
-@lru_cache(maxsize=64)
-def _narrowed(back: Layer, filters: int) -> Layer:
-    """The same layer of so many filters; kept, since layers are told apart by identity."""
-    return replace(back, filters=filters)
 
 
 @lru_cache(maxsize=64)
@@ -179,7 +213,7 @@ def _backs(layer: Layer) -> tuple[list[Back], bool]:
 
 @lru_cache(maxsize=256)
 def _way(layer: Layer, dtype: DType, rounded: bool) -> Way:
-    """The way to write O of a layer that is not small, in a dtype to compute in.
+    """The way to write O of a layer that is neither small nor flipped, in a dtype to compute in.
 
     A product for each row reads W anew, which must be little beside what is multiplied. Measured on an EPYC in float64,
     one thread, columns beside rows: 1024x1024 with 3x3 13 and 6.7 ms; 16x256x256 with 16 of 3x3 36 and 27; 4x64x56x56
@@ -189,7 +223,7 @@ def _way(layer: Layer, dtype: DType, rounded: bool) -> Way:
         return spectrum.output
     # Rows copy W.
     few = 4 * layer.out[-1] >= 3 * layer.group_filters
-    if few and _has_large_rows(layer) and prod(layer.canonical["W"]) * dtype.itemsize <= _LARGEST_COPY // 2:
+    if few and _has_large_rows(layer, dtype) and prod(layer.canonical["W"]) * dtype.itemsize <= LARGEST_COPY // 2:
         return rows.output
     return columns.output
 
@@ -203,21 +237,25 @@ def is_transformed(layer: Layer, dtype: DType) -> bool:
     return large and spectrum.fits(layer)
 
 
-def _has_large_rows(layer: Layer) -> bool:
+def _has_large_rows(layer: Layer, dtype: DType) -> bool:
     """Whether rows are a way, and each of them is worth a product."""
     row = layer.out[-1] * layer.group_filters * layer.group_channels * prod(layer.kernel)
-    return row >= _LARGE_ROW and prod(layer.kernel) > 1 and rows.fits(layer)
+    return row >= _LARGE_ROW and prod(layer.kernel) > 1 and rows.fits(layer, dtype.itemsize)
+
+
+def _by_groups(layer: Layer, w: Array) -> Array:
+    """W, or its gradient, as (g, F/g, C/g, *K); a view."""
+    return w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel)
 
 
 def _unflipped(layer: Layer, w: Array) -> tuple[Layer, Array]:
     """The same layer with W rotated by 180 degrees, so that the window need not be flipped; a view."""
     if not layer.flip:
         return layer, w
-    turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * (w.ndim - 2))
+    turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * layer.dims)
     return layer.unflipped, w[turn]
 
 
-def _multiplied(layer: Layer, w: Array) -> tuple[Layer, Array]:
-    """The same, W in memory as BLAS multiplies it, which takes no rotated filter as it lies."""
-    layer, w = _unflipped(layer, w)
-    return layer, np.ascontiguousarray(w)
+def _is_copied(w: Array, dtype: DType) -> bool:
+    """Whether BLAS can't multiply W as it lies in memory."""
+    return w.dtype != dtype or not w.flags.c_contiguous

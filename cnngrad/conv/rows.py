@@ -16,7 +16,7 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, DType
 from cnngrad.conv.tiles import Tile, slab, summed, tiles
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job
@@ -26,19 +26,23 @@ __all__ = ["filter_gradient", "fits", "output"]
 # Bytes of a tile's columns and outputs. Measured with two threads on an EPYC, one channel in float64: 1024x1024, 3x3
 # 3.7 ms with 2**21 and 5.2 with 2**22; 2048x2048, 5x5 29 ms and 38.
 _TILE = 2**21
+# Bytes of the products of rows that are added up at once.
+_PRODUCTS = 2**20
 # A tile's rows are so many times those that its outputs share, at least, so that most are copied once; for that it may
 # be a part of a row wide.
 _FEWEST_ROWS = 3
 
 
-def fits(layer: Layer) -> bool:
-    """Whether rows are a way for this layer: what they read lies behind each other."""
-    return layer.dims > 1 and layer.axes[-2].dilation == 1
+def fits(layer: Layer, itemsize: int) -> bool:
+    """Whether rows are a way for this layer: what they read lies behind each other, and is little for one row of O."""
+    if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes):
+        return False
+    return (_FEWEST_ROWS + 1) * layer.channels * prod(layer.kernel) * itemsize <= _TILE
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
     """What writes O, a job for each tile; arguments as for columns."""
-    filters = _by_row_position(layer, w).reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
+    filters = np.moveaxis(w, -2, 2).reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
 
     def compute(tile: Tile) -> int:
         target = _by_rows(layer, tile, o)
@@ -53,16 +57,22 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     return [partial(compute, tile) for tile in _tiles(layer, w.itemsize)]
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
 
     def compute(tile: Tile) -> Array:
-        above = _by_rows(layer, tile, dedo).astype(dw.dtype, copy=False)
-        columns = _columns(layer, tile, slab(x, tile, dw.dtype))
-        found: Array = np.matmul(above, columns.swapaxes(-1, -2)).sum(axis=(0, *range(2, layer.dims + 1)))
+        above = _by_rows(layer, tile, dedo).astype(dtype, copy=False)
+        columns = _columns(layer, tile, slab(x, tile, dtype))
+        found = np.zeros((above.shape[1], *above.shape[-2:-1], columns.shape[-2]), dtype)
+        others = prod(above.shape[:-2]) // above.shape[-3]
+        most = max(1, _PRODUCTS // (others * found.nbytes // layer.groups))
+        for first in range(0, above.shape[-3], most):
+            here = (..., slice(first, first + most), slice(None), slice(None))
+            products = np.matmul(above[here], columns[here].swapaxes(-1, -2))
+            found += products.sum(axis=(0, *range(2, layer.dims + 1)))
         return found
 
-    return summed(layer, _tiles(layer, dw.itemsize), compute, _by_row_position(layer, dw), by_channels=False)
+    return summed(layer, _tiles(layer, dtype.itemsize), compute, np.moveaxis(dw, -2, 2), None)
 
 
 def _by_rows(layer: Layer, tile: Tile, outputs: Array) -> Array:
@@ -70,12 +80,6 @@ def _by_rows(layer: Layer, tile: Tile, outputs: Array) -> Array:
     here = tile.of(outputs)
     here = here.reshape(here.shape[0], layer.groups, layer.group_filters, *here.shape[2:])
     return np.moveaxis(here, 2, -2)
-
-
-def _by_row_position(layer: Layer, w: Array) -> Array:
-    """W, or its gradient, in the order of the columns: a view (g, F/g, row's position, C/g, other positions)."""
-    apart = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel)
-    return np.moveaxis(apart, -2, 2)
 
 
 def _tiles(layer: Layer, itemsize: int) -> tuple[Tile, ...]:

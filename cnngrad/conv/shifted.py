@@ -14,19 +14,20 @@ Channel Convolution using General Matrix Multiplication, 2017.
 
 from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, summed
+from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, summed, windows_by_tap
 from cnngrad.geometry import Axis, Layer
 
-__all__ = ["column", "filter_gradient"]
+__all__ = ["column", "filter_gradient", "fits"]
 
 # A tile has so many times the positions on the first axis that its outputs share, at least: most are copied once then.
 # Measured on an EPYC with 2048x2048, 31x31 in float64: dE/dW takes 2.2 s with whole rows, 0.8 with so many.
 _FEWEST_SHARED = 3
+# Bytes of the columns of so many positions, for one on the other axes.
+_LARGEST_SHARED = 2**22
 
 # Columns (n, g, C/g * K/k, positions), and for positions u of the filter's first axis which of them its outputs read.
 Columns = tuple[Array, list[tuple[int, slice]]]
@@ -37,17 +38,24 @@ def column(layer: Layer) -> int:
     return layer.group_channels * prod(layer.kernel[1:])
 
 
-def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[float]:
+def fits(layer: Layer, dtype: DType) -> bool:
+    """Whether shifted columns are a way for this layer: outputs share most of what is copied for them."""
+    axis = layer.axes[0]
+    shared = _numbers(layer, parts_of_channels(layer, dtype)) * _fewest(layer) * dtype.itemsize
+    return layer.kernel[0] > 1 and axis.span - 1 <= axis.stride * axis.out and shared <= _LARGEST_SHARED
+
+
+def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
-    channels = parts_of_channels(layer, dw)
+    channels = parts_of_channels(layer, dtype)
 
     def compute(tile: Tile) -> Array:
-        above = tile.of(dedo).astype(dw.dtype, copy=False).reshape(tile.shape[0], layer.groups, layer.group_filters, -1)
+        above = tile.of(dedo).astype(dtype, copy=False).reshape(tile.shape[0], layer.groups, layer.group_filters, -1)
         found = np.empty(
             (layer.kernel[0], layer.groups, layer.group_filters, column(layer) * tile.size[1] // layer.channels),
-            dw.dtype,
+            dtype,
         )
-        for columns, reads in _columns(layer, tile, x, dw.dtype):
+        for columns, reads in _columns(layer, tile, x, dtype):
             for u, where in reads:
                 if tile.shape[0] == 1:
                     np.matmul(above[0], columns[0, ..., where].swapaxes(1, 2), out=found[u])
@@ -55,32 +63,40 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array) -> Iterator[
                     np.matmul(above, columns[..., where].swapaxes(2, 3)).sum(axis=0, out=found[u])
         return found
 
-    numbers = (channels or layer.channels) * prod(layer.kernel[1:])
-    if dedo.dtype != dw.dtype:
+    numbers = _numbers(layer, channels)
+    if dedo.dtype != dtype:
         numbers += layer.filters
-    fewest = _FEWEST_SHARED * (layer.axes[0].span - 1) // layer.axes[0].stride
-    every = fitting(layer, numbers, dw.dtype, channels, fewest)
-    by_position = dw.reshape(layer.groups, layer.group_filters, layer.group_channels, layer.kernel[0], -1)
-    return summed(layer, every, compute, np.moveaxis(by_position, 3, 0), by_channels=channels is not None)
+    every = fitting(layer, numbers, dtype, channels, _fewest(layer))
+    return summed(layer, every, compute, np.moveaxis(dw, 3, 0), None if channels is None else 3)
+
+
+def _numbers(layer: Layer, channels: int | None) -> int:
+    """How many numbers the columns of all or some channels have for each position, with what outputs share."""
+    lines = max(1, min(_fewest(layer), layer.out[0]))
+    return (channels or layer.channels) * prod(layer.kernel[1:]) * (lines + _shared(layer)) // lines
+
+
+def _fewest(layer: Layer) -> int:
+    """The positions on the first axis that a tile has at least."""
+    return _FEWEST_SHARED * _shared(layer)
+
+
+def _shared(layer: Layer) -> int:
+    """The positions on the first axis that a tile's columns have beyond those of its outputs."""
+    return (layer.axes[0].span - 1) // layer.axes[0].stride
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Iterator[Columns]:
     """The tile's shifted columns, those of each phase of the first axis's stride by themselves."""
-    axis, *others = layer.axes
+    axis = layer.axes[0]
     outputs, *rest = tile.positions
     lines = outputs.stop - outputs.start
     behind = prod(tile.shape[2:])
+    others = [a.position(where.start, 0) for a, where in zip(layer.axes[1:], rest, strict=True)]
     for first, reads in _phases(axis, outputs):
         count = lines + max(shift for _, shift in reads)
-        columns = np.zeros((*tile.size[:2], *layer.kernel[1:], count, *tile.shape[2:]), dtype)
-        rows, inputs = _inside(axis, first, count)
-        for taps in np.ndindex(layer.kernel[1:]):
-            spans = [
-                _inside(a, a.position(where.start, u), where.stop - where.start)
-                for a, where, u in zip(others, rest, taps, strict=True)
-            ]
-            here: Any = (slice(None), slice(None), *taps, rows, *(filled for filled, _ in spans))
-            columns[here] = x[(tile.samples, tile.channels, inputs, *(read for _, read in spans))]
+        counts = (count, *tile.shape[2:])
+        columns = windows_by_tap(x, tile, layer.axes, (first, *others), (1, *layer.kernel[1:]), counts, dtype)
         parts = [(u, slice(shift * behind, (shift + lines) * behind)) for u, shift in reads]
         yield columns.reshape(tile.shape[0], layer.groups, -1, count * behind), parts
 
@@ -92,12 +108,3 @@ def _phases(axis: Axis, outputs: slice) -> Iterator[tuple[int, list[tuple[int, i
         own = [(u, first) for u, first in enumerate(firsts) if first % axis.stride == phase]
         least = min(first for _, first in own)
         yield least, [(u, (first - least) // axis.stride) for u, first in own]
-
-
-def _inside(axis: Axis, first: int, count: int) -> tuple[slice, slice]:
-    """Of so many positions a stride apart those inside X: which of them, and where they are."""
-    found = axis.inside_of(first, count)
-    start = first + found.start * axis.stride
-    return slice(found.start, found.stop), slice(
-        start, start + len(found) * axis.stride, axis.stride
-    ) if found else slice(0)

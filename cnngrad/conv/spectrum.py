@@ -2,7 +2,7 @@
 
 With ^ a transform that is long enough for a block of X and the filter's span, and * the complex conjugate,
 
-    O^ = sum over c of X_c^ W_fc^*
+    O_f^ = sum over c of X_c^ W_fc^*
 
 Blocks overlap by the filter's span less one (overlap-save: Oppenheim and Schafer, Discrete-Time Signal Processing).
 Every output is rounded by about the same, some 1e-15 of the largest term, however small its own terms are. float32
@@ -11,12 +11,14 @@ term at 15x15.
 """
 
 from functools import partial
+from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.conv.parts import blocks, divided
 from cnngrad.conv.tiles import Tile, slab, tiles
 from cnngrad.geometry import Axis, Layer
 from cnngrad.threads import Job
@@ -26,13 +28,14 @@ __all__ = ["block", "fits", "output"]
 # A block's transform has about so many numbers on each axis, or four times the filter's. In float64 on an EPYC,
 # 512x512 with 15x15: 7.6 ms with 128, 4.6 with 256, 10 with 512; 2048x2048 with 31x31: 105, 57 and 65.
 _BLOCK = 256
-# Numbers in the spectra of all filters and of one block.
+# Numbers in the spectra of all filters and of a block; and in the products with some filters, which each thread holds.
 _MOST_NUMBERS = 2**20
+_MOST_AT_ONCE = 2**18
 
 
 def fits(layer: Layer) -> bool:
     """Whether spectra are a way for this layer."""
-    spectra = layer.filters * layer.group_channels + layer.channels + 1
+    spectra = layer.filters * layer.group_channels + 2
     return all(axis.stride == 1 for axis in layer.axes) and block(layer) // 2 * spectra <= _MOST_NUMBERS
 
 
@@ -41,35 +44,41 @@ def block(layer: Layer) -> int:
     return prod(_length(axis) for axis in layer.axes)
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[int]]:
-    """What writes O, a job for each block; arguments as for columns."""
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
+    """What writes O, a job for each block and some filters of a group; arguments as for columns."""
     lengths = tuple(_length(axis) for axis in layer.axes)
-    spread = np.zeros((*w.shape[:2], *(axis.span for axis in layer.axes)))
+    spread = np.zeros((*w.shape[:3], *(axis.span for axis in layer.axes)))
     taps: tuple[Any, ...] = (..., *(slice(None, None, axis.dilation) for axis in layer.axes))
     spread[taps] = w
-    filters = np.conj(_spectrum(spread.reshape(-1, *spread.shape[2:]), lengths))
-    filters = filters.reshape(layer.groups, layer.group_filters, layer.group_channels, *filters.shape[1:])
+    spectra = np.conj(_spectrum(spread.reshape(-1, *spread.shape[3:]), lengths))
+    spectra = spectra.reshape(*w.shape[:3], *spectra.shape[1:])
 
-    def compute(tile: Tile) -> int:
-        spectra = _spectrum(slab(x, tile, np.dtype(np.float64))[0], lengths)
-        spectra = spectra.reshape(layer.groups, layer.group_channels, *spectra.shape[1:])
-        target = tile.of(o)[0].reshape(layer.groups, layer.group_filters, *tile.shape[1:])
-        for group, filter_ in np.ndindex(filters.shape[:2]):
-            # The group's last filter may write over what it reads.
-            last = filter_ == layer.group_filters - 1
-            product = np.multiply(
-                spectra[group, 0], filters[group, filter_, 0], out=spectra[group, 0] if last else None
-            )
-            for channel in range(1, layer.group_channels):
-                product += spectra[group, channel] * filters[group, filter_, channel]
-            numbers = _inverse(product, lengths[-1], tile.shape[1:])
-            if b is not None:
-                numbers += b[group * layer.group_filters + filter_]
-            target[group, filter_] = numbers
-        return tile.count
+    def compute(tile: Tile, group: int, filters: slice) -> float:
+        factors = spectra[group, filters]
+        first = group * layer.group_channels
+        products = np.empty(0)
+        for channel in range(layer.group_channels):
+            here = x[:, first + channel : first + channel + 1]
+            spectrum = _spectrum(slab(here, tile, np.dtype(np.float64))[0], lengths)
+            if channel == 0:
+                products = np.multiply(spectrum, factors[:, 0], out=spectrum if len(factors) == 1 else None)
+            else:
+                for product_, factor in zip(products, factors[:, channel], strict=True):
+                    product_ += spectrum[0] * factor
+        numbers = _inverse(products, lengths[-1], tile.shape[1:])
+        places = slice(group * layer.group_filters + filters.start, group * layer.group_filters + filters.stop)
+        if b is not None:
+            numbers += b[places].reshape(-1, *(1,) * layer.dims)
+        o[(tile.samples, places, *tile.positions)] = numbers
+        return tile.count * len(numbers) / layer.filters
 
     counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
-    return [partial(compute, tile) for tile in tiles(layer, 1, layer.channels, counts)]
+    one = divided(layer, 1, channels=1)[0].layer
+    some = blocks(layer.group_filters, max(1, _MOST_AT_ONCE // (block(layer) // 2 + 1)))
+    return [
+        partial(compute, tile, group, filters)
+        for tile, group, filters in product(tiles(one, 1, 1, counts), range(layer.groups), some)
+    ]
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
@@ -83,11 +92,11 @@ def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
     return spectrum
 
 
-def _inverse(spectrum: Array, length: int, shape: tuple[int, ...]) -> Array:
-    """The first `shape` numbers of the inverse transform; writes over the spectrum."""
-    for axis in range(spectrum.ndim - 1):
-        np.fft.ifft(spectrum, axis=axis, out=spectrum)
-    wanted = spectrum[tuple(slice(size) for size in shape[:-1])]
+def _inverse(spectra: Array, length: int, shape: tuple[int, ...]) -> Array:
+    """The first `shape` numbers of the inverse transforms (m, *h); writes over the spectra."""
+    for axis in range(1, spectra.ndim - 1):
+        np.fft.ifft(spectra, axis=axis, out=spectra)
+    wanted = spectra[(slice(None), *(slice(size) for size in shape[:-1]))]
     numbers: Array = np.fft.irfft(wanted, length)[..., : shape[-1]]
     return numbers
 

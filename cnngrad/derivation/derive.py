@@ -5,7 +5,7 @@ from typing import Any, SupportsIndex
 
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, as_tensor
+from cnngrad.arrays import Array, read_tensor
 from cnngrad.conv import backward, forward
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
@@ -103,4 +103,4 @@ def _array_or_shape(name: str, value: npt.ArrayLike) -> Array | Shape:
         if shape is None:
             raise CnngradError(f"{name} is {value!r}: give an array, or a shape such as '3x3'")
         return shape
-    return as_tensor(name, value)
+    return read_tensor(name, value)[0]
