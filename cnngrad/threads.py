@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 Job = Callable[[], Result]
 
 # Each thread holds the memory of a tile, some megabytes.
-_MOST_THREADS = 6
+_MOST_THREADS = 5
 # Jobs for each thread that helpers are ahead of the one whose result is wanted.
 _AHEAD = 4
 

@@ -41,12 +41,15 @@ __all__ = ["adds", "filter_gradient", "input_gradient", "output"]
 _SMALL_PRODUCT = 10**6
 _FEWEST_POSITIONS = 64
 # For dE/dX: bytes of the parts that are added up at once; positions of a product, for which BLAS takes memory; bytes of
-# what is added to; and rows of W^T that there should be at least. Measured on an EPYC with 4x3x224x224, 64 of
-# 7x7, stride 2, in float64: 82 ms with parts of 2**21 bytes, 58 with 2**22, 51 with 2**23; but each thread holds them.
+# what is added to; and rows of W^T that there should be at least. Measured on an EPYC with 4x3x224x224, 64 of 7x7,
+# stride 2, in float64: 82 ms with parts of 2**21 bytes, 58 with 2**22, 51 with 2**23; but each thread holds them.
 _PARTS = 6 * 2**20
 _MOST_POSITIONS = 2**13
 _LARGEST_SUM = 2**21
 _FEWEST_ROWS = 48
+# Numbers of a slab for each of its columns, up to which it is copied; less where each tap has many numbers to copy.
+_LARGEST_SHARE = (4.0, 0.5)
+_MANY_BY_TAP = 2**9
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
@@ -55,7 +58,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     Args:
         layer: the layer, not flipped.
         x: X, canonical; another dtype than W's is converted tile by tile.
-        w: W by groups, (g, F/g, C/g, *K), in the dtype to compute in, C-contiguous.
+        w: W by groups, (g, F/g, C/g, *K), in the dtype to compute in, C-contiguous or, of single elements, turned.
         b: the bias (F,) in that dtype, or None.
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
@@ -142,7 +145,9 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
         own = own.reshape(*own.shape[:2], -1).swapaxes(1, 2)
         above = tile.of(dedo)
         sums = [_Sum(layer, tile, phases, w.dtype) for phases in product(*(axis.phases for axis in layer.axes))]
-        most = min(_PARTS // (tile.shape[0] * own.shape[0] * own.shape[1] * w.itemsize), _MOST_POSITIONS)
+        # What comes from a converted dE/dO is there beside it.
+        numbers = tile.shape[0] * own.shape[0] * max(own.shape[1], 2 * own.shape[2])
+        most = min(_PARTS // (numbers * w.itemsize), _MOST_POSITIONS)
         lines = max(1, most // prod(tile.shape[2:]))
         for first in range(0, tile.shape[1], lines):
             block = above[:, :, first : first + lines].astype(w.dtype, copy=False)
@@ -245,10 +250,16 @@ def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Til
     return fitting(layer, (channels or layer.channels) * window + layer.filters, dtype, channels)
 
 
+def _has_wide_slab(layer: Layer, tile: Tile) -> bool:
+    """Whether a slab, which dilation and stride leave gaps in, is too large beside its columns to be copied."""
+    by_tap = tile.size[1] * tile.count
+    share = prod(tile.size) / (by_tap * prod(layer.kernel))
+    return share > _LARGEST_SHARE[by_tap >= _MANY_BY_TAP]
+
+
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
     """The tile's windows as columns: (n, g, C/g * K, positions), or for all samples (g, C/g * K, n * positions)."""
-    # A slab with gaps, of dilation or stride, may hold more than its columns.
-    if (tile.padded or x.dtype != dtype) and prod(tile.size) > tile.size[1] * prod(layer.kernel) * tile.count:
+    if (tile.padded or x.dtype != dtype) and _has_wide_slab(layer, tile):
         firsts = [axis.position(where.start, 0) for axis, where in zip(layer.axes, tile.positions, strict=True)]
         view = windows_by_tap(x, tile, layer.axes, firsts, layer.kernel, tile.shape[1:], dtype)
     else:

@@ -31,13 +31,22 @@ _PRODUCTS = 2**20
 # A tile's rows are so many times those that its outputs share, at least, so that most are copied once; for that it may
 # be a part of a row wide.
 _FEWEST_ROWS = 3
+# The width that such a part should have at least, so that it is worth a product.
+_LEAST_WIDTH = 32
 
 
-def fits(layer: Layer, itemsize: int) -> bool:
-    """Whether rows are a way for this layer: what they read lies behind each other, and is little for one row of O."""
+def fits(layer: Layer, itemsize: int, narrow: bool) -> bool:
+    """Whether rows are a way for this layer: what they read lies behind each other, and is little for one row of O.
+
+    Args:
+        layer: the layer.
+        itemsize: of the dtype to compute in.
+        narrow: whether the products may be of few columns.
+    """
     if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes):
         return False
-    return (_FEWEST_ROWS + 1) * layer.channels * prod(layer.kernel) * itemsize <= _TILE
+    width = 1 if narrow else min(layer.out[-1], _LEAST_WIDTH)
+    return (_FEWEST_ROWS + 1) * layer.channels * prod(layer.kernel) * width * itemsize <= _TILE
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
