@@ -72,10 +72,10 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
     def compute(tile: Tile) -> Array:
         above = _by_rows(layer, tile, dedo).astype(dtype, copy=False)
         columns = _columns(layer, tile, slab(x, tile, dtype))
-        found = np.zeros((above.shape[1], *above.shape[-2:-1], columns.shape[-2]), dtype)
-        others = prod(above.shape[:-2]) // above.shape[-3]
-        most = max(1, _PRODUCTS // (others * found.nbytes // layer.groups))
-        for first in range(0, above.shape[-3], most):
+        found = np.zeros((layer.groups, layer.group_filters, columns.shape[-2]), dtype)
+        samples, *deep, lines, _ = tile.shape
+        most = max(1, _PRODUCTS // (samples * prod(deep) * found.nbytes))
+        for first in range(0, lines, most):
             here = (..., slice(first, first + most), slice(None), slice(None))
             products = np.matmul(above[here], columns[here].swapaxes(-1, -2))
             found += products.sum(axis=(0, *range(2, layer.dims + 1)))
