@@ -1,11 +1,12 @@
 """Parts of the work in several threads; NumPy releases the lock of Python's interpreter inside them."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain, islice
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -27,24 +28,24 @@ _MOST_THREADS = 5
 _AHEAD = 4
 
 
-def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
+def in_order(jobs: Iterable[Job[Result]]) -> Iterator[Result]:
     """The results of independent jobs, in order; the calling thread works on them, and others help.
 
-    What comes out is the same however many threads there are.
+    What comes out is the same however many threads there are. Jobs are taken from `jobs` one by one.
     """
-    if not jobs:
+    every = iter(jobs)
+    first = list(islice(every, _cores()))
+    if not first:
         return
-    threads = min(_cores(), len(jobs))
     with one_thread():
-        if threads < 2:
-            for job in jobs:
+        if len(first) < 2:
+            for job in chain(first, every):
                 yield job()
             return
-        work = _Work(deque(enumerate(jobs)), {}, _AHEAD * threads)
-        helpers = [work.shared() for _ in range(threads - 1)]
+        work = _Work(chain(first, every), {}, _AHEAD * len(first))
+        helpers = [work.shared() for _ in range(len(first) - 1)]
         try:
-            while work.waiting:
-                work.do_one()
+            while work.do_one():
                 while work.wanted in work.done:
                     yield work.done.pop(work.wanted)
                     work.wanted += 1
@@ -55,11 +56,11 @@ def in_order(jobs: Sequence[Job[Result]]) -> Iterator[Result]:
             for helper in helpers:
                 if not helper.cancel():
                     helper.result()
-            for number in range(work.wanted, len(jobs)):
+            for number in range(work.wanted, work.begun):
                 yield work.done.pop(number)
         finally:
             # After an error, or when nobody asks on, the helpers stop after the job they are at.
-            work.waiting.clear()
+            work.waiting = False
             for helper in helpers:
                 if not helper.cancel():
                     helper.exception()
@@ -70,16 +71,22 @@ class _Work(Generic[Result]):
     """Jobs that several threads share.
 
     Attributes:
-        waiting: the jobs that nobody has begun, with their numbers.
+        jobs: the jobs that nobody has begun.
         done: results by number.
         ahead: how many jobs helpers may be ahead of the one whose result is wanted, so that results don't pile up.
         wanted: the number of that one.
+        begun: how many jobs are begun.
+        waiting: whether there may be jobs that are not.
+        lock: held while one is taken.
     """
 
-    waiting: deque[tuple[int, Job[Result]]]
+    jobs: Iterator[Job[Result]]
     done: dict[int, Result]
     ahead: int
     wanted: int = 0
+    begun: int = 0
+    waiting: bool = True
+    lock: Lock = field(default_factory=Lock)
 
     def shared(self) -> "Future[None]":
         """A helper's work, in a context of its own, since NumPy's error state belongs to the context."""
@@ -87,13 +94,15 @@ class _Work(Generic[Result]):
 
     def do_one(self, stop: int | None = None) -> bool:
         """Do the next job, unless there is none or its number is `stop` or more."""
-        try:
-            if stop is not None and self.waiting[0][0] >= stop:
+        with self.lock:
+            if not self.waiting or (stop is not None and self.begun >= stop):
                 return False
-            number, job = self.waiting.popleft()
-        except IndexError:
-            # Another thread was quicker.
-            return False
+            job = next(self.jobs, None)
+            if job is None:
+                self.waiting = False
+                return False
+            number = self.begun
+            self.begun += 1
         self.done[number] = job()
         return True
 
@@ -102,7 +111,7 @@ class _Work(Generic[Result]):
             while self.do_one(self.wanted + self.ahead):
                 pass
         except BaseException:
-            self.waiting.clear()
+            self.waiting = False
             raise
 
 

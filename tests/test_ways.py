@@ -397,6 +397,34 @@ def test_every_position_is_counted_once(x_shape, w_shape, options, monkeypatch):
     assert sum(plan.input_gradient(layer, w, o, dx, x.dtype)) == whole
 
 
+def test_tiles_are_all_of_a_layer_and_nothing_twice():
+    layer = make_layer((5, 6, 7, 8), (4, 6, 2, 3), stride=2)
+    every = tiles.Tiles(layer, (2, 4, 2, 3))
+    seen = np.zeros((5, 6, *layer.out), int)
+    for tile in every:
+        seen[(tile.samples, tile.channels, *tile.positions)] += 1
+        assert tile.count <= every.first.count == 12
+    assert (seen == 1).all()
+    runs = [list(run) for run in every.by_channels()]
+    assert [{tile.channels.start for tile in run} for run in runs] == [{0}, {4}]
+    assert [sum(tile.count for tile in run) for run in runs] == [5 * math.prod(layer.out)] * 2
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_jobs_are_made_when_their_turn_comes(cores, monkeypatch):
+    monkeypatch.setattr(threads, "_cores", lambda: cores)
+    made = []
+
+    def jobs():
+        for number in range(300):
+            made.append(number)
+            yield partial(int, number)
+
+    for taken, found in enumerate(threads.in_order(jobs())):
+        assert found == taken
+        assert len(made) - taken < 20
+
+
 def test_results_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(threads, "_cores", lambda: 2)
     made = []

@@ -21,13 +21,13 @@ from cnngrad.conv.parts import parts_of_window
 from cnngrad.conv.tiles import (
     FEWEST_TILES,
     Tile,
+    Tiles,
     fitting,
     parts_of_channels,
     room,
     settle,
     slab,
     summed,
-    tiles,
     windows,
     windows_by_tap,
 )
@@ -52,7 +52,7 @@ _LARGEST_SHARE = (4.0, 0.5)
 _MANY_BY_TAP = 2**9
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Job[float]]:
     """What writes O, a job for each tile; a job gives the number of positions that it has done.
 
     Args:
@@ -63,8 +63,8 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         o: an array (N, F, *S_out) to write to, of any strides and any dtype that holds the sums.
     """
     pieces = parts_of_window(layer, w.dtype)
-    samples, *counts = _tiles(pieces[0].layer, w.dtype)[0].shape
-    every = [tiles(piece.layer, samples, piece.layer.channels, tuple(counts)) for piece in pieces]
+    samples, _, *counts = _tiles(pieces[0].layer, w.dtype).counts
+    every = [Tiles(piece.layer, (samples, piece.layer.channels, *counts)) for piece in pieces]
 
     def compute(own: tuple[Tile, ...]) -> int:
         tile = own[0]
@@ -79,7 +79,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
         settle(layer, tile, o, result, b)
         return tile.count
 
-    return [partial(compute, own) for own in zip(*every, strict=True)]
+    return (partial(compute, own) for own in zip(*every, strict=True))
 
 
 def _multiply(rows: Array, columns: Array, out: Array) -> None:
@@ -121,7 +121,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
 @lru_cache(maxsize=256)
 def adds(layer: Layer, dtype: DType) -> bool:
     """Whether dE/dX can be added up in little memory: a tile's outputs lie so close that it adds to few positions."""
-    return prod(_scattered_tiles(layer, dtype)[0].size) * dtype.itemsize <= _LARGEST_SUM
+    return prod(_scattered_tiles(layer, dtype).first.size) * dtype.itemsize <= _LARGEST_SUM
 
 
 def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[float]:
@@ -136,7 +136,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
     rows = w.reshape(layer.groups, layer.group_filters, layer.group_channels, -1)
     every = _scattered_tiles(layer, w.dtype)
     # Windows of one tile do not meet those of another where a tile has whole images.
-    apart = all(tile.shape[1:] == layer.out for tile in every)
+    apart = every.counts[2:] == layer.out
     if not apart:
         dx.fill(0)
 
@@ -161,8 +161,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
                 target[...] = total
         return found
 
-    jobs = [partial(compute, tile) for tile in every]
-    for tile, found in zip(every, in_order(jobs), strict=True):
+    for tile, found in zip(every, in_order(partial(compute, tile) for tile in every), strict=True):
         if not apart:
             for target, total in found:
                 target += total.astype(dx.dtype, copy=False)
@@ -231,7 +230,7 @@ def _piece(axis: Axis, phase: Phase, outputs: slice) -> _Piece:
     return _Piece(stop - first, taps, slice(low - first, high - first), places)
 
 
-def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
+def _scattered_tiles(layer: Layer, dtype: DType) -> Tiles:
     """Tiles for dE/dX: whole images of some channels, where that is enough work for each; else parts of images."""
     fit = _LARGEST_SUM // (prod(layer.size) * dtype.itemsize)
     if layer.groups > 1 or fit == 0:
@@ -240,10 +239,10 @@ def _scattered_tiles(layer: Layer, dtype: DType) -> tuple[Tile, ...]:
     taps = channels * prod(layer.kernel)
     if taps < _FEWEST_ROWS or taps * prod(layer.out[1:]) * dtype.itemsize > _PARTS:
         return _tiles(layer, dtype)
-    return tiles(layer, 1, channels, layer.out)
+    return Tiles(layer, (1, channels, *layer.out))
 
 
-def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> tuple[Tile, ...]:
+def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> Tiles:
     """Tiles that fit with their columns and what is multiplied with them."""
     # Where a stride steps over X, more of it is copied than the windows hold.
     window = max(prod(layer.kernel), prod(axis.stride for axis in layer.axes))

@@ -30,7 +30,7 @@ from cnngrad.threads import Job, in_order, warm_up
 __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]
 
 # What writes O, from X, W and b, in jobs: `columns.output` tells what they are.
-Way = Callable[[Layer, Array, Array, Array | None, Array], list[Job[float]]]
+Way = Callable[[Layer, Array, Array, Array | None, Array], Iterator[Job[float]]]
 
 # For one phase of the stride: its places in X, those in W, and the layer from O back to X.
 Back = tuple[Any, Any, Layer]
@@ -172,15 +172,15 @@ def _written(tasks: list[Task], x: Array, b: Array | None, dtype: DType, rounded
     if groups > 1 or any(_is_copied(w, dtype) for _, w, _ in tasks):
         groups, filters = copied_at_once(groups, filters, sum(w.size for _, w, _ in tasks) // first.filters, dtype)
 
-    def jobs(several: tuple[Part, ...]) -> list[Job[float]]:
-        found: list[Job[float]] = []
+    def jobs(several: tuple[Part, ...]) -> Iterator[Job[float]]:
+        found: list[Iterator[Job[float]]] = []
         for (_, w, o), part in zip(tasks, several, strict=True):
             own = w[part.weights]
             if _is_copied(own, dtype):
                 own = np.ascontiguousarray(own, dtype)
             bias = None if b is None else b[part.filters]
-            found += _jobs(part.layer, x[:, part.channels], own, bias, o[:, part.filters], rounded)
-        return found
+            found.append(_jobs(part.layer, x[:, part.channels], own, bias, o[:, part.filters], rounded))
+        return chain.from_iterable(found)
 
     for several in zip(*(divided(layer, groups, filters) for layer, _, _ in tasks), strict=True):
         yield from _in_share(several[0].layer.filters / first.filters, in_order(jobs(several)))
@@ -191,11 +191,11 @@ def _in_share(share: float, done: Iterable[float]) -> Iterator[float]:
     return (share * positions for positions in done)
 
 
-def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> list[Job[float]]:
+def _jobs(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, rounded: bool) -> Iterator[Job[float]]:
     """What is left to do to write O: a small layer is written at once."""
     if gather.fits(layer):
         gather.output(layer, x, w, b, o)
-        return []
+        return iter(())
     return _way(layer, w.dtype, rounded)(layer, x, w, b, o)
 
 

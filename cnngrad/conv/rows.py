@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, slab, summed, tiles
+from cnngrad.conv.tiles import Tile, Tiles, slab, summed
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job
 
@@ -49,7 +49,7 @@ def fits(layer: Layer, itemsize: int, narrow: bool) -> bool:
     return (_FEWEST_ROWS + 1) * layer.channels * prod(layer.kernel) * width * itemsize <= _TILE
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Job[float]]:
     """What writes O, a job for each tile; arguments as for columns."""
     filters = np.moveaxis(w, -2, 2).reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
 
@@ -63,7 +63,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
             target[...] = result
         return tile.count
 
-    return [partial(compute, tile) for tile in _tiles(layer, w.itemsize)]
+    return (partial(compute, tile) for tile in _tiles(layer, w.itemsize))
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterator[float]:
@@ -91,7 +91,7 @@ def _by_rows(layer: Layer, tile: Tile, outputs: Array) -> Array:
     return np.moveaxis(here, 2, -2)
 
 
-def _tiles(layer: Layer, itemsize: int) -> tuple[Tile, ...]:
+def _tiles(layer: Layer, itemsize: int) -> Tiles:
     """Tiles of as many rows as fit."""
     row = layer.axes[-2]
     # For each position of a row: of X, in the columns and where a stride steps over it, and of O.
@@ -102,7 +102,8 @@ def _tiles(layer: Layer, itemsize: int) -> tuple[Tile, ...]:
     width = max(1, min(layer.out[-1], most // (row.stride * (height - 1) + row.kernel)))
     rows = max(height, (most // width - row.kernel) // row.stride + 1)
     depth = [max(1, min(out, rows // row.out)) for out in layer.out[:-2]]
-    return tiles(layer, max(1, rows // (row.out * prod(depth))), layer.channels, (*depth, min(row.out, rows), width))
+    samples = max(1, rows // (row.out * prod(depth)))
+    return Tiles(layer, (samples, layer.channels, *depth, min(row.out, rows), width))
 
 
 def _columns(layer: Layer, tile: Tile, part: Array) -> Array:

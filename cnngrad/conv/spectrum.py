@@ -10,6 +10,7 @@ goes through float64, where the transform's rounding is too small to be seen; in
 term at 15x15.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from math import prod
@@ -19,7 +20,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.conv.parts import blocks, divided
-from cnngrad.conv.tiles import Tile, slab, tiles
+from cnngrad.conv.tiles import Tile, Tiles, slab
 from cnngrad.geometry import Axis, Layer
 from cnngrad.threads import Job
 
@@ -44,7 +45,7 @@ def block(layer: Layer) -> int:
     return prod(_length(axis) for axis in layer.axes)
 
 
-def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[Job[float]]:
+def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Job[float]]:
     """What writes O, a job for each block and some filters of a group; arguments as for columns."""
     lengths = tuple(_length(axis) for axis in layer.axes)
     spread = np.zeros((*w.shape[:3], *(axis.span for axis in layer.axes)))
@@ -75,10 +76,11 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> list[
     counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
     one = divided(layer, 1, channels=1)[0].layer
     some = blocks(layer.group_filters, max(1, _MOST_AT_ONCE // (block(layer) // 2 + 1)))
-    return [
+    return (
         partial(compute, tile, group, filters)
-        for tile, group, filters in product(tiles(one, 1, 1, counts), range(layer.groups), some)
-    ]
+        for tile in Tiles(one, (1, 1, *counts))
+        for group, filters in product(range(layer.groups), some)
+    )
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:

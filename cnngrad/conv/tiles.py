@@ -4,29 +4,29 @@ A way of computing works through tiles, so that what it needs besides inputs and
 the layer's size. Layers here are canonical and never flipped: `Layer.unflipped` and a rotated filter stand in.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial, reduce
-from itertools import product
+from functools import cached_property, lru_cache, partial
 from math import prod
+from operator import add
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.parts import LARGE_SUM, blocks
-from cnngrad.geometry import Axis, Layer, Shape
+from cnngrad.conv.parts import LARGE_SUM
+from cnngrad.geometry import Axis, Layer, Shape, indices
 from cnngrad.threads import in_order
 
 __all__ = [
     "FEWEST_TILES",
     "Tile",
+    "Tiles",
     "fitting",
     "parts_of_channels",
     "room",
     "settle",
     "slab",
     "summed",
-    "tiles",
     "windows",
     "windows_by_tap",
 ]
@@ -76,22 +76,52 @@ class Tile:
         return outputs[(self.samples, self.filters, *self.positions)]
 
 
-@lru_cache(maxsize=64)
-def tiles(layer: Layer, samples: int, channels: int, counts: tuple[int, ...]) -> tuple[Tile, ...]:
-    """All tiles of a layer, in order.
+@dataclass(frozen=True, eq=False)
+class Tiles(Iterable[Tile]):
+    """All tiles of a layer, in order, each made when its turn comes: long computations have hundreds of thousands.
 
-    Args:
+    Attributes:
         layer: the layer.
-        samples: how many samples make a tile, at most.
-        channels: how many channels; where there are groups, those of whole groups.
-        counts: how many positions, for each spatial axis.
+        counts: (samples, channels, *positions), how many of each make a tile, at most; where there are groups, the
+            channels are those of whole groups.
     """
-    every = [blocks(layer.batch, samples), blocks(layer.channels, channels)]
-    every += [blocks(out, count) for out, count in zip(layer.out, counts, strict=True)]
-    return tuple(_tile(layer, block[0], block[1], block[2:]) for block in product(*every))
+
+    layer: Layer
+    counts: Shape
+
+    def __iter__(self) -> Iterator[Tile]:
+        """The tiles, the last positions first."""
+        return map(self._at, indices(self._numbers))
+
+    @property
+    def first(self) -> Tile:
+        """The first tile, which none is larger than."""
+        return self._at((0,) * len(self.counts))
+
+    def by_channels(self) -> Iterator[Iterator[Tile]]:
+        """The tiles in runs, those of the same channels in each."""
+        return map(self._run, range(self._numbers[1]))
+
+    def _run(self, channels: int) -> Iterator[Tile]:
+        for sample, *places in indices((self._numbers[0], *self._numbers[2:])):
+            yield self._at((sample, channels, *places))
+
+    @cached_property
+    def _sizes(self) -> Shape:
+        return (self.layer.batch, self.layer.channels, *self.layer.out)
+
+    @cached_property
+    def _numbers(self) -> Shape:
+        """How many tiles there are along each of those."""
+        return tuple(-(-size // count) for size, count in zip(self._sizes, self.counts, strict=True))
+
+    def _at(self, places: tuple[int, ...]) -> Tile:
+        firsts = tuple(place * count for place, count in zip(places, self.counts, strict=True))
+        stops = tuple(map(min, map(add, firsts, self.counts), self._sizes))
+        return _tile(self.layer, firsts, stops)
 
 
-def fitting(layer: Layer, numbers: int, dtype: DType, channels: int | None = None, fewest: int = 1) -> tuple[Tile, ...]:
+def fitting(layer: Layer, numbers: int, dtype: DType, channels: int | None = None, fewest: int = 1) -> Tiles:
     """Tiles of at most `_TILE` bytes, about, the last axes whole where they fit.
 
     Args:
@@ -113,7 +143,7 @@ def fitting(layer: Layer, numbers: int, dtype: DType, channels: int | None = Non
         counts.append(max(1, min(out, left)))
         left //= out
     first = max(first, min(layer.out[0], most // prod(counts)))
-    return tiles(layer, max(1, most // prod(layer.out)), channels or layer.channels, (first, *reversed(counts)))
+    return Tiles(layer, (max(1, most // prod(layer.out)), channels or layer.channels, first, *reversed(counts)))
 
 
 def slab(x: Array, tile: Tile, dtype: DType) -> Array:
@@ -185,7 +215,7 @@ def settle(layer: Layer, tile: Tile, o: Array, result: Array, b: Array | None) -
 
 
 def summed(
-    layer: Layer, every: tuple[Tile, ...], compute: Callable[[Tile], Array], total: Array, along: int | None
+    layer: Layer, every: Tiles, compute: Callable[[Tile], Array], total: Array, along: int | None
 ) -> Iterator[float]:
     """Add up what tiles give to a filter's gradient; gives the number of positions of O that are done each time.
 
@@ -199,24 +229,24 @@ def summed(
     """
     if along is None:
         whole: Array | None = None
-        for tile, found in zip(every, in_order([partial(compute, tile) for tile in every]), strict=True):
+        for tile, found in zip(every, in_order(partial(compute, tile) for tile in every), strict=True):
             whole = found if whole is None else np.add(whole, found, out=whole)
             yield tile.count
         if whole is not None:
             total[...] = whole.reshape(total.shape)
         return
-    runs: dict[int, list[Tile]] = {}
-    for tile in every:
-        runs.setdefault(tile.channels.start, []).append(tile)
 
-    def add(run: list[Tile]) -> float:
-        channels = run[0].channels
-        found = reduce(lambda found, part: np.add(found, part, out=found), map(compute, run))
-        here = total[(*(slice(None),) * along, channels)]
+    def add_up(run: Iterator[Tile]) -> float:
+        first = next(run)
+        found, count = compute(first), first.count
+        for tile in run:
+            np.add(found, compute(tile), out=found)
+            count += tile.count
+        here = total[(*(slice(None),) * along, first.channels)]
         here[...] = found.reshape(here.shape)
-        return sum(tile.count for tile in run) * _length(channels) / layer.channels
+        return count * _length(first.channels) / layer.channels
 
-    yield from in_order([partial(add, run) for run in runs.values()])
+    yield from in_order(partial(add_up, run) for run in every.by_channels())
 
 
 def parts_of_channels(layer: Layer, dtype: DType) -> int | None:
@@ -237,7 +267,9 @@ def _is_even(target: Array, dtype: DType) -> bool:
     return target.dtype == dtype
 
 
-def _tile(layer: Layer, samples: slice, channels: slice, positions: tuple[slice, ...]) -> Tile:
+@lru_cache(maxsize=2**10)
+def _tile(layer: Layer, firsts: tuple[int, ...], stops: tuple[int, ...]) -> Tile:
+    samples, channels, *positions = map(slice, firsts, stops)
     shape = [_length(samples)]
     size, inner, outer = [_length(samples), _length(channels)], [samples, channels], [slice(None), slice(None)]
     padded = False
@@ -255,7 +287,9 @@ def _tile(layer: Layer, samples: slice, channels: slice, positions: tuple[slice,
     if layer.groups > 1:
         group = layer.group_channels
         filters = slice(*(bound // group * layer.group_filters for bound in (channels.start, channels.stop)))
-    return Tile(samples, channels, filters, positions, tuple(shape), tuple(size), tuple(inner), tuple(outer), padded)
+    return Tile(
+        samples, channels, filters, tuple(positions), tuple(shape), tuple(size), tuple(inner), tuple(outer), padded
+    )
 
 
 def _length(part: slice) -> int:
