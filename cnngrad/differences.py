@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, check_result, common_dtype
+from cnngrad.blas import one_thread
 from cnngrad.conv import Forward, Progress
 from cnngrad.conv.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
@@ -78,7 +79,8 @@ class Differences:
         moves = list(_MOVES[moved](self._layer))
         with np.errstate(over="ignore", invalid="ignore"):
             for done, move in enumerate(moves, start=1):
-                move.store(value, mover.shares(move.elements, dedo))
+                mover.move(move.elements)
+                move.store(value, mover, dedo)
                 if progress is not None:
                     progress(done, len(moves))
             if not self.exact:
@@ -109,17 +111,33 @@ class _Mover:
         self._plus, self._minus = (np.empty(shape, array.dtype) for _ in range(2))
         array.fill(0)
 
-    def shares(self, elements: tuple[Any, ...], dedo: Array) -> Array:
-        """(O(h) - O(-h)) * dE/dO for the moved elements; on integers divided by 2h. Valid until the next move."""
+    def move(self, elements: tuple[Any, ...]) -> None:
+        """Compute O with these elements moved forth and back."""
         # Not rounded as part of a larger sum: each difference is compared with what its own terms allow.
         self._array[elements] = self._step
         self._forward.write(self._plus, rounded=False)
         self._array[elements] = -self._step
         self._forward.write(self._minus, rounded=False)
         self._array[elements] = 0
+
+    def shares(self, dedo: Array) -> Array:
+        """(O(h) - O(-h)) * dE/dO, on integers divided by 2h; written over O(h), so once for each move."""
         for first in range(0, dedo.size, _PART):
             self._subtract(slice(first, first + _PART), dedo.reshape(-1))
         return self._plus
+
+    def sums(self, dedo: Array) -> Array:
+        """The shares added up for each filter."""
+        shape = (*dedo.shape[:2], -1)
+        if dedo.dtype.kind == "i":
+            sums: Array = self.shares(dedo).reshape(shape).sum(axis=2)
+        else:
+            # The two sums are of opposite signs, so that nothing cancels between them.
+            with one_thread():
+                plus, minus = (np.vecdot(o.reshape(shape), dedo.reshape(shape)) for o in (self._plus, self._minus))
+            sums = plus - minus
+        total: Array = sums.sum(axis=0)
+        return total
 
     def _subtract(self, part: slice, dedo: Array) -> None:
         plus, minus = self._plus.reshape(-1)[part], self._minus.reshape(-1)[part]
@@ -140,11 +158,12 @@ class _Move:
 
     Attributes:
         elements: an index into the canonical array: what moves.
-        store: adds up for each moved element, into a gradient, the shares (N, F, *out) of the outputs that it feeds.
+        store: adds up for each moved element, into a gradient, the shares of the outputs that it feeds; takes the
+            gradient, the mover and dE/dO (N, F, *out).
     """
 
     elements: tuple[Any, ...]
-    store: Callable[[Array, Array], None]
+    store: Callable[[Array, _Mover, Array], None]
 
 
 def _moves_of_x(layer: Layer) -> Iterator[_Move]:
@@ -164,8 +183,8 @@ def _move_of_x(layer: Layer, c: int, colours: tuple[list[tuple[int, int, int]], 
     reached_at = [[h for h, _, _ in segments] for segments in colours]
     chosen = np.ix_(range(layer.batch), range(c, layer.channels, layer.group_channels), *reached_at)
 
-    def store(gradient: Array, products: Array) -> None:
-        shares = products.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
+    def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
+        shares = mover.shares(dedo).reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
         shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
         for axis, segments in enumerate(colours, start=2):
             # Windows that hold a moved element stand side by side, those of the next element follow.
@@ -212,8 +231,8 @@ def _moves_of_b(layer: Layer) -> Iterator[_Move]:
 
 
 def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
-    def store(gradient: Array, products: Array) -> None:
-        gradient[elements] = products.reshape(*products.shape[:2], -1).sum(axis=2).sum(axis=0)
+    def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
+        gradient[elements] = mover.sums(dedo)
 
     return _Move(elements, store)
 

@@ -172,11 +172,12 @@ class Axis:
         >>> Axis(size=4, kernel=2).colour(1)
         [(1, 0, 2), (3, 2, 3)]
         """
+        span, out, stride = self.span, self.out, self.stride
         segments = []
-        for h in range(r, self.size, self.span):
+        for h in range(r, self.size, span):
             # The window of output i spans s*i - p .. s*i - p + span - 1.
-            first = max(0, -((self.span - 1 - h - self.before) // self.stride))
-            stop = min(self.out, (h + self.before) // self.stride + 1)
+            first = max(0, -((span - 1 - h - self.before) // stride))
+            stop = min(out, (h + self.before) // stride + 1)
             if first < stop:
                 segments.append((h, first, stop))
         return segments

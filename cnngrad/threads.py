@@ -66,7 +66,7 @@ def in_order(jobs: Iterable[Job[Result]]) -> Iterator[Result]:
                     helper.exception()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class _Work(Generic[Result]):
     """Jobs that several threads share.
 

@@ -403,11 +403,11 @@ def test_tiles_are_all_of_a_layer_and_nothing_twice():
     seen = np.zeros((5, 6, *layer.out), int)
     for tile in every:
         seen[(tile.samples, tile.channels, *tile.positions)] += 1
-        assert tile.count <= every.first.count == 12
+        assert tile.number <= every.first.number == 12
     assert (seen == 1).all()
     runs = [list(run) for run in every.by_channels()]
     assert [{tile.channels.start for tile in run} for run in runs] == [{0}, {4}]
-    assert [sum(tile.count for tile in run) for run in runs] == [5 * math.prod(layer.out)] * 2
+    assert [sum(tile.number for tile in run) for run in runs] == [5 * math.prod(layer.out)] * 2
 
 
 @pytest.mark.parametrize("cores", [1, 2])

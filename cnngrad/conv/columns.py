@@ -77,7 +77,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
             else:
                 _multiply(rows, columns, result)
         settle(layer, tile, o, result, b)
-        return tile.count
+        return tile.number
 
     return (partial(compute, own) for own in zip(*every, strict=True))
 
@@ -165,7 +165,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
         if not apart:
             for target, total in found:
                 target += total.astype(dx.dtype, copy=False)
-        yield tile.count * (tile.channels.stop - tile.channels.start) / layer.channels
+        yield tile.number * (tile.channels.stop - tile.channels.start) / layer.channels
 
 
 class _Sum:
@@ -251,7 +251,7 @@ def _tiles(layer: Layer, dtype: DType, channels: int | None = None) -> Tiles:
 
 def _has_wide_slab(layer: Layer, tile: Tile) -> bool:
     """Whether a slab, which dilation and stride leave gaps in, is too large beside its columns to be copied."""
-    by_tap = tile.size[1] * tile.count
+    by_tap = tile.size[1] * tile.number
     share = prod(tile.size) / (by_tap * prod(layer.kernel))
     return share > _LARGEST_SHARE[by_tap >= _MANY_BY_TAP]
 

@@ -5,11 +5,11 @@ dE/dX's of other groups and channels and dE/dW's of any lie beside each other; O
 add up.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnngrad.arrays import DType
 from cnngrad.geometry import Axis, Layer
@@ -34,8 +34,7 @@ LARGEST_COLUMN = 2**19
 LARGE_SUM = 2**20
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
+class Part(NamedTuple):
     """A part of a layer.
 
     Attributes:

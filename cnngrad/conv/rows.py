@@ -61,7 +61,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
             result += b.reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, 1)
         if not direct:
             target[...] = result
-        return tile.count
+        return tile.number
 
     return (partial(compute, tile) for tile in _tiles(layer, w.itemsize))
 

@@ -71,7 +71,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
         if b is not None:
             numbers += b[places].reshape(-1, *(1,) * layer.dims)
         o[(tile.samples, places, *tile.positions)] = numbers
-        return tile.count * len(numbers) / layer.filters
+        return tile.number * len(numbers) / layer.filters
 
     counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
     one = divided(layer, 1, channels=1)[0].layer

@@ -5,10 +5,10 @@ the layer's size. Layers here are canonical and never flipped: `Layer.unflipped`
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from math import prod
 from operator import add
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,8 +40,7 @@ _SMALL_WORK = 2**23
 FEWEST_TILES = 4
 
 
-@dataclass(frozen=True, eq=False)
-class Tile:
+class Tile(NamedTuple):
     """Some samples, channels and positions of a layer's output, and what they read.
 
     Attributes:
@@ -67,8 +66,8 @@ class Tile:
     padded: bool
 
     @property
-    def count(self) -> int:
-        """The positions of O in it."""
+    def number(self) -> int:
+        """How many positions of O there are in it."""
         return prod(self.shape)
 
     def of(self, outputs: Array) -> Array:
@@ -76,18 +75,20 @@ class Tile:
         return outputs[(self.samples, self.filters, *self.positions)]
 
 
-@dataclass(frozen=True, eq=False)
 class Tiles(Iterable[Tile]):
     """All tiles of a layer, in order, each made when its turn comes: long computations have hundreds of thousands.
 
     Attributes:
-        layer: the layer.
-        counts: (samples, channels, *positions), how many of each make a tile, at most; where there are groups, the
-            channels are those of whole groups.
+        counts: how many samples, channels and positions make a tile.
     """
 
-    layer: Layer
-    counts: Shape
+    def __init__(self, layer: Layer, counts: Shape) -> None:
+        """Tiles of at most `counts` (samples, channels, *positions); of groups they hold whole ones."""
+        self.counts = counts
+        self._layer = layer
+        self._sizes = (layer.batch, layer.channels, *layer.out)
+        # How many tiles there are along each of those.
+        self._numbers = tuple(-(-size // count) for size, count in zip(self._sizes, counts, strict=True))
 
     def __iter__(self) -> Iterator[Tile]:
         """The tiles, the last positions first."""
@@ -106,19 +107,10 @@ class Tiles(Iterable[Tile]):
         for sample, *places in indices((self._numbers[0], *self._numbers[2:])):
             yield self._at((sample, channels, *places))
 
-    @cached_property
-    def _sizes(self) -> Shape:
-        return (self.layer.batch, self.layer.channels, *self.layer.out)
-
-    @cached_property
-    def _numbers(self) -> Shape:
-        """How many tiles there are along each of those."""
-        return tuple(-(-size // count) for size, count in zip(self._sizes, self.counts, strict=True))
-
     def _at(self, places: tuple[int, ...]) -> Tile:
         firsts = tuple(place * count for place, count in zip(places, self.counts, strict=True))
         stops = tuple(map(min, map(add, firsts, self.counts), self._sizes))
-        return _tile(self.layer, firsts, stops)
+        return _tile(self._layer, firsts, stops)
 
 
 def fitting(layer: Layer, numbers: int, dtype: DType, channels: int | None = None, fewest: int = 1) -> Tiles:
@@ -231,17 +223,17 @@ def summed(
         whole: Array | None = None
         for tile, found in zip(every, in_order(partial(compute, tile) for tile in every), strict=True):
             whole = found if whole is None else np.add(whole, found, out=whole)
-            yield tile.count
+            yield tile.number
         if whole is not None:
             total[...] = whole.reshape(total.shape)
         return
 
     def add_up(run: Iterator[Tile]) -> float:
         first = next(run)
-        found, count = compute(first), first.count
+        found, count = compute(first), first.number
         for tile in run:
             np.add(found, compute(tile), out=found)
-            count += tile.count
+            count += tile.number
         here = total[(*(slice(None),) * along, first.channels)]
         here[...] = found.reshape(here.shape)
         return count * _length(first.channels) / layer.channels
