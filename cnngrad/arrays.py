@@ -259,8 +259,10 @@ def norm(array: Array) -> float:
         if flat.size <= _SMALL:
             squares = float(np.vdot(flat, flat))
         else:
-            parts = [flat[first : first + _PART] for first in range(0, flat.size, _PART)]
-            squares = sum(map(float, in_order([partial(np.vdot, part, part) for part in parts])))
+            # Of another byte order each part is copied twice.
+            step = _PART if array.dtype.isnative else _PART // 16
+            parts = (flat[first : first + step] for first in range(0, flat.size, step))
+            squares = sum(map(float, in_order(partial(np.vdot, part, part) for part in parts)))
         if math.isfinite(squares):
             return math.sqrt(squares)
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.

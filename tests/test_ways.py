@@ -446,6 +446,7 @@ def test_results_do_not_pile_up(monkeypatch):
         ((1, 8192, 4, 4), (8192, 512, 1, 1), {"groups": 16}),
         ((1, 100000, 6, 6), (100000, 1, 3, 3), {"groups": 100000, "padding": 1}),
         ((31, 200, 200), (1, 31, 31, 31), {}),
+        ((8, 232, 1, 2907), (462, 232, 1, 6), {"stride": (1, 3), "padding": (0, 14)}),
     ],
 )
 def test_unusual_shapes_need_little_memory(x_shape, w_shape, options, monkeypatch):

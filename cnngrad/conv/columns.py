@@ -155,6 +155,8 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array) -> Iterator[f
             parts = parts.reshape(*tile.size[:2], *layer.kernel, *block.shape[2:])
             for phase in sums:
                 phase.add(parts, first)
+            # Not to be held while the next are computed.
+            del block, parts
         found = [(dx[(tile.samples, tile.channels, *phase.places)], phase.inside) for phase in sums]
         if apart:
             for target, total in found:

@@ -23,7 +23,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.conv import columns, gather, rows, shifted, spectrum
-from cnngrad.conv.parts import LARGEST_COPY, Part, copied_at_once, divided, parts_of_gradient
+from cnngrad.conv.parts import LARGE_SUM, LARGEST_COPY, Part, copied_at_once, divided, parts_of_gradient
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job, in_order, warm_up
 
@@ -105,8 +105,12 @@ def _filter_gradient_way(layer: Layer, dtype: DType) -> Callable[..., Iterator[f
     1024x1024 with 3x3 13, 13 and 6.4 ms; 4x64x56x56 with 64 of 3x3 80, 70 and 95; 4x256x14x14 with 256 62, 66 and
     200; 3x224x224 with 64 of 7x7, stride 2, 73, 85 and 78; depthwise 4x128x28x28 with 3x3 7.0, 4.0 and 6.3.
     """
-    if _has_large_rows(layer, dtype, narrow=False) and layer.out[-1] >= max(
-        _LONG_ROW, layer.group_filters * layer.kernel[-2]
+    # Rows give all of dE/dW for each tile.
+    small = prod(layer.canonical["W"]) * dtype.itemsize <= LARGE_SUM
+    if (
+        small
+        and _has_large_rows(layer, dtype, narrow=False)
+        and layer.out[-1] >= max(_LONG_ROW, layer.group_filters * layer.kernel[-2])
     ):
         return rows.filter_gradient
     large = prod(layer.out) >= _LARGE_IMAGE * layer.group_filters and shifted.fits(layer, dtype)

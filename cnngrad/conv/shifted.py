@@ -61,6 +61,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
                     np.matmul(above[0], columns[0, ..., where].swapaxes(1, 2), out=found[u])
                 else:
                     np.matmul(above, columns[..., where].swapaxes(2, 3)).sum(axis=0, out=found[u])
+            del columns
         return found
 
     numbers = _numbers(layer, channels)
@@ -96,9 +97,13 @@ def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Iterator[Colum
     for first, reads in _phases(axis, outputs):
         count = lines + max(shift for _, shift in reads)
         counts = (count, *tile.shape[2:])
-        columns = windows_by_tap(x, tile, layer.axes, (first, *others), (1, *layer.kernel[1:]), counts, dtype)
         parts = [(u, slice(shift * behind, (shift + lines) * behind)) for u, shift in reads]
-        yield columns.reshape(tile.shape[0], layer.groups, -1, count * behind), parts
+        shape = (tile.shape[0], layer.groups, -1, count * behind)
+        # Neither here nor there are they held while the next are copied.
+        yield (
+            windows_by_tap(x, tile, layer.axes, (first, *others), (1, *layer.kernel[1:]), counts, dtype).reshape(shape),
+            parts,
+        )
 
 
 def _phases(axis: Axis, outputs: slice) -> Iterator[tuple[int, list[tuple[int, int]]]]:
