@@ -45,8 +45,7 @@ def small_parts(monkeypatch):
 def _small_parts(monkeypatch):
     monkeypatch.setattr(tiles, "_TILE", 2**9)
     monkeypatch.setattr(tiles, "_SMALL_WORK", 0)
-    monkeypatch.setattr(parts, "LARGE_SUM", 2**6)
-    monkeypatch.setattr(tiles, "LARGE_SUM", 2**6)
+    monkeypatch.setattr(parts, "_LARGE_SUM", 2**6)
     monkeypatch.setattr(columns, "_PARTS", 2**9)
     monkeypatch.setattr(columns, "_FEWEST_ROWS", 1)
     monkeypatch.setattr(rows, "_TILE", 2**9)
@@ -387,7 +386,7 @@ def test_progress_ends_with_all(x_shape, w_shape, options):
 )
 def test_every_position_is_counted_once(x_shape, w_shape, options, monkeypatch):
     monkeypatch.setattr(parts, "LARGEST_COPY", 2**14)
-    monkeypatch.setattr(tiles, "LARGE_SUM", 2**12)
+    monkeypatch.setattr(parts, "_LARGE_SUM", 2**12)
     layer = make_layer(x_shape, w_shape, **options)
     x, w = np.ones(layer.canonical["X"]), np.ones(layer.canonical["W"])
     o, dw, dx = np.empty(layer.canonical["O"]), np.empty(w.shape), np.empty(x.shape)

@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.parts import parts_of_window
+from cnngrad.conv.parts import channels_at_once, parts_of_window
 from cnngrad.conv.tiles import (
     FEWEST_TILES,
     Tile,
     Tiles,
     fitting,
-    parts_of_channels,
     room,
     settle,
     slab,
@@ -107,7 +106,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
         dw: an array to write to, by groups, (g, F/g, C/g, *K), of any strides and any dtype that holds the sums.
         dtype: the dtype to compute in.
     """
-    channels = parts_of_channels(layer, dtype)
+    channels = channels_at_once(layer, dtype)
     every = _tiles(layer, dtype, channels)
 
     def compute(tile: Tile) -> Array:

@@ -12,13 +12,13 @@ from math import prod
 from typing import Any, NamedTuple
 
 from cnngrad.arrays import DType
+from cnngrad.conv.tiles import FEWEST_TILES
 from cnngrad.geometry import Axis, Layer
 
 __all__ = [
     "LARGEST_COPY",
-    "LARGE_SUM",
     "Part",
-    "blocks",
+    "channels_at_once",
     "copied_at_once",
     "divided",
     "parts_of_gradient",
@@ -31,7 +31,7 @@ _TOGETHER = 2**22
 # Bytes of a window, so that a tile holds some.
 LARGEST_COLUMN = 2**19
 # Bytes of dE/dW from which a thread adds up all tiles for some of its channels, so that there is one of it.
-LARGE_SUM = 2**20
+_LARGE_SUM = 2**20
 
 
 class Part(NamedTuple):
@@ -65,7 +65,7 @@ def divided(
     """
     wanted = (groups, filters, channels, taps)
     sizes = (layer.groups, layer.group_filters, layer.group_channels, layer.kernel[_longest(layer)])
-    every = [blocks(size, size if most is None else most) for size, most in zip(sizes, wanted, strict=True)]
+    every = [_blocks(size, size if most is None else most) for size, most in zip(sizes, wanted, strict=True)]
     return tuple(_part(layer, *part) for part in product(*every))
 
 
@@ -82,6 +82,14 @@ def copied_at_once(groups: int, each: int, numbers: int, dtype: DType) -> tuple[
     # The windows of all groups are copied too.
     groups = min(groups, most // each, LARGEST_COLUMN // (numbers * dtype.itemsize))
     return (groups, each) if groups > 1 else (1, max(1, min(each, most)))
+
+
+def channels_at_once(layer: Layer, dtype: DType) -> int | None:
+    """Of how many channels a large dE/dW is computed at a time; None for one that is added up from tiles."""
+    size = prod(layer.canonical["W"]) * dtype.itemsize
+    if layer.groups > 1 or size <= _LARGE_SUM:
+        return None
+    return -(-layer.channels // max(FEWEST_TILES, -(-size // (2 * _LARGE_SUM))))
 
 
 @lru_cache(maxsize=256)
@@ -104,7 +112,7 @@ def parts_of_gradient(layer: Layer, dtype: DType) -> tuple[Part, ...]:
     numbers, window = LARGEST_COLUMN // dtype.itemsize, prod(layer.kernel)
     if layer.groups > 1:
         size = layer.group_channels * window
-        groups = min(numbers // size, LARGE_SUM // (layer.group_filters * size * dtype.itemsize))
+        groups = min(numbers // size, _LARGE_SUM // (layer.group_filters * size * dtype.itemsize))
         if groups > 1:
             return divided(layer, groups)
     filters = min(layer.group_filters, numbers)
@@ -112,7 +120,7 @@ def parts_of_gradient(layer: Layer, dtype: DType) -> tuple[Part, ...]:
     return divided(layer, 1, filters, layer.group_channels if taps >= max(layer.kernel) else 1, taps)
 
 
-def blocks(size: int, count: int) -> list[slice]:
+def _blocks(size: int, count: int) -> list[slice]:
     """So many things, `count` at a time."""
     return [slice(first, min(first + count, size)) for first in range(0, size, count)]
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.conv import columns, gather, rows, shifted, spectrum
-from cnngrad.conv.parts import LARGE_SUM, LARGEST_COPY, Part, copied_at_once, divided, parts_of_gradient
+from cnngrad.conv.parts import LARGEST_COPY, Part, channels_at_once, copied_at_once, divided, parts_of_gradient
 from cnngrad.geometry import Layer
 from cnngrad.threads import Job, in_order, warm_up
 
@@ -87,7 +87,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
     layer, dw = _unflipped(layer, _by_groups(layer, dw))
     return chain.from_iterable(
         _in_share(
-            part.layer.filters * part.layer.group_channels * prod(part.layer.kernel) / dw.size,
+            prod(part.layer.canonical["W"]) / dw.size,
             _filter_gradient_way(part.layer, dtype)(
                 part.layer, x[:, part.channels], dedo[:, part.filters], dw[part.weights], dtype
             ),
@@ -106,9 +106,8 @@ def _filter_gradient_way(layer: Layer, dtype: DType) -> Callable[..., Iterator[f
     200; 3x224x224 with 64 of 7x7, stride 2, 73, 85 and 78; depthwise 4x128x28x28 with 3x3 7.0, 4.0 and 6.3.
     """
     # Rows give all of dE/dW for each tile.
-    small = prod(layer.canonical["W"]) * dtype.itemsize <= LARGE_SUM
     if (
-        small
+        channels_at_once(layer, dtype) is None
         and _has_large_rows(layer, dtype, narrow=False)
         and layer.out[-1] >= max(_LONG_ROW, layer.group_filters * layer.kernel[-2])
     ):
@@ -154,15 +153,16 @@ def _added_up(layer: Layer, weights: Array, dedo: Array, dx: Array, dtype: DType
     if groups > 1 or _is_copied(weights, dtype):
         groups, channels = copied_at_once(groups, channels, weights.size // layer.channels, dtype)
     for part in divided(layer, groups, channels=channels):
-        done = columns.input_gradient(
-            part.layer,
-            np.ascontiguousarray(weights[part.weights], dtype),
-            dedo[:, part.filters],
-            dx[:, part.channels],
+        # Without names here, nothing of a part is held while the next is copied.
+        yield from _in_share(
+            part.layer.channels / layer.channels,
+            columns.input_gradient(
+                part.layer,
+                np.ascontiguousarray(weights[part.weights], dtype),
+                dedo[:, part.filters],
+                dx[:, part.channels],
+            ),
         )
-        yield from _in_share(part.layer.channels / layer.channels, done)
-        # Not to be held while the next part is copied.
-        del done
 
 
 def _written(tasks: list[Task], x: Array, b: Array | None, dtype: DType, rounded: bool) -> Iterator[float]:

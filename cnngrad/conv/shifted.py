@@ -18,7 +18,8 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.tiles import Tile, fitting, parts_of_channels, summed, windows_by_tap
+from cnngrad.conv.parts import channels_at_once
+from cnngrad.conv.tiles import Tile, fitting, summed, windows_by_tap
 from cnngrad.geometry import Axis, Layer
 
 __all__ = ["column", "filter_gradient", "fits"]
@@ -41,13 +42,13 @@ def column(layer: Layer) -> int:
 def fits(layer: Layer, dtype: DType) -> bool:
     """Whether shifted columns are a way for this layer: outputs share most of what is copied for them."""
     axis = layer.axes[0]
-    shared = _numbers(layer, parts_of_channels(layer, dtype)) * _fewest(layer) * dtype.itemsize
+    shared = _numbers(layer, channels_at_once(layer, dtype)) * _fewest(layer) * dtype.itemsize
     return layer.kernel[0] > 1 and axis.span - 1 <= axis.stride * axis.out and shared <= _LARGEST_SHARED
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterator[float]:
     """Write dE/dW to `dw`, tile by tile; arguments as for columns."""
-    channels = parts_of_channels(layer, dtype)
+    channels = channels_at_once(layer, dtype)
 
     def compute(tile: Tile) -> Array:
         above = tile.of(dedo).astype(dtype, copy=False).reshape(tile.shape[0], layer.groups, layer.group_filters, -1)

@@ -12,14 +12,13 @@ term at 15x15.
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.conv.parts import blocks, divided
+from cnngrad.conv.parts import Part, divided
 from cnngrad.conv.tiles import Tile, Tiles, slab
 from cnngrad.geometry import Axis, Layer
 from cnngrad.threads import Job
@@ -54,33 +53,27 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Itera
     spectra = np.conj(_spectrum(spread.reshape(-1, *spread.shape[3:]), lengths))
     spectra = spectra.reshape(*w.shape[:3], *spectra.shape[1:])
 
-    def compute(tile: Tile, group: int, filters: slice) -> float:
-        factors = spectra[group, filters]
-        first = group * layer.group_channels
-        products = np.empty(0)
+    def compute(tile: Tile, part: Part) -> float:
+        (factors,) = spectra[part.weights[:2]]
+        sums = np.empty(0)
         for channel in range(layer.group_channels):
-            here = x[:, first + channel : first + channel + 1]
+            here = x[:, part.channels][:, channel : channel + 1]
             spectrum = _spectrum(slab(here, tile, np.dtype(np.float64))[0], lengths)
             if channel == 0:
-                products = np.multiply(spectrum, factors[:, 0], out=spectrum if len(factors) == 1 else None)
+                sums = np.multiply(spectrum, factors[:, 0], out=spectrum if len(factors) == 1 else None)
             else:
-                for product_, factor in zip(products, factors[:, channel], strict=True):
-                    product_ += spectrum[0] * factor
-        numbers = _inverse(products, lengths[-1], tile.shape[1:])
-        places = slice(group * layer.group_filters + filters.start, group * layer.group_filters + filters.stop)
+                for total, factor in zip(sums, factors[:, channel], strict=True):
+                    total += spectrum[0] * factor
+        numbers = _inverse(sums, lengths[-1], tile.shape[1:])
         if b is not None:
-            numbers += b[places].reshape(-1, *(1,) * layer.dims)
-        o[(tile.samples, places, *tile.positions)] = numbers
-        return tile.number * len(numbers) / layer.filters
+            numbers += b[part.filters].reshape(-1, *(1,) * layer.dims)
+        o[(tile.samples, part.filters, *tile.positions)] = numbers
+        return tile.number * part.layer.filters / layer.filters
 
     counts = tuple(length - axis.span + 1 for length, axis in zip(lengths, layer.axes, strict=True))
     one = divided(layer, 1, channels=1)[0].layer
-    some = blocks(layer.group_filters, max(1, _MOST_AT_ONCE // (block(layer) // 2 + 1)))
-    return (
-        partial(compute, tile, group, filters)
-        for tile in Tiles(one, (1, 1, *counts))
-        for group, filters in product(range(layer.groups), some)
-    )
+    every = divided(layer, 1, filters=max(1, _MOST_AT_ONCE // (block(layer) // 2 + 1)))
+    return (partial(compute, tile, part) for tile in Tiles(one, (1, 1, *counts)) for part in every)
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:

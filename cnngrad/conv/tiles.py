@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.conv.parts import LARGE_SUM
 from cnngrad.geometry import Axis, Layer, Shape, indices
 from cnngrad.threads import in_order
 
@@ -22,7 +21,6 @@ __all__ = [
     "Tile",
     "Tiles",
     "fitting",
-    "parts_of_channels",
     "room",
     "settle",
     "slab",
@@ -239,14 +237,6 @@ def summed(
         return count * _length(first.channels) / layer.channels
 
     yield from in_order(partial(add_up, run) for run in every.by_channels())
-
-
-def parts_of_channels(layer: Layer, dtype: DType) -> int | None:
-    """Of how many channels a large dE/dW is computed at a time; None for one that is added up from tiles."""
-    size = prod(layer.canonical["W"]) * dtype.itemsize
-    if layer.groups > 1 or size <= LARGE_SUM:
-        return None
-    return -(-layer.channels // max(FEWEST_TILES, -(-size // (2 * LARGE_SUM))))
 
 
 def _is_even(target: Array, dtype: DType) -> bool:
