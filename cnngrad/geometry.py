@@ -315,6 +315,11 @@ class Layer:
         }
 
     @cached_property
+    def by_groups(self) -> Shape:
+        """The shape of W by groups, (g, F/g, C/g, *K)."""
+        return (self.groups, self.group_filters, self.group_channels, *self.kernel)
+
+    @cached_property
     def largest(self) -> int:
         """The number of elements of the layer's largest array."""
         return max(map(prod, self.canonical.values()))

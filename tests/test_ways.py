@@ -60,20 +60,19 @@ def agree(case, way, dtype=np.float64, seed=0):
     """Assert that a way gives O, and dE/dW and dE/dX where it has them, of a case that is not flipped."""
     x, w, b, dedo = case.data(seed)
     layer = make_layer(case.x, case.w, **case.options)
-    weights = (layer.groups, layer.group_filters, layer.group_channels, *layer.kernel)
     if hasattr(way, "output"):
         o = np.full(case.o, np.nan)
-        run(way.output(layer, x, w.astype(dtype).reshape(weights), b.astype(dtype), o))
+        run(way.output(layer, x, w.astype(dtype).reshape(layer.by_groups), b.astype(dtype), o))
         expected = reference.forward(x, w, b, *case.definition)
         np.testing.assert_allclose(o, expected, atol=1e-9 if way is spectrum else 0)
     dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
     if hasattr(way, "filter_gradient"):
-        found = np.full(weights, 7, dtype)
+        found = np.full(layer.by_groups, 7, dtype)
         list(way.filter_gradient(layer, x, dedo, found, np.dtype(dtype)))
         np.testing.assert_array_equal(found.reshape(case.w), dw)
     if hasattr(way, "input_gradient"):
         found = np.zeros(case.x, dtype)
-        list(way.input_gradient(layer, w.astype(dtype).reshape(weights), dedo, found))
+        list(way.input_gradient(layer, w.astype(dtype).reshape(layer.by_groups), dedo, found))
         np.testing.assert_array_equal(found, dx)
 
 
@@ -184,7 +183,7 @@ def test_any_layer_in_small_parts(case, seed, flat):
     ],
 )
 def test_parts_are_all_of_a_layer_and_nothing_twice(layer, counts, wanted):
-    seen = np.zeros((layer.groups, layer.group_filters, layer.group_channels, *layer.kernel), int)
+    seen = np.zeros(layer.by_groups, int)
     every = parts.divided(layer, *counts)
     for part in every:
         seen[part.weights] += 1

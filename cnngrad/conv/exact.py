@@ -35,7 +35,7 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
         return max(map(_absolute_sum, dedo.reshape(layer.canonical["O"]).swapaxes(0, 1)))
 
     def sums_by_channel() -> int:
-        groups = w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel).swapaxes(1, 2)
+        groups = w.reshape(layer.by_groups).swapaxes(1, 2)
         return max(_absolute_sum(channel) for group in groups for channel in group)
 
     dtypes = (
@@ -52,10 +52,10 @@ def _absolute_sum(array: Array) -> int:
     >>> _absolute_sum(np.array([-(2**63), 2**62])) == 2**63 + 2**62
     True
     """
-    if array.ndim > 1 and array.size > _PART:
-        return sum(map(_absolute_sum, array))
     if array.size > _PART:
-        return sum(_absolute_sum(array[first : first + _PART]) for first in range(0, array.size, _PART))
+        step = _PART * len(array) // array.size
+        parts = (array[first : first + step] for first in range(0, len(array), step)) if step else array
+        return sum(map(_absolute_sum, parts))
     # The magnitude of -2**63 is itself in int64, and right without a sign.
     magnitudes = np.abs(array.astype(np.int64, copy=False)).view(np.uint64)
     return (int((magnitudes >> _HALF).sum()) << _HALF) + int((magnitudes & (2**_HALF - 1)).sum())

@@ -75,7 +75,7 @@ def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array, dtype: D
         gather.output(layer, x, w.astype(dtype, copy=False), b, o)
         return ()
     _prepare(layer, dtype)
-    return _written([(layer, _by_groups(layer, w), o)], x, b, dtype, rounded)
+    return _written([(layer, w.reshape(layer.by_groups), o)], x, b, dtype, rounded)
 
 
 def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType) -> Iterable[float]:
@@ -84,7 +84,7 @@ def filter_gradient(layer: Layer, x: Array, dedo: Array, dw: Array, dtype: DType
         gather.filter_gradient(layer, x, dedo, dw, dtype)
         return ()
     _prepare(layer, dtype)
-    layer, dw = _unflipped(layer, _by_groups(layer, dw))
+    layer, dw = _unflipped(layer, dw.reshape(layer.by_groups))
     return chain.from_iterable(
         _in_share(
             prod(part.layer.canonical["W"]) / dw.size,
@@ -136,7 +136,7 @@ def input_gradient(layer: Layer, w: Array, dedo: Array, dx: Array, dtype: DType)
     if not backs:
         return ()
     _prepare(layer, dtype)
-    weights = _by_groups(layer, w)
+    weights = w.reshape(layer.by_groups)
     slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
     many = layer.group_filters + slow > 2 * layer.group_channels and prod(layer.kernel) <= _MOST_ADDED
     if many and dx.dtype != np.float16 and columns.adds(layer, dtype):
@@ -257,11 +257,6 @@ def _has_large_rows(layer: Layer, dtype: DType, narrow: bool) -> bool:
     """Whether rows are a way, and each of them is worth a product; or a part of them that is narrow."""
     row = layer.out[-1] * layer.group_filters * layer.group_channels * prod(layer.kernel)
     return row >= _LARGE_ROW and prod(layer.kernel) > 1 and rows.fits(layer, dtype.itemsize, narrow)
-
-
-def _by_groups(layer: Layer, w: Array) -> Array:
-    """W, or its gradient, as (g, F/g, C/g, *K); a view."""
-    return w.reshape(layer.groups, layer.group_filters, layer.group_channels, *layer.kernel)
 
 
 def _unflipped(layer: Layer, w: Array) -> tuple[Layer, Array]:
