@@ -29,6 +29,7 @@ __all__ = [
     "exact_dtype",
     "from_lists",
     "is_finite",
+    "is_sure",
     "largest_magnitude",
     "norm",
     "read_tensor",
@@ -222,8 +223,11 @@ def check_result(name: str, array: Array) -> None:
 
 
 def is_sure(bound: float, dtype: DType) -> bool:
-    """Whether sums within this bound can't pass the dtype's largest number, however they are rounded on the way."""
-    return bound < _SURE.get(dtype, 0.0)
+    """Whether sums within this bound can't pass the dtype's largest number, however they are rounded on the way.
+
+    Those of integers can't: `exact_dtype` bounds them.
+    """
+    return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 
 
 def _first_not_finite(array: Array) -> tuple[int, ...]:

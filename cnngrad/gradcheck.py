@@ -206,10 +206,8 @@ def check(
             "(-g FILE, or -g ones for E = sum of O)"
         )
     if dedo is None:
-        dedo, source = (
-            _pseudo_random(layer, common_dtype(x.dtype, w.dtype)),
-            "pseudo-random (none was given), the same every time",
-        )
+        dedo = _pseudo_random(layer, common_dtype(x.dtype, w.dtype))
+        source = "pseudo-random (none was given), the same every time"
     dedo = as_tensor("dEdO", dedo)
     layer.check_dedo(dedo.shape)
     if rtol is not None and not rtol >= 0:

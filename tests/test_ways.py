@@ -37,12 +37,13 @@ def forget_plans():
 @pytest.fixture
 def small_parts(monkeypatch):
     """Tiles and parts of a few numbers, so that small layers have many."""
-    forget_plans()
-    yield from _small_parts(monkeypatch)
+    divide_finely(monkeypatch)
+    yield
     forget_plans()
 
 
-def _small_parts(monkeypatch):
+def divide_finely(monkeypatch):
+    forget_plans()
     monkeypatch.setattr(tiles, "_TILE", 2**9)
     monkeypatch.setattr(tiles, "_SMALL_WORK", 0)
     monkeypatch.setattr(parts, "_LARGE_SUM", 2**6)
@@ -53,7 +54,6 @@ def _small_parts(monkeypatch):
     monkeypatch.setattr(parts, "LARGEST_COPY", 2**7)
     monkeypatch.setattr(parts, "LARGEST_COLUMN", 2**6)
     monkeypatch.setattr(parts, "_TOGETHER", 2**6)
-    yield
 
 
 def agree(case, way, dtype=np.float64, seed=0):
@@ -165,8 +165,7 @@ def test_whole_layers_in_small_parts(case, dtype, small_parts, monkeypatch):
 @given(case=layers(), seed=st.integers(0, 2**16), flat=st.booleans())
 def test_any_layer_in_small_parts(case, seed, flat):
     with pytest.MonkeyPatch.context() as monkeypatch:
-        forget_plans()
-        list(_small_parts(monkeypatch))
+        divide_finely(monkeypatch)
         monkeypatch.setattr(plan, "is_transformed", lambda *_: False)
         if flat:
             monkeypatch.setattr(rows, "_TILE", 0)
@@ -247,10 +246,8 @@ def test_the_plan_takes_each_way_somewhere():
         assert plan._way(layer, np.dtype(np.float64), True) is way.output
     assert plan._way(make_layer((300, 300), (31, 31)), np.dtype(np.float64), True) is spectrum.output
     assert gather.fits(make_layer((5, 5), (3, 3)))
-    many, few = (
-        make_layer((64, 2001, 300), (8, 64, 3, 3)),
-        make_layer((64, 2001, 300), (8, 64, 3, 3), dilation=(999, 1)),
-    )
+    many = make_layer((64, 2001, 300), (8, 64, 3, 3))
+    few = make_layer((64, 2001, 300), (8, 64, 3, 3), dilation=(999, 1))
     assert plan._filter_gradient_way(many, np.dtype(np.float64)) is rows.filter_gradient
     assert shifted.fits(many, np.dtype(np.float64))
     assert not shifted.fits(few, np.dtype(np.float64))

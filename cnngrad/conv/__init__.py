@@ -200,7 +200,7 @@ class Forward:
             CnngradError: O is too large for its dtype.
         """
         o = _given_or_new(out, self.layer.canonical["O"], self.dtype)
-        if self.dtype.kind == "i" or is_sure(self._bound, self.dtype):
+        if is_sure(self._bound, self.dtype):
             self.write(o, self.dtype.kind == "f", progress)
             return o.reshape(self.layer.shapes["O"])
         with _overflow_ignored():
@@ -263,7 +263,7 @@ class Backward:
         layer = self.layer
         array = name.removeprefix("dEd")
         found = _given_or_new(out, layer.canonical[array], self.dtype)
-        if self.dtype.kind == "i" or is_sure(self._bounds[array], self.dtype):
+        if is_sure(self._bounds[array], self.dtype):
             self._write(array, found, progress)
             return found.reshape(layer.shapes[array])
         with _overflow_ignored():

@@ -47,8 +47,9 @@ _MOST_POSITIONS = 2**13
 _LARGEST_SUM = 2**21
 _FEWEST_ROWS = 48
 # Numbers of a slab for each of its columns, up to which it is copied; less where each tap has many numbers to copy.
-_LARGEST_SHARE = (4.0, 0.5)
-_MANY_BY_TAP = 2**9
+_LARGEST_SHARE = 4.0
+_LARGEST_SHARE_OF_MANY = 0.5
+_MANY = 2**9
 
 
 def output(layer: Layer, x: Array, w: Array, b: Array | None, o: Array) -> Iterator[Job[float]]:
@@ -254,7 +255,7 @@ def _has_wide_slab(layer: Layer, tile: Tile) -> bool:
     """Whether a slab, which dilation and stride leave gaps in, is too large beside its columns to be copied."""
     by_tap = tile.size[1] * tile.number
     share = prod(tile.size) / (by_tap * prod(layer.kernel))
-    return share > _LARGEST_SHARE[by_tap >= _MANY_BY_TAP]
+    return share > (_LARGEST_SHARE if by_tap < _MANY else _LARGEST_SHARE_OF_MANY)
 
 
 def _columns(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
