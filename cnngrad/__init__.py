@@ -3,9 +3,7 @@
 The five public names load on first use, so that `cnngrad --version` needs no NumPy.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnngrad.conv import backward, forward
     from cnngrad.derivation.derive import derive
@@ -24,9 +22,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'cnngrad' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(f"cnngrad.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -1,16 +1,28 @@
 """The program: `cnngrad`, and `python -m cnngrad`."""
 
-import gc
 import sys
-
-from cnngrad.cli import main
 
 __all__ = ["run"]
 
 
 def run() -> int:
     """Run the process's command line and return its exit code."""
-    code = main()
+    try:
+        from cnngrad.cli.session import Session
+
+        session = Session.of_process()
+        session.catch_signals()
+    except KeyboardInterrupt:
+        # Python's own answer to Ctrl-C, before ours is in place.
+        if sys.stderr is not None:
+            sys.stderr.write("cnngrad: interrupted\n")
+        return 130
+    import gc
+
+    from cnngrad.cli.main import main
+
+    code = main(session=session)
+    session.ignore_signals()
     # Python would look through all that is loaded for garbage before it ends: a tenth of a short command's time.
     gc.freeze()
     return code

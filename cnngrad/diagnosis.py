@@ -148,7 +148,8 @@ def _sizes(data: Data, name: str) -> Data:
         right = dedo.sum(axis=(0, *data.spatial))
     else:
         right = data.scatter(w, dedo) if name == "dEdX" else data.gather(x, dedo)
-    return replace(data, x=x, w=w, dedo=dedo, right={name: right})
+    b = None if data.b is None else np.abs(data.b.astype(np.float64))
+    return replace(data, x=x, w=w, b=b, dedo=dedo, right={name: right})
 
 
 def as_user(layer: Layer, name: str, guess: Guess) -> Array:

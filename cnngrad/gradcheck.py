@@ -180,7 +180,7 @@ def check(
     Raises:
         CnngradError: as for `forward`.
 
-    >>> check([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]]).passed
+    >>> check([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]).passed
     True
     >>> report = check([[1, 2, 3]], [[1, 2]], [[1, 2]], dx=[[2, 5, 2]])
     >>> report.gradients["dEdX"].worst
@@ -220,7 +220,7 @@ def check(
         grads = backward(x, w, dedo, **options)
         claims = {"dEdW": grads.dw, "dEdX": grads.dx} | ({"dEdb": grads.db} if b is not None else {})
     differences = Differences(layer, x, w, b, dedo, options, step)
-    grader = _Grader(layer, x, w, dedo, options, rtol, claimed)
+    grader = _Grader(layer, x, w, b, dedo, options, rtol, claimed)
     reports = {}
     for name, claim in claims.items():
         numeric = differences.gradient(name, None if progress is None else partial(progress, name))
@@ -262,12 +262,13 @@ class _Grader:
         layer: Layer,
         x: Array,
         w: Array,
+        b: Array | None,
         dedo: Array,
         options: Mapping[str, Any],
         rtol: float | None,
         claimed: bool,
     ) -> None:
-        self._layer, self._x, self._w, self._dedo = layer, x, w, dedo
+        self._layer, self._x, self._w, self._b, self._dedo = layer, x, w, b, dedo
         self._options = options
         self._sizes: Gradients | None = None
         self._rtol = rtol
@@ -356,6 +357,7 @@ class _Grader:
             self._dedo.reshape(layer.canonical["O"]).astype(work, copy=False),
             {name: right},
             claim.shape,
+            None if self._b is None else self._b.reshape(layer.canonical["b"]).astype(work, copy=False),
         )
 
     def _element(self, name: str, index: tuple[int, ...]) -> str:

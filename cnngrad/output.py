@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
@@ -16,7 +16,7 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.geometry import Shape
 
-__all__ = ["check_target", "result_files", "to_json", "write_document", "write_results"]
+__all__ = ["check_target", "result_files", "target_files", "to_json", "write_document", "write_results"]
 
 
 def to_json(value: Any) -> str:
@@ -32,6 +32,11 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
         names: the names of the results.
         endings: the endings that are possible.
     """
+    with _failures_named(target):
+        _check_target(target, names, endings)
+
+
+def _check_target(target: str, names: Collection[str], endings: Collection[str]) -> None:
     path = Path(target)
     if not target or path.name in endings:
         raise CnngradError(f"{target!r} is no name of a file: write one such as out{next(iter(endings))}")
@@ -51,6 +56,13 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
             f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
             f"use .npz, .json or a folder, or --only for one of them"
         )
+
+
+def target_files(target: str | None, names: Iterable[str]) -> list[str]:
+    """The files that results of these names are saved in, under a target that `check_target` has accepted."""
+    if target is None:
+        return []
+    return [str(Path(target) / f"{name}.npy") for name in names] if _is_folder(target) else [target]
 
 
 @contextmanager

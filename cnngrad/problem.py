@@ -3,8 +3,7 @@
 import io
 import json
 import re
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import prod
 from pathlib import Path
@@ -116,8 +115,9 @@ class Problem:
 class Reader:
     """Reads each file, and standard input, once, however many arrays are taken from it."""
 
-    def __init__(self) -> None:
-        """A reader that has read nothing yet."""
+    def __init__(self, standard_input: Callable[[], bytes]) -> None:
+        """A reader that has read nothing yet; `standard_input` gives what `-` stands for."""
+        self._standard_input = standard_input
         self._read: dict[str, Any] = {}
 
     def problem(self, path: str) -> Problem:
@@ -170,7 +170,7 @@ class Reader:
 
     def _content(self, path: str) -> Any:
         if path not in self._read:
-            self._read[path] = _load(path)
+            self._read[path] = _parse("standard input", self._standard_input()) if path == "-" else _load(path)
         return self._read[path]
 
 
@@ -223,8 +223,6 @@ def _likely(key: str) -> str:
 
 def _load(path: str) -> Any:
     """What a file holds: an array, or a mapping of its keys to arrays, nested lists and words."""
-    if path == "-":
-        return _parse("standard input", sys.stdin.buffer.read())
     try:
         with open(path, "rb") as file:
             content = file.read(len(_NPY_MAGIC))

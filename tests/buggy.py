@@ -137,6 +137,20 @@ def last_row_beyond(q):
     return result
 
 
+def output(q):
+    o = np.zeros_like(q.g)
+    for n in range(q.N):
+        for f in range(q.F):
+            for i in range(q.Ho):
+                for j in range(q.Wo):
+                    for c in range(q.Cg):
+                        for u in range(q.kh):
+                            for v in range(q.kw):
+                                pixel = q.xp[n, q.channel(f, c), i * q.sh + u * q.dh, j * q.sw + v * q.dw]
+                                o[n, f, i, j] += q.w[f, c, u, v] * pixel
+    return o
+
+
 def groups_by_remainder(q):
     return lambda f, c: f % q.groups * q.Cg + c
 
@@ -226,6 +240,13 @@ BUGGY = {
             lambda q: q.rh + q.rw > 0 and q.dh * q.dw == 1,
         ),
         ("dw", last_row_beyond, lambda q: q.rh > 0),
+    ],
+    "wrong-operand": [
+        ("dw", lambda q: gather(q, g=output(q)), None),
+        ("dx", lambda q: crop(q, scatter(q, g=output(q))), None),
+        ("db", lambda q: output(q).sum(axis=(0, 2, 3)), None),
+        ("dw", lambda q: q.w, None),
+        ("dx", lambda q: q.x, None),
     ],
     "operand-rotated": [
         ("dw", lambda q: gather(q, g=q.g[:, :, ::-1, ::-1]), None),

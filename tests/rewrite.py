@@ -1,6 +1,6 @@
 """Write the golden files, README's outputs and its picture anew: python -m tests.rewrite."""
 
-from cnngrad.cli import main
+from cnngrad.cli.main import main
 from tests import golden, readme
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.cli import main
+from cnngrad.cli.main import main
 
 NOTES = "samples/notes.json"
 
@@ -52,12 +52,12 @@ def loaded(names, code):
 
 
 def test_version_and_help_need_neither_numpy_nor_rich():
-    code = "from cnngrad.cli import main; main(['--version']); main(['forward', '--help'])"
+    code = "from cnngrad.cli.main import main; main(['--version']); main(['forward', '--help'])"
     assert loaded({"numpy", "rich"}, code) == "[]"
 
 
 def test_a_plain_result_loads_no_derivation_and_no_console():
-    code = "from cnngrad.cli import main; main(['backward', 'samples/notes.json'])"
+    code = "from cnngrad.cli.main import main; main(['backward', 'samples/notes.json'])"
     assert loaded({"cnngrad.derivation.blocks", "cnngrad.expansion", "rich.console"}, code) == "[]"
     assert loaded({"cnngrad.render.matrix"}, code) == "['cnngrad.render.matrix']"
 
@@ -74,19 +74,19 @@ def test_an_empty_array_of_half_floats_is_an_error_like_any_other():
 
 def test_python_dash_m_runs_the_same_program():
     command = [sys.executable, "-m", "cnngrad", "forward", NOTES, "--json"]
-    assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[37, 47], [67, 77]]}
+    assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[12, 17], [27, 32]]}
 
 
 def test_forward_shows_the_layers_line_and_a_matrix(run):
     assert run("forward", NOTES)[1] == (
-        "X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2\n\nO\n┌        ┐\n│ 37  47 │\n│ 67  77 │\n└        ┘\n"
+        "X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2\n\nO\n┌        ┐\n│ 12  17 │\n│ 27  32 │\n└        ┘\n"
     )
 
 
 def test_backward_json_is_one_object_and_nothing_else(run):
     code, out, err = run("backward", NOTES, "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {"dEdW": [[37, 47], [67, 77]], "dEdX": [[1, 4, 4], [6, 20, 16], [9, 24, 16]]}
+    assert json.loads(out) == {"dEdW": [[13, 17], [25, 29]], "dEdX": [[4, 6, -4], [9, -11, 12], [-9, 18, -5]]}
 
 
 def test_backward_gives_dedb_where_the_layer_has_b(run):
@@ -97,7 +97,7 @@ def test_backward_gives_dedb_where_the_layer_has_b(run):
 
 def test_only_one_gradient(run):
     assert list(json.loads(run("backward", NOTES, "--only", "dX", "--json")[1])) == ["dEdX"]
-    assert json.loads(run("backward", NOTES, "--only", "db", "--json")[1]) == {"dEdb": 10}
+    assert json.loads(run("backward", NOTES, "--only", "db", "--json")[1]) == {"dEdb": 4}
 
 
 def test_json_expansions_have_names_terms_and_values(run):
@@ -106,7 +106,7 @@ def test_json_expansions_have_names_terms_and_values(run):
     assert out["dE/dx"][4] == {
         "element": "dE/dx22",
         "terms": [["dE/do11", "w22"], ["dE/do12", "w21"], ["dE/do21", "w12"], ["dE/do22", "w11"]],
-        "value": 20,
+        "value": -11,
     }
     assert len(out["dE/dx"]) == 9
     assert out["dE/dx"][0]["terms"] == [["dE/do11", "w11"]]
@@ -132,7 +132,7 @@ def test_explain_prints_the_notes_lines(run):
     out = run("forward", NOTES, "--explain")[1] + run("backward", NOTES, "--explain")[1]
     for line in (
         "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22",
-        "    = 1·1 + 2·2 + 3·4 + 4·5 = 37",
+        "    = 1·1 + 2·2 + 3·4 + (-1)·5 = 12",
         "∂E/∂w11 = ∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
         "∂E/∂x22 = ∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
     ):
@@ -162,8 +162,8 @@ def test_symbols_alone_need_no_numbers(run):
 
 
 def test_a_flag_wins_over_the_problems_key(run):
-    assert json.loads(run("forward", NOTES, "--stride", "2", "--json")[1]) == {"O": [[37]]}
-    assert json.loads(run("forward", NOTES, "-w", "samples/notes-leftover.json::dEdO", "--json")[1])["O"][0] == [37, 47]
+    assert json.loads(run("forward", NOTES, "--stride", "2", "--json")[1]) == {"O": [[12]]}
+    assert json.loads(run("forward", NOTES, "-w", "samples/notes-leftover.json::dEdO", "--json")[1])["O"][0] == [13, 17]
 
 
 def test_every_layer_option_reaches_the_layer(run):
@@ -222,15 +222,15 @@ def test_check_without_dedo_uses_a_fixed_one_and_says_so(run):
 
 
 def test_check_finds_a_wrong_gradient(run, tmp_path):
-    (tmp_path / "dx.json").write_text("[[1, 4, 4], [6, 21, 16], [9, 24, 16]]")
+    (tmp_path / "dx.json").write_text("[[4, 6, -4], [9, 21, 12], [-9, 18, -5]]")
     code, out, _ = run("check", NOTES, "--dx", str(tmp_path / "dx.json"))
     assert code == 1
-    assert "∂E/∂x22 is 21, but the finite difference is 20" in out
+    assert "∂E/∂x22 is 21, but the finite difference is -11" in out
     report = json.loads(run("check", NOTES, "--dx", str(tmp_path / "dx.json"), "--json")[1])
     assert report["passed"] is False
     found = report["gradients"]["dEdX"]
-    assert found["worst"] == {"element": "dE/dx22", "index": [1, 1], "numeric": 20, "analytic": 21}
-    assert (found["passed"], found["max_abs_error"], found["max_rel_error"]) == (False, 1, 1 / 21)
+    assert found["worst"] == {"element": "dE/dx22", "index": [1, 1], "numeric": -11, "analytic": 21}
+    assert (found["passed"], found["max_abs_error"], found["max_rel_error"]) == (False, 32, 32 / 21)
 
 
 def test_check_json_has_a_report_for_each_gradient(run):
@@ -422,7 +422,7 @@ def test_a_saved_file_keeps_its_mode_and_links(run, tmp_path):
     (tmp_path / "out.json").chmod(0o600)
     (tmp_path / "link.json").symlink_to("out.json")
     assert run("forward", NOTES, "-o", str(tmp_path / "link.json"))[0] == 0
-    assert json.loads((tmp_path / "out.json").read_text()) == {"O": [[37, 47], [67, 77]]}
+    assert json.loads((tmp_path / "out.json").read_text()) == {"O": [[12, 17], [27, 32]]}
     assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "link.json").is_symlink()
 
@@ -440,7 +440,7 @@ def test_an_array_may_come_through_a_pipe(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     command = f"{sys.executable} -m cnngrad forward -x <(cat {tmp_path}/x.npy) -w {NOTES}::W --json"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"O": [[5.0, 3.0], [2.0, 5.0]]}
+    assert json.loads(done.stdout) == {"O": [[0.0, 3.0], [2.0, 0.0]]}
 
 
 def test_a_doubled_key_in_an_npz_is_told(run, tmp_path):
@@ -492,7 +492,7 @@ def test_output_in_a_narrow_encoding_does_not_crash():
         env={"PYTHONIOENCODING": "ascii"},
         check=True,
     )
-    assert b"+        +\n| 37  47 |\n| 67  77 |\n+        +" in done.stdout
+    assert b"+        +\n| 12  17 |\n| 27  32 |\n+        +" in done.stdout
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])

@@ -17,7 +17,7 @@ from cnngrad.geometry import make_layer
 from cnngrad.names import Symbol
 from tests.cases import layers
 
-X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]]
+X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
 
 
 def blocks_of(derivation):

@@ -12,7 +12,7 @@ import pytest
 
 import cnngrad
 from cnngrad import memory
-from cnngrad.cli import main
+from cnngrad.cli.main import main
 from tests.benchmarks.timing import peak_of
 
 MIB = 2**20
@@ -82,9 +82,9 @@ def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeyp
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_killed_process_leaves_no_half_result(tmp_path, sent, code):
     program = (
-        "import sys, time, cnngrad.conv, cnngrad.cli\n"
+        "import sys, time, cnngrad.conv, cnngrad.__main__\n"
         "cnngrad.conv.Forward.write = lambda *_, **__: time.sleep(60)\n"
-        "sys.exit(cnngrad.cli.main(sys.argv[1:]))"
+        "sys.exit(cnngrad.__main__.run())"
     )
     np.save(tmp_path / "X.npy", np.ones((9, 9)))
     command = [sys.executable, "-c", program, "forward", "-x", "X.npy", "-w", "X.npy", "-o", "O.npy"]

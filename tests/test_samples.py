@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.cli import main
+from cnngrad.cli.main import main
+from cnngrad.geometry import make_layer
+from cnngrad.mistakes import CATALOGUE, Data
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PROBLEMS = sorted([*SAMPLES.glob("*.json"), SAMPLES / "wrong" / "problem.json"])
@@ -44,3 +46,55 @@ def test_pytorchs_recorded_gradients_are_ours():
         np.testing.assert_allclose(mine, arrays[name], rtol=1e-3, atol=1e-6)
     claims = {"dw": arrays["dEdW"], "dx": arrays["dEdX"], "db": arrays["dEdb"]}
     assert cnngrad.check(arrays["X"], arrays["W"], arrays["dEdO"], b=arrays["b"], padding=1, **claims).passed
+
+
+def shown(layer, x, w, dedo, b):
+    """Which wrong gradients of the catalogue differ from the right ones with these numbers."""
+    shapes = layer.shapes
+    grads = cnngrad.backward(
+        x.reshape(shapes["X"]), w.reshape(shapes["W"]), dedo.reshape(shapes["O"]), **layer_options(layer)
+    )
+    right = {
+        name: array.reshape(layer.canonical[name[3:]])
+        for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx), ("dEdb", np.asarray(grads.db)))
+    }
+    data = Data(layer, x, w, dedo, right, b=b)
+    return {
+        (mistake.id, name, number)
+        for mistake in CATALOGUE
+        for name, make in mistake.guesses.items()
+        for number, guess in enumerate(make(data))
+        if guess.array.shape != right[name].shape or not np.array_equal(guess.array, right[name])
+    }
+
+
+def layer_options(layer):
+    return {
+        "stride": [axis.stride for axis in layer.axes],
+        "padding": [(axis.before, axis.after) for axis in layer.axes],
+        "dilation": [axis.dilation for axis in layer.axes],
+        "groups": layer.groups,
+        "dims": layer.dims,
+    }
+
+
+@pytest.mark.parametrize("path", [path for path in PROBLEMS if path.stem != "chain-1"], ids=lambda path: path.stem)
+def test_no_sample_hides_a_mistake_that_its_layer_can_show(path):
+    problem = json.loads(path.read_text())
+    x, w, dedo = (np.array(problem.pop(key)) for key in ("X", "W", "dEdO"))
+    b = problem.pop("b", None)
+    layer = make_layer(x.shape, w.shape, **problem, has_bias=b is not None)
+    canonical = layer.canonical
+    given = [a.reshape(canonical[name]) for a, name in ((x, "X"), (w, "W"), (dedo, "O"))]
+    generator = np.random.default_rng(0)
+    telling = [generator.integers(1, 10**4, a.shape) * generator.choice([-1, 1], a.shape) for a in given]
+    bias = None if b is None else np.array(b)
+    assert shown(layer, *telling, bias) - shown(layer, *given, bias) == set()
+
+
+def test_the_numbers_of_the_notes_layer_tell_its_matrices_apart():
+    problem = json.loads((SAMPLES / "notes.json").read_text())
+    w, dedo = np.ravel(problem["W"]).tolist(), np.ravel(problem["dEdO"]).tolist()
+    assert len({*w, *dedo}) == 8
+    assert min(w) < 0
+    assert min(dedo) < 0

@@ -93,9 +93,9 @@ def forward(
 
     Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch.
 
-    >>> forward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]])
-    array([[37, 47],
-           [67, 77]])
+    >>> forward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]])
+    array([[12, 17],
+           [27, 32]])
     """
     work = Forward(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
     if work.layer.largest > _LARGE:
@@ -140,16 +140,16 @@ def backward(
 
     Source: the notes *Back Prop in CNN*, with the slips listed in README put right.
 
-    >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, 4]], [[1, 2], [3, 4]])
+    >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]])
     >>> grads.dw
-    array([[37, 47],
-           [67, 77]])
+    array([[13, 17],
+           [25, 29]])
     >>> grads.dx
-    array([[ 1,  4,  4],
-           [ 6, 20, 16],
-           [ 9, 24, 16]])
+    array([[  4,   6,  -4],
+           [  9, -11,  12],
+           [ -9,  18,  -5]])
     >>> int(grads.db)
-    10
+    4
     """
     work = Backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
     if work.layer.largest > _LARGE:

@@ -7,7 +7,7 @@ claimed gradient is, `diagnosis` finds out.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnngrad.mistakes import adding, order, steps
+from cnngrad.mistakes import adding, operands, order, steps
 from cnngrad.mistakes.sums import Data, Guess, Guesses
 
 __all__ = ["CATALOGUE", "Data", "Guess", "Mistake"]
@@ -145,6 +145,16 @@ CATALOGUE: tuple[Mistake, ...] = (
         "positions that the stride leaves over take part in dW",
         "cut X where the last window ends before you convolve it with dE/dO",
         {"dEdW": steps.leftover_counted},
+    ),
+    Mistake(
+        "wrong-operand",
+        "another array stands where dE/dO or W belongs",
+        "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
+        {
+            "dEdW": operands.wrong_operand_w,
+            "dEdX": operands.wrong_operand_x,
+            "dEdb": operands.wrong_operand_b,
+        },
     ),
     Mistake(
         "operand-rotated",

@@ -46,6 +46,7 @@ class Data:
         dedo: dE/dO, shape (N, F, *S_out).
         right: the right gradients `"dEdW"` (not rotated back), `"dEdX"`, `"dEdb"` in canonical shape.
         claimed: the shape of the gradient to explain; guesses of other shapes that are costly to make are left out.
+        b: the bias, shape (F,); None where the layer has none.
     """
 
     layer: Layer
@@ -54,6 +55,7 @@ class Data:
     dedo: Array
     right: dict[str, Array]
     claimed: Shape = ()
+    b: Array | None = None
 
     def may_be(self, spatial: Shape) -> bool:
         """Whether the gradient to explain has this spatial shape, and holds any number."""
@@ -88,6 +90,21 @@ class Data:
     def spatial(self) -> tuple[int, ...]:
         """The numbers of the spatial axes of X, W and O."""
         return tuple(range(2, 2 + self.layer.dims))
+
+    @cached_property
+    def output(self) -> Array:
+        """O, shape (N, F, *S_out)."""
+        layer = self.layer
+        filters = self.w.reshape(layer.by_groups)
+        inputs = self.x.reshape(layer.batch, layer.groups, layer.group_channels, *layer.size)
+        o = np.zeros((layer.batch, layer.groups, layer.group_filters, *layer.out), np.result_type(self.x, self.w))
+        for tap in product(*map(range, layer.kernel)):
+            found = self._reach(tap, layer.out, None, None, self.before, layer.size)
+            if found is not None:
+                outs, ins = found
+                o[at(..., *outs)] += _by_channel(inputs[at(..., *ins)], filters[at(..., *tap)].swapaxes(1, 2))
+        o = o.reshape(self.dedo.shape)
+        return o if self.b is None else o + self.b.reshape(-1, *(1,) * layer.dims)
 
     def scatter(
         self,
@@ -164,7 +181,7 @@ class Data:
 
 
 def _by_channel(outputs: Array, w: Array) -> Array:
-    """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …)."""
+    """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …); and for O with f and c exchanged."""
     if outputs.shape[2] == 1:
         # One filter a group: nothing is to be added up, and nothing copied.
         only: Array = outputs * w.reshape(1, w.shape[0], w.shape[2], *(1,) * (outputs.ndim - 3))

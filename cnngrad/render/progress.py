@@ -2,6 +2,7 @@
 
 import time
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -12,10 +13,11 @@ _PATIENCE = 1.0
 
 
 class DelayedBar:
-    """A bar on standard error with the time left; silent for the first second."""
+    """A bar with the time left; silent for the first second."""
 
-    def __init__(self) -> None:
-        """A bar that is not shown yet."""
+    def __init__(self, file: TextIO) -> None:
+        """A bar on a terminal, not shown yet."""
+        self._file = file
         self._began = time.monotonic()
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -37,7 +39,7 @@ class DelayedBar:
             if time.monotonic() - self._began < _PATIENCE:
                 return
             columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(*columns, console=Console(file=self._file), transient=True)
             self._bar.start()
         if name not in self._tasks:
             self._tasks[name] = self._bar.add_task(name, total=total)

@@ -20,9 +20,14 @@ def make_console(file: TextIO) -> "Console":
     """A console for a stream: in colour and as wide as the window on a terminal, else plain and 80 columns wide."""
     from rich.console import Console
 
+    class StrictConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich itself would end the process with 1.
+            raise
+
     if file.isatty():
-        return Console(file=file, markup=False, highlight=False, emoji=False)
-    return Console(
+        return StrictConsole(file=file, markup=False, highlight=False, emoji=False)
+    return StrictConsole(
         file=file,
         width=PLAIN_WIDTH,
         color_system=None,

@@ -1,0 +1,144 @@
+"""The three commands: each reads its options, calls the library, and hands on what it returns."""
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from cnngrad.cli import options
+from cnngrad.cli.answer import Work, answer, progress_bar
+from cnngrad.cli.options import takes
+from cnngrad.cli.session import ExitCode, Session
+from cnngrad.errors import CnngradError
+
+if TYPE_CHECKING:
+    from cnngrad.geometry import Layer
+
+__all__ = ["backward_command", "check_command", "forward_command"]
+
+
+@takes(options.Arrays, options.Settings, options.Lesson, options.Saved)
+def forward_command(
+    session: Session, arrays: options.Arrays, settings: options.Settings, lesson: options.Lesson, saved: options.Saved
+) -> int:
+    """Compute the output O of a layer from X and W."""
+    from cnngrad.conv import Forward
+    from cnngrad.problem import Reader
+
+    # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
+    problem = replace(settings.problem(arrays, None, Reader(session.read)), dedo=None)
+    layer = problem.layer()
+    work = None
+    if not problem.in_symbols:
+        given = problem.arrays(layer)
+        forward = Forward(given["X"], given["W"], given.get("b"), **problem.options())
+        work = Work(
+            given,
+            forward.planned,
+            lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
+        )
+    return answer(session, problem, layer, work, "o", lesson, saved)
+
+
+@takes(options.Arrays, options.ErrorGradient, options.Settings, options.Lesson, options.Only, options.Saved)
+def backward_command(
+    session: Session,
+    arrays: options.Arrays,
+    error: options.ErrorGradient,
+    settings: options.Settings,
+    lesson: options.Lesson,
+    only: options.Only,
+    saved: options.Saved,
+) -> int:
+    """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
+    from cnngrad.conv import Backward
+    from cnngrad.derivation.choice import explained_tensors
+    from cnngrad.problem import Reader
+
+    problem = settings.problem(arrays, error.g, Reader(session.read))
+    layer = problem.layer()
+    tensors = explained_tensors(layer, only.only and only.only.value)
+    work = None
+    if not problem.in_symbols:
+        given = problem.arrays(layer)
+        if "dEdO" not in given:
+            raise CnngradError(
+                "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
+            )
+        gradients = Backward(given["X"], given["W"], given["dEdO"], **problem.options())
+        planned = {name: plan for name, plan in gradients.planned.items() if name[3:].lower() in tensors}
+        work = Work(
+            given,
+            planned,
+            lambda name, out, progress: gradients.gradient(name, out, progress and partial(progress, name)),
+        )
+    return answer(session, problem, layer, work, tensors, lesson, saved, only)
+
+
+@takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Differences)
+def check_command(
+    session: Session,
+    arrays: options.Arrays,
+    error: options.ErrorGradient,
+    claims: options.Claims,
+    settings: options.Settings,
+    differences: options.Differences,
+) -> int:
+    """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
+    from cnngrad.gradcheck import check
+    from cnngrad.output import check_target, to_json, write_results
+    from cnngrad.problem import Reader
+
+    output = differences.output
+    if output is not None:
+        check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
+    reader = Reader(session.read)
+    problem = settings.problem(arrays, error.g, reader)
+    layer = problem.layer()
+    if differences.hard:
+        return _hard(session, layer, output)
+    if problem.in_symbols:
+        raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
+    given = problem.arrays(layer)
+    graded: dict[str, Any] = {
+        key: reader.numbers(name, spec)
+        for key, name, spec in (("dw", "dEdW", claims.dw), ("dx", "dEdX", claims.dx), ("db", "dEdb", claims.db))
+        if spec is not None
+    }
+    session.begin_work([] if output is None else [output])
+    with progress_bar(session) as progress:
+        report = check(
+            given["X"],
+            given["W"],
+            given.get("dEdO"),
+            b=given.get("b"),
+            rtol=differences.rtol,
+            step=differences.step,
+            progress=progress,
+            **graded,
+            **problem.options(),
+        )
+    if output is not None:
+        write_results(output, report.as_json())
+    with session.printing() as stdout:
+        if differences.as_json:
+            print(to_json(report.as_json()), file=stdout)
+        else:
+            from cnngrad.render.checks import report_blocks
+            from cnngrad.render.terminal import make_console, show
+
+            show(make_console(stdout), report_blocks(report, differences.precision))
+    return ExitCode.OK if report.passed else ExitCode.WRONG_GRADIENT
+
+
+def _hard(session: Session, layer: "Layer", output: str | None) -> int:
+    from cnngrad.hard import hard_problem
+    from cnngrad.output import to_json, write_results
+
+    problem = hard_problem(layer)
+    if output is None:
+        with session.printing() as stdout:
+            print(to_json(problem), file=stdout)
+    else:
+        session.begin_work([output])
+        write_results(output, problem)
+    return ExitCode.OK

@@ -1,0 +1,119 @@
+"""From a command line to an exit code: the Typer app, and what becomes of every way in which a command can end.
+
+NumPy, Rich and the library load inside the commands, so that `--help` and `--version` start at once.
+"""
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
+from typing import Annotated
+
+import typer
+
+from cnngrad import __version__
+from cnngrad.cli.commands import backward_command, check_command, forward_command
+from cnngrad.cli.session import ClosedPipeError, ExitCode, Interrupted, OutputError, Session
+from cnngrad.errors import CnngradError
+
+__all__ = ["app", "main"]
+
+_COMMANDS: dict[str, tuple[Callable[..., int], str]] = {
+    "forward": (forward_command, "The output O, from X and W."),
+    "backward": (backward_command, "The gradients dE/dW, dE/dX and dE/db, with their working."),
+    "check": (check_command, "Ours or your gradients against finite differences."),
+}
+
+
+def main(args: Sequence[str] | None = None, session: Session | None = None) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        args: the words behind `cnngrad`; those of the process where None.
+        session: what the command runs in; the process's own streams where None.
+    """
+    words = sys.argv[1:] if args is None else list(args)
+    session = session or Session.of_process()
+    return session.finish(_ended(words, session))
+
+
+def _ended(words: Sequence[str], session: Session) -> ExitCode:
+    if session.stdout is None:
+        return session.fail("standard output is closed")
+    try:
+        return _run(words, session)
+    except CnngradError as error:
+        return session.fail(str(error))
+    except typer.TyperException as error:
+        return session.fail(f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is")
+    except OutputError as error:
+        return session.fail(f"can't write standard output: {error}")
+    except ClosedPipeError:
+        return ExitCode.PIPE_CLOSED
+    except Interrupted as error:
+        return session.interrupted(error.code)
+    except KeyboardInterrupt:
+        return session.interrupted(ExitCode.INTERRUPTED)
+    except MemoryError as error:
+        return session.fail(f"there is not enough memory: {str(error) or 'use a smaller layer'}")
+    except Exception:
+        import traceback
+
+        session.write_error(traceback.format_exc())
+        session.tell("this is a defect of cnngrad, please report it with the lines above")
+        return ExitCode.CRASHED
+
+
+def _run(words: Sequence[str], session: Session) -> ExitCode:
+    """Run the words' command; Typer's own `main` would answer interruptions and closed pipes in its own way."""
+    # Typer takes milliseconds to prepare a command, so it gets the one that is asked for, where that is plain.
+    wanted = _app(words[:1]) if words and words[0] in _COMMANDS else app
+    command = typer.main.get_command(wanted)
+    shown = io.StringIO()
+    try:
+        # Typer itself prints help and version; commands print to the session.
+        with redirect_stdout(shown), command.make_context("cnngrad", list(words) or ["--help"], obj=session) as context:
+            return ExitCode(command.invoke(context))
+    except typer.Exit:
+        with session.printing() as stdout:
+            stdout.write(shown.getvalue())
+        return ExitCode.OK
+
+
+def _help(error: typer.TyperException) -> str:
+    """The command line that shows the options of the command that an error is about."""
+    context = getattr(error, "ctx", None)
+    return f"{'cnngrad' if context is None else context.command_path} --help"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cnngrad {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _app(names: Iterable[str]) -> typer.Typer:
+    made = typer.Typer(
+        name="cnngrad",
+        help="The gradients of a convolution layer, with their working.",
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_options)
+    for name in names:
+        command, summary = _COMMANDS[name]
+        made.command(name, short_help=summary)(command)
+    return made
+
+
+app = _app(_COMMANDS)

@@ -1,0 +1,188 @@
+"""The options that the commands share, each group of them once: what Typer reads, as values."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from cnngrad.problem import Problem, Reader
+
+__all__ = ["Arrays", "Claims", "Differences", "ErrorGradient", "Lesson", "Only", "Saved", "Settings", "takes"]
+
+
+def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the options of these groups.
+
+    The command is called with the session, which stands in Typer's context, and with one value of each group.
+    """
+
+    def decorate(command: Callable[..., int]) -> Callable[..., int]:
+        def run(context: typer.Context, **given: Any) -> int:
+            values = (group(**{field.name: given[field.name] for field in fields(group)}) for group in groups)
+            return command(context.obj, *values)
+
+        every = [field for group in groups for field in fields(group)]
+        kind = inspect.Parameter.KEYWORD_ONLY
+        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+                *(inspect.Parameter(f.name, kind, default=f.default, annotation=f.type) for f in every),
+            ]
+        )
+        run.__annotations__ = {"context": typer.Context} | {field.name: field.type for field in every}
+        run.__doc__ = command.__doc__
+        return run
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """The problem, and the arrays that make O."""
+
+    problem: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="A .json or .npz file with X, W, b, dEdO and the layer options; - for standard input.",
+        ),
+    ] = None
+    x: Annotated[
+        str | None,
+        typer.Option("-x", metavar="FILE", help="X: a .json or .npy file, FILE::KEY, - or a shape such as 3x3."),
+    ] = None
+    w: Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, likewise.")] = None
+    b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, likewise.")] = None
+
+
+@dataclass(frozen=True)
+class ErrorGradient:
+    """The error gradient at O."""
+
+    g: Annotated[
+        str | None, typer.Option("-g", metavar="FILE", help="dE/dO, likewise; or the word ones, for E = sum of O.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The layer's own options; None where a flag is not given."""
+
+    stride: Annotated[str | None, typer.Option(metavar="S", help="2, or 2,1 for one per axis.  [default: 1]")] = None
+    padding: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]",
+        ),
+    ] = None
+    dilation: Annotated[str | None, typer.Option(metavar="D", help="2, or 2,1; 1 is none.  [default: 1]")] = None
+    groups: Annotated[int | None, typer.Option(metavar="G", help="As in PyTorch.  [default: 1]")] = None
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="True convolution: W is rotated before it slides.")
+    ] = None
+    dims: Annotated[
+        int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, where the shapes don't tell.")
+    ] = None
+
+    def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
+        """The problem in the file, with the flags in place of its keys."""
+        from cnngrad.problem import Problem, parse_padding, parse_per_axis
+
+        flags = Problem(
+            x=None if arrays.x is None else reader.array("X", arrays.x),
+            w=None if arrays.w is None else reader.array("W", arrays.w),
+            b=None if arrays.b is None else reader.array("b", arrays.b),
+            dedo=None if g is None else "ones" if g == "ones" else reader.array("dEdO", g),
+            stride=None if self.stride is None else parse_per_axis("stride", self.stride),
+            padding=None if self.padding is None else parse_padding(self.padding),
+            dilation=None if self.dilation is None else parse_per_axis("dilation", self.dilation),
+            groups=self.groups,
+            flip=self.flip,
+            dims=self.dims,
+        )
+        return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
+
+
+class Gradient(StrEnum):
+    """What --only takes."""
+
+    DW = "dW"
+    DX = "dX"
+    DB = "db"
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which gradients are wanted."""
+
+    only: Annotated[Gradient | None, typer.Option(help="One gradient alone.")] = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What of the derivation to show, and how."""
+
+    explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
+    element: Annotated[
+        list[str] | None, typer.Option(metavar="x22", help="Explain this element alone, with its picture (repeatable).")
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="The most elements in a table.  [default: 64; all with --json]"),
+    ] = None
+    zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex or .svg."),
+    ] = None
+
+    @property
+    def explained(self) -> bool:
+        """Whether the derivation is to be shown."""
+        return self.explain or bool(self.element)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """How results are written."""
+
+    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+    output: Annotated[
+        str | None,
+        typer.Option("-o", metavar="FILE", help="Save the results: .json, .npz, .npy, or a folder of .npy."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The gradients to grade in place of our own."""
+
+    dw: Annotated[str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of ours.")] = None
+    dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None
+    db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None
+
+
+@dataclass(frozen=True)
+class Differences:
+    """How finite differences are taken and judged, and what is printed of them."""
+
+    rtol: Annotated[
+        float | None,
+        typer.Option(metavar="R", help="Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"),
+    ] = None
+    step: Annotated[float | None, typer.Option(metavar="H", help="The step of the differences.  [default: 1]")] = None
+    hard: Annotated[
+        bool, typer.Option("--hard", help="Print a problem of this layer whose data shows every mistake; -o saves it.")
+    ] = False
+    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+    output: Annotated[
+        str | None,
+        typer.Option("-o", metavar="FILE", help="Save the report (.json), or the problem of --hard (.json, .npz)."),
+    ] = None

@@ -1,0 +1,213 @@
+"""What a command runs in: the standard streams, the signals that may end it, and the files it has written.
+
+Whatever the streams are (full, closed, absent, a pipe that closes) and at whatever moment a write fails, the exit code
+is one of `ExitCode`, and standard error has one line of ours or nothing.
+"""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from types import FrameType
+from typing import BinaryIO, TextIO
+
+from cnngrad.errors import CnngradError
+
+__all__ = ["ClosedPipeError", "ExitCode", "Interrupted", "OutputError", "Session"]
+
+
+class ExitCode(IntEnum):
+    """What the process ends with."""
+
+    OK = 0
+    WRONG_GRADIENT = 1  # `check` found one; nothing else ends with 1
+    BAD_INPUT = 2
+    CRASHED = 70  # a defect of cnngrad itself: EX_SOFTWARE of sysexits.h
+    HUNG_UP = 129  # SIGHUP, as shells report it: the terminal was closed
+    INTERRUPTED = 130  # Ctrl-C, as shells report it
+    PIPE_CLOSED = 141  # the reader of standard output went away, as shells report it
+    TERMINATED = 143  # SIGTERM, as shells report it
+
+
+_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+if hasattr(signal, "SIGHUP"):
+    _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the process to end; `code` is what it then ends with."""
+
+    def __init__(self, code: ExitCode) -> None:
+        """An interruption that ends the process with `code`."""
+        super().__init__(code)
+        self.code = code
+
+
+class OutputError(Exception):
+    """Standard output can't be written; the message is the system's reason."""
+
+
+class ClosedPipeError(Exception):
+    """The reader of standard output went away."""
+
+
+class Session:
+    """The standard streams of one run, each None where it is closed, and what became of its files."""
+
+    def __init__(self, stdin: BinaryIO | None, stdout: TextIO | None, stderr: TextIO | None) -> None:
+        """A session with these streams."""
+        self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self._caught: list[int] = []
+        self._working = False
+        self._files: dict[str, object] = {}
+
+    @classmethod
+    def of_process(cls) -> "Session":
+        """The session of this process's own streams."""
+        return cls(None if sys.stdin is None else sys.stdin.buffer, _buffered(sys.stdout), _buffered(sys.stderr))
+
+    def catch_signals(self) -> None:
+        """From here on Ctrl-C, SIGTERM and SIGHUP end the process in an orderly way."""
+        for number in _CODES:
+            # Who started the process may have asked it to ignore a signal, as nohup does.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._interrupt)
+                self._caught.append(number)
+
+    def ignore_signals(self) -> None:
+        """From here on no signal that was caught disturbs the end of the process."""
+        for number in self._caught:
+            signal.signal(number, signal.SIG_IGN)
+
+    def _interrupt(self, number: int, _: FrameType | None) -> None:
+        code = _CODES[signal.Signals(number)]
+        if self._working:
+            raise Interrupted(code)
+        # Nothing has begun that would have to be cleaned up, and an exception may be lost inside an import.
+        if sys.stderr is not None:
+            with suppress(OSError):
+                os.write(2, f"cnngrad: {self._interruption()}\n".encode())
+        os._exit(code)
+
+    def begin_work(self, files: Iterable[str] = ()) -> None:
+        """From here on there may be unfinished files, so that an interruption unwinds what is being done.
+
+        Args:
+            files: the files that the command is going to write.
+        """
+        self._files = {file: _identity(file) for file in files}
+        self._working = True
+
+    def written(self) -> list[str]:
+        """Those of the command's files that have been written since the work began."""
+        return [file for file, before in self._files.items() if _identity(file) != before]
+
+    @contextmanager
+    def printing(self) -> Iterator[TextIO]:
+        """Standard output to print to; all of it has been written when the block ends.
+
+        Raises:
+            OutputError: standard output can't be written.
+            ClosedPipeError: its reader went away.
+        """
+        if self.stdout is None:
+            raise OutputError("it is closed")
+        try:
+            yield self.stdout
+            self.stdout.flush()
+        except BrokenPipeError:
+            _discard(self.stdout)
+            raise ClosedPipeError from None
+        except OSError as error:
+            _discard(self.stdout)
+            raise OutputError(error.strerror or str(error)) from None
+
+    def read(self) -> bytes:
+        """All of standard input.
+
+        Raises:
+            CnngradError: it is closed, or can't be read.
+        """
+        if self.stdin is None:
+            raise CnngradError("standard input is closed: name a file in place of -")
+        try:
+            return self.stdin.read()
+        except OSError as error:
+            raise CnngradError(f"can't read standard input: {error.strerror or error}") from None
+
+    def fail(self, message: str) -> ExitCode:
+        """Tell what is wrong with the input, and return the exit code for it."""
+        written = self.written()
+        self.tell(f"{message} (written all the same: {', '.join(written)})" if written else message)
+        return ExitCode.BAD_INPUT
+
+    def interrupted(self, code: ExitCode) -> ExitCode:
+        """Tell that the command was interrupted, and return the exit code for it."""
+        self.ignore_signals()
+        self.tell(self._interruption())
+        return code
+
+    def _interruption(self) -> str:
+        if not self._files:
+            return "interrupted"
+        written = self.written()
+        return f"interrupted; {', '.join(written) if written else 'no file'} was written"
+
+    def tell(self, message: str) -> None:
+        """Print `cnngrad: message` on standard error, if it can be written."""
+        self.write_error(f"cnngrad: {message}\n")
+
+    def write_error(self, text: str) -> None:
+        """Print a text on standard error, if it can be written."""
+        if self.stderr is None:
+            return
+        try:
+            self.stderr.write(text)
+            self.stderr.flush()
+        except OSError:
+            _discard(self.stderr)
+
+    def finish(self, code: ExitCode) -> ExitCode:
+        """Write what is still in the buffers, so that nothing can fail as the interpreter ends; the exit code."""
+        try:
+            with self.printing():
+                pass
+        except (OutputError, ClosedPipeError):
+            # Only a command that has already failed leaves output behind.
+            pass
+        self.write_error("")
+        return code
+
+
+def _buffered(stream: TextIO | None) -> TextIO | None:
+    """The stream, so that it writes all or fails, and shows ? for what its encoding does not have."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    if isinstance(stream.buffer, io.RawIOBase):
+        # With PYTHONUNBUFFERED a full disk takes the first part of a text, and the rest is lost without an error.
+        buffer = io.BufferedWriter(io.FileIO(stream.fileno(), "wb", closefd=False))
+        return io.TextIOWrapper(
+            buffer, encoding=stream.encoding, errors="replace", line_buffering=stream.line_buffering
+        )
+    stream.reconfigure(errors="replace")
+    return stream
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is still in the stream's buffer nowhere: it would fail again as the interpreter ends."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _identity(file: str) -> object:
+    """What changes when a file is written anew; None where there is no such file."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,197 @@
+"""Whatever the standard streams are: the exit code is a documented one, and what standard error says is true."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cnngrad.cli.session import ExitCode
+
+ROOT = Path(__file__).parents[1]
+NOTES = "samples/notes.json"
+COMMANDS = {
+    "forward": f"forward {NOTES}",
+    "backward, json": f"backward {NOTES} --json",
+    "backward, explained": f"backward {NOTES} --explain",
+    "check": f"check {NOTES}",
+    "check, json": f"check {NOTES} --json",
+    "check, hard": f"check {NOTES} --hard",
+    "help": "--help",
+    "a command's help": "backward --help",
+    "version": "--version",
+    "a long result": "forward -x LONG -w samples/notes.json::W --json",
+}
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Runs `cnngrad WORDS` in bash with redirections; its exit code and standard error."""
+    (tmp_path / "X.json").write_text(str([[1.5] * 300] * 300))
+
+    def run(words, redirection="", **variables):
+        words = words.replace("LONG", str(tmp_path / "X.json"))
+        command = f"{sys.executable} -m cnngrad {words} {redirection}"
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=os.environ | variables
+        )
+        return done.returncode, done.stderr
+
+    return run
+
+
+@pytest.fixture(params=["PYTHONUNBUFFERED", "PYTHONDEVMODE"])
+def variable(request):
+    """Python writes at once, or tells errors that it would ignore."""
+    return {request.param: "1"}
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_full_standard_output_is_bad_usage(shell, words):
+    assert shell(words, "> /dev/full") == (2, "cnngrad: can't write standard output: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", [COMMANDS["forward"], COMMANDS["a long result"], COMMANDS["help"]])
+def test_python_s_own_settings_change_nothing(shell, variable, words):
+    assert shell(words, "> /dev/full", **variable) == (
+        2,
+        "cnngrad: can't write standard output: No space left on device\n",
+    )
+    assert shell(words, "> >(exec <&-; sleep 0.5)", **variable) == (141, "")
+    assert shell(words, "2>&- | cat >/dev/null; exit ${PIPESTATUS[0]}", **variable) == (0, "")
+    assert shell("forward nofile", "2>/dev/full", **variable) == (2, "")
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_closed_standard_output_is_bad_usage(shell, words):
+    assert shell(words, ">&-") == (2, "cnngrad: standard output is closed\n")
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_closed_pipe_is_silent(shell, words):
+    code, err = shell(words, "> >(exec <&-; sleep 0.5)")
+    assert (code, err) == (141, "")
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "<&- 2>&-"])
+def test_a_result_needs_no_other_stream(shell, words, redirection):
+    assert shell(words, f"{redirection} | cat >/dev/null; exit ${{PIPESTATUS[0]}}") == (0, "")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", ">/dev/full 2>/dev/full", ">&- 2>&-"])
+def test_an_error_keeps_its_exit_code_where_it_can_not_be_told(shell, redirection):
+    assert shell("forward nofile", redirection) == (2, "")
+    assert shell("forward --nonsense", redirection) == (2, "")
+
+
+def test_a_wrong_gradient_is_1_though_standard_error_is_full(shell):
+    assert shell("check samples/wrong/problem.json --dx samples/wrong/dEdX.json", "2>/dev/full") == (1, "")
+
+
+def test_a_closed_standard_input_is_told(shell):
+    assert shell("forward -", "<&-") == (2, "cnngrad: standard input is closed: name a file in place of -\n")
+    assert shell("forward -", "0>/dev/null") == (2, "cnngrad: can't read standard input: Bad file descriptor\n")
+
+
+def test_what_was_saved_before_standard_output_failed_is_told(shell, tmp_path):
+    target = tmp_path / "out.npz"
+    code, err = shell(f"backward {NOTES} -o {target}", "> /dev/full")
+    assert code == 2
+    assert err == (f"cnngrad: can't write standard output: No space left on device (written all the same: {target})\n")
+
+
+def test_a_small_disk_loses_nothing_without_a_word(shell, tmp_path):
+    """A write that takes a part of the text is no success (ulimit -f counts kilobytes)."""
+    assert shell("forward -x LONG -w samples/notes.json::W --json", f"> {tmp_path}/out") == (0, "")
+    whole = (tmp_path / "out").stat().st_size
+    command = f"{sys.executable} -m cnngrad forward -x {tmp_path}/X.json -w {NOTES}::W --json > {tmp_path}/part"
+    for unbuffered in ("", "PYTHONUNBUFFERED=1 "):
+        done = subprocess.run(
+            ["bash", "-c", f"trap '' XFSZ; ulimit -f {whole // 2048}; {unbuffered}{command}"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert (done.returncode, done.stderr) == (2, "cnngrad: can't write standard output: File too large\n")
+
+
+def started(words, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "cnngrad", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_any_moment_ends_in_one_line(number):
+    code = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]
+    for delay in [0.03 + 0.012 * k for k in range(25)]:
+        process = started(["backward", NOTES, "--explain"], stdout=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(number)
+        err = process.communicate()[1]
+        # Before the program's first line Python itself answers; when all is shown nothing is left to interrupt.
+        if process.returncode in (0, -number) or (number == signal.SIGINT and str(ROOT / "cnngrad") not in err):
+            continue
+        assert (process.returncode, err) == (code, "cnngrad: interrupted\n"), delay
+
+
+def test_a_signal_that_the_process_is_to_ignore_is_ignored():
+    command = f"trap '' INT; exec {sys.executable} -m cnngrad check {NOTES} > /dev/null"
+    process = subprocess.Popen(["bash", "-c", command], cwd=ROOT, stderr=subprocess.PIPE)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1] == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_an_interruption_while_a_result_is_shown_says_what_was_written(tmp_path, saved):
+    """The pipe is full and nobody reads, so the program stands in the middle of its output."""
+    (tmp_path / "X.json").write_text(str([[1.5] * 300] * 300))
+    target = tmp_path / "out.npy"
+    words = ["forward", "-x", f"{tmp_path}/X.json", "-w", f"{NOTES}::W", "--json"]
+    process = started(words + (["-o", str(target)] if saved else []), stdout=subprocess.PIPE)
+    assert process.stdout.read(1) == "{"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err == (f"cnngrad: interrupted; {target} was written\n" if saved else "cnngrad: interrupted\n")
+
+
+def test_a_terminal_gets_the_result_in_colour():
+    """The one path that no redirected test takes."""
+    main, side = pty.openpty()
+    words = [sys.executable, "-m", "cnngrad", "forward", NOTES]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=side, stderr=side, env=os.environ | {"TERM": "xterm-256color"})
+    os.close(side)
+    text = b""
+    while True:
+        try:
+            part = os.read(main, 2**16)
+        except OSError:
+            break
+        if not part:
+            break
+        text += part
+    assert process.wait() == 0
+    assert "X 3×3 · W 2×2".encode() in text
+    assert b"\x1b[" in text
+    assert "│".encode() in text
+
+
+def test_exit_codes_are_those_of_shells():
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "WRONG_GRADIENT": 1,
+        "BAD_INPUT": 2,
+        "CRASHED": 70,
+        "HUNG_UP": 129,
+        "INTERRUPTED": 130,
+        "PIPE_CLOSED": 141,
+        "TERMINATED": 143,
+    }
