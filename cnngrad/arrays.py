@@ -29,6 +29,7 @@ __all__ = [
     "exact_dtype",
     "from_lists",
     "is_finite",
+    "is_number",
     "is_sure",
     "largest_magnitude",
     "norm",
@@ -49,6 +50,8 @@ _SURE = {np.dtype(np.float32): 2.0**64, np.dtype(np.float64): 2.0**512}
 _SMALL = 2**13
 # Elements that are looked at in a third of a millisecond, so that it pays to share more of them among threads.
 _PART = 2**19
+# Levels of lists that are counted: no layer has an array of more.
+_DEEPEST = 16
 # Bytes of a float16, which no product is quick for.
 _HALF = 2
 _ACCEPTED = "integers, float16, float32 or float64"
@@ -122,6 +125,8 @@ def from_lists(name: str, value: Any) -> Array:
     first = value
     while isinstance(first, (list, tuple)):
         shape.append(len(first))
+        if len(shape) > _DEEPEST:
+            raise CnngradError(f"{name} is nested too deeply: an array has at most 5 levels")
         if not first:
             break
         first = first[0]
@@ -162,8 +167,13 @@ def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int
         _check_level(name, entry, shape[1:], (*index, k), kinds)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is one number, of Python or NumPy; True and False are none."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def _check_number(place: str, value: Any) -> None:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating):
+    if not is_number(value):
         shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
         shown = "null" if value is None else shown or repr(value)
         raise CnngradError(f"{place} is {shown[:40]}: it must be a number")

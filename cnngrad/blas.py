@@ -14,7 +14,7 @@ from functools import cache
 from itertools import product
 from threading import Lock
 
-__all__ = ["is_controlled", "one_thread"]
+__all__ = ["is_controlled", "one_thread", "threads"]
 
 _lock = Lock()
 _users = 0
@@ -79,3 +79,9 @@ def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
         if get is not None and put is not None:
             return get, put
     return None
+
+
+def threads() -> int | None:
+    """How many threads BLAS works in; None where it can't be told."""
+    control = _control()
+    return None if control is None else control[0]()

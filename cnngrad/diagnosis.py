@@ -9,7 +9,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.differences import spread
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 from cnngrad.mistakes import CATALOGUE, Data, Guess, Mistake
 
 __all__ = ["Diagnosis", "Precision", "as_user", "counts", "diagnose", "hidden_mistakes", "locate"]
@@ -55,7 +55,7 @@ class Diagnosis:
     Attributes:
         mistake: the id of the likeliest known mistake that reproduces it, None where none does.
         also: the ids of the others that reproduce it.
-        hint: what the mistake is and how to mend it, or where the wrong elements are.
+        hint: what the mistake is and how to fix it, or where the wrong elements are.
     """
 
     mistake: str | None = None
@@ -88,10 +88,17 @@ def diagnose(data: Data, name: str, claim: Array, magnitude: Array, precision: P
     if not found:
         return Diagnosis()
     (first, detail), *others = found
-    told = f"{first.says}{f' ({detail})' if detail else ''}. To mend it: {first.mend}."
+    told = f"{first.says}{f' ({detail})' if detail else ''}. To fix it: {first.fix}."
     if others:
         told += " Or: " + "; or ".join(f"{m.says}{f' ({d})' if d else ''}" for m, d in others) + "."
-    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), told[0].upper() + told[1:])
+    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told))
+
+
+def _as_sentence(words: str) -> str:
+    """With a capital, unless it begins with a name such as dE/dO, W or np.rot90, which is written as it is."""
+    first = words.split()[0]
+    is_name = not first.isalpha() or (first.startswith("d") and first[1:2].isupper())
+    return words if is_name else words[0].upper() + words[1:]
 
 
 def hidden_mistakes(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -174,10 +181,10 @@ def _factor(data: Data, name: str, claim: Array, magnitude: Array, precision: Pr
     sizes = as_user(data.layer, name, Guess(magnitude.reshape(data.right[name].shape)))
     tight = Precision(max(precision.fraction, spread(np.float64, 1)), precision.unit, precision.digits, precision.eps)
     named = _named_factors(data.layer)
-    for value, word in named.items():
+    for value, words in named.items():
         near = abs(factor - value) <= 1e-3 * abs(value)
         if near and (np.abs(claim - value * right) <= tight.allowed(value * right, abs(value) * sizes)).all():
-            return f"by {word}" if word == f"{value:g}" else f"by {value:.6g} = {word}"
+            return f"by {' = '.join([f'{value:.6g}', *words])}"
     # One element alone has some factor always, and one close to 1 is rounding.
     rounding = 20 * (tight.fraction + tight.eps)
     if np.count_nonzero(right) < 2 or abs(abs(factor) - 1) < rounding:
@@ -187,25 +194,25 @@ def _factor(data: Data, name: str, claim: Array, magnitude: Array, precision: Pr
     return f"by {factor:.6g}" if fits else None
 
 
-def _named_factors(layer: Layer) -> dict[float, str]:
-    """Factors that people forget or put in too often, by value; the first name of a value counts."""
+def _named_factors(layer: Layer) -> dict[float, list[str]]:
+    """Factors that people forget or put in too often, by value; all the names that a value has, the likeliest first."""
     positions, taps = prod(layer.out), prod(layer.kernel)
-    counts = {
-        layer.batch: "N",
-        positions: "H'·W'" if layer.dims == 2 else "positions of O",
-        layer.batch * positions: "N·H'·W'" if layer.dims == 2 else "N · positions of O",
-        layer.filters: "F",
-        layer.channels: "C",
-        taps: "kh·kw" if layer.dims == 2 else "size of the kernel",
-        prod(a.stride for a in layer.axes): "stride per axis, multiplied",
-        2: "2",
-    }
-    factors: dict[float, str] = {}
-    for count, word in counts.items():
-        if count > 1:
-            factors.setdefault(1 / count, f"1/({word})" if "·" in word or " " in word else f"1/{word}")
-            factors.setdefault(float(count), word)
-    return factors
+    counts = [
+        (layer.batch, "N"),
+        (positions, "H'·W'" if layer.dims == 2 else "positions of O"),
+        (layer.batch * positions, "N·H'·W'" if layer.dims == 2 else "N · positions of O"),
+        (layer.filters, "F"),
+        (layer.channels, "C"),
+        (taps, "kh·kw" if layer.dims == 2 else "size of the kernel"),
+        (prod(a.stride for a in layer.axes), "product of the strides"),
+    ]
+    factors: dict[float, list[str]] = {}
+    for count, word in counts:
+        # What there is one of multiplies nothing, nor does it change the name of a product.
+        if count > 1 and not (word.startswith("N") and word != "N" and layer.batch == 1):
+            factors.setdefault(1 / count, []).append(f"1/({word})" if "·" in word or " " in word else f"1/{word}")
+            factors.setdefault(float(count), []).append(word)
+    return {0.5: [], 2.0: []} | factors
 
 
 def locate(layer: Layer, name: str, wrong: Array) -> str:
@@ -248,6 +255,8 @@ def counts(layer: Layer, name: str, wrong: Array) -> list[str]:
         lines.append(f"{word}: {', '.join(bands)}")
     if name == "dEdX":
         border = _border(layer, wrong)
+        if border.all():
+            return lines
         lines.append(
             f"place: border {int((wrong & border).sum())} of {int(border.sum())}, "
             f"inside {int((wrong & ~border).sum())} of {int((~border).sum())}"
@@ -295,4 +304,6 @@ def _border(layer: Layer, wrong: Array) -> Array:
 
 
 def _on_border(layer: Layer, wrong: Array) -> bool:
-    return bool((~wrong | _border(layer, wrong)).all())
+    """Whether the border has all wrong elements, and does not have every element."""
+    border = _border(layer, wrong)
+    return not border.all() and bool((~wrong | border).all())

@@ -17,17 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, check_result, common_dtype
+from cnngrad.arrays import Array, check_result, common_dtype, is_number
 from cnngrad.blas import one_thread
 from cnngrad.conv import Forward, Progress
 from cnngrad.conv.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 
 __all__ = ["Differences", "spread"]
 
 # The largest block by which glibc adjusts what it keeps (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
+
+# Larger steps leave integers too little room in int64.
+_LARGEST_EXACT_STEP = 2**16
 
 # Outputs that stay in the second-level cache while something is done to them.
 _PART = 2**14
@@ -47,18 +50,18 @@ class Differences:
         step: float | None = None,
     ) -> None:
         """Differences for a layer with these numbers, which stay as they are; `step` instead of our own choice."""
-        if step is not None and not (math.isfinite(step) and step > 0):
-            raise CnngradError(f"step is {step}: it must be larger than 0")
+        if step is not None and not (is_number(step) and math.isfinite(step) and step > 0):
+            raise CnngradError(f"step is {step!r}: it must be a number larger than 0")
         self._layer = layer
         self._options = options
         self.exact = common_dtype(*(a.dtype for a in (x, w, b, dedo) if a is not None)).kind == "i"
-        if step is not None and not (self.exact and step == int(step)):
+        if step is not None and not (step <= _LARGEST_EXACT_STEP and step == int(step)):
             self.exact = False
         # Arrays of megabytes come and go here. glibc hands such blocks back to the system and fetches them anew, page
         # by page, until it has seen a block of this size freed; then it keeps them. Never touched, it costs nothing.
         # Measured on 512x512 with 3x3: 30,000 page faults and 40 % of the time less.
         np.empty(_LARGEST_BLOCK, np.uint8)
-        self._step = step or 1.0
+        self._step = float(step or 1)
         self._work = np.dtype(np.int64 if self.exact else np.float64)
         if self.exact:
             exact_gradient_dtype(layer, x, w, dedo)

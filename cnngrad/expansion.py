@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from cnngrad.arrays import Array
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 from cnngrad.names import Index, Names, Number, Numbers, Symbol, scalar
 
 __all__ = ["Expander", "Expansion", "Factor", "OutputsOnDemand", "Partial", "Term", "Values"]

@@ -9,13 +9,13 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, largest_magnitude
+from cnngrad.arrays import INT64_MAX, Array, as_tensor, common_dtype, is_number, largest_magnitude
 from cnngrad.conv import Gradients, backward, forward
 from cnngrad.diagnosis import Diagnosis, Precision, diagnose, hidden_mistakes, locate
 from cnngrad.differences import Differences, spread
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Expander, Expansion, Values
-from cnngrad.geometry import Layer, Padding, PerAxis, make_layer
+from cnngrad.layer import Layer, Padding, PerAxis, make_layer
 from cnngrad.mistakes import Data
 from cnngrad.names import Names, Number
 
@@ -23,6 +23,8 @@ __all__ = ["GradientReport", "Report", "Worst", "check", "evident_rounding"]
 
 # The seed of the dE/dO that is used where none is given.
 _SEED = 0
+# In place of a gradient: that of `backward` is checked. None is an error, since a missing gradient often is None.
+_OURS: Any = object()
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class GradientReport:
         claimed: whether the gradient is the user's own.
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
         also: the ids of the other mistakes that explain it as well.
-        hint: what the mistake is and how to mend it, or where the wrong elements are; empty where all is right.
+        hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
         hidden: for a right gradient of the user's, the ids of the mistakes that this layer and data can't show.
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
@@ -81,6 +83,10 @@ class GradientReport:
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
     expansion: Expansion | None = field(default=None, repr=False, compare=False)
+
+    def __bool__(self) -> bool:
+        """Whether the gradient passed."""
+        return self.passed
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -123,6 +129,10 @@ class Report:
     dedo: str
     identity: tuple[Number, Number, Number] | None = None
 
+    def __bool__(self) -> bool:
+        """Whether every gradient passed, so that `assert check(...)` says what it means."""
+        return self.passed
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
         names = ("sum(O*dEdO)", "sum(X*dEdX)", "sum(W*dEdW)")
@@ -139,9 +149,9 @@ def check(
     dedo: npt.ArrayLike | None = None,
     *,
     b: npt.ArrayLike | None = None,
-    dw: npt.ArrayLike | None = None,
-    dx: npt.ArrayLike | None = None,
-    db: npt.ArrayLike | None = None,
+    dw: npt.ArrayLike = _OURS,
+    dx: npt.ArrayLike = _OURS,
+    db: npt.ArrayLike = _OURS,
     rtol: float | None = None,
     step: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -196,11 +206,23 @@ def check(
     }
     x, w = as_tensor("X", x), as_tensor("W", w)
     b = None if b is None else as_tensor("b", b)
-    layer = make_layer(x.shape, w.shape, **options, has_bias=b is not None)
-    if b is not None:
-        layer.check_bias(b.shape)
+    dedo = None if dedo is None else as_tensor("dEdO", dedo)
+    layer = make_layer(
+        x.shape,
+        w.shape,
+        b_shape=None if b is None else b.shape,
+        dedo_shape=None if dedo is None else dedo.shape,
+        **options,
+    )
     source = "given"
-    if dedo is None and not (dw is None and dx is None and db is None):
+    yours = {key: claim for key, claim in (("dw", dw), ("dx", dx), ("db", db)) if claim is not _OURS}
+    for key, claim in yours.items():
+        if claim is None:
+            raise CnngradError(
+                f"{key} is None: give the gradient to grade, or leave {key} out to check ours "
+                f"(in PyTorch .grad is None before backward() has run)"
+            )
+    if dedo is None and yours:
         raise CnngradError(
             "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
             "(-g FILE, or -g ones for E = sum of O)"
@@ -208,13 +230,10 @@ def check(
     if dedo is None:
         dedo = _pseudo_random(layer, common_dtype(x.dtype, w.dtype))
         source = "pseudo-random (none was given), the same every time"
-    dedo = as_tensor("dEdO", dedo)
-    layer.check_dedo(dedo.shape)
-    if rtol is not None and not rtol >= 0:
-        raise CnngradError(f"rtol is {rtol}: it must be 0 or more")
-    claims = {
-        name: as_tensor(name, claim) for name, claim in (("dEdW", dw), ("dEdX", dx), ("dEdb", db)) if claim is not None
-    }
+    if rtol is not None and not (is_number(rtol) and rtol >= 0):
+        raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
+    keys = {"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}
+    claims = {keys[key]: as_tensor(keys[key], claim) for key, claim in yours.items()}
     claimed = bool(claims)
     if not claims:
         grads = backward(x, w, dedo, **options)

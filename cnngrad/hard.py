@@ -8,7 +8,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.conv import backward
 from cnngrad.diagnosis import hidden_mistakes
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 from cnngrad.mistakes import Data
 
 __all__ = ["hard_problem"]
@@ -25,7 +25,7 @@ def hard_problem(layer: Layer) -> dict[str, Any]:
     Sizes of X that are equal become unequal, a batch of one becomes two, and large images small: the filter and the
     options stay. What the layer itself rules out (a wrong stride where the stride is 1) can't be shown by any data.
 
-    >>> from cnngrad.geometry import make_layer
+    >>> from cnngrad.layer import make_layer
     >>> hard_problem(make_layer((9, 9), (2, 2), stride=2))["X"].shape
     (9, 10)
     """

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cnngrad.arrays import DType
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Shape
+from cnngrad.layer import Shape
 
-__all__ = ["available", "require"]
+__all__ = ["available", "require", "require_bytes"]
 
 # Smaller results are not asked about.
 _SMALL = 2**26
@@ -37,6 +37,13 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
         + (f", all results {_spoken(needed)}" if len(sizes) > 1 else "")
         + f", but {_spoken(free)} are free: on the command line, -o with a .npy file or a folder computes on disk"
     )
+
+
+def require_bytes(name: str, needed: int) -> None:
+    """Raise a CnngradError unless there is memory for what a file unpacks to."""
+    free = available()
+    if needed >= _SMALL and free is not None and needed > free:
+        raise CnngradError(f"{name} unpacks to {_spoken(needed)}, but {_spoken(free)} are free: save smaller arrays")
 
 
 def available() -> int | None:

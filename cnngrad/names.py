@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 
 __all__ = ["Index", "Names", "Number", "Numbers", "Symbol", "scalar"]
 
@@ -62,7 +62,7 @@ class Names:
     Elements are numbered from 1, as in the notes: `x11` while every index has one digit, `x1,12` for all of them
     otherwise; batch and channel in brackets in front, where the tensor has such an axis.
 
-    >>> from cnngrad.geometry import make_layer
+    >>> from cnngrad.layer import make_layer
     >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
     >>> names.symbol("x", (0, 1, 2, 2)).name
     'x[2]33'

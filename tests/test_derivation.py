@@ -13,7 +13,7 @@ from cnngrad.derivation.lesson import backward_lesson
 from cnngrad.derivation.matrices import layer_matrix
 from cnngrad.derivation.pictures import picture
 from cnngrad.expansion import Expander, Values
-from cnngrad.geometry import make_layer
+from cnngrad.layer import make_layer
 from cnngrad.names import Symbol
 from tests.cases import layers
 
@@ -138,7 +138,7 @@ def test_every_result_stands_at_the_end_of_its_sections():
 @given(layers(most=5), st.integers(0, 2**16))
 @settings(max_examples=60)
 def test_a_pictures_covered_cells_are_the_terms_cells(case, seed):
-    layer = make_layer(case.x, case.w, **case.options, has_bias=case.bias)
+    layer = make_layer(case.x, case.w, **case.options, b_shape=case.w[:1] if case.bias else None)
     expander = Expander(layer)
     generator = np.random.default_rng(seed)
     for tensor, name in (("o", "O"), ("w", "W"), ("x", "X")):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad.expansion import Expander, Values
-from cnngrad.geometry import make_layer
+from cnngrad.layer import make_layer
 from cnngrad.names import Names
 from tests import reference
 from tests.cases import layers
@@ -58,7 +58,7 @@ def test_the_notes_lines_symbol_by_symbol(element):
 def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, seed):
     x, w, b, dedo = case.data(seed)
     b = b if case.bias else None
-    layer = make_layer(x.shape, w.shape, **case.options, has_bias=case.bias)
+    layer = make_layer(x.shape, w.shape, **case.options, b_shape=case.w[:1] if case.bias else None)
     grads = cnngrad.backward(x, w, dedo, **case.options)
     arrays = {"X": x, "W": w, "dEdO": dedo, "dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
     arrays |= {"O": cnngrad.forward(x, w, b, **case.options)} | ({} if b is None else {"b": b})

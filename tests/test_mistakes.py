@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.geometry import make_layer
 from cnngrad.gradcheck import evident_rounding
 from cnngrad.hard import hard_problem
+from cnngrad.layer import make_layer
 from cnngrad.mistakes import CATALOGUE
 from cnngrad.render.checks import report_blocks
 from tests import buggy
@@ -85,7 +85,7 @@ def test_every_entry_of_the_catalogue_is_tried_here():
 def test_entries_read_as_sentences():
     for mistake in CATALOGUE:
         assert not mistake.says.endswith(".")
-        assert not mistake.mend.endswith(".")
+        assert not mistake.fix.endswith(".")
 
 
 @given(layers(), st.integers(0, 2**16), st.sampled_from([np.float64, np.float32, np.float16]))
@@ -193,7 +193,7 @@ def test_a_wrong_shape_is_a_finding_with_its_cause():
     q = buggy.Layer(LAYERS[1])
     report = graded(q, "dx", buggy.scatter(q)[:, :, : q.Hp, : q.Wp])
     assert (report.passed, report.mistake, report.max_abs_error) == (False, "padding-not-cropped", None)
-    assert report.hint.startswith("dEdX has shape (2, 4, 8, 7), but it must be (2, 4, 6, 5), the shape of X. DX still")
+    assert report.hint.startswith("dEdX has shape (2, 4, 8, 7), but it must be (2, 4, 6, 5), the shape of X. dX still")
 
 
 def test_a_wrong_shape_of_unknown_cause_is_told_as_such():
@@ -301,7 +301,7 @@ def test_another_step_gives_the_same_verdict(step):
 
 @pytest.mark.parametrize("step", [0, -1, float("nan"), float("inf")])
 def test_a_step_that_is_none_is_an_error(step):
-    with pytest.raises(cnngrad.CnngradError, match=r"step is .*: it must be larger than 0"):
+    with pytest.raises(cnngrad.CnngradError, match=r"step is .*: it must be a number larger than 0"):
         cnngrad.check([[1]], [[1]], step=step)
 
 
@@ -395,3 +395,82 @@ def test_any_claim_gets_a_report(case, seed, dtype, data):
     assert json.dumps(report.as_json())
     for renderable in report_blocks(report, 6):
         assert renderable is not None
+
+
+def test_none_is_no_gradient_to_grade():
+    x, w, g = [[1, 2, 3]], [[1, 2]], [[1, 2]]
+    for key in ("dw", "dx", "db"):
+        with pytest.raises(cnngrad.CnngradError, match=f"{key} is None: give the gradient to grade"):
+            cnngrad.check(x, w, g, **{key: None})
+    assert cnngrad.check(x, w, g, b=None)
+
+
+def test_a_report_is_true_where_it_passed():
+    x, w, g = [[1, 2, 3]], [[1, 2]], [[1, 2]]
+    right, wrong = cnngrad.check(x, w, g), cnngrad.check(x, w, g, dx=[[1, 1, 1]])
+    assert right
+    assert not wrong
+    assert not wrong.gradients["dEdX"]
+    assert right.gradients["dEdX"]
+
+
+@pytest.mark.parametrize("value", ["a", -1, float("nan"), [1e-3], True])
+def test_a_tolerance_that_is_none_is_an_error(value):
+    with pytest.raises(cnngrad.CnngradError, match=r"rtol is .*: it must be a number of 0 or more"):
+        cnngrad.check([[1]], [[1]], rtol=value)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "words"),
+    [
+        ((2, 1, 3, 3), (3, 1, 2, 2), "by 0.5 = 1/N."),
+        ((3, 2, 4, 4), (3, 2, 2, 2), "by 0.333333 = 1/N = 1/F."),
+        ((9, 1, 5, 4), (2, 1, 3, 3), "by 0.111111 = 1/N = 1/(kh·kw)."),
+        ((1, 1, 3, 3), (1, 1, 2, 2), "by 0.25 = 1/(H'·W') = 1/(kh·kw)."),
+    ],
+)
+def test_a_factor_is_told_by_all_its_names_the_batch_first(x, w, words):
+    q = buggy.Layer(Case(x, w, (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    divisor = q.N if q.N > 1 else q.Ho * q.Wo
+    assert f"({words[:-1]})" in graded(q, "dw", buggy.right_dw(q) / divisor).hint
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_quarter_turn_is_told_as_numpy_counts(quarters):
+    """The filter that slides over framed dE/dO is rot90(w, quarters) where rot90(w, 2) is right."""
+    q = buggy.Layer(LAYERS[0])
+    slid = np.rot90(q.w, quarters, (2, 3))
+    hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=slid[:, :, ::-1, ::-1]))).hint
+    assert f"turned by {90 * quarters}°, as np.rot90(w, {quarters}) does" in hint
+
+
+def test_hints_do_not_capitalise_names():
+    q = buggy.Layer(LAYERS[1])
+    assert ". dX still has the padding" in graded(q, "dx", buggy.scatter(q)[:, :, : q.Hp, : q.Wp]).hint
+    assert graded(q, "db", q.g.sum(axis=(1, 2, 3))).hint.startswith(("dE/dO is summed", "dEdb has shape"))
+    for case in LAYERS:
+        q = buggy.Layer(case)
+        for name, entries in buggy.BUGGY.items():
+            for gradient, wrong, needs in entries:
+                if suits(q, needs):
+                    hint = graded(q, gradient, wrong(q)).hint
+                    assert "DX" not in hint, name
+                    assert "DE/d" not in hint, name
+
+
+def test_the_border_is_told_only_where_it_leaves_something_out():
+    """A 2x2 filter's border of 3x3 leaves the middle out, of 2x3 nothing."""
+    for rows, told in ((3, True), (2, False)):
+        x, w, dedo = np.arange(3 * rows).reshape(rows, 3), np.array([[1, 2], [3, 5]]), np.arange(1, 2 * rows - 1)
+        dx = cnngrad.backward(x, w, dedo.reshape(rows - 1, 2)).dx.copy()
+        dx[0, 0] += 1
+        dx[-1, -1] += 3
+        hint = cnngrad.check(x, w, dedo.reshape(rows - 1, 2), dx=dx).gradients["dEdX"].hint
+        assert ("all on the border" in hint) is told
+        assert hint.endswith(("border.", "here and there."))
+
+
+def test_a_huge_step_is_taken_without_a_warning():
+    """NumPy warns where a step beyond int64 becomes an integer; every warning is an error here."""
+    for step in (1e300, 2.0**62, 3):
+        assert cnngrad.check([[1, 2, 3]], [[1, 2]], [[1, 2]], step=step).passed

@@ -8,7 +8,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.geometry import make_layer
+from cnngrad.layer import make_layer
 from cnngrad.mistakes import CATALOGUE, Data
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -83,7 +83,7 @@ def test_no_sample_hides_a_mistake_that_its_layer_can_show(path):
     problem = json.loads(path.read_text())
     x, w, dedo = (np.array(problem.pop(key)) for key in ("X", "W", "dEdO"))
     b = problem.pop("b", None)
-    layer = make_layer(x.shape, w.shape, **problem, has_bias=b is not None)
+    layer = make_layer(x.shape, w.shape, **problem, b_shape=None if b is None else np.shape(b))
     canonical = layer.canonical
     given = [a.reshape(canonical[name]) for a, name in ((x, "X"), (w, "W"), (dedo, "O"))]
     generator = np.random.default_rng(0)

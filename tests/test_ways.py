@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad import threads
 from cnngrad.conv import Backward, Forward, columns, gather, parts, plan, rows, shifted, spectrum, tiles
-from cnngrad.geometry import make_layer
+from cnngrad.layer import make_layer
 from tests import reference
 from tests.cases import SMALL, Case, layers
 

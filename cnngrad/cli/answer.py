@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cnngrad.arrays import Array, DType
     from cnngrad.derivation.blocks import Derivation
     from cnngrad.derivation.choice import Choice
-    from cnngrad.geometry import Layer, Shape
-    from cnngrad.problem import Problem
+    from cnngrad.files.problem import Problem
+    from cnngrad.layer import Layer, Shape
 
 __all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
 
@@ -60,8 +60,8 @@ def answer(
     only: Only | None = None,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
+    from cnngrad.files.write import check_target, result_files, target_files, to_json, write_results
     from cnngrad.memory import require
-    from cnngrad.output import check_target, result_files, target_files, to_json, write_results
 
     output, report = saved.output, lesson.report
     if work is None and not lesson.explained and report is None:

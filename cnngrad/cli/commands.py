@@ -11,7 +11,7 @@ from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
-    from cnngrad.geometry import Layer
+    from cnngrad.layer import Layer
 
 __all__ = ["backward_command", "check_command", "forward_command"]
 
@@ -22,10 +22,10 @@ def forward_command(
 ) -> int:
     """Compute the output O of a layer from X and W."""
     from cnngrad.conv import Forward
-    from cnngrad.problem import Reader
+    from cnngrad.files.problem import Reader
 
     # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
-    problem = replace(settings.problem(arrays, None, Reader(session.read)), dedo=None)
+    problem = replace(settings.problem(arrays, None, Reader(session.read, session.tell)), dedo=None)
     layer = problem.layer()
     work = None
     if not problem.in_symbols:
@@ -52,9 +52,9 @@ def backward_command(
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad.conv import Backward
     from cnngrad.derivation.choice import explained_tensors
-    from cnngrad.problem import Reader
+    from cnngrad.files.problem import Reader
 
-    problem = settings.problem(arrays, error.g, Reader(session.read))
+    problem = settings.problem(arrays, error.g, Reader(session.read, session.tell))
     layer = problem.layer()
     tensors = explained_tensors(layer, only.only and only.only.value)
     work = None
@@ -84,14 +84,14 @@ def check_command(
     differences: options.Differences,
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
+    from cnngrad.files.problem import Reader
+    from cnngrad.files.write import check_target, to_json, write_results
     from cnngrad.gradcheck import check
-    from cnngrad.output import check_target, to_json, write_results
-    from cnngrad.problem import Reader
 
     output = differences.output
     if output is not None:
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
-    reader = Reader(session.read)
+    reader = Reader(session.read, session.tell)
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:
@@ -131,8 +131,8 @@ def check_command(
 
 
 def _hard(session: Session, layer: "Layer", output: str | None) -> int:
+    from cnngrad.files.write import to_json, write_results
     from cnngrad.hard import hard_problem
-    from cnngrad.output import to_json, write_results
 
     problem = hard_problem(layer)
     if output is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from cnngrad.problem import Problem, Reader
+    from cnngrad.files.problem import Problem, Reader
 
 __all__ = ["Arrays", "Claims", "Differences", "ErrorGradient", "Lesson", "Only", "Saved", "Settings", "takes"]
 
@@ -91,7 +91,8 @@ class Settings:
 
     def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
         """The problem in the file, with the flags in place of its keys."""
-        from cnngrad.problem import Problem, parse_padding, parse_per_axis
+        from cnngrad.files.problem import Problem
+        from cnngrad.layer import parse_padding, parse_per_axis
 
         flags = Problem(
             x=None if arrays.x is None else reader.array("X", arrays.x),

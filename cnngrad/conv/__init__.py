@@ -25,7 +25,7 @@ from cnngrad.arrays import (
 )
 from cnngrad.conv import plan
 from cnngrad.conv.exact import exact_gradient_dtype, exact_output_dtype
-from cnngrad.geometry import Layer, Padding, PerAxis, Shape, make_layer
+from cnngrad.layer import Layer, Padding, PerAxis, Shape, make_layer
 from cnngrad.memory import require
 
 if TYPE_CHECKING:
@@ -169,17 +169,18 @@ class Forward:
         """The layer of these arrays and options; arguments and errors as for `forward`."""
         self._x, x_dtype, x_norm = read_tensor("X", x)
         self._w, w_dtype, w_norm = read_tensor("W", w)
-        self.layer = make_layer(self._x.shape, self._w.shape, **options)
         # By Cauchy and Schwarz no sum of products of X's and W's elements is larger.
         self._bound = x_norm * w_norm
         if b is None:
             self._b = None
+            b_shape = None
             self.dtype = common_dtype(x_dtype, w_dtype)
         else:
             self._b, b_dtype, b_norm = read_tensor("b", b)
-            self.layer.check_bias(self._b.shape)
+            b_shape = self._b.shape
             self.dtype = common_dtype(x_dtype, w_dtype, b_dtype)
             self._bound += b_norm
+        self.layer = make_layer(self._x.shape, self._w.shape, b_shape=b_shape, **options)
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
             self._work = exact_output_dtype(self.layer, self._x, self._w, self._b)
@@ -235,8 +236,7 @@ class Backward:
         self._x, x_dtype, x_norm = read_tensor("X", x)
         self._w, w_dtype, w_norm = read_tensor("W", w)
         self._dedo, dedo_dtype, dedo_norm = read_tensor("dEdO", dedo)
-        self.layer = make_layer(self._x.shape, self._w.shape, **options)
-        self.layer.check_dedo(self._dedo.shape)
+        self.layer = make_layer(self._x.shape, self._w.shape, dedo_shape=self._dedo.shape, **options)
         # As for O; and no sum of some elements is larger than all of them as large as they are together.
         self._bounds = {"W": x_norm * dedo_norm, "X": w_norm * dedo_norm, "b": dedo_norm * self._dedo.size}
         self.dtype = common_dtype(x_dtype, w_dtype, dedo_dtype)

@@ -30,7 +30,7 @@ from cnngrad.conv.tiles import (
     windows,
     windows_by_tap,
 )
-from cnngrad.geometry import Axis, Layer, Phase
+from cnngrad.layer import Axis, Layer, Phase
 from cnngrad.threads import Job, in_order
 
 __all__ = ["adds", "filter_gradient", "input_gradient", "output"]

@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, DType, exact_dtype, largest_magnitude
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.blas import one_thread
-from cnngrad.geometry import Layer, Shape
+from cnngrad.layer import Layer, Shape
 
 __all__ = ["filter_gradient", "fits", "fits_back", "input_gradient", "output"]
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from cnngrad.arrays import DType
 from cnngrad.conv.tiles import FEWEST_TILES
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 
 __all__ = [
     "LARGEST_COPY",

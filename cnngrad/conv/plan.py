@@ -24,7 +24,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.conv import columns, gather, rows, shifted, spectrum
 from cnngrad.conv.parts import LARGEST_COPY, Part, channels_at_once, copied_at_once, divided, parts_of_gradient
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 from cnngrad.threads import Job, in_order, warm_up
 
 __all__ = ["filter_gradient", "input_gradient", "is_transformed", "output"]

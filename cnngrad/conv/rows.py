@@ -18,7 +18,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.conv.tiles import Tile, Tiles, slab, summed
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 from cnngrad.threads import Job
 
 __all__ = ["filter_gradient", "fits", "output"]

@@ -20,7 +20,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.conv.parts import channels_at_once
 from cnngrad.conv.tiles import Tile, fitting, summed, windows_by_tap
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 
 __all__ = ["column", "filter_gradient", "fits"]
 

@@ -20,7 +20,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.conv.parts import Part, divided
 from cnngrad.conv.tiles import Tile, Tiles, slab
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 from cnngrad.threads import Job
 
 __all__ = ["block", "fits", "output"]

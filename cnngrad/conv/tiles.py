@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.geometry import Axis, Layer, Shape, indices
+from cnngrad.layer import Axis, Layer, Shape, indices
 from cnngrad.threads import in_order
 
 __all__ = [

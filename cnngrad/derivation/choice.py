@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 from cnngrad.names import Index, Names
 
 __all__ = ["DEFAULT_LIMIT", "Choice", "explained_tensors"]

@@ -12,7 +12,7 @@ from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
 from cnngrad.errors import CnngradError
 from cnngrad.expansion import Values
-from cnngrad.geometry import Padding, PerAxis, Shape, make_layer, parse_shape
+from cnngrad.layer import Padding, PerAxis, Shape, make_layer, parse_shape
 
 __all__ = ["derive"]
 
@@ -79,11 +79,7 @@ def derive(
         if value is not None
     }
     shapes = {name: value if isinstance(value, tuple) else value.shape for name, value in given.items()}
-    layer = make_layer(shapes["X"], shapes["W"], **options, has_bias=b is not None)
-    if "b" in shapes:
-        layer.check_bias(shapes["b"])
-    if "dEdO" in shapes:
-        layer.check_dedo(shapes["dEdO"])
+    layer = make_layer(shapes["X"], shapes["W"], b_shape=shapes.get("b"), dedo_shape=shapes.get("dEdO"), **options)
     arrays = {name: value for name, value in given.items() if not isinstance(value, tuple)}
     choice = Choice(tuple(elements), only, limit, zeros)
     numbers = len(arrays) == len(given)

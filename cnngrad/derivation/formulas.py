@@ -4,7 +4,7 @@ Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s
 """
 
 from cnngrad.derivation.blocks import Maths
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 
 __all__ = [
     "axis_words",

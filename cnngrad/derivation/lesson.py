@@ -4,7 +4,7 @@ from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.sections import Sections
 from cnngrad.expansion import Values
-from cnngrad.geometry import Layer
+from cnngrad.layer import Layer
 
 __all__ = ["backward_lesson", "forward_lesson"]
 

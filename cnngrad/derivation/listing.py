@@ -5,7 +5,7 @@ from typing import Any
 
 from cnngrad.derivation.choice import Choice
 from cnngrad.expansion import Expander, Values
-from cnngrad.geometry import Layer, indices
+from cnngrad.layer import Layer, indices
 
 __all__ = ["list_expansions"]
 

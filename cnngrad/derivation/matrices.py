@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from cnngrad.derivation.grids import Cell, Fill, Grid
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 from cnngrad.names import Index, Names, Number, Numbers, Symbol, scalar
 
 __all__ = [

@@ -34,7 +34,7 @@ from cnngrad.derivation.matrices import (
 )
 from cnngrad.derivation.pictures import described_picture, picture
 from cnngrad.expansion import Expander, OutputsOnDemand, Partial, Values
-from cnngrad.geometry import Layer, indices
+from cnngrad.layer import Layer, indices
 from cnngrad.names import Index, Number, Numbers, Symbol, scalar
 
 __all__ = ["Sections"]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cnngrad.derivation.formulas import axis_words
-from cnngrad.geometry import Axis, Layer
+from cnngrad.layer import Axis, Layer
 
 __all__ = [
     "count",

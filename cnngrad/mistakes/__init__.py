@@ -20,13 +20,13 @@ class Mistake:
     Attributes:
         id: its name in `--json`.
         says: what it is, as a sentence.
-        mend: how to mend it, as a sentence.
+        fix: how to fix it, as a sentence.
         guesses: for each gradient in which it can be made, the wrong arrays that it leads to.
     """
 
     id: str
     says: str
-    mend: str
+    fix: str
     guesses: dict[str, Callable[[Data], Guesses]]
 
 

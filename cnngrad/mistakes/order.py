@@ -43,8 +43,8 @@ def transposed(data: Data) -> Guesses:
         if other.shape == data.w.shape:
             yield Guess(data.scatter(turned(other, (a, b))), "transposed instead of rotated")
             yield Guess(data.scatter(other), "transposed before it is rotated")
-            yield Guess(data.scatter(turned(other, (a,))), "turned by 90°")
-            yield Guess(data.scatter(turned(other, (b,))), "turned by 270°")
+            yield Guess(data.scatter(turned(other, (b,))), "turned by 90°, as np.rot90(w, 1) does")
+            yield Guess(data.scatter(turned(other, (a,))), "turned by 270°, as np.rot90(w, 3) does")
 
 
 def operand_rotated(data: Data) -> Guesses:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import permutations
 
-from cnngrad.geometry import Shape
+from cnngrad.layer import Shape
 from cnngrad.mistakes.sums import Data, Guess, Guesses, at, on_axes, some_axes, with_values
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.geometry import Axis, Layer, Shape
+from cnngrad.layer import Axis, Layer, Shape
 
 __all__ = ["Data", "Guess", "Guesses", "at", "on_axes", "some_axes", "turned", "with_values"]
 

@@ -118,7 +118,7 @@ class Painter:
         if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
             return [[result]]
         parts = _joined([[self._numbers(term) for term in part] for part in expansion.parts])
-        if parts[-1][-1].plain != result.plain:
+        if sum(map(len, parts)) > 1 or parts[0][0].plain != result.plain:
             parts[-1].append(Text("= ") + result)
         return parts
 

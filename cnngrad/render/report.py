@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.errors import CnngradError
-from cnngrad.output import write_document
+from cnngrad.files.write import write_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.numbers import DEFAULT_PRECISION

@@ -61,7 +61,8 @@ class MathsWriter:
         for expansion in table.expansions:
             lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
-                _append(lines, rf" + \cdots \quad\text{{({expansion.left_out} more terms)}}")
+                word = "term" if expansion.left_out == 1 else "terms"
+                _append(lines, rf" + \cdots \quad\text{{({expansion.left_out} more {word})}}")
             if expansion.zeros:
                 word = "product" if expansion.zeros == 1 else "products"
                 _append(lines, rf" \quad\text{{({expansion.zeros} {word} with 0)}}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
-from cnngrad.geometry import Shape
+from cnngrad.layer import Shape
 
 __all__ = ["check_target", "result_files", "target_files", "to_json", "write_document", "write_results"]
 

@@ -1,0 +1,1 @@
+"""Files: problems and arrays in, results and documents out."""

@@ -1,0 +1,230 @@
+"""Problems: a layer with its arrays, as a file or flags give them; numbers, or shapes without numbers."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from cnngrad.arrays import Array, read_tensor
+from cnngrad.errors import CnngradError
+from cnngrad.files.read import Tell, load, parse
+from cnngrad.layer import Layer, Shape, make_layer, parse_shape
+from cnngrad.layer.options import plain_option
+
+__all__ = ["Problem", "Reader"]
+
+# A problem's keys in files, and its fields in Python.
+ARRAY_KEYS = {"X": "x", "W": "w", "b": "b", "dEdO": "dedo"}
+OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims")
+KEYS = (*ARRAY_KEYS, *OPTION_KEYS)
+
+# What people who know other tools write for a key, in small letters.
+_OTHER_WORDS = {
+    "X": ("x", "input", "inputs", "image", "a_prev"),
+    "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
+    "b": ("bias", "biases"),
+    "dEdO": (
+        "dedo", "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
+        "output_gradient", "upstream", "delta",
+    ),
+    "stride": ("strides", "s"),
+    "padding": ("pad", "pads", "p"),
+    "dilation": ("dilations", "d", "rate"),
+    "groups": ("group", "g"),
+    "dims": ("ndim", "spatial_dims"),
+}  # fmt: skip
+# What other tools' layers have and this one has not.
+_NO_SUCH = {
+    "output_padding": "it belongs to transposed convolutions, which cnngrad does not compute: leave it out",
+    "padding_mode": "the padding is zeros, always: leave it out",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One layer as its user gave it; None where nothing was given.
+
+    Attributes:
+        x: X, as an array or as a shape alone.
+        w: W, likewise.
+        b: the bias, likewise.
+        dedo: dE/dO, likewise; or the word `ones`, for E = sum of O.
+        stride: and the other options, as `forward` takes them.
+        origin: the file that each key comes from, for errors; none for what a flag gave.
+    """
+
+    x: Array | Shape | None = None
+    w: Array | Shape | None = None
+    b: Array | Shape | None = None
+    dedo: Array | Shape | Literal["ones"] | None = None
+    stride: Any = None
+    padding: Any = None
+    dilation: Any = None
+    groups: Any = None
+    flip: Any = None
+    dims: Any = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def overridden(self, flags: "Problem") -> "Problem":
+        """This problem with everything that the flags give in its place."""
+        names = [ARRAY_KEYS.get(key, key) for key in KEYS]
+        given = {name: value for name in names if (value := getattr(flags, name)) is not None}
+        origin = {key: file for key, file in self.origin.items() if ARRAY_KEYS.get(key, key) not in given}
+        return replace(self, **given, origin=origin)
+
+    def options(self) -> dict[str, Any]:
+        """The options that were given, as keywords of `forward`."""
+        return {key: getattr(self, key) for key in OPTION_KEYS if getattr(self, key) is not None}
+
+    def given(self) -> dict[str, Array | Shape]:
+        """The arrays and shapes that were given, by their keys in files."""
+        arrays = {key: getattr(self, field) for key, field in ARRAY_KEYS.items()}
+        return {key: value for key, value in arrays.items() if value is not None and not isinstance(value, str)}
+
+    def arrays(self, layer: Layer) -> dict[str, Array]:
+        """The arrays with numbers, by their keys in files; dE/dO as ones where it is the word `ones`."""
+        arrays = {key: value for key, value in self.given().items() if not isinstance(value, tuple)}
+        if isinstance(self.dedo, str):
+            arrays["dEdO"] = np.broadcast_to(np.int64(1), layer.shapes["O"])
+        return arrays
+
+    @property
+    def in_symbols(self) -> bool:
+        """Whether one of the arrays is a shape without numbers, so that there are symbols alone."""
+        return any(isinstance(value, tuple) for value in self.given().values())
+
+    def shape_words(self) -> str:
+        """Which arrays are shapes without numbers, in words."""
+        names = [key for key, value in self.given().items() if isinstance(value, tuple)]
+        are = "is a shape" if len(names) == 1 else "are shapes"
+        return f"{' and '.join(names)} {are} without numbers"
+
+    def layer(self) -> Layer:
+        """The layer that the arrays and options make.
+
+        Raises:
+            CnngradError: X or W is missing, or they, b and dE/dO don't make a layer.
+        """
+        shapes = {key: value if isinstance(value, tuple) else value.shape for key, value in self.given().items()}
+        for key, flag in (("X", "-x"), ("W", "-w")):
+            if key not in shapes:
+                raise CnngradError(f"{key} is missing: give a problem file with the key {key}, or {flag} FILE")
+        try:
+            return make_layer(
+                shapes["X"], shapes["W"], b_shape=shapes.get("b"), dedo_shape=shapes.get("dEdO"), **self.options()
+            )
+        except CnngradError as error:
+            # A message begins with what is wrong.
+            file = self.origin.get(str(error).split()[0])
+            raise CnngradError(f"{file}: {error}" if file else str(error)) from None
+
+
+class Reader:
+    """Reads each file, and standard input, once, however many arrays are taken from it."""
+
+    def __init__(self, standard_input: Callable[[], bytes], tell: Tell = lambda _: None) -> None:
+        """A reader that has read nothing yet.
+
+        Args:
+            standard_input: gives what `-` stands for.
+            tell: says something to the user before it is done.
+        """
+        self._standard_input = standard_input
+        self._tell = tell
+        self._read: dict[str, Any] = {}
+
+    def problem(self, path: str) -> Problem:
+        """The problem in a `.json` or `.npz` file, or on standard input (`-`)."""
+        content = self._content(path)
+        where = _spoken(path)
+        if not isinstance(content, Mapping):
+            held = "a single array" if isinstance(content, list | np.ndarray) else json.dumps(content)[:40]
+            raise CnngradError(
+                f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
+                f"for arrays use -x, -w, -g"
+            )
+        for key in content:
+            if key not in KEYS:
+                raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
+        values: dict[str, Any] = {"origin": dict.fromkeys(content, where)}
+        for key, value in content.items():
+            if key in ARRAY_KEYS:
+                values[ARRAY_KEYS[key]] = _in_file(where, key, value)
+            else:
+                values[key] = _option(where, key, value)
+        return Problem(**values)
+
+    def array(self, name: str, spec: str) -> Array | Shape:
+        """An array from `FILE`, `FILE::KEY` or `-`; or a shape such as `3x3` alone."""
+        shape = parse_shape(spec)
+        if shape is not None:
+            return shape
+        path, _, key = spec.partition("::")
+        content, where = self._content(path), _spoken(path)
+        if isinstance(content, Mapping):
+            keys = ", ".join(content) or "none"
+            if not key and len(content) == 1:
+                raise CnngradError(f"{where} holds its array under a key: name it, as {path}::{keys}")
+            if not key:
+                raise CnngradError(
+                    f"{where} holds several values ({keys}): name one, as {path}::{next(iter(content), 'X')}"
+                )
+            if key not in content:
+                raise CnngradError(f"{where} has no key {key!r}: it has {keys}")
+            content = content[key]
+        elif key:
+            raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
+        return _in_file(where, name, content)
+
+    def numbers(self, name: str, spec: str) -> Array:
+        """An array with numbers, from `FILE`, `FILE::KEY` or `-`."""
+        value = self.array(name, spec)
+        if isinstance(value, tuple):
+            raise CnngradError(f"{name} is the shape {spec} without numbers: give a file")
+        return value
+
+    def _content(self, path: str) -> Any:
+        if path not in self._read:
+            self._read[path] = (
+                parse("standard input", self._standard_input(), self._tell) if path == "-" else load(path, self._tell)
+            )
+        return self._read[path]
+
+
+def _spoken(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _in_file(where: str, name: str, value: Any) -> Array:
+    try:
+        return read_tensor(name, value)[0]
+    except CnngradError as error:
+        raise CnngradError(f"{where}: {error}") from None
+
+
+def _likely(key: str) -> str:
+    """What an unknown key may be meant to be."""
+    import difflib
+
+    small = key.lower()
+    if small in _NO_SUCH:
+        return _NO_SUCH[small]
+    other = next((ours for ours, words in _OTHER_WORDS.items() if small in words), None)
+    close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
+    known = f"the keys are {', '.join(KEYS)}"
+    return f"did you mean {close!r}? ({known})" if close else known
+
+
+def _option(where: str, key: str, value: Any) -> Any:
+    """An option's value as plain Python; JSON and NPZ write them alike."""
+    plain = value.tolist() if isinstance(value, np.ndarray) else value
+    if key == "flip" and not isinstance(plain, bool):
+        raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")
+    if plain is None:
+        raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
+    try:
+        return plain if key == "flip" else plain_option(key, plain)
+    except CnngradError as error:
+        raise CnngradError(f"{where}: {error}") from None

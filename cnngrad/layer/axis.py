@@ -1,0 +1,206 @@
+"""The one relation: input position = stride*i + dilation*u - padding, along one axis.
+
+An output position i, a filter position u and an input position h belong together exactly where the relation
+holds. Which terms make an output, a filter gradient, an input gradient, a picture or a colour is asked here
+and nowhere else. All positions count from 0; names shown to people count from 1.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import gcd
+from typing import NamedTuple
+
+__all__ = ["Axis", "Phase"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One spatial axis of a layer.
+
+    Attributes:
+        size: H, the input's size.
+        kernel: k, the filter's size.
+        stride: s, the step of the window from one output to the next.
+        dilation: d, the step from one filter element to the next; 1 = none.
+        before: p, zeros in front of the input.
+        after: zeros behind the input.
+        flip: the filter is rotated before it slides (true convolution).
+    """
+
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
+    flip: bool = False
+
+    @property
+    def step(self) -> int:
+        """How far the input position moves when u grows by one: d, or -d with `flip`."""
+        return -self.dilation if self.flip else self.dilation
+
+    @property
+    def origin(self) -> int:
+        """The input position of i = 0, u = 0: -p, or d*(k-1) - p with `flip`."""
+        return (self.span - 1 if self.flip else 0) - self.before
+
+    def position(self, i: int, u: int) -> int:
+        """The input position that output i reads through filter element u; outside 0..size-1 it is padding.
+
+        >>> Axis(size=5, kernel=3, stride=2, before=1).position(i=1, u=0)
+        1
+        """
+        return self.stride * i + self.step * u + self.origin
+
+    @property
+    def span(self) -> int:
+        """The width of a window on the input: d*(k-1) + 1."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The input's size with its padding."""
+        return self.before + self.size + self.after
+
+    @property
+    def out(self) -> int:
+        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1.
+
+        >>> Axis(size=5, kernel=2, stride=2).out
+        2
+        """
+        return (self.padded - self.span) // self.stride + 1
+
+    @property
+    def leftover(self) -> int:
+        """Positions at the end of the padded input that no window reaches since the stride does not divide."""
+        return (self.padded - self.span) % self.stride
+
+    def inside(self, position: int) -> bool:
+        """Whether a position is an element of the input, not padding."""
+        return 0 <= position < self.size
+
+    def inputs_of_output(self, i: int) -> list[tuple[int, int]]:
+        """(u, h) for every filter element u under which output i reads an input element h, u ascending."""
+        return [(u, h) for u in range(self.kernel) if self.inside(h := self.position(i, u))]
+
+    def inputs_of_tap(self, u: int) -> list[tuple[int, int]]:
+        """(i, h) for every output i that reads an input element h through filter element u, i ascending."""
+        return [(i, self.position(i, u)) for i in self.inside_of(self.position(0, u), self.out)]
+
+    def inside_of(self, first: int, count: int) -> range:
+        """Which of the positions first, first + s, first + 2s, … are elements of the input, of so many.
+
+        >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
+        range(1, 3)
+        """
+        low = min(max(0, -(first // self.stride)), count)
+        return range(low, max(low, min(count, (self.size - 1 - first) // self.stride + 1)))
+
+    def outputs_of_input(self, h: int) -> list[tuple[int, int]]:
+        """(i, u) for every output i whose window holds the input element h, i ascending.
+
+        >>> Axis(size=3, kernel=2).outputs_of_input(1)
+        [(0, 1), (1, 0)]
+        """
+        pairs = []
+        for u in range(self.kernel):
+            i, rest = divmod(h - self.position(0, u), self.stride)
+            if rest == 0 and 0 <= i < self.out:
+                pairs.append((i, u))
+        return sorted(pairs)
+
+    def tap(self, i: int, h: int) -> int | None:
+        """The filter element through which output i reads input position h; None where its window does not.
+
+        >>> Axis(size=3, kernel=2).tap(i=1, h=2)
+        1
+        """
+        u, rest = divmod(h - self.position(i, 0), self.step)
+        return u if rest == 0 and 0 <= u < self.kernel else None
+
+    @property
+    def spread(self) -> int:
+        """The size of dE/dO with s-1 zeros between its elements."""
+        return self.stride * (self.out - 1) + 1
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """Zeros to add before and behind `spread` so that a full convolution covers every padded input position."""
+        return self.span - 1, self.span - 1 + self.leftover
+
+    def cover(self, h: int) -> list[int]:
+        """The positions of framed dE/dO under the rotated filter's elements when it computes dE/dx at h.
+
+        The full convolution cut back by the padding: the filter starts `before` positions further in.
+        """
+        return [h + self.before + self.dilation * v for v in range(self.kernel)]
+
+    def colour(self, r: int) -> list[tuple[int, int, int]]:
+        """(h, first, stop) for the input positions h = r, r + span, …: outputs first..stop-1 read h.
+
+        Positions a span apart never share a window, so they can be moved together and told apart in the output
+        (Curtis, Powell and Reid, 1974). Only positions that some window spans are listed.
+
+        >>> Axis(size=4, kernel=2).colour(1)
+        [(1, 0, 2), (3, 2, 3)]
+        """
+        span, out, stride = self.span, self.out, self.stride
+        segments = []
+        for h in range(r, self.size, span):
+            # The window of output i spans s*i - p .. s*i - p + span - 1.
+            first = max(0, -((span - 1 - h - self.before) // stride))
+            stop = min(out, (h + self.before) // stride + 1)
+            if first < stop:
+                segments.append((h, first, stop))
+        return segments
+
+    @property
+    def phases(self) -> list["Phase"]:
+        """The way back from O to the input, as one window sliding with stride 1 over O for each phase of the stride.
+
+        Input positions h, h + s, h + 2s, ... are read through the same filter elements, those a stride apart, and so
+        each of these phases is a convolution of its own, without the zeros between the elements of dE/dO. Input
+        positions that are in no phase are read by no output.
+
+        >>> [(phase.inputs, phase.taps) for phase in Axis(size=4, kernel=3, stride=2, before=1).phases]
+        [(slice(1, 4, 2), slice(0, 3, 2)), (slice(0, 4, 2), slice(1, 3, 2))]
+        """
+        found = []
+        common = gcd(self.stride, self.dilation)
+        apart, dilation = self.stride // common, self.dilation // common
+        for u in range(min(apart, self.kernel)):
+            first = self.position(0, u) % self.stride
+            if first >= self.size:
+                continue
+            taps = slice(u, self.kernel, apart)
+            kernel = len(range(self.kernel)[taps])
+            inputs = slice(first, self.size, self.stride)
+            # Input `first` is read by this output through the first tap, and by those before it through the next.
+            start = (first - self.position(0, u)) // self.stride
+            reach = dilation * (kernel - 1)
+            before = -start if self.flip else reach - start
+            after = len(range(self.size)[inputs]) + reach - before - self.out
+            found.append(Phase(inputs, taps, Axis(self.out, kernel, 1, dilation, before, after, not self.flip)))
+        return found
+
+    @cached_property
+    def unreached(self) -> tuple[int, ...]:
+        """The input positions that no window reads, so that their gradient is exactly zero."""
+        return tuple(h for h in range(self.size) if not self.outputs_of_input(h))
+
+
+class Phase(NamedTuple):
+    """One phase of a stride: see `Axis.phases`.
+
+    Attributes:
+        inputs: the input positions of this phase.
+        taps: the filter elements that they are read through.
+        axis: the window's axis over O: `axis.position(j, m)` is the output that reads input j of this phase through
+            tap m. Where it begins behind O's first output or ends before its last, its padding is negative.
+    """
+
+    inputs: slice
+    taps: slice
+    axis: Axis

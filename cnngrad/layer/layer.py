@@ -1,0 +1,203 @@
+"""A layer: its sizes, the layout in which its user writes the arrays, and how it is told in words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+
+from cnngrad.errors import CnngradError
+from cnngrad.layer.axis import Axis
+
+__all__ = ["Layer", "Shape", "counted", "indices"]
+
+Shape = tuple[int, ...]
+
+
+# Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A convolution layer's sizes, and the layout in which its user writes the arrays.
+
+    Attributes:
+        axes: the spatial axes, slowest first.
+        batch: N, the number of samples (1 where X has no batch axis).
+        channels: C, the input channels (1 where X has no channel axis).
+        filters: F, the number of filters, which is the number of output channels.
+        groups: g; filter f reads the C/g channels of its group only.
+        x_lead: how many axes X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
+        w_lead: the same for W: 0, 1 (channel) or 2 (filter, channel).
+        has_bias: whether the layer adds b.
+        other_dims: another number of spatial axes with which the same arrays would make a layer; None where there is
+            none, or the user has said which is meant.
+    """
+
+    axes: tuple[Axis, ...]
+    batch: int
+    channels: int
+    filters: int
+    groups: int
+    x_lead: int
+    w_lead: int
+    has_bias: bool = False
+    other_dims: int | None = None
+
+    @cached_property
+    def dims(self) -> int:
+        """The number of spatial axes."""
+        return len(self.axes)
+
+    @cached_property
+    def flip(self) -> bool:
+        """Whether W is rotated before it slides."""
+        return self.axes[0].flip
+
+    @cached_property
+    def unflipped(self) -> "Layer":
+        """The layer that computes the same without `flip`, once W is rotated by 180 degrees."""
+        if not self.flip:
+            return self
+        return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes))
+
+    @cached_property
+    def size(self) -> Shape:
+        """The spatial shape of X."""
+        return tuple(a.size for a in self.axes)
+
+    @cached_property
+    def kernel(self) -> Shape:
+        """The spatial shape of W."""
+        return tuple(a.kernel for a in self.axes)
+
+    @cached_property
+    def out(self) -> Shape:
+        """The spatial shape of O."""
+        return tuple(a.out for a in self.axes)
+
+    @cached_property
+    def group_channels(self) -> int:
+        """C/g, the channels that one filter reads."""
+        return self.channels // self.groups
+
+    @cached_property
+    def group_filters(self) -> int:
+        """F/g, the filters of one group."""
+        return self.filters // self.groups
+
+    @property
+    def o_lead(self) -> int:
+        """How many axes O has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel)."""
+        return self.x_lead if self.w_lead == 2 else 0
+
+    @cached_property
+    def canonical(self) -> dict[str, Shape]:
+        """The shapes inside the program: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,)."""
+        return {
+            "X": (self.batch, self.channels, *self.size),
+            "W": (self.filters, self.group_channels, *self.kernel),
+            "O": (self.batch, self.filters, *self.out),
+            "b": (self.filters,),
+        }
+
+    @cached_property
+    def by_groups(self) -> Shape:
+        """The shape of W by groups, (g, F/g, C/g, *K)."""
+        return (self.groups, self.group_filters, self.group_channels, *self.kernel)
+
+    @cached_property
+    def largest(self) -> int:
+        """The number of elements of the layer's largest array."""
+        return max(map(prod, self.canonical.values()))
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """The shapes as the user writes them."""
+        canonical = self.canonical
+        return {
+            "X": canonical["X"][2 - self.x_lead :],
+            "W": canonical["W"][2 - self.w_lead :],
+            "O": canonical["O"][2 - self.o_lead :],
+            "b": canonical["b"] if self.w_lead == 2 else (),
+        }
+
+    def describe(self) -> str:
+        """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
+
+        >>> from cnngrad.layer import make_layer
+        >>> make_layer((3, 3), (2, 2)).describe()
+        'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
+        """
+        shapes = self.shapes
+        arrays = ["X", "W", "b"] if self.has_bias and self.w_lead == 2 else ["X", "W"]
+        parts = [f"{name} {'×'.join(map(str, shapes[name]))}" for name in arrays]
+        if self.has_bias and self.w_lead < 2:
+            parts.append("b")
+        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes['O']))}"
+        if self.other_dims is None:
+            return line
+        return f"{line} ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
+
+    def settings(self) -> list[str]:
+        """Stride and padding, and the other options where they differ from their default, in words."""
+        words = [f"stride {_per_axis([a.stride for a in self.axes])}"]
+        words.append(f"padding {_padding_word([(a.before, a.after) for a in self.axes])}")
+        if any(a.dilation > 1 for a in self.axes):
+            words.append(f"dilation {_per_axis([a.dilation for a in self.axes])}")
+        if self.groups > 1:
+            words.append(f"groups {self.groups}")
+        if self.flip:
+            words.append("flip")
+        return words
+
+    def given(self) -> str:
+        """The layer in an error's words: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
+        return f"X {self.shapes['X']} with W {self.shapes['W']}, {', '.join(self.settings())}"
+
+    def check_dedo(self, shape: Shape) -> None:
+        """Raise a CnngradError unless `shape` is O's."""
+        if shape != self.shapes["O"]:
+            raise CnngradError(
+                f"dEdO has shape {shape}, but {self.given()} gives O {self.shapes['O']}: dEdO must have O's shape"
+            )
+
+    def check_bias(self, shape: Shape) -> None:
+        """Raise a CnngradError unless b has one number per filter (for one filter without axis also a scalar)."""
+        accepted = [(self.filters,)] if self.w_lead == 2 else [(), (1,)]
+        if shape not in accepted:
+            one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
+            raise CnngradError(
+                f"b has shape {shape}, but W {self.shapes['W']} has {counted(self.filters, 'filter')}: "
+                f"b must have {one}, shape {' or '.join(map(str, accepted))}"
+            )
+
+
+def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
+    """Every index of a shape in order, one by one, however large it is.
+
+    >>> list(indices((2, 2)))
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    if not shape:
+        yield ()
+        return
+    for first in range(shape[0]):
+        for rest in indices(shape[1:]):
+            yield (first, *rest)
+
+
+def _per_axis(values: Sequence[int]) -> str:
+    return str(values[0]) if len(set(values)) == 1 else ",".join(map(str, values))
+
+
+def _padding_word(pads: Sequence[tuple[int, int]]) -> str:
+    if all(before == after for before, after in pads):
+        return _per_axis([before for before, _ in pads])
+    return ",".join(f"{before}:{after}" for before, after in pads)
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "axis", "axes"), counted(2, "axis", "axes")
+    ('1 axis', '2 axes')
+    """
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

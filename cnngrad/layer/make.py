@@ -1,0 +1,223 @@
+"""Layers from the shapes and options that their users give, and the errors where these make none."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache
+from math import prod
+from typing import SupportsIndex
+
+from cnngrad.errors import CnngradError
+from cnngrad.layer.axis import Axis
+from cnngrad.layer.layer import Layer, Shape, counted
+from cnngrad.layer.options import Padding, PerAxis, integer, one_per_axis, pads_per_axis, plain_option
+
+__all__ = ["make_layer", "shapes_table"]
+
+_MOST_NUMBERS = 2**40
+_AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
+
+
+def make_layer(
+    x_shape: Shape,
+    w_shape: Shape,
+    *,
+    b_shape: Shape | None = None,
+    dedo_shape: Shape | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+) -> Layer:
+    """The layer that arrays of these shapes make.
+
+    Args:
+        x_shape: X's shape as its user writes it: (*S), (C, *S) or (N, C, *S).
+        w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K).
+        b_shape: the bias's shape; None for a layer without a bias.
+        dedo_shape: the shape of dE/dO, which must be O's; None where it is not known.
+        stride: s, one integer or one per axis.
+        padding: p, one integer, one per axis, a (before, after) pair per axis, or `"valid"` (none), `"same"`
+            (O has ceil(H/s) positions; a surplus zero goes to the end, as in TensorFlow and ONNX SAME_UPPER),
+            `"same-lower"` (the surplus goes to the front), `"full"` (d*(k-1) on both sides).
+        dilation: d, one integer or one per axis; 1 = none.
+        groups: g, as in PyTorch and ONNX.
+        flip: rotate W by 180 degrees before it slides.
+        dims: the number of spatial axes; needed where the shapes don't tell (see README's table).
+
+    Raises:
+        CnngradError: the shapes or options don't make a layer.
+    """
+    return _make_layer(
+        tuple(x_shape),
+        tuple(w_shape),
+        b_shape,
+        dedo_shape,
+        plain_option("stride", stride),
+        plain_option("padding", padding),
+        plain_option("dilation", dilation),
+        plain_option("groups", groups),
+        bool(flip),
+        plain_option("dims", dims),
+    )
+
+
+@lru_cache(maxsize=256)
+def _make_layer(
+    x_shape: Shape,
+    w_shape: Shape,
+    b_shape: Shape | None,
+    dedo_shape: Shape | None,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+    flip: bool,
+    dims: object,
+) -> Layer:
+    for name, shape in (("X", x_shape), ("W", w_shape)):
+        if not shape:
+            raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
+        if 0 in shape:
+            raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
+
+    def read(d: int) -> Layer:
+        layer = _with_axes(d, x_shape, w_shape, stride, padding, dilation, groups, flip, b_shape is not None)
+        if b_shape is not None:
+            layer.check_bias(b_shape)
+        if dedo_shape is not None:
+            layer.check_dedo(dedo_shape)
+        return layer
+
+    if dims is not None:
+        d = integer("dims", dims, least=1)
+        if d > 3:
+            raise CnngradError(f"dims is {d}: it must be 1, 2 or 3, the number of spatial axes")
+    else:
+        d = _likely_dims(x_shape, w_shape)
+    try:
+        layer = read(d)
+    except CnngradError as error:
+        others = _other_readings(read, d)
+        if not others:
+            raise
+        raise CnngradError(
+            f"{error}; or is it a layer of {counted(others[0], 'spatial axis', 'spatial axes')}? "
+            f"Then say --dims {others[0]} (dims={others[0]} in Python)"
+        ) from None
+    if dims is None and (others := _other_readings(read, d)):
+        return replace(layer, other_dims=others[0])
+    return layer
+
+
+def _other_readings(read: Callable[[int], Layer], d: int) -> list[int]:
+    """The other numbers of spatial axes with which the same arrays and options make a layer too."""
+    found = []
+    for other in (1, 2, 3):
+        if other != d:
+            with suppress(CnngradError):
+                read(other)
+                found.append(other)
+    return found
+
+
+def _with_axes(
+    d: int,
+    x_shape: Shape,
+    w_shape: Shape,
+    stride: object,
+    padding: object,
+    dilation: object,
+    groups: object,
+    flip: bool,
+    has_bias: bool,
+) -> Layer:
+    """The layer with `d` spatial axes."""
+    x_lead, w_lead = len(x_shape) - d, len(w_shape) - d
+    if (x_lead, w_lead) not in _ROWS:
+        raise CnngradError(_no_such_row(x_shape, w_shape, d))
+    x_full = (1,) * (2 - x_lead) + x_shape
+    w_full = (1,) * (2 - w_lead) + w_shape
+    g = integer("groups", groups, least=1)
+    _check_groups(x_shape, w_shape, x_full[1], w_full[0], w_full[1], g)
+    strides = one_per_axis("stride", stride, d, least=1)
+    dilations = one_per_axis("dilation", dilation, d, least=1)
+    sizes, kernels = x_full[2:], w_full[2:]
+    pads = pads_per_axis(padding, sizes, kernels, strides, dilations)
+    axes = tuple(
+        Axis(size, kernel, s, dil, before, after, flip)
+        for size, kernel, s, dil, (before, after) in zip(sizes, kernels, strides, dilations, pads, strict=True)
+    )
+    for number, axis in enumerate(axes):
+        if axis.span > axis.padded:
+            raise CnngradError(_kernel_too_large(x_shape, w_shape, axis, _AXIS_LETTERS[d][number]))
+    numbers = x_full[0] * w_full[0] * prod(axis.out for axis in axes)
+    if numbers > _MOST_NUMBERS:
+        raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
+    return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
+
+
+# X's and W's numbers of axes in front of the spatial ones, for each row of the shapes table.
+_ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
+
+
+def _likely_dims(x_shape: Shape, w_shape: Shape) -> int:
+    """The number of spatial axes that the shapes alone suggest."""
+    if len(x_shape) == len(w_shape) == 1:
+        return 1
+    return 3 if 5 in (len(x_shape), len(w_shape)) else 2
+
+
+def shapes_table(d: int) -> list[tuple[str, str, str]]:
+    """The accepted shapes of X, W and O for `d` spatial axes, a row each, in words.
+
+    >>> shapes_table(1)[0]
+    ('(L)', '(kl)', "(L')")
+    """
+    letters = list(_AXIS_LETTERS[d])
+    kernel = [f"k{letter.lower()}" for letter in letters]
+    out = [f"{letter}'" for letter in letters]
+    rows = [
+        (letters, kernel, out),
+        (["C", *letters], ["C", *kernel], out),
+        (["C", *letters], ["F", "C/g", *kernel], ["F", *out]),
+        (["N", "C", *letters], ["F", "C/g", *kernel], ["N", "F", *out]),
+    ]
+    return [(f"({', '.join(x)})", f"({', '.join(w)})", f"({', '.join(o)})") for x, w, o in rows]
+
+
+def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
+    rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
+    return (
+        f"X {x_shape} and W {w_shape} don't go together with {counted(d, 'spatial axis', 'spatial axes')}.\n"
+        f"X with W may be {rows}"
+    )
+
+
+def _check_groups(x_shape: Shape, w_shape: Shape, channels: int, filters: int, reads: int, groups: int) -> None:
+    given = f"X {x_shape} has {counted(channels, 'channel')}"
+    if channels % groups:
+        raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
+    if filters % groups:
+        raise CnngradError(
+            f"W {w_shape} has {counted(filters, 'filter')}, which groups {groups} does not divide: "
+            f"groups must divide the filters"
+        )
+    if reads != channels // groups:
+        hint = ""
+        if channels % reads == 0 and filters % (channels // reads) == 0:
+            hint = f", or groups {channels // reads}"
+        raise CnngradError(
+            f"{given}, but W {w_shape} reads {reads} with groups {groups}: W must read {channels // groups}{hint}"
+        )
+
+
+def _kernel_too_large(x_shape: Shape, w_shape: Shape, axis: Axis, letter: str) -> str:
+    dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
+    padded = f" (padded: {axis.padded})" if axis.padded > axis.size else ""
+    return (
+        f"W {w_shape} does not fit into X {x_shape}: along {letter} the kernel is {axis.kernel}{dilated} and the input "
+        f"{axis.size}{padded}: use a smaller kernel or more padding"
+    )
