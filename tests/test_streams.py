@@ -2,6 +2,7 @@
 
 import os
 import pty
+import resource
 import signal
 import subprocess
 import sys
@@ -105,19 +106,22 @@ def test_what_was_saved_before_standard_output_failed_is_told(shell, tmp_path):
     assert err == (f"cnngrad: can't write standard output: No space left on device (written all the same: {target})\n")
 
 
-def test_a_small_disk_loses_nothing_without_a_word(shell, tmp_path):
-    """A write that takes a part of the text is no success (ulimit -f counts kilobytes)."""
-    assert shell("forward -x LONG -w samples/notes.json::W --json", f"> {tmp_path}/out") == (0, "")
-    whole = (tmp_path / "out").stat().st_size
-    command = f"{sys.executable} -m cnngrad forward -x {tmp_path}/X.json -w {NOTES}::W --json > {tmp_path}/part"
-    for unbuffered in ("", "PYTHONUNBUFFERED=1 "):
-        done = subprocess.run(
-            ["bash", "-c", f"trap '' XFSZ; ulimit -f {whole // 2048}; {unbuffered}{command}"],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
-        assert (done.returncode, done.stderr) == (2, "cnngrad: can't write standard output: File too large\n")
+@pytest.mark.parametrize("words", [["--help"], ["forward", NOTES], ["backward", NOTES, "--json"]])
+def test_a_disk_that_takes_a_part_of_the_output_loses_nothing_without_a_word(tmp_path, words, variable):
+    """A write of fewer bytes than it was given is no success."""
+    command, path = [sys.executable, "-m", "cnngrad", *words], tmp_path / "out"
+    with path.open("wb") as file:
+        subprocess.run(command, stdout=file, check=True, cwd=ROOT, env=os.environ | variable)
+    most = path.stat().st_size - 3
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    with path.open("wb") as file:
+        options = {"cwd": ROOT, "env": os.environ | variable, "preexec_fn": limit}
+        done = subprocess.run(command, stdout=file, stderr=subprocess.PIPE, text=True, **options)
+    assert (done.returncode, done.stderr) == (2, "cnngrad: can't write standard output: File too large\n")
 
 
 def started(words, **options):
