@@ -5,7 +5,7 @@ The five public names load on first use, so that `cnngrad --version` needs no Nu
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cnngrad.conv import backward, forward
+    from cnngrad.compute import backward, forward
     from cnngrad.derivation.derive import derive
     from cnngrad.errors import CnngradError
     from cnngrad.gradcheck import check
@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CnngradError": "errors",
-    "backward": "conv",
+    "backward": "compute",
     "check": "gradcheck",
     "derive": "derivation.derive",
-    "forward": "conv",
+    "forward": "compute",
 }
 
 

@@ -6,13 +6,13 @@ float16 is computed in float32 and given back as float16.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.threads import in_order
+from cnngrad.layer import counted
+from cnngrad.threads import run_jobs
 
 if TYPE_CHECKING:
     # It takes a millisecond to load, and is for annotations alone.
@@ -22,6 +22,7 @@ __all__ = [
     "INT64_MAX",
     "Array",
     "DType",
+    "Operand",
     "as_tensor",
     "at",
     "check_result",
@@ -43,13 +44,14 @@ DType = np.dtype[Any]
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
 _INT64 = np.dtype(np.int64)
+_FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
 _FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
 # The roots of the largest numbers: 2**29 terms, added one by one, gain less by rounding. float16 has no room.
 _SURE = {np.dtype(np.float32): 2.0**64, np.dtype(np.float64): 2.0**512}
 # Elements that BLAS looks at in one thread anyway.
-_SMALL = 2**13
+_ONE_PART = 2**13
 # Elements that are looked at in a third of a millisecond, so that it pays to share more of them among threads.
-_PART = 2**19
+_SHARED = 2**19
 # Levels of lists that are counted: no layer has an array of more.
 _DEEPEST = 16
 # Bytes of a float16, which no product is quick for.
@@ -57,16 +59,36 @@ _HALF = 2
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
-def read_tensor(name: str, value: "npt.ArrayLike") -> tuple[Array, DType, float]:
+class Operand(NamedTuple):
+    """An array to compute with, and what was found when it was read through, once.
+
+    Attributes:
+        array: as it lies in memory or in its file, integers or floats of any width and byte order.
+        dtype: what its numbers are computed as: int64, float16, float32 or float64.
+        norm: of floats what `norm` tells, inf for integers.
+    """
+
+    array: Array
+    dtype: DType
+    norm: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        shape: tuple[int, ...] = self.array.shape
+        return shape
+
+    def converted(self) -> Array:
+        """The array in its dtype, in the machine's byte order."""
+        return self.array.astype(self.dtype, copy=False)
+
+
+def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
     """`value` as an array of numbers that may be computed with; never modified, and not copied where it is an array.
 
     Args:
         name: what to call it in an error, e.g. `"X"`.
         value: an array or nested lists of numbers.
-
-    Returns:
-        The array as it lies in memory or in its file, integers or floats of any width and byte order; the dtype that
-        they are computed as, int64, float16, float32 or float64; and of floats what `norm` tells, inf for integers.
 
     Raises:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
@@ -74,24 +96,28 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> tuple[Array, DType, float]
     array = value if type(value) is np.ndarray else _as_array(name, value)
     dtype = array.dtype
     if dtype not in _FLOATS:
+        # Of another byte order it is none of them.
         dtype = dtype.newbyteorder("=")
-    if dtype in _FLOATS:
-        size = norm(array)
-        if math.isnan(size):
-            index = _first_not_finite(array)
-            raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
-        return array, dtype, size
+        if dtype not in _FLOATS:
+            return _read_integers(name, array, dtype)
+    size = norm(array)
+    if math.isnan(size):
+        index = _first_not_finite(array)
+        raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
+    return Operand(array, dtype, size)
+
+
+def _read_integers(name: str, array: Array, dtype: DType) -> Operand:
     if dtype.kind not in "iu":
         raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
     if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
         raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
-    return array, _INT64, math.inf
+    return Operand(array, _INT64, math.inf)
 
 
 def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
     """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; see `read_tensor`."""
-    array, dtype, _ = read_tensor(name, value)
-    return array.astype(dtype, copy=False)
+    return read_tensor(name, value).converted()
 
 
 def _as_array(name: str, value: Any) -> Array:
@@ -157,8 +183,7 @@ def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int
     if len(value) != shape[0]:
         unit = "number" if len(shape) == 1 else "list"
         raise CnngradError(
-            f"{place} has {len(value)} {unit}{'' if len(value) == 1 else 's'}, {sibling} has {shape[0]}: "
-            f"all rows must be equally long"
+            f"{place} has {counted(len(value), unit)}, {sibling} has {shape[0]}: all rows must be equally long"
         )
     if len(shape) == 1 and (found := set(map(type, value))) <= {int, float}:
         kinds.update(found)
@@ -186,15 +211,16 @@ def at(name: str, index: Sequence[int]) -> str:
 
 def common_dtype(*dtypes: DType) -> DType:
     """The dtype of a result of tensors: the widest float among theirs, int64 where all hold integers."""
+    first = dtypes[0]
+    if dtypes.count(first) == len(dtypes):
+        return first
     different = set(dtypes)
-    if len(different) == 1:
-        return different.pop()
     return np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
 
 
 def working_dtype(dtype: DType) -> DType:
     """The dtype to compute in for a result of `dtype`."""
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
+    return _FLOAT32 if dtype == _FLOAT16 else dtype
 
 
 def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
@@ -247,8 +273,8 @@ def _first_not_finite(array: Array) -> tuple[int, ...]:
         index = (*index, next(k for k, part in enumerate(array) if not is_finite(part)))
         array = array[index[-1]]
     if array.ndim == 1:
-        for first in range(0, array.size, _PART):
-            bad = np.flatnonzero(~np.isfinite(array[first : first + _PART]))
+        for first in range(0, array.size, _SHARED):
+            bad = np.flatnonzero(~np.isfinite(array[first : first + _SHARED]))
             if bad.size:
                 return (*index, first + int(bad[0]))
     return index
@@ -268,15 +294,21 @@ def norm(array: Array) -> float:
     if not array.size:
         return 0.0
     if array.flags.forc and array.itemsize > _HALF:
-        flat = array.ravel("K")
         # Other products of NumPy's warn where large elements overflow.
-        if flat.size <= _SMALL:
-            squares = float(np.vdot(flat, flat))
+        if array.size <= _ONE_PART:
+            squares = float(np.vdot(array, array))
         else:
+            flat = array.ravel("K")
             # Of another byte order each part is copied twice.
-            step = _PART if array.dtype.isnative else _PART // 16
-            parts = (flat[first : first + step] for first in range(0, flat.size, step))
-            squares = sum(map(float, in_order(partial(np.vdot, part, part) for part in parts)))
+            step = _SHARED if array.dtype.isnative else _SHARED // 16
+            sums = [0.0] * -(-flat.size // step)
+
+            def add_up(number: int) -> None:
+                part = flat[number * step : (number + 1) * step]
+                sums[number] = float(np.vdot(part, part))
+
+            run_jobs(len(sums), add_up)
+            squares = sum(sums)
         if math.isfinite(squares):
             return math.sqrt(squares)
     # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.

@@ -13,7 +13,7 @@ from cnngrad.layer import Shape
 __all__ = ["available", "require", "require_bytes"]
 
 # Smaller results are not asked about.
-_SMALL = 2**26
+_NOT_ASKED = 2**26
 
 
 def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> None:
@@ -25,7 +25,7 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
     """
     sizes = {name: int(prod(shape) * dtype.itemsize * factor) for name, (shape, dtype) in results.items()}
     needed = sum(sizes.values())
-    if needed < _SMALL:
+    if needed < _NOT_ASKED:
         return
     free = available()
     if free is None or needed <= free:
@@ -42,7 +42,7 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
 def require_bytes(name: str, needed: int) -> None:
     """Raise a CnngradError unless there is memory for what a file unpacks to."""
     free = available()
-    if needed >= _SMALL and free is not None and needed > free:
+    if needed >= _NOT_ASKED and free is not None and needed > free:
         raise CnngradError(f"{name} unpacks to {_spoken(needed)}, but {_spoken(free)} are free: save smaller arrays")
 
 

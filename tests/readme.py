@@ -1,4 +1,4 @@
-"""README's commands and the outputs shown below them."""
+"""The READMEs' commands and the outputs shown below them."""
 
 import os
 import re
@@ -9,13 +9,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+# Every page that shows commands.
+PAGES = (README, ROOT / "samples" / "README.md")
 
 _SHOWN = re.compile(r"```sh\n(?P<command>cnngrad [^\n]*)\n```\n\n```text\n(?P<output>.*?)```", re.DOTALL)
 
 
 def shown():
-    """(command, output) for each command line of README that is followed by its output."""
-    return [(m["command"], m["output"]) for m in _SHOWN.finditer(README.read_text(encoding="utf-8"))]
+    """(command, output) for each command line of a page that is followed by its output."""
+    return [(m["command"], m["output"]) for page in PAGES for m in _SHOWN.finditer(page.read_text(encoding="utf-8"))]
 
 
 _END = re.compile(r"(?<=<!-- the end of the output -->\n```text\n)(.*?)(?=```)", re.DOTALL)
@@ -40,8 +42,8 @@ def run(command):
 
 
 def rewrite():
-    text = README.read_text(encoding="utf-8")
-    text = _SHOWN.sub(lambda m: f"```sh\n{m['command']}\n```\n\n```text\n{run(m['command'])}```", text)
     whole = run("cnngrad backward samples/notes.json --explain")
-    text = _END.sub(lambda _: whole[whole.index("Summary ─") :], text)
-    README.write_text(text, encoding="utf-8")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        text = _SHOWN.sub(lambda m: f"```sh\n{m['command']}\n```\n\n```text\n{run(m['command'])}```", text)
+        page.write_text(_END.sub(lambda _: whole[whole.index("Summary ─") :], text), encoding="utf-8")

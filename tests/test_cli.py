@@ -58,7 +58,7 @@ def test_version_and_help_need_neither_numpy_nor_rich():
 
 def test_a_plain_result_loads_no_derivation_and_no_console():
     code = "from cnngrad.cli.main import main; main(['backward', 'samples/notes.json'])"
-    assert loaded({"cnngrad.derivation.blocks", "cnngrad.expansion", "rich.console"}, code) == "[]"
+    assert loaded({"cnngrad.derivation.blocks", "cnngrad.derivation.expansion", "rich.console"}, code) == "[]"
     assert loaded({"cnngrad.render.matrix"}, code) == "['cnngrad.render.matrix']"
 
 
@@ -471,7 +471,7 @@ def test_a_crash_is_never_1(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnngrad.conv.Forward", broken)
+    monkeypatch.setattr("cnngrad.compute.Forward", broken)
     code, _, err = run("forward", NOTES)
     assert code == 70
     assert "defect of cnngrad" in err

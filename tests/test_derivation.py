@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Sentence
 from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.grids import Fill, Grid
 from cnngrad.derivation.lesson import backward_lesson
 from cnngrad.derivation.matrices import layer_matrix
+from cnngrad.derivation.names import Symbol
 from cnngrad.derivation.pictures import picture
-from cnngrad.expansion import Expander, Values
 from cnngrad.layer import make_layer
-from cnngrad.names import Symbol
+from cnngrad.tensor import Tensor
 from tests.cases import layers
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
@@ -122,7 +123,7 @@ def test_the_sections_are_in_the_order_of_the_notes():
 def test_one_gradient_alone(only, letters):
     derivation = cnngrad.derive(X, W, G, only=only)
     targets = {e.target for b in blocks_of(derivation) if isinstance(b, Expansions) for e in b.expansions}
-    assert {t.tensor for t in targets if t.gradient} == letters
+    assert {t.tensor.letter for t in targets if t.tensor.is_gradient} == letters
 
 
 def test_every_result_stands_at_the_end_of_its_sections():
@@ -141,10 +142,10 @@ def test_a_pictures_covered_cells_are_the_terms_cells(case, seed):
     layer = make_layer(case.x, case.w, **case.options, b_shape=case.w[:1] if case.bias else None)
     expander = Expander(layer)
     generator = np.random.default_rng(seed)
-    for tensor, name in (("o", "O"), ("w", "W"), ("x", "X")):
-        index = tuple(int(generator.integers(size)) for size in layer.canonical[name])
+    for tensor in (Tensor.O, Tensor.DW, Tensor.DX):
+        index = tuple(int(generator.integers(size)) for size in layer.canonical[tensor])
         expansion = expander.expand(tensor, index)
-        partners = {"o": "x", "w": "xo", "x": "o"}[tensor]
+        partners = {Tensor.O: "x", Tensor.DW: "xo", Tensor.DX: "o"}[tensor]
         covered = [
             cell.content
             for row in picture(expander.names, tensor, index)
@@ -154,7 +155,7 @@ def test_a_pictures_covered_cells_are_the_terms_cells(case, seed):
             for cell in line
             if cell.marked and isinstance(cell.content, Symbol)
         ]
-        named = [f for term in expansion.terms for f in term.factors if f.tensor in partners]
+        named = [f for term in expansion.terms for f in term.factors if f.tensor.letter in partners]
         assert sorted(map(str, covered)) == sorted(map(str, named))
 
 
@@ -168,7 +169,7 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
         np.array(
             [
                 [0 if cell.content is Fill.NONE else cell.content for cell in row]
-                for row in layer_matrix(expander.names, transposed=t, values=w).cells
+                for row in layer_matrix(expander.names, {Tensor.W: w}, transposed=t).cells
             ]
         )
         for t in (False, True)
@@ -259,7 +260,7 @@ def test_one_element_costs_the_same_in_a_large_layer(element):
     for size in (2048, 20480):
         layer = make_layer((size, size), (3, 3))
         numbers = Untouched()
-        values = Values(x=numbers, w=numbers, dedo=numbers, dw=numbers, dx=numbers, db=numbers)
+        values = dict.fromkeys((Tensor.X, Tensor.W, Tensor.DEDO, Tensor.DW, Tensor.DX, Tensor.DB), numbers)
         derivation = backward_lesson(layer, values, Choice((element,), limit=64))
         assert derivation.sections[0].blocks
         looks.append(numbers.looks)
@@ -270,7 +271,7 @@ def test_the_whole_derivation_of_a_large_layer_stays_small_under_its_limit():
     looks = []
     for size in (2048, 20480):
         numbers = Untouched()
-        values = Values(x=numbers, w=numbers, dedo=numbers, dw=numbers, dx=numbers, db=numbers)
+        values = dict.fromkeys((Tensor.X, Tensor.W, Tensor.DEDO, Tensor.DW, Tensor.DX, Tensor.DB), numbers)
         backward_lesson(make_layer((size, size), (3, 3)), values, Choice(limit=4))
         looks.append(numbers.looks)
     assert looks[0] == looks[1] < 5000

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.formulas import rule_of_filter_gradient, rule_of_input_gradient, rule_of_output
+from cnngrad.derivation.names import Names, Symbol
 from cnngrad.derivation.pictures import picture
-from cnngrad.expansion import Expander
 from cnngrad.layer import make_layer
-from cnngrad.names import Names, Symbol
 from cnngrad.render.checks import report_blocks
 from cnngrad.render.numbers import number
 from cnngrad.render.painter import Painter
 from cnngrad.render.report import document
 from cnngrad.render.terminal import make_console, show
+from cnngrad.tensor import Tensor
 from tests.cases import layers
 
 
@@ -100,11 +101,11 @@ def test_same_gives_one_output_a_stride_where_windows_leave_gaps(size, kernel, s
 def test_blas_has_its_threads_back_after_an_error():
     code = """
 from cnngrad import blas
-from cnngrad.threads import in_order
+from cnngrad.threads import run_jobs
 
 assert blas.threads() in (2, None)
 try:
-    list(in_order([lambda: 1 / 0] * 8))
+    run_jobs(8, lambda _: 1 / 0)
 except ZeroDivisionError:
     print(blas.threads() in (2, None))
 """
@@ -152,14 +153,18 @@ def pairs_of(row, both_marked):
     }
 
 
-@given(layers(most=5).filter(lambda case: case.dims < 3), st.sampled_from("owx"), st.integers(0, 2**16))
+@given(
+    layers(most=5).filter(lambda case: case.dims < 3),
+    st.sampled_from([Tensor.O, Tensor.DW, Tensor.DX]),
+    st.integers(0, 2**16),
+)
 @settings(max_examples=80)
 def test_a_picture_pairs_the_factors_of_the_sum_also_with_flip(case, tensor, number_of_element):
     layer = make_layer(case.x, case.w, **case.options)
-    shape = layer.canonical[tensor.upper()]
+    shape = layer.canonical[tensor]
     index = tuple(int(k) for k in np.unravel_index(number_of_element % int(np.prod(shape)), shape))
     expansion = Expander(layer).expand(tensor, index)
-    shown = set().union(*(pairs_of(row, tensor == "w") for row in picture(Names(layer), tensor, index)))
+    shown = set().union(*(pairs_of(row, tensor is Tensor.DW) for row in picture(Names(layer), tensor, index)))
     assert shown == {frozenset(factor.name for factor in term.factors) for term in expansion.terms}
 
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.expansion import Expander, Values
+from cnngrad.derivation.expansion import Expander
+from cnngrad.derivation.names import Names, canonical_values
 from cnngrad.layer import make_layer
-from cnngrad.names import Names
+from cnngrad.tensor import Tensor
 from tests import reference
 from tests.cases import layers
 
@@ -22,24 +23,24 @@ def expanded(expansion):
 
 # The notes' lines, with the slips of README's table put right.
 NOTES = {
-    ("o", (0, 0, 0, 0)): "w11·x11 + w12·x12 + w21·x21 + w22·x22",
-    ("o", (0, 0, 0, 1)): "w11·x12 + w12·x13 + w21·x22 + w22·x23",
-    ("o", (0, 0, 1, 0)): "w11·x21 + w12·x22 + w21·x31 + w22·x32",
-    ("o", (0, 0, 1, 1)): "w11·x22 + w12·x23 + w21·x32 + w22·x33",
-    ("w", (0, 0, 0, 0)): "∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
-    ("w", (0, 0, 0, 1)): "∂E/∂o11·x12 + ∂E/∂o12·x13 + ∂E/∂o21·x22 + ∂E/∂o22·x23",
-    ("w", (0, 0, 1, 0)): "∂E/∂o11·x21 + ∂E/∂o12·x22 + ∂E/∂o21·x31 + ∂E/∂o22·x32",
-    ("w", (0, 0, 1, 1)): "∂E/∂o11·x22 + ∂E/∂o12·x23 + ∂E/∂o21·x32 + ∂E/∂o22·x33",
-    ("x", (0, 0, 0, 0)): "∂E/∂o11·w11 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·0",
-    ("x", (0, 0, 0, 1)): "∂E/∂o11·w12 + ∂E/∂o12·w11 + ∂E/∂o21·0 + ∂E/∂o22·0",
-    ("x", (0, 0, 0, 2)): "∂E/∂o11·0 + ∂E/∂o12·w12 + ∂E/∂o21·0 + ∂E/∂o22·0",
-    ("x", (0, 0, 1, 0)): "∂E/∂o11·w21 + ∂E/∂o12·0 + ∂E/∂o21·w11 + ∂E/∂o22·0",
-    ("x", (0, 0, 1, 1)): "∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
-    ("x", (0, 0, 1, 2)): "∂E/∂o11·0 + ∂E/∂o12·w22 + ∂E/∂o21·0 + ∂E/∂o22·w12",
-    ("x", (0, 0, 2, 0)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w21 + ∂E/∂o22·0",
-    ("x", (0, 0, 2, 1)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w22 + ∂E/∂o22·w21",
-    ("x", (0, 0, 2, 2)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·w22",
-    ("b", (0,)): "∂E/∂o11 + ∂E/∂o12 + ∂E/∂o21 + ∂E/∂o22",
+    (Tensor.O, (0, 0, 0, 0)): "w11·x11 + w12·x12 + w21·x21 + w22·x22",
+    (Tensor.O, (0, 0, 0, 1)): "w11·x12 + w12·x13 + w21·x22 + w22·x23",
+    (Tensor.O, (0, 0, 1, 0)): "w11·x21 + w12·x22 + w21·x31 + w22·x32",
+    (Tensor.O, (0, 0, 1, 1)): "w11·x22 + w12·x23 + w21·x32 + w22·x33",
+    (Tensor.DW, (0, 0, 0, 0)): "∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
+    (Tensor.DW, (0, 0, 0, 1)): "∂E/∂o11·x12 + ∂E/∂o12·x13 + ∂E/∂o21·x22 + ∂E/∂o22·x23",
+    (Tensor.DW, (0, 0, 1, 0)): "∂E/∂o11·x21 + ∂E/∂o12·x22 + ∂E/∂o21·x31 + ∂E/∂o22·x32",
+    (Tensor.DW, (0, 0, 1, 1)): "∂E/∂o11·x22 + ∂E/∂o12·x23 + ∂E/∂o21·x32 + ∂E/∂o22·x33",
+    (Tensor.DX, (0, 0, 0, 0)): "∂E/∂o11·w11 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    (Tensor.DX, (0, 0, 0, 1)): "∂E/∂o11·w12 + ∂E/∂o12·w11 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    (Tensor.DX, (0, 0, 0, 2)): "∂E/∂o11·0 + ∂E/∂o12·w12 + ∂E/∂o21·0 + ∂E/∂o22·0",
+    (Tensor.DX, (0, 0, 1, 0)): "∂E/∂o11·w21 + ∂E/∂o12·0 + ∂E/∂o21·w11 + ∂E/∂o22·0",
+    (Tensor.DX, (0, 0, 1, 1)): "∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
+    (Tensor.DX, (0, 0, 1, 2)): "∂E/∂o11·0 + ∂E/∂o12·w22 + ∂E/∂o21·0 + ∂E/∂o22·w12",
+    (Tensor.DX, (0, 0, 2, 0)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w21 + ∂E/∂o22·0",
+    (Tensor.DX, (0, 0, 2, 1)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·w22 + ∂E/∂o22·w21",
+    (Tensor.DX, (0, 0, 2, 2)): "∂E/∂o11·0 + ∂E/∂o12·0 + ∂E/∂o21·0 + ∂E/∂o22·w22",
+    (Tensor.DB, (0,)): "∂E/∂o11 + ∂E/∂o12 + ∂E/∂o21 + ∂E/∂o22",
 }
 
 
@@ -60,38 +61,41 @@ def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, see
     b = b if case.bias else None
     layer = make_layer(x.shape, w.shape, **case.options, b_shape=case.w[:1] if case.bias else None)
     grads = cnngrad.backward(x, w, dedo, **case.options)
-    arrays = {"X": x, "W": w, "dEdO": dedo, "dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
-    arrays |= {"O": cnngrad.forward(x, w, b, **case.options)} | ({} if b is None else {"b": b})
-    expander = Expander(layer, Values.of(layer, arrays))
+    arrays = {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}
+    arrays |= {Tensor.DW: grads.dw, Tensor.DX: grads.dx, Tensor.DB: grads.db}
+    arrays |= {Tensor.O: cnngrad.forward(x, w, b, **case.options)} | ({} if b is None else {Tensor.B: b})
+    expander = Expander(layer, canonical_values(layer, arrays))
     triples = list(reference.pairs(x.shape, w.shape, dedo.shape, *case.definition))
-    for tensor, name in (("o", "O"), ("w", "W"), ("x", "X")):
-        for index in product(*map(range, layer.canonical[name])):
+    for tensor in (Tensor.O, Tensor.DW, Tensor.DX):
+        for index in product(*map(range, layer.canonical[tensor])):
             expansion = expander.expand(tensor, index)
             assert_right(expansion, expected_terms(tensor, index, triples, layer, case.bias), expander)
     for f in range(layer.filters):
         assert_right(
-            expander.expand("b", (f,)),
-            [("dE/do", (n, f, *i)) for n, f_, *i in product(*map(range, dedo.shape)) if f_ == f],
+            expander.expand(Tensor.DB, (f,)),
+            [(Tensor.DEDO, (n, f, *i)) for n, f_, *i in product(*map(range, dedo.shape)) if f_ == f],
             expander,
         )
 
 
 def expected_terms(tensor, index, triples, layer, bias):
-    position = {"o": 0, "w": 1, "x": 2}[tensor]
+    position = {Tensor.O: 0, Tensor.DW: 1, Tensor.DX: 2}[tensor]
     own = [t for t in triples if t[position] == index]
-    if tensor == "o":
-        return [(("w", at_w), ("x", at_x)) for _, at_w, at_x in own] + ([("b", index[1:2])] if bias else [])
-    if tensor == "w":
-        return [(("dE/do", at_o), ("x", at_x)) for at_o, _, at_x in own]
-    return [(("dE/do", at_o), ("w", at_w)) for at_o, at_w, _ in own]
+    if tensor is Tensor.O:
+        return [((Tensor.W, at_w), (Tensor.X, at_x)) for _, at_w, at_x in own] + (
+            [(Tensor.B, index[1:2])] if bias else []
+        )
+    if tensor is Tensor.DW:
+        return [((Tensor.DEDO, at_o), (Tensor.X, at_x)) for at_o, _, at_x in own]
+    return [((Tensor.DEDO, at_o), (Tensor.W, at_w)) for at_o, at_w, _ in own]
 
 
 def assert_right(expansion, expected, expander):
     def name(tensor, index):
-        return expander.names.symbol(tensor[-1], index, gradient=tensor.startswith("dE")).name
+        return expander.names.symbol(tensor, index).name
 
     found = sorted(tuple(f.name for f in term.factors) for term in expansion.terms)
-    right = sorted((name(*t),) if isinstance(t[0], str) else tuple(name(*f) for f in t) for t in expected)
+    right = sorted((name(*t),) if isinstance(t[0], Tensor) else tuple(name(*f) for f in t) for t in expected)
     assert found == right
     assert sum(prod(term.values) for term in expansion.terms) == expansion.value
     assert expansion.left_out == 0
@@ -99,18 +103,18 @@ def assert_right(expansion, expected, expander):
 
 def test_zero_terms_are_counted_or_written():
     expander = Expander(make_layer((3, 3), (2, 2), padding=1))
-    corner = expander.expand("o", (0, 0, 0, 0))
+    corner = expander.expand(Tensor.O, (0, 0, 0, 0))
     assert (expanded(corner), corner.zeros) == ("w22·x11", 3)
-    assert expanded(expander.expand("o", (0, 0, 0, 0), zeros=True)) == "w11·0 + w12·0 + w21·0 + w22·x11"
+    assert expanded(expander.expand(Tensor.O, (0, 0, 0, 0), zeros=True)) == "w11·0 + w12·0 + w21·0 + w22·x11"
 
 
 def test_an_element_that_no_window_reaches_has_no_terms():
-    expansion = Expander(make_layer((5, 4), (2, 2), stride=2)).expand("x", (0, 0, 4, 1))
+    expansion = Expander(make_layer((5, 4), (2, 2), stride=2)).expand(Tensor.DX, (0, 0, 4, 1))
     assert (expansion.terms, expansion.zeros) == ((), 4)
 
 
 def test_a_limit_cuts_terms_and_says_how_many():
-    expansion = Expander(make_layer((2000, 2000), (3, 3))).expand("w", (0, 0, 1, 1), limit=5)
+    expansion = Expander(make_layer((2000, 2000), (3, 3))).expand(Tensor.DW, (0, 0, 1, 1), limit=5)
     assert len(expansion.terms) == 5
     assert expansion.count == 1998**2
 
@@ -118,22 +122,23 @@ def test_a_limit_cuts_terms_and_says_how_many():
 @pytest.mark.parametrize(
     ("x_shape", "w_shape", "tensor", "index", "name"),
     [
-        ((3, 3), (2, 2), "x", (0, 0, 1, 1), "x22"),
-        ((12, 3), (2, 2), "w", (0, 0, 1, 1), "w2,2"),
-        ((12, 3), (2, 2), "x", (0, 0, 0, 1), "x1,2"),
-        ((3, 3, 3), (2, 3, 2, 2), "x", (0, 1, 1, 1), "x[2]22"),
-        ((3, 3, 3), (2, 3, 2, 2), "w", (1, 2, 1, 0), "w[2,3]21"),
-        ((2, 3, 4, 4), (2, 3, 2, 2), "o", (1, 0, 2, 2), "o[2,1]33"),
-        ((2, 3, 4, 4), (2, 3, 2, 2), "b", (1,), "b[2]"),
-        ((3, 4, 4), (3, 2, 2), "b", (0,), "b"),
-        ((15,), (2,), "x", (0, 0, 11), "x12"),
+        ((3, 3), (2, 2), Tensor.X, (0, 0, 1, 1), "x22"),
+        ((12, 3), (2, 2), Tensor.W, (0, 0, 1, 1), "w2,2"),
+        ((12, 3), (2, 2), Tensor.X, (0, 0, 0, 1), "x1,2"),
+        ((3, 3, 3), (2, 3, 2, 2), Tensor.X, (0, 1, 1, 1), "x[2]22"),
+        ((3, 3, 3), (2, 3, 2, 2), Tensor.W, (1, 2, 1, 0), "w[2,3]21"),
+        ((2, 3, 4, 4), (2, 3, 2, 2), Tensor.O, (1, 0, 2, 2), "o[2,1]33"),
+        ((2, 3, 4, 4), (2, 3, 2, 2), Tensor.B, (1,), "b[2]"),
+        ((3, 4, 4), (3, 2, 2), Tensor.B, (0,), "b"),
+        ((15,), (2,), Tensor.X, (0, 0, 11), "x12"),
     ],
 )
 def test_elements_are_named_as_the_notes_name_them_and_understood_again(x_shape, w_shape, tensor, index, name):
     names = Names(make_layer(x_shape, w_shape))
     assert names.symbol(tensor, index).name == name
-    assert names.parse(name) == (tensor, index)
-    assert names.parse(f"dE/d{name}") == names.parse(f"∂E/∂{name}") == (tensor, index)
+    explained = tensor if tensor is Tensor.O else tensor.gradient
+    assert names.parse(name) == (explained, index)
+    assert names.parse(f"dE/d{name}") == names.parse(f"∂E/∂{name}") == (explained, index)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +158,9 @@ def test_an_unknown_element_is_an_error_that_shows_the_range(text, message):
 
 def test_values_are_pythons_numbers():
     layer = make_layer((2, 2), (1, 1))
-    values = Values.of(layer, {"X": np.ones((2, 2), np.float32), "W": np.full((1, 1), 0.1, np.float32)})
-    expansion = Expander(layer, values).expand("o", (0, 0, 0, 0))
+    values = canonical_values(
+        layer, {Tensor.X: np.ones((2, 2), np.float32), Tensor.W: np.full((1, 1), 0.1, np.float32)}
+    )
+    expansion = Expander(layer, values).expand(Tensor.O, (0, 0, 0, 0))
     assert expansion.value == float(np.float32(0.1))
     assert type(expansion.value) is float

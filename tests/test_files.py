@@ -15,6 +15,7 @@ from cnngrad import memory
 from cnngrad.cli.main import main
 from cnngrad.files.problem import Reader
 from cnngrad.files.read import parse
+from cnngrad.tensor import Tensor
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
 
@@ -44,11 +45,11 @@ def read_and_compute(content):
     read = parse("FILE", content, lambda _: None)
     reader = Reader(lambda: content)
     if isinstance(read, np.ndarray):
-        cnngrad.forward(reader.array("X", "-"), W)
+        cnngrad.forward(reader.array(Tensor.X, "-").array, W)
     else:
         problem = reader.problem("-")
-        arrays = problem.arrays(problem.layer())
-        cnngrad.forward(arrays["X"], arrays["W"], **problem.options())
+        given = problem.operands(problem.layer())
+        cnngrad.forward(given[Tensor.X].array, given[Tensor.W].array, **problem.options)
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
@@ -78,7 +79,7 @@ def test_more_numbers_than_the_header_promises_are_refused(tmp_path, on_disk):
     content = FILES["npy"].replace(b"(3, 3)", b"(3, 2)")
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(cnngrad.CnngradError, match=r"promises 48 bytes of numbers, but 72 are there: save it again"):
-        Reader(lambda: content).array("X", str(tmp_path / "x.npy") if on_disk else "-")
+        Reader(lambda: content).array(Tensor.X, str(tmp_path / "x.npy") if on_disk else "-")
 
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
@@ -160,7 +161,7 @@ def test_the_lines_for_text_and_raw_files_work(tmp_path, monkeypatch):
     for name in ("x.txt", "x.csv", "x.bin"):
         Path(name).write_bytes(HELD[name][0])
         with pytest.raises(cnngrad.CnngradError, match="is not JSON") as caught:
-            Reader(bytes).array("X", name)
+            Reader(bytes).array(Tensor.X, name)
         exec(str(caught.value).splitlines()[1], {"np": np})
         assert np.load("X.npy").ndim == 2
 
@@ -203,15 +204,15 @@ def test_an_option_that_the_layer_has_not_is_told_as_such(key, words):
 @pytest.mark.parametrize("spec", ["3,3", "3by3", "3*3", "3; 3"])
 def test_a_shape_in_other_words_is_told_in_ours(spec):
     with pytest.raises(cnngrad.CnngradError, match="for an array without numbers write its shape as 3x3"):
-        Reader(bytes).array("X", spec)
+        Reader(bytes).array(Tensor.X, spec)
 
 
 def test_a_missing_file_is_told_with_a_near_name(tmp_path):
     (tmp_path / "weights.npy").write_bytes(FILES["npy"])
     with pytest.raises(cnngrad.CnngradError, match=f"did you mean {tmp_path}/weights.npy"):
-        Reader(bytes).array("W", f"{tmp_path}/weigths.npy")
+        Reader(bytes).array(Tensor.W, f"{tmp_path}/weigths.npy")
     with pytest.raises(cnngrad.CnngradError, match=r"No such file or directory$"):
-        Reader(bytes).array("W", f"{tmp_path}/none/x.npy")
+        Reader(bytes).array(Tensor.W, f"{tmp_path}/none/x.npy")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_padding_as_tensorflow_and_onnx_write_it(word, pads, capsys):
 
 def test_an_array_alone_in_its_object_is_told_as_such():
     with pytest.raises(cnngrad.CnngradError, match="holds its array under a key: name it, as -::weight"):
-        Reader(lambda: b'{"weight": [[1]]}').array("W", "-")
+        Reader(lambda: b'{"weight": [[1]]}').array(Tensor.W, "-")
 
 
 SEQUENCES = np.arange(48).reshape(2, 3, 8), np.arange(24).reshape(4, 3, 2)

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.gradcheck import evident_rounding
-from cnngrad.hard import hard_problem
+from cnngrad.compute import Backward
+from cnngrad.gradcheck.hard import hard_problem
+from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.gradcheck.tolerance import evident_rounding
 from cnngrad.layer import make_layer
-from cnngrad.mistakes import CATALOGUE
 from cnngrad.render.checks import report_blocks
+from cnngrad.tensor import Tensor
 from tests import buggy
 from tests.cases import Case, layers
 
@@ -280,14 +282,15 @@ def test_check_notices_every_single_element(name):
 
 def test_a_broken_backward_is_noticed(monkeypatch):
     x, w, _, dedo = LAYERS[0].data()
-    real = cnngrad.backward
+    real = Backward.gradient
 
-    def broken(*args, **options):
-        grads = real(*args, **options)
-        grads.dx[0, 1, 2, 3] += 1
-        return grads
+    def broken(self, result, *args):
+        gradient = real(self, result, *args)
+        if result is Tensor.DX:
+            gradient[0, 1, 2, 3] += 1
+        return gradient
 
-    monkeypatch.setattr("cnngrad.gradcheck.backward", broken)
+    monkeypatch.setattr(Backward, "gradient", broken)
     report = cnngrad.check(x, w, dedo, **LAYERS[0].options)
     assert report.gradients["dEdW"].passed
     assert report.gradients["dEdX"].worst.element == "dE/dx[1,2]34"

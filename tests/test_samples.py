@@ -8,8 +8,9 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.gradcheck.mistakes import CATALOGUE, Data
 from cnngrad.layer import make_layer
-from cnngrad.mistakes import CATALOGUE, Data
+from cnngrad.tensor import GRADIENTS, Tensor
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 PROBLEMS = sorted([*SAMPLES.glob("*.json"), SAMPLES / "wrong" / "problem.json"])
@@ -17,7 +18,7 @@ DIGITS = {name: SAMPLES / "digits" / f"{name}.npy" for name in ("X", "W", "b", "
 
 
 def test_the_samples_that_readme_names_are_there():
-    readme = (SAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert all(path.name in readme for path in PROBLEMS if path.parent == SAMPLES)
     assert len(PROBLEMS) == 9
 
@@ -52,19 +53,18 @@ def shown(layer, x, w, dedo, b):
     """Which wrong gradients of the catalogue differ from the right ones with these numbers."""
     shapes = layer.shapes
     grads = cnngrad.backward(
-        x.reshape(shapes["X"]), w.reshape(shapes["W"]), dedo.reshape(shapes["O"]), **layer_options(layer)
+        x.reshape(shapes[Tensor.X]), w.reshape(shapes[Tensor.W]), dedo.reshape(shapes[Tensor.O]), **layer_options(layer)
     )
     right = {
-        name: array.reshape(layer.canonical[name[3:]])
-        for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx), ("dEdb", np.asarray(grads.db)))
+        result: np.asarray(getattr(grads, result.keyword)).reshape(layer.canonical[result]) for result in GRADIENTS
     }
     data = Data(layer, x, w, dedo, right, b=b)
     return {
-        (mistake.id, name, number)
+        (mistake.id, result, number)
         for mistake in CATALOGUE
-        for name, make in mistake.guesses.items()
+        for result, make in mistake.guesses.items()
         for number, guess in enumerate(make(data))
-        if guess.array.shape != right[name].shape or not np.array_equal(guess.array, right[name])
+        if guess.array.shape != right[result].shape or not np.array_equal(guess.array, right[result])
     }
 
 
@@ -85,7 +85,7 @@ def test_no_sample_hides_a_mistake_that_its_layer_can_show(path):
     b = problem.pop("b", None)
     layer = make_layer(x.shape, w.shape, **problem, b_shape=None if b is None else np.shape(b))
     canonical = layer.canonical
-    given = [a.reshape(canonical[name]) for a, name in ((x, "X"), (w, "W"), (dedo, "O"))]
+    given = [a.reshape(canonical[name]) for a, name in ((x, Tensor.X), (w, Tensor.W), (dedo, Tensor.O))]
     generator = np.random.default_rng(0)
     telling = [generator.integers(1, 10**4, a.shape) * generator.choice([-1, 1], a.shape) for a in given]
     bias = None if b is None else np.array(b)

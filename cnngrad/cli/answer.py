@@ -1,19 +1,22 @@
 """What `forward` and `backward` do with their results: save them, derive them, show them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnngrad.cli.options import Lesson, Only, Saved
+from cnngrad.cli.options import Lesson, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
+from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from cnngrad.arrays import Array, DType
+    from cnngrad.arrays import Array, DType, Operand
     from cnngrad.derivation.blocks import Derivation
     from cnngrad.derivation.choice import Choice
+    from cnngrad.derivation.names import Values
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer, Shape
 
@@ -27,14 +30,14 @@ class Work(NamedTuple):
     """What is to be computed.
 
     Attributes:
-        arrays: the given arrays, by their keys in files.
+        given: the given arrays.
         planned: the shape and dtype of each result.
-        compute: computes a result by name, into an array or new memory, and reports progress.
+        compute: computes a result, into an array or new memory, and reports progress.
     """
 
-    arrays: "dict[str, Array]"
-    planned: "dict[str, tuple[Shape, DType]]"
-    compute: "Callable[[str, Array | None, NamedProgress | None], Array]"
+    given: "dict[Tensor, Operand]"
+    planned: "dict[Tensor, tuple[Shape, DType]]"
+    compute: "Callable[[Tensor, Array | None, NamedProgress | None], Array]"
 
 
 @contextmanager
@@ -54,10 +57,10 @@ def answer(
     problem: "Problem",
     layer: "Layer",
     work: Work | None,
-    tensors: str,
+    choice: "Choice",
+    tensors: "Sequence[Tensor]",
     lesson: Lesson,
     saved: Saved,
-    only: Only | None = None,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
     from cnngrad.files.write import check_target, result_files, target_files, to_json, write_results
@@ -68,7 +71,7 @@ def answer(
         raise CnngradError(f"{problem.shape_words()}: --explain shows the derivation in symbols, files give numbers")
     if work is None and output is not None:
         raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
-    planned = {} if work is None else work.planned
+    planned = {} if work is None else {tensor.key: plan for tensor, plan in work.planned.items()}
     if output is not None:
         check_target(output, planned)
     if report is not None:
@@ -76,31 +79,26 @@ def answer(
 
         check_report(report)
     session.begin_work([*target_files(output, planned), *([] if report is None else [report])])
-    results: dict[str, Array] = {}
-    derivation: Derivation | None = None
-    expansions: dict[str, Any] = {}
     with result_files(output, planned) as files:
         if saved.as_json or (output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
         else:
-            require({name: plan for name, plan in planned.items() if name not in files})
-        if work is not None:
-            with progress_bar(session) as progress:
-                results = {name: work.compute(name, files.get(name), progress) for name in planned}
-        arrays = {} if work is None else work.arrays | results
-        if report is not None or (lesson.explained and not saved.as_json):
-            derivation = _derived(lesson, only, layer, arrays, tensors)
-        if lesson.explained and saved.as_json:
-            expansions = _listed(lesson, only, layer, arrays, tensors)
+            require({key: plan for key, plan in planned.items() if key not in files})
+        results = _computed(session, work, files)
+        choice = replace(choice, elements=tuple(lesson.element or ()), zeros=lesson.zeros)
+        told = _Told(layer, work, results, choice, tensors, lesson)
+        derivation = told.derivation() if report is not None or (lesson.explained and not saved.as_json) else None
+        expansions = told.expansions() if lesson.explained and saved.as_json else {}
+    named = {tensor.key: array for tensor, array in results.items()}
     if output is not None and not files:
-        write_results(output, results)
+        write_results(output, named)
     if report is not None and derivation is not None:
         from cnngrad.render.report import write_report
 
         write_report(report, derivation, saved.precision)
     with session.printing() as stdout:
         if saved.as_json:
-            print(to_json(results | expansions), file=stdout)
+            print(to_json(named | expansions), file=stdout)
         elif lesson.explained and derivation is not None:
             from cnngrad.render.painter import Painter
             from cnngrad.render.terminal import make_console, show
@@ -111,44 +109,55 @@ def answer(
     return ExitCode.OK
 
 
-def _choice(lesson: Lesson, only: Only | None, limit: int | None) -> "Choice":
-    from cnngrad.derivation.choice import Choice
-
-    one = None if only is None or only.only is None else only.only.value
-    return Choice(tuple(lesson.element or ()), one, lesson.limit or limit, lesson.zeros)
-
-
-def _derived(
-    lesson: Lesson, only: Only | None, layer: "Layer", arrays: "dict[str, Array]", tensors: str
-) -> "Derivation":
-    from cnngrad.derivation.choice import DEFAULT_LIMIT
-    from cnngrad.derivation.lesson import backward_lesson, forward_lesson
-    from cnngrad.expansion import Values
-
-    derive = forward_lesson if tensors == "o" else backward_lesson
-    return derive(layer, Values.of(layer, arrays), _choice(lesson, only, DEFAULT_LIMIT))
+def _computed(session: Session, work: Work | None, files: "dict[str, Array]") -> "dict[Tensor, Array]":
+    """Every result, in its file where it has one."""
+    if work is None:
+        return {}
+    with progress_bar(session) as progress:
+        return {tensor: work.compute(tensor, files.get(tensor.key), progress) for tensor in work.planned}
 
 
-def _listed(
-    lesson: Lesson, only: Only | None, layer: "Layer", arrays: "dict[str, Array]", tensors: str
-) -> dict[str, Any]:
-    from cnngrad.derivation.listing import list_expansions
-    from cnngrad.expansion import Values
+class _Told(NamedTuple):
+    """What a derivation is made of."""
 
-    return {"expansions": list_expansions(layer, Values.of(layer, arrays), _choice(lesson, only, None), tensors)}
+    layer: "Layer"
+    work: Work | None
+    results: "dict[Tensor, Array]"
+    choice: "Choice"
+    tensors: "Sequence[Tensor]"
+    lesson: Lesson
+
+    def _values(self) -> "Values":
+        from cnngrad.derivation.names import canonical_values
+
+        if self.work is None:
+            return {}
+        given = {tensor: operand.array for tensor, operand in self.work.given.items()}
+        return canonical_values(self.layer, given | self.results)
+
+    def derivation(self) -> "Derivation":
+        """The lesson."""
+        from cnngrad.derivation.choice import DEFAULT_LIMIT
+        from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+
+        derive = forward_lesson if Tensor.O in self.tensors else backward_lesson
+        return derive(self.layer, self._values(), replace(self.choice, limit=self.lesson.limit or DEFAULT_LIMIT))
+
+    def expansions(self) -> dict[str, Any]:
+        """Every element's terms, for programs."""
+        from cnngrad.derivation.listing import list_expansions
+
+        choice = replace(self.choice, limit=self.lesson.limit)
+        return {"expansions": list_expansions(self.layer, self._values(), choice, self.tensors)}
 
 
-def _show_results(file: "TextIO", layer: "Layer", results: "dict[str, Array]", precision: int) -> None:
+def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int) -> None:
     from cnngrad.derivation.matrices import result_grids
-    from cnngrad.names import Names
+    from cnngrad.derivation.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
-    names = Names(layer)
-    grids = (
-        result_grids(names, name, array.reshape(layer.canonical[name.removeprefix("dEd")]))
-        for name, array in results.items()
-    )
-    show_results(file, layer.describe(), grids, precision)
+    names, values = Names(layer), canonical_values(layer, results)
+    show_results(file, layer.describe(), (result_grids(names, tensor, values) for tensor in results), precision)
 
 
 # Bytes that each byte of an array takes as Python's numbers and their text, at least: a float is an object of 24 bytes

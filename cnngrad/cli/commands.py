@@ -1,14 +1,14 @@
 """The three commands: each reads its options, calls the library, and hands on what it returns."""
 
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cnngrad.cli import options
 from cnngrad.cli.answer import Work, answer, progress_bar
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
+from cnngrad.tensor import GRADIENTS, Tensor
 
 if TYPE_CHECKING:
     from cnngrad.layer import Layer
@@ -21,22 +21,23 @@ def forward_command(
     session: Session, arrays: options.Arrays, settings: options.Settings, lesson: options.Lesson, saved: options.Saved
 ) -> int:
     """Compute the output O of a layer from X and W."""
-    from cnngrad.conv import Forward
+    from cnngrad.compute import Forward
+    from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Reader
 
     # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
-    problem = replace(settings.problem(arrays, None, Reader(session.read, session.tell)), dedo=None)
+    problem = settings.problem(arrays, None, Reader(session.read, session.tell)).without(Tensor.DEDO)
     layer = problem.layer()
     work = None
     if not problem.in_symbols:
-        given = problem.arrays(layer)
-        forward = Forward(given["X"], given["W"], given.get("b"), **problem.options())
+        given = problem.operands(layer)
+        forward = Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
         work = Work(
             given,
             forward.planned,
             lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
         )
-    return answer(session, problem, layer, work, "o", lesson, saved)
+    return answer(session, problem, layer, work, Choice(), [Tensor.O], lesson, saved)
 
 
 @takes(options.Arrays, options.ErrorGradient, options.Settings, options.Lesson, options.Only, options.Saved)
@@ -50,28 +51,28 @@ def backward_command(
     saved: options.Saved,
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    from cnngrad.conv import Backward
-    from cnngrad.derivation.choice import explained_tensors
+    from cnngrad.compute import Backward
+    from cnngrad.derivation.choice import Choice, explained_tensors, one_gradient
     from cnngrad.files.problem import Reader
 
     problem = settings.problem(arrays, error.g, Reader(session.read, session.tell))
     layer = problem.layer()
-    tensors = explained_tensors(layer, only.only and only.only.value)
+    one = one_gradient(only.only)
+    tensors = explained_tensors(layer, one)
     work = None
     if not problem.in_symbols:
-        given = problem.arrays(layer)
-        if "dEdO" not in given:
+        given = problem.operands(layer)
+        if Tensor.DEDO not in given:
             raise CnngradError(
                 "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
             )
-        gradients = Backward(given["X"], given["W"], given["dEdO"], **problem.options())
-        planned = {name: plan for name, plan in gradients.planned.items() if name[3:].lower() in tensors}
+        gradients = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         work = Work(
             given,
-            planned,
-            lambda name, out, progress: gradients.gradient(name, out, progress and partial(progress, name)),
+            {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors},
+            lambda tensor, out, progress: gradients.gradient(tensor, out, progress and partial(progress, tensor.key)),
         )
-    return answer(session, problem, layer, work, tensors, lesson, saved, only)
+    return answer(session, problem, layer, work, Choice(only=one), tensors, lesson, saved)
 
 
 @takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Differences)
@@ -86,7 +87,7 @@ def check_command(
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import check_target, to_json, write_results
-    from cnngrad.gradcheck import check
+    from cnngrad.gradcheck import check_layer
 
     output = differences.output
     if output is not None:
@@ -98,25 +99,14 @@ def check_command(
         return _hard(session, layer, output)
     if problem.in_symbols:
         raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
-    given = problem.arrays(layer)
-    graded: dict[str, Any] = {
-        key: reader.numbers(name, spec)
-        for key, name, spec in (("dw", "dEdW", claims.dw), ("dx", "dEdX", claims.dx), ("db", "dEdb", claims.db))
+    graded = {
+        result: reader.numbers(result, spec).array
+        for result, spec in zip(GRADIENTS, (claims.dw, claims.dx, claims.db), strict=True)
         if spec is not None
     }
     session.begin_work([] if output is None else [output])
     with progress_bar(session) as progress:
-        report = check(
-            given["X"],
-            given["W"],
-            given.get("dEdO"),
-            b=given.get("b"),
-            rtol=differences.rtol,
-            step=differences.step,
-            progress=progress,
-            **graded,
-            **problem.options(),
-        )
+        report = check_layer(layer, problem.operands(layer), graded, differences.rtol, differences.step, progress)
     if output is not None:
         write_results(output, report.as_json())
     with session.printing() as stdout:
@@ -132,7 +122,7 @@ def check_command(
 
 def _hard(session: Session, layer: "Layer", output: str | None) -> int:
     from cnngrad.files.write import to_json, write_results
-    from cnngrad.hard import hard_problem
+    from cnngrad.gradcheck.hard import hard_problem
 
     problem = hard_problem(layer)
     if output is None:

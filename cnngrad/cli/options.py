@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from cnngrad.files.problem import Problem, Reader
@@ -91,37 +92,34 @@ class Settings:
 
     def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
         """The problem in the file, with the flags in place of its keys."""
-        from cnngrad.files.problem import Problem
+        from cnngrad.files.problem import ONES, Problem
         from cnngrad.layer import parse_padding, parse_per_axis
 
+        specs = {Tensor.X: arrays.x, Tensor.W: arrays.w, Tensor.B: arrays.b, Tensor.DEDO: g}
+        options = {
+            "stride": self.stride and parse_per_axis("stride", self.stride),
+            "padding": self.padding and parse_padding(self.padding),
+            "dilation": self.dilation and parse_per_axis("dilation", self.dilation),
+            "groups": self.groups,
+            "flip": self.flip,
+            "dims": self.dims,
+        }
         flags = Problem(
-            x=None if arrays.x is None else reader.array("X", arrays.x),
-            w=None if arrays.w is None else reader.array("W", arrays.w),
-            b=None if arrays.b is None else reader.array("b", arrays.b),
-            dedo=None if g is None else "ones" if g == "ones" else reader.array("dEdO", g),
-            stride=None if self.stride is None else parse_per_axis("stride", self.stride),
-            padding=None if self.padding is None else parse_padding(self.padding),
-            dilation=None if self.dilation is None else parse_per_axis("dilation", self.dilation),
-            groups=self.groups,
-            flip=self.flip,
-            dims=self.dims,
+            {
+                tensor: ONES if tensor is Tensor.DEDO and spec == ONES else reader.array(tensor, spec)
+                for tensor, spec in specs.items()
+                if spec is not None
+            },
+            {key: value for key, value in options.items() if value is not None},
         )
         return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
-
-
-class Gradient(StrEnum):
-    """What --only takes."""
-
-    DW = "dW"
-    DX = "dX"
-    DB = "db"
 
 
 @dataclass(frozen=True)
 class Only:
     """Which gradients are wanted."""
 
-    only: Annotated[Gradient | None, typer.Option(help="One gradient alone.")] = None
+    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="One gradient alone.")] = None
 
 
 @dataclass(frozen=True)

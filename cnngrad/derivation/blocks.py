@@ -6,9 +6,9 @@ Every output format is a view of these blocks.
 from dataclasses import dataclass
 from enum import Enum
 
+from cnngrad.derivation.expansion import Expansion, Partial
 from cnngrad.derivation.grids import Grid
-from cnngrad.expansion import Expansion, Partial
-from cnngrad.names import Number, Symbol
+from cnngrad.derivation.names import Number, Symbol
 
 __all__ = [
     "Block",

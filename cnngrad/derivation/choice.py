@@ -1,12 +1,14 @@
 """What of a derivation is wanted: elements, one gradient, a limit, the zero terms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.names import Index, Names
+from cnngrad.tensor import GRADIENTS, Tensor
 
-__all__ = ["DEFAULT_LIMIT", "Choice", "explained_tensors"]
+__all__ = ["DEFAULT_LIMIT", "Choice", "explained_tensors", "one_gradient"]
 
 DEFAULT_LIMIT = 64
 
@@ -17,25 +19,23 @@ class Choice:
 
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
-        only: `"dW"`, `"dX"` or `"db"` for one gradient alone.
+        only: one gradient alone; None for all.
         limit: the most elements in a table and terms in an element; None for all.
         zeros: whether zero terms are written too.
     """
 
     elements: tuple[str, ...] = ()
-    only: str | None = None
+    only: Tensor | None = None
     limit: int | None = DEFAULT_LIMIT
     zeros: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no choice."""
-        if self.only not in (None, *_LETTERS):
-            raise CnngradError(f"only is {self.only!r}: it must be {', '.join(_LETTERS)}, or left out")
         if self.limit is not None and self.limit < 1:
             raise CnngradError(f"limit is {self.limit}: it must be at least 1")
 
-    def chosen(self, names: Names, tensors: str) -> list[tuple[str, Index]]:
-        """The chosen elements as letter and index; each must belong to one of the tensors.
+    def chosen(self, names: Names, tensors: Sequence[Tensor]) -> list[tuple[Tensor, Index]]:
+        """The chosen elements as tensor and index; each must belong to one of the tensors.
 
         Raises:
             CnngradError: an element of another tensor, or none of the layer's.
@@ -44,22 +44,40 @@ class Choice:
         for text in self.elements:
             tensor, index = names.parse(text)
             if tensor not in tensors:
-                here = ", ".join(_EXPLAINED[letter] for letter in tensors)
+                here = ", ".join(_SUCH_AS[explained] for explained in tensors)
                 raise CnngradError(f"element {text!r} is not explained here: {_WHERE[tensor]}; here it can be {here}")
             found.append((tensor, index))
         return found
 
 
-_LETTERS = {"dW": "w", "dX": "x", "db": "b"}
-_EXPLAINED = {"o": "an o such as o11", "w": "a w such as w11", "x": "an x such as x11", "b": "b"}
+_SUCH_AS = {
+    Tensor.O: "an o such as o11",
+    Tensor.DW: "a w such as w11",
+    Tensor.DX: "an x such as x11",
+    Tensor.DB: "b",
+}
 _WHERE = {
-    "o": "o belongs to forward",
-    "w": "w belongs to backward, and there to dW",
-    "x": "x belongs to backward, and there to dX",
-    "b": "b belongs to backward of a layer with a bias, and there to db",
+    Tensor.O: "o belongs to forward",
+    Tensor.DW: "w belongs to backward, and there to dW",
+    Tensor.DX: "x belongs to backward, and there to dX",
+    Tensor.DB: "b belongs to backward of a layer with a bias, and there to db",
 }
 
 
-def explained_tensors(layer: Layer, only: str | None) -> str:
-    """The letters of the tensors that `backward` explains: w and x, and b where the layer has it; or one alone."""
-    return _LETTERS[only] if only else "wxb" if layer.has_bias else "wx"
+def one_gradient(name: str | None) -> Tensor | None:
+    """The gradient that a user calls `dW`, `dw` or `dEdW`; None for none.
+
+    Raises:
+        CnngradError: another name.
+    """
+    found = None if name is None else Tensor.gradient_named(name)
+    if name is not None and found is None:
+        raise CnngradError(f"only is {name!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or left out")
+    return found
+
+
+def explained_tensors(layer: Layer, only: Tensor | None) -> tuple[Tensor, ...]:
+    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or one alone."""
+    if only is not None:
+        return (only,)
+    return GRADIENTS if layer.has_bias else (Tensor.DW, Tensor.DX)

@@ -1,18 +1,19 @@
 """The derivation of a layer from its arrays, for Python."""
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, read_tensor
-from cnngrad.conv import backward, forward
+from cnngrad.arrays import Operand, read_tensor
+from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.blocks import Derivation
-from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice
+from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice, one_gradient
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+from cnngrad.derivation.names import canonical_values
 from cnngrad.errors import CnngradError
-from cnngrad.expansion import Values
-from cnngrad.layer import Padding, PerAxis, Shape, make_layer, parse_shape
+from cnngrad.layer import Padding, PerAxis, Shape, layer_of, parse_shape
+from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = ["derive"]
 
@@ -65,38 +66,31 @@ def derive(
     >>> [[str(factor) for factor in term.factors] for term in expansion.terms]
     [['w11', 'x12'], ['w12', 'x13'], ['w21', 'x22'], ['w22', 'x23']]
     """
-    options: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "flip": flip,
-        "dims": dims,
-    }
-    given: dict[str, Array | Shape] = {
-        name: _array_or_shape(name, value)
-        for name, value in (("X", x), ("W", w), ("b", b), ("dEdO", dedo))
+    given = {
+        tensor: _operand_or_shape(tensor.key, value)
+        for tensor, value in ((Tensor.X, x), (Tensor.W, w), (Tensor.B, b), (Tensor.DEDO, dedo))
         if value is not None
     }
-    shapes = {name: value if isinstance(value, tuple) else value.shape for name, value in given.items()}
-    layer = make_layer(shapes["X"], shapes["W"], b_shape=shapes.get("b"), dedo_shape=shapes.get("dEdO"), **options)
-    arrays = {name: value for name, value in given.items() if not isinstance(value, tuple)}
-    choice = Choice(tuple(elements), only, limit, zeros)
-    numbers = len(arrays) == len(given)
+    shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
+    layer = layer_of(shapes, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    operands = {tensor: value for tensor, value in given.items() if isinstance(value, Operand)}
+    choice = Choice(tuple(elements), one_gradient(only), limit, zeros)
+    lesson = forward_lesson if dedo is None else backward_lesson
+    if len(operands) < len(given):
+        return lesson(layer, {}, choice)
+    arrays = {tensor: operand.array for tensor, operand in operands.items()}
     if dedo is None:
-        if numbers:
-            arrays["O"] = forward(arrays["X"], arrays["W"], arrays.get("b"), **options)
-        return forward_lesson(layer, Values.of(layer, arrays) if numbers else Values(), choice)
-    if numbers:
-        grads = backward(arrays["X"], arrays["W"], arrays["dEdO"], **options)
-        arrays |= {"dEdW": grads.dw, "dEdX": grads.dx, "dEdb": grads.db}
-    return backward_lesson(layer, Values.of(layer, arrays) if numbers else Values(), choice)
+        arrays[Tensor.O] = Forward(layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B)).output()
+    else:
+        gradients = Backward(layer, operands[Tensor.X], operands[Tensor.W], operands[Tensor.DEDO])
+        arrays |= {result: gradients.gradient(result) for result in GRADIENTS}
+    return lesson(layer, canonical_values(layer, arrays), choice)
 
 
-def _array_or_shape(name: str, value: npt.ArrayLike) -> Array | Shape:
+def _operand_or_shape(name: str, value: npt.ArrayLike) -> Operand | Shape:
     if isinstance(value, str):
         shape = parse_shape(value)
         if shape is None:
             raise CnngradError(f"{name} is {value!r}: give an array, or a shape such as '3x3'")
         return shape
-    return read_tensor(name, value)[0]
+    return read_tensor(name, value)

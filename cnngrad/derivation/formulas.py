@@ -5,6 +5,7 @@ Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s
 
 from cnngrad.derivation.blocks import Maths
 from cnngrad.layer import Axis, Layer
+from cnngrad.tensor import Tensor
 
 __all__ = [
     "axis_words",
@@ -42,7 +43,7 @@ def rule_of_output(layer: Layer) -> Maths:
 def rule_of_filter_gradient(layer: Layer) -> Maths:
     """∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)."""
     o, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
-    over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
+    over = _over(layer, [*(["n"] if layer.lead[Tensor.O] == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
     return Maths(
         f"∂E/∂{w.plain('w')} = Σ ∂E/∂{o.plain('o')}·{x.plain('x')}{_tail(over)}",
         f"{_partial(w.latex('w'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}\\, {x.latex('x')}",
@@ -77,7 +78,7 @@ def rule_of_input_gradient(layer: Layer) -> Maths:
 def rule_of_bias_gradient(layer: Layer) -> Maths:
     """∂E/∂b = Σ ∂E/∂o(i,j)."""
     o, b = _index(layer, "o"), _Index(("f",) if layer.w_lead == 2 else (), ())
-    over = _over(layer, [*(["n"] if layer.o_lead == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
+    over = _over(layer, [*(["n"] if layer.lead[Tensor.O] == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
     return Maths(
         f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}{_tail(over)}",
         f"{_partial(b.latex('b'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}",
@@ -140,7 +141,7 @@ def _index(layer: Layer, tensor: str) -> _Index:
     if tensor == "w":
         return _Index(("f", "c")[2 - layer.w_lead :], tuple(_letters(layer, _FILTER_LETTERS)))
     if tensor == "o":
-        return _Index(("n", "f")[2 - layer.o_lead :], tuple(_letters(layer, _OUTPUT_LETTERS)))
+        return _Index(("n", "f")[2 - layer.lead[Tensor.O] :], tuple(_letters(layer, _OUTPUT_LETTERS)))
     pairs = zip(layer.axes, _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS), strict=True)
     return _Index(
         ("n", _input_channel(layer))[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs)

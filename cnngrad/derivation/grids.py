@@ -6,7 +6,8 @@ from enum import Enum
 from functools import cached_property
 from typing import NamedTuple
 
-from cnngrad.names import Number, Symbol
+from cnngrad.derivation.names import Number, Symbol
+from cnngrad.tensor import Tensor
 
 __all__ = ["Cell", "Fill", "Grid"]
 
@@ -36,14 +37,14 @@ class Grid:
         height: the number of rows.
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
-        kind: the tensor whose colour it has: `"x"`, `"w"`, `"o"` or `"b"`.
+        tensor: whose elements it shows, and whose colour it has; None for numbers of no tensor.
     """
 
     title: str
     height: int
     width: int
     cell: Callable[[int, int], Cell]
-    kind: str = ""
+    tensor: Tensor | None = None
 
     @cached_property
     def cells(self) -> tuple[tuple[Cell, ...], ...]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from cnngrad.derivation.grids import Cell, Fill, Grid
+from cnngrad.derivation.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.layer import Axis, Layer
-from cnngrad.names import Index, Names, Number, Numbers, Symbol, scalar
+from cnngrad.tensor import Tensor
 
 __all__ = [
     "Slot",
@@ -90,36 +91,28 @@ def framed_output(axis: Axis, covered: Collection[int] = ()) -> Track:
 
 
 def track_grids(
-    names: Names,
-    title: str,
-    tensor: str,
-    lead: Index,
-    tracks: Sequence[Track],
-    *,
-    gradient: bool = False,
-    values: Numbers | None = None,
+    names: Names, title: str, tensor: Tensor, lead: Index, tracks: Sequence[Track], values: Values
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
     Args:
         names: of the layer's elements.
         title: the grids' title.
-        tensor: the elements' letter.
+        tensor: whose elements they show.
         lead: (n, c), (f, c) or (n, f), from 0.
         tracks: what stands along each spatial axis.
-        gradient: the elements are ∂E/∂(tensor).
-        values: numbers in canonical shape to show in place of symbols.
+        values: the numbers to show; symbols where there are none of this tensor.
     """
     *deep, columns = tracks
     rows = deep.pop() if deep else None
     pictured = any(track.covered for track in tracks)
+    element = _element(names, tensor, values)
 
     def content(slots: list[Slot]) -> Symbol | Number | Fill:
         for fill in (Fill.MORE, Fill.FRAME, Fill.GAP):
             if fill in slots:
                 return fill
-        index = (*lead, *(slot for slot in slots if isinstance(slot, int)))
-        return names.symbol(tensor, index, gradient) if values is None else scalar(values, index)
+        return element((*lead, *(slot for slot in slots if isinstance(slot, int))))
 
     def make(depth: int | None) -> Grid:
         def cell(r: int, c: int) -> Cell:
@@ -139,63 +132,60 @@ def track_grids(
             yield make(depth)
 
 
+def _element(names: Names, tensor: Tensor, values: Values) -> Callable[[Index], Symbol | Number]:
+    """What shows an element: its number where there are numbers, else its symbol."""
+    numbers = values.get(tensor)
+    if numbers is None:
+        return lambda index: names.symbol(tensor, index)
+    return lambda index: scalar(numbers, index)
+
+
 def _slot_name(slot: Slot) -> str:
     return str(slot + 1) if isinstance(slot, int) else f"of zeros ({slot.value})"
 
 
 def plain_grids(
-    names: Names, title: str, tensor: str, lead: Index, *, gradient: bool = False, values: Numbers | None = None
+    names: Names, title: str, tensor: Tensor, lead: Index, values: Values, turned: bool = False
 ) -> Iterator[Grid]:
-    """Grids of one sample and channel of X, W or O, or of their gradients, as they are."""
-    sizes = {"x": names.layer.size, "w": names.layer.kernel, "o": names.layer.out}[tensor]
-    yield from track_grids(names, title, tensor, lead, [plain(n) for n in sizes], gradient=gradient, values=values)
+    """Grids of one sample and channel of X, W or O, or of their gradients, as they are, or rotated by 180 degrees."""
+    sizes = names.layer.canonical[tensor][2:]
+    yield from track_grids(names, title, tensor, lead, [plain(size, turned=turned) for size in sizes], values)
 
 
-def result_grids(names: Names, name: str, values: Numbers | None = None) -> Iterator[Grid]:
-    """Every matrix of a tensor by name (`O`, `dEdW`, …), batch and channel in its title; in symbols without values."""
-    gradient = name.startswith("dEd")
-    tensor = name.removeprefix("dEd").lower()
-    title = f"∂E/∂{name[3:]}" if gradient else name
-    if tensor == "b":
-        yield bias_grid(names, title, gradient, values)
+def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]:
+    """Every matrix of a tensor, batch and channel in its title."""
+    if tensor.array is Tensor.B:
+        yield bias_grid(names, tensor, values)
         return
-    for lead in product(*map(range, names.layer.canonical[tensor.upper()][:2])):
+    for lead in product(*map(range, names.layer.canonical[tensor][:2])):
         where = lead_words(names.layer, tensor, lead)
-        yield from plain_grids(
-            names, f"{title} · {where}" if where else title, tensor, lead, gradient=gradient, values=values
-        )
+        title = f"{tensor.title} · {where}" if where else tensor.title
+        yield from plain_grids(names, title, tensor, lead, values)
 
 
-def bias_grid(names: Names, title: str, gradient: bool, values: Numbers | None = None) -> Grid:
+def bias_grid(names: Names, tensor: Tensor, values: Values) -> Grid:
     """b, or its gradient, as a row with one element per filter."""
-
-    def cell(_: int, f: int) -> Cell:
-        return Cell(names.symbol("b", (f,), gradient) if values is None else scalar(values, (f,)))
-
-    return Grid(title, 1, names.layer.filters, cell, "b")
+    element = _element(names, tensor, values)
+    return Grid(tensor.title, 1, names.layer.filters, lambda _, f: Cell(element((f,))), tensor)
 
 
-def lead_words(layer: Layer, tensor: str, lead: Index) -> str:
+def lead_words(layer: Layer, tensor: Tensor, lead: Index) -> str:
     """The sample, channel or filter in words, from 1, as far as the tensor has such axes: `sample 1, channel 2`."""
-    count = {"x": layer.x_lead, "w": layer.w_lead, "o": layer.o_lead}[tensor]
-    words = list(zip(_LEADS[tensor], lead, strict=True))[2 - count :]
+    words = list(zip(tensor.lead_words, lead, strict=True))[2 - layer.lead[tensor] :]
     return ", ".join(f"{word} {k + 1}" for word, k in words)
 
 
-_LEADS = {"x": ("sample", "channel"), "w": ("filter", "channel"), "o": ("sample", "filter")}
-
-
-def turned_filter(names: Names, title: str, lead: Index, values: Numbers | None = None) -> Iterator[Grid]:
+def turned_filter(names: Names, title: str, lead: Index, values: Values) -> Iterator[Grid]:
     """The filter as it lies on framed dE/dO: rotated by 180 degrees (with flip the two rotations cancel)."""
-    tracks = [plain(a.kernel, turned=not a.flip) for a in names.layer.axes]
-    yield from track_grids(names, title, "w", lead, tracks, values=values)
+    yield from plain_grids(names, title, Tensor.W, lead, values, turned=not names.layer.flip)
 
 
-def layer_matrix(names: Names, *, transposed: bool = False, values: Numbers | None = None) -> Grid:
+def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
     layer = names.layer
     outputs = list(product(range(layer.filters), *map(range, layer.out)))
     inputs = list(product(range(layer.channels), *map(range, layer.size)))
+    element = _element(names, Tensor.W, values)
 
     def cell(r: int, c: int) -> Cell:
         (f, *i), (channel, *h) = (outputs[c], inputs[r]) if transposed else (outputs[r], inputs[c])
@@ -203,21 +193,16 @@ def layer_matrix(names: Names, *, transposed: bool = False, values: Numbers | No
         taps = [axis.tap(i_a, h_a) for axis, i_a, h_a in zip(layer.axes, i, h, strict=True)]
         if group != f // layer.group_filters or None in taps:
             return Cell(Fill.NONE)
-        index = (f, within, *(u for u in taps if u is not None))
-        return Cell(names.symbol("w", index) if values is None else scalar(values, index))
+        return Cell(element((f, within, *(u for u in taps if u is not None))))
 
     size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
-    return Grid("Mᵀ" if transposed else "M", *size, cell, "w")
+    return Grid("Mᵀ" if transposed else "M", *size, cell, Tensor.W)
 
 
-def column(names: Names, tensor: str, n: int, *, gradient: bool = False, values: Numbers | None = None) -> Grid:
-    """One sample of X or O written as a column."""
-    layer = names.layer
-    leads, sizes = (layer.channels, layer.size) if tensor == "x" else (layer.filters, layer.out)
-    places = list(product(range(leads), *map(range, sizes)))
-
-    def cell(r: int, _: int) -> Cell:
-        index = (n, *places[r])
-        return Cell(names.symbol(tensor, index, gradient) if values is None else scalar(values, index))
-
-    return Grid(f"∂E/∂{tensor}" if gradient else tensor, len(places), 1, cell, tensor)
+def column(names: Names, tensor: Tensor, n: int, values: Values) -> Grid:
+    """One sample of X or O, or of its gradient, written as a column."""
+    _, *sizes = names.layer.canonical[tensor]
+    places = list(product(*map(range, sizes)))
+    element = _element(names, tensor, values)
+    title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
+    return Grid(title, len(places), 1, lambda r, _: Cell(element((n, *places[r]))), tensor)

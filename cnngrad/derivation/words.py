@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from cnngrad.derivation.formulas import axis_words
-from cnngrad.layer import Axis, Layer
+from cnngrad.layer import Axis, Layer, counted
 
 __all__ = [
-    "count",
     "crop",
     "first_matrices",
     "frame",
@@ -43,15 +42,6 @@ def is_dilated(layer: Layer) -> bool:
     return any(axis.dilation > 1 and axis.kernel > 1 for axis in layer.axes)
 
 
-def count(number: int, word: str) -> str:
-    """A number and its noun.
-
-    >>> count(1, "zero"), count(2, "zero")
-    ('1 zero', '2 zeros')
-    """
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
 def per_axis(numbers: Sequence[int], word: str) -> str:
     """A number for all axes, or one for each.
 
@@ -59,9 +49,9 @@ def per_axis(numbers: Sequence[int], word: str) -> str:
     '1 zero (rows), 2 zeros (columns)'
     """
     if len(set(numbers)) == 1:
-        return count(numbers[0], word)
+        return counted(numbers[0], word)
     words = axis_words(len(numbers))
-    return ", ".join(f"{count(number, word)} ({axis})" for number, axis in zip(numbers, words, strict=True))
+    return ", ".join(f"{counted(number, word)} ({axis})" for number, axis in zip(numbers, words, strict=True))
 
 
 def padding(layer: Layer) -> str:
@@ -78,11 +68,11 @@ def _sides(sides: Sequence[tuple[int, int]]) -> str:
     if len(set(sides)) == 1:
         before, after = sides[0]
         if before == after:
-            return f"{count(before, 'zero')} on each side"
-        return f"{count(before, 'zero')} before and {after} behind"
+            return f"{counted(before, 'zero')} on each side"
+        return f"{counted(before, 'zero')} before and {after} behind"
     words = axis_words(len(sides))
     return ", ".join(
-        f"{count(before, 'zero')} before and {after} behind ({axis})"
+        f"{counted(before, 'zero')} before and {after} behind ({axis})"
         for (before, after), axis in zip(sides, words, strict=True)
     )
 
@@ -91,7 +81,7 @@ def groups(layer: Layer) -> str:
     """What groups do; empty where there are none."""
     if layer.groups == 1:
         return ""
-    reads, filters = count(layer.group_channels, "channel"), count(layer.group_filters, "filter")
+    reads, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
     return (
         f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads the channels of its own group "
         f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
@@ -132,7 +122,7 @@ def first_matrices(layer: Layer, words: str = "Of each array the first matrix: "
     """An introduction where the matrices shown are the first of several; empty where there is one of each."""
     if is_single(layer):
         return ""
-    return words.rstrip(" :") + " (the others go alike):"
+    return words.rstrip(" :") + " (the rest work the same way):"
 
 
 def unreached(layer: Layer) -> list[str]:

@@ -1,24 +1,31 @@
 """Problems: a layer with its arrays, as a file or flags give them; numbers, or shapes without numbers."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, read_tensor
+from cnngrad.arrays import Operand, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import Tell, load, parse
-from cnngrad.layer import Layer, Shape, make_layer, parse_shape
+from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
+from cnngrad.tensor import Tensor
 
-__all__ = ["Problem", "Reader"]
+__all__ = ["ONES", "Problem", "Reader"]
 
-# A problem's keys in files, and its fields in Python.
-ARRAY_KEYS = {"X": "x", "W": "w", "b": "b", "dEdO": "dedo"}
+# The arrays that a problem may have.
+GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
 OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims")
-KEYS = (*ARRAY_KEYS, *OPTION_KEYS)
+KEYS = (*(tensor.key for tensor in GIVEN), *OPTION_KEYS)
+
+# In place of dE/dO: that of E = sum of O.
+ONES = "ones"
+# An array with numbers, a shape without, or a word that stands for an array.
+Given = Operand | Shape | str
 
 # What people who know other tools write for a key, in small letters.
 _OTHER_WORDS = {
@@ -47,57 +54,54 @@ class Problem:
     """One layer as its user gave it; None where nothing was given.
 
     Attributes:
-        x: X, as an array or as a shape alone.
-        w: W, likewise.
-        b: the bias, likewise.
-        dedo: dE/dO, likewise; or the word `ones`, for E = sum of O.
-        stride: and the other options, as `forward` takes them.
+        given: X, W, b and dE/dO as far as they are given: arrays, or shapes alone; or for dE/dO the word `ones`, for
+            E = sum of O.
+        options: the options that are given, as keywords of `forward`.
         origin: the file that each key comes from, for errors; none for what a flag gave.
     """
 
-    x: Array | Shape | None = None
-    w: Array | Shape | None = None
-    b: Array | Shape | None = None
-    dedo: Array | Shape | Literal["ones"] | None = None
-    stride: Any = None
-    padding: Any = None
-    dilation: Any = None
-    groups: Any = None
-    flip: Any = None
-    dims: Any = None
+    given: Mapping[Tensor, Given]
+    options: Mapping[str, Any]
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def overridden(self, flags: "Problem") -> "Problem":
         """This problem with everything that the flags give in its place."""
-        names = [ARRAY_KEYS.get(key, key) for key in KEYS]
-        given = {name: value for name in names if (value := getattr(flags, name)) is not None}
-        origin = {key: file for key, file in self.origin.items() if ARRAY_KEYS.get(key, key) not in given}
-        return replace(self, **given, origin=origin)
+        replaced = {*(tensor.key for tensor in flags.given), *flags.options}
+        origin = {key: file for key, file in self.origin.items() if key not in replaced}
+        return Problem({**self.given, **flags.given}, {**self.options, **flags.options}, origin)
 
-    def options(self) -> dict[str, Any]:
-        """The options that were given, as keywords of `forward`."""
-        return {key: getattr(self, key) for key in OPTION_KEYS if getattr(self, key) is not None}
+    def without(self, tensor: Tensor) -> "Problem":
+        """This problem without one of its arrays."""
+        return replace(self, given={other: value for other, value in self.given.items() if other is not tensor})
 
-    def given(self) -> dict[str, Array | Shape]:
-        """The arrays and shapes that were given, by their keys in files."""
-        arrays = {key: getattr(self, field) for key, field in ARRAY_KEYS.items()}
-        return {key: value for key, value in arrays.items() if value is not None and not isinstance(value, str)}
+    def operands(self, layer: Layer) -> dict[Tensor, Operand]:
+        """The arrays with numbers; dE/dO as ones where it is the word `ones`."""
+        found = {tensor: value for tensor, value in self.given.items() if isinstance(value, Operand)}
+        if self.given.get(Tensor.DEDO) == ONES:
+            ones = np.broadcast_to(np.int64(1), layer.shapes[Tensor.DEDO])
+            found[Tensor.DEDO] = Operand(ones, ones.dtype, math.inf)
+        return found
 
-    def arrays(self, layer: Layer) -> dict[str, Array]:
-        """The arrays with numbers, by their keys in files; dE/dO as ones where it is the word `ones`."""
-        arrays = {key: value for key, value in self.given().items() if not isinstance(value, tuple)}
-        if isinstance(self.dedo, str):
-            arrays["dEdO"] = np.broadcast_to(np.int64(1), layer.shapes["O"])
-        return arrays
+    @property
+    def shapes(self) -> dict[Tensor, Shape]:
+        """The shapes of what is given, with numbers or without."""
+        return {
+            tensor: value.shape if isinstance(value, Operand) else value
+            for tensor, value in self.given.items()
+            if not isinstance(value, str)
+        }
+
+    def _symbols(self) -> list[str]:
+        return [tensor.key for tensor, value in self.given.items() if type(value) is tuple]
 
     @property
     def in_symbols(self) -> bool:
         """Whether one of the arrays is a shape without numbers, so that there are symbols alone."""
-        return any(isinstance(value, tuple) for value in self.given().values())
+        return bool(self._symbols())
 
     def shape_words(self) -> str:
         """Which arrays are shapes without numbers, in words."""
-        names = [key for key, value in self.given().items() if isinstance(value, tuple)]
+        names = self._symbols()
         are = "is a shape" if len(names) == 1 else "are shapes"
         return f"{' and '.join(names)} {are} without numbers"
 
@@ -107,14 +111,14 @@ class Problem:
         Raises:
             CnngradError: X or W is missing, or they, b and dE/dO don't make a layer.
         """
-        shapes = {key: value if isinstance(value, tuple) else value.shape for key, value in self.given().items()}
-        for key, flag in (("X", "-x"), ("W", "-w")):
-            if key not in shapes:
-                raise CnngradError(f"{key} is missing: give a problem file with the key {key}, or {flag} FILE")
+        shapes = self.shapes
+        for tensor in (Tensor.X, Tensor.W):
+            if tensor not in shapes:
+                raise CnngradError(
+                    f"{tensor.key} is missing: give a problem file with the key {tensor.key}, or -{tensor.letter} FILE"
+                )
         try:
-            return make_layer(
-                shapes["X"], shapes["W"], b_shape=shapes.get("b"), dedo_shape=shapes.get("dEdO"), **self.options()
-            )
+            return layer_of(shapes, **self.options)
         except CnngradError as error:
             # A message begins with what is wrong.
             file = self.origin.get(str(error).split()[0])
@@ -148,15 +152,13 @@ class Reader:
         for key in content:
             if key not in KEYS:
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
-        values: dict[str, Any] = {"origin": dict.fromkeys(content, where)}
-        for key, value in content.items():
-            if key in ARRAY_KEYS:
-                values[ARRAY_KEYS[key]] = _in_file(where, key, value)
-            else:
-                values[key] = _option(where, key, value)
-        return Problem(**values)
+        return Problem(
+            {tensor: _in_file(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
+            {key: _option(where, key, content[key]) for key in OPTION_KEYS if key in content},
+            dict.fromkeys(content, where),
+        )
 
-    def array(self, name: str, spec: str) -> Array | Shape:
+    def array(self, tensor: Tensor, spec: str) -> Operand | Shape:
         """An array from `FILE`, `FILE::KEY` or `-`; or a shape such as `3x3` alone."""
         shape = parse_shape(spec)
         if shape is not None:
@@ -176,13 +178,13 @@ class Reader:
             content = content[key]
         elif key:
             raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
-        return _in_file(where, name, content)
+        return _in_file(where, tensor, content)
 
-    def numbers(self, name: str, spec: str) -> Array:
+    def numbers(self, tensor: Tensor, spec: str) -> Operand:
         """An array with numbers, from `FILE`, `FILE::KEY` or `-`."""
-        value = self.array(name, spec)
-        if isinstance(value, tuple):
-            raise CnngradError(f"{name} is the shape {spec} without numbers: give a file")
+        value = self.array(tensor, spec)
+        if not isinstance(value, Operand):
+            raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
         return value
 
     def _content(self, path: str) -> Any:
@@ -197,9 +199,9 @@ def _spoken(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _in_file(where: str, name: str, value: Any) -> Array:
+def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:
     try:
-        return read_tensor(name, value)[0]
+        return read_tensor(tensor.key, value)
     except CnngradError as error:
         raise CnngradError(f"{where}: {error}") from None
 

@@ -26,7 +26,7 @@ Tell = Callable[[str], None]
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
 # An unpacked size that is told before the work.
-_LARGE = 2**26
+_SAID = 2**26
 
 
 def load(path: str, tell: Tell) -> Any:
@@ -136,7 +136,7 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = _unique(where, [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()])
             unpacked = sum(info.file_size for info in members.values())
-            if unpacked > max(_LARGE, 2 * len(content)):
+            if unpacked > max(_SAID, 2 * len(content)):
                 tell(f"{where} unpacks to {unpacked / 2**20:,.0f} MiB")
             require_bytes(where, unpacked)
             return {key: _load_member(f"{where}::{key}", archive, info) for key, info in members.items()}

@@ -111,6 +111,15 @@ class Axis:
                 pairs.append((i, u))
         return sorted(pairs)
 
+    def outputs_reaching(self, inputs: slice) -> range:
+        """The outputs whose windows span one of the input positions start..stop-1, without `flip`.
+
+        >>> Axis(size=9, kernel=3, stride=2).outputs_reaching(slice(4, 6))
+        range(1, 3)
+        """
+        first = max(0, -((self.span - 1 - inputs.start - self.before) // self.stride))
+        return range(first, max(first, min(self.out, (inputs.stop - 1 + self.before) // self.stride + 1)))
+
     def tap(self, i: int, h: int) -> int | None:
         """The filter element through which output i reads input position h; None where its window does not.
 
@@ -146,14 +155,11 @@ class Axis:
         >>> Axis(size=4, kernel=2).colour(1)
         [(1, 0, 2), (3, 2, 3)]
         """
-        span, out, stride = self.span, self.out, self.stride
         segments = []
-        for h in range(r, self.size, span):
-            # The window of output i spans s*i - p .. s*i - p + span - 1.
-            first = max(0, -((span - 1 - h - self.before) // stride))
-            stop = min(out, (h + self.before) // stride + 1)
-            if first < stop:
-                segments.append((h, first, stop))
+        for h in range(r, self.size, self.span):
+            reached = self.outputs_reaching(slice(h, h + 1))
+            if reached:
+                segments.append((h, reached.start, reached.stop))
         return segments
 
     @property

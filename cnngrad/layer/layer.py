@@ -4,13 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
+from cnngrad.tensor import Tensor
 
 __all__ = ["Layer", "Shape", "counted", "indices"]
 
 Shape = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 # Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
@@ -58,6 +63,15 @@ class Layer:
             return self
         return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes))
 
+    def rotated(self, w: Array) -> Array:
+        """A view of W, or of its gradient, rotated by 180 degrees where the layer flips it: to `unflipped` and back.
+
+        Args:
+            w: an array whose last axes are the filter's.
+        """
+        turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * self.dims)
+        return w[turn] if self.flip else w
+
     @cached_property
     def size(self) -> Shape:
         """The spatial shape of X."""
@@ -83,20 +97,16 @@ class Layer:
         """F/g, the filters of one group."""
         return self.filters // self.groups
 
-    @property
-    def o_lead(self) -> int:
-        """How many axes O has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel)."""
-        return self.x_lead if self.w_lead == 2 else 0
-
     @cached_property
-    def canonical(self) -> dict[str, Shape]:
-        """The shapes inside the program: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,)."""
-        return {
-            "X": (self.batch, self.channels, *self.size),
-            "W": (self.filters, self.group_channels, *self.kernel),
-            "O": (self.batch, self.filters, *self.out),
-            "b": (self.filters,),
+    def canonical(self) -> dict[Tensor, Shape]:
+        """The shapes inside the program: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); gradients too."""
+        shapes = {
+            Tensor.X: (self.batch, self.channels, *self.size),
+            Tensor.W: (self.filters, self.group_channels, *self.kernel),
+            Tensor.O: (self.batch, self.filters, *self.out),
+            Tensor.B: (self.filters,),
         }
+        return {tensor: shapes[tensor.array] for tensor in Tensor}
 
     @cached_property
     def by_groups(self) -> Shape:
@@ -109,15 +119,16 @@ class Layer:
         return max(map(prod, self.canonical.values()))
 
     @cached_property
-    def shapes(self) -> dict[str, Shape]:
+    def lead(self) -> dict[Tensor, int]:
+        """How many axes each tensor has in front of its spatial ones."""
+        leads = {Tensor.X: self.x_lead, Tensor.W: self.w_lead, Tensor.B: self.w_lead // 2}
+        leads[Tensor.O] = self.x_lead if self.w_lead == 2 else 0
+        return {tensor: leads[tensor.array] for tensor in Tensor}
+
+    @cached_property
+    def shapes(self) -> dict[Tensor, Shape]:
         """The shapes as the user writes them."""
-        canonical = self.canonical
-        return {
-            "X": canonical["X"][2 - self.x_lead :],
-            "W": canonical["W"][2 - self.w_lead :],
-            "O": canonical["O"][2 - self.o_lead :],
-            "b": canonical["b"] if self.w_lead == 2 else (),
-        }
+        return {tensor: shape[len(tensor.lead_words) - self.lead[tensor] :] for tensor, shape in self.canonical.items()}
 
     def describe(self) -> str:
         """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
@@ -127,11 +138,11 @@ class Layer:
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
         shapes = self.shapes
-        arrays = ["X", "W", "b"] if self.has_bias and self.w_lead == 2 else ["X", "W"]
-        parts = [f"{name} {'×'.join(map(str, shapes[name]))}" for name in arrays]
+        arrays = [Tensor.X, Tensor.W, Tensor.B] if self.has_bias and self.w_lead == 2 else [Tensor.X, Tensor.W]
+        parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}" for tensor in arrays]
         if self.has_bias and self.w_lead < 2:
             parts.append("b")
-        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes['O']))}"
+        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[Tensor.O]))}"
         if self.other_dims is None:
             return line
         return f"{line} ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
@@ -150,13 +161,13 @@ class Layer:
 
     def given(self) -> str:
         """The layer in an error's words: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
-        return f"X {self.shapes['X']} with W {self.shapes['W']}, {', '.join(self.settings())}"
+        return f"X {self.shapes[Tensor.X]} with W {self.shapes[Tensor.W]}, {', '.join(self.settings())}"
 
     def check_dedo(self, shape: Shape) -> None:
         """Raise a CnngradError unless `shape` is O's."""
-        if shape != self.shapes["O"]:
+        if shape != self.shapes[Tensor.O]:
             raise CnngradError(
-                f"dEdO has shape {shape}, but {self.given()} gives O {self.shapes['O']}: dEdO must have O's shape"
+                f"dEdO has shape {shape}, but {self.given()} gives O {self.shapes[Tensor.O]}: dEdO must have O's shape"
             )
 
     def check_bias(self, shape: Shape) -> None:
@@ -165,7 +176,7 @@ class Layer:
         if shape not in accepted:
             one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
             raise CnngradError(
-                f"b has shape {shape}, but W {self.shapes['W']} has {counted(self.filters, 'filter')}: "
+                f"b has shape {shape}, but W {self.shapes[Tensor.W]} has {counted(self.filters, 'filter')}: "
                 f"b must have {one}, shape {' or '.join(map(str, accepted))}"
             )
 

@@ -1,18 +1,19 @@
 """Layers from the shapes and options that their users give, and the errors where these make none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from math import prod
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, Shape, counted
 from cnngrad.layer.options import Padding, PerAxis, integer, one_per_axis, pads_per_axis, plain_option
+from cnngrad.tensor import Tensor
 
-__all__ = ["make_layer", "shapes_table"]
+__all__ = ["layer_of", "make_layer", "shapes_table"]
 
 _MOST_NUMBERS = 2**40
 _AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
@@ -61,6 +62,17 @@ def make_layer(
         plain_option("groups", groups),
         bool(flip),
         plain_option("dims", dims),
+    )
+
+
+def layer_of(shapes: Mapping[Tensor, Shape], **options: Any) -> Layer:
+    """The layer that given arrays make, X, W and as far as there are such b and dE/dO; options as for `make_layer`."""
+    return make_layer(
+        shapes[Tensor.X],
+        shapes[Tensor.W],
+        b_shape=shapes.get(Tensor.B),
+        dedo_shape=shapes.get(Tensor.DEDO),
+        **options,
     )
 
 

@@ -11,8 +11,8 @@ from rich.text import Text
 from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Expansions, GridRow
 from cnngrad.derivation.grids import Cell, Grid
-from cnngrad.diagnosis import counts
 from cnngrad.gradcheck import GradientReport, Report
+from cnngrad.gradcheck.location import counts
 from cnngrad.render.numbers import apart, number
 from cnngrad.render.painter import Painter
 
@@ -74,7 +74,7 @@ def _table(report: Report, precision: int) -> Table:
 
 
 def _title(gradient: GradientReport) -> str:
-    return f"∂E/∂{gradient.name.removeprefix('dEd')}{' (yours)' if gradient.claimed else ''}"
+    return f"{gradient.gradient.title}{' (yours)' if gradient.claimed else ''}"
 
 
 def _row(gradient: GradientReport, precision: int) -> list[str]:
@@ -113,7 +113,7 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     else:
         if not wrong.all():
             yield Text("Wrong elements,")
-            for line in counts(report.layer, gradient.name, wrong):
+            for line in counts(report.layer, gradient.gradient, wrong):
                 yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()
@@ -137,7 +137,7 @@ def _first_wrong(gradient: GradientReport, precision: int) -> Iterator[Renderabl
     for index in np.argwhere(wrong)[:_MOST_LISTED].tolist():
         place = "".join(f"[{k}]" for k in index)
         value, right = apart(analytic[tuple(index)].item(), numeric[tuple(index)].item(), precision)
-        yield Text(f"  {gradient.name}{place} (from 0) is {value}, not {right}")
+        yield Text(f"  {gradient.gradient.key}{place} (from 0) is {value}, not {right}")
     if (more := int(wrong.sum()) - _MOST_LISTED) > 0:
         yield Text(f"  and {more} more")
 

@@ -73,7 +73,7 @@ class Matrix:
         rows = [Text("  ").join(row) for row in zip(*texts, strict=True)]
         blank = " " * (rows[0].cell_len + 2)
         top_left, top_right, side, low_left, low_right = (*brackets,)
-        lines = [Text(grid.title, STYLES.get(grid.kind, "")), Text(f"{top_left}{blank}{top_right}")]
+        lines = [Text(grid.title, _style_of(grid)), Text(f"{top_left}{blank}{top_right}")]
         lines += [Text.assemble(f"{side} ", row, f" {side}") for row in rows]
         lines.append(Text(f"{low_left}{blank}{low_right}"))
         if any("…" in row.plain for row in rows):
@@ -104,8 +104,12 @@ class Matrix:
         return number(cell.content, self._precision) if isinstance(cell.content, int | float) else str(cell.content)
 
     def _style(self, cell: Cell) -> str:
-        style = DIM if isinstance(cell.content, Fill) else STYLES.get(self._grid.kind, "")
+        style = DIM if isinstance(cell.content, Fill) else _style_of(self._grid)
         return f"{style} bold" if cell.marked else style
+
+
+def _style_of(grid: Grid) -> str:
+    return "" if grid.tensor is None else STYLES[grid.tensor.letter]
 
 
 def _bracketed(text: str) -> str:

@@ -21,9 +21,10 @@ from cnngrad.derivation.blocks import (
     Section,
     Sentence,
 )
+from cnngrad.derivation.expansion import Expansion, Factor, Partial, Term, Worked
 from cnngrad.derivation.grids import Grid
-from cnngrad.expansion import Expansion, Factor, Partial, Term
-from cnngrad.names import Number, Symbol
+from cnngrad.derivation.names import Number, Symbol
+from cnngrad.layer import counted
 from cnngrad.render.matrix import Matrix, SideBySide
 from cnngrad.render.numbers import DEFAULT_PRECISION, factor, number
 from cnngrad.render.terminal import DIM, STYLES
@@ -78,7 +79,7 @@ class Painter:
 
     def _part(self, part: Part) -> Text:
         if isinstance(part, Symbol):
-            return Text(str(part), style=STYLES[part.tensor])
+            return Text(str(part), style=STYLES[part.tensor.letter])
         if isinstance(part, Partial):
             return Text(str(part))
         if isinstance(part, int | float):
@@ -98,28 +99,27 @@ class Painter:
 
     def _sum(self, expansion: Expansion, form: Form) -> "_Lines":
         sums = [self._symbols(expansion)]
-        if form is Form.WORKED and expansion.value is not None and expansion.terms:
-            sums.append(self._worked(expansion, expansion.value))
+        if form is Form.WORKED and expansion.worked is not None:
+            sums.append(self._worked(expansion.worked))
         return _Lines(sums)
 
     def _symbols(self, expansion: Expansion) -> list[list[Text]]:
         parts = _joined([[self._product(term.factors) for term in part] for part in expansion.parts])
         parts = parts or [[Text("0")]]
         if expansion.left_out:
-            word = "term" if expansion.left_out == 1 else "terms"
-            parts[-1].append(Text(f"+ … ({expansion.left_out} more {word})", style=DIM))
+            parts[-1].append(Text(f"+ … ({counted(expansion.left_out, 'more term')})", style=DIM))
         if expansion.zeros:
-            word = "product" if expansion.zeros == 1 else "products"
-            parts[-1].append(Text(f"  ({expansion.zeros} {word} with 0)", style=DIM))
+            parts[-1].append(Text(f"  ({counted(expansion.zeros, 'product')} with 0)", style=DIM))
         return parts
 
-    def _worked(self, expansion: Expansion, value: Number) -> list[list[Text]]:
-        result = Text(number(value, self._precision), style=_VALUE)
-        if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
+    def _worked(self, worked: Worked) -> list[list[Text]]:
+        parts = _joined([[self._numbers(term) for term in part] for part in worked.parts])
+        if worked.value is None:
+            return parts
+        result = Text(number(worked.value, self._precision), style=_VALUE)
+        if not parts:
             return [[result]]
-        parts = _joined([[self._numbers(term) for term in part] for part in expansion.parts])
-        if sum(map(len, parts)) > 1 or parts[0][0].plain != result.plain:
-            parts[-1].append(Text("= ") + result)
+        parts[-1].append(Text("= ") + result)
         return parts
 
     def _product(self, factors: Sequence[Factor]) -> Text:
@@ -127,7 +127,7 @@ class Painter:
 
     def _numbers(self, term: Term) -> Text:
         return Text("·").join(
-            Text(factor(value, self._precision), style=STYLES[f.tensor] if isinstance(f, Symbol) else DIM)
+            Text(factor(value, self._precision), style=STYLES[f.tensor.letter] if isinstance(f, Symbol) else DIM)
             for f, value in zip(term.factors, term.values or (), strict=True)
         )
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from cnngrad.derivation.blocks import Expansions, Form, GridRow, Maths
+from cnngrad.derivation.expansion import Factor, Partial, Term, Worked
 from cnngrad.derivation.grids import Cell, Fill, Grid
-from cnngrad.expansion import Expansion, Factor, Partial, Term
-from cnngrad.names import Number, Symbol
+from cnngrad.derivation.names import Number, Symbol
+from cnngrad.layer import counted
 from cnngrad.render.numbers import number
 
 __all__ = ["MOST_CHARACTERS", "MathsWriter"]
@@ -41,8 +42,8 @@ class MathsWriter:
     def symbol(self, symbol: Symbol) -> str:
         r"""x_{22}, or \frac{\partial E}{\partial o_{11}}."""
         element = _element(symbol)
-        latex = rf"\frac{{\partial E}}{{\partial {element}}}" if symbol.gradient else element
-        return self._colour(symbol.tensor, latex)
+        latex = rf"\frac{{\partial E}}{{\partial {element}}}" if symbol.tensor.is_gradient else element
+        return self._colour(symbol.tensor.letter, latex)
 
     def partial(self, partial: Partial) -> str:
         r"""\frac{\partial o_{11}}{\partial w_{11}}."""
@@ -61,14 +62,12 @@ class MathsWriter:
         for expansion in table.expansions:
             lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
-                word = "term" if expansion.left_out == 1 else "terms"
-                _append(lines, rf" + \cdots \quad\text{{({expansion.left_out} more {word})}}")
+                _append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
             if expansion.zeros:
-                word = "product" if expansion.zeros == 1 else "products"
-                _append(lines, rf" \quad\text{{({expansion.zeros} {word} with 0)}}")
+                _append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
             lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
-            if table.form is Form.WORKED and expansion.value is not None and expansion.terms:
-                lines += self._worked(expansion, expansion.value)
+            if table.form is Form.WORKED and expansion.worked is not None:
+                lines += self._worked(expansion.worked)
             yield lines
 
     def row(self, row: GridRow) -> list[str]:
@@ -95,15 +94,14 @@ class MathsWriter:
             return self.symbol(item)
         return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.number(item)
 
-    def _worked(self, expansion: Expansion, value: Number) -> Iterator[str]:
-        result = self.number(value)
-        if not expansion.terms or expansion.left_out or expansion.terms[0].values is None:
-            yield f"&= {result}"
+    def _worked(self, worked: Worked) -> Iterator[str]:
+        if not worked.parts:
+            yield f"&= {self.number(worked.value or 0)}"
             return
-        lines = self._broken([[self._numbers(term) for term in part] for part in expansion.parts])
+        lines = self._broken([[self._numbers(term) for term in part] for part in worked.parts])
         lines[0] = f"&= {lines[0]}"
-        if lines[-1] != f"&= {result}":
-            lines[-1] += f" = {result}"
+        if worked.value is not None:
+            lines[-1] += f" = {self.number(worked.value)}"
         yield from lines
 
     @staticmethod
@@ -177,7 +175,8 @@ def _append(lines: list[str], note: str) -> None:
 
 def _element(symbol: Symbol) -> str:
     upper = f"^{{[{','.join(map(str, symbol.lead))}]}}" if symbol.lead else ""
-    return f"{symbol.tensor}{upper}_{{{symbol.position}}}" if symbol.place else f"{symbol.tensor}{upper}"
+    letter = symbol.tensor.letter
+    return f"{letter}{upper}_{{{symbol.position}}}" if symbol.place else f"{letter}{upper}"
 
 
 def _title(title: str) -> str:

@@ -6,7 +6,10 @@ import scipy.signal
 import torch
 
 import cnngrad
-from cnngrad.conv import Backward
+from cnngrad.arrays import read_tensor
+from cnngrad.compute import Backward
+from cnngrad.layer import make_layer
+from cnngrad.tensor import Tensor
 from tests.benchmarks.timing import Row, medians
 
 # name: X, W, options of cnngrad and of torch's conv
@@ -53,7 +56,9 @@ def beside_pytorch(dtype, runs):
         def ours(what, x=x, w=w, dedo=dedo, options=options | {"dims": dims}):
             if what == "O":
                 return cnngrad.forward(x, w, **options)
-            return Backward(x, w, dedo, **options).gradient(what.replace("/", ""))
+            layer = make_layer(x.shape, w.shape, dedo_shape=dedo.shape, **options)
+            given = (read_tensor("array", array) for array in (x, w, dedo))
+            return Backward(layer, *given).gradient(Tensor.of_key(what.replace("/", "")))
 
         def theirs(what, conv=conv, tx=tx, tw=tw, dedo=above, leaves=leaves, graphs=graphs, o=options):
             if what == "O":

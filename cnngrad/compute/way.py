@@ -1,0 +1,65 @@
+"""What every way of computing has: whether it can, how it cuts a layer, and how it computes a tile."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array, DType
+from cnngrad.compute.measured import Measured
+from cnngrad.compute.tiles import Tile, Tiles
+from cnngrad.layer import Layer
+
+__all__ = ["SummingWay", "Way", "WritingWay"]
+
+
+class Way(ABC):
+    """A way to compute one result of a layer that is not flipped.
+
+    Attributes:
+        name: what the plan calls it.
+        suits: what it is good for, in a few words.
+    """
+
+    name: str
+    suits: str
+
+    @abstractmethod
+    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+        """Whether it is possible and quick for this layer, in a dtype to compute in."""
+
+    @abstractmethod
+    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
+        """The tiles in which it computes; each thread holds what belongs to one of them."""
+
+
+class WritingWay(Way):
+    """A way to O, or to dE/dX: every tile writes its own part of the result."""
+
+    def prepared(self, layer: Layer, w: Array, dtype: DType, measured: Measured) -> Any:
+        """W by groups, (g, F/g, C/g, *K), as all tiles read it; C-contiguous in the dtype to compute in by default."""
+        return np.ascontiguousarray(w, dtype)
+
+    @abstractmethod
+    def write(
+        self, layer: Layer, tile: Tile, source: Array, w: Any, b: Array | None, target: Array, measured: Measured
+    ) -> None:
+        """Write a tile of the result.
+
+        Args:
+            layer: the layer.
+            tile: the tile.
+            source: X for O, dE/dO for dE/dX; canonical, of any dtype and strides, which is converted tile by tile.
+            w: what `prepared` gave.
+            b: the bias (F,) in the dtype to compute in; None for none, and for dE/dX.
+            target: the whole result, canonical, of any strides and any dtype that holds the sums.
+            measured: the sizes.
+        """
+
+
+class SummingWay(Way):
+    """A way to dE/dW: what the tiles give is added up."""
+
+    @abstractmethod
+    def part(self, layer: Layer, tile: Tile, x: Array, dedo: Array, dtype: DType, measured: Measured) -> Array:
+        """What a tile adds to the gradient of its channels, (g, F/g, C/g, *K) of its groups, in new memory."""

@@ -1,0 +1,106 @@
+"""Gathering: for small layers, where calls cost more than numbers, one index picks the elements of all windows.
+
+    O = W C        dE/dW = dE/dO C^T
+
+C are the columns as elsewhere. The places of their elements depend on the layer alone, and are kept.
+"""
+
+from functools import lru_cache
+from math import prod
+
+import numpy as np
+
+from cnngrad.arrays import Array, DType
+from cnngrad.compute.measured import Measured
+from cnngrad.compute.tiles import Tile, Tiles
+from cnngrad.compute.way import SummingWay, Way, WritingWay
+from cnngrad.layer import Layer
+from cnngrad.tensor import Tensor
+
+__all__ = ["Gathering", "GatheringForFilterGradient", "GatheringForOutput"]
+
+# Places in a flat array, and whether some are padding: those are one place behind its end.
+Places = tuple[Array, bool]
+
+
+class Gathering(Way):
+    """What the two have in common: the whole layer is one tile."""
+
+    name, suits = "gathering", "small layers"
+
+    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+        """Whether all windows are small."""
+        elements = layer.batch * layer.channels * max(prod(layer.kernel) * prod(layer.out), prod(layer.size))
+        return elements <= measured.gathered and elements * layer.group_filters <= measured.gathered_work
+
+    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
+        sizes = (layer.batch, layer.channels, *layer.out)
+        return Tiles(sizes, sizes)
+
+
+class GatheringForOutput(Gathering, WritingWay):
+    """O = W C."""
+
+    def write(
+        self, layer: Layer, tile: Tile, source: Array, w: Array, b: Array | None, target: Array, measured: Measured
+    ) -> None:
+        columns = _gathered(source, _places(layer), w.dtype)
+        rows = w.reshape(layer.groups, layer.group_filters, -1)
+        if b is None:
+            _multiplied(rows, columns, target)
+        else:
+            o = np.matmul(rows, columns) + b.reshape(layer.groups, layer.group_filters, 1)
+            target[...] = o.reshape(target.shape)
+
+
+class GatheringForFilterGradient(Gathering, SummingWay):
+    """dE/dW = dE/dO C^T."""
+
+    def part(self, layer: Layer, tile: Tile, x: Array, dedo: Array, dtype: DType, measured: Measured) -> Array:
+        above, columns = dedo.astype(dtype, copy=False), _gathered(x, _places(layer), dtype)
+        if layer.batch == layer.groups == 1:
+            product: Array = above.reshape(layer.filters, -1).dot(columns[0, 0].T)
+            return product.reshape(layer.by_groups)
+        above = above.reshape(layer.batch, layer.groups, layer.group_filters, -1)
+        products: Array = np.matmul(above, columns.swapaxes(2, 3))
+        whole: Array = products.sum(axis=0)
+        return whole.reshape(layer.by_groups)
+
+
+def _gathered(array: Array, places: Places, dtype: DType) -> Array:
+    """The elements at some places of an array, 0 where they are padding."""
+    index, padded = places
+    flat = array.astype(dtype, copy=False).reshape(-1)
+    if padded:
+        longer = np.zeros(flat.size + 1, dtype)
+        longer[:-1] = flat
+        flat = longer
+    found: Array = flat.take(index)
+    return found
+
+
+def _multiplied(left: Array, right: Array, target: Array) -> None:
+    """Write a product of matrices (g, rows, m) and (n, g, m, columns) to a target of another shape."""
+    if target.dtype != right.dtype or not target.flags.c_contiguous:
+        target[...] = np.matmul(left, right).reshape(target.shape)
+    elif len(left) == len(right) == 1:
+        # Of two matrices, in half the time.
+        left[0].dot(right[0, 0], target.reshape(left.shape[1], -1))
+    else:
+        np.matmul(left, right, out=target.reshape(*right.shape[:2], left.shape[1], right.shape[3]))
+
+
+@lru_cache(maxsize=32)
+def _places(layer: Layer) -> Places:
+    """Where the elements of X's columns are in flat X: (n, g, C/g * K, positions of O)."""
+    places = np.arange(layer.batch * layer.channels).reshape(-1, *(1,) * (2 * layer.dims))
+    inside = np.ones(places.shape, bool)
+    for number, axis in enumerate(layer.axes):
+        read = np.array([[axis.position(i, u) for i in range(axis.out)] for u in range(axis.kernel)], np.intp)
+        shape = [1] * (1 + 2 * layer.dims)
+        shape[1 + number], shape[1 + layer.dims + number] = read.shape
+        places = places * axis.size + read.reshape(shape)
+        inside = inside & ((read >= 0) & (read < axis.size)).reshape(shape)
+    places = np.where(inside, places, prod(layer.canonical[Tensor.X]))
+    shape = [layer.batch, layer.groups, layer.group_channels * prod(layer.kernel), -1]
+    return places.reshape(shape), not bool(inside.all())

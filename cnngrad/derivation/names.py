@@ -1,0 +1,148 @@
+"""The names of a layer's elements, as in the notes: x11, w[2,1]22, dE/do12; and their numbers, by the same index."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.errors import CnngradError
+from cnngrad.layer import Layer
+from cnngrad.tensor import Tensor
+
+__all__ = ["Index", "Names", "Number", "Numbers", "Symbol", "Values", "canonical_values", "scalar"]
+
+Index = tuple[int, ...]
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """The name of one element.
+
+    Attributes:
+        tensor: the array whose element it is, or the gradient.
+        lead: batch and channel numbers, from 1, as far as the tensor has such axes.
+        place: the spatial position, from 1; empty for b.
+        commas: the position's numbers are separated by commas.
+    """
+
+    tensor: Tensor
+    lead: Index
+    place: Index
+    commas: bool = False
+
+    @property
+    def of_array(self) -> "Symbol":
+        """The element that a gradient belongs to: o11 of dE/do11."""
+        return replace(self, tensor=self.tensor.array)
+
+    @property
+    def position(self) -> str:
+        """The position as written behind the letter: `22`, or `1,12` with commas."""
+        return ("," if self.commas else "").join(map(str, self.place))
+
+    @property
+    def element(self) -> str:
+        """The element without dE/d: `x[2,1]34`."""
+        brackets = f"[{','.join(map(str, self.lead))}]" if self.lead else ""
+        return f"{self.tensor.letter}{brackets}{self.position}"
+
+    @property
+    def name(self) -> str:
+        """The name as it is typed and stands in JSON: `x22`, `dE/do[1,2]11`."""
+        return f"dE/d{self.element}" if self.tensor.is_gradient else self.element
+
+    def __str__(self) -> str:
+        """The name on the screen: `x22`, `∂E/∂o[1,2]11`."""
+        return f"∂E/∂{self.element}" if self.tensor.is_gradient else self.element
+
+
+class Names:
+    """Names of a layer's elements, and elements of names.
+
+    Elements are numbered from 1, as in the notes: `x11` while every index has one digit, `x1,12` for all of them
+    otherwise; batch and channel in brackets in front, where the tensor has such an axis.
+
+    >>> from cnngrad.layer import make_layer
+    >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
+    >>> names.symbol(Tensor.X, (0, 1, 2, 2)).name
+    'x[2]33'
+    >>> tensor, index = names.parse("dE/dw[2,1]12")
+    >>> tensor.key, index
+    ('dEdW', (1, 0, 0, 1))
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        """Names for the elements of `layer`."""
+        self.layer = layer
+        self._commas = layer.dims > 1 and max(*layer.size, *layer.kernel, *layer.out) > 9
+
+    def symbol(self, tensor: Tensor, index: Index) -> Symbol:
+        """The symbol of the element at a canonical index, from 0: (n, c, *h), (f, c, *u), (n, f, *i) or (f,)."""
+        numbers = tuple(i + 1 for i in index)
+        count = len(tensor.lead_words)
+        kept = numbers[count - self.layer.lead[tensor] : count]
+        return Symbol(tensor, kept, numbers[count:], self._commas)
+
+    def parse(self, text: str) -> tuple[Tensor, Index]:
+        """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
+
+        What is explained of x, w and b is their gradient.
+
+        Raises:
+            CnngradError: not an element's name, or none of this layer's elements.
+        """
+        match = re.fullmatch(_ELEMENT, text.strip())
+        if match is None:
+            raise CnngradError(f"{text!r} is not an element: write {self._range(Tensor.X)}, or w, o, b likewise")
+        letter, bracket, position = match.group(1), match.group(2), match.group(3)
+        tensor = _EXPLAINED[letter]
+        lead = [int(n) for n in bracket.split(",")] if bracket else []
+        place = self._split(position or "")
+        sizes, kept = self.layer.canonical[tensor], self.layer.lead[tensor]
+        spatial = len(sizes) - len(tensor.lead_words)
+        numbers = [1] * (len(tensor.lead_words) - kept) + lead + place
+        right = len(lead) == kept and len(place) == spatial
+        if not right or not all(1 <= n <= size for n, size in zip(numbers, sizes, strict=True)):
+            raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
+        return tensor, tuple(n - 1 for n in numbers)
+
+    def _split(self, position: str) -> list[int]:
+        if "," in position or self.layer.dims == 1:
+            return [int(n) for n in position.split(",") if n]
+        return [int(digit) for digit in position]
+
+    def _range(self, tensor: Tensor) -> str:
+        shape = self.layer.canonical[tensor]
+        first = self.symbol(tensor, (0,) * len(shape)).name
+        last = self.symbol(tensor, tuple(size - 1 for size in shape)).name
+        return first if first == last else f"{first} to {last}"
+
+
+_EXPLAINED = {"o": Tensor.O, "x": Tensor.DX, "w": Tensor.DW, "b": Tensor.DB}
+_ELEMENT = r"(?:dE/d|∂E/∂)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
+
+
+class Numbers(Protocol):
+    """A tensor's numbers by canonical index: an array, or something that computes them when they are asked for."""
+
+    def __getitem__(self, index: Index, /) -> Any:
+        """The number at a canonical index, as Python's or NumPy's scalar."""
+
+
+# The numbers of a layer's tensors, as far as there are any; none for a derivation in symbols alone.
+Values = Mapping[Tensor, Numbers]
+
+
+def canonical_values(layer: Layer, arrays: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
+    """Arrays of the user's layout as values: in canonical shape."""
+    return {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}
+
+
+def scalar(numbers: Numbers, index: Index) -> Number:
+    """One of the numbers as Python's int or float."""
+    value: Number = np.asarray(numbers[index]).item()
+    return value

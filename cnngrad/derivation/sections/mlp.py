@@ -1,0 +1,69 @@
+"""The layer as a matrix, o = M·x: a convolution is a fully connected layer with shared weights."""
+
+from math import prod
+
+from cnngrad.derivation import formulas
+from cnngrad.derivation.blocks import Block, Formula, Section
+from cnngrad.derivation.board import Board, Items, say
+from cnngrad.derivation.matrices import column, layer_matrix
+from cnngrad.derivation.names import Values
+from cnngrad.tensor import Tensor
+
+__all__ = ["section"]
+
+# A matrix of so many characters per row fits a screen of 80 columns; a higher one is not read.
+_MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
+
+
+def section(board: Board) -> Section:
+    """The layer as a matrix: o = M·x, dE/dx = Mᵀ·dE/do."""
+    layer = board.layer
+    outputs, inputs = layer.filters * prod(layer.out), layer.channels * prod(layer.size)
+    bias = " (b is added to it)" if layer.has_bias else ""
+    blocks: list[Block] = [
+        say(
+            "A convolution is a fully connected layer whose weight matrix M is sparse and shared. With the inputs "
+            f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
+            "each column to an input, and an entry is the w between them, or 0:"
+        ),
+        Formula(formulas.matrix_product(layer)),
+    ]
+    name = len(board.symbol(Tensor.W, tuple(size - 1 for size in layer.canonical[Tensor.W])).element) + 1
+    fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
+    fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
+    if fits:
+        blocks += board.rows(lambda values: _matrix_product(board, values))
+    if fits_turned:
+        blocks += board.rows(lambda values: _transposed_product(board, values))
+    if not (fits and fits_turned):
+        shape = f"{outputs}×{inputs}"
+        which = "it" if not fits_turned else "M itself"
+        which = "Mᵀ" if fits else which
+        blocks.append(say(f"M is {shape} here; {which} is too large to print."))
+    blocks.append(
+        say(
+            "In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here the same w "
+            "stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
+        )
+    )
+    return Section(("As in an MLP",), tuple(blocks))
+
+
+def _matrix_product(board: Board, values: Values) -> Items:
+    return [
+        column(board.names, Tensor.O, 0, values),
+        "=",
+        layer_matrix(board.names, values),
+        "·",
+        column(board.names, Tensor.X, 0, values),
+    ]
+
+
+def _transposed_product(board: Board, values: Values) -> Items:
+    return [
+        column(board.names, Tensor.DX, 0, values),
+        "=",
+        layer_matrix(board.names, values, transposed=True),
+        "·",
+        column(board.names, Tensor.DEDO, 0, values),
+    ]

@@ -1,0 +1,178 @@
+"""Checking gradients, ours or the user's, against finite differences of forward."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from cnngrad.arrays import Array, Operand, as_tensor, common_dtype, is_number, read_tensor
+from cnngrad.compute import Backward, Forward
+from cnngrad.derivation.names import Number
+from cnngrad.errors import CnngradError
+from cnngrad.gradcheck.differences import Differences
+from cnngrad.gradcheck.grade import Grader
+from cnngrad.gradcheck.report import GradientReport, Report
+from cnngrad.layer import Layer, Padding, PerAxis, layer_of
+from cnngrad.tensor import GRADIENTS, Tensor
+
+__all__ = ["check", "check_layer"]
+
+# The seed of the dE/dO that is used where none is given.
+_SEED = 0
+# In place of a gradient: that of `backward` is checked. None is an error, since a missing gradient often is None.
+_OURS: Any = object()
+
+
+def check(
+    x: npt.ArrayLike,
+    w: npt.ArrayLike,
+    dedo: npt.ArrayLike | None = None,
+    *,
+    b: npt.ArrayLike | None = None,
+    dw: npt.ArrayLike = _OURS,
+    dx: npt.ArrayLike = _OURS,
+    db: npt.ArrayLike = _OURS,
+    rtol: float | None = None,
+    step: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+) -> Report:
+    """Compare gradients with central finite differences of `forward`, every element of them.
+
+    (E(h) - E(-h)) / 2h for each element t of W, X and b, with E = sum(O * dE/dO), around t = 0: E is linear in each.
+
+    Args:
+        x: X, as for `forward`.
+        w: W, as for `forward`.
+        dedo: dE/dO, shape of O; without it a fixed pseudo-random one, small integers where X and W are integers.
+        b: the bias, as for `forward`; with it dE/db is checked too.
+        dw: a dE/dW to grade; where `dw`, `dx` or `db` is given, what is given is graded instead of `backward`.
+        dx: a dE/dX to grade.
+        db: a dE/db to grade.
+        rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
+        step: the step of the differences; by default 1, at which every one is exact.
+        progress: called with a gradient's name and its numbers of steps done and of all steps.
+        stride: as for `forward`, and so the other options.
+        padding: see `forward`.
+        dilation: see `forward`.
+        groups: see `forward`.
+        flip: see `forward`.
+        dims: see `forward`.
+
+    Returns:
+        A report; `report.passed` is the verdict.
+
+    Raises:
+        CnngradError: as for `forward`.
+
+    >>> check([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]).passed
+    True
+    >>> report = check([[1, 2, 3]], [[1, 2]], [[1, 2]], dx=[[2, 5, 2]])
+    >>> report.gradients["dEdX"].worst
+    Worst(element='dE/dx13', index=(0, 2), numeric=4, analytic=2)
+    """
+    given = {Tensor.X: read_tensor("X", x), Tensor.W: read_tensor("W", w)}
+    if b is not None:
+        given[Tensor.B] = read_tensor("b", b)
+    if dedo is not None:
+        given[Tensor.DEDO] = read_tensor("dEdO", dedo)
+    shapes = {tensor: operand.shape for tensor, operand in given.items()}
+    layer = layer_of(shapes, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    claims = {result: claim for result, claim in zip(GRADIENTS, (dw, dx, db), strict=True) if claim is not _OURS}
+    for result, claim in claims.items():
+        if claim is None:
+            raise CnngradError(
+                f"{result.keyword} is None: give the gradient to grade, or leave {result.keyword} out to check ours "
+                f"(in PyTorch .grad is None before backward() has run)"
+            )
+    return check_layer(layer, given, claims, rtol, step, progress)
+
+
+def check_layer(
+    layer: Layer,
+    given: Mapping[Tensor, Operand],
+    claims: Mapping[Tensor, npt.ArrayLike],
+    rtol: float | None = None,
+    step: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Report:
+    """The same for a layer that is made, and arrays that are read.
+
+    Args:
+        layer: the layer.
+        given: X, W, and as far as there are such b and dE/dO.
+        claims: the gradients to grade; those of `backward` where there are none.
+        rtol: as for `check`.
+        step: as for `check`.
+        progress: as for `check`.
+    """
+    if rtol is not None and not (is_number(rtol) and rtol >= 0):
+        raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
+    source = "given"
+    if Tensor.DEDO not in given:
+        if claims:
+            raise CnngradError(
+                "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
+                "(-g FILE, or -g ones for E = sum of O)"
+            )
+        dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
+        given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
+        source = "pseudo-random (none was given), the same every time"
+    graded: dict[Tensor, Array] = {result: as_tensor(result.key, claim) for result, claim in claims.items()}
+    if not claims:
+        ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+        graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
+    differences = Differences(layer, given, step)
+    grader = Grader(layer, given, rtol, claimed=bool(claims))
+    reports = {}
+    for result, claim in graded.items():
+        numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
+        reports[result] = grader.grade(result, claim, numeric)
+    return Report(
+        passed=all(report.passed for report in reports.values()),
+        gradients={result.key: report for result, report in reports.items()},
+        layer=layer,
+        dedo=source,
+        identity=_identity(layer, given, reports),
+    )
+
+
+def _identity(
+    layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
+) -> tuple[Number, Number, Number] | None:
+    """The three sums that must agree; None where one of the two gradients was not checked, or has a wrong shape."""
+    x, w = given[Tensor.X], given[Tensor.W]
+    parts = [(x.converted(), reports.get(Tensor.DX)), (w.converted(), reports.get(Tensor.DW))]
+    gradients = [(array, report.analytic) for array, report in parts if report is not None and report.wrong is not None]
+    if len(gradients) < 2:
+        return None
+    try:
+        pairs = [(Forward(layer, x, w).output(), given[Tensor.DEDO].converted()), *gradients]
+    except CnngradError:
+        # O itself is too large for its dtype, though its gradients are not.
+        return None
+    decimals = any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None)
+    first, second, third = (_inner(a, g, decimals) for a, g in pairs if g is not None)
+    return first, second, third
+
+
+def _inner(first: Array, second: Array, decimals: bool) -> Number:
+    """sum(first * second), exact on integers."""
+    if decimals:
+        return float(np.vdot(first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)))
+    return int((first.astype(object) * second.astype(object)).sum())
+
+
+def _pseudo_random(layer: Layer, dtype: Any) -> Array:
+    generator = np.random.default_rng(_SEED)
+    shape = layer.shapes[Tensor.O]
+    if dtype.kind == "i":
+        return generator.integers(-9, 10, shape)
+    return generator.standard_normal(shape).astype(dtype)

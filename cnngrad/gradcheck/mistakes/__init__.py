@@ -1,0 +1,224 @@
+"""The catalogue of known wrong backward passes: what people really write, each able to compute its wrong gradient.
+
+An entry's functions yield the arrays that the mistake leads to, for the layer and data at hand. Which of them a
+claimed gradient is, `diagnosis` finds out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cnngrad.gradcheck.mistakes import adding, operands, order, steps
+from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses
+from cnngrad.tensor import Tensor
+
+__all__ = ["CATALOGUE", "Data", "Guess", "Mistake"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake.
+
+    Attributes:
+        id: its result in `--json`.
+        says: what it is, as a sentence.
+        fix: how to fix it, as a sentence.
+        guesses: for each gradient in which it can be made, the wrong arrays that it leads to.
+    """
+
+    id: str
+    says: str
+    fix: str
+    guesses: dict[Tensor, Callable[[Data], Guesses]]
+
+
+# In the order of likelihood: where several fit a claim, the first is named and the others are told as "or".
+CATALOGUE: tuple[Mistake, ...] = (
+    Mistake(
+        "sign-flipped",
+        "every element has the wrong sign",
+        "look for a minus too many: dE/dO is not to be negated",
+        adding.in_all(adding.negative),
+    ),
+    Mistake(
+        "zero",
+        "every element is 0",
+        "the array is made but never filled: add up the products in it",
+        adding.in_all(adding.zero),
+    ),
+    Mistake(
+        "scaled",
+        "every element is multiplied by the same factor",
+        "take out the factor: the gradient is a plain sum over samples and positions",
+        adding.in_all(adding.scaled),
+    ),
+    Mistake(
+        "filter-not-rotated",
+        "W is not rotated by 180° in the full convolution",
+        "rotate W before it slides over dE/dO: w[..., ::-1, ::-1]",
+        {Tensor.DX: order.not_rotated},
+    ),
+    Mistake(
+        "filter-flipped-one-axis",
+        "W is flipped along some axes only",
+        "flip W along every spatial axis: w[..., ::-1, ::-1]",
+        {Tensor.DX: order.flipped_one_axis},
+    ),
+    Mistake(
+        "filter-transposed",
+        "W is transposed or turned by 90° where it is to be rotated by 180°",
+        "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+        {Tensor.DX: order.transposed},
+    ),
+    Mistake(
+        "stride-ignored",
+        "the stride is not used",
+        "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
+        steps.in_steps(steps.stride_ignored),
+    ),
+    Mistake(
+        "stride-axes-swapped",
+        "the strides of the axes are exchanged",
+        "the first stride belongs to the rows, the second to the columns",
+        steps.in_steps(steps.stride_axes_swapped),
+    ),
+    Mistake(
+        "stride-dilation-swapped",
+        "stride and dilation are exchanged",
+        "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
+        steps.in_steps(steps.stride_dilation_swapped),
+    ),
+    Mistake(
+        "stride-gap-wrong",
+        "the wrong number of zeros stands between the elements of dE/dO",
+        "put stride-1 zeros between neighbours",
+        steps.in_steps(steps.gap_wrong),
+    ),
+    Mistake(
+        "dilation-ignored",
+        "the dilation is not used",
+        "filter element u lies dilation*u behind the window's begin",
+        steps.in_steps(steps.dilation_ignored),
+    ),
+    Mistake(
+        "dilation-off-by-one",
+        "the dilation is off by one",
+        "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
+        steps.in_steps(steps.dilation_off_by_one),
+    ),
+    Mistake(
+        "padding-ignored",
+        "the gradient is computed as if there were no padding",
+        "dX: cut `before` positions from the front of the padded result; dW: use X with its frame of zeros",
+        {Tensor.DX: steps.padding_ignored_x, Tensor.DW: steps.padding_ignored_w},
+    ),
+    Mistake(
+        "padding-wrong-side",
+        "the frame of zeros is taken off or put on at the wrong side",
+        "the padded result begins `before` positions in front of X",
+        {Tensor.DX: steps.wrong_side_x, Tensor.DW: steps.wrong_side_w},
+    ),
+    Mistake(
+        "padding-not-cropped",
+        "dX still has the padding around it",
+        "cut it back: dx[..., before : before + H, before : before + W]",
+        {Tensor.DX: steps.not_cropped},
+    ),
+    Mistake(
+        "empty-crop",
+        "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
+        "cut with dx[p : p + H], which is right for p = 0 too",
+        {Tensor.DX: steps.empty_crop},
+    ),
+    Mistake(
+        "leftover-dropped",
+        "the rows that the stride leaves over are missing",
+        "make dX in X's shape: the last rows that no window reaches are 0",
+        {Tensor.DX: steps.leftover_dropped},
+    ),
+    Mistake(
+        "leftover-misplaced",
+        "the rows that the stride leaves over stand at the wrong end",
+        "the zeros belong behind the last window, not in front of the first",
+        {Tensor.DX: steps.leftover_misplaced},
+    ),
+    Mistake(
+        "leftover-counted",
+        "positions that the stride leaves over take part in dW",
+        "cut X where the last window ends before you convolve it with dE/dO",
+        {Tensor.DW: steps.leftover_counted},
+    ),
+    Mistake(
+        "wrong-operand",
+        "another array stands where dE/dO or W belongs",
+        "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
+        {
+            Tensor.DW: operands.wrong_operand_w,
+            Tensor.DX: operands.wrong_operand_x,
+            Tensor.DB: operands.wrong_operand_b,
+        },
+    ),
+    Mistake(
+        "operand-rotated",
+        "an operand of the convolution is rotated",
+        "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
+        {Tensor.DW: order.operand_rotated},
+    ),
+    Mistake(
+        "result-rotated",
+        "the result is rotated",
+        "give it back as it comes out: nothing is to be flipped at the end",
+        {Tensor.DW: order.result_rotated(Tensor.DW), Tensor.DX: order.result_rotated(Tensor.DX)},
+    ),
+    Mistake(
+        "axes-swapped",
+        "height and width are exchanged",
+        "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
+        {Tensor.DW: order.axes_swapped(Tensor.DW), Tensor.DX: order.axes_swapped(Tensor.DX)},
+    ),
+    Mistake(
+        "groups-mixed",
+        "filters and channels of different groups are mixed",
+        "filter f belongs to group f // (F/g), which reads the channels from group*(C/g) on",
+        {Tensor.DX: order.groups_mixed_x, Tensor.DW: order.groups_mixed_w},
+    ),
+    Mistake(
+        "channels-swapped",
+        "channels or filters are in another order",
+        "keep the order (sample, channel, ...) and (filter, channel, ...)",
+        {
+            Tensor.DX: order.channels_swapped_x,
+            Tensor.DW: order.channels_swapped_w,
+            Tensor.DB: order.permuted((0,), Tensor.DB),
+        },
+    ),
+    Mistake(
+        "last-batch-only",
+        "only the last sample counts",
+        "add up over the batch: += in the loop over samples",
+        {result: adding.one_sample(-1, result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+    ),
+    Mistake(
+        "first-batch-only",
+        "only the first sample counts",
+        "add up over the whole batch, not x[0]",
+        {result: adding.one_sample(0, result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+    ),
+    Mistake(
+        "overwritten",
+        "values are overwritten where they are to be added up (= for +=)",
+        "begin with zeros and use += for every window",
+        {Tensor.DX: adding.overwritten_x, Tensor.DW: adding.overwritten_w, Tensor.DB: adding.overwritten_b},
+    ),
+    Mistake(
+        "batch-not-summed",
+        "the samples are not added up",
+        "sum over the batch axis: all samples share W and b",
+        {Tensor.DW: adding.not_summed_w, Tensor.DB: adding.not_summed_b},
+    ),
+    Mistake(
+        "db-wrong-axes",
+        "dE/dO is summed over the wrong axes",
+        "sum over the batch and all spatial axes: dedo.sum(axis=(0, 2, 3))",
+        {Tensor.DB: adding.db_wrong_axes},
+    ),
+)

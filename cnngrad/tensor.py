@@ -1,0 +1,95 @@
+"""The layer's arrays and their gradients: every name that each of them has, once.
+
+| tensor | in files | in Python | on the screen | elements |
+| --- | --- | --- | --- | --- |
+| input | `X` | `x` | X | x11 |
+| filter | `W` | `w` | W | w11 |
+| bias | `b` | `b` | b | b |
+| output | `O` | `o` | O | o11 |
+| given error gradient | `dEdO` | `dedo` | ∂E/∂O | ∂E/∂o11 |
+| results | `dEdW` `dEdX` `dEdb` | `dw` `dx` `db` | ∂E/∂W … | ∂E/∂w11 … |
+"""
+
+from enum import Enum
+
+__all__ = ["GRADIENTS", "Tensor"]
+
+
+class Tensor(Enum):
+    """One of a layer's arrays, or the gradient of the error E with respect to one.
+
+    Attributes:
+        key: its name in files, messages and JSON: `X`, `dEdX`.
+        keyword: its name in Python: `x`, `dx`.
+        letter: the letter of its elements, which a gradient shares with its array: `x`.
+        lead_words: what its axes in front of the spatial ones count.
+        is_gradient: whether it is a gradient.
+    """
+
+    X = ("X", "x", "x", ("sample", "channel"))
+    W = ("W", "w", "w", ("filter", "channel"))
+    B = ("b", "b", "b", ("filter",))
+    O = ("O", "o", "o", ("sample", "filter"))
+    DEDO = ("dEdO", "dedo", "o", ("sample", "filter"))
+    DW = ("dEdW", "dw", "w", ("filter", "channel"))
+    DX = ("dEdX", "dx", "x", ("sample", "channel"))
+    DB = ("dEdb", "db", "b", ("filter",))
+
+    def __init__(self, key: str, keyword: str, letter: str, lead_words: tuple[str, ...]) -> None:
+        """One row of the table."""
+        self.key, self.keyword, self.letter, self.lead_words = key, keyword, letter, lead_words
+        self.is_gradient = key.startswith("dEd")
+
+    # Members are compared by identity; Enum's own hash, of the name, takes longer than a look-up.
+    __hash__ = object.__hash__
+
+    @property
+    def title(self) -> str:
+        """Its name on the screen: `X`, `∂E/∂X`."""
+        return f"∂E/∂{self.key[3:]}" if self.is_gradient else self.key
+
+    @property
+    def elements(self) -> str:
+        """The letters in front of its elements' names as they are typed: `x`, `dE/dx`."""
+        return f"dE/d{self.letter}" if self.is_gradient else self.letter
+
+    @property
+    def short(self) -> str:
+        """The name of a gradient that `--only` takes: `dX`."""
+        return f"d{self.key[3:]}"
+
+    @property
+    def array(self) -> "Tensor":
+        """The array that a gradient belongs to; an array itself.
+
+        >>> Tensor.DX.array.key, Tensor.X.array.key
+        ('X', 'X')
+        """
+        return _ARRAYS[self]
+
+    @property
+    def gradient(self) -> "Tensor":
+        """The gradient with respect to an array; a gradient itself."""
+        return _GRADIENTS[self]
+
+    @classmethod
+    def of_key(cls, key: str) -> "Tensor":
+        """The tensor of a name in files."""
+        return _KEYS[key]
+
+    @classmethod
+    def gradient_named(cls, text: str) -> "Tensor | None":
+        """The result that a user calls `dW`, `dw` or `dEdW`; None for any other name.
+
+        >>> [Tensor.gradient_named(name).key for name in ("dW", "dw", "dEdW", "db")]
+        ['dEdW', 'dEdW', 'dEdW', 'dEdb']
+        """
+        return next((g for g in GRADIENTS if text in (g.key, g.keyword, g.short)), None)
+
+
+# The results of backward, in the order in which they are shown.
+GRADIENTS = (Tensor.DW, Tensor.DX, Tensor.DB)
+
+_KEYS = {tensor.key: tensor for tensor in Tensor}
+_GRADIENTS = {t: t if t.is_gradient else Tensor.DEDO if t is Tensor.O else _KEYS[f"dEd{t.key}"] for t in Tensor}
+_ARRAYS = {t: _KEYS[t.key[3:]] if t.is_gradient else t for t in Tensor}

@@ -1,0 +1,123 @@
+"""Change the code in one place at random, see whether the tests notice, and tell which changes they let through.
+
+    .venv/bin/python -m tests.mutation --count 100 --seed 0
+
+Each change is of a bound, a sign or a condition: a comparison, `+` for `-`, an integer one larger, `and` for `or`, a
+condition turned round. It is made in a copy of the checkout, where pytest runs until the first failure.
+"""
+
+import argparse
+import ast
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COMPARISONS = {
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.Is: "is not", ast.IsNot: "is", ast.In: "not in", ast.NotIn: "in",
+}  # fmt: skip
+SIGNS = {ast.Add: "-", ast.Sub: "+", ast.Mult: "+", ast.FloorDiv: "*"}
+# The quick ones first: most changes are noticed there.
+ORDER = (
+    "test_expansion", "test_compute", "test_layer", "test_edges", "test_arrays", "test_laws", "test_derivation",
+    "test_documents", "test_cli", "test_mistakes", "test_files", "test_samples", "test_conv", "test_readme",
+    "test_large", "test_streams",
+)  # fmt: skip
+
+
+def changes(path):
+    """Every change of a file, as (line, what is there, the new text of the whole file)."""
+    text = path.read_text(encoding="utf-8")
+    starts = [0]
+    for line in text.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    data = text.encode()
+
+    def span(node):
+        return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+
+    for node in ast.walk(ast.parse(text)):
+        for first, last, new in replacements(node, span, data):
+            changed = data[:first] + new.encode() + data[last:]
+            yield node.lineno, f"{data[first:last].decode()!r} -> {new!r}", changed.decode()
+
+
+def replacements(node, span, data):
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
+        left, right = span(node.left), span(node.comparators[0])
+        yield (
+            span(node)[0],
+            span(node)[1],
+            " ".join((data[slice(*left)].decode(), COMPARISONS[type(node.ops[0])], data[slice(*right)].decode())),
+        )
+    elif (
+        isinstance(node, ast.BinOp)
+        and type(node.op) in SIGNS
+        and not isinstance(node.left, ast.Constant | ast.JoinedStr)
+    ):
+        left, right = span(node.left), span(node.right)
+        yield left[1], right[0], f" {SIGNS[type(node.op)]} "
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        yield *span(node), str(node.value + 1)
+    elif isinstance(node, ast.BoolOp) and len(node.values) == 2:
+        yield span(node.values[0])[1], span(node.values[1])[0], " or " if isinstance(node.op, ast.And) else " and "
+    elif isinstance(node, ast.If | ast.IfExp):
+        first, last = span(node.test)
+        yield first, last, f"not ({data[first:last].decode()})"
+
+
+def survives(path, text, folder):
+    """Whether the tests pass with this file's text in a copy of the checkout."""
+    relative = path.relative_to(ROOT)
+    original = (folder / relative).read_text(encoding="utf-8")
+    (folder / relative).write_text(text, encoding="utf-8")
+    try:
+        tests = [f"tests/{name}.py" for name in ORDER] + ["cnngrad"]
+        command = [sys.executable, "-m", "pytest", "--quiet", "-x", "-p", "no:cacheprovider", *tests]
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "LANG": "C.UTF-8", "HOME": str(folder)}
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=900)
+        return done.returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        (folder / relative).write_text(original, encoding="utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    every = [(path, *change) for path in sorted((ROOT / "cnngrad").rglob("*.py")) for change in changes(path)]
+    chosen = random.Random(options.seed).sample(every, options.count)
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis")
+    noticed = 0
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(options.jobs) as pool:
+        folders = [Path(place, str(k)) for k in range(options.jobs)]
+        for folder in folders:
+            shutil.copytree(ROOT, folder, ignore=ignored)
+        free = list(folders)
+
+        def tried(change):
+            path, line, what, text = change
+            folder = free.pop()
+            try:
+                return survives(path, text, folder), f"{path.relative_to(ROOT)}:{line}: {what}"
+            finally:
+                free.append(folder)
+
+        for survived, where in pool.map(tried, chosen):
+            noticed += not survived
+            if survived:
+                print(f"not noticed: {where}", flush=True)
+    print(f"{noticed} of {options.count} changes were noticed")
+
+
+if __name__ == "__main__":
+    main()

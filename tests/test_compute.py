@@ -1,0 +1,404 @@
+"""The numbers' core: every way gives the definition's numbers, the plan is data, memory and threads keep promises."""
+
+import math
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad import threads
+from cnngrad.arrays import read_tensor
+from cnngrad.compute import Backward, Forward
+from cnngrad.compute.measured import MEASURED
+from cnngrad.compute.plan import add_up, make_plan, write
+from cnngrad.compute.tiles import Tiles
+from cnngrad.layer import make_layer
+from cnngrad.tensor import Tensor
+from tests import reference
+from tests.cases import CASES, SMALL, Case, layers
+
+# Sizes at which small layers go by every way, and in many tiles.
+NOT_GATHERED = replace(MEASURED, gathered=0)
+SIZES = {
+    "as measured": MEASURED,
+    "large": NOT_GATHERED,
+    "many tiles": replace(NOT_GATHERED, tile=200, small_work=1, large_sum=10**6),
+    "tiles of a position": replace(NOT_GATHERED, tile=1, large_sum=64, sums=3),
+    "rows": replace(NOT_GATHERED, row_work=1, row_length=1, few_filters=99, shared_rows=1),
+    "parts of rows": replace(
+        NOT_GATHERED, row_tile=3000, row_width=1, row_work=1, row_length=1, row_products=50, few_filters=99
+    ),
+    "spectra": replace(NOT_GATHERED, transformed_float64=1, transformed_float32=1, block=8, spectra_at_once=1),
+    "adding up": replace(NOT_GATHERED, added_sum=300, added_parts=100, added_lines=0, added_positions=7, added_rows=1),
+}
+
+
+def computed(case, arrays, dtype, measured):
+    """O, dE/dW and dE/dX of a case by the plan for these sizes, and the ways that were taken."""
+    x, w, b, dedo = arrays
+    layer = make_layer(case.x, case.w, **case.options)
+    plain, work = layer.unflipped, np.dtype(dtype)
+    plans = {
+        result: make_plan(plain, result, work, work.kind == "f", measured)
+        for result in (Tensor.O, Tensor.DW, Tensor.DX)
+    }
+    weights = layer.rotated(w.reshape(layer.by_groups))
+    o, dw, dx = (np.full(layer.canonical[t], 77).astype(dtype) for t in plans)
+    write(plans[Tensor.O], x, weights, b if case.bias else None, o)
+    add_up(plans[Tensor.DW], x, dedo, layer.rotated(dw.reshape(layer.by_groups)))
+    write(plans[Tensor.DX], dedo, weights, None, dx)
+    return (o, dw, dx), {(result, step.way.name) for result, plan in plans.items() for step in plan.steps}
+
+
+def agree(case, dtype, measured, seed=0):
+    arrays = case.data(seed, dtype)
+    x, w, b, dedo = arrays
+    found, ways = computed(case, arrays, dtype, measured)
+    dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
+    right = (reference.forward(x, w, b if case.bias else None, *case.definition), dw, dx)
+    for mine, wanted in zip(found, right, strict=True):
+        if np.dtype(dtype).kind == "i":
+            np.testing.assert_array_equal(mine, wanted)
+        else:
+            np.testing.assert_allclose(mine, wanted, rtol=0, atol=1e-13 * max(1, np.abs(wanted).max()))
+    return ways
+
+
+@pytest.mark.parametrize("measured", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("case", SMALL.values(), ids=SMALL.keys())
+def test_every_way_gives_the_definitions_numbers(case, measured):
+    for dtype in (np.int64, np.float64):
+        agree(case, dtype, measured)
+
+
+@given(layers(), st.sampled_from(sorted(SIZES)), st.integers(0, 2**16), st.sampled_from([np.int64, np.float64]))
+@settings(max_examples=150)
+def test_any_layer_by_any_way(case, size, seed, dtype):
+    agree(case, dtype, SIZES[size], seed)
+
+
+def test_together_these_sizes_take_every_way():
+    taken = set()
+    for measured in SIZES.values():
+        for case in SMALL.values():
+            taken |= agree(case, np.float64, measured)
+    assert taken == {
+        *((result, "columns") for result in (Tensor.O, Tensor.DW, Tensor.DX)),
+        *((result, "rows") for result in (Tensor.O, Tensor.DW, Tensor.DX)),
+        *((result, "gathering") for result in (Tensor.O, Tensor.DW, Tensor.DX)),
+        (Tensor.O, "spectra"),
+        (Tensor.DX, "adding up"),
+    }
+
+
+PLANS = {
+    ((1024, 1024), (3, 3), 1): ("rows", "rows", "rows"),
+    ((4, 256, 14, 14), (256, 256, 3, 3), 1): ("columns", "columns", "columns"),
+    ((4, 3, 224, 224), (64, 3, 7, 7), 2): ("rows", "columns", "adding up"),
+    ((4, 64, 56, 56), (128, 64, 3, 3), 2): ("columns", "columns", "adding up"),
+    ((512, 512), (15, 15), 1): ("spectra", "rows", "rows"),
+    ((3, 3), (2, 2), 1): ("gathering", "gathering", "gathering"),
+}
+
+
+@pytest.mark.parametrize(("layer", "ways"), PLANS.items(), ids=str)
+def test_the_plan_is_a_table(layer, ways):
+    x, w, stride = layer
+    made = make_layer(x, w, stride=stride)
+    for result, way in zip((Tensor.O, Tensor.DW, Tensor.DX), ways, strict=True):
+        plan = make_plan(made, result, np.dtype(np.float64))
+        assert {step.way.name for step in plan.steps} == {way}
+        assert f"{result.key} by " in str(plan)
+        assert f"{way} (" in str(plan)
+
+
+def test_a_plan_says_which_way_and_why_and_in_how_many_tiles():
+    dtype = np.dtype(np.float64)
+    assert str(make_plan(make_layer((4, 256, 14, 14), (512, 256, 1, 1)), Tensor.O, dtype)) == (
+        "O by columns (any layer), 4 tiles"
+    )
+    back = make_plan(make_layer((4, 64, 56, 56), (64, 64, 3, 3), stride=2), Tensor.DX, dtype)
+    assert str(back).startswith("dEdX by 4 convolutions of dEdO: ")
+    assert str(make_plan(make_layer((5,), (1,), stride=2, padding=((1, 0),)), Tensor.DX, dtype, True, NOT_GATHERED))
+
+
+def test_integers_and_what_must_not_be_rounded_are_never_transformed():
+    layer = make_layer((512, 512), (15, 15))
+    assert "spectra" in str(make_plan(layer, Tensor.O, np.dtype(np.float64)))
+    assert "rows" in str(make_plan(layer, Tensor.O, np.dtype(np.float64), rounded=False))
+    x, w, _, _ = LARGE.data()
+    x[0, 0, 5, 5] = 2**40
+    np.testing.assert_array_equal(cnngrad.forward(x, w), exact(LARGE, x, w))
+
+
+LARGE = Case((1, 1, 90, 80), (1, 1, 31, 31), (1, 1), ((0, 0), (0, 0)), (1, 1))
+
+
+def exact(case, x, w):
+    """O of a case without padding, by sums over taps of a dtype as wide as it needs."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, case.w[2:], axis=(2, 3))
+    return np.einsum("ncijuv,fcuv->nfij", windows, w, optimize=False)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.float64, 1e-13), (np.float32, 1e-6)])
+def test_a_transform_is_as_precise_as_is_said(dtype, most):
+    x, w, _, _ = LARGE.data(dtype=dtype)
+    assert "spectra" in str(make_plan(make_layer(LARGE.x, LARGE.w), Tensor.O, np.dtype(dtype)))
+    error = np.abs(cnngrad.forward(x, w) - exact(LARGE, x.astype(np.longdouble), w.astype(np.longdouble))).max()
+    assert error <= most * np.abs(x).max() * np.abs(w).max()
+
+
+def test_a_transform_beyond_the_dtype_is_no_error_where_the_sums_are_not():
+    x = np.zeros(LARGE.x)
+    x[0, 0, ::40, ::40] = 1.5e308
+    w = np.zeros(LARGE.w)
+    w[0, 0, 0, 0] = 1
+    np.testing.assert_array_equal(cnngrad.forward(x, w), x[:, :, :60, :50])
+
+
+def test_check_holds_every_element_to_its_own_terms():
+    """A transform would round the small ones as parts of the large ones."""
+    generator = np.random.default_rng(0)
+    x, dedo = generator.standard_normal((70, 60)), generator.standard_normal((40, 30))
+    w = 10.0 ** generator.uniform(-14, 0, (31, 31))
+    assert cnngrad.check(x, w, dedo).passed
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=3, max_size=5))
+def test_tiles_are_all_of_a_result_and_nothing_twice(axes):
+    sizes, counts = zip(*axes, strict=True)
+    tiles = Tiles(sizes, counts)
+    each = len(tiles) // tiles.blocks
+    by_channels = [tiles.of_channels(block, k) for block in range(tiles.blocks) for k in range(each)]
+    for every in ([tiles[k] for k in range(len(tiles))], by_channels):
+        seen = np.zeros(sizes, int)
+        for tile in every:
+            seen[(tile.samples, tile.channels, *tile.positions)] += 1
+        assert (seen == 1).all()
+    with pytest.raises(IndexError):
+        tiles[len(tiles)]
+
+
+SHAPES = [
+    ((2, 16, 40, 40), (24, 16, 3, 3), {"padding": 1}),
+    ((2, 3, 90, 90), (32, 3, 7, 7), {"stride": 2, "padding": 3}),
+    ((2, 128, 16, 16), (256, 128, 3, 3), {"stride": 2, "padding": 1}),
+    ((2, 40, 60, 60), (40, 1, 3, 3), {"groups": 40}),
+    ((1, 1, 500, 600), (1, 1, 5, 5), {"flip": True}),
+    ((1, 1, 300, 300), (1, 1, 17, 17), {}),
+    ((4, 16, 2000), (32, 16, 9), {"dims": 1, "dilation": 2}),
+    ((2, 4, 20, 20, 20), (8, 4, 3, 3, 3), {"padding": 1}),
+]
+
+
+@pytest.fixture
+def cores(monkeypatch):
+    return lambda count: monkeypatch.setattr(threads, "thread_count", lambda: count)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
+def test_every_number_of_threads_gives_the_same_bits(x_shape, w_shape, options, dtype, cores):
+    generator = np.random.default_rng(0)
+    x, w = (generator.standard_normal(shape).astype(dtype) for shape in (x_shape, w_shape))
+    results = []
+    for count in (1, 2, 4):
+        cores(count)
+        o = cnngrad.forward(x, w, **options)
+        grads = cnngrad.backward(x, w, o, **options)
+        results.append([o.tobytes(), grads.dw.tobytes(), grads.dx.tobytes(), grads.db.tobytes()])
+    assert results[0] == results[1] == results[2]
+    for found, wanted in zip((o, grads.dw, grads.dx), by_taps(x, w, o, **options), strict=True):
+        assert np.abs(found - wanted).max() <= 200 * np.finfo(dtype).eps * np.abs(wanted).max()
+
+
+def by_taps(x, w, dedo, stride=1, padding=0, dilation=1, groups=1, flip=False, dims=None):
+    """O, dE/dW and dE/dX in float64, one filter position after the other."""
+    x, w, dedo = (a.astype(np.float64) for a in (x, w, dedo))
+    padded = np.pad(x, [(0, 0), (0, 0)] + [(padding, padding)] * (x.ndim - 2))
+    split = (groups, w.shape[0] // groups, w.shape[1])
+    o, dw, dx = np.zeros_like(dedo), np.zeros_like(w), np.zeros_like(padded)
+    above = dedo.reshape(len(x), *split[:2], -1)
+    for tap in np.ndindex(w.shape[2:]):
+        at = [k - 1 - u if flip else u for k, u in zip(w.shape[2:], tap, strict=True)]
+        reads = tuple(
+            slice(dilation * u, dilation * u + stride * n, stride) for u, n in zip(at, o.shape[2:], strict=True)
+        )
+        window = padded[(..., *reads)].reshape(len(x), groups, split[2], -1)
+        weights = w[(..., *tap)].reshape(split)
+        o += np.einsum("ngcp,gfc->ngfp", window, weights).reshape(o.shape)
+        dw[(..., *tap)] = np.einsum("ngcp,ngfp->gfc", window, above).reshape(w.shape[:2])
+        dx[(..., *reads)] += np.einsum("ngfp,gfc->ngcp", above, weights).reshape(dx[(..., *reads)].shape)
+    inside = tuple(slice(padding, padding + size) for size in x.shape[2:])
+    return o, dw, dx[(..., *inside)]
+
+
+def test_blas_threads_change_nothing():
+    code = (
+        "import hashlib, numpy as np, cnngrad; g = np.random.default_rng(0)\n"
+        "x, w = g.standard_normal((4, 128, 14, 14)), g.standard_normal((160, 128, 3, 3))\n"
+        "o = cnngrad.forward(x, w); grads = cnngrad.backward(x, w, o)\n"
+        "x, w = g.standard_normal((60000,)), g.standard_normal((1,))\n"
+        "line = cnngrad.backward(x, w, x)\n"
+        "x = g.standard_normal((1, 7000, 3, 3)); point = cnngrad.forward(x, x)\n"
+        "arrays = (o, grads.dw, grads.dx, line.dw, point)\n"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest())"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=True, env=os.environ | {"OPENBLAS_NUM_THREADS": n}
+        ).stdout
+        for n in ("1", "2", "3")
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("x_shape", "w_shape"), [((8, 16, 40, 40), (16, 16, 3, 3)), ((2000, 900), (3, 3))])
+def test_overflow_in_a_thread_is_an_error_and_no_warning(x_shape, w_shape, cores):
+    cores(2)
+    with pytest.raises(cnngrad.CnngradError, match=r"O.* is too large for float32"):
+        cnngrad.forward(np.full(x_shape, 1e38, np.float32), np.ones(w_shape, np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_every_job_is_done_once(cores, count):
+    cores(count)
+    done = []
+    threads.run_jobs(1000, done.append)
+    assert sorted(done) == list(range(1000))
+
+
+def test_an_error_in_a_job_comes_out_and_stops_the_others(cores):
+    cores(2)
+    done = []
+
+    def job(number):
+        if number == 3:
+            raise ZeroDivisionError
+        done.append(number)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.run_jobs(100000, job)
+    assert len(done) < 99999
+
+
+def test_an_interruption_stops_the_helpers_too(cores):
+    cores(2)
+    own, done = threading.get_ident(), []
+
+    def job(number):
+        done.append(number)
+        if threading.get_ident() == own:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_jobs(100000, job)
+    count = len(done)
+    assert count < 100000
+    assert len(done) == count
+
+
+def test_jobs_within_a_job_do_not_wait_for_each_other(cores):
+    cores(2)
+    sums = [0] * 20
+
+    def outer(number):
+        parts = []
+        threads.run_jobs(9, lambda _: parts.append(number))
+        sums[number] = sum(parts)
+
+    threads.run_jobs(20, outer)
+    assert sums == [9 * number for number in range(20)]
+
+
+def read(x, w, dedo=None, **options):
+    layer = make_layer(x.shape, w.shape, **options)
+    return layer, *(read_tensor("array", array) for array in (x, w, dedo) if array is not None)
+
+
+@pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
+def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options):
+    x, w = np.ones(x_shape), np.ones(w_shape)
+    o = cnngrad.forward(x, w, **options)
+    forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, o, **options))
+    for run, plan in (
+        (forward.output, forward.plan()),
+        *(
+            (lambda progress, r=r: backward.gradient(r, progress=progress), backward.plan(r))
+            for r in (Tensor.DW, Tensor.DX)
+        ),
+    ):
+        seen = []
+        run(progress=lambda done, whole, seen=seen: seen.append((done, whole)))
+        assert seen == sorted(seen)
+        whole = sum(len(step.tiles) for step in plan.steps)
+        assert {total for _, total in seen} == {whole}
+        assert 1 <= len(seen) <= whole
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "w_shape", "options"),
+    [
+        ((3000, 3000), (3, 3), {"stride": 500, "padding": 1}),
+        ((8, 1, 1200000), (1, 1, 9), {"stride": 200, "padding": 4, "dims": 1}),
+        ((64, 2001, 300), (8, 64, 3, 3), {"dilation": (1000, 1)}),
+        ((4, 16384, 14, 14), (8, 16384, 3, 3), {"dilation": 6, "padding": 6}),
+        ((64, 100000), (256, 64, 9), {"dilation": 10000, "dims": 1}),
+        ((1, 8192, 4, 4), (8192, 512, 1, 1), {"groups": 16}),
+        ((1, 100000, 6, 6), (100000, 1, 3, 3), {"groups": 100000, "padding": 1}),
+        ((31, 200, 200), (1, 31, 31, 31), {}),
+        ((1, 1024, 5, 5), (1500, 1024, 3, 3), {"flip": True}),
+        ((2000, 2000), (3, 3), {}),
+        ((4, 3, 1000, 700), (16, 3, 5, 5), {"stride": 2}),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.int8])
+def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, w_shape, options, dtype, cores):
+    cores(2)
+    x, w = np.ones(x_shape, dtype), np.ones(w_shape, dtype)
+    layer = make_layer(x_shape, w_shape, **options)
+    dedo = np.ones(layer.shapes[Tensor.O], dtype)
+    forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, dedo, **options))
+    window = 8 * layer.channels * math.prod(layer.kernel)
+    allowed = 2**26 + 8 * w.size + 2 * window
+    for run, (shape, kind) in (
+        (forward.output, forward.planned[Tensor.O]),
+        *((lambda out, r=r: backward.gradient(r, out), backward.planned[r]) for r in (Tensor.DW, Tensor.DX)),
+    ):
+        result = np.empty(shape, kind)
+        tracemalloc.start()
+        run(result)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < allowed
+
+
+@settings(max_examples=50)
+@given(layers(), st.integers(0, 2**16))
+def test_float16_is_rounded_once(case, seed):
+    x, w, _, dedo = case.data(seed, np.float16)
+    half = cnngrad.backward(x, w, dedo, **case.options)
+    single = cnngrad.backward(*(a.astype(np.float32) for a in (x, w, dedo)), **case.options)
+    np.testing.assert_array_equal(half.dx, single.dx.astype(np.float16))
+    np.testing.assert_array_equal(half.dw, single.dw.astype(np.float16))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_a_result_may_have_any_memory_that_its_arrays_have(case):
+    """Fortran order, reversed views and other byte orders are read as they lie."""
+    x, w, b, dedo = case.data(3)
+    right = cnngrad.backward(x, w, dedo, **case.options)
+    others = (np.asfortranarray(x), w[::-1].copy()[::-1], dedo.astype(">i4"))
+    found = cnngrad.backward(*others, **case.options)
+    np.testing.assert_array_equal(found.dw, right.dw)
+    np.testing.assert_array_equal(found.dx, right.dx)
+    o = cnngrad.forward(others[0], others[1], b, **case.options)
+    np.testing.assert_array_equal(o, cnngrad.forward(x, w, b, **case.options))

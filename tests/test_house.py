@@ -1,0 +1,52 @@
+"""The house's rules, read off the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "cnngrad"
+# From the top: each imports only from those in front of it, and from itself.
+ROOMS = (
+    "errors", "tensor", "blas", "threads", "layer", "arrays", "memory", "compute", "derivation", "gradcheck", "files",
+    "render", "cli",
+)  # fmt: skip
+MODULES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
+
+
+def room_of(path):
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(tree):
+    """The rooms that a module imports from, also inside functions and for types alone."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cnngrad."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_upwards(path):
+    room = room_of(path)
+    if room in ("__init__", "__main__"):
+        return
+    above = ROOMS[: ROOMS.index(room) + 1]
+    assert set(imported(ast.parse(path.read_text()))) <= set(above)
+
+
+def test_every_room_is_in_the_list():
+    assert {room_of(path) for path in MODULES} - {"__init__", "__main__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_are_short_enough_to_be_read(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body
+            documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
+            first = body[0].end_lineno if documented else node.body[0].lineno - 1
+            assert node.end_lineno - first <= MOST_LINES_OF_A_FUNCTION, node.name
