@@ -23,6 +23,7 @@ __all__ = [
     "Array",
     "DType",
     "Operand",
+    "as_claim",
     "as_tensor",
     "at",
     "check_result",
@@ -113,6 +114,14 @@ def _read_integers(name: str, array: Array, dtype: DType) -> Operand:
     if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
         raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
     return Operand(array, _INT64, math.inf)
+
+
+def as_claim(name: str, value: "npt.ArrayLike") -> Array:
+    """A claimed gradient as `as_tensor` gives it, but it may hold NaN and infinity: that is a finding, no error."""
+    array = value if type(value) is np.ndarray else _as_array(name, value)
+    if array.dtype.kind == "f" and array.dtype.newbyteorder("=") in _FLOATS:
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    return as_tensor(name, array)
 
 
 def as_tensor(name: str, value: "npt.ArrayLike") -> Array:

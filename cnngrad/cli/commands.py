@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["backward_command", "check_command", "forward_command"]
 
 
+_VERDICTS = {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}
+
+
 @takes(options.Arrays, options.Settings, options.Lesson, options.Saved)
 def forward_command(
     session: Session, arrays: options.Arrays, settings: options.Settings, lesson: options.Lesson, saved: options.Saved
@@ -100,13 +103,15 @@ def check_command(
     if problem.in_symbols:
         raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
     graded = {
-        result: reader.numbers(result, spec).array
+        result: reader.claim(result, spec)
         for result, spec in zip(GRADIENTS, (claims.dw, claims.dx, claims.db), strict=True)
         if spec is not None
     }
     session.begin_work([] if output is None else [output])
     with progress_bar(session) as progress:
-        report = check_layer(layer, problem.operands(layer), graded, differences.rtol, differences.step, progress)
+        report = check_layer(
+            layer, problem.operands(layer), graded, differences.rtol, differences.step, progress, claims.written
+        )
     if output is not None:
         write_results(output, report.as_json())
     with session.printing() as stdout:
@@ -117,7 +122,7 @@ def check_command(
             from cnngrad.render.terminal import make_console, show
 
             show(make_console(stdout), report_blocks(report, differences.precision))
-    return ExitCode.OK if report.passed else ExitCode.WRONG_GRADIENT
+    return _VERDICTS[report.passed]
 
 
 def _hard(session: Session, layer: "Layer", output: str | None) -> int:

@@ -165,6 +165,15 @@ class Claims:
     dw: Annotated[str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of ours.")] = None
     dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None
     db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None
+    written: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            help="How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
+            "  [default: as their numbers show]",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Operand, read_tensor
+from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
@@ -163,6 +164,11 @@ class Reader:
         shape = parse_shape(spec)
         if shape is not None:
             return shape
+        where, content = self._named(spec)
+        return _in_file(where, tensor, content)
+
+    def _named(self, spec: str) -> tuple[str, Any]:
+        """What `FILE`, `FILE::KEY` or `-` names, and the file's name in messages."""
         path, _, key = spec.partition("::")
         content, where = self._content(path), _spoken(path)
         if isinstance(content, Mapping):
@@ -178,14 +184,15 @@ class Reader:
             content = content[key]
         elif key:
             raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
-        return _in_file(where, tensor, content)
+        return where, content
 
-    def numbers(self, tensor: Tensor, spec: str) -> Operand:
-        """An array with numbers, from `FILE`, `FILE::KEY` or `-`."""
-        value = self.array(tensor, spec)
-        if not isinstance(value, Operand):
+    def claim(self, tensor: Tensor, spec: str) -> Array:
+        """A gradient to grade, from `FILE`, `FILE::KEY` or `-`; NaN and infinity may stand in it."""
+        if parse_shape(spec) is not None:
             raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
-        return value
+        where, content = self._named(spec)
+        with _told_of(where):
+            return as_claim(tensor.key, content)
 
     def _content(self, path: str) -> Any:
         if path not in self._read:
@@ -200,8 +207,15 @@ def _spoken(path: str) -> str:
 
 
 def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:
-    try:
+    with _told_of(where):
         return read_tensor(tensor.key, value)
+
+
+@contextmanager
+def _told_of(where: str) -> Iterator[None]:
+    """Inside, an error names the file."""
+    try:
+        yield
     except CnngradError as error:
         raise CnngradError(f"{where}: {error}") from None
 
@@ -226,7 +240,5 @@ def _option(where: str, key: str, value: Any) -> Any:
         raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")
     if plain is None:
         raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
-    try:
+    with _told_of(where):
         return plain if key == "flip" else plain_option(key, plain)
-    except CnngradError as error:
-        raise CnngradError(f"{where}: {error}") from None

@@ -7,13 +7,14 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, Operand, as_tensor, common_dtype, is_number, read_tensor
+from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.names import Number
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
+from cnngrad.gradcheck.tolerance import parse_writing, writing_of
 from cnngrad.layer import Layer, Padding, PerAxis, layer_of
 from cnngrad.tensor import GRADIENTS, Tensor
 
@@ -36,6 +37,7 @@ def check(
     db: npt.ArrayLike = _OURS,
     rtol: float | None = None,
     step: float | None = None,
+    written: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     stride: PerAxis = 1,
     padding: Padding = 0,
@@ -58,6 +60,8 @@ def check(
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
         step: the step of the differences; by default 1, at which every one is exact.
+        written: how precise the graded gradients are, where their numbers don't show it: `"float64"`, `"float32"`,
+            `"tf32"`, `"float16"`, `"bfloat16"`, `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8.
         progress: called with a gradient's name and its numbers of steps done and of all steps.
         stride: as for `forward`, and so the other options.
         padding: see `forward`.
@@ -92,7 +96,7 @@ def check(
                 f"{result.keyword} is None: give the gradient to grade, or leave {result.keyword} out to check ours "
                 f"(in PyTorch .grad is None before backward() has run)"
             )
-    return check_layer(layer, given, claims, rtol, step, progress)
+    return check_layer(layer, given, claims, rtol, step, progress, written)
 
 
 def check_layer(
@@ -102,6 +106,7 @@ def check_layer(
     rtol: float | None = None,
     step: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    written: str | None = None,
 ) -> Report:
     """The same for a layer that is made, and arrays that are read.
 
@@ -112,6 +117,7 @@ def check_layer(
         rtol: as for `check`.
         step: as for `check`.
         progress: as for `check`.
+        written: as for `check`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -125,18 +131,20 @@ def check_layer(
         dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
-    graded: dict[Tensor, Array] = {result: as_tensor(result.key, claim) for result, claim in claims.items()}
+    graded: dict[Tensor, Array] = {result: as_claim(result.key, claim) for result, claim in claims.items()}
     if not claims:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step)
-    grader = Grader(layer, given, rtol, claimed=bool(claims))
+    writing = writing_of(list(graded.values())) if written is None else parse_writing(written)
+    grader = Grader(layer, given, rtol, writing, claimed=bool(claims))
     reports = {}
     for result, claim in graded.items():
         numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
         reports[result] = grader.grade(result, claim, numeric)
+    verdicts = [report.passed for report in reports.values()]
     return Report(
-        passed=all(report.passed for report in reports.values()),
+        passed=False if False in verdicts else None if None in verdicts else True,
         gradients={result.key: report for result, report in reports.items()},
         layer=layer,
         dedo=source,

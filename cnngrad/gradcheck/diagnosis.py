@@ -9,11 +9,11 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.mistakes import CATALOGUE, Data, Guess, Mistake
-from cnngrad.gradcheck.tolerance import Precision, spread
+from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
-__all__ = ["Diagnosis", "as_user", "diagnose", "hidden_mistakes"]
+__all__ = ["Diagnosis", "as_user", "diagnose", "hidden_mistakes", "rms", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -33,11 +33,14 @@ class Diagnosis:
     hint: str = ""
 
 
+# Numbers other than 0 from which a free factor can be told from chance, and what can be said of a single number.
+_FEWEST_NUMBERS = 4
+_OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # So many elements of a guess are compared first.
 _PROBES = 512
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, precision: Precision) -> Diagnosis:
+def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient.
 
     Args:
@@ -45,14 +48,17 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, precisi
         result: dE/dW, dE/dX or dE/db.
         claim: the wrong gradient, in the user's layout.
         magnitude: the sums of absolute terms of the right gradient, in canonical shape.
-        precision: how precisely the claim is written.
+        tolerance: how far the claim may be off.
     """
     found: list[tuple[Mistake, str]] = []
     for mistake in CATALOGUE:
+        # A single number is many mistakes' result.
+        if claim.size == 1 and mistake.id not in _OF_ONE_NUMBER:
+            continue
         if mistake.id == "scaled":
-            detail = _factor(data, result, claim, magnitude, precision)
+            detail = _factor(data, result, claim, magnitude, tolerance)
         else:
-            detail = _reproduced(mistake, data, result, claim, magnitude, precision)
+            detail = _reproduced(mistake, data, result, claim, magnitude, tolerance)
         if detail is not None:
             found.append((mistake, detail))
     if not found:
@@ -62,6 +68,17 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, precisi
     if others:
         told += " Or: " + "; or ".join(f"{m.says}{f' ({d})' if d else ''}" for m, d in others) + "."
     return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told))
+
+
+def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
+    """The diagnosis of whole numbers that are decimals cut towards 0; None where a claim is something else."""
+    if claim.shape != right.shape or right.dtype.kind == "i" or (claim != np.trunc(claim)).any() or not claim.any():
+        return None
+    off = (np.abs(claim - right) < 1 + rounding) & (np.abs(claim) <= np.abs(right) + rounding)
+    if off.all():
+        words = "Every element is cut to a whole number. To fix it: make the array of floats, np.zeros(x.shape, float)."
+        return Diagnosis("truncated", (), words)
+    return None
 
 
 def _as_sentence(words: str) -> str:
@@ -95,7 +112,7 @@ def _guesses(mistake: Mistake, data: Data, result: Tensor) -> Iterator[Guess]:
 
 
 def _reproduced(
-    mistake: Mistake, data: Data, result: Tensor, claim: Array, magnitude: Array, precision: Precision
+    mistake: Mistake, data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance
 ) -> str | None:
     """The detail of the first guess that is the claim, to the claim's precision; None where there is none."""
     scale = float(magnitude.max()) if magnitude.size else 0.0
@@ -110,11 +127,12 @@ def _reproduced(
         # Few numbers tell most guesses from the claim.
         few = slice(None, None, 1 + claim.size // _PROBES)
         some = array.reshape(-1)[few]
-        if (np.abs(claim.reshape(-1)[few] - some) > precision.allowed(some, np.asarray(100 * scale))).any():
+        claimed = claim.reshape(-1)[few]
+        if (np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, 100 * scale))).any():
             continue
         error = np.abs(claim - array)
         sizes = next(islice(_guesses(mistake, _sizes(data, result), result), number, None))
-        if (error <= precision.allowed(array, np.abs(as_user(data.layer, result, sizes)).reshape(array.shape))).all():
+        if (error <= tolerance.allowed(claim, np.abs(as_user(data.layer, result, sizes)).reshape(array.shape))).all():
             return guess.detail
     return None
 
@@ -142,26 +160,27 @@ def as_user(layer: Layer, result: Tensor, guess: Guess) -> Array:
     return array.reshape(array.shape[2 - layer.lead[result] :])
 
 
-def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, precision: Precision) -> str | None:
+def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> str | None:
     """By which factor a claim is the right gradient, with the factor's names; None where it is not."""
     right = as_user(data.layer, result, Guess(data.right[result])).astype(np.float64)
     if claim.shape != right.shape or not right.any() or not claim.any():
         return None
     factor = float((claim * right).sum() / (right * right).sum())
     sizes = as_user(data.layer, result, Guess(magnitude.reshape(data.right[result].shape)))
-    tight = Precision(max(precision.fraction, spread(np.float64, 1)), precision.unit, precision.digits, precision.eps)
-    named = _named_factors(data.layer)
-    for value, words in named.items():
-        near = abs(factor - value) <= 1e-3 * abs(value)
-        if near and (np.abs(claim - value * right) <= tight.allowed(value * right, abs(value) * sizes)).all():
+    for value, words in _named_factors(data.layer).items():
+        near = abs(factor - value) <= 0.1 * abs(value)
+        if near and (np.abs(claim - value * right) <= tolerance.allowed(claim, abs(value) * sizes)).all():
             return f"by {' = '.join([f'{value:.6g}', *words])}"
-    # One element alone has some factor always, and one close to 1 is rounding.
-    rounding = 20 * (tight.fraction + tight.eps)
-    if np.count_nonzero(right) < 2 or abs(abs(factor) - 1) < rounding:
+    # Few elements have some factor always, and one close to 1 is rounding.
+    allowed = tolerance.allowed(claim, abs(factor) * sizes)
+    if np.count_nonzero(claim) < _FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(right) <= 4 * rms(allowed):
         return None
-    wide = replace(tight, fraction=4 * tight.fraction, unit=4 * tight.unit, eps=4 * tight.eps)
-    fits = (np.abs(claim - factor * right) <= wide.allowed(factor * right, abs(factor) * sizes)).all()
-    return f"by {factor:.6g}" if fits else None
+    return f"by {factor:.6g}" if (np.abs(claim - factor * right) <= 4 * allowed).all() else None
+
+
+def rms(array: Array) -> float:
+    """The root of the mean square."""
+    return float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))
 
 
 def _named_factors(layer: Layer) -> dict[float, list[str]]:

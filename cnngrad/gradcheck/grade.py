@@ -10,16 +10,18 @@ from cnngrad.compute import Backward
 from cnngrad.derivation.expansion import Expander, Expansion
 from cnngrad.derivation.names import Names, canonical_values
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import Diagnosis, diagnose, hidden_mistakes
+from cnngrad.gradcheck.diagnosis import Diagnosis, diagnose, hidden_mistakes, rms, truncated
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.mistakes import Data
 from cnngrad.gradcheck.report import GradientReport, Worst
-from cnngrad.gradcheck.tolerance import Precision, precision_of
+from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
 
+# A claim that is accepted thanks to its writing alone must leave so much of the right gradient, at least.
+_COARSE = 0.1
 # Terms of the worst element that are written out.
 _MOST_TERMS = 64
 # Elements that are compared at a time.
@@ -29,17 +31,19 @@ _BLOCK = 2**18
 class Grader:
     """Compares claimed gradients of one layer with their finite differences."""
 
-    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand], rtol: float | None, claimed: bool) -> None:
+    def __init__(
+        self, layer: Layer, given: Mapping[Tensor, Operand], rtol: float | None, writing: Writing, claimed: bool
+    ) -> None:
         """A grader of gradients of a layer with these numbers.
 
         Args:
             layer: the layer.
             given: X, W, dE/dO and, where the layer has one, b.
             rtol: the tolerance that was asked for; None where none was.
+            writing: how the claims' numbers are written.
             claimed: whether the gradients are the user's own.
         """
-        self._layer, self._rtol, self._claimed = layer, rtol, claimed
-        self._dtypes = [given[tensor].dtype for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        self._layer, self._rtol, self._writing, self._claimed = layer, rtol, writing, claimed
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         self._sizes: Backward | None = None
 
@@ -47,21 +51,19 @@ class Grader:
         """The verdict on a claimed gradient, in the user's layout."""
         if claim.shape == (1,) and numeric.shape == ():
             claim = claim.reshape(())
-        exact = numeric.dtype.kind == "i"
-        precision, reason = precision_of(self._layer, result, claim, exact, self._dtypes, self._rtol)
-        sizes = self._absolute_sums(result).reshape(numeric.shape)
+        exact = numeric.dtype.kind == claim.dtype.kind == "i"
+        if not exact and claim.dtype.kind == "i":
+            claim = claim.astype(np.float64)
+        tolerance = tolerance_of(self._layer, result, exact, self._writing, self._rtol, self._inputs(result))
         if claim.shape != numeric.shape:
-            found = self._diagnose(result, claim, numeric, sizes, precision)
-            other = result.array.key
-            shape = f"{result.key} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {other}."
-            return GradientReport(
-                result, False, 0, None, None, None, "", self._claimed, found.mistake, found.also,
-                f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric,
-            )  # fmt: skip
-        tolerance = precision.allowed(numeric, sizes)
+            return self._of_another_shape(result, claim, numeric, tolerance)
+        if not np.isfinite(claim).all():
+            return self._not_finite(result, claim, numeric, tolerance)
+        sizes = self._absolute_sums(result).reshape(numeric.shape)
+        allowed = tolerance.allowed(claim, sizes)
         error = _difference(claim, numeric)
-        wrong = error > tolerance
-        index = _worst(error, tolerance)
+        wrong = error > allowed
+        index = _worst(error, allowed)
         report = GradientReport(
             result,
             passed=not wrong.any(),
@@ -69,33 +71,106 @@ class Grader:
             max_abs_error=error.max().item(),
             max_rel_error=_relative(error, claim, numeric),
             worst=Worst(self._element(result, index), index, numeric[index].item(), claim[index].item()),
-            tolerance=reason,
+            tolerance=str(tolerance),
+            judged_as=str(self._writing) if self._writing.is_rounded and not exact else "",
             claimed=self._claimed,
             analytic=claim,
             numeric=numeric,
             wrong=wrong,
         )
-        if report.passed:
-            hidden = hidden_mistakes(self._data(result, claim, numeric), (result,)) if self._claimed else ()
-            return replace(report, hidden=hidden)
-        found = self._diagnose(result, claim, numeric, sizes, precision)
-        if found.mistake is None and (error <= precision.loose(numeric, sizes)).all():
-            note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
-            return replace(report, passed=True, hint=f"It is {note}.")
+        if not report.passed:
+            return self._wrong(report, tolerance, error, sizes)
+        if (error > tolerance.sums(sizes)).any() and rms(allowed) > _COARSE * rms(numeric):
+            coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
+            return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
+        hidden = hidden_mistakes(self._data(result, claim, numeric), (result,)) if self._claimed else ()
+        single = self._claimed and self._writing.base == "float64" and not tolerance.is_double(error, sizes)
+        note = "It is right to float32's precision, not to float64's." if single and not exact else ""
+        return replace(report, hidden=hidden, hint=note)
+
+    def _wrong(self, report: GradientReport, tolerance: Tolerance, error: Array, sizes: Array) -> GradientReport:
+        """What is the matter with a claim that is off by more than its tolerance."""
+        result, claim, numeric, wrong = report.gradient, report.analytic, report.numeric, report.wrong
+        assert claim is not None
+        assert numeric is not None
+        assert wrong is not None
+        found = self._diagnose(result, claim, numeric, sizes, tolerance)
+        if found.mistake is None and not self._writing.asked:
+            loose = tolerance.loose(sizes)
+            if (error <= loose).all() and rms(loose) <= _COARSE * rms(numeric):
+                note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
+                return replace(report, passed=True, hint=f"It is {note}.")
+            tf32 = input_rounding("tf32", self._squares(result).reshape(numeric.shape))
+            if not tolerance.exact and (error <= tolerance.allowed(claim, sizes) + tf32).all():
+                note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
+                return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
+        located = locate(self._layer, result, wrong)
         return replace(
             report,
             mistake=found.mistake,
             also=found.also,
-            hint=found.hint or f"No known mistake gives this: {locate(self._layer, result, wrong)}.",
-            expansion=self._expansion(result, index, numeric),
+            hint=found.hint or f"No known mistake gives this: {located}.",
+            where=located,
+            expansion=self._expansion(result, report.worst.index if report.worst else (), numeric),
         )
 
-    def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, precision: Precision) -> Diagnosis:
+    def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
+        sizes = self._absolute_sums(result).reshape(numeric.shape)
+        found = Diagnosis()
+        if np.isfinite(claim).all():
+            found = self._diagnose(result, claim, numeric, sizes, tolerance)
+        shape = (
+            f"{result.key} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {result.array.key}."
+        )
+        return GradientReport(
+            result, False, 0, None, None, None, "", claimed=self._claimed, mistake=found.mistake, also=found.also,
+            hint=f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric,
+        )  # fmt: skip
+
+    def _not_finite(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
+        """A claim with NaN or infinity in it, and what the others are like."""
+        bad = ~np.isfinite(claim)
+        index = tuple(int(k) for k in np.argwhere(bad)[0])
+        element, value, count = self._element(result, index), claim[index].item(), int(bad.sum())
+        where = locate(self._layer, result, bad)
+        if count == bad.size:
+            why = "all of it is: look for a division by 0 or a memory that is never filled"
+        elif np.isnan(claim[bad]).all():
+            why = "NaN comes of 0/0, of infinity minus infinity, or of memory that is never filled"
+        else:
+            why = "infinity comes of a division by 0, or of numbers too large for their type"
+        sizes = self._absolute_sums(result).reshape(numeric.shape)
+        others = np.where(bad, numeric, claim).astype(numeric.dtype if tolerance.exact else np.float64)
+        right = (_difference(others, numeric) <= tolerance.allowed(others, sizes)).all()
+        rest = "" if count == bad.size else " The others are right." if right else " The others are not right either."
+        return GradientReport(
+            result, False, bad.size, None, None, Worst(element, index, numeric[index].item(), value), str(tolerance),
+            claimed=self._claimed, mistake="not-finite", where=where,
+            hint=f"{count} of {bad.size} elements are not finite, first {element}, which is {value}: {why}.{rest}",
+            analytic=claim, numeric=numeric, wrong=bad,
+        )  # fmt: skip
+
+    def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, claim, numeric)
         magnitude = sizes.reshape(data.right[result].shape)
         if result is Tensor.DW:
             magnitude = self._layer.rotated(magnitude)
-        return diagnose(data, result, claim, magnitude, precision)
+        if (whole := truncated(claim, numeric, tolerance.sums(sizes))) is not None and claim.shape == numeric.shape:
+            return whole
+        return diagnose(data, result, claim, magnitude, tolerance)
+
+    def _inputs(self, result: Tensor) -> float | Array:
+        """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
+        form = self._writing.form
+        operands = [self._arrays[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        if form is None or holds(form, operands):
+            return 0.0
+        return input_rounding(form, self._squares(result)).reshape(self._layer.shapes[result])
+
+    def _squares(self, result: Tensor) -> Array:
+        """For each element the sum of its squared terms."""
+        operands = [self._arrays[tensor].astype(np.float64) ** 2 for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        return Backward(self._layer, *(read_tensor("terms", array) for array in operands)).gradient(result)
 
     def _absolute_sums(self, result: Tensor) -> Array:
         """For each element the sum of its terms' absolute values, the scale of rounding in any formula for it.
@@ -104,8 +179,9 @@ class Grader:
         no part of it.
         """
         if self._sizes is None:
+            given = {self._arrays[tensor].dtype for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)}
             half = {np.dtype(np.float16), np.dtype(np.float32)}
-            self._sizes = self._absolute(np.float32 if set(self._dtypes) <= half else np.float64)
+            self._sizes = self._absolute(np.float32 if given <= half else np.float64)
         try:
             return self._sizes.gradient(result)
         except CnngradError:

@@ -1,5 +1,6 @@
 """What a check found, as data: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,16 +36,18 @@ class GradientReport:
 
     Attributes:
         gradient: dE/dW, dE/dX or dE/db.
-        passed: whether every element agrees within the tolerance.
+        passed: whether every element agrees within the tolerance; None where the claim is too coarse to judge.
         count: the number of elements compared.
         max_abs_error: the largest |analytic - numeric|; None where the shapes differ.
         max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
         worst: the element furthest outside its tolerance, None where there is nothing to compare.
         tolerance: how the tolerance was chosen, in words.
+        judged_as: how the claim's numbers are written, in a phrase; empty where they are not rounded.
         claimed: whether the gradient is the user's own.
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
         also: the ids of the other mistakes that explain it as well.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
+        where: where the wrong elements are, in words; empty where all is right.
         hidden: for a right gradient of the user's, the ids of the mistakes that this layer and data can't show.
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
@@ -53,16 +56,18 @@ class GradientReport:
     """
 
     gradient: Tensor
-    passed: bool
+    passed: bool | None
     count: int
     max_abs_error: Number | None
     max_rel_error: float | None
     worst: Worst | None
     tolerance: str
+    judged_as: str = ""
     claimed: bool = False
     mistake: str | None = None
     also: tuple[str, ...] = ()
     hint: str = ""
+    where: str = ""
     hidden: tuple[str, ...] = ()
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
@@ -71,13 +76,19 @@ class GradientReport:
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
-        return self.passed
+        return self.passed is True
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """The report as plain data; NaN and infinity are the strings "nan", "inf" and "-inf"."""
         worst = self.worst
         return {
             "passed": self.passed,
+            "claimed": self.claimed,
+            "elements": self.count,
+            "wrong": None if self.wrong is None else int(self.wrong.sum()),
+            "where": self.where,
+            "tolerance": self.tolerance,
+            "judged_as": self.judged_as,
             "max_abs_error": self.max_abs_error,
             "max_rel_error": self.max_rel_error,
             "worst": None
@@ -86,7 +97,7 @@ class GradientReport:
                 "element": worst.element,
                 "index": list(worst.index),
                 "numeric": worst.numeric,
-                "analytic": worst.analytic,
+                "analytic": worst.analytic if math.isfinite(worst.analytic) else str(worst.analytic),
             },
             "mistake": self.mistake,
             "also": list(self.also),
@@ -100,7 +111,7 @@ class Report:
     """What `check` found.
 
     Attributes:
-        passed: whether every gradient passed.
+        passed: whether every gradient passed; False where one is wrong, else None where one is too coarse to judge.
         gradients: a report for each gradient, by its name in files: `dEdW`, `dEdX`, `dEdb`.
         layer: the layer.
         dedo: where dE/dO came from, in words.
@@ -108,7 +119,7 @@ class Report:
             two gradients was not checked.
     """
 
-    passed: bool
+    passed: bool | None
     gradients: dict[str, GradientReport]
     layer: Layer
     dedo: str
@@ -116,7 +127,7 @@ class Report:
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
-        return self.passed
+        return self.passed is True
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""

@@ -38,7 +38,7 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
             analytic, numeric = apart(gradient.worst.analytic, gradient.worst.numeric, precision)
             where = f"{_spoken(gradient.worst.element)}, index {list(gradient.worst.index)} from 0"
             yield Text(f"{_title(gradient)}: furthest apart at {where}: {analytic} and by differences {numeric}")
-        if gradient.passed and gradient.hint:
+        if gradient.passed is not False and gradient.hint:
             yield Text(f"{_title(gradient)}: {gradient.hint}")
     if report.identity is not None:
         sums = " = ".join(number(value, precision) for value in report.identity)
@@ -48,11 +48,18 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
             else _apart(report, precision)
         )
     for gradient in report.gradients.values():
-        if not gradient.passed:
+        if gradient.passed is False:
             yield from _wrong(report, gradient, precision)
     yield from _hidden(report)
     yield Text()
-    yield Text("All gradients are right." if report.passed else "A gradient is wrong.", style="bold")
+    yield Text(_VERDICTS[report.passed], style="bold")
+
+
+_VERDICTS = {
+    True: "All gradients are right.",
+    False: "A gradient is wrong.",
+    None: "A gradient can't be judged.",
+}
 
 
 def _agree(identity: tuple[float, ...]) -> bool:
@@ -78,7 +85,7 @@ def _title(gradient: GradientReport) -> str:
 
 
 def _row(gradient: GradientReport, precision: int) -> list[str]:
-    verdict = "right" if gradient.passed else "WRONG"
+    verdict = {True: "right", False: "WRONG", None: "unclear"}[gradient.passed]
     if gradient.worst is None or gradient.max_abs_error is None or gradient.max_rel_error is None:
         return [_title(gradient), verdict, "0", "-", "-", "wrong shape"]
     return [
