@@ -26,6 +26,11 @@ class Layer:
         self.xp = np.zeros((self.N, self.C, self.Hp, self.Wp), int)
         self.xp[:, :, self.pt : self.pt + self.H, self.pl : self.pl + self.W] = self.x
 
+    def padded(self, x):
+        framed = np.zeros_like(self.xp)
+        framed[:, :, self.pt : self.pt + self.H, self.pl : self.pl + self.W] = x
+        return framed
+
     def channel(self, f, c):
         return f // (self.F // self.groups) * self.Cg + c
 
@@ -159,6 +164,39 @@ def interleaved_channels(q):
     return lambda f, c: c * q.groups + f // (q.F // q.groups)
 
 
+def framed(q, mode):
+    pads = [(0, 0), (0, 0), (q.pt, q.pb), (q.pl, q.pr)]
+    return np.pad(q.x, pads, mode=mode)
+
+
+def clamped_dx(q):
+    """What belongs to the frame goes to X's nearest element."""
+    whole = scatter(q)[:, :, : q.Hp, : q.Wp]
+    dx = np.zeros_like(q.x)
+    for i in range(q.Hp):
+        for j in range(q.Wp):
+            dx[:, :, np.clip(i - q.pt, 0, q.H - 1), np.clip(j - q.pl, 0, q.W - 1)] += whole[:, :, i, j]
+    return dx
+
+
+def without(array, axis, k):
+    less = array.copy()
+    np.moveaxis(less, axis, 0)[k] = 0
+    return less
+
+
+def moved_down(array):
+    moved = np.zeros_like(array)
+    moved[..., 1:, :] = array[..., :-1, :]
+    return moved
+
+
+def as_channels_last(array):
+    """Memory that lies channels first, read as if they were last."""
+    n, c, h, w = array.shape
+    return array.reshape(n, h, w, c).transpose(0, 3, 1, 2)
+
+
 SQUARE = "square kernel"
 
 # id: (gradient, wrong function, what a layer must have for it to make sense)
@@ -240,6 +278,31 @@ BUGGY = {
             lambda q: q.rh + q.rw > 0 and q.dh * q.dw == 1,
         ),
         ("dw", last_row_beyond, lambda q: q.rh > 0),
+    ],
+    "border-not-zero": [
+        ("dw", lambda q: gather(q, xp=framed(q, "edge")), lambda q: q.Hp > q.H),
+        ("dw", lambda q: gather(q, xp=framed(q, "wrap")), lambda q: q.Hp > q.H),
+        ("dx", clamped_dx, lambda q: q.Hp > q.H),
+    ],
+    "incomplete": [
+        ("dx", lambda q: crop(q, scatter(q, g=without(q.g, 1, -1))), lambda q: q.F > 2),
+        ("dw", lambda q: gather(q, g=without(q.g, 2, -1)), lambda q: q.Ho > 1),
+        ("dw", lambda q: without(right_dw(q), 0, 0), lambda q: q.F > 1),
+        ("dx", lambda q: crop(q, scatter(q, w=without(q.w, 2, -1))), lambda q: q.kh > 1),
+    ],
+    "shifted": [
+        ("dw", lambda q: moved_down(right_dw(q)), lambda q: q.kh > 1),
+        ("dx", lambda q: moved_down(right_dx(q)), lambda q: q.pt == 0),
+    ],
+    "other-layout": [
+        ("dw", lambda q: right_dw(q).transpose(2, 3, 1, 0), None),
+        ("dw", lambda q: right_dw(q).reshape(q.F, -1), None),
+        ("dx", lambda q: right_dx(q).transpose(0, 2, 3, 1), lambda q: q.C > 1),
+        ("dw", lambda q: right_dw(q).ravel(), None),
+    ],
+    "operand-layout": [
+        ("dw", lambda q: gather(q, xp=Layer.padded(q, as_channels_last(q.x))), lambda q: q.C > 1),
+        ("dx", lambda q: crop(q, scatter(q, g=as_channels_last(q.g))), lambda q: q.F > 1),
     ],
     "wrong-operand": [
         ("dw", lambda q: gather(q, g=output(q)), None),

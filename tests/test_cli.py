@@ -199,7 +199,7 @@ def test_two_layers_in_a_chain(run, stdin):
     second = run("backward", "samples/chain-2.json", "--json")[1]
     stdin(second.encode())
     first = json.loads(run("backward", "samples/chain-1.json", "-g", "-::dEdX", "--json")[1])
-    assert first["dEdW"] == [[26, 24], [20, 10]]
+    assert first["dEdW"] == [[22, 18], [14, -4]]
 
 
 def test_ones_stands_for_the_sum_of_o(run):

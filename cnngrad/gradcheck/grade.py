@@ -109,6 +109,7 @@ class Grader:
             report,
             mistake=found.mistake,
             also=found.also,
+            together=found.together,
             hint=found.hint or f"No known mistake gives this: {located}.",
             where=located,
             expansion=self._expansion(result, report.worst.index if report.worst else (), numeric),
@@ -124,7 +125,7 @@ class Grader:
         )
         return GradientReport(
             result, False, 0, None, None, None, "", claimed=self._claimed, mistake=found.mistake, also=found.also,
-            hint=f"{shape} {found.hint}".strip(), analytic=claim, numeric=numeric,
+            hint=f"{shape} {found.hint}".strip(), together=found.together, analytic=claim, numeric=numeric,
         )  # fmt: skip
 
     def _not_finite(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:

@@ -45,6 +45,7 @@ class GradientReport:
         judged_as: how the claim's numbers are written, in a phrase; empty where they are not rounded.
         claimed: whether the gradient is the user's own.
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
+        together: the ids of the mistakes that were made as well, where it takes two to explain it.
         also: the ids of the other mistakes that explain it as well.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
         where: where the wrong elements are, in words; empty where all is right.
@@ -69,6 +70,7 @@ class GradientReport:
     hint: str = ""
     where: str = ""
     hidden: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
@@ -100,6 +102,7 @@ class GradientReport:
                 "analytic": worst.analytic if math.isfinite(worst.analytic) else str(worst.analytic),
             },
             "mistake": self.mistake,
+            "and": list(self.together),
             "also": list(self.also),
             "hint": self.hint,
             "hidden": list(self.hidden),

@@ -7,7 +7,7 @@ claimed gradient is, `diagnosis` finds out.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cnngrad.gradcheck.mistakes import adding, operands, order, steps
+from cnngrad.gradcheck.mistakes import adding, border, layout, missing, operands, order, steps
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses
 from cnngrad.tensor import Tensor
 
@@ -192,6 +192,12 @@ CATALOGUE: tuple[Mistake, ...] = (
         },
     ),
     Mistake(
+        "border-not-zero",
+        "the padding is not zeros",
+        "pad with zeros: np.pad(x, pads), and drop what belongs to the frame of dE/dX",
+        {Tensor.DW: border.border_not_zero_w, Tensor.DX: border.border_not_zero_x},
+    ),
+    Mistake(
         "last-batch-only",
         "only the last sample counts",
         "add up over the batch: += in the loop over samples",
@@ -214,6 +220,30 @@ CATALOGUE: tuple[Mistake, ...] = (
         "the samples are not added up",
         "sum over the batch axis: all samples share W and b",
         {Tensor.DW: adding.not_summed_w, Tensor.DB: adding.not_summed_b},
+    ),
+    Mistake(
+        "incomplete",
+        "something is left out",
+        "look at where the loop begins and ends, and at the sizes of the arrays that it fills",
+        {result: missing.incomplete(result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+    ),
+    Mistake(
+        "shifted",
+        "every element stands at another position",
+        "count the positions from where X begins, behind its padding",
+        {result: layout.shifted(result) for result in (Tensor.DW, Tensor.DX)},
+    ),
+    Mistake(
+        "other-layout",
+        "the numbers are right but in another order",
+        "bring the axes into the layout of the array that the gradient belongs to",
+        {result: layout.other_layout(result) for result in (Tensor.DW, Tensor.DX)},
+    ),
+    Mistake(
+        "operand-layout",
+        "an operand is read in another order than it lies in",
+        "look at how the array was saved, and transpose it before it is used",
+        {result: layout.operand_layout(result) for result in (Tensor.DW, Tensor.DX)},
     ),
     Mistake(
         "db-wrong-axes",

@@ -58,12 +58,14 @@ def zero(result: Tensor) -> Callable[[Data], Guesses]:
 def overwritten_x(data: Data) -> Guesses:
     """Windows that overwrite each other where they are to add up: = for +=."""
     yield Guess(data.scatter(overwrite=True), "the last window wins")
+    yield Guess(data.scatter(overwrite=True, outermost=True), "the last filter element wins")
     if data.layer.group_filters > 1:
         last = np.zeros_like(data.dedo)
         each = data.layer.group_filters
         last[:, each - 1 :: each] = data.dedo[:, each - 1 :: each]
         yield Guess(data.scatter(dedo=last, overwrite=True), "the last window of the last filter wins")
         yield Guess(data.scatter(dedo=last), "the last filter wins")
+        yield Guess(data.scatter(dedo=last, overwrite=True, outermost=True), "the last filter element of it wins")
 
 
 def overwritten_w(data: Data) -> Guesses:

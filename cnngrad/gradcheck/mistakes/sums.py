@@ -117,8 +117,13 @@ class Data:
         before: Shape | None = None,
         size: Shape | None = None,
         overwrite: bool = False,
+        outermost: bool = False,
     ) -> Array:
-        """dE/dX with some of the layer's numbers exchanged; with `overwrite` the last window wins instead of adding."""
+        """dE/dX with some of the layer's numbers exchanged.
+
+        With `overwrite` the last window wins instead of adding; or, where the loop over the filter's elements is the
+        `outermost`, the last of those.
+        """
         layer = self.layer
         w = self.w if w is None else w
         dedo = self.dedo if dedo is None else dedo
@@ -128,7 +133,7 @@ class Data:
         dx = np.zeros((len(dedo), layer.groups, w.shape[1], *size), np.result_type(w, dedo))
         taps = list(product(*map(range, w.shape[2:])))
         # In reading order the last window that holds an element holds it under its first tap.
-        for tap in reversed(taps):
+        for tap in taps if outermost else reversed(taps):
             found = self._reach(tap, dedo.shape[2:], stride, dilation, before, size)
             if found is not None:
                 outs, ins = found

@@ -1,0 +1,134 @@
+"""Pairs of mistakes: one changes the numbers or the layer that the other is made with, or its sign or a factor.
+
+A mistake of the catalogue computes its wrong gradient from the layer's data. Given data that another mistake has
+changed already, a filter turned, a stride forgotten, it computes what both give.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.gradcheck.factors import named_factors
+from cnngrad.gradcheck.matching import absolute, as_user, guesses_of, reproduced
+from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.gradcheck.mistakes.sums import turned
+from cnngrad.gradcheck.tolerance import Tolerance
+from cnngrad.tensor import Tensor
+
+__all__ = ["reproduced_by_two"]
+
+Pair = tuple[str, str]
+_ORDER = {mistake.id: k for k, mistake in enumerate(CATALOGUE)}
+# What can be computed with changed data as with the layer's own.
+_SECOND = {
+    "filter-not-rotated", "filter-flipped-one-axis", "filter-transposed", "stride-ignored", "stride-gap-wrong",
+    "stride-axes-swapped", "stride-dilation-swapped", "dilation-ignored", "dilation-off-by-one", "padding-ignored",
+    "padding-wrong-side", "operand-rotated", "result-rotated", "axes-swapped", "channels-swapped", "last-batch-only",
+    "first-batch-only", "border-not-zero", "incomplete", "shifted", "other-layout", "overwritten",
+}  # fmt: skip
+
+
+def reproduced_by_two(
+    data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
+) -> Iterator[tuple[Pair, str]]:
+    """The pairs of mistakes that give a claim, with the second's detail.
+
+    Args:
+        data: the layer and its numbers.
+        result: dE/dW, dE/dX or dE/db.
+        claim: the wrong gradient, in the user's layout.
+        tolerance: how far it may be off.
+        until: when to stop, as `time.monotonic` tells it.
+    """
+    yield from _with_a_factor(data, result, claim, tolerance, until)
+    for name, change in _CHANGES.get(result, {}).items():
+        changed = change(data)
+        if changed is None:
+            continue
+        right = changed.scatter() if result is Tensor.DX else changed.gather()
+        changed = replace(changed, right={result: right})
+        magnitude = absolute(changed, result).right[result]
+        for mistake in CATALOGUE:
+            if time.monotonic() > until:
+                return
+            if mistake.id in _SECOND and mistake.id != name:
+                detail = reproduced(mistake, changed, result, claim, magnitude, tolerance)
+                if detail is not None:
+                    yield _ordered(name, mistake.id), detail
+
+
+def _with_a_factor(
+    data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
+) -> Iterator[tuple[Pair, str]]:
+    """A mistake whose result has the wrong sign besides, or a factor that has a name."""
+    factors = {-1.0: ["a minus"]} | named_factors(data.layer)
+    sizes = absolute(data, result)
+    for mistake in CATALOGUE:
+        if mistake.id in ("scaled", "sign-flipped", "zero"):
+            continue
+        pairs = zip(guesses_of(mistake, data, result), guesses_of(mistake, sizes, result), strict=True)
+        for guess, size in pairs:
+            if time.monotonic() > until:
+                return
+            array = as_user(data.layer, result, guess).astype(np.float64)
+            if array.shape != claim.shape or np.count_nonzero(array) < 4:
+                continue
+            factor = float((claim * array).sum() / (array * array).sum())
+            magnitude = np.abs(as_user(data.layer, result, size))
+            for value, words in factors.items():
+                if abs(factor - value) > 0.1 * abs(value):
+                    continue
+                if (np.abs(claim - value * array) <= tolerance.allowed(claim, abs(value) * magnitude)).all():
+                    name = "sign-flipped" if value == -1 else "scaled"
+                    by = "" if value == -1 else f"by {' = '.join([f'{value:.6g}', *words])}"
+                    yield _ordered(mistake.id, name), ", ".join(part for part in (guess.detail, by) if part)
+
+
+def _ordered(one: str, other: str) -> Pair:
+    first, second = sorted((one, other), key=_ORDER.__getitem__)
+    return first, second
+
+
+def _with_axes(**fixed: Any) -> Callable[[Data], Data | None]:
+    """The layer with one of its options as if it were not there; None where it is not there."""
+
+    def change(data: Data) -> Data | None:
+        axes = tuple(replace(axis, **fixed) for axis in data.axes)
+        return None if axes == data.axes else replace(data, layer=replace(data.layer, axes=axes))
+
+    return change
+
+
+def _without_padding(data: Data) -> Data | None:
+    if not any(axis.before for axis in data.axes):
+        return None
+    axes = tuple(replace(axis, before=0, after=axis.before + axis.after) for axis in data.axes)
+    return replace(data, layer=replace(data.layer, axes=axes))
+
+
+def _one_sample(sample: slice) -> Callable[[Data], Data | None]:
+    def change(data: Data) -> Data | None:
+        if data.layer.batch == 1:
+            return None
+        return replace(data, layer=replace(data.layer, batch=1), x=data.x[sample], dedo=data.dedo[sample])
+
+    return change
+
+
+def _filter_not_rotated(data: Data) -> Data:
+    return replace(data, w=turned(data.w, data.spatial))
+
+
+_STEPS: dict[str, Callable[[Data], Data | None]] = {
+    "stride-ignored": _with_axes(stride=1),
+    "dilation-ignored": _with_axes(dilation=1),
+    "padding-ignored": _without_padding,
+}
+_CHANGES: dict[Tensor, dict[str, Callable[[Data], Data | None]]] = {
+    Tensor.DX: {"filter-not-rotated": _filter_not_rotated, **_STEPS},
+    Tensor.DW: {**_STEPS, "last-batch-only": _one_sample(slice(-1, None)), "first-batch-only": _one_sample(slice(1))},
+}
