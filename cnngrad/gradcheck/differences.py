@@ -10,7 +10,7 @@ that the number of forward passes depends on the filter alone.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -68,19 +68,26 @@ class Differences:
     def gradient(self, result: Tensor, progress: Progress | None = None) -> Array:
         """The numeric gradient dE/dX, dE/dW or dE/db in the user's layout, by moving X, W or b.
 
+        Of X and W one channel of every group moves at a time. All others are 0 then, and so they are left out: what is
+        computed is the layer of that channel alone.
+
         Raises:
             CnngradError: the gradient is too large for float64.
         """
         value = np.zeros(self._layer.canonical[result], self._work)
         dedo = self._dedo.astype(self._work, copy=False)
-        mover = self._mover(result.array)
-        moves = list(_MOVES[result](self._layer))
+        channels = 1 if result is Tensor.DB else self._layer.group_channels
+        thin = replace(self._layer, channels=self._layer.groups, x_lead=2, w_lead=2)
+        moves = list(_MOVES[result](thin))
         with np.errstate(over="ignore", invalid="ignore"):
-            for done, move in enumerate(moves, start=1):
-                mover.move(move.elements)
-                move.store(value, mover, dedo)
-                if progress is not None:
-                    progress(done, len(moves))
+            for channel in range(channels):
+                mover = self._mover(thin, result, channel)
+                here = value if result is Tensor.DB else self._of_channel(value, result, channel)
+                for number, move in enumerate(moves, start=1):
+                    mover.move(move.elements)
+                    move.store(here, mover, dedo)
+                    if progress is not None:
+                        progress(channel * len(moves) + number, channels * len(moves))
             if not self.exact:
                 np.multiply(value, 0.5 / self._step, out=value)
         given = self._arrays.get(result.array)
@@ -88,18 +95,24 @@ class Differences:
         check_result(result.key, value)
         return value
 
-    def _mover(self, moved: Tensor) -> "_Mover":
+    def _mover(self, thin: Layer, result: Tensor, channel: int) -> "_Mover":
+        """What moves elements of X's or W's channel, or b, with the other factor of O as it is given."""
+        if result is Tensor.DB:
+            array = np.full(thin.canonical[Tensor.B], self._step, self._work)
+            x, w = (np.zeros(thin.canonical[tensor], self._work) for tensor in (Tensor.X, Tensor.W))
+            return _Mover(Forward(thin, *map(self._operand, (x, w, array))), array, self._step)
+        moved, other = (Tensor.X, Tensor.W) if result is Tensor.DX else (Tensor.W, Tensor.X)
         # As large as its elements will be, for the bounds on integers.
-        array = np.full(self._layer.canonical[moved], self._step, self._work)
-        # The other factor of O, in the work's dtype; with b moved, O is b alone.
-        x, w = (self._arrays[tensor].astype(self._work, copy=False) for tensor in (Tensor.X, Tensor.W))
-        if moved is Tensor.B:
-            forward = Forward(self._layer, self._operand(np.zeros_like(x)), self._operand(w), self._operand(array))
-        elif moved is Tensor.X:
-            forward = Forward(self._layer, self._operand(array), self._operand(w))
-        else:
-            forward = Forward(self._layer, self._operand(x), self._operand(array))
-        return _Mover(forward, array, self._step)
+        array = np.full(thin.canonical[moved], self._step, self._work)
+        given = self._arrays[other].reshape(self._layer.canonical[other])
+        operands = {moved: array, other: self._of_channel(given, other, channel).astype(self._work)}
+        return _Mover(Forward(thin, *(self._operand(operands[t]) for t in (Tensor.X, Tensor.W))), array, self._step)
+
+    def _of_channel(self, array: Array, tensor: Tensor, channel: int) -> Array:
+        """One channel of every group of X, W or their gradients: a view."""
+        if tensor.array is Tensor.X:
+            return array[:, channel :: self._layer.group_channels]
+        return array[:, channel : channel + 1]
 
     def _operand(self, array: Array) -> Operand:
         # Nothing here asks for the norm.
@@ -173,21 +186,19 @@ class _Move:
 
 
 def _moves_of_x(layer: Layer) -> Iterator[_Move]:
-    """One move per channel of a group and colour: elements whose windows never meet, in all samples and groups."""
-    per_axis = [[axis.colour(r) for r in range(axis.span)] for axis in layer.axes]
-    for c in range(layer.group_channels):
-        for colours in product(*per_axis):
-            if all(colours):
-                yield _move_of_x(layer, c, colours)
+    """One move per colour: elements whose windows never meet, in all samples and groups."""
+    for colours in product(*([axis.colour(r) for r in range(axis.span)] for axis in layer.axes)):
+        if all(colours):
+            yield _move_of_x(layer, colours)
 
 
-def _move_of_x(layer: Layer, c: int, colours: tuple[list[tuple[int, int, int]], ...]) -> _Move:
+def _move_of_x(layer: Layer, colours: tuple[list[tuple[int, int, int]], ...]) -> _Move:
     # Elements of one colour lie a span apart; those that no window spans are moved too, and change nothing.
     moved = [
         slice(segments[0][0] % axis.span, None, axis.span) for axis, segments in zip(layer.axes, colours, strict=True)
     ]
     reached_at = [[h for h, _, _ in segments] for segments in colours]
-    chosen = np.ix_(range(layer.batch), range(c, layer.channels, layer.group_channels), *reached_at)
+    chosen = np.ix_(range(layer.batch), range(layer.groups), *reached_at)
 
     def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
         shares = mover.shares(dedo).reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
@@ -200,7 +211,7 @@ def _move_of_x(layer: Layer, c: int, colours: tuple[list[tuple[int, int, int]], 
             shares = _sums_between(reached, starts, axis)
         gradient[chosen] = shares
 
-    return _Move((slice(None), slice(c, None, layer.group_channels), *moved), store)
+    return _Move((slice(None), slice(None), *moved), store)
 
 
 def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
@@ -225,10 +236,9 @@ def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
 
 
 def _moves_of_w(layer: Layer) -> Iterator[_Move]:
-    """One move per channel of a group and filter position: that element of every filter."""
-    for c in range(layer.group_channels):
-        for u in np.ndindex(layer.kernel):
-            yield _move_of_filters((slice(None), c, *u))
+    """One move per filter position: that element of every filter."""
+    for u in np.ndindex(layer.kernel):
+        yield _move_of_filters((slice(None), 0, *u))
 
 
 def _moves_of_b(layer: Layer) -> Iterator[_Move]:
