@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 # Every page that shows commands.
 PAGES = (README, ROOT / "samples" / "README.md")
+EVERY_PAGE = (*PAGES, ROOT / "cnngrad" / "README.md", ROOT / "tests" / "README.md")
 
 _SHOWN = re.compile(r"```sh\n(?P<command>cnngrad [^\n]*)\n```\n\n```text\n(?P<output>.*?)```", re.DOTALL)
 

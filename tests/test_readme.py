@@ -21,6 +21,13 @@ def test_every_command_has_its_output_but_the_two_of_the_quick_start():
     assert len(readme.shown()) >= 5
 
 
+@pytest.mark.parametrize("page", readme.EVERY_PAGE, ids=lambda page: page.parent.name)
+def test_every_block_is_closed_before_the_next_one_opens(page):
+    fences = re.findall(r"^```.*$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(fences[1::2]) <= {"```"}
+    assert len(fences) % 2 == 0
+
+
 def test_readme_is_short_enough_to_be_read():
     assert len(readme.README.read_bytes()) <= 12_000
 
