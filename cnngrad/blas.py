@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _begin_anew() -> None:
-    """In a forked process no thread is left that would give back what it took."""
+    """Fork copies the count of users but not the threads that would decrement it: start again from zero."""
     global _lock, _users
     _lock = Lock()
     control = _control()

@@ -90,7 +90,7 @@ class Axis:
         return [(i, self.position(i, u)) for i in self.inside_of(self.position(0, u), self.out)]
 
     def inside_of(self, first: int, count: int) -> range:
-        """Which of the positions first, first + s, first + 2s, … are elements of the input, of so many.
+        """Of the first `count` positions first, first + s, first + 2s, …, those inside the input.
 
         >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
         range(1, 3)

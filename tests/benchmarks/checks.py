@@ -43,6 +43,13 @@ def checks(runs):
 
     pair = medians([check_large, lambda: cnngrad.forward(large, w)], runs)
     yield Row("check, 512x512, 3x3", "a forward pass", *pair, limit=60)
+    deep, filters = generator.standard_normal((4, 64, 28, 28)), generator.standard_normal((64, 64, 3, 3))
+    bias, behind = generator.standard_normal(64), generator.standard_normal((4, 64, 26, 26))
+    began = time.perf_counter()
+    assert cnngrad.check(deep, filters, behind, b=bias).passed
+    whole = 1e3 * (time.perf_counter() - began)
+    forward = medians([lambda: cnngrad.forward(deep, filters, b=bias)], runs)[0]
+    yield Row("check, 4x64x28x28, 64 of 3x3", "a forward pass", whole, forward, limit=300)
     yield Row("grading a wrong dE/dX, 512x512", "a right one", *medians([grade, check_right], runs), limit=3)
 
     arrays = (
