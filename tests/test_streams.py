@@ -126,8 +126,19 @@ def test_a_disk_that_takes_a_part_of_the_output_loses_nothing_without_a_word(tmp
 
 def started(words, **options):
     return subprocess.Popen(
-        [sys.executable, "-m", "cnngrad", *words], cwd=ROOT, stderr=subprocess.PIPE, text=True, **options
+        [sys.executable, "-m", "cnngrad", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+        **options,
     )
+
+
+def heed_signals():
+    """A shell's background job, such as this suite may be, is born ignoring Ctrl-C, and so is all that it starts."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
