@@ -81,7 +81,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def thread_count() -> int:
-    """How many threads to work in: the processors that this process may run on, but no more than memory allows."""
+    """How many threads to work in: the processors of this process, up to a few; one where BLAS has its own."""
     if not is_controlled():
         return 1
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ What is computed is written here; how, by which way for which shape, is the plan
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
@@ -97,15 +97,18 @@ def forward(
            [27, 32]])
     """
     x_, w_, b_ = read_tensor("X", x), read_tensor("W", w), None if b is None else read_tensor("b", b)
-    options: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "flip": flip,
-        "dims": dims,
-    }
-    work = Forward(make_layer(x_.shape, w_.shape, b_shape=None if b_ is None else b_.shape, **options), x_, w_, b_)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        b_shape=None if b_ is None else b_.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        flip=flip,
+        dims=dims,
+    )
+    work = Forward(layer, x_, w_, b_)
     work.require_memory()
     return work.output()
 
@@ -145,7 +148,7 @@ def backward(
     Raises:
         CnngradError: as for `forward`, and where dE/dO has not O's shape.
 
-    Source: the notes *Back Prop in CNN*, with the slips listed in README put right.
+    Source: the notes *Back Prop in CNN*, with the slips listed in samples/README.md put right.
 
     >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]])
     >>> grads.dw
@@ -159,15 +162,18 @@ def backward(
     4
     """
     x_, w_, dedo_ = read_tensor("X", x), read_tensor("W", w), read_tensor("dEdO", dedo)
-    options: dict[str, Any] = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "flip": flip,
-        "dims": dims,
-    }
-    work = Backward(make_layer(x_.shape, w_.shape, dedo_shape=dedo_.shape, **options), x_, w_, dedo_)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        dedo_shape=dedo_.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        flip=flip,
+        dims=dims,
+    )
+    work = Backward(layer, x_, w_, dedo_)
     work.require_memory()
     return Gradients(*map(work.gradient, GRADIENTS))
 
