@@ -73,11 +73,6 @@ class Tensor(Enum):
         return _GRADIENTS[self]
 
     @classmethod
-    def of_key(cls, key: str) -> "Tensor":
-        """The tensor of a name in files."""
-        return _KEYS[key]
-
-    @classmethod
     def gradient_named(cls, text: str) -> "Tensor | None":
         """The result that a user calls `dW`, `dw` or `dEdW`; None for any other name.
 

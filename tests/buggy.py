@@ -98,17 +98,16 @@ def stride_ignored_shape(q):
     return scatter(q, sh=1, sw=1)[:, :, q.pt : q.pt + size[0], q.pl : q.pl + size[1]]
 
 
+def reads(q):
+    """(n, f, c, u, v, i, j) and the pixel, output by output and in each of them weight by weight."""
+    for n, f, i, j, c, u, v in np.ndindex(q.N, q.F, q.Ho, q.Wo, q.Cg, q.kh, q.kw):
+        yield (n, f, c, u, v, i, j), q.xp[n, q.channel(f, c), i * q.sh + u * q.dh, j * q.sw + v * q.dw]
+
+
 def overwritten_dw(q):
     result = np.zeros_like(q.w)
-    for n in range(q.N):
-        for f in range(q.F):
-            for i in range(q.Ho):
-                for j in range(q.Wo):
-                    for c in range(q.Cg):
-                        for u in range(q.kh):
-                            for v in range(q.kw):
-                                pixel = q.xp[n, q.channel(f, c), i * q.sh + u * q.dh, j * q.sw + v * q.dw]
-                                result[f, c, u, v] = q.g[n, f, i, j] * pixel
+    for (n, f, c, u, v, i, j), pixel in reads(q):
+        result[f, c, u, v] = q.g[n, f, i, j] * pixel
     return result
 
 
@@ -144,15 +143,8 @@ def last_row_beyond(q):
 
 def output(q):
     o = np.zeros_like(q.g)
-    for n in range(q.N):
-        for f in range(q.F):
-            for i in range(q.Ho):
-                for j in range(q.Wo):
-                    for c in range(q.Cg):
-                        for u in range(q.kh):
-                            for v in range(q.kw):
-                                pixel = q.xp[n, q.channel(f, c), i * q.sh + u * q.dh, j * q.sw + v * q.dw]
-                                o[n, f, i, j] += q.w[f, c, u, v] * pixel
+    for (n, f, c, u, v, i, j), pixel in reads(q):
+        o[n, f, i, j] += q.w[f, c, u, v] * pixel
     return o
 
 

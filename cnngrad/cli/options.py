@@ -28,6 +28,7 @@ def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
         every = [field for group in groups for field in fields(group)]
         kind = inspect.Parameter.KEYWORD_ONLY
+        # Typer reads a function's options from this attribute, where it is set; types of functions do not have it.
         run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [
                 inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
@@ -39,6 +40,10 @@ def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
         return run
 
     return decorate
+
+
+_Precision = Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,8 @@ class Lesson:
 class Saved:
     """How results are written."""
 
-    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+    precision: _Precision = 6
+    as_json: _AsJson = False
     output: Annotated[
         str | None,
         typer.Option("-o", metavar="FILE", help="Save the results: .json, .npz, .npy, or a folder of .npy."),
@@ -188,8 +193,8 @@ class Differences:
     hard: Annotated[
         bool, typer.Option("--hard", help="Print a problem of this layer whose data shows every mistake; -o saves it.")
     ] = False
-    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
+    precision: _Precision = 6
+    as_json: _AsJson = False
     output: Annotated[
         str | None,
         typer.Option("-o", metavar="FILE", help="Save the report (.json), or the problem of --hard (.json, .npz)."),

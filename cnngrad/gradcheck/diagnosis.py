@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.factors import named_factors
+from cnngrad.gradcheck.factors import FEWEST_NUMBERS, closest_factor, named_factors, told_factor, true_factor
 from cnngrad.gradcheck.matching import as_user, guesses_of, reproduced
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data, Guess, Mistake
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess, Mistake
 from cnngrad.gradcheck.pairs import reproduced_by_two
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
@@ -35,8 +35,7 @@ class Diagnosis:
     together: tuple[str, ...] = ()
 
 
-# Numbers other than 0 from which a free factor can be told from chance, and what can be said of a single number.
-_FEWEST_NUMBERS = 4
+# What can be said of a single number.
 _OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Seconds that are spent on pairs of mistakes, and pairs that are looked for.
 _PATIENCE = 2.0
@@ -67,17 +66,16 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, toleran
     if not found:
         return _in_pairs(data, result, claim, magnitude, tolerance)
     (first, detail), *others = found
-    told = f"{first.says}{f' ({detail})' if detail else ''}. To fix it: {first.fix}."
+    told = f"{_said(first, detail)}. To fix it: {first.fix}."
     if others:
-        told += " Or: " + "; or ".join(f"{m.says}{f' ({d})' if d else ''}" for m, d in others) + "."
+        told += " Or: " + "; or ".join(_said(*other) for other in others) + "."
     return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told))
 
 
 def _in_pairs(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
-    if np.count_nonzero(claim) < _FEWEST_NUMBERS or not claim.size:
+    if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
-    by_id = {mistake.id: mistake for mistake in CATALOGUE}
     found: dict[tuple[str, str], str] = {}
     for pair, detail in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + _PATIENCE):
         found.setdefault(pair, detail)
@@ -85,12 +83,14 @@ def _in_pairs(data: Data, result: Tensor, claim: Array, magnitude: Array, tolera
             break
     if not found:
         return Diagnosis()
-    (one, other), *others = sorted(found, key=lambda pair: [list(by_id).index(name) for name in pair])
-    detail = found[one, other]
-    says = f"{by_id[one].says}, and {by_id[other].says}{f' ({detail})' if detail else ''}"
-    fix = f"{by_id[one].fix}; and {by_id[other].fix}"
-    also = tuple(f"{a}+{b}" for a, b in others)
-    return Diagnosis(one, also, _as_sentence(f"{says}. To fix it: {fix}."), (other,))
+    pair, *others = sorted(found, key=lambda pair: [PLACES[name] for name in pair])
+    one, other = (CATALOGUE[PLACES[name]] for name in pair)
+    says = f"{one.says}, and {_said(other, found[pair])}. To fix it: {one.fix}; and {other.fix}."
+    return Diagnosis(one.id, tuple("+".join(names) for names in others), _as_sentence(says), (other.id,))
+
+
+def _said(mistake: Mistake, detail: str) -> str:
+    return f"{mistake.says}{f' ({detail})' if detail else ''}"
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
@@ -134,17 +134,17 @@ def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, toleranc
     right = as_user(data.layer, result, Guess(data.right[result])).astype(np.float64)
     if claim.shape != right.shape or not right.any() or not claim.any():
         return None
-    factor = float((claim * right).sum() / (right * right).sum())
     sizes = as_user(data.layer, result, Guess(magnitude.reshape(data.right[result].shape)))
-    for value, words in named_factors(data.layer).items():
-        near = abs(factor - value) <= 0.1 * abs(value)
-        if near and (np.abs(claim - value * right) <= tolerance.allowed(claim, abs(value) * sizes)).all():
-            return f"by {' = '.join([f'{value:.6g}', *words])}"
+    named = named_factors(data.layer)
+    factor = true_factor(named, claim, right, sizes, tolerance)
+    if factor is not None:
+        return told_factor(factor, named[factor])
+    factor = closest_factor(claim, right)
     # Few elements have some factor always, and one close to 1 is rounding.
     allowed = tolerance.allowed(claim, abs(factor) * sizes)
-    if np.count_nonzero(claim) < _FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(right) <= 4 * rms(allowed):
+    if np.count_nonzero(claim) < FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(right) <= 4 * rms(allowed):
         return None
-    return f"by {factor:.6g}" if (np.abs(claim - factor * right) <= 4 * allowed).all() else None
+    return told_factor(factor) if (np.abs(claim - factor * right) <= 4 * allowed).all() else None
 
 
 def rms(array: Array) -> float:

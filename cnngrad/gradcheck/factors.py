@@ -1,10 +1,18 @@
 """Factors that people forget or put in too often, by their names."""
 
+from collections.abc import Mapping, Sequence
 from math import prod
 
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.layer import Layer
 
-__all__ = ["named_factors"]
+__all__ = ["FEWEST_NUMBERS", "closest_factor", "named_factors", "told_factor", "true_factor"]
+
+# Numbers other than 0 from which a factor can be told from chance.
+FEWEST_NUMBERS = 4
 
 
 def named_factors(layer: Layer) -> dict[float, list[str]]:
@@ -26,3 +34,33 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
             factors.setdefault(1 / count, []).append(f"1/({word})" if "·" in word or " " in word else f"1/{word}")
             factors.setdefault(float(count), []).append(word)
     return {0.5: [], 2.0: []} | factors
+
+
+def closest_factor(claim: Array, array: Array) -> float:
+    """The factor of an array, not all 0, that comes closest to a claim: least squares."""
+    return float((claim * array).sum() / (array * array).sum())
+
+
+def true_factor(
+    factors: Mapping[float, Sequence[str]], claim: Array, array: Array, magnitude: Array, tolerance: Tolerance
+) -> float | None:
+    """The first of some factors with which an array is the claim, to the claim's precision; None where none is.
+
+    Args:
+        factors: the factors.
+        claim: the claim.
+        array: what is multiplied, not all 0, of the claim's shape.
+        magnitude: the sums of absolute terms of its elements.
+        tolerance: how far the claim may be off.
+    """
+    closest = closest_factor(claim, array)
+    for factor in factors:
+        near = abs(closest - factor) <= 0.1 * abs(factor)
+        if near and (np.abs(claim - factor * array) <= tolerance.allowed(claim, abs(factor) * magnitude)).all():
+            return factor
+    return None
+
+
+def told_factor(factor: float, names: Sequence[str] = ()) -> str:
+    """`by 0.5 = 1/N`."""
+    return f"by {' = '.join([f'{factor:.6g}', *names])}"

@@ -156,9 +156,8 @@ class Grader:
         magnitude = sizes.reshape(data.right[result].shape)
         if result is Tensor.DW:
             magnitude = self._layer.rotated(magnitude)
-        if (whole := truncated(claim, numeric, tolerance.sums(sizes))) is not None and claim.shape == numeric.shape:
-            return whole
-        return diagnose(data, result, claim, magnitude, tolerance)
+        whole = truncated(claim, numeric, tolerance.sums(sizes))
+        return diagnose(data, result, claim, magnitude, tolerance) if whole is None else whole
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""

@@ -74,8 +74,7 @@ def _bands(per: Array, each: int, most: int = 8) -> list[str]:
 
 def _axis_names(layer: Layer, result: Tensor, ndim: int) -> list[tuple[str, str]]:
     """What the axes of a user's array are called, singular and plural."""
-    spatial = {1: ["position"], 2: ["row", "column"], 3: ["depth", "row", "column"]}[layer.dims]
-    words = [*result.lead_words, *([] if result is Tensor.DB else spatial)]
+    words = [*result.lead_words, *(() if result is Tensor.DB else layer.axis_words)]
     return [(word, f"{word}s") for word in words[len(words) - ndim :]]
 
 

@@ -53,12 +53,9 @@ def reproduced(
 def absolute(data: Data, result: Tensor) -> Data:
     """The same layer with absolute values, so that a mistake's sums become sums of absolute terms."""
     x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
-    if result == Tensor.DB:
-        right = dedo.sum(axis=(0, *data.spatial))
-    else:
-        right = data.scatter(w, dedo) if result == Tensor.DX else data.gather(x, dedo)
     b = None if data.b is None else np.abs(data.b.astype(np.float64))
-    return replace(data, x=x, w=w, b=b, dedo=dedo, right={result: right})
+    sizes = replace(data, x=x, w=w, b=b, dedo=dedo)
+    return replace(sizes, right={result: sizes.gradient(result)})
 
 
 def as_user(layer: Layer, result: Tensor, guess: Guess) -> Array:

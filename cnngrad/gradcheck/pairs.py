@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.factors import named_factors
+from cnngrad.gradcheck.factors import FEWEST_NUMBERS, named_factors, told_factor, true_factor
 from cnngrad.gradcheck.matching import absolute, as_user, guesses_of, reproduced
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data
 from cnngrad.gradcheck.mistakes.sums import turned
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
@@ -22,7 +22,7 @@ from cnngrad.tensor import Tensor
 __all__ = ["reproduced_by_two"]
 
 Pair = tuple[str, str]
-_ORDER = {mistake.id: k for k, mistake in enumerate(CATALOGUE)}
+_MINUS = -1.0
 # What can be computed with changed data as with the layer's own.
 _SECOND = {
     "filter-not-rotated", "filter-flipped-one-axis", "filter-transposed", "stride-ignored", "stride-gap-wrong",
@@ -49,8 +49,7 @@ def reproduced_by_two(
         changed = change(data)
         if changed is None:
             continue
-        right = changed.scatter() if result is Tensor.DX else changed.gather()
-        changed = replace(changed, right={result: right})
+        changed = replace(changed, right={result: changed.gradient(result)})
         magnitude = absolute(changed, result).right[result]
         for mistake in CATALOGUE:
             if time.monotonic() > until:
@@ -65,7 +64,7 @@ def _with_a_factor(
     data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
 ) -> Iterator[tuple[Pair, str]]:
     """A mistake whose result has the wrong sign besides, or a factor that has a name."""
-    factors = {-1.0: ["a minus"]} | named_factors(data.layer)
+    factors: dict[float, list[str]] = {_MINUS: []} | named_factors(data.layer)
     sizes = absolute(data, result)
     for mistake in CATALOGUE:
         if mistake.id in ("scaled", "sign-flipped", "zero"):
@@ -75,21 +74,18 @@ def _with_a_factor(
             if time.monotonic() > until:
                 return
             array = as_user(data.layer, result, guess).astype(np.float64)
-            if array.shape != claim.shape or np.count_nonzero(array) < 4:
+            if array.shape != claim.shape or np.count_nonzero(array) < FEWEST_NUMBERS:
                 continue
-            factor = float((claim * array).sum() / (array * array).sum())
-            magnitude = np.abs(as_user(data.layer, result, size))
-            for value, words in factors.items():
-                if abs(factor - value) > 0.1 * abs(value):
-                    continue
-                if (np.abs(claim - value * array) <= tolerance.allowed(claim, abs(value) * magnitude)).all():
-                    name = "sign-flipped" if value == -1 else "scaled"
-                    by = "" if value == -1 else f"by {' = '.join([f'{value:.6g}', *words])}"
-                    yield _ordered(mistake.id, name), ", ".join(part for part in (guess.detail, by) if part)
+            factor = true_factor(factors, claim, array, np.abs(as_user(data.layer, result, size)), tolerance)
+            if factor == _MINUS:
+                yield _ordered(mistake.id, "sign-flipped"), guess.detail
+            elif factor is not None:
+                told = (guess.detail, told_factor(factor, factors[factor]))
+                yield _ordered(mistake.id, "scaled"), ", ".join(part for part in told if part)
 
 
 def _ordered(one: str, other: str) -> Pair:
-    first, second = sorted((one, other), key=_ORDER.__getitem__)
+    first, second = sorted((one, other), key=PLACES.__getitem__)
     return first, second
 
 

@@ -51,6 +51,11 @@ class Layer:
         """The number of spatial axes."""
         return len(self.axes)
 
+    @property
+    def axis_words(self) -> tuple[str, ...]:
+        """What the spatial axes count: rows and columns, or positions where there is one axis."""
+        return ("position",) if self.dims == 1 else ("depth", "row", "column")[-self.dims :]
+
     @cached_property
     def flip(self) -> bool:
         """Whether W is rotated before it slides."""

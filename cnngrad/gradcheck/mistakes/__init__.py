@@ -6,12 +6,13 @@ claimed gradient is, `diagnosis` finds out.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from cnngrad.gradcheck.mistakes import adding, border, layout, missing, operands, order, steps
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses
 from cnngrad.tensor import Tensor
 
-__all__ = ["CATALOGUE", "Data", "Guess", "Mistake"]
+__all__ = ["CATALOGUE", "PLACES", "Data", "Guess", "Mistake"]
 
 
 @dataclass(frozen=True)
@@ -201,13 +202,13 @@ CATALOGUE: tuple[Mistake, ...] = (
         "last-batch-only",
         "only the last sample counts",
         "add up over the batch: += in the loop over samples",
-        {result: adding.one_sample(-1, result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+        adding.in_all(partial(adding.one_sample, -1)),
     ),
     Mistake(
         "first-batch-only",
         "only the first sample counts",
         "add up over the whole batch, not x[0]",
-        {result: adding.one_sample(0, result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+        adding.in_all(partial(adding.one_sample, 0)),
     ),
     Mistake(
         "overwritten",
@@ -225,7 +226,7 @@ CATALOGUE: tuple[Mistake, ...] = (
         "incomplete",
         "something is left out",
         "look at where the loop begins and ends, and at the sizes of the arrays that it fills",
-        {result: missing.incomplete(result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)},
+        adding.in_all(missing.incomplete),
     ),
     Mistake(
         "shifted",
@@ -252,3 +253,6 @@ CATALOGUE: tuple[Mistake, ...] = (
         {Tensor.DB: adding.db_wrong_axes},
     ),
 )
+
+# Where the mistake of an id stands in the catalogue.
+PLACES = {mistake.id: place for place, mistake in enumerate(CATALOGUE)}

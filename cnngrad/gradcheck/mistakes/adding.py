@@ -6,7 +6,7 @@ from itertools import chain, combinations
 import numpy as np
 
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses, at
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = [
     "db_wrong_axes",
@@ -25,7 +25,7 @@ __all__ = [
 
 def in_all(make: Callable[[Tensor], Callable[[Data], Guesses]]) -> dict[Tensor, Callable[[Data], Guesses]]:
     """The same mistake for all three gradients."""
-    return {result: make(result) for result in (Tensor.DW, Tensor.DX, Tensor.DB)}
+    return {result: make(result) for result in GRADIENTS}
 
 
 def scaled(result: Tensor) -> Callable[[Data], Guesses]:
@@ -91,17 +91,16 @@ def one_sample(n: int, result: Tensor) -> Callable[[Data], Guesses]:
     def guesses(data: Data) -> Guesses:
         if data.layer.batch == 1:
             return
-        if result == Tensor.DW:
+        if result is not Tensor.DX:
             sample = slice(n, None) if n else slice(0, 1)
-            yield Guess(data.gather(data.x[sample], data.dedo[sample]))
-        elif result == Tensor.DB:
-            yield Guess(data.dedo[n].sum(axis=tuple(range(1, 1 + data.layer.dims))))
-        else:
-            only = np.zeros_like(data.right[Tensor.DX])
-            only[n] = data.right[Tensor.DX][n]
-            yield Guess(only, "the others are 0")
-            yield Guess(np.broadcast_to(data.right[Tensor.DX][n], only.shape), "for all of them")
-            yield Guess(data.right[Tensor.DX][n], "without its batch axis", bare=True)
+            yield Guess(data.gradient(result, x=data.x[sample], dedo=data.dedo[sample]))
+            return
+        right = data.right[result]
+        only = np.zeros_like(right)
+        only[n] = right[n]
+        yield Guess(only, "the others are 0")
+        yield Guess(np.broadcast_to(right[n], only.shape), "for all of them")
+        yield Guess(right[n], "without its batch axis", bare=True)
 
     return guesses
 

@@ -57,7 +57,7 @@ def operand_layout(result: Tensor) -> Callable[[Data], Guesses]:
 
     def guesses(data: Data) -> Guesses:
         for array, words in _read_otherwise(data.dedo):
-            yield Guess(data.gather(dedo=array) if result is Tensor.DW else data.scatter(dedo=array), f"dE/dO {words}")
+            yield Guess(data.gradient(result, dedo=array), f"dE/dO {words}")
         if result is Tensor.DW:
             for array, words in _read_otherwise(data.x):
                 yield Guess(data.gather(array), f"X {words}")

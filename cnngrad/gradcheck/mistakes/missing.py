@@ -16,7 +16,7 @@ def incomplete(result: Tensor) -> Callable[[Data], Guesses]:
 
     def guesses(data: Data) -> Guesses:
         for array, words in _without(data.dedo, ("sample", "filter", *_spatial(data, "output"))):
-            yield Guess(_summed(data, result, dedo=array), f"{words} is missing")
+            yield Guess(data.gradient(result, dedo=array), f"{words} is missing")
         if result is Tensor.DX:
             for array, words in _without(data.w, ("filter", "channel", *_spatial(data, "kernel"))):
                 yield Guess(data.scatter(w=array), f"{words} is missing")
@@ -29,16 +29,9 @@ def incomplete(result: Tensor) -> Callable[[Data], Guesses]:
     return guesses
 
 
-def _summed(data: Data, result: Tensor, dedo: Array) -> Array:
-    if result is Tensor.DX:
-        return data.scatter(dedo=dedo)
-    return data.gather(dedo=dedo) if result is Tensor.DW else dedo.sum(axis=(0, *data.spatial))
-
-
 def _spatial(data: Data, what: str) -> list[str]:
     """What the spatial axes count: `output row`, `kernel column`."""
-    axes = {1: ["position"], 2: ["row", "column"], 3: ["depth", "row", "column"]}[data.layer.dims]
-    return [f"{what} {axis}" for axis in axes]
+    return [f"{what} {axis}" for axis in data.layer.axis_words]
 
 
 def _without(array: Array, words: tuple[str, ...]) -> Iterator[tuple[Array, str]]:
@@ -58,13 +51,12 @@ def _groups(data: Data, result: Tensor) -> Guesses:
         return
     each = layer.group_channels if result is Tensor.DX else layer.group_filters
     axis = 1 if result is Tensor.DX else 0
+    right = data.right[result]
     for k in (0, layer.groups - 1):
-        less = data.right[result].copy()
-        less[(slice(None),) * axis + (slice(k * each, (k + 1) * each),)] = 0
-        yield Guess(less, f"the {'last' if k else 'first'} group is missing")
-        only = np.zeros_like(less)
         here = (slice(None),) * axis + (slice(k * each, (k + 1) * each),)
-        only[here] = data.right[result][here]
+        less, only = right.copy(), np.zeros_like(right)
+        less[here], only[here] = 0, right[here]
+        yield Guess(less, f"the {'last' if k else 'first'} group is missing")
         yield Guess(only, f"the {'last' if k else 'first'} group alone is there")
 
 

@@ -58,17 +58,20 @@ def in_steps(make: Callable[[Steps], Callable[[Data], Guesses]]) -> dict[Tensor,
     return {Tensor.DW: make(_w_in_steps), Tensor.DX: make(_x_in_steps)}
 
 
+def _with_ones(values: Shape) -> Iterator[tuple[Shape, str]]:
+    """Values for each axis with 1 for all of them, or for one where they are several; and which axis, in words."""
+    for axes in some_axes(len(values)):
+        changed = with_values(values, axes, (1,) * len(values))
+        if changed != values:
+            yield changed, "" if len(axes) == len(values) else f"on {on_axes(axes)}"
+
+
 def stride_ignored(steps: Steps) -> Callable[[Data], Guesses]:
     """Stride 1 on all axes, or on one."""
 
     def guesses(data: Data) -> Guesses:
-        ones = (1,) * data.layer.dims
-        for axes in some_axes(data.layer.dims):
-            stride = with_values(data.stride, axes, ones)
-            if stride != data.stride:
-                yield from steps(
-                    data, stride, data.dilation, "" if len(axes) == data.layer.dims else f"on {on_axes(axes)}"
-                )
+        for stride, where in _with_ones(data.stride):
+            yield from steps(data, stride, data.dilation, where)
 
     return guesses
 
@@ -100,13 +103,8 @@ def dilation_ignored(steps: Steps) -> Callable[[Data], Guesses]:
     """Dilation 1 on all axes, or on one."""
 
     def guesses(data: Data) -> Guesses:
-        ones = (1,) * data.layer.dims
-        for axes in some_axes(data.layer.dims):
-            dilation = with_values(data.dilation, axes, ones)
-            if dilation != data.dilation:
-                yield from steps(
-                    data, data.stride, dilation, "" if len(axes) == data.layer.dims else f"on {on_axes(axes)}"
-                )
+        for dilation, where in _with_ones(data.dilation):
+            yield from steps(data, data.stride, dilation, where)
 
     return guesses
 

@@ -45,7 +45,7 @@ class Data:
         x: X, shape (N, C, *S).
         w: W, shape (F, C/g, *K), rotated where the layer has flip.
         dedo: dE/dO, shape (N, F, *S_out).
-        right: the right gradients `"dEdW"` (not rotated back), `Tensor.DX`, `Tensor.DB` in canonical shape.
+        right: the right gradients in canonical shape, as far as they are known; dE/dW as for W, not rotated back.
         claimed: the shape of the gradient to explain; guesses of other shapes that are costly to make are left out.
         b: the bias, shape (F,); None where the layer has none.
     """
@@ -106,6 +106,17 @@ class Data:
                 o[at(..., *outs)] += _by_channel(inputs[at(..., *ins)], filters[at(..., *tap)].swapaxes(1, 2))
         o = o.reshape(self.dedo.shape)
         return o if self.b is None else o + self.b.reshape(-1, *(1,) * layer.dims)
+
+    def gradient(
+        self, result: Tensor, *, x: Array | None = None, w: Array | None = None, dedo: Array | None = None
+    ) -> Array:
+        """dE/dW, dE/dX or dE/db, with other numbers in X, W or dE/dO as far as they are given."""
+        if result is Tensor.DX:
+            return self.scatter(w, dedo)
+        if result is Tensor.DW:
+            return self.gather(x, dedo)
+        total: Array = (self.dedo if dedo is None else dedo).sum(axis=(0, *self.spatial))
+        return total
 
     def scatter(
         self,
@@ -177,12 +188,11 @@ class Data:
         per_axis = zip(tap, out, stride or self.stride, dilation or self.dilation, before, size, strict=True)
         for u, count, s, d, p, length in per_axis:
             axis = Axis(size=length, kernel=u + 1, stride=s, dilation=d, before=p)
-            first = axis.position(0, u)
-            low, high = max(0, -(first // s)), min(count, (length - 1 - first) // s + 1)
-            if low >= high:
+            inside = axis.inside_of(axis.position(0, u), count)
+            if not inside:
                 return None
-            outs.append(slice(low, high))
-            ins.append(slice(axis.position(low, u), axis.position(high - 1, u) + 1, s))
+            outs.append(slice(inside.start, inside.stop))
+            ins.append(slice(axis.position(inside[0], u), axis.position(inside[-1], u) + 1, s))
         return outs, ins
 
 
