@@ -1,4 +1,4 @@
-"""The program: `cnngrad`, and `python -m cnngrad`."""
+"""The entry point of `cnngrad` and `python -m cnngrad`."""
 
 import sys
 
@@ -23,7 +23,7 @@ def run() -> int:
 
     code = main(session=session)
     session.ignore_signals()
-    # Python would look through all that is loaded for garbage before it ends: a tenth of a short command's time.
+    # Otherwise Python's final garbage collection scans every loaded object: a tenth of a short command's time.
     gc.freeze()
     return code
 

@@ -15,7 +15,7 @@ from cnngrad.layer import counted
 from cnngrad.threads import run_jobs
 
 if TYPE_CHECKING:
-    # It takes a millisecond to load, and is for annotations alone.
+    # Needed only for annotations, and it takes a millisecond to load.
     import numpy.typing as npt
 
 __all__ = [
@@ -47,26 +47,27 @@ _EXACT_IN_FLOAT64 = 2**53
 _INT64 = np.dtype(np.int64)
 _FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
 _FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
-# The roots of the largest numbers: 2**29 terms, added one by one, gain less by rounding. float16 has no room.
+# About the square roots of each dtype's largest number, so that a sum has room for the rounding of 2**29 terms, added
+# one by one. float16 has no such room.
 _SURE = {np.dtype(np.float32): 2.0**64, np.dtype(np.float64): 2.0**512}
-# Elements that BLAS looks at in one thread anyway.
+# Up to this many elements BLAS works in one thread anyway.
 _ONE_PART = 2**13
-# Elements that are looked at in a third of a millisecond, so that it pays to share more of them among threads.
+# It takes a third of a millisecond to scan this many elements, so that it pays to share more of them among threads.
 _SHARED = 2**19
-# Levels of lists that are counted: no layer has an array of more.
+# Lists nested more deeply are refused without a look at the rest: no layer has an array of so many axes.
 _DEEPEST = 16
-# Bytes of a float16, which no product is quick for.
+# Bytes of a float16; NumPy has no fast product for it.
 _HALF = 2
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
 class Operand(NamedTuple):
-    """An array to compute with, and what was found when it was read through, once.
+    """An array to compute with, and what a single pass over its elements found.
 
     Attributes:
-        array: as it lies in memory or in its file, integers or floats of any width and byte order.
+        array: the array as it is in memory or in its file: integers or floats of any width and byte order.
         dtype: what its numbers are computed as: int64, float16, float32 or float64.
-        norm: of floats what `norm` tells, inf for integers.
+        norm: what `norm` returns for floats; inf for integers.
     """
 
     array: Array
@@ -85,7 +86,7 @@ class Operand(NamedTuple):
 
 
 def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
-    """`value` as an array of numbers that may be computed with; never modified, and not copied where it is an array.
+    """`value` as a validated array of numbers to compute with; an array is neither modified nor copied.
 
     Args:
         name: what to call it in an error, e.g. `"X"`.
@@ -97,7 +98,7 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
     array = value if type(value) is np.ndarray else _as_array(name, value)
     dtype = array.dtype
     if dtype not in _FLOATS:
-        # Of another byte order it is none of them.
+        # In another byte order a float dtype is not equal to any of these.
         dtype = dtype.newbyteorder("=")
         if dtype not in _FLOATS:
             return _read_integers(name, array, dtype)
@@ -149,7 +150,7 @@ def from_lists(name: str, value: Any) -> Array:
     """Nested lists of numbers as an array: int64 where all are integers, else float64.
 
     Raises:
-        CnngradError: a list of another length or depth than its neighbours, or something that is no number;
+        CnngradError: a list of another length or depth than its neighbours, or something that is not a number;
             the message names the place, counted from 1.
 
     >>> from_lists("X", [[1, 2], [3]])
@@ -161,7 +162,7 @@ def from_lists(name: str, value: Any) -> Array:
     while isinstance(first, (list, tuple)):
         shape.append(len(first))
         if len(shape) > _DEEPEST:
-            raise CnngradError(f"{name} is nested too deeply: an array has at most 5 levels")
+            raise CnngradError(f"{name} is nested too deeply: a layer's arrays have at most 5 axes")
         if not first:
             break
         first = first[0]
@@ -202,7 +203,7 @@ def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is one number, of Python or NumPy; True and False are none."""
+    """Whether a value is a single number, of Python or NumPy; True and False do not count as numbers."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
@@ -241,7 +242,7 @@ def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
         exact: computes a tighter bound; called only where the quick one is beyond int64.
 
     Raises:
-        CnngradError: the sums may pass int64's largest integer.
+        CnngradError: the sums may exceed int64's largest integer.
     """
     if largest > INT64_MAX:
         largest = exact()
@@ -268,9 +269,9 @@ def check_result(name: str, array: Array) -> None:
 
 
 def is_sure(bound: float, dtype: DType) -> bool:
-    """Whether sums within this bound can't pass the dtype's largest number, however they are rounded on the way.
+    """Whether sums within this bound can't exceed the dtype's largest number, however they are rounded on the way.
 
-    Those of integers can't: `exact_dtype` bounds them.
+    Sums of integers never can: `exact_dtype` bounds them.
     """
     return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 
@@ -295,20 +296,20 @@ def is_finite(array: Array) -> bool:
 
 
 def norm(array: Array) -> float:
-    """At least the Euclidean norm of floats, but for rounding: NaN where an element is not finite.
+    """An upper bound on the Euclidean norm of floats, apart from rounding; NaN where an element is not finite.
 
-    A dot product with itself is the quickest look at all elements; where its squares overflow, the largest is taken for
-    each, and what passes a float is inf.
+    The array's dot product with itself is the quickest pass over all elements. Where the squares overflow, the bound is
+    the largest magnitude times the square root of the size, and inf where that is too large for a float.
     """
     if not array.size:
         return 0.0
     if array.flags.forc and array.itemsize > _HALF:
-        # Other products of NumPy's warn where large elements overflow.
+        # Unlike NumPy's other products, vdot does not warn where large elements overflow.
         if array.size <= _ONE_PART:
             squares = float(np.vdot(array, array))
         else:
             flat = array.ravel("K")
-            # Of another byte order each part is copied twice.
+            # In another byte order each part is copied twice.
             step = _SHARED if array.dtype.isnative else _SHARED // 16
             sums = [0.0] * -(-flat.size // step)
 
@@ -320,7 +321,7 @@ def norm(array: Array) -> float:
             squares = sum(sums)
         if math.isfinite(squares):
             return math.sqrt(squares)
-    # NaN is both the least and the greatest. Nothing else looks at all elements without memory for as many answers.
+    # With a NaN, min and max are both NaN. Any other test of all elements would need memory for a result for each.
     least, greatest = float(array.min()), float(array.max())
     if not (math.isfinite(least) and math.isfinite(greatest)):
         return math.nan

@@ -1,8 +1,8 @@
 """NumPy's BLAS in one thread, while threads of ours share the work.
 
-OpenBLAS splits a product among its threads by their number, and its sums then round otherwise with two threads than
-with one. Here products run in one thread each, on parts that the layer's shape alone decides, so that results depend
-neither on the number of processors nor on the run. Its idle threads would also go on spinning beside ours.
+How OpenBLAS splits a product depends on the number of its threads, so with two threads its sums round differently than
+with one. Here each product runs in one thread, on parts that depend only on the layer's shape, so that results depend
+neither on the number of processors nor on the run. Idle threads of OpenBLAS would also keep spinning beside ours.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ _before = 0
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, BLAS works in the calling thread alone; afterwards as before. May be nested, and entered by threads."""
+    """Make BLAS work in the calling thread only, inside the context. May be nested, and entered in several threads."""
     global _users, _before
     control = _control()
     if control is None:
@@ -59,13 +59,13 @@ if hasattr(os, "register_at_fork"):
 
 
 def is_controlled() -> bool:
-    """Whether NumPy's BLAS is one that can be told: OpenBLAS, as in most of NumPy's own packages, not on Windows."""
+    """Whether the number of BLAS's threads can be set: with OpenBLAS, as in most NumPy packages, except on Windows."""
     return _control() is not None
 
 
 @cache
 def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """OpenBLAS's functions for the number of its threads; NumPy has none of its own.
+    """OpenBLAS's functions to get and set the number of its threads; NumPy itself has none.
 
     The names are those that threadpoolctl looks for: prefix and suffix depend on who built the library.
     """
@@ -82,6 +82,6 @@ def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 
 def threads() -> int | None:
-    """How many threads BLAS works in; None where it can't be told."""
+    """How many threads BLAS works in; None where that is not known."""
     control = _control()
     return None if control is None else control[0]()

@@ -1,4 +1,4 @@
-"""Whether there is memory for a result, asked before the work begins."""
+"""Checks, before the work begins, whether there is memory for a result."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from cnngrad.layer import Shape
 
 __all__ = ["available", "require", "require_bytes"]
 
-# Smaller results are not asked about.
+# Smaller results, in bytes, are not checked.
 _NOT_ASKED = 2**26
 
 
@@ -21,7 +21,7 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
 
     Args:
         results: shape and dtype by the result's name.
-        factor: bytes that each byte of a result takes, where it is not held as an array.
+        factor: bytes of memory for each byte of a result; not 1 for results that are not held as arrays.
     """
     sizes = {name: int(prod(shape) * dtype.itemsize * factor) for name, (shape, dtype) in results.items()}
     needed = sum(sizes.values())
@@ -62,7 +62,7 @@ def _of_machine() -> int | None:
 
 
 def _of_group() -> int | None:
-    """What a container's limit leaves (cgroup v2)."""
+    """The bytes left under a container's limit (cgroup v2)."""
     group = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError, StopIteration):
         limit = int((group / "memory.max").read_text())
@@ -73,7 +73,7 @@ def _of_group() -> int | None:
 
 
 def _of_process() -> int | None:
-    """What `ulimit -v` leaves."""
+    """The bytes left under `ulimit -v`."""
     try:
         import resource
     except ImportError:

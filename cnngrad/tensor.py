@@ -1,4 +1,4 @@
-"""The layer's arrays and their gradients: every name that each of them has, once.
+"""The layer's arrays and their gradients, with all the names of each.
 
 | tensor | in files | in Python | on the screen | elements |
 | --- | --- | --- | --- | --- |
@@ -22,7 +22,7 @@ class Tensor(Enum):
         key: its name in files, messages and JSON: `X`, `dEdX`.
         keyword: its name in Python: `x`, `dx`.
         letter: the letter of its elements, which a gradient shares with its array: `x`.
-        lead_words: what its axes in front of the spatial ones count.
+        lead_words: what the axes in front of the spatial ones stand for, such as sample and channel.
         is_gradient: whether it is a gradient.
     """
 
@@ -40,7 +40,7 @@ class Tensor(Enum):
         self.key, self.keyword, self.letter, self.lead_words = key, keyword, letter, lead_words
         self.is_gradient = key.startswith("dEd")
 
-    # Members are compared by identity; Enum's own hash, of the name, takes longer than a look-up.
+    # Members are compared by identity; Enum's own hash, that of the name, would take longer than a dictionary look-up.
     __hash__ = object.__hash__
 
     @property
@@ -55,12 +55,12 @@ class Tensor(Enum):
 
     @property
     def short(self) -> str:
-        """The name of a gradient that `--only` takes: `dX`."""
+        """The short name of a gradient, as in `--only`: `dX`."""
         return f"d{self.key[3:]}"
 
     @property
     def array(self) -> "Tensor":
-        """The array that a gradient belongs to; an array itself.
+        """The array that a gradient belongs to; an array gives itself.
 
         >>> Tensor.DX.array.key, Tensor.X.array.key
         ('X', 'X')
@@ -69,7 +69,7 @@ class Tensor(Enum):
 
     @property
     def gradient(self) -> "Tensor":
-        """The gradient with respect to an array; a gradient itself."""
+        """The gradient with respect to an array; a gradient gives itself."""
         return _GRADIENTS[self]
 
     @classmethod

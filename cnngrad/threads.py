@@ -1,6 +1,6 @@
-"""Jobs in several threads; NumPy releases the lock of Python's interpreter inside them.
+"""Jobs in several threads; NumPy releases Python's global interpreter lock inside them.
 
-Which job does what is decided by its number alone, so results do not depend on the number of threads. Nothing here
+What a job does depends only on its number, so results do not depend on the number of threads. Nothing here
 relies on that lock: without it (free-threaded Python) the jobs run side by side as well.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Counted", "Progress", "run_jobs", "thread_count"]
 
-# Called with the number of steps done and of all steps, in the thread that waits for the result.
+# Called with the number of steps done and the number of all steps, in the thread that waits for the result.
 Progress = Callable[[int, int], None]
 
 # Each thread holds the memory of a tile, some megabytes.
@@ -29,7 +29,7 @@ def run_jobs(count: int, job: Callable[[int], None]) -> None:
     """Call `job` with each of the numbers 0 to count - 1, in several threads, this one among them.
 
     Raises:
-        BaseException: what a job raised; jobs that have not begun by then are not begun.
+        BaseException: what a job raised; jobs that have not begun by then do not run.
     """
     helpers = min(thread_count(), count) - 1
     with one_thread():
@@ -55,7 +55,7 @@ def run_jobs(count: int, job: Callable[[int], None]) -> None:
         try:
             work()
         finally:
-            # An interruption between two jobs stops the others too, each after the job that it is at.
+            # After an interruption the other threads stop too, each after its current job.
             with lock:
                 for _ in numbers:
                     pass
@@ -89,7 +89,7 @@ def thread_count() -> int:
 
 
 class Counted:
-    """Counts finished tiles, and reports them from the thread that was there first."""
+    """Counts finished tiles, and reports progress only in the thread that created it."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
         """A count up to `total`."""

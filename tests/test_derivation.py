@@ -61,7 +61,7 @@ XS, WS = "(x11 x12 x13 | x21 x22 x23 | x31 x32 x33)", "(w11 w12 | w21 w22)"
 TURNED = "(w22 w21 | w12 w11)"
 DX = "(∂E/∂x11 ∂E/∂x12 ∂E/∂x13 | ∂E/∂x21 ∂E/∂x22 ∂E/∂x23 | ∂E/∂x31 ∂E/∂x32 ∂E/∂x33)"
 
-# Every equation of the notes in their order, with the slips of README's table put right.
+# Every equation of the notes in their order, with the mistakes listed in samples/README.md corrected.
 NOTES = [
     f"{XS} ∗ {WS} = (o11 o12 | o21 o22)",
     "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22",

@@ -21,7 +21,7 @@ def expanded(expansion):
     return " + ".join("·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms)
 
 
-# The notes' lines, with the slips of README's table put right.
+# The notes' lines, with the mistakes listed in samples/README.md corrected.
 NOTES = {
     (Tensor.O, (0, 0, 0, 0)): "w11·x11 + w12·x12 + w21·x21 + w22·x22",
     (Tensor.O, (0, 0, 0, 1)): "w11·x12 + w12·x13 + w21·x22 + w22·x23",

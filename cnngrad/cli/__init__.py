@@ -1,1 +1,1 @@
-"""The command line: options once, the three commands, and the session that each of them runs in."""
+"""The command line: the options, the three commands, and the session that they run in."""

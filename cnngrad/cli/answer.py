@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
 
-# Called with what is computed, and with the number of steps done and of all steps.
+# Called with the name of what is computed, the number of steps done and the number of all steps.
 NamedProgress = Callable[[str, int, int], None]
 
 
@@ -32,7 +32,7 @@ class Work(NamedTuple):
     Attributes:
         given: the given arrays.
         planned: the shape and dtype of each result.
-        compute: computes a result, into an array or new memory, and reports progress.
+        compute: computes a result into the given array, or into new memory if it is None, and reports progress.
     """
 
     given: "dict[Tensor, Operand]"
@@ -42,7 +42,7 @@ class Work(NamedTuple):
 
 @contextmanager
 def progress_bar(session: Session) -> Iterator[NamedProgress | None]:
-    """A progress bar on standard error, once the work takes longer than a second and a person is looking."""
+    """A progress bar on standard error, once the work takes longer than a second, if standard error is a terminal."""
     if session.stderr is None or not session.stderr.isatty():
         yield None
         return
@@ -118,7 +118,7 @@ def _computed(session: Session, work: Work | None, files: "dict[str, Array]") ->
 
 
 class _Told(NamedTuple):
-    """What a derivation is made of."""
+    """The layer, numbers and choices that a derivation is made from."""
 
     layer: "Layer"
     work: Work | None
@@ -144,7 +144,7 @@ class _Told(NamedTuple):
         return derive(self.layer, self._values(), replace(self.choice, limit=self.lesson.limit or DEFAULT_LIMIT))
 
     def expansions(self) -> dict[str, Any]:
-        """Every element's terms, for programs."""
+        """Every element's terms as plain data, for `--json`."""
         from cnngrad.derivation.listing import list_expansions
 
         choice = replace(self.choice, limit=self.lesson.limit)
@@ -160,6 +160,6 @@ def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]"
     show_results(file, layer.describe(), (result_grids(names, tensor, values) for tensor in results), precision)
 
 
-# Bytes that each byte of an array takes as Python's numbers and their text, at least: a float is an object of 24 bytes
-# in a list of references of 8, and about 20 characters.
+# How many bytes each byte of an array takes, at least, as Python numbers and their text: a float is an object of 24
+# bytes, with a reference of 8 in its list, and about 20 characters.
 _JSON_BYTES = 7

@@ -1,4 +1,4 @@
-"""The three commands: each reads its options, calls the library, and hands on what it returns."""
+"""The three commands: each reads its options, calls the library, and passes on the result."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def forward_command(
     from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Reader
 
-    # dE/dO has no part in forward: one that is in the file need not fit the layer of these flags.
+    # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
     problem = settings.problem(arrays, None, Reader(session.read, session.tell)).without(Tensor.DEDO)
     layer = problem.layer()
     work = None

@@ -1,4 +1,4 @@
-"""From a command line to an exit code: the Typer app, and what becomes of every way in which a command can end.
+"""From a command line to an exit code: the Typer app, and the exit code for every way in which a command can end.
 
 NumPy, Rich and the library load inside the commands, so that `--help` and `--version` start at once.
 """
@@ -21,7 +21,7 @@ __all__ = ["app", "main"]
 _COMMANDS: dict[str, tuple[Callable[..., int], str]] = {
     "forward": (forward_command, "The output O, from X and W."),
     "backward": (backward_command, "The gradients dE/dW, dE/dX and dE/db, with their working."),
-    "check": (check_command, "Ours or your gradients against finite differences."),
+    "check": (check_command, "Check gradients, cnngrad's or your own, against finite differences."),
 }
 
 
@@ -29,8 +29,8 @@ def main(args: Sequence[str] | None = None, session: Session | None = None) -> i
     """Run a command line and return its exit code.
 
     Args:
-        args: the words behind `cnngrad`; those of the process where None.
-        session: what the command runs in; the process's own streams where None.
+        args: the words after `cnngrad`; None for those of the process.
+        session: the streams that the command uses; None for those of the process.
     """
     words = sys.argv[1:] if args is None else list(args)
     session = session or Session.of_process()
@@ -65,8 +65,8 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
 
 
 def _run(words: Sequence[str], session: Session) -> ExitCode:
-    """Run the words' command; Typer's own `main` would answer interruptions and closed pipes in its own way."""
-    # Typer takes milliseconds to prepare a command, so it gets the one that is asked for, where that is plain.
+    """Run the command line without Typer's own `main`, which handles interruptions and closed pipes differently."""
+    # Typer takes milliseconds to prepare each command, so it gets only the one that is asked for, where that is plain.
     wanted = _app(words[:1]) if words and words[0] in _COMMANDS else app
     command = typer.main.get_command(wanted)
     shown = io.StringIO()

@@ -1,4 +1,4 @@
-"""The options that the commands share, each group of them once: what Typer reads, as values."""
+"""The groups of options that commands share, as dataclasses that Typer fills in."""
 
 import inspect
 from collections.abc import Callable
@@ -18,7 +18,7 @@ __all__ = ["Arrays", "Claims", "Differences", "ErrorGradient", "Lesson", "Only",
 def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command the options of these groups.
 
-    The command is called with the session, which stands in Typer's context, and with one value of each group.
+    The command is called with the session, taken from Typer's context, and with one instance of each group.
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
@@ -61,8 +61,8 @@ class Arrays:
         str | None,
         typer.Option("-x", metavar="FILE", help="X: a .json or .npy file, FILE::KEY, - or a shape such as 3x3."),
     ] = None
-    w: Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, likewise.")] = None
-    b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, likewise.")] = None
+    w: Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, given in the same way as X.")] = None
+    b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, in the same way.")] = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ErrorGradient:
 
 @dataclass(frozen=True)
 class Settings:
-    """The layer's own options; None where a flag is not given."""
+    """The layer's own options; None for those that are not given."""
 
     stride: Annotated[str | None, typer.Option(metavar="S", help="2, or 2,1 for one per axis.  [default: 1]")] = None
     padding: Annotated[
@@ -92,11 +92,11 @@ class Settings:
         bool | None, typer.Option("--flip/--no-flip", help="True convolution: W is rotated before it slides.")
     ] = None
     dims: Annotated[
-        int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, where the shapes don't tell.")
+        int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, if the shapes leave it open.")
     ] = None
 
     def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
-        """The problem in the file, with the flags in place of its keys."""
+        """The problem in the file, with the options of the command line overriding its keys."""
         from cnngrad.files.problem import ONES, Problem
         from cnngrad.layer import parse_padding, parse_per_axis
 
@@ -124,16 +124,16 @@ class Settings:
 class Only:
     """Which gradients are wanted."""
 
-    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="One gradient alone.")] = None
+    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What of the derivation to show, and how."""
+    """Which parts of the derivation to show, and how."""
 
     explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
     element: Annotated[
-        list[str] | None, typer.Option(metavar="x22", help="Explain this element alone, with its picture (repeatable).")
+        list[str] | None, typer.Option(metavar="x22", help="Explain only this element, with its picture (repeatable).")
     ] = None
     limit: Annotated[
         int | None,
@@ -183,7 +183,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Differences:
-    """How finite differences are taken and judged, and what is printed of them."""
+    """How finite differences are taken and judged, and how the report is printed."""
 
     rtol: Annotated[
         float | None,

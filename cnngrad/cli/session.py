@@ -1,7 +1,7 @@
 """What a command runs in: the standard streams, the signals that may end it, and the files it has written.
 
 Whatever the streams are (full, closed, absent, a pipe that closes) and at whatever moment a write fails, the exit code
-is one of `ExitCode`, and standard error has one line of ours or nothing.
+is one of `ExitCode`, and cnngrad writes at most one line to standard error.
 """
 
 import io
@@ -20,7 +20,7 @@ __all__ = ["ClosedPipeError", "ExitCode", "Interrupted", "OutputError", "Session
 
 
 class ExitCode(IntEnum):
-    """What the process ends with."""
+    """The exit codes of the process."""
 
     OK = 0
     WRONG_GRADIENT = 1  # `check` found one; nothing else ends with 1
@@ -38,7 +38,7 @@ if hasattr(signal, "SIGHUP"):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the process to end; `code` is what it then ends with."""
+    """A signal asked the process to end; `code` is the exit code."""
 
     def __init__(self, code: ExitCode) -> None:
         """An interruption that ends the process with `code`."""
@@ -55,7 +55,7 @@ class ClosedPipeError(Exception):
 
 
 class Session:
-    """The standard streams of one run, each None where it is closed, and what became of its files."""
+    """The standard streams of one run, each None where it is closed, and the files that the run writes."""
 
     def __init__(self, stdin: BinaryIO | None, stdout: TextIO | None, stderr: TextIO | None) -> None:
         """A session with these streams."""
@@ -70,7 +70,7 @@ class Session:
         return cls(None if sys.stdin is None else sys.stdin.buffer, _buffered(sys.stdout), _buffered(sys.stderr))
 
     def catch_signals(self) -> None:
-        """From here on Ctrl-C, SIGTERM and SIGHUP end the process in an orderly way."""
+        """Make Ctrl-C, SIGTERM and SIGHUP end the process in an orderly way from now on."""
         for number in _CODES:
             # Who started the process may have asked it to ignore a signal, as nohup does.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -78,7 +78,7 @@ class Session:
                 self._caught.append(number)
 
     def ignore_signals(self) -> None:
-        """From here on no signal that was caught disturbs the end of the process."""
+        """Ignore the caught signals from now on, so that they can't disturb the end of the process."""
         for number in self._caught:
             signal.signal(number, signal.SIG_IGN)
 
@@ -86,14 +86,14 @@ class Session:
         code = _CODES[signal.Signals(number)]
         if self._working:
             raise Interrupted(code)
-        # Nothing has begun that would have to be cleaned up, and an exception may be lost inside an import.
+        # There is nothing to clean up yet, and an exception raised during an import might be lost.
         if sys.stderr is not None:
             with suppress(OSError):
                 os.write(2, f"cnngrad: {self._interruption()}\n".encode())
         os._exit(code)
 
     def begin_work(self, files: Iterable[str] = ()) -> None:
-        """From here on there may be unfinished files, so that an interruption unwinds what is being done.
+        """From now on there may be unfinished files, so an interruption is raised as an exception that cleans them up.
 
         Args:
             files: the files that the command is going to write.
@@ -139,13 +139,13 @@ class Session:
             raise CnngradError(f"can't read standard input: {error.strerror or error}") from None
 
     def fail(self, message: str) -> ExitCode:
-        """Tell what is wrong with the input, and return the exit code for it."""
+        """Report what is wrong with the input, and return the exit code for it."""
         written = self.written()
         self.tell(f"{message} (written all the same: {', '.join(written)})" if written else message)
         return ExitCode.BAD_INPUT
 
     def interrupted(self, code: ExitCode) -> ExitCode:
-        """Tell that the command was interrupted, and return the exit code for it."""
+        """Report that the command was interrupted, and return the exit code for it."""
         self.ignore_signals()
         self.tell(self._interruption())
         return code
@@ -171,23 +171,23 @@ class Session:
             _discard(self.stderr)
 
     def finish(self, code: ExitCode) -> ExitCode:
-        """Write what is still in the buffers, so that nothing can fail as the interpreter ends; the exit code."""
+        """Flush the streams, so that nothing can fail as the interpreter ends, and return the exit code."""
         try:
             with self.printing():
                 pass
         except (OutputError, ClosedPipeError):
-            # Only a command that has already failed leaves output behind.
+            # Output is left in the buffer only by a command that has already failed.
             pass
         self.write_error("")
         return code
 
 
 def _buffered(stream: TextIO | None) -> TextIO | None:
-    """The stream, so that it writes all or fails, and shows ? for what its encoding does not have."""
+    """The stream, set up so that it writes everything or fails, and writes ? for characters it can't encode."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     if isinstance(stream.buffer, io.RawIOBase):
-        # With PYTHONUNBUFFERED a full disk takes the first part of a text, and the rest is lost without an error.
+        # With PYTHONUNBUFFERED and a full disk, only the first part of a text is written, without an error.
         buffer = io.BufferedWriter(io.FileIO(stream.fileno(), "wb", closefd=False))
         return io.TextIOWrapper(
             buffer, encoding=stream.encoding, errors="replace", line_buffering=stream.line_buffering
@@ -197,7 +197,7 @@ def _buffered(stream: TextIO | None) -> TextIO | None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what is still in the stream's buffer nowhere: it would fail again as the interpreter ends."""
+    """Discard what is still in the stream's buffer: writing it would fail again as the interpreter ends."""
     with suppress(OSError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -205,7 +205,7 @@ def _discard(stream: TextIO) -> None:
 
 
 def _identity(file: str) -> object:
-    """What changes when a file is written anew; None where there is no such file."""
+    """Properties that change when a file is rewritten; None where there is no such file."""
     try:
         status = os.stat(file)
     except OSError:

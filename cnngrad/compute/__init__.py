@@ -3,7 +3,7 @@
 The letters mean the same in every formula: n sample, f filter, c channel, i output position, u filter position,
 s stride, d dilation, p padding; x is 0 outside the input.
 
-What is computed is written here; how, by which way for which shape, is the plan's.
+This module defines what is computed; `plan` decides how, that is by which method for which shape.
 """
 
 from abc import ABC, abstractmethod
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backward", "Forward", "Gradients", "Progress", "backward", "forward"]
 
-# Elements of an array from which it is asked whether there is memory for results.
+# For layers with a larger array than this many elements, memory for the results is checked first.
 _LARGE = 2**20
 
 
@@ -80,7 +80,7 @@ def forward(
         dilation: d, one integer or one per axis; 1 = none.
         groups: g, as in PyTorch and ONNX.
         flip: True for true convolution (SciPy, MATLAB): W is rotated by 180 degrees before it slides.
-        dims: the number of spatial axes, where the shapes don't tell (see README's table).
+        dims: the number of spatial axes, where the shapes leave it open (see README's table).
 
     Returns:
         O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
@@ -135,7 +135,7 @@ def backward(
         x: X, as for `forward`.
         w: W, as for `forward`.
         dedo: dE/dO, the gradient of the error with respect to the layer's output, shape of O.
-        stride: as for `forward`, and so the other options.
+        stride: see `forward`.
         padding: see `forward`.
         dilation: see `forward`.
         groups: see `forward`.
@@ -146,9 +146,9 @@ def backward(
         The gradients `dw`, `dx` and `db`, each in the layout of its array; dtypes as for `forward`.
 
     Raises:
-        CnngradError: as for `forward`, and where dE/dO has not O's shape.
+        CnngradError: as for `forward`, and if dE/dO does not have O's shape.
 
-    Source: the notes *Back Prop in CNN*, with the slips listed in samples/README.md put right.
+    Source: the notes *Back Prop in CNN*, with the mistakes listed in samples/README.md corrected.
 
     >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]])
     >>> grads.dw
@@ -179,12 +179,12 @@ def backward(
 
 
 class _Work(ABC):
-    """Results of one layer, still to be computed: their dtype and sizes are known, and where they go can be chosen.
+    """Results of one layer that are not computed yet: dtype and sizes are known, the caller chooses the target.
 
     Attributes:
         layer: the layer.
         dtype: the results' dtype.
-        bounds: for each result a bound on its elements and on every sum on the way to them.
+        bounds: for each result, an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
     def __init__(self, layer: Layer, dtype: DType, bounds: dict[Tensor, float]) -> None:
@@ -211,11 +211,11 @@ class _Work(ABC):
         if is_sure(self.bounds[result], self.dtype):
             self._write(result, found, True, progress)
             return found.reshape(self.layer.shapes[result])
-        # What is too large is found below; NumPy need not warn of it.
+        # Numbers that are too large are found below; NumPy need not warn of them.
         with np.errstate(over="ignore", invalid="ignore"):
             self._write(result, found, True, progress)
             if result is Tensor.O and not is_finite(found):
-                # A transform's sums are larger than O's own, which may be finite all the same.
+                # Sums in a transform can overflow where O itself is finite.
                 self._write(result, found, False, progress)
         found = found.reshape(self.layer.shapes[result])
         check_result(result.key, found)
@@ -227,9 +227,9 @@ class _Work(ABC):
 
 
 class Forward(_Work):
-    """One layer's O, still to be computed.
+    """One layer's O, not computed yet.
 
-    Numbers of the arrays that change in place are those of the next `output`; their bounds are those of the first.
+    Where the arrays are changed in place, the next `output` uses the new numbers, but the bounds of the first ones.
     """
 
     def __init__(self, layer: Layer, x: Operand, w: Operand, b: Operand | None = None) -> None:
@@ -241,7 +241,7 @@ class Forward(_Work):
         dtype, bound = common_dtype(x.dtype, w.dtype), x.norm * w.norm
         if b is not None:
             dtype, bound = common_dtype(dtype, b.dtype), bound + b.norm
-        # By Cauchy and Schwarz no sum of products of X's and W's elements is larger.
+        # By the Cauchy-Schwarz inequality no sum of products of X's and W's elements is larger.
         super().__init__(layer, dtype, {Tensor.O: bound})
         self._work = working_dtype(dtype)
         if dtype.kind == "i":
@@ -251,7 +251,7 @@ class Forward(_Work):
         self._b = None if b is None else b.array.reshape(-1)
 
     def plan(self, rounded: bool = True) -> Plan:
-        """How O is computed; not `rounded` keeps every output as precise as its own terms are: no transforms."""
+        """How O is computed; without `rounded` by no transform, so that each output is as precise as its terms."""
         return make_plan(self.layer.unflipped, Tensor.O, self._work, rounded and self.dtype.kind == "f")
 
     def output(self, out: Array | None = None, progress: Progress | None = None) -> Array:
@@ -259,7 +259,7 @@ class Forward(_Work):
 
         Args:
             out: where to write it, a C-contiguous array of O's shape and dtype; new memory where None.
-            progress: called with the number of tiles that are done, and of all.
+            progress: called with the number of tiles done and the number of all tiles.
 
         Raises:
             CnngradError: O is too large for its dtype.
@@ -267,7 +267,7 @@ class Forward(_Work):
         return self.computed(Tensor.O, out, progress)
 
     def write(self, o: Array) -> None:
-        """Write O, not rounded, to an array (N, F, *S_out), whether or not its dtype holds it; NumPy may warn."""
+        """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
         self._write(Tensor.O, o, False, None)
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
@@ -276,7 +276,7 @@ class Forward(_Work):
 
 
 class Backward(_Work):
-    """One layer's gradients, still to be computed, each by itself."""
+    """One layer's gradients, not computed yet; each can be computed by itself."""
 
     def __init__(self, layer: Layer, x: Operand, w: Operand, dedo: Operand) -> None:
         """The gradients of a layer with these numbers, in the user's layout.
@@ -284,7 +284,7 @@ class Backward(_Work):
         Raises:
             CnngradError: integer sums beyond int64.
         """
-        # As for O; and no sum of some elements is larger than all of them as large as they are together.
+        # As for O. For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
         bounds = {
             Tensor.DW: x.norm * dedo.norm,
             Tensor.DX: w.norm * dedo.norm,

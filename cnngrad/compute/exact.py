@@ -1,4 +1,4 @@
-"""In which dtype integer sums are exact: bounds on O and on the gradients, from the numbers themselves."""
+"""Chooses the dtype in which integer sums are exact, from bounds on O and the gradients."""
 
 from math import prod
 
@@ -10,7 +10,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 
-# Elements that are added up at once, and the bits of half of one: so many halves make no sum beyond 64 bits.
+# Elements that are added up at once, and the bits of half an element: 2**19 halves add up to less than 2**64.
 _SUMMED = 2**19
 _HALF = 32
 
@@ -57,6 +57,6 @@ def _absolute_sum(array: Array) -> int:
         step = _SUMMED * len(array) // array.size
         parts = (array[first : first + step] for first in range(0, len(array), step)) if step else array
         return sum(map(_absolute_sum, parts))
-    # The magnitude of -2**63 is itself in int64, and right without a sign.
+    # In int64, abs(-2**63) is -2**63 again; read as uint64 it is right.
     magnitudes = np.abs(array.astype(np.int64, copy=False)).view(np.uint64)
     return (int((magnitudes >> _HALF).sum()) << _HALF) + int((magnitudes & (2**_HALF - 1)).sum())

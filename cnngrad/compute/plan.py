@@ -1,6 +1,6 @@
 """The plan: which way computes a result of a layer, in how many tiles, and why; made first, then carried out.
 
-For each result the first of its ways that can is taken:
+Each result is computed by the first way in its row that suits the layer:
 
 | result | ways |
 | --- | --- |
@@ -53,8 +53,8 @@ class Step:
 
     Attributes:
         way: the way.
-        layer: what it computes: the layer, or for dE/dX one phase of the stride as a layer from dE/dO to X.
-        tiles: in which tiles.
+        layer: the layer that it computes; for dE/dX, one phase of the stride, written as a layer from dE/dO to X.
+        tiles: the tiles in which it computes.
         taps: where a phase's filter elements are in W; None for a step that takes all of W, as it is.
         places: where the step's part of the result is.
     """
@@ -83,8 +83,8 @@ class Plan:
         result: O, dE/dW or dE/dX.
         dtype: the dtype to compute in.
         steps: the parts; several for dE/dX alone, and none where no window reaches X.
-        reached: whether the steps write all of the result.
-        measured: the limits and sizes by which it was made.
+        reached: whether the steps write every element of the result.
+        measured: the limits and sizes with which the plan was made.
     """
 
     result: Tensor
@@ -95,7 +95,7 @@ class Plan:
 
     @cached_property
     def is_small(self) -> bool:
-        """Whether one index gathers all, and so little that BLAS works in one thread anyway."""
+        """Whether gathering computes the whole result, and it is so small that BLAS works in one thread anyway."""
         if len(self.steps) != 1 or not self.reached or not isinstance(self.steps[0].way, Gathering):
             return False
         layer = self.steps[0].layer
@@ -172,7 +172,7 @@ def write(
     Args:
         plan: the plan for it.
         source: X, or for dE/dX dE/dO; canonical, of any dtype and strides.
-        w: W by groups, (g, F/g, C/g, *K), likewise.
+        w: W by groups, (g, F/g, C/g, *K), of any dtype and strides.
         b: the bias (F,) in the dtype to compute in; None for none.
         target: where to write; canonical, of any dtype that holds the sums.
         progress: called as tiles are done.
@@ -210,7 +210,7 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     Args:
         plan: the plan for it.
         x: X, canonical, of any dtype and strides.
-        dedo: dE/dO, likewise.
+        dedo: dE/dO, canonical, of any dtype and strides.
         target: where to write, by groups, (g, F/g, C/g, *K), of any strides and any dtype that holds the sums.
         progress: called as tiles are done.
     """
@@ -219,7 +219,8 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     if plan.is_small:
         target[...] = way.part(step.layer, step.first, x, dedo, plan.dtype, plan.measured)
         return
-    # Where each job has channels for itself, one sum of each is enough; else a fixed number for whatever threads.
+    # Where each job has channels of its own, each needs one sum; otherwise the number of partial sums is fixed,
+    # whatever the number of threads.
     blocks, each = step.tiles.blocks, len(step.tiles) // step.tiles.blocks
     sums = 1 if blocks > 1 else min(each, plan.measured.sums)
     found: dict[int, Array] = {}

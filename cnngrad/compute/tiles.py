@@ -1,6 +1,6 @@
-"""Tiles: the parts of a result that are computed one at a time, and what of the input they read.
+"""Tiles: the parts of a result that are computed one at a time, and the parts of the input that they read.
 
-The one way in which a layer is cut, so that beside inputs and results some megabytes are needed, whatever its size.
+All layers are cut here, so that besides inputs and results only some megabytes are needed, whatever the layer's size.
 Layers here are canonical and not flipped.
 """
 
@@ -16,7 +16,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Tile", "Tiles", "channels_at_once", "fitting", "slab", "windows"]
 
-# A slab is copied that holds at most so many times what the windows read.
+# A slab is copied only if it holds at most this many times what the windows read.
 _WIDE = 2
 
 
@@ -57,8 +57,8 @@ class Tiles:
     """All the tiles of some samples, channels and positions, each made when its turn comes.
 
     Attributes:
-        sizes: how many samples, channels and positions there are.
-        counts: how many of them make a tile.
+        sizes: the total numbers of samples, channels and positions.
+        counts: how many of each a tile has.
     """
 
     def __init__(self, sizes: Shape, counts: Shape) -> None:
@@ -72,7 +72,7 @@ class Tiles:
         return prod(self._numbers)
 
     def __getitem__(self, number: int) -> Tile:
-        """The tile of a number from 0; the last positions come first."""
+        """The tile with this number, counted from 0; the last axis varies fastest."""
         places = []
         for count in reversed(self._numbers):
             number, place = divmod(number, count)
@@ -87,11 +87,11 @@ class Tiles:
 
     @property
     def blocks(self) -> int:
-        """In how many blocks the channels are cut."""
+        """The number of blocks into which the channels are cut."""
         return self._numbers[1]
 
     def of_channels(self, block: int, number: int) -> Tile:
-        """The tile of a number among those of one block of channels."""
+        """The tile with this number among those of one block of channels."""
         samples, others = divmod(number, prod(self._numbers[2:]))
         return self[(samples * self.blocks + block) * prod(self._numbers[2:]) + others]
 
@@ -104,7 +104,7 @@ def fitting(layer: Layer, numbers: int, dtype: DType, measured: Measured, channe
         numbers: how many numbers there are for each position.
         dtype: their dtype.
         measured: the sizes.
-        channels: how many channels make a tile; None for all, and then there are several tiles of much work.
+        channels: how many channels a tile has; None for all, and then a large layer is cut into several tiles at least.
     """
     positions = layer.batch * prod(layer.out)
     most = max(1, measured.tile // (numbers * dtype.itemsize))
@@ -120,7 +120,7 @@ def fitting(layer: Layer, numbers: int, dtype: DType, measured: Measured, channe
 
 
 def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int | None:
-    """Of how many channels a large dE/dW is computed at a time; None for one of which there may be several sums."""
+    """How many channels of a large dE/dW one tile computes; None for a small dE/dW, which is summed as a whole."""
     size = prod(layer.canonical[Tensor.W]) * dtype.itemsize
     if size <= measured.large_sum:
         return None
@@ -179,7 +179,7 @@ def slab(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Array:
 
 
 def _spanned(axis: Axis, outputs: slice) -> tuple[slice, slice, int]:
-    """Along one axis, what the windows of some outputs span: its place in X, where that lies in it, and its length."""
+    """What some outputs' windows span on an axis: the part inside X, its place in the span, the span's length."""
     length = axis.stride * (_length(outputs) - 1) + axis.span
     first = axis.position(outputs.start, 0)
     high = max(min(first + length, axis.size), 0)

@@ -1,4 +1,4 @@
-"""What every way of computing has: whether it can, how it cuts a layer, and how it computes a tile."""
+"""The interface of every way of computing: whether it suits a layer, how it cuts it, how it computes a tile."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -26,15 +26,15 @@ class Way(ABC):
 
     @abstractmethod
     def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
-        """Whether it is possible and quick for this layer, in a dtype to compute in."""
+        """Whether it is possible and quick for this layer, computed in `dtype`."""
 
     @abstractmethod
     def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
-        """The tiles in which it computes; each thread holds what belongs to one of them."""
+        """The tiles in which it computes; each thread holds the data of one tile."""
 
 
 class WritingWay(Way):
-    """A way to O, or to dE/dX: every tile writes its own part of the result."""
+    """A way to compute O or dE/dX: every tile writes its own part of the result."""
 
     def prepared(self, layer: Layer, w: Array, dtype: DType, measured: Measured) -> Any:
         """W by groups, (g, F/g, C/g, *K), as all tiles read it; C-contiguous in the dtype to compute in by default."""
@@ -58,7 +58,7 @@ class WritingWay(Way):
 
 
 class SummingWay(Way):
-    """A way to dE/dW: what the tiles give is added up."""
+    """A way to compute dE/dW: the results of the tiles are added up."""
 
     @abstractmethod
     def part(self, layer: Layer, tile: Tile, x: Array, dedo: Array, dtype: DType, measured: Measured) -> Array:

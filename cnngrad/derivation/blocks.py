@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Maths:
-    """A formula in both writings: plain for the terminal and text, LaTeX for documents."""
+    """A formula in two notations: plain text for the terminal, LaTeX for documents."""
 
     plain: str
     latex: str
@@ -52,7 +52,7 @@ class Formula:
 
 @dataclass(frozen=True)
 class Hint:
-    """How to see more, for someone at the command line; documents leave it out."""
+    """A hint for users of the command line on how to see more; documents leave it out."""
 
     text: str
 

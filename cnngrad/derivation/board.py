@@ -1,4 +1,4 @@
-"""What the sections of a lesson share: the layer, its numbers, what is wanted, and the blocks that recur."""
+"""What the sections of a lesson share: the layer, its numbers, the user's choice, and recurring blocks."""
 
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -16,7 +16,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["MOST_MATRICES", "Board", "Items", "say"]
 
-# Channels, samples and depths of which one formula shows the matrices.
+# One formula shows the matrices of at most this many channels, samples or depths.
 MOST_MATRICES = 4
 _MOST_RESULTS = 12
 
@@ -24,7 +24,7 @@ Items = list[Grid | Symbol | Number | str]
 
 
 class Board:
-    """A layer's symbols, numbers and matrices, as far as they are wanted, for the sections to write on."""
+    """A layer's symbols, numbers and matrices, from which the sections build their blocks."""
 
     def __init__(self, layer: Layer, values: Values, choice: Choice) -> None:
         """A board for a layer with these numbers."""
@@ -63,7 +63,7 @@ class Board:
         return _few(plain_grids(self.names, title or tensor.title, tensor, lead, values, turned))
 
     def tracked(self, title: str, tensor: Tensor, tracks: list[Track], values: Values, lead: Index = (0, 0)) -> Items:
-        """One sample and channel of a tensor with what stands along its axes: frames, zeros, marks."""
+        """One sample and channel of a tensor, laid out along the given tracks: with frames, zeros and marks."""
         return _few(track_grids(self.names, title, tensor, lead, tracks, values))
 
     def sliding_filter(self, values: Values, c: int) -> Items:

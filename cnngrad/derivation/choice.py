@@ -1,4 +1,4 @@
-"""What of a derivation is wanted: elements, one gradient, a limit, the zero terms."""
+"""Which parts of a derivation are wanted: elements, one gradient, a limit, the zero terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ DEFAULT_LIMIT = 64
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a derivation is wanted.
+    """Which parts of a derivation are wanted.
 
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
-        only: one gradient alone; None for all.
+        only: the only gradient wanted; None for all.
         limit: the most elements in a table and terms in an element; None for all.
         zeros: whether zero terms are written too.
     """
@@ -30,7 +30,7 @@ class Choice:
     zeros: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no choice."""
+        """Raise a CnngradError for a limit that is not positive."""
         if self.limit is not None and self.limit < 1:
             raise CnngradError(f"limit is {self.limit}: it must be at least 1")
 
@@ -38,7 +38,7 @@ class Choice:
         """The chosen elements as tensor and index; each must belong to one of the tensors.
 
         Raises:
-            CnngradError: an element of another tensor, or none of the layer's.
+            CnngradError: an element of another tensor, or one that the layer does not have.
         """
         found = []
         for text in self.elements:
@@ -65,7 +65,7 @@ _WHERE = {
 
 
 def one_gradient(name: str | None) -> Tensor | None:
-    """The gradient that a user calls `dW`, `dw` or `dEdW`; None for none.
+    """The gradient that a user calls `dW`, `dw` or `dEdW`; None if no name is given.
 
     Raises:
         CnngradError: another name.
@@ -77,7 +77,7 @@ def one_gradient(name: str | None) -> Tensor | None:
 
 
 def explained_tensors(layer: Layer, only: Tensor | None) -> tuple[Tensor, ...]:
-    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or one alone."""
+    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or only `only`."""
     if only is not None:
         return (only,)
     return GRADIENTS if layer.has_bias else (Tensor.DW, Tensor.DX)

@@ -38,15 +38,15 @@ def derive(
     """The derivation of a layer's output, or with dE/dO of its gradients, as data.
 
     Args:
-        x: X, as for `forward`; or a shape such as `"3x3"`, and then the derivation is in symbols alone.
-        w: W, likewise.
-        dedo: dE/dO, likewise; without it the derivation is that of O.
-        b: the bias, likewise.
-        elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: just those, each with its picture.
-        only: `"dW"`, `"dX"` or `"db"` for one gradient alone.
+        x: X, as for `forward`; or a shape such as `"3x3"`, for a derivation in symbols only.
+        w: W, as an array or a shape.
+        dedo: dE/dO, as an array or a shape; without it the derivation is that of O.
+        b: the bias, as an array or a shape.
+        elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: only these are explained, each with its picture.
+        only: `"dW"`, `"dX"` or `"db"` to derive only this gradient.
         limit: the most elements in a table, and the most terms in an element; None for all.
         zeros: write the zero terms too, as the notes do.
-        stride: as for `forward`, and so the other options.
+        stride: see `forward`.
         padding: see `forward`.
         dilation: see `forward`.
         groups: see `forward`.

@@ -51,7 +51,7 @@ class Worked(NamedTuple):
 
     Attributes:
         parts: the terms, as in `Expansion.parts`; none where a limit cuts them.
-        value: the total to write behind them; None where they are the total already.
+        value: the total, to be written after the terms; None where the terms already are the total.
     """
 
     parts: tuple[tuple[Term, ...], ...]
@@ -65,9 +65,9 @@ class Expansion:
     Attributes:
         target: the element.
         terms: the products whose sum it is, or the first of them; none where no window reaches the element.
-        value: the number that the core computed for it, or None in symbols alone.
+        value: the computed number of the element; None in a derivation with symbols only.
         count: how many products there are; more than `len(terms)` where a limit cut them.
-        zeros: how many terms are left out since a factor is 0: x in the padding, or a window without the element.
+        zeros: how many terms are left out because a factor is 0: an x in the padding, or a window without the element.
     """
 
     target: Symbol
@@ -128,10 +128,10 @@ def _brackets(term: Term) -> Index:
 
 
 class Expander:
-    """Writes out any element of a layer's tensors, at a cost that depends on the terms it writes alone."""
+    """Writes out any element of a layer's tensors, at a cost that depends only on the terms it writes."""
 
     def __init__(self, layer: Layer, values: Values | None = None) -> None:
-        """An expander for `layer`; without `values` the expansions are in symbols alone."""
+        """An expander for `layer`; without `values` the expansions have symbols only."""
         self.layer = layer
         self.names = Names(layer)
         self._values = values or {}
@@ -230,7 +230,7 @@ _Recipe = tuple[list["_Sum"], list[_Factors]]
 
 @dataclass(frozen=True)
 class _AxisPairs:
-    """One axis of a sum: for which of its `size` positions k there is a partner, as (k, partner)."""
+    """One axis of a sum of `size` positions: the pairs (k, partner) of all positions k that have a partner."""
 
     size: int
     pairs: list[tuple[int, int]]

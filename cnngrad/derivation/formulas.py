@@ -86,7 +86,7 @@ def rule_of_bias_gradient(layer: Layer) -> Maths:
 
 
 def convolution(layer: Layer, summary: bool = False) -> Maths:
-    """∂E/∂W = Conv(X, ∂E/∂O), rotated with flip; in the summary with the arrays named as in the notes."""
+    """∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated; the summary names the arrays as the notes do."""
     x, dedo = ("Input X", "Loss gradient ∂E/∂O") if summary else ("X", "∂E/∂O")
     plain, latex = f"Conv({x}, {dedo})", rf"\text{{Conv}}({_named(x)}, {_named(dedo)})"
     if layer.flip:
@@ -149,12 +149,12 @@ def _index(layer: Layer, tensor: str) -> _Index:
 
 
 def _input_channel(layer: Layer) -> str:
-    """The letter of X's channel: with groups it is another than the filter's, which counts within the group."""
+    """The letter of X's channel: with groups it differs from the filter's, which counts within the group."""
     return "c" if layer.groups == 1 else "c'"
 
 
 def _tail(over: str) -> str:
-    """What a sum runs over, on a line of its own so that no formula is broken elsewhere."""
+    """What a sum runs over; on a separate line, so that a formula is broken nowhere else."""
     return f"\n    over {over}"
 
 

@@ -30,14 +30,14 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """A matrix with a title; its cells are made when they are asked for.
+    """A matrix with a title; its cells are made on demand.
 
     Attributes:
-        title: what it is.
+        title: the heading over the matrix.
         height: the number of rows.
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
-        tensor: whose elements it shows, and whose colour it has; None for numbers of no tensor.
+        tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
     """
 
     title: str

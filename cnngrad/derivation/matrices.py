@@ -26,7 +26,7 @@ __all__ = [
     "turned_filter",
 ]
 
-# What stands at one position of a track: an element's position along its axis, or a zero or a gap without one.
+# What is at one position of a track: the position of an element along its axis, or a zero or gap without an element.
 Slot = int | Fill
 
 
@@ -45,7 +45,7 @@ class Track:
     covered: frozenset[int] = frozenset()
 
     def around(self, most: int) -> "Track":
-        """The covered positions and their neighbours alone, where there are more than `most` positions."""
+        """Only the covered positions and their neighbours, if there are more than `most` positions."""
         if self.size <= most or not self.covered:
             return self
         first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
@@ -96,12 +96,12 @@ def track_grids(
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
     Args:
-        names: of the layer's elements.
+        names: the names of the layer's elements.
         title: the grids' title.
-        tensor: whose elements they show.
+        tensor: the tensor whose elements they show.
         lead: (n, c), (f, c) or (n, f), from 0.
         tracks: what stands along each spatial axis.
-        values: the numbers to show; symbols where there are none of this tensor.
+        values: the numbers to show; symbols are shown where this tensor has none.
     """
     *deep, columns = tracks
     rows = deep.pop() if deep else None
@@ -133,7 +133,7 @@ def track_grids(
 
 
 def _element(names: Names, tensor: Tensor, values: Values) -> Callable[[Index], Symbol | Number]:
-    """What shows an element: its number where there are numbers, else its symbol."""
+    """The content of an element's cell: its number where there are numbers, otherwise its symbol."""
     numbers = values.get(tensor)
     if numbers is None:
         return lambda index: names.symbol(tensor, index)

@@ -23,10 +23,10 @@ class Symbol:
     """The name of one element.
 
     Attributes:
-        tensor: the array whose element it is, or the gradient.
-        lead: batch and channel numbers, from 1, as far as the tensor has such axes.
+        tensor: the array or gradient that the element belongs to.
+        lead: batch and channel numbers, from 1; only those for which the tensor has axes.
         place: the spatial position, from 1; empty for b.
-        commas: the position's numbers are separated by commas.
+        commas: whether the position's numbers are separated by commas.
     """
 
     tensor: Tensor
@@ -52,7 +52,7 @@ class Symbol:
 
     @property
     def name(self) -> str:
-        """The name as it is typed and stands in JSON: `x22`, `dE/do[1,2]11`."""
+        """The name as it is typed and as it appears in JSON: `x22`, `dE/do[1,2]11`."""
         return f"dE/d{self.element}" if self.tensor.is_gradient else self.element
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ class Symbol:
 
 
 class Names:
-    """Names of a layer's elements, and elements of names.
+    """Converts between a layer's elements and their names.
 
     Elements are numbered from 1, as in the notes: `x11` while every index has one digit, `x1,12` for all of them
     otherwise; batch and channel in brackets in front, where the tensor has such an axis.
@@ -127,13 +127,13 @@ _ELEMENT = r"(?:dE/d|∂E/∂)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
 
 
 class Numbers(Protocol):
-    """A tensor's numbers by canonical index: an array, or something that computes them when they are asked for."""
+    """A tensor's numbers by canonical index: an array, or an object that computes them on demand."""
 
     def __getitem__(self, index: Index, /) -> Any:
         """The number at a canonical index, as Python's or NumPy's scalar."""
 
 
-# The numbers of a layer's tensors, as far as there are any; none for a derivation in symbols alone.
+# The numbers of those of a layer's tensors that have any; empty for a derivation in symbols only.
 Values = Mapping[Tensor, Numbers]
 
 

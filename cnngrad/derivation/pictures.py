@@ -10,7 +10,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["described_picture", "picture"]
 
-# A picture of a larger grid shows the surroundings of the covered cells only, and so many channels or filters.
+# A picture of a larger grid shows only the surroundings of the covered cells, and this many channels or filters.
 _MOST_POSITIONS = 10
 _MOST_PICTURES = 4
 

@@ -104,7 +104,7 @@ def how_framed(layer: Layer) -> str:
 
 
 def how_it_moves(layer: Layer) -> str:
-    """The filter's steps, where they are not one by one; to go on a sentence about the filter."""
+    """The filter's steps where they are larger than 1, as the continuation of a sentence about the filter."""
     moves = []
     if any(axis.stride > 1 for axis in layer.axes):
         moves.append(f"it moves in steps of {per_axis([a.stride for a in layer.axes], 'position')} (stride)")

@@ -1,4 +1,4 @@
-"""What a file seems to be that cnngrad does not read, and the line of Python that makes an .npy file of it."""
+"""Recognises files that cnngrad can't read, and gives a line of Python that converts them to .npy."""
 
 import re
 from collections.abc import Callable
@@ -12,8 +12,8 @@ class _Kind(NamedTuple):
 
     Attributes:
         words: what it is.
-        tells: whether a file of this name and content is one.
-        line: the line of Python, with FILE for its name.
+        tells: whether a file with this name and content is of this kind.
+        line: the line of Python that converts it, with FILE in place of the file's name.
     """
 
     words: str
@@ -43,7 +43,7 @@ def _is_binary(content: bytes) -> bool:
     return b"\0" in content[:4096]
 
 
-# The first that tells is taken.
+# The first kind that matches is used.
 _BINARY = (
     _Kind("a PyTorch file", _is_torch, 'np.save("X.npy", torch.load("FILE").detach().numpy())'),
     _Kind(
@@ -69,7 +69,7 @@ _PRINTED = re.compile(rf"\s*(?:array|tensor)?\s*\(?\s*\[[\s\[]*{_NUMBER}[\s,]")
 
 
 def advice(name: str, content: bytes) -> str | None:
-    """What a binary file seems to be, and what makes an .npy file of it; None where it is nothing known.
+    """What a binary file seems to be, and how to convert it to .npy; None where it is not recognised.
 
     >>> print(advice("m.mat", b"MATLAB 5.0 MAT-file"))
     it seems to be a MATLAB file; this line of Python makes an .npy file of it:
@@ -82,7 +82,7 @@ def advice(name: str, content: bytes) -> str | None:
 
 
 def text_advice(name: str, text: str) -> str | None:
-    r"""The same for a text that is no JSON: tables of numbers, and arrays as Python prints them.
+    r"""The same for a text that is not JSON: tables of numbers, and arrays as Python prints them.
 
     >>> text_advice("x.csv", "1;2\n3;4\n").splitlines()[1]
     'np.save("X.npy", np.loadtxt("x.csv", delimiter=";", ndmin=2))'

@@ -1,4 +1,4 @@
-"""Problems: a layer with its arrays, as a file or flags give them; numbers, or shapes without numbers."""
+"""Problems: a layer with its arrays (or only their shapes), from a file or from command-line options."""
 
 import json
 import math
@@ -43,7 +43,7 @@ _OTHER_WORDS = {
     "groups": ("group", "g"),
     "dims": ("ndim", "spatial_dims"),
 }  # fmt: skip
-# What other tools' layers have and this one has not.
+# Options that other tools' layers have and cnngrad does not.
 _NO_SUCH = {
     "output_padding": "it belongs to transposed convolutions, which cnngrad does not compute: leave it out",
     "padding_mode": "the padding is zeros, always: leave it out",
@@ -55,10 +55,10 @@ class Problem:
     """One layer as its user gave it; None where nothing was given.
 
     Attributes:
-        given: X, W, b and dE/dO as far as they are given: arrays, or shapes alone; or for dE/dO the word `ones`, for
-            E = sum of O.
+        given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also the word `ones`, which
+            means E = sum of O.
         options: the options that are given, as keywords of `forward`.
-        origin: the file that each key comes from, for errors; none for what a flag gave.
+        origin: the file that each key comes from, for error messages; keys given on the command line are not in it.
     """
 
     given: Mapping[Tensor, Given]
@@ -97,7 +97,7 @@ class Problem:
 
     @property
     def in_symbols(self) -> bool:
-        """Whether one of the arrays is a shape without numbers, so that there are symbols alone."""
+        """Whether one of the arrays is a shape without numbers, so that everything is computed in symbols."""
         return bool(self._symbols())
 
     def shape_words(self) -> str:
@@ -133,8 +133,8 @@ class Reader:
         """A reader that has read nothing yet.
 
         Args:
-            standard_input: gives what `-` stands for.
-            tell: says something to the user before it is done.
+            standard_input: returns the content of standard input, which `-` stands for.
+            tell: shows a message to the user before a long operation begins.
         """
         self._standard_input = standard_input
         self._tell = tell
@@ -234,7 +234,7 @@ def _likely(key: str) -> str:
 
 
 def _option(where: str, key: str, value: Any) -> Any:
-    """An option's value as plain Python; JSON and NPZ write them alike."""
+    """An option's value as plain Python, whether it comes from JSON or from NPZ."""
     plain = value.tolist() if isinstance(value, np.ndarray) else value
     if key == "flip" and not isinstance(plain, bool):
         raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")

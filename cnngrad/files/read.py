@@ -1,4 +1,4 @@
-"""Files in: JSON, NPY and NPZ as they lie on the disk; never a pickle, and no file breaks the program."""
+"""Reads JSON, NPY and NPZ files; pickles are never loaded, and no damaged file crashes the program."""
 
 import io
 import json
@@ -20,12 +20,12 @@ from cnngrad.memory import require_bytes
 
 __all__ = ["Tell", "load", "parse"]
 
-# Says something to the user before it is done.
+# Shows a message to the user before a long operation begins.
 Tell = Callable[[str], None]
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
-# An unpacked size that is told before the work.
+# An unpacked size, in bytes, above which the user is told of it before the work begins.
 _SAID = 2**26
 
 
@@ -33,7 +33,7 @@ def load(path: str, tell: Tell) -> Any:
     """What a file holds: an array, or a mapping of its keys to arrays, nested lists and words.
 
     Raises:
-        CnngradError: it can't be read, or is no file of numbers.
+        CnngradError: it can't be read, or is not a file of numbers.
     """
     try:
         with open(path, "rb") as file:
@@ -63,7 +63,7 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
 
 
 def _missing(path: str) -> str:
-    """Why there is no such file: a shape in other words, or a name that is nearly right."""
+    """Why there is no such file, with a suggestion: a shape in another spelling, or a similar file name."""
     import difflib
 
     if re.fullmatch(r"\d+(\s*([,*;x×]|by)\s*\d+)+", path, re.IGNORECASE):
@@ -78,7 +78,7 @@ def _missing(path: str) -> str:
 
 
 def _load_npy(where: str, source: str | io.BytesIO) -> Array:
-    """An array; a file on disk is mapped, not read."""
+    """The array in an NPY file; a file on disk is memory-mapped instead of read."""
     with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb") as file:
         shape, dtype = _npy_header(where, file)
         start = file.tell()
@@ -120,7 +120,7 @@ def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, DType]:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
     except Exception as error:
-        # A damaged header is Python's source code with a mistake in it, which fails in many ways.
+        # A header is a Python literal; a damaged one can fail in many ways.
         raise CnngradError(f"{where} is not a readable NPY file: {_first_line(error)}") from None
     if dtype.hasobject:
         raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
@@ -143,7 +143,7 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
     except (CnngradError, MemoryError):
         raise
     except Exception as error:
-        # Damaged, in a compression that is not there, or encrypted: zipfile has an error of its own for each.
+        # Damaged, encrypted or compressed by an unsupported method: zipfile raises a different error for each.
         raise CnngradError(f"{where} is not a readable NPZ file: {_first_line(error)}") from None
 
 
@@ -175,7 +175,7 @@ def _load_json(where: str, content: bytes) -> Any:
         # Python itself refuses integers of thousands of digits.
         raise CnngradError(f"{where} holds an integer of thousands of digits: int64's largest has 19") from None
     except RecursionError:
-        raise CnngradError(f"{where} is nested too deeply: an array has at most 5 levels") from None
+        raise CnngradError(f"{where} is nested too deeply: a layer's arrays have at most 5 axes") from None
 
 
 def _text(where: str, content: bytes) -> str:

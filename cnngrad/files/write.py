@@ -20,7 +20,7 @@ __all__ = ["check_target", "result_files", "target_files", "to_json", "write_doc
 
 
 def to_json(value: Any) -> str:
-    """`value` as one line of JSON; arrays as nested lists, floats so that reading them gives the same bits."""
+    """`value` as one line of JSON; arrays as nested lists, floats with enough digits to be read back exactly."""
     return json.dumps(value, default=lambda array: array.tolist(), allow_nan=False)
 
 
@@ -43,10 +43,10 @@ def _check_target(target: str, names: Collection[str], endings: Collection[str])
     if path.is_dir() and ".npy" not in endings:
         raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
     if target == "-":
-        raise CnngradError("- is no file to save in: --json prints the results on standard output")
+        raise CnngradError("- is not a file to save in: --json prints the results on standard output")
     if _is_folder(target) and ".npy" in endings:
         if path.exists() and not path.is_dir():
-            raise CnngradError(f"{target} is no folder, and without an ending no file: use {', '.join(endings)}")
+            raise CnngradError(f"{target} is not a folder, and as a file it needs an ending: use {', '.join(endings)}")
         return
     if path.suffix not in endings:
         folder = " or a folder" if ".npy" in endings else ""
@@ -69,11 +69,11 @@ def target_files(target: str | None, names: Iterable[str]) -> list[str]:
 def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]]) -> Iterator[dict[str, Array]]:
     """Arrays on disk to compute results into, where the target is a `.npy` file or a folder; nothing for others.
 
-    The files have temporary names beside their own, and are renamed when the block ends; after an error in it they
-    are gone. Their space is taken at once, so that a full disk is an error before the work begins.
+    The files have temporary names in the same folder, and are renamed when the block ends; after an error they are
+    removed. Their space is reserved first, so that a full disk is reported before the work begins.
 
     Args:
-        target: as `check_target` takes it, and has accepted it; None for nothing to save.
+        target: a target that `check_target` has accepted; None if nothing is to be saved.
         planned: the shape and dtype of each result.
     """
     folder = target is not None and _is_folder(target)
@@ -141,7 +141,7 @@ def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
-    """Take `size` bytes behind the file's end; a hole would be filled, or the disk be full, only when it is written."""
+    """Reserve `size` bytes at the file's end; in a sparse file a full disk would only show during the work."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), file.tell(), size)
         return

@@ -22,7 +22,8 @@ __all__ = ["check", "check_layer"]
 
 # The seed of the dE/dO that is used where none is given.
 _SEED = 0
-# In place of a gradient: that of `backward` is checked. None is an error, since a missing gradient often is None.
+# The default in place of a gradient: the one from `backward` is checked. None would not do: it is an error, since a
+# gradient that was never computed is often None.
 _OURS: Any = object()
 
 
@@ -55,15 +56,15 @@ def check(
         w: W, as for `forward`.
         dedo: dE/dO, shape of O; without it a fixed pseudo-random one, small integers where X and W are integers.
         b: the bias, as for `forward`; with it dE/db is checked too.
-        dw: a dE/dW to grade; where `dw`, `dx` or `db` is given, what is given is graded instead of `backward`.
+        dw: a dE/dW to grade; if any of `dw`, `dx` and `db` is given, only these are graded, not those of `backward`.
         dx: a dE/dX to grade.
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
-        step: the step of the differences; by default 1, at which every one is exact.
+        step: the step of the differences; by default 1, at which every change of O is exact.
         written: how precise the graded gradients are, where their numbers don't show it: `"float64"`, `"float32"`,
             `"tf32"`, `"float16"`, `"bfloat16"`, `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8.
-        progress: called with a gradient's name and its numbers of steps done and of all steps.
-        stride: as for `forward`, and so the other options.
+        progress: called with a gradient's name, the number of steps done and the number of all steps.
+        stride: see `forward`.
         padding: see `forward`.
         dilation: see `forward`.
         groups: see `forward`.
@@ -108,11 +109,11 @@ def check_layer(
     progress: Callable[[str, int, int], None] | None = None,
     written: str | None = None,
 ) -> Report:
-    """The same for a layer that is made, and arrays that are read.
+    """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
     Args:
         layer: the layer.
-        given: X, W, and as far as there are such b and dE/dO.
+        given: X and W, and b and dE/dO if there are any.
         claims: the gradients to grade; those of `backward` where there are none.
         rtol: as for `check`.
         step: as for `check`.

@@ -105,7 +105,7 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
 
 
 def _as_sentence(words: str) -> str:
-    """With a capital, unless it begins with a name such as dE/dO, W or np.rot90, which is written as it is."""
+    """`words` with a capital first letter, unless they begin with a name such as dE/dO, W or np.rot90."""
     first = words.split()[0]
     is_name = not first.isalpha() or (first.startswith("d") and first[1:2].isupper())
     return words if is_name else words[0].upper() + words[1:]
@@ -130,7 +130,7 @@ def _shows(mistake: Mistake, data: Data, result: Tensor) -> bool:
 
 
 def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> str | None:
-    """By which factor a claim is the right gradient, with the factor's names; None where it is not."""
+    """The factor between the claim and the right gradient, with its names; None where there is no such factor."""
     right = as_user(data.layer, result, Guess(data.right[result])).astype(np.float64)
     if claim.shape != right.shape or not right.any() or not claim.any():
         return None

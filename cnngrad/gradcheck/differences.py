@@ -1,11 +1,11 @@
-"""Central finite differences of `forward`: gradients that use nothing of `backward`.
+"""Central finite differences of `forward`: gradients computed without any part of `backward`.
 
 E = sum(O * dE/dO) is linear in X, in W and in b, so a central difference is the same at every point and has no
-truncation error at any step. It is taken around zero, all of the moved array and the bias set to 0: there the large
-elements beside a small one round nothing away, and with a power of two for the step every dO is exact, on integers and
-on decimals; only the sum over dO * dE/dO is rounded.
-Elements whose windows never meet are moved together and told apart in the output (Curtis, Powell and Reid, 1974), so
-that the number of forward passes depends on the filter alone.
+truncation error at any step size. It is taken around zero, with the whole moved array and the bias set to 0: so large
+elements can't drown a small one by rounding, and if the step is a power of two every change dO is exact, for integers
+and for decimals; only the sum over dO * dE/dO is rounded.
+Elements that never share a window are moved together, since each changes outputs of its own (Curtis, Powell and Reid,
+1974), so that the number of forward passes depends only on the filter.
 """
 
 import math
@@ -26,13 +26,13 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Differences"]
 
-# The largest block by which glibc adjusts what it keeps (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
+# The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
 
 # Larger steps leave integers too little room in int64.
 _LARGEST_EXACT_STEP = 2**16
 
-# Outputs that stay in the second-level cache while something is done to them.
+# As many outputs as fit into the second-level cache while they are worked on.
 _CACHED = 2**14
 
 
@@ -40,7 +40,7 @@ class Differences:
     """Central differences of `forward` for one layer and its data, in float64, or in int64 where all is integer."""
 
     def __init__(self, layer: Layer, given: Mapping[Tensor, Operand], step: float | None = None) -> None:
-        """Differences for a layer with these numbers, which stay as they are.
+        """Differences for a layer with these numbers, which are not modified.
 
         Args:
             layer: the layer.
@@ -102,7 +102,7 @@ class Differences:
             x, w = (np.zeros(thin.canonical[tensor], self._work) for tensor in (Tensor.X, Tensor.W))
             return _Mover(Forward(thin, *map(self._operand, (x, w, array))), array, self._step)
         moved, other = (Tensor.X, Tensor.W) if result is Tensor.DX else (Tensor.W, Tensor.X)
-        # As large as its elements will be, for the bounds on integers.
+        # Filled with the step, the largest value its elements will have, for the bounds on integers.
         array = np.full(thin.canonical[moved], self._step, self._work)
         given = self._arrays[other].reshape(self._layer.canonical[other])
         operands = {moved: array, other: self._of_channel(given, other, channel).astype(self._work)}
@@ -120,7 +120,7 @@ class Differences:
 
 
 class _Mover:
-    """Moves elements of one array, all else of it being 0, and looks at what becomes of O."""
+    """Moves some elements of one array, all others being 0, and computes how O changes."""
 
     def __init__(self, forward: Forward, array: Array, step: float) -> None:
         self._forward = forward
@@ -140,7 +140,7 @@ class _Mover:
         self._array[elements] = 0
 
     def shares(self, dedo: Array) -> Array:
-        """(O(h) - O(-h)) * dE/dO, on integers divided by 2h; written over O(h), so once for each move."""
+        """(O(h) - O(-h)) * dE/dO, for integers divided by 2h; overwrites O(h), so call it once for each move."""
         for first in range(0, dedo.size, _CACHED):
             self._subtract(slice(first, first + _CACHED), dedo.reshape(-1))
         return self._plus
@@ -173,10 +173,10 @@ class _Mover:
 
 @dataclass(frozen=True)
 class _Move:
-    """Elements to move in one pass, and how to tell their shares in a change of the output apart.
+    """Elements to move in one pass, and how to separate their shares in the change of the output.
 
     Attributes:
-        elements: an index into the canonical array: what moves.
+        elements: the elements to move, as an index into the canonical array.
         store: adds up for each moved element, into a gradient, the shares of the outputs that it feeds; takes the
             gradient, the mover and dE/dO (N, F, *out).
     """
@@ -204,7 +204,7 @@ def _move_of_x(layer: Layer, colours: tuple[list[tuple[int, int, int]], ...]) ->
         shares = mover.shares(dedo).reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
         shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
         for axis, segments in enumerate(colours, start=2):
-            # Windows that hold a moved element stand side by side, those of the next element follow.
+            # The windows that hold one moved element are consecutive, followed by those of the next element.
             first, last = segments[0][1], segments[-1][2]
             reached = shares[(slice(None),) * axis + (slice(first, last),)]
             starts = [start - first for _, start, _ in segments]

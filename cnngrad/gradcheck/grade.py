@@ -175,8 +175,8 @@ class Grader:
     def _absolute_sums(self, result: Tensor) -> Array:
         """For each element the sum of its terms' absolute values, the scale of rounding in any formula for it.
 
-        It is the gradient of the absolute values; of the tolerance it is the scale alone, and the numeric gradient has
-        no part of it.
+        It is computed by `backward` from the absolute values. It only scales the tolerance: the numeric gradient
+        stays independent of `backward`.
         """
         if self._sizes is None:
             given = {self._arrays[tensor].dtype for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)}
@@ -223,7 +223,7 @@ class Grader:
 
 
 def _difference(claim: Array, numeric: Array) -> Array:
-    """|claim - numeric|; of integers whose difference may pass int64, as float64."""
+    """|claim - numeric|; in float64 for integers whose difference may exceed int64."""
     if claim.dtype.kind == numeric.dtype.kind == "i":
         if largest_magnitude(claim) + largest_magnitude(numeric) > INT64_MAX:
             error: Array = np.abs(claim.astype(object) - numeric.astype(object)).astype(np.float64)
@@ -235,7 +235,7 @@ def _difference(claim: Array, numeric: Array) -> Array:
 
 def _worst(error: Array, tolerance: Array) -> tuple[int, ...]:
     """The element furthest outside its tolerance."""
-    # Where nothing is tolerated, the largest error is the worst.
+    # Where some tolerance is 0, the worst element is the one with the largest error.
     with np.errstate(over="ignore"):
         excess = error / tolerance if tolerance.all() else np.where(error > tolerance, error, 0)
     return tuple(int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))

@@ -1,4 +1,4 @@
-"""A problem of a layer with data that shows every mistake the layer can have."""
+"""A problem for a layer, with data that reveals every mistake that the layer can reveal."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,9 +14,9 @@ from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = ["hard_problem"]
 
-# So many seeds are tried, and the one whose data hides least is taken.
+# The number of seeds tried; the one whose data hides the fewest mistakes is used.
 _SEEDS = 8
-# Larger images show nothing that smaller ones do not.
+# Images larger than this reveal no further mistakes.
 _MOST_POSITIONS = 12
 
 

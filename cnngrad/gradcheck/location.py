@@ -59,7 +59,7 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
 
 
 def _bands(per: Array, each: int, most: int = 8) -> list[str]:
-    """`3 to 4: 12 of 16` for each run of positions; of many positions, equal bands."""
+    """`3 to 4: 12 of 16` for each band of positions with a wrong element; at most `most` bands, of equal width."""
     size = len(per)
     step = -(-size // most)
     bands = []
@@ -96,6 +96,6 @@ def _border(layer: Layer, wrong: Array) -> Array:
 
 
 def _on_border(layer: Layer, wrong: Array) -> bool:
-    """Whether the border has all wrong elements, and does not have every element."""
+    """Whether all wrong elements are on the border, and there are elements that are not."""
     border = _border(layer, wrong)
     return not border.all() and bool((~wrong | border).all())

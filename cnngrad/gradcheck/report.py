@@ -46,10 +46,10 @@ class GradientReport:
         claimed: whether the gradient is the user's own.
         mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
         together: the ids of the mistakes that were made as well, where it takes two to explain it.
-        also: the ids of the other mistakes that explain it as well.
+        also: the ids of other mistakes that would explain it.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
         where: where the wrong elements are, in words; empty where all is right.
-        hidden: for a right gradient of the user's, the ids of the mistakes that this layer and data can't show.
+        hidden: if the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal.
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.

@@ -1,4 +1,4 @@
-"""The layer: the one relation of positions, sizes and layouts, and what users write for them."""
+"""The layer: the relation between positions, the sizes and layouts, and the options as users write them."""
 
 from cnngrad.layer.axis import Axis, Phase
 from cnngrad.layer.layer import Layer, Shape, counted, indices

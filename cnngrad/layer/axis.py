@@ -1,8 +1,8 @@
 """The one relation: input position = stride*i + dilation*u - padding, along one axis.
 
 An output position i, a filter position u and an input position h belong together exactly where the relation
-holds. Which terms make an output, a filter gradient, an input gradient, a picture or a colour is asked here
-and nowhere else. All positions count from 0; names shown to people count from 1.
+holds. Only this module decides which terms make up an output, a filter gradient, an input gradient, a picture or a
+colour. All positions count from 0; names shown to people count from 1.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class Axis:
 
     @property
     def leftover(self) -> int:
-        """Positions at the end of the padded input that no window reaches since the stride does not divide."""
+        """The number of positions at the padded input's end that no window reaches: a remainder of the stride."""
         return (self.padded - self.span) % self.stride
 
     def inside(self, position: int) -> bool:
@@ -149,7 +149,7 @@ class Axis:
     def colour(self, r: int) -> list[tuple[int, int, int]]:
         """(h, first, stop) for the input positions h = r, r + span, …: outputs first..stop-1 read h.
 
-        Positions a span apart never share a window, so they can be moved together and told apart in the output
+        Positions a span apart never share a window, so they can be changed together: each affects outputs of its own
         (Curtis, Powell and Reid, 1974). Only positions that some window spans are listed.
 
         >>> Axis(size=4, kernel=2).colour(1)
@@ -164,11 +164,11 @@ class Axis:
 
     @property
     def phases(self) -> list["Phase"]:
-        """The way back from O to the input, as one window sliding with stride 1 over O for each phase of the stride.
+        """The way back from O to the input: for each phase of the stride, a window that slides with stride 1 over O.
 
-        Input positions h, h + s, h + 2s, ... are read through the same filter elements, those a stride apart, and so
-        each of these phases is a convolution of its own, without the zeros between the elements of dE/dO. Input
-        positions that are in no phase are read by no output.
+        Input positions h, h + s, h + 2s, ... are all read through the same filter elements. So each of these phases is
+        a convolution of its own, without the zeros between the elements of dE/dO. No output reads an input position
+        that is in no phase.
 
         >>> [(phase.inputs, phase.taps) for phase in Axis(size=4, kernel=3, stride=2, before=1).phases]
         [(slice(1, 4, 2), slice(0, 3, 2)), (slice(0, 4, 2), slice(1, 3, 2))]
@@ -183,7 +183,7 @@ class Axis:
             taps = slice(u, self.kernel, apart)
             kernel = len(range(self.kernel)[taps])
             inputs = slice(first, self.size, self.stride)
-            # Input `first` is read by this output through the first tap, and by those before it through the next.
+            # This output reads input `first` through the first tap, and the outputs before it through the next taps.
             start = (first - self.position(0, u)) // self.stride
             reach = dilation * (kernel - 1)
             before = -start if self.flip else reach - start
@@ -203,8 +203,8 @@ class Phase(NamedTuple):
     Attributes:
         inputs: the input positions of this phase.
         taps: the filter elements that they are read through.
-        axis: the window's axis over O: `axis.position(j, m)` is the output that reads input j of this phase through
-            tap m. Where it begins behind O's first output or ends before its last, its padding is negative.
+        axis: the axis of the window that slides over O: `axis.position(j, m)` is the output that reads input j of this
+            phase through tap m. Its padding is negative where it begins after O's first output or ends before the last.
     """
 
     inputs: slice

@@ -1,4 +1,4 @@
-"""A layer: its sizes, the layout in which its user writes the arrays, and how it is told in words."""
+"""A layer: its sizes, the layout in which its user writes the arrays, and its description in words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,8 +32,8 @@ class Layer:
         x_lead: how many axes X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
         w_lead: the same for W: 0, 1 (channel) or 2 (filter, channel).
         has_bias: whether the layer adds b.
-        other_dims: another number of spatial axes with which the same arrays would make a layer; None where there is
-            none, or the user has said which is meant.
+        other_dims: another number of spatial axes for which the same arrays would also make a layer; None if there is
+            no other, or if the user has chosen one.
     """
 
     axes: tuple[Axis, ...]
@@ -69,7 +69,7 @@ class Layer:
         return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes))
 
     def rotated(self, w: Array) -> Array:
-        """A view of W, or of its gradient, rotated by 180 degrees where the layer flips it: to `unflipped` and back.
+        """A view of W or its gradient, rotated by 180 degrees if the layer has `flip`: to `unflipped` and back.
 
         Args:
             w: an array whose last axes are the filter's.
@@ -104,7 +104,7 @@ class Layer:
 
     @cached_property
     def canonical(self) -> dict[Tensor, Shape]:
-        """The shapes inside the program: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); gradients too."""
+        """The shapes used internally: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); same for gradients."""
         shapes = {
             Tensor.X: (self.batch, self.channels, *self.size),
             Tensor.W: (self.filters, self.group_channels, *self.kernel),
@@ -165,7 +165,7 @@ class Layer:
         return words
 
     def given(self) -> str:
-        """The layer in an error's words: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
+        """The layer as error messages describe it: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
         return f"X {self.shapes[Tensor.X]} with W {self.shapes[Tensor.W]}, {', '.join(self.settings())}"
 
     def check_dedo(self, shape: Shape) -> None:
@@ -176,7 +176,7 @@ class Layer:
             )
 
     def check_bias(self, shape: Shape) -> None:
-        """Raise a CnngradError unless b has one number per filter (for one filter without axis also a scalar)."""
+        """Raise a CnngradError unless b has one number per filter (a scalar will do where W has no filter axis)."""
         accepted = [(self.filters,)] if self.w_lead == 2 else [(), (1,)]
         if shape not in accepted:
             one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
@@ -211,7 +211,7 @@ def _padding_word(pads: Sequence[tuple[int, int]]) -> str:
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
-    """A number and its noun.
+    """A number with its noun, in the singular or plural.
 
     >>> counted(1, "axis", "axes"), counted(2, "axis", "axes")
     ('1 axis', '2 axes')

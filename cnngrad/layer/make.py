@@ -1,4 +1,4 @@
-"""Layers from the shapes and options that their users give, and the errors where these make none."""
+"""Makes layers from users' shapes and options, and raises the errors where these do not make a layer."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -46,7 +46,7 @@ def make_layer(
         dilation: d, one integer or one per axis; 1 = none.
         groups: g, as in PyTorch and ONNX.
         flip: rotate W by 180 degrees before it slides.
-        dims: the number of spatial axes; needed where the shapes don't tell (see README's table).
+        dims: the number of spatial axes; needed where the shapes leave it open (see README's table).
 
     Raises:
         CnngradError: the shapes or options don't make a layer.
@@ -66,7 +66,7 @@ def make_layer(
 
 
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Any) -> Layer:
-    """The layer that given arrays make, X, W and as far as there are such b and dE/dO; options as for `make_layer`."""
+    """The layer that X and W make, with b and dE/dO where their shapes are given; options as for `make_layer`."""
     return make_layer(
         shapes[Tensor.X],
         shapes[Tensor.W],
@@ -125,7 +125,7 @@ def _make_layer(
 
 
 def _other_readings(read: Callable[[int], Layer], d: int) -> list[int]:
-    """The other numbers of spatial axes with which the same arrays and options make a layer too."""
+    """The other numbers of spatial axes for which the same arrays and options also make a layer."""
     found = []
     for other in (1, 2, 3):
         if other != d:
@@ -171,7 +171,7 @@ def _with_axes(
     return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
 
 
-# X's and W's numbers of axes in front of the spatial ones, for each row of the shapes table.
+# How many axes X and W have in front of the spatial ones, for each row of the shapes table.
 _ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
 
 
@@ -183,7 +183,7 @@ def _likely_dims(x_shape: Shape, w_shape: Shape) -> int:
 
 
 def shapes_table(d: int) -> list[tuple[str, str, str]]:
-    """The accepted shapes of X, W and O for `d` spatial axes, a row each, in words.
+    """The accepted shapes of X, W and O for `d` spatial axes, one tuple of texts per row.
 
     >>> shapes_table(1)[0]
     ('(L)', '(kl)', "(L')")

@@ -1,4 +1,4 @@
-"""What users write for a layer's options and shapes, as numbers; and the errors for what is none."""
+"""Turns the options and shapes that users write into numbers, and raises the errors for invalid ones."""
 
 import operator
 import re
@@ -24,17 +24,17 @@ PerAxis = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
 PADDING_WORDS = ("valid", "same", "same-lower", "full")
-# Larger strides and paddings are typing mistakes, and more than an array's strides can hold.
+# Larger strides and paddings are typing errors, and an array's strides could not hold them.
 _MOST = 2**31 - 1
-# Levels of lists in an option: pairs, one per axis.
+# An option is nested at most this deep: a list of pairs, one per axis.
 _DEEPEST = 2
 
 
 def parse_shape(text: str) -> Shape | None:
-    """The shape that a word such as `3x3` stands for; None where it is no shape.
+    """The shape that a word such as `3x3` stands for; None where the word is not a shape.
 
     Raises:
-        CnngradError: a size that no array has.
+        CnngradError: a size larger than any array has.
 
     >>> parse_shape("2x3x5")
     (2, 3, 5)
@@ -77,7 +77,7 @@ def parse_padding(text: str) -> str | int | tuple[int | tuple[int, int], ...]:
 
 
 def shortened(text: str) -> str:
-    """A text that may be long, for a message of one line."""
+    """A text cut to fit into a message of one line."""
     return text if len(text) <= 40 else f"{text[:30]}…"
 
 

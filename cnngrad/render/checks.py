@@ -18,9 +18,9 @@ from cnngrad.render.painter import Painter
 
 __all__ = ["report_blocks"]
 
-# An array of so many rows and columns is shown whole, with its wrong elements marked.
+# An array of at most this many rows and columns is shown whole, with its wrong elements marked.
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
-# Of a larger one so many wrong elements are listed.
+# Of a larger one, this many wrong elements are listed.
 _MOST_LISTED = 5
 
 

@@ -1,4 +1,4 @@
-r"""A derivation as a LaTeX article that compiles with pdflatex and the packages amsmath and xcolor alone."""
+r"""A derivation as a LaTeX article that compiles with pdflatex and needs only the packages amsmath and xcolor."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \definecolor{cb}{HTML}{1F7A52}
 """
 
-# What stands in running text, in LaTeX.
+# How characters of running text are written in LaTeX.
 _CHARACTERS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",

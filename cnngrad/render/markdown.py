@@ -41,7 +41,7 @@ def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter
 
 
 def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The lines in blocks that MathJax takes."""
+    """The lines grouped into blocks that are short enough for MathJax."""
     block: list[str] = []
     for line in lines:
         if block and sum(map(len, block)) + len(line) > MOST_CHARACTERS:

@@ -19,17 +19,17 @@ __all__ = ["Matrix", "SideBySide", "show_results"]
 _MOST_ROWS = 24
 _MOST_MATRICES = 12
 
-# Corners and side of the brackets, and where the terminal's encoding has no such characters.
+# Corners and sides of the brackets, and replacements for encodings that lack these characters.
 _BRACKETS, _ASCII_BRACKETS = "┌┐│└┘", "++|++"
 
-# Lines that stand below each other. Rich's tables would do as well, but take a tenth of a short command's time to load.
+# Lines of text, top to bottom. Rich's tables would do as well, but take a tenth of a short command's time to load.
 Lines = list[Text]
 
 
 def show_results(file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> None:
     """Print the layer's line, and the matrices of each result; of many matrices the first.
 
-    Rich's console, which takes long to load, is for a terminal alone.
+    Rich's console takes long to load, and is only used for a terminal.
     """
     shown = _results(layer, grids, precision)
     if file.isatty():
@@ -58,7 +58,7 @@ class Matrix:
     """A grid between brackets, its middle left out where it is too high or too wide."""
 
     def __init__(self, grid: Grid, precision: int) -> None:
-        """The view of a grid, its decimals with so many significant digits."""
+        """The view of a grid, with decimals of `precision` significant digits."""
         self._grid = grid
         self._precision = precision
 
@@ -81,7 +81,7 @@ class Matrix:
         return lines
 
     def _columns(self, most: int) -> list[list[Text]]:
-        """The cells of at most so many columns (and one for those left out) as texts of one width each."""
+        """The cells of at most `most` columns (and one for those left out), as texts of equal width within a column."""
         pictured = any(cell.marked for row in self._grid.cut(_MOST_ROWS, most) for cell in row)
         columns = zip(*self._grid.cut(_MOST_ROWS, most), strict=True)
         return [self._column(column, pictured) for column in columns]
@@ -140,14 +140,14 @@ class SideBySide:
         yield from self.lines(options.max_width, options.ascii_only)
 
     def lines(self, most: int, ascii_only: bool) -> Iterator[Text]:
-        """The lines, of at most so many columns where that is possible."""
+        """The lines, of at most `most` characters where that is possible."""
         sized = [_sized(unit, most, _ASCII_BRACKETS if ascii_only else _BRACKETS) for unit in self._units]
         whole = sum(width for _, width in sized) <= most
         line: list[Lines] = []
         used = 0
         for (parts, width), unit in zip(sized, self._units, strict=True):
             sign = unit[0].plain.strip() if isinstance(unit[0], Text) else None
-            # A row that is too long breaks before its equals sign first of all.
+            # A row that is too long is broken before its equals sign first.
             if line and (used + width > most or (sign == "=" and not whole)):
                 yield from _beside(line)
                 yield Text()
@@ -159,7 +159,7 @@ class SideBySide:
 
 
 def _sized(unit: Sequence[Matrix | Text], width: int, brackets: str) -> tuple[list[Lines], int]:
-    """A unit's parts, its matrix as wide as the signs beside it leave room, and their width."""
+    """A unit's parts and their width; the matrix takes the width that its signs leave free."""
     signs = sum(item.cell_len + 1 for item in unit if isinstance(item, Text))
     # A sign stands beside the numbers of a matrix, not beside its title.
     parts = [[Text(), item] if isinstance(item, Text) else item.within(width - signs - 1, brackets) for item in unit]

@@ -10,7 +10,7 @@ DEFAULT_PRECISION = 6
 
 
 def number(value: Number, precision: int = DEFAULT_PRECISION) -> str:
-    """An integer as it is, a decimal with so many significant digits.
+    """An integer in full, or a decimal with `precision` significant digits.
 
     >>> number(20), number(20.0), number(1 / 3), number(1.5e-9)
     ('20', '20.0', '0.333333', '1.5e-09')
@@ -23,7 +23,7 @@ def number(value: Number, precision: int = DEFAULT_PRECISION) -> str:
 
 
 def apart(first: Number, second: Number, precision: int = DEFAULT_PRECISION) -> tuple[str, str]:
-    """Two different numbers with as many digits as it takes for them to look different.
+    """Two different numbers, with enough digits to look different.
 
     >>> apart(20, 20.00000001)
     ('20', '20.00000001')

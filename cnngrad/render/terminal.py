@@ -1,4 +1,4 @@
-"""The terminal: its console, plain where nobody looks, and the colours of the tensors."""
+"""The terminal: its console, without colours for redirected output, and the colours of the tensors."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
@@ -12,7 +12,7 @@ __all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show"]
 PLAIN_WIDTH = 80
 # One colour each for x, w and o (with dE/do); of medium brightness, so that they are legible on dark and on light.
 STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
-# What stands back: zeros, and words about what is not shown.
+# The style for what matters less: zeros, and notes on what is not shown.
 DIM = "dim"
 
 

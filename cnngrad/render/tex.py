@@ -1,4 +1,4 @@
-r"""LaTeX mathematics for documents: symbols, sums and matrices, for a whole article and for Markdown alike."""
+r"""LaTeX mathematics for documents: symbols, sums and matrices, both for a LaTeX article and for Markdown."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from cnngrad.render.numbers import number
 
 __all__ = ["MOST_CHARACTERS", "MathsWriter"]
 
-# The width of a line, in ems, and of what stands in it: roughly, for a page with 17 cm of text in 10 points.
+# The width of a line in ems, roughly: a page with 17 cm of text in 10 points.
 _LINE = 44.0
 _MOST_ROWS, _MOST_COLUMNS = 10, 14
 # MathJax, which GitHub uses, takes no more than 5 kB in one formula.
@@ -58,7 +58,7 @@ class MathsWriter:
         return part.latex if isinstance(part, Maths) else self.number(part)
 
     def sums(self, table: Expansions) -> Iterator[list[str]]:
-        """For each expansion its lines, with & before the first sign: to stand in an `align` or `aligned`."""
+        """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
         for expansion in table.expansions:
             lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
@@ -71,7 +71,7 @@ class MathsWriter:
             yield lines
 
     def row(self, row: GridRow) -> list[str]:
-        """The grids and signs of a row, as many lines as the page's width asks for."""
+        """The grids and signs of a row, broken into as many lines as the page's width requires."""
         lines: list[str] = []
         used = _LINE
         sign = ""
@@ -166,7 +166,7 @@ class MathsWriter:
 
 
 def _append(lines: list[str], note: str) -> None:
-    """A note behind the last line, or below it where it would not fit."""
+    """Add a note to the end of the last line, or below it where it would not fit."""
     if _width(lines[-1]) + _width(note) > _LINE - 8:
         lines.append(rf"&\phantom{{=}}\ {note}")
     else:

@@ -1,10 +1,10 @@
 """Adding up: dE/dX from what each output sends back to its window.
 
 With W^T (C/g * K, F/g) and dE/dO (F/g, positions) as matrices, the columns W^T dE/dO hold what each output sends back
-through each filter element; where windows meet, it is added up. Known as col2im.
+through each filter element; where windows overlap, these numbers are added up. Known as col2im.
 
 Outputs a stride apart send to positions a stride apart. So the sums of each phase of the stride lie side by side, and
-every addition is of numbers that lie behind each other.
+every addition is of numbers that are contiguous in memory.
 """
 
 from itertools import product
@@ -30,10 +30,10 @@ class AddingForInputGradient(WritingWay):
     def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
         """The columns hold C/g * K numbers for each output, those of the full convolution F/g * K.
 
-        But those have fewer terms in each; for each phase of a stride the full convolution is one more, and along one
-        axis there are no rows. Measured in float64, added up beside the full convolution: 4x64x56x56 with 64 of 3x3 47
-        and 40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of 7x7, stride 2, 60 and 311; 16x32x4096
-        with 64 of 9 106 and 120.
+        The products of the full convolution have fewer terms each; but with a stride there is one full convolution for
+        each phase, and layers with one spatial axis can't use rows. Measured in float64, adding up against the full
+        convolution: 4x64x56x56 with 64 of 3x3 47 and 40 ms; with 128 of 3x3, stride 2, 19 and 23; 3x224x224 with 64 of
+        7x7, stride 2, 60 and 311; 16x32x4096 with 64 of 9 106 and 120.
         """
         slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
         if layer.group_filters + slow <= 2 * layer.group_channels or prod(layer.kernel) > measured.added:
@@ -42,7 +42,7 @@ class AddingForInputGradient(WritingWay):
         return rows >= min(layer.size[0], measured.added_lines * layer.axes[0].span)
 
     def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
-        """Images of some channels whose sums fit; of large images some rows."""
+        """Whole images of as many channels as fit; of large images, as many rows as fit."""
         row = prod(layer.size[1:]) * dtype.itemsize
         channels = layer.channels
         if layer.groups == 1:
@@ -67,7 +67,7 @@ class AddingForInputGradient(WritingWay):
             block = source[tile.samples, :, first : min(first + lines, outputs.stop)].astype(w.dtype, copy=False)
             parts = np.matmul(kernel, block.reshape(layer.groups, layer.group_filters, -1))
             sums.add(parts.reshape(-1, *layer.kernel, *block.shape[2:]), first)
-            # Not to be held while the next are computed.
+            # Free their memory before the next ones are computed.
             del block, parts
         sums.store(target[tile.samples, tile.channels][0], rows)
 

@@ -52,7 +52,7 @@ class ColumnsForFilterGradient(SummingWay):
         return True
 
     def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
-        """Columns and outputs fit into a tile; of a large dE/dW there are some channels in each."""
+        """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
         channels = channels_at_once(layer, dtype, measured)
         numbers = (channels or layer.channels) * prod(layer.kernel) + layer.filters
         return fitting(layer, numbers, dtype, measured, channels)

@@ -1,8 +1,8 @@
-"""Gathering: for small layers, where calls cost more than numbers, one index picks the elements of all windows.
+"""Gathering: for small layers, where calls take longer than arithmetic, one index picks the elements of all windows.
 
     O = W C        dE/dW = dE/dO C^T
 
-C are the columns as elsewhere. The places of their elements depend on the layer alone, and are kept.
+C is the matrix of columns, as in `columns`. Where its elements lie in X depends only on the layer, and is cached.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Gathering", "GatheringForFilterGradient", "GatheringForOutput"]
 
-# Places in a flat array, and whether some are padding: those are one place behind its end.
+# Positions in a flat array, and whether some are padding: those point one place past its end.
 Places = tuple[Array, bool]
 
 
@@ -84,7 +84,7 @@ def _multiplied(left: Array, right: Array, target: Array) -> None:
     if target.dtype != right.dtype or not target.flags.c_contiguous:
         target[...] = np.matmul(left, right).reshape(target.shape)
     elif len(left) == len(right) == 1:
-        # Of two matrices, in half the time.
+        # A product of only two matrices takes half the time with dot.
         left[0].dot(right[0, 0], target.reshape(left.shape[1], -1))
     else:
         np.matmul(left, right, out=target.reshape(*right.shape[:2], left.shape[1], right.shape[3]))

@@ -1,7 +1,7 @@
 """Rows: windows side by side along all axes but that of the rows, and one matrix product for each row of O.
 
 With S the columns (rows of X, C/g * K/k, width) for the filter's positions on the other axes, the rows s*i to s*i + k-1
-that row i of O reads lie behind each other in memory. So they are a matrix (k * C/g * K/k, width) as they are, and
+that row i of O reads are contiguous in memory. So they are a matrix (k * C/g * K/k, width) as they are, and
 
     O[i] = W S[s*i..s*i+k]        dE/dW = sum over i of dE/dO[i] S[s*i..s*i+k]^T
 
@@ -29,10 +29,10 @@ class _Rows(Way):
     name = "rows"
 
     def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
-        """As many rows as fit; where they are long, of a part of them, so that tiles share few rows."""
+        """As many rows as fit; long rows are cut, so that tiles are high and share few rows."""
         row = layer.axes[-2]
         others = [axis for axis in layer.axes if axis is not row]
-        # For each position of a row: of X, in the columns and where a stride steps over it, and of O.
+        # Numbers for each position of a row: those of X, in the columns or skipped by a stride, and those of O.
         numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
         most = measured.row_tile // (numbers * dtype.itemsize)
         height = min(row.out, max(measured.shared_rows * row.kernel // row.stride, 1))
@@ -50,9 +50,9 @@ class RowsForOutput(_Rows, WritingWay):
     suits = "wide rows and few filters, of which X need not be copied K times"
 
     def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
-        """A product for each row reads W anew, which must be little beside what is multiplied.
+        """The product for each row reads all of W again, so W must be small compared with the row.
 
-        Measured in float64, one thread, columns beside rows: 1024x1024 with 3x3 13 and 6.7 ms; 16x256x256 with 16 of
+        Measured in float64, one thread, columns against rows: 1024x1024 with 3x3 13 and 6.7 ms; 16x256x256 with 16 of
         3x3 36 and 27; 4x64x56x56 with 64 of 3x3 77 and 71; depthwise 4x128x28x28 with 3x3 7.6 and 5.4.
         """
         few = 4 * layer.out[-1] >= 3 * layer.group_filters
@@ -78,9 +78,9 @@ class RowsForFilterGradient(_Rows, SummingWay):
     suits = "long rows and few filter elements"
 
     def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
-        """A product for each row has as many results as dE/dW, which must be few beside what is multiplied.
+        """The product for each row has the size of dE/dW, which must be small compared with the row.
 
-        Measured in float64, one thread, columns beside rows: 1024x1024 with 3x3 13 and 6.4 ms; 4x64x56x56 with 64 of
+        Measured in float64, one thread, columns against rows: 1024x1024 with 3x3 13 and 6.4 ms; 4x64x56x56 with 64 of
         3x3 80 and 95; 3x224x224 with 64 of 7x7, stride 2, 73 and 78; depthwise 4x128x28x28 with 3x3 7.0 and 6.3.
         """
         return (
@@ -106,7 +106,7 @@ class RowsForFilterGradient(_Rows, SummingWay):
 
 
 def _has_large_rows(layer: Layer, dtype: DType, measured: Measured, narrow: bool) -> bool:
-    """Whether what rows read lies behind each other, is little for one row of O, and each is worth a product.
+    """Whether a row of O reads contiguous memory that is small enough, and is long enough to be worth a product.
 
     Args:
         layer: the layer.

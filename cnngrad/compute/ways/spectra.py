@@ -5,9 +5,9 @@ With ^ a transform that is long enough for a block of X and the filter's span, a
     O_f^ = sum over c of X_c^ W_fc^*
 
 Blocks overlap by the filter's span less one (overlap-save: Oppenheim and Schafer, Discrete-Time Signal Processing).
-Every output is rounded by about the same, some 1e-15 of the largest term, however small its own terms are. float32
-goes through float64, where the transform's rounding is too small to be seen; in float32 it passes 1e-6 of the largest
-term at 15x15.
+The rounding error of every output is about the same, some 1e-15 of the largest term, however small its own terms are.
+float32 is computed in float64, where the transform's rounding error is negligible; in float32 it would exceed 1e-6 of
+the largest term at 15x15.
 """
 
 from math import prod
@@ -30,7 +30,7 @@ class SpectraForOutput(WritingWay):
     name, suits = "spectra", "large filters of floats"
 
     def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
-        """Floats, stride 1, a filter worth a transform, and spectra of all filters that are not large."""
+        """Only for floats, stride 1, a filter large enough for a transform, and spectra small enough to be held."""
         if dtype.kind != "f" or any(axis.stride > 1 for axis in layer.axes):
             return False
         block = prod(_length(axis, measured) for axis in layer.axes)
@@ -74,7 +74,7 @@ class SpectraForOutput(WritingWay):
 
 
 def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
-    """The transforms of real blocks (m, *h), with zeros behind them up to `lengths`."""
+    """The transforms of real blocks (m, *h), padded with zeros at the end to `lengths`."""
     spectrum = np.zeros((len(blocks), *lengths[:-1], lengths[-1] // 2 + 1), np.complex128)
     # Rows of zeros stay zeros.
     filled = spectrum[(slice(None), *(slice(size) for size in blocks.shape[1:-1]))]
@@ -94,7 +94,7 @@ def _inverse(spectra: Array, length: int, shape: tuple[int, ...]) -> Array:
 
 
 def _length(axis: Axis, measured: Measured) -> int:
-    """The transform's length on an axis, which blocks share evenly; it has no prime factor above 5."""
+    """The transform's length on an axis, such that blocks are about equally long; no prime factor is above 5."""
     reach = axis.span - 1
     length = max(measured.block, 4 * axis.span)
     blocks = -(-axis.out // (length - reach))

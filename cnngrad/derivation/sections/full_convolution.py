@@ -13,7 +13,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["section"]
 
-# Elements of which the shift of the full convolution is pictured, one by one.
+# The shifts of the full convolution are pictured one by one for at most this many elements.
 _MOST_SHIFTS = 25
 _MOST_POSITIONS = 10
 

@@ -11,7 +11,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["section"]
 
-# A matrix of so many characters per row fits a screen of 80 columns; a higher one is not read.
+# A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
 
 

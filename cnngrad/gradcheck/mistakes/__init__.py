@@ -1,7 +1,7 @@
-"""The catalogue of known wrong backward passes: what people really write, each able to compute its wrong gradient.
+"""The catalogue of mistakes that people make in backward passes, with functions that compute the wrong gradients.
 
-An entry's functions yield the arrays that the mistake leads to, for the layer and data at hand. Which of them a
-claimed gradient is, `diagnosis` finds out.
+An entry's functions yield the arrays that the mistake leads to, for the layer and data at hand. `diagnosis` finds out
+whether a claimed gradient is one of them.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Mistake:
     """A known mistake.
 
     Attributes:
-        id: its result in `--json`.
+        id: its name in `--json`.
         says: what it is, as a sentence.
         fix: how to fix it, as a sentence.
         guesses: for each gradient in which it can be made, the wrong arrays that it leads to.
@@ -32,7 +32,7 @@ class Mistake:
     guesses: dict[Tensor, Callable[[Data], Guesses]]
 
 
-# In the order of likelihood: where several fit a claim, the first is named and the others are told as "or".
+# The likeliest first: where several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: tuple[Mistake, ...] = (
     Mistake(
         "sign-flipped",
@@ -78,13 +78,13 @@ CATALOGUE: tuple[Mistake, ...] = (
     ),
     Mistake(
         "stride-axes-swapped",
-        "the strides of the axes are exchanged",
+        "the strides of the axes are swapped",
         "the first stride belongs to the rows, the second to the columns",
         steps.in_steps(steps.stride_axes_swapped),
     ),
     Mistake(
         "stride-dilation-swapped",
-        "stride and dilation are exchanged",
+        "stride and dilation are swapped",
         "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
         steps.in_steps(steps.stride_dilation_swapped),
     ),
@@ -97,7 +97,7 @@ CATALOGUE: tuple[Mistake, ...] = (
     Mistake(
         "dilation-ignored",
         "the dilation is not used",
-        "filter element u lies dilation*u behind the window's begin",
+        "filter element u lies dilation*u behind the beginning of the window",
         steps.in_steps(steps.dilation_ignored),
     ),
     Mistake(
@@ -172,7 +172,7 @@ CATALOGUE: tuple[Mistake, ...] = (
     ),
     Mistake(
         "axes-swapped",
-        "height and width are exchanged",
+        "height and width are swapped",
         "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
         {Tensor.DW: order.axes_swapped(Tensor.DW), Tensor.DX: order.axes_swapped(Tensor.DX)},
     ),

@@ -75,6 +75,6 @@ def _read_otherwise(array: Array) -> Iterator[tuple[Array, str]]:
         yield np.moveaxis(array.reshape(first, *spatial, second), -1, 1), "is read with its channels last"
         yield np.moveaxis(array, 1, -1).reshape(array.shape), "lies with its channels last, and is read as if first"
     if first * second > max(first, second):
-        yield array.reshape(second, first, *spatial).swapaxes(0, 1), "is read with its first two axes exchanged"
+        yield array.reshape(second, first, *spatial).swapaxes(0, 1), "is read with its first two axes swapped"
     if len(spatial) == 2 and min(spatial) > 1:
-        yield array.reshape(first, second, *spatial[::-1]).swapaxes(2, 3), "is read with rows and columns exchanged"
+        yield array.reshape(first, second, *spatial[::-1]).swapaxes(2, 3), "is read with rows and columns swapped"

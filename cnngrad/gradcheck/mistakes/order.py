@@ -103,22 +103,22 @@ def permuted(axes: Sequence[int], result: Tensor) -> Callable[[Data], Guesses]:
 
 
 def channels_swapped_w(data: Data) -> Guesses:
-    """Filters and channels of dE/dW in another order, exchanged, or last in memory."""
+    """Filters and channels of dE/dW in another order, swapped with each other, or last in memory."""
     yield from permuted((0, 1), Tensor.DW)(data)
     right = data.right[Tensor.DW]
     if right.shape[0] * right.shape[1] > 1:
-        yield Guess(right.swapaxes(0, 1), "filters and channels exchanged")
+        yield Guess(right.swapaxes(0, 1), "filters and channels swapped")
         moved = np.moveaxis(right, 1, -1)
         yield Guess(moved.reshape(right.shape), "channels last in memory")
         yield Guess(moved, "channels last")
 
 
 def channels_swapped_x(data: Data) -> Guesses:
-    """Channels of dE/dX in another order, exchanged with the filters, or last in memory."""
+    """Channels of dE/dX in another order, swapped with the filters, or last in memory."""
     yield from permuted((1,), Tensor.DX)(data)
     right = data.right[Tensor.DX]
     if data.layer.groups == 1 and data.layer.channels == data.layer.filters > 1:
-        yield Guess(data.scatter(data.w.swapaxes(0, 1)), "filters and channels of W exchanged")
+        yield Guess(data.scatter(data.w.swapaxes(0, 1)), "filters and channels of W swapped")
     if data.layer.channels > 1:
         moved = np.moveaxis(right, 1, -1)
         yield Guess(moved.reshape(right.shape), "channels last in memory")
@@ -126,7 +126,7 @@ def channels_swapped_x(data: Data) -> Guesses:
 
 
 def _interleaved(count: int, groups: int) -> Array:
-    """Filters or channels in the order that number k belonging to group k mod g gives."""
+    """The order of filters or channels if number k belongs to group k mod g."""
     return np.arange(count).reshape(-1, groups).T.ravel()
 
 

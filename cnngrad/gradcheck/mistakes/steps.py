@@ -1,4 +1,4 @@
-"""Mistakes in how windows lie: stride, dilation, padding, and what a stride leaves over."""
+"""Mistakes in the positions of windows: stride, dilation, padding, and rows that a stride leaves over."""
 
 from collections.abc import Callable, Iterator
 from itertools import permutations
@@ -34,7 +34,7 @@ def _full_size(data: Data, stride: Shape, dilation: Shape) -> Shape:
 
 
 def _x_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
-    """DX scattered in other steps: in X's shape, and in the shape that such steps give."""
+    """dE/dX scattered with other steps: in X's shape, and in the shape that such steps give."""
     yield Guess(data.scatter(stride=stride, dilation=dilation), detail)
     size = _full_size(data, stride, dilation)
     if size != data.layer.size and data.may_be(size):
@@ -42,7 +42,7 @@ def _x_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Gues
 
 
 def _w_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
-    """DW gathered in other steps: in W's shape, and in the shape that a convolution in such steps has."""
+    """dE/dW gathered with other steps: in W's shape, and in the shape that a convolution with such steps has."""
     yield Guess(data.gather(stride=stride, dilation=dilation), detail)
     sizes = zip(stride, dilation, data.layer.out, data.axes, strict=True)
     kernel = tuple((a.padded - s * (out - 1) - 1) // d + 1 for s, d, out, a in sizes)
@@ -151,7 +151,7 @@ def padding_ignored_w(data: Data) -> Guesses:
 
 
 def _other_sides(data: Data) -> Iterator[tuple[Shape, str]]:
-    """Other numbers of zeros in front: before and after exchanged, the frame cut on one side, a shift by one."""
+    """Other numbers of zeros in front: before and after swapped, the frame cut on one side, a shift by one."""
     after = tuple(a.after for a in data.axes)
     whole = tuple(a.before + a.after for a in data.axes)
     seen = {data.before}

@@ -1,4 +1,4 @@
-"""The layer's sums with some of its numbers exchanged: what a wrong backward pass adds up."""
+"""The layer's sums with some of its numbers replaced: what a wrong backward pass adds up."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Data", "Guess", "Guesses", "at", "on_axes", "some_axes", "turned", "
 
 
 def at(*index: Any) -> Any:
-    """An index of mixed parts, as NumPy takes it."""
+    """An index made of integers, slices and an ellipsis, as NumPy takes it."""
     return index
 
 
@@ -59,7 +59,7 @@ class Data:
     b: Array | None = None
 
     def may_be(self, spatial: Shape) -> bool:
-        """Whether the gradient to explain has this spatial shape, and holds any number."""
+        """Whether the gradient to explain has this spatial shape, and is not empty."""
         return min(spatial) > 0 and self.claimed[len(self.claimed) - len(spatial) :] == spatial
 
     @property
@@ -69,12 +69,12 @@ class Data:
 
     @property
     def stride(self) -> Shape:
-        """S of each axis."""
+        """The stride s of each axis."""
         return tuple(a.stride for a in self.axes)
 
     @property
     def dilation(self) -> Shape:
-        """D of each axis."""
+        """The dilation d of each axis."""
         return tuple(a.dilation for a in self.axes)
 
     @property
@@ -84,7 +84,7 @@ class Data:
 
     @property
     def leftover(self) -> Shape:
-        """What the stride leaves over, of each axis."""
+        """The number of positions that the stride leaves over, for each axis."""
         return tuple(a.leftover for a in self.axes)
 
     @cached_property
@@ -130,7 +130,7 @@ class Data:
         overwrite: bool = False,
         outermost: bool = False,
     ) -> Array:
-        """dE/dX with some of the layer's numbers exchanged.
+        """dE/dX with some of the layer's numbers replaced.
 
         With `overwrite` the last window wins instead of adding; or, where the loop over the filter's elements is the
         `outermost`, the last of those.
@@ -143,7 +143,7 @@ class Data:
         filters = w.reshape(layer.groups, layer.group_filters, *w.shape[1:])
         dx = np.zeros((len(dedo), layer.groups, w.shape[1], *size), np.result_type(w, dedo))
         taps = list(product(*map(range, w.shape[2:])))
-        # In reading order the last window that holds an element holds it under its first tap.
+        # The last window, in reading order, that holds an element holds it under its first tap.
         for tap in taps if outermost else reversed(taps):
             found = self._reach(tap, dedo.shape[2:], stride, dilation, before, size)
             if found is not None:
@@ -165,7 +165,7 @@ class Data:
         before: Shape | None = None,
         kernel: Shape | None = None,
     ) -> Array:
-        """dE/dW with some of the layer's numbers exchanged."""
+        """dE/dW with some of the layer's numbers replaced."""
         layer = self.layer
         x = self.x if x is None else x
         dedo = self.dedo if dedo is None else dedo
@@ -197,7 +197,7 @@ class Data:
 
 
 def _by_channel(outputs: Array, w: Array) -> Array:
-    """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …); and for O with f and c exchanged."""
+    """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …); and for O with f and c swapped."""
     if outputs.shape[2] == 1:
         # One filter a group: nothing is to be added up, and nothing copied.
         only: Array = outputs * w.reshape(1, w.shape[0], w.shape[2], *(1,) * (outputs.ndim - 3))
@@ -218,7 +218,7 @@ Guesses = Iterator[Guess]
 
 
 def turned(array: Array, axes: Sequence[int]) -> Array:
-    """Reversed along the axes."""
+    """The array reversed along the axes."""
     return np.flip(array, tuple(axes))
 
 
@@ -228,7 +228,7 @@ def on_axes(axes: Sequence[int]) -> str:
 
 
 def some_axes(dims: int) -> list[Shape]:
-    """All the axes, then each alone where there are several."""
+    """All the axes together, then each by itself where there are several."""
     alone = [(axis,) for axis in range(dims)] if dims > 1 else []
     return [tuple(range(dims)), *alone]
 
