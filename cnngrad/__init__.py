@@ -5,9 +5,9 @@ The five public names load on first use, so that `cnngrad --version` needs no Nu
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cnngrad.compute import backward, forward
     from cnngrad.derivation.derive import derive
     from cnngrad.errors import CnngradError
+    from cnngrad.functions import backward, forward
     from cnngrad.gradcheck import check
 
 __all__ = ["CnngradError", "backward", "check", "derive", "forward"]
@@ -15,10 +15,10 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "CnngradError": "errors",
-    "backward": "compute",
+    "backward": "functions",
     "check": "gradcheck",
     "derive": "derivation.derive",
-    "forward": "compute",
+    "forward": "functions",
 }
 
 

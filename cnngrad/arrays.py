@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer import counted
+from cnngrad.layer import Layer, counted
+from cnngrad.tensor import Tensor
 from cnngrad.threads import run_jobs
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ class Operand(NamedTuple):
         shape: tuple[int, ...] = self.array.shape
         return shape
 
+    def standard(self, layer: Layer, tensor: Tensor) -> "Operand":
+        """The operand with its axes in cnngrad's order, from the order in which the layer's user writes them."""
+        return self._replace(array=layer.layouts.standard(tensor, self.array)) if layer.layouts.of(tensor) else self
+
     def converted(self) -> Array:
         """The array in its dtype, in the machine's byte order."""
         return self.array.astype(self.dtype, copy=False)
@@ -133,7 +138,9 @@ def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
 def _as_array(name: str, value: Any) -> Array:
     if isinstance(value, (list, tuple)):
         return from_lists(name, value)
-    if value is None or isinstance(value, int | float | str):
+    if value is None:
+        raise CnngradError(f"{name} is null (None): it must be an array of numbers")
+    if isinstance(value, int | float | str):
         _check_number(name, value)
         return from_lists(name, [value]).reshape(())
     if isinstance(value, Mapping):
@@ -141,9 +148,22 @@ def _as_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:
-        return np.asarray(value)
+        array = np.asarray(_on_the_cpu(value))
+        # JAX and TensorFlow bring a dtype of this name along, which holds what float32 holds.
+        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     except (RuntimeError, TypeError, ValueError) as error:
         raise CnngradError(f"{name} can't be read as an array: {error}") from None
+
+
+def _on_the_cpu(value: Any) -> Any:
+    """Another library's tensor as something that NumPy reads, without that library: PyTorch's, TensorFlow's, CuPy's."""
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        value = value.detach().cpu()
+        # NumPy has no bfloat16; every such number is one of float32.
+        value = value.float() if str(value.dtype).endswith("bfloat16") else value
+    if type(value).__module__.partition(".")[0] == "cupy":
+        return value.get()
+    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def from_lists(name: str, value: Any) -> Array:

@@ -84,12 +84,12 @@ def answer(
             require(planned, factor=_JSON_BYTES)
         else:
             require({key: plan for key, plan in planned.items() if key not in files})
-        results = _computed(session, work, files)
+        results = _computed(session, layer, work, files)
         choice = replace(choice, elements=tuple(lesson.element or ()), zeros=lesson.zeros)
         told = _Told(layer, work, results, choice, tensors, lesson)
         derivation = told.derivation() if report is not None or (lesson.explained and not saved.as_json) else None
         expansions = told.expansions() if lesson.explained and saved.as_json else {}
-    named = {tensor.key: array for tensor, array in results.items()}
+    named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
     if report is not None and derivation is not None:
@@ -109,12 +109,13 @@ def answer(
     return ExitCode.OK
 
 
-def _computed(session: Session, work: Work | None, files: "dict[str, Array]") -> "dict[Tensor, Array]":
-    """Every result, in its file where it has one."""
+def _computed(session: Session, layer: "Layer", work: Work | None, files: "dict[str, Array]") -> "dict[Tensor, Array]":
+    """Every result, its axes in cnngrad's order, and in its file where it has one."""
     if work is None:
         return {}
+    places = {t: layer.layouts.standard(t, files[t.key]) for t in work.planned if t.key in files}
     with progress_bar(session) as progress:
-        return {tensor: work.compute(tensor, files.get(tensor.key), progress) for tensor in work.planned}
+        return {tensor: work.compute(tensor, places.get(tensor), progress) for tensor in work.planned}
 
 
 class _Told(NamedTuple):

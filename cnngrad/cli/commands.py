@@ -29,7 +29,7 @@ def forward_command(
     from cnngrad.files.problem import Reader
 
     # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
-    problem = settings.problem(arrays, None, Reader(session.read, session.tell)).without(Tensor.DEDO)
+    problem = settings.problem(arrays, None, Reader(session.read, session.tell, settings.order)).without(Tensor.DEDO)
     layer = problem.layer()
     work = None
     if not problem.in_symbols:
@@ -58,7 +58,7 @@ def backward_command(
     from cnngrad.derivation.choice import Choice, explained_tensors, one_gradient
     from cnngrad.files.problem import Reader
 
-    problem = settings.problem(arrays, error.g, Reader(session.read, session.tell))
+    problem = settings.problem(arrays, error.g, Reader(session.read, session.tell, settings.order))
     layer = problem.layer()
     one = one_gradient(only.only)
     tensors = explained_tensors(layer, one)
@@ -95,7 +95,7 @@ def check_command(
     output = differences.output
     if output is not None:
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
-    reader = Reader(session.read, session.tell)
+    reader = Reader(session.read, session.tell, settings.order)
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:
@@ -103,7 +103,7 @@ def check_command(
     if problem.in_symbols:
         raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
     graded = {
-        result: reader.claim(result, spec)
+        result: reader.claim(layer, result, spec)
         for result, spec in zip(GRADIENTS, (claims.dw, claims.dx, claims.db), strict=True)
         if spec is not None
     }

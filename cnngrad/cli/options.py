@@ -94,6 +94,18 @@ class Settings:
     dims: Annotated[
         int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, if the shapes leave it open.")
     ] = None
+    layout: Annotated[
+        str | None,
+        typer.Option(metavar="NHWC", help="The order of the axes of X, O and their gradients.  [default: nchw]"),
+    ] = None
+    filter_layout: Annotated[
+        str | None, typer.Option(metavar="HWIO", help="The order of the axes of W and dE/dW.  [default: oihw]")
+    ] = None
+
+    order: Annotated[
+        str | None,
+        typer.Option(metavar="C|F", help="Numbers without a shape: C, the last axis varies fastest; F, the first."),
+    ] = None
 
     def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
@@ -108,6 +120,8 @@ class Settings:
             "groups": self.groups,
             "flip": self.flip,
             "dims": self.dims,
+            "layout": self.layout,
+            "filter_layout": self.filter_layout,
         }
         flags = Problem(
             {

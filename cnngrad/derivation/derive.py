@@ -1,7 +1,7 @@
 """The derivation of a layer from its arrays, for Python."""
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy.typing as npt
 
@@ -34,6 +34,8 @@ def derive(
     groups: SupportsIndex = 1,
     flip: bool = False,
     dims: SupportsIndex | None = None,
+    layout: str | None = None,
+    filter_layout: str | None = None,
 ) -> Derivation:
     """The derivation of a layer's output, or with dE/dO of its gradients, as data.
 
@@ -52,6 +54,8 @@ def derive(
         groups: see `forward`.
         flip: see `forward`.
         dims: see `forward`.
+        layout: see `forward`.
+        filter_layout: see `forward`.
 
     Returns:
         Sections of sentences, formulas, expansions and grids, in the order of the notes.
@@ -72,8 +76,10 @@ def derive(
         if value is not None
     }
     shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
-    layer = layer_of(shapes, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
-    operands = {tensor: value for tensor, value in given.items() if isinstance(value, Operand)}
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
+    layer = layer_of(shapes, **options)
+    operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
     choice = Choice(tuple(elements), one_gradient(only), limit, zeros)
     lesson = forward_lesson if dedo is None else backward_lesson
     if len(operands) < len(given):

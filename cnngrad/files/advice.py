@@ -1,10 +1,9 @@
-"""Recognises files that cnngrad can't read, and gives a line of Python that converts them to .npy."""
+"""Recognises files that cnngrad can't read, and says how it can read them."""
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["advice", "text_advice"]
+__all__ = ["advice", "raw_advice"]
 
 
 class _Kind(NamedTuple):
@@ -29,20 +28,8 @@ def _is_torch(name: str, content: bytes) -> bool:
     return content.startswith(b"PK\x03\x04") and (b"/data.pkl" in content[:4096] or name.endswith((".pt", ".pth")))
 
 
-def _is_safetensors(name: str, content: bytes) -> bool:
-    return name.endswith(".safetensors") or (
-        content[8:10] == b'{"' and 0 < int.from_bytes(content[:8], "little") < 2**27
-    )
-
-
-def _is_raw(name: str, content: bytes) -> bool:
-    return name.endswith((".bin", ".raw", ".dat", ".f32", ".f64")) and _is_binary(content)
-
-
-def _is_binary(content: bytes) -> bool:
-    return b"\0" in content[:4096]
-
-
+# Raw numbers are told by a byte of 0 among the first.
+_LOOKED_AT = 4096
 # The first kind that matches is used.
 _BINARY = (
     _Kind("a PyTorch file", _is_torch, 'np.save("X.npy", torch.load("FILE").detach().numpy())'),
@@ -53,19 +40,13 @@ _BINARY = (
     ),
     _Kind("a MATLAB file", _begins(b"MATLAB 5.0"), 'np.save("X.npy", scipy.io.loadmat("FILE")["X"])'),
     _Kind("an HDF5 file", _begins(b"\x89HDF\r\n"), 'np.save("X.npy", h5py.File("FILE")["X"][:])'),
-    _Kind("a safetensors file", _is_safetensors, 'np.save("X.npy", safetensors.numpy.load_file("FILE")["X"])'),
     _Kind(
         "an image",
         _begins(b"\x89PNG", b"\xff\xd8\xff", b"GIF8"),
         'np.save("X.npy", np.asarray(PIL.Image.open("FILE").convert("L")))',
     ),
     _Kind("a file compressed by gzip", _begins(b"\x1f\x8b"), 'np.save("X.npy", np.load(gzip.open("FILE")))'),
-    _Kind("raw binary numbers", _is_raw, 'np.save("X.npy", np.fromfile("FILE", "<f4").reshape(3, 3))'),
 )
-
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_TABLE = re.compile(rf"(?:#[^\n]*\n|\s)*{_NUMBER}(?:\s*(?P<by>[,;])\s*|[ \t]+|\s*\n\s*){_NUMBER}")
-_PRINTED = re.compile(rf"\s*(?:array|tensor)?\s*\(?\s*\[[\s\[]*{_NUMBER}[\s,]")
 
 
 def advice(name: str, content: bytes) -> str | None:
@@ -77,26 +58,16 @@ def advice(name: str, content: bytes) -> str | None:
     """
     for kind in _BINARY:
         if kind.tells(name, content):
-            return _spoken(kind.words, kind.line, name)
+            line = kind.line.replace("FILE", name)
+            return f"it seems to be {kind.words}; this line of Python makes an .npy file of it:\n{line}"
     return None
 
 
-def text_advice(name: str, text: str) -> str | None:
-    r"""The same for a text that is not JSON: tables of numbers, and arrays as Python prints them.
-
-    >>> text_advice("x.csv", "1;2\n3;4\n").splitlines()[1]
-    'np.save("X.npy", np.loadtxt("x.csv", delimiter=";", ndmin=2))'
-    """
-    table = _TABLE.match(text)
-    if table:
-        by = f', delimiter="{table["by"]}"' if table["by"] else ""
-        words = f"a table of numbers{' with ' + table['by'] if table['by'] else ''}"
-        return _spoken(words, f'np.save("X.npy", np.loadtxt("FILE"{by}, ndmin=2))', name)
-    if _PRINTED.match(text):
-        words = "an array as Python prints it (JSON has commas, and digits behind every point)"
-        return _spoken(words, 'np.save("X.npy", x)', name, "where x is computed, this line")
-    return None
-
-
-def _spoken(words: str, line: str, name: str, how: str = "this line of Python") -> str:
-    return f"it seems to be {words}; {how} makes an .npy file of it:\n{line.replace('FILE', name)}"
+def raw_advice(name: str, content: bytes) -> str | None:
+    """How to read a file of raw binary numbers; None where its content is something else."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in content[:_LOOKED_AT]:
+        return None
+    return (
+        f"it seems to hold raw binary numbers: name their type, as {name}:f32 (or f64, f16, bf16, i8, i32), and for X "
+        f"and W their shape too, as {name}:f32:3x3"
+    )

@@ -5,13 +5,16 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
+from cnngrad.files.binary import load_raw, parse_raw
 from cnngrad.files.read import Tell, load, parse
+from cnngrad.files.text import Loose
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
 from cnngrad.tensor import Tensor
@@ -20,13 +23,28 @@ __all__ = ["ONES", "Problem", "Reader"]
 
 # The arrays that a problem may have.
 GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
-OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims")
+OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims", "layout", "filter_layout")
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTION_KEYS)
 
 # In place of dE/dO: that of E = sum of O.
 ONES = "ones"
-# An array with numbers, a shape without, or a word that stands for an array.
-Given = Operand | Shape | str
+
+
+@dataclass(frozen=True, eq=False)
+class LooseOperand:
+    """Numbers of dE/dO or b that take the shape which the layer gives them.
+
+    Attributes:
+        operand: the numbers, one after another.
+        order: `"C"` where the last axis varies fastest in them, `"F"` where the first does.
+    """
+
+    operand: Operand
+    order: Literal["C", "F"]
+
+
+# An array with numbers, numbers without a shape, a shape without numbers, or a word that stands for an array.
+Given = Operand | LooseOperand | Shape | str
 
 # What people who know other tools write for a key, in small letters.
 _OTHER_WORDS = {
@@ -76,8 +94,14 @@ class Problem:
         return replace(self, given={other: value for other, value in self.given.items() if other is not tensor})
 
     def operands(self, layer: Layer) -> dict[Tensor, Operand]:
-        """The arrays with numbers; dE/dO as ones where it is the word `ones`."""
-        found = {tensor: value for tensor, value in self.given.items() if isinstance(value, Operand)}
+        """The arrays with numbers, their axes in cnngrad's order; dE/dO as ones where it is the word `ones`."""
+        found = {}
+        for tensor, value in self.given.items():
+            if isinstance(value, LooseOperand):
+                array = value.operand.array.reshape(layer.written[tensor], order=value.order)
+                found[tensor] = value.operand._replace(array=array).standard(layer, tensor)
+            elif isinstance(value, Operand):
+                found[tensor] = value.standard(layer, tensor)
         if self.given.get(Tensor.DEDO) == ONES:
             ones = np.broadcast_to(np.int64(1), layer.shapes[Tensor.DEDO])
             found[Tensor.DEDO] = Operand(ones, ones.dtype, math.inf)
@@ -89,7 +113,7 @@ class Problem:
         return {
             tensor: value.shape if isinstance(value, Operand) else value
             for tensor, value in self.given.items()
-            if not isinstance(value, str)
+            if not isinstance(value, str | LooseOperand)
         }
 
     def _symbols(self) -> list[str]:
@@ -119,7 +143,14 @@ class Problem:
                     f"{tensor.key} is missing: give a problem file with the key {tensor.key}, or -{tensor.letter} FILE"
                 )
         try:
-            return layer_of(shapes, **self.options)
+            layer = layer_of(shapes, **self.options)
+            loose = {t: v.operand.array.size for t, v in self.given.items() if isinstance(v, LooseOperand)}
+            for tensor, size in loose.items():
+                if tensor is Tensor.DEDO and size != prod(layer.written[tensor]):
+                    layer.check_dedo((size,))
+            if Tensor.B in loose:
+                layer = layer_of(shapes | {Tensor.B: (loose[Tensor.B],)}, **self.options)
+            return layer
         except CnngradError as error:
             # A message begins with what is wrong.
             file = self.origin.get(str(error).split()[0])
@@ -129,13 +160,22 @@ class Problem:
 class Reader:
     """Reads each file, and standard input, once, however many arrays are taken from it."""
 
-    def __init__(self, standard_input: Callable[[], bytes], tell: Tell = lambda _: None) -> None:
+    def __init__(
+        self, standard_input: Callable[[], bytes], tell: Tell = lambda _: None, order: str | None = None
+    ) -> None:
         """A reader that has read nothing yet.
 
         Args:
             standard_input: returns the content of standard input, which `-` stands for.
             tell: shows a message to the user before a long operation begins.
+            order: how numbers without a shape fill one: `C`, the last axis fastest, or `F`, the first; C where None.
+
+        Raises:
+            CnngradError: another order.
         """
+        if order is not None and order.upper() not in ("C", "F"):
+            raise CnngradError(f"order is {order[:40]!r}: it must be C (the last axis varies fastest) or F (the first)")
+        self._order: Literal["C", "F"] = "F" if order is not None and order.upper() == "F" else "C"
         self._standard_input = standard_input
         self._tell = tell
         self._read: dict[str, Any] = {}
@@ -145,7 +185,7 @@ class Reader:
         content = self._content(path)
         where = _spoken(path)
         if not isinstance(content, Mapping):
-            held = "a single array" if isinstance(content, list | np.ndarray) else json.dumps(content)[:40]
+            held = "a single array" if isinstance(content, list | np.ndarray | Loose) else json.dumps(content)[:40]
             raise CnngradError(
                 f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
                 f"for arrays use -x, -w, -g"
@@ -159,16 +199,25 @@ class Reader:
             dict.fromkeys(content, where),
         )
 
-    def array(self, tensor: Tensor, spec: str) -> Operand | Shape:
-        """An array from `FILE`, `FILE::KEY` or `-`; or a shape such as `3x3` alone."""
+    def array(self, tensor: Tensor, spec: str) -> Given:
+        """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or a shape such as `3x3` alone."""
         shape = parse_shape(spec)
         if shape is not None:
             return shape
         where, content = self._named(spec)
-        return _in_file(where, tensor, content)
+        if not isinstance(content, Loose):
+            return _in_file(where, tensor, content)
+        if tensor in (Tensor.DEDO, Tensor.B):
+            return LooseOperand(_in_file(where, tensor, content.array), self._order)
+        if content.needs_shape:
+            raise CnngradError(f"{spec} has no shape: write {tensor.key}'s behind it, such as {spec}:3x3")
+        return _in_file(where, tensor, content.array)
 
     def _named(self, spec: str) -> tuple[str, Any]:
-        """What `FILE`, `FILE::KEY` or `-` names, and the file's name in messages."""
+        """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
+        raw = parse_raw(spec)
+        if raw is not None:
+            return raw.path, load_raw(raw)
         path, _, key = spec.partition("::")
         content, where = self._content(path), _spoken(path)
         if isinstance(content, Mapping):
@@ -186,13 +235,19 @@ class Reader:
             raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
         return where, content
 
-    def claim(self, tensor: Tensor, spec: str) -> Array:
-        """A gradient to grade, from `FILE`, `FILE::KEY` or `-`; NaN and infinity may stand in it."""
+    def claim(self, layer: Layer, tensor: Tensor, spec: str) -> Array:
+        """A gradient to grade, as `array` takes it; NaN and infinity may stand in it.
+
+        Numbers without a shape take that of the layer's gradient, if there are as many.
+        """
         if parse_shape(spec) is not None:
             raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
         where, content = self._named(spec)
         with _told_of(where):
-            return as_claim(tensor.key, content)
+            if not isinstance(content, Loose):
+                return as_claim(tensor.key, content)
+            array, shape = as_claim(tensor.key, content.array), layer.written[tensor]
+            return array.reshape(shape, order=self._order) if array.size == prod(shape) else array
 
     def _content(self, path: str) -> Any:
         if path not in self._read:

@@ -1,4 +1,4 @@
-"""Reads JSON, NPY and NPZ files; pickles are never loaded, and no damaged file crashes the program."""
+"""Reads files of any kind by their content; pickles are never loaded, and no damaged file crashes the program."""
 
 import io
 import json
@@ -14,7 +14,9 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
-from cnngrad.files.advice import advice, text_advice
+from cnngrad.files.advice import advice, raw_advice
+from cnngrad.files.binary import is_safetensors, load_safetensors
+from cnngrad.files.text import parse_text
 from cnngrad.layer import Shape
 from cnngrad.memory import require_bytes
 
@@ -30,7 +32,7 @@ _SAID = 2**26
 
 
 def load(path: str, tell: Tell) -> Any:
-    """What a file holds: an array, or a mapping of its keys to arrays, nested lists and words.
+    """What a file holds: an array, loose numbers, or a mapping of its keys to arrays, nested lists and words.
 
     Raises:
         CnngradError: it can't be read, or is not a file of numbers.
@@ -52,6 +54,8 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
     """The same from a file's content; `where` is its name in messages."""
     if content.startswith(_NPY_MAGIC):
         return _load_npy(where, io.BytesIO(content))
+    if is_safetensors(where, content):
+        return load_safetensors(where, content)
     if said := advice(where, content):
         raise CnngradError(f"{where} is not JSON, NPY or NPZ: {said}")
     if content.startswith(_ZIP_MAGIC):
@@ -59,7 +63,9 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
     for ending in ("npy", "npz"):
         if where.endswith(f".{ending}"):
             raise CnngradError(f"{where} is not an {ending.upper()} file: {_begins(content)}")
-    return _load_json(where, content)
+    if said := raw_advice(where, content):
+        raise CnngradError(f"{where} is not JSON, NPY or NPZ: {said}")
+    return _load_text(where, _text(where, content))
 
 
 def _missing(path: str) -> str:
@@ -159,15 +165,33 @@ def _load_member(where: str, archive: Any, info: Any) -> Array:
     return array
 
 
-def _load_json(where: str, content: bytes) -> Any:
-    text = _text(where, content)
+def _load_text(where: str, text: str) -> Any:
+    """What a text holds: JSON, or an array in another notation."""
+    begins = re.match(r"\s*(?:\{\s*[\"}])?", text)
+    is_object = begins is not None and begins[0].strip() != ""
+    if where.endswith((".txt", ".csv")) and not is_object:
+        return parse_text(where, text)
+    try:
+        return _load_json(where, text)
+    except CnngradError as error:
+        if is_object:
+            raise
+        try:
+            array = parse_text(where, text)
+        except CnngradError as other:
+            # What begins as JSON does is meant to be JSON.
+            raise (error if text.lstrip()[:1] in ("[", "{", "") or where.endswith(".json") else other) from None
+        if where.endswith(".json"):
+            raise CnngradError(f"{error}; a table or a printed array is read from a file named .txt") from None
+        return array
+
+
+def _load_json(where: str, text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=lambda pairs: _unique(where, pairs))
     except CnngradError:
         raise
     except json.JSONDecodeError as error:
-        if said := text_advice(where, text):
-            raise CnngradError(f"{where} is not JSON: {said}") from None
         raise CnngradError(
             f"{where} is not JSON: {error.msg.lower()} in line {error.lineno}, column {error.colno}"
         ) from None

@@ -46,6 +46,8 @@ def check(
     groups: SupportsIndex = 1,
     flip: bool = False,
     dims: SupportsIndex | None = None,
+    layout: str | None = None,
+    filter_layout: str | None = None,
 ) -> Report:
     """Compare gradients with central finite differences of `forward`, every element of them.
 
@@ -70,6 +72,8 @@ def check(
         groups: see `forward`.
         flip: see `forward`.
         dims: see `forward`.
+        layout: see `forward`.
+        filter_layout: see `forward`.
 
     Returns:
         A report; `report.passed` is the verdict.
@@ -89,7 +93,10 @@ def check(
     if dedo is not None:
         given[Tensor.DEDO] = read_tensor("dEdO", dedo)
     shapes = {tensor: operand.shape for tensor, operand in given.items()}
-    layer = layer_of(shapes, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip, dims=dims)
+    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
+    layer = layer_of(shapes, **options)
+    given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
     claims = {result: claim for result, claim in zip(GRADIENTS, (dw, dx, db), strict=True) if claim is not _OURS}
     for result, claim in claims.items():
         if claim is None:
@@ -113,8 +120,8 @@ def check_layer(
 
     Args:
         layer: the layer.
-        given: X and W, and b and dE/dO if there are any.
-        claims: the gradients to grade; those of `backward` where there are none.
+        given: X and W, and b and dE/dO if there are any, with their axes in cnngrad's order.
+        claims: the gradients to grade, as the user writes them; those of `backward` where there are none.
         rtol: as for `check`.
         step: as for `check`.
         progress: as for `check`.
@@ -132,7 +139,9 @@ def check_layer(
         dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
-    graded: dict[Tensor, Array] = {result: as_claim(result.key, claim) for result, claim in claims.items()}
+    graded: dict[Tensor, Array] = {
+        result: layer.layouts.standard(result, as_claim(result.key, claim)) for result, claim in claims.items()
+    }
     if not claims:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
@@ -146,7 +155,7 @@ def check_layer(
     verdicts = [report.passed for report in reports.values()]
     return Report(
         passed=False if False in verdicts else None if None in verdicts else True,
-        gradients={result.key: report for result, report in reports.items()},
+        gradients={result.key: report.written(layer) for result, report in reports.items()},
         layer=layer,
         dedo=source,
         identity=_identity(layer, given, reports),

@@ -120,9 +120,8 @@ class Grader:
         found = Diagnosis()
         if np.isfinite(claim).all():
             found = self._diagnose(result, claim, numeric, sizes, tolerance)
-        shape = (
-            f"{result.key} has shape {claim.shape}, but it must be {numeric.shape}, the shape of {result.array.key}."
-        )
+        is_shape, must = (self._layer.layouts.written_shape(result, array.shape) for array in (claim, numeric))
+        shape = f"{result.key} has shape {is_shape}, but it must be {must}, the shape of {result.array.key}."
         return GradientReport(
             result, False, 0, None, None, None, "", claimed=self._claimed, mistake=found.mistake, also=found.also,
             hint=f"{shape} {found.hint}".strip(), together=found.together, analytic=claim, numeric=numeric,

@@ -32,11 +32,11 @@ def hard_problem(layer: Layer) -> dict[str, Any]:
     """
     small = _telling_sizes(layer)
     best = min((_random(small, seed) for seed in range(_SEEDS)), key=lambda arrays: len(_hidden(small, arrays)))
-    shapes = small.shapes
-    arrays = {"X": best[0].reshape(shapes[Tensor.X]), "W": best[1].reshape(shapes[Tensor.W])}
+    found = dict(zip((Tensor.X, Tensor.W, Tensor.DEDO), best, strict=True))
     if layer.has_bias:
-        arrays["b"] = np.arange(1, layer.filters + 1).reshape(shapes[Tensor.B])
-    return arrays | {"dEdO": best[2].reshape(shapes[Tensor.DEDO])} | _options(layer)
+        found[Tensor.B] = np.arange(1, layer.filters + 1)
+    arrays = {t.key: layer.layouts.written(t, found[t].reshape(small.shapes[t])) for t in Tensor if t in found}
+    return arrays | _options(layer)
 
 
 def _telling_sizes(layer: Layer) -> Layer:

@@ -1,7 +1,7 @@
 """What a check found, as data: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnngrad.arrays import Array
@@ -79,6 +79,16 @@ class GradientReport:
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
         return self.passed is True
+
+    def written(self, layer: Layer) -> "GradientReport":
+        """The same report with its arrays' axes, and the worst element's index, in the user's order."""
+        layouts, result, worst = layer.layouts, self.gradient, self.worst
+        analytic, numeric, wrong = (
+            None if array is None else layouts.written(result, array)
+            for array in (self.analytic, self.numeric, self.wrong)
+        )
+        worst = worst and replace(worst, index=layouts.written_shape(result, worst.index))
+        return replace(self, worst=worst, analytic=analytic, numeric=numeric, wrong=wrong)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; NaN and infinity are the strings "nan", "inf" and "-inf"."""

@@ -1,7 +1,7 @@
 """A layer: its sizes, the layout in which its user writes the arrays, and its description in words."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
+from cnngrad.layer.layout import Layouts
 from cnngrad.tensor import Tensor
 
 __all__ = ["Layer", "Shape", "counted", "indices"]
@@ -21,7 +22,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 # Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A convolution layer's sizes, and the layout in which its user writes the arrays.
+    """A convolution layer's sizes, and which axes its user writes, in which order.
+
+    Inside cnngrad axes are in the order (sample, channel, *spatial); `layouts` has the order in which users write them.
 
     Attributes:
         axes: the spatial axes, slowest first.
@@ -34,6 +37,9 @@ class Layer:
         has_bias: whether the layer adds b.
         other_dims: another number of spatial axes for which the same arrays would also make a layer; None if there is
             no other, or if the user has chosen one.
+        layouts: the order of the axes in the user's arrays.
+        other_layout: another layout in which the same arrays would also make a layer; empty if there is no other, or if
+            the user has chosen one.
     """
 
     axes: tuple[Axis, ...]
@@ -45,6 +51,8 @@ class Layer:
     w_lead: int
     has_bias: bool = False
     other_dims: int | None = None
+    layouts: Layouts = field(default_factory=Layouts)
+    other_layout: str = ""
 
     @cached_property
     def dims(self) -> int:
@@ -132,8 +140,13 @@ class Layer:
 
     @cached_property
     def shapes(self) -> dict[Tensor, Shape]:
-        """The shapes as the user writes them."""
+        """The shapes without the leading axes that the user's arrays don't have, in cnngrad's order of axes."""
         return {tensor: shape[len(tensor.lead_words) - self.lead[tensor] :] for tensor, shape in self.canonical.items()}
+
+    @cached_property
+    def written(self) -> dict[Tensor, Shape]:
+        """The shapes as the user writes them."""
+        return {tensor: self.layouts.written_shape(tensor, shape) for tensor, shape in self.shapes.items()}
 
     def describe(self) -> str:
         """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
@@ -142,15 +155,18 @@ class Layer:
         >>> make_layer((3, 3), (2, 2)).describe()
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
-        shapes = self.shapes
+        shapes = self.written
         arrays = [Tensor.X, Tensor.W, Tensor.B] if self.has_bias and self.w_lead == 2 else [Tensor.X, Tensor.W]
         parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}" for tensor in arrays]
         if self.has_bias and self.w_lead < 2:
             parts.append("b")
         line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[Tensor.O]))}"
-        if self.other_dims is None:
-            return line
-        return f"{line} ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
+        if self.other_dims is not None:
+            line += f" ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
+        if self.other_layout:
+            own = "".join(sorted(self.other_layout, key="ncdhw".index))
+            line += f" (X read as {own.upper()}; for {self.other_layout.upper()} say --layout {self.other_layout})"
+        return line
 
     def settings(self) -> list[str]:
         """Stride and padding, and the other options where they differ from their default, in words."""
@@ -162,17 +178,21 @@ class Layer:
             words.append(f"groups {self.groups}")
         if self.flip:
             words.append("flip")
+        if self.layouts.data:
+            words.append(f"layout {self.layouts.data}")
+        if self.layouts.filter:
+            words.append(f"filter layout {self.layouts.filter}")
         return words
 
     def given(self) -> str:
         """The layer as error messages describe it: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
-        return f"X {self.shapes[Tensor.X]} with W {self.shapes[Tensor.W]}, {', '.join(self.settings())}"
+        return f"X {self.written[Tensor.X]} with W {self.written[Tensor.W]}, {', '.join(self.settings())}"
 
     def check_dedo(self, shape: Shape) -> None:
-        """Raise a CnngradError unless `shape` is O's."""
-        if shape != self.shapes[Tensor.O]:
+        """Raise a CnngradError unless `shape` is O's, as the user writes it."""
+        if shape != self.written[Tensor.O]:
             raise CnngradError(
-                f"dEdO has shape {shape}, but {self.given()} gives O {self.shapes[Tensor.O]}: dEdO must have O's shape"
+                f"dEdO has shape {shape}, but {self.given()} gives O {self.written[Tensor.O]}: dEdO must have O's shape"
             )
 
     def check_bias(self, shape: Shape) -> None:
@@ -181,7 +201,7 @@ class Layer:
         if shape not in accepted:
             one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
             raise CnngradError(
-                f"b has shape {shape}, but W {self.shapes[Tensor.W]} has {counted(self.filters, 'filter')}: "
+                f"b has shape {shape}, but W {self.written[Tensor.W]} has {counted(self.filters, 'filter')}: "
                 f"b must have {one}, shape {' or '.join(map(str, accepted))}"
             )
 

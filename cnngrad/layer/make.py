@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from math import prod
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, Shape, counted
+from cnngrad.layer.layout import Layouts, channels_last, filter_layouts, read_layouts
 from cnngrad.layer.options import Padding, PerAxis, integer, one_per_axis, pads_per_axis, plain_option
 from cnngrad.tensor import Tensor
 
@@ -31,12 +32,14 @@ def make_layer(
     groups: SupportsIndex = 1,
     flip: bool = False,
     dims: SupportsIndex | None = None,
+    layout: str | None = None,
+    filter_layout: str | None = None,
 ) -> Layer:
     """The layer that arrays of these shapes make.
 
     Args:
-        x_shape: X's shape as its user writes it: (*S), (C, *S) or (N, C, *S).
-        w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K).
+        x_shape: X's shape as its user writes it: (*S), (C, *S) or (N, C, *S), or in the order of `layout`.
+        w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K), or in the order of `filter_layout`.
         b_shape: the bias's shape; None for a layer without a bias.
         dedo_shape: the shape of dE/dO, which must be O's; None where it is not known.
         stride: s, one integer or one per axis.
@@ -47,21 +50,27 @@ def make_layer(
         groups: g, as in PyTorch and ONNX.
         flip: rotate W by 180 degrees before it slides.
         dims: the number of spatial axes; needed where the shapes leave it open (see README's table).
+        layout: the order of the axes of X, O and their gradients, such as `"nhwc"`; `"nchw"` where None.
+        filter_layout: the order of the axes of W and its gradient, such as `"hwio"`; `"oihw"` where None.
 
     Raises:
         CnngradError: the shapes or options don't make a layer.
     """
     return _make_layer(
-        tuple(x_shape),
-        tuple(w_shape),
-        b_shape,
-        dedo_shape,
-        plain_option("stride", stride),
-        plain_option("padding", padding),
-        plain_option("dilation", dilation),
-        plain_option("groups", groups),
-        bool(flip),
-        plain_option("dims", dims),
+        _Asked(
+            tuple(x_shape),
+            tuple(w_shape),
+            b_shape,
+            dedo_shape,
+            plain_option("stride", stride),
+            plain_option("padding", padding),
+            plain_option("dilation", dilation),
+            plain_option("groups", groups),
+            bool(flip),
+            plain_option("dims", dims),
+            layout,
+            filter_layout,
+        )
     )
 
 
@@ -76,50 +85,97 @@ def layer_of(shapes: Mapping[Tensor, Shape], **options: Any) -> Layer:
     )
 
 
+class _Asked(NamedTuple):
+    """Shapes and options as the user writes them, equal where they are the same."""
+
+    x: Shape
+    w: Shape
+    b: Shape | None
+    dedo: Shape | None
+    stride: object
+    padding: object
+    dilation: object
+    groups: object
+    flip: bool
+    dims: object
+    layout: str | None
+    filter_layout: str | None
+
+
 @lru_cache(maxsize=256)
-def _make_layer(
-    x_shape: Shape,
-    w_shape: Shape,
-    b_shape: Shape | None,
-    dedo_shape: Shape | None,
-    stride: object,
-    padding: object,
-    dilation: object,
-    groups: object,
-    flip: bool,
-    dims: object,
-) -> Layer:
-    for name, shape in (("X", x_shape), ("W", w_shape)):
+def _make_layer(asked: _Asked) -> Layer:
+    if asked.layout is not None or asked.filter_layout is not None:
+        return _in_layouts(asked)
+    try:
+        layer = _in_layouts(asked)
+    except CnngradError as error:
+        raise CnngradError(f"{error}{_would_fit(asked)}") from None
+    if layer.x_lead == 0:
+        return layer
+    last = channels_last(layer.dims)
+    for filters in (None, *filter_layouts(layer.dims)):
+        with suppress(CnngradError):
+            _in_layouts(asked._replace(layout=last, filter_layout=filters, dims=layer.dims))
+            return replace(layer, other_layout=last[2 - layer.x_lead :])
+    return layer
+
+
+def _would_fit(asked: _Asked) -> str:
+    """In which layouts shapes that make no layer would make one, in words; empty where in none."""
+    for dims in (asked.dims,) if asked.dims is not None else (2, 1, 3):
+        if dims not in (1, 2, 3) or len(asked.x) <= int(str(dims)):
+            continue
+        last, filters = channels_last(int(str(dims))), filter_layouts(int(str(dims)))
+        for data, kernel in [*((last, word) for word in (*filters, None)), *((None, word) for word in filters)]:
+            with suppress(CnngradError):
+                layer = _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
+                # An accident where the kernel is of no usual shape.
+                if len(set(layer.kernel)) == 1:
+                    words = [word.upper() for word in (data, kernel) if word]
+                    flags = [f"--layout {data}" if data else "", f"--filter-layout {kernel}" if kernel else ""]
+                    say = " ".join(filter(None, flags))
+                    return f"; they would fit as {' with '.join(words)}: say {say} (layout=, filter_layout= in Python)"
+    return ""
+
+
+def _in_layouts(asked: _Asked) -> Layer:
+    """The layer in the layouts that are asked for."""
+    layouts, told = read_layouts(asked.layout, asked.filter_layout)
+    for name, shape in (("X", asked.x), ("W", asked.w)):
         if not shape:
             raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
         if 0 in shape:
             raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
+    for tensor, shape in ((Tensor.X, asked.x), (Tensor.W, asked.w)):
+        layouts.check(tensor, shape)
 
     def read(d: int) -> Layer:
-        layer = _with_axes(d, x_shape, w_shape, stride, padding, dilation, groups, flip, b_shape is not None)
-        if b_shape is not None:
-            layer.check_bias(b_shape)
-        if dedo_shape is not None:
-            layer.check_dedo(dedo_shape)
+        layer = _with_axes(d, asked, layouts)
+        if asked.b is not None:
+            layer.check_bias(asked.b)
+        if asked.dedo is not None:
+            layer.check_dedo(asked.dedo)
         return layer
 
-    if dims is not None:
-        d = integer("dims", dims, least=1)
+    if asked.dims is not None:
+        d = integer("dims", asked.dims, least=1)
         if d > 3:
             raise CnngradError(f"dims is {d}: it must be 1, 2 or 3, the number of spatial axes")
+        if told not in (None, d):
+            raise CnngradError(f"dims is {d}, but the layout has {counted(told, 'spatial axis', 'spatial axes')}")
     else:
-        d = _likely_dims(x_shape, w_shape)
+        d = told or _likely_dims(asked.x, asked.w)
     try:
         layer = read(d)
     except CnngradError as error:
-        others = _other_readings(read, d)
+        others = [] if told else _other_readings(read, d)
         if not others:
             raise
         raise CnngradError(
             f"{error}; or is it a layer of {counted(others[0], 'spatial axis', 'spatial axes')}? "
             f"Then say --dims {others[0]} (dims={others[0]} in Python)"
         ) from None
-    if dims is None and (others := _other_readings(read, d)):
+    if asked.dims is None and not told and (others := _other_readings(read, d)):
         return replace(layer, other_dims=others[0])
     return layer
 
@@ -135,40 +191,32 @@ def _other_readings(read: Callable[[int], Layer], d: int) -> list[int]:
     return found
 
 
-def _with_axes(
-    d: int,
-    x_shape: Shape,
-    w_shape: Shape,
-    stride: object,
-    padding: object,
-    dilation: object,
-    groups: object,
-    flip: bool,
-    has_bias: bool,
-) -> Layer:
+def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
-    x_lead, w_lead = len(x_shape) - d, len(w_shape) - d
+    x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
     if (x_lead, w_lead) not in _ROWS:
-        raise CnngradError(_no_such_row(x_shape, w_shape, d))
-    x_full = (1,) * (2 - x_lead) + x_shape
-    w_full = (1,) * (2 - w_lead) + w_shape
-    g = integer("groups", groups, least=1)
-    _check_groups(x_shape, w_shape, x_full[1], w_full[0], w_full[1], g)
-    strides = one_per_axis("stride", stride, d, least=1)
-    dilations = one_per_axis("dilation", dilation, d, least=1)
+        raise CnngradError(_no_such_row(asked.x, asked.w, d))
+    x_full = (1,) * (2 - x_lead) + layouts.standard_shape(Tensor.X, asked.x)
+    w_full = (1,) * (2 - w_lead) + layouts.standard_shape(Tensor.W, asked.w)
+    g = integer("groups", asked.groups, least=1)
+    _check_groups(asked.x, asked.w, x_full[1], w_full[0], w_full[1], g)
+    strides = one_per_axis("stride", asked.stride, d, least=1)
+    dilations = one_per_axis("dilation", asked.dilation, d, least=1)
     sizes, kernels = x_full[2:], w_full[2:]
-    pads = pads_per_axis(padding, sizes, kernels, strides, dilations)
+    pads = pads_per_axis(asked.padding, sizes, kernels, strides, dilations)
     axes = tuple(
-        Axis(size, kernel, s, dil, before, after, flip)
+        Axis(size, kernel, s, dil, before, after, asked.flip)
         for size, kernel, s, dil, (before, after) in zip(sizes, kernels, strides, dilations, pads, strict=True)
     )
     for number, axis in enumerate(axes):
         if axis.span > axis.padded:
-            raise CnngradError(_kernel_too_large(x_shape, w_shape, axis, _AXIS_LETTERS[d][number]))
+            raise CnngradError(_kernel_too_large(asked.x, asked.w, axis, _AXIS_LETTERS[d][number]))
     numbers = x_full[0] * w_full[0] * prod(axis.out for axis in axes)
     if numbers > _MOST_NUMBERS:
         raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
-    return Layer(axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias)
+    return Layer(
+        axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias=asked.b is not None, layouts=layouts
+    )
 
 
 # How many axes X and W have in front of the spatial ones, for each row of the shapes table.

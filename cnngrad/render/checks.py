@@ -120,7 +120,9 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     else:
         if not wrong.all():
             yield Text("Wrong elements,")
-            for line in counts(report.layer, gradient.gradient, wrong):
+            for line in counts(
+                report.layer, gradient.gradient, report.layer.layouts.standard(gradient.gradient, wrong)
+            ):
                 yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()

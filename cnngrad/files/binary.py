@@ -1,0 +1,151 @@
+"""Arrays from raw binary files, whose type the user names, and from safetensors files."""
+
+import json
+import re
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.errors import CnngradError
+from cnngrad.files.text import Loose
+from cnngrad.layer import Shape, parse_shape
+
+__all__ = ["RawSpec", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
+
+# NumPy's dtypes, little-endian; bfloat16 is the upper half of a float32, and NumPy has none.
+_RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
+_SPEC = re.compile(rf"(?P<path>.*?[^:]):(?P<form>{'|'.join(_RAW)})(?P<rest>(?::[^:]*)*)\Z")
+_SAFE = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
+}  # fmt: skip
+# The format allows a header of 100 MB.
+_LONGEST_HEADER = 100_000_000
+
+
+class RawSpec(NamedTuple):
+    """A raw file as the user names it: `FILE.bin:f32`, `FILE.bin:f32:2x3`, `FILE.bin:f32:be`."""
+
+    path: str
+    form: str
+    shape: Shape | None
+    big: bool
+
+
+def parse_raw(spec: str) -> RawSpec | None:
+    """The parts of a raw file's name with its type; None where no type is named.
+
+    >>> parse_raw("x.bin:f32:2x3:be")
+    RawSpec(path='x.bin', form='f32', shape=(2, 3), big=True)
+    """
+    match = _SPEC.match(spec)
+    if match is None:
+        return None
+    shape, big = None, False
+    for part in match["rest"].split(":")[1:]:
+        if part in ("be", "le"):
+            big = part == "be"
+        elif shape is None and (found := parse_shape(part)) is not None:
+            shape = found
+        else:
+            raise CnngradError(
+                f"{spec}: {part[:40]!r} is not understood: write FILE:{match['form']}, with a shape such as :2x3x8x8 "
+                f"behind it, or :be for big-endian numbers"
+            )
+    return RawSpec(match["path"], match["form"], shape, big)
+
+
+def load_raw(spec: RawSpec) -> Array | Loose:
+    """The numbers of a raw file, in the shape that is named, else loose.
+
+    Raises:
+        CnngradError: it can't be read, or its size does not fit.
+    """
+    dtype = np.dtype(_RAW[spec.form])
+    path = Path(spec.path)
+    try:
+        size = path.stat().st_size
+        content: Array = np.memmap(path, np.uint8, "r") if size and path.is_file() else _bytes_of(path)
+    except (OSError, ValueError) as error:
+        raise CnngradError(f"can't read {spec.path}: {getattr(error, 'strerror', None) or error}") from None
+    count, rest = divmod(content.size, dtype.itemsize)
+    if rest or not count:
+        raise CnngradError(
+            f"{spec.path} has {content.size} bytes: {spec.form} numbers have {dtype.itemsize} bytes each"
+            + ("" if count else ", and there must be one at least")
+        )
+    if spec.shape is not None and prod(spec.shape) != count:
+        shown = "x".join(map(str, spec.shape))
+        raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} are {prod(spec.shape)}")
+    numbers = _widened(content.view(dtype.newbyteorder(">") if spec.big else dtype), spec.form)
+    return Loose(numbers, needs_shape=True) if spec.shape is None else numbers.reshape(spec.shape)
+
+
+def _bytes_of(path: Path) -> Array:
+    return np.frombuffer(path.read_bytes(), np.uint8)
+
+
+def _widened(numbers: Array, form: str) -> Array:
+    """bfloat16 numbers as float32; all others as they are."""
+    if form.lower() != "bf16":
+        return numbers
+    return (numbers.astype(np.uint32) << 16).view(np.float32)
+
+
+def is_safetensors(where: str, content: bytes) -> bool:
+    """Whether a file is in the safetensors format, by its name or its beginning."""
+    if where.endswith(".safetensors"):
+        return True
+    return content[8:10] == b'{"' and 2 <= int.from_bytes(content[:8], "little") <= len(content) - 8
+
+
+def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
+    """The arrays of a safetensors file by name: a header in JSON, its length in front, and the numbers behind it.
+
+    Source: the format as Hugging Face publishes it. Its text metadata is not read.
+
+    Raises:
+        CnngradError: a damaged file, or types that cnngrad has no numbers for.
+    """
+    length = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or not 2 <= length <= min(_LONGEST_HEADER, len(content) - 8):
+        raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header should have {length}")
+    try:
+        header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=_pairs)
+        entries = sorted(_entries(header), key=lambda entry: entry[1])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CnngradError(f"{where} is damaged: its header is not that of a safetensors file ({error})") from None
+    found: dict[str, Array] = {}
+    place, numbers = 0, content[8 + length :]
+    for name, (first, last), form, shape in entries:
+        if form not in _SAFE:
+            raise CnngradError(f"{where}::{name} holds {form}: it must be one of {', '.join(_SAFE)}")
+        dtype = np.dtype(_SAFE[form])
+        if first != place or last - first != prod(shape) * dtype.itemsize or last > len(numbers):
+            raise CnngradError(f"{where} is damaged: {name} is not where its header says, at bytes {first} to {last}")
+        place = last
+        found[name] = _widened(np.frombuffer(numbers[first:last], dtype), form).reshape(shape)
+    if place != len(numbers):
+        raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes behind its last array belong to none")
+    return found
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name stands in it twice")
+    return dict(pairs)
+
+
+def _entries(header: Any) -> Iterator[tuple[str, tuple[int, int], str, Shape]]:
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        first, last = entry["data_offsets"]
+        shape = tuple(entry["shape"])
+        if not all(type(number) is int and 0 <= number < 2**62 for number in (first, last, *shape)):
+            raise ValueError(f"{name} has sizes that are no integers")
+        yield name, (first, last), str(entry["dtype"]), shape

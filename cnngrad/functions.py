@@ -1,0 +1,178 @@
+"""The functions `forward` and `backward`: from a user's arrays to a user's arrays."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, SupportsIndex
+
+import numpy as np
+
+from cnngrad.arrays import Array, read_tensor
+from cnngrad.compute import Backward, Forward
+from cnngrad.layer import Padding, PerAxis, make_layer
+from cnngrad.tensor import GRADIENTS, Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+__all__ = ["Gradients", "backward", "forward"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """The gradients of the error E with respect to one layer's arrays, each in that array's shape and layout.
+
+    Attributes:
+        dw: dE/dW, shape of W.
+        dx: dE/dX, shape of X.
+        db: dE/db, one number per filter: shape (F,), or () for one filter without a filter axis.
+    """
+
+    dw: Array
+    dx: Array
+    db: Array
+
+
+def forward(
+    x: "npt.ArrayLike",
+    w: "npt.ArrayLike",
+    b: "npt.ArrayLike | None" = None,
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+    layout: str | None = None,
+    filter_layout: str | None = None,
+) -> Array:
+    """The layer's output O.
+
+    o[n,f,i] = b[f] + sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p]
+
+    Args:
+        x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
+        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K).
+        b: the bias, shape (F,), or a single number for one filter.
+        stride: s, one integer or one per axis.
+        padding: p, one integer, one per axis, a (before, after) pair per axis, `"valid"`, `"same"`,
+            `"same-lower"` or `"full"`.
+        dilation: d, one integer or one per axis; 1 = none.
+        groups: g, as in PyTorch and ONNX.
+        flip: True for true convolution (SciPy, MATLAB): W is rotated by 180 degrees before it slides.
+        dims: the number of spatial axes, where the shapes leave it open (see README's table).
+        layout: the order of the axes of X and O, such as `"nhwc"` (n sample, c channel, d h w spatial); else `"nchw"`.
+        filter_layout: the order of the axes of W, such as `"hwio"` (o filter, i channel); else `"oihw"`.
+
+    Returns:
+        O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
+        float among the inputs (float16 is computed in float32).
+
+    Raises:
+        CnngradError: shapes, options or numbers that don't make a layer, integer sums beyond int64, or a result
+            that there is no memory for.
+
+    Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch.
+
+    >>> forward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]])
+    array([[12, 17],
+           [27, 32]])
+    """
+    x_, w_, b_ = read_tensor("X", x), read_tensor("W", w), None if b is None else read_tensor("b", b)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        b_shape=None if b_ is None else b_.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        flip=flip,
+        dims=dims,
+        layout=layout,
+        filter_layout=filter_layout,
+    )
+    work = Forward(layer, x_.standard(layer, Tensor.X), w_.standard(layer, Tensor.W), b_)
+    work.require_memory()
+    return _written(work, Tensor.O)
+
+
+def backward(
+    x: "npt.ArrayLike",
+    w: "npt.ArrayLike",
+    dedo: "npt.ArrayLike",
+    *,
+    stride: PerAxis = 1,
+    padding: Padding = 0,
+    dilation: PerAxis = 1,
+    groups: SupportsIndex = 1,
+    flip: bool = False,
+    dims: SupportsIndex | None = None,
+    layout: str | None = None,
+    filter_layout: str | None = None,
+) -> Gradients:
+    """The gradients dE/dW, dE/dX and dE/db of the layer that `forward` computes.
+
+    dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c, s*i + d*u - p]
+    dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u]   where s*i + d*u - p = h
+    dE/db[f]     = sum over n,i of dE/do[n,f,i]
+
+    Args:
+        x: X, as for `forward`.
+        w: W, as for `forward`.
+        dedo: dE/dO, the gradient of the error with respect to the layer's output, shape of O.
+        stride: see `forward`.
+        padding: see `forward`.
+        dilation: see `forward`.
+        groups: see `forward`.
+        flip: see `forward`.
+        dims: see `forward`.
+        layout: see `forward`.
+        filter_layout: see `forward`.
+
+    Returns:
+        The gradients `dw`, `dx` and `db`, each in the layout of its array; dtypes as for `forward`.
+
+    Raises:
+        CnngradError: as for `forward`, and if dE/dO does not have O's shape.
+
+    Source: the notes *Back Prop in CNN*, with the mistakes listed in samples/README.md corrected.
+
+    >>> grads = backward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]])
+    >>> grads.dw
+    array([[13, 17],
+           [25, 29]])
+    >>> grads.dx
+    array([[  4,   6,  -4],
+           [  9, -11,  12],
+           [ -9,  18,  -5]])
+    >>> int(grads.db)
+    4
+    """
+    x_, w_, dedo_ = read_tensor("X", x), read_tensor("W", w), read_tensor("dEdO", dedo)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        dedo_shape=dedo_.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        flip=flip,
+        dims=dims,
+        layout=layout,
+        filter_layout=filter_layout,
+    )
+    operands = zip((x_, w_, dedo_), (Tensor.X, Tensor.W, Tensor.DEDO), strict=True)
+    work = Backward(layer, *(operand.standard(layer, tensor) for operand, tensor in operands))
+    work.require_memory()
+    return Gradients(*(_written(work, result) for result in GRADIENTS))
+
+
+def _written(work: Forward | Backward, result: Tensor) -> Array:
+    """A result in the user's layout, in memory of its own."""
+    layouts = work.layer.layouts
+    if not layouts.of(result):
+        return work.computed(result)
+    found = np.empty(*work.planned[result])
+    work.computed(result, layouts.standard(result, found))
+    return found

@@ -1,0 +1,143 @@
+"""The order in which users write the axes of their arrays: NCHW or NHWC, OIHW or HWIO, and any other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnngrad.errors import CnngradError
+from cnngrad.tensor import Tensor
+
+__all__ = ["Layouts", "channels_last", "filter_layouts", "read_layouts"]
+
+Shape = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The letters of all axes in cnngrad's own order: X, O and their gradients; W and its gradient.
+_DATA, _FILTER = "ncdhw", "oidhw"
+_SPATIAL = "dhw"
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """The orders of the axes, as letters; empty where they are cnngrad's own.
+
+    Attributes:
+        data: of X, O and their gradients: n sample, c channel (or filter of O), d depth, h row, w column.
+        filter: of W and dE/dW: o filter, i channel, and the same spatial letters.
+    """
+
+    data: str = ""
+    filter: str = ""
+
+    def of(self, tensor: Tensor) -> str:
+        """The order of a tensor's axes; empty for cnngrad's own."""
+        if tensor.array is Tensor.B:
+            return ""
+        return self.filter if tensor.array is Tensor.W else self.data
+
+    def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
+        """Where the axes of cnngrad's order are in a user's array of `ndim` axes, counted from 0.
+
+        >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
+        ((0, 3, 1, 2), (2, 0, 1))
+        """
+        word = self.of(tensor)
+        if not word:
+            return tuple(range(ndim))
+        letters = _letters(word, _FILTER if tensor.array is Tensor.W else _DATA)
+        dims = sum(letter in letters[2:] for letter in word)
+        full = letters[:2] + letters[len(letters) - dims :]
+        own = full[max(0, len(full) - ndim) :]
+        if len(own) < ndim or not set(own) <= set(word):
+            return tuple(range(ndim))
+        written = [letter for letter in word if letter in own]
+        return tuple(written.index(letter) for letter in own)
+
+    def standard(self, tensor: Tensor, array: Array) -> Array:
+        """A view of a user's array with its axes in cnngrad's order."""
+        return array.transpose(self.places(tensor, array.ndim)) if self.of(tensor) else array
+
+    def written(self, tensor: Tensor, array: Array) -> Array:
+        """A view of an array in cnngrad's order with its axes as the user writes them."""
+        return array.transpose(np.argsort(self.places(tensor, array.ndim))) if self.of(tensor) else array
+
+    def standard_shape(self, tensor: Tensor, shape: Shape) -> Shape:
+        """The same for a shape: from the user's to cnngrad's order."""
+        return tuple(shape[place] for place in self.places(tensor, len(shape)))
+
+    def check(self, tensor: Tensor, shape: Shape) -> None:
+        """Raise a CnngradError where an array has more or fewer axes than its layout allows."""
+        word = self.of(tensor)
+        fewest = sum(letter in _SPATIAL or letter == "l" for letter in word)
+        if word and not fewest <= len(shape) <= len(word):
+            kind = "filter layout" if tensor.array is Tensor.W else "layout"
+            most = f"{fewest} to {len(word)}" if fewest < len(word) else str(fewest)
+            raise CnngradError(f"{tensor.key} has shape {shape}, but {kind} {word} is for arrays of {most} axes")
+
+    def written_shape(self, tensor: Tensor, shape: Shape) -> Shape:
+        """A shape, or an index, from cnngrad's order to the user's."""
+        order = [0] * len(shape)
+        for own, place in enumerate(self.places(tensor, len(shape))):
+            order[place] = own
+        return tuple(shape[own] for own in order)
+
+
+def _letters(word: str, letters: str) -> str:
+    """Cnngrad's order with l in place of w, where a layout has one spatial axis and calls it so."""
+    return letters[:-1] + "l" if "l" in word else letters
+
+
+def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | None]:
+    """The layouts that two words such as `nhwc` and `hwio` name, and the number of their spatial axes.
+
+    Args:
+        layout: letters n c d h w (l or w where there is one spatial axis), in any order; None for cnngrad's own.
+        filter_layout: letters o i d h w, likewise.
+
+    Raises:
+        CnngradError: not such a word, or two of different numbers of axes.
+
+    >>> read_layouts("NHWC", None)
+    (Layouts(data='nhwc', filter=''), 2)
+    """
+    data, dims = _read("layout", layout, _DATA)
+    filters, others = _read("filter_layout", filter_layout, _FILTER)
+    if dims and others and dims != others:
+        raise CnngradError(f"layout {layout} has {dims} spatial axes, filter_layout {filter_layout} has {others}")
+    return Layouts(data, filters), dims or others
+
+
+def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
+    if value is None:
+        return "", None
+    word = str(value).lower() if isinstance(value, str) else ""
+    plain = word.replace("l", "w") if "w" not in word else word
+    lead = [letter for letter in plain if letter in letters[:2]]
+    spatial = "".join(sorted(letter for letter in plain if letter in _SPATIAL))
+    sizes = {"w": 1, "hw": 2, "dhw": 3}
+    fine = len(set(plain)) == len(plain) == len(lead) + len(spatial) and spatial in sizes
+    if not fine or lead == [letters[0]]:
+        example = "nchw, nhwc or hwc" if letters is _DATA else "oihw or hwio"
+        raise CnngradError(
+            f"{name} is {str(value)[:40]!r}: it must have each of the letters {' '.join(letters[:2])} and of d h w at "
+            f"most once, such as {example} (ncw or ncl for one spatial axis)"
+        )
+    own = (letters[:2] + _SPATIAL[-sizes[spatial] :]) if len(lead) == 2 else "".join(sorted(plain, key=letters.index))
+    # A layout that is cnngrad's own order changes nothing, but tells the number of axes.
+    return ("" if plain == own else word), sizes[spatial]
+
+
+def channels_last(dims: int) -> str:
+    """The layout of TensorFlow: `nhwc`."""
+    return f"n{_SPATIAL[-dims:]}c"
+
+
+def filter_layouts(dims: int) -> list[str]:
+    """The filter layouts of other libraries: those of TensorFlow, of TensorFlow Lite, and of transposed convolutions.
+
+    >>> filter_layouts(2)
+    ['hwio', 'ohwi', 'iohw']
+    """
+    spatial = _SPATIAL[-dims:]
+    return [f"{spatial}io", f"o{spatial}i", f"io{spatial}"]
