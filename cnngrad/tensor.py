@@ -12,7 +12,7 @@
 
 from enum import Enum
 
-__all__ = ["GRADIENTS", "Tensor"]
+__all__ = ["GRADIENTS", "RESULTS", "Tensor"]
 
 
 class Tensor(Enum):
@@ -84,6 +84,8 @@ class Tensor(Enum):
 
 # The results of backward, in the order in which they are shown.
 GRADIENTS = (Tensor.DW, Tensor.DX, Tensor.DB)
+# All that a layer computes, in the order in which it is graded.
+RESULTS = (Tensor.O, *GRADIENTS)
 
 _KEYS = {tensor.key: tensor for tensor in Tensor}
 _GRADIENTS = {t: t if t.is_gradient else Tensor.DEDO if t is Tensor.O else _KEYS[f"dEd{t.key}"] for t in Tensor}

@@ -44,6 +44,14 @@ def test_version_names_the_package(run):
     assert run("--version") == (0, f"cnngrad {cnngrad.__version__}\n", "")
 
 
+def results(text):
+    """What a command printed with --json, without the description that goes with it."""
+    found = json.loads(text)
+    assert found.pop("schema") == "cnngrad/1"
+    assert set(found.pop("layer")["shapes"]) >= {"X", "W", "O"}
+    return found
+
+
 def loaded(names, code):
     """Which of these modules a new process has loaded after this code."""
     code = f"import sys; {code}; print(sorted({names} & set(sys.modules)))"
@@ -74,7 +82,7 @@ def test_an_empty_array_of_half_floats_is_an_error_like_any_other():
 
 def test_python_dash_m_runs_the_same_program():
     command = [sys.executable, "-m", "cnngrad", "forward", NOTES, "--json"]
-    assert json.loads(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[12, 17], [27, 32]]}
+    assert results(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[12, 17], [27, 32]]}
 
 
 def test_forward_shows_the_layers_line_and_a_matrix(run):
@@ -86,7 +94,7 @@ def test_forward_shows_the_layers_line_and_a_matrix(run):
 def test_backward_json_is_one_object_and_nothing_else(run):
     code, out, err = run("backward", NOTES, "--json")
     assert (code, err) == (0, "")
-    assert json.loads(out) == {"dEdW": [[13, 17], [25, 29]], "dEdX": [[4, 6, -4], [9, -11, 12], [-9, 18, -5]]}
+    assert results(out) == {"dEdW": [[13, 17], [25, 29]], "dEdX": [[4, 6, -4], [9, -11, 12], [-9, 18, -5]]}
 
 
 def test_backward_gives_dedb_where_the_layer_has_b(run):
@@ -96,8 +104,8 @@ def test_backward_gives_dedb_where_the_layer_has_b(run):
 
 
 def test_only_one_gradient(run):
-    assert list(json.loads(run("backward", NOTES, "--only", "dX", "--json")[1])) == ["dEdX"]
-    assert json.loads(run("backward", NOTES, "--only", "db", "--json")[1]) == {"dEdb": 4}
+    assert list(results(run("backward", NOTES, "--only", "dX", "--json")[1])) == ["dEdX"]
+    assert results(run("backward", NOTES, "--only", "db", "--json")[1]) == {"dEdb": 4}
 
 
 def test_json_expansions_have_names_terms_and_values(run):
@@ -162,7 +170,7 @@ def test_symbols_alone_need_no_numbers(run):
 
 
 def test_a_flag_wins_over_the_problems_key(run):
-    assert json.loads(run("forward", NOTES, "--stride", "2", "--json")[1]) == {"O": [[12]]}
+    assert results(run("forward", NOTES, "--stride", "2", "--json")[1]) == {"O": [[12]]}
     assert json.loads(run("forward", NOTES, "-w", "samples/notes-leftover.json::dEdO", "--json")[1])["O"][0] == [13, 17]
 
 
@@ -178,7 +186,7 @@ def test_every_layer_option_reaches_the_layer(run):
 
 def test_standard_input_is_read_once_for_several_arrays(run, stdin):
     stdin({"X": [[1, 2], [3, 4]], "W": [[2]]})
-    assert json.loads(run("forward", "-x", "-::X", "-w", "-::W", "--json")[1]) == {"O": [[2, 4], [6, 8]]}
+    assert results(run("forward", "-x", "-::X", "-w", "-::W", "--json")[1]) == {"O": [[2, 4], [6, 8]]}
 
 
 def test_standard_input_may_be_npy_or_npz(run, stdin):
@@ -192,7 +200,7 @@ def test_standard_input_may_be_npy_or_npz(run, stdin):
     file = io.BytesIO()
     np.savez(file, X=np.eye(2), W=np.eye(1), stride=2, padding="same", flip=True)
     stdin(file.getvalue())
-    assert json.loads(run("forward", "-", "--json")[1]) == {"O": [[1.0]]}
+    assert results(run("forward", "-", "--json")[1]) == {"O": [[1.0]]}
 
 
 def test_two_layers_in_a_chain(run, stdin):
@@ -203,7 +211,7 @@ def test_two_layers_in_a_chain(run, stdin):
 
 
 def test_ones_stands_for_the_sum_of_o(run):
-    assert json.loads(run("backward", "samples/chain-1.json", "-g", "ones", "--only", "dW", "--json")[1]) == {
+    assert results(run("backward", "samples/chain-1.json", "-g", "ones", "--only", "dW", "--json")[1]) == {
         "dEdW": [[20, 23], [21, 21]]
     }
 
@@ -440,7 +448,7 @@ def test_an_array_may_come_through_a_pipe(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     command = f"{sys.executable} -m cnngrad forward -x <(cat {tmp_path}/x.npy) -w {NOTES}::W --json"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"O": [[0.0, 3.0], [2.0, 0.0]]}
+    assert results(done.stdout) == {"O": [[0.0, 3.0], [2.0, 0.0]]}
 
 
 def test_a_doubled_key_in_an_npz_is_told(run, tmp_path):

@@ -68,7 +68,7 @@ def test_expansions_of_an_element_without_terms_are_zero_in_every_format():
 def test_a_report_is_written_beside_what_is_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(golden.SAMPLES)
     assert main(["forward", "notes.json", "--report", str(tmp_path / "o.md"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"O": [[12, 17], [27, 32]]}
+    assert json.loads(capsys.readouterr().out)["O"] == [[12, 17], [27, 32]]
     assert r"o_{11} &= w_{11}\,x_{11} + w_{12}\,x_{12}" in (tmp_path / "o.md").read_text()
 
 

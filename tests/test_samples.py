@@ -52,12 +52,11 @@ def test_pytorchs_recorded_gradients_are_ours():
 def shown(layer, x, w, dedo, b):
     """Which wrong gradients of the catalogue differ from the right ones with these numbers."""
     shapes = layer.shapes
-    grads = cnngrad.backward(
-        x.reshape(shapes[Tensor.X]), w.reshape(shapes[Tensor.W]), dedo.reshape(shapes[Tensor.O]), **layer_options(layer)
-    )
-    right = {
-        result: np.asarray(getattr(grads, result.keyword)).reshape(layer.canonical[result]) for result in GRADIENTS
-    }
+    x_, w_ = x.reshape(shapes[Tensor.X]), w.reshape(shapes[Tensor.W])
+    grads = cnngrad.backward(x_, w_, dedo.reshape(shapes[Tensor.O]), **layer.options)
+    found = {Tensor.O: cnngrad.forward(x_, w_, None if b is None else b.reshape(shapes[Tensor.B]), **layer.options)}
+    found |= {result: getattr(grads, result.keyword) for result in GRADIENTS}
+    right = {result: np.asarray(array).reshape(layer.canonical[result]) for result, array in found.items()}
     data = Data(layer, x, w, dedo, right, b=b)
     return {
         (mistake.id, result, number)
@@ -65,16 +64,6 @@ def shown(layer, x, w, dedo, b):
         for result, make in mistake.guesses.items()
         for number, guess in enumerate(make(data))
         if guess.array.shape != right[result].shape or not np.array_equal(guess.array, right[result])
-    }
-
-
-def layer_options(layer):
-    return {
-        "stride": [axis.stride for axis in layer.axes],
-        "padding": [(axis.before, axis.after) for axis in layer.axes],
-        "dilation": [axis.dilation for axis in layer.axes],
-        "groups": layer.groups,
-        "dims": layer.dims,
     }
 
 

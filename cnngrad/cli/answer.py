@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cnngrad.cli.options import Lesson, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
+from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def answer(
         write_report(report, derivation, saved.precision)
     with session.printing() as stdout:
         if saved.as_json:
-            print(to_json(named | expansions), file=stdout)
+            print(to_json({"schema": SCHEMA, "layer": layer.as_json()} | named | expansions), file=stdout)
         elif lesson.explained and derivation is not None:
             from cnngrad.render.painter import Painter
             from cnngrad.render.terminal import make_console, show

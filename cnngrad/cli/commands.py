@@ -8,7 +8,7 @@ from cnngrad.cli.answer import Work, answer, progress_bar
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
 if TYPE_CHECKING:
     from cnngrad.layer import Layer
@@ -89,28 +89,38 @@ def check_command(
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.files.problem import Reader
-    from cnngrad.files.write import check_target, to_json, write_results
+    from cnngrad.files.write import check_is_ours, check_target, to_json, write_results
     from cnngrad.gradcheck import check_layer
 
     output = differences.output
     if output is not None:
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
+        check_is_ours(output)
     reader = Reader(session.read, session.tell, settings.order)
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:
-        return _hard(session, layer, output)
+        return _hard(session, layer, output, differences.grow)
+    if differences.grow:
+        raise CnngradError("--grow changes the shape of --hard's problem: give both")
     if problem.in_symbols:
         raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
     graded = {
         result: reader.claim(layer, result, spec)
-        for result, spec in zip(GRADIENTS, (claims.dw, claims.dx, claims.db), strict=True)
+        for result, spec in zip(RESULTS, (claims.o, claims.dw, claims.dx, claims.db), strict=True)
         if spec is not None
     }
     session.begin_work([] if output is None else [output])
     with progress_bar(session) as progress:
         report = check_layer(
-            layer, problem.operands(layer), graded, differences.rtol, differences.step, progress, claims.written
+            layer,
+            problem.operands(layer),
+            graded,
+            differences.rtol,
+            differences.step,
+            progress,
+            claims.written,
+            differences.element or (),
         )
     if output is not None:
         write_results(output, report.as_json())
@@ -125,15 +135,17 @@ def check_command(
     return _VERDICTS[report.passed]
 
 
-def _hard(session: Session, layer: "Layer", output: str | None) -> int:
+def _hard(session: Session, layer: "Layer", output: str | None, grow: bool) -> int:
     from cnngrad.files.write import to_json, write_results
     from cnngrad.gradcheck.hard import hard_problem
 
-    problem = hard_problem(layer)
+    problem, note = hard_problem(layer, grow)
     if output is None:
         with session.printing() as stdout:
             print(to_json(problem), file=stdout)
     else:
         session.begin_work([output])
         write_results(output, problem)
+    if note:
+        session.tell(note)
     return ExitCode.OK

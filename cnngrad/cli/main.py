@@ -4,9 +4,10 @@ NumPy, Rich and the library load inside the commands, so that `--help` and `--ve
 """
 
 import io
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from cnngrad import __version__
 from cnngrad.cli.commands import backward_command, check_command, forward_command
 from cnngrad.cli.session import ClosedPipeError, ExitCode, Interrupted, OutputError, Session
 from cnngrad.errors import CnngradError
+from cnngrad.schema import SCHEMA
 
 __all__ = ["app", "main"]
 
@@ -43,9 +45,9 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     try:
         return _run(words, session)
     except CnngradError as error:
-        return session.fail(str(error))
+        return _failed(words, session, str(error))
     except typer.TyperException as error:
-        return session.fail(f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is")
+        return _failed(words, session, f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is")
     except OutputError as error:
         return session.fail(f"can't write standard output: {error}")
     except ClosedPipeError:
@@ -55,13 +57,22 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     except KeyboardInterrupt:
         return session.interrupted(ExitCode.INTERRUPTED)
     except MemoryError as error:
-        return session.fail(f"there is not enough memory: {str(error) or 'use a smaller layer'}")
+        return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception:
         import traceback
 
         session.write_error(traceback.format_exc())
         session.tell("this is a defect of cnngrad, please report it with the lines above")
         return ExitCode.CRASHED
+
+
+def _failed(words: Sequence[str], session: Session, message: str) -> ExitCode:
+    """Report what is wrong with the input: a sentence on standard error, and with --json an object too."""
+    if "--json" in words:
+        # Standard error has the message, even where standard output can't be written.
+        with suppress(OutputError, ClosedPipeError), session.printing() as stdout:
+            stdout.write(json.dumps({"schema": SCHEMA, "error": message}) + "\n")
+    return session.fail(message)
 
 
 def _run(words: Sequence[str], session: Session) -> ExitCode:

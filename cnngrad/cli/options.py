@@ -179,8 +179,9 @@ class Saved:
 
 @dataclass(frozen=True)
 class Claims:
-    """The gradients to grade in place of our own."""
+    """What to grade in place of our own gradients."""
 
+    o: Annotated[str | None, typer.Option("--o", metavar="FILE", help="Grade this O.")] = None
     dw: Annotated[str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of ours.")] = None
     dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None
     db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None
@@ -207,6 +208,13 @@ class Differences:
     hard: Annotated[
         bool, typer.Option("--hard", help="Print a problem of this layer whose data shows every mistake; -o saves it.")
     ] = False
+    grow: Annotated[
+        bool, typer.Option("--grow", help="With --hard: change the shape of X where that shows more mistakes.")
+    ] = False
+    element: Annotated[
+        list[str] | None,
+        typer.Option(metavar="x22", help="Show this element of yours beside its right sum (repeatable)."),
+    ] = None
     precision: _Precision = 6
     as_json: _AsJson = False
     output: Annotated[

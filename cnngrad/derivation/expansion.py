@@ -30,7 +30,8 @@ class Partial:
         return f"∂{self.of.element}/∂{self.by.element}"
 
 
-Factor = Symbol | Partial | None
+# None stands for 0; a number is a coefficient.
+Factor = Symbol | Partial | Number | None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Expansion:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data: the element's name, the factors' names in each term, and the value."""
-        terms = [["0" if factor is None else factor.name for factor in term.factors] for term in self.terms]
+        terms = [[_spelled(factor) for factor in term.factors] for term in self.terms]
         return {"element": self.target.name, "terms": terms, "value": self.value}
 
     @property
@@ -116,6 +117,12 @@ class Expansion:
             if isinstance(term.factors[0], Symbol)
         )
         return replace(self, terms=terms, value=None)
+
+
+def _spelled(factor: Factor) -> str:
+    if factor is None:
+        return "0"
+    return factor.name if isinstance(factor, Symbol | Partial) else repr(factor)
 
 
 def _is_bias(term: Term) -> bool:

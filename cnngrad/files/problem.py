@@ -25,6 +25,8 @@ __all__ = ["ONES", "Problem", "Reader"]
 GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
 OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims", "layout", "filter_layout")
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTION_KEYS)
+# What cnngrad writes into its own files besides.
+_DESCRIPTION = ("schema", "layer")
 
 # In place of dE/dO: that of E = sum of O.
 ONES = "ones"
@@ -191,7 +193,7 @@ class Reader:
                 f"for arrays use -x, -w, -g"
             )
         for key in content:
-            if key not in KEYS:
+            if key not in (*KEYS, "schema"):
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
         return Problem(
             {tensor: _in_file(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
@@ -221,12 +223,13 @@ class Reader:
         path, _, key = spec.partition("::")
         content, where = self._content(path), _spoken(path)
         if isinstance(content, Mapping):
-            keys = ", ".join(content) or "none"
-            if not key and len(content) == 1:
+            names = [name for name in content if name not in _DESCRIPTION]
+            keys = ", ".join(names) or "none"
+            if not key and len(names) == 1:
                 raise CnngradError(f"{where} holds its array under a key: name it, as {path}::{keys}")
             if not key:
                 raise CnngradError(
-                    f"{where} holds several values ({keys}): name one, as {path}::{next(iter(content), 'X')}"
+                    f"{where} holds several values ({keys}): name one, as {path}::{next(iter(names), 'X')}"
                 )
             if key not in content:
                 raise CnngradError(f"{where} has no key {key!r}: it has {keys}")

@@ -16,7 +16,15 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Shape
 
-__all__ = ["check_target", "result_files", "target_files", "to_json", "write_document", "write_results"]
+__all__ = [
+    "check_is_ours",
+    "check_target",
+    "result_files",
+    "target_files",
+    "to_json",
+    "write_document",
+    "write_results",
+]
 
 
 def to_json(value: Any) -> str:
@@ -55,6 +63,28 @@ def _check_target(target: str, names: Collection[str], endings: Collection[str])
         raise CnngradError(
             f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
             f"use .npz, .json or a folder, or --only for one of them"
+        )
+
+
+def check_is_ours(target: str) -> None:
+    """Raise a CnngradError where a file is there already that is neither a report nor a problem of cnngrad's."""
+    path = Path(target)
+    if not path.exists():
+        return
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as archive:
+                keys = set(archive.files)
+        else:
+            content = json.loads(path.read_bytes())
+            keys = set(content) if isinstance(content, dict) else set()
+    except Exception:
+        # Whatever is wrong with it, it is not a file of ours.
+        keys = set()
+    if not (keys >= {"X", "W"} or keys >= {"passed", "gradients"}):
+        raise CnngradError(
+            f"{target} is there already, and is neither a report nor a problem: it is not overwritten; "
+            f"to grade O write --o {target}"
         )
 
 

@@ -1,6 +1,6 @@
 """Checking gradients, ours or the user's, against finite differences of forward."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, SupportsIndex
 
@@ -8,15 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, read_tensor
-from cnngrad.compute import Backward, Forward
-from cnngrad.derivation.names import Number
+from cnngrad.compute import Backward, Forward, Progress
+from cnngrad.derivation.choice import Choice
+from cnngrad.derivation.names import Names, Number
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
 from cnngrad.gradcheck.tolerance import parse_writing, writing_of
 from cnngrad.layer import Layer, Padding, PerAxis, layer_of
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
 __all__ = ["check", "check_layer"]
 
@@ -33,12 +34,14 @@ def check(
     dedo: npt.ArrayLike | None = None,
     *,
     b: npt.ArrayLike | None = None,
+    o: npt.ArrayLike = _OURS,
     dw: npt.ArrayLike = _OURS,
     dx: npt.ArrayLike = _OURS,
     db: npt.ArrayLike = _OURS,
     rtol: float | None = None,
     step: float | None = None,
     written: str | None = None,
+    elements: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
     stride: PerAxis = 1,
     padding: Padding = 0,
@@ -58,13 +61,16 @@ def check(
         w: W, as for `forward`.
         dedo: dE/dO, shape of O; without it a fixed pseudo-random one, small integers where X and W are integers.
         b: the bias, as for `forward`; with it dE/db is checked too.
-        dw: a dE/dW to grade; if any of `dw`, `dx` and `db` is given, only these are graded, not those of `backward`.
+        o: an O to grade.
+        dw: a dE/dW to grade; if any of `o`, `dw`, `dx` and `db` is given, only these are graded, not those of
+            `backward`.
         dx: a dE/dX to grade.
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
         step: the step of the differences; by default 1, at which every change of O is exact.
         written: how precise the graded gradients are, where their numbers don't show it: `"float64"`, `"float32"`,
             `"tf32"`, `"float16"`, `"bfloat16"`, `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8.
+        elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: the report shows yours beside the right sum.
         progress: called with a gradient's name, the number of steps done and the number of all steps.
         stride: see `forward`.
         padding: see `forward`.
@@ -97,14 +103,14 @@ def check(
     options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
     layer = layer_of(shapes, **options)
     given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
-    claims = {result: claim for result, claim in zip(GRADIENTS, (dw, dx, db), strict=True) if claim is not _OURS}
+    claims = {result: claim for result, claim in zip(RESULTS, (o, dw, dx, db), strict=True) if claim is not _OURS}
     for result, claim in claims.items():
         if claim is None:
             raise CnngradError(
                 f"{result.keyword} is None: give the gradient to grade, or leave {result.keyword} out to check ours "
                 f"(in PyTorch .grad is None before backward() has run)"
             )
-    return check_layer(layer, given, claims, rtol, step, progress, written)
+    return check_layer(layer, given, claims, rtol, step, progress, written, elements)
 
 
 def check_layer(
@@ -115,22 +121,24 @@ def check_layer(
     step: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     written: str | None = None,
+    elements: Sequence[str] = (),
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
     Args:
         layer: the layer.
         given: X and W, and b and dE/dO if there are any, with their axes in cnngrad's order.
-        claims: the gradients to grade, as the user writes them; those of `backward` where there are none.
+        claims: what to grade, as the user writes it; the gradients of `backward` where there is nothing.
         rtol: as for `check`.
         step: as for `check`.
         progress: as for `check`.
         written: as for `check`.
+        elements: as for `check`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
     source = "given"
-    if Tensor.DEDO not in given:
+    if Tensor.DEDO not in given and set(claims) != {Tensor.O}:
         if claims:
             raise CnngradError(
                 "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
@@ -145,12 +153,13 @@ def check_layer(
     if not claims:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
-    differences = Differences(layer, given, step)
+    right = _Right(layer, given, step)
     writing = writing_of(list(graded.values())) if written is None else parse_writing(written)
-    grader = Grader(layer, given, rtol, writing, claimed=bool(claims))
+    chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
+    grader = Grader(layer, given, rtol, writing, bool(claims), chosen)
     reports = {}
     for result, claim in graded.items():
-        numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
+        numeric = right.numbers(result, None if progress is None else partial(progress, result.key))
         reports[result] = grader.grade(result, claim, numeric)
     verdicts = [report.passed for report in reports.values()]
     return Report(
@@ -160,6 +169,27 @@ def check_layer(
         dedo=source,
         identity=_identity(layer, given, reports),
     )
+
+
+class _Right:
+    """The right numbers: O, and by finite differences the gradients."""
+
+    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand], step: float | None) -> None:
+        self._layer, self._given = layer, given
+        self._differences = Differences(layer, given, step) if Tensor.DEDO in given else None
+
+    def numbers(self, result: Tensor, progress: Progress | None) -> Array:
+        """O in float64, or exact where all is integer; or a gradient."""
+        if result is not Tensor.O and self._differences is not None:
+            return self._differences.gradient(result, progress)
+        numbers = {tensor: self._given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in self._given}
+        if common_dtype(*(operand.dtype for operand in numbers.values())).kind == "f":
+            wide = {tensor: operand.array.astype(np.float64) for tensor, operand in numbers.items()}
+            numbers = {tensor: read_tensor(tensor.key, array) for tensor, array in wide.items()}
+        forward = Forward(self._layer, numbers[Tensor.X], numbers[Tensor.W], numbers.get(Tensor.B))
+        o = np.empty(self._layer.canonical[Tensor.O], forward.dtype)
+        forward.write(o)
+        return o.reshape(self._layer.shapes[Tensor.O])
 
 
 def _identity(

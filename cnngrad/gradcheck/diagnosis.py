@@ -1,19 +1,21 @@
 """What is wrong with a gradient: which known mistakes reproduce it, or else where the wrong elements are."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS, closest_factor, named_factors, told_factor, true_factor
-from cnngrad.gradcheck.matching import as_user, guesses_of, reproduced
+from cnngrad.gradcheck.matching import Found, as_user, reproduced
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess, Mistake
 from cnngrad.gradcheck.pairs import reproduced_by_two
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
-__all__ = ["Diagnosis", "diagnose", "hidden_mistakes", "rms", "truncated"]
+__all__ = ["Diagnosis", "diagnose", "rms", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -27,12 +29,14 @@ class Diagnosis:
         also: the ids of the others that reproduce it.
         hint: what the mistake is and how to fix it, or where the wrong elements are.
         together: the ids of the mistakes that were made as well, where it takes two.
+        remake: computes what the mistakes give, in the user's layout, from other data; None where no mistake is known.
     """
 
     mistake: str | None = None
     also: tuple[str, ...] = ()
     hint: str = ""
     together: tuple[str, ...] = ()
+    remake: Callable[[Data], Array] | None = field(default=None, repr=False, compare=False)
 
 
 # What can be said of a single number.
@@ -52,45 +56,47 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, toleran
         magnitude: the sums of absolute terms of the right gradient, in canonical shape.
         tolerance: how far the claim may be off.
     """
-    found: list[tuple[Mistake, str]] = []
+    found: list[tuple[Mistake, Found]] = []
     for mistake in CATALOGUE:
         # A single number is many mistakes' result.
         if claim.size == 1 and mistake.id not in _OF_ONE_NUMBER:
             continue
         if mistake.id == "scaled":
-            detail = _factor(data, result, claim, magnitude, tolerance)
+            made = _factor(data, result, claim, magnitude, tolerance)
         else:
-            detail = reproduced(mistake, data, result, claim, magnitude, tolerance)
-        if detail is not None:
-            found.append((mistake, detail))
+            made = reproduced(mistake, data, result, claim, magnitude, tolerance)
+        if made is not None:
+            found.append((mistake, made))
     if not found:
         return _in_pairs(data, result, claim, magnitude, tolerance)
-    (first, detail), *others = found
-    told = f"{_said(first, detail)}. To fix it: {first.fix}."
+    (first, made), *others = found
+    told = f"{_said(first, result, made.detail)}. To fix it: {first.words(result)[1]}."
     if others:
-        told += " Or: " + "; or ".join(_said(*other) for other in others) + "."
-    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told))
+        told += " Or: " + "; or ".join(_said(other, result, words.detail) for other, words in others) + "."
+    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), remake=made.remake)
 
 
 def _in_pairs(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
-    found: dict[tuple[str, str], str] = {}
-    for pair, detail in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + _PATIENCE):
-        found.setdefault(pair, detail)
+    found: dict[tuple[str, str], Found] = {}
+    for pair, made in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + _PATIENCE):
+        found.setdefault(pair, made)
         if len(found) > _MOST_PAIRS:
             break
     if not found:
         return Diagnosis()
     pair, *others = sorted(found, key=lambda pair: [PLACES[name] for name in pair])
     one, other = (CATALOGUE[PLACES[name]] for name in pair)
-    says = f"{one.says}, and {_said(other, found[pair])}. To fix it: {one.fix}; and {other.fix}."
-    return Diagnosis(one.id, tuple("+".join(names) for names in others), _as_sentence(says), (other.id,))
+    fixes = "; and ".join(mistake.words(result)[1] for mistake in (one, other))
+    says = f"{one.words(result)[0]}, and {_said(other, result, found[pair].detail)}. To fix it: {fixes}."
+    also = tuple("+".join(names) for names in others)
+    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), found[pair].remake)
 
 
-def _said(mistake: Mistake, detail: str) -> str:
-    return f"{mistake.says}{f' ({detail})' if detail else ''}"
+def _said(mistake: Mistake, result: Tensor, detail: str) -> str:
+    return f"{mistake.words(result)[0]}{f' ({detail})' if detail else ''}"
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
@@ -111,25 +117,7 @@ def _as_sentence(words: str) -> str:
     return words if is_name else words[0].upper() + words[1:]
 
 
-def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
-    """The ids of the mistakes that can't be seen in this layer and data: they give the right gradient, or none."""
-    return tuple(
-        mistake.id
-        for mistake in CATALOGUE
-        if any(result in mistake.guesses for result in results)
-        and not any(_shows(mistake, data, result) for result in results)
-    )
-
-
-def _shows(mistake: Mistake, data: Data, result: Tensor) -> bool:
-    right = data.right[result]
-    for guess in guesses_of(mistake, data, result):
-        if guess.bare or guess.array.shape != right.shape or not np.array_equal(guess.array, right):
-            return True
-    return False
-
-
-def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> str | None:
+def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Found | None:
     """The factor between the claim and the right gradient, with its names; None where there is no such factor."""
     right = as_user(data.layer, result, Guess(data.right[result])).astype(np.float64)
     if claim.shape != right.shape or not right.any() or not claim.any():
@@ -138,13 +126,19 @@ def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, toleranc
     named = named_factors(data.layer)
     factor = true_factor(named, claim, right, sizes, tolerance)
     if factor is not None:
-        return told_factor(factor, named[factor])
+        return Found(told_factor(factor, named[factor]), partial(_scaled, factor, result))
     factor = closest_factor(claim, right)
     # Few elements have some factor always, and one close to 1 is rounding.
     allowed = tolerance.allowed(claim, abs(factor) * sizes)
     if np.count_nonzero(claim) < FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(right) <= 4 * rms(allowed):
         return None
-    return told_factor(factor) if (np.abs(claim - factor * right) <= 4 * allowed).all() else None
+    if (np.abs(claim - factor * right) <= 4 * allowed).all():
+        return Found(told_factor(factor), partial(_scaled, factor, result))
+    return None
+
+
+def _scaled(factor: float, result: Tensor, data: Data) -> Array:
+    return factor * as_user(data.layer, result, Guess(data.right[result]))
 
 
 def rms(array: Array) -> float:

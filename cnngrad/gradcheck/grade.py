@@ -1,19 +1,22 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from cnngrad.arrays import INT64_MAX, Array, Operand, largest_magnitude, read_tensor
-from cnngrad.compute import Backward
-from cnngrad.derivation.expansion import Expander, Expansion
-from cnngrad.derivation.names import Names, canonical_values
+from cnngrad.compute import Backward, Forward
+from cnngrad.derivation.expansion import Expander
+from cnngrad.derivation.names import Index, Names, canonical_values
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import Diagnosis, diagnose, hidden_mistakes, rms, truncated
+from cnngrad.gradcheck.diagnosis import Diagnosis, diagnose, rms, truncated
+from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.mistakes import Data
-from cnngrad.gradcheck.report import GradientReport, Worst
+from cnngrad.gradcheck.reading import as_expansion, read_element
+from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
@@ -22,6 +25,8 @@ __all__ = ["Grader"]
 
 # A claim that is accepted thanks to its writing alone must leave so much of the right gradient, at least.
 _COARSE = 0.1
+# How often a mistake is computed anew to read the products in one element: in any wrong claim, and if asked for.
+_QUICK, _PATIENT = 500, 20_000
 # Terms of the worst element that are written out.
 _MOST_TERMS = 64
 # Elements that are compared at a time.
@@ -32,24 +37,40 @@ class Grader:
     """Compares claimed gradients of one layer with their finite differences."""
 
     def __init__(
-        self, layer: Layer, given: Mapping[Tensor, Operand], rtol: float | None, writing: Writing, claimed: bool
+        self,
+        layer: Layer,
+        given: Mapping[Tensor, Operand],
+        rtol: float | None,
+        writing: Writing,
+        claimed: bool,
+        elements: Sequence[tuple[Tensor, Index]] = (),
     ) -> None:
         """A grader of gradients of a layer with these numbers.
 
         Args:
             layer: the layer.
-            given: X, W, dE/dO and, where the layer has one, b.
+            given: X, W and, where the layer has one, b; dE/dO for gradients.
             rtol: the tolerance that was asked for; None where none was.
             writing: how the claims' numbers are written.
             claimed: whether the gradients are the user's own.
+            elements: the elements to explain, by result and canonical index.
         """
+        self._elements = elements
         self._layer, self._rtol, self._writing, self._claimed = layer, rtol, writing, claimed
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
-        self._sizes: Backward | None = None
+        if Tensor.DEDO not in given:
+            self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
+        self._sizes: dict[tuple[bool, type[np.floating]], Forward | Backward] = {}
 
     def grade(self, result: Tensor, claim: Array, numeric: Array) -> GradientReport:
-        """The verdict on a claimed gradient, in the user's layout."""
-        if claim.shape == (1,) and numeric.shape == ():
+        """The verdict on a claimed O or gradient.
+
+        Args:
+            result: O, dE/dW, dE/dX or dE/db.
+            claim: the claim, its axes in cnngrad's order.
+            numeric: the right numbers: O, or finite differences.
+        """
+        if claim.shape == (1,) and numeric.shape == ():  # of one filter
             claim = claim.reshape(())
         exact = numeric.dtype.kind == claim.dtype.kind == "i"
         if not exact and claim.dtype.kind == "i":
@@ -80,6 +101,7 @@ class Grader:
         )
         if not report.passed:
             return self._wrong(report, tolerance, error, sizes)
+        report = replace(report, explained=self._explained(report, Diagnosis()))
         if (error > tolerance.sums(sizes)).any() and rms(allowed) > _COARSE * rms(numeric):
             coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
@@ -112,7 +134,8 @@ class Grader:
             together=found.together,
             hint=found.hint or f"No known mistake gives this: {located}.",
             where=located,
-            expansion=self._expansion(result, report.worst.index if report.worst else (), numeric),
+            compared=self._compared(report, report.worst.index if report.worst else (), found, _QUICK),
+            explained=self._explained(report, found),
         )
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
@@ -161,15 +184,22 @@ class Grader:
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
         form = self._writing.form
-        operands = [self._arrays[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        operands = list(self._arrays.values())
         if form is None or holds(form, operands):
             return 0.0
         return input_rounding(form, self._squares(result)).reshape(self._layer.shapes[result])
 
     def _squares(self, result: Tensor) -> Array:
         """For each element the sum of its squared terms."""
-        operands = [self._arrays[tensor].astype(np.float64) ** 2 for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
-        return Backward(self._layer, *(read_tensor("terms", array) for array in operands)).gradient(result)
+        squared = {tensor: array.astype(np.float64) ** 2 for tensor, array in self._arrays.items()}
+        return self._work(squared, result).computed(result)
+
+    def _work(self, arrays: Mapping[Tensor, Array], result: Tensor) -> Forward | Backward:
+        """What computes a result from other numbers."""
+        operands = {tensor: read_tensor("terms", array) for tensor, array in arrays.items()}
+        if result is Tensor.O:
+            return Forward(self._layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B))
+        return Backward(self._layer, operands[Tensor.X], operands[Tensor.W], operands[Tensor.DEDO])
 
     def _absolute_sums(self, result: Tensor) -> Array:
         """For each element the sum of its terms' absolute values, the scale of rounding in any formula for it.
@@ -177,20 +207,19 @@ class Grader:
         It is computed by `backward` from the absolute values. It only scales the tolerance: the numeric gradient
         stays independent of `backward`.
         """
-        if self._sizes is None:
-            given = {self._arrays[tensor].dtype for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)}
-            half = {np.dtype(np.float16), np.dtype(np.float32)}
-            self._sizes = self._absolute(np.float32 if given <= half else np.float64)
-        try:
-            return self._sizes.gradient(result)
-        except CnngradError:
-            self._sizes = self._absolute(np.float64)
-            return self._sizes.gradient(result)
-
-    def _absolute(self, dtype: type[np.floating]) -> Backward:
-        arrays = (np.abs(self._arrays[t].astype(dtype, copy=False)) for t in (Tensor.X, Tensor.W, Tensor.DEDO))
-        x, w, dedo = (read_tensor("terms", array) for array in arrays)
-        return Backward(self._layer, x, w, dedo)
+        half = {np.dtype(np.float16), np.dtype(np.float32)}
+        single = {array.dtype for array in self._arrays.values()} <= half
+        for dtype in (np.float32, np.float64) if single else (np.float64,):
+            key = (result is Tensor.O, dtype)
+            if key not in self._sizes:
+                absolute = {t: np.abs(array.astype(dtype, copy=False)) for t, array in self._arrays.items()}
+                self._sizes[key] = self._work(absolute, result)
+            try:
+                return self._sizes[key].computed(result)
+            except CnngradError:
+                if dtype is np.float64:
+                    raise
+        raise AssertionError
 
     def _data(self, result: Tensor, claim: Array, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
@@ -216,9 +245,50 @@ class Grader:
     def _canonical(self, result: Tensor, index: tuple[int, ...]) -> tuple[int, ...]:
         return (0,) * (len(self._layer.canonical[result]) - len(index)) + index
 
-    def _expansion(self, result: Tensor, index: tuple[int, ...], numeric: Array) -> Expansion:
-        expander = Expander(self._layer, canonical_values(self._layer, self._arrays | {result: numeric}))
-        return expander.expand(result, self._canonical(result, index), limit=_MOST_TERMS)
+    def _explained(self, report: GradientReport, found: Diagnosis) -> tuple[Compared, ...]:
+        """The elements of a result that were asked for."""
+        lead = len(self._layer.canonical[report.gradient]) - len(self._layer.shapes[report.gradient])
+        return tuple(
+            self._compared(report, index[lead:], found, _PATIENT)
+            for result, index in self._elements
+            if result is report.gradient
+        )
+
+    def _compared(self, report: GradientReport, index: tuple[int, ...], found: Diagnosis, most: int) -> Compared:
+        """One element of a claim beside its right sum, and the sum that the mistake makes of it."""
+        result, claim, numeric = report.gradient, report.analytic, report.numeric
+        assert claim is not None
+        assert numeric is not None
+        values = canonical_values(self._layer, self._arrays | {result: numeric})
+        canonical = self._canonical(result, index)
+        right = Expander(self._layer, values).expand(result, canonical, limit=_MOST_TERMS)
+        yours, made = claim[index].item(), None
+        if found.remake is not None:
+            compute = partial(self._made, result, index, found.remake, self._data(result, claim, numeric))
+            products = read_element(self._layer, result, compute, most)
+            if products is not None:
+                made = as_expansion(self._layer, result, canonical, products, values, yours)
+        return Compared(yours, right, made)
+
+    def _made(
+        self,
+        result: Tensor,
+        index: tuple[int, ...],
+        remake: Callable[[Data], Array],
+        data: Data,
+        arrays: Mapping[Tensor, Array],
+    ) -> float:
+        """What a mistake makes of one element, with other numbers in the arrays."""
+        w = arrays.get(Tensor.W)
+        changed = replace(
+            data,
+            x=arrays.get(Tensor.X, data.x),
+            w=data.w if w is None else self._layer.rotated(w),
+            dedo=arrays.get(Tensor.DEDO, data.dedo),
+            b=arrays.get(Tensor.B, data.b),
+        )
+        found: float = remake(replace(changed, right={result: changed.compute(result)}))[index].item()
+        return found
 
 
 def _difference(claim: Array, numeric: Array) -> Array:

@@ -1,50 +1,77 @@
 """A problem for a layer, with data that reveals every mistake that the layer can reveal."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.arrays import Array, read_tensor
 from cnngrad.compute import Backward
-from cnngrad.gradcheck.diagnosis import hidden_mistakes
+from cnngrad.gradcheck.hidden import hidden_mistakes, hidden_words
 from cnngrad.gradcheck.mistakes import Data
 from cnngrad.layer import Axis, Layer
+from cnngrad.schema import SCHEMA
 from cnngrad.tensor import GRADIENTS, Tensor
 
-__all__ = ["hard_problem"]
+__all__ = ["HardProblem", "hard_problem"]
 
 # The number of seeds tried; the one whose data hides the fewest mistakes is used.
 _SEEDS = 8
 # Images larger than this reveal no further mistakes.
 _MOST_POSITIONS = 12
+_GIVEN = (Tensor.X, Tensor.W, Tensor.DEDO)
 
 
-def hard_problem(layer: Layer) -> dict[str, Any]:
-    """X, W, b and dE/dO for a layer, as a problem's keys: small integers without symmetries.
+class HardProblem(NamedTuple):
+    """A problem whose data hides as few mistakes as its layer allows.
 
-    Sizes of X that are equal become unequal, a batch of one becomes two, and large images small: the filter and the
-    options stay. What the layer itself rules out (a wrong stride where the stride is 1) can't be shown by any data.
+    Attributes:
+        keys: the problem, as its file's keys.
+        note: what the shapes hide all the same, or how they were changed, in a sentence; empty where neither is so.
+    """
+
+    keys: dict[str, Any]
+    note: str
+
+
+def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
+    """X, W, b and dE/dO for a layer: small integers without symmetries.
+
+    Args:
+        layer: the layer.
+        grow: whether X's shape may change: equal sizes become unequal, a batch of one becomes two, and large images
+            small. Filter and options stay. What these rule out (a wrong stride where the stride is 1) no data can show.
 
     >>> from cnngrad.layer import make_layer
-    >>> hard_problem(make_layer((9, 9), (2, 2), stride=2))["X"].shape
-    (9, 10)
+    >>> hard_problem(make_layer((9, 9), (2, 2), stride=2)).keys["X"].shape
+    (9, 9)
+    >>> hard_problem(make_layer((9, 9), (2, 2), stride=2), grow=True).note
+    'X is 9×10 in place of 9×9, so that more mistakes show'
     """
-    small = _telling_sizes(layer)
-    best = min((_random(small, seed) for seed in range(_SEEDS)), key=lambda arrays: len(_hidden(small, arrays)))
-    found = dict(zip((Tensor.X, Tensor.W, Tensor.DEDO), best, strict=True))
-    if layer.has_bias:
-        found[Tensor.B] = np.arange(1, layer.filters + 1)
-    arrays = {t.key: layer.layouts.written(t, found[t].reshape(small.shapes[t])) for t in Tensor if t in found}
-    return arrays | _options(layer)
+    telling = _telling_sizes(layer)
+    target = telling if grow else layer
+    # Large images are tried out small, their equal sizes equal.
+    tried = target if grow else _small(layer)
+    seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, _random(tried, seed))))
+    found = dict(zip(_GIVEN, _random(target, seed), strict=True))
+    if target.has_bias:
+        found[Tensor.B] = np.arange(1, target.filters + 1)
+    arrays = {t.key: target.layouts.written(t, found[t].reshape(target.shapes[t])) for t in Tensor if t in found}
+    keys = {"schema": SCHEMA} | arrays | target.options
+    if grow:
+        before, after = ("×".join(map(str, each.written[Tensor.X])) for each in (layer, telling))
+        return HardProblem(
+            keys, "" if before == after else f"X is {after} in place of {before}, so that more mistakes show"
+        )
+    lost = set(_hidden(tried, _random(tried, seed))) - set(_hidden(telling, _random(telling, seed)))
+    words = hidden_words(layer, lost)
+    return HardProblem(keys, f"in this shape some mistakes don't show: {words}; --grow changes it" if words else "")
 
 
 def _telling_sizes(layer: Layer) -> Layer:
     axes: list[Axis] = []
     for axis in layer.axes:
-        # At least three windows fit, where the image has as many.
-        least = axis.span + 2 * axis.stride - axis.before - axis.after
-        size = axis.size if axis.size <= _MOST_POSITIONS else max(least, min(axis.size, _MOST_POSITIONS))
+        size = _small_size(axis)
         while any(size == other.size for other in axes):
             size += 1
         axes.append(replace(axis, size=size))
@@ -52,9 +79,21 @@ def _telling_sizes(layer: Layer) -> Layer:
     return replace(layer, axes=tuple(axes), batch=batch)
 
 
+def _small(layer: Layer) -> Layer:
+    """The layer with large images made small."""
+    axes = tuple(replace(axis, size=_small_size(axis)) for axis in layer.axes)
+    return replace(layer, axes=axes, batch=min(layer.batch, 3))
+
+
+def _small_size(axis: Axis) -> int:
+    # At least three windows fit, where the image has as many.
+    least = axis.span + 2 * axis.stride - axis.before - axis.after
+    return axis.size if axis.size <= _MOST_POSITIONS else max(least, min(axis.size, _MOST_POSITIONS))
+
+
 def _random(layer: Layer, seed: int) -> tuple[Array, Array, Array]:
     generator = np.random.default_rng(seed)
-    x, w, dedo = (generator.integers(1, 10, layer.canonical[tensor]) for tensor in (Tensor.X, Tensor.W, Tensor.O))
+    x, w, dedo = (generator.integers(1, 10, layer.canonical[tensor]) for tensor in _GIVEN)
     signs = generator.choice([-1, 1], dedo.shape)
     return x, w, dedo * signs
 
@@ -64,14 +103,3 @@ def _hidden(layer: Layer, arrays: tuple[Array, Array, Array]) -> tuple[str, ...]
     gradients = Backward(layer.unflipped, *(read_tensor("data", array) for array in arrays))
     right = {result: gradients.gradient(result).reshape(layer.canonical[result]) for result in GRADIENTS}
     return hidden_mistakes(Data(layer.unflipped, x, w, dedo, right), GRADIENTS)
-
-
-def _options(layer: Layer) -> dict[str, Any]:
-    return {
-        "stride": [axis.stride for axis in layer.axes],
-        "padding": [[axis.before, axis.after] for axis in layer.axes],
-        "dilation": [axis.dilation for axis in layer.axes],
-        "groups": layer.groups,
-        "flip": layer.flip,
-        "dims": layer.dims,
-    }

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
-__all__ = ["absolute", "as_user", "guesses_of", "reproduced"]
+__all__ = ["Found", "absolute", "as_user", "guesses_of", "remade", "reproduced"]
 
 # So many elements of a guess are compared first.
 _PROBES = 512
@@ -24,10 +26,22 @@ def guesses_of(mistake: Mistake, data: Data, result: Tensor) -> Iterator[Guess]:
     return iter(()) if make is None else make(data)
 
 
+class Found(NamedTuple):
+    """A guess that is the claim.
+
+    Attributes:
+        detail: the mistake's parameter in words.
+        remake: computes the same guess, in the user's layout, from other data of the same layer.
+    """
+
+    detail: str
+    remake: Callable[[Data], Array]
+
+
 def reproduced(
     mistake: Mistake, data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance
-) -> str | None:
-    """The detail of the first guess that is the claim, to the claim's precision; None where there is none."""
+) -> Found | None:
+    """The first guess that is the claim, to the claim's precision; None where there is none."""
     scale = float(magnitude.max()) if magnitude.size else 0.0
     for number, guess in enumerate(guesses_of(mistake, data, result)):
         array = as_user(data.layer, result, guess)
@@ -35,8 +49,9 @@ def reproduced(
             array = array.reshape(claim.shape)
         if array.shape != claim.shape:
             continue
+        found = Found(guess.detail, partial(remade, mistake, result, number))
         if not claim.size:
-            return guess.detail
+            return found
         # Few numbers tell most guesses from the claim.
         few = slice(None, None, 1 + claim.size // _PROBES)
         some = array.reshape(-1)[few]
@@ -44,10 +59,15 @@ def reproduced(
         if (np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, 100 * scale))).any():
             continue
         error = np.abs(claim - array)
-        sizes = next(islice(guesses_of(mistake, absolute(data, result), result), number, None))
-        if (error <= tolerance.allowed(claim, np.abs(as_user(data.layer, result, sizes)).reshape(array.shape))).all():
-            return guess.detail
+        sizes = np.abs(remade(mistake, result, number, absolute(data, result))).reshape(array.shape)
+        if (error <= tolerance.allowed(claim, sizes)).all():
+            return found
     return None
+
+
+def remade(mistake: Mistake, result: Tensor, number: int, data: Data) -> Array:
+    """A mistake's guess of a number, counted from 0, from other data."""
+    return as_user(data.layer, result, next(islice(guesses_of(mistake, data, result), number, None)))
 
 
 def absolute(data: Data, result: Tensor) -> Data:
@@ -55,7 +75,7 @@ def absolute(data: Data, result: Tensor) -> Data:
     x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
     b = None if data.b is None else np.abs(data.b.astype(np.float64))
     sizes = replace(data, x=x, w=w, b=b, dedo=dedo)
-    return replace(sizes, right={result: sizes.gradient(result)})
+    return replace(sizes, right={result: sizes.compute(result)})
 
 
 def as_user(layer: Layer, result: Tensor, guess: Guess) -> Array:

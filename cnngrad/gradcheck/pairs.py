@@ -7,14 +7,15 @@ changed already, a filter turned, a stride forgotten, it computes what both give
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS, named_factors, told_factor, true_factor
-from cnngrad.gradcheck.matching import absolute, as_user, guesses_of, reproduced
-from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data
+from cnngrad.gradcheck.matching import Found, absolute, as_user, guesses_of, remade, reproduced
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Mistake
 from cnngrad.gradcheck.mistakes.sums import turned
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
@@ -34,7 +35,7 @@ _SECOND = {
 
 def reproduced_by_two(
     data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
-) -> Iterator[tuple[Pair, str]]:
+) -> Iterator[tuple[Pair, Found]]:
     """The pairs of mistakes that give a claim, with the second's detail.
 
     Args:
@@ -46,23 +47,36 @@ def reproduced_by_two(
     """
     yield from _with_a_factor(data, result, claim, tolerance, until)
     for name, change in _CHANGES.get(result, {}).items():
-        changed = change(data)
+        changed = _changed(change, result, data)
         if changed is None:
             continue
-        changed = replace(changed, right={result: changed.gradient(result)})
         magnitude = absolute(changed, result).right[result]
         for mistake in CATALOGUE:
             if time.monotonic() > until:
                 return
             if mistake.id in _SECOND and mistake.id != name:
-                detail = reproduced(mistake, changed, result, claim, magnitude, tolerance)
-                if detail is not None:
-                    yield _ordered(name, mistake.id), detail
+                found = reproduced(mistake, changed, result, claim, magnitude, tolerance)
+                if found is not None:
+                    again = partial(_remade_changed, change, result, found.remake)
+                    yield _ordered(name, mistake.id), Found(found.detail, again)
+
+
+def _changed(change: Callable[[Data], Data | None], result: Tensor, data: Data) -> Data | None:
+    changed = change(data)
+    return None if changed is None else replace(changed, right={result: changed.compute(result)})
+
+
+def _remade_changed(
+    change: Callable[[Data], Data | None], result: Tensor, remake: Callable[[Data], Array], data: Data
+) -> Array:
+    changed = _changed(change, result, data)
+    assert changed is not None
+    return remake(changed)
 
 
 def _with_a_factor(
     data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
-) -> Iterator[tuple[Pair, str]]:
+) -> Iterator[tuple[Pair, Found]]:
     """A mistake whose result has the wrong sign besides, or a factor that has a name."""
     factors: dict[float, list[str]] = {_MINUS: []} | named_factors(data.layer)
     sizes = absolute(data, result)
@@ -70,18 +84,25 @@ def _with_a_factor(
         if mistake.id in ("scaled", "sign-flipped", "zero"):
             continue
         pairs = zip(guesses_of(mistake, data, result), guesses_of(mistake, sizes, result), strict=True)
-        for guess, size in pairs:
+        for number, (guess, size) in enumerate(pairs):
             if time.monotonic() > until:
                 return
             array = as_user(data.layer, result, guess).astype(np.float64)
             if array.shape != claim.shape or np.count_nonzero(array) < FEWEST_NUMBERS:
                 continue
             factor = true_factor(factors, claim, array, np.abs(as_user(data.layer, result, size)), tolerance)
+            if factor is None:
+                continue
+            again = partial(_scaled, factor, mistake, result, number)
             if factor == _MINUS:
-                yield _ordered(mistake.id, "sign-flipped"), guess.detail
-            elif factor is not None:
+                yield _ordered(mistake.id, "sign-flipped"), Found(guess.detail, again)
+            else:
                 told = (guess.detail, told_factor(factor, factors[factor]))
-                yield _ordered(mistake.id, "scaled"), ", ".join(part for part in told if part)
+                yield _ordered(mistake.id, "scaled"), Found(", ".join(part for part in told if part), again)
+
+
+def _scaled(factor: float, mistake: Mistake, result: Tensor, number: int, data: Data) -> Array:
+    return factor * remade(mistake, result, number, data)
 
 
 def _ordered(one: str, other: str) -> Pair:

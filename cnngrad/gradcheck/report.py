@@ -8,9 +8,10 @@ from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Number
 from cnngrad.layer import Layer
+from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
-__all__ = ["GradientReport", "Report", "Worst"]
+__all__ = ["Compared", "GradientReport", "Report", "Worst"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,39 @@ class Worst:
     analytic: Number
 
 
-@dataclass(frozen=True)
-class GradientReport:
-    """How one gradient compares with its finite differences.
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One element of a claim beside its right sum.
 
     Attributes:
-        gradient: dE/dW, dE/dX or dE/db.
+        yours: the claimed number.
+        right: the right sum, with its number.
+        made: the sum that gives the claimed number, where the mistake is known; None where it is not, or not a sum of
+            products.
+    """
+
+    yours: Number
+    right: Expansion
+    made: Expansion | None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        right = self.right.as_json()
+        return {
+            "element": right["element"],
+            "yours": _finite(self.yours),
+            "right": right["value"],
+            "right_terms": right["terms"],
+            "your_terms": None if self.made is None else self.made.as_json()["terms"],
+        }
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """How one gradient compares with its finite differences, or O with the right one.
+
+    Attributes:
+        gradient: O, dE/dW, dE/dX or dE/db.
         passed: whether every element agrees within the tolerance; None where the claim is too coarse to judge.
         count: the number of elements compared.
         max_abs_error: the largest |analytic - numeric|; None where the shapes differ.
@@ -53,7 +81,8 @@ class GradientReport:
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
-        expansion: the worst element written out, where one is wrong.
+        compared: the worst element written out, where one is wrong.
+        explained: the elements that were asked for.
     """
 
     gradient: Tensor
@@ -74,7 +103,8 @@ class GradientReport:
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
-    expansion: Expansion | None = field(default=None, repr=False, compare=False)
+    compared: Compared | None = field(default=None, repr=False, compare=False)
+    explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
@@ -109,17 +139,37 @@ class GradientReport:
                 "element": worst.element,
                 "index": list(worst.index),
                 "numeric": worst.numeric,
-                "analytic": worst.analytic if math.isfinite(worst.analytic) else str(worst.analytic),
+                "analytic": _finite(worst.analytic),
             },
             "mistake": self.mistake,
             "and": list(self.together),
             "also": list(self.also),
             "hint": self.hint,
             "hidden": list(self.hidden),
-        }
+        } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})
 
 
-@dataclass(frozen=True)
+def _finite(value: Number) -> Number | str:
+    return value if math.isfinite(value) else str(value)
+
+
+_VERDICTS = {True: "right", False: "WRONG", None: "can't be judged"}
+
+
+def _in_a_line(report: GradientReport) -> str:
+    name = "" if report.mistake is None else f" ({'+'.join([report.mistake, *report.together])})"
+    return f"{report.gradient.key} {_VERDICTS[report.passed]}{name}{'. ' + report.hint if report.hint else ''}"
+
+
+def _in_lines(report: GradientReport) -> str:
+    """The gradient and its verdict, the mistake, and the fix, a line each."""
+    name = "" if report.mistake is None else f": {'+'.join([report.mistake, *report.together])}"
+    what, _, fix = report.hint.partition(" To fix it: ")
+    lines = [f"{report.gradient.title} is {_VERDICTS[report.passed]}{name}", what, f"To fix it: {fix}" if fix else ""]
+    return "\n".join(line for line in lines if line)
+
+
+@dataclass(frozen=True, repr=False)
 class Report:
     """What `check` found.
 
@@ -142,11 +192,30 @@ class Report:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
         return self.passed is True
 
+    def __str__(self) -> str:
+        """The report as `cnngrad check` prints it."""
+        # A view of the report, which is loaded where it is asked for: the library itself needs NumPy alone.
+        from cnngrad.render.checks import report_text
+
+        return report_text(self)
+
+    def __repr__(self) -> str:
+        """The verdict on each gradient and what is wrong with it, in a line."""
+        return f"<cnngrad report: {'; '.join(map(_in_a_line, self.gradients.values()))}>"
+
+    def raise_if_wrong(self) -> None:
+        """Raise an AssertionError unless every gradient passed: first what is wrong, then the whole report."""
+        if not self:
+            wrong = "\n".join(_in_lines(g) for g in self.gradients.values() if not g)
+            raise AssertionError(f"{wrong}\n\n{self}")
+
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
         names = ("sum(O*dEdO)", "sum(X*dEdX)", "sum(W*dEdW)")
         return {
+            "schema": SCHEMA,
             "passed": self.passed,
+            "layer": self.layer.as_json(),
             "gradients": {name: gradient.as_json() for name, gradient in self.gradients.items()},
             "identity": None if self.identity is None else dict(zip(names, self.identity, strict=True)),
         }

@@ -226,7 +226,10 @@ def tolerance_of(
         rtol: the fraction that was asked for; None where none was.
         inputs: as for `Tolerance`.
     """
-    terms = layer.group_filters * math.prod(layer.kernel) if result is Tensor.DX else layer.batch * math.prod(layer.out)
+    terms = {
+        Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
+        Tensor.DX: layer.group_filters * math.prod(layer.kernel),
+    }.get(result, layer.batch * math.prod(layer.out))
     computed = writing.base if writing.asked else "float32"
     return Tolerance(
         exact and rtol is None, spread(_eps(computed), terms), _eps(computed), writing, rtol, inputs, terms

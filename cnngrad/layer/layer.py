@@ -184,6 +184,33 @@ class Layer:
             words.append(f"filter layout {self.layouts.filter}")
         return words
 
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """The layer's options as users write them: one number where all axes agree.
+
+        >>> from cnngrad.layer import make_layer
+        >>> layer = make_layer((5, 6), (2, 2), stride=2, padding="same")
+        >>> layer.options["stride"], layer.options["padding"], layer.options["layout"]
+        (2, [[0, 1], [0, 0]], 'nchw')
+        """
+        pads = [[axis.before, axis.after] for axis in self.axes]
+        same = len({pad for pair in pads for pad in pair}) == 1
+        return {
+            "stride": _one_or_all([axis.stride for axis in self.axes]),
+            "padding": pads[0][0] if same else pads,
+            "dilation": _one_or_all([axis.dilation for axis in self.axes]),
+            "groups": self.groups,
+            "flip": self.flip,
+            "dims": self.dims,
+            "layout": self.layouts.data or f"nc{'dhw'[-self.dims :]}",
+            "filter_layout": self.layouts.filter or f"oi{'dhw'[-self.dims :]}",
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The layer as plain data: the shapes as the user writes them, and the options."""
+        named = (Tensor.X, Tensor.W, Tensor.B, Tensor.O) if self.has_bias else (Tensor.X, Tensor.W, Tensor.O)
+        return {"shapes": {tensor.key: list(self.written[tensor]) for tensor in named}} | self.options
+
     def given(self) -> str:
         """The layer as error messages describe it: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
         return f"X {self.written[Tensor.X]} with W {self.written[Tensor.W]}, {', '.join(self.settings())}"
@@ -218,6 +245,10 @@ def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
     for first in range(shape[0]):
         for rest in indices(shape[1:]):
             yield (first, *rest)
+
+
+def _one_or_all(values: list[int]) -> int | list[int]:
+    return values[0] if len(set(values)) == 1 else values
 
 
 def _per_axis(values: Sequence[int]) -> str:

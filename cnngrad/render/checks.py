@@ -1,10 +1,12 @@
 """The view of a check: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
+import io
 from collections.abc import Iterator
 
 import numpy as np
 from rich.console import RenderableType
 from rich.padding import Padding
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -12,11 +14,15 @@ from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Expansions, GridRow
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.gradcheck import GradientReport, Report
+from cnngrad.gradcheck.hidden import hidden_words
 from cnngrad.gradcheck.location import counts
-from cnngrad.render.numbers import apart, number
+from cnngrad.gradcheck.report import Compared
+from cnngrad.render.numbers import DEFAULT_PRECISION, apart, number
 from cnngrad.render.painter import Painter
+from cnngrad.render.terminal import DIM, make_console, show
+from cnngrad.tensor import Tensor
 
-__all__ = ["report_blocks"]
+__all__ = ["report_blocks", "report_text", "verdict"]
 
 # An array of at most this many rows and columns is shown whole, with its wrong elements marked.
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
@@ -27,17 +33,19 @@ _MOST_LISTED = 5
 def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
     """The layer's line, a table with a row per gradient, the tolerances, what is wrong, and the verdict."""
     yield Text(report.layer.describe(), style="bold")
-    yield Text(f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}")
+    if set(report.gradients) != {Tensor.O.key}:
+        yield Text(f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}")
     yield Text()
     yield _table(report, precision)
-    yield Text()
+    if any(gradient.tolerance for gradient in report.gradients.values()):
+        yield Text()
     for gradient in report.gradients.values():
         if gradient.tolerance:
             yield Text(f"{_title(gradient)}: tolerance {gradient.tolerance}")
         if gradient.worst is not None and gradient.max_abs_error:
             analytic, numeric = apart(gradient.worst.analytic, gradient.worst.numeric, precision)
             where = f"{_spoken(gradient.worst.element)}, index {list(gradient.worst.index)} from 0"
-            yield Text(f"{_title(gradient)}: furthest apart at {where}: {analytic} and by differences {numeric}")
+            yield Text(f"{_title(gradient)}: furthest apart at {where}: {analytic} and {_by(gradient)} {numeric}")
         if gradient.passed is not False and gradient.hint:
             yield Text(f"{_title(gradient)}: {gradient.hint}")
     if report.identity is not None:
@@ -50,16 +58,39 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
     for gradient in report.gradients.values():
         if gradient.passed is False:
             yield from _wrong(report, gradient, precision)
+    for gradient in report.gradients.values():
+        for compared in gradient.explained:
+            yield Text()
+            yield Rule(Text(str(compared.right.target)), align="left", style=DIM)
+            yield _compared(compared, Painter(precision))
     yield from _hidden(report)
     yield Text()
-    yield Text(_VERDICTS[report.passed], style="bold")
+    yield Text(verdict(report), style="bold")
 
 
-_VERDICTS = {
-    True: "All gradients are right.",
-    False: "A gradient is wrong.",
-    None: "A gradient can't be judged.",
-}
+def report_text(report: Report) -> str:
+    """The report as `cnngrad check` prints it to a file."""
+    file = io.StringIO()
+    show(make_console(file), report_blocks(report, DEFAULT_PRECISION))
+    return file.getvalue().rstrip("\n")
+
+
+def verdict(report: Report) -> str:
+    """The verdict on everything, in a sentence."""
+    gradients = [gradient for gradient in report.gradients.values() if gradient.gradient is not Tensor.O]
+    if report.passed:
+        return "O is right." if not gradients else "All gradients are right."
+    o = report.gradients.get(Tensor.O.key)
+    found = [] if o is None or o.passed is not report.passed else ["O"]
+    found += ["a gradient"] if any(gradient.passed is report.passed for gradient in gradients) else []
+    words = " and ".join(found) + (" are" if len(found) > 1 else " is")
+    sentence = f"{words} wrong." if report.passed is False else f"{words.rsplit(' ', 1)[0]} can't be judged."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _by(gradient: GradientReport) -> str:
+    """What a claim is compared with."""
+    return "right" if gradient.gradient is Tensor.O else "by differences"
 
 
 def _agree(identity: tuple[float, ...]) -> bool:
@@ -111,11 +142,10 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
         return
     yield Text()
     painter = Painter(precision)
+    right = "right" if gradient.gradient is Tensor.O else "finite differences"
     if wrong.ndim <= 2 and wrong.shape[-1:] <= (_MOST_COLUMNS,) and wrong.size <= _MOST_ROWS * _MOST_COLUMNS:
         yield painter.block(
-            GridRow(
-                (_marked("compared, wrong ones marked", analytic, wrong), "  ", _marked("finite differences", numeric))
-            )
+            GridRow((_marked("compared, wrong ones marked", analytic, wrong), "  ", _marked(right, numeric)))
         )
     else:
         if not wrong.all():
@@ -126,10 +156,20 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
                 yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()
-    analytic_text, numeric_text = apart(worst.analytic, worst.numeric, precision)
-    yield Text(f"{_spoken(worst.element)} is {analytic_text}, but the finite difference is {numeric_text}:")
-    if gradient.expansion is not None:
-        yield Padding(painter.block(Expansions((gradient.expansion,), total=1)), (0, 0, 0, 2))
+    if gradient.compared is not None:
+        yours, numeric_text = apart(worst.analytic, worst.numeric, precision)
+        right = "it should be" if gradient.gradient is Tensor.O else "the finite difference is"
+        yield Text(f"{_spoken(worst.element)} is {yours}, but {right} {numeric_text}:")
+        if gradient.compared.made is None:
+            yield Padding(painter.block(Expansions((gradient.compared.right,), total=1)), (0, 0, 0, 2))
+        else:
+            yield _compared(gradient.compared, painter)
+
+
+def _compared(compared: Compared, painter: Painter) -> RenderableType:
+    """A claimed element, as the sum that makes it where that is known, beside the right sum."""
+    yours = compared.yours if compared.made is None else compared.made
+    return Padding(painter.labelled({"yours": yours, "right": compared.right}), (0, 0, 0, 2))
 
 
 def _marked(title: str, array: Array, wrong: Array | None = None) -> Grid:
@@ -154,10 +194,10 @@ def _first_wrong(gradient: GradientReport, precision: int) -> Iterator[Renderabl
 def _hidden(report: Report) -> Iterator[RenderableType]:
     """What the data can't show, where the user's own gradients are graded."""
     passed = [gradient for gradient in report.gradients.values() if gradient.claimed and gradient.passed]
-    ids = sorted({name for gradient in passed for name in gradient.hidden})
-    if ids:
+    words = hidden_words(report.layer, {name for gradient in passed for name in gradient.hidden})
+    if words:
         yield Text()
         yield Text(
-            f"In this problem some mistakes would not show: {', '.join(ids)}. "
-            "cnngrad check --hard prints one of the same layer that shows all that the layer allows."
+            f"In this problem some mistakes would not show: {words}. cnngrad check --hard prints one of the same layer "
+            "that shows all that its shape allows."
         )

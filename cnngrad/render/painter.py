@@ -1,6 +1,6 @@
 """The terminal's view of a derivation: sentences, expansions and rows of matrices, readable from 80 columns on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
@@ -68,6 +68,18 @@ class Painter:
         if isinstance(block, Expansions):
             return self._expansions(block)
         return SideBySide([self._item(item) for item in block.items])
+
+    def labelled(self, rows: Mapping[str, Expansion | Number]) -> RenderableType:
+        """Sums or numbers below each other, each behind its label."""
+        table = Table.grid(padding=(0, 1, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for label, row in rows.items():
+            shown = (
+                self._sum(row, Form.WORKED) if isinstance(row, Expansion) else Text(f"= {number(row, self._precision)}")
+            )
+            table.add_row(label, shown)
+        return table
 
     def _item(self, item: Grid | Symbol | Number | str) -> Matrix | Text:
         if isinstance(item, Grid):

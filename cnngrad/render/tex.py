@@ -127,7 +127,7 @@ class MathsWriter:
     def _factor(self, factor: Factor) -> str:
         if factor is None:
             return "0"
-        return self.symbol(factor) if isinstance(factor, Symbol) else self.partial(factor)
+        return self.inline(factor)
 
     def _numbers(self, term: Term) -> str:
         texts = [self.number(value) for value in term.values or ()]

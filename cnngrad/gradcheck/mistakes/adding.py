@@ -5,8 +5,9 @@ from itertools import chain, combinations
 
 import numpy as np
 
+from cnngrad.arrays import Array
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses, at
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = [
     "db_wrong_axes",
@@ -16,6 +17,7 @@ __all__ = [
     "not_summed_w",
     "one_sample",
     "overwritten_b",
+    "overwritten_o",
     "overwritten_w",
     "overwritten_x",
     "scaled",
@@ -24,8 +26,8 @@ __all__ = [
 
 
 def in_all(make: Callable[[Tensor], Callable[[Data], Guesses]]) -> dict[Tensor, Callable[[Data], Guesses]]:
-    """The same mistake for all three gradients."""
-    return {result: make(result) for result in GRADIENTS}
+    """The same mistake in O and in all three gradients."""
+    return {result: make(result) for result in RESULTS}
 
 
 def scaled(result: Tensor) -> Callable[[Data], Guesses]:
@@ -68,6 +70,22 @@ def overwritten_x(data: Data) -> Guesses:
         yield Guess(data.scatter(dedo=last, overwrite=True, outermost=True), "the last filter element of it wins")
 
 
+def overwritten_o(data: Data) -> Guesses:
+    """Only the last product of a loop over channels or filter elements is kept: = for +=."""
+    last = np.zeros_like(data.w)
+    last[at(..., *[-1] * data.layer.dims)] = data.w[at(..., *[-1] * data.layer.dims)]
+    yield Guess(data.convolve(w=last), "the last filter element wins")
+    if data.layer.group_channels > 1:
+        yield Guess(data.convolve(w=_last_channel(data.w)), "the last channel wins")
+        yield Guess(data.convolve(w=_last_channel(last)), "the last filter element of the last channel wins")
+
+
+def _last_channel(w: Array) -> Array:
+    last = np.zeros_like(w)
+    last[:, -1] = w[:, -1]
+    return last
+
+
 def overwritten_w(data: Data) -> Guesses:
     """Only the last product of a loop over positions, or over samples, is kept: = for +=."""
     corner = np.zeros_like(data.dedo)
@@ -91,9 +109,9 @@ def one_sample(n: int, result: Tensor) -> Callable[[Data], Guesses]:
     def guesses(data: Data) -> Guesses:
         if data.layer.batch == 1:
             return
-        if result is not Tensor.DX:
+        if result in (Tensor.DW, Tensor.DB):
             sample = slice(n, None) if n else slice(0, 1)
-            yield Guess(data.gradient(result, x=data.x[sample], dedo=data.dedo[sample]))
+            yield Guess(data.compute(result, x=data.x[sample], dedo=data.dedo[sample]))
             return
         right = data.right[result]
         only = np.zeros_like(right)

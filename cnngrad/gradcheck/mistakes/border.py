@@ -1,13 +1,15 @@
 """Mistakes in what the padding holds: X's nearest, opposite or mirrored elements in place of zeros."""
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from cnngrad.arrays import Array
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses, at
 
-__all__ = ["border_not_zero_w", "border_not_zero_x"]
+__all__ = ["border_not_zero_o", "border_not_zero_w", "border_not_zero_x"]
 
 _MODES: dict[Any, str] = {
     "edge": "the nearest element",
@@ -19,11 +21,21 @@ _MODES: dict[Any, str] = {
 
 def border_not_zero_w(data: Data) -> Guesses:
     """X's frame is filled with elements of X."""
+    for framed, words in _framed(data):
+        yield Guess(data.gather(framed, before=(0,) * data.layer.dims), words)
+
+
+def _framed(data: Data) -> Iterator[tuple[Array, str]]:
     pads = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in data.axes)]
     if any(before or after for before, after in pads):
         for mode, words in _MODES.items():
-            framed = np.pad(data.x, pads, mode=mode)
-            yield Guess(data.gather(framed, before=(0,) * data.layer.dims), f"the padding holds {words}")
+            yield np.pad(data.x, pads, mode=mode), f"the padding holds {words}"
+
+
+def border_not_zero_o(data: Data) -> Guesses:
+    """X's frame is filled with elements of X."""
+    for framed, words in _framed(data):
+        yield Guess(data.convolve(framed, before=(0,) * data.layer.dims), words)
 
 
 def border_not_zero_x(data: Data) -> Guesses:

@@ -12,7 +12,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["operand_layout", "other_layout", "shifted"]
 
-_NAMES = {Tensor.DX: "NCDHW", Tensor.DW: "OIDHW"}
+_NAMES = {Tensor.O: "NCDHW", Tensor.DX: "NCDHW", Tensor.DW: "OIDHW"}
 
 
 def shifted(result: Tensor) -> Callable[[Data], Guesses]:
@@ -56,14 +56,15 @@ def operand_layout(result: Tensor) -> Callable[[Data], Guesses]:
     """X, W or dE/dO read in another order of axes than it lies in."""
 
     def guesses(data: Data) -> Guesses:
-        for array, words in _read_otherwise(data.dedo):
-            yield Guess(data.gradient(result, dedo=array), f"dE/dO {words}")
-        if result is Tensor.DW:
+        if result is not Tensor.O:
+            for array, words in _read_otherwise(data.dedo):
+                yield Guess(data.compute(result, dedo=array), f"dE/dO {words}")
+        if result is not Tensor.DX:
             for array, words in _read_otherwise(data.x):
-                yield Guess(data.gather(array), f"X {words}")
-        else:
+                yield Guess(data.compute(result, x=array), f"X {words}")
+        if result is not Tensor.DW:
             for array, words in _read_otherwise(data.w):
-                yield Guess(data.scatter(array), f"W {words}")
+                yield Guess(data.compute(result, w=array), f"W {words}")
 
     return guesses
 

@@ -15,8 +15,11 @@ def incomplete(result: Tensor) -> Callable[[Data], Guesses]:
     """The first, the last or another one of something is missing from the sums, or from the result."""
 
     def guesses(data: Data) -> Guesses:
+        if result is Tensor.O:
+            yield from _of_output(data)
+            return
         for array, words in _without(data.dedo, ("sample", "filter", *_spatial(data, "output"))):
-            yield Guess(data.gradient(result, dedo=array), f"{words} is missing")
+            yield Guess(data.compute(result, dedo=array), f"{words} is missing")
         if result is Tensor.DX:
             for array, words in _without(data.w, ("filter", "channel", *_spatial(data, "kernel"))):
                 yield Guess(data.scatter(w=array), f"{words} is missing")
@@ -27,6 +30,18 @@ def incomplete(result: Tensor) -> Callable[[Data], Guesses]:
             yield from _groups(data, result)
 
     return guesses
+
+
+def _of_output(data: Data) -> Guesses:
+    if data.b is not None:
+        yield Guess(data.convolve(biased=False), "b is missing")
+    for array, words in _without(data.w, ("filter", "channel", *_spatial(data, "kernel"))):
+        yield Guess(data.convolve(w=array), f"{words} is missing")
+    for array, words in _without(data.right[Tensor.O], ("sample", "filter", *_spatial(data, "output"))):
+        yield Guess(array, f"{words} is missing")
+    for array, words in _without(data.x, ("sample", "channel", *_spatial(data, "input"))):
+        yield Guess(data.convolve(array), f"{words} is missing")
+    yield from _groups(data, Tensor.O)
 
 
 def _spatial(data: Data, what: str) -> list[str]:
@@ -50,7 +65,7 @@ def _groups(data: Data, result: Tensor) -> Guesses:
     if layer.groups == 1:
         return
     each = layer.group_channels if result is Tensor.DX else layer.group_filters
-    axis = 1 if result is Tensor.DX else 0
+    axis = 0 if result is Tensor.DW else 1
     right = data.right[result]
     for k in (0, layer.groups - 1):
         here = (slice(None),) * axis + (slice(k * each, (k + 1) * each),)

@@ -3,7 +3,7 @@
 from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses
 from cnngrad.tensor import Tensor
 
-__all__ = ["wrong_operand_b", "wrong_operand_w", "wrong_operand_x"]
+__all__ = ["wrong_operand_b", "wrong_operand_o", "wrong_operand_w", "wrong_operand_x"]
 
 
 def wrong_operand_w(data: Data) -> Guesses:
@@ -16,6 +16,14 @@ def wrong_operand_w(data: Data) -> Guesses:
     if data.output.shape == data.right[Tensor.DW].shape:
         yield Guess(data.output, "it is O")
     yield Guess(data.w, "it is W")
+
+
+def wrong_operand_o(data: Data) -> Guesses:
+    """X or W is handed in as O."""
+    shape = data.right[Tensor.O].shape
+    for array, name in ((data.x, "X"), (data.w, "W")):
+        if array.shape == shape:
+            yield Guess(array, f"it is {name}")
 
 
 def wrong_operand_x(data: Data) -> Guesses:
@@ -32,4 +40,4 @@ def wrong_operand_x(data: Data) -> Guesses:
 
 def wrong_operand_b(data: Data) -> Guesses:
     """O is summed where dE/dO belongs."""
-    yield Guess(data.gradient(Tensor.DB, dedo=data.output), "O is used in place of dE/dO")
+    yield Guess(data.compute(Tensor.DB, dedo=data.output), "O is used in place of dE/dO")

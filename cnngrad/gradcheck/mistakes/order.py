@@ -11,9 +11,12 @@ from cnngrad.tensor import Tensor
 
 __all__ = [
     "axes_swapped",
+    "channels_swapped_o",
     "channels_swapped_w",
     "channels_swapped_x",
+    "filter_rotated",
     "flipped_one_axis",
+    "groups_mixed_o",
     "groups_mixed_w",
     "groups_mixed_x",
     "not_rotated",
@@ -24,28 +27,50 @@ __all__ = [
 ]
 
 
-def not_rotated(data: Data) -> Guesses:
-    """The filter slides over framed dE/dO as it is."""
-    yield Guess(data.scatter(turned(data.w, data.spatial)))
+def not_rotated(result: Tensor) -> Callable[[Data], Guesses]:
+    """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
+
+    def guesses(data: Data) -> Guesses:
+        if result is Tensor.DX or data.layer.flip:
+            yield Guess(data.compute(result, w=turned(data.w, data.spatial)))
+
+    return guesses
 
 
-def flipped_one_axis(data: Data) -> Guesses:
+def flipped_one_axis(result: Tensor) -> Callable[[Data], Guesses]:
     """The filter is flipped along some of its axes."""
-    if data.layer.dims > 1:
+
+    def guesses(data: Data) -> Guesses:
         for count in range(1, data.layer.dims):
             for axes in combinations(data.spatial, count):
-                yield Guess(data.scatter(turned(data.w, axes)), f"flipped along {on_axes([a - 2 for a in axes])}")
+                words = f"flipped along {on_axes([a - 2 for a in axes])}"
+                yield Guess(data.compute(result, w=turned(data.w, axes)), words)
+
+    return guesses
 
 
-def transposed(data: Data) -> Guesses:
+def transposed(result: Tensor) -> Callable[[Data], Guesses]:
     """The filter is transposed, or turned by a quarter, where it is to be rotated."""
-    for a, b in combinations(data.spatial, 2):
-        other = data.w.swapaxes(a, b)
-        if other.shape == data.w.shape:
-            yield Guess(data.scatter(turned(other, (a, b))), "transposed instead of rotated")
-            yield Guess(data.scatter(other), "transposed before it is rotated")
-            yield Guess(data.scatter(turned(other, (b,))), "turned by 90°, as np.rot90(w, 1) does")
-            yield Guess(data.scatter(turned(other, (a,))), "turned by 270°, as np.rot90(w, 3) does")
+    words = ("transposed instead of rotated", "transposed before it is rotated")
+    if result is Tensor.O:
+        words = ("transposed and rotated", "transposed")
+
+    def guesses(data: Data) -> Guesses:
+        for a, b in combinations(data.spatial, 2):
+            other = data.w.swapaxes(a, b)
+            if other.shape == data.w.shape:
+                yield Guess(data.compute(result, w=turned(other, (a, b))), words[0])
+                yield Guess(data.compute(result, w=other), words[1])
+                yield Guess(data.compute(result, w=turned(other, (b,))), "turned by 90°, as np.rot90(w, 1) does")
+                yield Guess(data.compute(result, w=turned(other, (a,))), "turned by 270°, as np.rot90(w, 3) does")
+
+    return guesses
+
+
+def filter_rotated(data: Data) -> Guesses:
+    """O by a function that rotates the filter, as convolve2d does."""
+    if not data.layer.flip:
+        yield Guess(data.convolve(w=turned(data.w, data.spatial)), "W is rotated")
 
 
 def operand_rotated(data: Data) -> Guesses:
@@ -88,7 +113,7 @@ def permuted(axes: Sequence[int], result: Tensor) -> Callable[[Data], Guesses]:
         right = data.right[result]
         for axis in axes:
             size = right.shape[axis]
-            word = "filters" if (result, axis) in ((Tensor.DW, 0), (Tensor.DB, 0)) else "channels"
+            word = "filters" if (result, axis) in ((Tensor.DW, 0), (Tensor.DB, 0), (Tensor.O, 1)) else "channels"
             if size > 1:
                 yield Guess(np.flip(right, axis), f"{word} in reverse")
                 for shift in range(1, min(size, 4)):
@@ -125,6 +150,13 @@ def channels_swapped_x(data: Data) -> Guesses:
         yield Guess(moved, "channels last")
 
 
+def channels_swapped_o(data: Data) -> Guesses:
+    """The filters of O in another order, or those of W taken for its channels."""
+    yield from permuted((1,), Tensor.O)(data)
+    if data.layer.groups == 1 and data.layer.channels == data.layer.filters > 1:
+        yield Guess(data.convolve(w=data.w.swapaxes(0, 1)), "filters and channels of W swapped")
+
+
 def _interleaved(count: int, groups: int) -> Array:
     """The order of filters or channels if number k belongs to group k mod g."""
     return np.arange(count).reshape(-1, groups).T.ravel()
@@ -154,6 +186,30 @@ def groups_mixed_x(data: Data) -> Guesses:
             np.roll(blocks, shift, 1).reshape(data.right[Tensor.DX].shape), f"the groups are moved on by {shift}"
         )
     yield Guess(blocks[:, ::-1].reshape(data.right[Tensor.DX].shape), "the groups are in reverse")
+
+
+def groups_mixed_o(data: Data) -> Guesses:
+    """Filters read the channels of another group."""
+    layer = data.layer
+    if layer.groups == 1:
+        return
+    interleaved_f, interleaved_c = (_interleaved(count, layer.groups) for count in (layer.filters, layer.channels))
+    back, filters = np.argsort(interleaved_f), data.w[interleaved_f]
+    # b belongs to its filter, whichever channels that reads.
+    b = 0 if data.b is None else data.b.reshape(-1, *(1,) * layer.dims)
+    by_filter = data.convolve(w=filters, biased=False)[:, back] + b
+    yield Guess(by_filter, "filter f belongs to group f mod g")
+    moved = data.x[:, interleaved_c]
+    yield Guess(data.convolve(moved), "channel c belongs to group c mod g")
+    yield Guess(data.convolve(moved, filters, biased=False)[:, back] + b, "filters and channels are taken mod g")
+    blocks = data.x.reshape(layer.batch, layer.groups, layer.group_channels, *layer.size)
+    for shift in range(1, layer.groups):
+        yield Guess(
+            data.convolve(np.roll(blocks, shift, 1).reshape(data.x.shape)), f"the groups are moved on by {shift}"
+        )
+    yield Guess(data.convolve(blocks[:, ::-1].reshape(data.x.shape)), "the groups are in reverse")
+    first = np.repeat(blocks[:, :1], layer.groups, axis=1).reshape(data.x.shape)
+    yield Guess(data.convolve(first), "every filter reads the first group's channels")
 
 
 def groups_mixed_w(data: Data) -> Guesses:

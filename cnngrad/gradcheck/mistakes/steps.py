@@ -17,11 +17,13 @@ __all__ = [
     "leftover_dropped",
     "leftover_misplaced",
     "not_cropped",
+    "padding_ignored_o",
     "padding_ignored_w",
     "padding_ignored_x",
     "stride_axes_swapped",
     "stride_dilation_swapped",
     "stride_ignored",
+    "wrong_side_o",
     "wrong_side_w",
     "wrong_side_x",
 ]
@@ -50,12 +52,21 @@ def _w_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Gues
         yield Guess(data.gather(stride=stride, dilation=dilation, kernel=kernel), detail)
 
 
+def _o_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
+    """O with other steps: in O's shape, and in the shape that such steps give."""
+    yield Guess(data.convolve(stride=stride, dilation=dilation), detail)
+    sizes = zip(stride, dilation, data.layer.kernel, data.axes, strict=True)
+    out = tuple((a.padded - d * (k - 1) - 1) // s + 1 for s, d, k, a in sizes)
+    if out != data.layer.out and data.may_be(out):
+        yield Guess(data.convolve(stride=stride, dilation=dilation, out=out), detail)
+
+
 Steps = Callable[[Data, Shape, Shape, str], Guesses]
 
 
 def in_steps(make: Callable[[Steps], Callable[[Data], Guesses]]) -> dict[Tensor, Callable[[Data], Guesses]]:
-    """The same wrong steps in dE/dW and in dE/dX."""
-    return {Tensor.DW: make(_w_in_steps), Tensor.DX: make(_x_in_steps)}
+    """The same wrong steps in O, in dE/dW and in dE/dX."""
+    return {Tensor.O: make(_o_in_steps), Tensor.DW: make(_w_in_steps), Tensor.DX: make(_x_in_steps)}
 
 
 def _with_ones(values: Shape) -> Iterator[tuple[Shape, str]]:
@@ -148,6 +159,24 @@ def padding_ignored_w(data: Data) -> Guesses:
         before = with_values(data.before, axes, (0,) * data.layer.dims)
         if before != data.before:
             yield Guess(data.gather(before=before))
+
+
+def padding_ignored_o(data: Data) -> Guesses:
+    """Windows begin at stride*i: in O's shape, and in the shape that O has without padding."""
+    for axes in some_axes(data.layer.dims):
+        before = with_values(data.before, axes, (0,) * data.layer.dims)
+        if any(data.axes[k].before or data.axes[k].after for k in axes):
+            out = tuple((a.size - a.span) // a.stride + 1 if k in axes else a.out for k, a in enumerate(data.axes))
+            if before != data.before:
+                yield Guess(data.convolve(before=before))
+            if out != data.layer.out and data.may_be(out):
+                yield Guess(data.convolve(before=before, out=out), "O is as small as without padding")
+
+
+def wrong_side_o(data: Data) -> Guesses:
+    """The frame around X is wider on the other side."""
+    for before, detail in _other_sides(data):
+        yield Guess(data.convolve(before=before), detail)
 
 
 def _other_sides(data: Data) -> Iterator[tuple[Shape, str]]:

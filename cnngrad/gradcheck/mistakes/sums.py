@@ -38,14 +38,14 @@ class Guess:
 
 @dataclass(frozen=True)
 class Data:
-    """A layer with its numbers in canonical shape, as a convolution without flip, and its right gradients.
+    """A layer with its numbers in canonical shape, as a convolution without flip, and its right results.
 
     Attributes:
         layer: the layer.
         x: X, shape (N, C, *S).
         w: W, shape (F, C/g, *K), rotated where the layer has flip.
         dedo: dE/dO, shape (N, F, *S_out).
-        right: the right gradients in canonical shape, as far as they are known; dE/dW as for W, not rotated back.
+        right: the right O and gradients in canonical shape, as far as they are known; dE/dW as for W, not rotated back.
         claimed: the shape of the gradient to explain; guesses of other shapes that are costly to make are left out.
         b: the bias, shape (F,); None where the layer has none.
     """
@@ -95,22 +95,40 @@ class Data:
     @cached_property
     def output(self) -> Array:
         """O, shape (N, F, *S_out)."""
+        return self.convolve()
+
+    def convolve(
+        self,
+        x: Array | None = None,
+        w: Array | None = None,
+        *,
+        stride: Shape | None = None,
+        dilation: Shape | None = None,
+        before: Shape | None = None,
+        out: Shape | None = None,
+        biased: bool = True,
+    ) -> Array:
+        """O with some of the layer's numbers replaced; without b if not `biased`."""
         layer = self.layer
-        filters = self.w.reshape(layer.by_groups)
-        inputs = self.x.reshape(layer.batch, layer.groups, layer.group_channels, *layer.size)
-        o = np.zeros((layer.batch, layer.groups, layer.group_filters, *layer.out), np.result_type(self.x, self.w))
-        for tap in product(*map(range, layer.kernel)):
-            found = self._reach(tap, layer.out, None, None, self.before, layer.size)
+        x, w = self.x if x is None else x, self.w if w is None else w
+        before, out = before or self.before, out or self.dedo.shape[2:]
+        filters = w.reshape(layer.groups, layer.group_filters, *w.shape[1:])
+        inputs = x.reshape(len(x), layer.groups, w.shape[1], *x.shape[2:])
+        o = np.zeros((len(x), layer.groups, layer.group_filters, *out), np.result_type(x, w))
+        for tap in product(*map(range, w.shape[2:])):
+            found = self._reach(tap, out, stride, dilation, before, x.shape[2:])
             if found is not None:
                 outs, ins = found
                 o[at(..., *outs)] += _by_channel(inputs[at(..., *ins)], filters[at(..., *tap)].swapaxes(1, 2))
-        o = o.reshape(self.dedo.shape)
-        return o if self.b is None else o + self.b.reshape(-1, *(1,) * layer.dims)
+        o = o.reshape(len(x), layer.filters, *out)
+        return o + self.b.reshape(-1, *(1,) * layer.dims) if biased and self.b is not None else o
 
-    def gradient(
+    def compute(
         self, result: Tensor, *, x: Array | None = None, w: Array | None = None, dedo: Array | None = None
     ) -> Array:
-        """dE/dW, dE/dX or dE/db, with other numbers in X, W or dE/dO as far as they are given."""
+        """O, dE/dW, dE/dX or dE/db, with other numbers in X, W or dE/dO as far as they are given."""
+        if result is Tensor.O:
+            return self.convolve(x, w)
         if result is Tensor.DX:
             return self.scatter(w, dedo)
         if result is Tensor.DW:

@@ -1,0 +1,128 @@
+"""Which products stand in one element of a result that some code computes, read off it with impulses.
+
+Every result of a layer is linear in each of two arrays. With a single 1 in each of them, and 0 everywhere else, an
+element is the coefficient of the product of these two.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.derivation.expansion import Expansion, Term
+from cnngrad.derivation.names import Names, Number
+from cnngrad.layer import Layer, indices
+from cnngrad.tensor import Tensor
+
+__all__ = ["OPERANDS", "Product", "as_expansion", "read_element"]
+
+Index = tuple[int, ...]
+# The two arrays whose products a result adds up; of dE/db there is one.
+OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
+    Tensor.O: (Tensor.W, Tensor.X),
+    Tensor.DW: (Tensor.DEDO, Tensor.X),
+    Tensor.DX: (Tensor.DEDO, Tensor.W),
+    Tensor.DB: (Tensor.DEDO,),
+}
+# Computes a result, or one element of it, from arrays in canonical shape.
+Compute = Callable[[Mapping[Tensor, Array]], float]
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product in an element's sum.
+
+    Attributes:
+        factors: its factors, each a tensor and a canonical index.
+        coefficient: how often it stands in the sum: 1 as a rule.
+    """
+
+    factors: tuple[tuple[Tensor, Index], ...]
+    coefficient: float
+
+
+def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> list[Product] | None:
+    """The products whose sum an element is; None where reading them takes more than `most` computations.
+
+    Args:
+        layer: the layer.
+        result: the tensor that the element belongs to.
+        compute: computes the element from the arrays that `OPERANDS` names for the result, and b for O.
+        most: how many computations it may take.
+    """
+    first, *others = OPERANDS[result]
+    shapes = layer.canonical
+    empty = {tensor: np.zeros(shapes[tensor]) for tensor in OPERANDS[result]}
+    if result is Tensor.O and layer.has_bias:
+        empty[Tensor.B] = np.zeros(shapes[Tensor.B])
+    spread = np.random.default_rng(0).uniform(1, 2, shapes[others[0]]) if others else None
+    reaching = []
+    for index, impulse in _impulses(shapes[first]):
+        most -= 1
+        if most < 0:
+            return None
+        arrays = empty | {first: impulse} | ({others[0]: spread} if spread is not None else {})
+        value = compute(arrays)
+        if value:
+            reaching.append((index, impulse, value))
+    if not others:
+        return [Product(((first, index),), value) for index, _, value in reaching]
+    second = others[0]
+    if len(reaching) * int(np.prod(shapes[second])) > most:
+        return None
+    products = [
+        Product(((first, index), (second, other)), value)
+        for index, impulse, _ in reaching
+        for other, unit in _impulses(shapes[second])
+        if (value := compute(empty | {first: impulse, second: unit}))
+    ]
+    if Tensor.B in empty:
+        for index, unit in _impulses(shapes[Tensor.B]):
+            if value := compute(empty | {Tensor.B: unit}):
+                products.append(Product(((Tensor.B, index),), value))
+    return products
+
+
+def _impulses(shape: Index) -> Iterator[tuple[Index, Array]]:
+    """Every index of a shape, and an array of zeros with a single 1 there."""
+    for index in indices(shape):
+        impulse = np.zeros(shape)
+        impulse[index] = 1
+        yield index, impulse
+
+
+def as_expansion(
+    layer: Layer,
+    result: Tensor,
+    index: Index,
+    products: list[Product],
+    values: Mapping[Tensor, Array],
+    value: Number,
+) -> Expansion | None:
+    """Products as an element's sum; None where, with the values put in, they don't give its number.
+
+    Args:
+        layer: the layer.
+        result: the tensor that the element belongs to.
+        index: the element's canonical index.
+        products: its products.
+        values: the numbers of the arrays, in canonical shape.
+        value: the element's number.
+    """
+    names = Names(layer)
+    terms, total, size = [], 0.0, 0.0
+    for product in products:
+        numbers = [values[tensor][place].item() for tensor, place in product.factors]
+        term = product.coefficient * float(np.prod([float(number) for number in numbers]))
+        total, size = total + term, size + abs(term)
+        symbols = tuple(names.symbol(tensor, place) for tensor, place in product.factors)
+        factor = product.coefficient
+        if factor == 1:
+            terms.append(Term(symbols, tuple(numbers)))
+        else:
+            shown = int(factor) if factor == int(factor) else factor
+            terms.append(Term((shown, *symbols), (shown, *numbers)))
+    if abs(total - value) > 1e-5 * size + 1e-12:
+        return None
+    return Expansion(names.symbol(result, index), tuple(terms), value, len(terms), 0)
