@@ -146,6 +146,7 @@ _STEPS: dict[str, Callable[[Data], Data | None]] = {
     "padding-ignored": _without_padding,
 }
 _CHANGES: dict[Tensor, dict[str, Callable[[Data], Data | None]]] = {
+    Tensor.O: _STEPS,
     Tensor.DX: {"filter-not-rotated": _filter_not_rotated, **_STEPS},
     Tensor.DW: {**_STEPS, "last-batch-only": _one_sample(slice(-1, None)), "first-batch-only": _one_sample(slice(1))},
 }

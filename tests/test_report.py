@@ -1,0 +1,214 @@
+"""What check says, to people and to programs: O graded, elements explained, the report as text and as JSON."""
+
+import json
+
+import jsonschema
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.derivation.names import Names
+from cnngrad.gradcheck.hidden import WORDS
+from cnngrad.gradcheck.matching import as_user, guesses_of
+from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.layer import make_layer
+from cnngrad.schema import SCHEMA_FILE
+from cnngrad.tensor import Tensor
+from tests import reference
+from tests.cases import CASES, SMALL, Case
+
+X, W, DEDO = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
+TELLING = [
+    Case((2, 4, 7, 6), (6, 2, 3, 2), (2, 1), ((1, 2), (0, 1)), (1, 2), groups=2),
+    Case((1, 1, 6, 5), (1, 1, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), bias=False),
+    Case((2, 3, 9), (3, 3, 3), (2,), ((1, 0),), (2,)),
+    Case((2, 3, 6, 7), (3, 3, 2, 2), (2, 3), ((0, 0), (0, 0)), (1, 1), flip=True),
+]
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64, np.float16])
+def test_a_right_o_passes_and_one_changed_element_does_not(name, dtype):
+    case = SMALL[name]
+    x, w, b, _ = case.data(dtype=dtype)
+    o = reference.forward(x.astype(float), w.astype(float), b.astype(float), *case.definition).astype(dtype)
+    assert cnngrad.check(x, w, b=b, o=o, **case.options)
+    o = o.copy()
+    o[(0,) * o.ndim] += 2
+    report = cnngrad.check(x, w, b=b, o=o, **case.options)
+    assert report.passed is False
+    assert report.gradients["O"].wrong.sum() == 1
+    assert report.gradients["O"].worst.index == (0,) * o.ndim
+
+
+@pytest.mark.parametrize("case", TELLING)
+def test_every_mistake_in_o_is_named(case):
+    x, w, b, _ = case.data()
+    b = b if case.bias else None
+    layer = make_layer(x.shape, w.shape, b_shape=None if b is None else b.shape, **case.options)
+    o = cnngrad.forward(x, w, b, **case.options)
+    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), {Tensor.O: o}, o.shape, b)
+    tried = 0
+    for mistake in CATALOGUE:
+        for guess in guesses_of(mistake, data, Tensor.O):
+            wrong = as_user(layer, Tensor.O, guess)
+            if wrong.shape != o.shape or (wrong != o).any():
+                found = cnngrad.check(x, w, b=b, o=wrong, **case.options).gradients["O"]
+                assert found.passed is False
+                assert mistake.id in (found.mistake, *found.also), guess.detail
+                tried += 1
+    assert tried > 50
+
+
+def test_a_pair_of_mistakes_in_o_is_named():
+    x, w = CASES["dilation and padding"].data()[:2]
+    options = CASES["dilation and padding"].options
+    o = -cnngrad.forward(x, np.asarray(w), **options | {"padding": ((0, 3), (0, 3))})
+    found = cnngrad.check(x, w, o=o, **options).gradients["O"]
+    assert {found.mistake, *found.together} == {"sign-flipped", "padding-ignored"}
+
+
+def test_what_is_wrong_in_o_comes_first_and_needs_no_dedo():
+    report = cnngrad.check(X, W, DEDO, dx=np.zeros((3, 3), int), o=[[1, 2], [3, 4]])
+    assert list(report.gradients) == ["O", "dEdX"]
+    assert str(report).endswith("O and a gradient are wrong.")
+    assert cnngrad.check(X, W, o=[[12, 17], [27, 32]])
+    assert str(cnngrad.check(X, W, o=[[12, 17], [27, 32]])).endswith("O is right.")
+
+
+def not_rotated():
+    """dE/dX of the notes' layer with the filter as it is."""
+    framed = np.pad(np.array(DEDO), 1)
+    return np.array([[(framed[i : i + 2, j : j + 2] * W).sum() for j in range(3)] for i in range(3)])
+
+
+def test_an_element_shows_yours_the_right_sum_and_the_sum_that_makes_yours():
+    report = cnngrad.check(X, W, DEDO, dx=not_rotated(), elements=["x22", "x11"])
+    first, second = report.gradients["dEdX"].as_json()["explained"]
+    assert first["element"] == "dE/dx22"
+    assert (first["yours"], first["right"]) == (not_rotated()[1, 1], -11)
+    assert first["your_terms"] == [["dE/do11", "w11"], ["dE/do12", "w12"], ["dE/do21", "w21"], ["dE/do22", "w22"]]
+    assert first["right_terms"] == [["dE/do11", "w22"], ["dE/do12", "w21"], ["dE/do21", "w12"], ["dE/do22", "w11"]]
+    assert second["your_terms"] == [["dE/do11", "w22"]]
+    assert "yours = ∂E/∂o11·w11 + ∂E/∂o12·w12 + ∂E/∂o21·w21 + ∂E/∂o22·w22" in str(report)
+
+
+@pytest.mark.parametrize("case", TELLING)
+@pytest.mark.parametrize("result", [Tensor.O, Tensor.DW, Tensor.DX])
+def test_the_sum_that_makes_yours_gives_your_number(case, result):
+    x, w, b, dedo = case.data()
+    b = b if case.bias else None
+    right = cnngrad.forward(x, w, b, **case.options) if result is Tensor.O else None
+    right = getattr(cnngrad.backward(x, w, dedo, **case.options), result.keyword) if right is None else right
+    index = tuple(size // 2 for size in right.shape)
+    layer = make_layer(x.shape, w.shape, b_shape=None if b is None else b.shape, **case.options)
+    name = Names(layer).symbol(result, index).name
+    for claim in (2 * right, -right, np.roll(right, 1, -1)):
+        report = cnngrad.check(x, w, dedo, b=b, elements=[name], **{result.keyword: claim}, **case.options)
+        (found,) = report.gradients[result.key].explained
+        assert found.yours == claim[index]
+        if found.made is not None:
+            assert sum(np.prod(term.values) for term in found.made.terms) == claim[index]
+
+
+def test_an_element_of_what_is_not_graded_is_an_error():
+    with pytest.raises(cnngrad.CnngradError, match="element 'w11' is not explained here"):
+        cnngrad.check(X, W, DEDO, dx=not_rotated(), elements=["w11"])
+
+
+def test_str_is_the_text_of_the_command_and_repr_a_line(tmp_path, capsys):
+    problem = {"X": X, "W": W, "dEdO": DEDO}
+    (tmp_path / "p.json").write_text(json.dumps(problem))
+    (tmp_path / "dx.json").write_text(json.dumps(not_rotated().tolist()))
+    assert main(["check", str(tmp_path / "p.json"), "--dx", str(tmp_path / "dx.json")]) == 1
+    report = cnngrad.check(X, W, DEDO, dx=not_rotated())
+    assert capsys.readouterr().out == f"{report}\n"
+    assert repr(report).startswith("<cnngrad report: dEdX WRONG (filter-not-rotated). W is not rotated by 180°")
+    assert "\n" not in repr(report)
+
+
+def test_raise_if_wrong_says_gradient_verdict_mistake_and_fix_first():
+    cnngrad.check(X, W, DEDO).raise_if_wrong()
+    with pytest.raises(AssertionError) as caught:
+        cnngrad.check(X, W, DEDO, dx=not_rotated()).raise_if_wrong()
+    assert str(caught.value).splitlines()[:3] == [
+        "∂E/∂X is WRONG: filter-not-rotated",
+        "W is not rotated by 180° in the full convolution.",
+        "To fix it: rotate W before it slides over dE/dO: w[..., ::-1, ::-1].",
+    ]
+
+
+def test_a_wrong_shape_prints_no_empty_line():
+    text = str(cnngrad.check(X, W, DEDO, dx=[[1, 2]]))
+    assert "\n\n\n" not in text
+    assert "dEdX has shape (1, 2), but it must be (3, 3), the shape of X." in " ".join(text.split())
+
+
+COMMANDS = {
+    "forward": (0, "forward samples/channels.json --explain"),
+    "backward": (0, "backward samples/depthwise.json --explain"),
+    "backward, one": (0, "backward samples/notes.json --only db"),
+    "layouts": (0, "forward -x samples/digits/X.npy -w samples/digits/W.npy --layout nchw"),
+    "check": (0, "check samples/channels.json"),
+    "check, wrong": (1, "check samples/wrong/problem.json --dx samples/wrong/dEdX.json --element x22"),
+    "check, wrong O": (1, "check samples/notes.json --o samples/notes.json::W"),
+    "check, wrong shape": (1, "check samples/notes.json --dx samples/notes.json::W"),
+    "hard": (0, "check samples/padding-dilation.json --hard"),
+    "an error": (2, "check samples/nothing.json"),
+    "bad usage": (2, "forward --no-such-option"),
+}
+
+
+@pytest.mark.parametrize(("code", "words"), COMMANDS.values(), ids=COMMANDS)
+def test_every_commands_json_is_what_the_schema_says(code, words, capsys, monkeypatch):
+    monkeypatch.chdir(SCHEMA_FILE.parents[1])
+    schema = json.loads(SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert main([*words.split(), "--json"]) == code
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    jsonschema.validate(found, schema)
+    assert found["schema"] == "cnngrad/1"
+    if code == 2:
+        assert err == f"cnngrad: {found['error']}\n"
+
+
+@pytest.mark.parametrize(
+    "change", [{"schema": "cnngrad/2"}, {"passed": "yes"}, {"layer": {}}, {"gradients": {"dEdY": {}}}]
+)
+def test_the_schema_refuses_what_is_none_of_its_forms(change):
+    schema = json.loads(SCHEMA_FILE.read_text())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(cnngrad.check(X, W, DEDO).as_json() | change, schema)
+
+
+def test_check_overwrites_nothing_but_its_own_files(tmp_path, capsys):
+    report = tmp_path / "report.json"
+    command = ["check", "samples/notes.json", "-o", str(report)]
+    assert main(command) == main(command) == 0
+    assert main(["check", "samples/notes.json", "--hard", "-o", str(report)]) == 0
+    for content in ("[[1, 2]]", "{}", "no JSON", ""):
+        report.write_text(content)
+        assert main(command) == 2
+        assert f"it is not overwritten; to grade O write --o {report}" in capsys.readouterr().err
+        assert report.read_text() == content
+
+
+def test_hard_keeps_the_shape_and_says_what_it_hides(capsys):
+    assert main(["check", "samples/notes-stride2.json", "--hard"]) == 0
+    out, err = capsys.readouterr()
+    problem = json.loads(out)
+    given = json.loads((SCHEMA_FILE.parents[1] / "samples/notes-stride2.json").read_text())
+    assert np.shape(problem["X"]) == np.shape(given["X"])
+    assert (problem["stride"], problem["padding"], problem["dilation"]) == (2, 0, 1)
+    assert err == "cnngrad: in this shape some mistakes don't show: rows left over by the stride; --grow changes it\n"
+    assert main(["check", "samples/notes-stride2.json", "--hard", "--grow"]) == 0
+    out, err = capsys.readouterr()
+    assert np.shape(json.loads(out)["X"]) == (5, 6)
+    assert err == "cnngrad: X is 5×6 in place of 5×5, so that more mistakes show\n"
+    assert main(["check", "samples/notes-stride2.json", "--grow"]) == 2
+
+
+def test_every_mistake_has_words_for_where_it_is_hidden():
+    assert list(WORDS) == [mistake.id for mistake in CATALOGUE]
