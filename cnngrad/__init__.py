@@ -1,6 +1,6 @@
 """cnngrad: the gradients of a convolution layer, with their working.
 
-The five public names load on first use, so that `cnngrad --version` needs no NumPy.
+The public names load on first use, so that `cnngrad --version` needs no NumPy.
 """
 
 TYPE_CHECKING = False
@@ -9,16 +9,19 @@ if TYPE_CHECKING:
     from cnngrad.errors import CnngradError
     from cnngrad.functions import backward, forward
     from cnngrad.gradcheck import check
+    from cnngrad.running import check_function, suite
 
-__all__ = ["CnngradError", "backward", "check", "derive", "forward"]
+__all__ = ["CnngradError", "backward", "check", "check_function", "derive", "forward", "suite"]
 __version__ = "0.1.0"
 
 _HOMES = {
     "CnngradError": "errors",
     "backward": "functions",
     "check": "gradcheck",
+    "check_function": "running",
     "derive": "derivation.derive",
     "forward": "functions",
+    "suite": "running",
 }
 
 

@@ -11,6 +11,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.tensor import RESULTS, Tensor
 
 if TYPE_CHECKING:
+    from cnngrad.arrays import Array, Operand
     from cnngrad.layer import Layer
 
 __all__ = ["backward_command", "check_command", "forward_command"]
@@ -78,25 +79,33 @@ def backward_command(
     return answer(session, problem, layer, work, Choice(only=one), tensors, lesson, saved)
 
 
-@takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Differences)
+@takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Running, options.Differences)
 def check_command(
     session: Session,
     arrays: options.Arrays,
     error: options.ErrorGradient,
     claims: options.Claims,
     settings: options.Settings,
+    running: options.Running,
     differences: options.Differences,
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.files.problem import Reader
-    from cnngrad.files.write import check_is_ours, check_target, to_json, write_results
-    from cnngrad.gradcheck import check_layer
+    from cnngrad.files.write import check_is_ours, check_target
 
     output = differences.output
     if output is not None:
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
         check_is_ours(output)
     reader = Reader(session.read, session.tell, settings.order)
+    if running.run is not None:
+        if differences.hard or any((claims.o, claims.dw, claims.dx, claims.db)):
+            raise CnngradError("--run grades what your program writes: leave out --hard, --o, --dw, --dx and --db")
+        from cnngrad.cli.running import run_command
+
+        return _VERDICTS[run_command(session, arrays, error, settings, running, differences, reader)]
+    if running.asked:
+        raise CnngradError(f"{running.asked} belongs to --run: name the program to run")
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:
@@ -110,18 +119,25 @@ def check_command(
         for result, spec in zip(RESULTS, (claims.o, claims.dw, claims.dx, claims.db), strict=True)
         if spec is not None
     }
+    return _graded(session, layer, problem.operands(layer), graded, claims.written, differences)
+
+
+def _graded(
+    session: Session,
+    layer: "Layer",
+    given: "dict[Tensor, Operand]",
+    graded: "dict[Tensor, Array]",
+    written: str | None,
+    differences: options.Differences,
+) -> int:
+    """Check gradients, and show and save the report."""
+    from cnngrad.files.write import to_json, write_results
+    from cnngrad.gradcheck import check_layer
+
+    output, elements = differences.output, differences.element or ()
     session.begin_work([] if output is None else [output])
     with progress_bar(session) as progress:
-        report = check_layer(
-            layer,
-            problem.operands(layer),
-            graded,
-            differences.rtol,
-            differences.step,
-            progress,
-            claims.written,
-            differences.element or (),
-        )
+        report = check_layer(layer, given, graded, differences.rtol, differences.step, progress, written, elements)
     if output is not None:
         write_results(output, report.as_json())
     with session.printing() as stdout:

@@ -12,7 +12,18 @@ from cnngrad.tensor import Tensor
 if TYPE_CHECKING:
     from cnngrad.files.problem import Problem, Reader
 
-__all__ = ["Arrays", "Claims", "Differences", "ErrorGradient", "Lesson", "Only", "Saved", "Settings", "takes"]
+__all__ = [
+    "Arrays",
+    "Claims",
+    "Differences",
+    "ErrorGradient",
+    "Lesson",
+    "Only",
+    "Running",
+    "Saved",
+    "Settings",
+    "takes",
+]
 
 
 def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -194,6 +205,47 @@ class Claims:
             "  [default: as their numbers show]",
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program of the user's own, and the layers that it is run on."""
+
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run your own program on many layers: './program {dir}', or a Python function package.module:name.",
+        ),
+    ] = None
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="quick, standard or thorough.  [default: standard]")
+    ] = None
+    exchange: Annotated[
+        str,
+        typer.Option(metavar="FORM", help="How arrays are written for it: npy, npy32, f32, f64, bf16, json or csv."),
+    ] = "npy"
+    without: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="What it does not have, such as groups,dilation,bias,batch,channels."),
+    ] = None
+    expect: Annotated[str | None, typer.Option(metavar="LIST", help="What it must write, such as dEdW,dEdX.")] = None
+    decimals: Annotated[bool, typer.Option("--decimals", help="Give it numbers that aren't integers.")] = False
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed gives other numbers.")] = 0
+    run_only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the layers of such names.")] = None
+    skip: Annotated[str | None, typer.Option(metavar="GLOB", help="Not the layers of such names.")] = None
+    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="The seconds that each run may take.")] = 10.0
+    keep: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Save every layer that fails there, as a problem.")
+    ] = None
+
+    @property
+    def asked(self) -> str:
+        """The first of the options besides `--run` that is given; empty for none."""
+        given = (
+            f"--{each.name.replace('_', '-')}" for each in fields(self) if getattr(self, each.name) != each.default
+        )
+        return next(given, "")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def check_is_ours(target: str) -> None:
     except Exception:
         # Whatever is wrong with it, it is not a file of ours.
         keys = set()
-    if not (keys >= {"X", "W"} or keys >= {"passed", "gradients"}):
+    if not any(keys >= ours for ours in ({"X", "W"}, {"passed", "gradients"}, {"passed", "layers"})):
         raise CnngradError(
             f"{target} is there already, and is neither a report nor a problem: it is not overwritten; "
             f"to grade O write --o {target}"

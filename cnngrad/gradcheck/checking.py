@@ -12,6 +12,7 @@ from cnngrad.compute import Backward, Forward, Progress
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.names import Names, Number
 from cnngrad.errors import CnngradError
+from cnngrad.gradcheck.diagnosis import PATIENCE
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
@@ -122,6 +123,7 @@ def check_layer(
     progress: Callable[[str, int, int], None] | None = None,
     written: str | None = None,
     elements: Sequence[str] = (),
+    patience: float = PATIENCE,
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
@@ -134,6 +136,7 @@ def check_layer(
         progress: as for `check`.
         written: as for `check`.
         elements: as for `check`.
+        patience: the seconds that are spent on pairs of mistakes in one array.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -156,7 +159,7 @@ def check_layer(
     right = _Right(layer, given, step)
     writing = writing_of(list(graded.values())) if written is None else parse_writing(written)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    grader = Grader(layer, given, rtol, writing, bool(claims), chosen)
+    grader = Grader(layer, given, rtol, writing, bool(claims), chosen, patience)
     reports = {}
     for result, claim in graded.items():
         numeric = right.numbers(result, None if progress is None else partial(progress, result.key))

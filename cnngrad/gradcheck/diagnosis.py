@@ -15,7 +15,7 @@ from cnngrad.gradcheck.pairs import reproduced_by_two
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
-__all__ = ["Diagnosis", "diagnose", "rms", "truncated"]
+__all__ = ["PATIENCE", "Diagnosis", "diagnose", "rms", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -42,11 +42,13 @@ class Diagnosis:
 # What can be said of a single number.
 _OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Seconds that are spent on pairs of mistakes, and pairs that are looked for.
-_PATIENCE = 2.0
+PATIENCE = 2.0
 _MOST_PAIRS = 3
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Diagnosis:
+def diagnose(
+    data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance, patience: float = PATIENCE
+) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient.
 
     Args:
@@ -55,6 +57,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, toleran
         claim: the wrong gradient, in the user's layout.
         magnitude: the sums of absolute terms of the right gradient, in canonical shape.
         tolerance: how far the claim may be off.
+        patience: the seconds that are spent on pairs of mistakes.
     """
     found: list[tuple[Mistake, Found]] = []
     for mistake in CATALOGUE:
@@ -68,7 +71,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, toleran
         if made is not None:
             found.append((mistake, made))
     if not found:
-        return _in_pairs(data, result, claim, magnitude, tolerance)
+        return _in_pairs(data, result, claim, tolerance, patience)
     (first, made), *others = found
     told = f"{_said(first, result, made.detail)}. To fix it: {first.words(result)[1]}."
     if others:
@@ -76,12 +79,12 @@ def diagnose(data: Data, result: Tensor, claim: Array, magnitude: Array, toleran
     return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), remake=made.remake)
 
 
-def _in_pairs(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Diagnosis:
+def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, patience: float) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
     found: dict[tuple[str, str], Found] = {}
-    for pair, made in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + _PATIENCE):
+    for pair, made in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + patience):
         found.setdefault(pair, made)
         if len(found) > _MOST_PAIRS:
             break

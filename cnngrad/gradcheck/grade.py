@@ -11,7 +11,7 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import Index, Names, canonical_values
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import Diagnosis, diagnose, rms, truncated
+from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, rms, truncated
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.mistakes import Data
@@ -44,6 +44,7 @@ class Grader:
         writing: Writing,
         claimed: bool,
         elements: Sequence[tuple[Tensor, Index]] = (),
+        patience: float = PATIENCE,
     ) -> None:
         """A grader of gradients of a layer with these numbers.
 
@@ -54,8 +55,9 @@ class Grader:
             writing: how the claims' numbers are written.
             claimed: whether the gradients are the user's own.
             elements: the elements to explain, by result and canonical index.
+            patience: the seconds that are spent on pairs of mistakes in one array.
         """
-        self._elements = elements
+        self._elements, self._patience = elements, patience
         self._layer, self._rtol, self._writing, self._claimed = layer, rtol, writing, claimed
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         if Tensor.DEDO not in given:
@@ -179,7 +181,7 @@ class Grader:
         if result is Tensor.DW:
             magnitude = self._layer.rotated(magnitude)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        return diagnose(data, result, claim, magnitude, tolerance) if whole is None else whole
+        return diagnose(data, result, claim, magnitude, tolerance, self._patience) if whole is None else whole
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""

@@ -6,6 +6,7 @@ element is the coefficient of the product of these two.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -53,15 +54,14 @@ def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> l
     """
     first, *others = OPERANDS[result]
     shapes = layer.canonical
+    if prod(shapes[first]) > most:
+        return None
     empty = {tensor: np.zeros(shapes[tensor]) for tensor in OPERANDS[result]}
     if result is Tensor.O and layer.has_bias:
         empty[Tensor.B] = np.zeros(shapes[Tensor.B])
     spread = np.random.default_rng(0).uniform(1, 2, shapes[others[0]]) if others else None
     reaching = []
     for index, impulse in _impulses(shapes[first]):
-        most -= 1
-        if most < 0:
-            return None
         arrays = empty | {first: impulse} | ({others[0]: spread} if spread is not None else {})
         value = compute(arrays)
         if value:
@@ -69,7 +69,7 @@ def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> l
     if not others:
         return [Product(((first, index),), value) for index, _, value in reaching]
     second = others[0]
-    if len(reaching) * int(np.prod(shapes[second])) > most:
+    if len(reaching) * prod(shapes[second]) > most - prod(shapes[first]):
         return None
     products = [
         Product(((first, index), (second, other)), value)

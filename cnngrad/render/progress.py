@@ -34,7 +34,7 @@ class DelayedBar:
             self._bar.stop()
 
     def advance(self, name: str, done: int, total: int) -> None:
-        """Show that `done` of `total` steps are done for the gradient `name`."""
+        """Show that `done` of `total` steps are done for `name`."""
         if self._bar is None:
             if time.monotonic() - self._began < _PATIENCE:
                 return

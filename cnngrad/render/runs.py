@@ -1,0 +1,85 @@
+"""The view of a program that was run over many layers: a row a layer, and what the failures have in common."""
+
+import io
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from cnngrad.render.numbers import DEFAULT_PRECISION
+from cnngrad.render.painter import Painter
+from cnngrad.render.terminal import DIM, make_console, show
+from cnngrad.running.findings import Findings, Outcome
+from cnngrad.tensor import RESULTS
+
+__all__ = ["findings_blocks", "findings_text"]
+
+# Lines of standard error that are shown of a program that failed.
+_MOST_LINES = 5
+
+
+def findings_text(findings: Findings) -> str:
+    """The findings as `cnngrad check --run` prints them to a file."""
+    file = io.StringIO()
+    show(make_console(file), findings_blocks(findings, DEFAULT_PRECISION))
+    return file.getvalue().rstrip("\n")
+
+
+def findings_blocks(findings: Findings, precision: int) -> Iterator[RenderableType]:
+    """A table of the layers, what the failing programs said, the smallest failing layer, and the sentence for all."""
+    yield _table(findings)
+    yield from _said(findings)
+    if findings.smallest is not None:
+        layer = findings.smallest
+        yield Text()
+        yield Rule(Text(f"The smallest layer that fails: {layer.name}"), align="left", style=DIM)
+        yield Text(layer.layer.describe(), style="bold")
+        if findings.command:
+            yield Text(findings.command)
+        painter = Painter(precision)
+        for compared in findings.compared:
+            yield Text()
+            yield Text(str(compared.right.target))
+            yours = compared.yours if compared.made is None else compared.made
+            yield Padding(painter.labelled({"yours": yours, "right": compared.right}), (0, 0, 0, 2))
+        if findings.note:
+            yield Text()
+            yield Text(findings.note)
+    yield Text()
+    yield Text(findings.sentence, style="bold")
+
+
+def _table(findings: Findings) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer", no_wrap=True)
+    shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in findings.outcomes)]
+    for tensor in shown:
+        table.add_column(tensor.title)
+    if not shown:
+        table.add_column("what happened")
+    for outcome in findings.outcomes:
+        words = _status(outcome)
+        cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown]
+        if words:
+            cells = [words, *[""] * (max(len(shown), 1) - 1)]
+        table.add_row(outcome.layer.name, *cells)
+    return table
+
+
+def _status(outcome: Outcome) -> str:
+    return "skipped (not supported)" if outcome.skipped else outcome.status
+
+
+def _said(findings: Findings) -> Iterator[RenderableType]:
+    """The last lines that a program wrote, once for all layers in which it ended in the same way."""
+    seen = set()
+    for outcome in findings.outcomes:
+        if outcome.status and outcome.said.strip() and outcome.status not in seen:
+            seen.add(outcome.status)
+            yield Text()
+            yield Text(f"{outcome.layer.name}: {outcome.status}; the program said:")
+            for line in outcome.said.rstrip().splitlines()[-_MOST_LINES:]:
+                yield Text(f"  {line[:200]}")

@@ -1,0 +1,278 @@
+"""What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from cnngrad.gradcheck import GradientReport
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
+from cnngrad.gradcheck.report import Compared
+from cnngrad.layer import Layer, counted
+from cnngrad.running.suites import SuiteLayer
+from cnngrad.schema import SCHEMA
+from cnngrad.tensor import Tensor
+
+__all__ = ["Explanation", "Findings", "Outcome", "Result", "explain"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one array.
+
+    Attributes:
+        status: `right`, `wrong`, `not written`, `not finite`, `not the same twice`, `too coarse to judge`, or what
+            else is wrong with it, in words.
+        report: how it compares with the right numbers; None where there is nothing to compare.
+    """
+
+    status: str
+    report: GradientReport | None = None
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The ids of the mistakes that were made, the likeliest explanation; empty where none is known."""
+        report = self.report
+        return () if report is None or report.mistake is None else (report.mistake, *report.together)
+
+    @property
+    def explanations(self) -> list[frozenset[str]]:
+        """Every known explanation of a wrong array: the ids of the mistakes."""
+        if self.report is None or self.report.mistake is None:
+            return []
+        return [frozenset(self.mistakes), *(frozenset(each.split("+")) for each in self.report.also)]
+
+    @property
+    def word(self) -> str:
+        """The status for a table: the mistakes where they are known."""
+        return "+".join(self.mistakes) if self.status == "wrong" and self.mistakes else self.status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one layer.
+
+    Attributes:
+        layer: the layer.
+        status: empty where the program ran to its end; else what happened, in words.
+        results: what became of each array.
+        said: the end of what the program wrote to standard error.
+        skipped: whether the program does not support the layer.
+    """
+
+    layer: SuiteLayer
+    status: str = ""
+    results: dict[Tensor, Result] = field(default_factory=dict)
+    said: str = ""
+    skipped: bool = False
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether all is right; None for a layer that was skipped, or that can't be judged."""
+        words = {result.status for result in self.results.values()}
+        if self.skipped:
+            return None
+        if self.status or words - {"right", "too coarse to judge"}:
+            return False
+        return None if "too coarse to judge" in words else True
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "name": self.layer.name,
+            "layer": self.layer.layer.as_json(),
+            "shows": list(self.layer.shows),
+            "passed": self.passed,
+            "status": "skipped (not supported)" if self.skipped else self.status,
+            "results": {
+                tensor.key: {
+                    "passed": None if result.status == "too coarse to judge" else result.status == "right",
+                    "mistake": result.mistakes[0] if result.mistakes else None,
+                    "and": list(result.mistakes[1:]),
+                    "status": result.status,
+                }
+                for tensor, result in self.results.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The mistakes that explain most of the failing layers.
+
+    Attributes:
+        mistakes: their ids.
+        hint: what they are.
+        explains: how many failing layers they explain.
+        failing: how many layers fail.
+    """
+
+    mistakes: tuple[str, ...]
+    hint: str
+    explains: int
+    failing: int
+
+
+@dataclass(frozen=True, repr=False)
+class Findings:
+    """What was found in all layers.
+
+    Attributes:
+        outcomes: what became of each layer.
+        explanation: the mistakes behind the failures; None where nothing explains most of them.
+        smallest: the smallest layer that fails, of those explained where there is an explanation; None where none does.
+        command: the command that runs that layer alone; empty in Python.
+        compared: elements of that layer as the program computes them, beside the right sums.
+        note: what is known of the program beyond that, in a sentence; may be empty.
+    """
+
+    outcomes: list[Outcome]
+    explanation: Explanation | None = None
+    smallest: SuiteLayer | None = None
+    command: str = ""
+    compared: tuple[Compared, ...] = ()
+    note: str = ""
+
+    @property
+    def failing(self) -> list[Outcome]:
+        """The layers that fail."""
+        return [outcome for outcome in self.outcomes if outcome.passed is False]
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether all layers that are supported pass; None where there are none, or one can't be judged."""
+        verdicts = [outcome.passed for outcome in self.outcomes if not outcome.skipped]
+        if False in verdicts:
+            return False
+        return True if verdicts and None not in verdicts else None
+
+    def __bool__(self) -> bool:
+        """Whether all passed."""
+        return self.passed is True
+
+    def __str__(self) -> str:
+        """The findings as `cnngrad check --run` prints them."""
+        from cnngrad.render.runs import findings_text
+
+        return findings_text(self)
+
+    def __repr__(self) -> str:
+        """The findings in a line."""
+        return f"<cnngrad findings: {self.sentence}>"
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for all layers."""
+        outcomes, failing = self.outcomes, self.failing
+        skipped = sum(outcome.skipped for outcome in outcomes)
+        rest = f"; {skipped} skipped (not supported)" if skipped else ""
+        if not failing:
+            if self.passed is None:
+                return f"No layer was judged{rest}." if skipped == len(outcomes) else f"Some can't be judged{rest}."
+            return f"All {counted(len(outcomes) - skipped, 'layer')} pass{rest}."
+        words = f"{len(failing)} of {counted(len(outcomes), 'layer')} {'fails' if len(failing) == 1 else 'fail'}"
+        if common := _common(outcomes):
+            words += f", all where {common}"
+        if self.explanation is not None:
+            count = self.explanation.explains
+            which = "all" if count == len(failing) else str(count)
+            names = "+".join(self.explanation.mistakes)
+            words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
+        return f"{words}{rest}."
+
+    def raise_if_wrong(self) -> None:
+        """Raise an AssertionError with the findings unless all passed."""
+        if not self:
+            raise AssertionError(f"{self.sentence}\n\n{self}")
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data, with the keys that `cnngrad check --run --json` prints."""
+        told = self.explanation
+        return {
+            "schema": SCHEMA,
+            "passed": self.passed,
+            "layers": [outcome.as_json() for outcome in self.outcomes],
+            "explanation": None
+            if told is None
+            else {
+                "mistake": told.mistakes[0],
+                "and": list(told.mistakes[1:]),
+                "hint": told.hint,
+                "explains": told.explains,
+                "failing": told.failing,
+            },
+            "smallest": None if self.smallest is None else {"problem": self.smallest.problem, "command": self.command},
+            "expansions": [_spelled(compared) for compared in self.compared],
+            "note": self.note,
+        }
+
+
+def _spelled(compared: Compared) -> dict[str, Any]:
+    sides = {"yours": compared.made, "right": compared.right}
+    return {"element": compared.right.target.name} | {
+        side: None if sum_ is None else [{"factors": term[-2:], "coefficient": _coefficient(term)} for term in sum_]
+        for side, sum_ in ((side, None if each is None else each.as_json()["terms"]) for side, each in sides.items())
+    }
+
+
+def _coefficient(term: list[str]) -> float:
+    try:
+        return float(term[0])
+    except ValueError:
+        return 1.0
+
+
+def explain(outcomes: Iterable[Outcome]) -> Explanation | None:
+    """The mistakes that explain most of the failing layers, with the fewest changes; None where none explains half."""
+    outcomes = list(outcomes)
+    failing = [outcome for outcome in outcomes if outcome.passed is False]
+    explained: Counter[frozenset[str]] = Counter()
+    for outcome in failing:
+        wrong = [set(result.explanations) for result in outcome.results.values() if result.status != "right"]
+        if wrong and not outcome.status:
+            explained.update(set.union(*wrong) if len(wrong) == 1 else set.intersection(*wrong) or set.union(*wrong))
+    if not explained:
+        return None
+    passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
+
+    def rank(names: frozenset[str]) -> tuple[int, int, int, list[int]]:
+        against = sum(names <= shown for shown in passing)
+        return (-explained[names], len(names), against, sorted(PLACES.get(name, len(PLACES)) for name in names))
+
+    best = min(explained, key=rank)
+    if 2 * explained[best] <= len(failing) and len(failing) > 1:
+        return None
+    names = tuple(sorted(best, key=lambda name: PLACES.get(name, len(PLACES))))
+    says = [CATALOGUE[PLACES[name]].says for name in names if name in PLACES]
+    return Explanation(names, " and ".join(says) or names[0], explained[best], len(failing))
+
+
+def _axes(test: Callable[[Any], bool]) -> Callable[[Layer], bool]:
+    return lambda layer: any(test(axis) for axis in layer.axes)
+
+
+_PREDICATES: dict[str, Callable[[Layer], bool]] = {
+    "stride > 1": _axes(lambda axis: axis.stride > 1),
+    "padding > 0": _axes(lambda axis: axis.before + axis.after > 0),
+    "the padding is uneven": _axes(lambda axis: axis.before != axis.after),
+    "dilation > 1": _axes(lambda axis: axis.dilation > 1),
+    "groups > 1": lambda layer: layer.groups > 1,
+    "batch > 1": lambda layer: layer.batch > 1,
+    "channels > 1": lambda layer: layer.channels > 1,
+    "filters > 1": lambda layer: layer.filters > 1,
+    "there is a bias": lambda layer: layer.has_bias,
+    "the kernel is larger than 1": lambda layer: prod(layer.kernel) > 1,
+    "rows are left over by the stride": _axes(lambda axis: axis.leftover > 0),
+}
+
+
+def _common(outcomes: list[Outcome]) -> str:
+    """What is true of all failing layers, and of the fewest others; empty where it is true of most others too."""
+    failing = [outcome.layer.layer for outcome in outcomes if outcome.passed is False]
+    passing = [outcome.layer.layer for outcome in outcomes if outcome.passed]
+    if len(failing) < 2 or not passing:
+        return ""
+    fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if all(map(test, failing))}
+    word = min(fitting, key=lambda name: fitting[name], default="")
+    return word if word and 2 * fitting[word] <= len(passing) else ""

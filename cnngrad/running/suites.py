@@ -1,0 +1,260 @@
+"""Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.errors import CnngradError
+from cnngrad.functions import backward, forward
+from cnngrad.gradcheck.hidden import hidden_mistakes
+from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.layer import Layer, layer_of
+from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
+
+__all__ = ["FEATURES", "SUITES", "SuiteLayer", "suite"]
+
+# The suites, and how many layers of two axes each has.
+SUITES = {"quick": 12, "standard": 50, "thorough": 300}
+# What `--without` takes: layers that need it are left out.
+FEATURES = ("batch", "channels", "groups", "stride", "padding", "dilation", "bias", "asymmetric", "non-square")
+
+
+@dataclass(frozen=True, eq=False)
+class SuiteLayer:
+    """One layer of a suite, with its numbers.
+
+    Attributes:
+        name: its name, such as `stride-2`.
+        layer: the layer.
+        arrays: X, W, dE/dO and, where the layer has one, b; in the shapes that the layer has.
+    """
+
+    name: str
+    layer: Layer
+    arrays: dict[Tensor, Array]
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """The layer as a problem's keys."""
+        return {tensor.key: array for tensor, array in self.arrays.items()} | self.layer.options
+
+    @property
+    def operands(self) -> dict[Tensor, Operand]:
+        """The arrays as the library computes with them."""
+        return {tensor: read_tensor(tensor.key, array) for tensor, array in self.arrays.items()}
+
+    @property
+    def features(self) -> set[str]:
+        """Which of `FEATURES` a backward pass must have for this layer."""
+        layer, axes = self.layer, self.layer.axes
+        needed = {
+            "batch": layer.batch > 1,
+            "channels": layer.channels > 1 or layer.filters > 1,
+            "groups": layer.groups > 1,
+            "stride": any(axis.stride > 1 for axis in axes),
+            "padding": any(axis.before or axis.after for axis in axes),
+            "dilation": any(axis.dilation > 1 for axis in axes),
+            "bias": layer.has_bias,
+            "asymmetric": any(axis.before != axis.after for axis in axes),
+            "non-square": len({(a.size, a.kernel, a.stride, a.dilation, a.before, a.after) for a in axes}) > 1,
+        }
+        return {feature for feature, is_needed in needed.items() if is_needed}
+
+    @cached_property
+    def shows(self) -> tuple[str, ...]:
+        """The ids of the mistakes that its numbers show."""
+        layer = self.layer
+        found = {result: array.reshape(layer.canonical[result]) for result, array in _right(layer, self.arrays).items()}
+        own = {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in self.arrays.items()}
+        data = Data(layer, own[Tensor.X], own[Tensor.W], own[Tensor.DEDO], found, b=own.get(Tensor.B))
+        hidden = hidden_mistakes(data, RESULTS if layer.has_bias else RESULTS[:-1])
+        return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in hidden)
+
+
+def _right(layer: Layer, arrays: dict[Tensor, Array]) -> dict[Tensor, Array]:
+    gradients = backward(arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], **layer.options)
+    o = forward(arrays[Tensor.X], arrays[Tensor.W], arrays.get(Tensor.B), **layer.options)
+    return {Tensor.O: o} | {result: np.asarray(getattr(gradients, result.keyword)) for result in GRADIENTS}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A layer of up to three axes, of which the last ones are used; one number stands for all axes."""
+
+    name: str
+    size: Sequence[int] = (4, 6, 5)
+    kernel: Sequence[int] = (2, 3, 2)
+    stride: Sequence[int] = (1, 1, 1)
+    pads: Sequence[tuple[int, int]] = ((0, 0), (0, 0), (0, 0))
+    dilation: Sequence[int] = (1, 1, 1)
+    batch: int = 1
+    channels: int = 1
+    filters: int = 1
+    groups: int = 1
+    bias: bool = False
+    impulse: bool = False
+
+    @property
+    def leading(self) -> set[str]:
+        """Which of `FEATURES` its leading axes need, which arrays without these axes can't have."""
+        many = {"batch": self.batch, "channels": max(self.channels, self.filters), "groups": self.groups}
+        return {feature for feature, count in many.items() if count > 1}
+
+
+_P1, _P2 = ((1, 1),) * 3, ((0, 0), (2, 2), (1, 1))
+_UNEVEN = ((0, 1), (1, 0), (0, 2))
+_SQUARE: dict[str, Any] = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
+_MANY: dict[str, Any] = {"batch": 2, "channels": 3, "filters": 4}
+_QUICK = (
+    _Row("impulse", impulse=True),
+    _Row("square", **_SQUARE),
+    _Row("plain"),
+    _Row("padding-1", pads=_P1),
+    _Row("stride-2", size=(5, 7, 6), stride=(2, 2, 2)),
+    _Row("dilation-2", size=(5, 7, 6), dilation=(2, 2, 2)),
+    _Row("leftover", size=(5, 8, 7), kernel=(2, 3, 2), stride=(2, 3, 2)),
+    _Row("batch", batch=3),
+    _Row("channels", channels=3, filters=2),
+    _Row("groups", channels=4, filters=6, groups=2),
+    _Row("bias", channels=2, filters=3, bias=True),
+    _Row("all", (6, 9, 8), (2, 3, 2), (1, 2, 3), _UNEVEN, (1, 2, 1), 2, 4, 6, 2, bias=True),
+)
+_STANDARD = (
+    _Row("impulse-padding", pads=_P1, impulse=True),
+    _Row("impulse-stride", size=(5, 7, 6), stride=(2, 2, 2), impulse=True),
+    _Row("1x1", kernel=(1, 1, 1)),
+    _Row("1x1-channels", kernel=(1, 1, 1), **_MANY),
+    _Row("1x1-stride", kernel=(1, 1, 1), stride=(1, 2, 2)),
+    _Row("square-padding-1", pads=_P1, **_SQUARE),
+    _Row("square-stride-2", stride=(2, 2, 2), **_SQUARE),
+    _Row("square-stride-2-padding-1", stride=(2, 2, 2), pads=_P1, **_SQUARE),
+    _Row("square-many", **_SQUARE, **_MANY),
+    _Row("padding-2", pads=_P2),
+    _Row("padding-uneven", pads=_UNEVEN),
+    _Row("padding-front", pads=((1, 0), (2, 0), (1, 0))),
+    _Row("padding-behind", pads=((0, 1), (0, 2), (0, 1))),
+    _Row("padding-full", pads=((1, 1), (2, 2), (1, 1))),
+    _Row("stride-3", size=(7, 9, 8), stride=(3, 3, 3)),
+    _Row("stride-uneven", size=(5, 7, 8), stride=(1, 2, 3)),
+    _Row("stride-1-2", size=(5, 7, 6), stride=(2, 1, 2)),
+    _Row("stride-2-padding-1", size=(5, 7, 6), stride=(2, 2, 2), pads=_P1),
+    _Row("stride-2-padding-uneven", size=(5, 7, 6), stride=(2, 2, 2), pads=_UNEVEN),
+    _Row("stride-over-kernel", size=(7, 8, 9), kernel=(1, 2, 2), stride=(2, 3, 4)),
+    _Row("leftover-padding", size=(5, 8, 8), stride=(2, 3, 3), pads=_P1),
+    _Row("leftover-channels", size=(5, 8, 7), stride=(2, 3, 2), channels=2, filters=3),
+    _Row("kernel-as-large-as-x", size=(3, 4, 3), kernel=(3, 4, 3)),
+    _Row("kernel-over-x", size=(2, 3, 2), kernel=(3, 4, 3), pads=_P1),
+    _Row("dilation-uneven", size=(5, 8, 7), dilation=(1, 2, 3)),
+    _Row("dilation-padding", size=(5, 7, 6), dilation=(2, 2, 2), pads=_P1),
+    _Row("dilation-stride", size=(6, 9, 8), dilation=(2, 2, 2), stride=(1, 2, 2)),
+    _Row("dilation-3-stride-2", size=(6, 10, 9), dilation=(1, 3, 3), stride=(2, 2, 2)),
+    _Row("batch-padding", batch=2, pads=_P1),
+    _Row("batch-stride", size=(5, 7, 6), batch=2, stride=(2, 2, 2)),
+    _Row("channels-more", channels=2, filters=5),
+    _Row("channels-fewer", channels=5, filters=2),
+    _Row("many", **_MANY),
+    _Row("many-padding", pads=_P1, **_MANY),
+    _Row("many-stride", size=(5, 7, 6), stride=(2, 2, 2), **_MANY),
+    _Row("many-dilation", size=(5, 7, 6), dilation=(2, 2, 2), **_MANY),
+    _Row("many-bias", bias=True, **_MANY),
+)
+_REST = (
+    _Row("groups-stride-padding", (5, 7, 6), stride=(2, 2, 2), pads=_P1, channels=4, filters=6, groups=2, batch=2),
+)
+_DEPTHWISE = (_Row("depthwise", channels=3, filters=3, groups=3),)
+
+
+def suite(
+    name: str = "standard",
+    *,
+    dims: int = 2,
+    without: Collection[str] = (),
+    decimals: bool = False,
+    seed: int = 0,
+) -> list[SuiteLayer]:
+    """The layers of a suite, from the plainest on.
+
+    Args:
+        name: `"quick"` (12 layers), `"standard"` (some 50) or `"thorough"` (300).
+        dims: the number of spatial axes.
+        without: what the code does not have: any of `batch`, `channels`, `groups`, `stride`, `padding`, `dilation`,
+            `bias`, `asymmetric`, `non-square`; layers that need it are left out. Without `batch`, arrays have no sample
+            axis; without `batch` and `channels` they are plain matrices.
+        decimals: numbers that aren't integers.
+        seed: another seed gives other numbers, and other random layers.
+
+    Raises:
+        CnngradError: an unknown suite or feature.
+
+    >>> [layer.name for layer in suite("quick")][:3]
+    ['impulse', 'square', 'plain']
+    """
+    if name not in SUITES:
+        raise CnngradError(f"the suite {name[:40]!r} is unknown: use {', '.join(SUITES)}")
+    for feature in without:
+        if feature not in FEATURES:
+            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join(FEATURES)}")
+    if dims not in (1, 2, 3):
+        raise CnngradError(f"dims is {dims}: it must be 1, 2 or 3, the number of spatial axes")
+    rows: list[_Row] = [*_QUICK]
+    if name != "quick":
+        rows += [*_STANDARD, *_DEPTHWISE, *_REST]
+    if name == "thorough":
+        rows += _random_rows(SUITES[name] - len(rows), seed)
+    missing = frozenset(without)
+    fitting = ((number, row) for number, row in enumerate(rows) if not row.leading & missing)
+    made = (_layer(row, dims, missing, decimals, seed + number) for number, row in fitting)
+    return [layer for layer in made if not layer.features & missing]
+
+
+def _random_rows(count: int, seed: int) -> Iterator[_Row]:
+    """Layers with everything at once."""
+    generator = np.random.default_rng(seed)
+
+    def several(low: int, high: int) -> tuple[int, ...]:
+        return tuple(int(number) for number in generator.integers(low, high, 3))
+
+    for number in range(count):
+        kernel, dilation, groups = several(1, 4), several(1, 3), int(generator.integers(1, 3))
+        pads = tuple((int(before), int(after)) for before, after in generator.integers(0, 3, (3, 2)))
+        size = tuple(d * (k - 1) + 1 + int(more) for d, k, more in zip(dilation, kernel, several(0, 5), strict=True))
+        yield _Row(
+            f"random-{number + 1}", size, kernel, several(1, 4), pads, dilation, int(generator.integers(1, 3)),
+            groups * int(generator.integers(1, 3)), groups * int(generator.integers(1, 4)), groups,
+            bias=bool(generator.integers(0, 2)),
+        )  # fmt: skip
+
+
+def _layer(row: _Row, dims: int, without: frozenset[str], decimals: bool, seed: int) -> SuiteLayer:
+    kept = 2 - ("batch" in without) - ({"batch", "channels"} <= without)
+    x = (row.batch, row.channels, *row.size[-dims:])
+    w = (row.filters, row.channels // row.groups, *row.kernel[-dims:])
+    shapes = {Tensor.X: x[2 - kept :], Tensor.W: w if kept else w[2:]}
+    if row.bias:
+        shapes[Tensor.B] = (row.filters,)
+    layer = layer_of(
+        shapes, stride=row.stride[-dims:], padding=row.pads[-dims:], dilation=row.dilation[-dims:], groups=row.groups,
+        dims=dims,
+    )  # fmt: skip
+    generator = np.random.default_rng(seed)
+    arrays = {
+        tensor: _numbers(generator, layer.shapes[tensor], decimals)
+        for tensor in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
+        if tensor is not Tensor.B or row.bias
+    }
+    if row.impulse:
+        dedo = np.zeros(prod(layer.shapes[Tensor.DEDO]), arrays[Tensor.DEDO].dtype)
+        dedo[dedo.size // 2] = 1
+        arrays[Tensor.DEDO] = dedo.reshape(layer.shapes[Tensor.DEDO])
+    return SuiteLayer(row.name, replace(layer, other_dims=None, other_layout=""), arrays)
+
+
+def _numbers(generator: np.random.Generator, shape: tuple[int, ...], decimals: bool) -> Array:
+    """Numbers from 1 to 9 with either sign, without 0: a 0 hides what it multiplies."""
+    numbers: Array = generator.integers(1, 10, shape) * generator.choice([-1, 1], shape)
+    return numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
