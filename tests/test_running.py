@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import cnngrad
+import cnngrad.running
 from cnngrad.cli.main import main
 from cnngrad.gradcheck.matching import guesses_of
 from cnngrad.gradcheck.mistakes import CATALOGUE, Data
@@ -202,6 +203,7 @@ BAD = {
     "import shutil; shutil.rmtree(d)": "nothing written",
     "os.fork() or time.sleep(60); time.sleep(60)": "no answer in 1 s",
     "os.write(1, b'x' * 10**7); sys.exit(4)": "exit status 4",
+    "open(d + '/dEdX.npy', 'wb').truncate(2**31)": "exit status 1",
 }
 
 
@@ -339,3 +341,32 @@ def test_the_c_program_of_the_samples(capsys, tmp_path):
     subprocess.run(["cc", "-O2", "-o", tmp_path / "backward", tmp_path / "wrong.c"], check=True)
     code, findings, _ = found(capsys, "--exchange", "f64", "--run", command, "--without", "asymmetric")
     assert (code, findings["explanation"]["mistake"]) == (1, "padding-ignored")
+
+
+def test_a_layout_holds_for_a_program_too(program, capsys):
+    body = READ.replace("('stride',", "('layout', 'filter_layout', 'stride',")
+    command = program(body + "np.save(d + '/dEdX.npy', r.dx); np.save(d + '/dEdW', r.dw)")
+    words = ["--run", command, "--suite", "quick", "--layout", "nhwc", "--filter-layout", "hwio"]
+    code, findings, _ = found(capsys, *words)
+    assert code == 0, findings
+    assert findings["layers"][-1]["layer"]["shapes"]["X"] == [2, 9, 8, 4]
+    command = program(body + "np.save(d + '/dEdX.npy', -r.dx)")
+    code, findings, _ = found(capsys, *words, "--run-only", "plain")
+    assert (code, findings["explanation"]["mistake"]) == (1, "sign-flipped")
+    first = findings["expansions"][0]
+    assert [term["factors"] for term in first["yours"]] == [term["factors"] for term in first["right"]]
+    assert {term["coefficient"] for term in first["yours"]} == {-1}
+
+
+def test_a_program_that_floods_its_output_is_stopped_and_costs_no_memory(program, capsys):
+    body = "while True: os.write(1, b'x' * 2**16)"
+    code, findings, _ = found(capsys, "--run", program(body), "-x", "3x3", "-w", "2x2", "--timeout", "1")
+    assert (code, findings["layers"][0]["status"]) == (1, "no answer in 1 s")
+
+
+def test_a_layer_with_flip_shows_what_it_shows():
+    x, w, dedo = (np.arange(1, size + 1).reshape(shape) for size, shape in ((9, (3, 3)), (4, (2, 2)), (4, (2, 2))))
+    layer = make_layer((3, 3), (2, 2), flip=True)
+    shows = cnngrad.running.SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
+    assert {"filter-not-rotated", "sign-flipped", "result-rotated"} <= set(shows)
+    assert "stride-ignored" not in shows

@@ -15,6 +15,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.problem import Reader
 from cnngrad.files.write import to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
+from cnngrad.layer.layout import read_layouts
 from cnngrad.render.runs import findings_blocks
 from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
@@ -84,6 +85,8 @@ def _layers(
             seed=running.seed,
         )
         wanted, not_wanted = running.run_only or "*", running.skip or ""
+        layouts, _ = read_layouts(settings.layout, settings.filter_layout)
+        found = [replace(each, layer=replace(each.layer, layouts=layouts)) for each in found]
         chosen = [each for each in found if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
         if not chosen:
             names = ", ".join(each.name for each in found[:8])

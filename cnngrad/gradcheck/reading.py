@@ -59,22 +59,27 @@ def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> l
     empty = {tensor: np.zeros(shapes[tensor]) for tensor in OPERANDS[result]}
     if result is Tensor.O and layer.has_bias:
         empty[Tensor.B] = np.zeros(shapes[Tensor.B])
-    spread = np.random.default_rng(0).uniform(1, 2, shapes[others[0]]) if others else None
-    reaching = []
-    for index, impulse in _impulses(shapes[first]):
-        arrays = empty | {first: impulse} | ({others[0]: spread} if spread is not None else {})
-        value = compute(arrays)
-        if value:
-            reaching.append((index, impulse, value))
+    # With numbers whose sums don't cancel in the other array, an impulse shows whether its element takes part.
+    generator = np.random.default_rng(0)
+    spread = {tensor: generator.uniform(1, 2, shapes[tensor]) for tensor in OPERANDS[result]}
+    full = empty | {each: spread[each] for each in others}
+    reaching = _reaching(first, shapes[first], lambda part: compute(full | part))
     if not others:
         return [Product(((first, index),), value) for index, _, value in reaching]
-    second = others[0]
-    if len(reaching) * prod(shapes[second]) > most - prod(shapes[first]):
+    second, left = others[0], most - prod(shapes[first])
+    partners = list(_impulses(shapes[second]))
+    if len(reaching) * len(partners) > left:
+        left -= len(partners)
+        if left < 0:
+            return None
+        taking_part = _reaching(second, shapes[second], lambda part: compute(empty | {first: spread[first]} | part))
+        partners = [(index, impulse) for index, impulse, _ in taking_part]
+    if len(reaching) * len(partners) > left:
         return None
     products = [
         Product(((first, index), (second, other)), value)
         for index, impulse, _ in reaching
-        for other, unit in _impulses(shapes[second])
+        for other, unit in partners
         if (value := compute(empty | {first: impulse, second: unit}))
     ]
     if Tensor.B in empty:
@@ -82,6 +87,14 @@ def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> l
             if value := compute(empty | {Tensor.B: unit}):
                 products.append(Product(((Tensor.B, index),), value))
     return products
+
+
+def _reaching(
+    tensor: Tensor, shape: Index, compute: Callable[[dict[Tensor, Array]], float]
+) -> list[tuple[Index, Array, float]]:
+    """The elements of a tensor that take part in a sum: their index, their impulse, and what it gives."""
+    found = ((index, impulse, compute({tensor: impulse})) for index, impulse in _impulses(shape))
+    return [(index, impulse, value) for index, impulse, value in found if value]
 
 
 def _impulses(shape: Index) -> Iterator[tuple[Index, Array]]:

@@ -18,10 +18,10 @@ from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["EXCHANGES", "paths", "read_results", "write_layer"]
+__all__ = ["EXCHANGES", "MOST_BYTES", "paths", "read_results", "write_layer"]
 
 # One array and its folder hold 1 GiB at most.
-_MOST_BYTES = 2**30
+MOST_BYTES = 2**30
 
 
 class _Form(NamedTuple):
@@ -70,7 +70,7 @@ def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
 def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
     """Write a layer's arrays, C-ordered, and problem.json with its options and shapes."""
     files, form = paths(folder, exchange), EXCHANGES[exchange]
-    for tensor, array in layer.arrays.items():
+    for tensor, array in layer.written.items():
         form.write(files[tensor], np.ascontiguousarray(array))
     pads = [[axis.before, axis.after] for axis in layer.layer.axes]
     described = {"schema": SCHEMA} | layer.layer.as_json() | {"padding": pads}
@@ -90,7 +90,7 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
 
 
 def _read(path: Path, tensor: Tensor, layer: Layer, raw: str) -> Array:
-    if path.stat().st_size > _MOST_BYTES:
+    if path.stat().st_size > MOST_BYTES:
         raise CnngradError("it is larger than 1 GiB")
     content = load_raw(RawSpec(str(path), raw, None, False)) if raw else load(str(path), lambda _: None)
     array = as_claim(tensor.key, content.array if isinstance(content, Loose) else content)

@@ -196,10 +196,10 @@ def _read_off(program: Program, outcome: Outcome) -> tuple[tuple[Compared, ...],
             continue
         layer, arrays = outcome.layer.layer, outcome.layer.arrays
         index = report.worst.index
-        canonical = (0,) * (len(layer.canonical[result]) - len(index)) + index
+        own = layer.layouts.standard_shape(result, index)
+        canonical = (0,) * (len(layer.canonical[result]) - len(own)) + own
         values = canonical_values(layer, arrays)
-        numbers = {} if report.numeric is None else canonical_values(layer, {result: report.numeric})
-        expansion = Expander(layer, values | numbers).expand(result, canonical)
+        expansion = replace(Expander(layer, values).expand(result, canonical), value=report.worst.numeric)
         yours = report.analytic[index].item()
         if isinstance(expansion.value, int) and yours == int(yours):
             yours = int(yours)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import IO, NamedTuple
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.running.exchange import EXCHANGES, paths, read_results, write_layer
+from cnngrad.running.exchange import EXCHANGES, MOST_BYTES, paths, read_results, write_layer
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.tensor import Tensor
 
@@ -27,6 +28,8 @@ __all__ = ["Answer", "Command", "Function", "Program", "program_of"]
 _SKIPPED = 77
 # What is kept of a program's standard error.
 _KEPT = 2**16
+# Seconds to wait for the end of a program's output once its processes are killed.
+_LAST_WORDS = 1.0
 _SIDES = {1: [("left", "right")], 2: [("top", "bottom"), ("left", "right")]}
 _SIDES[3] = [("front", "back"), *_SIDES[2]]
 _AXES = ("depth", "height", "width")
@@ -105,20 +108,26 @@ class Command(Program):
 
     def _ended(self, words: list[str]) -> tuple[str, str]:
         """Run the words in a process group of their own, and say how it ended."""
-        with tempfile.TemporaryFile() as errors:
-            try:
-                process = subprocess.Popen(
-                    words, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True
-                )
-            except OSError as error:
-                raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
-            try:
-                code: int | None = process.wait(self._timeout)
-            except subprocess.TimeoutExpired:
-                code = None
-            finally:
-                _kill_group(process)
-            said = _end_of(errors)
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
+        assert process.stdout is not None
+        _limit_files(process)
+        output = _Output(process.stdout)
+        try:
+            code: int | None = process.wait(self._timeout)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            _kill_group(process)
+        said = output.end()
         if code is None:
             return f"no answer in {self._timeout:g} s", said
         return "" if code == 0 else _status(code), said
@@ -155,6 +164,35 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _limit_files(process: subprocess.Popen[bytes]) -> None:
+    """Let a process write no file larger than an array may be, where the system has such a limit."""
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+
+
+class _Output:
+    """Reads what a process writes as it writes it, and keeps the end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._kept = stream, b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError, ValueError):
+            while part := os.read(self._stream.fileno(), _KEPT):
+                self._kept = (self._kept + part)[-_KEPT:]
+
+    def end(self) -> str:
+        """The end of what was written; what a process of another group writes later is left out."""
+        self._reader.join(_LAST_WORDS)
+        if not self._reader.is_alive():
+            self._stream.close()
+        return self._kept.decode(errors="replace")
 
 
 def _status(code: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.functions import backward, forward
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.mistakes import CATALOGUE, Data
 from cnngrad.layer import Layer, layer_of
@@ -31,7 +31,8 @@ class SuiteLayer:
     Attributes:
         name: its name, such as `stride-2`.
         layer: the layer.
-        arrays: X, W, dE/dO and, where the layer has one, b; in the shapes that the layer has.
+        arrays: X, W, dE/dO and, where the layer has one, b; with the layer's axes, in
+            cnngrad's order.
     """
 
     name: str
@@ -41,7 +42,12 @@ class SuiteLayer:
     @property
     def problem(self) -> dict[str, Any]:
         """The layer as a problem's keys."""
-        return {tensor.key: array for tensor, array in self.arrays.items()} | self.layer.options
+        return {tensor.key: array for tensor, array in self.written.items()} | self.layer.options
+
+    @property
+    def written(self) -> dict[Tensor, Array]:
+        """The arrays with their axes in the layer's layout."""
+        return {tensor: self.layer.layouts.written(tensor, array) for tensor, array in self.arrays.items()}
 
     @property
     def operands(self) -> dict[Tensor, Operand]:
@@ -69,17 +75,18 @@ class SuiteLayer:
     def shows(self) -> tuple[str, ...]:
         """The ids of the mistakes that its numbers show."""
         layer = self.layer
-        found = {result: array.reshape(layer.canonical[result]) for result, array in _right(layer, self.arrays).items()}
+        found = {result: array.reshape(layer.canonical[result]) for result, array in self._right().items()}
+        found[Tensor.DW] = layer.rotated(found[Tensor.DW])
         own = {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in self.arrays.items()}
-        data = Data(layer, own[Tensor.X], own[Tensor.W], own[Tensor.DEDO], found, b=own.get(Tensor.B))
+        data = Data(layer, own[Tensor.X], layer.rotated(own[Tensor.W]), own[Tensor.DEDO], found, b=own.get(Tensor.B))
         hidden = hidden_mistakes(data, RESULTS if layer.has_bias else RESULTS[:-1])
         return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in hidden)
 
-
-def _right(layer: Layer, arrays: dict[Tensor, Array]) -> dict[Tensor, Array]:
-    gradients = backward(arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], **layer.options)
-    o = forward(arrays[Tensor.X], arrays[Tensor.W], arrays.get(Tensor.B), **layer.options)
-    return {Tensor.O: o} | {result: np.asarray(getattr(gradients, result.keyword)) for result in GRADIENTS}
+    def _right(self) -> dict[Tensor, Array]:
+        given = self.operands
+        forward = Forward(self.layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
+        work = Backward(self.layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+        return {Tensor.O: forward.output()} | {result: work.gradient(result) for result in GRADIENTS}
 
 
 @dataclass(frozen=True)
