@@ -103,7 +103,7 @@ class Explanation:
 
     Attributes:
         mistakes: their ids.
-        hint: what they are.
+        hint: what they are, and how to fix them.
         explains: how many failing layers they explain.
         failing: how many layers fail.
     """
@@ -172,6 +172,7 @@ class Findings:
                 return f"No layer was judged{rest}." if skipped == len(outcomes) else f"Some can't be judged{rest}."
             return f"All {counted(len(outcomes) - skipped, 'layer')} pass{rest}."
         words = f"{len(failing)} of {counted(len(outcomes), 'layer')} {'fails' if len(failing) == 1 else 'fail'}"
+        words += f" ({skipped} skipped: not supported)" if skipped else ""
         if common := _common(outcomes):
             words += f", all where {common}"
         if self.explanation is not None:
@@ -179,7 +180,7 @@ class Findings:
             which = "all" if count == len(failing) else str(count)
             names = "+".join(self.explanation.mistakes)
             words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
-        return f"{words}{rest}."
+        return f"{words}."
 
     def raise_if_wrong(self) -> None:
         """Raise an AssertionError with the findings unless all passed."""
@@ -244,8 +245,16 @@ def explain(outcomes: Iterable[Outcome]) -> Explanation | None:
     if 2 * explained[best] <= len(failing) and len(failing) > 1:
         return None
     names = tuple(sorted(best, key=lambda name: PLACES.get(name, len(PLACES))))
-    says = [CATALOGUE[PLACES[name]].says for name in names if name in PLACES]
-    return Explanation(names, " and ".join(says) or names[0], explained[best], len(failing))
+    made = [CATALOGUE[PLACES[name]].words(_where(failing, best)) for name in names if name in PLACES]
+    hint = f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
+    return Explanation(names, hint if made else names[0], explained[best], len(failing))
+
+
+def _where(failing: list[Outcome], names: frozenset[str]) -> Tensor:
+    """The first array in which some mistakes explain a failure."""
+    return next(
+        tensor for outcome in failing for tensor, result in outcome.results.items() if names in result.explanations
+    )
 
 
 def _axes(test: Callable[[Any], bool]) -> Callable[[Layer], bool]:
