@@ -141,6 +141,23 @@ def heed_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
+def test_a_signal_while_a_class_is_made_is_an_interruption():
+    code = """
+import os, signal, cnngrad.compute, cnngrad.__main__
+class Late:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(10**6): pass
+def make(*_, **__):
+    type("Made", (), {"late": Late()})
+cnngrad.compute.Backward._write = make
+raise SystemExit(cnngrad.__main__.run())
+"""
+    command = [sys.executable, "-c", code, "backward", NOTES]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (143, "cnngrad: interrupted\n")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_in_one_line(number):
     code = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]

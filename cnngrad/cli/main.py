@@ -59,6 +59,9 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     except MemoryError as error:
         return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception:
+        # Python 3.11 turns what is raised while a class is made, an interruption too, into a RuntimeError.
+        if session.signalled is not None:
+            return session.interrupted(session.signalled)
         import traceback
 
         session.write_error(traceback.format_exc())

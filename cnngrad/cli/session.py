@@ -55,11 +55,16 @@ class ClosedPipeError(Exception):
 
 
 class Session:
-    """The standard streams of one run, each None where it is closed, and the files that the run writes."""
+    """The standard streams of one run, each None where it is closed, and the files that the run writes.
+
+    Attributes:
+        signalled: the exit code for the signal that has interrupted the work; None where none has.
+    """
 
     def __init__(self, stdin: BinaryIO | None, stdout: TextIO | None, stderr: TextIO | None) -> None:
         """A session with these streams."""
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
+        self.signalled: ExitCode | None = None
         self._caught: list[int] = []
         self._working = False
         self._files: dict[str, object] = {}
@@ -85,6 +90,7 @@ class Session:
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         code = _CODES[signal.Signals(number)]
         if self._working:
+            self.signalled = code
             raise Interrupted(code)
         # There is nothing to clean up yet, and an exception raised during an import might be lost.
         if sys.stderr is not None:
