@@ -65,12 +65,16 @@ class Arrays:
         str | None,
         typer.Argument(
             metavar="PROBLEM",
-            help="A .json or .npz file with X, W, b, dEdO and the layer options; - for standard input.",
+            help="A .json, .npz or .safetensors file with X, W, b, dEdO and the layer options; - for standard input.",
         ),
     ] = None
     x: Annotated[
         str | None,
-        typer.Option("-x", metavar="FILE", help="X: a .json or .npy file, FILE::KEY, - or a shape such as 3x3."),
+        typer.Option(
+            "-x",
+            metavar="FILE",
+            help="X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3.",
+        ),
     ] = None
     w: Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, given in the same way as X.")] = None
     b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, in the same way.")] = None
@@ -193,7 +197,9 @@ class Claims:
     """What to grade in place of our own gradients."""
 
     o: Annotated[str | None, typer.Option("--o", metavar="FILE", help="Grade this O.")] = None
-    dw: Annotated[str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of ours.")] = None
+    dw: Annotated[
+        str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of cnngrad's own.")
+    ] = None
     dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None
     db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None
     written: Annotated[
