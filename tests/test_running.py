@@ -358,6 +358,26 @@ def test_a_layout_holds_for_a_program_too(program, capsys):
     assert {term["coefficient"] for term in first["yours"]} == {-1}
 
 
+def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo, **o):\n"
+        "    r = cnngrad.backward(x, w, dedo, layout='nhwc', **o)\n"
+        "    return r.dw, r.dx, r.db\n"
+    )
+    words = ["--run", "mine:f", "--layout", "nhwc"]
+    assert found(capsys, *words, "--suite", "quick")[0] == 0
+    (tmp_path / "p.json").write_text(
+        json.dumps({"X": np.ones((2, 5, 4, 3)).tolist(), "W": np.ones((2, 3, 2, 2)).tolist()})
+    )
+    assert found(capsys, "p.json", *words)[0] == 0
+    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("r.dx", "-r.dx"))
+    code, findings, _ = found(capsys, *words, "--suite", "quick")
+    assert code == 1
+    assert "--layout nhwc --run-only" in findings["smallest"]["command"]
+
+
 def test_a_program_that_floods_its_output_is_stopped_and_costs_no_memory(program, capsys):
     body = "while True: os.write(1, b'x' * 2**16)"
     code, findings, _ = found(capsys, "--run", program(body), "-x", "3x3", "-w", "2x2", "--timeout", "1")

@@ -6,8 +6,6 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
-
 from cnngrad.cli import options
 from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import Session
@@ -55,7 +53,7 @@ def run_command(
     finally:
         program.close()
     one = arrays.problem is not None or arrays.x is not None
-    findings = replace(findings, command=_command(running, findings, one))
+    findings = replace(findings, command=_command(running, settings, findings, one))
     if running.keep is not None:
         _keep(Path(running.keep), findings)
     if differences.output is not None:
@@ -77,7 +75,7 @@ def _layers(
 ) -> list[SuiteLayer]:
     """The layers of a suite; or the one layer of a problem, or of two shapes."""
     if arrays.problem is None and arrays.x is None and arrays.w is None:
-        found = suite(
+        layers = suite(
             running.suite or "standard",
             dims=settings.dims or 2,
             without=_listed(running.without),
@@ -86,32 +84,32 @@ def _layers(
         )
         wanted, not_wanted = running.run_only or "*", running.skip or ""
         layouts, _ = read_layouts(settings.layout, settings.filter_layout)
-        found = [replace(each, layer=replace(each.layer, layouts=layouts)) for each in found]
-        chosen = [each for each in found if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
+        layers = [replace(each, layer=replace(each.layer, layouts=layouts)) for each in layers]
+        chosen = [each for each in layers if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
         if not chosen:
-            names = ", ".join(each.name for each in found[:8])
-            raise CnngradError(f"no layer is left to run: there are {names}{', …' if len(found) > 8 else ''}")
+            names = ", ".join(each.name for each in layers[:8])
+            raise CnngradError(f"no layer is left to run: there are {names}{', …' if len(layers) > 8 else ''}")
         return chosen
     if running.suite is not None:
         raise CnngradError("--suite has layers of its own: give either a problem or --suite")
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     name = "the layer" if arrays.problem is None else Path(arrays.problem).stem
-    if problem.in_symbols:
+    given = {} if problem.in_symbols else problem.operands(layer)
+    found = {tensor: operand.converted() for tensor, operand in given.items()}
+    if Tensor.DEDO not in found:
+        # Telling numbers for dE/dO, and for all arrays where only shapes are given.
         keys = hard_problem(layer).keys
-        telling = {tensor: np.asarray(keys[tensor.key]) for tensor in Tensor if tensor.key in keys}
-        return [SuiteLayer(name, layer, {t: layer.layouts.standard(t, array) for t, array in telling.items()})]
-    given = {tensor: operand.converted() for tensor, operand in problem.operands(layer).items()}
-    if Tensor.DEDO not in given:
-        given[Tensor.DEDO] = np.asarray(hard_problem(layer).keys["dEdO"])
-    return [SuiteLayer(name, layer, given)]
+        telling = {tensor: layer.layouts.standard(tensor, keys[tensor.key]) for tensor in Tensor if tensor.key in keys}
+        found = telling | found
+    return [SuiteLayer(name, layer, found)]
 
 
 def _listed(text: str | None) -> Sequence[str]:
     return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _command(running: options.Running, findings: Findings, one: bool) -> str:
+def _command(running: options.Running, settings: options.Settings, findings: Findings, one: bool) -> str:
     """The command that runs the smallest failing layer alone."""
     if findings.smallest is None or one:
         return ""
@@ -123,6 +121,8 @@ def _command(running: options.Running, findings: Findings, one: bool) -> str:
     words += ["--seed", str(running.seed)] if running.seed else []
     dims = findings.smallest.layer.dims
     words += ["--dims", str(dims)] if dims != 2 else []
+    words += ["--layout", settings.layout] if settings.layout else []
+    words += ["--filter-layout", settings.filter_layout] if settings.filter_layout else []
     return shlex.join([*words, "--run-only", findings.smallest.name])
 
 

@@ -43,7 +43,7 @@ def serve(name: str) -> None:
 def _answered(function: Any, folder: Path) -> str:
     given = {t: np.load(folder / f"{t.key}.npy") for t in (Tensor.X, Tensor.W, Tensor.DEDO)}
     described = json.loads((folder / "problem.json").read_text())
-    options = {key: described[key] for key in ("stride", "padding", "dilation", "groups", "flip", "dims")}
+    options = {key: value for key, value in described.items() if key not in ("schema", "shapes")}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
         found = call(function, layer, given, None)
