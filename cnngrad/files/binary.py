@@ -11,6 +11,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
+from cnngrad.files.keys import unique
 from cnngrad.files.text import Loose
 from cnngrad.layer import Shape, parse_shape
 
@@ -115,7 +116,7 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
     if len(content) < 8 or not 2 <= length <= min(_LONGEST_HEADER, len(content) - 8):
         raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header should have {length}")
     try:
-        header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=_pairs)
+        header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=lambda pairs: unique(where, pairs))
         entries = sorted(_entries(header), key=lambda entry: entry[1])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CnngradError(f"{where} is damaged: its header is not that of a safetensors file ({error})") from None
@@ -132,12 +133,6 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
     if place != len(numbers):
         raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes behind its last array belong to none")
     return found
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a name stands in it twice")
-    return dict(pairs)
 
 
 def _entries(header: Any) -> Iterator[tuple[str, tuple[int, int], str, Shape]]:

@@ -16,6 +16,7 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import advice, raw_advice
 from cnngrad.files.binary import is_safetensors, load_safetensors
+from cnngrad.files.keys import unique
 from cnngrad.files.text import parse_text
 from cnngrad.layer import Shape
 from cnngrad.memory import require_bytes
@@ -140,7 +141,7 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = _unique(where, [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()])
+            members = unique(where, [(info.filename.removesuffix(".npy"), info) for info in archive.infolist()])
             unpacked = sum(info.file_size for info in members.values())
             if unpacked > max(_SAID, 2 * len(content)):
                 tell(f"{where} unpacks to {unpacked / 2**20:,.0f} MiB")
@@ -188,7 +189,7 @@ def _load_text(where: str, text: str) -> Any:
 
 def _load_json(where: str, text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: _unique(where, pairs))
+        return json.loads(text, object_pairs_hook=lambda pairs: unique(where, pairs))
     except CnngradError:
         raise
     except json.JSONDecodeError as error:
@@ -215,15 +216,6 @@ def _text(where: str, content: bytes) -> str:
                 f"save it as UTF-8"
             ) from None
         raise CnngradError(f"{where} is not JSON, NPY or NPZ: {_begins(content)}") from None
-
-
-def _unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        doubled = next(key for key in keys if keys.count(key) > 1)
-        raise CnngradError(f"{where} has the key {doubled!r} twice: give it once")
-    return found
 
 
 def _begins(content: bytes) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, read_tensor
-from cnngrad.compute import Backward, Forward, Progress
+from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.names import Names, Number
 from cnngrad.errors import CnngradError
@@ -156,13 +156,16 @@ def check_layer(
     if not claims:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
-    right = _Right(layer, given, step)
+    differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     writing = writing_of(list(graded.values())) if written is None else parse_writing(written)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
     grader = Grader(layer, given, rtol, writing, bool(claims), chosen, patience)
     reports = {}
     for result, claim in graded.items():
-        numeric = right.numbers(result, None if progress is None else partial(progress, result.key))
+        if result is Tensor.O or differences is None:
+            numeric = _right_output(layer, given)
+        else:
+            numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
         reports[result] = grader.grade(result, claim, numeric)
     verdicts = [report.passed for report in reports.values()]
     return Report(
@@ -174,25 +177,15 @@ def check_layer(
     )
 
 
-class _Right:
-    """The right numbers: O, and by finite differences the gradients."""
-
-    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand], step: float | None) -> None:
-        self._layer, self._given = layer, given
-        self._differences = Differences(layer, given, step) if Tensor.DEDO in given else None
-
-    def numbers(self, result: Tensor, progress: Progress | None) -> Array:
-        """O in float64, or exact where all is integer; or a gradient."""
-        if result is not Tensor.O and self._differences is not None:
-            return self._differences.gradient(result, progress)
-        numbers = {tensor: self._given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in self._given}
-        if common_dtype(*(operand.dtype for operand in numbers.values())).kind == "f":
-            wide = {tensor: operand.array.astype(np.float64) for tensor, operand in numbers.items()}
-            numbers = {tensor: read_tensor(tensor.key, array) for tensor, array in wide.items()}
-        forward = Forward(self._layer, numbers[Tensor.X], numbers[Tensor.W], numbers.get(Tensor.B))
-        o = np.empty(self._layer.canonical[Tensor.O], forward.dtype)
-        forward.write(o)
-        return o.reshape(self._layer.shapes[Tensor.O])
+def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
+    """O in float64, or exact where all is integer."""
+    numbers = {tensor: given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in given}
+    if common_dtype(*(operand.dtype for operand in numbers.values())).kind == "f":
+        numbers = {t: read_tensor(t.key, operand.array.astype(np.float64)) for t, operand in numbers.items()}
+    forward = Forward(layer, numbers[Tensor.X], numbers[Tensor.W], numbers.get(Tensor.B))
+    o = np.empty(layer.canonical[Tensor.O], forward.dtype)
+    forward.write(o)
+    return o.reshape(layer.shapes[Tensor.O])
 
 
 def _identity(

@@ -1,6 +1,9 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -136,7 +139,7 @@ class Grader:
             together=found.together,
             hint=found.hint or f"No known mistake gives this: {located}.",
             where=located,
-            compared=self._compared(report, report.worst.index if report.worst else (), found, _QUICK),
+            compare=partial(self._compared, report, report.worst.index if report.worst else (), found, PATIENCE),
             explained=self._explained(report, found),
         )
 
@@ -210,18 +213,18 @@ class Grader:
         stays independent of `backward`.
         """
         half = {np.dtype(np.float16), np.dtype(np.float32)}
-        single = {array.dtype for array in self._arrays.values()} <= half
-        for dtype in (np.float32, np.float64) if single else (np.float64,):
-            key = (result is Tensor.O, dtype)
-            if key not in self._sizes:
-                absolute = {t: np.abs(array.astype(dtype, copy=False)) for t, array in self._arrays.items()}
-                self._sizes[key] = self._work(absolute, result)
-            try:
-                return self._sizes[key].computed(result)
-            except CnngradError:
-                if dtype is np.float64:
-                    raise
-        raise AssertionError
+        if {array.dtype for array in self._arrays.values()} <= half:
+            with suppress(CnngradError):
+                return self._absolute(np.float32, result).computed(result)
+        return self._absolute(np.float64, result).computed(result)
+
+    def _absolute(self, dtype: type[np.floating], result: Tensor) -> Forward | Backward:
+        """What computes a result from absolute values; one for all gradients."""
+        key = (result is Tensor.O, dtype)
+        if key not in self._sizes:
+            absolute = {t: np.abs(array.astype(dtype, copy=False)) for t, array in self._arrays.items()}
+            self._sizes[key] = self._work(absolute, result)
+        return self._sizes[key]
 
     def _data(self, result: Tensor, claim: Array, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
@@ -242,34 +245,40 @@ class Grader:
         )
 
     def _element(self, result: Tensor, index: tuple[int, ...]) -> str:
-        return Names(self._layer).symbol(result, self._canonical(result, index)).name
-
-    def _canonical(self, result: Tensor, index: tuple[int, ...]) -> tuple[int, ...]:
-        return (0,) * (len(self._layer.canonical[result]) - len(index)) + index
+        return Names(self._layer).symbol(result, self._layer.canonical_index(result, index)).name
 
     def _explained(self, report: GradientReport, found: Diagnosis) -> tuple[Compared, ...]:
         """The elements of a result that were asked for."""
         lead = len(self._layer.canonical[report.gradient]) - len(self._layer.shapes[report.gradient])
         return tuple(
-            self._compared(report, index[lead:], found, _PATIENT)
-            for result, index in self._elements
-            if result is report.gradient
+            self._compared(report, index[lead:], found) for result, index in self._elements if result is report.gradient
         )
 
-    def _compared(self, report: GradientReport, index: tuple[int, ...], found: Diagnosis, most: int) -> Compared:
-        """One element of a claim beside its right sum, and the sum that the mistake makes of it."""
+    def _compared(
+        self, report: GradientReport, index: tuple[int, ...], found: Diagnosis, patience: float | None = None
+    ) -> Compared:
+        """One element of a claim beside its right sum, and the sum that the mistake makes of it.
+
+        Args:
+            report: the report on the claim.
+            index: the element's index, its axes in cnngrad's order.
+            found: the mistake.
+            patience: the seconds after which the mistake's sum is left out; None for no such limit.
+        """
         result, claim, numeric = report.gradient, report.analytic, report.numeric
         assert claim is not None
         assert numeric is not None
         values = canonical_values(self._layer, self._arrays | {result: numeric})
-        canonical = self._canonical(result, index)
+        canonical = self._layer.canonical_index(result, index)
         right = Expander(self._layer, values).expand(result, canonical, limit=_MOST_TERMS)
         yours, made = claim[index].item(), None
         if found.remake is not None:
-            compute = partial(self._made, result, index, found.remake, self._data(result, claim, numeric))
-            products = read_element(self._layer, result, compute, most)
-            if products is not None:
-                made = as_expansion(self._layer, result, canonical, products, values, yours)
+            most, until = (_PATIENT, math.inf) if patience is None else (_QUICK, time.monotonic() + patience)
+            compute = partial(self._made, result, index, found.remake, self._data(result, claim, numeric), until)
+            with suppress(_OutOfPatienceError):
+                products = read_element(self._layer, result, compute, most)
+                if products is not None:
+                    made = as_expansion(self._layer, result, canonical, products, values, yours)
         return Compared(yours, right, made)
 
     def _made(
@@ -278,9 +287,12 @@ class Grader:
         index: tuple[int, ...],
         remake: Callable[[Data], Array],
         data: Data,
+        until: float,
         arrays: Mapping[Tensor, Array],
     ) -> float:
         """What a mistake makes of one element, with other numbers in the arrays."""
+        if time.monotonic() > until:
+            raise _OutOfPatienceError
         w = arrays.get(Tensor.W)
         changed = replace(
             data,
@@ -291,6 +303,10 @@ class Grader:
         )
         found: float = remake(replace(changed, right={result: changed.compute(result)}))[index].item()
         return found
+
+
+class _OutOfPatienceError(Exception):
+    """Reading an element takes too long."""
 
 
 def _difference(claim: Array, numeric: Array) -> Array:

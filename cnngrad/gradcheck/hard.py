@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, read_tensor
-from cnngrad.compute import Backward
-from cnngrad.gradcheck.hidden import hidden_mistakes, hidden_words
-from cnngrad.gradcheck.mistakes import Data
+from cnngrad.arrays import Array
+from cnngrad.gradcheck.hidden import hidden_by, hidden_words
 from cnngrad.layer import Axis, Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import GRADIENTS, Tensor
@@ -99,7 +97,4 @@ def _random(layer: Layer, seed: int) -> tuple[Array, Array, Array]:
 
 
 def _hidden(layer: Layer, arrays: tuple[Array, Array, Array]) -> tuple[str, ...]:
-    x, w, dedo = arrays
-    gradients = Backward(layer.unflipped, *(read_tensor("data", array) for array in arrays))
-    right = {result: gradients.gradient(result).reshape(layer.canonical[result]) for result in GRADIENTS}
-    return hidden_mistakes(Data(layer.unflipped, x, w, dedo, right), GRADIENTS)
+    return hidden_by(layer.unflipped, dict(zip(_GIVEN, arrays, strict=True)), GRADIENTS)

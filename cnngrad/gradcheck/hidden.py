@@ -1,20 +1,22 @@
 """Mistakes that a layer and its data can't reveal: they give the right result, or can't be made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from cnngrad.arrays import Array, read_tensor
+from cnngrad.compute import Backward, Forward
 from cnngrad.gradcheck.matching import guesses_of
 from cnngrad.gradcheck.mistakes import CATALOGUE, Data, Mistake
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
-__all__ = ["WORDS", "hidden_mistakes", "hidden_words"]
+__all__ = ["WORDS", "hidden_by", "hidden_mistakes", "hidden_words"]
 
 
 class _Words(NamedTuple):
-    """How a mistake is spoken of in a list, and the number of leading axes that W or X has in a layer where it is made.
+    """How a mistake is spoken of in a list, and what a layer must have for people to make it there.
 
     Attributes:
         text: a phrase; several mistakes may share one.
@@ -84,6 +86,25 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
         if any(result in mistake.guesses for result in results)
         and not any(_shows(mistake, data, result) for result in results)
     )
+
+
+def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tensor, ...]) -> tuple[str, ...]:
+    """The ids of the mistakes that these numbers of a layer can't show.
+
+    Args:
+        layer: the layer.
+        arrays: X, W, dE/dO and, where the layer has one, b, with their axes in cnngrad's order.
+        results: the results in which the mistakes would show.
+    """
+    given = {tensor: read_tensor(tensor.key, array) for tensor, array in arrays.items()}
+    forward = Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
+    backward = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+    right = {result: (forward if result is Tensor.O else backward).computed(result) for result in results}
+    own = {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in {**arrays, **right}.items()}
+    own |= {tensor: layer.rotated(own[tensor]) for tensor in (Tensor.W, Tensor.DW) if tensor in own}
+    found = {result: own[result] for result in results}
+    data = Data(layer, own[Tensor.X], own[Tensor.W], own[Tensor.DEDO], found, b=own.get(Tensor.B))
+    return hidden_mistakes(data, results)
 
 
 def _shows(mistake: Mistake, data: Data, result: Tensor) -> bool:

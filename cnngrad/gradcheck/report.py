@@ -1,7 +1,9 @@
 """What a check found, as data: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from cnngrad.arrays import Array
@@ -81,7 +83,7 @@ class GradientReport:
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
-        compared: the worst element written out, where one is wrong.
+        compare: writes the worst element out, where one is wrong; None where there is nothing to write.
         explained: the elements that were asked for.
     """
 
@@ -103,12 +105,22 @@ class GradientReport:
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
-    compared: Compared | None = field(default=None, repr=False, compare=False)
+    compare: Callable[[], Compared] | None = field(default=None, repr=False, compare=False)
     explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
         return self.passed is True
+
+    @cached_property
+    def compared(self) -> Compared | None:
+        """The worst element written out; the mistake is computed many times for it, so only once it is asked for."""
+        return None if self.compare is None else self.compare()
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The ids of the mistakes that were made, by the likeliest explanation; empty where none is known."""
+        return () if self.mistake is None else (self.mistake, *self.together)
 
     def written(self, layer: Layer) -> "GradientReport":
         """The same report with its arrays' axes, and the worst element's index, in the user's order."""
@@ -157,13 +169,13 @@ _VERDICTS = {True: "right", False: "WRONG", None: "can't be judged"}
 
 
 def _in_a_line(report: GradientReport) -> str:
-    name = "" if report.mistake is None else f" ({'+'.join([report.mistake, *report.together])})"
+    name = f" ({'+'.join(report.mistakes)})" if report.mistakes else ""
     return f"{report.gradient.key} {_VERDICTS[report.passed]}{name}{'. ' + report.hint if report.hint else ''}"
 
 
 def _in_lines(report: GradientReport) -> str:
     """The gradient and its verdict, the mistake, and the fix, a line each."""
-    name = "" if report.mistake is None else f": {'+'.join([report.mistake, *report.together])}"
+    name = f": {'+'.join(report.mistakes)}" if report.mistakes else ""
     what, _, fix = report.hint.partition(" To fix it: ")
     lines = [f"{report.gradient.title} is {_VERDICTS[report.passed]}{name}", what, f"To fix it: {fix}" if fix else ""]
     return "\n".join(line for line in lines if line)

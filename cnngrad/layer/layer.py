@@ -148,6 +148,10 @@ class Layer:
         """The shapes as the user writes them."""
         return {tensor: self.layouts.written_shape(tensor, shape) for tensor, shape in self.shapes.items()}
 
+    def canonical_index(self, tensor: Tensor, index: Shape) -> Shape:
+        """The canonical index of an element, from its index in an array of `shapes`."""
+        return (0,) * (len(self.canonical[tensor]) - len(index)) + index
+
     def describe(self) -> str:
         """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
 

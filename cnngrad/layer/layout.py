@@ -46,7 +46,7 @@ class Layouts:
         if not word:
             return tuple(range(ndim))
         letters = _letters(word, _FILTER if tensor.array is Tensor.W else _DATA)
-        dims = sum(letter in letters[2:] for letter in word)
+        dims = _spatial_axes(word)
         full = letters[:2] + letters[len(letters) - dims :]
         own = full[max(0, len(full) - ndim) :]
         if len(own) < ndim or not set(own) <= set(word):
@@ -69,7 +69,7 @@ class Layouts:
     def check(self, tensor: Tensor, shape: Shape) -> None:
         """Raise a CnngradError where an array has more or fewer axes than its layout allows."""
         word = self.of(tensor)
-        fewest = sum(letter in _SPATIAL or letter == "l" for letter in word)
+        fewest = _spatial_axes(word)
         if word and not fewest <= len(shape) <= len(word):
             kind = "filter layout" if tensor.array is Tensor.W else "layout"
             most = f"{fewest} to {len(word)}" if fewest < len(word) else str(fewest)
@@ -81,6 +81,11 @@ class Layouts:
         for own, place in enumerate(self.places(tensor, len(shape))):
             order[place] = own
         return tuple(shape[own] for own in order)
+
+
+def _spatial_axes(word: str) -> int:
+    """The number of spatial axes in a layout."""
+    return sum(letter in f"{_SPATIAL}l" for letter in word)
 
 
 def _letters(word: str, letters: str) -> str:

@@ -122,10 +122,10 @@ def _make_layer(asked: _Asked) -> Layer:
 
 def _would_fit(asked: _Asked) -> str:
     """In which layouts shapes that make no layer would make one, in words; empty where in none."""
-    for dims in (asked.dims,) if asked.dims is not None else (2, 1, 3):
-        if dims not in (1, 2, 3) or len(asked.x) <= int(str(dims)):
+    for dims in (2, 1, 3):
+        if asked.dims not in (None, dims) or len(asked.x) <= dims:
             continue
-        last, filters = channels_last(int(str(dims))), filter_layouts(int(str(dims)))
+        last, filters = channels_last(dims), filter_layouts(dims)
         for data, kernel in [*((last, word) for word in (*filters, None)), *((None, word) for word in filters)]:
             with suppress(CnngradError):
                 layer = _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))

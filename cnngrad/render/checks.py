@@ -1,6 +1,5 @@
 """The view of a check: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +18,7 @@ from cnngrad.gradcheck.location import counts
 from cnngrad.gradcheck.report import Compared
 from cnngrad.render.numbers import DEFAULT_PRECISION, apart, number
 from cnngrad.render.painter import Painter
-from cnngrad.render.terminal import DIM, make_console, show
+from cnngrad.render.terminal import DIM, text_of
 from cnngrad.tensor import Tensor
 
 __all__ = ["report_blocks", "report_text", "verdict"]
@@ -70,9 +69,7 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
 
 def report_text(report: Report) -> str:
     """The report as `cnngrad check` prints it to a file."""
-    file = io.StringIO()
-    show(make_console(file), report_blocks(report, DEFAULT_PRECISION))
-    return file.getvalue().rstrip("\n")
+    return text_of(report_blocks(report, DEFAULT_PRECISION)).rstrip("\n")
 
 
 def verdict(report: Report) -> str:

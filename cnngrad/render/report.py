@@ -11,16 +11,14 @@ from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
-from cnngrad.render.terminal import PLAIN_WIDTH, make_console, show
+from cnngrad.render.terminal import PLAIN_WIDTH, text_of
 
 __all__ = ["check_report", "document", "write_report"]
 
 
 def text_document(derivation: Derivation, precision: int) -> str:
     """What the terminal shows, as plain text of 80 columns."""
-    file = io.StringIO()
-    show(make_console(file), Painter(precision, hints=False).derivation(derivation))
-    return file.getvalue()
+    return text_of(Painter(precision, hints=False).derivation(derivation))
 
 
 def svg_document(derivation: Derivation, precision: int) -> str:

@@ -1,6 +1,5 @@
 """The view of a program that was run over many layers: a row a layer, and what the failures have in common."""
 
-import io
 from collections.abc import Iterator
 
 from rich.console import RenderableType
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
-from cnngrad.render.terminal import DIM, make_console, show
+from cnngrad.render.terminal import DIM, text_of
 from cnngrad.running.findings import Findings, Outcome
 from cnngrad.tensor import RESULTS
 
@@ -23,9 +22,7 @@ _MOST_LINES = 5
 
 def findings_text(findings: Findings) -> str:
     """The findings as `cnngrad check --run` prints them to a file."""
-    file = io.StringIO()
-    show(make_console(file), findings_blocks(findings, DEFAULT_PRECISION))
-    return file.getvalue().rstrip("\n")
+    return text_of(findings_blocks(findings, DEFAULT_PRECISION)).rstrip("\n")
 
 
 def findings_blocks(findings: Findings, precision: int) -> Iterator[RenderableType]:

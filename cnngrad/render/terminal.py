@@ -1,12 +1,13 @@
 """The terminal: its console, without colours for redirected output, and the colours of the tensors."""
 
+import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show"]
+__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show", "text_of"]
 
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
@@ -37,6 +38,13 @@ def make_console(file: TextIO) -> "Console":
         highlight=False,
         emoji=False,
     )
+
+
+def text_of(renderables: "Iterable[RenderableType]") -> str:
+    """What is printed to a file: plain, 80 columns wide."""
+    file = io.StringIO()
+    show(make_console(file), renderables)
+    return file.getvalue()
 
 
 def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:

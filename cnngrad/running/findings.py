@@ -1,11 +1,13 @@
 """What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from cnngrad.derivation.expansion import Term
+from cnngrad.derivation.names import Symbol
 from cnngrad.gradcheck import GradientReport
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.report import Compared
@@ -33,13 +35,12 @@ class Result:
     @property
     def mistakes(self) -> tuple[str, ...]:
         """The ids of the mistakes that were made, the likeliest explanation; empty where none is known."""
-        report = self.report
-        return () if report is None or report.mistake is None else (report.mistake, *report.together)
+        return () if self.report is None else self.report.mistakes
 
     @property
     def explanations(self) -> list[frozenset[str]]:
         """Every known explanation of a wrong array: the ids of the mistakes."""
-        if self.report is None or self.report.mistake is None:
+        if self.report is None or not self.mistakes:
             return []
         return [frozenset(self.mistakes), *(frozenset(each.split("+")) for each in self.report.also)]
 
@@ -210,23 +211,22 @@ class Findings:
 
 
 def _spelled(compared: Compared) -> dict[str, Any]:
-    sides = {"yours": compared.made, "right": compared.right}
-    return {"element": compared.right.target.name} | {
-        side: None if sum_ is None else [{"factors": term[-2:], "coefficient": _coefficient(term)} for term in sum_]
-        for side, sum_ in ((side, None if each is None else each.as_json()["terms"]) for side, each in sides.items())
+    """A compared element: its two sums as lists of products."""
+    return {
+        "element": compared.right.target.name,
+        "yours": None if compared.made is None else list(map(_product, compared.made.terms)),
+        "right": list(map(_product, compared.right.terms)),
     }
 
 
-def _coefficient(term: list[str]) -> float:
-    try:
-        return float(term[0])
-    except ValueError:
-        return 1.0
+def _product(term: Term) -> dict[str, Any]:
+    coefficients = [factor for factor in term.factors if isinstance(factor, int | float)]
+    names = [factor.name for factor in term.factors if isinstance(factor, Symbol)]
+    return {"factors": names, "coefficient": float(coefficients[0]) if coefficients else 1.0}
 
 
-def explain(outcomes: Iterable[Outcome]) -> Explanation | None:
+def explain(outcomes: list[Outcome]) -> Explanation | None:
     """The mistakes that explain most of the failing layers, with the fewest changes; None where none explains half."""
-    outcomes = list(outcomes)
     failing = [outcome for outcome in outcomes if outcome.passed is False]
     explained: Counter[frozenset[str]] = Counter()
     for outcome in failing:

@@ -112,12 +112,11 @@ def run_layers(
             progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in outcomes))
         outcomes.append(_outcome(program, layer))
     outcomes = _with_missing(outcomes, expect)
-    explanation = explain(outcomes)
-    failing = [outcome for outcome in outcomes if outcome.passed is False]
-    if explanation is not None:
-        wanted = frozenset(explanation.mistakes)
+    found = Findings(outcomes, explain(outcomes))
+    failing = found.failing
+    if found.explanation is not None:
+        wanted = frozenset(found.explanation.mistakes)
         failing = [o for o in failing if any(wanted in result.explanations for result in o.results.values())]
-    found = Findings(outcomes, explanation)
     if not failing:
         return found
     smallest = min(failing, key=lambda outcome: _size(outcome.layer))
@@ -196,8 +195,7 @@ def _read_off(program: Program, outcome: Outcome) -> tuple[tuple[Compared, ...],
             continue
         layer, arrays = outcome.layer.layer, outcome.layer.arrays
         index = report.worst.index
-        own = layer.layouts.standard_shape(result, index)
-        canonical = (0,) * (len(layer.canonical[result]) - len(own)) + own
+        canonical = layer.canonical_index(result, layer.layouts.standard_shape(result, index))
         values = canonical_values(layer, arrays)
         expansion = replace(Expander(layer, values).expand(result, canonical), value=report.worst.numeric)
         yours = report.analytic[index].item()

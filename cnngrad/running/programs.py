@@ -61,7 +61,7 @@ class Program(ABC):
     def run(self, layer: SuiteLayer) -> Answer:
         """Run it on one layer."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
         """End what is still running; nothing is, by default."""
 
 
@@ -238,7 +238,7 @@ class Function(Program):
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._worker is None:
-            self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
             self._worker = subprocess.Popen(
                 [sys.executable, "-m", "cnngrad.running.worker", self._name],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True,

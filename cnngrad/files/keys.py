@@ -1,0 +1,21 @@
+"""The keys of a file that holds several values."""
+
+from typing import Any
+
+from cnngrad.errors import CnngradError
+
+__all__ = ["unique"]
+
+
+def unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Keys and values as a mapping; `where` is the file's name in messages.
+
+    Raises:
+        CnngradError: a key stands twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        doubled = next(key for key in keys if keys.count(key) > 1)
+        raise CnngradError(f"{where} has the key {doubled!r} twice: give it once")
+    return found
