@@ -158,6 +158,25 @@ raise SystemExit(cnngrad.__main__.run())
     assert (done.returncode, done.stderr) == (143, "cnngrad: interrupted\n")
 
 
+@pytest.mark.parametrize("place", ["_ended", "Session.finish"])
+def test_a_signal_as_the_command_ends_is_an_interruption(place):
+    code = f"""
+import os, signal, cnngrad.__main__, cnngrad.cli.main as main
+real = main.{place}
+def late(*args):
+    found = real(*args)
+    os.kill(os.getpid(), signal.SIGHUP)
+    for _ in range(10**6): pass
+    return found
+main.{place} = late
+raise SystemExit(cnngrad.__main__.run())
+"""
+    command = [sys.executable, "-c", code, "backward", NOTES, "--explain"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (129, "cnngrad: interrupted\n")
+    assert "Summary" in done.stdout
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_at_any_moment_ends_in_one_line(number):
     code = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]

@@ -36,7 +36,13 @@ def main(args: Sequence[str] | None = None, session: Session | None = None) -> i
     """
     words = sys.argv[1:] if args is None else list(args)
     session = session or Session.of_process()
-    return session.finish(_ended(words, session))
+    try:
+        code = _ended(words, session)
+        session.end_work()
+    except Interrupted as error:
+        # It came as the command ended, or as its end was told.
+        code = session.interrupted(error.code)
+    return session.finish(code)
 
 
 def _ended(words: Sequence[str], session: Session) -> ExitCode:

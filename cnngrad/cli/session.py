@@ -92,7 +92,7 @@ class Session:
         if self._working:
             self.signalled = code
             raise Interrupted(code)
-        # There is nothing to clean up yet, and an exception raised during an import might be lost.
+        # There is nothing to clean up, and an exception raised during an import might be lost.
         if sys.stderr is not None:
             with suppress(OSError):
                 os.write(2, f"cnngrad: {self._interruption()}\n".encode())
@@ -106,6 +106,10 @@ class Session:
         """
         self._files = {file: _identity(file) for file in files}
         self._working = True
+
+    def end_work(self) -> None:
+        """From now on nothing is unfinished, so an interruption ends the process at once."""
+        self._working = False
 
     def written(self) -> list[str]:
         """Those of the command's files that have been written since the work began."""
