@@ -16,3 +16,7 @@ settings.load_profile("cnngrad")
 
 # The benchmarks need peers, and are no tests.
 collect_ignore = ["benchmarks"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="the control of check --run over the whole standard suite")

@@ -297,6 +297,16 @@ def test_how_numbers_are_written_is_seen(numbers, seen):
     assert seen in str(writing_of([np.array(numbers)]))
 
 
+@pytest.mark.parametrize("off", [1, 2, 4, 6, 10])
+@pytest.mark.parametrize("right", [[54], [50], [60, 40], [100, 300, 200], [7, 1000]])
+def test_whole_numbers_among_integers_are_not_rounded_ones(right, off):
+    x, w, dedo = [[1] * len(right)], [[1]], [right]
+    claim = np.array(dedo, float)
+    assert cnngrad.check(x, w, dedo, dx=claim)
+    claim[0, 0] -= off
+    assert not cnngrad.check(x, w, dedo, dx=claim)
+
+
 def test_the_three_sums_agree():
     x, w, b, dedo = LAYERS[0].data()
     first, second, third = cnngrad.check(x, w, dedo, b=b, **LAYERS[0].options).identity

@@ -97,6 +97,10 @@ def check_command(
     if output is not None:
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
         check_is_ours(output)
+    if differences.report is not None:
+        from cnngrad.render.report import BLOCKS, check_report
+
+        check_report(differences.report, BLOCKS)
     reader = Reader(session.read, session.tell, settings.order)
     if running.run is not None:
         if differences.hard or any((claims.o, claims.dw, claims.dx, claims.db)):
@@ -135,11 +139,16 @@ def _graded(
     from cnngrad.gradcheck import check_layer
 
     output, elements = differences.output, differences.element or ()
-    session.begin_work([] if output is None else [output])
+    session.begin_work([each for each in (output, differences.report) if each is not None])
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, differences.rtol, differences.step, progress, written, elements)
     if output is not None:
         write_results(output, report.as_json())
+    if differences.report is not None:
+        from cnngrad.render.checks import report_blocks
+        from cnngrad.render.report import write_blocks
+
+        write_blocks(differences.report, "cnngrad check", list(report_blocks(report, differences.precision)))
     with session.printing() as stdout:
         if differences.as_json:
             print(to_json(report.as_json()), file=stdout)

@@ -225,8 +225,15 @@ class Running:
         ),
     ] = None
     suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="quick, standard or thorough.  [default: standard]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]",
+        ),
     ] = None
+    stream: Annotated[
+        bool, typer.Option("--stream", help="One process for all layers: each line of JSON on its input is a layer.")
+    ] = False
     exchange: Annotated[
         str,
         typer.Option(metavar="FORM", help="How arrays are written for it: npy, npy32, f32, f64, bf16, json or csv."),
@@ -240,10 +247,18 @@ class Running:
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed gives other numbers.")] = 0
     run_only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the layers of such names.")] = None
     skip: Annotated[str | None, typer.Option(metavar="GLOB", help="Not the layers of such names.")] = None
+    shard: Annotated[
+        str | None, typer.Option(metavar="2/4", help="Only this part of the layers, for several machines.")
+    ] = None
+    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="How many layers run at the same time.")] = 1
     timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="The seconds that each run may take.")] = 10.0
     keep: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Save every layer that fails there, as a problem.")
+        str | None,
+        typer.Option(metavar="DIR", help="Save every layer that fails there: the problem, and the files of its run."),
     ] = None
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what your program computes in every element of a failing layer.")
+    ] = False
 
     @property
     def asked(self) -> str:
@@ -272,6 +287,9 @@ class Differences:
     element: Annotated[
         list[str] | None,
         typer.Option(metavar="x22", help="Show this element of yours beside its right sum (repeatable)."),
+    ] = None
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Save what was found as a document: .txt, .md or .svg.")
     ] = None
     precision: _Precision = 6
     as_json: _AsJson = False

@@ -1,25 +1,28 @@
 """`cnngrad check --run`: reads what to run on which layers, runs it, and shows what was found."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from cnngrad.cli import options
 from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import Session
 from cnngrad.errors import CnngradError
-from cnngrad.files.problem import Reader
+from cnngrad.files.problem import Problem, Reader
 from cnngrad.files.write import to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.layer.layout import read_layouts
+from cnngrad.render.report import write_blocks
 from cnngrad.render.runs import findings_blocks
 from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
-from cnngrad.running.functions import expected, run_layers
+from cnngrad.running.judging import SMALLEST, expected, run_layers
 from cnngrad.running.programs import program_of
-from cnngrad.running.suites import SuiteLayer, suite
+from cnngrad.running.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
 
 __all__ = ["run_command"]
@@ -36,33 +39,44 @@ def run_command(
 ) -> bool | None:
     """Run the user's program; the verdict on it."""
     assert running.run is not None
-    program = program_of(running.run, running.exchange, running.timeout)
+    if running.stream and running.exchange != "npy":
+        raise CnngradError("--stream sends all arrays in JSON: leave out --exchange")
     layers = _layers(arrays, error, settings, running, reader)
     expect = expected(_listed(running.expect))
-    if running.keep is not None and Path(running.keep).exists() and not Path(running.keep).is_dir():
-        raise CnngradError(f"{running.keep} is not a folder: name one for the layers that fail")
-    session.begin_work([] if differences.output is None else [differences.output])
+    keep = None if running.keep is None else Path(running.keep)
+    if keep is not None:
+        _check_keep(keep, layers)
+    jobs = min(running.jobs, len(layers))
+    programs = [program_of(running.run, running.exchange, running.timeout, running.stream) for _ in range(jobs)]
+    outputs = [each for each in (differences.output, differences.report) if each is not None]
+    session.begin_work(outputs)
+    # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
+    of_suite = arrays.problem is None and arrays.x is None and running.suite in (None, *SUITES)
     try:
         with progress_bar(session) as bar:
 
             def advance(name: str, done: int, total: int, failures: int) -> None:
                 if bar is not None:
-                    bar(f"{failures} failing so far" if failures else "layers", done, total)
+                    bar(f"{name}, {failures} failing so far" if failures else name, done, total)
 
-            findings = run_layers(program, layers, expect, advance)
+            without = _listed(running.without) if of_suite else None
+            findings = run_layers(programs, layers, expect, advance, without=without, keep=keep)
     finally:
-        program.close()
-    one = arrays.problem is not None or arrays.x is not None
-    findings = replace(findings, command=_command(running, settings, findings, one))
-    if running.keep is not None:
-        _keep(Path(running.keep), findings)
+        for program in programs:
+            program.close()
+    findings = replace(findings, command=_command(running, findings))
+    if keep is not None:
+        _keep(keep, findings)
     if differences.output is not None:
         write_results(differences.output, findings.as_json())
+    blocks = list(findings_blocks(findings, differences.precision, running.explain))
+    if differences.report is not None:
+        write_blocks(differences.report, "cnngrad check --run", blocks)
     with session.printing() as stdout:
         if differences.as_json:
             print(to_json(findings.as_json()), file=stdout)
         else:
-            show(make_console(stdout), findings_blocks(findings, differences.precision))
+            show(make_console(stdout), blocks)
     return findings.passed
 
 
@@ -73,8 +87,13 @@ def _layers(
     running: options.Running,
     reader: Reader,
 ) -> list[SuiteLayer]:
-    """The layers of a suite; or the one layer of a problem, or of two shapes."""
-    if arrays.problem is None and arrays.x is None and arrays.w is None:
+    """The layers of a suite, those of the user's own; or the one layer of a problem, or of two shapes."""
+    if arrays.problem is not None or arrays.x is not None or arrays.w is not None:
+        if running.suite is not None:
+            raise CnngradError("--suite has layers of its own: give either a problem or --suite")
+        name = "the layer" if arrays.problem is None else Path(arrays.problem).stem
+        return [_own_layer(name if name != "-" else "the layer", settings.problem(arrays, error.g, reader))]
+    if running.suite is None or running.suite in SUITES:
         layers = suite(
             running.suite or "standard",
             dims=settings.dims or 2,
@@ -82,55 +101,99 @@ def _layers(
             decimals=running.decimals,
             seed=running.seed,
         )
-        wanted, not_wanted = running.run_only or "*", running.skip or ""
         layouts, _ = read_layouts(settings.layout, settings.filter_layout)
         layers = [replace(each, layer=replace(each.layer, layouts=layouts)) for each in layers]
-        chosen = [each for each in layers if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
-        if not chosen:
-            names = ", ".join(each.name for each in layers[:8])
-            raise CnngradError(f"no layer is left to run: there are {names}{', …' if len(layers) > 8 else ''}")
-        return chosen
-    if running.suite is not None:
-        raise CnngradError("--suite has layers of its own: give either a problem or --suite")
-    problem = settings.problem(arrays, error.g, reader)
+    else:
+        if not Path(running.suite).exists():
+            raise CnngradError(
+                f"the suite {running.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
+            )
+        # The command line's options hold for every layer.
+        flags = settings.problem(options.Arrays(), None, reader)
+        layers = []
+        for name, problem in reader.problems(running.suite):
+            try:
+                layers.append(_own_layer(name, problem.overridden(flags)))
+            except CnngradError as error:
+                raise CnngradError(f"{running.suite}, {name}: {error}") from None
+    wanted, not_wanted = running.run_only or "*", running.skip or ""
+    chosen = [each for each in layers if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
+    chosen = _shard(chosen, running.shard)
+    if not chosen:
+        names = ", ".join(each.name for each in layers[:8])
+        raise CnngradError(f"no layer is left to run: there are {names or 'none'}{', …' if len(layers) > 8 else ''}")
+    return chosen
+
+
+def _shard(layers: list[SuiteLayer], text: str | None) -> list[SuiteLayer]:
+    """The layers of one of several machines: `2/4` is the second of four, which takes every fourth layer."""
+    if text is None:
+        return layers
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise CnngradError(f"shard is {text[:40]!r}: write 2/4 for the second of four parts")
+    return layers[int(match[1]) - 1 :: int(match[2])]
+
+
+def _own_layer(name: str, problem: Problem) -> SuiteLayer:
+    """A layer that the user gives; with telling numbers where it is given by its shapes, or without dE/dO."""
     layer = problem.layer()
-    name = "the layer" if arrays.problem is None else Path(arrays.problem).stem
     given = {} if problem.in_symbols else problem.operands(layer)
     found = {tensor: operand.converted() for tensor, operand in given.items()}
     if Tensor.DEDO not in found:
-        # Telling numbers for dE/dO, and for all arrays where only shapes are given.
         keys = hard_problem(layer).keys
         telling = {tensor: layer.layouts.standard(tensor, keys[tensor.key]) for tensor in Tensor if tensor.key in keys}
         found = telling | found
-    return [SuiteLayer(name, layer, found)]
+    return SuiteLayer(name, layer, found)
 
 
 def _listed(text: str | None) -> Sequence[str]:
     return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _command(running: options.Running, settings: options.Settings, findings: Findings, one: bool) -> str:
-    """The command that runs the smallest failing layer alone."""
-    if findings.smallest is None or one:
+def _command(running: options.Running, findings: Findings) -> str:
+    """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
+    smallest = findings.smallest
+    if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    words = ["cnngrad", "check", "--run", running.run or ""]
-    words += ["--suite", running.suite] if running.suite else []
+    words = ["cnngrad", "check", "-", "--run", running.run or ""]
     words += ["--exchange", running.exchange] if running.exchange != "npy" else []
-    words += ["--without", running.without] if running.without else []
-    words += ["--decimals"] if running.decimals else []
-    words += ["--seed", str(running.seed)] if running.seed else []
-    dims = findings.smallest.layer.dims
-    words += ["--dims", str(dims)] if dims != 2 else []
-    words += ["--layout", settings.layout] if settings.layout else []
-    words += ["--filter-layout", settings.filter_layout] if settings.filter_layout else []
-    return shlex.join([*words, "--run-only", findings.smallest.name])
+    words += ["--stream"] if running.stream else []
+    words += ["--timeout", f"{running.timeout:g}"] if running.timeout != options.Running.timeout else []
+    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {shlex.join(words)}"
+
+
+def _in_short(layer: SuiteLayer) -> dict[str, Any]:
+    """A layer as a problem without the options that have their default."""
+    default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
+    if layer.layer.x_lead == 2:
+        default["dims"] = layer.layer.dims
+    if not layer.layer.layouts.data:
+        default["layout"] = layer.layer.options["layout"]
+    if not layer.layer.layouts.filter:
+        default["filter_layout"] = layer.layer.options["filter_layout"]
+    return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
+
+
+def _check_keep(folder: Path, layers: Sequence[SuiteLayer]) -> None:
+    """Raise a CnngradError where keeping the layers that fail would take away what is not ours."""
+    if folder.exists() and not folder.is_dir():
+        raise CnngradError(f"{folder} is not a folder: name one for the layers that fail")
+    for name in (*(layer.folder for layer in layers), SMALLEST):
+        place = folder / name
+        ours = ("problem.json", "request.json")
+        if place.exists() and not (place.is_dir() and any((place / mark).exists() for mark in ours)):
+            raise CnngradError(f"{place} is there and was not made by --keep: name a new folder")
 
 
 def _keep(folder: Path, findings: Findings) -> None:
-    """Save the layers that fail as problems."""
+    """Save the layers that fail as problems, beside the folders of their runs."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CnngradError(f"can't make the folder {folder}: {error.strerror}") from None
-    for outcome in findings.failing:
-        write_results(str(folder / f"{outcome.layer.name.replace(' ', '-')}.json"), outcome.layer.problem)
+    kept = [outcome.layer for outcome in findings.failing]
+    if findings.smallest is not None and findings.smallest.name == SMALLEST:
+        kept.append(findings.smallest)
+    for layer in kept:
+        write_results(str(folder / f"{layer.folder}.json"), layer.problem)

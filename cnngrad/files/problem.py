@@ -2,10 +2,12 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -184,8 +186,31 @@ class Reader:
 
     def problem(self, path: str) -> Problem:
         """The problem in a `.json` or `.npz` file, or on standard input (`-`)."""
+        return self._problem(_spoken(path), self._content(path))
+
+    def problems(self, path: str) -> list[tuple[str, Problem]]:
+        """The problems in a list of a `.json` file, or in the `.json` and `.npz` files of a folder, with their names.
+
+        An object of the list may have a `name`; else it is called by its number, counted from 1. A file with one
+        problem is a list of one.
+        """
+        place = Path(path)
+        if place.is_dir():
+            files = sorted(file for file in place.iterdir() if file.suffix in (".json", ".npz") and file.is_file())
+            return [(file.stem, self.problem(str(file))) for file in files]
         content = self._content(path)
-        where = _spoken(path)
+        if not isinstance(content, list):
+            return [(place.stem, self.problem(path))]
+        found = []
+        for number, each in enumerate(content, 1):
+            name = each.get("name", f"layer-{number}") if isinstance(each, Mapping) else ""
+            if not isinstance(name, str) or not re.fullmatch(r"[\w.,+=()-][\w .,+=()-]*", name or "-"):
+                raise CnngradError(f"{path}: the name {str(name)[:40]!r} has other characters than letters, digits, .-")
+            plain = {k: v for k, v in each.items() if k != "name"} if isinstance(each, Mapping) else each
+            found.append((name, self._problem(f"{path}, {name or f'entry {number}'}", plain)))
+        return found
+
+    def _problem(self, where: str, content: Any) -> Problem:
         if not isinstance(content, Mapping):
             held = "a single array" if isinstance(content, list | np.ndarray | Loose) else json.dumps(content)[:40]
             raise CnngradError(
@@ -196,7 +221,7 @@ class Reader:
             if key not in (*KEYS, "schema"):
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
         return Problem(
-            {tensor: _in_file(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
+            {tensor: _given(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
             {key: _option(where, key, content[key]) for key in OPTION_KEYS if key in content},
             dict.fromkeys(content, where),
         )
@@ -262,6 +287,16 @@ class Reader:
 
 def _spoken(path: str) -> str:
     return "standard input" if path == "-" else path
+
+
+def _given(where: str, tensor: Tensor, value: Any) -> Given:
+    """An array in a problem: its numbers, a shape such as `3x3`, or for dE/dO the word `ones`."""
+    if isinstance(value, str):
+        if tensor is Tensor.DEDO and value == ONES:
+            return ONES
+        if (shape := parse_shape(value)) is not None:
+            return shape
+    return _in_file(where, tensor, value)
 
 
 def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:

@@ -157,7 +157,8 @@ def check_layer(
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
-    writing = writing_of(list(graded.values())) if written is None else parse_writing(written)
+    whole = all(operand.dtype.kind == "i" for operand in given.values())
+    writing = writing_of(list(graded.values()), whole) if written is None else parse_writing(written)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
     grader = Grader(layer, given, rtol, writing, bool(claims), chosen, patience)
     reports = {}

@@ -1,8 +1,7 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,16 +10,18 @@ import numpy as np
 
 from cnngrad.arrays import INT64_MAX, Array, Operand, largest_magnitude, read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import Index, Names, canonical_values
+from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, rms, truncated
+from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.mistakes import Data
-from cnngrad.gradcheck.reading import as_expansion, read_element
+from cnngrad.gradcheck.relation import made_by, read_relations, spoken
+from cnngrad.gradcheck.remaking import OutOfPatienceError, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
+from cnngrad.gradcheck.unnamed import relations_of, set_of
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
@@ -28,10 +29,8 @@ __all__ = ["Grader"]
 
 # A claim that is accepted thanks to its writing alone must leave so much of the right gradient, at least.
 _COARSE = 0.1
-# How often a mistake is computed anew to read the products in one element: in any wrong claim, and if asked for.
-_QUICK, _PATIENT = 500, 20_000
-# Terms of the worst element that are written out.
-_MOST_TERMS = 64
+# Seconds that are spent on the relation between positions that a claim follows.
+_RELATION = 0.5
 # Elements that are compared at a time.
 _BLOCK = 2**18
 
@@ -132,16 +131,44 @@ class Grader:
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
         located = locate(self._layer, result, wrong)
+        missing, relation = self._in_common(report, found, sizes, tolerance)
+        missing = f" In every wrong element {missing}." if missing else ""
         return replace(
             report,
             mistake=found.mistake,
             also=found.also,
             together=found.together,
-            hint=found.hint or f"No known mistake gives this: {located}.",
+            hint=found.hint or f"No known mistake gives this: {located}.{missing}",
+            relation=f"Your numbers follow {relation}." if relation else "",
             where=located,
-            compare=partial(self._compared, report, report.worst.index if report.worst else (), found, PATIENCE),
+            compare=partial(self._compared, report, report.worst.index if report.worst else (), found),
             explained=self._explained(report, found),
         )
+
+    def _in_common(
+        self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance
+    ) -> tuple[str, str]:
+        """What is missing in all wrong elements of an unknown mistake, and which relation a claim follows, in words."""
+        result, claim, numeric, wrong = report.gradient, report.analytic, report.numeric, report.wrong
+        assert claim is not None
+        assert numeric is not None
+        assert wrong is not None
+        data, until = self._data(result, claim, numeric), time.monotonic() + min(self._patience, _RELATION)
+        allowed = tolerance.allowed(claim, np.full(claim.shape, float(sizes.max(initial=0.0))))
+        missing, relations = "", None
+        if found.remake is not None:
+            with suppress(OutOfPatienceError, ValueError):
+                relations = read_relations(
+                    self._layer, result, partial(Remaking(data, result, found.remake).remade, until)
+                )
+                # It was read for one filter and channel.
+                if relations is not None and (np.abs(claim - made_by(data, result, relations)) > allowed).any():
+                    relations = None
+        elif found.mistake is None:
+            missing = set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
+            if not missing and result is not Tensor.DB and np.count_nonzero(claim) > FEWEST_NUMBERS:
+                relations = relations_of(data, result, claim, allowed, until)
+        return missing, "" if relations is None else spoken(self._layer, relations)
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
         sizes = self._absolute_sums(result).reshape(numeric.shape)
@@ -249,64 +276,21 @@ class Grader:
 
     def _explained(self, report: GradientReport, found: Diagnosis) -> tuple[Compared, ...]:
         """The elements of a result that were asked for."""
+        asked = [index for result, index in self._elements if result is report.gradient]
+        if not asked:
+            return ()
         lead = len(self._layer.canonical[report.gradient]) - len(self._layer.shapes[report.gradient])
-        return tuple(
-            self._compared(report, index[lead:], found) for result, index in self._elements if result is report.gradient
-        )
+        remaking = self._remaking(report, found)
+        return tuple(remaking.compared(self._arrays, report, index[lead:]) for index in asked)
 
-    def _compared(
-        self, report: GradientReport, index: tuple[int, ...], found: Diagnosis, patience: float | None = None
-    ) -> Compared:
-        """One element of a claim beside its right sum, and the sum that the mistake makes of it.
+    def _compared(self, report: GradientReport, index: tuple[int, ...], found: Diagnosis) -> Compared:
+        """The worst element of a claim beside its right sum."""
+        return self._remaking(report, found).compared(self._arrays, report, index, PATIENCE)
 
-        Args:
-            report: the report on the claim.
-            index: the element's index, its axes in cnngrad's order.
-            found: the mistake.
-            patience: the seconds after which the mistake's sum is left out; None for no such limit.
-        """
-        result, claim, numeric = report.gradient, report.analytic, report.numeric
-        assert claim is not None
-        assert numeric is not None
-        values = canonical_values(self._layer, self._arrays | {result: numeric})
-        canonical = self._layer.canonical_index(result, index)
-        right = Expander(self._layer, values).expand(result, canonical, limit=_MOST_TERMS)
-        yours, made = claim[index].item(), None
-        if found.remake is not None:
-            most, until = (_PATIENT, math.inf) if patience is None else (_QUICK, time.monotonic() + patience)
-            compute = partial(self._made, result, index, found.remake, self._data(result, claim, numeric), until)
-            with suppress(_OutOfPatienceError):
-                products = read_element(self._layer, result, compute, most)
-                if products is not None:
-                    made = as_expansion(self._layer, result, canonical, products, values, yours)
-        return Compared(yours, right, made)
-
-    def _made(
-        self,
-        result: Tensor,
-        index: tuple[int, ...],
-        remake: Callable[[Data], Array],
-        data: Data,
-        until: float,
-        arrays: Mapping[Tensor, Array],
-    ) -> float:
-        """What a mistake makes of one element, with other numbers in the arrays."""
-        if time.monotonic() > until:
-            raise _OutOfPatienceError
-        w = arrays.get(Tensor.W)
-        changed = replace(
-            data,
-            x=arrays.get(Tensor.X, data.x),
-            w=data.w if w is None else self._layer.rotated(w),
-            dedo=arrays.get(Tensor.DEDO, data.dedo),
-            b=arrays.get(Tensor.B, data.b),
-        )
-        found: float = remake(replace(changed, right={result: changed.compute(result)}))[index].item()
-        return found
-
-
-class _OutOfPatienceError(Exception):
-    """Reading an element takes too long."""
+    def _remaking(self, report: GradientReport, found: Diagnosis) -> Remaking:
+        assert report.analytic is not None
+        assert report.numeric is not None
+        return Remaking(self._data(report.gradient, report.analytic, report.numeric), report.gradient, found.remake)
 
 
 def _difference(claim: Array, numeric: Array) -> Array:

@@ -16,7 +16,7 @@ from cnngrad.derivation.names import Names, Number
 from cnngrad.layer import Layer, indices
 from cnngrad.tensor import Tensor
 
-__all__ = ["OPERANDS", "Product", "as_expansion", "read_element"]
+__all__ = ["OPERANDS", "Index", "Product", "as_expansion", "read_all", "read_element"]
 
 Index = tuple[int, ...]
 # The two arrays whose products a result adds up; of dE/db there is one.
@@ -89,6 +89,41 @@ def read_element(layer: Layer, result: Tensor, compute: Compute, most: int) -> l
     return products
 
 
+def read_all(
+    layer: Layer, result: Tensor, compute: Callable[[Mapping[Tensor, Array]], Array], most: int
+) -> dict[Index, list[Product]] | None:
+    """The products in every element of a result, by canonical index; None where that takes more than `most` runs.
+
+    Args:
+        layer: the layer.
+        result: the result.
+        compute: computes all of the result, in canonical shape, from the arrays that `read_element` names.
+        most: how many computations it may take.
+    """
+    shapes = layer.canonical
+    empty = {tensor: np.zeros(shapes[tensor]) for tensor in OPERANDS[result]}
+    parts: list[tuple[tuple[tuple[Tensor, Index], ...], dict[Tensor, Array]]] = [((), empty)]
+    for tensor in OPERANDS[result]:
+        if len(parts) * prod(shapes[tensor]) > most:
+            return None
+        parts = [
+            ((*factors, (tensor, index)), given | {tensor: impulse})
+            for factors, given in parts
+            for index, impulse in _impulses(shapes[tensor])
+        ]
+    if result is Tensor.O and layer.has_bias:
+        empty[Tensor.B] = np.zeros(shapes[Tensor.B])
+        parts = [(factors, given | {Tensor.B: empty[Tensor.B]}) for factors, given in parts]
+        parts += [(((Tensor.B, index),), empty | {Tensor.B: unit}) for index, unit in _impulses(shapes[Tensor.B])]
+    found: dict[Index, list[Product]] = {index: [] for index in indices(shapes[result])}
+    for factors, given in parts:
+        made = compute(given)
+        for place in zip(*np.nonzero(made), strict=True):
+            index = tuple(int(k) for k in place)
+            found[index].append(Product(factors, made[index].item()))
+    return found
+
+
 def _reaching(
     tensor: Tensor, shape: Index, compute: Callable[[dict[Tensor, Array]], float]
 ) -> list[tuple[Index, Array, float]]:
@@ -112,6 +147,7 @@ def as_expansion(
     products: list[Product],
     values: Mapping[Tensor, Array],
     value: Number,
+    rounding: float = 1e-5,
 ) -> Expansion | None:
     """Products as an element's sum; None where, with the values put in, they don't give its number.
 
@@ -122,6 +158,7 @@ def as_expansion(
         products: its products.
         values: the numbers of the arrays, in canonical shape.
         value: the element's number.
+        rounding: how far it may be off, as a part of the sum of the products' absolute values.
     """
     names = Names(layer)
     terms, total, size = [], 0.0, 0.0
@@ -136,6 +173,6 @@ def as_expansion(
         else:
             shown = int(factor) if factor == int(factor) else factor
             terms.append(Term((shown, *symbols), (shown, *numbers)))
-    if abs(total - value) > 1e-5 * size + 1e-12:
+    if abs(total - value) > rounding * size + 1e-12:
         return None
     return Expansion(names.symbol(result, index), tuple(terms), value, len(terms), 0)

@@ -78,6 +78,8 @@ class GradientReport:
         together: the ids of the mistakes that were made as well, where it takes two to explain it.
         also: the ids of other mistakes that would explain it.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
+        relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
+            where none is known, or it is the right one.
         where: where the wrong elements are, in words; empty where all is right.
         hidden: if the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal.
         analytic: the gradient compared, in the user's layout.
@@ -99,6 +101,7 @@ class GradientReport:
     mistake: str | None = None
     also: tuple[str, ...] = ()
     hint: str = ""
+    relation: str = ""
     where: str = ""
     hidden: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
@@ -157,6 +160,7 @@ class GradientReport:
             "and": list(self.together),
             "also": list(self.also),
             "hint": self.hint,
+            "relation": self.relation,
             "hidden": list(self.hidden),
         } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})
 

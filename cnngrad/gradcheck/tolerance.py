@@ -108,8 +108,12 @@ def parse_writing(text: str) -> Writing:
     )
 
 
-def writing_of(claims: Sequence[Array]) -> Writing:
+def writing_of(claims: Sequence[Array], whole: bool = False) -> Writing:
     """How the numbers of all claims of one check are written, as far as they show it evidently.
+
+    Args:
+        claims: the claims.
+        whole: whether the right numbers are integers: then that a number is whole shows nothing.
 
     >>> str(writing_of([np.array([1.23, 4.56, 78.9, 0.123, 5.67])]))
     '3 significant digits and 3 decimal places'
@@ -125,7 +129,7 @@ def writing_of(claims: Sequence[Array]) -> Writing:
     single = all(array.dtype == np.float32 or _all_single(array) for array in arrays)
     written = [_shortest(value, single) for value in some.tolist()]
     digits, places = max(d for d, _ in written), max(p for _, p in written)
-    single_step = _step(np.abs(some), "float32" if single else "float64")
+    single_step = np.maximum(_step(np.abs(some), "float32" if single else "float64"), 1.0 if whole else 0.0)
     by_digits, by_places = _unit(some, digits), np.full(some.shape, 10.0**-places)
     evident_digits = _chance(single_step / by_digits) < _EVIDENT and _multiples(values, _unit(values, digits))
     evident_places = _chance(single_step / by_places) < _EVIDENT and _multiples(values, 10.0**-places)

@@ -134,6 +134,9 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     yield Text()
     yield Text(f"{_title(gradient)} is wrong. {gradient.hint}")
+    if gradient.relation:
+        yield Text()
+        yield Text(gradient.relation)
     analytic, numeric, wrong, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
     if analytic is None or numeric is None or wrong is None or worst is None:
         return

@@ -1,8 +1,9 @@
 """Documents by their file's ending: each shows the same sections."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.errors import CnngradError
@@ -13,7 +14,10 @@ from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import PLAIN_WIDTH, text_of
 
-__all__ = ["check_report", "document", "write_report"]
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["BLOCKS", "check_report", "document", "write_blocks", "write_report"]
 
 
 def text_document(derivation: Derivation, precision: int) -> str:
@@ -23,6 +27,10 @@ def text_document(derivation: Derivation, precision: int) -> str:
 
 def svg_document(derivation: Derivation, precision: int) -> str:
     """The picture of a terminal of 80 columns."""
+    return _svg_of(Painter(precision, hints=False).derivation(derivation), f"cnngrad · {derivation.layer}")
+
+
+def _svg_of(renderables: "Iterable[RenderableType]", title: str) -> str:
     from rich.console import Console
 
     console = Console(
@@ -33,9 +41,9 @@ def svg_document(derivation: Derivation, precision: int) -> str:
         force_terminal=True,
         legacy_windows=False,
     )
-    for renderable in Painter(precision, hints=False).derivation(derivation):
+    for renderable in renderables:
         console.print(renderable)
-    return console.export_svg(title=f"cnngrad · {derivation.layer}", unique_id="cnngrad")
+    return console.export_svg(title=title, unique_id="cnngrad")
 
 
 _DOCUMENTS: dict[str, Callable[[Derivation, int], str]] = {
@@ -46,10 +54,21 @@ _DOCUMENTS: dict[str, Callable[[Derivation, int], str]] = {
 }
 
 
-def check_report(target: str) -> None:
+# The endings of documents that show what a check found.
+BLOCKS = (".txt", ".md", ".svg")
+
+
+def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> None:
     """Raise a CnngradError unless a document can be written under `target`; called before any work."""
-    if Path(target).suffix not in _DOCUMENTS:
-        raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(_DOCUMENTS)}")
+    if Path(target).suffix not in endings:
+        raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}")
+
+
+def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") -> None:
+    """Write what a check found as the document that the file's ending asks for, one of `BLOCKS`."""
+    ending = Path(target).suffix
+    text = _svg_of(blocks, title) if ending == ".svg" else text_of(blocks)
+    write_document(target, f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if ending == ".md" else text)
 
 
 def document(ending: str, derivation: Derivation, precision: int = DEFAULT_PRECISION) -> str:

@@ -8,6 +8,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from cnngrad.layer import counted
 from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import DIM, text_of
@@ -25,26 +26,31 @@ def findings_text(findings: Findings) -> str:
     return text_of(findings_blocks(findings, DEFAULT_PRECISION)).rstrip("\n")
 
 
-def findings_blocks(findings: Findings, precision: int) -> Iterator[RenderableType]:
+def findings_blocks(findings: Findings, precision: int, explain: bool = False) -> Iterator[RenderableType]:
     """A table of the layers, what the failing programs said, the smallest failing layer, and the sentence for all."""
     yield _table(findings)
     yield from _said(findings)
     if findings.smallest is not None:
         layer = findings.smallest
         yield Text()
-        yield Rule(Text(f"The smallest layer that fails: {layer.name}"), align="left", style=DIM)
+        is_given = any(layer is outcome.layer for outcome in findings.outcomes)
+        name = f": {layer.name}" if is_given else ""
+        yield Rule(Text(f"The smallest layer that fails{name}"), align="left", style=DIM)
         yield Text(layer.layer.describe(), style="bold")
         if findings.command:
             yield Text(findings.command)
         painter = Painter(precision)
-        for compared in findings.compared:
+        for compared in (*findings.compared, *(findings.others if explain else ())):
             yield Text()
             yield Text(str(compared.right.target))
             yours = compared.yours if compared.made is None else compared.made
             yield Padding(painter.labelled({"yours": yours, "right": compared.right}), (0, 0, 0, 2))
-        if findings.note:
+        if findings.others and not explain:
             yield Text()
-            yield Text(findings.note)
+            yield Text(f"{counted(len(findings.others), 'other element')} can be read off too: --explain shows all.")
+    if findings.note:
+        yield Text()
+        yield Text(findings.note)
     yield Text()
     yield Text(findings.sentence, style="bold")
 

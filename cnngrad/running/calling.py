@@ -2,16 +2,17 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Shape
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
-__all__ = ["UnsupportedLayerError", "call"]
+__all__ = ["Caller", "UnsupportedLayerError"]
 
 _OPTIONS = ("stride", "padding", "dilation", "groups")
 
@@ -20,34 +21,55 @@ class UnsupportedLayerError(Exception):
     """The function does not take an option that the layer needs."""
 
 
-def call(
-    function: Callable[..., Any], layer: Layer, arrays: Mapping[Tensor, Array], convert: Callable[[Array], Any] | None
-) -> dict[Tensor, Array]:
-    """What a function gives for a layer: it is called as f(x, w, dedo, *, stride, padding, dilation, groups).
+class Caller:
+    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups)."""
 
-    Args:
-        function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
-        layer: the layer.
-        arrays: X, W and dE/dO.
-        convert: makes the arrays that the function takes from NumPy's; None for NumPy's own.
+    def __init__(self, function: Callable[..., Any], convert: Callable[[Array], Any] | None = None) -> None:
+        """A function that has not been called yet.
 
-    Raises:
-        UnsupportedLayerError: the layer needs a keyword that the function does not take.
-        CnngradError: what it returns is none of these.
-    """
-    given = [arrays[tensor].copy() for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
-    returned = function(*(given if convert is None else map(convert, given)), **_keywords(function, layer))
-    found = {result: as_claim(result.key, value) for result, value in _named(returned)}
-    dw, dx = found.get(Tensor.DW), found.get(Tensor.DX)
-    if isinstance(returned, tuple) and dw is not None and dx is not None and _are_swapped(layer, dw, dx):
-        found |= {Tensor.DW: dx, Tensor.DX: dw}
-    return found
+        Args:
+            function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
+            convert: makes the arrays that the function takes from NumPy's; None for NumPy's own.
+        """
+        self._function, self._convert = function, convert
+        # In which order the function returns its results, once shapes have told that it is another one than ours.
+        self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
 
+    def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> tuple[dict[Tensor, Array], str]:
+        """What the function gives for a layer, and how it was understood where that needs saying.
 
-def _are_swapped(layer: Layer, dw: Array, dx: Array) -> bool:
-    """Whether the shapes tell that a function returns (dx, dw)."""
-    shapes = (layer.written[Tensor.DX], layer.written[Tensor.DW])
-    return (dw.shape, dx.shape) == shapes and shapes[0] != shapes[1]
+        Args:
+            layer: the layer.
+            arrays: X, W and dE/dO.
+
+        Raises:
+            UnsupportedLayerError: the layer needs a keyword that the function does not take.
+            CnngradError: what it returns is none of what it may return.
+        """
+        given = [arrays[tensor].copy() for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        keywords = _keywords(self._function, layer)
+        returned = self._function(*(given if self._convert is None else map(self._convert, given)), **keywords)
+        named = _named(returned)
+        found = {result: as_claim(result.key, value) for result, value in named}
+        if not _is_by_place(returned):
+            return found, ""
+        order = self._ordered(layer, tuple(found), tuple(array.shape for array in found.values()))
+        if order == tuple(found):
+            return found, ""
+        names = ", ".join(result.keyword for result in order)
+        return dict(zip(order, found.values(), strict=True)), f"It returns ({names}), as the shapes tell."
+
+    def _ordered(self, layer: Layer, usual: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[Tensor, ...]:
+        """The order in which results of such shapes are returned: the usual one, unless shapes tell another."""
+        fitting = [
+            order
+            for order in permutations(usual)
+            if all(layer.written[result] == shape for result, shape in zip(order, shapes, strict=True))
+        ]
+        if len(fitting) == 1:
+            self._order[usual] = fitting[0]
+        told = self._order.get(usual, usual)
+        return told if told in fitting else usual
 
 
 def _keywords(function: Callable[..., Any], layer: Layer) -> dict[str, Any]:
@@ -73,9 +95,14 @@ def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
+def _is_by_place(returned: Any) -> bool:
+    """Whether results are known by their place, not by their name."""
+    return isinstance(returned, tuple | list) and not hasattr(returned, "_fields")
+
+
 def _named(returned: Any) -> list[tuple[Tensor, Any]]:
     """The results in what a function returned, by name or by place."""
-    if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
+    if _is_by_place(returned):
         if not 1 <= len(returned) <= len(GRADIENTS):
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
         return [(result, value) for result, value in zip(GRADIENTS, returned, strict=False) if value is not None]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["EXCHANGES", "MOST_BYTES", "paths", "read_results", "write_layer"]
+__all__ = ["EXCHANGES", "MOST_BYTES", "described", "paths", "read_results", "write_layer"]
 
 # One array and its folder hold 1 GiB at most.
 MOST_BYTES = 2**30
@@ -72,9 +72,13 @@ def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
     files, form = paths(folder, exchange), EXCHANGES[exchange]
     for tensor, array in layer.written.items():
         form.write(files[tensor], np.ascontiguousarray(array))
-    pads = [[axis.before, axis.after] for axis in layer.layer.axes]
-    described = {"schema": SCHEMA} | layer.layer.as_json() | {"padding": pads}
-    (folder / "problem.json").write_text(json.dumps(described))
+    (folder / "problem.json").write_text(json.dumps(described(layer.layer)))
+
+
+def described(layer: Layer) -> dict[str, Any]:
+    """A layer without its numbers: shapes, layout and options, the padding as [before, after] of each axis."""
+    pads = [[axis.before, axis.after] for axis in layer.axes]
+    return {"schema": SCHEMA} | layer.as_json() | {"padding": pads}
 
 
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | str]:

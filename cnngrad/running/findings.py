@@ -60,6 +60,7 @@ class Outcome:
         results: what became of each array.
         said: the end of what the program wrote to standard error.
         skipped: whether the program does not support the layer.
+        note: what was done to understand it, in a sentence; may be empty.
     """
 
     layer: SuiteLayer
@@ -67,6 +68,7 @@ class Outcome:
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
     skipped: bool = False
+    note: str = ""
 
     @property
     def passed(self) -> bool | None:
@@ -122,9 +124,11 @@ class Findings:
     Attributes:
         outcomes: what became of each layer.
         explanation: the mistakes behind the failures; None where nothing explains most of them.
-        smallest: the smallest layer that fails, of those explained where there is an explanation; None where none does.
+        smallest: the smallest layer that was found to fail so; None where none fails.
         command: the command that runs that layer alone; empty in Python.
-        compared: elements of that layer as the program computes them, beside the right sums.
+        compared: the worst element of every wrong array of that layer, as the program computes it, beside the right
+            sum.
+        others: the other elements of these arrays, likewise, where all could be read.
         note: what is known of the program beyond that, in a sentence; may be empty.
     """
 
@@ -133,6 +137,7 @@ class Findings:
     smallest: SuiteLayer | None = None
     command: str = ""
     compared: tuple[Compared, ...] = ()
+    others: tuple[Compared, ...] = ()
     note: str = ""
 
     @property
@@ -205,7 +210,7 @@ class Findings:
                 "failing": told.failing,
             },
             "smallest": None if self.smallest is None else {"problem": self.smallest.problem, "command": self.command},
-            "expansions": [_spelled(compared) for compared in self.compared],
+            "expansions": [_spelled(compared) for compared in (*self.compared, *self.others)],
             "note": self.note,
         }
 

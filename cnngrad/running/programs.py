@@ -1,38 +1,35 @@
-"""Runs the user's program on one layer: a command in a folder, or a Python function in a process of its own."""
+"""Runs the user's program on one layer: a command in a folder, a command that answers lines, or a Python function."""
 
-import os
+import json
 import re
-import select
 import shlex
-import signal
-import subprocess
+import shutil
 import sys
 import tempfile
-import threading
-import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.running.exchange import EXCHANGES, MOST_BYTES, paths, read_results, write_layer
+from cnngrad.running.exchange import EXCHANGES, described, paths, read_results, write_layer
+from cnngrad.running.processes import Process, ProcessEndedError
 from cnngrad.running.suites import SuiteLayer
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["Answer", "Command", "Function", "Program", "program_of"]
+__all__ = ["Answer", "Command", "Function", "Program", "Stream", "program_of"]
 
 # A program ends with this status where it does not support a layer, as in automake's test suites.
-_SKIPPED = 77
-# What is kept of a program's standard error.
-_KEPT = 2**16
-# Seconds to wait for the end of a program's output once its processes are killed.
-_LAST_WORDS = 1.0
+_SKIPPED = "exit status 77"
 _SIDES = {1: [("left", "right")], 2: [("top", "bottom"), ("left", "right")]}
 _SIDES[3] = [("front", "back"), *_SIDES[2]]
 _AXES = ("depth", "height", "width")
+# Lines of a program that are no answers, of which the last are shown if no answer follows.
+_STRAY_LINES = 5
 
 
 class Answer(NamedTuple):
@@ -43,12 +40,14 @@ class Answer(NamedTuple):
         results: the arrays, or what is wrong with one.
         said: the end of what it wrote to standard error.
         skipped: whether the program says that it does not support the layer.
+        note: what was done to understand it, in a sentence; may be empty.
     """
 
     status: str
     results: dict[Tensor, Array | str]
     said: str = ""
     skipped: bool = False
+    note: str = ""
 
 
 class Program(ABC):
@@ -58,15 +57,26 @@ class Program(ABC):
     written: str | None = None
 
     @abstractmethod
-    def run(self, layer: SuiteLayer) -> Answer:
-        """Run it on one layer."""
+    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+        """Run it on one layer.
+
+        Args:
+            layer: the layer.
+            keep: the folder in which to keep the files of this run; None to keep none.
+        """
 
     def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
         """End what is still running; nothing is, by default."""
 
 
-def program_of(text: str, exchange: str, timeout: float) -> Program:
+def program_of(text: str, exchange: str, timeout: float, stream: bool = False) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
+
+    Args:
+        text: the command or the function.
+        exchange: how arrays are written for a command, one of `EXCHANGES`.
+        timeout: the seconds that each run may take.
+        stream: whether the command answers lines on its standard input, one process for all layers.
 
     Raises:
         CnngradError: an empty command, an unknown word in braces, or an unknown exchange.
@@ -74,31 +84,52 @@ def program_of(text: str, exchange: str, timeout: float) -> Program:
     if exchange not in EXCHANGES:
         raise CnngradError(f"exchange is {exchange[:40]!r}: use {', '.join(EXCHANGES)}")
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
+        if stream:
+            raise CnngradError(f"--stream is for commands: {text} is a Python function, leave it out")
         return Function(text, timeout)
-    return Command(text, exchange, timeout)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise CnngradError(f"the command {text!r} can't be split into words: {error}") from None
+    if not words:
+        raise CnngradError("the command is empty: write --run './program {dir}'")
+    return Stream(words, timeout) if stream else Command(words, exchange, timeout)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """A new, empty folder that goes away, or is kept under another name, as it is left."""
+    with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+        if keep is not None:
+            try:
+                shutil.rmtree(keep, ignore_errors=True)
+                shutil.copytree(name, keep, symlinks=True)
+            except (OSError, shutil.Error) as error:
+                raise CnngradError(f"can't keep a folder as {keep}: {error}") from None
 
 
 class Command(Program):
     """A command, run anew for every layer, which finds its arrays in a folder and writes its results there."""
 
-    def __init__(self, text: str, exchange: str, timeout: float) -> None:
+    def __init__(self, words: list[str], exchange: str, timeout: float) -> None:
         """A command with words in braces, such as `./conv {dir}`."""
-        try:
-            self._words = shlex.split(text)
-        except ValueError as error:
-            raise CnngradError(f"the command {text!r} can't be split into words: {error}") from None
-        if not self._words:
-            raise CnngradError("the command is empty: write --run './program {dir}'")
-        self._exchange, self._timeout = exchange, timeout
+        self._words, self._exchange, self._timeout = words, exchange, timeout
+        self._process: Process | None = None
         self.written = "bfloat16" if exchange == "bf16" else None
 
-    def run(self, layer: SuiteLayer) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
         """Run it in a new, empty folder."""
-        with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with _folder(keep) as folder:
             write_layer(folder, layer, self._exchange)
-            status, said = self._ended([_filled(word, folder, layer.layer, self._exchange) for word in self._words])
-            if status == f"exit status {_SKIPPED}":
+            words = [_filled(word, folder, layer.layer, self._exchange) for word in self._words]
+            process = self._process = Process(words, talks=False)
+            try:
+                status = process.wait(self._timeout, folder)
+            finally:
+                process.close()
+            said = process.said() if status else ""
+            if status == _SKIPPED:
                 return Answer("", {}, said, skipped=True)
             try:
                 results = read_results(folder, layer.layer, self._exchange)
@@ -106,31 +137,10 @@ class Command(Program):
                 return Answer(f"its folder can't be read: {error.strerror}", {}, said)
             return Answer(status, results, said)
 
-    def _ended(self, words: list[str]) -> tuple[str, str]:
-        """Run the words in a process group of their own, and say how it ended."""
-        try:
-            process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
-        assert process.stdout is not None
-        _limit_files(process)
-        output = _Output(process.stdout)
-        try:
-            code: int | None = process.wait(self._timeout)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            _kill_group(process)
-        said = output.end()
-        if code is None:
-            return f"no answer in {self._timeout:g} s", said
-        return "" if code == 0 else _status(code), said
+    def close(self) -> None:
+        """End the run that goes on, if one does."""
+        if self._process is not None:
+            self._process.close()
 
 
 def _filled(word: str, folder: Path, layer: Layer, exchange: str) -> str:
@@ -144,7 +154,10 @@ def _filled(word: str, folder: Path, layer: Layer, exchange: str) -> str:
             )
         return known[match[1]]
 
-    return re.sub(r"\{([A-Za-z_]+)\}", fill, word)
+    return re.sub(_IN_BRACES, fill, word)
+
+
+_IN_BRACES = r"\{([A-Za-z_]+)\}"
 
 
 def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, str]:
@@ -159,120 +172,119 @@ def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, str]:
     return {"dir": str(folder)} | files | {name: str(number) for name, number in numbers.items()}
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything that it has started in its group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+class _Talker(Program):
+    """A program that is one process for many layers, started anew after a crash."""
+
+    def __init__(self, words: list[str], timeout: float) -> None:
+        self._words, self._timeout = words, timeout
+        self._process: Process | None = None
+
+    def _started(self) -> Process:
+        if self._process is None:
+            self._process = Process(self._words, talks=True)
+        return self._process
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
 
-def _limit_files(process: subprocess.Popen[bytes]) -> None:
-    """Let a process write no file larger than an array may be, where the system has such a limit."""
-    with suppress(ImportError, AttributeError, OSError, ValueError):
-        import resource
+class Stream(_Talker):
+    """A command that reads a layer from each line on its standard input, and answers it with a line of results."""
 
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+    def __init__(self, words: list[str], timeout: float) -> None:
+        """A command without words in braces."""
+        for word in words:
+            if match := re.search(_IN_BRACES, word):
+                raise CnngradError(f"{match[0]} has no meaning with --stream, where one process serves all layers")
+        super().__init__(words, timeout)
+        self._asked = 0
+
+    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+        """Write the layer to the process, and wait for the answer with the same id."""
+        self._asked += 1
+        arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
+        request = json.dumps({"id": self._asked} | described(layer.layer) | arrays)
+        stray: deque[str] = deque(maxlen=_STRAY_LINES)
+        process = self._started()
+        try:
+            for line in process.ask(f"{request}\n".encode(), self._timeout):
+                content = _as_object(line)
+                if content is not None and content.get("id") == self._asked:
+                    break
+                stray.append(line.decode(errors="replace"))
+        except ProcessEndedError as ended:
+            said = "\n".join(filter(None, [process.said().rstrip(), *stray]))
+            self.close()
+            _keep_lines(keep, request, "")
+            if str(ended) == _SKIPPED:
+                return Answer("", {}, said, skipped=True)
+            unheard = "no answer" in str(ended)
+            reminder = "(an answer is one line of JSON with the same id; flush standard output behind it)"
+            return Answer(str(ended), {}, f"{said}\n{reminder}".strip() if unheard else said)
+        assert content is not None
+        _keep_lines(keep, request, line.decode(errors="replace"))
+        if content.get("skipped"):
+            return Answer("", {}, str(content["skipped"]), skipped=True)
+        return Answer("", {t: _as_numbers(t, content[t.key]) for t in RESULTS if content.get(t.key) is not None})
 
 
-class _Output:
-    """Reads what a process writes as it writes it, and keeps the end."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._kept = stream, b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        with suppress(OSError, ValueError):
-            while part := os.read(self._stream.fileno(), _KEPT):
-                self._kept = (self._kept + part)[-_KEPT:]
-
-    def end(self) -> str:
-        """The end of what was written; what a process of another group writes later is left out."""
-        self._reader.join(_LAST_WORDS)
-        if not self._reader.is_alive():
-            self._stream.close()
-        return self._kept.decode(errors="replace")
+def _keep_lines(keep: Path | None, request: str, answer: str) -> None:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / "request.json").write_text(request + "\n")
+        (keep / "answer.json").write_text(answer + "\n")
 
 
-def _status(code: int) -> str:
-    return f"crash (signal {-code})" if code < 0 else f"exit status {code}"
+def _as_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
-def _end_of(file: IO[bytes]) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - _KEPT))
-    return file.read().decode(errors="replace")
+def _as_numbers(tensor: Tensor, value: Any) -> Array | str:
+    """An array in an answer, or what is wrong with it; null in it is NaN."""
+    try:
+        return as_claim(tensor.key, _without_null(value))
+    except CnngradError as error:
+        return f"not readable ({error})"
 
 
-class Function(Program):
-    """A Python function, called in one worker process that is started anew after a crash."""
+def _without_null(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_null(each) for each in value]
+    return float("nan") if value is None else value
+
+
+class Function(_Talker):
+    """A Python function, called in one worker process."""
 
     def __init__(self, name: str, timeout: float) -> None:
         """The function `package.module:function`."""
-        self._name, self._timeout = name, timeout
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._errors: IO[bytes] | None = None
+        super().__init__([sys.executable, "-m", "cnngrad.running.worker", name], timeout)
 
-    def run(self, layer: SuiteLayer) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
         """Call it with one layer's arrays."""
-        with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with _folder(keep) as folder:
             write_layer(folder, layer, "npy")
-            worker = self._started()
-            line = self._asked(worker, f"{folder}\n".encode())
-            said = "" if self._errors is None else _end_of(self._errors)
-            if line is None or not line:
+            process = self._started()
+            try:
+                line = next(process.ask(f"{folder}\n".encode(), self._timeout))
+            except ProcessEndedError as ended:
+                said = process.said()
                 self.close()
-                code = worker.returncode
-                status = f"no answer in {self._timeout:g} s" if line is None else _status(code)
-                return Answer(status, {}, said)
-            kind, _, words = line.decode(errors="replace").strip().partition(" ")
+                return Answer(str(ended), {}, said)
+            kind, _, words = line.decode(errors="replace").partition(" ")
             if kind == "missing":
                 self.close()
                 raise CnngradError(words)
             if kind == "skipped":
                 return Answer("", {}, words, skipped=True)
             results = read_results(folder, layer.layer, "npy")
-            return Answer("" if kind == "done" else f"exception ({words})", results, said)
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        if self._worker is None:
-            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
-            self._worker = subprocess.Popen(
-                [sys.executable, "-m", "cnngrad.running.worker", self._name],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True,
-            )  # fmt: skip
-        return self._worker
-
-    def _asked(self, worker: "subprocess.Popen[bytes]", line: bytes) -> bytes | None:
-        """The worker's answer to a line; empty where it has ended, None where it takes too long."""
-        assert worker.stdin is not None
-        assert worker.stdout is not None
-        try:
-            worker.stdin.write(line)
-            worker.stdin.flush()
-        except OSError:
-            worker.wait()
-            return b""
-        found, until = b"", time.monotonic() + self._timeout
-        while not found.endswith(b"\n"):
-            ready, _, _ = select.select([worker.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
-                return None
-            part = os.read(worker.stdout.fileno(), 4096)
-            if not part:
-                worker.wait()
-                return b""
-            found += part
-        return found
-
-    def close(self) -> None:
-        """End the worker."""
-        if self._worker is not None:
-            _kill_group(self._worker)
-            for stream in (self._worker.stdin, self._worker.stdout, self._errors):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
-        self._worker = self._errors = None
+            if kind == "done":
+                return Answer("", results, note=words)
+            return Answer(f"exception ({words})", results, process.said())

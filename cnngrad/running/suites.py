@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.layer import Layer, layer_of
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["FEATURES", "SUITES", "SuiteLayer", "suite"]
+__all__ = ["FEATURES", "SUITES", "SuiteLayer", "features", "numbered", "suite"]
 
 SUITES = ("quick", "standard", "thorough")
 # How many layers the thorough suite has, with those of the standard one.
@@ -39,6 +38,11 @@ class SuiteLayer:
     arrays: dict[Tensor, Array]
 
     @property
+    def folder(self) -> str:
+        """The name of a folder for its files."""
+        return self.name.replace(" ", "-")
+
+    @property
     def problem(self) -> dict[str, Any]:
         """The layer as a problem's keys."""
         return {tensor.key: array for tensor, array in self.written.items()} | self.layer.options
@@ -52,6 +56,11 @@ class SuiteLayer:
     def operands(self) -> dict[Tensor, Operand]:
         """The arrays as the library computes with them."""
         return {tensor: read_tensor(tensor.key, array) for tensor, array in self.arrays.items()}
+
+    @property
+    def work(self) -> int:
+        """How many products of an element of dE/dO with one of W there are, a measure of its size."""
+        return self.arrays[Tensor.DEDO].size * self.arrays[Tensor.W].size
 
     @cached_property
     def shows(self) -> tuple[str, ...]:
@@ -77,21 +86,22 @@ class _Row:
     bias: bool = False
     impulse: bool = False
 
-    def features(self, dims: int) -> set[str]:
-        """Which of `FEATURES` a backward pass must have for the layer with so many axes."""
-        pads, axes = self.pads[-dims:], (self.size, self.kernel, self.stride, self.dilation, self.pads)
-        needed = {
-            "batch": self.batch > 1,
-            "channels": self.channels > 1 or self.filters > 1,
-            "groups": self.groups > 1,
-            "stride": max(self.stride[-dims:]) > 1,
-            "padding": any(map(any, pads)),
-            "dilation": max(self.dilation[-dims:]) > 1,
-            "bias": self.bias,
-            "asymmetric": any(before != after for before, after in pads),
-            "non-square": any(len(set(values[-dims:])) > 1 for values in axes),
-        }
-        return {feature for feature, is_needed in needed.items() if is_needed}
+
+def features(layer: Layer) -> set[str]:
+    """Which of `FEATURES` a backward pass must have for a layer."""
+    axes = layer.axes
+    needed = {
+        "batch": layer.batch > 1,
+        "channels": layer.channels > 1 or layer.filters > 1,
+        "groups": layer.groups > 1,
+        "stride": any(axis.stride > 1 for axis in axes),
+        "padding": any(axis.before or axis.after for axis in axes),
+        "dilation": any(axis.dilation > 1 for axis in axes),
+        "bias": layer.has_bias,
+        "asymmetric": any(axis.before != axis.after for axis in axes),
+        "non-square": len(set(axes)) > 1,
+    }
+    return {feature for feature, is_needed in needed.items() if is_needed}
 
 
 _P1, _P2 = ((1, 1),) * 3, ((0, 0), (2, 2), (1, 1))
@@ -193,10 +203,11 @@ def suite(
     if name == "thorough":
         rows += _random_rows(_THOROUGH - len(rows), seed)
     missing = frozenset(without)
+    layers = [(row, _layer(row, dims, missing)) for row in rows]
     return [
-        _layer(row, dims, missing, decimals, seed + number)
-        for number, row in enumerate(rows)
-        if not row.features(dims) & missing
+        _with_numbers(row, layer, decimals, seed + number)
+        for number, (row, layer) in enumerate(layers)
+        if not features(layer) & missing
     ]
 
 
@@ -218,28 +229,40 @@ def _random_rows(count: int, seed: int) -> Iterator[_Row]:
         )  # fmt: skip
 
 
-def _layer(row: _Row, dims: int, without: frozenset[str], decimals: bool, seed: int) -> SuiteLayer:
-    kept = 2 - ("batch" in without) - ({"batch", "channels"} <= without)
-    x = (row.batch, row.channels, *row.size[-dims:])
-    w = (row.filters, row.channels // row.groups, *row.kernel[-dims:])
-    shapes = {Tensor.X: x[2 - kept :], Tensor.W: w if kept else w[2:]}
+def _layer(row: _Row, dims: int, without: frozenset[str]) -> Layer:
+    """A row's layer of so many spatial axes, without the leading axes that are not wanted."""
+    shapes = {
+        Tensor.X: (row.batch, row.channels, *row.size[-dims:]),
+        Tensor.W: (row.filters, row.channels // row.groups, *row.kernel[-dims:]),
+    }
     if row.bias:
         shapes[Tensor.B] = (row.filters,)
     layer = layer_of(
         shapes, stride=row.stride[-dims:], padding=row.pads[-dims:], dilation=row.dilation[-dims:], groups=row.groups,
         dims=dims,
     )  # fmt: skip
+    lead = 2 - ("batch" in without) - ({"batch", "channels"} <= without)
+    return replace(layer, x_lead=lead, w_lead=2 if lead else 0, other_layout="")
+
+
+def _with_numbers(row: _Row, layer: Layer, decimals: bool, seed: int) -> SuiteLayer:
+    made = numbered(SuiteLayer(row.name, layer, {}), decimals, seed)
+    if row.impulse:
+        dedo = np.zeros_like(made.arrays[Tensor.DEDO]).reshape(-1)
+        dedo[dedo.size // 2] = 1
+        made.arrays[Tensor.DEDO] = dedo.reshape(layer.shapes[Tensor.DEDO])
+    return made
+
+
+def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0) -> SuiteLayer:
+    """The layer with telling numbers in all of its arrays."""
     generator = np.random.default_rng(seed)
     arrays = {
-        tensor: _numbers(generator, layer.shapes[tensor], decimals)
+        tensor: _numbers(generator, layer.layer.shapes[tensor], decimals)
         for tensor in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
-        if tensor is not Tensor.B or row.bias
+        if tensor is not Tensor.B or layer.layer.has_bias
     }
-    if row.impulse:
-        dedo = np.zeros(prod(layer.shapes[Tensor.DEDO]), arrays[Tensor.DEDO].dtype)
-        dedo[dedo.size // 2] = 1
-        arrays[Tensor.DEDO] = dedo.reshape(layer.shapes[Tensor.DEDO])
-    return SuiteLayer(row.name, replace(layer, other_layout=""), arrays)
+    return replace(layer, arrays=arrays)
 
 
 def _numbers(generator: np.random.Generator, shape: tuple[int, ...], decimals: bool) -> Array:

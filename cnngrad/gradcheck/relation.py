@@ -1,0 +1,159 @@
+"""The relation between positions that some code follows.
+
+A right layer has input position = s*i + d*u - p along each axis, for output position i and filter position u. Wrong
+code often follows another relation of this form, which a few computations with telling numbers show.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.gradcheck.matching import as_user
+from cnngrad.gradcheck.mistakes import Data, Guess
+from cnngrad.gradcheck.mistakes.sums import turned
+from cnngrad.gradcheck.reading import OPERANDS
+from cnngrad.layer import Layer, indices
+from cnngrad.tensor import Tensor
+
+__all__ = ["Relation", "made_by", "read_relations", "right_relations", "spoken"]
+
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+# Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
+Compute = Callable[[Mapping[Tensor, Array]], Array]
+# So many positions of the first operand are tried, at most.
+_MOST_TRIED = 24
+# Which of output, filter and input position the impulse, its partner's number, and the element itself stand for.
+_ROLES = {Tensor.O: (1, 2, 0), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
+
+
+class Relation(NamedTuple):
+    """input position = output·i + filter·u + constant, along one axis."""
+
+    output: int
+    filter: int
+    constant: int
+
+    def __str__(self) -> str:
+        """The right side, as in `2·i + 1·u − 1`."""
+        terms = [(self.output, "·i"), (self.filter, "·u"), (self.constant, "")]
+        words = " ".join(f"{'−' if number < 0 else '+'} {abs(number)}{letter}" for number, letter in terms if number)
+        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
+
+    def holds(self, places: Positions) -> bool:
+        """Whether all places, rows of an output, a filter and an input position, follow it."""
+        found = self.output * places[:, 0] + self.filter * places[:, 1] + self.constant
+        return bool((found == places[:, 2]).all())
+
+    def turned(self, kernel: int) -> "Relation":
+        """The same relation in the positions of a filter that is rotated, and back."""
+        return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
+
+
+def right_relations(layer: Layer) -> list[Relation]:
+    """The relations of a layer's axes."""
+    return [Relation(axis.stride, axis.step, axis.origin) for axis in layer.axes]
+
+
+def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
+    """Which relations are followed where they should be others, in words; empty where all are right."""
+    along: dict[tuple[Relation, Relation], list[str]] = {}
+    for found, right, word in zip(relations, right_relations(layer), layer.axis_words, strict=True):
+        if found != right:
+            along.setdefault((found, right), []).append(f"{word}s")
+    told = []
+    for (found, right), words in along.items():
+        where = "" if layer.dims == 1 else f" along the {' and '.join(words)}"
+        told.append(f"input position = {found}{where}; it should be {right}")
+    return f"{', and '.join(told)} (output position i and filter position u count from 0)" if told else ""
+
+
+def made_by(data: Data, result: Tensor, relations: Sequence[Relation]) -> Array:
+    """A result whose positions follow other relations, in the user's layout.
+
+    Args:
+        data: the layer and its numbers.
+        result: O, dE/dW or dE/dX.
+        relations: a relation for each axis, in the filter positions of the user's W.
+    """
+    layer = data.layer
+    if layer.flip:
+        relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
+    # A negative factor goes through the filter, or the outputs, from their ends.
+    along_w = [axis for axis, relation in zip(data.spatial, relations, strict=True) if relation.filter < 0]
+    along_o = [axis for axis, relation in zip(data.spatial, relations, strict=True) if relation.output < 0]
+    stride = tuple(abs(relation.output) for relation in relations)
+    dilation = tuple(abs(relation.filter) for relation in relations)
+    sizes = zip(relations, layer.out, layer.kernel, strict=True)
+    first = [r.constant + min(0, r.output) * (out - 1) + min(0, r.filter) * (k - 1) for r, out, k in sizes]
+    before = tuple(-position for position in first)
+    w, dedo = turned(data.w, along_w), turned(data.dedo, along_o)
+    if result is Tensor.O:
+        made = turned(data.convolve(w=w, stride=stride, dilation=dilation, before=before), along_o)
+    elif result is Tensor.DX:
+        made = data.scatter(w, dedo, stride=stride, dilation=dilation, before=before)
+    else:
+        made = turned(data.gather(dedo=dedo, stride=stride, dilation=dilation, before=before), along_w)
+    return as_user(layer, result, Guess(made))
+
+
+def read_relations(layer: Layer, result: Tensor, compute: Compute) -> list[Relation] | None:
+    """The relations that some code follows for one filter and channel; None where there are none, or too few to tell.
+
+    Args:
+        layer: the layer.
+        result: the result that the code computes; dE/db follows no relation.
+        compute: computes it.
+    """
+    if result not in _ROLES:
+        return None
+    places = _places(layer, result, compute)
+    if not len(places):
+        return None
+    found = []
+    for number, right in enumerate(right_relations(layer)):
+        on_axis = places[:, :, number]
+        relation = right if right.holds(on_axis) else _followed(on_axis)
+        if relation is None or not relation.output or not relation.filter:
+            return None
+        found.append(relation)
+    return found
+
+
+def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
+    """Output, filter and input positions that the code brings together, a row of three for each product.
+
+    With a single 1 in the first operand, and a number for each position in the second, every element of the result is
+    the number of the position that it reads. One sample, one filter and one channel take part. The numbers are so
+    large that neither a sum of two nor a multiple is another one of them.
+    """
+    first, second = OPERANDS[result]
+    shapes, dims = layer.canonical, layer.dims
+    spatial = list(indices(shapes[first][2:]))
+    partners = np.array(list(indices(shapes[second][2:])))
+    numbered = np.zeros(shapes[second])
+    least = 2 * len(partners)
+    numbered[0, 0] = np.arange(least, least + len(partners)).reshape(shapes[second][2:])
+    found = []
+    for place in spatial[:: -(-len(spatial) // _MOST_TRIED)]:
+        impulse = np.zeros(shapes[first])
+        impulse[(0, 0, *place)] = 1
+        made = compute({first: impulse, second: numbered})[0, 0]
+        for element in zip(*np.nonzero(made), strict=True):
+            number = int(made[element]) - least
+            if number != made[element] - least or not 0 <= number < len(partners):
+                return np.zeros((0, 3, dims), np.int64)
+            three = (place, partners[number], element)
+            found.append([three[_ROLES[result].index(role)] for role in range(3)])
+    return np.array(found, np.int64).reshape(-1, 3, dims)
+
+
+def _followed(places: Positions) -> Relation | None:
+    """The one relation that all places follow; None where there is none, or more than one."""
+    factors = np.column_stack([places[:, :2], np.ones(len(places), np.int64)])
+    if np.linalg.matrix_rank(factors) < factors.shape[1]:
+        return None
+    solution = np.linalg.lstsq(factors, places[:, 2])[0]
+    found = Relation(*(round(float(number)) for number in solution))
+    return found if found.holds(places) else None

@@ -1,0 +1,100 @@
+"""What a known mistake makes of other numbers, and so of one element: yours beside its right sum."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from cnngrad.arrays import Array
+from cnngrad.derivation.expansion import Expander
+from cnngrad.derivation.names import canonical_values
+from cnngrad.gradcheck.mistakes import Data
+from cnngrad.gradcheck.reading import as_expansion, read_element
+from cnngrad.gradcheck.report import Compared, GradientReport
+from cnngrad.tensor import Tensor
+
+__all__ = ["OutOfPatienceError", "Remaking"]
+
+# How often a mistake is computed anew to read the products in one element: in any wrong claim, and if asked for.
+_QUICK, _PATIENT = 500, 20_000
+# Terms of an element that are written out.
+_MOST_TERMS = 64
+
+
+class OutOfPatienceError(Exception):
+    """Reading an element takes too long."""
+
+
+@dataclass(frozen=True)
+class Remaking:
+    """A mistake that can be made again with other numbers.
+
+    Attributes:
+        data: the layer and its numbers.
+        result: the result in which the mistake is made.
+        remake: makes it; None where no mistake is known.
+    """
+
+    data: Data
+    result: Tensor
+    remake: Callable[[Data], Array] | None
+
+    def compared(
+        self,
+        arrays: Mapping[Tensor, Array],
+        report: GradientReport,
+        index: tuple[int, ...],
+        patience: float | None = None,
+    ) -> Compared:
+        """One element of a claim beside its right sum, and the sum that the mistake makes of it.
+
+        Args:
+            arrays: the layer's numbers, with the user's axes in cnngrad's order.
+            report: the report on the claim.
+            index: the element's index, its axes in cnngrad's order.
+            patience: the seconds after which the mistake's sum is left out; None for no such limit.
+        """
+        layer, result = self.data.layer, self.result
+        assert report.analytic is not None
+        assert report.numeric is not None
+        values = canonical_values(layer, {**arrays, result: report.numeric})
+        canonical = layer.canonical_index(result, index)
+        right = Expander(layer, values).expand(result, canonical, limit=_MOST_TERMS)
+        yours, made = report.analytic[index].item(), None
+        if self.remake is not None:
+            most, until = (_PATIENT, math.inf) if patience is None else (_QUICK, time.monotonic() + patience)
+            with suppress(OutOfPatienceError):
+                products = read_element(layer, result, partial(self._element, canonical, until), most)
+                if products is not None:
+                    made = as_expansion(layer, result, canonical, products, values, yours)
+        return Compared(yours, right, made)
+
+    def _element(self, canonical: tuple[int, ...], until: float, arrays: Mapping[Tensor, Array]) -> float:
+        value: float = self.remade(until, arrays)[canonical].item()
+        return value
+
+    def remade(self, until: float, arrays: Mapping[Tensor, Array]) -> Array:
+        """What the mistake makes of the result, in canonical shape, with other numbers in the arrays.
+
+        Args:
+            until: the time, as of `time.monotonic`, after which nothing is computed.
+            arrays: the numbers that change, in canonical shape.
+
+        Raises:
+            OutOfPatienceError: it is too late.
+        """
+        if time.monotonic() > until:
+            raise OutOfPatienceError
+        assert self.remake is not None
+        data, w = self.data, arrays.get(Tensor.W)
+        changed = replace(
+            data,
+            x=arrays.get(Tensor.X, data.x),
+            w=data.w if w is None else data.layer.rotated(w),
+            dedo=arrays.get(Tensor.DEDO, data.dedo),
+            b=arrays.get(Tensor.B, data.b),
+        )
+        made = self.remake(replace(changed, right={self.result: changed.compute(self.result)}))
+        return made.reshape(data.layer.canonical[self.result])

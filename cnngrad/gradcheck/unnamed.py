@@ -1,0 +1,76 @@
+"""What can be said of a wrong gradient that no known mistake gives: the relation that it follows, or what it misses."""
+
+import time
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.gradcheck.matching import as_user, guesses_of
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess
+from cnngrad.gradcheck.mistakes.sums import some_axes
+from cnngrad.gradcheck.relation import Relation, made_by, right_relations
+from cnngrad.layer import Layer
+from cnngrad.tensor import Tensor
+
+__all__ = ["relations_of", "set_of"]
+
+# The relations that are tried: up to these factors of i and u, with windows that begin so far from the right place.
+_MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
+
+
+def relations_of(data: Data, result: Tensor, claim: Array, allowed: Array, until: float) -> list[Relation] | None:
+    """The relations between positions that a claim follows, one for each axis; None where none are found.
+
+    Args:
+        data: the layer and its numbers.
+        result: the result that is claimed.
+        claim: the claim, in the user's layout.
+        allowed: how far each element may be off.
+        until: the time, as of `time.monotonic`, when the search ends.
+    """
+    for relations in _others(data.layer):
+        if time.monotonic() > until:
+            break
+        made = made_by(data, result, relations)
+        if made.any() and (np.abs(claim - made) <= allowed).all():
+            return relations
+    return None
+
+
+def _others(layer: Layer) -> Iterator[list[Relation]]:
+    """Relations other than the right ones: changed in the same way on all axes, or on one."""
+    right = right_relations(layer)
+    strides = range(1, _MOST_STRIDE + 1)
+    dilations = [sign * number for sign in (1, -1) for number in range(1, _MOST_DILATION + 1)]
+    shifts = sorted(range(-_FURTHEST, _FURTHEST + 1), key=abs)
+    for axes in some_axes(layer.dims):
+        for shift, stride, dilation in product(shifts, strides, dilations):
+            begun, turned_round = list(right), list(right)
+            for number in axes:
+                # Windows that begin so many positions from the right place; or the first element lies so far from it.
+                least = min(0, dilation * (layer.axes[number].kernel - 1))
+                begun[number] = Relation(stride, dilation, shift - layer.axes[number].before - least)
+                turned_round[number] = Relation(stride, dilation, shift + right[number].constant)
+            yield from (relations for relations in (begun, turned_round) if relations != right)
+
+
+def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Array) -> str:
+    """Which filter, sample, row or element is missing, or counts twice, in all wrong elements; empty where none is.
+
+    Args:
+        data: the layer and its numbers.
+        result: the result that is claimed.
+        claim: the claim, in the user's layout.
+        wrong: True where an element of the claim is wrong.
+        allowed: how far each element may be off.
+    """
+    right = as_user(data.layer, result, Guess(data.right[result]))
+    for guess in guesses_of(CATALOGUE[PLACES["incomplete"]], data, result):
+        less = as_user(data.layer, result, guess)
+        if less.shape == claim.shape == wrong.shape and (less != right)[wrong].all():
+            for made, happens in ((less, "is missing"), (2 * right - less, "counts twice")):
+                if (np.abs(claim - made) <= allowed)[wrong].all():
+                    return guess.detail.replace("is missing", happens)
+    return ""

@@ -1,0 +1,216 @@
+"""A process of the user's program: in a group of its own, watched, and ended with all that it has started."""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from cnngrad.errors import CnngradError
+from cnngrad.running.exchange import MOST_BYTES
+
+__all__ = ["Process", "ProcessEndedError"]
+
+# What is kept of what a process writes to the screen.
+_KEPT = 2**16
+# Seconds to wait for the end of a process's output once it is killed, and for what it says beside an answer.
+_LAST_WORDS, _SAID = 1.0, 0.05
+# Seconds between two looks at the size of a process's folder.
+_LOOK = 0.2
+# Everything that a process starts inherits this variable, by which it is found again outside the process's group.
+_MARK = "CNNGRAD_RUN"
+# So often are new descendants looked for while the known ones are being killed.
+_MOST_ROUNDS = 100
+
+
+class ProcessEndedError(Exception):
+    """A process has ended, or took too long; the message says how, as a status."""
+
+
+class Process:
+    """A process of the user's program."""
+
+    def __init__(self, words: Sequence[str], *, talks: bool) -> None:
+        """Start it.
+
+        Args:
+            words: the command's words.
+            talks: whether it answers lines on its standard input with lines on its standard output; else its input is
+                empty, and its output is kept with its standard error.
+
+        Raises:
+            CnngradError: it can't be started.
+        """
+        mark = uuid.uuid4().hex
+        self._mark = f"{_MARK}={mark}".encode()
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if talks else subprocess.STDOUT,
+                env=os.environ | {_MARK: mark},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
+        _limit_files(self._process)
+        screen = self._process.stderr if talks else self._process.stdout
+        assert screen is not None
+        self._screen = _Screen(screen)
+        self._unread = b""
+        if talks:
+            for stream in (self._process.stdin, self._process.stdout):
+                assert stream is not None
+                os.set_blocking(stream.fileno(), False)
+
+    def wait(self, timeout: float, folder: Path) -> str:
+        """Wait until it has ended, and say how: empty where it ended well.
+
+        Args:
+            timeout: the seconds that it may take.
+            folder: the folder that it writes to, whose size is watched.
+        """
+        until = time.monotonic() + timeout
+        while (left := until - time.monotonic()) > 0:
+            with suppress(subprocess.TimeoutExpired):
+                return _status(self._process.wait(min(_LOOK, left)))
+            if _size(folder) > MOST_BYTES:
+                return _TOO_MUCH
+        return _too_long(timeout)
+
+    def ask(self, line: bytes, timeout: float) -> Iterator[bytes]:
+        """Write a line to its standard input, and yield the lines that it writes to its standard output.
+
+        Raises:
+            ProcessEndedError: it has ended, or no further line came in time.
+        """
+        inlet, outlet = self._process.stdin, self._process.stdout
+        assert inlet is not None
+        assert outlet is not None
+        until, rest = time.monotonic() + timeout, memoryview(line)
+        while True:
+            # Only what has just come can hold the end of a line.
+            *lines, self._unread = self._unread.split(b"\n")
+            yield from lines
+            parts: list[bytes] = []
+            while not parts or b"\n" not in parts[-1]:
+                left = until - time.monotonic()
+                if left <= 0:
+                    raise ProcessEndedError(_too_long(timeout))
+                readable, writable, _ = select.select([outlet], [inlet] if rest else [], [], left)
+                if writable:
+                    try:
+                        rest = rest[os.write(inlet.fileno(), rest[: select.PIPE_BUF]) :]
+                    except BrokenPipeError:
+                        rest = rest[:0]
+                if readable:
+                    part = os.read(outlet.fileno(), _KEPT)
+                    if not part:
+                        raise ProcessEndedError(self._how_it_ended())
+                    parts.append(part)
+                    if sum(map(len, parts)) > MOST_BYTES:
+                        raise ProcessEndedError(_TOO_MUCH)
+            self._unread += b"".join(parts)
+
+    def _how_it_ended(self) -> str:
+        try:
+            return _status(self._process.wait(_LAST_WORDS)) or "ended without an answer"
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+
+    def said(self) -> str:
+        """The end of what it wrote to the screen since this was last asked."""
+        time.sleep(_SAID)
+        return self._screen.taken()
+
+    def close(self) -> None:
+        """End it and everything that it has started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for _ in range(_MOST_ROUNDS):
+            pids = self._descendants()
+            for pid in pids:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if not pids:
+                break
+        self._process.wait()
+        self._screen.end()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def _descendants(self) -> list[int]:
+        """What it has started and what still runs, where the system lists its processes under /proc."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            # A process of another user, or one that has just ended, can't be read.
+            with suppress(OSError):
+                if self._mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
+
+
+class _Screen:
+    """Reads what a process writes as it writes it, and keeps the end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._kept = stream, b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError, ValueError):
+            while part := os.read(self._stream.fileno(), _KEPT):
+                self._kept = (self._kept + part)[-_KEPT:]
+
+    def taken(self) -> str:
+        """What is kept, which is not kept any longer."""
+        kept, self._kept = self._kept, b""
+        return kept.decode(errors="replace")
+
+    def end(self) -> None:
+        """Wait for the end of what is written; what a process that can't be killed writes later is left out."""
+        self._reader.join(_LAST_WORDS)
+        if not self._reader.is_alive():
+            with suppress(OSError):
+                self._stream.close()
+
+
+_TOO_MUCH = "wrote more than 1 GiB"
+
+
+def _too_long(timeout: float) -> str:
+    return f"no answer in {timeout:g} s"
+
+
+def _status(code: int) -> str:
+    if code == -signal.SIGXFSZ:
+        return _TOO_MUCH
+    return "" if code == 0 else f"crash (signal {-code})" if code < 0 else f"exit status {code}"
+
+
+def _limit_files(process: subprocess.Popen[bytes]) -> None:
+    """Let a process write no file larger than an array may be, where the system has such a limit."""
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+
+
+def _size(folder: Path) -> int:
+    """The bytes of all files in a folder, as far as they can be seen."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total

@@ -1,0 +1,90 @@
+"""The control of `check --run`: every known mistake is named in every layer that shows it, and right passes pass.
+
+Over the quick suite as a rule, and over the standard one with `--whole`, as `.ci/run` does.
+"""
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.gradcheck.matching import guesses_of
+from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.running.judging import run_layers
+from cnngrad.running.programs import Answer, Program
+from cnngrad.tensor import RESULTS, Tensor
+from tests.passes import PASSES
+
+
+@pytest.fixture(scope="module")
+def layers(request):
+    return cnngrad.suite("standard" if request.config.getoption("whole") else "quick")
+
+
+def data_of(layer, dtype=float):
+    canonical = layer.layer.canonical
+    arrays = {tensor: array.reshape(canonical[tensor]).astype(dtype) for tensor, array in layer.arrays.items()}
+    return Data(layer.layer, arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], {}, b=arrays.get(Tensor.B))
+
+
+class Wrong(Program):
+    """Makes one mistake in one result, in every layer where it changes a number."""
+
+    def __init__(self, mistake, result):
+        self.mistake, self.result, self.shown = mistake, result, []
+
+    def run(self, layer, keep=None):
+        data = data_of(layer)
+        right = data.compute(self.result)
+        data = Data(data.layer, data.x, data.w, data.dedo, {self.result: right}, right.shape, data.b)
+        made = guesses_of(self.mistake, data, self.result)
+        # Where there is no bias, its gradient is no mistake's.
+        for guess in () if self.result is Tensor.DB and not layer.layer.has_bias else made:
+            if not guess.bare and guess.array.shape == right.shape and not np.array_equal(guess.array, right):
+                self.shown.append(layer)
+                return Answer("", {self.result: guess.array})
+        return Answer("", {self.result: right})
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
+@pytest.mark.parametrize("mistake", CATALOGUE, ids=lambda mistake: mistake.id)
+def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistake, result, layers):
+    if result not in mistake.guesses:
+        pytest.skip("it is not made there")
+    program = Wrong(mistake, result)
+    findings = run_layers([program], layers, without=None)
+    # It is run with other numbers too.
+    shown = {layer.name for layer in layers if any(layer is each for each in program.shown)}
+    assert {outcome.layer.name for outcome in findings.failing} == shown
+    named = 0
+    for outcome in findings.failing:
+        # A single number is many mistakes' result: few are named there.
+        if outcome.results[result].report.analytic.size > 1:
+            named += 1
+            explanations = outcome.results[result].explanations
+            assert any(mistake.id in names for names in explanations), outcome.layer.name
+            assert mistake.id in outcome.layer.shows
+    if named:
+        assert findings.explanation.explains >= named
+
+
+class Right(Program):
+    """A right pass in one precision."""
+
+    def __init__(self, compute, dtype):
+        self.compute, self.dtype = compute, dtype
+
+    def run(self, layer, keep=None):
+        data = data_of(layer, self.dtype)
+        # Programs in half precision add up in single.
+        wide = np.promote_types(self.dtype, np.float32)
+        dw, dx = self.compute(data.layer, *(array.astype(wide) for array in (data.x, data.w, data.dedo)))
+        return Answer("", {Tensor.DW: dw.astype(self.dtype), Tensor.DX: dx.astype(self.dtype)})
+
+
+@pytest.mark.parametrize("decimals", [False, True])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("compute", PASSES)
+def test_a_right_pass_passes_everywhere(compute, dtype, decimals, layers):
+    made = cnngrad.suite("standard", decimals=True) if decimals else layers
+    findings = run_layers([Right(compute, dtype)], made, without=None)
+    assert findings.passed, str(findings)

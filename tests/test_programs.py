@@ -1,0 +1,419 @@
+"""check --run: commands, exchanges, streams, and what becomes of a program that goes wrong."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import jsonschema
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.running.exchange import EXCHANGES
+from cnngrad.schema import SCHEMA_FILE
+
+SAMPLES = SCHEMA_FILE.parents[1] / "samples" / "run"
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """A Python script as a command; it has numpy, cnngrad, json, os, sys, time and d, its folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def program(body):
+        head = "import json, os, sys, time, numpy as np, cnngrad\nd = sys.argv[1]\n"
+        (tmp_path / "program.py").write_text(head + body)
+        return f"{sys.executable} program.py {{dir}}"
+
+    return program
+
+
+READ = """
+p = json.load(open(d + '/problem.json'))
+x, w, g = (np.load(f'{d}/{k}.npy') for k in ('X', 'W', 'dEdO'))
+o = {k: p[k] for k in ('stride', 'padding', 'dilation', 'groups')}
+r = cnngrad.backward(x, w, g, **o)
+"""
+
+
+def found(capsys, *words):
+    code = main(["check", *words, "--json"])
+    out, err = capsys.readouterr()
+    return code, json.loads(out), err
+
+
+def test_a_right_command_passes_and_its_output_is_not_mixed_into_ours(program, capsys):
+    command = program(READ + "print('hello')\nnp.save(d + '/dEdX.npy', r.dx); np.save(d + '/dEdW', r.dw)")
+    code, findings, err = found(capsys, "--run", command, "--suite", "quick")
+    assert (code, err, findings["passed"]) == (0, "", True)
+    assert [layer["results"].keys() for layer in findings["layers"]] == [{"dEdW": 0, "dEdX": 0}.keys()] * 12
+    assert found(capsys, "--run", command, "--suite", "quick", "--expect", "db")[0] == 1
+
+
+BAD = {
+    "os.kill(os.getpid(), 11)": "crash (signal 11)",
+    "print('sorry', file=sys.stderr); sys.exit(3)": "exit status 3",
+    "time.sleep(60)": "no answer in 1 s",
+    "pass": "nothing written",
+    "import shutil; shutil.rmtree(d)": "nothing written",
+    "os.fork() or time.sleep(60); time.sleep(60)": "no answer in 1 s",
+    "os.write(1, b'x' * 10**7); sys.exit(4)": "exit status 4",
+    "open(d + '/dEdX.npy', 'wb').truncate(2**31)": "exit status 1",
+    "import signal; signal.signal(signal.SIGXFSZ, 0); open(d + '/b', 'wb').truncate(2**31)": "wrote more than 1 GiB",
+    "for k in range(3): open(f'{d}/{k}', 'wb').truncate(2**29)\ntime.sleep(60)": "wrote more than 1 GiB",
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BAD.items(), ids=BAD.values())
+def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, status):
+    words = ["--run", program(body), "--suite", "quick", "--run-only", "plain", "--timeout", "1"]
+    code, findings, _ = found(capsys, *words)
+    assert code == 1
+    assert [layer["status"] for layer in findings["layers"]] == [status]
+    assert main(["check", *words]) == 1
+    out = capsys.readouterr().out
+    assert status in out
+    assert ("sorry" in out) == ("sorry" in body)
+
+
+@pytest.mark.parametrize("leaves", [False, True], ids=["its group", "a group of its own"])
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, leaves):
+    body = f"import subprocess; subprocess.Popen(['sleep', '61.5'], start_new_session={leaves})"
+    found(capsys, "--run", program(body), "--suite", "quick", "--run-only", "plain")
+    time.sleep(0.2)
+    assert "sleep 61.5" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
+
+
+def test_status_77_is_skipped_and_all_skipped_ends_with_2(program, capsys):
+    code, findings, _ = found(capsys, "--run", program("sys.exit(77)"), "--suite", "quick")
+    assert (code, findings["passed"]) == (2, None)
+    assert {layer["status"] for layer in findings["layers"]} == {"skipped (not supported)"}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_every_exchange_brings_the_arrays_there_and_back(program, capsys, exchange):
+    body = """
+from pathlib import Path
+from cnngrad.files.problem import Reader
+from cnngrad.running.exchange import EXCHANGES
+from cnngrad.tensor import Tensor
+p = json.load(open(d + '/problem.json'))
+s = p['shapes'] | {'dEdO': p['shapes']['O']}
+form = EXCHANGES[sys.argv[2]]
+def read(t):
+    spec = f'{d}/{t.key}.{form.ending}' + (f":{form.raw}:{'x'.join(map(str, s[t.key]))}" if form.raw else '')
+    found = Reader(bytes).array(t, spec)
+    return np.array(getattr(found, 'operand', found).array).reshape(s[t.key])
+o = {k: p[k] for k in ('stride', 'padding', 'dilation', 'groups')}
+r = cnngrad.backward(read(Tensor.X), read(Tensor.W), read(Tensor.DEDO), **o)
+for name, array in (('dEdX', r.dx), ('dEdW', r.dw)):
+    form.write(Path(f'{d}/{name}.{form.ending}'), np.asarray(array))
+"""
+    words = ["--run", f"{program(body)} {exchange}", "--suite", "quick", "--exchange", exchange]
+    code, findings, _ = found(capsys, *words)
+    assert code == 0, findings
+
+
+def test_words_in_braces_are_filled_and_others_are_errors(program, capsys, tmp_path):
+    body = "print(*sys.argv[2:], file=open('args', 'a')); sys.exit(77)"
+    command = program(body) + " {X} {dEdW} {batch} {out_height} {pad_left} {stride_width} {1} {}"
+    assert main(["check", "--run", command, "-x", "2x3x5x6", "-w", "4x3x2x2", "--padding", "0:1,2:0"]) == 2
+    args = (tmp_path / "args").read_text().split()
+    assert args[0].endswith("/X.npy")
+    assert args[1].endswith("/dEdW.npy")
+    assert args[2:] == ["2", "5", "2", "1", "{1}", "{}"]
+    capsys.readouterr()
+    assert main(["check", "--run", "true {hight}"]) == 2
+    assert "{hight} is unknown in --run: it may be {dir}, {X}" in capsys.readouterr().err
+
+
+def test_one_problem_or_two_shapes_are_one_layer(program, capsys):
+    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+    code, findings, _ = found(capsys, str(SAMPLES.parent / "notes.json"), "--run", command)
+    assert (code, findings["layers"][0]["name"], findings["explanation"]["mistake"]) == (1, "notes", "sign-flipped")
+    code, findings, _ = found(capsys, "-x", "2x6x9x8", "-w", "4x3x3x3", "--groups", "2", "--run", command)
+    assert (code, findings["layers"][0]["layer"]["groups"]) == (1, 2)
+    jsonschema.validate(findings, json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_failing_layers_are_kept_as_problems(program, capsys, tmp_path):
+    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+    found(capsys, "--run", command, "--suite", "quick", "--run-only", "s*", "--keep", str(tmp_path / "kept"))
+    kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert kept == ["smallest", "smallest.json", "square", "square.json", "stride-2", "stride-2.json"]
+    files = {"X.npy", "W.npy", "dEdO.npy", "problem.json", "dEdX.npy"}
+    assert {path.name for path in (tmp_path / "kept" / "square").iterdir()} == files
+    assert main(["check", str(tmp_path / "kept" / "square.json")]) == 0
+    capsys.readouterr()
+    # What is kept is a suite, and may be written over.
+    words = ["--run", command, "--suite", str(tmp_path / "kept"), "--keep", str(tmp_path / "kept")]
+    code, findings, _ = found(capsys, *words)
+    assert (code, [layer["name"] for layer in findings["layers"]]) == (1, ["smallest", "square", "stride-2"])
+    (tmp_path / "other" / "square").mkdir(parents=True)
+    words = ["--run", command, "--suite", "quick", "--keep", str(tmp_path / "other")]
+    assert main(["check", *words]) == 2
+    assert "other/square is there and was not made by --keep: name a new folder" in capsys.readouterr().err
+
+
+def test_the_command_for_the_smallest_layer_runs(program, capsys):
+    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+    _, findings, _ = found(capsys, "--run", command, "--suite", "quick", "--run-only", "all")
+    line = findings["smallest"]["command"].replace("cnngrad check", f"{sys.executable} -m cnngrad check")
+    shown = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert shown.returncode == 1
+    assert "sign-flipped" in shown.stdout
+
+
+def test_explain_shows_every_element_and_report_saves_what_is_shown(program, capsys, tmp_path):
+    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+    words = ["--run", command, "-x", "2x3", "-w", "1x2", "--report", str(tmp_path / "found.md")]
+    assert main(["check", *words]) == 1
+    out = capsys.readouterr().out
+    assert out.count("yours = ") == 1
+    assert "5 other elements can be read off too: --explain shows all." in out
+    assert out.rstrip() in (tmp_path / "found.md").read_text()
+    assert main(["check", *words, "--explain"]) == 1
+    assert capsys.readouterr().out.count("yours = ") == 6
+    assert main(["check", *words[:-1], "found.pdf"]) == 2
+    assert "use .txt, .md, .svg" in capsys.readouterr().err
+
+
+def test_layers_of_ones_own(program, capsys, tmp_path):
+    command = program(READ + "np.save(d + '/dEdX.npy', r.dx)")
+    problem = json.loads((SAMPLES.parent / "notes.json").read_text())
+    shapes = {"name": "in shapes", "X": "2x3x6x5", "W": "4x3x2x2", "stride": 2}
+    (tmp_path / "mine.json").write_text(json.dumps([problem, shapes]))
+    code, findings, _ = found(capsys, "--run", command, "--suite", "mine.json")
+    assert (code, [layer["name"] for layer in findings["layers"]]) == (0, ["layer-1", "in shapes"])
+    assert findings["layers"][1]["layer"]["shapes"]["X"] == [2, 3, 6, 5]
+    code, findings, _ = found(capsys, "--run", command, "--suite", "mine.json", "--shard", "2/2", "--stride", "1")
+    assert [layer["layer"]["shapes"]["O"] for layer in findings["layers"]] == [[2, 4, 5, 4]]
+    for content, told in {
+        '[{"X": [[1]]}]': "layer-1",
+        "[3]": "mine.json, entry 1 holds 3",
+        '[{"name": "../x"}]': "the name '../x' has other characters",
+        "[]": "no layer is left to run: there are none",
+    }.items():
+        (tmp_path / "mine.json").write_text(content)
+        assert main(["check", "--run", command, "--suite", "mine.json"]) == 2
+        assert told in capsys.readouterr().err
+
+
+def test_shards_are_all_layers_together(program, capsys):
+    command = program("sys.exit(77)")
+    names = [
+        layer["name"]
+        for part in ("1/3", "2/3", "3/3")
+        for layer in found(capsys, "--run", command, "--suite", "quick", "--shard", part)[1]["layers"]
+    ]
+    assert sorted(names) == sorted(layer.name for layer in cnngrad.suite("quick"))
+
+
+@pytest.mark.parametrize("jobs", ["2", "5"])
+def test_jobs_change_nothing_but_the_time(program, capsys, jobs):
+    command = program(READ + "np.save(d + '/dEdX.npy', np.flip(r.dx, (-2, -1)))")
+    words = ["--run", command, "--suite", "quick"]
+    assert found(capsys, *words, "--jobs", jobs) == found(capsys, *words)
+
+
+def test_a_command_that_can_not_be_started_ends_all_jobs(capsys):
+    assert main(["check", "--run", "./no-such-program", "--jobs", "3"]) == 2
+    assert "can't start ./no-such-program" in capsys.readouterr().err
+
+
+ERRORS = {
+    "''": "the command is empty",
+    "'a": "can't be split into words",
+    "./no-such-program {dir}": "can't start ./no-such-program: No such file",
+    "no_such_module:f": "can't import no_such_module:f: ModuleNotFoundError",
+}
+
+
+@pytest.mark.parametrize(("command", "words"), ERRORS.items())
+def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
+    assert main(["check", "--run", command.replace("''", "")]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--suite", "quick"], "--suite belongs to --run"),
+        (["--run", "true", "--hard"], "leave out --hard"),
+        (["--stream"], "--stream belongs to --run"),
+        (["--run", "a.b:c", "--stream"], "--stream is for commands"),
+        (["--run", "true", "--stream", "--exchange", "json"], "leave out --exchange"),
+        (["--run", "true {dir}", "--stream"], "{dir} has no meaning with --stream"),
+        (["--run", "true", "--shard", "3/2"], "shard is '3/2': write 2/4"),
+        (["--run", "true", "--suite", "fast"], "the suite 'fast' is unknown: use quick, standard, thorough"),
+        (["--run", "true", "--exchange", "xml"], "exchange is 'xml': use npy"),
+        (["--run", "true", "--run-only", "nothing*"], "no layer is left to run: there are impulse"),
+        (["--run", "true", "--without", "sleep"], "without 'sleep' is unknown"),
+        (["--run", "true", "--expect", "dEdZ"], "expect 'dEdZ' is unknown"),
+        (["samples/notes.json", "--run", "true", "--suite", "quick"], "give either a problem or --suite"),
+    ],
+)
+def test_bad_usage_of_run_is_told(words, told, capsys, monkeypatch):
+    monkeypatch.chdir(SCHEMA_FILE.parents[1])
+    assert main(["check", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_functions_of_the_samples(capsys, monkeypatch):
+    monkeypatch.chdir(SAMPLES.parents[1])
+    assert found(capsys, "--run", "samples.run.numpy_backward:backward")[0] == 0
+    code, findings, _ = found(capsys, "--run", "samples.run.wrong_backward:backward", "--suite", "quick")
+    assert (code, findings["explanation"]["mistake"]) == (1, "filter-not-rotated")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_the_c_program_of_the_samples(capsys, tmp_path):
+    source = (SAMPLES / "backward.c").read_text()
+    command = " ".join(line.strip(" *") for line in source.partition("--run '")[2].partition("'")[0].splitlines())
+    subprocess.run(["cc", "-O2", "-o", tmp_path / "backward", SAMPLES / "backward.c"], check=True)
+    command = command.replace("./backward", str(tmp_path / "backward"))
+    assert found(capsys, "--exchange", "f64", "--run", command)[0] == 0
+    wrong = source.replace("sh * i + dh * u - top", "sh * i + dh * u").replace(
+        "sw * j + dw * v - left", "sw * j + dw * v"
+    )
+    (tmp_path / "wrong.c").write_text(wrong)
+    subprocess.run(["cc", "-O2", "-o", tmp_path / "backward", tmp_path / "wrong.c"], check=True)
+    code, findings, _ = found(capsys, "--exchange", "f64", "--run", command, "--without", "asymmetric")
+    assert (code, findings["explanation"]["mistake"]) == (1, "padding-ignored")
+
+
+def test_a_layout_holds_for_a_program_too(program, capsys):
+    body = READ.replace("('stride',", "('layout', 'filter_layout', 'stride',")
+    command = program(body + "np.save(d + '/dEdX.npy', r.dx); np.save(d + '/dEdW', r.dw)")
+    words = ["--run", command, "--suite", "quick", "--layout", "nhwc", "--filter-layout", "hwio"]
+    code, findings, _ = found(capsys, *words)
+    assert code == 0, findings
+    assert findings["layers"][-1]["layer"]["shapes"]["X"] == [2, 9, 8, 4]
+    command = program(body + "np.save(d + '/dEdX.npy', -r.dx)")
+    code, findings, _ = found(capsys, *words, "--run-only", "plain")
+    assert (code, findings["explanation"]["mistake"]) == (1, "sign-flipped")
+    first = findings["expansions"][0]
+    assert [term["factors"] for term in first["yours"]] == [term["factors"] for term in first["right"]]
+    assert {term["coefficient"] for term in first["yours"]} == {-1}
+
+
+def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo, **o):\n"
+        "    r = cnngrad.backward(x, w, dedo, layout='nhwc', **o)\n"
+        "    return r.dw, r.dx, r.db\n"
+    )
+    words = ["--run", "mine:f", "--layout", "nhwc"]
+    assert found(capsys, *words, "--suite", "quick")[0] == 0
+    (tmp_path / "p.json").write_text(
+        json.dumps({"X": np.ones((2, 5, 4, 3)).tolist(), "W": np.ones((2, 3, 2, 2)).tolist()})
+    )
+    assert found(capsys, "p.json", *words)[0] == 0
+    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("r.dx", "-r.dx"))
+    code, findings, _ = found(capsys, *words, "--suite", "quick")
+    assert code == 1
+    assert '"layout": "nhwc"' in findings["smallest"]["command"]
+
+
+def test_a_program_that_floods_its_output_is_stopped_and_costs_no_memory(program, capsys):
+    body = "while True: os.write(1, b'x' * 2**16)"
+    code, findings, _ = found(capsys, "--run", program(body), "-x", "3x3", "-w", "2x2", "--timeout", "1")
+    assert (code, findings["layers"][0]["status"]) == (1, "no answer in 1 s")
+
+
+STREAM = """
+import json, os, sys, time, cnngrad
+for line in sys.stdin:
+    p = json.loads(line)
+    r = cnngrad.backward(p['X'], p['W'], p['dEdO'], **{k: p[k] for k in ('stride', 'padding', 'dilation', 'groups')})
+    a = {'id': p['id'], 'dEdX': r.dx.tolist(), 'dEdW': r.dw.tolist()}
+"""
+
+
+@pytest.fixture
+def stream(tmp_path, monkeypatch, capsys):
+    """Runs a Python script with --stream; it has p, the layer, r, the right gradients, and a, the answer."""
+    monkeypatch.chdir(tmp_path)
+
+    def stream(body, *words):
+        (tmp_path / "stream.py").write_text(STREAM + "".join(f"    {line}\n" for line in body.splitlines()))
+        words = words or ("--suite", "quick")
+        return found(capsys, "--run", f"{sys.executable} stream.py", "--stream", "--timeout", "2", *words)
+
+    return stream
+
+
+def test_a_stream_is_one_process_for_all_layers(stream, tmp_path):
+    body = "open('pids', 'a').write(f'{os.getpid()} ')\nprint('Layer', p['id'])\nprint(json.dumps(a), flush=True)"
+    code, findings, _ = stream(body)
+    assert (code, findings["passed"]) == (0, True)
+    assert len(set((tmp_path / "pids").read_text().split())) == 1
+    assert stream(body, "--suite", "quick", "--jobs", "2")[0] == 0
+
+
+def test_a_stream_that_crashes_is_started_anew(stream):
+    body = "if p['id'] == 3: os.kill(os.getpid(), 9)\nprint(json.dumps(a), flush=True)"
+    code, findings, _ = stream(body)
+    assert code == 1
+    assert [layer["status"] for layer in findings["layers"] if not layer["passed"]] == ["crash (signal 9)"]
+
+
+def test_what_a_stream_answers(stream):
+    one = ("-x", "3x4", "-w", "2x2")
+    assert stream("print(json.dumps({'id': p['id'], 'skipped': 'too small'}), flush=True)", *one)[0] == 2
+    wrong = "a['dEdX'][0][0] = {}; print(json.dumps(a), flush=True)"
+    for number in ("None", "float('nan')", "float('-inf')"):
+        code, findings, _ = stream(wrong.format(number), *one)
+        results = findings["layers"][0]["results"]
+        assert (code, results["dEdX"]["status"], results["dEdW"]["status"]) == (1, "not finite", "right")
+    code, findings, _ = stream("a['dEdX'] = 'what?'; a['dEdW'] = None; print(json.dumps(a), flush=True)", *one)
+    assert findings["layers"][0]["results"].keys() == {"dEdX"}
+    assert "not readable" in findings["layers"][0]["results"]["dEdX"]["status"]
+    assert stream("sys.exit(77)", *one)[1]["layers"][0]["status"] == "skipped (not supported)"
+    assert stream("sys.exit(0)", *one)[1]["layers"][0]["status"] == "ended without an answer"
+
+
+def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, tmp_path, capsys):
+    assert stream("print(json.dumps(a))", "-x", "3x3", "-w", "2x2")[1]["layers"][0]["status"] == "no answer in 2 s"
+    words = ["--run", f"{sys.executable} stream.py", "--stream", "--timeout", "1", "-x", "3x3", "-w", "2x2"]
+    assert main(["check", *words]) == 1
+    assert "flush standard output behind it" in " ".join(capsys.readouterr().out.split())
+    stream("print('I am', 'thinking', flush=True)", "-x", "3x3", "-w", "2x2")
+    assert main(["check", *words]) == 1
+    assert "I am thinking" in capsys.readouterr().out
+
+
+def test_a_stream_is_kept_as_its_lines(stream, tmp_path):
+    stream("a['dEdX'] = (-r.dx).tolist(); print(json.dumps(a), flush=True)", "-x", "3x3", "-w", "2x2", "--keep", "kept")
+    kept = tmp_path / "kept" / "the-layer"
+    assert json.loads((kept / "request.json").read_text())["X"]
+    assert json.loads((kept / "answer.json").read_text())["dEdX"]
+
+
+def test_a_large_layer_passes_through_a_stream(stream):
+    assert stream("print(json.dumps(a), flush=True)", "-x", "40x50x50", "-w", "3x40x3x3")[0] == 0
+
+
+def test_a_function_that_floods_standard_error_costs_no_memory(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loud.py").write_text(
+        "import os\ndef f(x, w, dedo):\n    os.write(2, b'x' * 10**7 + b'the last words')\n    return 1 / 0\n"
+    )
+    assert main(["check", "--run", "loud:f", "-x", "3x3", "-w", "2x2"]) == 1
+    out = capsys.readouterr().out
+    assert "exception (ZeroDivisionError)" in out
+    assert len(out) < 10_000
+
+
+def test_the_stream_and_the_torch_function_of_the_samples(capsys, monkeypatch):
+    monkeypatch.chdir(SAMPLES.parents[1])
+    assert found(capsys, "--stream", "--run", f"{sys.executable} samples/run/stream_backward.py")[0] == 0
+    pytest.importorskip("torch")
+    assert found(capsys, "--run", "samples.run.torch_backward:backward", "--timeout", "60")[0] == 0

@@ -1,0 +1,111 @@
+"""Which relation between positions a wrong gradient follows, and what is said where no known mistake gives it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad.gradcheck.mistakes import Data
+from cnngrad.gradcheck.relation import Relation, made_by, right_relations
+from cnngrad.layer import make_layer
+from cnngrad.tensor import Tensor
+
+RESULTS = [Tensor.O, Tensor.DW, Tensor.DX]
+
+
+def arrays(layer, seed=0):
+    generator = np.random.default_rng(seed)
+    return {t: generator.integers(1, 10, layer.canonical[t]) for t in (Tensor.X, Tensor.W, Tensor.DEDO)}
+
+
+def data_of(layer, numbers):
+    return Data(layer, numbers[Tensor.X], layer.rotated(numbers[Tensor.W]), numbers[Tensor.DEDO], {})
+
+
+def graded(layer, numbers, result, claim):
+    given = {tensor.keyword: array.reshape(layer.shapes[tensor]) for tensor, array in numbers.items()}
+    return cnngrad.check(**given, **layer.options, **{result.keyword: claim}).gradients[result.key]
+
+
+def by_loops(layer, numbers, result, relations):
+    """The result whose positions follow the relations, added up product by product."""
+    shape = layer.canonical
+    made = np.zeros(shape[result], int)
+    x, w, dedo = (numbers[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO))
+    for i in range(layer.out[0]):
+        for u in range(layer.kernel[0]):
+            a, b, c = relations[0]
+            h = a * i + b * u + c
+            if 0 <= h < layer.size[0]:
+                if result is Tensor.O:
+                    made[:, :, i] += np.einsum("nc,fc->nf", x[:, :, h], w[:, :, u])
+                elif result is Tensor.DW:
+                    made[:, :, u] += np.einsum("nf,nc->fc", dedo[:, :, i], x[:, :, h])
+                else:
+                    made[:, :, h] += np.einsum("nf,fc->nc", dedo[:, :, i], w[:, :, u])
+    return made
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
+@given(
+    relation=st.tuples(st.integers(-3, 3).filter(bool), st.integers(-3, 3).filter(bool), st.integers(-4, 6)),
+    flip=st.booleans(),
+)
+def test_what_follows_a_relation_is_what_loops_give(result, relation, flip):
+    layer = make_layer((2, 2, 7), (3, 2, 3), stride=2, padding=1, flip=flip, dims=1)
+    numbers = arrays(layer)
+    made = made_by(data_of(layer, numbers), result, [Relation(*relation)])
+    np.testing.assert_array_equal(made, by_loops(layer, numbers, result, [relation]))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
+def test_the_relation_of_a_layer_gives_the_right_result(result, flip):
+    layer = make_layer((2, 2, 7, 6), (3, 2, 3, 2), stride=2, padding=1, dilation=(1, 2), flip=flip)
+    numbers = arrays(layer)
+    right = made_by(data_of(layer, numbers), result, right_relations(layer))
+    assert graded(layer, numbers, result, right)
+    assert not graded(layer, numbers, result, right).relation
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
+def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
+    layer = make_layer((15, 13), (3, 2), stride=2, padding=1, flip=flip)
+    numbers = arrays(layer)
+    followed = [Relation(a + 1, -b, c + 2) for a, b, c in right_relations(layer)]
+    report = graded(layer, numbers, result, made_by(data_of(layer, numbers), result, followed))
+    assert report.mistake is None
+    first, right = followed[0], right_relations(layer)[0]
+    assert f"Your numbers follow input position = {first} along the rows" in report.relation
+    assert f"it should be {right}" in report.relation
+
+
+def test_the_relation_of_a_known_mistake_is_told():
+    layer = make_layer((5, 6), (3, 2), stride=2)
+    numbers = arrays(layer)
+    claim = data_of(layer, numbers).scatter(stride=(1, 2))
+    report = graded(layer, numbers, Tensor.DX, claim.reshape(5, 6))
+    assert report.mistake == "stride-ignored"
+    assert report.relation == (
+        "Your numbers follow input position = 1·i + 1·u along the rows; it should be 2·i + 1·u "
+        "(output position i and filter position u count from 0)."
+    )
+    assert graded(layer, numbers, Tensor.DX, -cnngrad.backward(
+        *(numbers[t].reshape(layer.shapes[t]) for t in (Tensor.X, Tensor.W, Tensor.DEDO)), stride=2
+    ).dx).relation == ""  # fmt: skip
+
+
+@pytest.mark.parametrize(("times", "happens"), [(0, "is missing"), (2, "counts twice")])
+def test_what_is_missing_or_counts_twice_in_some_elements_is_told(times, happens):
+    layer = make_layer((2, 2, 6, 5), (3, 2, 3, 2))
+    numbers = arrays(layer)
+    data = data_of(layer, numbers)
+    last = numbers[Tensor.DEDO].copy()
+    last[1:] = 0
+    claim, first = data.gather(), data.gather(dedo=last)
+    claim[0] += (times - 1) * first[0]
+    report = graded(layer, numbers, Tensor.DW, claim)
+    assert report.mistake is None
+    assert f"In every wrong element the first sample {happens}." in report.hint
