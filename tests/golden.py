@@ -20,10 +20,10 @@ ENDINGS = (".txt", ".md", ".tex", ".svg")
 
 
 def made(name, ending):
-    """The document of a sample's gradients; of all but the notes' the first two elements of each table."""
+    """The document of a sample's gradients; the telling elements of each table."""
     problem = json.loads((SAMPLES / f"{name}.json").read_text())
     arrays = (problem.pop("X"), problem.pop("W"), problem.pop("dEdO"))
-    choice = {"elements": NAMES[name]} if ending == ".svg" else {"limit": 64 if name == "notes" else 2}
+    choice = {"elements": NAMES[name]} if ending == ".svg" else {"limit": 4}
     return document(ending, cnngrad.derive(*arrays, b=problem.pop("b", None), **choice, **problem))
 
 

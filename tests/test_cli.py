@@ -136,32 +136,68 @@ def test_json_floats_read_back_to_the_same_bits(run, tmp_path, dtype):
     assert read.tobytes() == cnngrad.forward(x, w).tobytes()
 
 
+def in_one(text):
+    """The text with one blank for every run of blanks and line ends, so that it does not matter how wide a table is."""
+    return " ".join(text.split())
+
+
 def test_explain_prints_the_notes_lines(run):
-    out = run("forward", NOTES, "--explain")[1] + run("backward", NOTES, "--explain")[1]
+    out = in_one(run("forward", NOTES, "--explain")[1] + run("backward", NOTES, "--explain")[1])
     for line in (
-        "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22",
-        "    = 1·1 + 2·2 + 3·4 + (-1)·5 = 12",
+        "o11 = w11·x11 + w12·x12 + w21·x21 + w22·x22 = 1·1 + 2·2 + 3·4 + (-1)·5 12 o12",
         "∂E/∂w11 = ∂E/∂o11·x11 + ∂E/∂o12·x12 + ∂E/∂o21·x21 + ∂E/∂o22·x22",
         "∂E/∂x22 = ∂E/∂o11·w22 + ∂E/∂o12·w21 + ∂E/∂o21·w12 + ∂E/∂o22·w11",
     ):
-        assert f"\n{line}\n" in out
+        assert line in out
 
 
 def test_elements_alone(run):
-    out = run("backward", NOTES, "--element", "x22", "--element", "dE/dw11")[1]
+    out = in_one(run("backward", NOTES, "--element", "x22", "--element", "dE/dw11")[1])
     assert "∂E/∂x22 = ∂E/∂o11·w22" in out
     assert "∂E/∂w11 = ∂E/∂o11·x11" in out
     assert "∂E/∂x11" not in out
 
 
-def test_a_limit_says_how_many_it_left_out_and_how_to_see_them(run):
-    assert "… 7 more of 9 are not shown: --limit 9 shows all." in run("backward", NOTES, "--explain", "--limit", "2")[1]
+LARGE = ("backward", "-x", "7x7", "-w", "3x3", "--padding", "1")
+
+
+def test_a_large_table_shows_telling_elements_and_says_where_the_others_are(run):
+    out = in_one(run(*LARGE, "--explain", "--section", "dx")[1])
+    assert (
+        "Shown: ∂E/∂x44 inside, where the most terms meet, ∂E/∂x11 at a corner, where terms fall away, ∂E/∂x41" in out
+    )
+    assert "The other 46 work the same way. --element x12 shows one, --all all." in out
+    assert "∂E/∂x12 = " not in out
+    assert "The other 47 work" in in_one(run(*LARGE, "--explain", "--section", "dx", "--limit", "2")[1])
+    assert "The other 39 work" in in_one(run(*LARGE, "--explain", "--section", "dx", "--limit", "10")[1])
+    every = in_one(run(*LARGE, "--all", "--section", "dx")[1])
+    assert all(f"∂E/∂x{i}{j} = " in every for i in range(1, 8) for j in range(1, 8))
+
+
+def test_a_long_sum_is_cut_to_two_lines_or_to_the_terms_that_are_asked_for(run):
+    sum_of_w22 = ("backward", "-x", "9x9", "-w", "3x3", "--element", "w22")
+    assert "∂E/∂o16·x27 + ∂E/∂o17·x28 + ∂E/∂o21·x32 + … 41 more" in in_one(run(*sum_of_w22)[1])
+    assert "∂E/∂o11·x22 + ∂E/∂o12·x23 + … 47 more" in in_one(run(*sum_of_w22, "--terms", "2")[1])
+    assert "∂E/∂o76·x87 + ∂E/∂o77·x88" in in_one(run(*sum_of_w22, "--all")[1])
+
+
+def test_sections_by_name(run):
+    assert "Sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, summary; --section shows one." in in_one(
+        run(*LARGE, "--explain")[1]
+    )
+    out = run(*LARGE, "--section", "summary,mlp")[1]
+    assert out.index("In an MLP") < out.index("Summary")
+    assert "The layer" not in out
+    code, _, err = run(*LARGE, "--section", "dy")
+    assert (code, err) == (
+        2, "cnngrad: section 'dy' is unknown: use layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary\n"
+    )  # fmt: skip
 
 
 def test_symbols_alone_need_no_numbers(run):
     code, out, _ = run("backward", "-x", "3x3", "-w", "2x2", "--stride", "2", "--explain")
     assert code == 0
-    assert "∂E/∂w12 = ∂E/∂o11·x12" in out
+    assert "∂E/∂w12 = ∂E/∂o11·x12" in in_one(out)
     assert json.loads(run("forward", "-x", "3x3", "-w", "2x2", "--explain", "--json")[1])["expansions"]["o"][0] == {
         "element": "o11",
         "terms": [["w11", "x11"], ["w12", "x12"], ["w21", "x21"], ["w22", "x22"]],

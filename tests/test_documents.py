@@ -1,6 +1,7 @@
 """Documents: golden files, and what every format must show."""
 
 import json
+import re
 
 import pytest
 
@@ -21,9 +22,9 @@ def test_a_document_is_its_golden_file(name, ending):
 def test_every_format_shows_every_section(ending):
     text = document(ending, cnngrad.derive("3x3", "2x2", "2x2")).replace("&#160;", " ")
     headings = {
-        ".md": ("## The layer", "## As in an MLP", "## Summary"),
-        ".tex": (r"\subsection*{The layer}", r"\subsection*{As in an MLP}", r"\subsection*{Summary}"),
-    }.get(ending, ("The layer ", "As in an MLP ", "Summary "))
+        ".md": ("## The layer", "## In an MLP", "## Summary"),
+        ".tex": (r"\subsection*{The layer}", r"\subsection*{In an MLP}", r"\subsection*{Summary}"),
+    }.get(ending, ("The layer ", "In an MLP ", "Summary "))
     for heading in headings:
         assert heading in text
 
@@ -61,7 +62,7 @@ def test_no_line_of_a_text_document_is_longer_than_80():
 
 def test_expansions_of_an_element_without_terms_are_zero_in_every_format():
     derivation = cnngrad.derive("5x4", "2x2", "2x2", stride=2, elements=["x51"])
-    assert "∂E/∂x51 = 0" in document(".txt", derivation)
+    assert re.search(r"^∂E/∂x51 += 0  .4 products with 0.$", document(".txt", derivation), re.MULTILINE)
     assert r"\frac{\partial E}{\partial x_{51}} &= 0" in document(".md", derivation)
 
 
@@ -82,4 +83,4 @@ def test_the_picture_of_readme_is_what_the_command_gives(tmp_path, capsys):
 
 def test_non_zero_numbers_are_never_shown_as_zero():
     text = document(".txt", cnngrad.derive([[1e-9, 0.0]], [[2.0]], elements=["o11"]))
-    assert "2.0·1e-09 = 2e-09" in text
+    assert re.search(r"= 2\.0·1e-09 +2e-09$", text, re.MULTILINE)

@@ -50,7 +50,22 @@ def test_a_right_command_passes_and_its_output_is_not_mixed_into_ours(program, c
     code, findings, err = found(capsys, "--run", command, "--suite", "quick")
     assert (code, err, findings["passed"]) == (0, "", True)
     assert [layer["results"].keys() for layer in findings["layers"]] == [{"dEdW": 0, "dEdX": 0}.keys()] * 12
-    assert found(capsys, "--run", command, "--suite", "quick", "--expect", "db")[0] == 1
+    assert found(capsys, "--run", command, "-x", "6x5", "-w", "3x2", "-b", "1", "--expect", "db")[0] == 1
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Makes the function `mine:f` of the body of a Python function: quick to run, as one process serves all layers."""
+    monkeypatch.chdir(tmp_path)
+
+    def mine(body):
+        head = (
+            "import cnngrad\nimport numpy as np\ndef f(x, w, dedo, **o):\n    r = cnngrad.backward(x, w, dedo, **o)\n"
+        )
+        (tmp_path / "mine.py").write_text(f"{head}    {body}\n")
+        return "mine:f"
+
+    return mine
 
 
 BAD = {
@@ -69,7 +84,7 @@ BAD = {
 
 @pytest.mark.parametrize(("body", "status"), BAD.items(), ids=BAD.values())
 def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, status):
-    words = ["--run", program(body), "--suite", "quick", "--run-only", "plain", "--timeout", "1"]
+    words = ["--run", program(body), "-x", "6x5", "-w", "3x2", "--timeout", "1"]
     code, findings, _ = found(capsys, *words)
     assert code == 1
     assert [layer["status"] for layer in findings["layers"]] == [status]
@@ -83,7 +98,7 @@ def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, statu
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, leaves):
     body = f"import subprocess; subprocess.Popen(['sleep', '61.5'], start_new_session={leaves})"
-    found(capsys, "--run", program(body), "--suite", "quick", "--run-only", "plain")
+    found(capsys, "--run", program(body), "-x", "6x5", "-w", "3x2")
     time.sleep(0.2)
     assert "sleep 61.5" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
@@ -141,8 +156,8 @@ def test_one_problem_or_two_shapes_are_one_layer(program, capsys):
     jsonschema.validate(findings, json.loads(SCHEMA_FILE.read_text()))
 
 
-def test_failing_layers_are_kept_as_problems(program, capsys, tmp_path):
-    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+def test_failing_layers_are_kept_as_problems(mine, capsys, tmp_path):
+    command = mine("return {'dx': -r.dx}")
     found(capsys, "--run", command, "--suite", "quick", "--run-only", "s*", "--keep", str(tmp_path / "kept"))
     kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert kept == ["smallest", "smallest.json", "square", "square.json", "stride-2", "stride-2.json"]
@@ -160,8 +175,8 @@ def test_failing_layers_are_kept_as_problems(program, capsys, tmp_path):
     assert "other/square is there and was not made by --keep: name a new folder" in capsys.readouterr().err
 
 
-def test_the_command_for_the_smallest_layer_runs(program, capsys):
-    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+def test_the_command_for_the_smallest_layer_runs(mine, capsys):
+    command = mine("return {'dx': -r.dx}")
     _, findings, _ = found(capsys, "--run", command, "--suite", "quick", "--run-only", "all")
     line = findings["smallest"]["command"].replace("cnngrad check", f"{sys.executable} -m cnngrad check")
     shown = subprocess.run(line, shell=True, capture_output=True, text=True)
@@ -183,8 +198,8 @@ def test_explain_shows_every_element_and_report_saves_what_is_shown(program, cap
     assert "use .txt, .md, .svg" in capsys.readouterr().err
 
 
-def test_layers_of_ones_own(program, capsys, tmp_path):
-    command = program(READ + "np.save(d + '/dEdX.npy', r.dx)")
+def test_layers_of_ones_own(mine, capsys, tmp_path):
+    command = mine("return {'dx': r.dx}")
     problem = json.loads((SAMPLES.parent / "notes.json").read_text())
     shapes = {"name": "in shapes", "X": "2x3x6x5", "W": "4x3x2x2", "stride": 2}
     (tmp_path / "mine.json").write_text(json.dumps([problem, shapes]))
@@ -215,8 +230,8 @@ def test_shards_are_all_layers_together(program, capsys):
 
 
 @pytest.mark.parametrize("jobs", ["2", "5"])
-def test_jobs_change_nothing_but_the_time(program, capsys, jobs):
-    command = program(READ + "np.save(d + '/dEdX.npy', np.flip(r.dx, (-2, -1)))")
+def test_jobs_change_nothing_but_the_time(mine, capsys, jobs):
+    command = mine("return {'dx': np.flip(r.dx, (-2, -1))}")
     words = ["--run", command, "--suite", "quick"]
     assert found(capsys, *words, "--jobs", jobs) == found(capsys, *words)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnngrad.cli.options import Lesson, Saved
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from cnngrad.arrays import Array, DType, Operand
     from cnngrad.derivation.blocks import Derivation
-    from cnngrad.derivation.choice import Choice
     from cnngrad.derivation.names import Values
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer, Shape
@@ -58,7 +56,7 @@ def answer(
     problem: "Problem",
     layer: "Layer",
     work: Work | None,
-    choice: "Choice",
+    only: Tensor | None,
     tensors: "Sequence[Tensor]",
     lesson: Lesson,
     saved: Saved,
@@ -86,8 +84,7 @@ def answer(
         else:
             require({key: plan for key, plan in planned.items() if key not in files})
         results = _computed(session, layer, work, files)
-        choice = replace(choice, elements=tuple(lesson.element or ()), zeros=lesson.zeros)
-        told = _Told(layer, work, results, choice, tensors, lesson)
+        told = _Told(layer, work, results, only, tensors, lesson)
         derivation = told.derivation() if report is not None or (lesson.explained and not saved.as_json) else None
         expansions = told.expansions() if lesson.explained and saved.as_json else {}
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
@@ -125,7 +122,7 @@ class _Told(NamedTuple):
     layer: "Layer"
     work: Work | None
     results: "dict[Tensor, Array]"
-    choice: "Choice"
+    only: Tensor | None
     tensors: "Sequence[Tensor]"
     lesson: Lesson
 
@@ -139,17 +136,16 @@ class _Told(NamedTuple):
 
     def derivation(self) -> "Derivation":
         """The lesson."""
-        from cnngrad.derivation.choice import DEFAULT_LIMIT
         from cnngrad.derivation.lesson import backward_lesson, forward_lesson
 
         derive = forward_lesson if Tensor.O in self.tensors else backward_lesson
-        return derive(self.layer, self._values(), replace(self.choice, limit=self.lesson.limit or DEFAULT_LIMIT))
+        return derive(self.layer, self._values(), self.lesson.choice(self.only))
 
     def expansions(self) -> dict[str, Any]:
         """Every element's terms as plain data, for `--json`."""
         from cnngrad.derivation.listing import list_expansions
 
-        choice = replace(self.choice, limit=self.lesson.limit)
+        choice = self.lesson.choice(self.only, whole=True)
         return {"expansions": list_expansions(self.layer, self._values(), choice, self.tensors)}
 
 

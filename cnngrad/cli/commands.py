@@ -26,7 +26,6 @@ def forward_command(
 ) -> int:
     """Compute the output O of a layer from X and W."""
     from cnngrad.compute import Forward
-    from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Reader
 
     # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
@@ -41,7 +40,7 @@ def forward_command(
             forward.planned,
             lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
         )
-    return answer(session, problem, layer, work, Choice(), [Tensor.O], lesson, saved)
+    return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
 
 
 @takes(options.Arrays, options.ErrorGradient, options.Settings, options.Lesson, options.Only, options.Saved)
@@ -56,7 +55,7 @@ def backward_command(
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad.compute import Backward
-    from cnngrad.derivation.choice import Choice, explained_tensors, one_gradient
+    from cnngrad.derivation.choice import explained_tensors, one_gradient
     from cnngrad.files.problem import Reader
 
     problem = settings.problem(arrays, error.g, Reader(session.read, session.tell, settings.order))
@@ -76,7 +75,7 @@ def backward_command(
             {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors},
             lambda tensor, out, progress: gradients.gradient(tensor, out, progress and partial(progress, tensor.key)),
         )
-    return answer(session, problem, layer, work, Choice(only=one), tensors, lesson, saved)
+    return answer(session, problem, layer, work, one, tensors, lesson, saved)
 
 
 @takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Running, options.Differences)

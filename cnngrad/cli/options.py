@@ -10,6 +10,7 @@ import typer
 from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
+    from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Problem, Reader
 
 __all__ = [
@@ -164,9 +165,20 @@ class Lesson:
     element: Annotated[
         list[str] | None, typer.Option(metavar="x22", help="Explain only this element, with its picture (repeatable).")
     ] = None
+    section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
+        ),
+    ] = None
+    every: Annotated[bool, typer.Option("--all", help="Show every element, and every term.")] = False
     limit: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The most elements in a table.  [default: 64; all with --json]"),
+        typer.Option(metavar="N", min=1, help="The most elements in a large table.  [default: 4; all with --json]"),
+    ] = None
+    terms: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The most terms in a sum.  [default: what fits on two lines]")
     ] = None
     zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
     report: Annotated[
@@ -177,7 +189,21 @@ class Lesson:
     @property
     def explained(self) -> bool:
         """Whether the derivation is to be shown."""
-        return self.explain or bool(self.element)
+        return self.explain or bool(self.element) or self.section is not None or self.every
+
+    def choice(self, only: "Tensor | None" = None, whole: bool = False) -> "Choice":
+        """What is to be derived.
+
+        Args:
+            only: the only gradient that is wanted; None for all.
+            whole: whether all elements and terms are wanted unless the user limits them.
+        """
+        from cnngrad.derivation.choice import Choice
+        from cnngrad.derivation.telling import TELLING
+
+        names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
+        limit = self.limit if self.limit is not None or whole or self.every else TELLING
+        return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,14 @@ __all__ = [
     "Block",
     "Derivation",
     "Expansions",
+    "Figure",
     "Form",
     "Formula",
     "GridRow",
     "Hint",
     "Maths",
     "Part",
+    "Picture",
     "Section",
     "Sentence",
 ]
@@ -71,17 +73,12 @@ class Expansions:
     Attributes:
         expansions: those that are shown.
         form: with partial derivatives, or worked out.
-        total: how many elements the table would have without a limit.
+        in_short: whether sums of many terms are cut to what is seen at a glance.
     """
 
     expansions: tuple[Expansion, ...]
     form: Form = Form.WORKED
-    total: int = 0
-
-    @property
-    def left_out(self) -> int:
-        """How many elements the limit cut."""
-        return max(0, self.total - len(self.expansions))
+    in_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,15 +88,44 @@ class GridRow:
     items: tuple[Grid | Symbol | Number | str, ...]
 
 
-Block = Sentence | Formula | Expansions | GridRow | Hint
+@dataclass(frozen=True)
+class Figure:
+    """A drawing in characters of one width, line by line."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Two arrays that lie on each other, the products in the covered cells.
+
+    Attributes:
+        symbols: with symbols in the cells; a view that is too narrow for it leaves it out. None where numbers do.
+        numbers: with numbers; None where there are none.
+        apart: the two arrays side by side, the covered cells marked, for a view that is too narrow for both.
+    """
+
+    symbols: GridRow | None
+    numbers: GridRow | None
+    apart: GridRow
+
+
+Block = Sentence | Formula | Expansions | GridRow | Picture | Figure | Hint
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and what stands under it.
+
+    Attributes:
+        title: the heading.
+        blocks: what stands under it.
+        name: what the section is asked for by; empty for one of an element.
+    """
 
     title: tuple[Part, ...]
     blocks: tuple[Block, ...]
+    name: str = ""
 
 
 @dataclass(frozen=True)

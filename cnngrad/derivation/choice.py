@@ -8,9 +8,14 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.tensor import GRADIENTS, Tensor
 
-__all__ = ["DEFAULT_LIMIT", "Choice", "explained_tensors", "one_gradient"]
+__all__ = ["SECTIONS", "Choice", "explained_tensors", "one_gradient"]
 
-DEFAULT_LIMIT = 64
+# The sections of a lesson, in their order.
+SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
+
+
+# So many terms are more than two lines hold.
+_GLANCE = 64
 
 
 @dataclass(frozen=True)
@@ -20,19 +25,37 @@ class Choice:
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
         only: the only gradient wanted; None for all.
-        limit: the most elements in a table and terms in an element; None for all.
+        limit: the most elements in a table that has more than the notes' X; None for all.
+        terms: the most terms in an element; None for all, or with a limit for as many as are seen at a glance.
         zeros: whether zero terms are written too.
+        sections: the names of the sections to show; empty for all.
     """
 
     elements: tuple[str, ...] = ()
     only: Tensor | None = None
-    limit: int | None = DEFAULT_LIMIT
+    limit: int | None = None
     zeros: bool = False
+    terms: int | None = None
+    sections: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise a CnngradError for a limit that is not positive."""
-        if self.limit is not None and self.limit < 1:
-            raise CnngradError(f"limit is {self.limit}: it must be at least 1")
+        """Raise a CnngradError for a limit that is not positive, or a section that does not exist."""
+        for name, limit in (("limit", self.limit), ("terms", self.terms)):
+            if limit is not None and limit < 1:
+                raise CnngradError(f"{name} is {limit}: it must be at least 1")
+        for name in self.sections:
+            if name not in SECTIONS:
+                raise CnngradError(f"section {name[:40]!r} is unknown: use {', '.join(SECTIONS)}")
+
+    @property
+    def in_short(self) -> bool:
+        """Whether sums of many terms are cut to what is seen at a glance."""
+        return self.limit is not None and self.terms is None
+
+    @property
+    def most_terms(self) -> int | None:
+        """The most terms that are written out; None for all."""
+        return _GLANCE if self.in_short else self.terms
 
     def chosen(self, names: Names, tensors: Sequence[Tensor]) -> list[tuple[Tensor, Index]]:
         """The chosen elements as tensor and index; each must belong to one of the tensors.

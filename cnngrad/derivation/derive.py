@@ -8,7 +8,7 @@ import numpy.typing as npt
 from cnngrad.arrays import Operand, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.blocks import Derivation
-from cnngrad.derivation.choice import DEFAULT_LIMIT, Choice, one_gradient
+from cnngrad.derivation.choice import Choice, one_gradient
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
 from cnngrad.derivation.names import canonical_values
 from cnngrad.errors import CnngradError
@@ -26,8 +26,10 @@ def derive(
     b: npt.ArrayLike | str | None = None,
     elements: Sequence[str] = (),
     only: str | None = None,
-    limit: int | None = DEFAULT_LIMIT,
+    limit: int | None = None,
+    terms: int | None = None,
     zeros: bool = False,
+    sections: Sequence[str] = (),
     stride: PerAxis = 1,
     padding: Padding = 0,
     dilation: PerAxis = 1,
@@ -46,8 +48,10 @@ def derive(
         b: the bias, as an array or a shape.
         elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: only these are explained, each with its picture.
         only: `"dW"`, `"dX"` or `"db"` to derive only this gradient.
-        limit: the most elements in a table, and the most terms in an element; None for all.
+        limit: the most elements in a table of more than nine, the most telling first; None for all.
+        terms: the most terms in an element; None for all.
         zeros: write the zero terms too, as the notes do.
+        sections: names of sections, such as `"dx-conv"`; empty for all.
         stride: see `forward`.
         padding: see `forward`.
         dilation: see `forward`.
@@ -80,7 +84,7 @@ def derive(
     options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
     layer = layer_of(shapes, **options)
     operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
-    choice = Choice(tuple(elements), one_gradient(only), limit, zeros)
+    choice = Choice(tuple(elements), one_gradient(only), limit, zeros, terms, tuple(sections))
     lesson = forward_lesson if dedo is None else backward_lesson
     if len(operands) < len(given):
         return lesson(layer, {}, choice)

@@ -51,7 +51,7 @@ class Worked(NamedTuple):
     """An element's sum with numbers put in.
 
     Attributes:
-        parts: the terms, as in `Expansion.parts`; none where a limit cuts them.
+        parts: the terms that are written, as in `Expansion.parts`.
         value: the total, to be written after the terms; None where the terms already are the total.
     """
 
@@ -103,7 +103,7 @@ class Expansion:
         """The line with numbers beneath the symbols; None where there are no numbers, or no terms."""
         if self.value is None or not self.terms:
             return None
-        if self.left_out or self.terms[0].values is None:
+        if self.terms[0].values is None:
             return Worked((), self.value)
         # A sum of one number is its own total.
         alone = len(self.terms) == 1 and len(self.terms[0].factors) == 1

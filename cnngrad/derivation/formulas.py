@@ -11,6 +11,7 @@ __all__ = [
     "axis_words",
     "convolution",
     "full_convolution",
+    "letters",
     "matrix_product",
     "rule_of_bias_gradient",
     "rule_of_filter_gradient",
@@ -24,6 +25,12 @@ _OUTPUT_LETTERS, _FILTER_LETTERS, _INPUT_LETTERS = "ijk", "uvt", "hlm"
 def axis_words(dims: int) -> tuple[str, ...]:
     """What the positions along each spatial axis are called, in the plural."""
     return {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}[dims]
+
+
+def letters(layer: Layer, tensor: Tensor) -> str:
+    """The letters that count the positions of O, W or X: `i, j`."""
+    every = {Tensor.O: _OUTPUT_LETTERS, Tensor.W: _FILTER_LETTERS, Tensor.X: _INPUT_LETTERS}
+    return ", ".join(_letters(layer, every[tensor]))
 
 
 def rule_of_output(layer: Layer) -> Maths:
@@ -104,9 +111,9 @@ def full_convolution(layer: Layer, summary: bool = False) -> Maths:
 
 
 def matrix_product(layer: Layer) -> Maths:
-    """O = M·x, plus b where the layer has one, and ∂E/∂x = Mᵀ·∂E/∂o."""
+    """O = M x, plus b where the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
     bias = " + b" if layer.has_bias else ""
-    return Maths(f"o = M·x{bias}     ∂E/∂x = Mᵀ·∂E/∂o", rf"o = M x{bias} \qquad {_partial('x')} = M^T {_partial('o')}")
+    return Maths(f"o = M x{bias}     ∂E/∂x = Mᵀ ∂E/∂o", rf"o = M x{bias} \qquad {_partial('x')} = M^T {_partial('o')}")
 
 
 def _named(words: str) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cnngrad.derivation.names import Number, Symbol
 from cnngrad.tensor import Tensor
 
-__all__ = ["Cell", "Fill", "Grid"]
+__all__ = ["Cell", "Fill", "Grid", "Pair"]
 
 
 class Fill(Enum):
@@ -21,11 +21,22 @@ class Fill(Enum):
     MORE = "more"  # rows or columns that are not shown
 
 
+class Pair(NamedTuple):
+    """Two factors that a picture lays on each other."""
+
+    left: Symbol | Number | Fill
+    right: Symbol | Number
+
+
 class Cell(NamedTuple):
     """One cell of a grid; `marked` where a picture covers it."""
 
-    content: Symbol | Number | Fill
+    content: Symbol | Number | Fill | Pair
     marked: bool = False
+
+
+# A matrix in short has so many rows and columns, if it has more than that of either.
+_LARGE, _SHORT = 5, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +49,7 @@ class Grid:
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
         tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
+        in_short: whether a large one shows the pattern of its elements alone, as in x11 x12 … x18.
     """
 
     title: str
@@ -45,15 +57,19 @@ class Grid:
     width: int
     cell: Callable[[int, int], Cell]
     tensor: Tensor | None = None
+    in_short: bool = False
 
     @cached_property
     def cells(self) -> tuple[tuple[Cell, ...], ...]:
         """Every cell."""
-        return self.cut(self.height, self.width)
+        return tuple(tuple(self.cell(r, c) for c in range(self.width)) for r in range(self.height))
 
     def cut(self, rows: int, columns: int) -> tuple[tuple[Cell, ...], ...]:
         """The cells, with the middle left out where there are more rows or columns than asked for."""
         more = Cell(Fill.MORE)
+        if self.in_short and max(self.height, self.width) > _LARGE:
+            rows, columns = (most if size <= _SHORT + 1 else min(most, _SHORT) for most, size in (
+                (rows, self.height), (columns, self.width)))  # fmt: skip
         shown = elided(self.width, columns)
         return tuple(
             tuple(more if r is None or c is None else self.cell(r, c) for c in shown) for r in elided(self.height, rows)

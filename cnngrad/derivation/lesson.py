@@ -1,10 +1,13 @@
 """The order of the argument: which sections a derivation of O or of the gradients has."""
 
+from collections.abc import Sequence
+
 from cnngrad.derivation.blocks import Derivation, Section
 from cnngrad.derivation.board import Board
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.names import Values
 from cnngrad.derivation.sections import element, filter_gradient, full_convolution, input_gradient, mlp, output, summary
+from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
@@ -15,11 +18,9 @@ def forward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     """The derivation of O."""
     board = Board(layer, values, choice)
     chosen = choice.chosen(board.names, [Tensor.O])
-    sections = [element.section(board, *one) for one in chosen] or [
-        output.given(board),
-        output.section(board, result=True),
-    ]
-    return Derivation(layer.describe(), tuple(sections))
+    if chosen:
+        return Derivation(layer.describe(), tuple(element.section(board, *one) for one in chosen))
+    return _derivation(board, [output.given(board), output.section(board, result=True)])
 
 
 def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
@@ -33,9 +34,17 @@ def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     if Tensor.DW in tensors:
         sections += [filter_gradient.by_chain_rule(board), filter_gradient.as_convolution(board)]
     if Tensor.DX in tensors:
-        sections += [input_gradient.section(board), full_convolution.section(board)]
+        sections += [mlp.section(board), input_gradient.section(board), full_convolution.section(board)]
     if Tensor.DB in tensors:
         sections.append(summary.bias_gradient(board))
-    if Tensor.DX in tensors:
-        sections.append(mlp.section(board))
-    return Derivation(layer.describe(), (*sections, summary.section(board, tensors)))
+    return _derivation(board, [*sections, summary.section(board, tensors)])
+
+
+def _derivation(board: Board, sections: Sequence[Section]) -> Derivation:
+    """The sections that are wanted."""
+    wanted = board.choice.sections
+    shown = [section for section in sections if not wanted or section.name in wanted]
+    if not shown:
+        there = ", ".join(section.name for section in sections)
+        raise CnngradError(f"section {', '.join(wanted)} does not belong here: there are {there}")
+    return Derivation(board.layer.describe(), tuple(shown))

@@ -1,10 +1,10 @@
 """Grids of a layer's arrays: as they are, with their frames and zeros, rotated, and with cells covered."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 
-from cnngrad.derivation.grids import Cell, Fill, Grid
+from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
 from cnngrad.derivation.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.layer import Axis, Layer
 from cnngrad.tensor import Tensor
@@ -26,6 +26,8 @@ __all__ = [
     "turned_filter",
 ]
 
+# No position is covered.
+_NONE: Mapping[int, int] = {}
 # What is at one position of a track: the position of an element along its axis, or a zero or gap without an element.
 Slot = int | Fill
 
@@ -37,41 +39,46 @@ class Track:
     Attributes:
         size: the number of positions.
         slot: what stands at a position, from 0.
-        covered: the positions that a picture covers.
+        covered: the positions that a picture covers, each with that of its partner along this axis.
+        cut: which positions are shown, in words, where others are cut off.
     """
 
     size: int
     slot: Callable[[int], Slot]
-    covered: frozenset[int] = frozenset()
+    covered: Mapping[int, int] = field(default_factory=dict)
+    cut: str = ""
 
-    def around(self, most: int) -> "Track":
-        """Only the covered positions and their neighbours, if there are more than `most` positions."""
+    def around(self, most: int, word: str) -> "Track":
+        """Only the covered positions and their neighbours, if there are more than `most` positions.
+
+        Args:
+            most: how many positions are shown whole.
+            word: what the positions are called, in the plural.
+        """
         if self.size <= most or not self.covered:
             return self
         first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
-        before, after = first > 0, last < self.size
-
-        def slot(k: int) -> Slot:
-            position = first + k - before
-            return self.slot(position) if first <= position < last else Fill.MORE
-
-        covered = frozenset(k - first + before for k in self.covered)
-        return Track(before + last - first + after, slot, covered)
+        if (first, last) == (0, self.size):
+            return self
+        covered = {k - first: partner for k, partner in self.covered.items()}
+        return Track(
+            last - first, lambda k: self.slot(first + k), covered, f"{word} {first + 1} to {last} of {self.size}"
+        )
 
 
-def plain(size: int, covered: Collection[int] = (), turned: bool = False) -> Track:
+def plain(size: int, covered: Mapping[int, int] = _NONE, turned: bool = False) -> Track:
     """An axis as it is, or in reverse."""
-    return Track(size, (lambda k: size - 1 - k) if turned else (lambda k: k), frozenset(covered))
+    return Track(size, (lambda k: size - 1 - k) if turned else (lambda k: k), covered)
 
 
-def framed_input(axis: Axis, covered: Collection[int] = (), cropped: bool = False) -> Track:
+def framed_input(axis: Axis, covered: Mapping[int, int] = _NONE, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end. `covered` counts from X's first."""
     size = axis.padded - (axis.leftover if cropped else 0)
 
     def slot(k: int) -> Slot:
         return k - axis.before if axis.inside(k - axis.before) else Fill.FRAME
 
-    return Track(size, slot, frozenset(h + axis.before for h in covered))
+    return Track(size, slot, {h + axis.before: partner for h, partner in covered.items()})
 
 
 def spread_output(axis: Axis) -> Track:
@@ -79,7 +86,7 @@ def spread_output(axis: Axis) -> Track:
     return Track(axis.spread, lambda k: Fill.GAP if k % axis.stride else k // axis.stride)
 
 
-def framed_output(axis: Axis, covered: Collection[int] = ()) -> Track:
+def framed_output(axis: Axis, covered: Mapping[int, int] = _NONE) -> Track:
     """dE/dO with its zeros and the frame that a full convolution needs."""
     before, after = axis.frame
     inner = spread_output(axis)
@@ -87,11 +94,17 @@ def framed_output(axis: Axis, covered: Collection[int] = ()) -> Track:
     def slot(k: int) -> Slot:
         return inner.slot(k - before) if before <= k < before + inner.size else Fill.FRAME
 
-    return Track(before + inner.size + after, slot, frozenset(covered))
+    return Track(before + inner.size + after, slot, covered)
 
 
 def track_grids(
-    names: Names, title: str, tensor: Tensor, lead: Index, tracks: Sequence[Track], values: Values
+    names: Names,
+    title: str,
+    tensor: Tensor,
+    lead: Index,
+    tracks: Sequence[Track],
+    values: Values,
+    partner: tuple[Tensor, Index] | None = None,
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
@@ -102,11 +115,15 @@ def track_grids(
         lead: (n, c), (f, c) or (n, f), from 0.
         tracks: what stands along each spatial axis.
         values: the numbers to show; symbols are shown where this tensor has none.
+        partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
     """
     *deep, columns = tracks
     rows = deep.pop() if deep else None
     pictured = any(track.covered for track in tracks)
     element = _element(names, tensor, values)
+    lying = None if partner is None else _element(names, partner[0], values)
+    cuts = [track.cut for track in tracks if track.cut]
+    title = ", ".join([title, *cuts])
 
     def content(slots: list[Slot]) -> Symbol | Number | Fill:
         for fill in (Fill.MORE, Fill.FRAME, Fill.GAP):
@@ -120,10 +137,15 @@ def track_grids(
             if depth is not None:
                 places.insert(0, (deep[0], depth))
             covered = pictured and all(k in track.covered for track, k in places)
-            return Cell(content([track.slot(k) for track, k in places]), covered)
+            found = content([track.slot(k) for track, k in places])
+            if covered and partner is not None and lying is not None:
+                here = lying((*partner[1], *(track.covered[k] for track, k in places)))
+                return Cell(Pair(found, here), True)
+            return Cell(found, covered)
 
         name = title if depth is None else f"{title} · depth {_slot_name(deep[0].slot(depth))}"
-        return Grid(name, 1 if rows is None else rows.size, columns.size, cell, tensor)
+        in_short = tensor not in values and not pictured
+        return Grid(name, 1 if rows is None else rows.size, columns.size, cell, tensor, in_short)
 
     if not deep:
         yield make(None)

@@ -18,6 +18,7 @@ __all__ = [
     "is_strided",
     "padding",
     "per_axis",
+    "slides",
     "unreached",
 ]
 
@@ -103,6 +104,28 @@ def how_framed(layer: Layer) -> str:
     return text
 
 
+def slides(layer: Layer) -> str:
+    """How dE/dO slides over X where dE/dW is a convolution, done literally; begins with `∂E/∂O`."""
+    text = "∂E/∂O"
+    if is_strided(layer):
+        text += f" with {per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements"
+    text += " slides over X"
+    if is_padded(layer):
+        text += f" with its padding of {padding(layer)}"
+    over = [
+        f"the last {axis[:-1]}" if a.leftover == 1 else f"the last {a.leftover} {axis}"
+        for a, axis in zip(layer.axes, axis_words(layer.dims), strict=True)
+        if a.leftover
+    ]
+    if over:
+        text += f", without {' and '.join(over)}, which the stride leaves over"
+    if is_dilated(layer):
+        text += f", in steps of {per_axis([a.dilation for a in layer.axes], 'position')} (dilation)"
+    if layer.flip:
+        text += "; the result is rotated by 180°"
+    return text
+
+
 def how_it_moves(layer: Layer) -> str:
     """The filter's steps where they are larger than 1, as the continuation of a sentence about the filter."""
     moves = []
@@ -125,16 +148,21 @@ def first_matrices(layer: Layer, words: str = "Of each array the first matrix: "
     return words.rstrip(" :") + " (the rest work the same way):"
 
 
-def unreached(layer: Layer) -> list[str]:
-    """For each axis the positions of X that no window reads, and why."""
-    sentences = []
+def unreached(layer: Layer, gradient: bool) -> str:
+    """The positions of X that no window reads, and why; empty where there are none.
+
+    Args:
+        layer: the layer.
+        gradient: whether to say what that means for the gradient.
+    """
+    reasons: dict[str, list[str]] = {}
     for axis, word in zip(layer.axes, axis_words(layer.dims), strict=True):
-        positions = axis.unreached
-        if positions:
-            sentences.append(
-                f"No window reads {_named(positions, word)} of X, {_reason(axis)}: ∂E/∂x is exactly 0 there."
-            )
-    return sentences
+        if axis.unreached:
+            reasons.setdefault(_reason(axis), []).append(_named(axis.unreached, word))
+    if not reasons:
+        return ""
+    told = "; ".join(f"no window reads {' and '.join(places)} of X, {why}" for why, places in reasons.items())
+    return f"{told[0].upper()}{told[1:]}{': ∂E/∂x is exactly 0 there' if gradient else ''}."
 
 
 def _named(positions: Sequence[int], plural: str) -> str:

@@ -161,7 +161,7 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
         right = "it should be" if gradient.gradient is Tensor.O else "the finite difference is"
         yield Text(f"{_spoken(worst.element)} is {yours}, but {right} {numeric_text}:")
         if gradient.compared.made is None:
-            yield Padding(painter.block(Expansions((gradient.compared.right,), total=1)), (0, 0, 0, 2))
+            yield Padding(painter.block(Expansions((gradient.compared.right,))), (0, 0, 0, 2))
         else:
             yield _compared(gradient.compared, painter)
 

@@ -3,7 +3,18 @@ r"""A derivation as a LaTeX article that compiles with pdflatex and needs only t
 import re
 from collections.abc import Iterator, Sequence
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Part, Section, Sentence
+from cnngrad.derivation.blocks import (
+    Derivation,
+    Expansions,
+    Figure,
+    Formula,
+    GridRow,
+    Hint,
+    Part,
+    Picture,
+    Section,
+    Sentence,
+)
 from cnngrad.render.tex import MathsWriter
 
 __all__ = ["latex_document"]
@@ -29,7 +40,7 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 _CHARACTERS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
-    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}", "Σ": r"$\sum$",
+    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}", "Σ": r"$\sum$", "δ": r"$\delta$",
 }  # fmt: skip
 
 
@@ -49,20 +60,32 @@ def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
             yield _block(block, writer)
 
 
-def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter) -> str:
+def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, writer: MathsWriter) -> str:
     if isinstance(block, Sentence):
         return _sentence(block.parts, writer)
     if isinstance(block, Formula):
         return f"\\[ {block.maths.latex} \\]"
     if isinstance(block, Expansions):
         lines = [line for lines in writer.sums(block) for line in lines]
-        table = "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
-        if block.left_out:
-            table += (
-                f"\n{block.left_out} more of {block.total} are not shown: {_text(f'--limit {block.total}')} shows all."
-            )
-        return table
+        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+    if isinstance(block, Figure):
+        return _figure(block)
+    if isinstance(block, Picture):
+        return "\\begin{gather*}\n" + " \\\\\n".join(writer.picture(block)) + "\n\\end{gather*}"
     return "\\begin{gather*}\n" + " \\\\\n".join(writer.row(block)) + "\n\\end{gather*}"
+
+
+def _figure(figure: Figure) -> str:
+    """The drawing as verse, its lines of one height."""
+    lines = (
+        line.replace("──▶", "-->")
+        .replace("◀──", "<--")
+        .replace("─", "-")
+        .translate(dict.fromkeys(map(ord, "┌┬├┼└"), "+"))
+        for line in figure.lines
+    )
+    plain = "\n".join(lines).replace("∂", "d").replace("…", "...")
+    return f"\\begin{{verbatim}}\n{plain}\n\\end{{verbatim}}"
 
 
 def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:

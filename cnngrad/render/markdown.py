@@ -3,7 +3,18 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Formula, GridRow, Hint, Part, Section, Sentence
+from cnngrad.derivation.blocks import (
+    Derivation,
+    Expansions,
+    Figure,
+    Formula,
+    GridRow,
+    Hint,
+    Part,
+    Picture,
+    Section,
+    Sentence,
+)
 from cnngrad.render.tex import MOST_CHARACTERS, MathsWriter
 
 __all__ = ["markdown_document"]
@@ -25,7 +36,7 @@ def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
             yield from _block(block, writer)
 
 
-def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter) -> Iterator[str]:
+def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, writer: MathsWriter) -> Iterator[str]:
     if isinstance(block, Sentence):
         yield _sentence(block.parts, writer)
     elif isinstance(block, Formula):
@@ -33,8 +44,11 @@ def _block(block: Sentence | Formula | Expansions | GridRow, writer: MathsWriter
     elif isinstance(block, Expansions):
         for part in _in_blocks([line for lines in writer.sums(block) for line in lines]):
             yield _fenced([r"\begin{aligned}", *_broken(part), r"\end{aligned}"])
-        if block.left_out:
-            yield f"{block.left_out} more of {block.total} are not shown: `--limit {block.total}` shows all."
+    elif isinstance(block, Figure):
+        yield "\n".join(["```text", *block.lines, "```"])
+    elif isinstance(block, Picture):
+        for line in writer.picture(block):
+            yield _fenced([line])
     else:
         for line in writer.row(block):
             yield _fenced([line])

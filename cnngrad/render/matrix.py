@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, TextIO
 from rich.cells import cell_len
 from rich.text import Text
 
-from cnngrad.derivation.grids import Cell, Fill, Grid
-from cnngrad.render.numbers import align, number
+from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
+from cnngrad.derivation.names import Number, Symbol
+from cnngrad.render.numbers import align, factor, number
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, make_console, show
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Matrix:
             lines.append(Text(f"({grid.height}×{grid.width} in all)", DIM))
         return lines
 
+    @property
+    def width(self) -> int:
+        """The width of the whole matrix."""
+        return sum(column[0].cell_len + 2 for column in self._columns(self._grid.width)) + 2
+
     def _columns(self, most: int) -> list[list[Text]]:
         """The cells of at most `most` columns (and one for those left out), as texts of equal width within a column."""
         pictured = any(cell.marked for row in self._grid.cut(_MOST_ROWS, most) for cell in row)
@@ -99,9 +105,16 @@ class Matrix:
         ]
 
     def _plain(self, cell: Cell) -> str:
+        if isinstance(cell.content, Pair):
+            return f"{self._factor(cell.content.left)}·{self._factor(cell.content.right)}"
         if isinstance(cell.content, Fill):
             return "…" if cell.content is Fill.MORE else "0"
         return number(cell.content, self._precision) if isinstance(cell.content, int | float) else str(cell.content)
+
+    def _factor(self, content: Symbol | Number | Fill) -> str:
+        if isinstance(content, int | float):
+            return factor(content, self._precision)
+        return "0" if isinstance(content, Fill) else str(content)
 
     def _style(self, cell: Cell) -> str:
         style = DIM if isinstance(cell.content, Fill) else _style_of(self._grid)
@@ -119,7 +132,7 @@ def _bracketed(text: str) -> str:
 
 
 # Signs that stand behind a matrix; all others stand in front of one.
-_CLOSING = {")", ",", "…", "+ …"}
+_CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+="}
 
 
 class SideBySide:
@@ -139,20 +152,25 @@ class SideBySide:
         """The lines, as Rich asks for them."""
         yield from self.lines(options.max_width, options.ascii_only)
 
+    def fits(self, width: int) -> bool:
+        """Whether every matrix is whole within a width."""
+        return all(item.width < width for unit in self._units for item in unit if isinstance(item, Matrix))
+
     def lines(self, most: int, ascii_only: bool) -> Iterator[Text]:
         """The lines, of at most `most` characters where that is possible."""
         sized = [_sized(unit, most, _ASCII_BRACKETS if ascii_only else _BRACKETS) for unit in self._units]
         whole = sum(width for _, width in sized) <= most
         line: list[Lines] = []
-        used = 0
+        used, after_equals = 0, False
         for (parts, width), unit in zip(sized, self._units, strict=True):
-            sign = unit[0].plain.strip() if isinstance(unit[0], Text) else None
-            # A row that is too long is broken before its equals sign first.
-            if line and (used + width > most or (sign == "=" and not whole)):
+            first, last = unit[0], unit[-1]
+            # A row that is too long is broken behind its equals sign first.
+            if line and (used + width > most or (after_equals and not whole)):
                 yield from _beside(line)
                 yield Text()
                 line, used = [], 0
-                parts = parts[1:] if sign == "" else parts
+                parts = parts[1:] if isinstance(first, Text) and not first.plain.strip() else parts
+            after_equals = isinstance(last, Text) and last.plain.strip() == "="
             line += parts
             used += width
         yield from _beside(line)

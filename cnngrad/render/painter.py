@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.box import Box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.rule import Rule
@@ -13,11 +14,14 @@ from cnngrad.derivation.blocks import (
     Block,
     Derivation,
     Expansions,
+    Figure,
     Form,
     Formula,
+    GridRow,
     Hint,
     Maths,
     Part,
+    Picture,
     Section,
     Sentence,
 )
@@ -32,6 +36,8 @@ from cnngrad.render.terminal import DIM, STYLES
 __all__ = ["Painter"]
 
 _VALUE = "bold"
+# A line under the heading alone.
+_HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
 
 
 class Painter:
@@ -45,6 +51,9 @@ class Painter:
     def derivation(self, derivation: Derivation) -> Iterator[RenderableType]:
         """The layer's line and every section."""
         yield Text(derivation.layer, style="bold")
+        names = [section.name for section in derivation.sections if section.name]
+        if self._hints and len(names) > 1:
+            yield Text(f"Sections: {', '.join(names)}; --section shows one.", style=DIM)
         for section in derivation.sections:
             yield from self.section(section)
 
@@ -63,11 +72,16 @@ class Painter:
             return self._parts(block.parts)
         if isinstance(block, Formula):
             return Padding(_coloured(block.maths.plain), (0, 0, 0, 4))
+        if isinstance(block, Figure):
+            return Padding(Text("\n".join(block.lines), no_wrap=True), (0, 0, 0, 4))
         if isinstance(block, Hint):
             return Text(block.text, style=DIM)
         if isinstance(block, Expansions):
             return self._expansions(block)
-        return SideBySide([self._item(item) for item in block.items])
+        return self._row(block) if isinstance(block, GridRow) else _Fitting(self, block)
+
+    def _row(self, row: GridRow) -> SideBySide:
+        return SideBySide([self._item(item) for item in row.items])
 
     def labelled(self, rows: Mapping[str, Expansion | Number]) -> RenderableType:
         """Sums or numbers below each other, each behind its label."""
@@ -76,7 +90,9 @@ class Painter:
         table.add_column()
         for label, row in rows.items():
             shown = (
-                self._sum(row, Form.WORKED) if isinstance(row, Expansion) else Text(f"= {number(row, self._precision)}")
+                self._sum(row, Form.WORKED, valued=True)
+                if isinstance(row, Expansion)
+                else Text(f"= {number(row, self._precision)}")
             )
             table.add_row(label, shown)
         return table
@@ -99,40 +115,57 @@ class Painter:
         return Text(part.plain if isinstance(part, Maths) else part)
 
     def _expansions(self, table: Expansions) -> RenderableType:
-        rows = Table.grid(padding=(0, 1, 0, 0))
-        rows.add_column(no_wrap=True)
-        rows.add_column()
+        """A table with a row for each element: the element, its sum, and beneath it the numbers, and their value."""
+        has_values = any(e.value is not None for e in table.expansions) and table.form is Form.WORKED
+        rows = Table(
+            box=_HEADED, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, border_style=DIM
+        )
+        rows.add_column("element", no_wrap=True)
+        rows.add_column("sum by the chain rule" if table.form is Form.CHAIN else "sum")
+        if has_values:
+            rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
         for expansion in table.expansions:
-            rows.add_row(self._part(expansion.target), self._sum(expansion, table.form))
-        if not table.left_out:
-            return rows
-        hint = f"… {table.left_out} more of {table.total} are not shown: --limit {table.total} shows all."
-        return Group(rows, Text(hint, style=DIM))
+            cells: list[RenderableType] = [
+                self._part(expansion.target),
+                self._sum(expansion, table.form, table.in_short),
+            ]
+            if has_values:
+                value = expansion.value
+                cells.append(Text("" if value is None else number(value, self._precision), style=_VALUE))
+            rows.add_row(*cells)
+        return rows
 
-    def _sum(self, expansion: Expansion, form: Form) -> "_Lines":
-        sums = [self._symbols(expansion)]
-        if form is Form.WORKED and expansion.worked is not None:
-            sums.append(self._worked(expansion.worked))
-        return _Lines(sums)
+    def _sum(self, expansion: Expansion, form: Form, in_short: bool = False, valued: bool = False) -> "_Lines":
+        """A sum in symbols, and beneath it in numbers where there are any.
 
-    def _symbols(self, expansion: Expansion) -> list[list[Text]]:
-        parts = _joined([[self._product(term.factors) for term in part] for part in expansion.parts])
-        parts = parts or [[Text("0")]]
-        if expansion.left_out:
-            parts[-1].append(Text(f"+ … ({counted(expansion.left_out, 'more term')})", style=DIM))
-        if expansion.zeros:
-            parts[-1].append(Text(f"  ({counted(expansion.zeros, 'product')} with 0)", style=DIM))
-        return parts
+        Args:
+            expansion: the element.
+            form: how it is written.
+            in_short: whether it is cut to the terms that fit on two lines.
+            valued: whether the value stands behind the numbers; else it has a place of its own.
+        """
+        worked = expansion.worked if form is Form.WORKED else None
+        numbers = None if worked is None else self._worked(worked, valued)
+        return _Lines(self._symbols(expansion), numbers, self._notes(expansion), in_short)
 
-    def _worked(self, worked: Worked) -> list[list[Text]]:
-        parts = _joined([[self._numbers(term) for term in part] for part in worked.parts])
-        if worked.value is None:
-            return parts
+    def _symbols(self, expansion: Expansion) -> list[Text]:
+        terms = [self._product(term.factors) for part in expansion.parts for term in part]
+        return _joined(terms) or [Text("0")]
+
+    @staticmethod
+    def _notes(expansion: Expansion) -> tuple[int, str]:
+        """How many terms are left out already, and how many products are with 0."""
+        zeros = f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else ""
+        return expansion.left_out, zeros
+
+    def _worked(self, worked: Worked, valued: bool) -> list[Text]:
+        terms = _joined([self._numbers(term) for part in worked.parts for term in part])
+        if worked.value is None or not valued:
+            return terms
         result = Text(number(worked.value, self._precision), style=_VALUE)
-        if not parts:
-            return [[result]]
-        parts[-1].append(Text("= ") + result)
-        return parts
+        if not terms:
+            return [result]
+        return [*terms, Text("= ") + result]
 
     def _product(self, factors: Sequence[Factor]) -> Text:
         return Text("·").join(Text("0", style=DIM) if f is None else self._part(f) for f in factors)
@@ -144,6 +177,23 @@ class Painter:
         )
 
 
+class _Fitting:
+    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays side by side."""
+
+    def __init__(self, painter: Painter, picture: Picture) -> None:
+        self._rows = [
+            None if row is None else painter._row(row) for row in (picture.symbols, picture.numbers, picture.apart)
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        symbols, numbers, apart = self._rows
+        fitting = [row for row in (symbols, numbers) if row is not None and row.fits(options.max_width)]
+        for k, row in enumerate(fitting or [apart]):
+            if row is not None:
+                yield from [Text()] if k else []
+                yield row
+
+
 def _coloured(formula: str) -> Text:
     """A rule with its letters in the colours of their tensors: o(i, j), w[f,c](u, v), ∂E/∂x(h, l)."""
     text = Text(formula)
@@ -152,29 +202,67 @@ def _coloured(formula: str) -> Text:
     return text
 
 
-def _joined(parts: list[list[Text]]) -> list[list[Text]]:
+def _joined(terms: list[Text]) -> list[Text]:
     """The terms with a + behind each but the last."""
-    flat = [term for part in parts for term in part]
-    return [[term if term is flat[-1] else term + Text(" +") for term in part] for part in parts]
+    return [term if term is terms[-1] else term + Text(" +") for term in terms]
 
 
 class _Lines:
-    """Sums below each other; lines break between terms only and continue under the first term."""
+    """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
-    def __init__(self, sums: Sequence[list[list[Text]]]) -> None:
-        self._sums = sums
+    Of a sum in short those terms are shown that fit on two lines.
+    """
+
+    def __init__(self, symbols: list[Text], numbers: list[Text] | None, notes: tuple[int, str], in_short: bool) -> None:
+        self._symbols, self._numbers, self._in_short = symbols, numbers, in_short
+        self._left_out, self._zeros = notes
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for parts in self._sums:
-            lines = [line for part in parts for line in _wrapped(part, options.max_width - 2)]
-            for k, line in enumerate(lines):
-                yield Text("  " if k else "= ") + line
+        width = options.max_width - 2
+        shown, lines = len(self._symbols), list(_wrapped(self._cut(len(self._symbols)), width))
+        while self._in_short and shown > 1 and len(lines) > _MOST_LINES:
+            shown -= 1
+            lines = list(_wrapped(self._cut(shown), width))
+        if self._zeros:
+            if lines[-1].cell_len + len(self._zeros) > width:
+                lines.append(Text(self._zeros.strip(), style=DIM))
+            else:
+                lines[-1] = lines[-1] + Text(self._zeros, style=DIM)
+        yield from _indented(lines)
+        numbers = self._numbers or []
+        if self._left_out + len(self._symbols) - shown and len(numbers) >= shown:
+            # What stands behind the terms is the value.
+            numbers = [*self._plus(numbers, shown), Text("…", style=DIM), *numbers[len(self._symbols) :]]
+        if numbers:
+            yield from _indented(list(_wrapped(numbers, width)))
+
+    def _cut(self, shown: int) -> list[Text]:
+        """The first terms in symbols, and how many others there are."""
+        rest = self._left_out + len(self._symbols) - shown
+        if not rest:
+            return self._symbols
+        return [*self._plus(self._symbols, shown), Text(f"… {rest} more", style=DIM)]
+
+    def _plus(self, terms: list[Text], shown: int) -> list[Text]:
+        """The first terms, with a + behind the last of them too."""
+        last = terms[shown - 1]
+        return [*terms[: shown - 1], last + Text(" +") if shown == len(self._symbols) else last]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        parts = [part for parts in self._sums for part in parts]
-        widest = max(text.cell_len for part in parts for text in part)
-        longest = max(sum(text.cell_len + 1 for text in part) for part in parts)
-        return Measurement(widest + 2, longest + 2).with_maximum(options.max_width)
+        sums = [self._symbols, self._numbers or []]
+        widest = max(text.cell_len for terms in sums for text in terms)
+        longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self._zeros) + 2
+        longest += len(f" + … {self._left_out} more") if self._left_out else 0
+        return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
+
+
+# A sum in short has so many lines.
+_MOST_LINES = 2
+
+
+def _indented(lines: Sequence[Text]) -> Iterator[Text]:
+    for k, line in enumerate(lines):
+        yield Text("  " if k else "= ") + line
 
 
 def _wrapped(terms: Sequence[Text], width: int) -> Iterator[Text]:

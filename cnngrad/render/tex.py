@@ -2,10 +2,11 @@ r"""LaTeX mathematics for documents: symbols, sums and matrices, both for a LaTe
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from cnngrad.derivation.blocks import Expansions, Form, GridRow, Maths
+from cnngrad.derivation.blocks import Expansions, Form, GridRow, Maths, Picture
 from cnngrad.derivation.expansion import Factor, Partial, Term, Worked
-from cnngrad.derivation.grids import Cell, Fill, Grid
+from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
 from cnngrad.derivation.names import Number, Symbol
 from cnngrad.layer import counted
 from cnngrad.render.numbers import number
@@ -15,6 +16,8 @@ __all__ = ["MOST_CHARACTERS", "MathsWriter"]
 # The width of a line in ems, roughly: a page with 17 cm of text in 10 points.
 _LINE = 44.0
 _MOST_ROWS, _MOST_COLUMNS = 10, 14
+# The terms of a sum in short.
+_GLANCE = 6
 # MathJax, which GitHub uses, takes no more than 5 kB in one formula.
 MOST_CHARACTERS = 4000
 
@@ -24,6 +27,7 @@ _SIGNS = {
     "+=": r"\mathrel{+}=",
     "Full-Conv(": r"\text{Full-Conv}\Bigl(",
     ")": r"\Bigr)",
+    "and": r"\quad\text{and}\quad",
     "…": r"\cdots",
     "+ …": r"+ \cdots",
     "  ": r"\quad",
@@ -59,7 +63,8 @@ class MathsWriter:
 
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
-        for expansion in table.expansions:
+        for whole in table.expansions:
+            expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
             lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
                 _append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
@@ -67,7 +72,7 @@ class MathsWriter:
                 _append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
             lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
             if table.form is Form.WORKED and expansion.worked is not None:
-                lines += self._worked(expansion.worked)
+                lines += self._worked(expansion.worked, expansion.left_out)
             yield lines
 
     def row(self, row: GridRow) -> list[str]:
@@ -94,12 +99,14 @@ class MathsWriter:
             return self.symbol(item)
         return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.number(item)
 
-    def _worked(self, worked: Worked) -> Iterator[str]:
+    def _worked(self, worked: Worked, left_out: int) -> Iterator[str]:
         if not worked.parts:
             yield f"&= {self.number(worked.value or 0)}"
             return
         lines = self._broken([[self._numbers(term) for term in part] for part in worked.parts])
         lines[0] = f"&= {lines[0]}"
+        if left_out:
+            lines[-1] += r" + \cdots"
         if worked.value is not None:
             lines[-1] += f" = {self.number(worked.value)}"
         yield from lines
@@ -157,12 +164,36 @@ class MathsWriter:
         return rf"\overset{{{title}}}{{{matrix}}}", max(width, _width(title) * 0.7)
 
     def _cell(self, cell: Cell) -> str:
-        if isinstance(cell.content, Fill):
+        if isinstance(cell.content, Pair):
+            left, right = (self._lying(content) for content in cell.content)
+            text = rf"{left} \cdot {right}"
+        elif isinstance(cell.content, Fill):
             text = r"\cdots" if cell.content is Fill.MORE else "0"
         else:
             text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self.number(cell.content)
         text = text.replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
+
+    def _lying(self, content: Symbol | Number | Fill) -> str:
+        """A factor of a product in a cell."""
+        if isinstance(content, Symbol):
+            return self.symbol(content)
+        text = "0" if isinstance(content, Fill) else self.number(content)
+        return f"({text})" if text.startswith("-") else text
+
+    def picture(self, picture: Picture) -> list[str]:
+        """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
+        rows = [row for row in (picture.symbols, picture.numbers) if row is not None and self._fits(row)]
+        return [line for row in rows or [picture.apart] for line in self.row(row)]
+
+    def _fits(self, row: GridRow) -> bool:
+        """Whether every grid of a row is whole within the width of a line."""
+        return all(
+            sum(max(_width(self._cell(cell)) for cell in column) + 1 for column in zip(*item.cells, strict=True))
+            < _LINE
+            for item in row.items
+            if isinstance(item, Grid)
+        )
 
 
 def _append(lines: list[str], note: str) -> None:

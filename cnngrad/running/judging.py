@@ -81,7 +81,8 @@ def run_layers(
     # A relation shows where there are several outputs and filter elements on every axis.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     larger = (telling or failing)[0]
-    if without is not None:
+    # A program that hangs would do so in every attempt.
+    if without is not None and not smallest.status.startswith("no answer"):
         shrinker = Shrinker(smallest.layer, frozenset(without))
         smallest = _smallest(programs[0], smallest, shrinker, found.explanation is not None, progress)
     if keep is not None and smallest.layer.name == SMALLEST:

@@ -14,7 +14,7 @@ from cnngrad.running.suites import SuiteLayer, features, numbered
 __all__ = ["Shrinker"]
 
 # The most runs, and the seconds after which none is begun.
-_MOST_RUNS, _LONGEST = 200, 60.0
+_MOST_RUNS, _LONGEST = 200, 20.0
 
 
 class Shrinker:

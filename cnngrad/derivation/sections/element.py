@@ -11,11 +11,11 @@ __all__ = ["section"]
 
 def section(board: Board, tensor: Tensor, index: Index) -> Section:
     """One element, written out, with its picture."""
-    expansion = board.expander.expand(tensor, index, zeros=board.choice.zeros, limit=board.choice.limit)
+    expansion = board.expand(tensor, index)
     blocks: list[Block] = []
     if tensor in (Tensor.DW, Tensor.DX):
-        blocks.append(Expansions((expansion.by_chain_rule(),), Form.CHAIN, total=1))
-    blocks.append(Expansions((expansion,), total=1))
+        blocks.append(Expansions((expansion.by_chain_rule(),), Form.CHAIN, board.choice.in_short))
+    blocks.append(Expansions((expansion,), in_short=board.choice.in_short))
     symbol = board.symbol(tensor.array, index)
     if tensor is Tensor.DX and not expansion.count:
         blocks.append(say("No window reaches ", symbol, ", so its gradient is exactly 0."))

@@ -1,8 +1,8 @@
 """∂E/∂W: by the chain rule, and as a convolution."""
 
 from cnngrad.derivation import formulas, words
-from cnngrad.derivation.blocks import Block, Form, Formula, Section
-from cnngrad.derivation.board import Board, Items, say
+from cnngrad.derivation.blocks import Block, Form, Formula, GridRow, Section
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, say
 from cnngrad.derivation.expansion import Partial
 from cnngrad.derivation.matrices import framed_input, spread_output
 from cnngrad.derivation.names import Symbol, Values
@@ -13,26 +13,23 @@ __all__ = ["as_convolution", "by_chain_rule"]
 
 def by_chain_rule(board: Board) -> Section:
     """dE/dW by the chain rule."""
-    w = board.symbol(Tensor.W, board.origin(Tensor.W))
-    terms = board.expander.expand(Tensor.DW, board.origin(Tensor.W), limit=1).terms
+    place = board.shown(Tensor.DW)[0].place
+    w, terms = board.symbol(Tensor.W, place), board.expander.expand(Tensor.DW, place, limit=1).terms
     blocks: list[Block] = [
         say(w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:"),
-        board.table(Tensor.DW, Form.CHAIN),
+        *board.table(Tensor.DW, Form.CHAIN, said=False),
     ]
     if terms:
         dedo, x = terms[0].factors
         if isinstance(dedo, Symbol) and isinstance(x, Symbol):
             o = dedo.of_array
-            blocks.append(
-                say("In ", o, " it multiplies ", x, ", so ", Partial(o, w), " = ", x, "; likewise the others.")
-            )
+            blocks.append(say("In ", o, " it multiplies ", x, ", so ", Partial(o, w), " = ", x, ". This evaluates to"))
     blocks += [
-        say("This evaluates to"),
         Formula(formulas.rule_of_filter_gradient(board.layer)),
-        board.table(Tensor.DW),
+        *board.table(Tensor.DW),
         *board.result(Tensor.DW),
     ]
-    return Section(("∂E/∂W by the chain rule",), tuple(blocks))
+    return Section(("∂E/∂W by the chain rule",), tuple(blocks), "dw")
 
 
 def as_convolution(board: Board) -> Section:
@@ -42,21 +39,24 @@ def as_convolution(board: Board) -> Section:
     outputs = [spread_output(axis) for axis in layer.axes]
 
     def convolution(values: Values) -> Items:
-        return [
-            *board.tracked("X, padded" if words.is_padded(layer) else "X", Tensor.X, inputs, values),
-            "∗",
-            *board.tracked("∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O", Tensor.DEDO, outputs, values),
-            *(["+ …"] if layer.batch > 1 else []),
-            "=",
-            *board.grids(Tensor.DW, values, title="∂E/∂W, rotated" if layer.flip else None, turned=layer.flip),
-        ]
+        items: Items = []
+        # In symbols the samples have the same form: of many, the first is enough.
+        shown = min(layer.batch, MOST_MATRICES) if values else 1
+        for n in range(shown):
+            title = "X, padded" if words.is_padded(layer) else "X"
+            items += [*(["+"] if items else []), *board.tracked(title, Tensor.X, inputs, values, (n, 0)), "∗"]
+            title = "∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O"
+            items += board.tracked(title, Tensor.DEDO, outputs, values, (n, 0))
+        items += ["+ …"] if layer.batch > shown else []
+        rotated = "∂E/∂W, rotated" if layer.flip else None
+        return [*board.grids(Tensor.DW, values, title=rotated, turned=layer.flip), "=", *items]
 
     blocks: list[Block] = [
         say("In these sums ∂E/∂O slides over X as W did before:"),
         Formula(formulas.convolution(layer)),
     ]
     if layer.batch > 1:
-        blocks.append(say(f"It is a sum over the {layer.batch} samples; the first is shown."))
+        blocks.append(say(f"It is a sum over the {layer.batch} samples."))
     if words.is_strided(layer):
         blocks.append(
             say(
@@ -71,10 +71,11 @@ def as_convolution(board: Board) -> Section:
         blocks.append(say("What the stride leaves over at the end of X takes no part and is cut off."))
     if layer.flip:
         blocks.append(say("Since W is rotated before it slides, the result comes out rotated by 180°."))
-    blocks += board.rows(
-        convolution,
-        said=words.first_matrices(layer, "For the first filter and channel: "),
-    )
-    if not words.is_single(layer):
-        blocks += board.result(Tensor.DW)
-    return Section(("∂E/∂W as a convolution",), tuple(blocks))
+    said = words.first_matrices(layer, "For the first filter and channel: ")
+    if layer.filters * layer.group_channels == 1:
+        said = ""
+    blocks += [*([say(said)] if said else []), GridRow(tuple(convolution({})))]
+    # In numbers too where these are not the matrices that stand above already.
+    if board.has_numbers and (words.is_strided(layer) or any(axis.leftover for axis in layer.axes) or layer.flip):
+        blocks.append(GridRow(tuple(convolution(board.values))))
+    return Section(("∂E/∂W as a convolution",), tuple(blocks), "dw-conv")

@@ -1,8 +1,10 @@
 """∂E/∂X by the chain rule."""
 
 from cnngrad.derivation import formulas
-from cnngrad.derivation.blocks import Block, Formula, Hint, Section
+from cnngrad.derivation.blocks import Block, Formula, Section
 from cnngrad.derivation.board import Board, say
+from cnngrad.derivation.expansion import Partial
+from cnngrad.derivation.names import Symbol
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]
@@ -11,16 +13,30 @@ __all__ = ["section"]
 def section(board: Board) -> Section:
     """dE/dX by the chain rule."""
     layer = board.layer
-    x = board.symbol(Tensor.X, board.origin(Tensor.X))
+    x = board.symbol(Tensor.X, board.shown(Tensor.DX)[0].place)
     blocks: list[Block] = [
         say(
-            "If X is the activation of a hidden layer, the layer before needs ∂E/∂X. ",
             x,
-            " reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0.",
+            " reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0:",
         ),
+        board.telling_chain(Tensor.DX),
+        *_evaluated(board),
         Formula(formulas.rule_of_input_gradient(layer)),
     ]
     if not board.choice.zeros:
-        blocks += [say("Zero products are omitted; their number is in parentheses."), Hint("--zeros writes them.")]
-    blocks += [board.table(Tensor.DX), *board.unreached(), *board.result(Tensor.DX)]
-    return Section(("∂E/∂X by the chain rule",), tuple(blocks))
+        blocks.append(say("Zero products are omitted; their number is in parentheses."))
+    blocks += [*board.table(Tensor.DX), *board.unreached(gradient=True), *board.result(Tensor.DX)]
+    return Section(("∂E/∂X by the chain rule",), tuple(blocks), "dx")
+
+
+def _evaluated(board: Board) -> list[Block]:
+    """What one of the partial derivatives is, as it was for W."""
+    for told in board.shown(Tensor.DX):
+        for term in board.expander.expand(Tensor.DX, told.place, limit=1).terms:
+            dedo, w = term.factors
+            if isinstance(dedo, Symbol) and isinstance(w, Symbol):
+                x, o = board.symbol(Tensor.X, told.place), dedo.of_array
+                return [
+                    say("In ", o, " it is multiplied by ", w, ", so ", Partial(o, x), " = ", w, ". This evaluates to")
+                ]
+    return []

@@ -1,26 +1,31 @@
-"""The layer as a matrix, o = M·x: a convolution is a fully connected layer with shared weights."""
+"""The layer as a matrix, o = M x: a convolution is a fully connected layer with shared weights."""
 
 from math import prod
 
 from cnngrad.derivation import formulas
-from cnngrad.derivation.blocks import Block, Formula, Section
+from cnngrad.derivation.blocks import Block, Figure, Formula, GridRow, Section
 from cnngrad.derivation.board import Board, Items, say
 from cnngrad.derivation.matrices import column, layer_matrix
-from cnngrad.derivation.names import Values
+from cnngrad.derivation.names import Symbol, Values
+from cnngrad.derivation.telling import telling
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]
 
 # A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
+# So many connections of an input are drawn.
+_MOST_CONNECTIONS = 6
 
 
 def section(board: Board) -> Section:
-    """The layer as a matrix: o = M·x, dE/dx = Mᵀ·dE/do."""
+    """The layer as a matrix: o = M x, dE/dx = Mᵀ dE/do."""
     layer = board.layer
     outputs, inputs = layer.filters * prod(layer.out), layer.channels * prod(layer.size)
     bias = " (b is added to it)" if layer.has_bias else ""
     blocks: list[Block] = [
+        say("If X is the activation of a hidden layer, the layer before needs ∂E/∂X. In an MLP it is known how:"),
+        *_connections(board),
         say(
             "A convolution is a fully connected layer whose weight matrix M is sparse and shared. With the inputs "
             f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
@@ -32,7 +37,7 @@ def section(board: Board) -> Section:
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
-        blocks += board.rows(lambda values: _matrix_product(board, values))
+        blocks.append(GridRow(tuple(_matrix_product(board, {}))))
     if fits_turned:
         blocks += board.rows(lambda values: _transposed_product(board, values))
     if not (fits and fits_turned):
@@ -46,7 +51,40 @@ def section(board: Board) -> Section:
             "stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
         )
     )
-    return Section(("As in an MLP",), tuple(blocks))
+    return Section(("In an MLP",), tuple(blocks), "mlp")
+
+
+def _connections(board: Board) -> list[Block]:
+    """The connections of one input, and what comes back through them."""
+    layer = board.layer
+    place = telling(layer, Tensor.DX, 1)[0].place
+    expansion = board.expander.expand(Tensor.DX, place, limit=_MOST_CONNECTIONS)
+    x, links = board.symbol(Tensor.X, place), []
+    for term in expansion.terms:
+        back, weight = term.factors
+        if isinstance(back, Symbol) and isinstance(weight, Symbol):
+            links.append((str(weight), str(back.of_array), str(back)))
+    if expansion.left_out:
+        links.append(("…", "…", "…"))
+    if not links:
+        return []
+    width = max(len(w) for w, _, _ in links)
+    lines = []
+    for k, (w, o, dedo) in enumerate(links):
+        middle = k == (len(links) - 1) // 2
+        joint = "─" if len(links) == 1 else "┌" if k == 0 else "└" if k == len(links) - 1 else "├"
+        joint = {"┌": "┬", "├": "┼"}.get(joint, joint) if middle and joint != "─" else joint
+        start = f"{x} ──" if middle else " " * (len(str(x)) + 3)
+        lines.append(f"{start}{joint}── {w:^{width}} ──▶ {o:<{max(len(o) for _, o, _ in links)}}    ◀── {dedo}")
+    return [
+        Figure(tuple(lines)),
+        say(
+            f"Forward, {x} sends its value along each connection, times the weight w on it. Backward, the gradient "
+            "∂E/∂o of each node, often written δ, returns along the same connection times the same w, and ",
+            board.symbol(Tensor.DX, place),
+            " is the sum of what arrives.",
+        ),
+    ]
 
 
 def _matrix_product(board: Board, values: Values) -> Items:
@@ -54,7 +92,6 @@ def _matrix_product(board: Board, values: Values) -> Items:
         column(board.names, Tensor.O, 0, values),
         "=",
         layer_matrix(board.names, values),
-        "·",
         column(board.names, Tensor.X, 0, values),
     ]
 
@@ -64,6 +101,5 @@ def _transposed_product(board: Board, values: Values) -> Items:
         column(board.names, Tensor.DX, 0, values),
         "=",
         layer_matrix(board.names, values, transposed=True),
-        "·",
         column(board.names, Tensor.DEDO, 0, values),
     ]

@@ -15,9 +15,9 @@ def bias_gradient(board: Board) -> Section:
     blocks: list[Block] = [
         say("b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"),
         Formula(formulas.rule_of_bias_gradient(board.layer)),
-        board.table(Tensor.DB),
+        *board.table(Tensor.DB),
     ]
-    return Section(("∂E/∂b",), (*blocks, *board.result(Tensor.DB)))
+    return Section(("∂E/∂b",), (*blocks, *board.result(Tensor.DB)), "db")
 
 
 def section(board: Board, tensors: Sequence[Tensor]) -> Section:
@@ -30,11 +30,7 @@ def section(board: Board, tensors: Sequence[Tensor]) -> Section:
         else ""
     )
     if Tensor.DW in tensors:
-        padded = f" with its padding of {words.padding(layer)}" if words.is_padded(layer) else ""
-        blocks += [
-            Formula(formulas.convolution(layer, summary=True)),
-            say(f"Here: X{padded}, and ∂E/∂O{zeros}." if padded or zeros else "Here: X and ∂E/∂O as they are."),
-        ]
+        blocks += [Formula(formulas.convolution(layer, summary=True)), say(f"Here: {words.slides(layer)}.")]
     if Tensor.DX in tensors:
         blocks += [
             Formula(formulas.full_convolution(layer, summary=True)),
@@ -44,4 +40,4 @@ def section(board: Board, tensors: Sequence[Tensor]) -> Section:
         blocks.append(Formula(formulas.rule_of_bias_gradient(layer)))
     if Tensor.DX in tensors:
         blocks.append(say("∂E/∂X of this layer is ∂E/∂O of the layer before it: there the same begins again."))
-    return Section(("Summary",), tuple(blocks))
+    return Section(("Summary",), tuple(blocks), "summary")
