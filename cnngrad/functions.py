@@ -30,6 +30,18 @@ class Gradients:
     dx: Array
     db: Array
 
+    def __repr__(self) -> str:
+        """The shapes of the gradients, in a line."""
+        shapes = ", ".join(f"{name} {getattr(self, name).shape}" for name in ("dw", "dx", "db"))
+        return f"<cnngrad gradients: {shapes}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each gradient as NumPy prints it."""
+        from html import escape
+
+        texts = (f"{name} = {np.array2string(getattr(self, name), prefix=name + ' = ')}" for name in ("dw", "dx", "db"))
+        return f"<pre>{escape(chr(10).join(texts))}</pre>"
+
 
 def forward(
     x: "npt.ArrayLike",

@@ -136,6 +136,14 @@ def test_json_floats_read_back_to_the_same_bits(run, tmp_path, dtype):
     assert read.tobytes() == cnngrad.forward(x, w).tobytes()
 
 
+def test_numbers_that_are_not_used_are_told(run):
+    code, _, err = run("backward", "-x", "3x3", "-w", f"{NOTES}::W", "-g", f"{NOTES}::dEdO", "--explain")
+    assert code == 0
+    assert err == (
+        "cnngrad: X is a shape without numbers, so all is shown in symbols: the numbers of W and dEdO are not used\n"
+    )
+
+
 def in_one(text):
     """The text with one blank for every run of blanks and line ends, so that it does not matter how wide a table is."""
     return " ".join(text.split())
@@ -545,7 +553,7 @@ def test_redirected_output_is_plain_and_does_not_depend_on_the_window(columns):
         command = [sys.executable, "-m", "cnngrad", "backward", NOTES, "--explain"]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
-    text = output({"COLUMNS": columns, "FORCE_COLOR": "1", "TERM": "xterm-256color"})
+    text = output({"COLUMNS": columns, "TERM": "xterm-256color"})
     assert text == output({})
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80

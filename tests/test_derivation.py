@@ -298,3 +298,70 @@ def test_the_whole_derivation_of_a_large_layer_stays_small_under_its_limit():
         backward_lesson(make_layer((size, size), (3, 3)), values, Choice(limit=4))
         looks.append(numbers.looks)
     assert looks[0] == looks[1] < 5000
+
+
+AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}
+
+
+def per_axis(text, dims):
+    """The numbers of `1 zero`, or of `1 zero (rows), 2 zeros (columns)`."""
+    found = [int(number) for number in re.findall(r"(\d+) (?:zero|cell|position)s?", text)]
+    return found if len(found) == dims else found * dims
+
+
+def sides(text, dims):
+    """The numbers of zeros before and behind on each axis."""
+    if match := re.fullmatch(r"(\d+) zeros? on each side", text):
+        return [(int(match[1]), int(match[1]))] * dims
+    found = [(int(a), int(b)) for a, b in re.findall(r"(\d+) zeros? before and (\d+) behind", text)]
+    return found if len(found) == dims else found * dims
+
+
+def spread(array, zeros):
+    made = np.zeros([(n - 1) * (z + 1) + 1 for n, z in zip(array.shape, zeros, strict=True)], array.dtype)
+    made[tuple(slice(None, None, z + 1) for z in zeros)] = array
+    return made
+
+
+def slid(still, moving, steps):
+    """The sums of products where one array lies on the other, moved in steps."""
+    windows = np.lib.stride_tricks.sliding_window_view(still, moving.shape)
+    taken = windows[tuple(slice(None, None, step) for step in steps)]
+    return (taken * moving).sum(tuple(range(-moving.ndim, 0)))
+
+
+@given(layers(most=6).filter(lambda case: case.x[:2] == (1, 1) and case.w[:2] == (1, 1)), st.integers(0, 2**16))
+@settings(max_examples=150)
+def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
+    x, w, _, dedo = case.data(seed)
+    derivation = cnngrad.derive(x, w, dedo, sections=["summary"], **case.options)
+    told = ["".join(map(str, b.parts)) for b in blocks_of(derivation) if isinstance(b, Sentence)]
+    grads, dims = cnngrad.backward(x, w, dedo, **case.options), case.dims
+    x, w, dedo = (array[0, 0] for array in (x, w, dedo))
+
+    def phrase(pattern, text, default=""):
+        match = re.search(pattern, text)
+        return match[1] if match else default
+
+    for_w = told[0].removeprefix("Here: ").removesuffix(".")
+    between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_w, "0 zeros"), dims)
+    padding = sides(
+        phrase(r"its padding of (.*?)(?:, without|, in steps|; the result|$)", for_w, "0 zeros on each side"), dims
+    )
+    steps = per_axis(phrase(r"in steps of (.*) \(dilation\)", for_w, "1 position"), dims)
+    still = np.pad(x, padding)
+    for axis, word in enumerate(AXES[dims]):
+        if match := re.search(rf"the last (?:(\d+) {word}|{word[:-1]})\b", for_w):
+            still = still[(slice(None),) * axis + (slice(0, still.shape[axis] - int(match[1] or 1)),)]
+    found = slid(still, spread(dedo, between), steps)
+    np.testing.assert_array_equal(np.flip(found) if "rotated" in for_w else found, grads.dw[0, 0])
+
+    for_x = told[1].removeprefix("Here: ").removesuffix(".")
+    between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_x, "0 zeros"), dims)
+    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|$)", for_x), dims)
+    apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", for_x, "1 cell"), dims)]
+    cut = sides(phrase(r"the padding of (.*)$", for_x, "0 zeros on each side"), dims)
+    turned = w if case.options["flip"] else np.flip(w)
+    full = slid(np.pad(spread(dedo, between), frame), spread(turned, apart), [1] * dims)
+    whole = full[tuple(slice(a, size - b) for (a, b), size in zip(cut, full.shape, strict=True))]
+    np.testing.assert_array_equal(whole, grads.dx[0, 0])

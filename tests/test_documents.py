@@ -1,7 +1,10 @@
 """Documents: golden files, and what every format must show."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +87,105 @@ def test_the_picture_of_readme_is_what_the_command_gives(tmp_path, capsys):
 def test_non_zero_numbers_are_never_shown_as_zero():
     text = document(".txt", cnngrad.derive([[1e-9, 0.0]], [[2.0]], elements=["o11"]))
     assert re.search(r"= 2\.0·1e-09 +2e-09$", text, re.MULTILINE)
+
+
+NOTES = str(golden.SAMPLES / "notes.json")
+
+
+def saved(path, *words):
+    assert main(["backward", NOTES, "--json", "--report", str(path), *words]) == 0
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_fragment_is_taken_in_by_another_document(tmp_path):
+    text = saved(tmp_path / "a.tex", "--fragment", "--section", "dx-conv")
+    assert not {r"\documentclass", r"\begin{document}", r"\usepackage", "verbatim"} & set(
+        re.findall(r"[\\\w{}]+", text)
+    )
+    assert text.count(r"\providecolor") == 4
+    frames = saved(tmp_path / "b.tex", "--fragment", "--slides")
+    assert frames.count(r"\begin{frame}") == frames.count(r"\end{frame}") == 8
+    slides = saved(tmp_path / "c.tex", "--slides", "--title", "50% more", "--author", "N. & N.")
+    assert slides.startswith(r"\documentclass[10pt]{beamer}")
+    assert r"\title{50\% more}" in slides
+    assert r"\author{N. \& N.}" in slides
+
+
+def test_formulas_between_dollars(tmp_path):
+    text = saved(tmp_path / "a.md", "--math", "dollar", "--title", "Mine")
+    assert text.startswith("# Mine\n")
+    assert "```" not in text
+    assert "$`" not in text
+    assert text.count("$$") % 2 == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
+    text = saved(tmp_path / "a.svg", "--element", "x22", *(["--theme", "dark"] if theme == "dark" else []))
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert "circle" not in text
+    assert ('fill="#ffffff"' in text) is (theme == "light")
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', text)[1])
+    assert width <= 80 * 12.2 + 60
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--fragment"], "--fragment belongs to a .tex report: write --report FILE.tex"),
+        (["--report", "a.md", "--slides"], "--slides belongs to a .tex report"),
+        (["--report", "a.tex", "--math", "dollar"], "--math belongs to a .md report"),
+        (["--report", "a.svg", "--theme", "blue"], "theme is 'blue': use light or dark"),
+        (["--title", "Mine"], "--title belongs to a report: write --report FILE"),
+        (["--color", "red"], "color is 'red': use always, never or auto"),
+    ],
+)
+def test_what_belongs_to_another_kind_of_report_is_told(words, told, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert main(["backward", NOTES, *words]) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_derivation_shows_itself(tmp_path):
+    derivation = cnngrad.derive("3x3", "2x2", "2x2")
+    assert str(derivation).startswith("X 3×3 · W 2×2")
+    assert repr(derivation) == "<cnngrad derivation: X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2; 8 sections>"
+    assert derivation._repr_markdown_().count("$$") > 20
+    derivation.save(str(tmp_path / "a.tex"), title="Mine", slides=True)
+    assert r"\title{Mine}" in (tmp_path / "a.tex").read_text()
+    with pytest.raises(cnngrad.CnngradError, match="unknown ending"):
+        derivation.save(str(tmp_path / "a.pdf"))
+    report = cnngrad.check([[1, 2]], [[3]], [[1, 2]], dx=[[1, 2]])
+    assert report._repr_html_().startswith("<pre")
+    assert "WRONG" in report._repr_html_()
+    grads = cnngrad.backward([[1, 2]], [[3]], [[1, 2]])
+    assert repr(grads) == "<cnngrad gradients: dw (1, 1), dx (1, 2), db ()>"
+    assert "dx = [[3 6]]" in grads._repr_html_()
+    assert cnngrad.check_function(lambda x, w, dedo: (w, x), "quick")._repr_html_().startswith("<pre")
+
+
+def test_colours_where_they_are_asked_for(capsys, monkeypatch):
+    def shown(*words):
+        assert main(["backward", NOTES, *words]) == 0
+        return capsys.readouterr().out
+
+    for words in ([], ["--explain"]):
+        assert "\x1b[" not in shown(*words)
+        assert "\x1b[" in shown(*words, "--color", "always")
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert "\x1b[" in shown(*words)
+        assert "\x1b[" not in shown(*words, "--color", "never")
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "\x1b[" not in shown(*words)
+        monkeypatch.delenv("FORCE_COLOR")
+        monkeypatch.delenv("NO_COLOR")
+
+
+def test_a_stream_that_lacks_characters_gets_plain_ones():
+    environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-m", "cnngrad", "backward", NOTES, "--explain"]
+    out = subprocess.run(words, env=environment, capture_output=True, check=True).stdout
+    assert out.isascii()
+    assert b"?" not in out.replace(b"Why rotated?", b"")
+    assert b"dE/dx22" in out

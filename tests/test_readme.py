@@ -6,7 +6,7 @@ import re
 import pytest
 import typer
 
-from cnngrad.cli.main import app
+from cnngrad.cli.main import app, main
 from tests import readme
 
 
@@ -73,3 +73,14 @@ def test_the_samples_page_tells_where_the_notes_slip():
     text = readme.PAGES[1].read_text(encoding="utf-8")
     for row in ("∂E/∂w21, chain rule", "∂E/∂w22, chain rule", "∂E/∂x12", "∂E/∂x21", "∂E/∂x22", "∂E/∂x23"):
         assert f"\n| {row} |" in text
+
+
+@pytest.mark.parametrize("name", ["forward", "backward", "check"])
+def test_the_examples_of_the_help_run(name, capsys, monkeypatch):
+    monkeypatch.chdir(readme.README.parent)
+    assert main([name, "--help"]) == 0
+    examples = capsys.readouterr().out.partition("Examples:\n")[2].split("cnngrad ")[1:]
+    assert len(examples) == 2
+    for example in examples:
+        wrong = "samples/wrong" in example
+        assert main(example.split()) == (1 if wrong else 0)

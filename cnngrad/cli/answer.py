@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cnngrad.cli.options import Lesson, Saved
+from cnngrad.cli.lesson import Lesson
+from cnngrad.cli.options import Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
@@ -70,13 +71,12 @@ def answer(
         raise CnngradError(f"{problem.shape_words()}: --explain shows the derivation in symbols, files give numbers")
     if work is None and output is not None:
         raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
+    if unused := problem.unused_words():
+        session.tell(unused)
     planned = {} if work is None else {tensor.key: plan for tensor, plan in work.planned.items()}
     if output is not None:
         check_target(output, planned)
-    if report is not None:
-        from cnngrad.render.report import check_report
-
-        check_report(report)
+    style = lesson.style(saved.precision)
     session.begin_work([*target_files(output, planned), *([] if report is None else [report])])
     with result_files(output, planned) as files:
         if saved.as_json or (output or "").endswith(".json"):
@@ -93,17 +93,20 @@ def answer(
     if report is not None and derivation is not None:
         from cnngrad.render.report import write_report
 
-        write_report(report, derivation, saved.precision)
+        write_report(report, derivation, style)
     with session.printing() as stdout:
         if saved.as_json:
             print(to_json({"schema": SCHEMA, "layer": layer.as_json()} | named | expansions), file=stdout)
         elif lesson.explained and derivation is not None:
             from cnngrad.render.painter import Painter
-            from cnngrad.render.terminal import make_console, show
+            from cnngrad.render.terminal import make_console, show, show_in_pages
 
-            show(make_console(stdout), Painter(saved.precision).derivation(derivation))
+            shown = Painter(saved.precision).derivation(derivation)
+            (show_in_pages if session.pages else show)(make_console(stdout, session.color), shown)
         else:
-            _show_results(stdout, layer, results, saved.precision)
+            _show_results(stdout, layer, results, saved.precision, session.color)
+    if report is not None and session.stderr is not None and session.stderr.isatty():
+        session.tell(f"{report} is written")
     return ExitCode.OK
 
 
@@ -149,13 +152,13 @@ class _Told(NamedTuple):
         return {"expansions": list_expansions(self.layer, self._values(), choice, self.tensors)}
 
 
-def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int) -> None:
+def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int, color: str) -> None:
     from cnngrad.derivation.matrices import result_grids
     from cnngrad.derivation.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
     names, values = Names(layer), canonical_values(layer, results)
-    show_results(file, layer.describe(), (result_grids(names, tensor, values) for tensor in results), precision)
+    show_results(file, layer.describe(), (result_grids(names, tensor, values) for tensor in results), precision, color)
 
 
 # How many bytes each byte of an array takes, at least, as Python numbers and their text: a float is an object of 24

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cnngrad.cli import options
 from cnngrad.cli.answer import Work, answer, progress_bar
+from cnngrad.cli.lesson import Lesson, Only
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
@@ -20,9 +21,9 @@ __all__ = ["backward_command", "check_command", "forward_command"]
 _VERDICTS = {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}
 
 
-@takes(options.Arrays, options.Settings, options.Lesson, options.Saved)
+@takes(options.Arrays, options.Settings, Lesson, options.Saved, options.Screen)
 def forward_command(
-    session: Session, arrays: options.Arrays, settings: options.Settings, lesson: options.Lesson, saved: options.Saved
+    session: Session, arrays: options.Arrays, settings: options.Settings, lesson: Lesson, saved: options.Saved
 ) -> int:
     """Compute the output O of a layer from X and W."""
     from cnngrad.compute import Forward
@@ -43,14 +44,22 @@ def forward_command(
     return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
 
 
-@takes(options.Arrays, options.ErrorGradient, options.Settings, options.Lesson, options.Only, options.Saved)
+@takes(
+    options.Arrays,
+    options.ErrorGradient,
+    options.Settings,
+    Lesson,
+    Only,
+    options.Saved,
+    options.Screen,
+)
 def backward_command(
     session: Session,
     arrays: options.Arrays,
     error: options.ErrorGradient,
     settings: options.Settings,
-    lesson: options.Lesson,
-    only: options.Only,
+    lesson: Lesson,
+    only: Only,
     saved: options.Saved,
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
@@ -78,7 +87,15 @@ def backward_command(
     return answer(session, problem, layer, work, one, tensors, lesson, saved)
 
 
-@takes(options.Arrays, options.ErrorGradient, options.Claims, options.Settings, options.Running, options.Differences)
+@takes(
+    options.Arrays,
+    options.ErrorGradient,
+    options.Claims,
+    options.Settings,
+    options.Running,
+    options.Differences,
+    options.Screen,
+)
 def check_command(
     session: Session,
     arrays: options.Arrays,
@@ -155,7 +172,7 @@ def _graded(
             from cnngrad.render.checks import report_blocks
             from cnngrad.render.terminal import make_console, show
 
-            show(make_console(stdout), report_blocks(report, differences.precision))
+            show(make_console(stdout, session.color), report_blocks(report, differences.precision))
     return _VERDICTS[report.passed]
 
 

@@ -20,10 +20,25 @@ from cnngrad.schema import SCHEMA
 
 __all__ = ["app", "main"]
 
-_COMMANDS: dict[str, tuple[Callable[..., int], str]] = {
-    "forward": (forward_command, "The output O, from X and W."),
-    "backward": (backward_command, "The gradients dE/dW, dE/dX and dE/db, with their working."),
-    "check": (check_command, "Check gradients, cnngrad's or your own, against finite differences."),
+_COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
+    "forward": (
+        forward_command,
+        "The output O, from X and W.",
+        ("forward samples/notes.json", "forward -x 7x7 -w 3x3 --padding 1 --element o11"),
+    ),
+    "backward": (
+        backward_command,
+        "The gradients dE/dW, dE/dX and dE/db, with their working.",
+        ("backward samples/notes.json --explain", "backward -x 5x5 -w 2x2 --stride 2 --element x33"),
+    ),
+    "check": (
+        check_command,
+        "Check gradients, cnngrad's or your own, against finite differences.",
+        (
+            "check samples/wrong/problem.json --dx samples/wrong/dEdX.json",
+            "check --run samples.run.numpy_backward:backward --suite quick",
+        ),
+    ),
 }
 
 
@@ -131,8 +146,10 @@ def _app(names: Iterable[str]) -> typer.Typer:
     )
     made.callback()(_options)
     for name in names:
-        command, summary = _COMMANDS[name]
-        made.command(name, short_help=summary)(command)
+        command, summary, examples = _COMMANDS[name]
+        shown = "\n".join(f"  cnngrad {words}" for words in examples)
+        # Typer fills paragraphs, but not those that begin so.
+        made.command(name, short_help=summary, epilog=f"\b\nExamples:\n{shown}")(command)
     return made
 
 

@@ -10,7 +10,6 @@ import typer
 from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
-    from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Problem, Reader
 
 __all__ = [
@@ -18,10 +17,9 @@ __all__ = [
     "Claims",
     "Differences",
     "ErrorGradient",
-    "Lesson",
-    "Only",
     "Running",
     "Saved",
+    "Screen",
     "Settings",
     "takes",
 ]
@@ -35,8 +33,11 @@ def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
         def run(context: typer.Context, **given: Any) -> int:
-            values = (group(**{field.name: given[field.name] for field in fields(group)}) for group in groups)
-            return command(context.obj, *values)
+            values = [group(**{field.name: given[field.name] for field in fields(group)}) for group in groups]
+            # How the screen is used is the session's business.
+            for screen in (value for value in values if isinstance(value, Screen)):
+                context.obj.use_screen(screen.color, not screen.no_pager)
+            return command(context.obj, *(value for value in values if not isinstance(value, Screen)))
 
         every = [field for group in groups for field in fields(group)]
         kind = inspect.Parameter.KEYWORD_ONLY
@@ -151,59 +152,11 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Only:
-    """Which gradients are wanted."""
+class Screen:
+    """How results are shown on a terminal."""
 
-    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Which parts of the derivation to show, and how."""
-
-    explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
-    element: Annotated[
-        list[str] | None, typer.Option(metavar="x22", help="Explain only this element, with its picture (repeatable).")
-    ] = None
-    section: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
-        ),
-    ] = None
-    every: Annotated[bool, typer.Option("--all", help="Show every element, and every term.")] = False
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="The most elements in a large table.  [default: 4; all with --json]"),
-    ] = None
-    terms: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The most terms in a sum.  [default: what fits on two lines]")
-    ] = None
-    zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
-    report: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex or .svg."),
-    ] = None
-
-    @property
-    def explained(self) -> bool:
-        """Whether the derivation is to be shown."""
-        return self.explain or bool(self.element) or self.section is not None or self.every
-
-    def choice(self, only: "Tensor | None" = None, whole: bool = False) -> "Choice":
-        """What is to be derived.
-
-        Args:
-            only: the only gradient that is wanted; None for all.
-            whole: whether all elements and terms are wanted unless the user limits them.
-        """
-        from cnngrad.derivation.choice import Choice
-        from cnngrad.derivation.telling import TELLING
-
-        names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
-        limit = self.limit if self.limit is not None or whole or self.every else TELLING
-        return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
+    color: Annotated[str, typer.Option(metavar="WHEN", help="Use colours: always, never or auto.")] = "auto"
+    no_pager: Annotated[bool, typer.Option("--no-pager", help="Don't show a long lesson in a pager.")] = False
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run_command(
         if differences.as_json:
             print(to_json(findings.as_json()), file=stdout)
         else:
-            show(make_console(stdout), blocks)
+            show(make_console(stdout, session.color), blocks)
     return findings.passed
 
 

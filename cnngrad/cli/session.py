@@ -14,6 +14,7 @@ from enum import IntEnum
 from types import FrameType
 from typing import BinaryIO, TextIO
 
+from cnngrad.cli.plain import PLAIN
 from cnngrad.errors import CnngradError
 
 __all__ = ["ClosedPipeError", "ExitCode", "Interrupted", "OutputError", "Session"]
@@ -59,15 +60,28 @@ class Session:
 
     Attributes:
         signalled: the exit code for the signal that has interrupted the work; None where none has.
+        color: whether to use colours: `always`, `never` or `auto`.
+        pages: whether a long lesson may be shown in a pager.
     """
 
     def __init__(self, stdin: BinaryIO | None, stdout: TextIO | None, stderr: TextIO | None) -> None:
         """A session with these streams."""
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.signalled: ExitCode | None = None
+        self.color, self.pages = "auto", True
         self._caught: list[int] = []
         self._working = False
         self._files: dict[str, object] = {}
+
+    def use_screen(self, color: str, pages: bool) -> None:
+        """Show results in this way.
+
+        Raises:
+            CnngradError: another word than `always`, `never` or `auto`.
+        """
+        if color not in ("always", "never", "auto"):
+            raise CnngradError(f"color is {color[:40]!r}: use always, never or auto")
+        self.color, self.pages = color, pages
 
     @classmethod
     def of_process(cls) -> "Session":
@@ -193,16 +207,14 @@ class Session:
 
 
 def _buffered(stream: TextIO | None) -> TextIO | None:
-    """The stream, set up so that it writes everything or fails, and writes ? for characters it can't encode."""
+    """The stream, set up so that it writes everything or fails, plain where it can't encode."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     if isinstance(stream.buffer, io.RawIOBase):
         # With PYTHONUNBUFFERED and a full disk, only the first part of a text is written, without an error.
         buffer = io.BufferedWriter(io.FileIO(stream.fileno(), "wb", closefd=False))
-        return io.TextIOWrapper(
-            buffer, encoding=stream.encoding, errors="replace", line_buffering=stream.line_buffering
-        )
-    stream.reconfigure(errors="replace")
+        return io.TextIOWrapper(buffer, encoding=stream.encoding, errors=PLAIN, line_buffering=stream.line_buffering)
+    stream.reconfigure(errors=PLAIN)
     return stream
 
 

@@ -5,6 +5,7 @@ Every output format is a view of these blocks.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from cnngrad.derivation.expansion import Expansion, Partial
 from cnngrad.derivation.grids import Grid
@@ -90,9 +91,17 @@ class GridRow:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing in characters of one width, line by line."""
+    """The connections of one input as in a fully connected layer.
 
-    lines: tuple[str, ...]
+    Attributes:
+        source: the input.
+        links: for each connection its weight, the output that it leads to, and what comes back from there.
+        more: whether there are others.
+    """
+
+    source: Symbol
+    links: tuple[tuple[Symbol, Symbol, Symbol], ...]
+    more: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class Section:
     name: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """The whole argument for one layer.
 
@@ -139,3 +148,38 @@ class Derivation:
 
     layer: str
     sections: tuple[Section, ...]
+
+    # The views are loaded where they are asked for: the library itself needs NumPy alone.
+
+    def __str__(self) -> str:
+        """The derivation as `--explain` prints it to a file."""
+        from cnngrad.render.report import document
+
+        return document(".txt", self).rstrip("\n")
+
+    def __repr__(self) -> str:
+        """The layer and how many sections there are, in a line."""
+        return f"<cnngrad derivation: {self.layer}; {len(self.sections)} sections>"
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows: text and formulas."""
+        from cnngrad.render.report import notebook_markdown
+
+        return notebook_markdown(self)
+
+    def save(self, path: str, *, title: str = "", author: str = "", **choices: Any) -> None:
+        """Write the derivation as a document: `.txt`, `.md`, `.tex` or `.svg`.
+
+        Args:
+            path: the file, whose ending decides.
+            title: the heading; the layer where it is empty.
+            author: who made it.
+            choices: what `--fragment`, `--slides`, `--math` (here `maths`), `--theme` and `--precision` choose.
+
+        Raises:
+            CnngradError: an unknown ending, or a failure of the file system.
+        """
+        from cnngrad.render.report import write_report
+        from cnngrad.render.style import Style
+
+        write_report(path, self, Style(title=title, author=author, **choices))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from cnngrad.derivation.blocks import Block, GridRow, Part, Picture, Sentence
+from cnngrad.derivation.blocks import Block, GridRow, Maths, Part, Picture, Sentence
 from cnngrad.derivation.formulas import axis_words
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain, plain_grids, track_grids
@@ -12,11 +12,14 @@ from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Axis
 from cnngrad.tensor import Tensor
 
-__all__ = ["described_picture", "pictures"]
+__all__ = ["IN_BRACKETS", "described_picture", "pictures"]
 
 # A picture of a larger grid shows only the surroundings of the covered cells, and this many channels or filters.
 _MOST_POSITIONS = 6
 _MOST_PICTURES = 4
+
+# How covered cells are marked: in brackets, or with a line around them.
+IN_BRACKETS = Maths("in [brackets]", r"\text{in boxes}")
 
 Words = tuple[Part, ...]
 # What lies on what: the grids of one, and the tensor, its sample, filter or channel, and its grids.
@@ -131,8 +134,7 @@ _PICTURES: dict[Tensor, tuple[Callable[[Names, Index], Words], Callable[[Names, 
 
 
 def _each(count: int, word: str) -> Words:
-    brackets = ", the products in [brackets]"
     if count == 1:
-        return (f"{brackets}:",)
+        return (", the products ", IN_BRACKETS, ":")
     shown = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
-    return (f", {word} by {word}{shown}{brackets}:",)
+    return (f", {word} by {word}{shown}, the products ", IN_BRACKETS, ":")

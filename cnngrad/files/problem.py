@@ -134,6 +134,13 @@ class Problem:
         are = "is a shape" if len(names) == 1 else "are shapes"
         return f"{' and '.join(names)} {are} without numbers"
 
+    def unused_words(self) -> str:
+        """Whose numbers are not used since another array is a shape, in words; empty where there are none."""
+        names = [tensor.key for tensor, value in self.given.items() if isinstance(value, Operand | LooseOperand)]
+        if not names or not self.in_symbols:
+            return ""
+        return f"{self.shape_words()}, so all is shown in symbols: the numbers of {' and '.join(names)} are not used"
+
     def layer(self) -> Layer:
         """The layer that the arrays and options make.
 

@@ -215,6 +215,14 @@ class Report:
 
         return report_text(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from cnngrad.render.checks import report_blocks
+        from cnngrad.render.numbers import DEFAULT_PRECISION
+        from cnngrad.render.report import html_of
+
+        return html_of(report_blocks(self, DEFAULT_PRECISION))
+
     def __repr__(self) -> str:
         """The verdict on each gradient and what is wrong with it, in a line."""
         return f"<cnngrad report: {'; '.join(map(_in_a_line, self.gradients.values()))}>"

@@ -1,7 +1,10 @@
-r"""A derivation as a LaTeX article that compiles with pdflatex and needs only the packages amsmath and xcolor."""
+r"""A derivation in LaTeX: an article, slides, or a fragment that another document takes in with \input.
+
+It compiles with pdflatex and needs only the packages amsmath and xcolor, for slides the class beamer.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from cnngrad.derivation.blocks import (
     Derivation,
@@ -12,14 +15,18 @@ from cnngrad.derivation.blocks import (
     Hint,
     Part,
     Picture,
-    Section,
     Sentence,
-)
+)  # fmt: skip
+from cnngrad.render.style import Style
 from cnngrad.render.tex import MathsWriter
 
 __all__ = ["latex_document"]
 
-_HEAD = r"""\documentclass[10pt,a4paper]{article}
+_COLOURS = "\n".join(
+    rf"\providecolor{{c{tensor}}}{{HTML}}{{{colour}}}"
+    for tensor, colour in (("x", "1A6FAE"), ("w", "B2541A"), ("o", "8347B5"), ("b", "1F7A52"))
+)
+_ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{amsmath}
 \usepackage{xcolor}
 \setlength{\textwidth}{17cm}
@@ -28,36 +35,56 @@ _HEAD = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\topmargin}{-1.5cm}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt}
-\setcounter{MaxMatrixCols}{50}
-\allowdisplaybreaks
-\definecolor{cx}{HTML}{1A6FAE}
-\definecolor{cw}{HTML}{B2541A}
-\definecolor{co}{HTML}{8347B5}
-\definecolor{cb}{HTML}{1F7A52}
 """
+_SLIDES = r"""\documentclass[10pt]{beamer}
+\usepackage{amsmath}
+\setbeamertemplate{navigation symbols}{}
+"""
+# In lines of equations fractions stand close to each other.
+_SPACING = "\\setlength{\\jot}{7pt}\n\\setcounter{MaxMatrixCols}{50}\n\\allowdisplaybreaks\n"
+# The width of a line of a slide of 128 mm, in ems.
+_SLIDE = 30.0
 
 # How characters of running text are written in LaTeX.
 _CHARACTERS = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
-    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}", "Σ": r"$\sum$", "δ": r"$\delta$",
+    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}",
+    "Σ": r"$\sum$", "δ": r"$\delta$",
 }  # fmt: skip
 
 
-def latex_document(derivation: Derivation, precision: int) -> str:
-    """The article."""
-    writer = MathsWriter(precision, lambda tensor, latex: rf"{{\color{{c{tensor}}}{latex}}}")
-    body = [rf"\section*{{{_text(derivation.layer)}}}"]
+def latex_document(derivation: Derivation, style: Style) -> str:
+    """The article, the slides, or the fragment."""
+
+    def coloured(tensor: str, latex: str) -> str:
+        return rf"{{\color{{c{tensor}}}{latex}}}"
+
+    narrow = style.slides or style.fragment
+    writer = MathsWriter(style.precision, coloured, *([_SLIDE] if narrow else []))
+    title = _text(style.title or derivation.layer)
+    parts = []
     for section in derivation.sections:
-        body += _section(section, writer)
-    return f"{_HEAD}\\begin{{document}}\n" + "\n\n".join(body) + "\n\\end{document}\n"
-
-
-def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
-    yield rf"\subsection*{{{_sentence(section.title, writer)}}}"
-    for block in section.blocks:
-        if not isinstance(block, Hint):
-            yield _block(block, writer)
+        blocks = [_block(block, writer) for block in section.blocks if not isinstance(block, Hint)]
+        heading = _sentence(section.title, writer)
+        if style.slides:
+            parts.append("\n\n".join([rf"\begin{{frame}}[allowframebreaks]{{{heading}}}", *blocks, r"\end{frame}"]))
+        elif style.fragment:
+            parts.append("\n\n".join([rf"\textbf{{{heading}}}", *blocks]))
+        else:
+            parts.append("\n\n".join([rf"\subsection*{{{heading}}}", *blocks]))
+    body = "\n\n".join(parts)
+    if style.fragment:
+        heading = "" if style.slides else f"{title}\n\n"
+        return f"% Needs amsmath and xcolor.\n{_COLOURS}\n{_SPACING}\n{heading}{body}\n"
+    author = f"\\author{{{_text(style.author)}}}\n" if style.author else ""
+    if style.slides:
+        top = f"\\title{{{title}}}\n{author}\\date{{}}\n"
+        begin = "\\begin{document}\n\\frame{\\titlepage}\n"
+        return f"{_SLIDES}{_COLOURS}\n{_SPACING}{top}{begin}\n{body}\n\\end{{document}}\n"
+    begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
+    by = f"{_text(style.author)}\n" if style.author else ""
+    return f"{_ARTICLE}{_COLOURS}\n{_SPACING}{begin}\n{by}\n{body}\n\\end{{document}}\n"
 
 
 def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, writer: MathsWriter) -> str:
@@ -69,23 +96,10 @@ def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, 
         lines = [line for lines in writer.sums(block) for line in lines]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
     if isinstance(block, Figure):
-        return _figure(block)
+        return f"\\[ {writer.figure(block)} \\]"
     if isinstance(block, Picture):
         return "\\begin{gather*}\n" + " \\\\\n".join(writer.picture(block)) + "\n\\end{gather*}"
     return "\\begin{gather*}\n" + " \\\\\n".join(writer.row(block)) + "\n\\end{gather*}"
-
-
-def _figure(figure: Figure) -> str:
-    """The drawing as verse, its lines of one height."""
-    lines = (
-        line.replace("──▶", "-->")
-        .replace("◀──", "<--")
-        .replace("─", "-")
-        .translate(dict.fromkeys(map(ord, "┌┬├┼└"), "+"))
-        for line in figure.lines
-    )
-    plain = "\n".join(lines).replace("∂", "d").replace("…", "...")
-    return f"\\begin{{verbatim}}\n{plain}\n\\end{{verbatim}}"
 
 
 def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:

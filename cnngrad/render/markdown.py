@@ -1,4 +1,4 @@
-"""A derivation in GitHub's Markdown, with its mathematics in fenced `math` blocks."""
+"""A derivation in Markdown: GitHub's, with formulas in fenced `math` blocks, or with formulas between dollars."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,46 +12,55 @@ from cnngrad.derivation.blocks import (
     Hint,
     Part,
     Picture,
-    Section,
     Sentence,
 )
+from cnngrad.render.style import Style
 from cnngrad.render.tex import MOST_CHARACTERS, MathsWriter
 
 __all__ = ["markdown_document"]
 
 
-def markdown_document(derivation: Derivation, precision: int) -> str:
+def markdown_document(derivation: Derivation, style: Style) -> str:
     """The document."""
-    writer = MathsWriter(precision)
-    parts = [f"# {_text(derivation.layer)}"]
+    writer = _Writer(style)
+    parts = [f"# {_text(style.title or derivation.layer)}", *([_text(style.author)] if style.author else [])]
     for section in derivation.sections:
-        parts += _section(section, writer)
+        parts.append(f"## {writer.sentence(section.title)}")
+        for block in section.blocks:
+            if not isinstance(block, Hint):
+                parts += writer.block(block)
     return "\n\n".join(parts) + "\n"
 
 
-def _section(section: Section, writer: MathsWriter) -> Iterator[str]:
-    yield f"## {_sentence(section.title, writer)}"
-    for block in section.blocks:
-        if not isinstance(block, Hint):
-            yield from _block(block, writer)
+class _Writer:
+    """Writes blocks with their formulas in fenced blocks, or between dollars."""
 
+    def __init__(self, style: Style) -> None:
+        self._maths, self._dollars = MathsWriter(style.precision), style.maths == "dollar"
 
-def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, writer: MathsWriter) -> Iterator[str]:
-    if isinstance(block, Sentence):
-        yield _sentence(block.parts, writer)
-    elif isinstance(block, Formula):
-        yield _fenced([block.maths.latex])
-    elif isinstance(block, Expansions):
-        for part in _in_blocks([line for lines in writer.sums(block) for line in lines]):
-            yield _fenced([r"\begin{aligned}", *_broken(part), r"\end{aligned}"])
-    elif isinstance(block, Figure):
-        yield "\n".join(["```text", *block.lines, "```"])
-    elif isinstance(block, Picture):
-        for line in writer.picture(block):
-            yield _fenced([line])
-    else:
-        for line in writer.row(block):
-            yield _fenced([line])
+    def block(self, block: Sentence | Formula | Expansions | GridRow | Picture | Figure) -> Iterator[str]:
+        """A block."""
+        if isinstance(block, Sentence):
+            yield self.sentence(block.parts)
+        elif isinstance(block, Formula):
+            yield self._alone([block.maths.latex])
+        elif isinstance(block, Expansions):
+            for part in _in_blocks([line for lines in self._maths.sums(block) for line in lines]):
+                yield self._alone([r"\begin{aligned}", *_broken(part), r"\end{aligned}"])
+        elif isinstance(block, Figure):
+            yield self._alone([self._maths.figure(block)])
+        else:
+            for line in self._maths.picture(block) if isinstance(block, Picture) else self._maths.row(block):
+                yield self._alone([line])
+
+    def _alone(self, lines: Sequence[str]) -> str:
+        """A formula in lines of its own."""
+        return "\n".join(["$$", *lines, "$$"] if self._dollars else ["```math", *lines, "```"])
+
+    def sentence(self, parts: Sequence[Part]) -> str:
+        """Running text with formulas in it."""
+        signs = ("$", "$") if self._dollars else ("$`", "`$")
+        return "".join(_text(part) if isinstance(part, str) else self._maths.inline(part).join(signs) for part in parts)
 
 
 def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -67,14 +76,6 @@ def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:
 
 def _broken(lines: Sequence[str]) -> list[str]:
     return [rf"{line} \\" for line in lines[:-1]] + list(lines[-1:])
-
-
-def _fenced(lines: Sequence[str]) -> str:
-    return "\n".join(["```math", *lines, "```"])
-
-
-def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:
-    return "".join(_text(part) if isinstance(part, str) else f"$`{writer.inline(part)}`$" for part in parts)
 
 
 def _text(text: str) -> str:

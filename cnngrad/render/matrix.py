@@ -1,5 +1,6 @@
 """The terminal's view of matrices: between brackets, side by side, their middle left out where they are large."""
 
+import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
@@ -27,14 +28,16 @@ _BRACKETS, _ASCII_BRACKETS = "┌┐│└┘", "++|++"
 Lines = list[Text]
 
 
-def show_results(file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int) -> None:
+def show_results(
+    file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str = "auto"
+) -> None:
     """Print the layer's line, and the matrices of each result; of many matrices the first.
 
     Rich's console takes long to load, and is only used for a terminal.
     """
     shown = _results(layer, grids, precision)
-    if file.isatty():
-        show(make_console(file), shown)
+    if file.isatty() or color == "always" or (color == "auto" and os.environ.get("FORCE_COLOR")):
+        show(make_console(file, color), shown)
         return
     ascii_only = not (file.encoding or "utf-8").lower().startswith("utf")
     for part in shown:

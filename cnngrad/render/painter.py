@@ -73,12 +73,39 @@ class Painter:
         if isinstance(block, Formula):
             return Padding(_coloured(block.maths.plain), (0, 0, 0, 4))
         if isinstance(block, Figure):
-            return Padding(Text("\n".join(block.lines), no_wrap=True), (0, 0, 0, 4))
+            return Padding(self._figure(block), (0, 0, 0, 4))
         if isinstance(block, Hint):
             return Text(block.text, style=DIM)
         if isinstance(block, Expansions):
             return self._expansions(block)
         return self._row(block) if isinstance(block, GridRow) else _Fitting(self, block)
+
+    def _figure(self, figure: Figure) -> Text:
+        """The input, its connections, and what comes back through them."""
+        links = [tuple(self._part(part) for part in link) for link in figure.links]
+        links += [tuple(Text("…", style=DIM) for _ in range(3))] if figure.more else []
+        widths = [max(link[k].cell_len for link in links) for k in range(3)]
+        drawn = Text(no_wrap=True)
+        for k, (weight, output, back) in enumerate(links):
+            middle, last = k == (len(links) - 1) // 2, len(links) - 1
+            joint = (
+                "─"
+                if not last
+                else ("┬" if middle else "┌")
+                if k == 0
+                else "└"
+                if k == last
+                else "┼"
+                if middle
+                else "├"
+            )
+            start = self._part(figure.source) + " ──" if middle else Text(" " * (len(str(figure.source)) + 3))
+            aligned = [
+                text + " " * (width - text.cell_len) for text, width in zip((weight, output, back), widths, strict=True)
+            ]
+            drawn += Text.assemble(start, f"{joint}── ", aligned[0], " ──▶ ", aligned[1], "    ◀── ", back)
+            drawn += "\n" if k < last else ""
+        return drawn
 
     def _row(self, row: GridRow) -> SideBySide:
         return SideBySide([self._item(item) for item in row.items])

@@ -1,7 +1,8 @@
 """Documents by their file's ending: each shows the same sections."""
 
 import io
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,43 +11,93 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.write import write_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
-from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
+from cnngrad.render.style import Style
 from cnngrad.render.terminal import PLAIN_WIDTH, text_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["BLOCKS", "check_report", "document", "write_blocks", "write_report"]
+__all__ = ["BLOCKS", "check_report", "document", "html_of", "notebook_markdown", "write_blocks", "write_report"]
 
 
-def text_document(derivation: Derivation, precision: int) -> str:
+_PLAIN = Style()
+
+
+def text_document(derivation: Derivation, style: Style) -> str:
     """What the terminal shows, as plain text of 80 columns."""
-    return text_of(Painter(precision, hints=False).derivation(derivation))
+    return text_of(_painted(derivation, style))
 
 
-def svg_document(derivation: Derivation, precision: int) -> str:
-    """The picture of a terminal of 80 columns."""
-    return _svg_of(Painter(precision, hints=False).derivation(derivation), f"cnngrad · {derivation.layer}")
+def _painted(derivation: Derivation, style: Style) -> "Iterator[RenderableType]":
+    heading = style.title or derivation.layer
+    told = f"{heading}\n{style.author}" if style.author else heading
+    return Painter(style.precision, hints=False).derivation(replace(derivation, layer=told))
 
 
-def _svg_of(renderables: "Iterable[RenderableType]", title: str) -> str:
+def svg_document(derivation: Derivation, style: Style) -> str:
+    """A picture, 80 columns wide and no larger than what it shows."""
+    return _svg_of(_painted(derivation, style), style.theme)
+
+
+def _svg_of(renderables: "Iterable[RenderableType]", theme: str = "light") -> str:
     from rich.console import Console
+    from rich.rule import Rule
+    from rich.terminal_theme import TerminalTheme
 
-    console = Console(
-        file=io.StringIO(),
-        record=True,
-        width=PLAIN_WIDTH,
-        color_system="truecolor",
-        force_terminal=True,
-        legacy_windows=False,
-    )
-    for renderable in renderables:
-        console.print(renderable)
-    return console.export_svg(title=title, unique_id="cnngrad")
+    def console(width: int) -> Console:
+        return Console(
+            file=io.StringIO(),
+            record=True,
+            width=width,
+            color_system="truecolor",
+            force_terminal=True,
+            legacy_windows=False,
+        )
+
+    # Once to see how wide it is.
+    shown = list(renderables)
+    plain = console(PLAIN_WIDTH)
+    for renderable in shown:
+        plain.print(renderable)
+    width = max((len(line.rstrip()) for line in plain.export_text().splitlines()), default=1)
+    recorded = console(width if not any(isinstance(each, Rule) for each in shown) else PLAIN_WIDTH)
+    for renderable in shown:
+        recorded.print(renderable)
+    ink, paper = ((0x1A, 0x1A, 0x1A), (255, 255, 255)) if theme == "light" else ((0xE6, 0xE6, 0xE6), (0x12, 0x14, 0x18))
+    grey = [(0x66, 0x66, 0x66)] * 8 if theme == "light" else [(0xA0, 0xA0, 0xA0)] * 8
+    colours = TerminalTheme(paper, ink, [ink] * 8, grey)
+    form = _SVG.replace("PAPER", colours.background_color.hex)
+    return recorded.export_svg(theme=colours, code_format=form, unique_id="cnngrad")
 
 
-_DOCUMENTS: dict[str, Callable[[Derivation, int], str]] = {
+# The text as text, on paper; no window around it, no font from a network.
+_SVG = """\
+<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{
+    font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+    font-size: {char_height}px;
+    line-height: {line_height}px;
+}}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+<rect width="100%" height="100%" fill="PAPER" />
+<g clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+
+_DOCUMENTS: dict[str, Callable[[Derivation, Style], str]] = {
     ".txt": text_document,
     ".md": markdown_document,
     ".tex": latex_document,
@@ -58,6 +109,24 @@ _DOCUMENTS: dict[str, Callable[[Derivation, int], str]] = {
 BLOCKS = (".txt", ".md", ".svg")
 
 
+def notebook_markdown(derivation: Derivation) -> str:
+    """What a notebook shows of a derivation: Markdown with formulas between dollars."""
+    return markdown_document(derivation, Style(maths="dollar"))
+
+
+def html_of(renderables: "Iterable[RenderableType]") -> str:
+    """What a notebook shows of a report: the text of the terminal, with its colours."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), record=True, width=PLAIN_WIDTH, color_system="truecolor", force_terminal=True,
+        legacy_windows=False,
+    )  # fmt: skip
+    for renderable in renderables:
+        console.print(renderable)
+    return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
+
+
 def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> None:
     """Raise a CnngradError unless a document can be written under `target`; called before any work."""
     if Path(target).suffix not in endings:
@@ -67,20 +136,20 @@ def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> N
 def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") -> None:
     """Write what a check found as the document that the file's ending asks for, one of `BLOCKS`."""
     ending = Path(target).suffix
-    text = _svg_of(blocks, title) if ending == ".svg" else text_of(blocks)
+    text = _svg_of(blocks) if ending == ".svg" else text_of(blocks)
     write_document(target, f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if ending == ".md" else text)
 
 
-def document(ending: str, derivation: Derivation, precision: int = DEFAULT_PRECISION) -> str:
+def document(ending: str, derivation: Derivation, style: Style = _PLAIN) -> str:
     """The document of a derivation for a file with this ending, e.g. `".md"`."""
-    return _DOCUMENTS[ending](derivation, precision)
+    return _DOCUMENTS[ending](derivation, style)
 
 
-def write_report(target: str, derivation: Derivation, precision: int = DEFAULT_PRECISION) -> None:
+def write_report(target: str, derivation: Derivation, style: Style = _PLAIN) -> None:
     """Write a derivation as the document that the file's ending asks for.
 
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.
     """
     check_report(target)
-    write_document(target, document(Path(target).suffix, derivation, precision))
+    write_document(target, document(Path(target).suffix, derivation, style))

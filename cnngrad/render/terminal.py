@@ -1,13 +1,18 @@
 """The terminal: its console, without colours for redirected output, and the colours of the tensors."""
 
 import io
+import os
+import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show", "text_of"]
+__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show", "show_in_pages", "text_of"]
 
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
@@ -17,8 +22,14 @@ STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
 DIM = "dim"
 
 
-def make_console(file: TextIO) -> "Console":
-    """A console for a stream: in colour and as wide as the window on a terminal, else plain and 80 columns wide."""
+def make_console(file: TextIO, color: str = "auto") -> "Console":
+    """A console for a stream: in colour and as wide as the window on a terminal, else plain and 80 columns wide.
+
+    Args:
+        file: the stream.
+        color: `always` or `never` for colours or none; with `auto` as the terminal and the variables NO_COLOR and
+            FORCE_COLOR have it.
+    """
     from rich.console import Console
 
     class StrictConsole(Console):
@@ -26,18 +37,46 @@ def make_console(file: TextIO) -> "Console":
             # Rich itself would end the process with 1.
             raise
 
+    if color == "auto" and os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
+        color = "always"
+    common: dict[str, Any] = {"file": file, "markup": False, "highlight": False, "emoji": False}
     if file.isatty():
-        return StrictConsole(file=file, markup=False, highlight=False, emoji=False)
-    return StrictConsole(
-        file=file,
-        width=PLAIN_WIDTH,
-        color_system=None,
-        force_terminal=False,
-        legacy_windows=False,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
+        return StrictConsole(**common, no_color=None if color == "auto" else color == "never")
+    if color == "always":
+        return StrictConsole(
+            **common, width=PLAIN_WIDTH, color_system="256", force_terminal=True, no_color=False, legacy_windows=False
+        )
+    return StrictConsole(**common, width=PLAIN_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+
+
+def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
+    """Print to the console; what is longer than the terminal in the user's pager, as git does."""
+    pager = os.environ.get("PAGER", "less")
+    if not console.is_terminal or not sys.stdin.isatty() or pager in ("", "cat"):
+        show(console, renderables)
+        return
+    with console.capture() as capture:
+        show(console, renderables)
+    text = capture.get()
+    if text.count("\n") < console.height or not _paged(shlex.split(pager), text):
+        console.file.write(text)
+
+
+def _paged(command: list[str], text: str) -> bool:
+    """Show a text in a pager until its user leaves it; False where it can't be started."""
+    # What fits on a screen is not held, colours are shown, and the screen is left as it was.
+    environment = {"LESS": "FRX"} | os.environ
+    try:
+        pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+    except (OSError, IndexError):
+        return False
+    # Ctrl-C is the pager's while it runs.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pager.communicate(text.encode())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return True
 
 
 def text_of(renderables: "Iterable[RenderableType]") -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from cnngrad.derivation.blocks import Expansions, Form, GridRow, Maths, Picture
+from cnngrad.derivation.blocks import Expansions, Figure, Form, GridRow, Maths, Picture
 from cnngrad.derivation.expansion import Factor, Partial, Term, Worked
 from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
 from cnngrad.derivation.names import Number, Symbol
@@ -38,9 +38,11 @@ _SIGNS = {
 class MathsWriter:
     """Writes blocks in LaTeX; `colour` puts an element's formula in its tensor's colour."""
 
-    def __init__(self, precision: int, colour: Callable[[str, str], str] = lambda tensor, latex: latex) -> None:
-        """A writer of decimals with `precision` significant digits."""
-        self._precision = precision
+    def __init__(
+        self, precision: int, colour: Callable[[str, str], str] = lambda tensor, latex: latex, line: float = _LINE
+    ) -> None:
+        """A writer of decimals with `precision` significant digits, in lines of so many ems."""
+        self._precision, self._line = precision, line
         self._colour = colour
 
     def symbol(self, symbol: Symbol) -> str:
@@ -67,9 +69,9 @@ class MathsWriter:
             expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
             lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
             if expansion.left_out:
-                _append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
+                self._append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
             if expansion.zeros:
-                _append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
+                self._append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
             lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
             if table.form is Form.WORKED and expansion.worked is not None:
                 lines += self._worked(expansion.worked, expansion.left_out)
@@ -78,14 +80,14 @@ class MathsWriter:
     def row(self, row: GridRow) -> list[str]:
         """The grids and signs of a row, broken into as many lines as the page's width requires."""
         lines: list[str] = []
-        used = _LINE
+        used = self._line
         sign = ""
         for item in row.items:
             if not isinstance(item, Grid):
                 sign += f" {self._sign(item)}"
                 continue
             grid, width = self._grid(item)
-            if used + width > _LINE or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
+            if used + width > self._line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
                 lines.append("")
                 used = 0.0
             lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
@@ -111,14 +113,13 @@ class MathsWriter:
             lines[-1] += f" = {self.number(worked.value)}"
         yield from lines
 
-    @staticmethod
-    def _broken(parts: Sequence[Sequence[str]]) -> list[str]:
+    def _broken(self, parts: Sequence[Sequence[str]]) -> list[str]:
         """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
         lines: list[str] = []
         for part in parts:
-            used = _LINE
+            used = self._line
             for term in part:
-                if used + _width(term) + 1.2 > _LINE - 8:
+                if used + _width(term) + 1.2 > self._line - 8:
                     lines.append(term)
                     used = 0
                 else:
@@ -151,11 +152,11 @@ class MathsWriter:
             rows = [[self._cell(cell) for cell in row] for row in grid.cut(_MOST_ROWS, columns)]
             width = sum(max(_width(text) for text in column) + 1 for column in zip(*rows, strict=True)) + 1
             characters = sum(len(text) + 3 for row in rows for text in row)
-            if (width <= _LINE and characters <= MOST_CHARACTERS) or columns == 1:
+            if (width <= self._line and characters <= MOST_CHARACTERS) or columns == 1:
                 break
             columns -= 1
         space = (
-            r" \\[3pt] " if any(mark in text for row in rows for text in row for mark in ("frac", "^{")) else r" \\ "
+            r" \\[6pt] " if any(mark in text for row in rows for text in row for mark in ("frac", "^{")) else r" \\ "
         )
         matrix = rf"\begin{{bmatrix}} {space.join(' & '.join(row) for row in rows)} \end{{bmatrix}}"
         if (columns < grid.width and len(rows[0]) < grid.width) or grid.height > _MOST_ROWS:
@@ -181,6 +182,16 @@ class MathsWriter:
         text = "0" if isinstance(content, Fill) else self.number(content)
         return f"({text})" if text.startswith("-") else text
 
+    def figure(self, figure: Figure) -> str:
+        """The input, its connections, and what comes back through them."""
+        rows = [
+            rf"\xrightarrow{{\;{self.symbol(weight)}\;}} & {self.symbol(output)} & \longleftarrow & {self.symbol(back)}"
+            for weight, output, back in figure.links
+        ]
+        rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
+        lines = r" \\[5pt] ".join(rows)
+        return rf"{self.symbol(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
+
     def picture(self, picture: Picture) -> list[str]:
         """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
         rows = [row for row in (picture.symbols, picture.numbers) if row is not None and self._fits(row)]
@@ -190,18 +201,17 @@ class MathsWriter:
         """Whether every grid of a row is whole within the width of a line."""
         return all(
             sum(max(_width(self._cell(cell)) for cell in column) + 1 for column in zip(*item.cells, strict=True))
-            < _LINE
+            < self._line
             for item in row.items
             if isinstance(item, Grid)
         )
 
-
-def _append(lines: list[str], note: str) -> None:
-    """Add a note to the end of the last line, or below it where it would not fit."""
-    if _width(lines[-1]) + _width(note) > _LINE - 8:
-        lines.append(rf"&\phantom{{=}}\ {note}")
-    else:
-        lines[-1] += note
+    def _append(self, lines: list[str], note: str) -> None:
+        """Add a note to the end of the last line, or below it where it would not fit."""
+        if _width(lines[-1]) + _width(note) > self._line - 8:
+            lines.append(rf"&\phantom{{=}}\ {note}")
+        else:
+            lines[-1] += note
 
 
 def _element(symbol: Symbol) -> str:

@@ -163,6 +163,14 @@ class Findings:
 
         return findings_text(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from cnngrad.render.numbers import DEFAULT_PRECISION
+        from cnngrad.render.report import html_of
+        from cnngrad.render.runs import findings_blocks
+
+        return html_of(findings_blocks(self, DEFAULT_PRECISION))
+
     def __repr__(self) -> str:
         """The findings in a line."""
         return f"<cnngrad findings: {self.sentence}>"

@@ -8,7 +8,7 @@ from cnngrad.derivation.blocks import Block, Formula, GridRow, Hint, Part, Secti
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, say
 from cnngrad.derivation.matrices import framed_input, framed_output, turned_filter
 from cnngrad.derivation.names import Symbol, Values, scalar
-from cnngrad.derivation.pictures import pictures
+from cnngrad.derivation.pictures import IN_BRACKETS, pictures
 from cnngrad.derivation.telling import telling
 from cnngrad.tensor import Tensor
 
@@ -79,7 +79,7 @@ def _shifts(board: Board) -> list[Block]:
     layer = board.layer
     shown = board.shown(Tensor.DX, pictures=True)
     blocks: list[Block] = [
-        say(f"Shifted one cell at a time it gives ∂E/∂X{words.crop(layer)}. The products stand in [brackets]:")
+        say(f"Shifted one cell at a time it gives ∂E/∂X{words.crop(layer)}. The products stand ", IN_BRACKETS, ":")
     ]
     if words.is_strided(layer):
         steps = words.per_axis([a.stride for a in layer.axes], "cell")

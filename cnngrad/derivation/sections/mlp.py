@@ -63,23 +63,15 @@ def _connections(board: Board) -> list[Block]:
     for term in expansion.terms:
         back, weight = term.factors
         if isinstance(back, Symbol) and isinstance(weight, Symbol):
-            links.append((str(weight), str(back.of_array), str(back)))
-    if expansion.left_out:
-        links.append(("…", "…", "…"))
+            links.append((weight, back.of_array, back))
     if not links:
         return []
-    width = max(len(w) for w, _, _ in links)
-    lines = []
-    for k, (w, o, dedo) in enumerate(links):
-        middle = k == (len(links) - 1) // 2
-        joint = "─" if len(links) == 1 else "┌" if k == 0 else "└" if k == len(links) - 1 else "├"
-        joint = {"┌": "┬", "├": "┼"}.get(joint, joint) if middle and joint != "─" else joint
-        start = f"{x} ──" if middle else " " * (len(str(x)) + 3)
-        lines.append(f"{start}{joint}── {w:^{width}} ──▶ {o:<{max(len(o) for _, o, _ in links)}}    ◀── {dedo}")
     return [
-        Figure(tuple(lines)),
+        Figure(x, tuple(links), expansion.left_out > 0),
         say(
-            f"Forward, {x} sends its value along each connection, times the weight w on it. Backward, the gradient "
+            "Forward, ",
+            x,
+            " sends its value along each connection, times the weight w on it. Backward, the gradient "
             "∂E/∂o of each node, often written δ, returns along the same connection times the same w, and ",
             board.symbol(Tensor.DX, place),
             " is the sum of what arrives.",

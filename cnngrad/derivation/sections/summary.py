@@ -34,10 +34,18 @@ def section(board: Board, tensors: Sequence[Tensor]) -> Section:
     if Tensor.DX in tensors:
         blocks += [
             Formula(formulas.full_convolution(layer, summary=True)),
-            say(f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{words.crop(layer)}."),
+            say(f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{_apart(board)}{words.crop(layer)}."),
         ]
     if Tensor.DB in tensors:
         blocks.append(Formula(formulas.rule_of_bias_gradient(layer)))
     if Tensor.DX in tensors:
         blocks.append(say("∂E/∂X of this layer is ∂E/∂O of the layer before it: there the same begins again."))
     return Section(("Summary",), tuple(blocks), "summary")
+
+
+def _apart(board: Board) -> str:
+    """How far the filter's elements lie apart; empty without dilation."""
+    layer = board.layer
+    if not words.is_dilated(layer):
+        return ""
+    return f", under a filter whose elements lie {words.per_axis([a.dilation for a in layer.axes], 'cell')} apart"

@@ -1,0 +1,112 @@
+"""The options of the lesson: which parts of a derivation are shown, and how a report of it is dressed."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cnngrad.errors import CnngradError
+
+if TYPE_CHECKING:
+    from cnngrad.derivation.choice import Choice
+    from cnngrad.render.style import Style
+    from cnngrad.tensor import Tensor
+
+__all__ = ["Lesson", "Only"]
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which gradients are wanted."""
+
+    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Which parts of the derivation to show, and how."""
+
+    explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
+    element: Annotated[
+        list[str] | None, typer.Option(metavar="x22", help="Explain only this element, with its picture (repeatable).")
+    ] = None
+    section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
+        ),
+    ] = None
+    every: Annotated[bool, typer.Option("--all", help="Show every element, and every term.")] = False
+    limit: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="The most elements in a large table.  [default: 4; all with --json]"),
+    ] = None
+    terms: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="The most terms in a sum.  [default: what fits on two lines]")
+    ] = None
+    zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex or .svg."),
+    ] = None
+
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
+    author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="A .tex report that another document takes in with \\input.")
+    ] = False
+    slides: Annotated[bool, typer.Option("--slides", help="A .tex report with a frame of Beamer a section.")] = False
+    math: Annotated[
+        str, typer.Option(metavar="KIND", help="Formulas of a .md report: github, or dollar for pandoc and notebooks.")
+    ] = "github"
+    theme: Annotated[str, typer.Option(metavar="KIND", help="The colours of an .svg report: light or dark.")] = "light"
+
+    def style(self, precision: int) -> "Style":
+        """How the report is dressed.
+
+        Raises:
+            CnngradError: no report can be written under this name; a choice that does not exist, or belongs to another
+                kind of report.
+        """
+        from cnngrad.render.style import Style
+
+        if self.report is not None:
+            from cnngrad.render.report import check_report
+
+            check_report(self.report)
+        for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
+            if value not in known:
+                raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
+        given = {
+            "--title": (self.title, ""), "--author": (self.author, ""), "--fragment": (self.fragment, ".tex"),
+            "--slides": (self.slides, ".tex"), "--math": (self.math != "github", ".md"),
+            "--theme": (self.theme != "light", ".svg"),
+        }  # fmt: skip
+        for flag, (is_given, ending) in given.items():
+            if is_given and not (self.report or "").endswith(ending or ""):
+                raise CnngradError(f"{flag} belongs to a {ending} report: write --report FILE{ending}")
+            if is_given and self.report is None:
+                raise CnngradError(f"{flag} belongs to a report: write --report FILE")
+        dollars: Literal["github", "dollar"] = "dollar" if self.math == "dollar" else "github"
+        theme: Literal["light", "dark"] = "dark" if self.theme == "dark" else "light"
+        return Style(precision, self.title or "", self.author or "", self.fragment, self.slides, dollars, theme)
+
+    @property
+    def explained(self) -> bool:
+        """Whether the derivation is to be shown."""
+        return self.explain or bool(self.element) or self.section is not None or self.every
+
+    def choice(self, only: "Tensor | None" = None, whole: bool = False) -> "Choice":
+        """What is to be derived.
+
+        Args:
+            only: the only gradient that is wanted; None for all.
+            whole: whether all elements and terms are wanted unless the user limits them.
+        """
+        from cnngrad.derivation.choice import Choice
+        from cnngrad.derivation.telling import TELLING
+
+        names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
+        limit = self.limit if self.limit is not None or whole or self.every else TELLING
+        return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
