@@ -375,7 +375,7 @@ BAD = {
         r"out.csv has an unknown ending: use .json, .npz, .npy",
     ),
     "two results in one npy": (None, ["backward", NOTES, "-o", "out.npy"], r"2 results \(dEdW, dEdX\): use .npz"),
-    "unknown report": (None, ["forward", NOTES, "--report", "out.html"], "unknown ending for a report: use .txt, .md"),
+    "unknown report": (None, ["forward", NOTES, "--report", "out.pdf"], "unknown ending for a report: use .txt, .md"),
     "folder missing": (None, ["forward", NOTES, "-o", "none/out.json"], "can't write none/out.json: No such file"),
     "unknown option": (None, ["forward", NOTES, "--strides", "2"], "No such option: --strides"),
     "unknown command": (None, ["foward", NOTES], "No such command 'foward'"),

@@ -91,9 +91,7 @@ def answer(
     if output is not None and not files:
         write_results(output, named)
     if report is not None and derivation is not None:
-        from cnngrad.render.report import write_report
-
-        write_report(report, derivation, style)
+        lesson.write_report(derivation, style)
     with session.printing() as stdout:
         if saved.as_json:
             print(to_json({"schema": SCHEMA, "layer": layer.as_json()} | named | expansions), file=stdout)

@@ -1,6 +1,7 @@
 """The options of the lesson: which parts of a derivation are shown, and how a report of it is dressed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
+    from cnngrad.derivation.blocks import Derivation
     from cnngrad.derivation.choice import Choice
     from cnngrad.render.style import Style
     from cnngrad.tensor import Tensor
@@ -48,11 +50,14 @@ class Lesson:
     zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
     report: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex or .svg."),
+        typer.Option(
+            metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex, .svg, or .html to play with."
+        ),
     ] = None
 
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
     author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None
+    open_it: Annotated[bool, typer.Option("--open", help="Open an .html report in the browser.")] = False
     fragment: Annotated[
         bool, typer.Option("--fragment", help="A .tex report that another document takes in with \\input.")
     ] = False
@@ -81,7 +86,7 @@ class Lesson:
         given = {
             "--title": (self.title, ""), "--author": (self.author, ""), "--fragment": (self.fragment, ".tex"),
             "--slides": (self.slides, ".tex"), "--math": (self.math != "github", ".md"),
-            "--theme": (self.theme != "light", ".svg"),
+            "--theme": (self.theme != "light", ".svg"), "--open": (self.open_it, ".html"),
         }  # fmt: skip
         for flag, (is_given, ending) in given.items():
             if is_given and not (self.report or "").endswith(ending or ""):
@@ -91,6 +96,17 @@ class Lesson:
         dollars: Literal["github", "dollar"] = "dollar" if self.math == "dollar" else "github"
         theme: Literal["light", "dark"] = "dark" if self.theme == "dark" else "light"
         return Style(precision, self.title or "", self.author or "", self.fragment, self.slides, dollars, theme)
+
+    def write_report(self, derivation: "Derivation", style: "Style") -> None:
+        """Write the report, and open it where that is asked for."""
+        from cnngrad.render.report import write_report
+
+        assert self.report is not None
+        write_report(self.report, derivation, style)
+        if self.open_it:
+            import webbrowser
+
+            webbrowser.open(Path(self.report).resolve().as_uri())
 
     @property
     def explained(self) -> bool:

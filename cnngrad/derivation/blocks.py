@@ -3,13 +3,15 @@
 Every output format is a view of these blocks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from html import escape
+from typing import Any, NamedTuple
 
 from cnngrad.derivation.expansion import Expansion, Partial
 from cnngrad.derivation.grids import Grid
-from cnngrad.derivation.names import Number, Symbol
+from cnngrad.derivation.names import Number, Symbol, Values
+from cnngrad.layer import Layer
 
 __all__ = [
     "Block",
@@ -25,6 +27,7 @@ __all__ = [
     "Picture",
     "Section",
     "Sentence",
+    "Source",
 ]
 
 
@@ -137,6 +140,18 @@ class Section:
     name: str = ""
 
 
+class Source(NamedTuple):
+    """What a derivation is made of.
+
+    Attributes:
+        layer: the layer.
+        values: its numbers; empty for a derivation in symbols.
+    """
+
+    layer: Layer
+    values: Values
+
+
 @dataclass(frozen=True, repr=False)
 class Derivation:
     """The whole argument for one layer.
@@ -144,10 +159,12 @@ class Derivation:
     Attributes:
         layer: the layer in one line.
         sections: in the order of the notes.
+        source: what it is made of, for views that compute; None where they may not.
     """
 
     layer: str
     sections: tuple[Section, ...]
+    source: Source | None = field(default=None, compare=False)
 
     # The views are loaded where they are asked for: the library itself needs NumPy alone.
 
@@ -167,8 +184,14 @@ class Derivation:
 
         return notebook_markdown(self)
 
+    def page(self) -> Any:
+        """The page to play with, for a notebook's cell: an object that shows itself."""
+        from cnngrad.render.report import document
+
+        return _Page(document(".html", self))
+
     def save(self, path: str, *, title: str = "", author: str = "", **choices: Any) -> None:
-        """Write the derivation as a document: `.txt`, `.md`, `.tex` or `.svg`.
+        """Write the derivation as a document: `.txt`, `.md`, `.tex`, `.svg` or `.html`.
 
         Args:
             path: the file, whose ending decides.
@@ -183,3 +206,13 @@ class Derivation:
         from cnngrad.render.style import Style
 
         write_report(path, self, Style(title=title, author=author, **choices))
+
+
+@dataclass(frozen=True, repr=False)
+class _Page:
+    """A page in a notebook, in a frame of its own."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{escape(self.text)}" width="100%" height="900" sandbox="allow-scripts"></iframe>'

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from cnngrad.derivation.blocks import Derivation, Section
+from cnngrad.derivation.blocks import Derivation, Section, Source
 from cnngrad.derivation.board import Board
 from cnngrad.derivation.choice import Choice, explained_tensors
-from cnngrad.derivation.names import Values
+from cnngrad.derivation.names import Index, Values
 from cnngrad.derivation.sections import element, filter_gradient, full_convolution, input_gradient, mlp, output, summary
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
@@ -19,7 +19,7 @@ def forward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     board = Board(layer, values, choice)
     chosen = choice.chosen(board.names, [Tensor.O])
     if chosen:
-        return Derivation(layer.describe(), tuple(element.section(board, *one) for one in chosen))
+        return _of_elements(board, chosen)
     return _derivation(board, [output.given(board), output.section(board, result=True)])
 
 
@@ -29,7 +29,7 @@ def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     tensors = explained_tensors(layer, choice.only)
     chosen = choice.chosen(board.names, tensors)
     if chosen:
-        return Derivation(layer.describe(), tuple(element.section(board, *one) for one in chosen))
+        return _of_elements(board, chosen)
     sections: list[Section] = [output.given(board, with_dedo=True), output.section(board)]
     if Tensor.DW in tensors:
         sections += [filter_gradient.by_chain_rule(board), filter_gradient.as_convolution(board)]
@@ -40,6 +40,12 @@ def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     return _derivation(board, [*sections, summary.section(board, tensors)])
 
 
+def _of_elements(board: Board, chosen: Sequence[tuple[Tensor, Index]]) -> Derivation:
+    """A section for each element."""
+    sections = tuple(element.section(board, *one) for one in chosen)
+    return Derivation(board.layer.describe(), sections, Source(board.layer, board.values))
+
+
 def _derivation(board: Board, sections: Sequence[Section]) -> Derivation:
     """The sections that are wanted."""
     wanted = board.choice.sections
@@ -47,4 +53,4 @@ def _derivation(board: Board, sections: Sequence[Section]) -> Derivation:
     if not shown:
         there = ", ".join(section.name for section in sections)
         raise CnngradError(f"section {', '.join(wanted)} does not belong here: there are {there}")
-    return Derivation(board.layer.describe(), tuple(shown))
+    return Derivation(board.layer.describe(), tuple(shown), Source(board.layer, board.values))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.errors import CnngradError
 from cnngrad.files.write import write_document
+from cnngrad.render.html import html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.painter import Painter
@@ -102,6 +103,7 @@ _DOCUMENTS: dict[str, Callable[[Derivation, Style], str]] = {
     ".md": markdown_document,
     ".tex": latex_document,
     ".svg": svg_document,
+    ".html": html_document,
 }
 
 

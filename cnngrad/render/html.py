@@ -1,0 +1,219 @@
+"""A derivation as one self-contained page: grids whose cells light up what they are made of, and the lesson beneath.
+
+The page knows no convolution: it gets every element's terms from the expansions, and adds them up.
+"""
+
+import base64
+import hashlib
+import json
+from html import escape
+from importlib.resources import files
+from math import prod
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from cnngrad.derivation import words
+from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
+from cnngrad.derivation.expansion import Expander, Factor
+from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
+from cnngrad.derivation.names import Symbol
+from cnngrad.derivation.telling import TELLING, telling
+from cnngrad.errors import CnngradError
+from cnngrad.layer import Layer, indices
+from cnngrad.render.numbers import factor, number
+from cnngrad.render.painter import Painter
+from cnngrad.render.style import Style
+from cnngrad.render.terminal import text_of
+from cnngrad.tensor import Tensor
+
+__all__ = ["html_document"]
+
+# A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
+_MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
+# What the page calls the tensors.
+_IDS = {
+    Tensor.X: "x", Tensor.W: "w", Tensor.B: "b", Tensor.DEDO: "do", Tensor.O: "o", Tensor.DW: "dw", Tensor.DX: "dx",
+    Tensor.DB: "db",
+}  # fmt: skip
+
+
+def html_document(derivation: Derivation, style: Style) -> str:
+    """The page.
+
+    Raises:
+        CnngradError: a derivation without its layer, or a layer that is too large for a page.
+    """
+    if derivation.source is None:
+        raise CnngradError("this derivation does not know its layer: a page is made of what derive returns")
+    room = files("cnngrad") / "render" / "page"
+    script, css, page = ((room / f"page.{ending}").read_text(encoding="utf-8") for ending in ("js", "css", "html"))
+    data = json.dumps(_data(derivation.source), allow_nan=False)
+    return Template(page).substitute(
+        title=escape(style.title or f"cnngrad · {derivation.layer}"),
+        author=f"<p>{escape(style.author)}</p>" if style.author else "",
+        layer=escape(derivation.layer),
+        style=css,
+        style_hash=_hash(css),
+        script=script,
+        script_hash=_hash(script),
+        # Names and numbers stay text, whatever is in them.
+        data=data.replace("<", "\\u003c"),
+        sections="\n".join(_section(derivation, style)),
+    )
+
+
+def _hash(text: str) -> str:
+    """A hash by which a Content-Security-Policy knows a script or a style."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _data(source: Source) -> dict[str, Any]:
+    """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
+    layer, values = source.layer, source.values
+    tensors = [tensor for tensor in _IDS if layer.has_bias or tensor.array is not Tensor.B]
+    shapes = {tensor: layer.canonical[tensor] for tensor in tensors}
+    if sum(map(prod, shapes.values())) > _MOST_CELLS:
+        raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
+    expander = Expander(layer, {})
+    symbols = {
+        tensor: [expander.names.symbol(tensor, index) for index in indices(shapes[tensor])] for tensor in tensors
+    }
+    products = prod(layer.canonical[Tensor.O]) * prod(layer.canonical[Tensor.W][1:])
+    whole = products <= _MOST_PRODUCTS
+    return {
+        "shapes": {_IDS[tensor]: list(shape) for tensor, shape in shapes.items()},
+        "written": {_IDS[tensor]: list(layer.shapes[tensor]) for tensor in tensors},
+        "names": {_IDS[tensor]: list(map(str, found)) for tensor, found in symbols.items()},
+        "short": {_IDS[tensor]: [symbol.element for symbol in found] for tensor, found in symbols.items()},
+        "values": {
+            _IDS[tensor]: np.asarray(values[tensor]).reshape(-1).tolist()
+            for tensor in tensors
+            if Tensor.X in values and isinstance(values.get(tensor), np.ndarray)
+        }
+        | _outputs(layer, source, tensors),
+        "terms": {
+            _IDS[t]: _terms(expander, t, whole)
+            for t in tensors
+            if t.is_gradient or t is Tensor.O
+            if t is not Tensor.DEDO
+        },
+        "grids": [_grid(layer, *grid) for grid in _grids(layer)],
+        "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
+        "options": layer.options,
+        "bias": np.asarray(values[Tensor.B]).tolist() if layer.has_bias and Tensor.B in values else None,
+        "unread": words.unreached(layer, gradient=True),
+    }
+
+
+def _outputs(layer: Layer, source: Source, tensors: list[Tensor]) -> dict[str, list[Any]]:
+    """The numbers of O, which are computed one by one where they are not given."""
+    values = source.values
+    if Tensor.X not in values or isinstance(values.get(Tensor.O), np.ndarray):
+        return {}
+    o = Expander(layer, {tensor: values[tensor] for tensor in tensors if tensor in values and tensor is not Tensor.O})
+    return {"o": [o.expand(Tensor.O, index).value for index in indices(layer.canonical[Tensor.O])]}
+
+
+def _terms(expander: Expander, tensor: Tensor, whole: bool) -> list[list[list[list[Any]]] | None]:
+    """The terms of every element, each factor as its tensor and flat number; None where they are left out."""
+    shape = expander.layer.canonical[tensor]
+    chosen = None if whole else {told.place for told in telling(expander.layer, tensor, TELLING)}
+    return [
+        [[_ref(expander.layer, f) for f in term.factors] for term in expander.expand(tensor, index).terms]
+        if chosen is None or index in chosen
+        else None
+        for index in indices(shape)
+    ]
+
+
+def _ref(layer: Layer, symbol: Factor) -> list[Any]:
+    assert isinstance(symbol, Symbol)
+    shape = layer.canonical[symbol.tensor]
+    lead = (0,) * (len(shape) - len(symbol.lead) - len(symbol.place))
+    index = (*lead, *(k - 1 for k in (*symbol.lead, *symbol.place)))
+    return [_IDS[symbol.tensor], int(np.ravel_multi_index(index, shape))]
+
+
+Grid = tuple[str, Tensor, str, list[Track], str]
+
+
+def _grids(layer: Layer) -> list[Grid]:
+    """What is shown side by side: an id, the tensor, a title, its axes, and what a zero in it is."""
+    padding = "A zero of the padding around X."
+    frame = "A zero of the frame, or one between elements that lie a stride apart: here no output meets the filter."
+    return [
+        ("x", Tensor.X, "X", [framed_input(axis) for axis in layer.axes], padding),
+        ("w", Tensor.W, "W", [plain(axis.kernel) for axis in layer.axes], ""),
+        ("o", Tensor.O, "O", [plain(axis.out) for axis in layer.axes], ""),
+        ("do", Tensor.DEDO, "∂E/∂O, framed", [framed_output(axis) for axis in layer.axes], frame),
+        ("wr", Tensor.W, "W rotated", [plain(axis.kernel, turned=True) for axis in layer.axes], ""),
+        ("dw", Tensor.DW, "∂E/∂W", [plain(axis.kernel) for axis in layer.axes], ""),
+        ("dx", Tensor.DX, "∂E/∂X", [plain(axis.size) for axis in layer.axes], ""),
+    ]
+
+
+def _grid(layer: Layer, name: str, tensor: Tensor, title: str, tracks: list[Track], zeros: str) -> dict[str, Any]:
+    channel = "c" if layer.groups == 1 or tensor.array is Tensor.W else "cx"
+    leads = {Tensor.X: ["n", channel], Tensor.W: ["f", "c"], Tensor.O: ["n", "f"]}
+    slots = [[slot if isinstance(slot := track.slot(k), int) else -1 for k in range(track.size)] for track in tracks]
+    return {
+        "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": slots,
+        "lead": leads[tensor.array], "zeros": zeros,
+    }  # fmt: skip
+
+
+def _leads(layer: Layer) -> list[tuple[str, str, int]]:
+    """What can be chosen by tabs: its name, what it is, and how many there are."""
+    chosen = [("n", "sample", layer.batch), ("f", "filter", layer.filters)]
+    if layer.groups == 1:
+        return [*chosen, ("c", "channel", layer.channels)]
+    return [*chosen, ("c", "channel of the filter", layer.group_channels), ("cx", "channel of X", layer.channels)]
+
+
+def _section(derivation: Derivation, style: Style) -> list[str]:
+    """The lesson's sections, which can be folded."""
+    painter = Painter(style.precision, hints=False)
+    made = []
+    for section in derivation.sections:
+        title = escape("".join(map(str, section.title)))
+        blocks = "\n".join(_block(block, painter, style) for block in section.blocks if not isinstance(block, Hint))
+        name = f' id="section-{section.name}"' if section.name else ""
+        made.append(f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>")
+    return made
+
+
+def _block(block: Block, painter: Painter, style: Style) -> str:
+    if isinstance(block, Sentence):
+        return f"<p>{escape(''.join(_part(part, style) for part in block.parts))}</p>"
+    if isinstance(block, Formula):
+        return f"<pre>{escape(block.maths.plain)}</pre>"
+    if isinstance(block, Expansions):
+        return _sums(block, style)
+    return f"<pre>{escape(text_of([painter.block(block)]).rstrip())}</pre>"
+
+
+def _part(part: Any, style: Style) -> str:
+    if isinstance(part, int | float):
+        return number(part, style.precision)
+    return str(getattr(part, "plain", part))
+
+
+def _sums(table: Expansions, style: Style) -> str:
+    heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
+    rows = []
+    for expansion in table.expansions:
+        terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms]
+        lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
+        worked = expansion.worked if table.form is Form.WORKED else None
+        if worked is not None and worked.parts:
+            numbers = [
+                "·".join(factor(v, style.precision) for v in t.values or ()) for part in worked.parts for t in part
+            ]
+            lines.append(f"= {' + '.join(numbers)}{' + …' if expansion.left_out else ''}")
+        value = "" if expansion.value is None else number(expansion.value, style.precision)
+        cells = [str(expansion.target), "\n".join(lines), value]
+        rows.append("<tr>" + "".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells) + "</tr>")
+    head = f"<tr><th>element</th><th>{heading}</th><th>value</th></tr>"
+    return f'<table class="sums"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'

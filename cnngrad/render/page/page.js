@@ -1,0 +1,372 @@
+"use strict";
+// The page knows no convolution: every value is a sum of products of cells that the derivation has listed.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const given = ["x", "w", "do"], results = ["o", "dw", "dx", "db"];
+  const byId = (id) => document.getElementById(id);
+  const first = {};
+  for (const t of given) first[t] = data.values[t] && data.values[t].slice();
+  const state = { chosen: null, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: {} };
+  const numeric = () => Boolean(data.values.x);
+  const key = (tensor, flat) => `${tensor}:${flat}`;
+
+  // What every cell feeds, from what every result is made of.
+  const feeds = new Map();
+  for (const t of results) {
+    (data.terms[t] || []).forEach((terms, flat) => (terms || []).forEach((factors) => factors.forEach(([other, at]) => {
+      const from = key(other, at);
+      if (!feeds.has(from)) feeds.set(from, new Set());
+      feeds.get(from).add(key(t, flat));
+    })));
+  }
+
+  const value = (tensor, flat) => data.values[tensor][flat];
+  const shown = (number) => Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(6)));
+  const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
+
+  function compute() {
+    if (!numeric()) return;
+    for (const t of results) {
+      if (!data.terms[t]) continue;
+      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? data.values[t][flat]
+        : terms.reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0));
+    }
+  }
+
+  // Where an element stands in a grid's tensor: its flat number, or -1 for a zero.
+  function flatOf(grid, r, c) {
+    const axes = grid.axes;
+    const spatial = [...(axes.length === 3 ? [axes[0][state.lead[`${grid.id}.depth`] || 0]] : []),
+      ...(axes.length > 1 ? [axes[axes.length - 2][r]] : []), axes[axes.length - 1][c]];
+    if (spatial.some((slot) => slot < 0)) return -1;
+    const lead = grid.lead.map((name) => state.lead[name] || 0);
+    const shape = data.shapes[grid.tensor], index = [...lead, ...spatial];
+    return index.reduce((flat, k, axis) => flat * shape[axis] + k, 0);
+  }
+
+  function tabs() {
+    const box = byId("tabs");
+    box.replaceChildren();
+    const all = data.leads.map((lead) => [lead.name, lead.word, lead.size]);
+    for (const grid of data.grids) {
+      if (grid.axes.length === 3) all.push([`${grid.id}.depth`, `depth of ${grid.title}`, grid.axes[0].length]);
+    }
+    for (const [name, word, size] of all) {
+      if (size < 2) continue;
+      const row = document.createElement("span");
+      row.className = "tabs";
+      row.setAttribute("role", "tablist");
+      row.setAttribute("aria-label", word);
+      row.append(`${word}: `);
+      for (let k = 0; k < size; k++) {
+        const tab = document.createElement("button");
+        tab.type = "button";
+        tab.className = "tab";
+        tab.setAttribute("role", "tab");
+        tab.setAttribute("aria-selected", String((state.lead[name] || 0) === k));
+        tab.textContent = String(k + 1);
+        tab.addEventListener("click", () => { state.lead[name] = k; tabs(); draw(); });
+        row.append(tab);
+      }
+      box.append(row);
+    }
+  }
+
+  const cells = new Map();  // grid id -> rows of cells
+
+  function build() {
+    const box = byId("grids");
+    box.replaceChildren();
+    cells.clear();
+    for (const grid of data.grids) {
+      const table = document.createElement("table");
+      table.className = "grid";
+      table.setAttribute("role", "grid");
+      const caption = document.createElement("caption");
+      caption.textContent = grid.title;
+      table.append(caption);
+      const rows = grid.axes.length > 1 ? grid.axes[grid.axes.length - 2].length : 1;
+      const columns = grid.axes[grid.axes.length - 1].length, made = [];
+      for (let r = 0; r < rows; r++) {
+        const row = document.createElement("tr"), line = [];
+        for (let c = 0; c < columns; c++) {
+          const cell = document.createElement("td");
+          cell.setAttribute("role", "gridcell");
+          cell.tabIndex = r === 0 && c === 0 ? 0 : -1;
+          cell.addEventListener("mouseenter", () => { if (!state.pinned) choose(grid, r, c); });
+          cell.addEventListener("focus", () => { if (!state.pinned) choose(grid, r, c); });
+          cell.addEventListener("click", () => { state.pinned = false; choose(grid, r, c); state.pinned = true; address(); });
+          cell.addEventListener("dblclick", () => edit(grid, r, c));
+          cell.addEventListener("keydown", (event) => move(event, grid, r, c));
+          line.push(cell);
+          row.append(cell);
+        }
+        table.append(row);
+        made.push(line);
+      }
+      cells.set(grid.id, made);
+      box.append(table);
+    }
+  }
+
+  function move(event, grid, r, c) {
+    if (event.target.tagName === "INPUT") return;
+    const made = cells.get(grid.id), rows = made.length, columns = made[0].length;
+    const to = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
+      Home: [r, 0], End: [r, columns - 1] }[event.key];
+    if (to) {
+      event.preventDefault();
+      const [row, column] = [Math.min(Math.max(to[0], 0), rows - 1), Math.min(Math.max(to[1], 0), columns - 1)];
+      made.flat().forEach((cell) => { cell.tabIndex = -1; });
+      made[row][column].tabIndex = 0;
+      made[row][column].focus();
+    } else if (event.key === "Enter") {
+      state.pinned = false;
+      choose(grid, r, c);
+      state.pinned = true;
+      address();
+    } else if (event.key === "Escape") {
+      state.pinned = false;
+    } else if (event.key === "F2") {
+      edit(grid, r, c);
+    }
+  }
+
+  function choose(grid, r, c) {
+    const flat = flatOf(grid, r, c);
+    state.chosen = { tensor: grid.tensor, flat, zero: flat < 0 ? grid.zeros : "" };
+    draw();
+  }
+
+  function edit(grid, r, c) {
+    const flat = flatOf(grid, r, c), asked = state.asked === grid.tensor;
+    if (flat < 0 || !numeric() || !(given.includes(grid.tensor) || asked)) return;
+    const cell = cells.get(grid.id)[r][c], input = document.createElement("input");
+    input.value = asked ? state.typed[flat] ?? "" : shown(value(grid.tensor, flat));
+    input.setAttribute("aria-label", data.names[grid.tensor][flat]);
+    const done = (keep) => {
+      const number = Number(input.value);
+      if (keep && input.value.trim() !== "" && Number.isFinite(number)) {
+        if (asked) state.typed[flat] = input.value;
+        else { data.values[grid.tensor][flat] = number; compute(); }
+      }
+      draw();
+      cell.focus();
+    };
+    let ended = false;
+    const end = (keep) => { if (!ended) { ended = true; done(keep); } };
+    input.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter") end(true);
+      if (event.key === "Escape") end(false);
+    });
+    input.addEventListener("blur", () => end(true));
+    cell.replaceChildren(input);
+    input.focus();
+    input.select();
+  }
+
+  // What is lit: cells that the chosen one is made of, with the number of their product, and cells that it feeds.
+  function lit() {
+    const made = new Map(), fed = new Set();
+    if (!state.chosen || state.chosen.flat < 0) return { made, fed };
+    const { tensor, flat } = state.chosen;
+    ((data.terms[tensor] || [])[flat] || []).forEach((factors, k) => factors.forEach(([other, at]) => {
+      const id = key(other, at);
+      made.set(id, [...(made.get(id) || []), k + 1]);
+    }));
+    for (const id of feeds.get(key(tensor, flat)) || []) fed.add(id);
+    return { made, fed };
+  }
+
+  function draw() {
+    const { made, fed } = lit();
+    const chosen = state.chosen && key(state.chosen.tensor, state.chosen.flat);
+    const largest = {};
+    for (const t in data.values) largest[t] = Math.max(1e-300, ...(data.values[t] || []).map(Math.abs));
+    for (const grid of data.grids) {
+      cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
+        const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
+        const hidden = state.asked === grid.tensor;
+        let text = "0";
+        if (flat >= 0) {
+          const number = numeric() && partial(grid, flat);
+          text = hidden ? state.typed[flat] ?? "?" : numeric() && !state.names ? shown(number) : data.names[grid.tensor][flat];
+        }
+        const classes = [`of-${grid.letter}`];
+        if (flat < 0) classes.push("zero");
+        if (flat >= 0 && made.has(id)) classes.push("made");
+        if (flat >= 0 && fed.has(id)) classes.push("feeds");
+        if (flat >= 0 && id === chosen) classes.push("chosen");
+        if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
+          const share = value(grid.tensor, flat) / largest[grid.tensor];
+          if (share > 0.33) classes.push("high");
+          if (share < -0.33) classes.push("low");
+        }
+        if (hidden && flat >= 0 && state.typed[flat] !== undefined) {
+          classes.push(shown(Number(state.typed[flat])) === shown(value(grid.tensor, flat)) ? "ok" : "bad");
+        }
+        cell.className = classes.join(" ");
+        cell.replaceChildren(text);
+        if (flat >= 0 && made.has(id)) {
+          const mark = document.createElement("span");
+          mark.className = "mark";
+          mark.textContent = made.get(id).slice(0, 3).join(",");
+          cell.append(mark);
+        }
+        cell.setAttribute("aria-label", flat < 0 ? grid.zeros : `${data.names[grid.tensor][flat]}${numeric() && !hidden ? ` ${shown(value(grid.tensor, flat))}` : ""}`);
+      }));
+    }
+    line();
+  }
+
+  // While one scatters, an element of dE/dX holds what has arrived so far.
+  function partial(grid, flat) {
+    const terms = (data.terms.dx || [])[flat];
+    if (grid.tensor !== "dx" || state.way !== "scatter" || state.step === null || !terms) return value(grid.tensor, flat);
+    return terms.filter((factors) => factors[0][1] <= state.step)
+      .reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0);
+  }
+
+  function line() {
+    const out = byId("line"), why = byId("why");
+    out.replaceChildren();
+    why.textContent = "";
+    if (!state.chosen) return;
+    const { tensor, flat, zero } = state.chosen;
+    if (flat < 0) { why.textContent = zero; return; }
+    const name = data.names[tensor][flat], terms = (data.terms[tensor] || [])[flat];
+    if (state.asked === tensor) { out.textContent = `${name} = ? (double-click to type it)`; return; }
+    if (!results.includes(tensor)) {
+      const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
+      out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || "nothing"}${into.length > 24 ? ", …" : ""}`;
+      return;
+    }
+    if (terms === null || terms === undefined) { out.textContent = `${name}: its sum is not in this page`; return; }
+    out.append(`${name} = `);
+    if (!terms.length) out.append("0");
+    terms.forEach((factors, k) => {
+      const term = document.createElement("span");
+      term.className = "term";
+      term.textContent = factors.map(([other, at]) => data.names[other][at]).join("·");
+      term.addEventListener("mouseenter", () => light(factors, true));
+      term.addEventListener("mouseleave", () => light(factors, false));
+      out.append(k ? " + " : "", term);
+    });
+    if (numeric() && terms.length) {
+      const sums = terms.map((factors) => factors.map(([other, at]) => factor(value(other, at))).join("·"));
+      out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(value(tensor, flat))}`);
+    }
+    if (data.unread && tensor === "dx" && !terms.length) why.textContent = data.unread;
+  }
+
+  function light(factors, on) {
+    const ids = new Set(factors.map(([other, at]) => key(other, at)));
+    for (const grid of data.grids) {
+      cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
+        if (ids.has(key(grid.tensor, flatOf(grid, r, c)))) cell.classList.toggle("chosen", on);
+      }));
+    }
+  }
+
+  const steps = () => data.names[state.way === "gather" ? "dx" : "do"].length;
+  function step(k) {
+    state.step = k;
+    state.pinned = true;
+    state.chosen = { tensor: state.way === "gather" ? "dx" : "do", flat: k, zero: "" };
+    lookAt(state.chosen.tensor, k);
+    byId("step").value = String(k);
+    tabs();
+    draw();
+    address();
+  }
+
+  // Choose the tabs in which an element is seen.
+  function lookAt(tensor, flat) {
+    const shape = data.shapes[tensor], grid = data.grids.find((each) => each.tensor === tensor);
+    let rest = flat;
+    const index = shape.map((_, axis) => {
+      const below = shape.slice(axis + 1).reduce((a, b) => a * b, 1), k = Math.floor(rest / below);
+      rest -= k * below;
+      return k;
+    });
+    grid.lead.forEach((name, k) => { state.lead[name] = index[k]; });
+  }
+
+  function address() {
+    const c = state.chosen;
+    if (!c || c.flat < 0) return;
+    try { history.replaceState(null, "", `#${c.tensor}-${data.short[c.tensor][c.flat]}`); } catch { /* a page without an address */ }
+  }
+
+  function fromAddress() {
+    const [tensor, name] = decodeURIComponent(location.hash.slice(1)).split("-");
+    const flat = (data.short[tensor] || []).indexOf(name);
+    if (flat < 0) return;
+    lookAt(tensor, flat);
+    state.chosen = { tensor, flat, zero: "" };
+    state.pinned = true;
+  }
+
+  let timer = null;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  function play() {
+    const button = byId("play-steps");
+    if (timer !== null) {
+      clearInterval(timer);
+      timer = null;
+    } else if (still) {
+      step(((state.step ?? -1) + 1) % steps());
+    } else {
+      timer = setInterval(() => step(((state.step ?? -1) + 1) % steps()), Number(byId("speed").value));
+    }
+    button.setAttribute("aria-pressed", String(timer !== null));
+    button.textContent = timer === null ? "Play" : "Stop";
+  }
+
+  function nested(tensor) {
+    const shape = data.written[tensor], values = data.values[tensor];
+    let at = 0;
+    const build = (axis) => axis === shape.length ? values[at++] : Array.from({ length: shape[axis] }, () => build(axis + 1));
+    return build(0);
+  }
+
+  byId("step").addEventListener("input", (event) => step(Number(event.target.value)));
+  byId("play-steps").addEventListener("click", play);
+  byId("names").addEventListener("change", (event) => { state.names = event.target.checked || !numeric(); draw(); });
+  byId("colours").addEventListener("change", draw);
+  byId("ask").addEventListener("change", (event) => { state.asked = event.target.value; state.typed = {}; draw(); });
+  byId("reset").addEventListener("click", () => {
+    for (const t of given) if (first[t]) data.values[t] = first[t].slice();
+    state.typed = {};
+    compute();
+    draw();
+  });
+  byId("copy").addEventListener("click", async () => {
+    const problem = { X: nested("x"), W: nested("w"), dEdO: nested("do"), ...data.options };
+    if (data.bias) problem.b = data.bias;
+    const text = JSON.stringify(problem);
+    byId("why").textContent = text;
+    try { await navigator.clipboard.writeText(text); } catch { /* It stands on the page, to be copied by hand. */ }
+  });
+  for (const radio of document.querySelectorAll("input[name=way]")) {
+    radio.addEventListener("change", () => {
+      state.way = radio.value;
+      state.step = null;
+      byId("step").max = String(steps() - 1);
+      byId("step").value = "0";
+      draw();
+    });
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { state.pinned = false; } });
+  addEventListener("hashchange", () => { fromAddress(); tabs(); draw(); });
+
+  byId("names").checked = state.names;
+  byId("copy").hidden = byId("reset").hidden = !numeric();
+  byId("step").max = String(steps() - 1);
+  fromAddress();
+  tabs();
+  build();
+  draw();
+  byId("play").hidden = false;
+})();

@@ -1,0 +1,244 @@
+"""The page: what is in the file, and, where there are Chromium and Selenium, what it does."""
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.derivation.expansion import Expander
+from cnngrad.derivation.names import canonical_values
+from cnngrad.files.problem import Reader
+from cnngrad.layer import indices
+from cnngrad.render.report import document
+from cnngrad.tensor import Tensor
+
+SAMPLES = sorted(path for path in (Path(__file__).parents[1] / "samples").glob("*.json") if path.stem != "chain-1")
+
+
+def problem(path):
+    content = json.loads(path.read_text())
+    arrays = (content.pop("X"), content.pop("W"), content.pop("dEdO"))
+    return arrays, content
+
+
+def page(path):
+    arrays, options = problem(path)
+    return document(".html", cnngrad.derive(*arrays, limit=4, **options))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_page_is_one_small_file_that_loads_nothing(path):
+    text = page(path)
+    assert len(text.encode()) < (100_000 if path.stem == "notes" else 200_000)
+    assert not re.search(r"https?:|src=|@import|url\(|\beval\b|new Function|innerHTML|document\.write", text)
+    assert text.count("<details") == (9 if "b" in json.loads(path.read_text()) else 8)
+
+
+def test_the_policy_allows_this_script_and_this_style_alone():
+    text = page(SAMPLES[-2])
+    for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in text
+    assert "default-src 'none'" in text
+    assert not re.search(r"<[^>]* (on\w+|style)=", text)
+
+
+def test_what_a_title_holds_stays_text():
+    hostile = "</script><script>alert(1)</script> & \"'<b>"
+    derivation = cnngrad.derive("3x3", "2x2", "2x2")
+    from cnngrad.render.style import Style
+
+    text = document(".html", derivation, Style(title=hostile, author=hostile))
+    assert text.count("<script") == 2
+    assert "<b>" not in text
+
+
+def test_a_layer_that_is_too_large_for_a_page_is_an_error():
+    with pytest.raises(cnngrad.CnngradError, match="more than 60000 elements: a page would be too large"):
+        document(".html", cnngrad.derive("300x300", "3x3", "298x298", limit=4))
+
+
+def test_a_large_layer_has_the_sums_of_its_telling_elements():
+    text = document(".html", cnngrad.derive("60x60", "5x5", "56x56", limit=4))
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    assert 0 < sum(terms is not None for terms in data["terms"]["dx"]) <= 4
+
+
+def test_a_notebook_shows_the_page_in_a_frame():
+    shown = cnngrad.derive("3x3", "2x2", "2x2").page()._repr_html_()
+    assert shown.startswith('<iframe srcdoc="&lt;!doctype html')
+
+
+def test_open_opens_it(tmp_path, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    words = ["backward", str(SAMPLES[-2]), "--json", "--open"]
+    assert main([*words, "--report", str(tmp_path / "a page.html")]) == 0
+    assert seen == [(tmp_path / "a page.html").as_uri()]
+    assert main([*words, "--report", str(tmp_path / "a.md")]) == 2
+    assert "--open belongs to a .html report" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def browser():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        pytest.skip("needs Chromium and its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,1200"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    def opened(path, fragment=""):
+        target = tmp_path / "page.html"
+        target.write_text(page(path), encoding="utf-8")
+        browser.get("about:blank")
+        browser.get(target.as_uri() + fragment)
+        return browser
+
+    yield opened
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+# Points at every cell of a grid, one after another; says its name, the line, and which names are lit in which way.
+POINT = """
+document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+const tables = [...document.querySelectorAll("table.grid")], table = tables[arguments[0]];
+const name = (cell) => (cell.getAttribute("aria-label") || "").split(" ")[0];
+return [...table.querySelectorAll("td")].map((cell) => {
+  cell.dispatchEvent(new MouseEvent("mouseenter"));
+  const of = (kind) => tables.flatMap((t) => [...t.querySelectorAll("td." + kind)].map(name));
+  return [name(cell), document.getElementById("line").textContent, of("made"), of("feeds")];
+});
+"""
+GRIDS = {"x": 0, "w": 1, "o": 2, "do": 3, "dw": 5, "dx": 6}
+
+
+def expected(path):
+    """The terms of every element by its name, as the expansions have them, and its value."""
+    arrays, options = problem(path)
+    b = options.pop("b", None)
+    grads = cnngrad.backward(*arrays, **options)
+    values = {
+        Tensor.X: arrays[0],
+        Tensor.W: arrays[1],
+        Tensor.DEDO: arrays[2],
+        Tensor.DW: grads.dw,
+        Tensor.DX: grads.dx,
+    }
+    values[Tensor.O] = cnngrad.forward(*arrays[:2], b=b, **options)
+    if b is not None:
+        values[Tensor.B] = b
+    layer = cnngrad.derive(*arrays, b=b, **options).source.layer
+    expander = Expander(layer, canonical_values(layer, {t: np.array(a) for t, a in values.items()}))
+    found = {}
+    for tensor in (Tensor.O, Tensor.DW, Tensor.DX):
+        for index in indices(layer.canonical[tensor]):
+            expansion = expander.expand(tensor, index)
+            found[str(expansion.target)] = (
+                [[str(f) for f in term.factors] for term in expansion.terms],
+                expansion.value,
+            )
+    return found
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_every_cell_lights_what_its_sum_has(opened, path):
+    driver, sums = opened(path), expected(path)
+    for grid in ("o", "dw", "dx"):
+        seen = driver.execute_script(POINT, GRIDS[grid])
+        assert seen
+        for name, line, made, _ in seen:
+            terms, value = sums[name]
+            assert line.startswith(f"{name} = " + (" + ".join("·".join(term) for term in terms) or "0"))
+            if terms:
+                assert line.endswith(f"= {value}")
+            # Of several samples, channels and filters, those chosen by the tabs are seen.
+            assert set(made) <= {factor for term in terms for factor in term}
+            assert made or not terms or "[" in name
+
+
+def test_an_input_lights_all_its_readers(opened):
+    driver, sums = opened(SAMPLES[-2]), expected(SAMPLES[-2])
+    assert SAMPLES[-2].stem == "notes"
+    for name, line, _, feeds in driver.execute_script(POINT, GRIDS["x"]):
+        readers = {target for target, (terms, _) in sums.items() if any(name in term for term in terms)}
+        assert set(feeds) == readers
+        assert line.startswith(f"{name} = ")
+
+
+def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path):
+    driver = opened(next(path for path in SAMPLES if path.stem == "padding-dilation"))
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    for grid, text in (("x", "7"), ("w", "-4"), ("do", "2.5")):
+        cells = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS[grid]].find_elements(
+            By.CSS_SELECTOR, "td:not(.zero)"
+        )
+        ActionChains(driver).double_click(cells[1]).perform()
+        driver.switch_to.active_element.send_keys(text, Keys.ENTER)
+    driver.find_element(By.ID, "copy").click()
+    (tmp_path / "copied.json").write_text(driver.find_element(By.ID, "why").text)
+    copied = Reader(bytes).problem(str(tmp_path / "copied.json"))
+    layer = copied.layer()
+    given = copied.operands(layer)
+    x, w, dedo = (given[tensor].array for tensor in (Tensor.X, Tensor.W, Tensor.DEDO))
+    assert (7 in x, -4 in w, 2.5 in dedo) == (True, True, True)
+    grads = cnngrad.backward(x, w, dedo, **layer.options)
+    for grid, right in (("dx", grads.dx), ("dw", grads.dw), ("o", cnngrad.forward(x, w, **layer.options))):
+        shown = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, GRIDS[grid])]
+        np.testing.assert_allclose([float(text) for text in shown], np.ravel(right), rtol=1e-5)
+    driver.find_element(By.ID, "reset").click()
+    assert "7" not in driver.execute_script(
+        "return document.querySelectorAll('table.grid')[0].rows[1].cells[2].textContent"
+    )
+
+
+def test_keyboard_address_switch_and_ask_me(opened):
+    driver = opened(SAMPLES[-2], "#dx-x22")
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    line = driver.find_element(By.ID, "line")
+    assert line.text.startswith("∂E/∂x22 = ∂E/∂o11·w22")
+    grid = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS["dx"]]
+    assert len(grid.find_elements(By.CSS_SELECTOR, "td[tabindex='0']")) == 1
+    grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']").send_keys(Keys.ESCAPE)
+    driver.execute_script("arguments[0].focus()", grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']"))
+    driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN, Keys.END)
+    assert line.text.startswith("∂E/∂x23 = ")
+    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert driver.current_url.endswith("#dx-x23")
+    driver.find_element(By.CSS_SELECTOR, "input[value=scatter]").click()
+    driver.execute_script("const s = document.getElementById('step'); s.value = 0; s.dispatchEvent(new Event('input'))")
+    first = [cell.text for cell in grid.find_elements(By.CSS_SELECTOR, "td")]
+    # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]].
+    assert [text.split("\n")[-1] for text in first] == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
+    driver.find_element(By.CSS_SELECTOR, "#ask option[value=dw]").click()
+    asked = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS["dw"]]
+    assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td")} == {"?"}
+
+
+def test_symbols_alone_make_a_page_too(browser, tmp_path):
+    (tmp_path / "page.html").write_text(
+        document(".html", cnngrad.derive("4x4", "2x2", "2x2", stride=2)), encoding="utf-8"
+    )
+    browser.get((tmp_path / "page.html").as_uri())
+    seen = browser.execute_script(POINT, GRIDS["dx"])
+    assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·w11"]
