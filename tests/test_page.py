@@ -235,6 +235,23 @@ def test_keyboard_address_switch_and_ask_me(opened):
     assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td")} == {"?"}
 
 
+def test_the_page_of_o_alone(browser, tmp_path):
+    (x, w, _), options = problem(SAMPLES[-2])
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, **options)), encoding="utf-8")
+    browser.get((tmp_path / "page.html").as_uri())
+    seen = browser.execute_script(POINT, GRIDS["o"])
+    assert [line.rpartition("= ")[2] for _, line, _, _ in seen] == ["12", "17", "27", "32"]
+    browser.find_element("id", "play-steps").click()
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_page_of_one_gradient_has_the_others_too(browser, tmp_path, capsys):
+    assert main(["backward", str(SAMPLES[-2]), "--only", "dW", "--json", "--report", str(tmp_path / "page.html")]) == 0
+    browser.get((tmp_path / "page.html").as_uri())
+    assert [line.rpartition("= ")[2] for _, line, _, _ in browser.execute_script(POINT, GRIDS["dx"])][4] == "-11"
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
 def test_symbols_alone_make_a_page_too(browser, tmp_path):
     (tmp_path / "page.html").write_text(
         document(".html", cnngrad.derive("4x4", "2x2", "2x2", stride=2)), encoding="utf-8"

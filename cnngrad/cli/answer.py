@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cnngrad.cli.lesson import Lesson
 from cnngrad.cli.options import Saved
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
 
-# Called with the name of what is computed, the number of steps done and the number of all steps.
-NamedProgress = Callable[[str, int, int], None]
+
+class NamedProgress(Protocol):
+    """Shows how far something has come."""
+
+    def __call__(self, name: str, done: int, total: int, told: str = "") -> None:
+        """Of `total` steps of what is computed `done` are done; `told` is shown in place of the name."""
 
 
 class Work(NamedTuple):

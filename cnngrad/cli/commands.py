@@ -39,7 +39,7 @@ def forward_command(
         work = Work(
             given,
             forward.planned,
-            lambda _, out, progress: forward.output(out, progress and partial(progress, "O")),
+            lambda _, out, progress: forward.output(out, None if progress is None else partial(progress, "O")),
         )
     return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
 
@@ -82,7 +82,9 @@ def backward_command(
         work = Work(
             given,
             {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors},
-            lambda tensor, out, progress: gradients.gradient(tensor, out, progress and partial(progress, tensor.key)),
+            lambda tensor, out, progress: gradients.gradient(
+                tensor, out, None if progress is None else partial(progress, tensor.key)
+            ),
         )
     return answer(session, problem, layer, work, one, tensors, lesson, saved)
 

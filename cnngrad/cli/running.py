@@ -57,7 +57,8 @@ def run_command(
 
             def advance(name: str, done: int, total: int, failures: int) -> None:
                 if bar is not None:
-                    bar(f"{name}, {failures} failing so far" if failures else name, done, total)
+                    stage = "smaller" if name.startswith("a smaller") else "layers"
+                    bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
             without = _listed(running.without) if of_suite else None
             findings = run_layers(programs, layers, expect, advance, without=without, keep=keep)

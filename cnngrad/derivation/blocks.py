@@ -146,10 +146,12 @@ class Source(NamedTuple):
     Attributes:
         layer: the layer.
         values: its numbers; empty for a derivation in symbols.
+        backward: whether its gradients are derived, not O alone.
     """
 
     layer: Layer
     values: Values
+    backward: bool
 
 
 @dataclass(frozen=True, repr=False)

@@ -26,7 +26,7 @@ from cnngrad.render.numbers import factor, number
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import text_of
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["html_document"]
 
@@ -72,7 +72,8 @@ def _hash(text: str) -> str:
 def _data(source: Source) -> dict[str, Any]:
     """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
     layer, values = source.layer, source.values
-    tensors = [tensor for tensor in _IDS if layer.has_bias or tensor.array is not Tensor.B]
+    there = set(_IDS) if source.backward else {Tensor.X, Tensor.W, Tensor.B, Tensor.O}
+    tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not Tensor.B)]
     shapes = {tensor: layer.canonical[tensor] for tensor in tensors}
     if sum(map(prod, shapes.values())) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
@@ -93,13 +94,10 @@ def _data(source: Source) -> dict[str, Any]:
             if Tensor.X in values and isinstance(values.get(tensor), np.ndarray)
         }
         | _outputs(layer, source, tensors),
-        "terms": {
-            _IDS[t]: _terms(expander, t, whole)
-            for t in tensors
-            if t.is_gradient or t is Tensor.O
-            if t is not Tensor.DEDO
-        },
-        "grids": [_grid(layer, *grid) for grid in _grids(layer)],
+        "terms": {_IDS[tensor]: _terms(expander, tensor, whole) for tensor in tensors if tensor in RESULTS},
+        "grids": [
+            _grid(layer, *each) for each in _grids(layer) if each[1] in there and (source.backward or each[0] != "wr")
+        ],
         "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
         "options": layer.options,
         "bias": np.asarray(values[Tensor.B]).tolist() if layer.has_bias and Tensor.B in values else None,

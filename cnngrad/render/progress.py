@@ -33,8 +33,8 @@ class DelayedBar:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, name: str, done: int, total: int) -> None:
-        """Show that `done` of `total` steps are done for `name`."""
+    def advance(self, name: str, done: int, total: int, told: str = "") -> None:
+        """Show that `done` of `total` steps are done for `name`, under the words of `told` where there are any."""
         if self._bar is None:
             if time.monotonic() - self._began < _PATIENCE:
                 return
@@ -43,4 +43,4 @@ class DelayedBar:
             self._bar.start()
         if name not in self._tasks:
             self._tasks[name] = self._bar.add_task(name, total=total)
-        self._bar.update(self._tasks[name], completed=done)
+        self._bar.update(self._tasks[name], completed=done, description=told or name)

@@ -26,6 +26,7 @@ __all__ = ["SMALLEST", "expected", "run_layers"]
 _PATIENCE = 0.3
 # The name of the smallest failing layer, once it is another one than the suite's.
 SMALLEST = "smallest"
+_DIFFERS = "not the same twice"
 # Results are graded by one thread at a time, however many run programs.
 _GRADING = threading.Lock()
 
@@ -143,15 +144,15 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Path | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
     outcome = _judged(layer, answer, program.written, _PATIENCE)
-    if outcome.passed is not False or (answer.status and keep is None):
+    if outcome.passed is not False or (answer.status.startswith("no answer") and keep is None):
         return outcome
     again = program.run(layer, None if keep is None else keep / layer.folder)
     if answer.status:
-        return outcome
+        return outcome if again.status == answer.status else replace(outcome, status=_DIFFERS)
     for tensor, before in answer.results.items():
         after = again.results.get(tensor)
         if isinstance(before, np.ndarray) and not _same(before, after):
-            outcome.results[tensor] = Result("not the same twice")
+            outcome.results[tensor] = Result(_DIFFERS)
     return outcome
 
 

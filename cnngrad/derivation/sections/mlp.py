@@ -45,11 +45,13 @@ def section(board: Board) -> Section:
         which = "it" if not fits_turned else "M itself"
         which = "Mᵀ" if fits else which
         blocks.append(say(f"M is {shape} here; {which} is too large to print."))
+    shared = (
+        "the same w stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
+        if prod(layer.out) > 1
+        else "too, since O has one element for each filter."
+    )
     blocks.append(
-        say(
-            "In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here the same w "
-            "stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
-        )
+        say(f"In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here {shared}")
     )
     return Section(("In an MLP",), tuple(blocks), "mlp")
 

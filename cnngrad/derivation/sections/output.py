@@ -56,10 +56,9 @@ def section(board: Board, result: bool = False) -> Section:
         else "Mathematics calls this cross-correlation; its convolution rotates the filter first."
     )
     first = "The first output channel of the first sample: " if layer.batch * layer.filters > 1 else ""
-    letters = " and ".join(
-        f"{formulas.letters(layer, tensor)} count the {' and '.join(formulas.axis_words(layer.dims))} of {tensor.key}"
-        for tensor in (Tensor.O, Tensor.W)
-    )
+    of_o, of_w = (formulas.letters(layer, tensor) for tensor in (Tensor.O, Tensor.W))
+    count = "counts" if layer.dims == 1 else "count"
+    letters = f"{of_o} {count} the {' and '.join(formulas.axis_words(layer.dims))} of O, and {of_w} those of W"
     blocks: list[Block] = [
         *([say(words.first_matrices(layer, first))] if first else []),
         GridRow(tuple(_convolution(board))),

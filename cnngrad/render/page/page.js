@@ -2,7 +2,7 @@
 // The page knows no convolution: every value is a sum of products of cells that the derivation has listed.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const given = ["x", "w", "do"], results = ["o", "dw", "dx", "db"];
+  const given = ["x", "w", "do"].filter((t) => data.names[t]), results = ["o", "dw", "dx", "db"];
   const byId = (id) => document.getElementById(id);
   const first = {};
   for (const t of given) first[t] = data.values[t] && data.values[t].slice();
@@ -28,7 +28,7 @@
     if (!numeric()) return;
     for (const t of results) {
       if (!data.terms[t]) continue;
-      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? data.values[t][flat]
+      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? (data.values[t] || [])[flat] ?? NaN
         : terms.reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0));
     }
   }
@@ -269,11 +269,12 @@
     }
   }
 
-  const steps = () => data.names[state.way === "gather" ? "dx" : "do"].length;
+  const stepped = () => !data.names.dx ? "o" : state.way === "gather" ? "dx" : "do";
+  const steps = () => data.names[stepped()].length;
   function step(k) {
     state.step = k;
     state.pinned = true;
-    state.chosen = { tensor: state.way === "gather" ? "dx" : "do", flat: k, zero: "" };
+    state.chosen = { tensor: stepped(), flat: k, zero: "" };
     lookAt(state.chosen.tensor, k);
     byId("step").value = String(k);
     tabs();
@@ -343,7 +344,8 @@
     draw();
   });
   byId("copy").addEventListener("click", async () => {
-    const problem = { X: nested("x"), W: nested("w"), dEdO: nested("do"), ...data.options };
+    const problem = { X: nested("x"), W: nested("w"), ...data.options };
+    if (data.names.do) problem.dEdO = nested("do");
     if (data.bias) problem.b = data.bias;
     const text = JSON.stringify(problem);
     byId("why").textContent = text;
@@ -361,7 +363,10 @@
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") { state.pinned = false; } });
   addEventListener("hashchange", () => { fromAddress(); tabs(); draw(); });
 
+  // Results that were not asked for are not in the file.
+  if (results.some((t) => data.terms[t] && !data.values[t])) compute();
   byId("names").checked = state.names;
+  for (const part of [document.querySelector("fieldset"), byId("ask").parentElement]) part.hidden = !data.names.dx;
   byId("copy").hidden = byId("reset").hidden = !numeric();
   byId("step").max = String(steps() - 1);
   fromAddress();
