@@ -191,7 +191,7 @@ class Findings:
             words += f", all where {common}"
         if self.explanation is not None:
             count = self.explanation.explains
-            which = "all" if count == len(failing) else str(count)
+            which = "it" if count == len(failing) == 1 else "all" if count == len(failing) else str(count)
             names = "+".join(self.explanation.mistakes)
             words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
         return f"{words}."

@@ -99,7 +99,8 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
 
 def _fewer(number: int, least: int) -> Iterator[int]:
     """Smaller numbers, the least first."""
-    yield from (smaller for smaller in dict.fromkeys((least, least + 1, number - 1)) if least <= smaller < number)
+    tried = (least, least + 1, least + 2, number // 2, number - 2, number - 1)
+    yield from (smaller for smaller in dict.fromkeys(tried) if least <= smaller < number)
 
 
 def _with_axis(layer: Layer, number: int, axis: Axis) -> Layer:
