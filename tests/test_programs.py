@@ -195,7 +195,7 @@ def test_explain_shows_every_element_and_report_saves_what_is_shown(program, cap
     assert main(["check", *words, "--explain"]) == 1
     assert capsys.readouterr().out.count("yours = ") == 6
     assert main(["check", *words[:-1], "found.pdf"]) == 2
-    assert "use .txt, .md, .svg" in capsys.readouterr().err
+    assert "use .txt, .md, .svg, .html" in capsys.readouterr().err
 
 
 def test_layers_of_ones_own(mine, capsys, tmp_path):

@@ -212,3 +212,15 @@ def test_hard_keeps_the_shape_and_says_what_it_hides(capsys):
 
 def test_every_mistake_has_words_for_where_it_is_hidden():
     assert list(WORDS) == [mistake.id for mistake in CATALOGUE]
+
+
+@pytest.mark.parametrize("ending", [".txt", ".md", ".svg", ".html"])
+def test_what_a_check_found_is_saved_as_a_document(ending, tmp_path, capsys):
+    words = ["check", "samples/wrong/problem.json", "--dx", "samples/wrong/dEdX.json"]
+    assert main([*words, "--report", str(tmp_path / f"found{ending}")]) == 1
+    text = (tmp_path / f"found{ending}").read_text(encoding="utf-8").replace("&#160;", " ")
+    assert "A gradient is wrong." in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
+    capsys.readouterr()
+    assert main([*words, "--report", "found.tex"]) == 2
+    assert "use .txt, .md, .svg, .html" in capsys.readouterr().err

@@ -268,7 +268,7 @@ class Differences:
         typer.Option(metavar="x22", help="Show this element of yours beside its right sum (repeatable)."),
     ] = None
     report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Save what was found as a document: .txt, .md or .svg.")
+        str | None, typer.Option(metavar="FILE", help="Save what was found as a document: .txt, .md, .svg or .html.")
     ] = None
     precision: _Precision = 6
     as_json: _AsJson = False

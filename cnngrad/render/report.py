@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ _DOCUMENTS: dict[str, Callable[[Derivation, Style], str]] = {
 
 
 # The endings of documents that show what a check found.
-BLOCKS = (".txt", ".md", ".svg")
+BLOCKS = (".txt", ".md", ".svg", ".html")
 
 
 def notebook_markdown(derivation: Derivation) -> str:
@@ -135,10 +136,33 @@ def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> N
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}")
 
 
+# What a check found, as it stands on the screen.
+_HTML = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+</head>
+<body>
+<h1>{title}</h1>
+{text}
+</body>
+</html>
+"""
+
+
 def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") -> None:
     """Write what a check found as the document that the file's ending asks for, one of `BLOCKS`."""
     ending = Path(target).suffix
-    text = _svg_of(blocks) if ending == ".svg" else text_of(blocks)
+    if ending in (".svg", ".html"):
+        write_document(
+            target, _svg_of(blocks) if ending == ".svg" else _HTML.format(title=escape(title), text=html_of(blocks))
+        )
+        return
+    text = text_of(blocks)
     write_document(target, f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if ending == ".md" else text)
 
 
