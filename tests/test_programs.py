@@ -94,10 +94,17 @@ def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, statu
     assert ("sorry" in out) == ("sorry" in body)
 
 
-@pytest.mark.parametrize("leaves", [False, True], ids=["its group", "a group of its own"])
+LEFT = {
+    "its group": "start_new_session=False",
+    "a group of its own": "start_new_session=True",
+    "without an environment": "start_new_session=True, env={}",
+}
+
+
+@pytest.mark.parametrize("how", LEFT.values(), ids=LEFT)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, leaves):
-    body = f"import subprocess; subprocess.Popen(['sleep', '61.5'], start_new_session={leaves})"
+def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, how):
+    body = f"import subprocess; subprocess.Popen(['/bin/sleep', '61.5'], {how})"
     found(capsys, "--run", program(body), "-x", "6x5", "-w", "3x2")
     time.sleep(0.2)
     assert "sleep 61.5" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
@@ -227,6 +234,14 @@ def test_shards_are_all_layers_together(program, capsys):
         for layer in found(capsys, "--run", command, "--suite", "quick", "--shard", part)[1]["layers"]
     ]
     assert sorted(names) == sorted(layer.name for layer in cnngrad.suite("quick"))
+
+
+def test_a_run_ends_no_child_that_was_there_before(program, capsys):
+    mine = subprocess.Popen(["/bin/sleep", "30"])
+    assert found(capsys, "--run", program("sys.exit(77)"), "--suite", "quick", "--jobs", "4")[0] == 2
+    assert mine.poll() is None
+    mine.kill()
+    mine.wait()
 
 
 @pytest.mark.parametrize("jobs", ["2", "5"])

@@ -15,7 +15,7 @@ from cnngrad.gradcheck.pairs import reproduced_by_two
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
-__all__ = ["PATIENCE", "Diagnosis", "diagnose", "rms", "truncated"]
+__all__ = ["OF_ONE_NUMBER", "PATIENCE", "Diagnosis", "diagnose", "rms", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -40,7 +40,7 @@ class Diagnosis:
 
 
 # What can be said of a single number.
-_OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
+OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Seconds that are spent on pairs of mistakes, and pairs that are looked for.
 PATIENCE = 2.0
 _MOST_PAIRS = 3
@@ -62,7 +62,7 @@ def diagnose(
     found: list[tuple[Mistake, Found]] = []
     for mistake in CATALOGUE:
         # A single number is many mistakes' result.
-        if claim.size == 1 and mistake.id not in _OF_ONE_NUMBER:
+        if claim.size == 1 and mistake.id not in OF_ONE_NUMBER:
             continue
         if mistake.id == "scaled":
             made = _factor(data, result, claim, magnitude, tolerance)

@@ -4,10 +4,11 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -49,17 +50,21 @@ class Process:
         """
         mark = uuid.uuid4().hex
         self._mark = f"{_MARK}={mark}".encode()
-        try:
-            self._process = subprocess.Popen(
-                words,
-                stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if talks else subprocess.STDOUT,
-                env=os.environ | {_MARK: mark},
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
+        with _STARTING:
+            _adopt_orphans()
+            self._others = set(_children())
+            try:
+                self._process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE if talks else subprocess.STDOUT,
+                    env=os.environ | {_MARK: mark},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
+            _STARTED.add(self._process.pid)
         _limit_files(self._process)
         screen = self._process.stderr if talks else self._process.stdout
         assert screen is not None
@@ -142,6 +147,7 @@ class Process:
             if not pids:
                 break
         self._process.wait()
+        _end_orphans(self._others)
         self._screen.end()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
@@ -150,13 +156,57 @@ class Process:
 
     def _descendants(self) -> list[int]:
         """What it has started and what still runs, where the system lists its processes under /proc."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            # A process of another user, or one that has just ended, can't be read.
-            with suppress(OSError):
-                if self._mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
+        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self._mark in _environment(folder)]
+
+
+# The processes that were started here; one is started, or looked for, at a time.
+_STARTED: set[int] = set()
+_STARTING = threading.Lock()
+# PR_SET_CHILD_SUBREAPER of Linux's prctl.
+_SUBREAPER = 36
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what a program leaves behind, where the system can: then it can be found."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def _children() -> Iterator[int]:
+    """The children of this process, where the system lists them under /proc."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, IndexError, ValueError):
+            # Behind the name in parentheses stand the state and the parent.
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                yield int(folder.name)
+
+
+def _end_orphans(others: Container[int]) -> None:
+    """End what a program has left behind that has even lost its mark.
+
+    Args:
+        others: the children that this process had before.
+    """
+    with _STARTING:
+        for pid in _children():
+            is_marked = any(entry.startswith(f"{_MARK}=".encode()) for entry in _environment(Path(f"/proc/{pid}")))
+            # What another run has marked is its own business.
+            if pid not in others and pid not in _STARTED and not is_marked:
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+                with suppress(OSError):
+                    os.waitpid(pid, 0)
+
+
+def _environment(folder: Path) -> list[bytes]:
+    """The variables of a process; none for one of another user, or one that has just ended."""
+    try:
+        return (folder / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 class _Screen:

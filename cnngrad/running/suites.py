@@ -3,12 +3,14 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
 from cnngrad.errors import CnngradError
+from cnngrad.gradcheck.diagnosis import OF_ONE_NUMBER
 from cnngrad.gradcheck.hidden import hidden_by
 from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.layer import Layer, layer_of
@@ -64,9 +66,13 @@ class SuiteLayer:
 
     @cached_property
     def shows(self) -> tuple[str, ...]:
-        """The ids of the mistakes that its numbers show."""
-        hidden = hidden_by(self.layer, self.arrays, RESULTS if self.layer.has_bias else RESULTS[:-1])
-        return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in hidden)
+        """The ids of the mistakes that its numbers show, and that have a name there."""
+        results = RESULTS if self.layer.has_bias else RESULTS[:-1]
+        # A single number is many mistakes' result.
+        several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
+        hidden, unnamed = (set(hidden_by(self.layer, self.arrays, some)) for some in (results, several))
+        unnamed -= {name for name in OF_ONE_NUMBER if name not in hidden}
+        return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in unnamed)
 
 
 @dataclass(frozen=True)
