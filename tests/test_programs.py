@@ -389,7 +389,7 @@ def test_a_stream_is_one_process_for_all_layers(stream, tmp_path):
 
 
 def test_a_stream_that_crashes_is_started_anew(stream):
-    body = "if p['id'] == 3: os.kill(os.getpid(), 9)\nprint(json.dumps(a), flush=True)"
+    body = "if p['dilation'] == 2: os.kill(os.getpid(), 9)\nprint(json.dumps(a), flush=True)"
     code, findings, _ = stream(body)
     assert code == 1
     assert [layer["status"] for layer in findings["layers"] if not layer["passed"]] == ["crash (signal 9)"]
