@@ -14,7 +14,7 @@ from functools import cache
 from itertools import product
 from threading import Lock
 
-__all__ = ["is_controlled", "one_thread", "threads"]
+__all__ = ["control", "one_thread"]
 
 _lock = Lock()
 _users = 0
@@ -25,11 +25,11 @@ _before = 0
 def one_thread() -> Iterator[None]:
     """Make BLAS work in the calling thread only, inside the context. May be nested, and entered in several threads."""
     global _users, _before
-    control = _control()
-    if control is None:
+    found = control()
+    if found is None:
         yield
         return
-    get, put = control
+    get, put = found
     with _lock:
         if _users == 0:
             _before = get()
@@ -48,9 +48,9 @@ def _begin_anew() -> None:
     """Fork copies the count of users but not the threads that would decrement it: start again from zero."""
     global _lock, _users
     _lock = Lock()
-    control = _control()
-    if _users and control is not None:
-        control[1](_before)
+    found = control()
+    if _users and found is not None:
+        found[1](_before)
     _users = 0
 
 
@@ -58,14 +58,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_anew)
 
 
-def is_controlled() -> bool:
-    """Whether the number of BLAS's threads can be set: with OpenBLAS, as in most NumPy packages, except on Windows."""
-    return _control() is not None
-
-
 @cache
-def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """OpenBLAS's functions to get and set the number of its threads; NumPy itself has none.
+def control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """OpenBLAS's functions to get and set the number of its threads; None for another BLAS, and for most on Windows.
 
     The names are those that threadpoolctl looks for: prefix and suffix depend on who built the library.
     """
@@ -79,9 +74,3 @@ def _control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
         if get is not None and put is not None:
             return get, put
     return None
-
-
-def threads() -> int | None:
-    """How many threads BLAS works in; None where that is not known."""
-    control = _control()
-    return None if control is None else control[0]()

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cnngrad.blas import is_controlled, one_thread
+from cnngrad.blas import control, one_thread
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +82,7 @@ if hasattr(os, "register_at_fork"):
 @cache
 def thread_count() -> int:
     """How many threads to work in: the processors of this process, up to a few; one where BLAS has its own."""
-    if not is_controlled():
+    if control() is None:
         return 1
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(processors, _MOST_THREADS)

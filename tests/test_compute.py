@@ -176,14 +176,14 @@ def test_check_holds_every_element_to_its_own_terms():
 def test_tiles_are_all_of_a_result_and_nothing_twice(axes):
     sizes, counts = zip(*axes, strict=True)
     tiles = Tiles(sizes, counts)
-    each = len(tiles) // tiles.blocks
-    by_channels = [tiles.of_channels(block, k) for block in range(tiles.blocks) for k in range(each)]
-    for every in ([tiles[k] for k in range(len(tiles))], by_channels):
-        seen = np.zeros(sizes, int)
-        for tile in every:
-            seen[(tile.samples, tile.channels, *tile.positions)] += 1
-        assert (seen == 1).all()
-    with pytest.raises(IndexError):
+    seen = np.zeros(sizes, int)
+    for number in range(len(tiles)):
+        tile = tiles[number]
+        # Those of one block of channels follow each other.
+        assert tile.channels.start // tiles.counts[1] == number // (len(tiles) // tiles.blocks)
+        seen[(tile.samples, tile.channels, *tile.positions)] += 1
+    assert (seen == 1).all()
+    with pytest.raises(ValueError, match="out of bounds"):
         tiles[len(tiles)]
 
 
@@ -330,9 +330,9 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options):
     o = cnngrad.forward(x, w, **options)
     forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, o, **options))
     for run, plan in (
-        (forward.output, forward.plan()),
+        (lambda progress: forward.computed(Tensor.O, progress=progress), forward.plan()),
         *(
-            (lambda progress, r=r: backward.gradient(r, progress=progress), backward.plan(r))
+            (lambda progress, r=r: backward.computed(r, progress=progress), backward.plan(r))
             for r in (Tensor.DW, Tensor.DX)
         ),
     ):
@@ -370,8 +370,8 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
     window = 8 * layer.channels * math.prod(layer.kernel)
     allowed = 2**26 + 8 * w.size + 2 * window
     for run, (shape, kind) in (
-        (forward.output, forward.planned[Tensor.O]),
-        *((lambda out, r=r: backward.gradient(r, out), backward.planned[r]) for r in (Tensor.DW, Tensor.DX)),
+        (lambda out: forward.computed(Tensor.O, out), forward.planned[Tensor.O]),
+        *((lambda out, r=r: backward.computed(r, out), backward.planned[r]) for r in (Tensor.DW, Tensor.DX)),
     ):
         result = np.empty(shape, kind)
         tracemalloc.start()

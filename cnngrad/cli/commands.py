@@ -39,7 +39,9 @@ def forward_command(
         work = Work(
             given,
             forward.planned,
-            lambda _, out, progress: forward.output(out, None if progress is None else partial(progress, "O")),
+            lambda tensor, out, progress: forward.computed(
+                tensor, out, None if progress is None else partial(progress, "O")
+            ),
         )
     return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
 
@@ -82,7 +84,7 @@ def backward_command(
         work = Work(
             given,
             {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors},
-            lambda tensor, out, progress: gradients.gradient(
+            lambda tensor, out, progress: gradients.computed(
                 tensor, out, None if progress is None else partial(progress, tensor.key)
             ),
         )

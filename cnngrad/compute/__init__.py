@@ -10,16 +10,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from cnngrad.arrays import (
-    Array,
-    DType,
-    Operand,
-    check_result,
-    common_dtype,
-    is_finite,
-    is_sure,
-    working_dtype,
-)
+from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, is_finite, is_sure, working_dtype
 from cnngrad.compute.exact import exact_gradient_dtype, exact_output_dtype
 from cnngrad.compute.plan import Plan, add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
@@ -56,7 +47,12 @@ class _Work(ABC):
             require({result.key: plan for result, plan in self.planned.items()})
 
     def computed(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
-        """A result in the user's layout, written to `out`, or to new memory where it is None.
+        """A result in the user's layout.
+
+        Args:
+            result: which one.
+            out: where to write it, a C-contiguous array of its shape and dtype; new memory where None.
+            progress: called with the number of tiles done and the number of all tiles.
 
         Raises:
             CnngradError: it is too large for its dtype.
@@ -84,7 +80,7 @@ class _Work(ABC):
 class Forward(_Work):
     """One layer's O, not computed yet.
 
-    Where the arrays are changed in place, the next `output` uses the new numbers, but the bounds of the first ones.
+    Where the arrays are changed in place, what is computed next uses the new numbers, but the bounds of the first ones.
     """
 
     def __init__(self, layer: Layer, x: Operand, w: Operand, b: Operand | None = None) -> None:
@@ -108,18 +104,6 @@ class Forward(_Work):
     def plan(self, rounded: bool = True) -> Plan:
         """How O is computed; without `rounded` by no transform, so that each output is as precise as its terms."""
         return make_plan(self.layer.unflipped, Tensor.O, self._work, rounded and self.dtype.kind == "f")
-
-    def output(self, out: Array | None = None, progress: Progress | None = None) -> Array:
-        """O in the user's layout.
-
-        Args:
-            out: where to write it, a C-contiguous array of O's shape and dtype; new memory where None.
-            progress: called with the number of tiles done and the number of all tiles.
-
-        Raises:
-            CnngradError: O is too large for its dtype.
-        """
-        return self.computed(Tensor.O, out, progress)
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
@@ -156,10 +140,6 @@ class Backward(_Work):
     def plan(self, result: Tensor) -> Plan:
         """How dE/dW or dE/dX is computed."""
         return make_plan(self.layer.unflipped, result, self._work)
-
-    def gradient(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
-        """One of dE/dW, dE/dX and dE/db in the user's layout; arguments and errors as for O."""
-        return self.computed(result, out, progress)
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         if result is Tensor.DB:

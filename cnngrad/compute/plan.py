@@ -10,9 +10,8 @@ Each result is computed by the first way in its row that suits the layer:
 """
 
 from bisect import bisect
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from itertools import accumulate, product
 from math import prod
 from typing import Any, cast
@@ -25,11 +24,7 @@ from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.compute.way import SummingWay, Way, WritingWay
 from cnngrad.compute.ways.adding import AddingForInputGradient
 from cnngrad.compute.ways.columns import ColumnsForFilterGradient, ColumnsForOutput
-from cnngrad.compute.ways.gathering import (
-    Gathering,
-    GatheringForFilterGradient,
-    GatheringForOutput,
-)
+from cnngrad.compute.ways.gathering import Gathering, GatheringForFilterGradient, GatheringForOutput
 from cnngrad.compute.ways.rows import RowsForFilterGradient, RowsForOutput
 from cnngrad.compute.ways.spectra import SpectraForOutput
 from cnngrad.layer import Layer, counted
@@ -38,13 +33,11 @@ from cnngrad.threads import Counted, Progress, run_jobs
 
 __all__ = ["Plan", "Step", "add_up", "make_plan", "write"]
 
-_OUTPUT_WAYS: tuple[WritingWay, ...] = (GatheringForOutput(), SpectraForOutput(), RowsForOutput(), ColumnsForOutput())
-_FILTER_GRADIENT_WAYS: tuple[SummingWay, ...] = (
-    GatheringForFilterGradient(),
-    RowsForFilterGradient(),
-    ColumnsForFilterGradient(),
-)
-_INPUT_GRADIENT_WAYS: tuple[WritingWay, ...] = (AddingForInputGradient(),)
+_WAYS: dict[Tensor, tuple[type[Way], ...]] = {
+    Tensor.O: (GatheringForOutput, SpectraForOutput, RowsForOutput, ColumnsForOutput),
+    Tensor.DW: (GatheringForFilterGradient, RowsForFilterGradient, ColumnsForFilterGradient),
+    Tensor.DX: (AddingForInputGradient,),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,18 +45,19 @@ class Step:
     """A part of a result that one way computes.
 
     Attributes:
-        way: the way.
-        layer: the layer that it computes; for dE/dX, one phase of the stride, written as a layer from dE/dO to X.
-        tiles: the tiles in which it computes.
+        way: the way, with its layer; for dE/dX, one phase of the stride, written as a layer from dE/dO to X.
         taps: where a phase's filter elements are in W; None for a step that takes all of W, as it is.
         places: where the step's part of the result is.
     """
 
     way: Way
-    layer: Layer
-    tiles: Tiles
     taps: tuple[Any, ...] | None = None
     places: tuple[Any, ...] = ()
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        """The tiles in which it is computed."""
+        return self.way.tiles()
 
     @cached_property
     def first(self) -> Tile:
@@ -98,7 +92,7 @@ class Plan:
         """Whether gathering computes the whole result, and it is so small that BLAS works in one thread anyway."""
         if len(self.steps) != 1 or not self.reached or not isinstance(self.steps[0].way, Gathering):
             return False
-        layer = self.steps[0].layer
+        layer = self.steps[0].way.layer
         positions = max(prod(layer.out), prod(layer.size)) * prod(layer.kernel)
         return layer.batch * max(layer.channels, layer.filters) * positions <= self.measured.one_thread
 
@@ -128,19 +122,14 @@ def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True, 
         rounded: whether O's sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
         measured: the limits and sizes.
     """
-    ways: Sequence[Way] = {
-        Tensor.O: _output_ways(rounded),
-        Tensor.DW: _FILTER_GRADIENT_WAYS,
-        Tensor.DX: _INPUT_GRADIENT_WAYS,
-    }[result]
-    for way in ways:
-        if way.can(layer, dtype, measured):
-            return Plan(result, dtype, (Step(way, layer, way.tiles(layer, dtype, measured)),), True, measured)
-    return _by_phases(layer, dtype, measured)
+    way = _chosen(result, layer, dtype, rounded, measured)
+    return _by_phases(layer, dtype, measured) if way is None else Plan(result, dtype, (Step(way),), True, measured)
 
 
-def _output_ways(rounded: bool) -> Sequence[Way]:
-    return [way for way in _OUTPUT_WAYS if rounded or not isinstance(way, SpectraForOutput)]
+def _chosen(result: Tensor, layer: Layer, dtype: DType, rounded: bool, measured: Measured) -> Way | None:
+    """The first way in the table that suits the layer."""
+    ways = (way(layer, dtype, measured) for way in _WAYS[result] if rounded or way is not SpectraForOutput)
+    return next((way for way in ways if way.can()), None)
 
 
 def _by_phases(layer: Layer, dtype: DType, measured: Measured) -> Plan:
@@ -150,11 +139,11 @@ def _by_phases(layer: Layer, dtype: DType, measured: Measured) -> Plan:
         # The way back is flipped: W is rotated instead.
         axes = tuple(replace(phase.axis, flip=False) for phase in phases)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
-        way = next(way for way in _output_ways(rounded=False) if way.can(back, dtype, measured))
+        way = cast(Way, _chosen(Tensor.O, back, dtype, False, measured))
         taps = (..., *(_reversed(phase.taps, axis.kernel) for phase, axis in zip(phases, layer.axes, strict=True)))
         places = (..., *(phase.inputs for phase in phases))
-        steps.append(Step(way, back, way.tiles(back, dtype, measured), taps, places))
-    reached = sum(prod(step.layer.out) for step in steps) == prod(layer.size)
+        steps.append(Step(way, taps, places))
+    reached = sum(prod(step.way.layer.out) for step in steps) == prod(layer.size)
     return Plan(Tensor.DX, dtype, tuple(steps), reached, measured)
 
 
@@ -179,17 +168,13 @@ def write(
     """
     if plan.is_small:
         step, way = plan.steps[0], cast(WritingWay, plan.steps[0].way)
-        prepared = way.prepared(step.layer, step.weights(w), plan.dtype, plan.measured)
-        way.write(step.layer, step.first, source, prepared, b, target, plan.measured)
+        way.write(step.first, source, way.prepared(step.weights(w)), b, target)
         return
     if not plan.reached:
         target[...] = 0
     # One copy of W at most.
     ways = [cast(WritingWay, step.way) for step in plan.steps]
-    weights = [
-        way.prepared(step.layer, step.weights(w), plan.dtype, plan.measured)
-        for way, step in zip(ways, plan.steps, strict=True)
-    ]
+    weights = [way.prepared(step.weights(w)) for way, step in zip(ways, plan.steps, strict=True)]
     targets = [target[step.places] for step in plan.steps]
     ends = list(accumulate(len(step.tiles) for step in plan.steps))
     tally = Counted(ends[-1] if ends else 0, progress)
@@ -198,7 +183,7 @@ def write(
         k = bisect(ends, number)
         step = plan.steps[k]
         tile = step.tiles[number - (ends[k - 1] if k else 0)]
-        ways[k].write(step.layer, tile, source, weights[k], b, targets[k], plan.measured)
+        ways[k].write(tile, source, weights[k], b, targets[k])
         tally.add()
 
     run_jobs(ends[-1] if ends else 0, job)
@@ -217,7 +202,7 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     (step,) = plan.steps
     way = cast(SummingWay, step.way)
     if plan.is_small:
-        target[...] = way.part(step.layer, step.first, x, dedo, plan.dtype, plan.measured)
+        target[...] = way.part(step.first, x, dedo)
         return
     # Where each job has channels of its own, each needs one sum; otherwise the number of partial sums is fixed,
     # whatever the number of threads.
@@ -231,18 +216,15 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
         first, stop = part * each // sums, (part + 1) * each // sums
         total = np.empty(0)
         for k in range(first, stop):
-            tile = step.tiles.of_channels(block, k)
-            own = way.part(step.layer, tile, x, dedo, plan.dtype, plan.measured)
+            tile = step.tiles[block * each + k]
+            own = way.part(tile, x, dedo)
             total = own if k == first else np.add(total, own, out=total)
             tally.add()
         if sums == 1:
-            target[tile.weights(step.layer)] = total
+            target[tile.weights(way.layer)] = total
         else:
             found[number] = total
 
     run_jobs(blocks * sums, job)
     if found:
-        whole = found[0]
-        for number in range(1, sums):
-            whole += found[number]
-        target[...] = whole
+        target[...] = reduce(np.add, (found[number] for number in range(sums)))

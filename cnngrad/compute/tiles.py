@@ -14,7 +14,7 @@ from cnngrad.compute.measured import Measured
 from cnngrad.layer import Axis, Layer, Shape
 from cnngrad.tensor import Tensor
 
-__all__ = ["Tile", "Tiles", "channels_at_once", "fitting", "slab", "windows"]
+__all__ = ["Tile", "Tiles", "channels_at_once", "fitting", "slab", "spanned", "windows"]
 
 # A slab is copied only if it holds at most this many times what the windows read.
 _WIDE = 2
@@ -72,28 +72,23 @@ class Tiles:
         return prod(self._numbers)
 
     def __getitem__(self, number: int) -> Tile:
-        """The tile with this number, counted from 0; the last axis varies fastest."""
-        places = []
-        for count in reversed(self._numbers):
-            number, place = divmod(number, count)
-            places.append(place)
-        if number:
-            raise IndexError
-        samples, channels, *positions = (
-            slice(place * count, min((place + 1) * count, size))
-            for place, count, size in zip(reversed(places), self.counts, self.sizes, strict=True)
+        """The tile with this number, counted from 0: those of one block of channels follow each other.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        samples, channels, *positions = self._numbers
+        channel, sample, *others = np.unravel_index(number, (channels, samples, *positions))
+        first, second, *rest = (
+            slice(int(place) * count, min((int(place) + 1) * count, size))
+            for place, count, size in zip((sample, channel, *others), self.counts, self.sizes, strict=True)
         )
-        return Tile(samples, channels, tuple(positions))
+        return Tile(first, second, tuple(rest))
 
     @property
     def blocks(self) -> int:
         """The number of blocks into which the channels are cut."""
         return self._numbers[1]
-
-    def of_channels(self, block: int, number: int) -> Tile:
-        """The tile with this number among those of one block of channels."""
-        samples, others = divmod(number, prod(self._numbers[2:]))
-        return self[(samples * self.blocks + block) * prod(self._numbers[2:]) + others]
 
 
 def fitting(layer: Layer, numbers: int, dtype: DType, measured: Measured, channels: int | None = None) -> Tiles:
@@ -168,7 +163,7 @@ def slab(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Array:
 
     A view where nothing is padded and X holds numbers of this dtype.
     """
-    spans = list(map(_spanned, layer.axes, tile.positions))
+    spans = list(map(spanned, layer.axes, tile.positions))
     here = x[(tile.samples, tile.channels, *(inner for inner, _, _ in spans))]
     size = tuple(length for _, _, length in spans)
     if here.shape[2:] == size:
@@ -178,7 +173,7 @@ def slab(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Array:
     return padded
 
 
-def _spanned(axis: Axis, outputs: slice) -> tuple[slice, slice, int]:
+def spanned(axis: Axis, outputs: slice) -> tuple[slice, slice, int]:
     """What some outputs' windows span on an axis: the part inside X, its place in the span, the span's length."""
     length = axis.stride * (_length(outputs) - 1) + axis.span
     first = axis.position(outputs.start, 0)

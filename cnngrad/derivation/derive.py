@@ -90,10 +90,11 @@ def derive(
         return lesson(layer, {}, choice)
     arrays = {tensor: operand.array for tensor, operand in operands.items()}
     if dedo is None:
-        arrays[Tensor.O] = Forward(layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B)).output()
+        output = Forward(layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B))
+        arrays[Tensor.O] = output.computed(Tensor.O)
     else:
         gradients = Backward(layer, operands[Tensor.X], operands[Tensor.W], operands[Tensor.DEDO])
-        arrays |= {result: gradients.gradient(result) for result in GRADIENTS}
+        arrays |= {result: gradients.computed(result) for result in GRADIENTS}
     return lesson(layer, canonical_values(layer, arrays), choice)
 
 

@@ -155,7 +155,7 @@ def check_layer(
     }
     if not claims:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
-        graded = {result: ours.gradient(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
+        graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     whole = all(operand.dtype.kind == "i" for operand in given.values())
     writing = writing_of(list(graded.values()), whole) if written is None else parse_writing(written)
@@ -199,7 +199,7 @@ def _identity(
     if len(gradients) < 2:
         return None
     try:
-        pairs = [(Forward(layer, x, w).output(), given[Tensor.DEDO].converted()), *gradients]
+        pairs = [(Forward(layer, x, w).computed(Tensor.O), given[Tensor.DEDO].converted()), *gradients]
     except CnngradError:
         # O itself is too large for its dtype, though its gradients are not.
         return None

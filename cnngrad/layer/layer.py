@@ -82,8 +82,7 @@ class Layer:
         Args:
             w: an array whose last axes are the filter's.
         """
-        turn: tuple[Any, ...] = (..., *(slice(None, None, -1),) * self.dims)
-        return w[turn] if self.flip else w
+        return np.flip(w, tuple(range(-self.dims, 0))) if self.flip else w
 
     @cached_property
     def size(self) -> Shape:

@@ -12,11 +12,9 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
-from cnngrad.compute.measured import Measured
+from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, fitting, windows
 from cnngrad.compute.way import SummingWay, WritingWay
-from cnngrad.layer import Layer
 
 __all__ = ["ColumnsForFilterGradient", "ColumnsForOutput"]
 
@@ -26,15 +24,15 @@ class ColumnsForOutput(WritingWay):
 
     name, suits = "columns", "any layer"
 
-    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+    def can(self) -> bool:
         return True
 
-    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
-        return fitting(layer, layer.channels * prod(layer.kernel) + layer.filters, dtype, measured)
+    def tiles(self) -> Tiles:
+        layer = self.layer
+        return fitting(layer, layer.channels * prod(layer.kernel) + layer.filters, self.dtype, self.measured)
 
-    def write(
-        self, layer: Layer, tile: Tile, source: Array, w: Array, b: Array | None, target: Array, measured: Measured
-    ) -> None:
+    def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
+        layer = self.layer
         here = tile.of(layer, target)
         columns = windows(layer, tile, source, w.dtype).reshape(len(here), layer.groups, -1, prod(tile.shape[1:]))
         result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), columns)
@@ -48,19 +46,21 @@ class ColumnsForFilterGradient(SummingWay):
 
     name, suits = "columns", "any layer"
 
-    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+    def can(self) -> bool:
         return True
 
-    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
+    def tiles(self) -> Tiles:
         """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
-        channels = channels_at_once(layer, dtype, measured)
+        layer = self.layer
+        channels = channels_at_once(layer, self.dtype, self.measured)
         numbers = (channels or layer.channels) * prod(layer.kernel) + layer.filters
-        return fitting(layer, numbers, dtype, measured, channels)
+        return fitting(layer, numbers, self.dtype, self.measured, channels)
 
-    def part(self, layer: Layer, tile: Tile, x: Array, dedo: Array, dtype: DType, measured: Measured) -> Array:
+    def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         """One product for each group, over all samples and positions of the tile."""
-        above = tile.of(layer, dedo).astype(dtype, copy=False).swapaxes(0, 1)
-        columns = windows(layer, tile, x, dtype, together=True)
+        layer = self.layer
+        above = tile.of(layer, dedo).astype(self.dtype, copy=False).swapaxes(0, 1)
+        columns = windows(layer, tile, x, self.dtype, together=True)
         groups = len(range(layer.groups)[tile.groups(layer)])
         shape = (groups, layer.group_filters, len(columns) // groups, *layer.kernel)
         columns = columns.reshape(groups, prod(shape[2:]), -1)

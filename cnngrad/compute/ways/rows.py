@@ -28,14 +28,15 @@ class _Rows(Way):
 
     name = "rows"
 
-    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
+    def tiles(self) -> Tiles:
         """As many rows as fit; long rows are cut, so that tiles are high and share few rows."""
+        layer = self.layer
         row = layer.axes[-2]
         others = [axis for axis in layer.axes if axis is not row]
         # Numbers for each position of a row: those of X, in the columns or skipped by a stride, and those of O.
         numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
-        most = measured.row_tile // (numbers * dtype.itemsize)
-        height = min(row.out, max(measured.shared_rows * row.kernel // row.stride, 1))
+        most = self.measured.row_tile // (numbers * self.dtype.itemsize)
+        height = min(row.out, max(self.measured.shared_rows * row.kernel // row.stride, 1))
         width = max(1, min(layer.out[-1], most // (row.stride * (height - 1) + row.kernel)))
         rows = max(height, (most // width - row.kernel) // row.stride + 1)
         depth = [max(1, min(out, rows // row.out)) for out in layer.out[:-2]]
@@ -49,23 +50,26 @@ class RowsForOutput(_Rows, WritingWay):
 
     suits = "wide rows and few filters, of which X need not be copied K times"
 
-    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+    def can(self) -> bool:
         """The product for each row reads all of W again, so W must be small compared with the row.
 
         Measured in float64, one thread, columns against rows: 1024x1024 with 3x3 13 and 6.7 ms; 16x256x256 with 16 of
         3x3 36 and 27; 4x64x56x56 with 64 of 3x3 77 and 71; depthwise 4x128x28x28 with 3x3 7.6 and 5.4.
         """
+        layer = self.layer
         few = 4 * layer.out[-1] >= 3 * layer.group_filters
-        return few and _has_large_rows(layer, dtype, measured, narrow=layer.group_filters <= measured.few_filters)
+        return few and _has_large_rows(
+            layer, self.dtype, self.measured, narrow=layer.group_filters <= self.measured.few_filters
+        )
 
-    def prepared(self, layer: Layer, w: Array, dtype: DType, measured: Measured) -> Array:
+    def prepared(self, w: Array) -> Array:
         """W with the filter's rows in front: (g, F/g, k * C/g * K/k), and an axis for each of O's in front of rows."""
-        filters = np.ascontiguousarray(np.moveaxis(w, -2, 2), dtype)
+        layer = self.layer
+        filters = np.ascontiguousarray(np.moveaxis(w, -2, 2), self.dtype)
         return filters.reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, -1)
 
-    def write(
-        self, layer: Layer, tile: Tile, source: Array, w: Array, b: Array | None, target: Array, measured: Measured
-    ) -> None:
+    def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
+        layer = self.layer
         result = np.matmul(w, _columns(layer, tile, slab(layer, tile, source, w.dtype)))
         if b is not None:
             result += b.reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, 1)
@@ -77,25 +81,27 @@ class RowsForFilterGradient(_Rows, SummingWay):
 
     suits = "long rows and few filter elements"
 
-    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+    def can(self) -> bool:
         """The product for each row has the size of dE/dW, which must be small compared with the row.
 
         Measured in float64, one thread, columns against rows: 1024x1024 with 3x3 13 and 6.4 ms; 4x64x56x56 with 64 of
         3x3 80 and 95; 3x224x224 with 64 of 7x7, stride 2, 73 and 78; depthwise 4x128x28x28 with 3x3 7.0 and 6.3.
         """
+        layer = self.layer
         return (
-            channels_at_once(layer, dtype, measured) is None
-            and _has_large_rows(layer, dtype, measured, narrow=False)
-            and layer.out[-1] >= max(measured.row_length, layer.group_filters * layer.kernel[-2])
+            channels_at_once(layer, self.dtype, self.measured) is None
+            and _has_large_rows(layer, self.dtype, self.measured, narrow=False)
+            and layer.out[-1] >= max(self.measured.row_length, layer.group_filters * layer.kernel[-2])
         )
 
-    def part(self, layer: Layer, tile: Tile, x: Array, dedo: Array, dtype: DType, measured: Measured) -> Array:
+    def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         """The products of all rows, some at a time."""
-        above = _by_rows(layer, tile, dedo).astype(dtype, copy=False)
-        columns = _columns(layer, tile, slab(layer, tile, x, dtype))
-        found = np.zeros((layer.groups, layer.group_filters, columns.shape[-2]), dtype)
+        layer = self.layer
+        above = _by_rows(layer, tile, dedo).astype(self.dtype, copy=False)
+        columns = _columns(layer, tile, slab(layer, tile, x, self.dtype))
+        found = np.zeros((layer.groups, layer.group_filters, columns.shape[-2]), self.dtype)
         samples, *deep, lines, _ = tile.shape
-        most = max(1, measured.row_products // (samples * prod(deep) * found.nbytes))
+        most = max(1, self.measured.row_products // (samples * prod(deep) * found.nbytes))
         for first in range(0, lines, most):
             here = (..., slice(first, first + most), slice(None), slice(None))
             products = np.matmul(above[here], columns[here].swapaxes(-1, -2))

@@ -10,16 +10,17 @@ float32 is computed in float64, where the transform's rounding error is negligib
 the largest term at 15x15.
 """
 
+from functools import cached_property
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
+from cnngrad.arrays import Array
 from cnngrad.compute.measured import Measured
 from cnngrad.compute.tiles import Tile, Tiles, slab
 from cnngrad.compute.way import WritingWay
-from cnngrad.layer import Axis, Layer
+from cnngrad.layer import Axis, Shape
 
 __all__ = ["SpectraForOutput"]
 
@@ -29,68 +30,59 @@ class SpectraForOutput(WritingWay):
 
     name, suits = "spectra", "large filters of floats"
 
-    def can(self, layer: Layer, dtype: DType, measured: Measured) -> bool:
+    def can(self) -> bool:
         """Only for floats, stride 1, a filter large enough for a transform, and spectra small enough to be held."""
-        if dtype.kind != "f" or any(axis.stride > 1 for axis in layer.axes):
+        layer, measured = self.layer, self.measured
+        if self.dtype.kind != "f" or any(axis.stride > 1 for axis in layer.axes):
             return False
-        block = prod(_length(axis, measured) for axis in layer.axes)
+        block = prod(self._lengths)
         spectra = block // 2 * (layer.filters * layer.group_channels + 2)
-        least = measured.transformed_float32 if dtype == np.float32 else measured.transformed_float64
+        least = measured.transformed_float32 if self.dtype == np.float32 else measured.transformed_float64
         return spectra <= measured.spectra and prod(layer.kernel) * min(1, prod(layer.out) / block) >= least
 
-    def tiles(self, layer: Layer, dtype: DType, measured: Measured) -> Tiles:
+    @cached_property
+    def _lengths(self) -> Shape:
+        """The transform's lengths."""
+        return tuple(_length(axis, self.measured) for axis in self.layer.axes)
+
+    @cached_property
+    def _last(self) -> Shape:
+        """The axes that are transformed, counted from the last."""
+        return tuple(range(-self.layer.dims, 0))
+
+    def tiles(self) -> Tiles:
         """A tile is a block: the outputs of one transform, of one sample and group."""
-        counts = (_length(axis, measured) - axis.span + 1 for axis in layer.axes)
+        layer = self.layer
+        counts = (length - axis.span + 1 for length, axis in zip(self._lengths, layer.axes, strict=True))
         return Tiles((layer.batch, layer.channels, *layer.out), (1, layer.group_channels, *counts))
 
-    def prepared(self, layer: Layer, w: Array, dtype: DType, measured: Measured) -> Array:
+    def prepared(self, w: Array) -> Array:
         """W^*: (g, F/g, C/g, *frequencies)."""
-        spread = np.zeros((*w.shape[:3], *(axis.span for axis in layer.axes)))
-        taps: tuple[Any, ...] = (..., *(slice(None, None, axis.dilation) for axis in layer.axes))
+        spread = np.zeros((*w.shape[:3], *(axis.span for axis in self.layer.axes)))
+        taps: tuple[Any, ...] = (..., *(slice(None, None, axis.dilation) for axis in self.layer.axes))
         spread[taps] = w
-        lengths = tuple(_length(axis, measured) for axis in layer.axes)
-        spectra = np.conj(_spectrum(spread.reshape(-1, *spread.shape[3:]), lengths))
-        return spectra.reshape(*w.shape[:3], *spectra.shape[1:])
+        spectra = np.fft.rfftn(spread, self._lengths, self._last)
+        return np.conj(spectra, out=spectra)
 
-    def write(
-        self, layer: Layer, tile: Tile, source: Array, w: Array, b: Array | None, target: Array, measured: Measured
-    ) -> None:
+    def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """One block, some filters at a time."""
-        lengths = tuple(_length(axis, measured) for axis in layer.axes)
-        (spectra,), here = w[tile.groups(layer)], tile.of(layer, target)[0]
-        bias = None if b is None else b.reshape(layer.groups, -1)[tile.groups(layer)][0]
-        blocks = _spectrum(slab(layer, tile, source, np.dtype(np.float64))[0], lengths)
-        step = max(1, measured.spectra_at_once // blocks[0].size)
+        groups = tile.groups(self.layer)
+        (spectra,), here = w[groups], tile.of(self.layer, target)[0]
+        bias = None if b is None else b.reshape(self.layer.groups, -1)[groups][0]
+        block = slab(self.layer, tile, source, np.dtype(np.float64))[0]
+        blocks = np.fft.rfftn(block, self._lengths, self._last)
+        whole: tuple[Any, ...] = (..., *map(slice, tile.shape[1:]))
+        step = max(1, self.measured.spectra_at_once // blocks[0].size)
         for first in range(0, len(spectra), step):
             some = slice(first, first + step)
             sums = spectra[some, 0] * blocks[0]
             for channel in range(1, len(blocks)):
                 for total, factor in zip(sums, spectra[some, channel], strict=True):
                     total += factor * blocks[channel]
-            numbers = _inverse(sums, lengths[-1], tile.shape[1:])
+            numbers = np.fft.irfftn(sums, self._lengths, self._last)[whole]
             if bias is not None:
-                numbers += bias[some].reshape(-1, *(1,) * layer.dims)
+                numbers += bias[some].reshape(-1, *(1,) * self.layer.dims)
             here[some] = numbers
-
-
-def _spectrum(blocks: Array, lengths: tuple[int, ...]) -> Array:
-    """The transforms of real blocks (m, *h), padded with zeros at the end to `lengths`."""
-    spectrum = np.zeros((len(blocks), *lengths[:-1], lengths[-1] // 2 + 1), np.complex128)
-    # Rows of zeros stay zeros.
-    filled = spectrum[(slice(None), *(slice(size) for size in blocks.shape[1:-1]))]
-    np.fft.rfft(blocks, lengths[-1], out=filled)
-    for axis in range(1, spectrum.ndim - 1):
-        np.fft.fft(spectrum, axis=axis, out=spectrum)
-    return spectrum
-
-
-def _inverse(spectra: Array, length: int, shape: tuple[int, ...]) -> Array:
-    """The first `shape` numbers of the inverse transforms (m, *h); writes over the spectra."""
-    for axis in range(1, spectra.ndim - 1):
-        np.fft.ifft(spectra, axis=axis, out=spectra)
-    wanted = spectra[(slice(None), *(slice(size) for size in shape[:-1]))]
-    numbers: Array = np.fft.irfft(wanted, length)[..., : shape[-1]]
-    return numbers
 
 
 def _length(axis: Axis, measured: Measured) -> int:
