@@ -58,7 +58,7 @@ def test_a_full_disk_is_told_before_the_work_and_leaves_nothing(layer, capsys, m
         raise AssertionError
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    monkeypatch.setattr("cnngrad.compute.Backward.gradient", never)
+    monkeypatch.setattr("cnngrad.compute.Backward.computed", never)
     assert main(["backward", *backward, "-o", str(place / "grads")]) == 2
     assert "grads/dEdW.npy: No space left on device" in capsys.readouterr().err
     assert not (place / "grads").exists()
