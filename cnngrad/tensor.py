@@ -43,6 +43,12 @@ class Tensor(Enum):
     # Members are compared by identity; Enum's own hash, that of the name, would take longer than a dictionary look-up.
     __hash__ = object.__hash__
 
+    def is_apart(self, result: "Tensor") -> bool:
+        """Whether a result does not depend on this array: dE/dW not on W, dE/dX not on X, dE/db on dE/dO alone."""
+        return result.is_gradient and self in (
+            (Tensor.X, Tensor.W, Tensor.B) if result is Tensor.DB else (result.array, Tensor.B)
+        )
+
     @property
     def title(self) -> str:
         """Its name on the screen: `X`, `∂E/∂X`."""

@@ -328,7 +328,7 @@ def test_check_notices_every_single_element(name):
 
 def test_a_broken_backward_is_noticed(monkeypatch):
     x, w, _, dedo = LAYERS[0].data()
-    real = Backward.gradient
+    real = Backward.computed
 
     def broken(self, result, *args):
         gradient = real(self, result, *args)
@@ -336,7 +336,7 @@ def test_a_broken_backward_is_noticed(monkeypatch):
             gradient[0, 1, 2, 3] += 1
         return gradient
 
-    monkeypatch.setattr(Backward, "gradient", broken)
+    monkeypatch.setattr(Backward, "computed", broken)
     report = cnngrad.check(x, w, dedo, **LAYERS[0].options)
     assert report.gradients["dEdW"].passed
     assert report.gradients["dEdX"].worst.element == "dE/dx[1,2]34"

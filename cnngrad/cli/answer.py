@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cnngrad.cli.lesson import Lesson
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cnngrad.derivation.names import Values
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer, Shape
+    from cnngrad.threads import Progress
 
 __all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
 
@@ -41,7 +43,7 @@ class Work(NamedTuple):
 
     given: "dict[Tensor, Operand]"
     planned: "dict[Tensor, tuple[Shape, DType]]"
-    compute: "Callable[[Tensor, Array | None, NamedProgress | None], Array]"
+    compute: "Callable[[Tensor, Array | None, Progress | None], Array]"
 
 
 @contextmanager
@@ -118,7 +120,8 @@ def _computed(session: Session, layer: "Layer", work: Work | None, files: "dict[
         return {}
     places = {t: layer.layouts.standard(t, files[t.key]) for t in work.planned if t.key in files}
     with progress_bar(session) as progress:
-        return {tensor: work.compute(tensor, places.get(tensor), progress) for tensor in work.planned}
+        steps = {tensor: None if progress is None else partial(progress, tensor.key) for tensor in work.planned}
+        return {tensor: work.compute(tensor, places.get(tensor), steps[tensor]) for tensor in work.planned}
 
 
 class _Told(NamedTuple):

@@ -1,6 +1,5 @@
 """The three commands: each reads its options, calls the library, and passes on the result."""
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cnngrad.cli import options
@@ -36,13 +35,7 @@ def forward_command(
     if not problem.in_symbols:
         given = problem.operands(layer)
         forward = Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
-        work = Work(
-            given,
-            forward.planned,
-            lambda tensor, out, progress: forward.computed(
-                tensor, out, None if progress is None else partial(progress, "O")
-            ),
-        )
+        work = Work(given, forward.planned, forward.computed)
     return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
 
 
@@ -81,13 +74,8 @@ def backward_command(
                 "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
             )
         gradients = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
-        work = Work(
-            given,
-            {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors},
-            lambda tensor, out, progress: gradients.computed(
-                tensor, out, None if progress is None else partial(progress, tensor.key)
-            ),
-        )
+        planned = {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors}
+        work = Work(given, planned, gradients.computed)
     return answer(session, problem, layer, work, one, tensors, lesson, saved)
 
 

@@ -16,7 +16,7 @@ from cnngrad.gradcheck.diagnosis import PATIENCE
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
-from cnngrad.gradcheck.tolerance import parse_writing, writing_of
+from cnngrad.gradcheck.tolerance import as_computed, parse_writing, writing_of
 from cnngrad.layer import Layer, Padding, PerAxis, layer_of
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
@@ -158,7 +158,10 @@ def check_layer(
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     whole = all(operand.dtype.kind == "i" for operand in given.values())
-    writing = writing_of(list(graded.values()), whole) if written is None else parse_writing(written)
+    if written is not None:
+        writing = parse_writing(written)
+    else:
+        writing = writing_of(list(graded.values()), whole) if claims else as_computed(ours.dtype)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
     grader = Grader(layer, given, rtol, writing, bool(claims), chosen, patience)
     reports = {}

@@ -32,6 +32,9 @@ _LARGEST_BLOCK = 2**25 - 2**13
 # Larger steps leave integers too little room in int64.
 _LARGEST_EXACT_STEP = 2**16
 
+# Outputs that are computed together: fewer take longer for each, more take more memory.
+_TOGETHER = 2**18
+
 # As many outputs as fit into the second-level cache while they are worked on.
 _CACHED = 2**14
 
@@ -68,26 +71,32 @@ class Differences:
     def gradient(self, result: Tensor, progress: Progress | None = None) -> Array:
         """The numeric gradient dE/dX, dE/dW or dE/db in the user's layout, by moving X, W or b.
 
-        Of X and W one channel of every group moves at a time. All others are 0 then, and so they are left out: what is
-        computed is the layer of that channel alone.
+        Some samples are computed together. Of X and W one channel of every group moves at a time; all others are 0
+        then, and so they are left out: what is computed is the layer of that channel alone.
 
         Raises:
             CnngradError: the gradient is too large for float64.
         """
         value = np.zeros(self._layer.canonical[result], self._work)
-        dedo = self._dedo.astype(self._work, copy=False)
         channels = 1 if result is Tensor.DB else self._layer.group_channels
-        thin = replace(self._layer, channels=self._layer.groups, x_lead=2, w_lead=2)
-        moves = list(_MOVES[result](thin))
+        blocks = self._samples()
+        done, whole = 0, sum(1 for _ in _MOVES[result](self._layer)) * channels * len(blocks)
         with np.errstate(over="ignore", invalid="ignore"):
-            for channel in range(channels):
-                mover = self._mover(thin, result, channel)
-                here = value if result is Tensor.DB else self._of_channel(value, result, channel)
-                for number, move in enumerate(moves, start=1):
-                    mover.move(move.elements)
-                    move.store(here, mover, dedo)
-                    if progress is not None:
-                        progress(channel * len(moves) + number, channels * len(moves))
+            for samples in blocks:
+                thin = replace(
+                    self._layer, batch=samples.stop - samples.start, channels=self._layer.groups, x_lead=2, w_lead=2
+                )
+                moves, dedo = list(_MOVES[result](thin)), np.ascontiguousarray(self._dedo[samples], self._work)
+                for channel in range(channels):
+                    mover = self._mover(thin, result, channel, samples)
+                    here = value if result is Tensor.DB else self._of_channel(value, result, channel)
+                    here = here[samples] if result is Tensor.DX else here
+                    for move in moves:
+                        mover.move(move.elements)
+                        move.store(here, mover, dedo)
+                        done += 1
+                        if progress is not None:
+                            progress(done, whole)
             if not self.exact:
                 np.multiply(value, 0.5 / self._step, out=value)
         given = self._arrays.get(result.array)
@@ -95,7 +104,13 @@ class Differences:
         check_result(result.key, value)
         return value
 
-    def _mover(self, thin: Layer, result: Tensor, channel: int) -> "_Mover":
+    def _samples(self) -> list[slice]:
+        """The samples in blocks, each of so many outputs as are worth computing together."""
+        together = max(1, _TOGETHER // math.prod(self._layer.canonical[Tensor.O][1:]))
+        batch = self._layer.batch
+        return [slice(first, min(first + together, batch)) for first in range(0, batch, together)]
+
+    def _mover(self, thin: Layer, result: Tensor, channel: int, samples: slice) -> "_Mover":
         """What moves elements of X's or W's channel, or b, with the other factor of O as it is given."""
         if result is Tensor.DB:
             array = np.full(thin.canonical[Tensor.B], self._step, self._work)
@@ -105,6 +120,7 @@ class Differences:
         # Filled with the step, the largest value its elements will have, for the bounds on integers.
         array = np.full(thin.canonical[moved], self._step, self._work)
         given = self._arrays[other].reshape(self._layer.canonical[other])
+        given = given[samples] if other is Tensor.X else given
         operands = {moved: array, other: self._of_channel(given, other, channel).astype(self._work)}
         return _Mover(Forward(thin, *(self._operand(operands[t]) for t in (Tensor.X, Tensor.W))), array, self._step)
 
@@ -248,7 +264,7 @@ def _moves_of_b(layer: Layer) -> Iterator[_Move]:
 
 def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
     def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
-        gradient[elements] = mover.sums(dedo)
+        gradient[elements] += mover.sums(dedo)
 
     return _Move(elements, store)
 

@@ -8,10 +8,11 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import INT64_MAX, Array, Operand, largest_magnitude, read_tensor
+from cnngrad.arrays import Array, Operand, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
+from cnngrad.gradcheck.comparison import COARSE, compare, difference
 from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, rms, truncated
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
@@ -27,12 +28,8 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
 
-# A claim that is accepted thanks to its writing alone must leave so much of the right gradient, at least.
-_COARSE = 0.1
 # Seconds that are spent on the relation between positions that a claim follows.
 _RELATION = 0.5
-# Elements that are compared at a time.
-_BLOCK = 2**18
 
 
 class Grader:
@@ -64,7 +61,6 @@ class Grader:
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
-        self._sizes: dict[tuple[bool, type[np.floating]], Forward | Backward] = {}
 
     def grade(self, result: Tensor, claim: Array, numeric: Array) -> GradientReport:
         """The verdict on a claimed O or gradient.
@@ -85,36 +81,34 @@ class Grader:
         if not np.isfinite(claim).all():
             return self._not_finite(result, claim, numeric, tolerance)
         sizes = self._absolute_sums(result).reshape(numeric.shape)
-        allowed = tolerance.allowed(claim, sizes)
-        error = _difference(claim, numeric)
-        wrong = error > allowed
-        index = _worst(error, allowed)
+        found = compare(claim, numeric, sizes, tolerance)
+        index = found.worst
         report = GradientReport(
             result,
-            passed=not wrong.any(),
-            count=error.size,
-            max_abs_error=error.max().item(),
-            max_rel_error=_relative(error, claim, numeric),
+            passed=not found.wrong.any(),
+            count=claim.size,
+            max_abs_error=found.max_abs_error,
+            max_rel_error=found.max_rel_error,
             worst=Worst(self._element(result, index), index, numeric[index].item(), claim[index].item()),
             tolerance=str(tolerance),
             judged_as=str(self._writing) if self._writing.is_rounded and not exact else "",
             claimed=self._claimed,
             analytic=claim,
             numeric=numeric,
-            wrong=wrong,
+            wrong=found.wrong,
         )
         if not report.passed:
-            return self._wrong(report, tolerance, error, sizes)
+            return self._wrong(report, tolerance, sizes)
         report = replace(report, explained=self._explained(report, Diagnosis()))
-        if (error > tolerance.sums(sizes)).any() and rms(allowed) > _COARSE * rms(numeric):
+        if found.beyond_sums and found.coarse:
             coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
         hidden = hidden_mistakes(self._data(result, claim, numeric), (result,)) if self._claimed else ()
-        single = self._claimed and self._writing.base == "float64" and not tolerance.is_double(error, sizes)
+        single = self._claimed and self._writing.base == "float64" and not found.is_double
         note = "It is right to float32's precision, not to float64's." if single and not exact else ""
         return replace(report, hidden=hidden, hint=note)
 
-    def _wrong(self, report: GradientReport, tolerance: Tolerance, error: Array, sizes: Array) -> GradientReport:
+    def _wrong(self, report: GradientReport, tolerance: Tolerance, sizes: Array) -> GradientReport:
         """What is the matter with a claim that is off by more than its tolerance."""
         result, claim, numeric, wrong = report.gradient, report.analytic, report.numeric, report.wrong
         assert claim is not None
@@ -122,8 +116,8 @@ class Grader:
         assert wrong is not None
         found = self._diagnose(result, claim, numeric, sizes, tolerance)
         if found.mistake is None and not self._writing.asked:
-            loose = tolerance.loose(sizes)
-            if (error <= loose).all() and rms(loose) <= _COARSE * rms(numeric):
+            error, loose = difference(claim, numeric), tolerance.loose(sizes)
+            if (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
                 note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
                 return replace(report, passed=True, hint=f"It is {note}.")
             tf32 = input_rounding("tf32", self._squares(result).reshape(numeric.shape))
@@ -196,7 +190,7 @@ class Grader:
             why = "infinity comes of a division by 0, or of numbers too large for their type"
         sizes = self._absolute_sums(result).reshape(numeric.shape)
         others = np.where(bad, numeric, claim).astype(numeric.dtype if tolerance.exact else np.float64)
-        right = (_difference(others, numeric) <= tolerance.allowed(others, sizes)).all()
+        right = (difference(others, numeric) <= tolerance.allowed(others, sizes)).all()
         rest = "" if count == bad.size else " The others are right." if right else " The others are not right either."
         return GradientReport(
             result, False, bad.size, None, None, Worst(element, index, numeric[index].item(), value), str(tolerance),
@@ -242,16 +236,19 @@ class Grader:
         half = {np.dtype(np.float16), np.dtype(np.float32)}
         if {array.dtype for array in self._arrays.values()} <= half:
             with suppress(CnngradError):
-                return self._absolute(np.float32, result).computed(result)
-        return self._absolute(np.float64, result).computed(result)
+                return self._absolute(np.float32, result)
+        return self._absolute(np.float64, result)
 
-    def _absolute(self, dtype: type[np.floating], result: Tensor) -> Forward | Backward:
-        """What computes a result from absolute values; one for all gradients."""
-        key = (result is Tensor.O, dtype)
-        if key not in self._sizes:
-            absolute = {t: np.abs(array.astype(dtype, copy=False)) for t, array in self._arrays.items()}
-            self._sizes[key] = self._work(absolute, result)
-        return self._sizes[key]
+    def _absolute(self, dtype: type[np.floating], result: Tensor) -> Array:
+        """A result of the absolute values."""
+        # What the result does not depend on takes no memory.
+        absolute = {
+            tensor: np.broadcast_to(np.zeros((), dtype), array.shape)
+            if tensor.is_apart(result)
+            else np.abs(array.astype(dtype, copy=False))
+            for tensor, array in self._arrays.items()
+        }
+        return self._work(absolute, result).computed(result)
 
     def _data(self, result: Tensor, claim: Array, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
@@ -291,33 +288,3 @@ class Grader:
         assert report.analytic is not None
         assert report.numeric is not None
         return Remaking(self._data(report.gradient, report.analytic, report.numeric), report.gradient, found.remake)
-
-
-def _difference(claim: Array, numeric: Array) -> Array:
-    """|claim - numeric|; in float64 for integers whose difference may exceed int64."""
-    if claim.dtype.kind == numeric.dtype.kind == "i":
-        if largest_magnitude(claim) + largest_magnitude(numeric) > INT64_MAX:
-            error: Array = np.abs(claim.astype(object) - numeric.astype(object)).astype(np.float64)
-            return error
-        return np.abs(np.subtract(claim, numeric))
-    with np.errstate(over="ignore"):
-        return np.abs(np.subtract(claim, numeric, dtype=np.float64))
-
-
-def _worst(error: Array, tolerance: Array) -> tuple[int, ...]:
-    """The element furthest outside its tolerance."""
-    # Where some tolerance is 0, the worst element is the one with the largest error.
-    with np.errstate(over="ignore"):
-        excess = error / tolerance if tolerance.all() else np.where(error > tolerance, error, 0)
-    return tuple(int(k) for k in np.unravel_index(int(excess.argmax()), excess.shape))
-
-
-def _relative(error: Array, claim: Array, numeric: Array) -> float:
-    """The largest |analytic - numeric| / max(|analytic|, |numeric|), block by block to save memory."""
-    largest = 0.0
-    flat = [a.reshape(-1) for a in (error, claim, numeric)]
-    for first in range(0, error.size, _BLOCK):
-        off, left, right = (a[first : first + _BLOCK].astype(np.float64) for a in flat)
-        size = np.maximum(np.abs(left), np.abs(right))
-        largest = max(largest, float(np.divide(off, size, out=np.zeros(off.shape), where=size > 0).max()))
-    return largest

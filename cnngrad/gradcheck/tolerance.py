@@ -8,17 +8,27 @@ numbers show it so clearly that chance would do so less than once in a thousand 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
 from cnngrad.tensor import Tensor
 
-__all__ = ["Tolerance", "Writing", "holds", "input_rounding", "parse_writing", "spread", "tolerance_of", "writing_of"]
+__all__ = [
+    "Tolerance",
+    "Writing",
+    "as_computed",
+    "holds",
+    "input_rounding",
+    "parse_writing",
+    "spread",
+    "tolerance_of",
+    "writing_of",
+]
 
 # Significant bits of each format, and the exponent of its smallest step.
 _BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
@@ -108,6 +118,13 @@ def parse_writing(text: str) -> Writing:
     )
 
 
+def as_computed(dtype: DType) -> Writing:
+    """How numbers are written that come straight out of a computation: as its dtype holds them."""
+    if dtype == np.float16:
+        return Writing(form="float16")
+    return Writing("float64" if dtype == np.float64 else "float32")
+
+
 def writing_of(claims: Sequence[Array], whole: bool = False) -> Writing:
     """How the numbers of all claims of one check are written, as far as they show it evidently.
 
@@ -157,6 +174,7 @@ class Tolerance:
         asked: the fraction of the sum of absolute terms that the user asks for, in place of all others; else None.
         inputs: how far each element may be off since a 16-bit format does not hold the problem's own numbers.
         terms: how many terms an element has at most.
+        largest: the largest sum of absolute terms; None for that of the elements that it is asked about.
     """
 
     exact: bool
@@ -166,6 +184,12 @@ class Tolerance:
     asked: float | None = None
     inputs: float | Array = 0.0
     terms: int = 1
+    largest: float | None = None
+
+    def of(self, block: slice, largest: float) -> "Tolerance":
+        """The tolerance of some elements, of a flat array whose largest sum of absolute terms is given."""
+        inputs = self.inputs.reshape(-1)[block] if isinstance(self.inputs, np.ndarray) else self.inputs
+        return replace(self, inputs=inputs, largest=largest)
 
     def sums(self, magnitude: Array) -> Array:
         """The rounding of the sums alone, by the sums of absolute terms."""
@@ -173,7 +197,7 @@ class Tolerance:
             return np.zeros(magnitude.shape)
         if self.asked is not None:
             return self.asked * magnitude
-        largest = float(magnitude.max()) if magnitude.size else 0.0
+        largest = float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
         off: Array = self.fraction * magnitude + (_SHARED * self.eps * largest + self.terms * 2.0**-1074)
         return off
 
@@ -191,7 +215,7 @@ class Tolerance:
     def is_double(self, error: Array, magnitude: Array) -> bool:
         """Whether a claim is as right as float64 can be."""
         eps = _eps("float64")
-        largest = float(magnitude.max()) if magnitude.size else 0.0
+        largest = float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
         return bool((error <= spread(eps, self.terms) * magnitude + _SHARED * eps * largest).all())
 
     def loose(self, magnitude: Array) -> Array:

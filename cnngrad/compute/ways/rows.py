@@ -70,10 +70,14 @@ class RowsForOutput(_Rows, WritingWay):
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         layer = self.layer
-        result = np.matmul(w, _columns(layer, tile, slab(layer, tile, source, w.dtype)))
-        if b is not None:
-            result += b.reshape(layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, 1)
-        _by_rows(layer, tile, target)[...] = result
+        here = _by_rows(layer, tile, target)
+        columns = _columns(layer, tile, slab(layer, tile, source, w.dtype))
+        if b is None:
+            np.matmul(w, columns, out=here, casting="unsafe")
+        else:
+            here[...] = np.matmul(w, columns) + b.reshape(
+                layer.groups, *(1,) * (layer.dims - 1), layer.group_filters, 1
+            )
 
 
 class RowsForFilterGradient(_Rows, SummingWay):
