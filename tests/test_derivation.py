@@ -176,7 +176,23 @@ def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
         # A mark is a bracket with a product in it; names have brackets behind a letter.
         seen = len(re.findall(r"(?<![a-z])\[", text))
         once = len(covered_of(each.numbers))
-        assert seen in {once * number for number in range(1, len(rows) + 1)} or "and" in text
+        apart = sum(
+            cell.marked for item in each.apart.items if isinstance(item, Grid) for row in item.cells for cell in row
+        )
+        assert seen in {*(once * number for number in range(1, len(rows) + 1)), apart}
+
+
+@pytest.mark.parametrize("kernel", [(1, 45), (30, 2), (26, 27)])
+def test_a_window_of_any_size_is_seen_whole(kernel):
+    size = [k + 2 for k in kernel]
+    x, w = np.arange(np.prod(size)).reshape(size), np.arange(1, np.prod(kernel) + 1).reshape(kernel)
+    for values in ({}, {Tensor.X: x[None, None], Tensor.W: w[None, None]}):
+        expander = Expander(make_layer(x.shape, w.shape), values)
+        (picture,) = pictures(expander.names, values, Tensor.O, (0, 0, 1, 1))
+        text = text_of([Painter().block(picture)])
+        assert "…" not in text
+        assert max(map(len, text.splitlines())) <= 80
+        assert len(re.findall(r"(?<![a-z])\[", text)) == np.prod(kernel)
 
 
 @given(layers(most=4), st.integers(0, 2**16))

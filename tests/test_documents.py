@@ -189,3 +189,28 @@ def test_a_stream_that_lacks_characters_gets_plain_ones():
     assert out.isascii()
     assert b"?" not in out.replace(b"Why rotated?", b"")
     assert b"dE/dx22" in out
+
+
+def test_the_connections_of_an_input_are_drawn_in_pictures_and_in_latex():
+    derivation = cnngrad.derive("5x5", "2x2", "4x4", sections=["mlp"])
+    svg, tex = (document(ending, derivation) for ending in (".svg", ".tex"))
+    assert svg.count("<line ") == 4
+    assert svg.count("<circle ") == 3 + 4
+    assert [name for name in re.findall(r">(w\d\d)</text>", svg)] == ["w22", "w21", "w12", "w11"]
+    assert "\ue000" not in svg
+    assert svg == document(".svg", derivation)
+    assert tex.count(r"\qbezier") == 4
+    assert tex.count(r"\circle*") == 7
+    # Of many connections the first are drawn, and that there are others is told.
+    many = cnngrad.derive("9x9", "4x4", "6x6", sections=["mlp"])
+    assert document(".svg", many).count("stroke-dasharray") == 1
+    assert document(".tex", many).count(r"\qbezier") == 7
+
+
+def test_text_is_plain_whatever_the_environment_asks_of_terminals(monkeypatch):
+    """Jupyter sets FORCE_COLOR for what it runs."""
+    derivation = cnngrad.derive("3x3", "2x2", "2x2")
+    plain = str(derivation), document(".txt", derivation)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert (str(derivation), document(".txt", derivation)) == plain
+    assert "\x1b" not in plain[0] + str(cnngrad.check([[1, 2]], [[3]]))

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from cnngrad.files.problem import Reader
 from cnngrad.layer import indices
 from cnngrad.render.report import document
 from cnngrad.tensor import Tensor
+from tests.browser import a_browser
 
 SAMPLES = sorted(path for path in (Path(__file__).parents[1] / "samples").glob("*.json") if path.stem != "chain-1")
 
@@ -88,17 +88,8 @@ def test_open_opens_it(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture(scope="module")
 def browser():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not (shutil.which("chromedriver") and shutil.which("chromium")):
-        pytest.skip("needs Chromium and its driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,1200"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with a_browser() as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ __all__ = [
     "Derivation",
     "Expansions",
     "Figure",
+    "FigureRow",
     "Form",
     "Formula",
     "GridRow",
@@ -92,19 +93,49 @@ class GridRow:
     items: tuple[Grid | Symbol | Number | str, ...]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """The connections of one input as in a fully connected layer.
+class FigureRow(NamedTuple):
+    """A line of a figure.
 
     Attributes:
+        source: the node on the left; "…" for others, "" for none.
+        is_source: whether it is the input whose connections are drawn.
+        link: the connection's weight, its output and what comes back, "…" thrice for others; None for none.
+    """
+
+    source: Symbol | str
+    is_source: bool
+    link: tuple[Symbol | str, Symbol | str, Symbol | str] | None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Inputs and outputs as in a fully connected layer, with the connections of one input.
+
+    Attributes:
+        inputs: the input and those beside it, "…" for others.
         source: the input.
         links: for each connection its weight, the output that it leads to, and what comes back from there.
         more: whether there are others.
     """
 
+    inputs: tuple[Symbol | str, ...]
     source: Symbol
     links: tuple[tuple[Symbol, Symbol, Symbol], ...]
     more: bool = False
+
+    @property
+    def rows(self) -> tuple[FigureRow, ...]:
+        """The lines of the figure, the input at the height of the middle of its connections."""
+        links: list[tuple[Symbol | str, Symbol | str, Symbol | str]] = [*self.links]
+        links += [("…", "…", "…")] if self.more else []
+        own, middle = self.inputs.index(self.source), (len(links) - 1) // 2
+        top = max(own, middle)
+        rows = []
+        for k in range(top + max(len(self.inputs) - own, len(links) - middle)):
+            left, right = k - top + own, k - top + middle
+            source = self.inputs[left] if 0 <= left < len(self.inputs) else ""
+            rows.append(FigureRow(source, left == own, links[right] if 0 <= right < len(links) else None))
+        return tuple(rows)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Matrices as grids of cells, as plain data: elements, and the zeros between and around them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from cnngrad.derivation.names import Number, Symbol
@@ -63,6 +63,22 @@ class Grid:
     def cells(self) -> tuple[tuple[Cell, ...], ...]:
         """Every cell."""
         return tuple(tuple(self.cell(r, c) for c in range(self.width)) for r in range(self.height))
+
+    def pieces(self, rows: int, columns: int) -> "list[Grid]":
+        """The grid in pieces of at most so many rows and columns, row by row."""
+        return [
+            replace(
+                self,
+                height=min(rows, self.height - top),
+                width=min(columns, self.width - left),
+                cell=partial(self._moved, top, left),
+            )
+            for top in range(0, self.height, rows)
+            for left in range(0, self.width, columns)
+        ]
+
+    def _moved(self, top: int, left: int, row: int, column: int) -> Cell:
+        return self.cell(top + row, left + column)
 
     def cut(self, rows: int, columns: int) -> tuple[tuple[Cell, ...], ...]:
         """The cells, with the middle left out where there are more rows or columns than asked for."""

@@ -16,7 +16,7 @@ from cnngrad.derivation.blocks import (
     Part,
     Picture,
     Sentence,
-)  # fmt: skip
+)
 from cnngrad.render.style import Style
 from cnngrad.render.tex import MathsWriter
 
@@ -96,7 +96,7 @@ def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, 
         lines = [line for lines in writer.sums(block) for line in lines]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
     if isinstance(block, Figure):
-        return f"\\[ {writer.figure(block)} \\]"
+        return writer.drawing(block)
     if isinstance(block, Picture):
         return "\\begin{gather*}\n" + " \\\\\n".join(writer.picture(block)) + "\n\\end{gather*}"
     return "\\begin{gather*}\n" + " \\\\\n".join(writer.row(block)) + "\n\\end{gather*}"

@@ -3,6 +3,7 @@
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
@@ -84,10 +85,26 @@ class Matrix:
             lines.append(Text(f"({grid.height}×{grid.width} in all)", DIM))
         return lines
 
+    def fits(self, width: int) -> bool:
+        """Whether it is whole within a width."""
+        return self._grid.height <= _MOST_ROWS and self._width < width
+
     @property
-    def width(self) -> int:
-        """The width of the whole matrix."""
+    def _width(self) -> int:
         return sum(column[0].cell_len + 2 for column in self._columns(self._grid.width)) + 2
+
+    def pieces(self, width: int) -> "list[Matrix]":
+        """The matrix whole, or cut into some of at most this width where it does not fit, row by row."""
+        whole = Matrix(replace(self._grid, in_short=False), self._precision)
+        if whole.fits(width):
+            return [whole]
+        wide = max(column[0].cell_len + 2 for column in whole._columns(self._grid.width))
+        pieces = self._grid.pieces(_MOST_ROWS, max(1, (width - 3) // wide))
+        titles = [f"{self._grid.title} (part {k} of {len(pieces)})" for k in range(1, len(pieces) + 1)]
+        return [
+            Matrix(replace(piece, title=title, in_short=False), self._precision)
+            for piece, title in zip(pieces, titles, strict=True)
+        ]
 
     def _columns(self, most: int) -> list[list[Text]]:
         """The cells of at most `most` columns (and one for those left out), as texts of equal width within a column."""
@@ -157,7 +174,17 @@ class SideBySide:
 
     def fits(self, width: int) -> bool:
         """Whether every matrix is whole within a width."""
-        return all(item.width < width for unit in self._units for item in unit if isinstance(item, Matrix))
+        return all(item.fits(width) for unit in self._units for item in unit if isinstance(item, Matrix))
+
+    def pieces(self, width: int) -> "SideBySide":
+        """The same with every cell of every matrix, those that do not fit cut into some that do."""
+        every = [item for unit in self._units for item in unit]
+        # The signs beside a matrix need room too.
+        room = width - 2 - sum(item.cell_len + 1 for item in every if isinstance(item, Text))
+        items: list[Matrix | Text] = []
+        for item in every:
+            items += item.pieces(room) if isinstance(item, Matrix) else [item]
+        return SideBySide(items)
 
     def lines(self, most: int, ascii_only: bool) -> Iterator[Text]:
         """The lines, of at most `most` characters where that is possible."""

@@ -1,6 +1,6 @@
 """The terminal's view of a derivation: sentences, expansions and rows of matrices, readable from 80 columns on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -29,6 +29,7 @@ from cnngrad.derivation.expansion import Expansion, Factor, Partial, Term, Worke
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.names import Number, Symbol
 from cnngrad.layer import counted
+from cnngrad.render.figure import in_text
 from cnngrad.render.matrix import Matrix, SideBySide
 from cnngrad.render.numbers import DEFAULT_PRECISION, factor, number
 from cnngrad.render.terminal import DIM, STYLES
@@ -43,10 +44,17 @@ _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=Fals
 class Painter:
     """Turns blocks into renderables."""
 
-    def __init__(self, precision: int = DEFAULT_PRECISION, hints: bool = True) -> None:
-        """A painter of decimals with `precision` significant digits, with hints for the command line or without."""
-        self._precision = precision
-        self._hints = hints
+    def __init__(
+        self, precision: int = DEFAULT_PRECISION, hints: bool = True, figure: Callable[[Figure], Text] = in_text
+    ) -> None:
+        """A painter.
+
+        Args:
+            precision: the significant digits of decimals.
+            hints: whether hints for the command line are shown.
+            figure: how a figure is shown.
+        """
+        self._precision, self._hints, self._figure = precision, hints, figure
 
     def derivation(self, derivation: Derivation) -> Iterator[RenderableType]:
         """The layer's line and every section."""
@@ -79,33 +87,6 @@ class Painter:
         if isinstance(block, Expansions):
             return self._expansions(block)
         return self._row(block) if isinstance(block, GridRow) else _Fitting(self, block)
-
-    def _figure(self, figure: Figure) -> Text:
-        """The input, its connections, and what comes back through them."""
-        links = [tuple(self._part(part) for part in link) for link in figure.links]
-        links += [tuple(Text("…", style=DIM) for _ in range(3))] if figure.more else []
-        widths = [max(link[k].cell_len for link in links) for k in range(3)]
-        drawn = Text(no_wrap=True)
-        for k, (weight, output, back) in enumerate(links):
-            middle, last = k == (len(links) - 1) // 2, len(links) - 1
-            joint = (
-                "─"
-                if not last
-                else ("┬" if middle else "┌")
-                if k == 0
-                else "└"
-                if k == last
-                else "┼"
-                if middle
-                else "├"
-            )
-            start = self._part(figure.source) + " ──" if middle else Text(" " * (len(str(figure.source)) + 3))
-            aligned = [
-                text + " " * (width - text.cell_len) for text, width in zip((weight, output, back), widths, strict=True)
-            ]
-            drawn += Text.assemble(start, f"{joint}── ", aligned[0], " ──▶ ", aligned[1], "    ◀── ", back)
-            drawn += "\n" if k < last else ""
-        return drawn
 
     def _row(self, row: GridRow) -> SideBySide:
         return SideBySide([self._item(item) for item in row.items])
@@ -205,7 +186,7 @@ class Painter:
 
 
 class _Fitting:
-    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays side by side."""
+    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays, cut to fit."""
 
     def __init__(self, painter: Painter, picture: Picture) -> None:
         self._rows = [
@@ -215,10 +196,10 @@ class _Fitting:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         symbols, numbers, apart = self._rows
         fitting = [row for row in (symbols, numbers) if row is not None and row.fits(options.max_width)]
-        for k, row in enumerate(fitting or [apart]):
-            if row is not None:
-                yield from [Text()] if k else []
-                yield row
+        assert apart is not None
+        for k, row in enumerate(fitting or [apart.pieces(options.max_width)]):
+            yield from [Text()] if k else []
+            yield row
 
 
 def _coloured(formula: str) -> Text:

@@ -39,7 +39,7 @@ class DelayedBar:
             if time.monotonic() - self._began < _PATIENCE:
                 return
             columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(file=self._file), transient=True)
+            self._bar = Progress(*columns, console=Console(file=self._file, force_jupyter=False), transient=True)
             self._bar.start()
         if name not in self._tasks:
             self._tasks[name] = self._bar.add_task(name, total=total)

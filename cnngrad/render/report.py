@@ -7,9 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnngrad.derivation.blocks import Derivation
+from cnngrad.derivation.blocks import Derivation, Figure
 from cnngrad.errors import CnngradError
 from cnngrad.files.write import write_document
+from cnngrad.render.figure import drawn, space_for
 from cnngrad.render.html import html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
@@ -18,7 +19,8 @@ from cnngrad.render.style import Style
 from cnngrad.render.terminal import PLAIN_WIDTH, text_of
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
 __all__ = ["BLOCKS", "check_report", "document", "html_of", "notebook_markdown", "write_blocks", "write_report"]
 
@@ -31,46 +33,53 @@ def text_document(derivation: Derivation, style: Style) -> str:
     return text_of(_painted(derivation, style))
 
 
-def _painted(derivation: Derivation, style: Style) -> "Iterator[RenderableType]":
+def _painted(
+    derivation: Derivation, style: Style, figure: "Callable[[Figure], Text] | None" = None
+) -> "Iterator[RenderableType]":
     heading = style.title or derivation.layer
     told = f"{heading}\n{style.author}" if style.author else heading
-    return Painter(style.precision, hints=False).derivation(replace(derivation, layer=told))
+    painter = Painter(style.precision, hints=False, **({} if figure is None else {"figure": figure}))
+    return painter.derivation(replace(derivation, layer=told))
 
 
 def svg_document(derivation: Derivation, style: Style) -> str:
     """A picture, 80 columns wide and no larger than what it shows."""
-    return _svg_of(_painted(derivation, style), style.theme)
+    figures = [block for section in derivation.sections for block in section.blocks if isinstance(block, Figure)]
+    return drawn(_svg_of(_painted(derivation, style, space_for), style.theme), figures, *_COLOURS[style.theme])
+
+
+# Ink and paper.
+_COLOURS = {"light": ("#1a1a1a", "#ffffff"), "dark": ("#e6e6e6", "#121418")}
+_GREYS = {"light": (0x66, 0x66, 0x66), "dark": (0xA0, 0xA0, 0xA0)}
 
 
 def _svg_of(renderables: "Iterable[RenderableType]", theme: str = "light") -> str:
-    from rich.console import Console
+    from rich.color import Color
     from rich.rule import Rule
     from rich.terminal_theme import TerminalTheme
 
-    def console(width: int) -> Console:
-        return Console(
-            file=io.StringIO(),
-            record=True,
-            width=width,
-            color_system="truecolor",
-            force_terminal=True,
-            legacy_windows=False,
-        )
-
     # Once to see how wide it is.
     shown = list(renderables)
-    plain = console(PLAIN_WIDTH)
-    for renderable in shown:
-        plain.print(renderable)
+    plain = _recorded(shown, PLAIN_WIDTH)
     width = max((len(line.rstrip()) for line in plain.export_text().splitlines()), default=1)
-    recorded = console(width if not any(isinstance(each, Rule) for each in shown) else PLAIN_WIDTH)
-    for renderable in shown:
-        recorded.print(renderable)
-    ink, paper = ((0x1A, 0x1A, 0x1A), (255, 255, 255)) if theme == "light" else ((0xE6, 0xE6, 0xE6), (0x12, 0x14, 0x18))
-    grey = [(0x66, 0x66, 0x66)] * 8 if theme == "light" else [(0xA0, 0xA0, 0xA0)] * 8
-    colours = TerminalTheme(paper, ink, [ink] * 8, grey)
+    recorded = _recorded(shown, width if not any(isinstance(each, Rule) for each in shown) else PLAIN_WIDTH)
+    ink, paper = (Color.parse(colour).get_truecolor() for colour in _COLOURS[theme])
+    colours = TerminalTheme(paper, ink, [ink] * 8, [_GREYS[theme]] * 8)
     form = _SVG.replace("PAPER", colours.background_color.hex)
     return recorded.export_svg(theme=colours, code_format=form, unique_id="cnngrad")
+
+
+def _recorded(renderables: "Iterable[RenderableType]", width: int) -> "Console":
+    """A console that has recorded what a terminal of this width shows, in all colours."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), record=True, width=width, color_system="truecolor", force_terminal=True,
+        legacy_windows=False, force_jupyter=False,
+    )  # fmt: skip
+    for renderable in renderables:
+        console.print(renderable)
+    return console
 
 
 # The text as text, on paper; no window around it, no font from a network.
@@ -119,14 +128,7 @@ def notebook_markdown(derivation: Derivation) -> str:
 
 def html_of(renderables: "Iterable[RenderableType]") -> str:
     """What a notebook shows of a report: the text of the terminal, with its colours."""
-    from rich.console import Console
-
-    console = Console(
-        file=io.StringIO(), record=True, width=PLAIN_WIDTH, color_system="truecolor", force_terminal=True,
-        legacy_windows=False,
-    )  # fmt: skip
-    for renderable in renderables:
-        console.print(renderable)
+    console = _recorded(renderables, PLAIN_WIDTH)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
 
 

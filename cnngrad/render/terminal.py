@@ -39,7 +39,10 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
 
     if color == "auto" and os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
         color = "always"
-    common: dict[str, Any] = {"file": file, "markup": False, "highlight": False, "emoji": False}
+    # In a notebook Rich would show what is printed, whatever the stream.
+    common: dict[str, Any] = {
+        "file": file, "markup": False, "highlight": False, "emoji": False, "force_jupyter": False,
+    }  # fmt: skip
     if file.isatty():
         return StrictConsole(**common, no_color=None if color == "auto" else color == "never")
     if color == "always":
@@ -82,7 +85,7 @@ def _paged(command: list[str], text: str) -> bool:
 def text_of(renderables: "Iterable[RenderableType]") -> str:
     """What is printed to a file: plain, 80 columns wide."""
     file = io.StringIO()
-    show(make_console(file), renderables)
+    show(make_console(file, "never"), renderables)
     return file.getvalue()
 
 

@@ -16,6 +16,8 @@ __all__ = ["MOST_CHARACTERS", "MathsWriter"]
 # The width of a line in ems, roughly: a page with 17 cm of text in 10 points.
 _LINE = 44.0
 _MOST_ROWS, _MOST_COLUMNS = 10, 14
+# A figure in millimetres: where its columns of nodes are, and the height of a row.
+_LEFT, _RIGHT, _ROW = 15, 55, 9
 # The terms of a sum in short.
 _GLANCE = 6
 # MathJax, which GitHub uses, takes no more than 5 kB in one formula.
@@ -192,15 +194,59 @@ class MathsWriter:
         lines = r" \\[5pt] ".join(rows)
         return rf"{self.symbol(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
 
+    def drawing(self, figure: Figure) -> str:
+        """The figure drawn by LaTeX itself, in millimetres: nodes in two columns, and one input's connections."""
+        rows = figure.rows
+        heights = [_ROW * (len(rows) - 1 - k) for k in range(len(rows))]
+        start = next(height for height, row in zip(heights, rows, strict=True) if row.is_source)
+        parts = []
+        for height, row in zip(heights, rows, strict=True):
+            if row.source:
+                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self._node(row.source)}$}}}}")
+            if isinstance(row.source, Symbol):
+                parts.append(rf"\put({_LEFT},{height}){{\circle*{{1.5}}}}")
+            if row.link is None:
+                continue
+            weight, node, back = map(self._node, row.link)
+            ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
+            # Where the connections are apart from each other.
+            near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
+            parts.append(rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}")
+            parts.append(rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}")
+            behind = rf"{node} \;\longleftarrow\; {back}"
+            parts.append(rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${behind}$}}}}")
+        size = f"({_RIGHT + 40},{heights[0] + 4})(0,-2)"
+        inner = "\n".join(parts)
+        begin = rf"\begin{{center}}\setlength{{\unitlength}}{{1mm}}\begin{{picture}}{size}"
+        return f"{begin}\n{inner}\n\\end{{picture}}\\end{{center}}"
+
+    def _node(self, name: Symbol | str) -> str:
+        return r"\cdots" if isinstance(name, str) else self.symbol(name)
+
     def picture(self, picture: Picture) -> list[str]:
         """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
         rows = [row for row in (picture.symbols, picture.numbers) if row is not None and self._fits(row)]
-        return [line for row in rows or [picture.apart] for line in self.row(row)]
+        return [line for row in rows or [self._in_pieces(picture.apart)] for line in self.row(row)]
+
+    def _in_pieces(self, row: GridRow) -> GridRow:
+        """A row whose grids are cut into some that are shown whole."""
+        items: list[Grid | Symbol | Number | str] = []
+        for item in row.items:
+            if not isinstance(item, Grid):
+                items.append(item)
+                continue
+            widest = max(_width(self._cell(cell)) for cells in item.cells for cell in cells)
+            pieces = item.pieces(_MOST_ROWS, max(1, min(_MOST_COLUMNS, int((self._line - 1) / (widest + 1)))))
+            part = f" (part {{}} of {len(pieces)})" if len(pieces) > 1 else ""
+            items += [replace(p, title=item.title + part.format(k), in_short=False) for k, p in enumerate(pieces, 1)]
+        return GridRow(tuple(items))
 
     def _fits(self, row: GridRow) -> bool:
         """Whether every grid of a row is whole within the width of a line."""
         return all(
-            sum(max(_width(self._cell(cell)) for cell in column) + 1 for column in zip(*item.cells, strict=True))
+            item.height <= _MOST_ROWS
+            and item.width <= _MOST_COLUMNS
+            and sum(max(_width(self._cell(cell)) for cell in column) + 1 for column in zip(*item.cells, strict=True))
             < self._line
             for item in row.items
             if isinstance(item, Grid)

@@ -2,11 +2,13 @@
 
 from math import prod
 
+import numpy as np
+
 from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Figure, Formula, GridRow, Section
 from cnngrad.derivation.board import Board, Items, say
 from cnngrad.derivation.matrices import column, layer_matrix
-from cnngrad.derivation.names import Symbol, Values
+from cnngrad.derivation.names import Index, Symbol, Values
 from cnngrad.derivation.telling import telling
 from cnngrad.tensor import Tensor
 
@@ -69,7 +71,7 @@ def _connections(board: Board) -> list[Block]:
     if not links:
         return []
     return [
-        Figure(x, tuple(links), expansion.left_out > 0),
+        Figure(_beside(board, place), x, tuple(links), expansion.left_out > 0),
         say(
             "Forward, ",
             x,
@@ -79,6 +81,16 @@ def _connections(board: Board) -> list[Block]:
             " is the sum of what arrives.",
         ),
     ]
+
+
+def _beside(board: Board, place: Index) -> tuple[Symbol | str, ...]:
+    """An input with the one before and the one after it in the column of its sample's inputs."""
+    shape = board.layer.canonical[Tensor.X][1:]
+    own, count = int(np.ravel_multi_index(place[1:], shape)), prod(shape)
+    near = range(max(0, own - 1), min(count, own + 2))
+    places = [(place[0], *map(int, np.unravel_index(number, shape))) for number in near]
+    nodes = [board.symbol(Tensor.X, each) for each in places]
+    return (*(["…"] if near.start else []), *nodes, *(["…"] if near.stop < count else []))
 
 
 def _matrix_product(board: Board, values: Values) -> Items:

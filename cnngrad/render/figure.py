@@ -1,0 +1,111 @@
+"""The figure of a fully connected layer: inputs and outputs as two columns of nodes, one input's connections drawn."""
+
+import re
+from html import escape
+
+from rich.text import Text
+
+from cnngrad.derivation.blocks import Figure, FigureRow
+from cnngrad.derivation.names import Symbol
+from cnngrad.render.terminal import DIM, STYLES
+
+__all__ = ["drawn", "in_text", "space_for"]
+
+
+def in_text(figure: Figure) -> Text:
+    """The figure in characters."""
+    rows = figure.rows
+    linked = [k for k, row in enumerate(rows) if row.link is not None]
+    first, last = linked[0], linked[-1]
+    left = max(len(str(row.source)) for row in rows)
+    weight, output = (max(len(str(row.link[k])) for row in rows if row.link) for k in range(2))
+    drawn = Text(no_wrap=True)
+    for k, row in enumerate(rows):
+        line = Text.assemble(_styled(row.source, not row.is_source), " " * (left - len(str(row.source)) + 1))
+        line.append("─────" if row.is_source else "     ")
+        if row.link is not None:
+            line.append(_joint(k == first, k == last, row.is_source) + "── ")
+            names = zip(row.link[:2], (weight, output), strict=True)
+            there, node = (_styled(name) + " " * (width - len(str(name))) for name, width in names)
+            line.append_text(Text.assemble(there, " ──▶ ", node, "    ◀── ", _styled(row.link[2])))
+        drawn += line
+        drawn += "\n" if k < len(rows) - 1 else ""
+    return drawn
+
+
+def _joint(first: bool, last: bool, source: bool) -> str:
+    if first and last:
+        return "─"
+    if first:
+        return "┬" if source else "┌"
+    if last:
+        return "┴" if source else "└"
+    return "┼" if source else "├"
+
+
+def _styled(name: Symbol | str, dim: bool = False) -> Text:
+    return Text(str(name), DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter])
+
+
+# The size of Rich's characters in an SVG, lines for each row of the figure, and how far the columns are apart.
+_WIDE, _HIGH = 12.2, 24.4
+_LINES = 2
+_APART = 260
+# Private characters that stand where the drawing will.
+_BEGIN, _END = "\ue000", "\ue001"
+
+
+def space_for(figure: Figure) -> Text:
+    """Blank lines of the drawing's size, marked so that `drawn` finds them."""
+    rows = figure.rows
+    left, output, back = _widths(rows)
+    columns = int((left + _APART + output + back) / _WIDE)
+    return Text(f"{_BEGIN}{' ' * columns}{_END}" + "\n" * (_LINES * len(rows) - 1), no_wrap=True)
+
+
+def drawn(svg: str, figures: list[Figure], ink: str, paper: str) -> str:
+    """An SVG with the figures drawn where space was left for them, in their order."""
+    rest = iter(figures)
+    place = re.compile(rf'<text [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>')
+    return place.sub(lambda found: _drawing(next(rest), float(found[1]), float(found[2]), ink, paper), svg)
+
+
+def _widths(rows: tuple[FigureRow, ...]) -> tuple[float, float, float]:
+    """The widths of the names on the left, of the outputs, and of what comes back."""
+    links = [row.link for row in rows if row.link is not None]
+    left = max(len(str(row.source)) for row in rows) + 1
+    output, back = (max(len(str(link[k])) for link in links) for k in (1, 2))
+    return left * _WIDE, (output + 2) * _WIDE, (back + 3) * _WIDE
+
+
+def _drawing(figure: Figure, x: float, y: float, ink: str, paper: str) -> str:
+    rows = figure.rows
+    left, output, _ = _widths(rows)
+    right = left + _APART
+    start = next(k for k, row in enumerate(rows) if row.is_source) * _LINES * _HIGH
+    lines, names = [], []
+    for k, row in enumerate(rows):
+        here = k * _LINES * _HIGH
+        if row.source:
+            names.append(_name(left - 10, here, str(row.source), "end", 1 if row.is_source else 0.55))
+            if isinstance(row.source, Symbol):
+                names.append(f'<circle cx="{left:g}" cy="{here:g}" r="5" fill="{ink}" />')
+        if row.link is None:
+            continue
+        weight, node, back = row.link
+        shade = 'stroke-dasharray="2 5" ' if isinstance(node, str) else ""
+        lines.append(f'<line x1="{left:g}" y1="{start:g}" x2="{right:g}" y2="{here:g}" stroke="{ink}" {shade}/>')
+        if isinstance(node, Symbol):
+            # Where the connections are apart from each other.
+            names.append(_name(left + 0.7 * _APART, start + 0.7 * (here - start), str(weight), "middle", 1, paper))
+            names.append(f'<circle cx="{right:g}" cy="{here:g}" r="5" fill="{ink}" />')
+        names.append(_name(right + 10, here, str(node), "start", 1))
+        names.append(_name(right + output, here, f"← {back}", "start", 1))
+    return f'<g transform="translate({x:g} {y - 0.3 * _HIGH:g})" fill="{ink}">{"".join(lines + names)}</g>'
+
+
+def _name(x: float, y: float, name: str, anchor: str, opacity: float, paper: str = "") -> str:
+    """A name, its middle at this height; on paper of its own where something runs beneath it."""
+    halo = f' stroke="{paper}" stroke-width="8" paint-order="stroke"' if paper else ""
+    place = f'x="{x:g}" y="{y:g}" dominant-baseline="central" text-anchor="{anchor}"'
+    return f'<text {place} opacity="{opacity:g}"{halo}>{escape(name)}</text>'

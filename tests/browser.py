@@ -1,0 +1,24 @@
+"""A headless Chromium for the tests that look at pages; they are skipped where it is not there."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def a_browser(width=1300, height=1200, *arguments):
+    """A browser with a window of this size, or the test is skipped."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not (shutil.which("chromedriver") and shutil.which("chromium")):
+        pytest.skip("needs Chromium and its driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={width},{height}", *arguments):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
