@@ -58,7 +58,9 @@ def section(board: Board, result: bool = False) -> Section:
     first = "The first output channel of the first sample: " if layer.batch * layer.filters > 1 else ""
     of_o, of_w = (formulas.letters(layer, tensor) for tensor in (Tensor.O, Tensor.W))
     count = "counts" if layer.dims == 1 else "count"
-    letters = f"{of_o} {count} the {' and '.join(formulas.axis_words(layer.dims))} of O, and {of_w} those of W"
+    *others, last = formulas.axis_words(layer.dims)
+    positions = f"{', '.join(others)} and {last}" if others else last
+    letters = f"{of_o} {count} the {positions} of O, and {of_w} those of W"
     blocks: list[Block] = [
         *([say(words.first_matrices(layer, first))] if first else []),
         GridRow(tuple(_convolution(board))),
