@@ -6,8 +6,10 @@ The page knows no convolution: it gets every element's terms from the expansions
 import base64
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import product
 from math import prod
 from string import Template
 from typing import Any
@@ -18,10 +20,10 @@ from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
 from cnngrad.derivation.expansion import Expander, Factor
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
-from cnngrad.derivation.names import Symbol
+from cnngrad.derivation.names import Index, Symbol
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, indices
+from cnngrad.layer import Layer, Shape, indices
 from cnngrad.render.numbers import factor, number
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
@@ -117,13 +119,20 @@ def _outputs(layer: Layer, source: Source, tensors: list[Tensor]) -> dict[str, l
 def _terms(expander: Expander, tensor: Tensor, whole: bool) -> list[list[list[list[Any]]] | None]:
     """The terms of every element, each factor as its tensor and flat number; None where they are left out."""
     shape = expander.layer.canonical[tensor]
-    chosen = None if whole else {told.place for told in telling(expander.layer, tensor, TELLING)}
+    chosen = None if whole else set(_around([told.place for told in telling(expander.layer, tensor, TELLING)], shape))
     return [
         [[_ref(expander.layer, f) for f in term.factors] for term in expander.expand(tensor, index).terms]
         if chosen is None or index in chosen
         else None
         for index in indices(shape)
     ]
+
+
+def _around(places: Sequence[Index], shape: Shape) -> Iterator[Index]:
+    """Some elements and those beside them."""
+    for place in places:
+        near = (range(max(0, k - 1), min(size, k + 2)) for k, size in zip(place[2:], shape[2:], strict=True))
+        yield from ((*place[:2], *index) for index in product(*near))
 
 
 def _ref(layer: Layer, symbol: Factor) -> list[Any]:

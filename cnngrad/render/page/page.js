@@ -88,7 +88,7 @@
       const rows = grid.axes.length > 1 ? grid.axes[grid.axes.length - 2].length : 1;
       const columns = grid.axes[grid.axes.length - 1].length, made = [];
       for (let r = 0; r < rows; r++) {
-        const row = document.createElement("tr"), line = [];
+        const row = document.createElement("tr"), across = [];
         for (let c = 0; c < columns; c++) {
           const cell = document.createElement("td");
           cell.setAttribute("role", "gridcell");
@@ -98,11 +98,11 @@
           cell.addEventListener("click", () => { state.pinned = false; choose(grid, r, c); state.pinned = true; address(); });
           cell.addEventListener("dblclick", () => edit(grid, r, c));
           cell.addEventListener("keydown", (event) => move(event, grid, r, c));
-          line.push(cell);
+          across.push(cell);
           row.append(cell);
         }
         table.append(row);
-        made.push(line);
+        made.push(across);
       }
       cells.set(grid.id, made);
       box.append(table);
@@ -195,7 +195,8 @@
         }
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
-        if (flat >= 0 && made.has(id)) classes.push("made");
+        // The two cells of a product have one shade, and its number.
+        if (flat >= 0 && made.has(id)) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
         if (flat >= 0 && fed.has(id)) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
         if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
@@ -269,6 +270,13 @@
     }
   }
 
+  function showStep(k) {
+    const slider = byId("step");
+    slider.max = String(steps() - 1);
+    slider.value = String(k);
+    slider.setAttribute("aria-valuetext", data.names[stepped()][k]);
+  }
+
   const stepped = () => !data.names.dx ? "o" : state.way === "gather" ? "dx" : "do";
   const steps = () => data.names[stepped()].length;
   function step(k) {
@@ -276,7 +284,7 @@
     state.pinned = true;
     state.chosen = { tensor: stepped(), flat: k, zero: "" };
     lookAt(state.chosen.tensor, k);
-    byId("step").value = String(k);
+    showStep(k);
     tabs();
     draw();
     address();
@@ -321,6 +329,7 @@
     } else {
       timer = setInterval(() => step(((state.step ?? -1) + 1) % steps()), Number(byId("speed").value));
     }
+    if (still) return;
     button.setAttribute("aria-pressed", String(timer !== null));
     button.textContent = timer === null ? "Play" : "Stop";
   }
@@ -328,8 +337,8 @@
   function nested(tensor) {
     const shape = data.written[tensor], values = data.values[tensor];
     let at = 0;
-    const build = (axis) => axis === shape.length ? values[at++] : Array.from({ length: shape[axis] }, () => build(axis + 1));
-    return build(0);
+    const within = (axis) => axis === shape.length ? values[at++] : Array.from({ length: shape[axis] }, () => within(axis + 1));
+    return within(0);
   }
 
   byId("step").addEventListener("input", (event) => step(Number(event.target.value)));
@@ -355,8 +364,7 @@
     radio.addEventListener("change", () => {
       state.way = radio.value;
       state.step = null;
-      byId("step").max = String(steps() - 1);
-      byId("step").value = "0";
+      showStep(0);
       draw();
     });
   }
@@ -368,7 +376,8 @@
   byId("names").checked = state.names;
   for (const part of [document.querySelector("fieldset"), byId("ask").parentElement]) part.hidden = !data.names.dx;
   byId("copy").hidden = byId("reset").hidden = !numeric();
-  byId("step").max = String(steps() - 1);
+  showStep(0);
+  if (still) byId("play-steps").textContent = "Next step";
   fromAddress();
   tabs();
   build();
