@@ -15,9 +15,11 @@ from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import canonical_values
 from cnngrad.files.problem import Reader
 from cnngrad.layer import indices
+from cnngrad.render.mathml import mathml
 from cnngrad.render.report import document
 from cnngrad.tensor import Tensor
 from tests.browser import a_browser
+from tests.cases import SMALL
 
 SAMPLES = sorted(path for path in (Path(__file__).parents[1] / "samples").glob("*.json") if path.stem != "chain-1")
 
@@ -70,6 +72,23 @@ def test_a_large_layer_has_the_sums_of_its_telling_elements():
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
     # Up to four elements, and the eight around each.
     assert 9 < sum(terms is not None for terms in data["terms"]["dx"]) <= 4 * 9
+
+
+def test_formulas_are_mathml():
+    """Every formula of every layer of the tests can be written, and reads as its plain text does."""
+    from xml.etree import ElementTree
+
+    for case in SMALL.values():
+        x, w, b, dedo = case.data()
+        options = {**case.options, "b": b} if case.bias else case.options
+        text = document(".html", cnngrad.derive(x, w, dedo, limit=4, **options))
+        assert text.count("<math display") >= 3
+        for found in re.findall(r"<math.*?</math>", text):
+            ElementTree.fromstring(found.replace("&#160;", " "))
+    shown = mathml(r"\frac{\partial E}{\partial w_{u}} = \sum_{i} x^{[n,c']}_{2i + 1}")
+    assert re.sub("<[^>]*>", "", shown) == "∂E∂wu=∑ix2i+1[n,c′]"
+    with pytest.raises(ValueError, match="not known"):
+        mathml(r"\int")
 
 
 def test_a_notebook_shows_the_page_in_a_frame():

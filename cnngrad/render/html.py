@@ -17,17 +17,19 @@ from typing import Any
 import numpy as np
 
 from cnngrad.derivation import words
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
-from cnngrad.derivation.expansion import Expander, Factor
+from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
+from cnngrad.derivation.expansion import Expander, Factor, Partial
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
 from cnngrad.derivation.names import Index, Symbol
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, indices
+from cnngrad.render.mathml import mathml
 from cnngrad.render.numbers import factor, number
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import text_of
+from cnngrad.render.tex import MathsWriter
 from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["html_document"]
@@ -193,18 +195,20 @@ def _section(derivation: Derivation, style: Style) -> list[str]:
 
 def _block(block: Block, painter: Painter, style: Style) -> str:
     if isinstance(block, Sentence):
-        return f"<p>{escape(''.join(_part(part, style) for part in block.parts))}</p>"
+        return f"<p>{''.join(_part(part, style) for part in block.parts)}</p>"
     if isinstance(block, Formula):
-        return f"<pre>{escape(block.maths.plain)}</pre>"
+        return mathml(block.maths.latex, display=True)
     if isinstance(block, Expansions):
         return _sums(block, style)
     return f"<pre>{escape(text_of([painter.block(block)]).rstrip())}</pre>"
 
 
-def _part(part: Any, style: Style) -> str:
+def _part(part: Part, style: Style) -> str:
     if isinstance(part, int | float):
         return number(part, style.precision)
-    return str(getattr(part, "plain", part))
+    if isinstance(part, Symbol | Partial):
+        return mathml(MathsWriter(style.precision, lambda _, latex: latex).inline(part))
+    return escape(part.plain if isinstance(part, Maths) else str(part))
 
 
 def _sums(table: Expansions, style: Style) -> str:

@@ -315,6 +315,7 @@
     lookAt(tensor, flat);
     state.chosen = { tensor, flat, zero: "" };
     state.pinned = true;
+    if (tensor === stepped()) showStep(flat);
   }
 
   let timer = null;
