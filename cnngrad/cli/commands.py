@@ -153,10 +153,9 @@ def _graded(
     if output is not None:
         write_results(output, report.as_json())
     if differences.report is not None:
-        from cnngrad.render.checks import report_blocks
-        from cnngrad.render.report import write_blocks
+        from cnngrad.render.report import write_check
 
-        write_blocks(differences.report, "cnngrad check", list(report_blocks(report, differences.precision)))
+        write_check(differences.report, report, differences.precision)
     with session.printing() as stdout:
         if differences.as_json:
             print(to_json(report.as_json()), file=stdout)

@@ -99,7 +99,10 @@ class Grader:
         )
         if not report.passed:
             return self._wrong(report, tolerance, sizes)
-        report = replace(report, explained=self._explained(report, Diagnosis()))
+        right = Diagnosis()
+        report = replace(
+            report, explained=self._explained(report, right), compare=partial(self._compared, report, right)
+        )
         if found.beyond_sums and found.coarse:
             coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
@@ -135,7 +138,8 @@ class Grader:
             hint=found.hint or f"No known mistake gives this: {located}.{missing}",
             relation=f"Your numbers follow {relation}." if relation else "",
             where=located,
-            compare=partial(self._compared, report, report.worst.index if report.worst else (), found),
+            compare=partial(self._compared, report, found),
+            worst_at=report.worst.index if report.worst else (),
             explained=self._explained(report, found),
         )
 
@@ -280,9 +284,9 @@ class Grader:
         remaking = self._remaking(report, found)
         return tuple(remaking.compared(self._arrays, report, index[lead:]) for index in asked)
 
-    def _compared(self, report: GradientReport, index: tuple[int, ...], found: Diagnosis) -> Compared:
-        """The worst element of a claim beside its right sum."""
-        return self._remaking(report, found).compared(self._arrays, report, index, PATIENCE)
+    def _compared(self, report: GradientReport, found: Diagnosis, index: tuple[int, ...], patience: float) -> Compared:
+        """An element of a claim beside its right sum."""
+        return self._remaking(report, found).compared(self._arrays, report, index, patience)
 
     def _remaking(self, report: GradientReport, found: Diagnosis) -> Remaking:
         assert report.analytic is not None

@@ -15,6 +15,9 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Compared", "GradientReport", "Report", "Worst"]
 
+# Seconds that are spent on what a mistake makes of the worst element.
+_PATIENCE = 2.0
+
 
 @dataclass(frozen=True)
 class Worst:
@@ -85,7 +88,9 @@ class GradientReport:
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
-        compare: writes the worst element out, where one is wrong; None where there is nothing to write.
+        compare: writes the element at an index out, its axes in cnngrad's order, within some seconds; None where the
+            shapes differ or numbers are not finite.
+        worst_at: the worst element's index, its axes in cnngrad's order.
         explained: the elements that were asked for.
     """
 
@@ -108,7 +113,8 @@ class GradientReport:
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
-    compare: Callable[[], Compared] | None = field(default=None, repr=False, compare=False)
+    compare: Callable[[tuple[int, ...], float], Compared] | None = field(default=None, repr=False, compare=False)
+    worst_at: tuple[int, ...] = field(default=(), repr=False, compare=False)
     explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
@@ -118,7 +124,7 @@ class GradientReport:
     @cached_property
     def compared(self) -> Compared | None:
         """The worst element written out; the mistake is computed many times for it, so only once it is asked for."""
-        return None if self.compare is None else self.compare()
+        return self.compare(self.worst_at, _PATIENCE) if self.compare is not None and self.passed is False else None
 
     @property
     def mistakes(self) -> tuple[str, ...]:

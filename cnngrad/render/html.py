@@ -18,7 +18,7 @@ import numpy as np
 
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
-from cnngrad.derivation.expansion import Expander, Factor, Partial
+from cnngrad.derivation.expansion import Expander, Expansion, Factor, Partial
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
 from cnngrad.derivation.names import Index, Symbol
 from cnngrad.derivation.telling import TELLING, telling
@@ -32,7 +32,7 @@ from cnngrad.render.terminal import text_of
 from cnngrad.render.tex import MathsWriter
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["html_document"]
+__all__ = ["filled", "html_document", "sum_lines"]
 
 # A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
 _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
@@ -51,20 +51,37 @@ def html_document(derivation: Derivation, style: Style) -> str:
     """
     if derivation.source is None:
         raise CnngradError("this derivation does not know its layer: a page is made of what derive returns")
-    room = files("cnngrad") / "render" / "page"
-    script, css, page = ((room / f"page.{ending}").read_text(encoding="utf-8") for ending in ("js", "css", "html"))
-    data = json.dumps(_data(derivation.source), allow_nan=False)
-    return Template(page).substitute(
-        title=escape(style.title or f"cnngrad · {derivation.layer}"),
+    return filled(
+        "page",
+        title=style.title or f"cnngrad · {derivation.layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
         layer=escape(derivation.layer),
+        data=_data(derivation.source),
+        sections="\n".join(_section(derivation, style)),
+    )
+
+
+def filled(name: str, title: str, data: Any, **parts: str) -> str:
+    """A page of `render/page/` with its script and the style of all, by whose hashes its policy knows them.
+
+    Args:
+        name: the page and its script.
+        title: the heading, as text.
+        data: what the script reads.
+        parts: the rest of what the page has a place for, as HTML.
+    """
+    room = files("cnngrad") / "render" / "page"
+    read = {part: (room / part).read_text(encoding="utf-8") for part in (f"{name}.js", "page.css", f"{name}.html")}
+    script, css, page = read.values()
+    return Template(page).substitute(
+        parts,
+        title=escape(title),
         style=css,
         style_hash=_hash(css),
         script=script,
         script_hash=_hash(script),
         # Names and numbers stay text, whatever is in them.
-        data=data.replace("<", "\\u003c"),
-        sections="\n".join(_section(derivation, style)),
+        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     )
 
 
@@ -215,16 +232,20 @@ def _sums(table: Expansions, style: Style) -> str:
     heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
     rows = []
     for expansion in table.expansions:
-        terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms]
-        lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
-        worked = expansion.worked if table.form is Form.WORKED else None
-        if worked is not None and worked.parts:
-            numbers = [
-                "·".join(factor(v, style.precision) for v in t.values or ()) for part in worked.parts for t in part
-            ]
-            lines.append(f"= {' + '.join(numbers)}{' + …' if expansion.left_out else ''}")
+        lines = sum_lines(expansion, style.precision, table.form is Form.WORKED)
         value = "" if expansion.value is None else number(expansion.value, style.precision)
         cells = [str(expansion.target), "\n".join(lines), value]
         rows.append("<tr>" + "".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells) + "</tr>")
     head = f"<tr><th>element</th><th>{heading}</th><th>value</th></tr>"
     return f'<table class="sums"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'
+
+
+def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list[str]:
+    """A sum in symbols and, where there are numbers and `worked`, in numbers."""
+    terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms]
+    lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
+    with_numbers = expansion.worked if worked else None
+    if with_numbers is not None and with_numbers.parts:
+        numbers = ["·".join(factor(v, precision) for v in t.values or ()) for part in with_numbers.parts for t in part]
+        lines.append(f"= {' + '.join(numbers)}{' + …' if expansion.left_out else ''}")
+    return lines

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from cnngrad.derivation.blocks import Derivation, Figure
 from cnngrad.errors import CnngradError
 from cnngrad.files.write import write_document
+from cnngrad.gradcheck import Report
+from cnngrad.render.check_page import check_page
+from cnngrad.render.checks import report_blocks
 from cnngrad.render.figure import drawn, space_for
 from cnngrad.render.html import html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
+from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import PLAIN_WIDTH, text_of
@@ -22,7 +26,16 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-__all__ = ["BLOCKS", "check_report", "document", "html_of", "notebook_markdown", "write_blocks", "write_report"]
+__all__ = [
+    "BLOCKS",
+    "check_report",
+    "document",
+    "html_of",
+    "notebook_markdown",
+    "write_blocks",
+    "write_check",
+    "write_report",
+]
 
 
 _PLAIN = Style()
@@ -166,6 +179,14 @@ def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") ->
         return
     text = text_of(blocks)
     write_document(target, f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if ending == ".md" else text)
+
+
+def write_check(target: str, report: Report, precision: int = DEFAULT_PRECISION) -> None:
+    """Write a check's report as the document that the file's ending asks for, one of `BLOCKS`."""
+    if Path(target).suffix == ".html":
+        write_document(target, check_page(report, precision))
+    else:
+        write_blocks(target, "cnngrad check", list(report_blocks(report, precision)))
 
 
 def document(ending: str, derivation: Derivation, style: Style = _PLAIN) -> str:

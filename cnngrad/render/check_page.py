@@ -1,0 +1,142 @@
+"""What a check found as a page: a gradient, the right one and the difference, and the sums of every element.
+
+Each element's right sum comes from the expansions, the sum that a known mistake makes of it from the mistake.
+"""
+
+import time
+from collections.abc import Iterator
+from html import escape
+from itertools import islice
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.derivation.expansion import Expansion
+from cnngrad.derivation.names import Index, Number
+from cnngrad.gradcheck import GradientReport, Report
+from cnngrad.render.checks import report_text
+from cnngrad.render.html import filled, sum_lines
+from cnngrad.render.numbers import apart, number
+from cnngrad.tensor import Tensor
+
+__all__ = ["check_page"]
+
+# Matrices of a gradient that are shown, elements of one, and elements whose sums are written out.
+_MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
+# Seconds that are spent on what a mistake makes of all these elements.
+_PATIENCE = 4.0
+
+
+def check_page(report: Report, precision: int) -> str:
+    """The page, with the report's text beneath.
+
+    Args:
+        report: what a check found.
+        precision: the significant digits of decimals.
+    """
+    until = time.monotonic() + _PATIENCE
+    sums: dict[str, list[str]] = {}
+    grids = "\n".join(_gradient(report, gradient, precision, sums, until) for gradient in report.gradients.values())
+    return filled(
+        "check",
+        title=f"cnngrad check · {report.layer.describe()}",
+        data=sums,
+        grids=grids,
+        report=escape(report_text(report)),
+    )
+
+
+def _gradient(
+    report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]], until: float
+) -> str:
+    """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
+    verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
+    parts = [f"<h2>{gradient.gradient.title} is {verdict}</h2>"]
+    parts += [f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text]
+    layer, result = report.layer, gradient.gradient
+    if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
+        return "\n".join(parts)
+    shape = layer.canonical[result]
+    yours, right, wrong = (
+        layer.layouts.standard(result, array).reshape(shape)
+        for array in (gradient.analytic, gradient.numeric, gradient.wrong)
+    )
+    leads = list(np.ndindex(shape[:-2] if len(shape) > 1 else ()))
+    shown = [lead for lead in leads if wrong[lead].any()] or leads[:1]
+    for lead in shown[:_MOST_MATRICES]:
+        parts.append(_matrices(report, gradient, lead, (yours[lead], right[lead], wrong[lead]), precision))
+    if len(shown) > _MOST_MATRICES:
+        parts.append(f"<p>{len(shown) - _MOST_MATRICES} more matrices have wrong elements.</p>")
+    for lead in shown[:_MOST_MATRICES]:
+        places = [lead + place for place in np.ndindex(yours[lead].shape)][:_MOST_ELEMENTS]
+        # The wrong ones first: those are looked at.
+        places.sort(key=lambda place: not wrong[place])
+        left = max(0, _MOST_SUMS - len(sums))
+        for place in islice(places, left):
+            sums[_key(result.key, place)] = list(_sums(report, gradient, place, yours[place], precision, until))
+    return "\n".join(parts)
+
+
+def _matrices(
+    report: Report, gradient: GradientReport, lead: Index, arrays: tuple[Array, Array, Array], precision: int
+) -> str:
+    """Yours, the right one, and the difference, as tables beside each other."""
+    yours, right, wrong = (np.atleast_2d(array) for array in arrays)
+    if yours.size > _MOST_ELEMENTS:
+        return f"<p>A matrix of {yours.shape[0]}×{yours.shape[1]} elements is too large to be shown.</p>"
+    words = ", ".join(f"{word} {k + 1}" for word, k in zip(gradient.gradient.lead_words, lead, strict=False))
+    several = prod(report.layer.canonical[gradient.gradient][: len(gradient.gradient.lead_words)]) > 1
+    title = "right" if gradient.gradient is Tensor.O else "by differences"
+    tables = []
+    numbers = zip(yours.ravel().tolist(), right.ravel().tolist(), wrong.ravel().tolist(), strict=True)
+    texts = [_texts(*each, precision) for each in numbers]
+    for number_of, name in enumerate((f"yours · {words}" if several else "yours", title, "yours − right")):
+        rows = []
+        for r in range(len(yours)):
+            cells = []
+            for c in range(yours.shape[1]):
+                place = lead + ((r, c) if arrays[0].ndim == 2 else (c,))
+                kind = ' class="wrong"' if wrong[r, c] and name != title else ""
+                text = escape(texts[r * yours.shape[1] + c][number_of])
+                cells.append(f'<td{kind} data-at="{_key(gradient.gradient.key, place)}">{text}</td>')
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
+    return f'<div class="row">{"".join(tables)}</div>'
+
+
+def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[str, str, str]:
+    """Both numbers, of a wrong one with so many digits that they can be told apart, and their difference."""
+    both = apart(yours, right, precision) if wrong else (number(yours, precision), number(right, precision))
+    return (*both, number(yours - right, precision))
+
+
+def _key(result: str, place: Index) -> str:
+    return f"{result} {' '.join(map(str, place))}"
+
+
+def _sums(
+    report: Report, gradient: GradientReport, place: Index, yours: Any, precision: int, until: float
+) -> Iterator[str]:
+    """What an element is, what it should be, and both sums as far as they are known."""
+    layer, result = report.layer, gradient.gradient
+    lead = len(layer.canonical[result]) - len(layer.shapes[result])
+    if gradient.compare is None or gradient.wrong is None:
+        return
+    left = until - time.monotonic()
+    compared = gradient.compare(place[lead:], max(0.0, left))
+    name = str(compared.right.target)
+    wrong = bool(layer.layouts.standard(result, gradient.wrong)[place[lead:]])
+    mine, right, _ = _texts(yours.item(), compared.right.value or 0, wrong, precision)
+    yield f"{name} is {mine}{f', but it should be {right}' if wrong else ', as it should be'}"
+    yield from _lines("right", compared.right, precision, right)
+    if wrong and compared.made is not None:
+        yield from _lines("yours", compared.made, precision, mine)
+
+
+def _lines(word: str, expansion: Expansion, precision: int, value: str) -> Iterator[str]:
+    symbols, *numbers = sum_lines(expansion, precision)
+    yield f"{word} {symbols}{'' if numbers else f' = {value}'}"
+    for line in numbers:
+        yield f"{' ' * len(word)} {line} = {value}"

@@ -1,0 +1,50 @@
+"use strict";
+// Shows the sums of the element that is pointed at, and marks it in all three matrices.
+(() => {
+  const sums = JSON.parse(document.getElementById("data").textContent), line = document.getElementById("line");
+  const cells = new Map();
+  let pinned = false;
+
+  function choose(at) {
+    for (const marked of document.querySelectorAll("td.chosen")) marked.classList.remove("chosen");
+    for (const cell of cells.get(at)) cell.classList.add("chosen");
+    line.textContent = (sums[at] || ["The sum of this element is not in this page."]).join("\n");
+  }
+
+  function pin(at) {
+    pinned = true;
+    choose(at);
+    try { history.replaceState(null, "", `#${encodeURIComponent(at)}`); } catch { /* a page without an address */ }
+  }
+
+  function move(event, table, r, c) {
+    const rows = [...table.rows], across = rows[r].cells.length;
+    const to = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
+      Home: [r, 0], End: [r, across - 1] }[event.key];
+    if (event.key === "Enter") pin(rows[r].cells[c].dataset.at);
+    if (!to) return;
+    event.preventDefault();
+    const next = rows[Math.min(Math.max(to[0], 0), rows.length - 1)].cells[Math.min(Math.max(to[1], 0), across - 1)];
+    for (const other of table.querySelectorAll("td")) other.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+
+  for (const table of document.querySelectorAll("table.grid")) {
+    table.setAttribute("role", "grid");
+    [...table.rows].forEach((row, r) => [...row.cells].forEach((cell, c) => {
+      const at = cell.dataset.at;
+      cells.set(at, [...(cells.get(at) || []), cell]);
+      cell.setAttribute("role", "gridcell");
+      cell.tabIndex = r === 0 && c === 0 ? 0 : -1;
+      cell.addEventListener("mouseenter", () => { if (!pinned) choose(at); });
+      cell.addEventListener("focus", () => { if (!pinned) choose(at); });
+      cell.addEventListener("click", () => pin(at));
+      cell.addEventListener("keydown", (event) => move(event, table, r, c));
+    }));
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") pinned = false; });
+  const asked = decodeURIComponent(location.hash.slice(1)), wrong = document.querySelector("td.wrong");
+  if (cells.has(asked)) pin(asked);
+  else if (wrong) choose(wrong.dataset.at);
+})();

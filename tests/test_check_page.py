@@ -1,0 +1,133 @@
+"""The page of a check: yours, the right one and the difference, and the sums of every element."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.render.check_page import check_page
+from tests.browser import a_browser
+
+WRONG = Path(__file__).parents[1] / "samples" / "wrong"
+X = np.arange(2 * 3 * 5 * 5).reshape(2, 3, 5, 5) % 11 - 5
+W = np.arange(4 * 3 * 3 * 3).reshape(4, 3, 3, 3) % 7 - 3
+OPTIONS = {"stride": 2, "padding": 1}
+G = cnngrad.forward(X, W, **OPTIONS) % 5 - 2
+GRADS = cnngrad.backward(X, W, G, **OPTIONS)
+
+
+def sums_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def tables(page):
+    """The matrices: for each its caption and the text of its cells by place."""
+    return [
+        (html.unescape(caption), dict(re.findall(r'data-at="([^"]*)">([^<]*)<', rows)))
+        for caption, rows in re.findall(r'<table class="grid"><caption>(.*?)</caption>(.*?)</table>', page)
+    ]
+
+
+def test_it_shows_yours_the_right_one_and_the_difference():
+    wrong = GRADS.dx.copy()
+    wrong[1, 2] += np.arange(25).reshape(5, 5)
+    page = check_page(cnngrad.check(X, W, G, dx=wrong, dw=GRADS.dw, **OPTIONS), 6)
+    yours, right, off = (cells for caption, cells in tables(page) if "dEdX 1 2 3 3" in cells)
+    for place in np.ndindex(5, 5):
+        at = f"dEdX 1 2 {place[0]} {place[1]}"
+        assert int(yours[at]) == wrong[1, 2][place]
+        assert int(right[at]) == GRADS.dx[1, 2][place]
+        assert int(off[at]) == 5 * place[0] + place[1]
+    # The matrices of dE/dX without a wrong element are left out; of dE/dW, which is right, the first is there.
+    assert [caption for caption, _ in tables(page)] == [
+        "yours · filter 1, channel 1", "by differences", "yours − right",
+        "yours · sample 2, channel 3", "by differences", "yours − right",
+    ]  # fmt: skip
+    assert page.count('class="wrong"') == 2 * 24
+
+
+def test_every_sum_gives_its_number():
+    report = cnngrad.check(X, W, G, dx=cnngrad.backward(X, W[..., ::-1, ::-1], G, **OPTIONS).dx, **OPTIONS)
+    assert report.gradients["dEdX"].mistake == "filter-not-rotated"
+    seen = 0
+    for at, lines in sums_of(check_page(report, 6)).items():
+        place = tuple(map(int, at.split()[1:]))
+        mine, right = (array[place] for array in (report.gradients["dEdX"].analytic, GRADS.dx))
+        assert re.search(rf"is {mine}(, but it should be {right}|, as it should be)$", lines[0])
+        numbers = [line for line in lines if re.match(r" +=", line)]
+        for line, value in zip(numbers, (right, mine), strict=False):
+            terms, shown = line.strip("= ").rsplit(" = ", 1)
+            assert int(shown) == value
+            if "…" not in terms:
+                assert eval(terms.replace("·", "*")) == value
+                seen += 1
+    assert seen > 100
+
+
+def test_its_policy_allows_its_own_script_and_style_alone():
+    page = check_page(cnngrad.check(X, W, G, **OPTIONS), 6)
+    for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", page, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in page
+    assert not re.search(r"https?:|src=|@import|\beval\b|innerHTML", page)
+    assert "∂E/∂X is right" in page
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [np.zeros((2, 3, 5, 6), int), np.full(GRADS.dx.shape, np.nan), GRADS.dx * 1.0, np.zeros(GRADS.dx.shape)],
+    ids=["shape", "nan", "right", "zero"],
+)
+def test_any_claim_makes_a_page(claim):
+    page = check_page(cnngrad.check(X, W, G, dx=claim, **OPTIONS), 6)
+    assert "The report" in page
+    assert len(page.encode()) < 300_000
+
+
+def test_a_large_array_is_told_to_be_too_large():
+    x, w = np.ones((64, 64)), np.ones((3, 3))
+    page = check_page(cnngrad.check(x, w, np.ones((62, 62)), dx=np.ones((64, 64))), 6)
+    assert "64×64 elements is too large to be shown" in page
+
+
+def test_the_command_writes_it(tmp_path, capsys):
+    target = tmp_path / "wrong.html"
+    command = ["check", str(WRONG / "problem.json"), "--dx", str(WRONG / "dEdX.json"), "--report", str(target)]
+    assert main(command) == 1
+    page = target.read_text(encoding="utf-8")
+    assert "W is not rotated by 180°" in page
+    assert "yours = ∂E/∂o11·w21 + ∂E/∂o12·w23" in sums_of(page)["dEdX 0 0 0 1"]
+
+
+def test_it_works_by_mouse_and_by_keyboard_and_axe_finds_nothing(tmp_path):
+    axe = pytest.importorskip("axe_core_python", exc_type=ImportError)
+    from selenium.webdriver.common.keys import Keys
+
+    target = tmp_path / "wrong.html"
+    main(["check", str(WRONG / "problem.json"), "--dx", str(WRONG / "dEdX.json"), "--report", str(target)])
+    with a_browser() as driver:
+        driver.get(target.as_uri())
+        line = driver.find_element("id", "line")
+        assert line.text.startswith("∂E/∂x12 is -8, but it should be -2")
+        cells = driver.find_elements("css selector", "td[data-at='dEdX 0 0 1 2']")
+        assert [cell.text for cell in cells] == ["28", "-8", "36"]
+        driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", cells[0])
+        assert line.text.startswith("∂E/∂x23 is 28, but it should be -8")
+        assert all("chosen" in cell.get_attribute("class") for cell in cells)
+        first = driver.find_element("css selector", "table.grid td[tabindex='0']")
+        driver.execute_script("arguments[0].focus()", first)
+        driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN, Keys.END, Keys.ENTER)
+        assert line.text.startswith("∂E/∂x25 is -2, but it should be 22")
+        driver.refresh()
+        assert driver.find_element("id", "line").text.startswith("∂E/∂x25")
+        driver.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+        found = driver.execute_async_script("axe.run().then(arguments[0])")
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
