@@ -128,15 +128,14 @@ def opened(browser, tmp_path):
 # Points at every cell of a grid, one after another; says its name, the line, and which names are lit in which way.
 POINT = """
 document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
-const tables = [...document.querySelectorAll("table.grid")], table = tables[arguments[0]];
+const tables = [...document.querySelectorAll("table.grid")], table = document.getElementById("grid-" + arguments[0]);
 const name = (cell) => (cell.getAttribute("aria-label") || "").split(" ")[0];
-return [...table.querySelectorAll("td")].map((cell) => {
+return [...table.querySelectorAll("td:not(.corner)")].map((cell) => {
   cell.dispatchEvent(new MouseEvent("mouseenter"));
   const of = (kind) => tables.flatMap((t) => [...t.querySelectorAll("td." + kind)].map(name));
   return [name(cell), document.getElementById("line").textContent, of("made"), of("feeds")];
 });
 """
-GRIDS = {"x": 0, "w": 1, "o": 2, "do": 3, "dw": 5, "dx": 6}
 
 
 def expected(path):
@@ -171,11 +170,19 @@ def expected(path):
 def test_every_cell_lights_what_its_sum_has(opened, path):
     driver, sums = opened(path), expected(path)
     for grid in ("o", "dw", "dx"):
-        seen = driver.execute_script(POINT, GRIDS[grid])
+        seen = driver.execute_script(POINT, grid)
         assert seen
         for name, line, made, _ in seen:
             terms, value = sums[name]
-            assert line.startswith(f"{name} = " + (" + ".join("·".join(term) for term in terms) or "0"))
+            written = f"{name} = " + (" + ".join("·".join(term) for term in terms) or "0")
+            if grid == "o" or not terms:
+                assert line.startswith(written)
+            else:
+                # The chain rule stands in front: an output for each product, in the products' order.
+                chain = [next(f for f in term if f.startswith("∂E/∂o")) for term in terms]
+                of, by = (text.replace("∂E/∂", "") for text in (" ".join(chain), name))
+                products = [f"{each}·∂{o}/∂{by}" for each, o in zip(chain, of.split(), strict=True)]
+                assert line.startswith(f"{name} = {' + '.join(products)}{written}")
             if terms:
                 assert line.endswith(f"= {value}")
             # Of several samples, channels and filters, those chosen by the tabs are seen.
@@ -186,7 +193,7 @@ def test_every_cell_lights_what_its_sum_has(opened, path):
 def test_an_input_lights_all_its_readers(opened):
     driver, sums = opened(SAMPLES[-2]), expected(SAMPLES[-2])
     assert SAMPLES[-2].stem == "notes"
-    for name, line, _, feeds in driver.execute_script(POINT, GRIDS["x"]):
+    for name, line, _, feeds in driver.execute_script(POINT, "x"):
         readers = {target for target, (terms, _) in sums.items() if any(name in term for term in terms)}
         assert set(feeds) == readers
         assert line.startswith(f"{name} = ")
@@ -199,9 +206,7 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
     for grid, text in (("x", "7"), ("w", "-4"), ("do", "2.5")):
-        cells = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS[grid]].find_elements(
-            By.CSS_SELECTOR, "td:not(.zero)"
-        )
+        cells = driver.find_element("id", f"grid-{grid}").find_elements(By.CSS_SELECTOR, "td:not(.zero):not(.corner)")
         ActionChains(driver).double_click(cells[1]).perform()
         driver.switch_to.active_element.send_keys(text, Keys.ENTER)
     driver.find_element(By.ID, "copy").click()
@@ -213,11 +218,11 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path):
     assert (7 in x, -4 in w, 2.5 in dedo) == (True, True, True)
     grads = cnngrad.backward(x, w, dedo, **layer.options)
     for grid, right in (("dx", grads.dx), ("dw", grads.dw), ("o", cnngrad.forward(x, w, **layer.options))):
-        shown = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, GRIDS[grid])]
+        shown = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, grid)]
         np.testing.assert_allclose([float(text) for text in shown], np.ravel(right), rtol=1e-5)
     driver.find_element(By.ID, "reset").click()
     assert "7" not in driver.execute_script(
-        "return document.querySelectorAll('table.grid')[0].rows[1].cells[2].textContent"
+        "return document.querySelectorAll('table.grid')[0].rows[2].cells[3].textContent"
     )
 
 
@@ -227,8 +232,9 @@ def test_keyboard_address_switch_and_ask_me(opened):
     from selenium.webdriver.common.keys import Keys
 
     line = driver.find_element(By.ID, "line")
-    assert line.text.startswith("∂E/∂x22 = ∂E/∂o11·w22")
-    grid = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS["dx"]]
+    assert line.text.startswith("∂E/∂x22 = ∂E/∂o11·∂o11/∂x22 + ∂E/∂o12·∂o12/∂x22")
+    assert "∂E/∂x22 = ∂E/∂o11·w22" in line.text
+    grid = driver.find_element("id", "grid-dx")
     assert len(grid.find_elements(By.CSS_SELECTOR, "td[tabindex='0']")) == 1
     grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']").send_keys(Keys.ESCAPE)
     driver.execute_script("arguments[0].focus()", grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']"))
@@ -238,19 +244,59 @@ def test_keyboard_address_switch_and_ask_me(opened):
     assert driver.current_url.endswith("#dx-x23")
     driver.find_element(By.CSS_SELECTOR, "input[value=scatter]").click()
     driver.execute_script("const s = document.getElementById('step'); s.value = 0; s.dispatchEvent(new Event('input'))")
-    first = [cell.text for cell in grid.find_elements(By.CSS_SELECTOR, "td")]
+    first = [cell.text for cell in grid.find_elements(By.CSS_SELECTOR, "td:not(.corner)")]
     # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]].
     assert [text.split("\n")[-1] for text in first] == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
     driver.find_element(By.CSS_SELECTOR, "#ask option[value=dw]").click()
-    asked = driver.find_elements(By.CSS_SELECTOR, "table.grid")[GRIDS["dw"]]
-    assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td")} == {"?"}
+    asked = driver.find_element("id", "grid-dw")
+    assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td:not(.corner)")} == {"?"}
+    show = driver.find_element(By.ID, "show")
+    assert not show.is_displayed()
+    asked.find_element(By.CSS_SELECTOR, "td[tabindex='0']").click()
+    assert line.text.startswith("∂E/∂w11 = ?")
+    show.click()
+    assert "∂E/∂w11 = ∂E/∂o11·x11 + " in line.text
+
+
+def test_zeros_and_what_is_left_over_say_why_they_are_there(opened):
+    driver = opened(next(path for path in SAMPLES if path.stem == "notes-stride2"))
+    said = driver.execute_script(
+        """
+        const table = document.getElementById("grid-" + arguments[0]);
+        return [...table.querySelectorAll("td:not(.corner)")].map((cell) => {
+          cell.dispatchEvent(new MouseEvent("mouseenter"));
+          return document.getElementById("why").textContent;
+        });
+        """,
+        "do",
+    )
+    assert {text[:20] for text in said} == {"", "A zero of the frame:", "A zero between eleme"}
+    driver = opened(next(path for path in SAMPLES if path.stem == "notes-leftover"))
+    x = driver.find_elements("css selector", "table.grid")[0].find_elements("css selector", "td:not(.corner)")
+    driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", x[-1])
+    assert driver.find_element("id", "line").text.endswith("takes part in nothing")
+    assert driver.find_element("id", "why").text.startswith("No window reads ")
+
+
+def test_the_bias_and_its_gradient_follow(opened):
+    path = next(path for path in SAMPLES if "b" in json.loads(path.read_text()))
+    driver = opened(path)
+    (_, _, dedo), _ = problem(path)
+    titles = [caption.text for caption in driver.find_elements("css selector", "table.grid caption")]
+    right = np.sum(dedo, axis=(0, 2, 3) if np.ndim(dedo) == 4 else (1, 2))
+    assert titles[2] == "b"
+    assert titles[-1] == "∂E/∂b"
+    seen = driver.execute_script(POINT, "db")
+    assert [float(line.rpartition("= ")[2]) for _, line, _, _ in seen] == right.ravel().tolist()
+    readers = driver.execute_script(POINT, "b")
+    assert all(line.split(" takes part in ")[1].startswith("o[") for _, line, _, _ in readers)
 
 
 def test_the_page_of_o_alone(browser, tmp_path):
     (x, w, _), options = problem(SAMPLES[-2])
     (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, **options)), encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
-    seen = browser.execute_script(POINT, GRIDS["o"])
+    seen = browser.execute_script(POINT, "o")
     assert [line.rpartition("= ")[2] for _, line, _, _ in seen] == ["12", "17", "27", "32"]
     browser.find_element("id", "play-steps").click()
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
@@ -259,7 +305,7 @@ def test_the_page_of_o_alone(browser, tmp_path):
 def test_the_page_of_one_gradient_has_the_others_too(browser, tmp_path, capsys):
     assert main(["backward", str(SAMPLES[-2]), "--only", "dW", "--json", "--report", str(tmp_path / "page.html")]) == 0
     browser.get((tmp_path / "page.html").as_uri())
-    assert [line.rpartition("= ")[2] for _, line, _, _ in browser.execute_script(POINT, GRIDS["dx"])][4] == "-11"
+    assert [line.rpartition("= ")[2] for _, line, _, _ in browser.execute_script(POINT, "dx")][4] == "-11"
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
@@ -268,5 +314,5 @@ def test_symbols_alone_make_a_page_too(browser, tmp_path):
         document(".html", cnngrad.derive("4x4", "2x2", "2x2", stride=2)), encoding="utf-8"
     )
     browser.get((tmp_path / "page.html").as_uri())
-    seen = browser.execute_script(POINT, GRIDS["dx"])
-    assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·w11"]
+    seen = browser.execute_script(POINT, "dx")
+    assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·∂o11/∂x11∂E/∂x11 = ∂E/∂o11·w11"]

@@ -20,7 +20,7 @@ from cnngrad.render.report import write_blocks
 from cnngrad.render.runs import findings_blocks
 from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
-from cnngrad.running.judging import SMALLEST, expected, run_layers
+from cnngrad.running.judging import SMALLER, SMALLEST, expected, run_layers
 from cnngrad.running.programs import program_of
 from cnngrad.running.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
@@ -57,7 +57,7 @@ def run_command(
 
             def advance(name: str, done: int, total: int, failures: int) -> None:
                 if bar is not None:
-                    stage = "smaller" if name.startswith("a smaller") else "layers"
+                    stage = "smaller" if name == SMALLER else "layers"
                     bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
             without = _listed(running.without) if of_suite else None

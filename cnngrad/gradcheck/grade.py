@@ -18,7 +18,7 @@ from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.mistakes import Data
-from cnngrad.gradcheck.relation import made_by, read_relations, spoken
+from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.remaking import OutOfPatienceError, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
@@ -156,12 +156,8 @@ class Grader:
         missing, relations = "", None
         if found.remake is not None:
             with suppress(OutOfPatienceError, ValueError):
-                relations = read_relations(
-                    self._layer, result, partial(Remaking(data, result, found.remake).remade, until)
-                )
-                # It was read for one filter and channel.
-                if relations is not None and (np.abs(claim - made_by(data, result, relations)) > allowed).any():
-                    relations = None
+                remade = partial(Remaking(data, result, found.remake).remade, until)
+                relations = followed(data, result, remade, claim, allowed)
         elif found.mistake is None:
             missing = set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
             if not missing and result is not Tensor.DB and np.count_nonzero(claim) > FEWEST_NUMBERS:

@@ -12,13 +12,12 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion, Term
-from cnngrad.derivation.names import Names, Number
+from cnngrad.derivation.names import Index, Names, Number
 from cnngrad.layer import Layer, indices
 from cnngrad.tensor import Tensor
 
-__all__ = ["OPERANDS", "Index", "Product", "as_expansion", "read_all", "read_element"]
+__all__ = ["OPERANDS", "Product", "as_expansion", "read_all", "read_element"]
 
-Index = tuple[int, ...]
 # The two arrays whose products a result adds up; of dE/db there is one.
 OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
     Tensor.O: (Tensor.W, Tensor.X),

@@ -98,6 +98,25 @@ def made_by(data: Data, result: Tensor, relations: Sequence[Relation]) -> Array:
     return as_user(layer, result, Guess(made))
 
 
+def followed(
+    data: Data, result: Tensor, compute: Compute, claim: Array, allowed: Array | float
+) -> list[Relation] | None:
+    """The relations that some code follows, read for one filter and channel and verified on all it computed.
+
+    Args:
+        data: the layer and its numbers.
+        result: the result that the code computes.
+        compute: computes it.
+        claim: what it computed of these numbers, in the user's layout.
+        allowed: how far an element may be off.
+    """
+    relations = read_relations(data.layer, result, compute)
+    if relations is None:
+        return None
+    off = np.abs(claim - made_by(data, result, relations).reshape(claim.shape))
+    return None if (off > allowed).any() else relations
+
+
 def read_relations(layer: Layer, result: Tensor, compute: Compute) -> list[Relation] | None:
     """The relations that some code follows for one filter and channel; None where there are none, or too few to tell.
 

@@ -19,6 +19,7 @@ import numpy as np
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
 from cnngrad.derivation.expansion import Expander, Expansion, Factor, Partial
+from cnngrad.derivation.grids import Fill
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
 from cnngrad.derivation.names import Index, Symbol
 from cnngrad.derivation.telling import TELLING, telling
@@ -36,6 +37,10 @@ __all__ = ["filled", "html_document", "sum_lines"]
 
 # A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
 _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
+_BETWEEN = (
+    "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
+    "apart on X."
+)
 # What the page calls the tensors.
 _IDS = {
     Tensor.X: "x", Tensor.W: "w", Tensor.B: "b", Tensor.DEDO: "do", Tensor.O: "o", Tensor.DW: "dw", Tensor.DX: "dx",
@@ -55,7 +60,8 @@ def html_document(derivation: Derivation, style: Style) -> str:
         "page",
         title=style.title or f"cnngrad · {derivation.layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
-        layer=escape(derivation.layer),
+        # By itself the title is the layer.
+        layer=f'<p class="layer">{escape(derivation.layer)}</p>' if style.title else "",
         data=_data(derivation.source),
         sections="\n".join(_section(derivation, style)),
     )
@@ -121,7 +127,6 @@ def _data(source: Source) -> dict[str, Any]:
         ],
         "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
         "options": layer.options,
-        "bias": np.asarray(values[Tensor.B]).tolist() if layer.has_bias and Tensor.B in values else None,
         "unread": words.unreached(layer, gradient=True),
     }
 
@@ -162,40 +167,55 @@ def _ref(layer: Layer, symbol: Factor) -> list[Any]:
     return [_IDS[symbol.tensor], int(np.ravel_multi_index(index, shape))]
 
 
+# An id, the tensor, a title, its axes, and what a zero of its frame is.
 Grid = tuple[str, Tensor, str, list[Track], str]
+# What stands where no element does, as the script knows it.
+_FRAME, _GAP = -1, -2
 
 
 def _grids(layer: Layer) -> list[Grid]:
-    """What is shown side by side: an id, the tensor, a title, its axes, and what a zero in it is."""
+    """What is shown side by side."""
     padding = "A zero of the padding around X."
-    frame = "A zero of the frame, or one between elements that lie a stride apart: here no output meets the filter."
+    frame = "A zero of the frame: no output is there, where the rotated filter hangs over the edge."
+    bias = [("b", Tensor.B, "b", [plain(layer.filters)], "")] if layer.has_bias else []
+    bias_gradient = [("db", Tensor.DB, "∂E/∂b", [plain(layer.filters)], "")] if layer.has_bias else []
     return [
         ("x", Tensor.X, "X", [framed_input(axis) for axis in layer.axes], padding),
         ("w", Tensor.W, "W", [plain(axis.kernel) for axis in layer.axes], ""),
+        *bias,
         ("o", Tensor.O, "O", [plain(axis.out) for axis in layer.axes], ""),
         ("do", Tensor.DEDO, "∂E/∂O, framed", [framed_output(axis) for axis in layer.axes], frame),
         ("wr", Tensor.W, "W rotated", [plain(axis.kernel, turned=True) for axis in layer.axes], ""),
         ("dw", Tensor.DW, "∂E/∂W", [plain(axis.kernel) for axis in layer.axes], ""),
         ("dx", Tensor.DX, "∂E/∂X", [plain(axis.size) for axis in layer.axes], ""),
+        *bias_gradient,
     ]
 
 
 def _grid(layer: Layer, name: str, tensor: Tensor, title: str, tracks: list[Track], zeros: str) -> dict[str, Any]:
     channel = "c" if layer.groups == 1 or tensor.array is Tensor.W else "cx"
-    leads = {Tensor.X: ["n", channel], Tensor.W: ["f", "c"], Tensor.O: ["n", "f"]}
-    slots = [[slot if isinstance(slot := track.slot(k), int) else -1 for k in range(track.size)] for track in tracks]
+    leads = {Tensor.X: ["n", channel], Tensor.W: ["f", "c"], Tensor.O: ["n", "f"], Tensor.B: []}
+    slots = [list(map(_slot, map(track.slot, range(track.size)))) for track in tracks]
     return {
         "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": slots,
-        "lead": leads[tensor.array], "zeros": zeros,
+        "lead": leads[tensor.array], "zeros": zeros, "gap": _BETWEEN,
     }  # fmt: skip
+
+
+def _slot(slot: int | Fill) -> int:
+    return slot if isinstance(slot, int) else _GAP if slot is Fill.GAP else _FRAME
 
 
 def _leads(layer: Layer) -> list[tuple[str, str, int]]:
     """What can be chosen by tabs: its name, what it is, and how many there are."""
-    chosen = [("n", "sample", layer.batch), ("f", "filter", layer.filters)]
+    chosen = [
+        ("n", "sample (∂E/∂W adds up over all)", layer.batch),
+        ("f", "filter (∂E/∂X adds up over those that read the channel)", layer.filters),
+    ]
     if layer.groups == 1:
-        return [*chosen, ("c", "channel", layer.channels)]
-    return [*chosen, ("c", "channel of the filter", layer.group_channels), ("cx", "channel of X", layer.channels)]
+        return [*chosen, ("c", "channel (O adds up over all)", layer.channels)]
+    within = "channel of the filter (O adds up over all of them)"
+    return [*chosen, ("c", within, layer.group_channels), ("cx", "channel of X", layer.channels)]
 
 
 def _section(derivation: Derivation, style: Style) -> list[str]:

@@ -1,6 +1,5 @@
 """The terminal's view of matrices: between brackets, side by side, their middle left out where they are large."""
 
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from rich.text import Text
 from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
 from cnngrad.derivation.names import Number, Symbol
 from cnngrad.render.numbers import align, factor, number
-from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, make_console, show
+from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -37,7 +36,7 @@ def show_results(
     Rich's console takes long to load, and is only used for a terminal.
     """
     shown = _results(layer, grids, precision)
-    if file.isatty() or color == "always" or (color == "auto" and os.environ.get("FORCE_COLOR")):
+    if file.isatty() or chosen_color(color) == "always":
         show(make_console(file, color), shown)
         return
     ascii_only = not (file.encoding or "utf-8").lower().startswith("utf")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "make_console", "show", "show_in_pages", "text_of"]
+__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "chosen_color", "make_console", "show", "show_in_pages", "text_of"]
 
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
@@ -20,6 +20,12 @@ PLAIN_WIDTH = 80
 STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
 # The style for what matters less: zeros, and notes on what is not shown.
 DIM = "dim"
+
+
+def chosen_color(color: str) -> str:
+    """`always`, `never` or, where it is left to the terminal, `auto`; FORCE_COLOR makes `auto` `always`."""
+    forced = color == "auto" and os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR")
+    return "always" if forced else color
 
 
 def make_console(file: TextIO, color: str = "auto") -> "Console":
@@ -37,8 +43,7 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
             # Rich itself would end the process with 1.
             raise
 
-    if color == "auto" and os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR"):
-        color = "always"
+    color = chosen_color(color)
     # In a notebook Rich would show what is printed, whatever the stream.
     common: dict[str, Any] = {
         "file": file, "markup": False, "highlight": False, "emoji": False, "force_jupyter": False,

@@ -15,12 +15,16 @@ from cnngrad.gradcheck import check_layer
 from cnngrad.gradcheck.report import GradientReport
 from cnngrad.running.findings import Findings, Outcome, Result, explain
 from cnngrad.running.probing import probe
+from cnngrad.running.processes import UNANSWERED
 from cnngrad.running.programs import Answer, Program
 from cnngrad.running.shrinking import Shrinker
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["SMALLEST", "expected", "run_layers"]
+__all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]
+
+# What progress says while a smaller layer is looked for.
+SMALLER = "a smaller layer that fails"
 
 # Seconds that are spent on pairs of mistakes in one array.
 _PATIENCE = 0.3
@@ -83,7 +87,7 @@ def run_layers(
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     larger = (telling or failing)[0]
     # A program that hangs would do so in every attempt.
-    if without is not None and not smallest.status.startswith("no answer"):
+    if without is not None and not smallest.status.startswith(UNANSWERED):
         shrinker = Shrinker(smallest.layer, frozenset(without))
         smallest = _smallest(programs[0], smallest, shrinker, found.explanation is not None, progress)
     if keep is not None and smallest.layer.name == SMALLEST:
@@ -144,7 +148,7 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Path | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
     outcome = _judged(layer, answer, program.written, _PATIENCE)
-    if outcome.passed is not False or (answer.status.startswith("no answer") and keep is None):
+    if outcome.passed is not False or (answer.status.startswith(UNANSWERED) and keep is None):
         return outcome
     again = program.run(layer, None if keep is None else keep / layer.folder)
     if answer.status:
@@ -218,7 +222,7 @@ def _smallest(
     def fails(layer: SuiteLayer) -> bool:
         nonlocal smallest
         if progress is not None:
-            progress("a smaller layer that fails", shrinker.runs, shrinker.most, 0)
+            progress(SMALLER, shrinker.runs, shrinker.most, 0)
         try:
             outcome = _judged(layer, program.run(layer), program.written, patience)
         except CnngradError:

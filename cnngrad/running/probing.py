@@ -12,7 +12,7 @@ from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import Index, canonical_values
 from cnngrad.gradcheck.mistakes import Data
 from cnngrad.gradcheck.reading import OPERANDS, Product, as_expansion, read_all, read_element
-from cnngrad.gradcheck.relation import made_by, read_relations, spoken
+from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.report import Compared
 from cnngrad.running.findings import Outcome
 from cnngrad.running.programs import Program
@@ -122,17 +122,12 @@ class _Probe:
     def relation(self) -> str:
         """The relation between positions that the program follows, in words; empty where it is the right one."""
         layer, result = self._layer, self.result
-        relations = read_relations(layer, result, self._computed)
-        if relations is None:
-            return ""
         values = {tensor: array.astype(np.float64) for tensor, array in self._values.items()}
         w = layer.rotated(values[Tensor.W])
         data = Data(layer, values[Tensor.X], w, values[Tensor.DEDO], {}, b=values.get(Tensor.B))
-        made, size = made_by(data, result, relations).reshape(self._claim.shape), np.abs(self._claim).max(initial=0.0)
-        # They were read for one filter and channel.
-        if (np.abs(made - self._claim) > self._rounding * size).any():
-            return ""
-        return spoken(layer, relations)
+        allowed = self._rounding * float(np.abs(self._claim).max(initial=0.0))
+        relations = followed(data, result, self._computed, self._claim, allowed)
+        return "" if relations is None else spoken(layer, relations)
 
     @property
     def _rounding(self) -> float:

@@ -16,7 +16,7 @@ from typing import IO
 from cnngrad.errors import CnngradError
 from cnngrad.running.exchange import MOST_BYTES
 
-__all__ = ["Process", "ProcessEndedError"]
+__all__ = ["UNANSWERED", "Process", "ProcessEndedError"]
 
 # What is kept of what a process writes to the screen.
 _KEPT = 2**16
@@ -68,7 +68,7 @@ class Process:
         _limit_files(self._process)
         screen = self._process.stderr if talks else self._process.stdout
         assert screen is not None
-        self._screen = _Screen(screen)
+        self._screen = _ErrorOutput(screen)
         self._unread = b""
         if talks:
             for stream in (self._process.stdin, self._process.stdout):
@@ -209,7 +209,7 @@ def _environment(folder: Path) -> list[bytes]:
         return []
 
 
-class _Screen:
+class _ErrorOutput:
     """Reads what a process writes as it writes it, and keeps the end."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -236,10 +236,12 @@ class _Screen:
 
 
 _TOO_MUCH = "wrote more than 1 GiB"
+# How what is said of a process that is not heard of in time begins.
+UNANSWERED = "no answer"
 
 
 def _too_long(timeout: float) -> str:
-    return f"no answer in {timeout:g} s"
+    return f"{UNANSWERED} in {timeout:g} s"
 
 
 def _status(code: int) -> str:

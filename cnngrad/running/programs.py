@@ -17,7 +17,7 @@ from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.running.exchange import EXCHANGES, described, paths, read_results, write_layer
-from cnngrad.running.processes import Process, ProcessEndedError
+from cnngrad.running.processes import UNANSWERED, Process, ProcessEndedError
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
@@ -221,7 +221,7 @@ class Stream(_Talker):
             _keep_lines(keep, request, "")
             if str(ended) == _SKIPPED:
                 return Answer("", {}, said, skipped=True)
-            unheard = "no answer" in str(ended)
+            unheard = str(ended).startswith(UNANSWERED)
             reminder = "(an answer is one line of JSON with the same id; flush standard output behind it)"
             return Answer(str(ended), {}, f"{said}\n{reminder}".strip() if unheard else said)
         assert content is not None

@@ -1,5 +1,6 @@
 """`check` beside torch.autograd.gradcheck, and beside a forward pass of its own layer."""
 
+import math
 import sys
 import time
 
@@ -52,12 +53,19 @@ def checks(runs):
     yield Row("check, 4x64x28x28, 64 of 3x3", "a forward pass", whole, forward, limit=300)
     yield Row("grading a wrong dE/dX, 512x512", "a right one", *medians([grade, check_right], runs), limit=3)
 
-    arrays = (
-        "import numpy as np, cnngrad; x = np.ones((8, 64, 56, 56)); w = np.ones((64, 64, 1, 1)); g = np.ones_like(x); "
-    )
-    without = peak_of([sys.executable, "-c", arrays + "cnngrad.forward(x[:1, :, :1], w)"])
-    with_check = peak_of([sys.executable, "-c", arrays + "assert cnngrad.check(x, w, g).passed"])
-    what = "memory of check beyond its arrays, 8x64x56x56, 64 of 1x1"
-    yield Row(
-        what, "its arrays", (with_check - without) / 2**20, 8 * (2 * 8 * 64 * 56 * 56 + 64 * 64) / 2**20, unit="MiB"
-    )
+    for x, w, g in (
+        ((8, 64, 56, 56), (64, 64, 1, 1), (8, 64, 56, 56)),
+        ((4, 64, 28, 28), (64, 64, 3, 3), (4, 64, 26, 26)),
+    ):
+        yield _memory(x, w, g)
+
+
+def _memory(x, w, g):
+    """The memory of a check beyond X, W and dE/dO, beside all that a layer has: these, O and the gradients."""
+    made = f"import numpy as np, cnngrad; x = np.ones({x}); w = np.ones({w}); g = np.ones({g}); "
+    without = peak_of([sys.executable, "-c", made + "cnngrad.forward(x[:1, :, :3], w)"])
+    with_check = peak_of([sys.executable, "-c", made + "assert cnngrad.check(x, w, g).passed"])
+    arrays = 8 * 2 * sum(map(math.prod, (x, w, g)))
+    shapes = f"{'x'.join(map(str, x))}, {w[0]} of {w[2]}x{w[3]}"
+    what = f"memory of check beyond what it is given, {shapes}"
+    return Row(what, "all arrays of the layer", (with_check - without) / 2**20, arrays / 2**20, limit=3, unit="MiB")

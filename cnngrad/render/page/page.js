@@ -2,11 +2,11 @@
 // The page knows no convolution: every value is a sum of products of cells that the derivation has listed.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const given = ["x", "w", "do"].filter((t) => data.names[t]), results = ["o", "dw", "dx", "db"];
+  const given = ["x", "w", "b", "do"].filter((t) => data.names[t]), results = ["o", "dw", "dx", "db"];
   const byId = (id) => document.getElementById(id);
   const first = {};
   for (const t of given) first[t] = data.values[t] && data.values[t].slice();
-  const state = { chosen: null, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: {} };
+  const state = { chosen: null, told: false, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: {} };
   const numeric = () => Boolean(data.values.x);
   const key = (tensor, flat) => `${tensor}:${flat}`;
 
@@ -33,12 +33,13 @@
     }
   }
 
-  // Where an element stands in a grid's tensor: its flat number, or -1 for a zero.
+  // Where an element stands in a grid's tensor: its flat number; -1 for a zero of the frame, -2 for one in a gap.
   function flatOf(grid, r, c) {
     const axes = grid.axes;
     const spatial = [...(axes.length === 3 ? [axes[0][state.lead[`${grid.id}.depth`] || 0]] : []),
       ...(axes.length > 1 ? [axes[axes.length - 2][r]] : []), axes[axes.length - 1][c]];
-    if (spatial.some((slot) => slot < 0)) return -1;
+    if (spatial.includes(-1)) return -1;
+    if (spatial.includes(-2)) return -2;
     const lead = grid.lead.map((name) => state.lead[name] || 0);
     const shape = data.shapes[grid.tensor], index = [...lead, ...spatial];
     return index.reduce((flat, k, axis) => flat * shape[axis] + k, 0);
@@ -74,6 +75,20 @@
 
   const cells = new Map();  // grid id -> rows of cells
 
+  // The number of a row or column in its array, from 1; none where zeros stand.
+  function counted(grid, fromEnd, k) {
+    const slot = grid.axes[grid.axes.length - fromEnd][k];
+    return slot < 0 ? "" : String(slot + 1);
+  }
+
+  function heading(scope, text) {
+    const cell = document.createElement(text === "" ? "td" : "th");
+    if (text === "") { cell.className = "corner"; cell.setAttribute("role", "presentation"); }
+    else { cell.scope = scope; cell.setAttribute("role", `${scope === "col" ? "column" : "row"}header`); }
+    cell.textContent = text;
+    return cell;
+  }
+
   function build() {
     const box = byId("grids");
     box.replaceChildren();
@@ -81,14 +96,19 @@
     for (const grid of data.grids) {
       const table = document.createElement("table");
       table.className = "grid";
+      table.id = `grid-${grid.id}`;
       table.setAttribute("role", "grid");
       const caption = document.createElement("caption");
       caption.textContent = grid.title;
       table.append(caption);
       const rows = grid.axes.length > 1 ? grid.axes[grid.axes.length - 2].length : 1;
       const columns = grid.axes[grid.axes.length - 1].length, made = [];
+      const head = document.createElement("tr");
+      head.append(heading("col", ""), ...Array.from({ length: columns }, (_, c) => heading("col", counted(grid, 1, c))));
+      table.append(head);
       for (let r = 0; r < rows; r++) {
         const row = document.createElement("tr"), across = [];
+        row.append(heading("row", rows > 1 || grid.axes.length > 1 ? counted(grid, 2, r) : ""));
         for (let c = 0; c < columns; c++) {
           const cell = document.createElement("td");
           cell.setAttribute("role", "gridcell");
@@ -132,9 +152,12 @@
     }
   }
 
+  const why = (grid, flat) => flat === -1 ? grid.zeros : flat === -2 ? grid.gap : "";
+
   function choose(grid, r, c) {
     const flat = flatOf(grid, r, c);
-    state.chosen = { tensor: grid.tensor, flat, zero: flat < 0 ? grid.zeros : "" };
+    state.chosen = { tensor: grid.tensor, flat, zero: why(grid, flat) };
+    state.told = false;
     draw();
   }
 
@@ -215,7 +238,7 @@
           mark.textContent = made.get(id).slice(0, 3).join(",");
           cell.append(mark);
         }
-        cell.setAttribute("aria-label", flat < 0 ? grid.zeros : `${data.names[grid.tensor][flat]}${numeric() && !hidden ? ` ${shown(value(grid.tensor, flat))}` : ""}`);
+        cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${numeric() && !hidden ? ` ${shown(value(grid.tensor, flat))}` : ""}`);
       }));
     }
     line();
@@ -230,20 +253,29 @@
   }
 
   function line() {
-    const out = byId("line"), why = byId("why");
+    const out = byId("line"), note = byId("why");
     out.replaceChildren();
-    why.textContent = "";
+    note.textContent = "";
+    byId("show").hidden = !state.chosen || state.asked !== state.chosen.tensor;
     if (!state.chosen) return;
     const { tensor, flat, zero } = state.chosen;
-    if (flat < 0) { why.textContent = zero; return; }
+    if (flat < 0) { note.textContent = zero; return; }
     const name = data.names[tensor][flat], terms = (data.terms[tensor] || [])[flat];
-    if (state.asked === tensor) { out.textContent = `${name} = ? (double-click to type it)`; return; }
+    if (state.asked === tensor && !state.told) { out.textContent = `${name} = ? (double-click to type it)`; return; }
     if (!results.includes(tensor)) {
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
       out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || "nothing"}${into.length > 24 ? ", …" : ""}`;
+      if (tensor === "x" && !into.length) note.textContent = data.unread;
       return;
     }
     if (terms === null || terms === undefined) { out.textContent = `${name}: its sum is not in this page`; return; }
+    if (terms.length && (tensor === "dw" || tensor === "dx")) {
+      // Each product has an element of ∂E/∂O in it, through whose output the error depends on this element.
+      const array = data.names[tensor.slice(1)][flat];
+      const chain = terms.map((factors) => factors.find(([other]) => other === "do")[1])
+        .map((at) => `${data.names.do[at]}·∂${data.names.o[at]}/∂${array}`);
+      out.append(`${name} = ${chain.join(" + ")}`, document.createElement("br"));
+    }
     out.append(`${name} = `);
     if (!terms.length) out.append("0");
     terms.forEach((factors, k) => {
@@ -258,7 +290,7 @@
       const sums = terms.map((factors) => factors.map(([other, at]) => factor(value(other, at))).join("·"));
       out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(value(tensor, flat))}`);
     }
-    if (data.unread && tensor === "dx" && !terms.length) why.textContent = data.unread;
+    if (data.unread && tensor === "dx" && !terms.length) note.textContent = data.unread;
   }
 
   function light(factors, on) {
@@ -353,10 +385,11 @@
     compute();
     draw();
   });
+  byId("show").addEventListener("click", () => { state.told = true; draw(); });
   byId("copy").addEventListener("click", async () => {
     const problem = { X: nested("x"), W: nested("w"), ...data.options };
     if (data.names.do) problem.dEdO = nested("do");
-    if (data.bias) problem.b = data.bias;
+    if (data.names.b) problem.b = nested("b");
     const text = JSON.stringify(problem);
     byId("why").textContent = text;
     try { await navigator.clipboard.writeText(text); } catch { /* It stands on the page, to be copied by hand. */ }
