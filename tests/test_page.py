@@ -244,18 +244,59 @@ def test_keyboard_address_switch_and_ask_me(opened):
     assert driver.current_url.endswith("#dx-x23")
     driver.find_element(By.CSS_SELECTOR, "input[value=scatter]").click()
     driver.execute_script("const s = document.getElementById('step'); s.value = 0; s.dispatchEvent(new Event('input'))")
-    first = [cell.text for cell in grid.find_elements(By.CSS_SELECTOR, "td:not(.corner)")]
+    numbers = "return [...arguments[0].querySelectorAll('td:not(.corner)')].map((cell) => cell.firstChild.textContent)"
+    first = driver.execute_script(numbers, grid)
     # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]].
-    assert [text.split("\n")[-1] for text in first] == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
+    assert first == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
+    assert (
+        "∂E/∂x11 += 4·1: 0 → 4, ∂E/∂x12 += 4·2: 0 → 8, ∂E/∂x21 += 4·3: 0 → 12, ∂E/∂x22 += 4·(-1): 0 → -4" in line.text
+    )
+    assert grid.find_element(By.TAG_NAME, "caption").text == "∂E/∂X so far"
+    lit = driver.find_element("id", "grid-w").find_elements(By.CSS_SELECTOR, "td.made")
+    assert len(lit) == 4
+    assert not driver.find_elements(By.CSS_SELECTOR, "td.feeds")
     driver.find_element(By.CSS_SELECTOR, "#ask option[value=dw]").click()
     asked = driver.find_element("id", "grid-dw")
     assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td:not(.corner)")} == {"?"}
+    # The lesson, which has the answers, is folded.
+    assert not driver.find_elements(By.CSS_SELECTOR, "details[open]")
+    for typed, said in (
+        ("7", "∂E/∂w11 is not 7. 0 of 4 are right."),
+        ("13,0", "∂E/∂w11 = 13.0 is right. 1 of 4 are right."),
+    ):
+        driver.execute_script("arguments[0].focus()", asked.find_element(By.CSS_SELECTOR, "td[tabindex='0']"))
+        driver.switch_to.active_element.send_keys(Keys.F2)
+        driver.switch_to.active_element.send_keys(typed, Keys.ENTER)
+        driver.execute_script("document.activeElement.click()")
+        assert line.text == said
+    driver.switch_to.active_element.send_keys(Keys.F2)
+    driver.switch_to.active_element.send_keys(Keys.DELETE, Keys.ENTER)
     show = driver.find_element(By.ID, "show")
-    assert not show.is_displayed()
     asked.find_element(By.CSS_SELECTOR, "td[tabindex='0']").click()
     assert line.text.startswith("∂E/∂w11 = ?")
     show.click()
     assert "∂E/∂w11 = ∂E/∂o11·x11 + " in line.text
+
+
+def test_what_is_no_number_is_told_and_the_old_one_stays(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened(SAMPLES[-2])
+    cell = driver.find_element("id", "grid-x").find_elements("css selector", "td:not(.corner)")[0]
+    for text in ("abc", "0x10", "1/2", "1e999"):
+        driver.execute_script("arguments[0].focus()", cell)
+        driver.switch_to.active_element.send_keys(Keys.F2)
+        driver.switch_to.active_element.send_keys(text, Keys.ENTER)
+        assert driver.find_element("id", "why").text == f'"{text}" is not a number: the old one stays.'
+        assert cell.text == "1"
+    assert not driver.find_element("id", "changed").is_displayed()
+    # Pointing elsewhere leaves an open field alone.
+    driver.switch_to.active_element.send_keys(Keys.F2)
+    w = driver.find_element("id", "grid-w").find_elements("css selector", "td:not(.corner)")[0]
+    driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", w)
+    driver.switch_to.active_element.send_keys("5,5", Keys.ENTER)
+    assert cell.text.split()[0] == "5.5"
+    assert driver.find_element("id", "changed").is_displayed()
 
 
 def test_zeros_and_what_is_left_over_say_why_they_are_there(opened):

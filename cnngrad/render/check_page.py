@@ -101,7 +101,9 @@ def _matrices(
                 kind = ' class="wrong"' if wrong[r, c] and name != title else ""
                 text = escape(texts[r * yours.shape[1] + c][number_of])
                 cells.append(f'<td{kind} data-at="{_key(gradient.gradient.key, place)}">{text}</td>')
-            rows.append(f"<tr>{''.join(cells)}</tr>")
+            rows.append(f'<tr><th scope="row">{r + 1}</th>{"".join(cells)}</tr>')
+        head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(yours.shape[1]))
+        rows.insert(0, f'<tr><td class="corner"></td>{head}</tr>')
         tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
 

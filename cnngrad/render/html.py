@@ -24,7 +24,7 @@ from cnngrad.derivation.matrices import Track, framed_input, framed_output, plai
 from cnngrad.derivation.names import Index, Symbol
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, Shape, indices
+from cnngrad.layer import Layer, Shape, counted, indices
 from cnngrad.render.mathml import mathml
 from cnngrad.render.numbers import factor, number
 from cnngrad.render.painter import Painter
@@ -210,7 +210,7 @@ def _leads(layer: Layer) -> list[tuple[str, str, int]]:
     """What can be chosen by tabs: its name, what it is, and how many there are."""
     chosen = [
         ("n", "sample (∂E/∂W adds up over all)", layer.batch),
-        ("f", "filter (∂E/∂X adds up over those that read the channel)", layer.filters),
+        ("f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters),
     ]
     if layer.groups == 1:
         return [*chosen, ("c", "channel (O adds up over all)", layer.channels)]
@@ -264,6 +264,8 @@ def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list
     """A sum in symbols and, where there are numbers and `worked`, in numbers."""
     terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms]
     lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
+    if expansion.zeros:
+        lines[0] += f" ({counted(expansion.zeros, 'product')} with 0)"
     with_numbers = expansion.worked if worked else None
     if with_numbers is not None and with_numbers.parts:
         numbers = ["·".join(factor(v, precision) for v in t.values or ()) for part in with_numbers.parts for t in part]

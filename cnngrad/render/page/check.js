@@ -5,6 +5,9 @@
   const cells = new Map();
   let pinned = false;
 
+  const cellsOf = (table) => Array.from(table.rows, (row) => Array.from(row.querySelectorAll("td[data-at]")))
+    .filter((row) => row.length);
+
   function choose(at) {
     for (const marked of document.querySelectorAll("td.chosen")) marked.classList.remove("chosen");
     for (const cell of cells.get(at)) cell.classList.add("chosen");
@@ -18,21 +21,23 @@
   }
 
   function move(event, table, r, c) {
-    const rows = [...table.rows], across = rows[r].cells.length;
+    const rows = cellsOf(table), across = rows[r].length;
     const to = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
       Home: [r, 0], End: [r, across - 1] }[event.key];
-    if (event.key === "Enter") pin(rows[r].cells[c].dataset.at);
+    if (event.key === "Enter") pin(rows[r][c].dataset.at);
     if (!to) return;
     event.preventDefault();
-    const next = rows[Math.min(Math.max(to[0], 0), rows.length - 1)].cells[Math.min(Math.max(to[1], 0), across - 1)];
-    for (const other of table.querySelectorAll("td")) other.tabIndex = -1;
+    const next = rows[Math.min(Math.max(to[0], 0), rows.length - 1)][Math.min(Math.max(to[1], 0), across - 1)];
+    for (const other of rows.flat()) other.tabIndex = -1;
     next.tabIndex = 0;
     next.focus();
   }
 
   for (const table of document.querySelectorAll("table.grid")) {
     table.setAttribute("role", "grid");
-    [...table.rows].forEach((row, r) => [...row.cells].forEach((cell, c) => {
+    for (const head of table.querySelectorAll("th")) head.setAttribute("role", head.scope === "col" ? "columnheader" : "rowheader");
+    table.querySelector("td.corner").setAttribute("role", "presentation");
+    cellsOf(table).forEach((row, r) => row.forEach((cell, c) => {
       const at = cell.dataset.at;
       cells.set(at, [...(cells.get(at) || []), cell]);
       cell.setAttribute("role", "gridcell");

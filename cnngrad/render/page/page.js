@@ -6,7 +6,7 @@
   const byId = (id) => document.getElementById(id);
   const first = {};
   for (const t of given) first[t] = data.values[t] && data.values[t].slice();
-  const state = { chosen: null, told: false, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: {} };
+  const state = { chosen: null, told: false, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: { dw: {}, dx: {} }, editing: false };
   const numeric = () => Boolean(data.values.x);
   const key = (tensor, flat) => `${tensor}:${flat}`;
 
@@ -66,7 +66,13 @@
         tab.setAttribute("role", "tab");
         tab.setAttribute("aria-selected", String((state.lead[name] || 0) === k));
         tab.textContent = String(k + 1);
-        tab.addEventListener("click", () => { state.lead[name] = k; tabs(); draw(); });
+        tab.addEventListener("click", () => {
+          state.lead[name] = k;
+          tabs();
+          draw();
+          byId(`tab-${name}-${k}`).focus();
+        });
+        tab.id = `tab-${name}-${k}`;
         row.append(tab);
       }
       box.append(row);
@@ -113,8 +119,8 @@
           const cell = document.createElement("td");
           cell.setAttribute("role", "gridcell");
           cell.tabIndex = r === 0 && c === 0 ? 0 : -1;
-          cell.addEventListener("mouseenter", () => { if (!state.pinned) choose(grid, r, c); });
-          cell.addEventListener("focus", () => { if (!state.pinned) choose(grid, r, c); });
+          cell.addEventListener("mouseenter", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
+          cell.addEventListener("focus", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
           cell.addEventListener("click", () => { state.pinned = false; choose(grid, r, c); state.pinned = true; address(); });
           cell.addEventListener("dblclick", () => edit(grid, r, c));
           cell.addEventListener("keydown", (event) => move(event, grid, r, c));
@@ -145,8 +151,6 @@
       choose(grid, r, c);
       state.pinned = true;
       address();
-    } else if (event.key === "Escape") {
-      state.pinned = false;
     } else if (event.key === "F2") {
       edit(grid, r, c);
     }
@@ -165,16 +169,22 @@
     const flat = flatOf(grid, r, c), asked = state.asked === grid.tensor;
     if (flat < 0 || !numeric() || !(given.includes(grid.tensor) || asked)) return;
     const cell = cells.get(grid.id)[r][c], input = document.createElement("input");
-    input.value = asked ? state.typed[flat] ?? "" : shown(value(grid.tensor, flat));
+    if (timer !== null) play();
+    state.editing = true;
+    const answers = state.typed[grid.tensor];
+    input.value = asked ? answers[flat] ?? "" : shown(value(grid.tensor, flat));
     input.setAttribute("aria-label", data.names[grid.tensor][flat]);
     const done = (keep) => {
-      const number = Number(input.value);
-      if (keep && input.value.trim() !== "" && Number.isFinite(number)) {
-        if (asked) state.typed[flat] = input.value;
-        else { data.values[grid.tensor][flat] = number; compute(); }
-      }
+      // A decimal comma is what many type.
+      const text = input.value.trim().replace(",", "."), number = Number(text);
+      const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
+      state.editing = false;
+      if (keep && asked && text === "") delete answers[flat];
+      else if (keep && right && asked) answers[flat] = text;
+      else if (keep && right) { data.values[grid.tensor][flat] = number; compute(); byId("changed").hidden = false; }
       draw();
       cell.focus();
+      if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old one stays.`;
     };
     let ended = false;
     const end = (keep) => { if (!ended) { ended = true; done(keep); } };
@@ -194,6 +204,10 @@
     const made = new Map(), fed = new Set();
     if (!state.chosen || state.chosen.flat < 0) return { made, fed };
     const { tensor, flat } = state.chosen;
+    if (stamping()) {
+      stamps(flat).forEach(([w, x], k) => { made.set(key("w", w), [k + 1]); made.set(key("dx", x), [k + 1]); });
+      return { made, fed };
+    }
     ((data.terms[tensor] || [])[flat] || []).forEach((factors, k) => factors.forEach(([other, at]) => {
       const id = key(other, at);
       made.set(id, [...(made.get(id) || []), k + 1]);
@@ -202,19 +216,28 @@
     return { made, fed };
   }
 
+  // Whether W is being stamped onto ∂E/∂X, and where one element of ∂E/∂O stamps it: elements of W and of ∂E/∂X.
+  const stamping = () => state.way === "scatter" && state.step !== null && state.chosen && state.chosen.tensor === "do" && state.chosen.flat === state.step;
+  const stamps = (flat) => data.terms.dx.flatMap((terms, x) => (terms || []).filter((factors) => factors[0][1] === flat)
+    .map((factors) => [factors[1][1], x]));
+
   function draw() {
     const { made, fed } = lit();
     const chosen = state.chosen && key(state.chosen.tensor, state.chosen.flat);
     const largest = {};
     for (const t in data.values) largest[t] = Math.max(1e-300, ...(data.values[t] || []).map(Math.abs));
     for (const grid of data.grids) {
+      if (grid.id === "dx") {
+        const last = data.names.do.length - 1, unfinished = state.way === "scatter" && state.step !== null && state.step < last;
+        byId("grid-dx").caption.textContent = unfinished ? `${grid.title} so far` : grid.title;
+      }
       cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
         const hidden = state.asked === grid.tensor;
         let text = "0";
         if (flat >= 0) {
           const number = numeric() && partial(grid, flat);
-          text = hidden ? state.typed[flat] ?? "?" : numeric() && !state.names ? shown(number) : data.names[grid.tensor][flat];
+          text = hidden ? state.typed[grid.tensor][flat] ?? "?" : numeric() && !state.names ? shown(number) : data.names[grid.tensor][flat];
         }
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
@@ -227,9 +250,8 @@
           if (share > 0.33) classes.push("high");
           if (share < -0.33) classes.push("low");
         }
-        if (hidden && flat >= 0 && state.typed[flat] !== undefined) {
-          classes.push(shown(Number(state.typed[flat])) === shown(value(grid.tensor, flat)) ? "ok" : "bad");
-        }
+        const answer = hidden && flat >= 0 ? state.typed[grid.tensor][flat] : undefined;
+        if (answer !== undefined) classes.push(isRight(grid.tensor, flat) ? "ok" : "bad");
         cell.className = classes.join(" ");
         cell.replaceChildren(text);
         if (flat >= 0 && made.has(id)) {
@@ -238,7 +260,7 @@
           mark.textContent = made.get(id).slice(0, 3).join(",");
           cell.append(mark);
         }
-        cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${numeric() && !hidden ? ` ${shown(value(grid.tensor, flat))}` : ""}`);
+        cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : numeric() && !hidden ? ` ${shown(partial(grid, flat))}` : ""}`);
       }));
     }
     line();
@@ -252,6 +274,16 @@
       .reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0);
   }
 
+  const isRight = (tensor, flat) => shown(Number(state.typed[tensor][flat])) === shown(value(tensor, flat));
+
+  function question(tensor, flat) {
+    const name = data.names[tensor][flat], answer = state.typed[tensor][flat], all = data.names[tensor].length;
+    const right = Object.keys(state.typed[tensor]).filter((at) => isRight(tensor, Number(at))).length;
+    const said = answer === undefined ? `${name} = ? Double-click or F2 to answer.`
+      : isRight(tensor, flat) ? `${name} = ${answer} is right.` : `${name} is not ${answer}.`;
+    return `${said} ${right} of ${all} are right.`;
+  }
+
   function line() {
     const out = byId("line"), note = byId("why");
     out.replaceChildren();
@@ -261,7 +293,20 @@
     const { tensor, flat, zero } = state.chosen;
     if (flat < 0) { note.textContent = zero; return; }
     const name = data.names[tensor][flat], terms = (data.terms[tensor] || [])[flat];
-    if (state.asked === tensor && !state.told) { out.textContent = `${name} = ? (double-click to type it)`; return; }
+    if (state.asked === tensor && !state.told) { out.textContent = question(tensor, flat); return; }
+    if (stamping()) {
+      const all = stamps(flat), back = numeric() && factor(value("do", flat));
+      out.append(`${name}${numeric() ? ` = ${shown(value("do", flat))}` : ""} stamps W:`, document.createElement("br"));
+      all.slice(0, 25).forEach(([w, x], k) => {
+        const added = document.createElement("span");
+        added.className = "link";
+        const so = numeric() && partial({ tensor: "dx" }, x), by = numeric() && value("do", flat) * value("w", w);
+        added.textContent = `${data.names.dx[x]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
+        out.append(k ? ", " : "", added);
+      });
+      if (all.length > 25) out.append(", …");
+      return;
+    }
     if (!results.includes(tensor)) {
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
       out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || "nothing"}${into.length > 24 ? ", …" : ""}`;
@@ -274,7 +319,14 @@
       const array = data.names[tensor.slice(1)][flat];
       const chain = terms.map((factors) => factors.find(([other]) => other === "do")[1])
         .map((at) => `${data.names.do[at]}·∂${data.names.o[at]}/∂${array}`);
-      out.append(`${name} = ${chain.join(" + ")}`, document.createElement("br"));
+      out.append(`${name} = `);
+      chain.forEach((text, k) => {
+        const product = document.createElement("span");
+        product.className = "link";
+        product.textContent = text;
+        out.append(k ? " + " : "", product);
+      });
+      out.append(document.createElement("br"));
     }
     out.append(`${name} = `);
     if (!terms.length) out.append("0");
@@ -288,7 +340,9 @@
     });
     if (numeric() && terms.length) {
       const sums = terms.map((factors) => factors.map(([other, at]) => factor(value(other, at))).join("·"));
-      out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(value(tensor, flat))}`);
+      const so = partial({ tensor }, flat), all = value(tensor, flat);
+      out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(all)}`);
+      if (so !== all) note.textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
     }
     if (data.unread && tensor === "dx" && !terms.length) note.textContent = data.unread;
   }
@@ -378,10 +432,19 @@
   byId("play-steps").addEventListener("click", play);
   byId("names").addEventListener("change", (event) => { state.names = event.target.checked || !numeric(); draw(); });
   byId("colours").addEventListener("change", draw);
-  byId("ask").addEventListener("change", (event) => { state.asked = event.target.value; state.typed = {}; draw(); });
+  byId("ask").addEventListener("change", (event) => {
+    state.asked = event.target.value;
+    // The lesson has the answers.
+    for (const section of document.querySelectorAll("details")) section.open = !state.asked;
+    draw();
+  });
+  byId("speed").addEventListener("change", () => { if (timer !== null) { play(); play(); } });
   byId("reset").addEventListener("click", () => {
     for (const t of given) if (first[t]) data.values[t] = first[t].slice();
-    state.typed = {};
+    state.typed = { dw: {}, dx: {} };
+    state.step = null;
+    byId("changed").hidden = true;
+    showStep(0);
     compute();
     draw();
   });
@@ -402,7 +465,13 @@
       draw();
     });
   }
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { state.pinned = false; } });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || state.editing) return;
+    state.pinned = false;
+    state.chosen = null;
+    try { history.replaceState(null, "", " "); } catch { /* a page without an address */ }
+    draw();
+  });
   addEventListener("hashchange", () => { fromAddress(); tabs(); draw(); });
 
   // Results that were not asked for are not in the file.
