@@ -65,16 +65,18 @@ class Grid:
         return tuple(tuple(self.cell(r, c) for c in range(self.width)) for r in range(self.height))
 
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
-        """The grid in pieces of at most so many rows and columns, row by row."""
+        """The whole grid, not in short, or pieces of at most so many rows and columns where it has more, row by row."""
+        corners = [(top, left) for top in range(0, self.height, rows) for left in range(0, self.width, columns)]
         return [
             replace(
                 self,
+                title=f"{self.title} (part {k} of {len(corners)})" if len(corners) > 1 else self.title,
                 height=min(rows, self.height - top),
                 width=min(columns, self.width - left),
                 cell=partial(self._moved, top, left),
+                in_short=False,
             )
-            for top in range(0, self.height, rows)
-            for left in range(0, self.width, columns)
+            for k, (top, left) in enumerate(corners, start=1)
         ]
 
     def _moved(self, top: int, left: int, row: int, column: int) -> Cell:

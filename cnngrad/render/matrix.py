@@ -99,11 +99,7 @@ class Matrix:
             return [whole]
         wide = max(column[0].cell_len + 2 for column in whole._columns(self._grid.width))
         pieces = self._grid.pieces(_MOST_ROWS, max(1, (width - 3) // wide))
-        titles = [f"{self._grid.title} (part {k} of {len(pieces)})" for k in range(1, len(pieces) + 1)]
-        return [
-            Matrix(replace(piece, title=title, in_short=False), self._precision)
-            for piece, title in zip(pieces, titles, strict=True)
-        ]
+        return [Matrix(piece, self._precision) for piece in pieces]
 
     def _columns(self, most: int) -> list[list[Text]]:
         """The cells of at most `most` columns (and one for those left out), as texts of equal width within a column."""

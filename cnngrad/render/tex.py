@@ -236,9 +236,7 @@ class MathsWriter:
                 items.append(item)
                 continue
             widest = max(_width(self._cell(cell)) for cells in item.cells for cell in cells)
-            pieces = item.pieces(_MOST_ROWS, max(1, min(_MOST_COLUMNS, int((self._line - 1) / (widest + 1)))))
-            part = f" (part {{}} of {len(pieces)})" if len(pieces) > 1 else ""
-            items += [replace(p, title=item.title + part.format(k), in_short=False) for k, p in enumerate(pieces, 1)]
+            items += item.pieces(_MOST_ROWS, max(1, min(_MOST_COLUMNS, int((self._line - 1) / (widest + 1)))))
         return GridRow(tuple(items))
 
     def _fits(self, row: GridRow) -> bool:
