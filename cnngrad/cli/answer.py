@@ -120,8 +120,12 @@ def _computed(session: Session, layer: "Layer", work: Work | None, files: "dict[
         return {}
     places = {t: layer.layouts.standard(t, files[t.key]) for t in work.planned if t.key in files}
     with progress_bar(session) as progress:
-        steps = {tensor: None if progress is None else partial(progress, tensor.key) for tensor in work.planned}
-        return {tensor: work.compute(tensor, places.get(tensor), steps[tensor]) for tensor in work.planned}
+        return {
+            tensor: work.compute(
+                tensor, places.get(tensor), None if progress is None else partial(progress, tensor.key)
+            )
+            for tensor in work.planned
+        }
 
 
 class _Told(NamedTuple):

@@ -197,9 +197,11 @@ class Tolerance:
             return np.zeros(magnitude.shape)
         if self.asked is not None:
             return self.asked * magnitude
-        largest = float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
-        off: Array = self.fraction * magnitude + (_SHARED * self.eps * largest + self.terms * 2.0**-1074)
+        off: Array = self.fraction * magnitude + (_SHARED * self.eps * self._top(magnitude) + self.terms * 2.0**-1074)
         return off
+
+    def _top(self, magnitude: Array) -> float:
+        return float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
 
     def allowed(self, claim: Array, magnitude: Array) -> Array:
         """How far a claim may be off altogether."""
@@ -215,8 +217,7 @@ class Tolerance:
     def is_double(self, error: Array, magnitude: Array) -> bool:
         """Whether a claim is as right as float64 can be."""
         eps = _eps("float64")
-        largest = float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
-        return bool((error <= spread(eps, self.terms) * magnitude + _SHARED * eps * largest).all())
+        return bool((error <= spread(eps, self.terms) * magnitude + _SHARED * eps * self._top(magnitude)).all())
 
     def loose(self, magnitude: Array) -> Array:
         """How far a plain loop's sums may drift: a rounding a term, most of them in the same direction.
