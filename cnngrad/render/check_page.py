@@ -6,9 +6,7 @@ Each element's right sum comes from the expansions, the sum that a known mistake
 import time
 from collections.abc import Iterator
 from html import escape
-from itertools import islice
 from math import prod
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Index, Number
 from cnngrad.gradcheck import GradientReport, Report
+from cnngrad.gradcheck.report import Compared
 from cnngrad.render.checks import report_text
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.render.numbers import apart, number
@@ -69,13 +68,17 @@ def _gradient(
         parts.append(_matrices(report, gradient, lead, (yours[lead], right[lead], wrong[lead]), precision))
     if len(shown) > _MOST_MATRICES:
         parts.append(f"<p>{len(shown) - _MOST_MATRICES} more matrices have wrong elements.</p>")
+    if gradient.compare is None:
+        return "\n".join(parts)
+    without = len(shape) - len(layer.shapes[result])
     for lead in shown[:_MOST_MATRICES]:
-        places = [lead + place for place in np.ndindex(yours[lead].shape)][:_MOST_ELEMENTS]
+        if yours[lead].size > _MOST_ELEMENTS:
+            continue
         # The wrong ones first: those are looked at.
-        places.sort(key=lambda place: not wrong[place])
-        left = max(0, _MOST_SUMS - len(sums))
-        for place in islice(places, left):
-            sums[_key(result.key, place)] = list(_sums(report, gradient, place, yours[place], precision, until))
+        places = sorted((lead + place for place in np.ndindex(yours[lead].shape)), key=lambda place: not wrong[place])
+        for place in places[: max(0, _MOST_SUMS - len(sums))]:
+            compared = gradient.compare(place[without:], max(0.0, until - time.monotonic()))
+            sums[_key(result.key, place)] = list(_sums(compared, bool(wrong[place]), precision))
     return "\n".join(parts)
 
 
@@ -118,19 +121,10 @@ def _key(result: str, place: Index) -> str:
     return f"{result} {' '.join(map(str, place))}"
 
 
-def _sums(
-    report: Report, gradient: GradientReport, place: Index, yours: Any, precision: int, until: float
-) -> Iterator[str]:
+def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:
     """What an element is, what it should be, and both sums as far as they are known."""
-    layer, result = report.layer, gradient.gradient
-    lead = len(layer.canonical[result]) - len(layer.shapes[result])
-    if gradient.compare is None or gradient.wrong is None:
-        return
-    left = until - time.monotonic()
-    compared = gradient.compare(place[lead:], max(0.0, left))
     name = str(compared.right.target)
-    wrong = bool(layer.layouts.standard(result, gradient.wrong)[place[lead:]])
-    mine, right, _ = _texts(yours.item(), compared.right.value or 0, wrong, precision)
+    mine, right, _ = _texts(compared.yours, compared.right.value or 0, wrong, precision)
     yield f"{name} is {mine}{f', but it should be {right}' if wrong else ', as it should be'}"
     yield from _lines("right", compared.right, precision, right)
     if wrong and compared.made is not None:

@@ -33,7 +33,7 @@ from cnngrad.render.terminal import text_of
 from cnngrad.render.tex import MathsWriter
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["filled", "html_document", "sum_lines"]
+__all__ = ["filled", "framed", "html_document", "sum_lines"]
 
 # A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
 _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
@@ -76,19 +76,29 @@ def filled(name: str, title: str, data: Any, **parts: str) -> str:
         data: what the script reads.
         parts: the rest of what the page has a place for, as HTML.
     """
-    room = files("cnngrad") / "render" / "page"
-    read = {part: (room / part).read_text(encoding="utf-8") for part in (f"{name}.js", "page.css", f"{name}.html")}
-    script, css, page = read.values()
-    return Template(page).substitute(
-        parts,
-        title=escape(title),
-        style=css,
-        style_hash=_hash(css),
-        script=script,
-        script_hash=_hash(script),
-        # Names and numbers stay text, whatever is in them.
-        data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-    )
+    script, css = _read("grid.js") + _read(f"{name}.js"), _read("page.css")
+    # Names and numbers stay text, whatever is in them.
+    text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
+    body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
+    sources = f"script-src 'sha256-{_hash(script)}'; style-src 'sha256-{_hash(css)}'"
+    policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
+    return framed(title, body.rstrip("\n"), policy, f"<style>{css}</style>\n")
+
+
+def framed(title: str, body: str, policy: str, style: str = "") -> str:
+    """An HTML document.
+
+    Args:
+        title: the title, as text.
+        body: what is in it, as HTML.
+        policy: its Content-Security-Policy.
+        style: a `style` element; empty for none.
+    """
+    return Template(_read("frame.html")).substitute(title=escape(title), body=body, policy=policy, style=style)
+
+
+def _read(name: str) -> str:
+    return (files("cnngrad") / "render" / "page" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
@@ -127,6 +137,7 @@ def _data(source: Source) -> dict[str, Any]:
         ],
         "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
         "options": layer.options,
+        "gap": _BETWEEN,
         "unread": words.unreached(layer, gradient=True),
     }
 
@@ -198,7 +209,7 @@ def _grid(layer: Layer, name: str, tensor: Tensor, title: str, tracks: list[Trac
     slots = [list(map(_slot, map(track.slot, range(track.size)))) for track in tracks]
     return {
         "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": slots,
-        "lead": leads[tensor.array], "zeros": zeros, "gap": _BETWEEN,
+        "lead": leads[tensor.array], "zeros": zeros,
     }  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from cnngrad.files.write import write_document
 from cnngrad.gradcheck import Report
 from cnngrad.render.check_page import check_page
 from cnngrad.render.checks import report_blocks
-from cnngrad.render.figure import drawn, space_for
-from cnngrad.render.html import html_document
+from cnngrad.render.figure import drawn, in_text, space_for
+from cnngrad.render.html import framed, html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.numbers import DEFAULT_PRECISION
@@ -47,12 +47,11 @@ def text_document(derivation: Derivation, style: Style) -> str:
 
 
 def _painted(
-    derivation: Derivation, style: Style, figure: "Callable[[Figure], Text] | None" = None
+    derivation: Derivation, style: Style, figure: "Callable[[Figure], Text]" = in_text
 ) -> "Iterator[RenderableType]":
     heading = style.title or derivation.layer
     told = f"{heading}\n{style.author}" if style.author else heading
-    painter = Painter(style.precision, hints=False, **({} if figure is None else {"figure": figure}))
-    return painter.derivation(replace(derivation, layer=told))
+    return Painter(style.precision, hints=False, figure=figure).derivation(replace(derivation, layer=told))
 
 
 def svg_document(derivation: Derivation, style: Style) -> str:
@@ -151,34 +150,19 @@ def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> N
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}")
 
 
-# What a check found, as it stands on the screen.
-_HTML = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-</head>
-<body>
-<h1>{title}</h1>
-{text}
-</body>
-</html>
-"""
-
-
 def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") -> None:
     """Write what a check found as the document that the file's ending asks for, one of `BLOCKS`."""
     ending = Path(target).suffix
-    if ending in (".svg", ".html"):
-        write_document(
-            target, _svg_of(blocks) if ending == ".svg" else _HTML.format(title=escape(title), text=html_of(blocks))
-        )
-        return
-    text = text_of(blocks)
-    write_document(target, f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if ending == ".md" else text)
+    if ending == ".svg":
+        text = _svg_of(blocks)
+    elif ending == ".html":
+        body = f"<h1>{escape(title)}</h1>\n{html_of(blocks)}"
+        text = framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")
+    elif ending == ".md":
+        text = f"# {title}\n\n```text\n{text_of(blocks).rstrip()}\n```\n"
+    else:
+        text = text_of(blocks)
+    write_document(target, text)
 
 
 def write_check(target: str, report: Report, precision: int = DEFAULT_PRECISION) -> None:

@@ -20,24 +20,17 @@
     try { history.replaceState(null, "", `#${encodeURIComponent(at)}`); } catch { /* a page without an address */ }
   }
 
-  function move(event, table, r, c) {
-    const rows = cellsOf(table), across = rows[r].length;
-    const to = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
-      Home: [r, 0], End: [r, across - 1] }[event.key];
+  function move(event, rows, r, c) {
     if (event.key === "Enter") pin(rows[r][c].dataset.at);
-    if (!to) return;
-    event.preventDefault();
-    const next = rows[Math.min(Math.max(to[0], 0), rows.length - 1)][Math.min(Math.max(to[1], 0), across - 1)];
-    for (const other of rows.flat()) other.tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
+    else window.walk(event, rows, r, c);
   }
 
   for (const table of document.querySelectorAll("table.grid")) {
     table.setAttribute("role", "grid");
     for (const head of table.querySelectorAll("th")) head.setAttribute("role", head.scope === "col" ? "columnheader" : "rowheader");
     table.querySelector("td.corner").setAttribute("role", "presentation");
-    cellsOf(table).forEach((row, r) => row.forEach((cell, c) => {
+    const rows = cellsOf(table);
+    rows.forEach((row, r) => row.forEach((cell, c) => {
       const at = cell.dataset.at;
       cells.set(at, [...(cells.get(at) || []), cell]);
       cell.setAttribute("role", "gridcell");
@@ -45,7 +38,7 @@
       cell.addEventListener("mouseenter", () => { if (!pinned) choose(at); });
       cell.addEventListener("focus", () => { if (!pinned) choose(at); });
       cell.addEventListener("click", () => pin(at));
-      cell.addEventListener("keydown", (event) => move(event, table, r, c));
+      cell.addEventListener("keydown", (event) => move(event, rows, r, c));
     }));
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") pinned = false; });

@@ -22,14 +22,15 @@
 
   const value = (tensor, flat) => data.values[tensor][flat];
   const shown = (number) => Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(6)));
+  const productOf = (factors) => factors.reduce((p, [other, at]) => p * value(other, at), 1);
+  const sumOf = (terms) => terms.reduce((sum, factors) => sum + productOf(factors), 0);
   const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
   function compute() {
     if (!numeric()) return;
     for (const t of results) {
       if (!data.terms[t]) continue;
-      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? (data.values[t] || [])[flat] ?? NaN
-        : terms.reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0));
+      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? (data.values[t] || [])[flat] ?? NaN : sumOf(terms));
     }
   }
 
@@ -45,6 +46,13 @@
     return index.reduce((flat, k, axis) => flat * shape[axis] + k, 0);
   }
 
+  function span(kind, text) {
+    const made = document.createElement("span");
+    made.className = kind;
+    made.textContent = text;
+    return made;
+  }
+
   function tabs() {
     const box = byId("tabs");
     box.replaceChildren();
@@ -54,8 +62,7 @@
     }
     for (const [name, word, size] of all) {
       if (size < 2) continue;
-      const row = document.createElement("span");
-      row.className = "tabs";
+      const row = span("tabs", "");
       row.setAttribute("role", "tablist");
       row.setAttribute("aria-label", word);
       row.append(`${word}: `);
@@ -121,7 +128,7 @@
           cell.tabIndex = r === 0 && c === 0 ? 0 : -1;
           cell.addEventListener("mouseenter", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
           cell.addEventListener("focus", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
-          cell.addEventListener("click", () => { state.pinned = false; choose(grid, r, c); state.pinned = true; address(); });
+          cell.addEventListener("click", () => hold(grid, r, c));
           cell.addEventListener("dblclick", () => edit(grid, r, c));
           cell.addEventListener("keydown", (event) => move(event, grid, r, c));
           across.push(cell);
@@ -137,32 +144,28 @@
 
   function move(event, grid, r, c) {
     if (event.target.tagName === "INPUT") return;
-    const made = cells.get(grid.id), rows = made.length, columns = made[0].length;
-    const to = { ArrowUp: [r - 1, c], ArrowDown: [r + 1, c], ArrowLeft: [r, c - 1], ArrowRight: [r, c + 1],
-      Home: [r, 0], End: [r, columns - 1] }[event.key];
-    if (to) {
-      event.preventDefault();
-      const [row, column] = [Math.min(Math.max(to[0], 0), rows - 1), Math.min(Math.max(to[1], 0), columns - 1)];
-      made.flat().forEach((cell) => { cell.tabIndex = -1; });
-      made[row][column].tabIndex = 0;
-      made[row][column].focus();
-    } else if (event.key === "Enter") {
-      state.pinned = false;
-      choose(grid, r, c);
-      state.pinned = true;
-      address();
+    if (event.key === "Enter") {
+      hold(grid, r, c);
     } else if (event.key === "F2") {
       edit(grid, r, c);
+    } else {
+      window.walk(event, cells.get(grid.id), r, c);
     }
   }
 
-  const why = (grid, flat) => flat === -1 ? grid.zeros : flat === -2 ? grid.gap : "";
+  const why = (grid, flat) => flat === -1 ? grid.zeros : flat === -2 ? data.gap : "";
 
   function choose(grid, r, c) {
     const flat = flatOf(grid, r, c);
     state.chosen = { tensor: grid.tensor, flat, zero: why(grid, flat) };
     state.told = false;
     draw();
+  }
+
+  function hold(grid, r, c) {
+    choose(grid, r, c);
+    state.pinned = true;
+    address();
   }
 
   function edit(grid, r, c) {
@@ -234,16 +237,16 @@
       cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
         const hidden = state.asked === grid.tensor;
-        let text = "0";
+        let text = "0", number = null;
         if (flat >= 0) {
-          const number = numeric() && partial(grid, flat);
+          if (numeric()) number = partial(grid.tensor, flat);
           text = hidden ? state.typed[grid.tensor][flat] ?? "?" : numeric() && !state.names ? shown(number) : data.names[grid.tensor][flat];
         }
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
         // The two cells of a product have one shade, and its number.
-        if (flat >= 0 && made.has(id)) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
-        if (flat >= 0 && fed.has(id)) classes.push("feeds");
+        if (made.has(id)) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
+        if (fed.has(id)) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
         if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
           const share = value(grid.tensor, flat) / largest[grid.tensor];
@@ -254,24 +257,18 @@
         if (answer !== undefined) classes.push(isRight(grid.tensor, flat) ? "ok" : "bad");
         cell.className = classes.join(" ");
         cell.replaceChildren(text);
-        if (flat >= 0 && made.has(id)) {
-          const mark = document.createElement("span");
-          mark.className = "mark";
-          mark.textContent = made.get(id).slice(0, 3).join(",");
-          cell.append(mark);
-        }
-        cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : numeric() && !hidden ? ` ${shown(partial(grid, flat))}` : ""}`);
+        if (made.has(id)) cell.append(span("mark", made.get(id).slice(0, 3).join(",")));
+        cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : number !== null && !hidden ? ` ${shown(number)}` : ""}`);
       }));
     }
     line();
   }
 
   // While one scatters, an element of dE/dX holds what has arrived so far.
-  function partial(grid, flat) {
+  function partial(tensor, flat) {
     const terms = (data.terms.dx || [])[flat];
-    if (grid.tensor !== "dx" || state.way !== "scatter" || state.step === null || !terms) return value(grid.tensor, flat);
-    return terms.filter((factors) => factors[0][1] <= state.step)
-      .reduce((sum, factors) => sum + factors.reduce((p, [other, at]) => p * value(other, at), 1), 0);
+    if (tensor !== "dx" || state.way !== "scatter" || state.step === null || !terms) return value(tensor, flat);
+    return sumOf(terms.filter((factors) => factors[0][1] <= state.step));
   }
 
   const isRight = (tensor, flat) => shown(Number(state.typed[tensor][flat])) === shown(value(tensor, flat));
@@ -298,11 +295,9 @@
       const all = stamps(flat), back = numeric() && factor(value("do", flat));
       out.append(`${name}${numeric() ? ` = ${shown(value("do", flat))}` : ""} stamps W:`, document.createElement("br"));
       all.slice(0, 25).forEach(([w, x], k) => {
-        const added = document.createElement("span");
-        added.className = "link";
-        const so = numeric() && partial({ tensor: "dx" }, x), by = numeric() && value("do", flat) * value("w", w);
-        added.textContent = `${data.names.dx[x]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
-        out.append(k ? ", " : "", added);
+        const so = numeric() && partial("dx", x), by = numeric() && value("do", flat) * value("w", w);
+        const text = `${data.names.dx[x]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
+        out.append(k ? ", " : "", span("link", text));
       });
       if (all.length > 25) out.append(", …");
       return;
@@ -320,27 +315,20 @@
       const chain = terms.map((factors) => factors.find(([other]) => other === "do")[1])
         .map((at) => `${data.names.do[at]}·∂${data.names.o[at]}/∂${array}`);
       out.append(`${name} = `);
-      chain.forEach((text, k) => {
-        const product = document.createElement("span");
-        product.className = "link";
-        product.textContent = text;
-        out.append(k ? " + " : "", product);
-      });
+      chain.forEach((text, k) => out.append(k ? " + " : "", span("link", text)));
       out.append(document.createElement("br"));
     }
     out.append(`${name} = `);
     if (!terms.length) out.append("0");
     terms.forEach((factors, k) => {
-      const term = document.createElement("span");
-      term.className = "term";
-      term.textContent = factors.map(([other, at]) => data.names[other][at]).join("·");
+      const term = span("term", factors.map(([other, at]) => data.names[other][at]).join("·"));
       term.addEventListener("mouseenter", () => light(factors, true));
       term.addEventListener("mouseleave", () => light(factors, false));
       out.append(k ? " + " : "", term);
     });
     if (numeric() && terms.length) {
       const sums = terms.map((factors) => factors.map(([other, at]) => factor(value(other, at))).join("·"));
-      const so = partial({ tensor }, flat), all = value(tensor, flat);
+      const so = partial(tensor, flat), all = value(tensor, flat);
       out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(all)}`);
       if (so !== all) note.textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
     }
@@ -367,10 +355,7 @@
   const steps = () => data.names[stepped()].length;
   function step(k) {
     state.step = k;
-    state.pinned = true;
-    state.chosen = { tensor: stepped(), flat: k, zero: "" };
-    lookAt(state.chosen.tensor, k);
-    showStep(k);
+    holdElement(stepped(), k);
     tabs();
     draw();
     address();
@@ -388,6 +373,13 @@
     grid.lead.forEach((name, k) => { state.lead[name] = index[k]; });
   }
 
+  function holdElement(tensor, flat) {
+    lookAt(tensor, flat);
+    state.chosen = { tensor, flat, zero: "" };
+    state.pinned = true;
+    if (tensor === stepped()) showStep(flat);
+  }
+
   function address() {
     const c = state.chosen;
     if (!c || c.flat < 0) return;
@@ -398,10 +390,7 @@
     const [tensor, name] = decodeURIComponent(location.hash.slice(1)).split("-");
     const flat = (data.short[tensor] || []).indexOf(name);
     if (flat < 0) return;
-    lookAt(tensor, flat);
-    state.chosen = { tensor, flat, zero: "" };
-    state.pinned = true;
-    if (tensor === stepped()) showStep(flat);
+    holdElement(tensor, flat);
   }
 
   let timer = null;
