@@ -10,6 +10,8 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.derivation.blocks import Figure
+from cnngrad.render.figure import drawn
 from cnngrad.render.report import document
 from tests import golden
 
@@ -205,6 +207,26 @@ def test_the_connections_of_an_input_are_drawn_in_pictures_and_in_latex():
     many = cnngrad.derive("9x9", "4x4", "6x6", sections=["mlp"])
     assert document(".svg", many).count("stroke-dasharray") == 1
     assert document(".tex", many).count(r"\qbezier") == 7
+
+
+def test_a_figure_is_found_however_far_down_it_stands():
+    """Rich writes large heights with an exponent."""
+    figures = []
+    for section in cnngrad.derive("3x3", "2x2", "2x2", sections=["mlp"]).sections:
+        figures += [block for block in section.blocks if isinstance(block, Figure)]
+    place = '<text class="r1" x="12.2" y="3.06847e+06" clip-path="url(#a)">\ue000    \ue001</text>'
+    svg = drawn(place, figures, "black", "white")
+    assert svg.count("<circle ") == 7
+    assert "translate(12.2 306846" in svg
+
+
+@pytest.mark.parametrize("ending", [".tex", ".md"])
+@pytest.mark.parametrize("shapes", [("30x30", "12x14", "19x17"), ("1x2x30x30", "2x2x12x14", "1x2x19x17")])
+def test_a_large_picture_comes_in_parts_that_leave_nothing_out(ending, shapes):
+    wanted = "dE/dx15,15" if len(shapes[0]) < 7 else "dE/dx[1,1]15,15"
+    text = document(ending, cnngrad.derive(*shapes, elements=[wanted]))
+    assert "part 1 of" in text
+    assert "middle left out" not in text
 
 
 def test_text_is_plain_whatever_the_environment_asks_of_terminals(monkeypatch):

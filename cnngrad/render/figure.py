@@ -66,7 +66,7 @@ def space_for(figure: Figure) -> Text:
 def drawn(svg: str, figures: list[Figure], ink: str, paper: str) -> str:
     """An SVG with the figures drawn where space was left for them, in their order."""
     rest = iter(figures)
-    place = re.compile(rf'<text [^>]*x="([\d.]+)" y="([\d.]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>')
+    place = re.compile(rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>')
     return place.sub(lambda found: _drawing(next(rest), float(found[1]), float(found[2]), ink, paper), svg)
 
 
@@ -101,7 +101,7 @@ def _drawing(figure: Figure, x: float, y: float, ink: str, paper: str) -> str:
             names.append(f'<circle cx="{right:g}" cy="{here:g}" r="5" fill="{ink}" />')
         names.append(_name(right + 10, here, str(node), "start", 1))
         names.append(_name(right + output, here, f"← {back}", "start", 1))
-    return f'<g transform="translate({x:g} {y - 0.3 * _HIGH:g})" fill="{ink}">{"".join(lines + names)}</g>'
+    return f'<g transform="translate({x} {y - 0.3 * _HIGH})" fill="{ink}">{"".join(lines + names)}</g>'
 
 
 def _name(x: float, y: float, name: str, anchor: str, opacity: float, paper: str = "") -> str:

@@ -20,6 +20,8 @@ _MOST_ROWS, _MOST_COLUMNS = 10, 14
 _LEFT, _RIGHT, _ROW = 15, 55, 9
 # The terms of a sum in short.
 _GLANCE = 6
+# The characters between two cells of a matrix.
+_BETWEEN = 3
 # MathJax, which GitHub uses, takes no more than 5 kB in one formula.
 MOST_CHARACTERS = 4000
 
@@ -152,8 +154,7 @@ class MathsWriter:
         columns = _MOST_COLUMNS
         while True:
             rows = [[self._cell(cell) for cell in row] for row in grid.cut(_MOST_ROWS, columns)]
-            width = sum(max(_width(text) for text in column) + 1 for column in zip(*rows, strict=True)) + 1
-            characters = sum(len(text) + 3 for row in rows for text in row)
+            width, characters = _size(rows)
             if (width <= self._line and characters <= MOST_CHARACTERS) or columns == 1:
                 break
             columns -= 1
@@ -235,20 +236,19 @@ class MathsWriter:
             if not isinstance(item, Grid):
                 items.append(item)
                 continue
-            widest = max(_width(self._cell(cell)) for cells in item.cells for cell in cells)
-            items += item.pieces(_MOST_ROWS, max(1, min(_MOST_COLUMNS, int((self._line - 1) / (widest + 1)))))
+            texts = [self._cell(cell) for cells in item.cells for cell in cells]
+            widest, longest = max(map(_width, texts)) + 1, max(map(len, texts)) + _BETWEEN
+            columns = max(1, min(_MOST_COLUMNS, int((self._line - 1) / widest)))
+            items += item.pieces(max(1, min(_MOST_ROWS, MOST_CHARACTERS // (columns * longest))), columns)
         return GridRow(tuple(items))
 
     def _fits(self, row: GridRow) -> bool:
-        """Whether every grid of a row is whole within the width of a line."""
-        return all(
-            item.height <= _MOST_ROWS
-            and item.width <= _MOST_COLUMNS
-            and sum(max(_width(self._cell(cell)) for cell in column) + 1 for column in zip(*item.cells, strict=True))
-            < self._line
-            for item in row.items
-            if isinstance(item, Grid)
-        )
+        """Whether every grid of a row is whole within the width of a line and the length of a formula."""
+        grids = [item for item in row.items if isinstance(item, Grid)]
+        if any(grid.height > _MOST_ROWS or grid.width > _MOST_COLUMNS for grid in grids):
+            return False
+        sizes = [_size([[self._cell(cell) for cell in cells] for cells in grid.cells]) for grid in grids]
+        return all(width <= self._line and characters <= MOST_CHARACTERS for width, characters in sizes)
 
     def _append(self, lines: list[str], note: str) -> None:
         """Add a note to the end of the last line, or below it where it would not fit."""
@@ -256,6 +256,12 @@ class MathsWriter:
             lines.append(rf"&\phantom{{=}}\ {note}")
         else:
             lines[-1] += note
+
+
+def _size(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
+    """About how many ems a matrix of formulas takes, and how many characters."""
+    width = sum(max(map(_width, column)) + 1 for column in zip(*rows, strict=True)) + 1
+    return width, sum(len(text) + _BETWEEN for row in rows for text in row)
 
 
 def _element(symbol: Symbol) -> str:
