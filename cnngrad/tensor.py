@@ -44,10 +44,10 @@ class Tensor(Enum):
     __hash__ = object.__hash__
 
     def is_apart(self, result: "Tensor") -> bool:
-        """Whether a result does not depend on this array: dE/dW not on W, dE/dX not on X, dE/db on dE/dO alone."""
-        return result.is_gradient and self in (
-            (Tensor.X, Tensor.W, Tensor.B) if result is Tensor.DB else (result.array, Tensor.B)
-        )
+        """Whether a result does not depend on this array: O not on dE/dO, dE/dW not on W, dE/db on dE/dO alone."""
+        if result is Tensor.O:
+            return self is Tensor.DEDO
+        return self in ((Tensor.X, Tensor.W, Tensor.B) if result is Tensor.DB else (result.array, Tensor.B))
 
     @property
     def title(self) -> str:

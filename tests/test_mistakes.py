@@ -630,3 +630,23 @@ def test_tf32_is_named_where_it_alone_would_accept():
     assert report.passed is None
     assert "TF32" in report.gradients["dEdX"].hint
     assert cnngrad.check(x, w, dedo, dx=rough, written="tf32", **LAYERS[0].options).passed
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+@pytest.mark.parametrize("which", ["x", "w", "dedo", "b"])
+def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, which):
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.random((4, 4)), "w": rng.random((2, 2)), "dedo": rng.random((3, 3)), "b": np.array(0.3)}
+    arrays[which] = arrays[which] * size
+    o = cnngrad.forward(arrays["x"], arrays["w"], b=arrays["b"])
+    grads = cnngrad.backward(arrays["x"], arrays["w"], arrays["dedo"])
+    changes = {"sign-flipped": lambda a: -a, "scaled": lambda a: 2 * a, None: lambda a: a * (1 + rng.random(a.shape))}
+    for mistake, change in changes.items():
+        report = cnngrad.check(**arrays, dx=change(grads.dx), dw=change(grads.dw), o=change(o))
+        assert [each.mistake for each in report.gradients.values() if each.mistake != "wrong-operand"] == [mistake] * 3
+    # What is so small is 0 in the short formats.
+    for form in ("tf32", "bfloat16") if size > 1 else ():
+        rounded = {name: array * (1 + 2.0**-12 * rng.random(array.shape)) for name, array in arrays.items()}
+        o = cnngrad.forward(rounded["x"], rounded["w"], b=rounded["b"])
+        grads = cnngrad.backward(rounded["x"], rounded["w"], rounded["dedo"])
+        assert cnngrad.check(**arrays, dx=grads.dx, dw=grads.dw, o=o, written=form).passed is True

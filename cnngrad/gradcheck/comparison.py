@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
 from cnngrad.gradcheck.tolerance import Tolerance
 
-__all__ = ["COARSE", "Comparison", "compare", "difference"]
+__all__ = ["COARSE", "Comparison", "compare", "difference", "fractions", "rms"]
 
 # Elements that are compared at a time.
 _BLOCK = 2**15
@@ -70,6 +70,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
     error, relative, excess, wrong_error = _Largest(), _Largest(), _Largest(), _Largest()
     beyond, double, bounded, squares = False, True, True, np.zeros(2)
     largest = float(sizes.max(initial=0.0))
+    _, exponent = fractions(np.array(largest))
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude = (array[block] for array in flat)
@@ -80,7 +81,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         double = double and here.is_double(off, magnitude)
         bounded = bounded and bool(allowed.all())
         with np.errstate(over="ignore"):
-            squares += [float(np.square(a.astype(np.float64)).sum()) for a in (allowed, wanted)]
+            squares += [np.square(np.ldexp(a.astype(np.float64), -exponent)).sum() for a in (allowed, wanted)]
             excess.look(first, np.divide(off, allowed, out=np.zeros(off.shape), where=allowed > 0))
         error.look(first, off)
         wrong_error.look(first, np.where(wrong[block], off, 0))
@@ -96,6 +97,22 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
         double,
     )
+
+
+def fractions(array: Array) -> tuple[Array, int]:
+    """The numbers as fractions of a power of 2 that none exceeds, so that their squares can be added, and its exponent.
+
+    >>> fractions(np.array([1e200, 5e199]))
+    (array([0.65321009, 0.32660504]), 665)
+    """
+    exponent = math.frexp(float(np.abs(array).max(initial=0.0)))[1]
+    return np.ldexp(array.astype(np.float64), -exponent), exponent
+
+
+def rms(array: Array) -> float:
+    """The root of the mean square."""
+    small, exponent = fractions(array)
+    return math.ldexp(math.sqrt(np.square(small).mean()), exponent)
 
 
 def difference(claim: Array, right: Array) -> Array:

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.gradcheck.comparison import rms
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS, closest_factor, named_factors, told_factor, true_factor
 from cnngrad.gradcheck.matching import Found, as_user, reproduced
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess, Mistake
@@ -15,7 +16,7 @@ from cnngrad.gradcheck.pairs import reproduced_by_two
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
-__all__ = ["OF_ONE_NUMBER", "PATIENCE", "Diagnosis", "diagnose", "rms", "truncated"]
+__all__ = ["OF_ONE_NUMBER", "PATIENCE", "Diagnosis", "diagnose", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -142,8 +143,3 @@ def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, toleranc
 
 def _scaled(factor: float, result: Tensor, data: Data) -> Array:
     return factor * as_user(data.layer, result, Guess(data.right[result]))
-
-
-def rms(array: Array) -> float:
-    """The root of the mean square."""
-    return float(np.sqrt(np.mean(np.square(array.astype(np.float64)))))

@@ -1,11 +1,13 @@
 """Factors that people forget or put in too often, by their names."""
 
+import math
 from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.gradcheck.comparison import fractions
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.layer import Layer
 
@@ -38,7 +40,8 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
 
 def closest_factor(claim: Array, array: Array) -> float:
     """The factor of an array, not all 0, that comes closest to a claim: least squares."""
-    return float((claim * array).sum() / (array * array).sum())
+    (claimed, one), (made, other) = fractions(claim), fractions(array)
+    return math.ldexp(float((claimed * made).sum() / (made * made).sum()), one - other)
 
 
 def true_factor(

@@ -12,8 +12,8 @@ from cnngrad.arrays import Array, Operand, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.comparison import COARSE, compare, difference
-from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, rms, truncated
+from cnngrad.gradcheck.comparison import COARSE, compare, difference, fractions, rms
+from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, truncated
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
@@ -30,6 +30,8 @@ __all__ = ["Grader"]
 
 # Seconds that are spent on the relation between positions that a claim follows.
 _RELATION = 0.5
+# A number whose square float64 holds.
+_MOST = 1e150
 
 
 class Grader:
@@ -62,6 +64,7 @@ class Grader:
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
 
+    @np.errstate(over="ignore", invalid="ignore")  # what a mistake would have given may be too large
     def grade(self, result: Tensor, claim: Array, numeric: Array) -> GradientReport:
         """The verdict on a claimed O or gradient.
 
@@ -123,7 +126,7 @@ class Grader:
             if (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
                 note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
                 return replace(report, passed=True, hint=f"It is {note}.")
-            tf32 = input_rounding("tf32", self._squares(result).reshape(numeric.shape))
+            tf32 = input_rounding("tf32", self._norms(result))
             if not tolerance.exact and (error <= tolerance.allowed(claim, sizes) + tf32).all():
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
@@ -192,12 +195,14 @@ class Grader:
         others = np.where(bad, numeric, claim).astype(numeric.dtype if tolerance.exact else np.float64)
         right = (difference(others, numeric) <= tolerance.allowed(others, sizes)).all()
         rest = "" if count == bad.size else " The others are right." if right else " The others are not right either."
-        return GradientReport(
+        report = GradientReport(
             result, False, bad.size, None, None, Worst(element, index, numeric[index].item(), value), str(tolerance),
             claimed=self._claimed, mistake="not-finite", where=where,
             hint=f"{count} of {bad.size} elements are not finite, first {element}, which is {value}: {why}.{rest}",
-            analytic=claim, numeric=numeric, wrong=bad,
+            analytic=claim, numeric=numeric, wrong=bad, worst_at=index,
         )  # fmt: skip
+        found = Diagnosis()
+        return replace(report, compare=partial(self._compared, report, found), explained=self._explained(report, found))
 
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, claim, numeric)
@@ -213,12 +218,21 @@ class Grader:
         operands = list(self._arrays.values())
         if form is None or holds(form, operands):
             return 0.0
-        return input_rounding(form, self._squares(result)).reshape(self._layer.shapes[result])
+        return input_rounding(form, self._norms(result))
 
-    def _squares(self, result: Tensor) -> Array:
-        """For each element the sum of its squared terms."""
-        squared = {tensor: array.astype(np.float64) ** 2 for tensor, array in self._arrays.items()}
-        return self._work(squared, result).computed(result)
+    def _norms(self, result: Tensor) -> Array:
+        """For each element the root of the sum of its squared terms."""
+        small = {tensor: fractions(array) for tensor, array in self._arrays.items()}
+        factors = [small[tensor][1] for tensor in small if not tensor.is_apart(result) and tensor is not Tensor.B]
+        squared = {tensor: np.square(array) for tensor, (array, _) in small.items()}
+        if Tensor.B in small:
+            # b is added as it is: it has the exponent of the products.
+            array, exponent = small[Tensor.B]
+            squared[Tensor.B] = np.square(np.clip(np.ldexp(array, exponent - sum(factors)), -_MOST, _MOST))
+        root = np.sqrt(self._work(squared, result).computed(result).astype(np.float64, copy=False))
+        with np.errstate(over="ignore"):
+            norms: Array = np.ldexp(root, sum(factors)).reshape(self._layer.shapes[result])
+        return norms
 
     def _work(self, arrays: Mapping[Tensor, Array], result: Tensor) -> Forward | Backward:
         """What computes a result from other numbers."""

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import canonical_values
@@ -75,6 +77,7 @@ class Remaking:
         value: float = self.remade(until, arrays)[canonical].item()
         return value
 
+    @np.errstate(over="ignore", invalid="ignore")
     def remade(self, until: float, arrays: Mapping[Tensor, Array]) -> Array:
         """What the mistake makes of the result, in canonical shape, with other numbers in the arrays.
 

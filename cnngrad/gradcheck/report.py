@@ -89,7 +89,7 @@ class GradientReport:
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
         compare: writes the element at an index out, its axes in cnngrad's order, within some seconds; None where the
-            shapes differ or numbers are not finite.
+            shapes differ.
         worst_at: the worst element's index, its axes in cnngrad's order.
         explained: the elements that were asked for.
     """
