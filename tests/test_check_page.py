@@ -131,3 +131,50 @@ def test_it_works_by_mouse_and_by_keyboard_and_axe_finds_nothing(tmp_path):
         found = driver.execute_async_script("axe.run().then(arguments[0])")
         assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_matrices_say_which_they_are_and_what_their_rows_are():
+    cases = [
+        ((7,), (3,), {}, {"yours"}),
+        (
+            (2, 3, 7),
+            (4, 3, 2),
+            {"dims": 1},
+            {"yours · filter 2; a row for each channel", "yours · a column for each filter"},
+        ),
+        ((3, 4, 4), (2, 2, 2), {"dims": 3}, {"yours · filter 1, channel 1, depth 2", "yours"}),
+        ((1, 1, 5, 5), (2, 1, 2, 2), {}, {"yours · filter 2, channel 1", "yours · a column for each filter"}),
+    ]
+    for x_shape, w_shape, options, wanted in cases:
+        x, w = (np.arange(np.prod(shape)).reshape(shape) % 7 - 3 for shape in (x_shape, w_shape))
+        dedo = np.ones_like(cnngrad.forward(x, w, **options))
+        grads = cnngrad.backward(x, w, dedo, **options)
+        page = check_page(cnngrad.check(x, w, dedo, dw=grads.dw + 1, db=np.asarray(grads.db) + 1, **options), 6)
+        captions = [caption for caption, _ in tables(page) if caption.startswith("yours") and "−" not in caption]
+        assert wanted <= set(captions)
+        assert "yours · " not in captions
+        assert len(set(captions)) == len(captions) or captions.count("yours") == len(captions)
+
+
+def test_what_is_not_finite_is_told_with_its_right_sum():
+    wrong = GRADS.dx.astype(float)
+    wrong[0, 0, 1, 2], wrong[1, 2, 0, 0] = np.nan, -np.inf
+    report = cnngrad.check(X, W, G, dx=wrong, **OPTIONS)
+    sums = sums_of(check_page(report, 6))
+    right = GRADS.dx[0, 0, 1, 2]
+    assert sums["dEdX 0 0 1 2"][0] == f"∂E/∂x[1,1]23 is nan, but it should be {right}"
+    assert sums["dEdX 0 0 1 2"][1].startswith("right = ")
+    assert sums["dEdX 1 2 0 0"][0].startswith("∂E/∂x[2,3]11 is -inf, but it should be ")
+    # The table has a row like any other's.
+    row = next(line for line in str(report).splitlines() if line.startswith("∂E/∂X (yours)  WRONG"))
+    assert row.split() == ["∂E/∂X", "(yours)", "WRONG", "150", "not", "finite", "-", "∂E/∂x[1,1]23"]
+    json.dumps(report.as_json(), allow_nan=False)
+
+
+def test_an_address_that_cannot_be_read_opens_the_page(tmp_path):
+    target = tmp_path / "wrong.html"
+    main(["check", str(WRONG / "problem.json"), "--dx", str(WRONG / "dEdX.json"), "--report", str(target)])
+    with a_browser() as driver:
+        driver.get(target.as_uri() + "#%")
+        assert driver.find_element("id", "line").text.startswith("∂E/∂x12 is -8")
+        assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -199,31 +199,103 @@ def test_an_input_lights_all_its_readers(opened):
         assert line.startswith(f"{name} = ")
 
 
-def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path):
-    driver = opened(next(path for path in SAMPLES if path.stem == "padding-dilation"))
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.by import By
+def typed(rng):
+    """A number as people type it."""
+    number = int(rng.integers(-99, 100))
+    return rng.choice(
+        [f"{number}", f"{number / 8}", f"{number / 8}".replace(".", ","), f"{number}e-1", f"+{abs(number)}"]
+    )
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, path):
     from selenium.webdriver.common.keys import Keys
 
-    for grid, text in (("x", "7"), ("w", "-4"), ("do", "2.5")):
-        cells = driver.find_element("id", f"grid-{grid}").find_elements(By.CSS_SELECTOR, "td:not(.zero):not(.corner)")
-        ActionChains(driver).double_click(cells[1]).perform()
-        driver.switch_to.active_element.send_keys(text, Keys.ENTER)
-    driver.find_element(By.ID, "copy").click()
-    (tmp_path / "copied.json").write_text(driver.find_element(By.ID, "why").text)
+    rng = np.random.default_rng()
+    print("the state to repeat it with:", rng.bit_generator.state)
+    driver = opened(path)
+    for grid in ("x", "w", "do"):
+        cells = driver.find_element("id", f"grid-{grid}").find_elements("css selector", "td:not(.zero):not(.corner)")
+        for cell in rng.choice(cells, 2):
+            driver.execute_script("arguments[0].focus()", cell)
+            driver.switch_to.active_element.send_keys(Keys.F2)
+            text = typed(rng)
+            driver.switch_to.active_element.send_keys(text, Keys.ENTER)
+            assert float(cell.get_attribute("aria-label").split()[1]) == pytest.approx(float(text.replace(",", ".")))
+    driver.find_element("id", "copy").click()
+    (tmp_path / "copied.json").write_text(driver.find_element("id", "why").text)
+    assert driver.find_element("id", "copy").text in ("Copied", "Copy it from below")
     copied = Reader(bytes).problem(str(tmp_path / "copied.json"))
     layer = copied.layer()
     given = copied.operands(layer)
     x, w, dedo = (given[tensor].array for tensor in (Tensor.X, Tensor.W, Tensor.DEDO))
-    assert (7 in x, -4 in w, 2.5 in dedo) == (True, True, True)
+    b = given[Tensor.B].array if Tensor.B in given else None
     grads = cnngrad.backward(x, w, dedo, **layer.options)
-    for grid, right in (("dx", grads.dx), ("dw", grads.dw), ("o", cnngrad.forward(x, w, **layer.options))):
+    for grid, right in (("dx", grads.dx), ("dw", grads.dw), ("o", cnngrad.forward(x, w, b=b, **layer.options))):
         shown = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, grid)]
-        np.testing.assert_allclose([float(text) for text in shown], np.ravel(right), rtol=1e-5)
-    driver.find_element(By.ID, "reset").click()
-    assert "7" not in driver.execute_script(
-        "return document.querySelectorAll('table.grid')[0].rows[2].cells[3].textContent"
+        seen = np.ravel(right) if len(shown) == np.size(right) else np.reshape(right, (-1, len(shown)))[0]
+        np.testing.assert_allclose([float(text) for text in shown], seen, rtol=1e-5, atol=1e-12)
+    driver.find_element("id", "reset").click()
+    assert not driver.find_element("id", "changed").is_displayed()
+    first = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, "x") if line]
+    arrays, _ = problem(path)
+    assert [float(text.split(" takes")[0]) for text in first] == pytest.approx(
+        np.ravel(arrays[0]).tolist()[: len(first)]
     )
+
+
+def test_integers_are_exact_however_large(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    x, w, dedo = [[2**54 + 1, -3], [4, 2**53 + 1]], [[257]], [[1, 2], [3, 5]]
+    target = tmp_path / "page.html"
+    target.write_text(document(".html", cnngrad.derive(x, w, dedo)), encoding="utf-8")
+    browser.get(target.as_uri())
+    seen = browser.execute_script(POINT, "o")
+    assert [line.rpartition("= ")[2] for _, line, _, _ in seen] == [str(257 * n) for row in x for n in row]
+    assert browser.execute_script(POINT, "dw")[0][1].endswith(f"= {2**54 + 1 - 6 + 12 + 5 * (2**53 + 1)}")
+    cell = browser.find_element("id", "grid-x").find_elements("css selector", "td:not(.corner)")[1]
+    browser.execute_script("arguments[0].focus()", cell)
+    browser.switch_to.active_element.send_keys(Keys.F2)
+    browser.switch_to.active_element.send_keys(str(2**62 - 1), Keys.ENTER)
+    browser.find_element("id", "copy").click()
+    copied = json.loads(browser.find_element("id", "why").text)
+    assert copied["X"] == [[2**54 + 1, 2**62 - 1], [4, 2**53 + 1]]
+    assert browser.execute_script(POINT, "o")[1][1].endswith(f"= {257 * (2**62 - 1)}")
+
+
+def test_an_output_that_is_too_large_is_infinite(browser, tmp_path):
+    target = tmp_path / "page.html"
+    problem = tmp_path / "problem.json"
+    problem.write_text('{"X": [[1e200]], "W": [[-1e200]], "dEdO": [[1e-200]]}')
+    assert main(["backward", str(problem), "--json", "--report", str(target)]) == 0
+    browser.get(target.as_uri())
+    assert browser.execute_script(POINT, "o")[0][1].endswith("= -inf")
+    assert browser.execute_script(POINT, "dx")[0][1].endswith("= -1")
+
+
+@pytest.mark.parametrize("fragment", ["#%", "#toString-x", "#x-", "#dx-x99", "#b-b", "#__proto__-1", "#dx", "#%F0%9F"])
+def test_whatever_the_address_holds_the_page_opens(opened, fragment):
+    driver = opened(SAMPLES[-2], fragment)
+    assert driver.find_element("id", "play").is_displayed()
+    assert len(driver.find_elements("css selector", "table.grid")) == 7
+    assert driver.find_element("id", "line").text == ""
+
+
+def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, tmp_path):
+    x, w = np.arange(2 * 2 * 3 * 4 * 4).reshape(2, 2, 3, 4, 4) % 7, np.arange(2 * 2 * 8).reshape(2, 2, 2, 2, 2) % 5
+    derivation = cnngrad.derive(x, w, cnngrad.forward(x, w) % 3, limit=4)
+    target = tmp_path / "page.html"
+    target.write_text(document(".html", derivation), encoding="utf-8")
+    for name in ("[2,1]322", "[1,2]222", "[2,2]144"):
+        browser.get("about:blank")
+        browser.get(f"{target.as_uri()}#dx-x{name}")
+        chosen = browser.find_element("id", "grid-dx").find_element("css selector", "td.chosen")
+        assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
+    # What lights up on other tabs is marked on them.
+    marked = [tab.get_attribute("id") for tab in browser.find_elements("css selector", "button.tab") if "•" in tab.text]
+    assert {"tab-f-0", "tab-f-1", "tab-n-1", "tab-c-1"} <= set(marked)
+    assert "tab-n-0" not in marked
 
 
 def test_keyboard_address_switch_and_ask_me(opened):

@@ -15,6 +15,7 @@ from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Index, Number
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.report import Compared
+from cnngrad.layer import Layer, counted
 from cnngrad.render.checks import report_text
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.render.numbers import apart, number
@@ -40,6 +41,7 @@ def check_page(report: Report, precision: int) -> str:
     grids = "\n".join(_gradient(report, gradient, precision, sums, until) for gradient in report.gradients.values())
     return filled(
         "check",
+        ["grid.js", "check.js"],
         title=f"cnngrad check · {report.layer.describe()}",
         data=sums,
         grids=grids,
@@ -67,7 +69,8 @@ def _gradient(
     for lead in shown[:_MOST_MATRICES]:
         parts.append(_matrices(report, gradient, lead, (yours[lead], right[lead], wrong[lead]), precision))
     if len(shown) > _MOST_MATRICES:
-        parts.append(f"<p>{len(shown) - _MOST_MATRICES} more matrices have wrong elements.</p>")
+        more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
+        parts.append(f"<p>{more} wrong elements.</p>")
     if gradient.compare is None:
         return "\n".join(parts)
     without = len(shape) - len(layer.shapes[result])
@@ -89,13 +92,12 @@ def _matrices(
     yours, right, wrong = (np.atleast_2d(array) for array in arrays)
     if yours.size > _MOST_ELEMENTS:
         return f"<p>A matrix of {yours.shape[0]}×{yours.shape[1]} elements is too large to be shown.</p>"
-    words = ", ".join(f"{word} {k + 1}" for word, k in zip(gradient.gradient.lead_words, lead, strict=False))
-    several = prod(report.layer.canonical[gradient.gradient][: len(gradient.gradient.lead_words)]) > 1
+    words = _which(report.layer, gradient.gradient, lead)
     title = "right" if gradient.gradient is Tensor.O else "by differences"
     tables = []
     numbers = zip(yours.ravel().tolist(), right.ravel().tolist(), wrong.ravel().tolist(), strict=True)
     texts = [_texts(*each, precision) for each in numbers]
-    for number_of, name in enumerate((f"yours · {words}" if several else "yours", title, "yours − right")):
+    for number_of, name in enumerate((f"yours · {words}" if words else "yours", title, "yours − right")):
         rows = []
         for r in range(len(yours)):
             cells = []
@@ -109,6 +111,20 @@ def _matrices(
         rows.insert(0, f'<tr><td class="corner"></td>{head}</tr>')
         tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
+
+
+def _which(layer: Layer, result: Tensor, lead: Index) -> str:
+    """Which matrix it is, where there are several, and what its rows and columns are, where they are not the layer's.
+
+    The last two axes of a gradient are a matrix: of a layer with one spatial axis also its channels, of dE/db its
+    filters alone.
+    """
+    shape, words = layer.canonical[result], result.lead_words
+    found = [f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False)]
+    parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
+    if len(lead) < len(words) and shape[len(words) - 1] > 1:
+        parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
+    return "; ".join(parts)
 
 
 def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[str, str, str]:

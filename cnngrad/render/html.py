@@ -6,6 +6,7 @@ The page knows no convolution: it gets every element's terms from the expansions
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
@@ -18,10 +19,10 @@ import numpy as np
 
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
-from cnngrad.derivation.expansion import Expander, Expansion, Factor, Partial
+from cnngrad.derivation.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
 from cnngrad.derivation.grids import Fill
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
-from cnngrad.derivation.names import Index, Symbol
+from cnngrad.derivation.names import Index, Number, Symbol
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, counted, indices
@@ -37,6 +38,8 @@ __all__ = ["filled", "framed", "html_document", "sum_lines"]
 
 # A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
 _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
+# The largest integer up to which JavaScript's numbers hold all.
+_LARGEST = 2**53 - 1
 _BETWEEN = (
     "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
     "apart on X."
@@ -58,6 +61,7 @@ def html_document(derivation: Derivation, style: Style) -> str:
         raise CnngradError("this derivation does not know its layer: a page is made of what derive returns")
     return filled(
         "page",
+        ["grid.js", "numbers.js", "page.js"],
         title=style.title or f"cnngrad · {derivation.layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
         # By itself the title is the layer.
@@ -67,16 +71,17 @@ def html_document(derivation: Derivation, style: Style) -> str:
     )
 
 
-def filled(name: str, title: str, data: Any, **parts: str) -> str:
-    """A page of `render/page/` with its script and the style of all, by whose hashes its policy knows them.
+def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: str) -> str:
+    """A page of `render/page/` with its scripts and the style of all, by whose hashes its policy knows them.
 
     Args:
-        name: the page and its script.
+        name: the page.
+        scripts: its scripts, in their order.
         title: the heading, as text.
         data: what the script reads.
         parts: the rest of what the page has a place for, as HTML.
     """
-    script, css = _read("grid.js") + _read(f"{name}.js"), _read("page.css")
+    script, css = "".join(map(_read, scripts)), _read("page.css")
     # Names and numbers stay text, whatever is in them.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
@@ -125,12 +130,8 @@ def _data(source: Source) -> dict[str, Any]:
         "written": {_IDS[tensor]: list(layer.shapes[tensor]) for tensor in tensors},
         "names": {_IDS[tensor]: list(map(str, found)) for tensor, found in symbols.items()},
         "short": {_IDS[tensor]: [symbol.element for symbol in found] for tensor, found in symbols.items()},
-        "values": {
-            _IDS[tensor]: np.asarray(values[tensor]).reshape(-1).tolist()
-            for tensor in tensors
-            if Tensor.X in values and isinstance(values.get(tensor), np.ndarray)
-        }
-        | _outputs(layer, source, tensors),
+        "values": {_IDS[tensor]: list(map(_number, numbers)) for tensor, numbers in _numbers(source, tensors).items()},
+        "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
         "terms": {_IDS[tensor]: _terms(expander, tensor, whole) for tensor in tensors if tensor in RESULTS},
         "grids": [
             _grid(layer, *each) for each in _grids(layer) if each[1] in there and (source.backward or each[0] != "wr")
@@ -142,13 +143,23 @@ def _data(source: Source) -> dict[str, Any]:
     }
 
 
-def _outputs(layer: Layer, source: Source, tensors: list[Tensor]) -> dict[str, list[Any]]:
-    """The numbers of O, which are computed one by one where they are not given."""
-    values = source.values
-    if Tensor.X not in values or isinstance(values.get(Tensor.O), np.ndarray):
+def _numbers(source: Source, tensors: list[Tensor]) -> dict[Tensor, list[Number]]:
+    """The numbers of each tensor, as far as there are any; those of O are computed where they are not given."""
+    layer, values = source.layer, source.values
+    if Tensor.X not in values:
         return {}
-    o = Expander(layer, {tensor: values[tensor] for tensor in tensors if tensor in values and tensor is not Tensor.O})
-    return {"o": [o.expand(Tensor.O, index).value for index in indices(layer.canonical[Tensor.O])]}
+    found = {t: np.asarray(values[t]).reshape(-1).tolist() for t in tensors if isinstance(values.get(t), np.ndarray)}
+    if Tensor.O not in found:
+        outputs = OutputsOnDemand(layer, values)
+        found[Tensor.O] = [outputs[index] for index in indices(layer.canonical[Tensor.O])]
+    return found
+
+
+def _number(value: Number) -> Number | str:
+    """A number as the script reads it: as text what JavaScript's numbers do not hold."""
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else str(value)
+    return value if math.isfinite(value) else str(value)
 
 
 def _terms(expander: Expander, tensor: Tensor, whole: bool) -> list[list[list[list[Any]]] | None]:
@@ -261,13 +272,14 @@ def _part(part: Part, style: Style) -> str:
 
 def _sums(table: Expansions, style: Style) -> str:
     heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
+    valued = any(expansion.value is not None for expansion in table.expansions)
     rows = []
     for expansion in table.expansions:
         lines = sum_lines(expansion, style.precision, table.form is Form.WORKED)
         value = "" if expansion.value is None else number(expansion.value, style.precision)
-        cells = [str(expansion.target), "\n".join(lines), value]
+        cells = [str(expansion.target), "\n".join(lines), *([value] if valued else [])]
         rows.append("<tr>" + "".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells) + "</tr>")
-    head = f"<tr><th>element</th><th>{heading}</th><th>value</th></tr>"
+    head = f"<tr><th>element</th><th>{heading}</th>{'<th>value</th>' if valued else ''}</tr>"
     return f'<table class="sums"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'
 
 

@@ -42,7 +42,7 @@
     }));
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") pinned = false; });
-  const asked = decodeURIComponent(location.hash.slice(1)), wrong = document.querySelector("td.wrong");
+  const asked = window.asked(), wrong = document.querySelector("td.wrong");
   if (cells.has(asked)) pin(asked);
   else if (wrong) choose(wrong.dataset.at);
 })();

@@ -11,3 +11,12 @@ window.walk = (event, rows, r, c) => {
   next.tabIndex = 0;
   next.focus();
 };
+
+// What the address asks for, as text; nothing where it can't be read.
+window.asked = () => {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+};

@@ -4,8 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const given = ["x", "w", "b", "do"].filter((t) => data.names[t]), results = ["o", "dw", "dx", "db"];
   const byId = (id) => document.getElementById(id);
-  const first = {};
-  for (const t of given) first[t] = data.values[t] && data.values[t].slice();
+  const numbers = window.numbersOf(data, results), { value, shown, factor, sumOf, parsed } = numbers;
   const state = { chosen: null, told: false, pinned: false, names: !data.values.x, lead: {}, way: "gather", step: null, asked: "", typed: { dw: {}, dx: {} }, editing: false };
   const numeric = () => Boolean(data.values.x);
   const key = (tensor, flat) => `${tensor}:${flat}`;
@@ -18,20 +17,6 @@
       if (!feeds.has(from)) feeds.set(from, new Set());
       feeds.get(from).add(key(t, flat));
     })));
-  }
-
-  const value = (tensor, flat) => data.values[tensor][flat];
-  const shown = (number) => Number.isInteger(number) ? String(number) : String(Number(number.toPrecision(6)));
-  const productOf = (factors) => factors.reduce((p, [other, at]) => p * value(other, at), 1);
-  const sumOf = (terms) => terms.reduce((sum, factors) => sum + productOf(factors), 0);
-  const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
-
-  function compute() {
-    if (!numeric()) return;
-    for (const t of results) {
-      if (!data.terms[t]) continue;
-      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? (data.values[t] || [])[flat] ?? NaN : sumOf(terms));
-    }
   }
 
   // Where an element stands in a grid's tensor: its flat number; -1 for a zero of the frame, -2 for one in a gap.
@@ -72,7 +57,7 @@
         tab.className = "tab";
         tab.setAttribute("role", "tab");
         tab.setAttribute("aria-selected", String((state.lead[name] || 0) === k));
-        tab.textContent = String(k + 1);
+        tab.dataset.number = String(k + 1);
         tab.addEventListener("click", () => {
           state.lead[name] = k;
           tabs();
@@ -125,7 +110,7 @@
         for (let c = 0; c < columns; c++) {
           const cell = document.createElement("td");
           cell.setAttribute("role", "gridcell");
-          cell.tabIndex = r === 0 && c === 0 ? 0 : -1;
+          cell.tabIndex = -1;
           cell.addEventListener("mouseenter", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
           cell.addEventListener("focus", () => { if (!state.pinned && !state.editing) choose(grid, r, c); });
           cell.addEventListener("click", () => hold(grid, r, c));
@@ -138,6 +123,9 @@
         made.push(across);
       }
       cells.set(grid.id, made);
+      // The first stop is an element where there is one in sight, not a zero of the frame.
+      const at = made.flatMap((across, r) => across.map((cell, c) => [cell, flatOf(grid, r, c)])).find(([, flat]) => flat >= 0);
+      (at ? at[0] : made[0][0]).tabIndex = 0;
       box.append(table);
     }
   }
@@ -179,12 +167,11 @@
     input.setAttribute("aria-label", data.names[grid.tensor][flat]);
     const done = (keep) => {
       // A decimal comma is what many type.
-      const text = input.value.trim().replace(",", "."), number = Number(text);
-      const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
+      const text = input.value.trim().replace(",", "."), number = parsed(text), right = number !== null;
       state.editing = false;
       if (keep && asked && text === "") delete answers[flat];
       else if (keep && right && asked) answers[flat] = text;
-      else if (keep && right) { data.values[grid.tensor][flat] = number; compute(); byId("changed").hidden = false; }
+      else if (keep && right) { numbers.change(grid.tensor, flat, number); byId("changed").hidden = false; }
       draw();
       cell.focus();
       if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old one stays.`;
@@ -228,7 +215,7 @@
     const { made, fed } = lit();
     const chosen = state.chosen && key(state.chosen.tensor, state.chosen.flat);
     const largest = {};
-    for (const t in data.values) largest[t] = Math.max(1e-300, ...(data.values[t] || []).map(Math.abs));
+    for (const t in data.values) largest[t] = Math.max(1e-300, ...data.values[t].map((each) => Math.abs(Number(each ?? 0))));
     for (const grid of data.grids) {
       if (grid.id === "dx") {
         const last = data.names.do.length - 1, unfinished = state.way === "scatter" && state.step !== null && state.step < last;
@@ -249,7 +236,7 @@
         if (fed.has(id)) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
         if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
-          const share = value(grid.tensor, flat) / largest[grid.tensor];
+          const share = Number(value(grid.tensor, flat)) / largest[grid.tensor];
           if (share > 0.33) classes.push("high");
           if (share < -0.33) classes.push("low");
         }
@@ -261,6 +248,7 @@
         cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : number !== null && !hidden ? ` ${shown(number)}` : ""}`);
       }));
     }
+    markTabs(made, fed);
     line();
   }
 
@@ -271,7 +259,7 @@
     return sumOf(terms.filter((factors) => factors[0][1] <= state.step));
   }
 
-  const isRight = (tensor, flat) => shown(Number(state.typed[tensor][flat])) === shown(value(tensor, flat));
+  const isRight = (tensor, flat) => shown(parsed(state.typed[tensor][flat])) === shown(value(tensor, flat));
 
   function question(tensor, flat) {
     const name = data.names[tensor][flat], answer = state.typed[tensor][flat], all = data.names[tensor].length;
@@ -361,16 +349,40 @@
     address();
   }
 
-  // Choose the tabs in which an element is seen.
-  function lookAt(tensor, flat) {
-    const shape = data.shapes[tensor], grid = data.grids.find((each) => each.tensor === tensor);
+  // The tabs in which an element of a grid is seen: the name of each choice, and its number.
+  function tabsOf(grid, flat) {
+    const shape = data.shapes[grid.tensor];
     let rest = flat;
     const index = shape.map((_, axis) => {
       const below = shape.slice(axis + 1).reduce((a, b) => a * b, 1), k = Math.floor(rest / below);
       rest -= k * below;
       return k;
     });
-    grid.lead.forEach((name, k) => { state.lead[name] = index[k]; });
+    const depth = grid.axes.length === 3 ? [[`${grid.id}.depth`, grid.axes[0].indexOf(index[grid.lead.length])]] : [];
+    return [...grid.lead.map((name, k) => [name, index[k]]), ...depth];
+  }
+
+  // Choose the tabs in which an element is seen.
+  function lookAt(tensor, flat) {
+    for (const grid of data.grids) {
+      if (grid.tensor === tensor) for (const [name, k] of tabsOf(grid, flat)) state.lead[name] = k;
+    }
+  }
+
+  // Mark the tabs where something is lit that may not be in sight.
+  function markTabs(made, fed) {
+    const marked = new Set();
+    for (const grid of data.grids) {
+      for (const id of [...made.keys(), ...fed]) {
+        const [tensor, flat] = id.split(":");
+        if (tensor === grid.tensor) for (const [name, k] of tabsOf(grid, Number(flat))) marked.add(`tab-${name}-${k}`);
+      }
+    }
+    for (const tab of document.querySelectorAll("button.tab")) {
+      const lights = marked.has(tab.id), number = tab.dataset.number;
+      tab.textContent = lights ? `${number} •` : number;
+      tab.setAttribute("aria-label", lights ? `${number}, lights up` : number);
+    }
   }
 
   function holdElement(tensor, flat) {
@@ -387,10 +399,11 @@
   }
 
   function fromAddress() {
-    const [tensor, name] = decodeURIComponent(location.hash.slice(1)).split("-");
-    const flat = (data.short[tensor] || []).indexOf(name);
-    if (flat < 0) return;
-    holdElement(tensor, flat);
+    const [tensor, name] = window.asked().split("-");
+    // Whatever an address holds: an element of an array that the page shows, or nothing.
+    if (!Object.hasOwn(data.short, tensor) || !data.grids.some((grid) => grid.tensor === tensor)) return;
+    const flat = data.short[tensor].indexOf(name);
+    if (flat >= 0) holdElement(tensor, flat);
   }
 
   let timer = null;
@@ -410,17 +423,10 @@
     button.textContent = timer === null ? "Play" : "Stop";
   }
 
-  function nested(tensor) {
-    const shape = data.written[tensor], values = data.values[tensor];
-    let at = 0;
-    const within = (axis) => axis === shape.length ? values[at++] : Array.from({ length: shape[axis] }, () => within(axis + 1));
-    return within(0);
-  }
-
   byId("step").addEventListener("input", (event) => step(Number(event.target.value)));
   byId("play-steps").addEventListener("click", play);
   byId("names").addEventListener("change", (event) => { state.names = event.target.checked || !numeric(); draw(); });
-  byId("colours").addEventListener("change", draw);
+  byId("colours").addEventListener("change", (event) => { byId("legend").hidden = !event.target.checked; draw(); });
   byId("ask").addEventListener("change", (event) => {
     state.asked = event.target.value;
     // The lesson has the answers.
@@ -429,22 +435,27 @@
   });
   byId("speed").addEventListener("change", () => { if (timer !== null) { play(); play(); } });
   byId("reset").addEventListener("click", () => {
-    for (const t of given) if (first[t]) data.values[t] = first[t].slice();
+    numbers.reset();
     state.typed = { dw: {}, dx: {} };
     state.step = null;
     byId("changed").hidden = true;
     showStep(0);
-    compute();
     draw();
   });
   byId("show").addEventListener("click", () => { state.told = true; draw(); });
   byId("copy").addEventListener("click", async () => {
-    const problem = { X: nested("x"), W: nested("w"), ...data.options };
-    if (data.names.do) problem.dEdO = nested("do");
-    if (data.names.b) problem.b = nested("b");
-    const text = JSON.stringify(problem);
+    const button = byId("copy"), keys = { x: "X", w: "W", do: "dEdO", b: "b" };
+    const parts = given.map((t) => `"${keys[t]}": ${numbers.written(t)}`);
+    const options = Object.entries(data.options).map(([name, option]) => `"${name}": ${JSON.stringify(option)}`);
+    const text = `{${[...parts, ...options].join(", ")}}`;
     byId("why").textContent = text;
-    try { await navigator.clipboard.writeText(text); } catch { /* It stands on the page, to be copied by hand. */ }
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Copy it from below";
+    }
+    setTimeout(() => { button.textContent = "Copy as JSON"; }, 2000);
   });
   for (const radio of document.querySelectorAll("input[name=way]")) {
     radio.addEventListener("change", () => {
@@ -463,8 +474,6 @@
   });
   addEventListener("hashchange", () => { fromAddress(); tabs(); draw(); });
 
-  // Results that were not asked for are not in the file.
-  if (results.some((t) => data.terms[t] && !data.values[t])) compute();
   byId("names").checked = state.names;
   for (const part of [document.querySelector("fieldset"), byId("ask").parentElement]) part.hidden = !data.names.dx;
   byId("copy").hidden = byId("reset").hidden = !numeric();
