@@ -80,7 +80,7 @@ def test_what_overflows_is_an_error_and_never_infinite(dtype, name):
 def test_integers_stay_exact_with_another_step(capsys):
     assert main(["check", "samples/channels.json", "--step", "3"]) == 0
     out = capsys.readouterr().out
-    assert out.count("tolerance none: integers are exact") == 3
+    assert out.count("tolerance 0: integers are exact") == 3
     assert out.count("none differs") == 3
 
 

@@ -136,7 +136,7 @@ class Board:
         if total > len(grids):
             rest = total - len(grids)
             words = "One more matrix is not shown" if rest == 1 else f"{rest} more matrices are not shown"
-            blocks.append(say(f"{words}; without --explain, -o saves all."))
+            blocks += [say(f"{words}."), Hint("Without --explain, -o saves all.")]
         return blocks
 
     def unreached(self, gradient: bool) -> list[Block]:

@@ -148,8 +148,10 @@ def writing_of(claims: Sequence[Array], whole: bool = False) -> Writing:
     digits, places = max(d for d, _ in written), max(p for _, p in written)
     single_step = np.maximum(_step(np.abs(some), "float32" if single else "float64"), 1.0 if whole else 0.0)
     by_digits, by_places = _unit(some, digits), np.full(some.shape, 10.0**-places)
-    evident_digits = _chance(single_step / by_digits) < _EVIDENT and _multiples(values, _unit(values, digits))
-    evident_places = _chance(single_step / by_places) < _EVIDENT and _multiples(values, 10.0**-places)
+    with np.errstate(over="ignore"):  # A step far above the unit rules the unit out, however far.
+        beside_digits, beside_places = single_step / by_digits, single_step / by_places
+    evident_digits = _chance(beside_digits) < _EVIDENT and _multiples(values, _unit(values, digits))
+    evident_places = _chance(beside_places) < _EVIDENT and _multiples(values, 10.0**-places)
     unit = np.maximum(by_digits if evident_digits else single_step, by_places if evident_places else single_step)
     # Whether these are float32 numbers, written with as many digits.
     base = "float32" if single or _chance_of_format(some, "float32", unit) is not None else "float64"
@@ -232,7 +234,7 @@ class Tolerance:
     def __str__(self) -> str:
         """How it was chosen, in words."""
         if self.exact:
-            return "none: integers are exact"
+            return "0: integers are exact"
         if self.asked is not None:
             return f"{self.asked:g} of the sum of absolute terms, as asked for"
         rounding = f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in float32"
@@ -265,9 +267,9 @@ def tolerance_of(
     )
 
 
-def input_rounding(form: str, squares: Array) -> Array:
-    """How far sums may be off since X, W and dE/dO are rounded to a format first, by the sums of squared terms."""
-    off: Array = 6 * 2.0 ** -_BITS[form] * np.sqrt(squares.astype(np.float64, copy=False))
+def input_rounding(form: str, norms: Array) -> Array:
+    """How far sums may be off since a format rounded their numbers first, by the roots of their squared terms."""
+    off: Array = 6 * 2.0 ** -_BITS[form] * norms
     return off
 
 

@@ -44,7 +44,8 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
         if gradient.worst is not None and gradient.max_abs_error:
             analytic, numeric = apart(gradient.worst.analytic, gradient.worst.numeric, precision)
             where = f"{_spoken(gradient.worst.element)}, index {list(gradient.worst.index)} from 0"
-            yield Text(f"{_title(gradient)}: furthest apart at {where}: {analytic} and {_by(gradient)} {numeric}")
+            yours = "yours" if gradient.claimed else "by the formulas"
+            yield Text(f"{_title(gradient)}: furthest apart at {where}: {yours} {analytic}, {_by(gradient)} {numeric}")
         if gradient.passed is not False and gradient.hint:
             yield Text(f"{_title(gradient)}: {gradient.hint}")
     if report.identity is not None:
@@ -114,8 +115,10 @@ def _title(gradient: GradientReport) -> str:
 
 def _row(gradient: GradientReport, precision: int) -> list[str]:
     verdict = {True: "right", False: "WRONG", None: "unclear"}[gradient.passed]
-    if gradient.worst is None or gradient.max_abs_error is None or gradient.max_rel_error is None:
+    if gradient.worst is None:
         return [_title(gradient), verdict, "0", "-", "-", "wrong shape"]
+    if gradient.max_abs_error is None or gradient.max_rel_error is None:
+        return [_title(gradient), verdict, str(gradient.count), "not finite", "-", _spoken(gradient.worst.element)]
     return [
         _title(gradient),
         verdict,

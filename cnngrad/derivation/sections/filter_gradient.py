@@ -23,7 +23,9 @@ def by_chain_rule(board: Board) -> Section:
         dedo, x = terms[0].factors
         if isinstance(dedo, Symbol) and isinstance(x, Symbol):
             o = dedo.of_array
-            blocks.append(say("In ", o, " it multiplies ", x, ", so ", Partial(o, w), " = ", x, ". This evaluates to"))
+            blocks.append(
+                say("In ", o, ", ", w, " is multiplied by ", x, ", so ", Partial(o, w), " = ", x, ". This gives")
+            )
     blocks += [
         Formula(formulas.rule_of_filter_gradient(board.layer)),
         *board.table(Tensor.DW),

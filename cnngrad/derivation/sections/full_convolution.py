@@ -129,7 +129,7 @@ def _why_rotated(board: Board) -> list[Block]:
     if layer.flip:
         turned = "W was rotated before it slid (flip); a second rotation brings it back."
     else:
-        turned = "Read in the order of ∂E/∂O that is W rotated by 180°."
+        turned = "Laid out in the order of ∂E/∂O these elements are W rotated by 180°."
     return [say("Why not rotated? " if layer.flip else "Why rotated? ", *reason, turned)]
 
 

@@ -13,18 +13,16 @@ __all__ = ["section"]
 def section(board: Board) -> Section:
     """dE/dX by the chain rule."""
     layer = board.layer
-    x = board.symbol(Tensor.X, board.shown(Tensor.DX)[0].place)
     blocks: list[Block] = [
-        say(
-            x,
-            " reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0:",
-        ),
+        say("An x reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0:"),
         board.telling_chain(Tensor.DX),
         *_evaluated(board),
         Formula(formulas.rule_of_input_gradient(layer)),
     ]
     if not board.choice.zeros:
-        blocks.append(say("Zero products are omitted; their number is in parentheses."))
+        blocks.append(
+            say("Products with a zero that is no element of ∂E/∂O are left out; how many, is in parentheses.")
+        )
     blocks += [*board.table(Tensor.DX), *board.unreached(gradient=True), *board.result(Tensor.DX)]
     return Section(("∂E/∂X by the chain rule",), tuple(blocks), "dx")
 
@@ -37,6 +35,6 @@ def _evaluated(board: Board) -> list[Block]:
             if isinstance(dedo, Symbol) and isinstance(w, Symbol):
                 x, o = board.symbol(Tensor.X, told.place), dedo.of_array
                 return [
-                    say("In ", o, " it is multiplied by ", w, ", so ", Partial(o, x), " = ", w, ". This evaluates to")
+                    say("In ", o, ", ", x, " is multiplied by ", w, ", so ", Partial(o, x), " = ", w, ". This gives")
                 ]
     return []

@@ -39,7 +39,7 @@ def section(board: Board, tensors: Sequence[Tensor]) -> Section:
     if Tensor.DB in tensors:
         blocks.append(Formula(formulas.rule_of_bias_gradient(layer)))
     if Tensor.DX in tensors:
-        blocks.append(say("∂E/∂X of this layer is ∂E/∂O of the layer before it: there the same begins again."))
+        blocks.append(say("∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow."))
     return Section(("Summary",), tuple(blocks), "summary")
 
 
