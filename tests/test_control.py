@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.gradcheck.matching import guesses_of
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.gradcheck.recipe import Data, computed, right_recipe
 from cnngrad.running.judging import run_layers
 from cnngrad.running.programs import Answer, Program
 from cnngrad.tensor import RESULTS, Tensor
@@ -33,22 +33,21 @@ class Wrong(Program):
         self.mistake, self.result, self.shown = mistake, result, []
 
     def run(self, layer, keep=None):
-        data = data_of(layer)
-        right = data.compute(self.result)
-        data = Data(data.layer, data.x, data.w, data.dedo, {self.result: right}, right.shape, data.b)
-        made = guesses_of(self.mistake, data, self.result)
+        data, recipe = data_of(layer), right_recipe(layer.layer, self.result)
+        right = computed(recipe, data)
         # Where there is no bias, its gradient is no mistake's.
-        for guess in () if self.result is Tensor.DB and not layer.layer.has_bias else made:
-            if not guess.bare and guess.array.shape == right.shape and not np.array_equal(guess.array, right):
+        for changed, _ in () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe):
+            array = computed(changed, data)
+            if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
                 self.shown.append(layer)
-                return Answer("", {self.result: guess.array})
+                return Answer("", {self.result: array})
         return Answer("", {self.result: right})
 
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: result.key)
 @pytest.mark.parametrize("mistake", CATALOGUE, ids=lambda mistake: mistake.id)
 def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistake, result, layers):
-    if result not in mistake.guesses:
+    if result not in mistake.changes:
         pytest.skip("it is not made there")
     program = Wrong(mistake, result)
     findings = run_layers([program], layers, without=None)
@@ -71,7 +70,7 @@ class WrongEverywhere(Program):
     """Makes one mistake in every result where it changes a number."""
 
     def __init__(self, mistake):
-        self.each = [Wrong(mistake, result) for result in RESULTS if result in mistake.guesses]
+        self.each = [Wrong(mistake, result) for result in RESULTS if result in mistake.changes]
 
     def run(self, layer, keep=None):
         results = {}

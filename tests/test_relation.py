@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.gradcheck.mistakes import Data
+from cnngrad.gradcheck.recipe import Data
 from cnngrad.gradcheck.relation import Relation, made_by, right_relations
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor

@@ -10,8 +10,9 @@ import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.names import Names
 from cnngrad.gradcheck.hidden import WORDS
-from cnngrad.gradcheck.matching import as_user, guesses_of
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.gradcheck.matching import made
+from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.gradcheck.recipe import Data, right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
@@ -48,15 +49,15 @@ def test_every_mistake_in_o_is_named(case):
     b = b if case.bias else None
     layer = make_layer(x.shape, w.shape, b_shape=None if b is None else b.shape, **case.options)
     o = cnngrad.forward(x, w, b, **case.options)
-    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), {Tensor.O: o}, o.shape, b)
+    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), {Tensor.O: o}, b)
     tried = 0
     for mistake in CATALOGUE:
-        for guess in guesses_of(mistake, data, Tensor.O):
-            wrong = as_user(layer, Tensor.O, guess)
+        for recipe, detail in mistake.changed(right_recipe(layer, Tensor.O)):
+            wrong = made(recipe, data)
             if wrong.shape != o.shape or (wrong != o).any():
                 found = cnngrad.check(x, w, b=b, o=wrong, **case.options).gradients["O"]
                 assert found.passed is False
-                assert mistake.id in (found.mistake, *found.also), guess.detail
+                assert mistake.id in (found.mistake, *found.also), detail
                 tried += 1
     assert tried > 50
 

@@ -8,7 +8,8 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data
+from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.gradcheck.recipe import Data, computed, right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.tensor import GRADIENTS, Tensor
 
@@ -61,9 +62,9 @@ def shown(layer, x, w, dedo, b):
     return {
         (mistake.id, result, number)
         for mistake in CATALOGUE
-        for result, make in mistake.guesses.items()
-        for number, guess in enumerate(make(data))
-        if guess.array.shape != right[result].shape or not np.array_equal(guess.array, right[result])
+        for result in mistake.changes
+        for number, (recipe, _) in enumerate(mistake.changed(right_recipe(layer, result)))
+        if not np.array_equal(computed(recipe, data), right[result])
     }
 
 

@@ -1,18 +1,17 @@
 """What is wrong with a gradient: which known mistakes reproduce it, or else where the wrong elements are."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.comparison import rms
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS, closest_factor, named_factors, told_factor, true_factor
-from cnngrad.gradcheck.matching import Found, as_user, reproduced
-from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess, Mistake
+from cnngrad.gradcheck.matching import Sized, absolute, made, reproduced, sizes_of
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Change, Mistake
 from cnngrad.gradcheck.pairs import reproduced_by_two
+from cnngrad.gradcheck.recipe import Data, Recipe, right_recipe
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
@@ -30,14 +29,14 @@ class Diagnosis:
         also: the ids of the others that reproduce it.
         hint: what the mistake is and how to fix it, or where the wrong elements are.
         together: the ids of the mistakes that were made as well, where it takes two.
-        remake: computes what the mistakes give, in the user's layout, from other data; None where no mistake is known.
+        recipe: what was computed; None where no mistake is known.
     """
 
     mistake: str | None = None
     also: tuple[str, ...] = ()
     hint: str = ""
     together: tuple[str, ...] = ()
-    remake: Callable[[Data], Array] | None = field(default=None, repr=False, compare=False)
+    recipe: Recipe | None = field(default=None, repr=False, compare=False)
 
 
 # What can be said of a single number.
@@ -47,46 +46,44 @@ PATIENCE = 2.0
 _MOST_PAIRS = 3
 
 
-def diagnose(
-    data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance, patience: float = PATIENCE
-) -> Diagnosis:
+def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, patience: float = PATIENCE) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient.
 
     Args:
         data: the layer and its numbers.
         result: dE/dW, dE/dX or dE/db.
         claim: the wrong gradient, in the user's layout.
-        magnitude: the sums of absolute terms of the right gradient, in canonical shape.
         tolerance: how far the claim may be off.
         patience: the seconds that are spent on pairs of mistakes.
     """
-    found: list[tuple[Mistake, Found]] = []
+    right, sizes = right_recipe(data.layer, result), sizes_of(data, result)
+    found: list[tuple[Mistake, Change]] = []
     for mistake in CATALOGUE:
         # A single number is many mistakes' result.
         if claim.size == 1 and mistake.id not in OF_ONE_NUMBER:
             continue
         if mistake.id == "scaled":
-            made = _factor(data, result, claim, magnitude, tolerance)
+            change = _factor(right, data, claim, sizes, tolerance)
         else:
-            made = reproduced(mistake, data, result, claim, magnitude, tolerance)
-        if made is not None:
-            found.append((mistake, made))
+            change = reproduced(mistake.changed(right), data, claim, sizes, tolerance)
+        if change is not None:
+            found.append((mistake, change))
     if not found:
         return _in_pairs(data, result, claim, tolerance, patience)
-    (first, made), *others = found
-    told = f"{_said(first, result, made.detail)}. To fix it: {first.words(result)[1]}."
+    (first, change), *others = found
+    told = f"{_said(first, result, change.detail)}. To fix it: {first.words(result)[1]}."
     if others:
         told += " Or: " + "; or ".join(_said(other, result, words.detail) for other, words in others) + "."
-    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), remake=made.remake)
+    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), recipe=change.recipe)
 
 
 def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, patience: float) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
-    found: dict[tuple[str, str], Found] = {}
-    for pair, made in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + patience):
-        found.setdefault(pair, made)
+    found: dict[tuple[str, str], Change] = {}
+    for pair, change in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + patience):
+        found.setdefault(pair, change)
         if len(found) > _MOST_PAIRS:
             break
     if not found:
@@ -96,7 +93,7 @@ def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, pa
     fixes = "; and ".join(mistake.words(result)[1] for mistake in (one, other))
     says = f"{one.words(result)[0]}, and {_said(other, result, found[pair].detail)}. To fix it: {fixes}."
     also = tuple("+".join(names) for names in others)
-    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), found[pair].remake)
+    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), found[pair].recipe)
 
 
 def _said(mistake: Mistake, result: Tensor, detail: str) -> str:
@@ -121,25 +118,21 @@ def _as_sentence(words: str) -> str:
     return words if is_name else words[0].upper() + words[1:]
 
 
-def _factor(data: Data, result: Tensor, claim: Array, magnitude: Array, tolerance: Tolerance) -> Found | None:
+def _factor(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance) -> Change | None:
     """The factor between the claim and the right gradient, with its names; None where there is no such factor."""
-    right = as_user(data.layer, result, Guess(data.right[result])).astype(np.float64)
-    if claim.shape != right.shape or not right.any() or not claim.any():
+    array = made(right, data).astype(np.float64)
+    if claim.shape != array.shape or not array.any() or not claim.any():
         return None
-    sizes = as_user(data.layer, result, Guess(magnitude.reshape(data.right[result].shape)))
+    terms = absolute(right, sizes)
     named = named_factors(data.layer)
-    factor = true_factor(named, claim, right, sizes, tolerance)
+    factor = true_factor(named, claim, array, terms, tolerance)
     if factor is not None:
-        return Found(told_factor(factor, named[factor]), partial(_scaled, factor, result))
-    factor = closest_factor(claim, right)
+        return Change(right.but(factor=factor), told_factor(factor, named[factor]))
+    factor = closest_factor(claim, array)
     # Few elements have some factor always, and one close to 1 is rounding.
-    allowed = tolerance.allowed(claim, abs(factor) * sizes)
-    if np.count_nonzero(claim) < FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(right) <= 4 * rms(allowed):
+    allowed = tolerance.allowed(claim, abs(factor) * terms)
+    if np.count_nonzero(claim) < FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(array) <= 4 * rms(allowed):
         return None
-    if (np.abs(claim - factor * right) <= 4 * allowed).all():
-        return Found(told_factor(factor), partial(_scaled, factor, result))
+    if (np.abs(claim - factor * array) <= 4 * allowed).all():
+        return Change(right.but(factor=factor), told_factor(factor))
     return None
-
-
-def _scaled(factor: float, result: Tensor, data: Data) -> Array:
-    return factor * as_user(data.layer, result, Guess(data.right[result]))

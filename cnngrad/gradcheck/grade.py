@@ -17,7 +17,7 @@ from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, truncated
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
-from cnngrad.gradcheck.mistakes import Data
+from cnngrad.gradcheck.recipe import Data
 from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.remaking import OutOfPatienceError, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
@@ -64,7 +64,6 @@ class Grader:
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
 
-    @np.errstate(over="ignore", invalid="ignore")  # what a mistake would have given may be too large
     def grade(self, result: Tensor, claim: Array, numeric: Array) -> GradientReport:
         """The verdict on a claimed O or gradient.
 
@@ -109,7 +108,7 @@ class Grader:
         if found.beyond_sums and found.coarse:
             coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
-        hidden = hidden_mistakes(self._data(result, claim, numeric), (result,)) if self._claimed else ()
+        hidden = hidden_mistakes(self._data(result, numeric), (result,)) if self._claimed else ()
         single = self._claimed and self._writing.base == "float64" and not found.is_double
         note = "It is right to float32's precision, not to float64's." if single and not exact else ""
         return replace(report, hidden=hidden, hint=note)
@@ -154,12 +153,12 @@ class Grader:
         assert claim is not None
         assert numeric is not None
         assert wrong is not None
-        data, until = self._data(result, claim, numeric), time.monotonic() + min(self._patience, _RELATION)
+        data, until = self._data(result, numeric), time.monotonic() + min(self._patience, _RELATION)
         allowed = tolerance.allowed(claim, np.full(claim.shape, float(sizes.max(initial=0.0))))
         missing, relations = "", None
-        if found.remake is not None:
+        if found.recipe is not None:
             with suppress(OutOfPatienceError, ValueError):
-                remade = partial(Remaking(data, result, found.remake).remade, until)
+                remade = partial(Remaking(data, result, found.recipe).remade, until)
                 relations = followed(data, result, remade, claim, allowed)
         elif found.mistake is None:
             missing = set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
@@ -205,12 +204,9 @@ class Grader:
         return replace(report, compare=partial(self._compared, report, found), explained=self._explained(report, found))
 
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
-        data = self._data(result, claim, numeric)
-        magnitude = sizes.reshape(data.right[result].shape)
-        if result is Tensor.DW:
-            magnitude = self._layer.rotated(magnitude)
+        data = self._data(result, numeric)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        return diagnose(data, result, claim, magnitude, tolerance, self._patience) if whole is None else whole
+        return diagnose(data, result, claim, tolerance, self._patience) if whole is None else whole
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
@@ -264,7 +260,7 @@ class Grader:
         }
         return self._work(absolute, result).computed(result)
 
-    def _data(self, result: Tensor, claim: Array, numeric: Array) -> Data:
+    def _data(self, result: Tensor, numeric: Array) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
         layer = self._layer
         canonical = {
@@ -278,7 +274,6 @@ class Grader:
             layer.rotated(canonical[Tensor.W]),
             canonical[Tensor.DEDO],
             {result: layer.rotated(right) if result is Tensor.DW else right},
-            claim.shape,
             canonical.get(Tensor.B),
         )
 
@@ -301,4 +296,4 @@ class Grader:
     def _remaking(self, report: GradientReport, found: Diagnosis) -> Remaking:
         assert report.analytic is not None
         assert report.numeric is not None
-        return Remaking(self._data(report.gradient, report.analytic, report.numeric), report.gradient, found.remake)
+        return Remaking(self._data(report.gradient, report.numeric), report.gradient, found.recipe)

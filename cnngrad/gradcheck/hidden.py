@@ -1,81 +1,17 @@
 """Mistakes that a layer and its data can't reveal: they give the right result, or can't be made."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from cnngrad.arrays import Array, read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.gradcheck.matching import guesses_of
-from cnngrad.gradcheck.mistakes import CATALOGUE, Data, Mistake
+from cnngrad.gradcheck.mistakes import CATALOGUE, Mistake
+from cnngrad.gradcheck.recipe import Data, computed, right_recipe
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
-__all__ = ["WORDS", "hidden_by", "hidden_mistakes", "hidden_words"]
-
-
-class _Words(NamedTuple):
-    """How a mistake is spoken of in a list, and what a layer must have for people to make it there.
-
-    Attributes:
-        text: a phrase; several mistakes may share one.
-        channels: whether it takes several filters or channels.
-        batch: whether it takes a batch axis.
-        groups: whether it takes groups.
-    """
-
-    text: str
-    channels: bool = False
-    batch: bool = False
-    groups: bool = False
-
-    def apply_to(self, layer: Layer) -> bool:
-        """Whether people make it in such a layer."""
-        return not (
-            (self.channels and max(layer.filters, layer.channels) == 1)
-            or (self.batch and layer.x_lead < 2)
-            or (self.groups and layer.groups == 1)
-        )
-
-
-WORDS = {
-    "sign-flipped": _Words("a wrong sign"),
-    "zero": _Words("an array that is never filled"),
-    "scaled": _Words("a factor"),
-    "filter-not-rotated": _Words("a filter that is not rotated"),
-    "filter-flipped-one-axis": _Words("a filter that is flipped along one axis"),
-    "filter-transposed": _Words("a transposed filter"),
-    "stride-ignored": _Words("a wrong stride"),
-    "stride-axes-swapped": _Words("strides of swapped axes"),
-    "stride-dilation-swapped": _Words("stride and dilation swapped"),
-    "stride-gap-wrong": _Words("a wrong stride"),
-    "dilation-ignored": _Words("a wrong dilation"),
-    "dilation-off-by-one": _Words("a wrong dilation"),
-    "padding-ignored": _Words("a wrong padding"),
-    "padding-wrong-side": _Words("a wrong padding"),
-    "padding-not-cropped": _Words("a wrong padding"),
-    "empty-crop": _Words("a crop with p = 0"),
-    "leftover-dropped": _Words("rows left over by the stride"),
-    "leftover-misplaced": _Words("rows left over by the stride"),
-    "leftover-counted": _Words("rows left over by the stride"),
-    "wrong-operand": _Words("a wrong operand"),
-    "operand-rotated": _Words("a rotated operand"),
-    "result-rotated": _Words("a rotated result"),
-    "axes-swapped": _Words("rows and columns swapped"),
-    "groups-mixed": _Words("mixed groups", groups=True),
-    "channels-swapped": _Words("filters or channels in another order", channels=True),
-    "border-not-zero": _Words("a padding that is not zeros"),
-    "last-batch-only": _Words("a part of the batch alone", batch=True),
-    "first-batch-only": _Words("a part of the batch alone", batch=True),
-    "overwritten": _Words("= for +="),
-    "batch-not-summed": _Words("a batch that is not added up", batch=True),
-    "incomplete": _Words("a missing part"),
-    "shifted": _Words("a shift by whole positions"),
-    "other-layout": _Words("another order of axes"),
-    "operand-layout": _Words("an operand read in another order", channels=True),
-    "db-wrong-axes": _Words("sums over the wrong axes"),
-}
+__all__ = ["hidden_by", "hidden_mistakes", "hidden_words"]
 
 
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
@@ -83,7 +19,7 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     return tuple(
         mistake.id
         for mistake in CATALOGUE
-        if any(result in mistake.guesses for result in results)
+        if any(result in mistake.changes for result in results)
         and not any(_shows(mistake, data, result) for result in results)
     )
 
@@ -109,10 +45,17 @@ def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tenso
 
 def _shows(mistake: Mistake, data: Data, result: Tensor) -> bool:
     right = data.right[result]
-    for guess in guesses_of(mistake, data, result):
-        if guess.bare or guess.array.shape != right.shape or not np.array_equal(guess.array, right):
+    alike = others = False
+    for recipe, _ in mistake.changed(right_recipe(data.layer, result)):
+        # People make it in the right shape where they can: then the numbers must show it.
+        if not recipe.may_give(right.shape):
+            others = True
+            continue
+        alike = True
+        array = computed(recipe, data)
+        if recipe.bare or array.shape != right.shape or not np.array_equal(array, right):
             return True
-    return False
+    return others and not alike
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
@@ -123,5 +66,5 @@ def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
     'a factor; a wrong stride'
     """
     wanted = set(ids)
-    found = dict.fromkeys(words.text for name, words in WORDS.items() if name in wanted and words.apply_to(layer))
+    found = dict.fromkeys(each.short for each in CATALOGUE if each.id in wanted and each.is_made_in(layer))
     return "; ".join(found)

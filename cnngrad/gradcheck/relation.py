@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.matching import as_user
-from cnngrad.gradcheck.mistakes import Data, Guess
-from cnngrad.gradcheck.mistakes.sums import turned
+from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import OPERANDS
+from cnngrad.gradcheck.recipe import Data, right_recipe
 from cnngrad.layer import Layer, indices
 from cnngrad.tensor import Tensor
 
@@ -80,22 +79,9 @@ def made_by(data: Data, result: Tensor, relations: Sequence[Relation]) -> Array:
     layer = data.layer
     if layer.flip:
         relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
-    # A negative factor goes through the filter, or the outputs, from their ends.
-    along_w = [axis for axis, relation in zip(data.spatial, relations, strict=True) if relation.filter < 0]
-    along_o = [axis for axis, relation in zip(data.spatial, relations, strict=True) if relation.output < 0]
-    stride = tuple(abs(relation.output) for relation in relations)
-    dilation = tuple(abs(relation.filter) for relation in relations)
-    sizes = zip(relations, layer.out, layer.kernel, strict=True)
-    first = [r.constant + min(0, r.output) * (out - 1) + min(0, r.filter) * (k - 1) for r, out, k in sizes]
-    before = tuple(-position for position in first)
-    w, dedo = turned(data.w, along_w), turned(data.dedo, along_o)
-    if result is Tensor.O:
-        made = turned(data.convolve(w=w, stride=stride, dilation=dilation, before=before), along_o)
-    elif result is Tensor.DX:
-        made = data.scatter(w, dedo, stride=stride, dilation=dilation, before=before)
-    else:
-        made = turned(data.gather(dedo=dedo, stride=stride, dilation=dilation, before=before), along_w)
-    return as_user(layer, result, Guess(made))
+    stride, dilation, first = zip(*relations, strict=True)
+    recipe = right_recipe(layer, result).but(stride=stride, dilation=dilation, before=tuple(-k for k in first))
+    return made(recipe, data)
 
 
 def followed(
@@ -158,10 +144,10 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
     for place in spatial[:: -(-len(spatial) // _MOST_TRIED)]:
         impulse = np.zeros(shapes[first])
         impulse[(0, 0, *place)] = 1
-        made = compute({first: impulse, second: numbered})[0, 0]
-        for element in zip(*np.nonzero(made), strict=True):
-            number = int(made[element]) - least
-            if number != made[element] - least or not 0 <= number < len(partners):
+        filled = compute({first: impulse, second: numbered})[0, 0]
+        for element in zip(*np.nonzero(filled), strict=True):
+            number = int(filled[element]) - least
+            if number != filled[element] - least or not 0 <= number < len(partners):
                 return np.zeros((0, 3, dims), np.int64)
             three = (place, partners[number], element)
             found.append([three[_ROLES[result].index(role)] for role in range(3)])

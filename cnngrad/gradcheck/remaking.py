@@ -2,18 +2,17 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
-
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import canonical_values
-from cnngrad.gradcheck.mistakes import Data
+from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import as_expansion, read_element
+from cnngrad.gradcheck.recipe import Data, Recipe
 from cnngrad.gradcheck.report import Compared, GradientReport
 from cnngrad.tensor import Tensor
 
@@ -36,12 +35,12 @@ class Remaking:
     Attributes:
         data: the layer and its numbers.
         result: the result in which the mistake is made.
-        remake: makes it; None where no mistake is known.
+        recipe: how it is made; None where no mistake is known.
     """
 
     data: Data
     result: Tensor
-    remake: Callable[[Data], Array] | None
+    recipe: Recipe | None
 
     def compared(
         self,
@@ -64,20 +63,19 @@ class Remaking:
         values = canonical_values(layer, {**arrays, result: report.numeric})
         canonical = layer.canonical_index(result, index)
         right = Expander(layer, values).expand(result, canonical, limit=_MOST_TERMS)
-        yours, made = report.analytic[index].item(), None
-        if self.remake is not None:
+        yours, mine = report.analytic[index].item(), None
+        if self.recipe is not None:
             most, until = (_PATIENT, math.inf) if patience is None else (_QUICK, time.monotonic() + patience)
             with suppress(OutOfPatienceError):
                 products = read_element(layer, result, partial(self._element, canonical, until), most)
                 if products is not None:
-                    made = as_expansion(layer, result, canonical, products, values, yours)
-        return Compared(yours, right, made)
+                    mine = as_expansion(layer, result, canonical, products, values, yours)
+        return Compared(yours, right, mine)
 
     def _element(self, canonical: tuple[int, ...], until: float, arrays: Mapping[Tensor, Array]) -> float:
         value: float = self.remade(until, arrays)[canonical].item()
         return value
 
-    @np.errstate(over="ignore", invalid="ignore")
     def remade(self, until: float, arrays: Mapping[Tensor, Array]) -> Array:
         """What the mistake makes of the result, in canonical shape, with other numbers in the arrays.
 
@@ -90,7 +88,7 @@ class Remaking:
         """
         if time.monotonic() > until:
             raise OutOfPatienceError
-        assert self.remake is not None
+        assert self.recipe is not None
         data, w = self.data, arrays.get(Tensor.W)
         changed = replace(
             data,
@@ -98,6 +96,6 @@ class Remaking:
             w=data.w if w is None else data.layer.rotated(w),
             dedo=arrays.get(Tensor.DEDO, data.dedo),
             b=arrays.get(Tensor.B, data.b),
+            right={},
         )
-        made = self.remake(replace(changed, right={self.result: changed.compute(self.result)}))
-        return made.reshape(data.layer.canonical[self.result])
+        return made(self.recipe, changed).reshape(data.layer.canonical[self.result])

@@ -9,6 +9,7 @@ from typing import Any
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Number
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.layer import Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
@@ -131,6 +132,16 @@ class GradientReport:
         """The ids of the mistakes that were made, by the likeliest explanation; empty where none is known."""
         return () if self.mistake is None else (self.mistake, *self.together)
 
+    @property
+    def code(self) -> tuple[tuple[str, str], ...]:
+        """For each mistake of the catalogue that was made, a line of NumPy that makes it, and the right one.
+
+        The lines are those of a backward pass: O has none.
+        """
+        if self.gradient is Tensor.O:
+            return ()
+        return tuple(CATALOGUE[PLACES[name]].code for name in self.mistakes if name in PLACES)
+
     def written(self, layer: Layer) -> "GradientReport":
         """The same report with its arrays' axes, and the worst element's index, in the user's order."""
         layouts, result, worst = layer.layouts, self.gradient, self.worst
@@ -166,6 +177,7 @@ class GradientReport:
             "and": list(self.together),
             "also": list(self.also),
             "hint": self.hint,
+            "code": [{"wrong": wrong, "right": right} for wrong, right in self.code],
             "relation": self.relation,
             "hidden": list(self.hidden),
         } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})

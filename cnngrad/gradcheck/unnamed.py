@@ -7,9 +7,10 @@ from itertools import product
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.matching import as_user, guesses_of
-from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Data, Guess
-from cnngrad.gradcheck.mistakes.sums import some_axes
+from cnngrad.gradcheck.matching import made
+from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
+from cnngrad.gradcheck.mistakes.mistake import some_axes
+from cnngrad.gradcheck.recipe import Data, right_recipe
 from cnngrad.gradcheck.relation import Relation, made_by, right_relations
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
@@ -33,8 +34,8 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Array, until
     for relations in _others(data.layer):
         if time.monotonic() > until:
             break
-        made = made_by(data, result, relations)
-        if made.any() and (np.abs(claim - made) <= allowed).all():
+        array = made_by(data, result, relations)
+        if array.any() and (np.abs(claim - array) <= allowed).all():
             return relations
     return None
 
@@ -66,11 +67,12 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         wrong: True where an element of the claim is wrong.
         allowed: how far each element may be off.
     """
-    right = as_user(data.layer, result, Guess(data.right[result]))
-    for guess in guesses_of(CATALOGUE[PLACES["incomplete"]], data, result):
-        less = as_user(data.layer, result, guess)
+    recipe = right_recipe(data.layer, result)
+    right = made(recipe, data)
+    for change in CATALOGUE[PLACES["incomplete"]].changed(recipe):
+        less = made(change.recipe, data)
         if less.shape == claim.shape == wrong.shape and (less != right)[wrong].all():
-            for made, happens in ((less, "is missing"), (2 * right - less, "counts twice")):
-                if (np.abs(claim - made) <= allowed)[wrong].all():
-                    return guess.detail.replace("is missing", happens)
+            for array, happens in ((less, "is missing"), (2 * right - less, "counts twice")):
+                if (np.abs(claim - array) <= allowed)[wrong].all():
+                    return change.detail.replace("is missing", happens)
     return ""

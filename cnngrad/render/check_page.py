@@ -56,6 +56,9 @@ def _gradient(
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
     parts = [f"<h2>{gradient.gradient.title} is {verdict}</h2>"]
     parts += [f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text]
+    parts += [
+        f"<pre>for example  {escape(wrong)}\ninstead of   {escape(right)}</pre>" for wrong, right in gradient.code
+    ]
     layer, result = report.layer, gradient.gradient
     if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
         return "\n".join(parts)

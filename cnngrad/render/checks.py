@@ -137,25 +137,26 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     yield Text()
     yield Text(f"{_title(gradient)} is wrong. {gradient.hint}")
+    for wrong, right in gradient.code:
+        yield Text(f"  for example  {wrong}", no_wrap=True)
+        yield Text(f"  instead of   {right}", no_wrap=True)
     if gradient.relation:
         yield Text()
         yield Text(gradient.relation)
-    analytic, numeric, wrong, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
-    if analytic is None or numeric is None or wrong is None or worst is None:
+    analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
+    if analytic is None or numeric is None or off is None or worst is None:
         return
     yield Text()
     painter = Painter(precision)
     right = "right" if gradient.gradient is Tensor.O else "finite differences"
-    if wrong.ndim <= 2 and wrong.shape[-1:] <= (_MOST_COLUMNS,) and wrong.size <= _MOST_ROWS * _MOST_COLUMNS:
+    if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
         yield painter.block(
-            GridRow((_marked("compared, wrong ones marked", analytic, wrong), "  ", _marked(right, numeric)))
+            GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", _marked(right, numeric)))
         )
     else:
-        if not wrong.all():
+        if not off.all():
             yield Text("Wrong elements,")
-            for line in counts(
-                report.layer, gradient.gradient, report.layer.layouts.standard(gradient.gradient, wrong)
-            ):
+            for line in counts(report.layer, gradient.gradient, report.layer.layouts.standard(gradient.gradient, off)):
                 yield Text(f"  by {line}")
         yield from _first_wrong(gradient, precision)
     yield Text()

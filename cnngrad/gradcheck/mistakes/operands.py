@@ -1,43 +1,47 @@
 """Mistakes in the choice of arrays: W or O where dE/dO belongs, and the like."""
 
-from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses
+from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_all
+from cnngrad.gradcheck.recipe import Read, Recipe
 from cnngrad.tensor import Tensor
 
-__all__ = ["wrong_operand_b", "wrong_operand_o", "wrong_operand_w", "wrong_operand_x"]
+__all__ = ["MISTAKES"]
+
+_O, _W, _X, _DEDO = Read(Tensor.O), Read(Tensor.W), Read(Tensor.X), Read(Tensor.DEDO)
 
 
-def wrong_operand_w(data: Data) -> Guesses:
-    """Another array stands where dE/dO belongs in dE/dW = Conv(X, dE/dO), or O is handed in as the result."""
-    yield Guess(data.gather(dedo=data.output), "O is used in place of dE/dO")
-    if data.w.shape == data.dedo.shape:
-        yield Guess(data.gather(dedo=data.w), "W is used in place of dE/dO")
-    if data.x.shape == data.dedo.shape:
-        yield Guess(data.gather(dedo=data.x), "X is used in place of dE/dO")
-    if data.output.shape == data.right[Tensor.DW].shape:
-        yield Guess(data.output, "it is O")
-    yield Guess(data.w, "it is W")
+def wrong_operand(recipe: Recipe) -> Changes:
+    """Another array stands where dE/dO or W belongs, or is handed in as the result."""
+    shape, result = recipe.layer.canonical, recipe.result
+    like_w, like_x = (shape[tensor] == shape[Tensor.DEDO] for tensor in (Tensor.W, Tensor.X))
+    if result is not Tensor.O:
+        yield Change(recipe.but(dedo=_O), "O is used in place of dE/dO")
+    if result is Tensor.DX:
+        if like_x:
+            yield Change(recipe.but(dedo=_X), "X is used in place of dE/dO")
+        if like_w:
+            yield Change(recipe.but(dedo=_W), "W is used in place of dE/dO")
+            yield Change(recipe.but(w=_DEDO), "dE/dO is used in place of W")
+            yield Change(recipe.but(w=_DEDO, dedo=_W), "W and dE/dO are swapped")
+    if result is Tensor.DW:
+        if like_w:
+            yield Change(recipe.but(dedo=_W), "W is used in place of dE/dO")
+        if like_x:
+            yield Change(recipe.but(dedo=_X), "X is used in place of dE/dO")
+    handed = {Tensor.DW: (Tensor.O, Tensor.W), Tensor.DX: (Tensor.X,), Tensor.O: (Tensor.X, Tensor.W)}
+    for tensor in handed.get(result, ()):
+        # W is like its gradient whatever the layer, and so is X.
+        if shape[tensor] == shape[result]:
+            yield Change(recipe.but(instead=tensor), f"it is {tensor.key}")
 
 
-def wrong_operand_o(data: Data) -> Guesses:
-    """X or W is handed in as O."""
-    shape = data.right[Tensor.O].shape
-    for array, name in ((data.x, "X"), (data.w, "W")):
-        if array.shape == shape:
-            yield Guess(array, f"it is {name}")
-
-
-def wrong_operand_x(data: Data) -> Guesses:
-    """Another array stands where dE/dO or W belongs in dE/dX, or X is handed in as the result."""
-    yield Guess(data.scatter(dedo=data.output), "O is used in place of dE/dO")
-    if data.x.shape == data.dedo.shape:
-        yield Guess(data.scatter(dedo=data.x), "X is used in place of dE/dO")
-    if data.w.shape == data.dedo.shape:
-        yield Guess(data.scatter(dedo=data.w), "W is used in place of dE/dO")
-        yield Guess(data.scatter(w=data.dedo), "dE/dO is used in place of W")
-        yield Guess(data.scatter(w=data.dedo, dedo=data.w), "W and dE/dO are swapped")
-    yield Guess(data.x, "it is X")
-
-
-def wrong_operand_b(data: Data) -> Guesses:
-    """O is summed where dE/dO belongs."""
-    yield Guess(data.compute(Tensor.DB, dedo=data.output), "O is used in place of dE/dO")
+MISTAKES = (
+    Mistake(
+        "wrong-operand",
+        "another array stands where dE/dO or W belongs",
+        "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
+        in_all(wrong_operand),
+        code=("product = o[n, f][i] * kernel[f, c][u]", "product = dedo[n, f][i] * kernel[f, c][u]"),
+        short="a wrong operand",
+        forward=("another array stands where O belongs", "look at the order of the arguments, and at what is returned"),
+    ),
+)

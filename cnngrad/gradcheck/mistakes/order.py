@@ -1,233 +1,251 @@
 """Mistakes in the order of things: rotations, transposed axes, channels, groups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations, permutations
 
 import numpy as np
 
-from cnngrad.arrays import Array
-from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses, at, on_axes, turned
+from cnngrad.gradcheck.edits import Edit, cut, flipped, padded, reshaped, summed_groups, taken, transposed
+from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_all, in_arrays, on_axes
+from cnngrad.gradcheck.recipe import Recipe
 from cnngrad.tensor import Tensor
 
-__all__ = [
-    "axes_swapped",
-    "channels_swapped_o",
-    "channels_swapped_w",
-    "channels_swapped_x",
-    "filter_rotated",
-    "flipped_one_axis",
-    "groups_mixed_o",
-    "groups_mixed_w",
-    "groups_mixed_x",
-    "not_rotated",
-    "operand_rotated",
-    "permuted",
-    "result_rotated",
-    "transposed",
-]
+__all__ = ["MISTAKES"]
 
 
-def not_rotated(result: Tensor) -> Callable[[Data], Guesses]:
+def not_rotated(recipe: Recipe) -> Changes:
     """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
-
-    def guesses(data: Data) -> Guesses:
-        if result is Tensor.DX or data.layer.flip:
-            yield Guess(data.compute(result, w=turned(data.w, data.spatial)))
-
-    return guesses
+    if recipe.result is Tensor.DX or recipe.layer.flip:
+        yield Change(recipe.reading(Tensor.W, flipped(*recipe.spatial)))
 
 
-def flipped_one_axis(result: Tensor) -> Callable[[Data], Guesses]:
+def flipped_one_axis(recipe: Recipe) -> Changes:
     """The filter is flipped along some of its axes."""
-
-    def guesses(data: Data) -> Guesses:
-        for count in range(1, data.layer.dims):
-            for axes in combinations(data.spatial, count):
-                words = f"flipped along {on_axes([a - 2 for a in axes])}"
-                yield Guess(data.compute(result, w=turned(data.w, axes)), words)
-
-    return guesses
+    for count in range(1, recipe.layer.dims):
+        for axes in combinations(recipe.spatial, count):
+            words = f"flipped along {on_axes([a - 2 for a in axes])}"
+            yield Change(recipe.reading(Tensor.W, flipped(*axes)), words)
 
 
-def transposed(result: Tensor) -> Callable[[Data], Guesses]:
+def turned_by_90(recipe: Recipe) -> Changes:
     """The filter is transposed, or turned by a quarter, where it is to be rotated."""
     words = ("transposed instead of rotated", "transposed before it is rotated")
-    if result is Tensor.O:
+    if recipe.result is Tensor.O:
         words = ("transposed and rotated", "transposed")
-
-    def guesses(data: Data) -> Guesses:
-        for a, b in combinations(data.spatial, 2):
-            other = data.w.swapaxes(a, b)
-            if other.shape == data.w.shape:
-                yield Guess(data.compute(result, w=turned(other, (a, b))), words[0])
-                yield Guess(data.compute(result, w=other), words[1])
-                yield Guess(data.compute(result, w=turned(other, (b,))), "turned by 90°, as np.rot90(w, 1) does")
-                yield Guess(data.compute(result, w=turned(other, (a,))), "turned by 270°, as np.rot90(w, 3) does")
-
-    return guesses
+    for a, b in combinations(recipe.spatial, 2):
+        if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2]:
+            swap = _swap(2 + recipe.layer.dims, a, b)
+            yield Change(recipe.reading(Tensor.W, swap, flipped(a, b)), words[0])
+            yield Change(recipe.reading(Tensor.W, swap), words[1])
+            yield Change(recipe.reading(Tensor.W, swap, flipped(b)), "turned by 90°, as np.rot90(w, 1) does")
+            yield Change(recipe.reading(Tensor.W, swap, flipped(a)), "turned by 270°, as np.rot90(w, 3) does")
 
 
-def filter_rotated(data: Data) -> Guesses:
+def _swap(count: int, a: int, b: int) -> Edit:
+    order = list(range(count))
+    order[a], order[b] = b, a
+    return transposed(*order)
+
+
+def filter_rotated(recipe: Recipe) -> Changes:
     """O by a function that rotates the filter, as convolve2d does."""
-    if not data.layer.flip:
-        yield Guess(data.convolve(w=turned(data.w, data.spatial)), "W is rotated")
+    if not recipe.layer.flip:
+        yield Change(recipe.reading(Tensor.W, flipped(*recipe.spatial)), "W is rotated")
 
 
-def operand_rotated(data: Data) -> Guesses:
+def operand_rotated(recipe: Recipe) -> Changes:
     """A convolution that rotates one operand, as convolve2d does, in place of a correlation."""
-    yield Guess(data.gather(dedo=turned(data.dedo, data.spatial)), "dE/dO is rotated")
-    pads = [(0, 0), (0, 0), *((a.before, a.after) for a in data.axes)]
-    padded = turned(np.pad(data.x, pads), data.spatial)
-    yield Guess(data.gather(padded, before=(0,) * data.layer.dims), "X is rotated")
-    if any(data.leftover):
-        cut = np.pad(data.x, pads)[at(..., *(slice(0, a.padded - a.leftover) for a in data.axes))]
-        yield Guess(data.gather(turned(cut, data.spatial), before=(0,) * data.layer.dims), "X is rotated")
+    axes = recipe.layer.axes
+    yield Change(recipe.reading(Tensor.DEDO, flipped(*recipe.spatial)), "dE/dO is rotated")
+    framed = padded(tuple((axis.before, axis.after) for axis in axes))
+    inner = recipe.but(before=tuple(p - axis.before for p, axis in zip(recipe.before, axes, strict=True)))
+    yield Change(inner.reading(Tensor.X, framed, flipped(*recipe.spatial)), "X is rotated")
+    if any(axis.leftover for axis in axes):
+        used = [cut(2 + k, 0, axis.padded - axis.leftover) for k, axis in enumerate(axes)]
+        yield Change(inner.reading(Tensor.X, framed, *used, flipped(*recipe.spatial)), "X is rotated")
 
 
-def result_rotated(result: Tensor) -> Callable[[Data], Guesses]:
+def result_rotated(recipe: Recipe) -> Changes:
     """The right gradient rotated by 180 degrees, or reversed along one axis."""
-
-    def guesses(data: Data) -> Guesses:
-        yield Guess(turned(data.right[result], data.spatial), "by 180°")
-        for axis in data.spatial if data.layer.dims > 1 else ():
-            yield Guess(turned(data.right[result], (axis,)), f"reversed along {on_axes([axis - 2])}")
-
-    return guesses
+    yield Change(recipe.then(flipped(*recipe.spatial)), "by 180°")
+    for axis in recipe.spatial if recipe.layer.dims > 1 else ():
+        yield Change(recipe.then(flipped(axis)), f"reversed along {on_axes([axis - 2])}")
 
 
-def axes_swapped(result: Tensor) -> Callable[[Data], Guesses]:
+def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
-
-    def guesses(data: Data) -> Guesses:
-        for axes in permutations(data.spatial):
-            if axes != data.spatial:
-                yield Guess(data.right[result].transpose(0, 1, *axes))
-
-    return guesses
+    for axes in permutations(recipe.spatial):
+        if axes != recipe.spatial:
+            yield Change(recipe.then(transposed(0, 1, *axes)))
 
 
-def permuted(axes: Sequence[int], result: Tensor) -> Callable[[Data], Guesses]:
-    """The right gradient with its channels or filters in another order; diagnosis matches any order."""
-
-    def guesses(data: Data) -> Guesses:
-        right = data.right[result]
-        for axis in axes:
-            size = right.shape[axis]
-            word = "filters" if (result, axis) in ((Tensor.DW, 0), (Tensor.DB, 0), (Tensor.O, 1)) else "channels"
-            if size > 1:
-                yield Guess(np.flip(right, axis), f"{word} in reverse")
-                for shift in range(1, min(size, 4)):
-                    yield Guess(np.roll(right, shift, axis), f"{word} moved on by {shift}")
-            if 2 < size <= 5:
-                for order in permutations(range(size)):
-                    if order != tuple(range(size)):
-                        shown = ", ".join(str(k + 1) for k in order)
-                        yield Guess(np.take(right, order, axis), f"{word} in the order {shown}")
-
-    return guesses
+def channels_swapped(recipe: Recipe) -> Changes:
+    """Channels or filters in another order, swapped with each other, or last in memory."""
+    layer, result = recipe.layer, recipe.result
+    shape = layer.canonical[result]
+    for axis in {Tensor.DB: (0,), Tensor.DW: (0, 1)}.get(result, (1,)):
+        yield from _permuted(recipe, axis, shape[axis])
+    if result in (Tensor.DX, Tensor.O) and layer.groups == 1 and layer.channels == layer.filters > 1:
+        swapped = recipe.reading(Tensor.W, transposed(1, 0, *recipe.spatial))
+        yield Change(swapped, "filters and channels of W swapped")
+    last = transposed(0, *recipe.spatial, 1)
+    if result is Tensor.DW and shape[0] * shape[1] > 1:
+        yield Change(recipe.then(transposed(1, 0, *recipe.spatial)), "filters and channels swapped")
+    if (result is Tensor.DW and shape[0] * shape[1] > 1) or (result is Tensor.DX and layer.channels > 1):
+        yield Change(recipe.then(last, reshaped(*shape)), "channels last in memory")
+        yield Change(recipe.then(last), "channels last")
 
 
-def channels_swapped_w(data: Data) -> Guesses:
-    """Filters and channels of dE/dW in another order, swapped with each other, or last in memory."""
-    yield from permuted((0, 1), Tensor.DW)(data)
-    right = data.right[Tensor.DW]
-    if right.shape[0] * right.shape[1] > 1:
-        yield Guess(right.swapaxes(0, 1), "filters and channels swapped")
-        moved = np.moveaxis(right, 1, -1)
-        yield Guess(moved.reshape(right.shape), "channels last in memory")
-        yield Guess(moved, "channels last")
+def _permuted(recipe: Recipe, axis: int, size: int) -> Changes:
+    word = "filters" if (recipe.result, axis) in ((Tensor.DW, 0), (Tensor.DB, 0), (Tensor.O, 1)) else "channels"
+    if size > 1:
+        yield Change(recipe.then(flipped(axis)), f"{word} in reverse")
+        for shift in range(1, min(size, 4)):
+            yield Change(recipe.then(taken(axis, _rolled(size, shift))), f"{word} moved on by {shift}")
+    if 2 < size <= 5:
+        for order in permutations(range(size)):
+            if order != tuple(range(size)):
+                shown = ", ".join(str(k + 1) for k in order)
+                yield Change(recipe.then(taken(axis, order)), f"{word} in the order {shown}")
 
 
-def channels_swapped_x(data: Data) -> Guesses:
-    """Channels of dE/dX in another order, swapped with the filters, or last in memory."""
-    yield from permuted((1,), Tensor.DX)(data)
-    right = data.right[Tensor.DX]
-    if data.layer.groups == 1 and data.layer.channels == data.layer.filters > 1:
-        yield Guess(data.scatter(data.w.swapaxes(0, 1)), "filters and channels of W swapped")
-    if data.layer.channels > 1:
-        moved = np.moveaxis(right, 1, -1)
-        yield Guess(moved.reshape(right.shape), "channels last in memory")
-        yield Guess(moved, "channels last")
+def _rolled(count: int, shift: int) -> Sequence[int]:
+    return [(k - shift) % count for k in range(count)]
 
 
-def channels_swapped_o(data: Data) -> Guesses:
-    """The filters of O in another order, or those of W taken for its channels."""
-    yield from permuted((1,), Tensor.O)(data)
-    if data.layer.groups == 1 and data.layer.channels == data.layer.filters > 1:
-        yield Guess(data.convolve(w=data.w.swapaxes(0, 1)), "filters and channels of W swapped")
-
-
-def _interleaved(count: int, groups: int) -> Array:
+def _interleaved(count: int, groups: int) -> Sequence[int]:
     """The order of filters or channels if number k belongs to group k mod g."""
-    return np.arange(count).reshape(-1, groups).T.ravel()
+    return [k for group in range(groups) for k in range(group, count, groups)]
 
 
-def groups_mixed_x(data: Data) -> Guesses:
-    """Filters and channels are assigned to the wrong groups, or all to all."""
-    layer = data.layer
-    if layer.groups == 1:
+def _in_groups(groups: Sequence[int], each: int) -> Sequence[int]:
+    """The order of filters or channels if their groups have this order."""
+    return [group * each + k for group in groups for k in range(each)]
+
+
+def groups_mixed_x(recipe: Recipe) -> Changes:
+    """Filters and channels are assigned to the wrong groups in dE/dX, or all to all."""
+    layer, g = recipe.layer, recipe.layer.groups
+    if g == 1:
         return
-    g, reads = layer.groups, layer.group_channels
-    interleaved_f, interleaved_c = (_interleaved(count, g) for count in (layer.filters, layer.channels))
-    by_filter = data.scatter(data.w[interleaved_f], data.dedo[:, interleaved_f])
-    yield Guess(by_filter, "filter f belongs to group f mod g")
-    back = np.argsort(interleaved_c)
-    yield Guess(data.right[Tensor.DX][:, back], "channel c belongs to group c mod g")
-    yield Guess(by_filter[:, back], "filters and channels are taken mod g")
-    blocks = data.right[Tensor.DX].reshape(layer.batch, g, reads, *layer.size)
-    summed = np.repeat(blocks.sum(axis=1, keepdims=True), g, axis=1)
-    yield Guess(summed.reshape(data.right[Tensor.DX].shape), "all filters reach every group")
-    first = blocks.copy()
-    first[:, 0], first[:, 1:] = blocks.sum(axis=1), 0
-    yield Guess(first.reshape(data.right[Tensor.DX].shape), "all filters reach the first group alone")
-    yield Guess(blocks.sum(axis=1), "there is one group only")
-    for shift in range(1, g):
-        yield Guess(
-            np.roll(blocks, shift, 1).reshape(data.right[Tensor.DX].shape), f"the groups are moved on by {shift}"
-        )
-    yield Guess(blocks[:, ::-1].reshape(data.right[Tensor.DX].shape), "the groups are in reverse")
+    filters, channels = (_interleaved(count, g) for count in (layer.filters, layer.channels))
+    by_filter = recipe.reading(Tensor.W, taken(0, filters)).reading(Tensor.DEDO, taken(1, filters))
+    back = taken(1, np.argsort(channels))
+    yield Change(by_filter, "filter f belongs to group f mod g")
+    yield Change(recipe.then(back), "channel c belongs to group c mod g")
+    yield Change(by_filter.then(back), "filters and channels are taken mod g")
+    yield Change(recipe.then(summed_groups(g, "every")), "all filters reach every group")
+    yield Change(recipe.then(summed_groups(g, "first")), "all filters reach the first group alone")
+    yield Change(recipe.then(summed_groups(g, "one")), "there is one group only")
+    for order, words in _other_groups(g):
+        yield Change(recipe.then(taken(1, _in_groups(order, layer.group_channels))), words)
 
 
-def groups_mixed_o(data: Data) -> Guesses:
-    """Filters read the channels of another group."""
-    layer = data.layer
-    if layer.groups == 1:
+def _other_groups(g: int) -> list[tuple[Sequence[int], str]]:
+    """Other orders of the groups, and what they are."""
+    moved = [(_rolled(g, shift), f"the groups are moved on by {shift}") for shift in range(1, g)]
+    return [*moved, (range(g - 1, -1, -1), "the groups are in reverse")]
+
+
+def groups_mixed(recipe: Recipe) -> Changes:
+    """Filters read the channels of another group, in O or in dE/dW."""
+    layer, g = recipe.layer, recipe.layer.groups
+    if g == 1:
         return
-    interleaved_f, interleaved_c = (_interleaved(count, layer.groups) for count in (layer.filters, layer.channels))
-    back, filters = np.argsort(interleaved_f), data.w[interleaved_f]
-    # b belongs to its filter, whichever channels that reads.
-    b = 0 if data.b is None else data.b.reshape(-1, *(1,) * layer.dims)
-    by_filter = data.convolve(w=filters, biased=False)[:, back] + b
-    yield Guess(by_filter, "filter f belongs to group f mod g")
-    moved = data.x[:, interleaved_c]
-    yield Guess(data.convolve(moved), "channel c belongs to group c mod g")
-    yield Guess(data.convolve(moved, filters, biased=False)[:, back] + b, "filters and channels are taken mod g")
-    blocks = data.x.reshape(layer.batch, layer.groups, layer.group_channels, *layer.size)
-    for shift in range(1, layer.groups):
-        yield Guess(
-            data.convolve(np.roll(blocks, shift, 1).reshape(data.x.shape)), f"the groups are moved on by {shift}"
-        )
-    yield Guess(data.convolve(blocks[:, ::-1].reshape(data.x.shape)), "the groups are in reverse")
-    first = np.repeat(blocks[:, :1], layer.groups, axis=1).reshape(data.x.shape)
-    yield Guess(data.convolve(first), "every filter reads the first group's channels")
+    filters, channels = (_interleaved(count, g) for count in (layer.filters, layer.channels))
+    by_filter = recipe.reading(Tensor.DEDO, taken(1, filters)).then(taken(0, np.argsort(filters)))
+    if recipe.result is Tensor.O:
+        # b belongs to its filter, whichever channels that reads.
+        turned = recipe.reading(Tensor.W, taken(0, filters)).reading(Tensor.B, taken(0, filters))
+        by_filter = turned.then(taken(1, np.argsort(filters)))
+    by_channel = taken(1, channels)
+    yield Change(by_filter, "filter f belongs to group f mod g")
+    yield Change(recipe.reading(Tensor.X, by_channel), "channel c belongs to group c mod g")
+    yield Change(by_filter.reading(Tensor.X, by_channel), "filters and channels are taken mod g")
+    for order, words in _other_groups(g):
+        yield Change(recipe.reading(Tensor.X, taken(1, _in_groups(order, layer.group_channels))), words)
+    first = taken(1, _in_groups([0] * g, layer.group_channels))
+    yield Change(recipe.reading(Tensor.X, first), "every filter reads the first group's channels")
 
 
-def groups_mixed_w(data: Data) -> Guesses:
-    """Filters read the channels of another group."""
-    layer = data.layer
-    if layer.groups == 1:
-        return
-    g, reads = layer.groups, layer.group_channels
-    interleaved_f, interleaved_c = (_interleaved(count, g) for count in (layer.filters, layer.channels))
-    by_filter = data.gather(dedo=data.dedo[:, interleaved_f])[np.argsort(interleaved_f)]
-    yield Guess(by_filter, "filter f belongs to group f mod g")
-    yield Guess(data.gather(data.x[:, interleaved_c]), "channel c belongs to group c mod g")
-    both = data.gather(data.x[:, interleaved_c], data.dedo[:, interleaved_f])[np.argsort(interleaved_f)]
-    yield Guess(both, "filters and channels are taken mod g")
-    blocks = data.x.reshape(layer.batch, g, reads, *layer.size)
-    for shift in range(1, g):
-        moved = np.roll(blocks, shift, 1).reshape(data.x.shape)
-        yield Guess(data.gather(moved), f"the groups are moved on by {shift}")
-    yield Guess(data.gather(blocks[:, ::-1].reshape(data.x.shape)), "the groups are in reverse")
-    first = np.repeat(blocks[:, :1], g, axis=1).reshape(data.x.shape)
-    yield Guess(data.gather(first), "every filter reads the first group's channels")
+MISTAKES = (
+    Mistake(
+        "filter-not-rotated",
+        "W is not rotated by 180° in the full convolution",
+        "rotate W before it slides over dE/dO: w[..., ::-1, ::-1]",
+        {result: not_rotated for result in (Tensor.O, Tensor.DX)},
+        code=("rotated = w", "rotated = w[..., ::-1, ::-1]"),
+        short="a filter that is not rotated",
+        forward=(
+            "W is not rotated by 180°, as true convolution has it",
+            "rotate W before it slides over X: w[..., ::-1, ::-1]",
+        ),
+    ),
+    Mistake(
+        "filter-flipped-one-axis",
+        "W is flipped along some axes only",
+        "flip W along every spatial axis: w[..., ::-1, ::-1]",
+        {result: flipped_one_axis for result in (Tensor.O, Tensor.DX)},
+        code=("rotated = w[..., ::-1]", "rotated = w[..., ::-1, ::-1]"),
+        short="a filter that is flipped along one axis",
+        forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
+    ),
+    Mistake(
+        "filter-transposed",
+        "W is transposed or turned by 90° where it is to be rotated by 180°",
+        "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+        {result: turned_by_90 for result in (Tensor.O, Tensor.DX)},
+        code=("rotated = w.swapaxes(2, 3)", "rotated = w[..., ::-1, ::-1]"),
+        short="a transposed filter",
+        forward=(
+            "W is transposed or turned by 90°",
+            "slide W over X as it is: look for a transpose, or [j][i] for [i][j]",
+        ),
+    ),
+    Mistake(
+        "operand-rotated",
+        "an operand of the convolution is rotated",
+        "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
+        {Tensor.DW: operand_rotated, Tensor.O: filter_rotated},
+        code=("moving = dedo[..., ::-1, ::-1]", "moving = dedo"),
+        short="a rotated operand",
+        forward=(
+            "W is rotated by 180°",
+            "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
+        ),
+    ),
+    Mistake(
+        "result-rotated",
+        "the result is rotated",
+        "give it back as it comes out: nothing is to be flipped at the end",
+        in_arrays(result_rotated),
+        code=("return result[..., ::-1, ::-1]", "return result"),
+        short="a rotated result",
+    ),
+    Mistake(
+        "axes-swapped",
+        "height and width are swapped",
+        "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
+        in_arrays(axes_swapped),
+        code=("return result.swapaxes(2, 3)", "return result"),
+        short="rows and columns swapped",
+    ),
+    Mistake(
+        "groups-mixed",
+        "filters and channels of different groups are mixed",
+        "filter f belongs to group f // (F/g), which reads the channels from group*(C/g) on",
+        {Tensor.DX: groups_mixed_x, Tensor.DW: groups_mixed, Tensor.O: groups_mixed},
+        code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
+        short="mixed groups",
+        needs="groups",
+    ),
+    Mistake(
+        "channels-swapped",
+        "channels or filters are in another order",
+        "keep the order (sample, channel, ...) and (filter, channel, ...)",
+        in_all(channels_swapped),
+        code=("return result[:, ::-1]", "return result"),
+        short="filters or channels in another order",
+        needs="channels",
+    ),
+)

@@ -1,72 +1,30 @@
 """Mistakes in the positions of windows: stride, dilation, padding, and rows that a stride leaves over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import permutations
 
-from cnngrad.gradcheck.mistakes.sums import Data, Guess, Guesses, at, on_axes, some_axes, with_values
+from cnngrad.gradcheck.edits import cut, taken
+from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_arrays, on_axes, some_axes, with_values
+from cnngrad.gradcheck.recipe import Recipe
 from cnngrad.layer import Shape
 from cnngrad.tensor import Tensor
 
-__all__ = [
-    "dilation_ignored",
-    "dilation_off_by_one",
-    "empty_crop",
-    "gap_wrong",
-    "in_steps",
-    "leftover_counted",
-    "leftover_dropped",
-    "leftover_misplaced",
-    "not_cropped",
-    "padding_ignored_o",
-    "padding_ignored_w",
-    "padding_ignored_x",
-    "stride_axes_swapped",
-    "stride_dilation_swapped",
-    "stride_ignored",
-    "wrong_side_o",
-    "wrong_side_w",
-    "wrong_side_x",
-]
+__all__ = ["MISTAKES"]
 
 
-def _full_size(data: Data, stride: Shape, dilation: Shape) -> Shape:
-    """The size of dX as these numbers give it, cut back by the padding."""
-    sizes = zip(stride, dilation, data.layer.out, data.layer.kernel, data.axes, strict=True)
-    return tuple(s * (out - 1) + d * (k - 1) + 1 - a.before - a.after for s, d, out, k, a in sizes)
-
-
-def _x_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
-    """dE/dX scattered with other steps: in X's shape, and in the shape that such steps give."""
-    yield Guess(data.scatter(stride=stride, dilation=dilation), detail)
-    size = _full_size(data, stride, dilation)
-    if size != data.layer.size and data.may_be(size):
-        yield Guess(data.scatter(stride=stride, dilation=dilation, size=size), detail)
-
-
-def _w_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
-    """dE/dW gathered with other steps: in W's shape, and in the shape that a convolution with such steps has."""
-    yield Guess(data.gather(stride=stride, dilation=dilation), detail)
-    sizes = zip(stride, dilation, data.layer.out, data.axes, strict=True)
-    kernel = tuple((a.padded - s * (out - 1) - 1) // d + 1 for s, d, out, a in sizes)
-    if kernel != data.layer.kernel and data.may_be(kernel):
-        yield Guess(data.gather(stride=stride, dilation=dilation, kernel=kernel), detail)
-
-
-def _o_in_steps(data: Data, stride: Shape, dilation: Shape, detail: str) -> Guesses:
-    """O with other steps: in O's shape, and in the shape that such steps give."""
-    yield Guess(data.convolve(stride=stride, dilation=dilation), detail)
-    sizes = zip(stride, dilation, data.layer.kernel, data.axes, strict=True)
-    out = tuple((a.padded - d * (k - 1) - 1) // s + 1 for s, d, k, a in sizes)
-    if out != data.layer.out and data.may_be(out):
-        yield Guess(data.convolve(stride=stride, dilation=dilation, out=out), detail)
-
-
-Steps = Callable[[Data, Shape, Shape, str], Guesses]
-
-
-def in_steps(make: Callable[[Steps], Callable[[Data], Guesses]]) -> dict[Tensor, Callable[[Data], Guesses]]:
-    """The same wrong steps in O, in dE/dW and in dE/dX."""
-    return {Tensor.O: make(_o_in_steps), Tensor.DW: make(_w_in_steps), Tensor.DX: make(_x_in_steps)}
+def _in_steps(recipe: Recipe, stride: Shape, dilation: Shape, detail: str) -> Changes:
+    """Other steps: in the right shape, and in the shape that such steps give."""
+    yield Change(recipe.but(stride=stride, dilation=dilation), detail)
+    sizes = []
+    for s, d, axis, out in zip(stride, dilation, recipe.layer.axes, recipe.layer.out, strict=True):
+        filled = {
+            Tensor.O: (axis.padded - d * (axis.kernel - 1) - 1) // s + 1,
+            Tensor.DW: (axis.padded - s * (out - 1) - 1) // d + 1,
+            Tensor.DX: s * (out - 1) + d * (axis.kernel - 1) + 1 - axis.before - axis.after,
+        }
+        sizes.append(filled[recipe.result])
+    if tuple(sizes) != recipe.size and min(sizes) > 0:
+        yield Change(recipe.but(stride=stride, dilation=dilation, size=tuple(sizes)), detail)
 
 
 def _with_ones(values: Shape) -> Iterator[tuple[Shape, str]]:
@@ -77,197 +35,258 @@ def _with_ones(values: Shape) -> Iterator[tuple[Shape, str]]:
             yield changed, "" if len(axes) == len(values) else f"on {on_axes(axes)}"
 
 
-def stride_ignored(steps: Steps) -> Callable[[Data], Guesses]:
+def stride_ignored(recipe: Recipe) -> Changes:
     """Stride 1 on all axes, or on one."""
-
-    def guesses(data: Data) -> Guesses:
-        for stride, where in _with_ones(data.stride):
-            yield from steps(data, stride, data.dilation, where)
-
-    return guesses
+    for stride, where in _with_ones(recipe.stride):
+        yield from _in_steps(recipe, stride, recipe.dilation, where)
 
 
-def gap_wrong(steps: Steps) -> Callable[[Data], Guesses]:
+def gap_wrong(recipe: Recipe) -> Changes:
     """One zero too many or too few between the elements of dE/dO."""
-
-    def guesses(data: Data) -> Guesses:
-        for change in (1, -1, 2):
-            stride = tuple(s + change if s > 1 else s for s in data.stride)
-            if stride != data.stride and min(stride) > 0:
-                wanted, made = ",".join(str(s - 1) for s in data.stride), ",".join(str(s - 1) for s in stride)
-                yield from steps(data, stride, data.dilation, f"{made} zeros instead of {wanted}")
-
-    return guesses
+    for change in (1, -1, 2):
+        stride = tuple(s + change if s > 1 else s for s in recipe.stride)
+        if stride != recipe.stride and min(stride) > 0:
+            wanted, made = (",".join(str(s - 1) for s in strides) for strides in (recipe.stride, stride))
+            yield from _in_steps(recipe, stride, recipe.dilation, f"{made} zeros instead of {wanted}")
 
 
-def stride_dilation_swapped(steps: Steps) -> Callable[[Data], Guesses]:
+def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride where the dilation belongs, and the other way round."""
-
-    def guesses(data: Data) -> Guesses:
-        if data.stride != data.dilation:
-            yield from steps(data, data.dilation, data.stride, "")
-
-    return guesses
+    if recipe.stride != recipe.dilation:
+        yield from _in_steps(recipe, recipe.dilation, recipe.stride, "")
 
 
-def dilation_ignored(steps: Steps) -> Callable[[Data], Guesses]:
+def dilation_ignored(recipe: Recipe) -> Changes:
     """Dilation 1 on all axes, or on one."""
-
-    def guesses(data: Data) -> Guesses:
-        for dilation, where in _with_ones(data.dilation):
-            yield from steps(data, data.stride, dilation, where)
-
-    return guesses
+    for dilation, where in _with_ones(recipe.dilation):
+        yield from _in_steps(recipe, recipe.stride, dilation, where)
 
 
-def dilation_off_by_one(steps: Steps) -> Callable[[Data], Guesses]:
+def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d+1 or d-1, on all axes or on those that are dilated."""
-
-    def guesses(data: Data) -> Guesses:
-        for change in (1, -1):
-            dilation = tuple(d + change for d in data.dilation)
-            if min(dilation) > 0:
-                yield from steps(data, data.stride, dilation, f"{','.join(map(str, dilation))} was used")
-            partly = tuple(d + change if d > 1 else d for d in data.dilation)
-            if partly not in (data.dilation, dilation) and min(partly) > 0:
-                yield from steps(data, data.stride, partly, f"{','.join(map(str, partly))} was used")
-
-    return guesses
+    for change in (1, -1):
+        dilation = tuple(d + change for d in recipe.dilation)
+        if min(dilation) > 0:
+            yield from _in_steps(recipe, recipe.stride, dilation, f"{','.join(map(str, dilation))} was used")
+        partly = tuple(d + change if d > 1 else d for d in recipe.dilation)
+        if partly not in (recipe.dilation, dilation) and min(partly) > 0:
+            yield from _in_steps(recipe, recipe.stride, partly, f"{','.join(map(str, partly))} was used")
 
 
-def stride_axes_swapped(steps: Steps) -> Callable[[Data], Guesses]:
+def stride_axes_swapped(recipe: Recipe) -> Changes:
     """The strides of the axes in another order."""
-
-    def guesses(data: Data) -> Guesses:
-        for stride in set(permutations(data.stride)) - {data.stride}:
-            yield from steps(data, stride, data.dilation, f"{','.join(map(str, stride))} was used")
-
-    return guesses
+    for stride in set(permutations(recipe.stride)) - {recipe.stride}:
+        yield from _in_steps(recipe, stride, recipe.dilation, f"{','.join(map(str, stride))} was used")
 
 
-def padding_ignored_x(data: Data) -> Guesses:
-    """Windows begin at stride*i: the first `before` rows of the padded result are kept."""
-    for axes in some_axes(data.layer.dims):
-        before = with_values(data.before, axes, (0,) * data.layer.dims)
-        if before != data.before:
-            yield Guess(data.scatter(before=before))
+def padding_ignored(recipe: Recipe) -> Changes:
+    """Windows begin at stride*i; O also in the shape that it has without padding."""
+    layer = recipe.layer
+    for axes in some_axes(layer.dims):
+        before = with_values(recipe.before, axes, (0,) * layer.dims)
+        if before != recipe.before:
+            yield Change(recipe.but(before=before))
+        if recipe.result is Tensor.O:
+            out = with_values(layer.out, axes, [(a.size - a.span) // a.stride + 1 for a in layer.axes])
+            if out != layer.out and min(out) > 0:
+                yield Change(recipe.but(before=before, size=out), "O is as small as without padding")
 
 
-def padding_ignored_w(data: Data) -> Guesses:
-    """X is read without its frame."""
-    for axes in some_axes(data.layer.dims):
-        before = with_values(data.before, axes, (0,) * data.layer.dims)
-        if before != data.before:
-            yield Guess(data.gather(before=before))
-
-
-def padding_ignored_o(data: Data) -> Guesses:
-    """Windows begin at stride*i: in O's shape, and in the shape that O has without padding."""
-    for axes in some_axes(data.layer.dims):
-        before = with_values(data.before, axes, (0,) * data.layer.dims)
-        if any(data.axes[k].before or data.axes[k].after for k in axes):
-            out = tuple((a.size - a.span) // a.stride + 1 if k in axes else a.out for k, a in enumerate(data.axes))
-            if before != data.before:
-                yield Guess(data.convolve(before=before))
-            if out != data.layer.out and data.may_be(out):
-                yield Guess(data.convolve(before=before, out=out), "O is as small as without padding")
-
-
-def wrong_side_o(data: Data) -> Guesses:
-    """The frame around X is wider on the other side."""
-    for before, detail in _other_sides(data):
-        yield Guess(data.convolve(before=before), detail)
-
-
-def _other_sides(data: Data) -> Iterator[tuple[Shape, str]]:
-    """Other numbers of zeros in front: before and after swapped, the frame cut on one side, a shift by one."""
-    after = tuple(a.after for a in data.axes)
-    whole = tuple(a.before + a.after for a in data.axes)
-    seen = {data.before}
-    for axes in some_axes(data.layer.dims):
-        for others in (after, whole, (0,) * data.layer.dims, *(tuple(p + c for p in data.before) for c in (1, -1))):
-            before = with_values(data.before, axes, others)
+def wrong_side(recipe: Recipe) -> Changes:
+    """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
+    dims, axes_of = recipe.layer.dims, recipe.layer.axes
+    after = tuple(a.after for a in axes_of)
+    whole = tuple(a.before + a.after for a in axes_of)
+    seen = {recipe.before}
+    for axes in some_axes(dims):
+        for others in (after, whole, (0,) * dims, *(tuple(p + c for p in recipe.before) for c in (1, -1))):
+            before = with_values(recipe.before, axes, others)
             if before not in seen and min(before) >= 0 and any(whole):
                 seen.add(before)
-                shift = ",".join(str(was - now) for was, now in zip(data.before, before, strict=True))
-                yield before, f"{','.join(map(str, before))} in front: shifted by {shift}"
+                shift = ",".join(str(was - now) for was, now in zip(recipe.before, before, strict=True))
+                yield Change(recipe.but(before=before), f"{','.join(map(str, before))} in front: shifted by {shift}")
 
 
-def wrong_side_x(data: Data) -> Guesses:
-    """The padded result is cut at other places."""
-    for before, detail in _other_sides(data):
-        yield Guess(data.scatter(before=before), detail)
+def not_cropped(recipe: Recipe) -> Changes:
+    """The padded dE/dX as it is, with or without the rows left over."""
+    padded = tuple(a.padded for a in recipe.layer.axes)
+    if padded != recipe.layer.size:
+        size = tuple(a.padded - a.leftover for a in recipe.layer.axes)
+        for shape in dict.fromkeys((padded, size)):
+            yield Change(recipe.but(before=(0,) * recipe.layer.dims, size=shape))
 
 
-def wrong_side_w(data: Data) -> Guesses:
-    """The frame around X is wider on the other side."""
-    for before, detail in _other_sides(data):
-        yield Guess(data.gather(before=before), detail)
-
-
-def not_cropped(data: Data) -> Guesses:
-    """The padded result as it is, with or without the rows left over."""
-    padded = tuple(a.padded for a in data.axes)
-    if padded != data.layer.size:
-        size = tuple(a.padded - a.leftover for a in data.axes)
-        for shape in {padded, size}:
-            yield Guess(data.scatter(before=(0,) * data.layer.dims, size=shape))
-
-
-def empty_crop(data: Data) -> Guesses:
+def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty."""
-    right = data.right[Tensor.DX]
-    crops = [slice(0, 0) if a.after == 0 else slice(None) for a in data.axes]
-    if slice(0, 0) in crops:
-        yield Guess(right[at(..., *crops)])
-        before = [slice(0, 0) if a.before == 0 else slice(None) for a in data.axes]
-        yield Guess(right[at(..., *before)])
+    if any(axis.after == 0 for axis in recipe.layer.axes):
+        for sides in ([axis.after for axis in recipe.layer.axes], [axis.before for axis in recipe.layer.axes]):
+            yield Change(recipe.then(*(cut(2 + k, 0, 0) for k, side in enumerate(sides) if side == 0)))
 
 
-def leftover_dropped(data: Data) -> Guesses:
-    """The right gradient without the rows that no window reaches."""
-    size = tuple(min(a.size, a.padded - a.leftover - a.before) for a in data.axes)
-    for axes in some_axes(data.layer.dims):
-        shape = with_values(data.layer.size, axes, size)
-        if shape != data.layer.size:
-            yield Guess(data.right[Tensor.DX][at(..., *map(slice, shape))])
-    reached = tuple(a.padded - a.leftover - a.before - a.after for a in data.axes)
-    if reached not in (data.layer.size, size) and min(reached) > 0:
-        yield Guess(data.right[Tensor.DX][at(..., *map(slice, reached))])
+def leftover_dropped(recipe: Recipe) -> Changes:
+    """The right dE/dX without the rows that no window reaches."""
+    layer = recipe.layer
+    size = tuple(min(a.size, a.padded - a.leftover - a.before) for a in layer.axes)
+    for axes in some_axes(layer.dims):
+        shape = with_values(layer.size, axes, size)
+        if shape != layer.size:
+            yield Change(recipe.then(*(cut(2 + k, 0, stop) for k, stop in enumerate(shape))))
+    reached = tuple(a.padded - a.leftover - a.before - a.after for a in layer.axes)
+    if reached not in (layer.size, size) and min(reached) > 0:
+        yield Change(recipe.then(*(cut(2 + k, 0, stop) for k, stop in enumerate(reached))))
 
 
-def leftover_misplaced(data: Data) -> Guesses:
-    """The right gradient moved towards the end by the rows left over, or by half of them."""
-    seen = {data.before}
-    for axes in some_axes(data.layer.dims):
+def leftover_misplaced(recipe: Recipe) -> Changes:
+    """dE/dX moved towards the end by the rows left over, or by half of them."""
+    leftover = [axis.leftover for axis in recipe.layer.axes]
+    seen = {recipe.before}
+    for axes in some_axes(recipe.layer.dims):
         for part in (1, 2):
-            shifted = tuple(p - (-(-r // part)) for p, r in zip(data.before, data.leftover, strict=True))
-            before = with_values(data.before, axes, shifted)
+            shifted = tuple(p - (-(-r // part)) for p, r in zip(recipe.before, leftover, strict=True))
+            before = with_values(recipe.before, axes, shifted)
             if before not in seen:
                 seen.add(before)
-                yield Guess(data.scatter(before=before), "the zeros stand in front" if part == 1 else "")
+                yield Change(recipe.but(before=before), "the zeros stand in front" if part == 1 else "")
 
 
-def leftover_counted(data: Data) -> Guesses:
-    """A convolution over all of X, which has more rows than W; or its last rows."""
-    extra = tuple(r // d for r, d in zip(data.leftover, data.dilation, strict=True))
-    for axes in some_axes(data.layer.dims):
-        more = with_values((0,) * data.layer.dims, axes, extra)
+def leftover_counted(recipe: Recipe) -> Changes:
+    """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
+    layer = recipe.layer
+    extra = tuple(axis.leftover // d for axis, d in zip(layer.axes, recipe.dilation, strict=True))
+    for axes in some_axes(layer.dims):
+        more = with_values((0,) * layer.dims, axes, extra)
         if any(more):
-            kernel = tuple(k + e for k, e in zip(data.layer.kernel, more, strict=True))
-            if data.may_be(kernel):
-                yield Guess(data.gather(kernel=kernel), "a row more for each position left over")
-            before = tuple(p - e * d for p, e, d in zip(data.before, more, data.dilation, strict=True))
-            yield Guess(data.gather(before=before), "the last rows instead of the first")
-    if data.layer.dims and any(data.leftover):
-        last = data.right[Tensor.DW].copy()
-        beyond = data.gather(kernel=tuple(k + 1 for k in data.layer.kernel))
-        for axis, r in zip(data.spatial, data.leftover, strict=True):
-            if r:
-                k = data.layer.kernel[axis - 2]
-                here = (slice(None),) * axis
-                rest = tuple(slice(0, size) for size in data.layer.kernel[axis - 1 :])
-                lead = tuple(slice(0, size) for size in data.layer.kernel[: axis - 2])
-                last[at(*here, k - 1)] = beyond[at(slice(None), slice(None), *lead, k, *rest)]
-                yield Guess(last.copy(), "its last row comes from a window that is not there")
-                last = data.right[Tensor.DW].copy()
+            kernel = tuple(k + e for k, e in zip(layer.kernel, more, strict=True))
+            yield Change(recipe.but(size=kernel), "a row more for each position left over")
+            before = tuple(p - e * d for p, e, d in zip(recipe.before, more, recipe.dilation, strict=True))
+            yield Change(recipe.but(before=before), "the last rows instead of the first")
+    for number, (axis, k) in enumerate(zip(layer.axes, layer.kernel, strict=True)):
+        if axis.leftover:
+            beyond = recipe.but(size=with_values(layer.kernel, [number], [size + 1 for size in layer.kernel]))
+            last = taken(2 + number, (*range(k - 1), k))
+            yield Change(beyond.then(last), "its last row comes from a window that is not there")
+
+
+MISTAKES = (
+    Mistake(
+        "stride-ignored",
+        "the stride is not used",
+        "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
+        in_arrays(stride_ignored),
+        code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
+        short="a wrong stride",
+        forward=(
+            "the stride is not used",
+            "window i begins at stride*i - padding, and O has a window for every stride-th position",
+        ),
+    ),
+    Mistake(
+        "stride-axes-swapped",
+        "the strides of the axes are swapped",
+        "the first stride belongs to the rows, the second to the columns",
+        in_arrays(stride_axes_swapped),
+        code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+        short="strides of swapped axes",
+    ),
+    Mistake(
+        "stride-dilation-swapped",
+        "stride and dilation are swapped",
+        "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
+        in_arrays(stride_dilation_swapped),
+        code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
+        short="stride and dilation swapped",
+        forward=(
+            "stride and dilation are swapped",
+            "window i begins at stride*i, and its element u lies dilation*u behind",
+        ),
+    ),
+    Mistake(
+        "stride-gap-wrong",
+        "the wrong number of zeros stands between the elements of dE/dO",
+        "put stride-1 zeros between neighbours",
+        in_arrays(gap_wrong),
+        code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+        short="a wrong stride",
+        forward=("the stride is off by one", "window i begins at stride*i - padding"),
+    ),
+    Mistake(
+        "dilation-ignored",
+        "the dilation is not used",
+        "filter element u lies dilation*u behind the beginning of the window",
+        in_arrays(dilation_ignored),
+        code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
+        short="a wrong dilation",
+    ),
+    Mistake(
+        "dilation-off-by-one",
+        "the dilation is off by one",
+        "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
+        in_arrays(dilation_off_by_one),
+        code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
+        short="a wrong dilation",
+    ),
+    Mistake(
+        "padding-ignored",
+        "the gradient is computed as if there were no padding",
+        "dX: cut `before` positions from the front of the padded result; dW: use X with its frame of zeros",
+        in_arrays(padding_ignored),
+        code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
+        short="a wrong padding",
+        forward=(
+            "O is computed as if there were no padding",
+            "put the frame of zeros around X first, or begin window i at stride*i - padding",
+        ),
+    ),
+    Mistake(
+        "padding-wrong-side",
+        "the frame of zeros is taken off or put on at the wrong side",
+        "the padded result begins `before` positions in front of X",
+        in_arrays(wrong_side),
+        code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
+        short="a wrong padding",
+        forward=(
+            "the frame of zeros is put on at the wrong side",
+            "window i begins at stride*i - padding, with the padding in front",
+        ),
+    ),
+    Mistake(
+        "padding-not-cropped",
+        "dX still has the padding around it",
+        "cut it back: dx[..., before : before + H, before : before + W]",
+        {Tensor.DX: not_cropped},
+        code=("return padded", "return padded[(..., *inside)]"),
+        short="a wrong padding",
+    ),
+    Mistake(
+        "empty-crop",
+        "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
+        "cut with dx[p : p + H], which is right for p = 0 too",
+        {Tensor.DX: empty_crop},
+        code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
+        short="a crop with p = 0",
+    ),
+    Mistake(
+        "leftover-dropped",
+        "the rows that the stride leaves over are missing",
+        "make dX in X's shape: the last rows that no window reaches are 0",
+        {Tensor.DX: leftover_dropped},
+        code=("padded = covered", "padded = np.pad(covered, behind)"),
+        short="rows left over by the stride",
+    ),
+    Mistake(
+        "leftover-misplaced",
+        "the rows that the stride leaves over stand at the wrong end",
+        "the zeros belong behind the last window, not in front of the first",
+        {Tensor.DX: leftover_misplaced},
+        code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
+        short="rows left over by the stride",
+    ),
+    Mistake(
+        "leftover-counted",
+        "positions that the stride leaves over take part in dW",
+        "cut X where the last window ends before you convolve it with dE/dO",
+        {Tensor.DW: leftover_counted},
+        code=("used = framed", "used = framed[(..., *reached)]"),
+        short="rows left over by the stride",
+    ),
+)
