@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.gradcheck.recipe import Data
-from cnngrad.gradcheck.relation import Relation, made_by, right_relations
+from cnngrad.gradcheck.matching import made
+from cnngrad.gradcheck.recipe import Data, right_recipe
+from cnngrad.gradcheck.relation import Relation, recipe_by, right_relations
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
 
@@ -21,6 +22,10 @@ def arrays(layer, seed=0):
 
 def data_of(layer, numbers):
     return Data(layer, numbers[Tensor.X], layer.rotated(numbers[Tensor.W]), numbers[Tensor.DEDO], {})
+
+
+def made_by(layer, numbers, result, relations):
+    return made(recipe_by(layer, result, relations), data_of(layer, numbers))
 
 
 def graded(layer, numbers, result, claim):
@@ -55,8 +60,8 @@ def by_loops(layer, numbers, result, relations):
 def test_what_follows_a_relation_is_what_loops_give(result, relation, flip):
     layer = make_layer((2, 2, 7), (3, 2, 3), stride=2, padding=1, flip=flip, dims=1)
     numbers = arrays(layer)
-    made = made_by(data_of(layer, numbers), result, [Relation(*relation)])
-    np.testing.assert_array_equal(made, by_loops(layer, numbers, result, [relation]))
+    array = made_by(layer, numbers, result, [Relation(*relation)])
+    np.testing.assert_array_equal(array, by_loops(layer, numbers, result, [relation]))
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -64,7 +69,7 @@ def test_what_follows_a_relation_is_what_loops_give(result, relation, flip):
 def test_the_relation_of_a_layer_gives_the_right_result(result, flip):
     layer = make_layer((2, 2, 7, 6), (3, 2, 3, 2), stride=2, padding=1, dilation=(1, 2), flip=flip)
     numbers = arrays(layer)
-    right = made_by(data_of(layer, numbers), result, right_relations(layer))
+    right = made_by(layer, numbers, result, right_relations(layer))
     assert graded(layer, numbers, result, right)
     assert not graded(layer, numbers, result, right).relation
 
@@ -75,7 +80,7 @@ def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
     layer = make_layer((15, 13), (3, 2), stride=2, padding=1, flip=flip)
     numbers = arrays(layer)
     followed = [Relation(a + 1, -b, c + 2) for a, b, c in right_relations(layer)]
-    report = graded(layer, numbers, result, made_by(data_of(layer, numbers), result, followed))
+    report = graded(layer, numbers, result, made_by(layer, numbers, result, followed))
     assert report.mistake is None
     first, right = followed[0], right_relations(layer)[0]
     assert f"Your numbers follow input position = {first} along the rows" in report.relation
@@ -85,7 +90,8 @@ def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
 def test_the_relation_of_a_known_mistake_is_told():
     layer = make_layer((5, 6), (3, 2), stride=2)
     numbers = arrays(layer)
-    claim = data_of(layer, numbers).scatter(stride=(1, 2))
+    recipe = right_recipe(layer, Tensor.DX).but(stride=(1, 2))
+    claim = made(recipe, data_of(layer, numbers))
     report = graded(layer, numbers, Tensor.DX, claim.reshape(5, 6))
     assert report.mistake == "stride-ignored"
     assert report.relation == (
@@ -101,10 +107,10 @@ def test_the_relation_of_a_known_mistake_is_told():
 def test_what_is_missing_or_counts_twice_in_some_elements_is_told(times, happens):
     layer = make_layer((2, 2, 6, 5), (3, 2, 3, 2))
     numbers = arrays(layer)
-    data = data_of(layer, numbers)
+    data, right = data_of(layer, numbers), right_recipe(layer, Tensor.DW)
     last = numbers[Tensor.DEDO].copy()
     last[1:] = 0
-    claim, first = data.gather(), data.gather(dedo=last)
+    claim, first = made(right, data), made(right, data_of(layer, numbers | {Tensor.DEDO: last}))
     claim[0] += (times - 1) * first[0]
     report = graded(layer, numbers, Tensor.DW, claim)
     assert report.mistake is None

@@ -9,7 +9,6 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.names import Names
-from cnngrad.gradcheck.hidden import WORDS
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.gradcheck.recipe import Data, right_recipe
@@ -209,10 +208,6 @@ def test_hard_keeps_the_shape_and_says_what_it_hides(capsys):
     assert np.shape(json.loads(out)["X"]) == (5, 6)
     assert err == "cnngrad: X is 5×6 in place of 5×5, so that more mistakes show\n"
     assert main(["check", "samples/notes-stride2.json", "--grow"]) == 2
-
-
-def test_every_mistake_has_words_for_where_it_is_hidden():
-    assert list(WORDS) == [mistake.id for mistake in CATALOGUE]
 
 
 @pytest.mark.parametrize("ending", [".txt", ".md", ".svg", ".html"])

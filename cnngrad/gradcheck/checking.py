@@ -136,7 +136,7 @@ def check_layer(
         progress: as for `check`.
         written: as for `check`.
         elements: as for `check`.
-        patience: the seconds that are spent on pairs of mistakes in one array.
+        patience: the seconds that are spent on what is wrong with one array.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")

@@ -1,13 +1,19 @@
 """What is wrong with a gradient: which known mistakes reproduce it, or else where the wrong elements are."""
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.comparison import rms
-from cnngrad.gradcheck.factors import FEWEST_NUMBERS, closest_factor, named_factors, told_factor, true_factor
+from cnngrad.gradcheck.factors import (
+    FEWEST_NUMBERS,
+    closest_factor,
+    named_factors,
+    near_factors,
+    told_factor,
+    true_factor,
+)
 from cnngrad.gradcheck.matching import Sized, absolute, made, reproduced, sizes_of
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Change, Mistake
 from cnngrad.gradcheck.pairs import reproduced_by_two
@@ -41,12 +47,12 @@ class Diagnosis:
 
 # What can be said of a single number.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
-# Seconds that are spent on pairs of mistakes, and pairs that are looked for.
+# Seconds that are spent on what is wrong with one array, and pairs of mistakes that are looked for.
 PATIENCE = 2.0
 _MOST_PAIRS = 3
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, patience: float = PATIENCE) -> Diagnosis:
+def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient.
 
     Args:
@@ -54,7 +60,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, pat
         result: dE/dW, dE/dX or dE/db.
         claim: the wrong gradient, in the user's layout.
         tolerance: how far the claim may be off.
-        patience: the seconds that are spent on pairs of mistakes.
+        until: the time, as of `time.monotonic`, when the search for pairs of mistakes ends.
     """
     right, sizes = right_recipe(data.layer, result), sizes_of(data, result)
     found: list[tuple[Mistake, Change]] = []
@@ -69,7 +75,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, pat
         if change is not None:
             found.append((mistake, change))
     if not found:
-        return _in_pairs(data, result, claim, tolerance, patience)
+        return _in_pairs(data, result, claim, tolerance, until)
     (first, change), *others = found
     told = f"{_said(first, result, change.detail)}. To fix it: {first.words(result)[1]}."
     if others:
@@ -77,12 +83,12 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, pat
     return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), recipe=change.recipe)
 
 
-def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, patience: float) -> Diagnosis:
+def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
     found: dict[tuple[str, str], Change] = {}
-    for pair, change in reproduced_by_two(data, result, claim, tolerance, time.monotonic() + patience):
+    for pair, change in reproduced_by_two(data, result, claim, tolerance, until):
         found.setdefault(pair, change)
         if len(found) > _MOST_PAIRS:
             break
@@ -125,7 +131,7 @@ def _factor(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: To
         return None
     terms = absolute(right, sizes)
     named = named_factors(data.layer)
-    factor = true_factor(named, claim, array, terms, tolerance)
+    factor = true_factor(near_factors(named, claim, array), claim, array, terms, tolerance)
     if factor is not None:
         return Change(right.but(factor=factor), told_factor(factor, named[factor]))
     factor = closest_factor(claim, array)

@@ -27,10 +27,12 @@ class Edit(NamedTuple):
     Attributes:
         do: the function.
         args: its arguments, after the array.
+        adds: whether it adds numbers up; others move them, or leave them out.
     """
 
     do: Callable[..., Array]
     args: tuple[Hashable, ...] = ()
+    adds: bool = False
 
     def __call__(self, array: Array) -> Array:
         """The array as it is after this."""
@@ -106,12 +108,12 @@ def padded(pads: Pads, mode: str = "constant") -> Edit:
 
 def folded(pads: Pads, mode: str) -> Edit:
     """Without the frame around its last axes, whose numbers are added where `padded` took the frame's from."""
-    return Edit(_fold, (pads, mode))
+    return Edit(_fold, (pads, mode), adds=True)
 
 
 def summed_groups(groups: int, filled: str) -> Edit:
     """All groups of channels added up: in every group, in the first alone, or as the one group that there is."""
-    return Edit(_sum_groups, (groups, filled))
+    return Edit(_sum_groups, (groups, filled), adds=True)
 
 
 def _take(array: Array, axis: int, order: tuple[int, ...]) -> Array:

@@ -1,7 +1,7 @@
 """Factors that people forget or put in too often, by their names."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 
 import numpy as np
@@ -11,7 +11,7 @@ from cnngrad.gradcheck.comparison import fractions
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.layer import Layer
 
-__all__ = ["FEWEST_NUMBERS", "closest_factor", "named_factors", "told_factor", "true_factor"]
+__all__ = ["FEWEST_NUMBERS", "closest_factor", "named_factors", "near_factors", "told_factor", "true_factor"]
 
 # Numbers other than 0 from which a factor can be told from chance.
 FEWEST_NUMBERS = 4
@@ -44,22 +44,26 @@ def closest_factor(claim: Array, array: Array) -> float:
     return math.ldexp(float((claimed * made).sum() / (made * made).sum()), one - other)
 
 
+def near_factors(factors: Iterable[float], claim: Array, array: Array) -> list[float]:
+    """Those of some factors of an array, not all 0, that come near to a claim."""
+    closest = closest_factor(claim, array)
+    return [factor for factor in factors if abs(closest - factor) <= 0.1 * abs(factor)]
+
+
 def true_factor(
-    factors: Mapping[float, Sequence[str]], claim: Array, array: Array, magnitude: Array, tolerance: Tolerance
+    factors: Iterable[float], claim: Array, array: Array, magnitude: Array, tolerance: Tolerance
 ) -> float | None:
     """The first of some factors with which an array is the claim, to the claim's precision; None where none is.
 
     Args:
-        factors: the factors.
+        factors: the factors, all near.
         claim: the claim.
-        array: what is multiplied, not all 0, of the claim's shape.
+        array: what is multiplied, of the claim's shape.
         magnitude: the sums of absolute terms of its elements.
         tolerance: how far the claim may be off.
     """
-    closest = closest_factor(claim, array)
     for factor in factors:
-        near = abs(closest - factor) <= 0.1 * abs(factor)
-        if near and (np.abs(claim - factor * array) <= tolerance.allowed(claim, abs(factor) * magnitude)).all():
+        if (np.abs(claim - factor * array) <= tolerance.allowed(claim, abs(factor) * magnitude)).all():
             return factor
     return None
 

@@ -28,8 +28,8 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
 
-# Seconds that are spent on the relation between positions that a claim follows.
-_RELATION = 0.5
+# The share of the time that is spent on pairs of mistakes; the rest is for the relation that a claim follows.
+_OF_PAIRS = 0.75
 # A number whose square float64 holds.
 _MOST = 1e150
 
@@ -56,7 +56,7 @@ class Grader:
             writing: how the claims' numbers are written.
             claimed: whether the gradients are the user's own.
             elements: the elements to explain, by result and canonical index.
-            patience: the seconds that are spent on pairs of mistakes in one array.
+            patience: the seconds that are spent on what is wrong with one array.
         """
         self._elements, self._patience = elements, patience
         self._layer, self._rtol, self._writing, self._claimed = layer, rtol, writing, claimed
@@ -119,6 +119,7 @@ class Grader:
         assert claim is not None
         assert numeric is not None
         assert wrong is not None
+        begun = time.monotonic()
         found = self._diagnose(result, claim, numeric, sizes, tolerance)
         if found.mistake is None and not self._writing.asked:
             error, loose = difference(claim, numeric), tolerance.loose(sizes)
@@ -130,7 +131,7 @@ class Grader:
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
         located = locate(self._layer, result, wrong)
-        missing, relation = self._in_common(report, found, sizes, tolerance)
+        missing, relation = self._in_common(report, found, sizes, tolerance, begun + self._patience)
         missing = f" In every wrong element {missing}." if missing else ""
         return replace(
             report,
@@ -146,14 +147,14 @@ class Grader:
         )
 
     def _in_common(
-        self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance
+        self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance, until: float
     ) -> tuple[str, str]:
         """What is missing in all wrong elements of an unknown mistake, and which relation a claim follows, in words."""
         result, claim, numeric, wrong = report.gradient, report.analytic, report.numeric, report.wrong
         assert claim is not None
         assert numeric is not None
         assert wrong is not None
-        data, until = self._data(result, numeric), time.monotonic() + min(self._patience, _RELATION)
+        data, until = self._data(result, numeric), min(until, time.monotonic() + (1 - _OF_PAIRS) * self._patience)
         allowed = tolerance.allowed(claim, np.full(claim.shape, float(sizes.max(initial=0.0))))
         missing, relations = "", None
         if found.recipe is not None:
@@ -206,7 +207,8 @@ class Grader:
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, numeric)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        return diagnose(data, result, claim, tolerance, self._patience) if whole is None else whole
+        until = time.monotonic() + _OF_PAIRS * self._patience
+        return diagnose(data, result, claim, tolerance, until) if whole is None else whole
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""

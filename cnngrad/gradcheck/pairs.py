@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.factors import FEWEST_NUMBERS, named_factors, told_factor, true_factor
-from cnngrad.gradcheck.matching import Sized, absolute, made, reproduced, sizes_of
+from cnngrad.gradcheck.factors import FEWEST_NUMBERS, named_factors, near_factors, told_factor, true_factor
+from cnngrad.gradcheck.matching import Sized, absolute, made, may_be, reproduced, sizes_of
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Change
 from cnngrad.gradcheck.recipe import Data, Recipe, computed, right_recipe
 from cnngrad.gradcheck.tolerance import Tolerance
@@ -76,14 +76,15 @@ def _with_a_factor(
         for recipe, detail in mistake.changed(right):
             if time.monotonic() > until:
                 return
-            if not recipe.may_give(claim.shape):
+            if not recipe.may_give(claim.shape) or not may_be(recipe, data, claim, sizes, tolerance, factors):
                 continue
             array = made(recipe, data).astype(np.float64)
             if array.shape != claim.shape or np.count_nonzero(array) < FEWEST_NUMBERS:
                 continue
             if not np.isfinite(array).all():
                 continue
-            factor = true_factor(factors, claim, array, absolute(recipe, sizes), tolerance)
+            near = near_factors(factors, claim, array)
+            factor = true_factor(near, claim, array, absolute(recipe, sizes), tolerance) if near else None
             if factor is None:
                 continue
             twice = recipe.but(factor=factor * recipe.factor)

@@ -17,7 +17,7 @@ from cnngrad.gradcheck.edits import Edit, at, edited, folded, padded
 from cnngrad.layer import Axis, Layer, Shape
 from cnngrad.tensor import Tensor
 
-__all__ = ["Collect", "Data", "Read", "Recipe", "as_user", "computed", "right_recipe"]
+__all__ = ["Collect", "Data", "Read", "Recipe", "as_user", "computed", "right_recipe", "with_border"]
 
 
 class Collect(Enum):
@@ -176,6 +176,7 @@ class Data:
 def computed(recipe: Recipe, data: Data) -> Array:
     """What a recipe gives, in canonical shape, or in the wrong shape that it leads to."""
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
+        recipe = with_border(recipe)
         array = data.known(recipe.sums)
         array = edited(_sums(recipe, data) if array is None else array, recipe.done)
         return array if recipe.factor == 1 else recipe.factor * array
@@ -196,23 +197,23 @@ def as_user(recipe: Recipe, array: Array) -> Array:
 def _sums(recipe: Recipe, data: Data) -> Array:
     if recipe.instead is not None:
         return data.read(Read(recipe.instead))
-    if recipe.border != "constant":
-        return _bordered(recipe, data)
     if recipe.result is Tensor.DB:
         total: Array = data.read(recipe.dedo).sum(axis=recipe.over)
         return total
     return {Tensor.O: _convolved, Tensor.DX: _scattered, Tensor.DW: _gathered}[recipe.result](recipe, data)
 
 
-def _bordered(recipe: Recipe, data: Data) -> Array:
-    """A recipe whose padding holds other numbers than zeros: they are X's; and what comes back to them is X's too."""
-    pads = tuple((axis.before, axis.after) for axis in recipe.layer.axes)
-    within = tuple(p - axis.before for p, axis in zip(recipe.before, recipe.layer.axes, strict=True))
+def with_border(recipe: Recipe) -> Recipe:
+    """The same recipe with what the padding holds written into X, or folded back from dE/dX."""
+    if recipe.border == "constant":
+        return recipe
+    axes = recipe.layer.axes
+    pads = tuple((axis.before, axis.after) for axis in axes)
+    within = tuple(p - axis.before for p, axis in zip(recipe.before, axes, strict=True))
     inner = recipe.but(border="constant", before=within)
     if recipe.result is not Tensor.DX:
-        return _sums(inner.reading(Tensor.X, padded(pads, recipe.border)), data)
-    whole = _sums(inner.but(size=tuple(axis.padded for axis in recipe.layer.axes)), data)
-    return folded(pads, recipe.border)(whole)
+        return inner.reading(Tensor.X, padded(pads, recipe.border))
+    return inner.but(size=tuple(axis.padded for axis in axes), done=(folded(pads, recipe.border), *recipe.done))
 
 
 def _convolved(recipe: Recipe, data: Data) -> Array:

@@ -12,11 +12,11 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import OPERANDS
-from cnngrad.gradcheck.recipe import Data, right_recipe
+from cnngrad.gradcheck.recipe import Data, Recipe, right_recipe
 from cnngrad.layer import Layer, indices
 from cnngrad.tensor import Tensor
 
-__all__ = ["Relation", "made_by", "read_relations", "right_relations", "spoken"]
+__all__ = ["Relation", "read_relations", "recipe_by", "right_relations", "spoken"]
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 # Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
@@ -68,20 +68,18 @@ def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     return f"{', and '.join(told)} (output position i and filter position u count from 0)" if told else ""
 
 
-def made_by(data: Data, result: Tensor, relations: Sequence[Relation]) -> Array:
-    """A result whose positions follow other relations, in the user's layout.
+def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
+    """The recipe of a result whose positions follow other relations.
 
     Args:
-        data: the layer and its numbers.
+        layer: the layer.
         result: O, dE/dW or dE/dX.
         relations: a relation for each axis, in the filter positions of the user's W.
     """
-    layer = data.layer
     if layer.flip:
         relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
     stride, dilation, first = zip(*relations, strict=True)
-    recipe = right_recipe(layer, result).but(stride=stride, dilation=dilation, before=tuple(-k for k in first))
-    return made(recipe, data)
+    return right_recipe(layer, result).but(stride=stride, dilation=dilation, before=tuple(-k for k in first))
 
 
 def followed(
@@ -99,7 +97,7 @@ def followed(
     relations = read_relations(data.layer, result, compute)
     if relations is None:
         return None
-    off = np.abs(claim - made_by(data, result, relations).reshape(claim.shape))
+    off = np.abs(claim - made(recipe_by(data.layer, result, relations), data).reshape(claim.shape))
     return None if (off > allowed).any() else relations
 
 

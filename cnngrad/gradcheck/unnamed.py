@@ -10,13 +10,16 @@ from cnngrad.arrays import Array
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.mistakes.mistake import some_axes
+from cnngrad.gradcheck.probes import probed, spread_places
 from cnngrad.gradcheck.recipe import Data, right_recipe
-from cnngrad.gradcheck.relation import Relation, made_by, right_relations
+from cnngrad.gradcheck.relation import Relation, recipe_by, right_relations
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
 __all__ = ["relations_of", "set_of"]
 
+# So many wrong elements are looked at first.
+_PROBES = 8
 # The relations that are tried: up to these factors of i and u, with windows that begin so far from the right place.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
 
@@ -31,10 +34,15 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Array, until
         allowed: how far each element may be off.
         until: the time, as of `time.monotonic`, when the search ends.
     """
+    places = spread_places(claim.size)
     for relations in _others(data.layer):
         if time.monotonic() > until:
             break
-        array = made_by(data, result, relations)
+        recipe = recipe_by(data.layer, result, relations)
+        few = probed(recipe, data, claim.shape, places)
+        if few is not None and (np.abs(claim.reshape(-1)[places] - few) > allowed.reshape(-1)[places]).any():
+            continue
+        array = made(recipe, data)
         if array.any() and (np.abs(claim - array) <= allowed).all():
             return relations
     return None
@@ -57,6 +65,12 @@ def _others(layer: Layer) -> Iterator[list[Relation]]:
             yield from (relations for relations in (begun, turned_round) if relations != right)
 
 
+def _misses(claim: Array, right: Array, less: Array, places: Array, allowed: Array) -> bool:
+    """Whether some elements of a claim are the right ones less something, or that once more."""
+    claimed, whole, off = (array.reshape(-1)[places] for array in (claim, right, allowed))
+    return bool(any((np.abs(claimed - array) <= off).all() for array in (less, 2 * whole - less)))
+
+
 def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Array) -> str:
     """Which filter, sample, row or element is missing, or counts twice, in all wrong elements; empty where none is.
 
@@ -69,7 +83,11 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     """
     recipe = right_recipe(data.layer, result)
     right = made(recipe, data)
+    some = np.flatnonzero(wrong)[:: 1 + int(wrong.sum()) // _PROBES]
     for change in CATALOGUE[PLACES["incomplete"]].changed(recipe):
+        few = probed(change.recipe, data, claim.shape, some)
+        if few is not None and not (few.size and _misses(claim, right, few, some, allowed)):
+            continue
         less = made(change.recipe, data)
         if less.shape == claim.shape == wrong.shape and (less != right)[wrong].all():
             for array, happens in ((less, "is missing"), (2 * right - less, "counts twice")):

@@ -26,8 +26,8 @@ __all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]
 # What progress says while a smaller layer is looked for.
 SMALLER = "a smaller layer that fails"
 
-# Seconds that are spent on pairs of mistakes in one array.
-_PATIENCE = 0.3
+# Seconds that are spent on what is wrong with one array.
+_PATIENCE = 0.4
 # The name of the smallest failing layer, once it is another one than the suite's.
 SMALLEST = "smallest"
 _DIFFERS = "not the same twice"

@@ -1,0 +1,80 @@
+"""Recipes of backward passes: the right one, its elements by themselves, and what changes of it have in common."""
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.gradcheck import probes
+from cnngrad.gradcheck.matching import made
+from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.gradcheck.probes import probed
+from cnngrad.gradcheck.recipe import Data, computed, right_recipe
+from cnngrad.layer import make_layer
+from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
+from tests.cases import SMALL
+
+
+def data_of(case):
+    x, w, b, dedo = case.data()
+    layer = make_layer(x.shape, w.shape, b_shape=b.shape if case.bias else None, **case.options)
+    return Data(layer, x, layer.rotated(w), dedo, {}, b if case.bias else None)
+
+
+@pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
+def test_the_right_recipe_gives_the_right_result(case):
+    x, w, b, dedo = case.data()
+    grads = cnngrad.backward(x, w, dedo, **case.options)
+    right = {result: getattr(grads, result.keyword) for result in GRADIENTS}
+    right[Tensor.O] = cnngrad.forward(x, w, b if case.bias else None, **case.options)
+    data = data_of(case)
+    for result in RESULTS:
+        np.testing.assert_array_equal(made(right_recipe(data.layer, result), data), right[result])
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["computed", "known"])
+@pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
+def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch):
+    """Of every mistake in every result, in layers that are too small for probes as a rule."""
+    monkeypatch.setattr(probes, "_FEW_PRODUCTS", 0)
+    data, generator, tried = data_of(case), np.random.default_rng(0), 0
+    right = {result: computed(right_recipe(data.layer, result), data) for result in RESULTS} if known else {}
+    data = Data(data.layer, data.x, data.w, data.dedo, right, data.b)
+    for mistake in CATALOGUE:
+        for result in mistake.changes:
+            for recipe, detail in mistake.changed(right_recipe(data.layer, result)):
+                whole = made(recipe, data)
+                if not whole.size:
+                    continue
+                places = np.unique(generator.integers(0, whole.size, 4))
+                few = probed(recipe, data, whole.shape, places)
+                if few is not None:
+                    np.testing.assert_array_equal(few, whole.reshape(-1)[places], f"{mistake.id} {detail}")
+                    assert probed(recipe, data, (*whole.shape, 1), places).size == 0
+                    tried += 1
+    assert tried > 50
+
+
+def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(-9, 10, (2, 8, 20, 20)), rng.integers(-9, 10, (8, 8, 3, 3))
+    dedo = rng.integers(-9, 10, cnngrad.forward(x, w).shape)
+    for turned, factor, wanted in ((w[..., ::-1, ::-1], 1, ()), (w[..., ::-1, ::-1], -1, ("filter-not-rotated",))):
+        claim = factor * cnngrad.backward(x, turned, dedo).dx
+        found = cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"]
+        assert {found.mistake, *found.together} == {"filter-not-rotated", *(["sign-flipped"] if wanted else [])}
+        # One wrong element among those that are not looked at first.
+        claim[1, 7, 13, 11] += 1
+        assert cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"].mistake is None
+
+
+def test_one_missing_part_of_a_large_layer_is_told():
+    rng = np.random.default_rng(0)
+    x, w = rng.integers(1, 10, (2, 8, 20, 20)), rng.integers(1, 10, (8, 8, 3, 3))
+    dedo = rng.integers(1, 10, cnngrad.forward(x, w).shape)
+    grads, less = cnngrad.backward(x, w, dedo), dedo.copy()
+    less[:, -1] = 0
+    claim = grads.dx.copy()
+    claim[0] = cnngrad.backward(x, w, less).dx[0]
+    found = cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"]
+    assert found.mistake is None
+    assert found.hint.endswith("In every wrong element the last filter is missing.")
