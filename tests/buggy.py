@@ -191,7 +191,44 @@ def as_channels_last(array):
 
 SQUARE = "square kernel"
 
+
 # id: (gradient, wrong function, what a layer must have for it to make sense)
+def without_tap(w, u, v):
+    """One element of every filter is missing."""
+    less = w.copy()
+    less[:, :, u, v] = 0
+    return less
+
+
+def one_phase(q):
+    """The rows that the first filter row reaches are never filled."""
+    dx = right_dx(q).copy()
+    for h in range(q.H):
+        if (h + q.pt) % q.sh == 0:
+            dx[:, :, h] = 0
+    return dx
+
+
+def first_square(g):
+    """The smaller of the numbers of rows and columns stands for both."""
+    few = min(g.shape[2:])
+    less = np.zeros_like(g)
+    less[:, :, :few, :few] = g[:, :, :few, :few]
+    return less
+
+
+def of_first_group(q, array, axis):
+    """The pointer to the filters does not move on with the group."""
+    return np.take(array, [f % (q.F // q.groups) for f in range(q.F)], axis)
+
+
+def exchanged(q, w):
+    """Filters and channels are exchanged inside each group."""
+    each = q.F // q.groups
+    blocks = [w[k * each : (k + 1) * each].swapaxes(0, 1) for k in range(q.groups)]
+    return np.concatenate(blocks)
+
+
 BUGGY = {
     "filter-not-rotated": [
         ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, ::-1, ::-1])), None),
@@ -227,6 +264,8 @@ BUGGY = {
     "stride-axes-swapped": [
         ("dx", lambda q: crop(q, scatter(q, sh=q.sw, sw=q.sh)), lambda q: q.sh != q.sw),
         ("dw", lambda q: gather(q, sh=q.sw, sw=q.sh), lambda q: q.sh != q.sw),
+        ("dx", lambda q: crop(q, scatter(q, sh=q.sw, sw=q.sw)), lambda q: q.sh != q.sw),
+        ("dw", lambda q: gather(q, sh=q.sh, sw=q.sh), lambda q: q.sh != q.sw),
     ],
     "dilation-ignored": [
         ("dx", lambda q: crop(q, scatter(q, dh=1, dw=1)), lambda q: q.dh * q.dw > 1),
@@ -235,6 +274,8 @@ BUGGY = {
     "dilation-off-by-one": [
         ("dx", lambda q: crop(q, scatter(q, dh=q.dh + 1, dw=q.dw + 1)), None),
         ("dw", lambda q: gather(q, dh=q.dh + 1, dw=q.dw + 1), None),
+        ("dx", lambda q: crop(q, scatter(q, dh=q.dh**2, dw=q.dw**2)), lambda q: q.dh * q.dw > 1),
+        ("dw", lambda q: gather(q, dh=q.dh**2, dw=q.dw**2), lambda q: q.dh * q.dw > 1),
     ],
     "padding-ignored": [
         ("dx", lambda q: crop(q, scatter(q), 0, 0), lambda q: q.pt + q.pl > 0),
@@ -281,6 +322,11 @@ BUGGY = {
         ("dw", lambda q: gather(q, g=without(q.g, 2, -1)), lambda q: q.Ho > 1),
         ("dw", lambda q: without(right_dw(q), 0, 0), lambda q: q.F > 1),
         ("dx", lambda q: crop(q, scatter(q, w=without(q.w, 2, -1))), lambda q: q.kh > 1),
+        ("dx", lambda q: crop(q, scatter(q, w=without_tap(q.w, 1, 0))), None),
+        ("dw", lambda q: without_tap(right_dw(q), 1, 1), None),
+        ("dx", one_phase, lambda q: q.sh > 1),
+        ("dx", lambda q: crop(q, scatter(q, g=first_square(q.g))), lambda q: q.Ho != q.Wo),
+        ("dw", lambda q: gather(q, g=first_square(q.g)), lambda q: q.Ho != q.Wo),
     ],
     "shifted": [
         ("dw", lambda q: moved_down(right_dw(q)), lambda q: q.kh > 1),
@@ -325,6 +371,9 @@ BUGGY = {
         ("dw", lambda q: gather(q, channel=groups_by_remainder(q)), lambda q: q.groups > 1 and q.groups < q.F),
         ("dw", lambda q: gather(q, channel=interleaved_channels(q)), lambda q: q.groups > 1 and q.Cg > 1),
         ("dw", lambda q: gather(q, channel=lambda f, c: c), lambda q: q.groups > 1),
+        ("dx", lambda q: crop(q, scatter(q, w=of_first_group(q, q.w, 0))), lambda q: q.groups > 1),
+        ("dx", lambda q: crop(q, scatter(q, g=of_first_group(q, q.g, 1))), lambda q: q.groups > 1),
+        ("dw", lambda q: gather(q, g=of_first_group(q, q.g, 1)), lambda q: q.groups > 1),
     ],
     "channels-swapped": [
         ("dx", lambda q: right_dx(q)[:, ::-1], lambda q: q.C > 1),
@@ -333,6 +382,8 @@ BUGGY = {
         ("dw", lambda q: right_dw(q).transpose(1, 0, 2, 3), lambda q: q.F * q.Cg > 1),
         ("dx", lambda q: right_dx(q).transpose(0, 2, 3, 1), lambda q: q.C > 1),
         ("db", lambda q: right_db(q)[::-1], lambda q: q.F > 1),
+        ("dx", lambda q: crop(q, scatter(q, w=exchanged(q, q.w))), lambda q: q.F // q.groups == q.Cg > 1),
+        ("dw", lambda q: exchanged(q, right_dw(q)), lambda q: q.F // q.groups == q.Cg > 1),
     ],
     "last-batch-only": [
         ("dw", lambda q: gather(q, samples=[q.N - 1]), lambda q: q.N > 1),
@@ -342,6 +393,9 @@ BUGGY = {
         ("dw", lambda q: gather(q, samples=[0]), lambda q: q.N > 1),
         ("db", lambda q: q.g[0].sum(axis=(1, 2)), lambda q: q.N > 1),
         ("dx", lambda q: right_dx(q)[0], lambda q: q.N > 1),
+        ("dw", lambda q: gather(q, xp=q.xp[[0] * q.N]), lambda q: q.N > 1),
+        ("dw", lambda q: gather(q, g=q.g[[0] * q.N]), lambda q: q.N > 1),
+        ("dx", lambda q: crop(q, scatter(q, g=q.g[[0] * q.N])), lambda q: q.N > 1),
     ],
     "overwritten": [
         ("dx", lambda q: crop(q, scatter(q, assign=True)), None),

@@ -251,7 +251,7 @@ def test_two_layers_in_a_chain(run, stdin):
     second = run("backward", "samples/chain-2.json", "--json")[1]
     stdin(second.encode())
     first = json.loads(run("backward", "samples/chain-1.json", "-g", "-::dEdX", "--json")[1])
-    assert first["dEdW"] == [[22, 18], [14, -4]]
+    assert first["dEdW"] == [[37, 35], [22, 2]]
 
 
 def test_ones_stands_for_the_sum_of_o(run):

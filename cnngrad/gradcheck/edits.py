@@ -14,7 +14,7 @@ from cnngrad.layer import Shape
 
 __all__ = [
     "Edit", "at", "cut", "flipped", "folded", "moved", "only", "padded", "picked", "reshaped", "slots",
-    "summed_groups", "taken", "transposed", "without",
+    "summed_groups", "taken", "transposed", "without", "without_one",
 ]  # fmt: skip
 
 # Zeros in front of and behind each axis.
@@ -91,9 +91,14 @@ def only(axis: int, start: int, stop: int | None, step: int = 1) -> Edit:
     return Edit(_only, (axis, start, stop, step))
 
 
-def without(axis: int, start: int, stop: int | None) -> Edit:
+def without(axis: int, start: int, stop: int | None, step: int = 1) -> Edit:
     """Without some positions along an axis, which are 0."""
-    return Edit(_without, (axis, start, stop))
+    return Edit(_without, (slots(axis, start, stop, step),))
+
+
+def without_one(*place: int) -> Edit:
+    """Without the element at a place of the last axes, which is 0."""
+    return Edit(_without, ((Ellipsis, *place),))
 
 
 def moved(shift: Shape) -> Edit:
@@ -136,9 +141,9 @@ def _only(array: Array, axis: int, start: int, stop: int | None, step: int) -> A
     return kept
 
 
-def _without(array: Array, axis: int, start: int, stop: int | None) -> Array:
+def _without(array: Array, index: Any) -> Array:
     less = array.copy()
-    less[slots(axis, start, stop)] = 0
+    less[index] = 0
     return less
 
 

@@ -85,6 +85,8 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     right = made(recipe, data)
     some = np.flatnonzero(wrong)[:: 1 + int(wrong.sum()) // _PROBES]
     for change in CATALOGUE[PLACES["incomplete"]].changed(recipe):
+        if not change.detail.endswith("is missing"):
+            continue
         few = probed(change.recipe, data, claim.shape, some)
         if few is not None and not (few.size and _misses(claim, right, few, some, allowed)):
             continue

@@ -92,6 +92,10 @@ def one_sample(n: int, recipe: Recipe) -> Changes:
         return
     if recipe.result in (Tensor.DW, Tensor.DB):
         yield Change(_of_sample(recipe, n))
+        if recipe.result is Tensor.DW and n == 0:
+            # A pointer that does not move on with the sample.
+            for tensor, name in ((Tensor.X, "X"), (Tensor.DEDO, "dE/dO")):
+                yield Change(recipe.reading(tensor, taken(0, [0] * batch)), f"its {name} is read for all of them")
         return
     yield Change(recipe.then(only(0, n % batch, n % batch + 1)), "the others are 0")
     yield Change(recipe.then(taken(0, [n % batch] * batch)), "for all of them")

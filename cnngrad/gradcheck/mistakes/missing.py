@@ -1,8 +1,10 @@
 """Mistakes in what takes part: a filter, channel, sample, group, row, column or element that a loop leaves out."""
 
 from collections.abc import Iterator
+from itertools import combinations, product
+from math import prod
 
-from cnngrad.gradcheck.edits import Edit, only, without
+from cnngrad.gradcheck.edits import Edit, only, without, without_one
 from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_all
 from cnngrad.gradcheck.recipe import Recipe
 from cnngrad.layer import Layer
@@ -11,7 +13,7 @@ from cnngrad.tensor import Tensor
 __all__ = ["MISTAKES"]
 
 # Of so many things each may be the one that is missing.
-_FEW = 4
+_FEW, _FEW_TAPS = 4, 12
 # What the axes of each array count, and how its positions are told from those of others.
 _WHAT = {
     Tensor.X: (("sample", "channel"), "input"),
@@ -36,8 +38,12 @@ def incomplete(recipe: Recipe) -> Changes:
         for edit, words in _without(layer, tensor):
             less = recipe.then(edit) if tensor is result else recipe.reading(tensor, edit)
             yield Change(less, f"{words} is missing")
-    if result is not Tensor.DB:
-        yield from _groups(recipe)
+    if result is Tensor.DB:
+        return
+    yield from _groups(recipe)
+    yield from _taps(recipe)
+    yield from _phases(recipe)
+    yield from _miscounted(recipe)
 
 
 def _without(layer: Layer, tensor: Tensor) -> Iterator[tuple[Edit, str]]:
@@ -60,6 +66,47 @@ def _groups(recipe: Recipe) -> Changes:
     for k, word in ((0, "first"), (layer.groups - 1, "last")):
         yield Change(recipe.then(without(axis, k * each, (k + 1) * each)), f"the {word} group is missing")
         yield Change(recipe.then(only(axis, k * each, (k + 1) * each)), f"the {word} group alone is there")
+
+
+def _taps(recipe: Recipe) -> Changes:
+    """One element of every filter is missing; any where there are few, or one at a corner."""
+    layer = recipe.layer
+    if layer.dims == 1 or prod(layer.kernel) == 1:
+        return
+    places = product(*(range(k) if prod(layer.kernel) <= _FEW_TAPS else sorted({0, k - 1}) for k in layer.kernel))
+    for place in places:
+        less = without_one(*place)
+        which = f"element {','.join(str(k + 1) for k in place)} of every filter"
+        changed = recipe.then(less) if recipe.result is Tensor.DW else recipe.reading(Tensor.W, less)
+        yield Change(changed, f"{which} is missing")
+
+
+def _phases(recipe: Recipe) -> Changes:
+    """Of the positions of X that lie a stride apart, a set in dE/dX is never filled."""
+    if recipe.result is not Tensor.DX:
+        return
+    for number, axis in enumerate(recipe.layer.axes):
+        word = recipe.layer.axis_words[number]
+        for phase in range(axis.stride) if axis.stride > 1 else ():
+            missing = without(2 + number, (phase - axis.before) % axis.stride, None, axis.stride)
+            yield Change(recipe.then(missing), f"phase {phase + 1} of the stride along the {word}s is missing")
+
+
+def _miscounted(recipe: Recipe) -> Changes:
+    """As many rows as there are columns take part, or the other way round: OH for OW."""
+    layer = recipe.layer
+    for tensor, what in ((Tensor.DEDO, "O"), (Tensor.W, "the filter")):
+        sizes = layer.canonical[tensor][2:]
+        for a, b in combinations(range(layer.dims), 2):
+            few = min(sizes[a], sizes[b])
+            if sizes[a] == sizes[b]:
+                continue
+            longer = 2 + (a if sizes[a] > sizes[b] else b)
+            less = only(longer, 0, few)
+            of_result = recipe.result is (Tensor.O if tensor is Tensor.DEDO else Tensor.DW)
+            counted = f"{max(sizes[a], sizes[b])} {layer.axis_words[longer - 2]}s of {what}"
+            words = f"of {counted} the first {few} alone take part: another axis's count stands for theirs"
+            yield Change(recipe.then(less) if of_result else recipe.reading(tensor, less), words)
 
 
 MISTAKES = (

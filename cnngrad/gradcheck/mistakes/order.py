@@ -8,6 +8,7 @@ import numpy as np
 from cnngrad.gradcheck.edits import Edit, cut, flipped, padded, reshaped, summed_groups, taken, transposed
 from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_all, in_arrays, on_axes
 from cnngrad.gradcheck.recipe import Recipe
+from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
 __all__ = ["MISTAKES"]
@@ -85,15 +86,27 @@ def channels_swapped(recipe: Recipe) -> Changes:
     shape = layer.canonical[result]
     for axis in {Tensor.DB: (0,), Tensor.DW: (0, 1)}.get(result, (1,)):
         yield from _permuted(recipe, axis, shape[axis])
-    if result in (Tensor.DX, Tensor.O) and layer.groups == 1 and layer.channels == layer.filters > 1:
-        swapped = recipe.reading(Tensor.W, transposed(1, 0, *recipe.spatial))
-        yield Change(swapped, "filters and channels of W swapped")
+    exchange = _exchange(layer)
+    if result in (Tensor.DX, Tensor.O) and exchange:
+        yield Change(recipe.reading(Tensor.W, *exchange), "filters and channels of W swapped")
+    if result is Tensor.DW and exchange and layer.groups > 1:
+        yield Change(recipe.then(*exchange), "filters and channels swapped in each group")
     last = transposed(0, *recipe.spatial, 1)
     if result is Tensor.DW and shape[0] * shape[1] > 1:
         yield Change(recipe.then(transposed(1, 0, *recipe.spatial)), "filters and channels swapped")
     if (result is Tensor.DW and shape[0] * shape[1] > 1) or (result is Tensor.DX and layer.channels > 1):
         yield Change(recipe.then(last, reshaped(*shape)), "channels last in memory")
         yield Change(recipe.then(last), "channels last")
+
+
+def _exchange(layer: Layer) -> list[Edit]:
+    """Filters and channels of W exchanged in each group; nothing where a group has not as many of both."""
+    each = layer.group_channels
+    if not each == layer.group_filters > 1:
+        return []
+    blocks = reshaped(layer.groups, each, each, *layer.kernel)
+    back = reshaped(layer.filters, each, *layer.kernel)
+    return [blocks, transposed(0, 2, 1, *range(3, 3 + layer.dims)), back]
 
 
 def _permuted(recipe: Recipe, axis: int, size: int) -> Changes:
@@ -134,6 +147,9 @@ def groups_mixed_x(recipe: Recipe) -> Changes:
     yield Change(by_filter, "filter f belongs to group f mod g")
     yield Change(recipe.then(back), "channel c belongs to group c mod g")
     yield Change(by_filter.then(back), "filters and channels are taken mod g")
+    for tensor, axis, name in ((Tensor.W, 0, "W"), (Tensor.DEDO, 1, "dE/dO")):
+        first = recipe.reading(tensor, taken(axis, _in_groups([0] * g, layer.group_filters)))
+        yield Change(first, f"every group reads the first group's {name}")
     yield Change(recipe.then(summed_groups(g, "every")), "all filters reach every group")
     yield Change(recipe.then(summed_groups(g, "first")), "all filters reach the first group alone")
     yield Change(recipe.then(summed_groups(g, "one")), "there is one group only")
@@ -164,6 +180,9 @@ def groups_mixed(recipe: Recipe) -> Changes:
     yield Change(by_filter.reading(Tensor.X, by_channel), "filters and channels are taken mod g")
     for order, words in _other_groups(g):
         yield Change(recipe.reading(Tensor.X, taken(1, _in_groups(order, layer.group_channels))), words)
+    tensor, axis, name = (Tensor.W, 0, "W") if recipe.result is Tensor.O else (Tensor.DEDO, 1, "dE/dO")
+    filters_of_first = taken(axis, _in_groups([0] * g, layer.group_filters))
+    yield Change(recipe.reading(tensor, filters_of_first), f"every group reads the first group's {name}")
     first = taken(1, _in_groups([0] * g, layer.group_channels))
     yield Change(recipe.reading(Tensor.X, first), "every filter reads the first group's channels")
 

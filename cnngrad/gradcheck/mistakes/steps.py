@@ -63,7 +63,10 @@ def dilation_ignored(recipe: Recipe) -> Changes:
 
 
 def dilation_off_by_one(recipe: Recipe) -> Changes:
-    """Dilation d+1 or d-1, on all axes or on those that are dilated."""
+    """Dilation d+1 or d-1, on all axes or on those that are dilated; or d twice, d*d."""
+    squared = tuple(d * d for d in recipe.dilation)
+    if squared != recipe.dilation:
+        yield from _in_steps(recipe, recipe.stride, squared, f"{','.join(map(str, squared))} was used")
     for change in (1, -1):
         dilation = tuple(d + change for d in recipe.dilation)
         if min(dilation) > 0:
@@ -74,8 +77,11 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
 
 
 def stride_axes_swapped(recipe: Recipe) -> Changes:
-    """The strides of the axes in another order."""
-    for stride in set(permutations(recipe.stride)) - {recipe.stride}:
+    """The strides of the axes in another order, or that of one axis on all."""
+    of_one = ((s,) * recipe.layer.dims for s in recipe.stride)
+    for stride in dict.fromkeys((*permutations(recipe.stride), *of_one)):
+        if stride == recipe.stride:
+            continue
         yield from _in_steps(recipe, stride, recipe.dilation, f"{','.join(map(str, stride))} was used")
 
 
@@ -182,7 +188,7 @@ MISTAKES = (
     ),
     Mistake(
         "stride-axes-swapped",
-        "the strides of the axes are swapped",
+        "a stride is used on the wrong axis",
         "the first stride belongs to the rows, the second to the columns",
         in_arrays(stride_axes_swapped),
         code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
@@ -219,7 +225,7 @@ MISTAKES = (
     ),
     Mistake(
         "dilation-off-by-one",
-        "the dilation is off by one",
+        "a wrong dilation is used",
         "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
         in_arrays(dilation_off_by_one),
         code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
