@@ -650,3 +650,15 @@ def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, 
         o = cnngrad.forward(rounded["x"], rounded["w"], b=rounded["b"])
         grads = cnngrad.backward(rounded["x"], rounded["w"], rounded["dedo"])
         assert cnngrad.check(**arrays, dx=grads.dx, dw=grads.dw, o=o, written=form).passed is True
+
+
+@pytest.mark.parametrize("result", ["o", "dx", "dw"])
+def test_noise_in_a_layer_with_padding_behind_it_alone_has_no_name(result):
+    """Without its padding, O has another shape."""
+    rng = np.random.default_rng(0)
+    x, w, options = rng.standard_normal((2, 3, 5)), rng.standard_normal((2, 3, 2)), {"padding": [[0, 2]], "dims": 1}
+    o = cnngrad.forward(x, w, **options)
+    dedo = rng.standard_normal(o.shape)
+    right = {"o": o, **vars(cnngrad.backward(x, w, dedo, **options))}[result]
+    report = cnngrad.check(x, w, dedo, **options, **{result: right + rng.standard_normal(right.shape)})
+    assert [each.mistake for each in report.gradients.values()] == [None]

@@ -49,7 +49,8 @@ def reproduced_by_two(
     right, sizes = right_recipe(data.layer, result), sizes_of(data, result)
     yield from _with_a_factor(right, data, claim, sizes, tolerance, until)
     for name in _FIRST[result]:
-        change = next(CATALOGUE[PLACES[name]].changed(right), None)
+        # In another shape it would be no operand of the second.
+        change = next((each for each in CATALOGUE[PLACES[name]].changed(right) if each.recipe.size == right.size), None)
         if change is None:
             continue
         # What the first gives is computed once.
