@@ -21,7 +21,7 @@ def section(board: Board) -> Section:
     ]
     if not board.choice.zeros:
         blocks.append(
-            say("Products with a zero that is no element of ∂E/∂O are left out; how many, is in parentheses.")
+            say("Products with a zero that is no element of ∂E/∂O are left out; their number is in parentheses.")
         )
     blocks += [*board.table(Tensor.DX), *board.unreached(gradient=True), *board.result(Tensor.DX)]
     return Section(("∂E/∂X by the chain rule",), tuple(blocks), "dx")
