@@ -429,3 +429,46 @@ def test_symbols_alone_make_a_page_too(browser, tmp_path):
     browser.get((tmp_path / "page.html").as_uri())
     seen = browser.execute_script(POINT, "dx")
     assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·∂o11/∂x11∂E/∂x11 = ∂E/∂o11·w11"]
+
+
+def test_a_number_that_is_looked_at_and_left_is_not_changed(browser, tmp_path):
+    from selenium.webdriver.common.keys import Keys
+
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive([[0.123456789]], [[1.0]], [[2.0]])))
+    browser.get((tmp_path / "page.html").as_uri())
+    cell = browser.find_element("css selector", "#grid-x td:not(.corner)")
+    browser.execute_script("arguments[0].focus()", cell)
+    browser.switch_to.active_element.send_keys(Keys.F2)
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    assert not browser.find_element("id", "changed").is_displayed()
+    browser.find_element("id", "copy").click()
+    assert json.loads(browser.find_element("id", "why").text)["X"] == [[0.123456789]]
+
+
+def test_a_copy_of_a_layer_in_another_layout_is_read_as_it_is_written(browser, tmp_path):
+    x, w = np.arange(60).reshape(1, 5, 6, 2) % 7, np.arange(36).reshape(2, 3, 2, 3) % 5
+    options = {"layout": "nhwc", "filter_layout": "hwio"}
+    dedo = cnngrad.forward(x, w, **options) % 3
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, dedo, limit=4, **options)))
+    browser.get((tmp_path / "page.html").as_uri())
+    browser.find_element("id", "copy").click()
+    (tmp_path / "copied.json").write_text(browser.find_element("id", "why").text)
+    assert main(["backward", str(tmp_path / "copied.json"), "-o", str(tmp_path / "made.json"), "--only", "dX"]) == 0
+    made = np.array(json.loads((tmp_path / "made.json").read_text())["dEdX"])
+    np.testing.assert_array_equal(np.moveaxis(made, 1, -1), cnngrad.backward(x, w, dedo, **options).dx)
+
+
+def test_a_page_with_some_sums_alone_says_so(browser, tmp_path):
+    derivation = cnngrad.derive(np.ones((30, 40)), np.ones((5, 5)), np.ones((26, 36)), limit=4)
+    (tmp_path / "page.html").write_text(document(".html", derivation))
+    browser.get((tmp_path / "page.html").as_uri() + "#x-x1,1")
+    assert browser.find_element("id", "line").text.endswith("takes part in no sum of this page")
+    assert browser.find_element("id", "why").text.startswith("The layer is large")
+
+
+def test_w_rotated_lights_up_for_the_gradient_of_x_alone(opened):
+    driver = opened(SAMPLES[-2], "#o-o11")
+    assert len(driver.find_elements("css selector", "#grid-w td.made")) == 4
+    assert not driver.find_elements("css selector", "#grid-wr td.made")
+    driver = opened(SAMPLES[-2], "#dx-x22")
+    assert len(driver.find_elements("css selector", "#grid-wr td.made")) == 4

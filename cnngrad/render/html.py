@@ -137,7 +137,8 @@ def _data(source: Source) -> dict[str, Any]:
             _grid(layer, *each) for each in _grids(layer) if each[1] in there and (source.backward or each[0] != "wr")
         ],
         "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
-        "options": layer.options,
+        # The page copies arrays in cnngrad's own order of axes.
+        "options": {name: option for name, option in layer.options.items() if "layout" not in name},
         "gap": _BETWEEN,
         "unread": words.unreached(layer, gradient=True),
     }

@@ -19,6 +19,9 @@
     })));
   }
 
+  // Whether the layer is too large for all its sums to be here.
+  const inPart = results.some((t) => (data.terms[t] || []).includes(null));
+
   // Where an element stands in a grid's tensor: its flat number; -1 for a zero of the frame, -2 for one in a gap.
   function flatOf(grid, r, c) {
     const axes = grid.axes;
@@ -163,7 +166,8 @@
     if (timer !== null) play();
     state.editing = true;
     const answers = state.typed[grid.tensor];
-    input.value = asked ? answers[flat] ?? "" : shown(value(grid.tensor, flat));
+    const before = asked ? answers[flat] ?? "" : shown(value(grid.tensor, flat));
+    input.value = before;
     input.setAttribute("aria-label", data.names[grid.tensor][flat]);
     const done = (keep) => {
       // A decimal comma is what many type.
@@ -171,7 +175,7 @@
       state.editing = false;
       if (keep && asked && text === "") delete answers[flat];
       else if (keep && right && asked) answers[flat] = text;
-      else if (keep && right) { numbers.change(grid.tensor, flat, number); byId("changed").hidden = false; }
+      else if (keep && right && input.value !== before) { numbers.change(grid.tensor, flat, number); byId("changed").hidden = false; }
       draw();
       cell.focus();
       if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old one stays.`;
@@ -223,6 +227,8 @@
       }
       cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
+        // W rotated belongs to ∂E/∂X alone.
+        const apart = grid.id === "wr" && state.chosen && ["o", "x", "b"].includes(state.chosen.tensor);
         const hidden = state.asked === grid.tensor;
         let text = "0", number = null;
         if (flat >= 0) {
@@ -232,8 +238,8 @@
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
         // The two cells of a product have one shade, and its number.
-        if (made.has(id)) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
-        if (fed.has(id)) classes.push("feeds");
+        if (made.has(id) && !apart) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
+        if (fed.has(id) && !apart) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
         if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
           const share = Number(value(grid.tensor, flat)) / largest[grid.tensor];
@@ -244,7 +250,7 @@
         if (answer !== undefined) classes.push(isRight(grid.tensor, flat) ? "ok" : "bad");
         cell.className = classes.join(" ");
         cell.replaceChildren(text);
-        if (made.has(id)) cell.append(span("mark", made.get(id).slice(0, 3).join(",")));
+        if (made.has(id) && !apart) cell.append(span("mark", made.get(id).slice(0, 3).join(",")));
         cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : number !== null && !hidden ? ` ${shown(number)}` : ""}`);
       }));
     }
@@ -264,6 +270,7 @@
   function question(tensor, flat) {
     const name = data.names[tensor][flat], answer = state.typed[tensor][flat], all = data.names[tensor].length;
     const right = Object.keys(state.typed[tensor]).filter((at) => isRight(tensor, Number(at))).length;
+    if (value(tensor, flat) === undefined) return `${name} = ? Its sum is not in this page.`;
     const said = answer === undefined ? `${name} = ? Double-click or F2 to answer.`
       : isRight(tensor, flat) ? `${name} = ${answer} is right.` : `${name} is not ${answer}.`;
     return `${said} ${right} of ${all} are right.`;
@@ -288,12 +295,14 @@
         out.append(k ? ", " : "", span("link", text));
       });
       if (all.length > 25) out.append(", …");
+      if (inPart) note.textContent = "The layer is large: this page has the sums of some elements alone.";
       return;
     }
     if (!results.includes(tensor)) {
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
-      out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || "nothing"}${into.length > 24 ? ", …" : ""}`;
-      if (tensor === "x" && !into.length) note.textContent = data.unread;
+      out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || (inPart ? "no sum of this page" : "nothing")}${into.length > 24 ? ", …" : ""}`;
+      if (inPart) note.textContent = "The layer is large: this page has the sums of some elements alone.";
+      else if (tensor === "x" && !into.length) note.textContent = data.unread;
       return;
     }
     if (terms === null || terms === undefined) { out.textContent = `${name}: its sum is not in this page`; return; }
@@ -461,8 +470,9 @@
     radio.addEventListener("change", () => {
       state.way = radio.value;
       state.step = null;
-      showStep(0);
-      draw();
+      // Scattering is seen once the first output has stamped W.
+      if (state.way === "scatter") step(0);
+      else { showStep(0); draw(); }
     });
   }
   document.addEventListener("keydown", (event) => {
