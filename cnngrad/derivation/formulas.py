@@ -10,6 +10,7 @@ from cnngrad.tensor import Tensor
 __all__ = [
     "axis_words",
     "convolution",
+    "counted_by",
     "full_convolution",
     "letters",
     "matrix_product",
@@ -25,6 +26,13 @@ _OUTPUT_LETTERS, _FILTER_LETTERS, _INPUT_LETTERS = "ijk", "uvt", "hlm"
 def axis_words(dims: int) -> tuple[str, ...]:
     """What the positions along each spatial axis are called, in the plural."""
     return {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}[dims]
+
+
+def counted_by(layer: Layer, tensor: Tensor, title: str) -> str:
+    """What the letters of an array's positions count: `i, j count the rows and columns of O`."""
+    *others, last = axis_words(layer.dims)
+    positions = f"{', '.join(others)} and {last}" if others else last
+    return f"{letters(layer, tensor)} {'count' if others else 'counts'} the {positions} of {title}"
 
 
 def letters(layer: Layer, tensor: Tensor) -> str:

@@ -91,12 +91,12 @@ def groups(layer: Layer) -> str:
 
 def how_framed(layer: Layer) -> str:
     """How dE/dO is made ready for the full convolution."""
-    text = "Full means that the filter starts where it covers a corner of ∂E/∂O alone: "
+    text = ""
     if is_strided(layer):
-        text += f"∂E/∂O gets {per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements, and "
-    else:
-        text += "∂E/∂O gets "
-    text += f"a frame of {frame(layer)}."
+        zeros = per_axis([a.stride - 1 for a in layer.axes], "zero")
+        text = f"For the stride ∂E/∂O gets {zeros} between its elements. "
+    full = "Full means that the filter starts where it covers a corner of ∂E/∂O alone: around it is a frame of"
+    text += f"{full} {frame(layer)}."
     if any(axis.leftover for axis in layer.axes):
         text += " Behind it the frame is wider by what the stride leaves over."
     if is_dilated(layer):

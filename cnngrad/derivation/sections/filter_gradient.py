@@ -6,6 +6,7 @@ from cnngrad.derivation.board import MOST_MATRICES, Board, Items, say
 from cnngrad.derivation.expansion import Partial
 from cnngrad.derivation.matrices import framed_input, spread_output
 from cnngrad.derivation.names import Symbol, Values
+from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
 __all__ = ["as_convolution", "by_chain_rule"]
@@ -54,7 +55,7 @@ def as_convolution(board: Board) -> Section:
         return [*board.grids(Tensor.DW, values, title=rotated, turned=layer.flip), "=", *items]
 
     blocks: list[Block] = [
-        say("In these sums ∂E/∂O slides over X as W did before:"),
+        say(f"In these sums ∂E/∂O slides over X as W did before{_steps(layer)}:"),
         Formula(formulas.convolution(layer)),
     ]
     if layer.batch > 1:
@@ -81,3 +82,10 @@ def as_convolution(board: Board) -> Section:
     if board.has_numbers and (words.is_strided(layer) or any(axis.leftover for axis in layer.axes) or layer.flip):
         blocks.append(GridRow(tuple(convolution(board.values))))
     return Section(("∂E/∂W as a convolution",), tuple(blocks), "dw-conv")
+
+
+def _steps(layer: Layer) -> str:
+    """How far it moves, where that is another step than W's."""
+    if not words.is_strided(layer):
+        return ""
+    return f", but {words.per_axis([a.dilation for a in layer.axes], 'cell')} at a time"

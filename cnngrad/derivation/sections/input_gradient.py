@@ -14,15 +14,12 @@ def section(board: Board) -> Section:
     """dE/dX by the chain rule."""
     layer = board.layer
     blocks: list[Block] = [
-        say("An x reaches E through the outputs whose windows hold it; for all others ∂o/∂x is 0:"),
+        say(f"An x reaches E through the outputs whose windows hold it. {_others(board)}:"),
         board.telling_chain(Tensor.DX),
         *_evaluated(board),
         Formula(formulas.rule_of_input_gradient(layer)),
+        say(f"{formulas.counted_by(layer, Tensor.X, 'X')}, from 1."),
     ]
-    if not board.choice.zeros:
-        blocks.append(
-            say("Products with a zero that is no element of ∂E/∂O are left out; their number is in parentheses.")
-        )
     blocks += [*board.table(Tensor.DX), *board.unreached(gradient=True), *board.result(Tensor.DX)]
     return Section(("∂E/∂X by the chain rule",), tuple(blocks), "dx")
 
@@ -38,3 +35,10 @@ def _evaluated(board: Board) -> list[Block]:
                     say("In ", o, ", ", x, " is multiplied by ", w, ", so ", Partial(o, x), " = ", w, ". This gives")
                 ]
     return []
+
+
+def _others(board: Board) -> str:
+    """What becomes of the outputs that do not hold an x."""
+    if board.choice.zeros:
+        return "For all others ∂o/∂x is 0"
+    return "For all others ∂o/∂x is 0; their products are left out, and their number is in parentheses"

@@ -56,11 +56,7 @@ def section(board: Board, result: bool = False) -> Section:
         else "Mathematics calls this cross-correlation; its convolution rotates the filter first."
     )
     first = "The first output channel of the first sample: " if layer.batch * layer.filters > 1 else ""
-    of_o, of_w = (formulas.letters(layer, tensor) for tensor in (Tensor.O, Tensor.W))
-    count = "counts" if layer.dims == 1 else "count"
-    *others, last = formulas.axis_words(layer.dims)
-    positions = f"{', '.join(others)} and {last}" if others else last
-    letters = f"{of_o} {count} the {positions} of O, and {of_w} those of W"
+    letters = f"{formulas.counted_by(layer, Tensor.O, 'O')}, and {formulas.letters(layer, Tensor.W)} those of W"
     blocks: list[Block] = [
         *([say(words.first_matrices(layer, first))] if first else []),
         GridRow(tuple(_convolution(board))),
