@@ -89,7 +89,7 @@ def run(text, q):
 def test_the_wrong_line_makes_the_mistake_and_the_right_one_does_not(mistake):
     wrong, right = mistake.code
     assert max(map(len, mistake.code)) <= 70
-    programs, named = of(right), 0
+    programs, named, shown = of(right), 0, 0
     assert programs
     for case in LAYERS:
         q = buggy.Layer(case)
@@ -107,4 +107,8 @@ def test_the_wrong_line_makes_the_mistake_and_the_right_one_does_not(mistake):
             found = cnngrad.check(q.x, q.w, q.g, **options, **{gradient: claim}).gradients[key]
             assert found.passed is False
             named += mistake.id in (found.mistake, *found.also)
+            # The lines are shown where they make just what was made.
+            if found.mistake == mistake.id:
+                shown += found.code == mistake.code
     assert named >= 2
+    assert shown

@@ -35,6 +35,7 @@ class Diagnosis:
         also: the ids of the others that reproduce it.
         hint: what the mistake is and how to fix it, or where the wrong elements are.
         together: the ids of the mistakes that were made as well, where it takes two.
+        code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         recipe: what was computed; None where no mistake is known.
     """
 
@@ -42,6 +43,7 @@ class Diagnosis:
     also: tuple[str, ...] = ()
     hint: str = ""
     together: tuple[str, ...] = ()
+    code: tuple[str, str] | None = None
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
 
 
@@ -77,10 +79,15 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
     if not found:
         return _in_pairs(data, result, claim, tolerance, until)
     (first, change), *others = found
-    told = f"{_said(first, result, change.detail)}. To fix it: {first.words(result)[1]}."
+    flip = data.layer.flip
+    # The lines are those of a backward pass without flip.
+    code = first.code if change.coded and result is not Tensor.O and not flip else None
+    told = f"{_said(first, result, flip, change.detail)}. To fix it: {first.words(result, flip)[1]}."
     if others:
-        told += " Or: " + "; or ".join(_said(other, result, words.detail) for other, words in others) + "."
-    return Diagnosis(first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), recipe=change.recipe)
+        told += " Or: " + "; or ".join(_said(other, result, flip, words.detail) for other, words in others) + "."
+    return Diagnosis(
+        first.id, tuple(mistake.id for mistake, _ in others), _as_sentence(told), code=code, recipe=change.recipe
+    )
 
 
 def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float) -> Diagnosis:
@@ -95,15 +102,16 @@ def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, un
     if not found:
         return Diagnosis()
     pair, *others = sorted(found, key=lambda pair: [PLACES[name] for name in pair])
+    flip = data.layer.flip
     one, other = (CATALOGUE[PLACES[name]] for name in pair)
-    fixes = "; and ".join(mistake.words(result)[1] for mistake in (one, other))
-    says = f"{one.words(result)[0]}, and {_said(other, result, found[pair].detail)}. To fix it: {fixes}."
+    fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in (one, other))
+    says = f"{one.words(result, flip)[0]}, and {_said(other, result, flip, found[pair].detail)}. To fix it: {fixes}."
     also = tuple("+".join(names) for names in others)
-    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), found[pair].recipe)
+    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), recipe=found[pair].recipe)
 
 
-def _said(mistake: Mistake, result: Tensor, detail: str) -> str:
-    return f"{mistake.words(result)[0]}{f' ({detail})' if detail else ''}"
+def _said(mistake: Mistake, result: Tensor, flip: bool, detail: str) -> str:
+    return f"{mistake.words(result, flip)[0]}{f' ({detail})' if detail else ''}"
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
@@ -133,8 +141,12 @@ def _factor(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: To
     named = named_factors(data.layer)
     factor = true_factor(near_factors(named, claim, array), claim, array, terms, tolerance)
     if factor is not None:
-        return Change(right.but(factor=factor), told_factor(factor, named[factor]))
+        # Of several samples the factor that is put in most often.
+        of_batch = factor == 1 / data.layer.batch and data.layer.batch > 1
+        return Change(right.but(factor=factor), told_factor(factor, named[factor]), coded=of_batch)
     factor = closest_factor(claim, array)
+    if not np.isfinite(factor):
+        return None
     # Few elements have some factor always, and one close to 1 is rounding.
     allowed = tolerance.allowed(claim, abs(factor) * terms)
     if np.count_nonzero(claim) < FEWEST_NUMBERS or abs(abs(factor) - 1) * rms(array) <= 4 * rms(allowed):

@@ -74,7 +74,7 @@ def _with_a_factor(
     for mistake in CATALOGUE:
         if mistake.id in ("scaled", "sign-flipped", "zero"):
             continue
-        for recipe, detail in mistake.changed(right):
+        for recipe, detail, _ in mistake.changed(right):
             if time.monotonic() > until:
                 return
             if not recipe.may_give(claim.shape) or not may_be(recipe, data, claim, sizes, tolerance, factors):

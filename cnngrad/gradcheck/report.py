@@ -9,7 +9,6 @@ from typing import Any
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Number
-from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.layer import Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
@@ -82,6 +81,7 @@ class GradientReport:
         together: the ids of the mistakes that were made as well, where it takes two to explain it.
         also: the ids of other mistakes that would explain it.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
+        code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
             where none is known, or it is the right one.
         where: where the wrong elements are, in words; empty where all is right.
@@ -111,6 +111,7 @@ class GradientReport:
     where: str = ""
     hidden: tuple[str, ...] = ()
     together: tuple[str, ...] = ()
+    code: tuple[str, str] | None = None
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
@@ -131,16 +132,6 @@ class GradientReport:
     def mistakes(self) -> tuple[str, ...]:
         """The ids of the mistakes that were made, by the likeliest explanation; empty where none is known."""
         return () if self.mistake is None else (self.mistake, *self.together)
-
-    @property
-    def code(self) -> tuple[tuple[str, str], ...]:
-        """For each mistake of the catalogue that was made, a line of NumPy that makes it, and the right one.
-
-        The lines are those of a backward pass: O has none.
-        """
-        if self.gradient is Tensor.O:
-            return ()
-        return tuple(CATALOGUE[PLACES[name]].code for name in self.mistakes if name in PLACES)
 
     def written(self, layer: Layer) -> "GradientReport":
         """The same report with its arrays' axes, and the worst element's index, in the user's order."""
@@ -177,7 +168,7 @@ class GradientReport:
             "and": list(self.together),
             "also": list(self.also),
             "hint": self.hint,
-            "code": [{"wrong": wrong, "right": right} for wrong, right in self.code],
+            "code": None if self.code is None else dict(zip(("wrong", "right"), self.code, strict=True)),
             "relation": self.relation,
             "hidden": list(self.hidden),
         } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})

@@ -56,9 +56,9 @@ def _gradient(
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
     parts = [f"<h2>{gradient.gradient.title} is {verdict}</h2>"]
     parts += [f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text]
-    parts += [
-        f"<pre>for example  {escape(wrong)}\ninstead of   {escape(right)}</pre>" for wrong, right in gradient.code
-    ]
+    if gradient.code is not None:
+        wrong_line, right_line = (escape(line) for line in gradient.code)
+        parts.append(f"<pre>for example  {wrong_line}\ninstead of   {right_line}</pre>")
     layer, result = report.layer, gradient.gradient
     if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
         return "\n".join(parts)

@@ -1,6 +1,7 @@
 """The view of a check: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from rich.console import RenderableType
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Expansions, GridRow
+from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.hidden import hidden_words
@@ -27,6 +29,8 @@ __all__ = ["report_blocks", "report_text", "verdict"]
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
 # Of a larger one, this many wrong elements are listed.
 _MOST_LISTED = 5
+# So many terms of the worst one's sums are shown.
+_MOST_TERMS = 12
 
 
 def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
@@ -49,7 +53,8 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
         if gradient.passed is not False and gradient.hint:
             yield Text(f"{_title(gradient)}: {gradient.hint}")
     if report.identity is not None:
-        sums = " = ".join(number(value, precision) for value in report.identity)
+        texts = [number(value, precision) for value in report.identity]
+        sums = (" = " if len(set(texts)) == 1 else " ≈ ").join(texts)
         yield Text(
             f"sum(O·∂E/∂O) = sum(X·∂E/∂X) = sum(W·∂E/∂W): {sums}"
             if _agree(report.identity)
@@ -137,9 +142,9 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     yield Text()
     yield Text(f"{_title(gradient)} is wrong. {gradient.hint}")
-    for wrong, right in gradient.code:
-        yield Text(f"  for example  {wrong}", no_wrap=True)
-        yield Text(f"  instead of   {right}", no_wrap=True)
+    if gradient.code is not None:
+        for words, line in zip(("for example  ", "instead of   "), gradient.code, strict=True):
+            yield Text(f"  {words}{line}", no_wrap=True)
     if gradient.relation:
         yield Text()
         yield Text(gradient.relation)
@@ -165,9 +170,15 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
         right = "it should be" if gradient.gradient is Tensor.O else "the finite difference is"
         yield Text(f"{_spoken(worst.element)} is {yours}, but {right} {numeric_text}:")
         if gradient.compared.made is None:
-            yield Padding(painter.block(Expansions((gradient.compared.right,))), (0, 0, 0, 2))
+            yield Padding(painter.block(Expansions((_cut(gradient.compared.right),))), (0, 0, 0, 2))
         else:
-            yield _compared(gradient.compared, painter)
+            short = replace(gradient.compared, right=_cut(gradient.compared.right), made=_cut(gradient.compared.made))
+            yield _compared(short, painter)
+
+
+def _cut(expansion: Expansion) -> Expansion:
+    """A sum with as many terms as one sees at a glance."""
+    return replace(expansion, terms=expansion.terms[:_MOST_TERMS])
 
 
 def _compared(compared: Compared, painter: Painter) -> RenderableType:

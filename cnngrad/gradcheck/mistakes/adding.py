@@ -20,12 +20,12 @@ def scaled(recipe: Recipe) -> Changes:
 
 def negative(recipe: Recipe) -> Changes:
     """The right gradient with the wrong sign."""
-    yield Change(recipe.but(factor=-recipe.factor))
+    yield Change(recipe.but(factor=-recipe.factor), coded=True)
 
 
 def zero(recipe: Recipe) -> Changes:
     """A gradient that was never filled in."""
-    yield Change(recipe.but(factor=0))
+    yield Change(recipe.but(factor=0), coded=True)
 
 
 def overwritten(recipe: Recipe) -> Changes:
@@ -37,12 +37,12 @@ def overwritten(recipe: Recipe) -> Changes:
 
 def _overwritten_x(recipe: Recipe) -> Changes:
     """Windows that overwrite each other."""
-    yield Change(recipe.but(collect=Collect.LAST_WINDOW), Collect.LAST_WINDOW.value)
-    yield Change(recipe.but(collect=Collect.LAST_TAP), Collect.LAST_TAP.value)
     each = recipe.layer.group_filters
+    yield Change(recipe.but(collect=Collect.LAST_WINDOW), Collect.LAST_WINDOW.value, coded=each == 1)
+    yield Change(recipe.but(collect=Collect.LAST_TAP), Collect.LAST_TAP.value)
     if each > 1:
         last = recipe.reading(Tensor.DEDO, only(1, each - 1, None, each))
-        yield Change(last.but(collect=Collect.LAST_WINDOW), "the last window of the last filter wins")
+        yield Change(last.but(collect=Collect.LAST_WINDOW), "the last window of the last filter wins", coded=True)
         yield Change(last, "the last filter wins")
         yield Change(last.but(collect=Collect.LAST_TAP), "the last filter element of it wins")
 
@@ -91,11 +91,13 @@ def one_sample(n: int, recipe: Recipe) -> Changes:
     if batch == 1:
         return
     if recipe.result in (Tensor.DW, Tensor.DB):
-        yield Change(_of_sample(recipe, n))
+        yield Change(_of_sample(recipe, n), coded=True)
         if recipe.result is Tensor.DW and n == 0:
             # A pointer that does not move on with the sample.
             for tensor, name in ((Tensor.X, "X"), (Tensor.DEDO, "dE/dO")):
-                yield Change(recipe.reading(tensor, taken(0, [0] * batch)), f"its {name} is read for all of them")
+                yield Change(
+                    recipe.reading(tensor, taken(0, [0] * batch)), f"{name} is that of the first for all of them"
+                )
         return
     yield Change(recipe.then(only(0, n % batch, n % batch + 1)), "the others are 0")
     yield Change(recipe.then(taken(0, [n % batch] * batch)), "for all of them")
@@ -105,7 +107,7 @@ def one_sample(n: int, recipe: Recipe) -> Changes:
 def not_summed(recipe: Recipe) -> Changes:
     """A gradient per sample: the batch axis is still there."""
     if recipe.layer.x_lead == 2:
-        yield Change(recipe.but(over=tuple(axis for axis in recipe.over if axis), bare=True))
+        yield Change(recipe.but(over=tuple(axis for axis in recipe.over if axis), bare=True), coded=True)
 
 
 def db_wrong_axes(recipe: Recipe) -> Changes:
@@ -117,7 +119,11 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             present = [axis for axis in every if axis not in axes and axis >= 2 - recipe.layer.lead[Tensor.O]]
             kept = reshaped(*(shape[axis] for axis in present))
             shown = ", ".join(str(axis) for axis in axes) or "none"
-            yield Change(recipe.but(over=axes).then(kept, bare=True), f"summed over axes {shown}")
+            yield Change(
+                recipe.but(over=axes).then(kept, bare=True),
+                f"summed over axes {shown}",
+                coded=axes == (0, 1, 2) and len(shape) == 4,
+            )
 
 
 MISTAKES = (
@@ -162,7 +168,7 @@ MISTAKES = (
     ),
     Mistake(
         "first-batch-only",
-        "only the first sample counts",
+        "the first sample alone is read",
         "add up over the whole batch, not x[0]",
         in_all(partial(one_sample, 0)),
         code=("return each[0]", "return each.sum(axis=0)"),

@@ -2,6 +2,7 @@
 
 from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_arrays
 from cnngrad.gradcheck.recipe import Recipe
+from cnngrad.tensor import Tensor
 
 __all__ = ["MISTAKES"]
 
@@ -17,7 +18,11 @@ def border_not_zero(recipe: Recipe) -> Changes:
     """X's frame is filled with elements of X; what belongs to it in dE/dX is added to those."""
     if any(axis.before or axis.after for axis in recipe.layer.axes):
         for mode, words in _MODES.items():
-            yield Change(recipe.but(border=mode), f"the padding holds {words}")
+            yield Change(
+                recipe.but(border=mode),
+                f"the padding holds {words}",
+                coded=mode == "edge" and recipe.result is Tensor.DW,
+            )
 
 
 MISTAKES = (

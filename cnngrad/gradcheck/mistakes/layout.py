@@ -22,7 +22,9 @@ def shifted(recipe: Recipe) -> Changes:
     sizes = recipe.layer.canonical[recipe.result][2:]
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and all(abs(s) < n for s, n in zip(shift, sizes, strict=True)):
-            yield Change(recipe.then(moved(shift)), f"by {','.join(f'{s:+d}' for s in shift)} positions")
+            yield Change(
+                recipe.then(moved(shift)), f"by {','.join(f'{s:+d}' for s in shift)} positions", shift == (1, 0)
+            )
 
 
 def other_layout(recipe: Recipe) -> Changes:
@@ -33,7 +35,9 @@ def other_layout(recipe: Recipe) -> Changes:
         if order != tuple(range(len(shape))):
             name, turned = "".join(letters[k] for k in order), recipe.then(transposed(*order))
             back = ", ".join(str(k) for k in np.argsort(order))
-            yield Change(turned.but(bare=True), f"they lie as {name}: transpose({back}) brings them back")
+            yield Change(
+                turned.but(bare=True), f"they lie as {name}: transpose({back}) brings them back", order == (0, 2, 3, 1)
+            )
             yield Change(turned.then(reshaped(*shape)), f"the memory is {name}, read as if it were {letters}")
     matrix = reshaped(shape[0], prod(shape[1:]))
     yield Change(recipe.then(reshaped(prod(shape)), bare=True), "they are flat")
@@ -47,7 +51,8 @@ def operand_layout(recipe: Recipe) -> Changes:
         if recipe.result is not apart:
             name = "dE/dO" if tensor is Tensor.DEDO else tensor.key
             for edits, words in _read_otherwise(recipe.layer.canonical[tensor]):
-                yield Change(recipe.reading(tensor, *edits), f"{name} {words}")
+                swapped = tensor is Tensor.W and words.endswith("with its first two axes swapped")
+                yield Change(recipe.reading(tensor, *edits), f"{name} {words}", coded=swapped)
 
 
 def _read_otherwise(shape: Shape) -> Iterator[tuple[list[Edit], str]]:

@@ -23,8 +23,8 @@ _WHAT = {
 # In which operands, and in which result's own axes, something may be missing, in the order in which they are tried.
 _PARTS = {
     Tensor.O: (Tensor.W, Tensor.O, Tensor.X),
-    Tensor.DX: (Tensor.DEDO, Tensor.W),
-    Tensor.DW: (Tensor.DEDO, Tensor.DW),
+    Tensor.DX: (Tensor.DEDO, Tensor.W, Tensor.DX),
+    Tensor.DW: (Tensor.DEDO, Tensor.DW, Tensor.X),
     Tensor.DB: (Tensor.DEDO,),
 }
 
@@ -37,9 +37,10 @@ def incomplete(recipe: Recipe) -> Changes:
     for tensor in _PARTS[result]:
         for edit, words in _without(layer, tensor):
             less = recipe.then(edit) if tensor is result else recipe.reading(tensor, edit)
-            yield Change(less, f"{words} is missing")
+            yield Change(less, f"{words} is missing", coded=words == "the last channel" and tensor is not Tensor.X)
     if result is Tensor.DB:
         return
+    yield from _margins(recipe)
     yield from _groups(recipe)
     yield from _taps(recipe)
     yield from _phases(recipe)
@@ -54,6 +55,18 @@ def _without(layer: Layer, tensor: Tensor) -> Iterator[tuple[Edit, str]]:
         for k in range(size) if 1 < size <= _FEW else (0, size - 1) if size > 1 else ():
             which = f"the last {word}" if k == size - 1 else f"the first {word}" if k == 0 else f"{word} {k + 1}"
             yield without(axis, k, k + 1), which
+
+
+def _margins(recipe: Recipe) -> Changes:
+    """The first of every axis, or the last: the first row and the first column."""
+    layer = recipe.layer
+    for tensor in _PARTS[recipe.result] if layer.dims > 1 else ():
+        what = _WHAT[Tensor.O if tensor is Tensor.DEDO else tensor.array][1]
+        sizes = layer.canonical[tensor][2:]
+        for word, ends in (("first", [0] * layer.dims), ("last", [size - 1 for size in sizes])):
+            edits = [without(2 + number, k, k + 1) for number, k in enumerate(ends)]
+            less = recipe.then(*edits) if tensor is recipe.result else recipe.reading(tensor, *edits)
+            yield Change(less, f"the {word} {what} {' and '.join(layer.axis_words)} are missing")
 
 
 def _groups(recipe: Recipe) -> Changes:

@@ -1,7 +1,7 @@
 """What a mistake is: the changes that it makes in a recipe, and the words for it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cnngrad.gradcheck.recipe import Recipe
@@ -17,10 +17,12 @@ class Change(NamedTuple):
     Attributes:
         recipe: the changed recipe.
         detail: the change's parameter in words; empty where it has none.
+        coded: whether it is this change that the mistake's line of code makes.
     """
 
     recipe: Recipe
     detail: str = ""
+    coded: bool = False
 
 
 Changes = Iterator[Change]
@@ -42,6 +44,7 @@ class Mistake:
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         forward: what it is and how to fix it, where it is made in O; None where the same words say it.
+        flipped: the same for layers whose W is rotated before it slides, by result, where these need other words.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Mistake:
     short: str
     needs: str = ""
     forward: tuple[str, str] | None = None
+    flipped: dict[Tensor, tuple[str, str]] = field(default_factory=dict)
 
     def changed(self, recipe: Recipe) -> Changes:
         """A recipe in every way in which the mistake changes it; nothing where it can't be made."""
@@ -67,8 +71,10 @@ class Mistake:
             "groups": layer.groups > 1,
         }[self.needs]
 
-    def words(self, result: Tensor) -> tuple[str, str]:
-        """What the mistake is, and how to fix it, in one result."""
+    def words(self, result: Tensor, flip: bool = False) -> tuple[str, str]:
+        """What the mistake is, and how to fix it, in one result of a layer with or without flip."""
+        if flip and result in self.flipped:
+            return self.flipped[result]
         return self.forward if result is Tensor.O and self.forward is not None else (self.says, self.fix)
 
 

@@ -14,7 +14,7 @@ def wrong_operand(recipe: Recipe) -> Changes:
     shape, result = recipe.layer.canonical, recipe.result
     like_w, like_x = (shape[tensor] == shape[Tensor.DEDO] for tensor in (Tensor.W, Tensor.X))
     if result is not Tensor.O:
-        yield Change(recipe.but(dedo=_O), "O is used in place of dE/dO")
+        yield Change(recipe.but(dedo=_O), "O is used in place of dE/dO", coded=result is Tensor.DX)
     if result is Tensor.DX:
         if like_x:
             yield Change(recipe.but(dedo=_X), "X is used in place of dE/dO")

@@ -17,7 +17,7 @@ __all__ = ["MISTAKES"]
 def not_rotated(recipe: Recipe) -> Changes:
     """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
     if recipe.result is Tensor.DX or recipe.layer.flip:
-        yield Change(recipe.reading(Tensor.W, flipped(*recipe.spatial)))
+        yield Change(recipe.reading(Tensor.W, flipped(*recipe.spatial)), coded=recipe.layer.dims == 2)
 
 
 def flipped_one_axis(recipe: Recipe) -> Changes:
@@ -25,7 +25,7 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
     for count in range(1, recipe.layer.dims):
         for axes in combinations(recipe.spatial, count):
             words = f"flipped along {on_axes([a - 2 for a in axes])}"
-            yield Change(recipe.reading(Tensor.W, flipped(*axes)), words)
+            yield Change(recipe.reading(Tensor.W, flipped(*axes)), words, coded=axes == (2,))
 
 
 def turned_by_90(recipe: Recipe) -> Changes:
@@ -36,7 +36,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
     for a, b in combinations(recipe.spatial, 2):
         if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2]:
             swap = _swap(2 + recipe.layer.dims, a, b)
-            yield Change(recipe.reading(Tensor.W, swap, flipped(a, b)), words[0])
+            yield Change(recipe.reading(Tensor.W, swap, flipped(a, b)), words[0], coded=recipe.layer.dims == 2)
             yield Change(recipe.reading(Tensor.W, swap), words[1])
             yield Change(recipe.reading(Tensor.W, swap, flipped(b)), "turned by 90°, as np.rot90(w, 1) does")
             yield Change(recipe.reading(Tensor.W, swap, flipped(a)), "turned by 270°, as np.rot90(w, 3) does")
@@ -57,7 +57,9 @@ def filter_rotated(recipe: Recipe) -> Changes:
 def operand_rotated(recipe: Recipe) -> Changes:
     """A convolution that rotates one operand, as convolve2d does, in place of a correlation."""
     axes = recipe.layer.axes
-    yield Change(recipe.reading(Tensor.DEDO, flipped(*recipe.spatial)), "dE/dO is rotated")
+    yield Change(
+        recipe.reading(Tensor.DEDO, flipped(*recipe.spatial)), "dE/dO is rotated", coded=recipe.layer.dims == 2
+    )
     framed = padded(tuple((axis.before, axis.after) for axis in axes))
     inner = recipe.but(before=tuple(p - axis.before for p, axis in zip(recipe.before, axes, strict=True)))
     yield Change(inner.reading(Tensor.X, framed, flipped(*recipe.spatial)), "X is rotated")
@@ -68,7 +70,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
 
 def result_rotated(recipe: Recipe) -> Changes:
     """The right gradient rotated by 180 degrees, or reversed along one axis."""
-    yield Change(recipe.then(flipped(*recipe.spatial)), "by 180°")
+    yield Change(recipe.then(flipped(*recipe.spatial)), "by 180°", coded=recipe.layer.dims == 2)
     for axis in recipe.spatial if recipe.layer.dims > 1 else ():
         yield Change(recipe.then(flipped(axis)), f"reversed along {on_axes([axis - 2])}")
 
@@ -77,7 +79,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
     for axes in permutations(recipe.spatial):
         if axes != recipe.spatial:
-            yield Change(recipe.then(transposed(0, 1, *axes)))
+            yield Change(recipe.then(transposed(0, 1, *axes)), coded=recipe.layer.dims == 2)
 
 
 def channels_swapped(recipe: Recipe) -> Changes:
@@ -87,8 +89,15 @@ def channels_swapped(recipe: Recipe) -> Changes:
     for axis in {Tensor.DB: (0,), Tensor.DW: (0, 1)}.get(result, (1,)):
         yield from _permuted(recipe, axis, shape[axis])
     exchange = _exchange(layer)
-    if result in (Tensor.DX, Tensor.O) and exchange:
-        yield Change(recipe.reading(Tensor.W, *exchange), "filters and channels of W swapped")
+    if result in (Tensor.DX, Tensor.O):
+        if exchange:
+            yield Change(recipe.reading(Tensor.W, *exchange), "filters and channels of W swapped")
+        if max(shape[1], layer.filters) > 1:
+            reverse = recipe.reading(Tensor.W, flipped(0, 1))
+            without_axes = "filters and channels of W in reverse, as np.{} without axes has them"
+            yield Change(reverse, without_axes.format("flip(w)"))
+            turned = reverse.reading(Tensor.W, flipped(*recipe.spatial))
+            yield Change(turned, without_axes.format("rot90(w, 2)") + ", and W not rotated")
     if result is Tensor.DW and exchange and layer.groups > 1:
         yield Change(recipe.then(*exchange), "filters and channels swapped in each group")
     last = transposed(0, *recipe.spatial, 1)
@@ -112,7 +121,7 @@ def _exchange(layer: Layer) -> list[Edit]:
 def _permuted(recipe: Recipe, axis: int, size: int) -> Changes:
     word = "filters" if (recipe.result, axis) in ((Tensor.DW, 0), (Tensor.DB, 0), (Tensor.O, 1)) else "channels"
     if size > 1:
-        yield Change(recipe.then(flipped(axis)), f"{word} in reverse")
+        yield Change(recipe.then(flipped(axis)), f"{word} in reverse", coded=axis == 1)
         for shift in range(1, min(size, 4)):
             yield Change(recipe.then(taken(axis, _rolled(size, shift))), f"{word} moved on by {shift}")
     if 2 < size <= 5:
@@ -144,7 +153,7 @@ def groups_mixed_x(recipe: Recipe) -> Changes:
     filters, channels = (_interleaved(count, g) for count in (layer.filters, layer.channels))
     by_filter = recipe.reading(Tensor.W, taken(0, filters)).reading(Tensor.DEDO, taken(1, filters))
     back = taken(1, np.argsort(channels))
-    yield Change(by_filter, "filter f belongs to group f mod g")
+    yield Change(by_filter, "filter f belongs to group f mod g", coded=True)
     yield Change(recipe.then(back), "channel c belongs to group c mod g")
     yield Change(by_filter.then(back), "filters and channels are taken mod g")
     for tensor, axis, name in ((Tensor.W, 0, "W"), (Tensor.DEDO, 1, "dE/dO")):
@@ -175,7 +184,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
         turned = recipe.reading(Tensor.W, taken(0, filters)).reading(Tensor.B, taken(0, filters))
         by_filter = turned.then(taken(1, np.argsort(filters)))
     by_channel = taken(1, channels)
-    yield Change(by_filter, "filter f belongs to group f mod g")
+    yield Change(by_filter, "filter f belongs to group f mod g", coded=True)
     yield Change(recipe.reading(Tensor.X, by_channel), "channel c belongs to group c mod g")
     yield Change(by_filter.reading(Tensor.X, by_channel), "filters and channels are taken mod g")
     for order, words in _other_groups(g):
@@ -186,6 +195,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     first = taken(1, _in_groups([0] * g, layer.group_channels))
     yield Change(recipe.reading(Tensor.X, first), "every filter reads the first group's channels")
 
+
+_AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
 
 MISTAKES = (
     Mistake(
@@ -199,6 +210,7 @@ MISTAKES = (
             "W is not rotated by 180°, as true convolution has it",
             "rotate W before it slides over X: w[..., ::-1, ::-1]",
         ),
+        flipped={Tensor.DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
     ),
     Mistake(
         "filter-flipped-one-axis",
@@ -208,6 +220,10 @@ MISTAKES = (
         code=("rotated = w[..., ::-1]", "rotated = w[..., ::-1, ::-1]"),
         short="a filter that is flipped along one axis",
         forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
+        flipped={
+            Tensor.DX: ("W is flipped along some axes", _AS_IT_IS),
+            Tensor.O: ("W is flipped along some axes only", "flip W along every spatial axis: w[..., ::-1, ::-1]"),
+        },
     ),
     Mistake(
         "filter-transposed",
@@ -220,6 +236,13 @@ MISTAKES = (
             "W is transposed or turned by 90°",
             "slide W over X as it is: look for a transpose, or [j][i] for [i][j]",
         ),
+        flipped={
+            Tensor.DX: ("W is transposed or turned by 90°", _AS_IT_IS),
+            Tensor.O: (
+                "W is transposed or turned by 90° where it is to be rotated by 180°",
+                "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+            ),
+        },
     ),
     Mistake(
         "operand-rotated",
@@ -240,6 +263,12 @@ MISTAKES = (
         in_arrays(result_rotated),
         code=("return result[..., ::-1, ::-1]", "return result"),
         short="a rotated result",
+        flipped={
+            Tensor.DW: (
+                "the result is not rotated by 180° as W was, or along other axes",
+                "rotate it at the end: dw[..., ::-1, ::-1]",
+            )
+        },
     ),
     Mistake(
         "axes-swapped",

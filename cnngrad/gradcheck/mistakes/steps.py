@@ -12,9 +12,9 @@ from cnngrad.tensor import Tensor
 __all__ = ["MISTAKES"]
 
 
-def _in_steps(recipe: Recipe, stride: Shape, dilation: Shape, detail: str) -> Changes:
+def _in_steps(recipe: Recipe, stride: Shape, dilation: Shape, detail: str, coded: bool) -> Changes:
     """Other steps: in the right shape, and in the shape that such steps give."""
-    yield Change(recipe.but(stride=stride, dilation=dilation), detail)
+    yield Change(recipe.but(stride=stride, dilation=dilation), detail, coded)
     sizes = []
     for s, d, axis, out in zip(stride, dilation, recipe.layer.axes, recipe.layer.out, strict=True):
         filled = {
@@ -38,7 +38,7 @@ def _with_ones(values: Shape) -> Iterator[tuple[Shape, str]]:
 def stride_ignored(recipe: Recipe) -> Changes:
     """Stride 1 on all axes, or on one."""
     for stride, where in _with_ones(recipe.stride):
-        yield from _in_steps(recipe, stride, recipe.dilation, where)
+        yield from _in_steps(recipe, stride, recipe.dilation, where, coded=not where)
 
 
 def gap_wrong(recipe: Recipe) -> Changes:
@@ -47,33 +47,54 @@ def gap_wrong(recipe: Recipe) -> Changes:
         stride = tuple(s + change if s > 1 else s for s in recipe.stride)
         if stride != recipe.stride and min(stride) > 0:
             wanted, made = (",".join(str(s - 1) for s in strides) for strides in (recipe.stride, stride))
-            yield from _in_steps(recipe, stride, recipe.dilation, f"{made} zeros instead of {wanted}")
+            yield from _in_steps(
+                recipe,
+                stride,
+                recipe.dilation,
+                f"{made} zeros instead of {wanted}",
+                coded=change == 1 < min(recipe.stride),
+            )
+    yield from _copies(recipe)
+
+
+def _copies(recipe: Recipe) -> Changes:
+    """Copies of each element of dE/dO where zeros belong, with or without those behind the last one."""
+    if max(recipe.stride) == 1 or recipe.result is Tensor.O:
+        return
+    per_axis = list(zip(recipe.spatial, recipe.stride, recipe.layer.out, strict=True))
+    for behind in (True, False):
+        orders = [
+            (axis, [k // s for k in range(s * out if behind else s * (out - 1) + 1)]) for axis, s, out in per_axis
+        ]
+        spread = recipe.reading(Tensor.DEDO, *(taken(axis, order) for axis, order in orders))
+        yield Change(spread.but(stride=(1,) * recipe.layer.dims), "copies of its elements instead, as np.repeat makes")
 
 
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride where the dilation belongs, and the other way round."""
     if recipe.stride != recipe.dilation:
-        yield from _in_steps(recipe, recipe.dilation, recipe.stride, "")
+        yield from _in_steps(recipe, recipe.dilation, recipe.stride, "", coded=True)
 
 
 def dilation_ignored(recipe: Recipe) -> Changes:
     """Dilation 1 on all axes, or on one."""
     for dilation, where in _with_ones(recipe.dilation):
-        yield from _in_steps(recipe, recipe.stride, dilation, where)
+        yield from _in_steps(recipe, recipe.stride, dilation, where, coded=not where)
 
 
 def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d+1 or d-1, on all axes or on those that are dilated; or d twice, d*d."""
     squared = tuple(d * d for d in recipe.dilation)
     if squared != recipe.dilation:
-        yield from _in_steps(recipe, recipe.stride, squared, f"{','.join(map(str, squared))} was used")
+        yield from _in_steps(recipe, recipe.stride, squared, f"{','.join(map(str, squared))} was used", coded=False)
     for change in (1, -1):
         dilation = tuple(d + change for d in recipe.dilation)
         if min(dilation) > 0:
-            yield from _in_steps(recipe, recipe.stride, dilation, f"{','.join(map(str, dilation))} was used")
+            used = f"{','.join(map(str, dilation))} was used"
+            yield from _in_steps(recipe, recipe.stride, dilation, used, coded=change == 1)
         partly = tuple(d + change if d > 1 else d for d in recipe.dilation)
         if partly not in (recipe.dilation, dilation) and min(partly) > 0:
-            yield from _in_steps(recipe, recipe.stride, partly, f"{','.join(map(str, partly))} was used")
+            yield from _in_steps(recipe, recipe.stride, partly, f"{','.join(map(str, partly))} was used", coded=False)
 
 
 def stride_axes_swapped(recipe: Recipe) -> Changes:
@@ -82,7 +103,8 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     for stride in dict.fromkeys((*permutations(recipe.stride), *of_one)):
         if stride == recipe.stride:
             continue
-        yield from _in_steps(recipe, stride, recipe.dilation, f"{','.join(map(str, stride))} was used")
+        used = f"{','.join(map(str, stride))} was used"
+        yield from _in_steps(recipe, stride, recipe.dilation, used, coded=stride == recipe.stride[::-1])
 
 
 def padding_ignored(recipe: Recipe) -> Changes:
@@ -91,7 +113,7 @@ def padding_ignored(recipe: Recipe) -> Changes:
     for axes in some_axes(layer.dims):
         before = with_values(recipe.before, axes, (0,) * layer.dims)
         if before != recipe.before:
-            yield Change(recipe.but(before=before))
+            yield Change(recipe.but(before=before), coded=not any(before))
         if recipe.result is Tensor.O:
             out = with_values(layer.out, axes, [(a.size - a.span) // a.stride + 1 for a in layer.axes])
             if out != layer.out and min(out) > 0:
@@ -110,7 +132,11 @@ def wrong_side(recipe: Recipe) -> Changes:
             if before not in seen and min(before) >= 0 and any(whole):
                 seen.add(before)
                 shift = ",".join(str(was - now) for was, now in zip(recipe.before, before, strict=True))
-                yield Change(recipe.but(before=before), f"{','.join(map(str, before))} in front: shifted by {shift}")
+                yield Change(recipe.but(before=before), _in_front(before, shift), coded=before == after)
+
+
+def _in_front(before: Shape, shift: str) -> str:
+    return f"{','.join(map(str, before))} zeros in front of X: shifted by {shift}"
 
 
 def not_cropped(recipe: Recipe) -> Changes:
@@ -119,14 +145,16 @@ def not_cropped(recipe: Recipe) -> Changes:
     if padded != recipe.layer.size:
         size = tuple(a.padded - a.leftover for a in recipe.layer.axes)
         for shape in dict.fromkeys((padded, size)):
-            yield Change(recipe.but(before=(0,) * recipe.layer.dims, size=shape))
+            yield Change(recipe.but(before=(0,) * recipe.layer.dims, size=shape), coded=shape == padded)
 
 
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty."""
     if any(axis.after == 0 for axis in recipe.layer.axes):
-        for sides in ([axis.after for axis in recipe.layer.axes], [axis.before for axis in recipe.layer.axes]):
-            yield Change(recipe.then(*(cut(2 + k, 0, 0) for k, side in enumerate(sides) if side == 0)))
+        before, after = ([getattr(axis, side) for axis in recipe.layer.axes] for side in ("before", "after"))
+        for sides in (after, before):
+            empty = [cut(2 + k, 0, 0) for k, side in enumerate(sides) if side == 0]
+            yield Change(recipe.then(*empty), coded=sides == before)
 
 
 def leftover_dropped(recipe: Recipe) -> Changes:
@@ -136,7 +164,8 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     for axes in some_axes(layer.dims):
         shape = with_values(layer.size, axes, size)
         if shape != layer.size:
-            yield Change(recipe.then(*(cut(2 + k, 0, stop) for k, stop in enumerate(shape))))
+            less = recipe.then(*(cut(2 + k, 0, stop) for k, stop in enumerate(shape)))
+            yield Change(less, coded=shape == size)
     reached = tuple(a.padded - a.leftover - a.before - a.after for a in layer.axes)
     if reached not in (layer.size, size) and min(reached) > 0:
         yield Change(recipe.then(*(cut(2 + k, 0, stop) for k, stop in enumerate(reached))))
@@ -152,7 +181,11 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
             before = with_values(recipe.before, axes, shifted)
             if before not in seen:
                 seen.add(before)
-                yield Change(recipe.but(before=before), "the zeros stand in front" if part == 1 else "")
+                yield Change(
+                    recipe.but(before=before),
+                    "the zeros stand in front" if part == 1 else "",
+                    part == 1 and len(axes) == recipe.layer.dims,
+                )
 
 
 def leftover_counted(recipe: Recipe) -> Changes:
@@ -163,7 +196,7 @@ def leftover_counted(recipe: Recipe) -> Changes:
         more = with_values((0,) * layer.dims, axes, extra)
         if any(more):
             kernel = tuple(k + e for k, e in zip(layer.kernel, more, strict=True))
-            yield Change(recipe.but(size=kernel), "a row more for each position left over")
+            yield Change(recipe.but(size=kernel), "a row more for each position left over", more == extra)
             before = tuple(p - e * d for p, e, d in zip(recipe.before, more, recipe.dilation, strict=True))
             yield Change(recipe.but(before=before), "the last rows instead of the first")
     for number, (axis, k) in enumerate(zip(layer.axes, layer.kernel, strict=True)):
