@@ -36,7 +36,9 @@ class Wrong(Program):
         data, recipe = data_of(layer), right_recipe(layer.layer, self.result)
         right = computed(recipe, data)
         # Where there is no bias, its gradient is no mistake's.
-        for changed, _ in () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe):
+        for changed, *_ in (
+            () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe)
+        ):
             array = computed(changed, data)
             if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
                 self.shown.append(layer)

@@ -662,3 +662,77 @@ def test_noise_in_a_layer_with_padding_behind_it_alone_has_no_name(result):
     right = {"o": o, **vars(cnngrad.backward(x, w, dedo, **options))}[result]
     report = cnngrad.check(x, w, dedo, **options, **{result: right + rng.standard_normal(right.shape)})
     assert [each.mistake for each in report.gradients.values()] == [None]
+
+
+def decimals(seed, *shapes, **options):
+    rng = np.random.default_rng(seed)
+    x, w = (rng.standard_normal(shape) for shape in shapes)
+    dedo = rng.standard_normal(cnngrad.forward(x, w, **options).shape)
+    return x, w, dedo, cnngrad.backward(x, w, dedo, **options)
+
+
+def test_each_claim_is_judged_as_it_is_written_itself():
+    x, w, dedo, grads = decimals(0, (2, 3, 8, 8), (4, 3, 3, 3), padding=1)
+    claims = {"dw": np.round(grads.dw, 1), "dx": grads.dx.astype(np.float32), "db": grads.db.astype(np.float16)}
+    report = cnngrad.check(x, w, dedo, b=np.zeros(4), padding=1, **claims)
+    assert report.passed
+    judged = [report.gradients[key].judged_as for key in ("dEdW", "dEdb")]
+    assert "1 decimal place" in judged[0]
+    assert judged[1] == "float16 values"
+
+
+def test_sums_in_float16_are_told_from_tf32():
+    x, w, dedo, grads = decimals(1, (8, 1, 8, 8), (1, 1, 3, 3), padding=1)
+    framed, dw = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))).astype(np.float16), np.zeros((1, 1, 3, 3), np.float16)
+    for n, i, j in np.ndindex(8, 8, 8):
+        dw[0, 0] += np.float16(dedo[n, 0, i, j]) * framed[n, 0, i : i + 3, j : j + 3]
+    assert np.abs(dw - grads.dw).max() > 0.01
+    report = cnngrad.check(x, w, dedo, padding=1, dw=dw).gradients["dEdW"]
+    assert report.passed is None
+    assert "adding up in float16" in report.hint
+    assert cnngrad.check(x, w, dedo, padding=1, dw=(grads.dw + 3).astype(np.float16)).passed is False
+
+
+def test_a_factor_beyond_float64_is_none():
+    x, w, dedo, _ = decimals(0, (4, 4), (2, 2))
+    report = cnngrad.check(x * 1e-5, w, dedo * 1e-5, dw=np.full((2, 2), 1e308))
+    assert report.gradients["dEdW"].mistake is None
+
+
+def test_what_is_not_finite_and_what_is_wrong_besides():
+    x, w, dedo, _ = decimals(0, (3, 3), (2, 2))
+    claim = np.zeros((3, 3))
+    claim[0, 0], claim[1, 1] = np.nan, np.inf
+    report = cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"]
+    assert report.wrong.all()
+    assert "2 of 9 elements are not finite, first dE/dx11, which is nan: NaN comes of" in report.hint
+    assert report.hint.endswith("The others are not right either.")
+
+
+def test_with_flip_the_advice_is_that_of_flip():
+    x, w, dedo, grads = decimals(0, (5, 5), (3, 3), flip=True)
+    plain = cnngrad.backward(x, w, dedo)
+    report = cnngrad.check(x, w, dedo, flip=True, dx=plain.dx, dw=grads.dw[::-1, ::-1])
+    dx, dw = report.gradients["dEdX"], report.gradients["dEdW"]
+    assert (dx.mistake, dw.mistake) == ("filter-not-rotated", "result-rotated")
+    assert "slide W over dE/dO as it is" in dx.hint
+    assert "rotate it at the end" in dw.hint
+    assert dx.code is dw.code is None
+
+
+def test_one_wrong_element_has_no_cause_by_chance():
+    case = LAYERS[0]
+    q = buggy.Layer(case)
+    for change in range(1, 10):
+        claim = buggy.right_dx(q).copy()
+        claim[0, 0, 2, 2] += change
+        assert "In every wrong element" not in graded(q, "dx", claim).hint
+    claim = np.minimum(buggy.right_dx(q), 0)
+    assert graded(q, "dx", claim).hint.endswith("Every wrong element is 0.")
+
+
+def test_symmetric_decimals_hide_what_symmetric_integers_hide():
+    x, w, dedo, _ = decimals(0, (5, 5), (3, 3))
+    even = (w + w[::-1, ::-1]) / 2
+    report = cnngrad.check(x, even, dedo, dx=cnngrad.backward(x, even, dedo).dx)
+    assert "filter-not-rotated" in report.gradients["dEdX"].hidden

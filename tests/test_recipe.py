@@ -41,7 +41,7 @@ def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch)
     data = Data(data.layer, data.x, data.w, data.dedo, right, data.b)
     for mistake in CATALOGUE:
         for result in mistake.changes:
-            for recipe, detail in mistake.changed(right_recipe(data.layer, result)):
+            for recipe, detail, _ in mistake.changed(right_recipe(data.layer, result)):
                 whole = made(recipe, data)
                 if not whole.size:
                     continue

@@ -115,3 +115,12 @@ def test_what_is_missing_or_counts_twice_in_some_elements_is_told(times, happens
     report = graded(layer, numbers, Tensor.DW, claim)
     assert report.mistake is None
     assert f"In every wrong element the first sample {happens}." in report.hint
+
+
+def test_a_factor_that_multiplies_0_alone_is_not_accused():
+    layer = make_layer((2, 7, 7), (3, 2, 1, 1), dilation=2, dims=2)
+    numbers = arrays(layer)
+    followed = [Relation(1, 2, -3), Relation(1, 2, -3)]
+    report = graded(layer, numbers, Tensor.DX, made_by(layer, numbers, Tensor.DX, followed).reshape(2, 7, 7))
+    assert report.mistake is None
+    assert report.relation.startswith("Your numbers follow input position = 1·i + 2·u − 3 along the rows and columns")

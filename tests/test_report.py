@@ -51,7 +51,7 @@ def test_every_mistake_in_o_is_named(case):
     data = Data(layer, x, layer.rotated(w), np.zeros_like(o), {Tensor.O: o}, b)
     tried = 0
     for mistake in CATALOGUE:
-        for recipe, detail in mistake.changed(right_recipe(layer, Tensor.O)):
+        for recipe, detail, _ in mistake.changed(right_recipe(layer, Tensor.O)):
             wrong = made(recipe, data)
             if wrong.shape != o.shape or (wrong != o).any():
                 found = cnngrad.check(x, w, b=b, o=wrong, **case.options).gradients["O"]

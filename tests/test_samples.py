@@ -63,7 +63,7 @@ def shown(layer, x, w, dedo, b):
         (mistake.id, result, number)
         for mistake in CATALOGUE
         for result in mistake.changes
-        for number, (recipe, _) in enumerate(mistake.changed(right_recipe(layer, result)))
+        for number, (recipe, *_) in enumerate(mistake.changed(right_recipe(layer, result)))
         if not np.array_equal(computed(recipe, data), right[result])
     }
 

@@ -16,7 +16,7 @@ from cnngrad.gradcheck.diagnosis import PATIENCE
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
-from cnngrad.gradcheck.tolerance import as_computed, parse_writing, writing_of
+from cnngrad.gradcheck.tolerance import Writing, as_computed, parse_writing, writing_of
 from cnngrad.layer import Layer, Padding, PerAxis, layer_of
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
@@ -158,12 +158,13 @@ def check_layer(
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     whole = all(operand.dtype.kind == "i" for operand in given.values())
-    if written is not None:
-        writing = parse_writing(written)
+    if written is not None or not claims:
+        one = as_computed(ours.dtype) if written is None else parse_writing(written)
+        writings = dict.fromkeys(graded, one)
     else:
-        writing = writing_of(list(graded.values()), whole) if claims else as_computed(ours.dtype)
+        writings = _writings(graded, whole)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    grader = Grader(layer, given, rtol, writing, bool(claims), chosen, patience)
+    grader = Grader(layer, given, rtol, writings, bool(claims), chosen, patience)
     reports = {}
     for result, claim in graded.items():
         if result is Tensor.O or differences is None:
@@ -179,6 +180,13 @@ def check_layer(
         dedo=source,
         identity=_identity(layer, given, reports),
     )
+
+
+def _writings(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Writing]:
+    """How each claim is written: as its own numbers show, else as those of all show together."""
+    alone = {result: writing_of([claim], whole) for result, claim in claims.items()}
+    together = writing_of(list(claims.values()), whole)
+    return {result: writing if writing.is_rounded else together for result, writing in alone.items()}
 
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:

@@ -1,6 +1,5 @@
 """Factors that people forget or put in too often, by their names."""
 
-import math
 from collections.abc import Iterable, Sequence
 from math import prod
 
@@ -39,9 +38,10 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
 
 
 def closest_factor(claim: Array, array: Array) -> float:
-    """The factor of an array, not all 0, that comes closest to a claim: least squares."""
+    """The factor of an array, not all 0, that comes closest to a claim: least squares; infinity beyond float64."""
     (claimed, one), (made, other) = fractions(claim), fractions(array)
-    return math.ldexp(float((claimed * made).sum() / (made * made).sum()), one - other)
+    with np.errstate(over="ignore"):
+        return float(np.ldexp((claimed * made).sum() / (made * made).sum(), one - other))
 
 
 def near_factors(factors: Iterable[float], claim: Array, array: Array) -> list[float]:

@@ -22,7 +22,7 @@ from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.remaking import OutOfPatienceError, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
-from cnngrad.gradcheck.unnamed import relations_of, set_of
+from cnngrad.gradcheck.unnamed import alike, relations_of, set_of
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
@@ -42,7 +42,7 @@ class Grader:
         layer: Layer,
         given: Mapping[Tensor, Operand],
         rtol: float | None,
-        writing: Writing,
+        writings: Mapping[Tensor, Writing],
         claimed: bool,
         elements: Sequence[tuple[Tensor, Index]] = (),
         patience: float = PATIENCE,
@@ -53,13 +53,13 @@ class Grader:
             layer: the layer.
             given: X, W and, where the layer has one, b; dE/dO for gradients.
             rtol: the tolerance that was asked for; None where none was.
-            writing: how the claims' numbers are written.
+            writings: how each claim's numbers are written.
             claimed: whether the gradients are the user's own.
             elements: the elements to explain, by result and canonical index.
             patience: the seconds that are spent on what is wrong with one array.
         """
         self._elements, self._patience = elements, patience
-        self._layer, self._rtol, self._writing, self._claimed = layer, rtol, writing, claimed
+        self._layer, self._rtol, self._writings, self._claimed = layer, rtol, writings, claimed
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
@@ -74,10 +74,10 @@ class Grader:
         """
         if claim.shape == (1,) and numeric.shape == ():  # of one filter
             claim = claim.reshape(())
-        exact = numeric.dtype.kind == claim.dtype.kind == "i"
+        exact, writing = numeric.dtype.kind == claim.dtype.kind == "i", self._writings[result]
         if not exact and claim.dtype.kind == "i":
             claim = claim.astype(np.float64)
-        tolerance = tolerance_of(self._layer, result, exact, self._writing, self._rtol, self._inputs(result))
+        tolerance = tolerance_of(self._layer, result, exact, writing, self._rtol, self._inputs(result))
         if claim.shape != numeric.shape:
             return self._of_another_shape(result, claim, numeric, tolerance)
         if not np.isfinite(claim).all():
@@ -93,7 +93,7 @@ class Grader:
             max_rel_error=found.max_rel_error,
             worst=Worst(self._element(result, index), index, numeric[index].item(), claim[index].item()),
             tolerance=str(tolerance),
-            judged_as=str(self._writing) if self._writing.is_rounded and not exact else "",
+            judged_as=str(writing) if writing.is_rounded and not exact else "",
             claimed=self._claimed,
             analytic=claim,
             numeric=numeric,
@@ -106,10 +106,10 @@ class Grader:
             report, explained=self._explained(report, right), compare=partial(self._compared, report, right)
         )
         if found.beyond_sums and found.coarse:
-            coarse = f"It is written too coarsely to judge: {self._writing}. Write more digits"
+            coarse = f"It is written too coarsely to judge: {writing}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
         hidden = hidden_mistakes(self._data(result, numeric), (result,)) if self._claimed else ()
-        single = self._claimed and self._writing.base == "float64" and not found.is_double
+        single = self._claimed and writing.base == "float64" and not found.is_double
         note = "It is right to float32's precision, not to float64's." if single and not exact else ""
         return replace(report, hidden=hidden, hint=note)
 
@@ -121,23 +121,31 @@ class Grader:
         assert wrong is not None
         begun = time.monotonic()
         found = self._diagnose(result, claim, numeric, sizes, tolerance)
-        if found.mistake is None and not self._writing.asked:
+        writing = self._writings[result]
+        if found.mistake is None and not writing.asked:
             error, loose = difference(claim, numeric), tolerance.loose(sizes)
             if (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
                 note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
                 return replace(report, passed=True, hint=f"It is {note}.")
+            walk = tolerance.walk(self._norms(result) + np.abs(numeric)) if writing.form == "float16" else 0.0
+            if writing.form == "float16" and (error <= tolerance.allowed(claim, sizes) + walk).all():
+                note = "It is as far off as adding up in float16 makes it: add up in float32, and it can be judged"
+                return replace(report, passed=None, hint=f"{note}.")
             tf32 = input_rounding("tf32", self._norms(result))
-            if not tolerance.exact and (error <= tolerance.allowed(claim, sizes) + tf32).all():
+            # Values of 16 bits, or of fewer digits than TF32 loses, are no sign of it.
+            is_sign = not tolerance.exact and rms(writing.rounding(claim)) < 0.1 * rms(tf32)
+            if is_sign and (error <= tolerance.allowed(claim, sizes) + tf32).all():
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
         located = locate(self._layer, result, wrong)
         missing, relation = self._in_common(report, found, sizes, tolerance, begun + self._patience)
-        missing = f" In every wrong element {missing}." if missing else ""
+        missing = f" {missing}." if missing else ""
         return replace(
             report,
             mistake=found.mistake,
             also=found.also,
             together=found.together,
+            code=found.code,
             hint=found.hint or f"No known mistake gives this: {located}.{missing}",
             relation=f"Your numbers follow {relation}." if relation else "",
             where=located,
@@ -162,7 +170,7 @@ class Grader:
                 remade = partial(Remaking(data, result, found.recipe).remade, until)
                 relations = followed(data, result, remade, claim, allowed)
         elif found.mistake is None:
-            missing = set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
+            missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
             if not missing and result is not Tensor.DB and np.count_nonzero(claim) > FEWEST_NUMBERS:
                 relations = relations_of(data, result, claim, allowed, until)
         return missing, "" if relations is None else spoken(self._layer, relations)
@@ -176,7 +184,8 @@ class Grader:
         shape = f"{result.key} has shape {is_shape}, but it must be {must}, the shape of {result.array.key}."
         return GradientReport(
             result, False, 0, None, None, None, "", claimed=self._claimed, mistake=found.mistake, also=found.also,
-            hint=f"{shape} {found.hint}".strip(), together=found.together, analytic=claim, numeric=numeric,
+            hint=f"{shape} {found.hint}".strip(), together=found.together, code=found.code, analytic=claim,
+            numeric=numeric,
         )  # fmt: skip
 
     def _not_finite(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
@@ -187,19 +196,25 @@ class Grader:
         where = locate(self._layer, result, bad)
         if count == bad.size:
             why = "all of it is: look for a division by 0 or a memory that is never filled"
-        elif np.isnan(claim[bad]).all():
+        elif np.isnan(value):
             why = "NaN comes of 0/0, of infinity minus infinity, or of memory that is never filled"
         else:
             why = "infinity comes of a division by 0, or of numbers too large for their type"
         sizes = self._absolute_sums(result).reshape(numeric.shape)
         others = np.where(bad, numeric, claim).astype(numeric.dtype if tolerance.exact else np.float64)
-        right = (difference(others, numeric) <= tolerance.allowed(others, sizes)).all()
-        rest = "" if count == bad.size else " The others are right." if right else " The others are not right either."
+        off = difference(others, numeric) > tolerance.allowed(others, sizes)
+        rest = (
+            ""
+            if count == bad.size
+            else " The others are right."
+            if not off.any()
+            else " The others are not right either."
+        )
         report = GradientReport(
             result, False, bad.size, None, None, Worst(element, index, numeric[index].item(), value), str(tolerance),
             claimed=self._claimed, mistake="not-finite", where=where,
             hint=f"{count} of {bad.size} elements are not finite, first {element}, which is {value}: {why}.{rest}",
-            analytic=claim, numeric=numeric, wrong=bad, worst_at=index,
+            analytic=claim, numeric=numeric, wrong=bad | off, worst_at=index,
         )  # fmt: skip
         found = Diagnosis()
         return replace(report, compare=partial(self._compared, report, found), explained=self._explained(report, found))
@@ -212,7 +227,7 @@ class Grader:
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
-        form = self._writing.form
+        form = self._writings[result].form
         operands = list(self._arrays.values())
         if form is None or holds(form, operands):
             return 0.0

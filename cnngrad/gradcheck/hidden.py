@@ -14,6 +14,10 @@ from cnngrad.tensor import Tensor
 __all__ = ["hidden_by", "hidden_mistakes", "hidden_words"]
 
 
+# How far decimals that should be the same may be apart, as a part of the largest.
+_ROUNDING = 1e-9
+
+
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     """The ids of the mistakes that can't be seen in this layer and data: they give the right result, or none."""
     return tuple(
@@ -46,16 +50,23 @@ def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tenso
 def _shows(mistake: Mistake, data: Data, result: Tensor) -> bool:
     right = data.right[result]
     alike = others = False
-    for recipe, _ in mistake.changed(right_recipe(data.layer, result)):
+    for recipe, *_ in mistake.changed(right_recipe(data.layer, result)):
         # People make it in the right shape where they can: then the numbers must show it.
         if not recipe.may_give(right.shape):
             others = True
             continue
         alike = True
         array = computed(recipe, data)
-        if recipe.bare or array.shape != right.shape or not np.array_equal(array, right):
+        if recipe.bare or array.shape != right.shape or not _alike(array, right):
             return True
     return others and not alike
+
+
+def _alike(array: Array, right: Array) -> bool:
+    """Whether two results are the same, in decimals but for their rounding."""
+    if right.dtype.kind == "i":
+        return np.array_equal(array, right)
+    return np.allclose(array, right, rtol=_ROUNDING, atol=_ROUNDING * float(np.abs(right).max(initial=0.0)))
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:

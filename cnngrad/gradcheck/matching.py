@@ -50,6 +50,11 @@ def absolute(recipe: Recipe, sizes: Sized) -> Array:
     return np.abs(made(recipe, sizes.data))
 
 
+def _far(claim: Array, sizes: Sized) -> float:
+    """More than the sums of absolute terms are, of the right result or of one as large as the claim."""
+    return 100 * max(sizes.largest, float(np.abs(claim).max(initial=0.0)))
+
+
 def may_be(
     recipe: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, factors: Iterable[float] = (1.0,)
 ) -> bool:
@@ -63,7 +68,7 @@ def may_be(
     if not found.size:
         return False
     claimed = claim.reshape(-1)[places]
-    allowed = tolerance.allowed(claimed, np.full(found.shape, 100 * sizes.largest))
+    allowed = tolerance.allowed(claimed, np.full(found.shape, _far(claim, sizes)))
     with np.errstate(over="ignore", invalid="ignore"):
         return any(bool((np.abs(claimed - factor * found) <= (abs(factor) or 1) * allowed).all()) for factor in factors)
 
@@ -88,7 +93,7 @@ def reproduced(
         few = slice(None, None, 1 + claim.size // _FIRST)
         some, claimed = array.reshape(-1)[few], claim.reshape(-1)[few]
         with np.errstate(over="ignore", invalid="ignore"):
-            far = np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, 100 * sizes.largest))
+            far = np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, _far(claim, sizes)))
         if far.any():
             continue
         terms = absolute(change.recipe, sizes).reshape(array.shape)

@@ -50,7 +50,8 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     if come_from.shape != shape:
         return np.empty(0)
     wanted = come_from.reshape(-1)[places] - 1
-    return recipe.factor * np.array([elements.of(int(number)) if number >= 0 else 0 for number in wanted])
+    with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
+        return recipe.factor * np.array([elements.of(int(number)) if number >= 0 else 0 for number in wanted])
 
 
 class _Elements:

@@ -148,7 +148,8 @@ def writing_of(claims: Sequence[Array], whole: bool = False) -> Writing:
     digits, places = max(d for d, _ in written), max(p for _, p in written)
     single_step = np.maximum(_step(np.abs(some), "float32" if single else "float64"), 1.0 if whole else 0.0)
     by_digits, by_places = _unit(some, digits), np.full(some.shape, 10.0**-places)
-    with np.errstate(over="ignore"):  # A step far above the unit rules the unit out, however far.
+    # A step far above the unit, which may be too small for float64, rules the unit out.
+    with np.errstate(over="ignore", divide="ignore"):
         beside_digits, beside_places = single_step / by_digits, single_step / by_places
     evident_digits = _chance(beside_digits) < _EVIDENT and _multiples(values, _unit(values, digits))
     evident_places = _chance(beside_places) < _EVIDENT and _multiples(values, 10.0**-places)
@@ -220,6 +221,10 @@ class Tolerance:
         """Whether a claim is as right as float64 can be."""
         eps = _eps("float64")
         return bool((error <= spread(eps, self.terms) * magnitude + _SHARED * eps * self._top(magnitude)).all())
+
+    def walk(self, reach: Array) -> Array:
+        """How far sums in float16 may drift whose partial sums reach so far: each rounds, in either direction."""
+        return math.sqrt(self.terms) * _eps("float16") * reach
 
     def loose(self, magnitude: Array) -> Array:
         """How far a plain loop's sums may drift: a rounding a term, most of them in the same direction.

@@ -16,10 +16,10 @@ from cnngrad.gradcheck.relation import Relation, recipe_by, right_relations
 from cnngrad.layer import Layer
 from cnngrad.tensor import Tensor
 
-__all__ = ["relations_of", "set_of"]
+__all__ = ["alike", "relations_of", "set_of"]
 
-# So many wrong elements are looked at first.
-_PROBES = 8
+# So many wrong elements are looked at first; so many that are alike are so by no chance.
+_PROBES, _ALIKE = 8, 4
 # The relations that are tried: up to these factors of i and u, with windows that begin so far from the right place.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
 
@@ -59,10 +59,25 @@ def _others(layer: Layer) -> Iterator[list[Relation]]:
             begun, turned_round = list(right), list(right)
             for number in axes:
                 # Windows that begin so many positions from the right place; or the first element lies so far from it.
-                least = min(0, dilation * (layer.axes[number].kernel - 1))
-                begun[number] = Relation(stride, dilation, shift - layer.axes[number].before - least)
-                turned_round[number] = Relation(stride, dilation, shift + right[number].constant)
+                axis = layer.axes[number]
+                # Of a factor that multiplies 0 alone nothing is known.
+                s = stride if axis.out > 1 else right[number].output
+                d = dilation if axis.kernel > 1 else right[number].filter
+                begun[number] = Relation(s, d, shift - axis.before - min(0, d * (axis.kernel - 1)))
+                turned_round[number] = Relation(s, d, shift + right[number].constant)
             yield from (relations for relations in (begun, turned_round) if relations != right)
+
+
+def alike(claim: Array, wrong: Array) -> str:
+    """What all wrong elements are, where they are one number, or one number with either sign; empty else."""
+    found = claim[wrong]
+    if found.size < _ALIKE:
+        return ""
+    if (found == found[0]).all():
+        return f"Every wrong element is {found[0].item():g}"
+    if (np.abs(found) == np.abs(found[0])).all():
+        return f"Every wrong element is {abs(found[0].item()):g} or {-abs(found[0].item()):g}"
+    return ""
 
 
 def _misses(claim: Array, right: Array, less: Array, places: Array, allowed: Array) -> bool:
@@ -81,6 +96,8 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         wrong: True where an element of the claim is wrong.
         allowed: how far each element may be off.
     """
+    if wrong.sum() < _ALIKE:
+        return ""
     recipe = right_recipe(data.layer, result)
     right = made(recipe, data)
     some = np.flatnonzero(wrong)[:: 1 + int(wrong.sum()) // _PROBES]
@@ -94,5 +111,5 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         if less.shape == claim.shape == wrong.shape and (less != right)[wrong].all():
             for array, happens in ((less, "is missing"), (2 * right - less, "counts twice")):
                 if (np.abs(claim - array) <= allowed)[wrong].all():
-                    return change.detail.replace("is missing", happens)
+                    return f"In every wrong element {change.detail.replace('is missing', happens)}"
     return ""

@@ -260,7 +260,15 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     names = tuple(sorted(best, key=lambda name: PLACES.get(name, len(PLACES))))
     made = [CATALOGUE[PLACES[name]].words(_where(failing, best)) for name in names if name in PLACES]
     hint = f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
-    return Explanation(names, hint if made else names[0], explained[best], len(failing))
+    return Explanation(names, hint if made else _BESIDE[names[0]], explained[best], len(failing))
+
+
+# What is found beside the catalogue.
+_BESIDE = {
+    "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, or for memory that is never "
+    "filled",
+    "truncated": "every element is cut to a whole number. To fix it: make the array of floats",
+}
 
 
 def _where(failing: list[Outcome], names: frozenset[str]) -> Tensor:
