@@ -79,7 +79,11 @@ def _shifts(board: Board) -> list[Block]:
     layer = board.layer
     shown = board.shown(Tensor.DX, pictures=True)
     blocks: list[Block] = [
-        say(f"Shifted one cell at a time it gives ∂E/∂X{words.crop(layer)}. The products stand ", IN_BRACKETS, ":")
+        say(
+            f"Shifted one cell at a time, the filter gives ∂E/∂X{words.crop(layer)}. The products stand ",
+            IN_BRACKETS,
+            ":",
+        )
     ]
     if words.is_strided(layer):
         steps = words.per_axis([a.stride for a in layer.axes], "cell")
@@ -101,7 +105,8 @@ def _shifts(board: Board) -> list[Block]:
     rest = prod(layer.canonical[Tensor.X]) - len(shown)
     if rest:
         last = board.symbol(Tensor.X, tuple(n - 1 for n in layer.canonical[Tensor.X])).name
-        blocks.append(Hint(f"--element gives the picture of any other, as --element '{last}'."))
+        quoted = f"'{last}'" if "[" in last else last
+        blocks.append(Hint(f"--element gives the picture of any other, as --element {quoted}."))
     return blocks
 
 

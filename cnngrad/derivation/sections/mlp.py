@@ -26,12 +26,16 @@ def section(board: Board) -> Section:
     outputs, inputs = layer.filters * prod(layer.out), layer.channels * prod(layer.size)
     bias = " (b is added to it)" if layer.has_bias else ""
     blocks: list[Block] = [
-        say("If X is the activation of a hidden layer, the layer before needs ∂E/∂X. In an MLP it is known how:"),
+        say(
+            "If X is the output of another layer, that layer needs ∂E/∂X. In an MLP, a network of fully connected "
+            "layers, one sees how the error comes back:"
+        ),
         *_connections(board),
         say(
-            "A convolution is a fully connected layer whose weight matrix M is sparse and shared. With the inputs "
-            f"of one sample in a column x and its outputs in a column o{bias}, each row of M belongs to an output, "
-            "each column to an input, and an entry is the w between them, or 0:"
+            "A convolution is a fully connected layer whose weight matrix M holds each w once for every output that "
+            "it takes part in, and 0 elsewhere. With the inputs of one sample in a column x and its outputs in a "
+            f"column o{bias}, each row of M belongs to an output, each column to an input, and an entry is the w "
+            "between them, or 0:"
         ),
         Formula(formulas.matrix_product(layer)),
     ]

@@ -53,7 +53,7 @@ def section(board: Board, result: bool = False) -> Section:
     kind = (
         "This is the convolution of mathematics."
         if layer.flip
-        else "Mathematics calls this cross-correlation; its convolution rotates the filter first."
+        else "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first."
     )
     first = "The first output channel of the first sample: " if layer.batch * layer.filters > 1 else ""
     letters = f"{formulas.counted_by(layer, Tensor.O, 'O')}, and {formulas.letters(layer, Tensor.W)} those of W"
