@@ -221,7 +221,7 @@ def test_the_parameter_of_a_mistake_is_told():
     gap = graded(q, "dx", buggy.crop(q, buggy.scatter(q, sh=3, sw=3)))
     assert "2,2 zeros instead of 1,1" in gap.hint
     shifted = graded(q, "dx", buggy.crop(q, buggy.scatter(q), 2, 2))
-    assert "2,2 in front: shifted by -1,-1" in shifted.hint
+    assert "2,2 zeros in front of X: shifted by -1,-1" in shifted.hint
 
 
 def test_a_wrong_shape_is_a_finding_with_its_cause():

@@ -9,7 +9,7 @@ from cnngrad.tensor import Tensor
 __all__ = ["counts", "locate"]
 
 # Where more of the elements are on the border, that tells nothing.
-_MOST_BORDER = 0.75
+_MOST_BORDER = 0.9
 
 
 def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
