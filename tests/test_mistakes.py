@@ -693,6 +693,13 @@ def test_sums_in_float16_are_told_from_tf32():
     assert cnngrad.check(x, w, dedo, padding=1, dw=(grads.dw + 3).astype(np.float16)).passed is False
 
 
+def test_the_largest_numbers_are_compared_without_a_warning():
+    """A warning is an error in the tests."""
+    dedo = np.linspace(-1, 1, 16).reshape(4, 4)
+    for claim in (-8e307 * dedo, 1.2e308 * dedo, np.full((4, 4), 1.7e308)):
+        assert cnngrad.check(np.ones((4, 4)), [[8e307]], dedo, dx=claim).passed is False
+
+
 def test_a_factor_beyond_float64_is_none():
     x, w, dedo, _ = decimals(0, (4, 4), (2, 2))
     report = cnngrad.check(x * 1e-5, w, dedo * 1e-5, dw=np.full((2, 2), 1e308))

@@ -64,6 +64,7 @@ class Grader:
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
 
+    @np.errstate(over="ignore", invalid="ignore")  # a claim, or what a mistake gives, may be too large to compare
     def grade(self, result: Tensor, claim: Array, numeric: Array) -> GradientReport:
         """The verdict on a claimed O or gradient.
 
