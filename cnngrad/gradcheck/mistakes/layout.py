@@ -77,7 +77,7 @@ MISTAKES = (
         "every element stands at another position",
         "count the positions from where X begins, behind its padding",
         in_arrays(shifted),
-        code=("return np.pad(result, ((0, 0), (0, 0), (1, 0), (0, 0)))[:, :, :-1]", "return result"),
+        code=("return np.insert(result, 0, 0, axis=2)[:, :, :-1]", "return result"),
         short="a shift by whole positions",
     ),
     Mistake(
