@@ -7,7 +7,7 @@ from math import prod
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Expansions, Form, GridRow, Hint, Part, Sentence
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.expansion import Expander, Expansion, OutputsOnDemand
+from cnngrad.derivation.expansion import Expander, Expansion, OutputsOnDemand, Partial
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.matrices import Track, plain_grids, result_grids, track_grids
 from cnngrad.derivation.names import Index, Number, Symbol, Values
@@ -93,8 +93,7 @@ class Board:
         other = next(index for index in indices(self.layer.canonical[tensor]) if index not in {t.place for t in shown})
         name = self.symbol(tensor.array, other).name
         words = "The other one works" if rest == 1 else f"The other {rest} work"
-        hint = f"--element '{name}' shows one" if "[" in name else f"--element {name} shows one"
-        return [say(*parts, f". {words} the same way."), Hint(f"{hint}, --all all.")]
+        return [say(*parts, f". {words} the same way."), Hint(f"--element {quoted(name)} shows one, --all all.")]
 
     def rows(self, items: Callable[[Values], Items], said: str = "") -> list[Block]:
         """The same row of grids in symbols, and in numbers where there are any."""
@@ -152,6 +151,16 @@ class Board:
 def say(*parts: Part) -> Sentence:
     """A sentence of some parts."""
     return Sentence(tuple(part for part in parts if part != ""))
+
+
+def quoted(name: str) -> str:
+    """An element's name as a shell takes it."""
+    return f"'{name}'" if "[" in name else name
+
+
+def evaluated(o: Symbol, by: Symbol, factor: Symbol) -> Sentence:
+    """What the partial derivative of an output is."""
+    return say("In ", o, ", ", by, " is multiplied by ", factor, ", so ", Partial(o, by), " = ", factor, ". This gives")
 
 
 def _few(grids: Iterator[Grid]) -> Items:

@@ -70,7 +70,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
     error, relative, excess, wrong_error = _Largest(), _Largest(), _Largest(), _Largest()
     beyond, double, bounded, squares = False, True, True, np.zeros(2)
     largest = float(sizes.max(initial=0.0))
-    _, exponent = fractions(np.array(largest))
+    exponent = math.frexp(largest)[1]
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude = (array[block] for array in flat)

@@ -64,7 +64,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
         tolerance: how far the claim may be off.
         until: the time, as of `time.monotonic`, when the search for pairs of mistakes ends.
     """
-    right, sizes = right_recipe(data.layer, result), sizes_of(data, result)
+    right, sizes = right_recipe(data.layer, result), sizes_of(data, result, claim)
     found: list[tuple[Mistake, Change]] = []
     for mistake in CATALOGUE:
         # A single number is many mistakes' result.
@@ -77,7 +77,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
         if change is not None:
             found.append((mistake, change))
     if not found:
-        return _in_pairs(data, result, claim, tolerance, until)
+        return _in_pairs(right, data, claim, sizes, tolerance, until)
     (first, change), *others = found
     flip = data.layer.flip
     # The lines are those of a backward pass without flip.
@@ -90,19 +90,19 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
     )
 
 
-def _in_pairs(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float) -> Diagnosis:
+def _in_pairs(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, until: float) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
     found: dict[tuple[str, str], Change] = {}
-    for pair, change in reproduced_by_two(data, result, claim, tolerance, until):
+    for pair, change in reproduced_by_two(right, data, claim, sizes, tolerance, until):
         found.setdefault(pair, change)
         if len(found) > _MOST_PAIRS:
             break
     if not found:
         return Diagnosis()
     pair, *others = sorted(found, key=lambda pair: [PLACES[name] for name in pair])
-    flip = data.layer.flip
+    result, flip = right.result, data.layer.flip
     one, other = (CATALOGUE[PLACES[name]] for name in pair)
     fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in (one, other))
     says = f"{one.words(result, flip)[0]}, and {_said(other, result, flip, found[pair].detail)}. To fix it: {fixes}."

@@ -78,7 +78,7 @@ def taken(axis: int, order: Iterable[int]) -> Edit:
 
 def picked(axis: int, position: int) -> Edit:
     """One position along an axis, which goes."""
-    return Edit(_pick, (axis, position))
+    return Edit(_take, (axis, position))
 
 
 def cut(axis: int, start: int, stop: int | None) -> Edit:
@@ -121,12 +121,8 @@ def summed_groups(groups: int, filled: str) -> Edit:
     return Edit(_sum_groups, (groups, filled), adds=True)
 
 
-def _take(array: Array, axis: int, order: tuple[int, ...]) -> Array:
-    return np.take(array, order, axis)
-
-
-def _pick(array: Array, axis: int, position: int) -> Array:
-    found: Array = np.take(array, position, axis)
+def _take(array: Array, axis: int, places: int | tuple[int, ...]) -> Array:
+    found: Array = np.take(array, places, axis)
     return found
 
 

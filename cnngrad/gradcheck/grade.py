@@ -128,14 +128,15 @@ class Grader:
             if (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
                 note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
                 return replace(report, passed=True, hint=f"It is {note}.")
-            walk = tolerance.walk(self._norms(result) + np.abs(numeric)) if writing.form == "float16" else 0.0
-            if writing.form == "float16" and (error <= tolerance.allowed(claim, sizes) + walk).all():
+            allowed, norms = tolerance.allowed(claim, sizes), self._norms(result)
+            walk = tolerance.walk(norms + np.abs(numeric))
+            if writing.form == "float16" and (error <= allowed + walk).all():
                 note = "It is as far off as adding up in float16 makes it: add up in float32, and it can be judged"
                 return replace(report, passed=None, hint=f"{note}.")
-            tf32 = input_rounding("tf32", self._norms(result))
+            tf32 = input_rounding("tf32", norms)
             # Values of 16 bits, or of fewer digits than TF32 loses, are no sign of it.
             is_sign = not tolerance.exact and rms(writing.rounding(claim)) < 0.1 * rms(tf32)
-            if is_sign and (error <= tolerance.allowed(claim, sizes) + tf32).all():
+            if is_sign and (error <= allowed + tf32).all():
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
         located = locate(self._layer, result, wrong)

@@ -17,6 +17,8 @@ __all__ = ["absolute", "made", "may_be", "reproduced", "sizes_of"]
 
 # So many elements of an array are compared first; one with more than so many has a few computed before the others.
 _FIRST, _MANY = 512, 64
+# A mistake's sums of absolute terms are no larger than so many times the largest number of all.
+_MORE = 100
 
 
 def made(recipe: Recipe, data: Data) -> Array:
@@ -29,30 +31,26 @@ class Sized(NamedTuple):
 
     Attributes:
         data: the layer's numbers without their signs.
-        largest: the largest of the right sums.
+        largest: the largest of the right sums, or of the claim where that is larger.
     """
 
     data: Data
     largest: float
 
 
-def sizes_of(data: Data, result: Tensor) -> Sized:
-    """The absolute numbers of a layer, with the right sums of one result."""
+def sizes_of(data: Data, result: Tensor, claim: Array) -> Sized:
+    """The absolute numbers of a layer, with the right sums of one result that is claimed."""
     x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
     b = None if data.b is None else np.abs(data.b.astype(np.float64))
     positive = Data(data.layer, x, w, dedo, {}, b)
     sums = computed(right_recipe(data.layer, result), positive)
-    return Sized(replace(positive, right={result: sums}), float(sums.max(initial=0.0)))
+    largest = max(float(array.max(initial=0.0)) for array in (sums, np.abs(claim)))
+    return Sized(replace(positive, right={result: sums}), largest)
 
 
 def absolute(recipe: Recipe, sizes: Sized) -> Array:
     """The sums of the absolute terms of what a recipe gives, in the user's shape."""
     return np.abs(made(recipe, sizes.data))
-
-
-def _far(claim: Array, sizes: Sized) -> float:
-    """More than the sums of absolute terms are, of the right result or of one as large as the claim."""
-    return 100 * max(sizes.largest, float(np.abs(claim).max(initial=0.0)))
 
 
 def may_be(
@@ -68,7 +66,7 @@ def may_be(
     if not found.size:
         return False
     claimed = claim.reshape(-1)[places]
-    allowed = tolerance.allowed(claimed, np.full(found.shape, _far(claim, sizes)))
+    allowed = tolerance.allowed(claimed, np.full(found.shape, _MORE * sizes.largest))
     with np.errstate(over="ignore", invalid="ignore"):
         return any(bool((np.abs(claimed - factor * found) <= (abs(factor) or 1) * allowed).all()) for factor in factors)
 
@@ -93,7 +91,7 @@ def reproduced(
         few = slice(None, None, 1 + claim.size // _FIRST)
         some, claimed = array.reshape(-1)[few], claim.reshape(-1)[few]
         with np.errstate(over="ignore", invalid="ignore"):
-            far = np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, _far(claim, sizes)))
+            far = np.abs(claimed - some) > tolerance.allowed(claimed, np.full(some.shape, _MORE * sizes.largest))
         if far.any():
             continue
         terms = absolute(change.recipe, sizes).reshape(array.shape)

@@ -8,9 +8,9 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS, named_factors, near_factors, told_factor, true_factor
-from cnngrad.gradcheck.matching import Sized, absolute, made, may_be, reproduced, sizes_of
+from cnngrad.gradcheck.matching import Sized, absolute, made, may_be, reproduced
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES, Change
-from cnngrad.gradcheck.recipe import Data, Recipe, computed, right_recipe
+from cnngrad.gradcheck.recipe import Data, Recipe, computed
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
@@ -35,20 +35,20 @@ _SECOND = {
 
 
 def reproduced_by_two(
-    data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float
+    right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, until: float
 ) -> Iterator[tuple[Pair, Change]]:
     """The pairs of mistakes that give a claim, with the second's detail.
 
     Args:
+        right: the right recipe of the result.
         data: the layer and its numbers.
-        result: O, dE/dW, dE/dX or dE/db.
         claim: the wrong gradient, in the user's layout.
+        sizes: the absolute numbers.
         tolerance: how far it may be off.
         until: when to stop, as `time.monotonic` tells it.
     """
-    right, sizes = right_recipe(data.layer, result), sizes_of(data, result)
     yield from _with_a_factor(right, data, claim, sizes, tolerance, until)
-    for name in _FIRST[result]:
+    for name in _FIRST[right.result]:
         # In another shape it would be no operand of the second.
         change = next((each for each in CATALOGUE[PLACES[name]].changed(right) if each.recipe.size == right.size), None)
         if change is None:
@@ -56,7 +56,9 @@ def reproduced_by_two(
         # What the first gives is computed once.
         known = replace(data, base=(change.recipe, computed(change.recipe, data)))
         positive = computed(change.recipe, sizes.data)
-        changed = Sized(replace(sizes.data, base=(change.recipe, positive)), float(positive.max(initial=0.0)))
+        changed = Sized(
+            replace(sizes.data, base=(change.recipe, positive)), max(sizes.largest, float(positive.max(initial=0.0)))
+        )
         for mistake in CATALOGUE:
             if time.monotonic() > until:
                 return

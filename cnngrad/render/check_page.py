@@ -16,7 +16,7 @@ from cnngrad.derivation.names import Index, Number
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
-from cnngrad.render.checks import report_text
+from cnngrad.render.checks import code_lines, report_text
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.render.numbers import apart, number
 from cnngrad.tensor import Tensor
@@ -56,9 +56,8 @@ def _gradient(
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
     parts = [f"<h2>{gradient.gradient.title} is {verdict}</h2>"]
     parts += [f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text]
-    if gradient.code is not None:
-        wrong_line, right_line = (escape(line) for line in gradient.code)
-        parts.append(f"<pre>for example  {wrong_line}\ninstead of   {right_line}</pre>")
+    if lines := code_lines(gradient):
+        parts.append(f"<pre>{escape(chr(10).join(lines))}</pre>")
     layer, result = report.layer, gradient.gradient
     if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
         return "\n".join(parts)

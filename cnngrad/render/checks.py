@@ -23,7 +23,7 @@ from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import DIM, text_of
 from cnngrad.tensor import Tensor
 
-__all__ = ["report_blocks", "report_text", "verdict"]
+__all__ = ["code_lines", "report_blocks", "report_text", "verdict"]
 
 # An array of at most this many rows and columns is shown whole, with its wrong elements marked.
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
@@ -76,6 +76,11 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
 def report_text(report: Report) -> str:
     """The report as `cnngrad check` prints it to a file."""
     return text_of(report_blocks(report, DEFAULT_PRECISION)).rstrip("\n")
+
+
+def code_lines(gradient: GradientReport) -> list[str]:
+    """The line of code that makes the mistake, and the right one; nothing where there are no such lines."""
+    return [f"{word:<13}{line}" for word, line in zip(("for example", "instead of"), gradient.code or (), strict=False)]
 
 
 def verdict(report: Report) -> str:
@@ -142,9 +147,8 @@ def _wrong(report: Report, gradient: GradientReport, precision: int) -> Iterator
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     yield Text()
     yield Text(f"{_title(gradient)} is wrong. {gradient.hint}")
-    if gradient.code is not None:
-        for words, line in zip(("for example  ", "instead of   "), gradient.code, strict=True):
-            yield Text(f"  {words}{line}", no_wrap=True)
+    for line in code_lines(gradient):
+        yield Text(f"  {line}", no_wrap=True)
     if gradient.relation:
         yield Text()
         yield Text(gradient.relation)

@@ -2,8 +2,7 @@
 
 from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Block, Form, Formula, GridRow, Section
-from cnngrad.derivation.board import MOST_MATRICES, Board, Items, say
-from cnngrad.derivation.expansion import Partial
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, evaluated, say
 from cnngrad.derivation.matrices import framed_input, spread_output
 from cnngrad.derivation.names import Symbol, Values
 from cnngrad.layer import Layer
@@ -23,10 +22,7 @@ def by_chain_rule(board: Board) -> Section:
     if terms:
         dedo, x = terms[0].factors
         if isinstance(dedo, Symbol) and isinstance(x, Symbol):
-            o = dedo.of_array
-            blocks.append(
-                say("In ", o, ", ", w, " is multiplied by ", x, ", so ", Partial(o, w), " = ", x, ". This gives")
-            )
+            blocks.append(evaluated(dedo.of_array, w, x))
     blocks += [
         Formula(formulas.rule_of_filter_gradient(board.layer)),
         *board.table(Tensor.DW),

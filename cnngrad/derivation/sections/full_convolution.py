@@ -5,7 +5,7 @@ from math import prod
 
 from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Block, Formula, GridRow, Hint, Part, Section
-from cnngrad.derivation.board import MOST_MATRICES, Board, Items, say
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, quoted, say
 from cnngrad.derivation.matrices import framed_input, framed_output, turned_filter
 from cnngrad.derivation.names import Symbol, Values, scalar
 from cnngrad.derivation.pictures import IN_BRACKETS, pictures
@@ -105,8 +105,7 @@ def _shifts(board: Board) -> list[Block]:
     rest = prod(layer.canonical[Tensor.X]) - len(shown)
     if rest:
         last = board.symbol(Tensor.X, tuple(n - 1 for n in layer.canonical[Tensor.X])).name
-        quoted = f"'{last}'" if "[" in last else last
-        blocks.append(Hint(f"--element gives the picture of any other, as --element {quoted}."))
+        blocks.append(Hint(f"--element gives the picture of any other, as --element {quoted(last)}."))
     return blocks
 
 

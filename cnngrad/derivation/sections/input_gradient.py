@@ -2,8 +2,7 @@
 
 from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Formula, Section
-from cnngrad.derivation.board import Board, say
-from cnngrad.derivation.expansion import Partial
+from cnngrad.derivation.board import Board, evaluated, say
 from cnngrad.derivation.names import Symbol
 from cnngrad.tensor import Tensor
 
@@ -30,10 +29,7 @@ def _evaluated(board: Board) -> list[Block]:
         for term in board.expander.expand(Tensor.DX, told.place, limit=1).terms:
             dedo, w = term.factors
             if isinstance(dedo, Symbol) and isinstance(w, Symbol):
-                x, o = board.symbol(Tensor.X, told.place), dedo.of_array
-                return [
-                    say("In ", o, ", ", x, " is multiplied by ", w, ", so ", Partial(o, x), " = ", w, ". This gives")
-                ]
+                return [evaluated(dedo.of_array, board.symbol(Tensor.X, told.place), w)]
     return []
 
 

@@ -21,6 +21,7 @@
 
   // Whether the layer is too large for all its sums to be here.
   const inPart = results.some((t) => (data.terms[t] || []).includes(null));
+  const someAlone = "The layer is large: this page has the sums of some elements alone.";
 
   // Where an element stands in a grid's tensor: its flat number; -1 for a zero of the frame, -2 for one in a gap.
   function flatOf(grid, r, c) {
@@ -229,6 +230,7 @@
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
         // W rotated belongs to ∂E/∂X alone.
         const apart = grid.id === "wr" && state.chosen && ["o", "x", "b"].includes(state.chosen.tensor);
+        const pairs = apart ? undefined : made.get(id);
         const hidden = state.asked === grid.tensor;
         let text = "0", number = null;
         if (flat >= 0) {
@@ -238,7 +240,7 @@
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
         // The two cells of a product have one shade, and its number.
-        if (made.has(id) && !apart) classes.push("made", `shade-${(made.get(id)[0] - 1) % 6}`);
+        if (pairs) classes.push("made", `shade-${(pairs[0] - 1) % 6}`);
         if (fed.has(id) && !apart) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
         if (flat >= 0 && numeric() && byId("colours").checked && !hidden) {
@@ -250,7 +252,7 @@
         if (answer !== undefined) classes.push(isRight(grid.tensor, flat) ? "ok" : "bad");
         cell.className = classes.join(" ");
         cell.replaceChildren(text);
-        if (made.has(id) && !apart) cell.append(span("mark", made.get(id).slice(0, 3).join(",")));
+        if (pairs) cell.append(span("mark", pairs.slice(0, 3).join(",")));
         cell.setAttribute("aria-label", flat < 0 ? why(grid, flat) : `${data.names[grid.tensor][flat]}${answer !== undefined ? ` ${answer}, ${isRight(grid.tensor, flat) ? "right" : "wrong"}` : number !== null && !hidden ? ` ${shown(number)}` : ""}`);
       }));
     }
@@ -295,13 +297,13 @@
         out.append(k ? ", " : "", span("link", text));
       });
       if (all.length > 25) out.append(", …");
-      if (inPart) note.textContent = "The layer is large: this page has the sums of some elements alone.";
+      if (inPart) note.textContent = someAlone;
       return;
     }
     if (!results.includes(tensor)) {
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
       out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || (inPart ? "no sum of this page" : "nothing")}${into.length > 24 ? ", …" : ""}`;
-      if (inPart) note.textContent = "The layer is large: this page has the sums of some elements alone.";
+      if (inPart) note.textContent = someAlone;
       else if (tensor === "x" && !into.length) note.textContent = data.unread;
       return;
     }
