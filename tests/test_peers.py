@@ -5,6 +5,7 @@ import pytest
 
 import cnngrad
 from tests.cases import CASES
+from tests.peers import worst_error
 
 
 @pytest.mark.parametrize("shape", [((40, 30), (5, 7)), ((6, 7, 8), (2, 3, 4)), ((50,), (9,)), ((300, 600), (9, 9))])
@@ -44,3 +45,11 @@ def test_pytorch_gives_the_same_output_and_gradients(case):
     )
     for found, expected in ((mine.dw, dw), (mine.dx, dx), (mine.db, db)):
         np.testing.assert_allclose(found, expected.numpy(), atol=1e-9)
+
+
+@pytest.mark.parametrize("integers", [True, False])
+def test_random_layers_agree_with_pytorch(integers):
+    pytest.importorskip("torch")
+    generator = np.random.default_rng(25)
+    worst = max(worst_error(generator, integers) for _ in range(25))
+    assert worst == 0 if integers else worst < 1e-14

@@ -1,0 +1,71 @@
+"""Random layers beside PyTorch's autograd: python -m tests.peers --count 3000 (extra `peers`)."""
+
+import argparse
+
+import numpy as np
+
+import cnngrad
+
+
+def random_layer(generator):
+    """(X's shape, W's shape, options) of a layer of one to three axes with everything at once."""
+    dims = int(generator.integers(1, 4))
+    kernel, stride, dilation = generator.integers(1, (4, 4, 3), (dims, 3)).T
+    pads = generator.integers(0, 4, (dims, 2))
+    span = dilation * (kernel - 1) + 1
+    size = np.maximum(1, span - pads.sum(axis=1)) + generator.integers(0, 5, dims)
+    groups, channels, filters, batch = (int(count) for count in generator.integers(1, 4, 4))
+    options = {"stride": stride, "padding": pads, "dilation": dilation, "groups": groups}
+    return (
+        (batch, groups * channels, *size.tolist()),
+        (groups * filters, channels, *kernel.tolist()),
+        {name: value if name == "groups" else value.tolist() for name, value in options.items()},
+    )
+
+
+def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups):
+    """O, dE/dW, dE/dX and dE/db by PyTorch's autograd; dE/dO is made by `dedo` from O's shape."""
+    import torch
+
+    conv = getattr(torch.nn.functional, f"conv{x.ndim - 2}d")
+    leaves = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in (x, w, b)]
+    padded = torch.nn.functional.pad(leaves[0], [amount for pair in reversed(padding) for amount in pair])
+    o = conv(padded, *leaves[1:], stride=stride, dilation=dilation, groups=groups)
+    given = dedo(tuple(o.shape))
+    dx, dw, db = torch.autograd.grad(o, leaves, torch.tensor(given, dtype=torch.float64))
+    return given, [array.detach().numpy() for array in (o, dw, dx, db)]
+
+
+def worst_error(generator, integers):
+    """The largest error in a random layer, as a fraction of the largest sum of absolute terms of its array."""
+    x_shape, w_shape, options = random_layer(generator)
+
+    def numbers(shape):
+        return generator.integers(-9, 10, shape) if integers else generator.standard_normal(shape)
+
+    x, w, b = (numbers(shape) for shape in (x_shape, w_shape, w_shape[:1]))
+    dedo, theirs = pytorch(x, w, b, numbers, **options)
+    absolute = [np.abs(array) for array in (x, w, b, dedo)]
+    sums = results(*absolute, options)
+    errors = [np.abs(a - b).max() for a, b in zip(results(x, w, b, dedo, options), theirs, strict=True)]
+    return max(error / max(total.max(), 1) for error, total in zip(errors, sums, strict=True))
+
+
+def results(x, w, b, dedo, options):
+    grads = cnngrad.backward(x, w, dedo, dims=x.ndim - 2, **options)
+    return [cnngrad.forward(x, w, b, dims=x.ndim - 2, **options), grads.dw, grads.dx, grads.db]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=3000, help="how many layers")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    generator = np.random.default_rng(options.seed)
+    for kind in ("integers", "float64"):
+        worst = max(worst_error(generator, kind == "integers") for _ in range(options.count // 2))
+        print(f"{options.count // 2} layers, {kind}: worst error {worst:.1e} of the sum of absolute terms")
+
+
+if __name__ == "__main__":
+    main()
