@@ -1,5 +1,6 @@
 """The checker is checked: wrong backward passes are found and named, right ones never accused."""
 
+import itertools
 import json
 import runpy
 from pathlib import Path
@@ -104,6 +105,19 @@ def test_two_mistakes_are_named_together(pair, wrong):
             assert report.as_json()["and"] == list(report.together)
             named += 1
     assert named >= 3
+
+
+def test_a_cause_does_not_depend_on_the_clock(monkeypatch):
+    """On a machine so slow that every look at the clock is an hour later, the same is said."""
+    hours = itertools.count()
+    monkeypatch.setattr("time.monotonic", lambda: 3600.0 * next(hours))
+    q = buggy.Layer(LAYERS[0])
+    report = graded(q, "dx", PAIRS["filter-not-rotated", "sign-flipped"](q))
+    assert (report.mistake, report.together) == ("sign-flipped", ("filter-not-rotated",))
+    assert report.compared.made is not None
+    unnamed = graded(q, "dx", buggy.crop(q, buggy.scatter(q, sh=4)))
+    assert unnamed.mistake is None
+    assert unnamed.relation
 
 
 def test_the_loops_without_a_mistake_are_right():

@@ -5,6 +5,7 @@ import pytest
 
 import cnngrad
 from cnngrad.gradcheck import probes
+from cnngrad.gradcheck.edits import folded, padded
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.gradcheck.probes import probed
@@ -65,6 +66,14 @@ def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():
         # One wrong element among those that are not looked at first.
         claim[1, 7, 13, 11] += 1
         assert cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"].mistake is None
+
+
+@pytest.mark.parametrize("mode", ["edge", "wrap", "reflect", "symmetric"])
+def test_a_border_is_folded_back_to_where_it_was_taken_from(mode):
+    """Folding is the transpose of padding, so both give the same sum of products."""
+    rng = np.random.default_rng(0)
+    x, y, pads = rng.integers(-9, 10, (2, 3, 4, 5)), rng.integers(-9, 10, (2, 3, 9, 6)), ((3, 2), (0, 1))
+    assert (padded(pads, mode)(x) * y).sum() == (x * folded(pads, mode)(y)).sum()
 
 
 def test_one_missing_part_of_a_large_layer_is_told():

@@ -12,7 +12,7 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.names import Names, Number
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import PATIENCE
+from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
@@ -123,7 +123,7 @@ def check_layer(
     progress: Callable[[str, int, int], None] | None = None,
     written: str | None = None,
     elements: Sequence[str] = (),
-    patience: float = PATIENCE,
+    tries: float = TRIES,
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
@@ -136,7 +136,7 @@ def check_layer(
         progress: as for `check`.
         written: as for `check`.
         elements: as for `check`.
-        patience: the seconds that are spent on what is wrong with one array.
+        tries: how much is computed to find what is wrong with one array, as for `Grader`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -164,7 +164,7 @@ def check_layer(
     else:
         writings = _writings(graded, whole)
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    grader = Grader(layer, given, rtol, writings, bool(claims), chosen, patience)
+    grader = Grader(layer, given, rtol, writings, bool(claims), chosen, tries)
     reports = {}
     for result, claim in graded.items():
         if result is Tensor.O or differences is None:

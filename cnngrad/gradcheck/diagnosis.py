@@ -21,7 +21,7 @@ from cnngrad.gradcheck.recipe import Data, Recipe, right_recipe
 from cnngrad.gradcheck.tolerance import Tolerance
 from cnngrad.tensor import Tensor
 
-__all__ = ["OF_ONE_NUMBER", "PATIENCE", "Diagnosis", "diagnose", "truncated"]
+__all__ = ["OF_ONE_NUMBER", "TRIES", "Diagnosis", "diagnose", "truncated"]
 
 Shape = tuple[int, ...]
 
@@ -49,20 +49,20 @@ class Diagnosis:
 
 # What can be said of a single number.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
-# Seconds that are spent on what is wrong with one array, and pairs of mistakes that are looked for.
-PATIENCE = 2.0
+# Tries to find what is wrong with one array, and as many to find the relation that it follows.
+TRIES = 4000
+# Pairs of mistakes that are looked for.
 _MOST_PAIRS = 3
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, until: float) -> Diagnosis:
+def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient.
 
     Args:
-        data: the layer and its numbers.
+        data: the layer and its numbers, with the tries after which no more pairs of mistakes are looked for.
         result: dE/dW, dE/dX or dE/db.
         claim: the wrong gradient, in the user's layout.
         tolerance: how far the claim may be off.
-        until: the time, as of `time.monotonic`, when the search for pairs of mistakes ends.
     """
     right, sizes = right_recipe(data.layer, result), sizes_of(data, result, claim)
     found: list[tuple[Mistake, Change]] = []
@@ -77,7 +77,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
         if change is not None:
             found.append((mistake, change))
     if not found:
-        return _in_pairs(right, data, claim, sizes, tolerance, until)
+        return _in_pairs(right, data, claim, sizes, tolerance)
     (first, change), *others = found
     flip = data.layer.flip
     # The lines are those of a backward pass without flip.
@@ -90,12 +90,12 @@ def diagnose(data: Data, result: Tensor, claim: Array, tolerance: Tolerance, unt
     )
 
 
-def _in_pairs(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, until: float) -> Diagnosis:
+def _in_pairs(right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance) -> Diagnosis:
     """Two mistakes that together reproduce a gradient which none does alone, in the catalogue's order."""
     if np.count_nonzero(claim) < FEWEST_NUMBERS:
         return Diagnosis()
     found: dict[tuple[str, str], Change] = {}
-    for pair, change in reproduced_by_two(right, data, claim, sizes, tolerance, until):
+    for pair, change in reproduced_by_two(right, data, claim, sizes, tolerance):
         found.setdefault(pair, change)
         if len(found) > _MOST_PAIRS:
             break

@@ -4,7 +4,6 @@ Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, 
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -157,14 +156,15 @@ def _pad(array: Array, pads: Pads, mode: Any) -> Array:
 
 
 def _fold(array: Array, pads: Pads, mode: Any) -> Array:
-    whole = array.shape[array.ndim - len(pads) :]
-    sizes = [size - before - after for size, (before, after) in zip(whole, pads, strict=True)]
-    sources = [np.pad(np.arange(size), pad, mode=mode) for size, pad in zip(sizes, pads, strict=True)]
-    result = np.zeros((*array.shape[: array.ndim - len(pads)], *sizes), array.dtype)
-    for places in product(*map(range, whole)):
-        here = tuple(int(source[k]) for source, k in zip(sources, places, strict=True))
-        result[at(..., *here)] += array[at(..., *places)]
-    return result
+    for axis, (before, after) in enumerate(pads, start=array.ndim - len(pads)):
+        places = range(before, array.shape[axis] - after)
+        sources = np.pad(np.arange(len(places)), (before, after), mode=mode)
+        result = array[slots(axis, places.start, places.stop)].copy()
+        for k in (*range(before), *range(places.stop, array.shape[axis])):
+            source = int(sources[k])
+            result[slots(axis, source, source + 1)] += array[slots(axis, k, k + 1)]
+        array = result
+    return array
 
 
 def _sum_groups(array: Array, groups: int, filled: str) -> Array:

@@ -1,6 +1,5 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,13 +12,13 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.comparison import COARSE, compare, difference, fractions, rms
-from cnngrad.gradcheck.diagnosis import PATIENCE, Diagnosis, diagnose, truncated
+from cnngrad.gradcheck.diagnosis import TRIES, Diagnosis, diagnose, truncated
 from cnngrad.gradcheck.factors import FEWEST_NUMBERS
 from cnngrad.gradcheck.hidden import hidden_mistakes
 from cnngrad.gradcheck.location import locate
-from cnngrad.gradcheck.recipe import Data
+from cnngrad.gradcheck.recipe import Data, Tries
 from cnngrad.gradcheck.relation import followed, spoken
-from cnngrad.gradcheck.remaking import OutOfPatienceError, Remaking
+from cnngrad.gradcheck.remaking import PATIENT, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
 from cnngrad.gradcheck.unnamed import alike, relations_of, set_of
@@ -28,8 +27,6 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
 
-# The share of the time that is spent on pairs of mistakes; the rest is for the relation that a claim follows.
-_OF_PAIRS = 0.75
 # A number whose square float64 holds.
 _MOST = 1e150
 
@@ -45,7 +42,7 @@ class Grader:
         writings: Mapping[Tensor, Writing],
         claimed: bool,
         elements: Sequence[tuple[Tensor, Index]] = (),
-        patience: float = PATIENCE,
+        tries: float = TRIES,
     ) -> None:
         """A grader of gradients of a layer with these numbers.
 
@@ -56,9 +53,9 @@ class Grader:
             writings: how each claim's numbers are written.
             claimed: whether the gradients are the user's own.
             elements: the elements to explain, by result and canonical index.
-            patience: the seconds that are spent on what is wrong with one array.
+            tries: how much is computed to find what is wrong with one array, and again to find its relation.
         """
-        self._elements, self._patience = elements, patience
+        self._elements, self._tries = elements, tries
         self._layer, self._rtol, self._writings, self._claimed = layer, rtol, writings, claimed
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         if Tensor.DEDO not in given:
@@ -120,7 +117,6 @@ class Grader:
         assert claim is not None
         assert numeric is not None
         assert wrong is not None
-        begun = time.monotonic()
         found = self._diagnose(result, claim, numeric, sizes, tolerance)
         writing = self._writings[result]
         if found.mistake is None and not writing.asked:
@@ -140,7 +136,7 @@ class Grader:
                 note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
                 return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
         located = locate(self._layer, result, wrong)
-        missing, relation = self._in_common(report, found, sizes, tolerance, begun + self._patience)
+        missing, relation = self._in_common(report, found, sizes, tolerance)
         missing = f" {missing}." if missing else ""
         return replace(
             report,
@@ -157,24 +153,23 @@ class Grader:
         )
 
     def _in_common(
-        self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance, until: float
+        self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance
     ) -> tuple[str, str]:
         """What is missing in all wrong elements of an unknown mistake, and which relation a claim follows, in words."""
         result, claim, numeric, wrong = report.gradient, report.analytic, report.numeric, report.wrong
         assert claim is not None
         assert numeric is not None
         assert wrong is not None
-        data, until = self._data(result, numeric), min(until, time.monotonic() + (1 - _OF_PAIRS) * self._patience)
+        data = self._data(result, numeric)
         allowed = tolerance.allowed(claim, np.full(claim.shape, float(sizes.max(initial=0.0))))
         missing, relations = "", None
         if found.recipe is not None:
-            with suppress(OutOfPatienceError, ValueError):
-                remade = partial(Remaking(data, result, found.recipe).remade, until)
-                relations = followed(data, result, remade, claim, allowed)
+            with suppress(ValueError):
+                relations = followed(data, result, Remaking(data, result, found.recipe).remade, claim, allowed)
         elif found.mistake is None:
             missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
             if not missing and result is not Tensor.DB and np.count_nonzero(claim) > FEWEST_NUMBERS:
-                relations = relations_of(data, result, claim, allowed, until)
+                relations = relations_of(data, result, claim, allowed)
         return missing, "" if relations is None else spoken(self._layer, relations)
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
@@ -224,8 +219,7 @@ class Grader:
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, numeric)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        until = time.monotonic() + _OF_PAIRS * self._patience
-        return diagnose(data, result, claim, tolerance, until) if whole is None else whole
+        return diagnose(data, result, claim, tolerance) if whole is None else whole
 
     def _inputs(self, result: Tensor) -> float | Array:
         """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
@@ -294,6 +288,7 @@ class Grader:
             canonical[Tensor.DEDO],
             {result: layer.rotated(right) if result is Tensor.DW else right},
             canonical.get(Tensor.B),
+            tries=Tries(self._tries),
         )
 
     def _element(self, result: Tensor, index: tuple[int, ...]) -> str:
@@ -306,11 +301,11 @@ class Grader:
             return ()
         lead = len(self._layer.canonical[report.gradient]) - len(self._layer.shapes[report.gradient])
         remaking = self._remaking(report, found)
-        return tuple(remaking.compared(self._arrays, report, index[lead:]) for index in asked)
+        return tuple(remaking.compared(self._arrays, report, index[lead:], Tries(PATIENT), PATIENT) for index in asked)
 
-    def _compared(self, report: GradientReport, found: Diagnosis, index: tuple[int, ...], patience: float) -> Compared:
+    def _compared(self, report: GradientReport, found: Diagnosis, index: tuple[int, ...], tries: Tries) -> Compared:
         """An element of a claim beside its right sum."""
-        return self._remaking(report, found).compared(self._arrays, report, index, patience)
+        return self._remaking(report, found).compared(self._arrays, report, index, tries)
 
     def _remaking(self, report: GradientReport, found: Diagnosis) -> Remaking:
         assert report.analytic is not None

@@ -1,6 +1,5 @@
 """Pairs of mistakes: a second change of a recipe that one mistake has changed already, or its sign or a factor."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -35,19 +34,18 @@ _SECOND = {
 
 
 def reproduced_by_two(
-    right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, until: float
+    right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance
 ) -> Iterator[tuple[Pair, Change]]:
     """The pairs of mistakes that give a claim, with the second's detail.
 
     Args:
         right: the right recipe of the result.
-        data: the layer and its numbers.
+        data: the layer and its numbers, with the tries that are left for the search.
         claim: the wrong gradient, in the user's layout.
         sizes: the absolute numbers.
         tolerance: how far it may be off.
-        until: when to stop, as `time.monotonic` tells it.
     """
-    yield from _with_a_factor(right, data, claim, sizes, tolerance, until)
+    yield from _with_a_factor(right, data, claim, sizes, tolerance)
     for name in _FIRST[right.result]:
         # In another shape it would be no operand of the second.
         change = next((each for each in CATALOGUE[PLACES[name]].changed(right) if each.recipe.size == right.size), None)
@@ -60,7 +58,7 @@ def reproduced_by_two(
             replace(sizes.data, base=(change.recipe, positive)), max(sizes.largest, float(positive.max(initial=0.0)))
         )
         for mistake in CATALOGUE:
-            if time.monotonic() > until:
+            if data.tries.left < 0:
                 return
             if mistake.id in _SECOND and mistake.id != name:
                 found = reproduced(mistake.changed(change.recipe), known, claim, changed, tolerance)
@@ -69,7 +67,7 @@ def reproduced_by_two(
 
 
 def _with_a_factor(
-    right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance, until: float
+    right: Recipe, data: Data, claim: Array, sizes: Sized, tolerance: Tolerance
 ) -> Iterator[tuple[Pair, Change]]:
     """A mistake whose result has the wrong sign besides, or a factor that has a name."""
     factors: dict[float, list[str]] = {_MINUS: []} | named_factors(data.layer)
@@ -77,7 +75,7 @@ def _with_a_factor(
         if mistake.id in ("scaled", "sign-flipped", "zero"):
             continue
         for recipe, detail, _ in mistake.changed(right):
-            if time.monotonic() > until:
+            if data.tries.left < 0:
                 return
             if not recipe.may_give(claim.shape) or not may_be(recipe, data, claim, sizes, tolerance, factors):
                 continue

@@ -7,7 +7,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.edits import at, edited
 from cnngrad.gradcheck.reading import OPERANDS
-from cnngrad.gradcheck.recipe import Collect, Data, Recipe, as_user, with_border
+from cnngrad.gradcheck.recipe import ELEMENTS_A_TRY, Collect, Data, Recipe, as_user, with_border
 from cnngrad.layer import Shape
 from cnngrad.tensor import Tensor
 
@@ -41,7 +41,8 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     recipe = with_border(recipe)
     if any(edit.adds for edit in recipe.done):
         return None
-    if prod(recipe.layer.canonical[Tensor.O]) * prod(recipe.layer.canonical[Tensor.W][1:]) <= _FEW_PRODUCTS:
+    products = prod(recipe.layer.canonical[Tensor.O]) * prod(recipe.layer.canonical[Tensor.W][1:])
+    if products <= _FEW_PRODUCTS:
         return None
     elements = _Elements(recipe, data)
     # Where each element comes from, counted from 1: a 0 moved in, or was left out.
@@ -50,6 +51,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     if come_from.shape != shape:
         return np.empty(0)
     wanted = come_from.reshape(-1)[places] - 1
+    data.tries.left -= 1 + len(places) * products / prod(elements.shape) / ELEMENTS_A_TRY
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
         return recipe.factor * np.array([elements.of(int(number)) if number >= 0 else 0 for number in wanted])
 

@@ -4,6 +4,7 @@ A wrong pass is the right recipe with a part or two changed. For positions i of 
 recipe has h = stride*i + dilation*u - before, all counted from 0; a negative stride or dilation goes the other way.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -17,7 +18,13 @@ from cnngrad.gradcheck.edits import Edit, at, edited, folded, padded
 from cnngrad.layer import Axis, Layer, Shape
 from cnngrad.tensor import Tensor
 
-__all__ = ["Collect", "Data", "Read", "Recipe", "as_user", "computed", "right_recipe", "with_border"]
+__all__ = [
+    "ELEMENTS_A_TRY", "Collect", "Data", "Read", "Recipe", "Tries", "as_user", "computed", "cost", "right_recipe",
+    "with_border",
+]  # fmt: skip
+
+# Elements that are read or written in the time that one try takes in a small layer.
+ELEMENTS_A_TRY = 100_000
 
 
 class Collect(Enum):
@@ -126,6 +133,24 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     return Recipe(layer, result, stride, dilation, before, size, over=(0, *over))
 
 
+@dataclass
+class Tries:
+    """How many results may still be computed, so that a search ends at the same point on every machine.
+
+    Attributes:
+        left: results of a small layer; one of a large layer counts as several.
+    """
+
+    left: float = math.inf
+
+
+def cost(recipe: Recipe) -> float:
+    """How many tries it counts as to compute a recipe."""
+    shapes = recipe.layer.canonical
+    moved = math.prod(shapes[Tensor.W][2:]) * (math.prod(shapes[Tensor.X]) + math.prod(shapes[Tensor.O]))
+    return 1 + moved / ELEMENTS_A_TRY
+
+
 @dataclass(frozen=True)
 class Data:
     """A layer with its numbers in canonical shape, as a convolution without flip, and what is known of its results.
@@ -138,6 +163,7 @@ class Data:
         right: the right O and gradients in canonical shape, as far as they are known; dE/dW as for W, not rotated back.
         b: the bias, shape (F,); None where the layer has none.
         base: a recipe whose result is known besides, and the result.
+        tries: counts what is computed from these numbers.
     """
 
     layer: Layer
@@ -147,6 +173,7 @@ class Data:
     right: dict[Tensor, Array]
     b: Array | None = None
     base: tuple[Recipe, Array] | None = None
+    tries: Tries = field(default_factory=Tries, compare=False, repr=False)
 
     @cached_property
     def output(self) -> Array:
@@ -178,6 +205,7 @@ def computed(recipe: Recipe, data: Data) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
         recipe = with_border(recipe)
         array = data.known(recipe.sums)
+        data.tries.left -= 1 if array is not None else cost(recipe)
         array = edited(_sums(recipe, data) if array is None else array, recipe.done)
         return array if recipe.factor == 1 else recipe.factor * array
 

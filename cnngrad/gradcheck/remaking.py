@@ -1,9 +1,6 @@
 """What a known mistake makes of other numbers, and so of one element: yours beside its right sum."""
 
-import math
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,20 +9,16 @@ from cnngrad.derivation.expansion import Expander
 from cnngrad.derivation.names import canonical_values
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import as_expansion, read_element
-from cnngrad.gradcheck.recipe import Data, Recipe
+from cnngrad.gradcheck.recipe import Data, Recipe, Tries, cost
 from cnngrad.gradcheck.report import Compared, GradientReport
 from cnngrad.tensor import Tensor
 
-__all__ = ["OutOfPatienceError", "Remaking"]
+__all__ = ["PATIENT", "Remaking"]
 
 # How often a mistake is computed anew to read the products in one element: in any wrong claim, and if asked for.
-_QUICK, _PATIENT = 500, 20_000
+_QUICK, PATIENT = 500, 20_000
 # Terms of an element that are written out.
 _MOST_TERMS = 64
-
-
-class OutOfPatienceError(Exception):
-    """Reading an element takes too long."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,8 @@ class Remaking:
         arrays: Mapping[Tensor, Array],
         report: GradientReport,
         index: tuple[int, ...],
-        patience: float | None = None,
+        tries: Tries,
+        most: int = _QUICK,
     ) -> Compared:
         """One element of a claim beside its right sum, and the sum that the mistake makes of it.
 
@@ -55,7 +49,8 @@ class Remaking:
             arrays: the layer's numbers, with the user's axes in cnngrad's order.
             report: the report on the claim.
             index: the element's index, its axes in cnngrad's order.
-            patience: the seconds after which the mistake's sum is left out; None for no such limit.
+            tries: what is left for the mistake's sum, which is left out if it takes more.
+            most: how often the mistake may be computed anew for it.
         """
         layer, result = self.data.layer, self.result
         assert report.analytic is not None
@@ -65,29 +60,23 @@ class Remaking:
         right = Expander(layer, values).expand(result, canonical, limit=_MOST_TERMS)
         yours, mine = report.analytic[index].item(), None
         if self.recipe is not None:
-            most, until = (_PATIENT, math.inf) if patience is None else (_QUICK, time.monotonic() + patience)
-            with suppress(OutOfPatienceError):
-                products = read_element(layer, result, partial(self._element, canonical, until), most)
-                if products is not None:
-                    mine = as_expansion(layer, result, canonical, products, values, yours)
+            most = min(most, int(max(0.0, tries.left) / cost(self.recipe)))
+            products = read_element(layer, result, partial(self._element, canonical, tries), most)
+            if products is not None:
+                mine = as_expansion(layer, result, canonical, products, values, yours)
         return Compared(yours, right, mine)
 
-    def _element(self, canonical: tuple[int, ...], until: float, arrays: Mapping[Tensor, Array]) -> float:
-        value: float = self.remade(until, arrays)[canonical].item()
+    def _element(self, canonical: tuple[int, ...], tries: Tries, arrays: Mapping[Tensor, Array]) -> float:
+        value: float = self.remade(arrays, tries)[canonical].item()
         return value
 
-    def remade(self, until: float, arrays: Mapping[Tensor, Array]) -> Array:
+    def remade(self, arrays: Mapping[Tensor, Array], tries: Tries | None = None) -> Array:
         """What the mistake makes of the result, in canonical shape, with other numbers in the arrays.
 
         Args:
-            until: the time, as of `time.monotonic`, after which nothing is computed.
             arrays: the numbers that change, in canonical shape.
-
-        Raises:
-            OutOfPatienceError: it is too late.
+            tries: counts what is computed.
         """
-        if time.monotonic() > until:
-            raise OutOfPatienceError
         assert self.recipe is not None
         data, w = self.data, arrays.get(Tensor.W)
         changed = replace(
@@ -97,5 +86,6 @@ class Remaking:
             dedo=arrays.get(Tensor.DEDO, data.dedo),
             b=arrays.get(Tensor.B, data.b),
             right={},
+            tries=tries or data.tries,
         )
         return made(self.recipe, changed).reshape(data.layer.canonical[self.result])

@@ -9,14 +9,15 @@ from typing import Any
 from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Number
+from cnngrad.gradcheck.recipe import Tries
 from cnngrad.layer import Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
 __all__ = ["Compared", "GradientReport", "Report", "Worst"]
 
-# Seconds that are spent on what a mistake makes of the worst element.
-_PATIENCE = 2.0
+# Tries to find what a mistake makes of the worst element.
+_TRIES = 5000
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class GradientReport:
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
-        compare: writes the element at an index out, its axes in cnngrad's order, within some seconds; None where the
-            shapes differ.
+        compare: writes the element at an index out, its axes in cnngrad's order, as far as the tries allow; None where
+            the shapes differ.
         worst_at: the worst element's index, its axes in cnngrad's order.
         explained: the elements that were asked for.
     """
@@ -115,7 +116,7 @@ class GradientReport:
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
-    compare: Callable[[tuple[int, ...], float], Compared] | None = field(default=None, repr=False, compare=False)
+    compare: Callable[[tuple[int, ...], Tries], Compared] | None = field(default=None, repr=False, compare=False)
     worst_at: tuple[int, ...] = field(default=(), repr=False, compare=False)
     explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
@@ -126,7 +127,7 @@ class GradientReport:
     @cached_property
     def compared(self) -> Compared | None:
         """The worst element written out; the mistake is computed many times for it, so only once it is asked for."""
-        return self.compare(self.worst_at, _PATIENCE) if self.compare is not None and self.passed is False else None
+        return self.compare(self.worst_at, Tries(_TRIES)) if self.compare is not None and self.passed is False else None
 
     @property
     def mistakes(self) -> tuple[str, ...]:

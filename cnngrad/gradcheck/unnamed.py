@@ -1,6 +1,5 @@
 """What can be said of a wrong gradient that no known mistake gives: the relation that it follows, or what it misses."""
 
-import time
 from collections.abc import Iterator
 from itertools import product
 
@@ -24,19 +23,18 @@ _PROBES, _ALIKE = 8, 4
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
 
 
-def relations_of(data: Data, result: Tensor, claim: Array, allowed: Array, until: float) -> list[Relation] | None:
+def relations_of(data: Data, result: Tensor, claim: Array, allowed: Array) -> list[Relation] | None:
     """The relations between positions that a claim follows, one for each axis; None where none are found.
 
     Args:
-        data: the layer and its numbers.
+        data: the layer and its numbers, with the tries that are left for the search.
         result: the result that is claimed.
         claim: the claim, in the user's layout.
         allowed: how far each element may be off.
-        until: the time, as of `time.monotonic`, when the search ends.
     """
     places = spread_places(claim.size)
     for relations in _others(data.layer):
-        if time.monotonic() > until:
+        if data.tries.left < 0:
             break
         recipe = recipe_by(data.layer, result, relations)
         few = probed(recipe, data, claim.shape, places)

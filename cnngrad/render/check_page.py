@@ -3,7 +3,6 @@
 Each element's right sum comes from the expansions, the sum that a known mistake makes of it from the mistake.
 """
 
-import time
 from collections.abc import Iterator
 from html import escape
 from math import prod
@@ -14,6 +13,7 @@ from cnngrad.arrays import Array
 from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.names import Index, Number
 from cnngrad.gradcheck import GradientReport, Report
+from cnngrad.gradcheck.recipe import Tries
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
 from cnngrad.render.checks import code_lines, report_text
@@ -25,8 +25,8 @@ __all__ = ["check_page"]
 
 # Matrices of a gradient that are shown, elements of one, and elements whose sums are written out.
 _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
-# Seconds that are spent on what a mistake makes of all these elements.
-_PATIENCE = 4.0
+# Tries to find what a mistake makes of all these elements.
+_TRIES = 20_000
 
 
 def check_page(report: Report, precision: int) -> str:
@@ -36,9 +36,9 @@ def check_page(report: Report, precision: int) -> str:
         report: what a check found.
         precision: the significant digits of decimals.
     """
-    until = time.monotonic() + _PATIENCE
+    tries = Tries(_TRIES)
     sums: dict[str, list[str]] = {}
-    grids = "\n".join(_gradient(report, gradient, precision, sums, until) for gradient in report.gradients.values())
+    grids = "\n".join(_gradient(report, gradient, precision, sums, tries) for gradient in report.gradients.values())
     return filled(
         "check",
         ["grid.js", "check.js"],
@@ -50,7 +50,7 @@ def check_page(report: Report, precision: int) -> str:
 
 
 def _gradient(
-    report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]], until: float
+    report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]], tries: Tries
 ) -> str:
     """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
@@ -82,7 +82,7 @@ def _gradient(
         # The wrong ones first: those are looked at.
         places = sorted((lead + place for place in np.ndindex(yours[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            compared = gradient.compare(place[without:], max(0.0, until - time.monotonic()))
+            compared = gradient.compare(place[without:], tries)
             sums[_key(result.key, place)] = list(_sums(compared, bool(wrong[place]), precision))
     return "\n".join(parts)
 

@@ -12,6 +12,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck import check_layer
+from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.report import GradientReport
 from cnngrad.running.findings import Findings, Outcome, Result, explain
 from cnngrad.running.probing import probe
@@ -26,8 +27,6 @@ __all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]
 # What progress says while a smaller layer is looked for.
 SMALLER = "a smaller layer that fails"
 
-# Seconds that are spent on what is wrong with one array.
-_PATIENCE = 0.4
 # The name of the smallest failing layer, once it is another one than the suite's.
 SMALLEST = "smallest"
 _DIFFERS = "not the same twice"
@@ -147,7 +146,7 @@ def _outcomes(
 def _outcome(program: Program, layer: SuiteLayer, keep: Path | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
-    outcome = _judged(layer, answer, program.written, _PATIENCE)
+    outcome = _judged(layer, answer, program.written, TRIES)
     if outcome.passed is not False or (answer.status.startswith(UNANSWERED) and keep is None):
         return outcome
     again = program.run(layer, None if keep is None else keep / layer.folder)
@@ -164,21 +163,21 @@ def _same(before: Array, after: object) -> bool:
     return isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
 
 
-def _judged(layer: SuiteLayer, answer: Answer, written: str | None, patience: float) -> Outcome:
+def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
     """The verdict on one run."""
     if answer.skipped:
         return Outcome(layer, said=answer.said, skipped=True)
-    results = {} if answer.status else _graded(layer, answer, written, patience)
+    results = {} if answer.status else _graded(layer, answer, written, tries)
     return Outcome(layer, answer.status, results, answer.said, note=answer.note)
 
 
-def _graded(layer: SuiteLayer, answer: Answer, written: str | None, patience: float) -> dict[Tensor, Result]:
+def _graded(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> dict[Tensor, Result]:
     claims = {tensor: array for tensor, array in answer.results.items() if not isinstance(array, str)}
     found = {tensor: Result(words) for tensor, words in answer.results.items() if isinstance(words, str)}
     if claims:
         ordered = {tensor: claims[tensor] for tensor in RESULTS if tensor in claims}
         with _GRADING:
-            report = check_layer(layer.layer, layer.operands, ordered, written=written, patience=patience)
+            report = check_layer(layer.layer, layer.operands, ordered, written=written, tries=tries)
         found |= {tensor: _result(report.gradients[tensor.key]) for tensor in ordered}
     return {tensor: found[tensor] for tensor in RESULTS if tensor in found}
 
@@ -216,7 +215,7 @@ def _smallest(
     """The smallest layer that fails in the same way, as far as few runs find it."""
     wanted = _way(start)
     # Where it is one mistake, or none that is known, pairs need not be looked for.
-    patience = _PATIENCE if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0.0
+    tries = TRIES if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0
     smallest = start
 
     def fails(layer: SuiteLayer) -> bool:
@@ -224,7 +223,7 @@ def _smallest(
         if progress is not None:
             progress(SMALLER, shrinker.runs, shrinker.most, 0)
         try:
-            outcome = _judged(layer, program.run(layer), program.written, patience)
+            outcome = _judged(layer, program.run(layer), program.written, tries)
         except CnngradError:
             return False
         if _way(outcome) != wanted:

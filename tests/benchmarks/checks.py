@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -52,12 +53,31 @@ def checks(runs):
     forward = medians([lambda: cnngrad.forward(deep, filters, b=bias)], runs)[0]
     yield Row("check, 4x64x28x28, 64 of 3x3", "a forward pass", whole, forward, limit=300)
     yield Row("grading a wrong dE/dX, 512x512", "a right one", *medians([grade, check_right], runs), limit=3)
+    yield from _padded(large, w, generator, runs)
 
     for x, w, g in (
         ((8, 64, 56, 56), (64, 64, 1, 1), (8, 64, 56, 56)),
         ((4, 64, 28, 28), (64, 64, 3, 3), (4, 64, 26, 26)),
     ):
         yield _memory(x, w, g)
+
+
+def _padded(x, w, generator, runs):
+    """Right and wrong claims with padding 1 beside the same without."""
+    plain, framed = (generator.standard_normal((size, size)) for size in (510, 512))
+    for name in ("dw", "dx"):
+        sides = []
+        for dedo, padding in ((framed, 1), (plain, 0)):
+            right = getattr(cnngrad.backward(x, w, dedo, padding=padding), name)
+            sides.append((dedo, padding, right, right + right.std() * generator.standard_normal(right.shape)))
+
+        def graded(dedo, padding, claim, passed, name=name):
+            assert cnngrad.check(x, w, dedo, padding=padding, **{name: claim}).passed is passed
+
+        for kind, passed in (("right", True), ("wrong", False)):
+            calls = [partial(graded, g, p, right if passed else wrong, passed) for g, p, right, wrong in sides]
+            what = f"grading a {kind} dE/d{name[1].upper()}, 512x512, padding 1"
+            yield Row(what, "without padding", *medians(calls, runs), limit=1.5)
 
 
 def _memory(x, w, g):
