@@ -75,12 +75,12 @@ SMALL = {name: case for name, case in CASES.items() if np.prod(case.x) < 1000}
 
 
 @st.composite
-def layers(draw, most=6):
+def layers(draw, most=6, counts=2):
     """A random layer in 1, 2 or 3 dimensions whose kernel fits its padded input."""
     dims = draw(st.integers(1, 3))
     size = most if dims < 3 else 4
     per_axis = [draw(axes(size)) for _ in range(dims)]
-    groups, channels, filters, batch = (draw(st.integers(1, 2)) for _ in range(4))
+    groups, channels, filters, batch = (draw(st.integers(1, counts)) for _ in range(4))
     sizes, kernels, strides, pads, dilations = zip(*per_axis, strict=True)
     return Case(
         (batch, groups * channels, *sizes),

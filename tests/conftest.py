@@ -1,4 +1,6 @@
-"""Tests do not depend on whose terminal runs them."""
+"""Tests do not depend on whose terminal runs them; what takes long runs with `--whole` alone."""
+
+from collections import Counter
 
 import pytest
 from hypothesis import settings
@@ -10,13 +12,36 @@ def plain_terminal(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-# A slow machine is no failure.
-settings.register_profile("cnngrad", deadline=None)
-settings.load_profile("cnngrad")
-
 # The benchmarks need peers, and are no tests.
 collect_ignore = ["benchmarks"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--whole", action="store_true", help="the control of check --run over the whole standard suite")
+    parser.addoption("--whole", action="store_true", help="all cases of the tests that are sampled otherwise")
+
+
+@pytest.fixture(scope="session")
+def whole(request):
+    return request.config.getoption("whole")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "whole: runs with --whole alone")
+    config.addinivalue_line("markers", "sampled(step): every step-th case of a test runs, all of them with --whole")
+    # A slow machine is no failure. Without --whole the examples are the same ones every time.
+    settings.register_profile("sampled", deadline=None, max_examples=30, derandomize=True)
+    settings.register_profile("whole", deadline=None, max_examples=150)
+    settings.load_profile("whole" if config.getoption("whole") else "sampled")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("whole"):
+        return
+    numbers, kept, left_out = Counter(), [], []
+    for item in items:
+        sampled, test = item.get_closest_marker("sampled"), item.nodeid.partition("[")[0]
+        runs = item.get_closest_marker("whole") is None and not (sampled and numbers[test] % sampled.args[0])
+        (kept if runs else left_out).append(item)
+        numbers[test] += 1
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -80,7 +80,6 @@ def test_every_way_gives_the_definitions_numbers(case, measured):
 
 
 @given(layers(), st.sampled_from(sorted(SIZES)), st.integers(0, 2**16), st.sampled_from([np.int64, np.float64]))
-@settings(max_examples=150)
 def test_any_layer_by_any_way(case, size, seed, dtype):
     agree(case, dtype, SIZES[size], seed)
 
@@ -344,6 +343,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options):
         assert 1 <= len(seen) <= whole
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("x_shape", "w_shape", "options"),
     [
@@ -381,7 +381,6 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
         assert peak < allowed
 
 
-@settings(max_examples=50)
 @given(layers(), st.integers(0, 2**16))
 def test_float16_is_rounded_once(case, seed):
     x, w, _, dedo = case.data(seed, np.float16)

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -149,7 +149,6 @@ def covered_of(row):
 
 
 @given(layers(most=5), st.sampled_from([Tensor.O, Tensor.DW, Tensor.DX]), st.integers(0, 2**16))
-@settings(max_examples=100)
 def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
     x, w, _, dedo = case.data(seed)
     layer = make_layer(x.shape, w.shape, **case.options)
@@ -196,7 +195,6 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
 
 
 @given(layers(most=4), st.integers(0, 2**16))
-@settings(max_examples=40)
 def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
     x, w, _, dedo = case.data(seed)
     layer = make_layer(x.shape, w.shape, **case.options)
@@ -218,7 +216,6 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
 
 
 @given(layers(most=4))
-@settings(max_examples=30)
 def test_every_layer_has_a_derivation(case):
     x, w, b, dedo = case.data()
     for derivation in (
@@ -346,8 +343,7 @@ def slid(still, moving, steps):
     return (taken * moving).sum(tuple(range(-moving.ndim, 0)))
 
 
-@given(layers(most=6).filter(lambda case: case.x[:2] == (1, 1) and case.w[:2] == (1, 1)), st.integers(0, 2**16))
-@settings(max_examples=150)
+@given(layers(counts=1), st.integers(0, 2**16))
 def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
     x, w, _, dedo = case.data(seed)
     derivation = cnngrad.derive(x, w, dedo, sections=["summary"], **case.options)

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import cnngrad
 from cnngrad.cli.main import main
@@ -118,7 +118,6 @@ def evaluated(rule, tensor, letters, values):
 
 
 @given(layers())
-@settings(max_examples=60)
 def test_the_rules_name_the_positions_of_the_one_relation(case):
     """Also with flip, where the position falls as the filter's element rises."""
     layer = make_layer(case.x, case.w, **case.options)

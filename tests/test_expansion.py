@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -55,7 +55,6 @@ def test_the_notes_lines_symbol_by_symbol(element):
 
 
 @given(layers(most=5), st.integers(0, 2**16))
-@settings(max_examples=60)
 def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, seed):
     x, w, b, dedo = case.data(seed)
     b = b if case.bias else None

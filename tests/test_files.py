@@ -53,17 +53,18 @@ def read_and_compute(content):
 
 
 @pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
-def test_every_flip_of_a_bit_is_read_or_refused_in_two_lines(content):
+def test_every_flip_of_a_bit_is_read_or_refused_in_two_lines(content, whole):
     read_and_compute(content)
     refused = []
-    for bit in range(8 * len(content)):
+    bits = range(0, 8 * len(content), 1 if whole else 13)
+    for bit in bits:
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
             read_and_compute(bytes(damaged))
         except cnngrad.CnngradError as error:
             refused.append(str(error))
-    assert len(refused) > len(content)
+    assert len(refused) > len(bits) / 8
     assert max(message.count("\n") for message in refused) < 2
 
 

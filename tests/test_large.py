@@ -126,6 +126,7 @@ def test_memory_that_is_free_is_known_on_linux():
     assert free is None or free > MIB
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc")
 def test_a_large_layer_needs_little_memory(tmp_path):
     shape = (32, 16, 256, 256)

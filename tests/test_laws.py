@@ -1,7 +1,7 @@
 """Laws that hold for every layer, over random layers in 1, 2 and 3 dimensions."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -86,7 +86,6 @@ def test_flip_is_the_rotated_filter(case, seed):
 
 
 @given(layers(), SEEDS)
-@settings(max_examples=50)
 def test_the_finite_differences_find_every_gradient_right(case, seed):
     for dtype in (np.int64, np.float64, np.float32, np.float16):
         x, w, b, dedo = case.data(seed, dtype)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
@@ -56,9 +56,11 @@ def graded(q, gradient, claim):
 @pytest.mark.parametrize(
     ("name", "number", "gradient", "wrong", "needs"), PASSES, ids=[f"{p[0]}-{p[1]}" for p in PASSES]
 )
-def test_a_known_mistake_is_named_in_three_layers_at_least(name, number, gradient, wrong, needs):
+def test_a_known_mistake_is_named_in_three_layers_at_least(name, number, gradient, wrong, needs, whole):
     named = 0
     for case in LAYERS:
+        if named == 3 and not whole:
+            break
         q = buggy.Layer(case)
         if not suits(q, needs):
             continue
@@ -69,11 +71,15 @@ def test_a_known_mistake_is_named_in_three_layers_at_least(name, number, gradien
         if claim.size == 1 and name not in ("zero", "sign-flipped", "scaled"):
             # A single number is many mistakes' result.
             continue
-        for written in (claim, claim.astype(np.float32), np.asfortranarray(claim).astype(">f8")):
+        forms = (claim, claim.astype(np.float32), np.asfortranarray(claim).astype(">f8"))
+        for written in forms if whole else forms[named : named + 1]:
             report = graded(q, gradient, written)
             assert not report.passed
             assert name in (report.mistake, *report.also), (case, report.mistake, report.hint)
             assert report.hint
+            # Names such as dX begin a sentence as they are.
+            assert "DX" not in report.hint
+            assert "DE/d" not in report.hint
         named += 1
     assert named >= 3
 
@@ -93,9 +99,11 @@ PAIRS = {
 
 
 @pytest.mark.parametrize(("pair", "wrong"), PAIRS.items(), ids=["+".join(pair) for pair in PAIRS])
-def test_two_mistakes_are_named_together(pair, wrong):
+def test_two_mistakes_are_named_together(pair, wrong, whole):
     named = 0
     for case in LAYERS:
+        if named == 3 and not whole:
+            break
         q = buggy.Layer(case)
         report = graded(q, "dx", wrong(q))
         assert report.passed is False
@@ -138,7 +146,6 @@ def test_entries_read_as_sentences():
 
 
 @given(layers(), st.integers(0, 2**16), st.sampled_from([np.float64, np.float32, np.float16]))
-@settings(max_examples=40)
 def test_right_gradients_are_never_accused(case, seed, dtype):
     x, w, b, dedo = case.data(seed, dtype)
     grads = cnngrad.backward(x, w, dedo, **case.options)
@@ -166,6 +173,7 @@ def test_special_data_is_judged_rightly(case):
         assert cnngrad.check(x_, w_, g_, b=b, dw=grads.dw, dx=grads.dx, db=grads.db, **case.options).passed
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", LAYERS)
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 def test_unknown_errors_get_no_name_and_are_located(case, dtype):
@@ -328,12 +336,13 @@ def test_the_three_sums_agree():
 
 
 @pytest.mark.parametrize("name", ["dw", "dx", "db"])
-def test_check_notices_every_single_element(name):
+def test_check_notices_every_single_element(name, whole):
     case = Case((2, 2, 4, 3), (2, 1, 2, 2), (1, 1), ((1, 0), (0, 1)), (1, 1), groups=2)
     for dtype in (np.int64, np.float64, np.float32):
         x, w, b, dedo = case.data(0, dtype)
         right = getattr(cnngrad.backward(x, w, dedo, **case.options), name)
-        for index in np.ndindex(right.shape):
+        # The step has no divisor in common with the sizes of the axes.
+        for index in list(np.ndindex(right.shape))[:: 1 if whole else 7]:
             wrong = right.copy()
             wrong[index] += 1 if dtype == np.int64 else dtype(1e-3)
             report = cnngrad.check(x, w, dedo, b=b, **case.options, **{name: wrong})
@@ -451,7 +460,6 @@ def test_a_gradient_of_yours_needs_the_dedo_it_was_computed_with():
 
 
 @given(layers(), st.integers(0, 2**16), st.sampled_from([np.int64, np.float64, np.float32]), st.data())
-@settings(max_examples=60)
 def test_any_claim_gets_a_report(case, seed, dtype, data):
     x, w, b, dedo = case.data(seed, dtype)
     name = data.draw(st.sampled_from(["dw", "dx", "db"]))
@@ -513,14 +521,6 @@ def test_hints_do_not_capitalise_names():
     q = buggy.Layer(LAYERS[1])
     assert ". dX still has the padding" in graded(q, "dx", buggy.scatter(q)[:, :, : q.Hp, : q.Wp]).hint
     assert graded(q, "db", q.g.sum(axis=(1, 2, 3))).hint.startswith(("dE/dO is summed", "dEdb has shape"))
-    for case in LAYERS:
-        q = buggy.Layer(case)
-        for name, entries in buggy.BUGGY.items():
-            for gradient, wrong, needs in entries:
-                if suits(q, needs):
-                    hint = graded(q, gradient, wrong(q)).hint
-                    assert "DX" not in hint, name
-                    assert "DE/d" not in hint, name
 
 
 def test_the_border_is_told_only_where_it_leaves_something_out():
@@ -561,6 +561,7 @@ def as_bfloat16(a):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
 @pytest.mark.parametrize("case", LAYERS[:4])
 def test_right_gradients_are_right_however_they_are_written(case, written):
@@ -741,10 +742,10 @@ def test_with_flip_the_advice_is_that_of_flip():
     assert dx.code is dw.code is None
 
 
-def test_one_wrong_element_has_no_cause_by_chance():
+def test_one_wrong_element_has_no_cause_by_chance(whole):
     case = LAYERS[0]
     q = buggy.Layer(case)
-    for change in range(1, 10):
+    for change in range(1, 10) if whole else (1, 6):
         claim = buggy.right_dx(q).copy()
         claim[0, 0, 2, 2] += change
         assert "In every wrong element" not in graded(q, "dx", claim).hint

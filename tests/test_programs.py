@@ -20,11 +20,11 @@ SAMPLES = SCHEMA_FILE.parents[1] / "samples" / "run"
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """A Python script as a command; it has numpy, cnngrad, json, os, sys, time and d, its folder."""
+    """A Python script as a command; it has json, os, sys, time and d, its folder."""
     monkeypatch.chdir(tmp_path)
 
     def program(body):
-        head = "import json, os, sys, time, numpy as np, cnngrad\nd = sys.argv[1]\n"
+        head = "import json, os, sys, time\nd = sys.argv[1]\n"
         (tmp_path / "program.py").write_text(head + body)
         return f"{sys.executable} program.py {{dir}}"
 
@@ -32,6 +32,7 @@ def program(tmp_path, monkeypatch):
 
 
 READ = """
+import numpy as np, cnngrad
 p = json.load(open(d + '/problem.json'))
 x, w, g = (np.load(f'{d}/{k}.npy') for k in ('X', 'W', 'dEdO'))
 o = {k: p[k] for k in ('stride', 'padding', 'dilation', 'groups')}
@@ -47,9 +48,9 @@ def found(capsys, *words):
 
 def test_a_right_command_passes_and_its_output_is_not_mixed_into_ours(program, capsys):
     command = program(READ + "print('hello')\nnp.save(d + '/dEdX.npy', r.dx); np.save(d + '/dEdW', r.dw)")
-    code, findings, err = found(capsys, "--run", command, "--suite", "quick")
+    code, findings, err = found(capsys, "--run", command, "--suite", "quick", "--run-only", "s*")
     assert (code, err, findings["passed"]) == (0, "", True)
-    assert [layer["results"].keys() for layer in findings["layers"]] == [{"dEdW": 0, "dEdX": 0}.keys()] * 12
+    assert [layer["results"].keys() for layer in findings["layers"]] == [{"dEdW": 0, "dEdX": 0}.keys()] * 2
     assert found(capsys, "--run", command, "-x", "6x5", "-w", "3x2", "-b", "1", "--expect", "db")[0] == 1
 
 
@@ -83,15 +84,16 @@ BAD = {
 
 
 @pytest.mark.parametrize(("body", "status"), BAD.items(), ids=BAD.values())
-def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, status):
-    words = ["--run", program(body), "-x", "6x5", "-w", "3x2", "--timeout", "1"]
+def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, status, whole):
+    words = ["--run", program(body), "-x", "6x5", "-w", "3x2", "--timeout", "1" if "1 s" in status else "30"]
     code, findings, _ = found(capsys, *words)
     assert code == 1
     assert [layer["status"] for layer in findings["layers"]] == [status]
-    assert main(["check", *words]) == 1
-    out = capsys.readouterr().out
-    assert status in out
-    assert ("sorry" in out) == ("sorry" in body)
+    if whole or status.startswith(("exit", "crash")):
+        assert main(["check", *words]) == 1
+        out = capsys.readouterr().out
+        assert status in out
+        assert ("sorry" in out) == ("sorry" in body)
 
 
 LEFT = {
@@ -118,8 +120,9 @@ def test_status_77_is_skipped_and_all_skipped_ends_with_2(program, capsys):
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-def test_every_exchange_brings_the_arrays_there_and_back(program, capsys, exchange):
+def test_every_exchange_brings_the_arrays_there_and_back(program, capsys, exchange, whole):
     body = """
+import numpy as np, cnngrad
 from pathlib import Path
 from cnngrad.files.problem import Reader
 from cnngrad.running.exchange import EXCHANGES
@@ -137,6 +140,7 @@ for name, array in (('dEdX', r.dx), ('dEdW', r.dw)):
     form.write(Path(f'{d}/{name}.{form.ending}'), np.asarray(array))
 """
     words = ["--run", f"{program(body)} {exchange}", "--suite", "quick", "--exchange", exchange]
+    words += [] if whole else ["--run-only", "all"]
     code, findings, _ = found(capsys, *words)
     assert code == 0, findings
 
@@ -154,8 +158,8 @@ def test_words_in_braces_are_filled_and_others_are_errors(program, capsys, tmp_p
     assert "{hight} is unknown in --run: it may be {dir}, {X}" in capsys.readouterr().err
 
 
-def test_one_problem_or_two_shapes_are_one_layer(program, capsys):
-    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+def test_one_problem_or_two_shapes_are_one_layer(mine, capsys):
+    command = mine("return {'dx': -r.dx}")
     code, findings, _ = found(capsys, str(SAMPLES.parent / "notes.json"), "--run", command)
     assert (code, findings["layers"][0]["name"], findings["explanation"]["mistake"]) == (1, "notes", "sign-flipped")
     code, findings, _ = found(capsys, "-x", "2x6x9x8", "-w", "4x3x3x3", "--groups", "2", "--run", command)
@@ -191,8 +195,8 @@ def test_the_command_for_the_smallest_layer_runs(mine, capsys):
     assert "sign-flipped" in shown.stdout
 
 
-def test_explain_shows_every_element_and_report_saves_what_is_shown(program, capsys, tmp_path):
-    command = program(READ + "np.save(d + '/dEdX.npy', -r.dx)")
+def test_explain_shows_every_element_and_report_saves_what_is_shown(mine, capsys, tmp_path):
+    command = mine("return {'dx': -r.dx}")
     words = ["--run", command, "-x", "2x3", "-w", "1x2", "--report", str(tmp_path / "found.md")]
     assert main(["check", *words]) == 1
     out = capsys.readouterr().out
@@ -247,7 +251,7 @@ def test_a_run_ends_no_child_that_was_there_before(program, capsys):
 @pytest.mark.parametrize("jobs", ["2", "5"])
 def test_jobs_change_nothing_but_the_time(mine, capsys, jobs):
     command = mine("return {'dx': np.flip(r.dx, (-2, -1))}")
-    words = ["--run", command, "--suite", "quick"]
+    words = ["--run", command, "--suite", "quick", "--run-only", "[bips]*"]
     assert found(capsys, *words, "--jobs", jobs) == found(capsys, *words)
 
 
@@ -302,18 +306,20 @@ def test_the_functions_of_the_samples(capsys, monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
-def test_the_c_program_of_the_samples(capsys, tmp_path):
+def test_the_c_program_of_the_samples(capsys, tmp_path, whole):
     source = (SAMPLES / "backward.c").read_text()
     command = " ".join(line.strip(" *") for line in source.partition("--run '")[2].partition("'")[0].splitlines())
     subprocess.run(["cc", "-O2", "-o", tmp_path / "backward", SAMPLES / "backward.c"], check=True)
     command = command.replace("./backward", str(tmp_path / "backward"))
-    assert found(capsys, "--exchange", "f64", "--run", command)[0] == 0
+    suite = "standard" if whole else "quick"
+    assert found(capsys, "--exchange", "f64", "--run", command, "--suite", suite)[0] == 0
     wrong = source.replace("sh * i + dh * u - top", "sh * i + dh * u").replace(
         "sw * j + dw * v - left", "sw * j + dw * v"
     )
     (tmp_path / "wrong.c").write_text(wrong)
     subprocess.run(["cc", "-O2", "-o", tmp_path / "backward", tmp_path / "wrong.c"], check=True)
-    code, findings, _ = found(capsys, "--exchange", "f64", "--run", command, "--without", "asymmetric")
+    words = ["--exchange", "f64", "--run", command, "--suite", suite, "--without", "asymmetric"]
+    code, findings, _ = found(capsys, *words)
     assert (code, findings["explanation"]["mistake"]) == (1, "padding-ignored")
 
 
@@ -321,15 +327,9 @@ def test_a_layout_holds_for_a_program_too(program, capsys):
     body = READ.replace("('stride',", "('layout', 'filter_layout', 'stride',")
     command = program(body + "np.save(d + '/dEdX.npy', r.dx); np.save(d + '/dEdW', r.dw)")
     words = ["--run", command, "--suite", "quick", "--layout", "nhwc", "--filter-layout", "hwio"]
-    code, findings, _ = found(capsys, *words)
+    code, findings, _ = found(capsys, *words, "--run-only", "all")
     assert code == 0, findings
     assert findings["layers"][-1]["layer"]["shapes"]["X"] == [2, 9, 8, 4]
-    command = program(body + "np.save(d + '/dEdX.npy', -r.dx)")
-    code, findings, _ = found(capsys, *words, "--run-only", "plain")
-    assert (code, findings["explanation"]["mistake"]) == (1, "sign-flipped")
-    first = findings["expansions"][0]
-    assert [term["factors"] for term in first["yours"]] == [term["factors"] for term in first["right"]]
-    assert {term["coefficient"] for term in first["yours"]} == {-1}
 
 
 def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monkeypatch, capsys):
@@ -348,8 +348,11 @@ def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monke
     assert found(capsys, "p.json", *words)[0] == 0
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("r.dx", "-r.dx"))
     code, findings, _ = found(capsys, *words, "--suite", "quick")
-    assert code == 1
+    assert (code, findings["explanation"]["mistake"]) == (1, "sign-flipped")
     assert '"layout": "nhwc"' in findings["smallest"]["command"]
+    first = findings["expansions"][0]
+    assert [term["factors"] for term in first["yours"]] == [term["factors"] for term in first["right"]]
+    assert {term["coefficient"] for term in first["yours"]} == {-1}
 
 
 def test_a_program_that_floods_its_output_is_stopped_and_costs_no_memory(program, capsys):
@@ -390,7 +393,7 @@ def test_a_stream_is_one_process_for_all_layers(stream, tmp_path):
 
 def test_a_stream_that_crashes_is_started_anew(stream):
     body = "if p['dilation'] == 2: os.kill(os.getpid(), 9)\nprint(json.dumps(a), flush=True)"
-    code, findings, _ = stream(body)
+    code, findings, _ = stream(body, "--suite", "quick", "--run-only", "[ds]*")
     assert code == 1
     assert [layer["status"] for layer in findings["layers"] if not layer["passed"]] == ["crash (signal 9)"]
 
@@ -410,7 +413,8 @@ def test_what_a_stream_answers(stream):
     assert stream("sys.exit(0)", *one)[1]["layers"][0]["status"] == "ended without an answer"
 
 
-def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, tmp_path, capsys):
+def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, capsys, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     assert stream("print(json.dumps(a))", "-x", "3x3", "-w", "2x2")[1]["layers"][0]["status"] == "no answer in 2 s"
     words = ["--run", f"{sys.executable} stream.py", "--stream", "--timeout", "1", "-x", "3x3", "-w", "2x2"]
     assert main(["check", *words]) == 1
@@ -442,8 +446,9 @@ def test_a_function_that_floods_standard_error_costs_no_memory(tmp_path, monkeyp
     assert len(out) < 10_000
 
 
-def test_the_stream_and_the_torch_function_of_the_samples(capsys, monkeypatch):
+def test_the_stream_and_the_torch_function_of_the_samples(capsys, monkeypatch, whole):
     monkeypatch.chdir(SAMPLES.parents[1])
-    assert found(capsys, "--stream", "--run", f"{sys.executable} samples/run/stream_backward.py")[0] == 0
+    suite = ("--suite", "standard" if whole else "quick")
+    assert found(capsys, *suite, "--stream", "--run", f"{sys.executable} samples/run/stream_backward.py")[0] == 0
     pytest.importorskip("torch")
-    assert found(capsys, "--run", "samples.run.torch_backward:backward", "--timeout", "60")[0] == 0
+    assert found(capsys, *suite, "--run", "samples.run.torch_backward:backward", "--timeout", "60")[0] == 0

@@ -12,17 +12,21 @@ from cnngrad.running.suites import FEATURES, features
 from cnngrad.tensor import Tensor
 from tests import reference
 
+# The quick suite's layers that need nothing but a loop over windows.
+PLAIN = {"suite": "quick", "without": FEATURES[:-1]}
+
 
 def right(x, w, dedo, **options):
     found = cnngrad.backward(x, w, dedo, **options)
     return found.dw, found.dx, found.db
 
 
-def test_a_right_function_passes_everywhere():
+def test_a_right_function_passes_everywhere(whole):
+    suite = "standard" if whole else "quick"
     for dims in (1, 2, 3):
-        findings = cnngrad.check_function(lambda *a, dims=dims, **o: right(*a, dims=dims, **o), dims=dims)
+        findings = cnngrad.check_function(lambda *a, dims=dims, **o: right(*a, dims=dims, **o), suite, dims=dims)
         assert findings.passed, str(findings)
-    assert cnngrad.check_function(right, "thorough", decimals=True, seed=3)
+    assert cnngrad.check_function(right, "thorough" if whole else "quick", decimals=True, seed=3)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
@@ -73,7 +77,7 @@ def test_what_your_code_computes_is_read_off_it():
         dx[..., 0, 0] = 3 * dedo[..., 0, 0] * w[..., 1, 1]
         return dw, dx
 
-    findings = cnngrad.check_function(odd, "quick", without=FEATURES[:-1])
+    findings = cnngrad.check_function(odd, **PLAIN)
     assert findings.explanation is None
     (term,) = findings.as_json()["expansions"][0]["yours"]
     assert term["coefficient"] == 3
@@ -95,8 +99,11 @@ def test_the_smallest_layer_is_shrunk_and_fails_in_the_same_way():
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature):
-    findings = cnngrad.check_function(lambda x, w, dedo, **o: (None, -right(x, w, dedo, **o)[1]), without=[feature])
+def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature, whole):
+    suite = "standard" if whole else "quick"
+    findings = cnngrad.check_function(
+        lambda x, w, dedo, **o: (None, -right(x, w, dedo, **o)[1]), suite, without=[feature]
+    )
     assert feature not in features(findings.smallest.layer)
 
 
@@ -129,15 +136,15 @@ def test_every_element_and_the_relation_are_read_off():
 
 
 def test_what_a_result_must_not_depend_on_is_found():
-    findings = cnngrad.check_function(lambda x, w, dedo, **o: (None, right(x, w, dedo, **o)[1] * x), "quick")
+    findings = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] * x), **PLAIN)
     assert "∂E/∂X changes with X alone, on which it must not depend." in findings.note
     assert all(compared.made is None for compared in findings.compared)
 
 
 def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
-    squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), "quick")
+    squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), **PLAIN)
     assert "is not a sum of products" in str(squared)
-    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), "quick")
+    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), **PLAIN)
     assert "With zeros in its arrays, ∂E/∂X is not 0" in str(constant)
 
 
@@ -152,15 +159,16 @@ def test_layers_that_need_what_a_function_does_not_take_are_skipped():
     assert cnngrad.check_function(not_implemented, "quick").passed is None
 
 
-def test_other_ways_to_return_and_other_failures():
-    reversed_order = cnngrad.check_function(lambda *a, **o: right(*a, **o)[1::-1], "standard")
+def test_other_ways_to_return_and_other_failures(monkeypatch):
+    monkeypatch.setattr("cnngrad.running.shrinking._MOST_RUNS", 9)
+    reversed_order = cnngrad.check_function(lambda *a, **o: right(*a, **o)[1::-1], "quick")
     assert reversed_order
     assert "It returns (dx, dw), as the shapes tell." in str(reversed_order)
     seconds = iter(range(10**6))
-    noise = cnngrad.check_function(lambda x, w, dedo, **o: (0 * w, x + next(seconds)), "quick")
+    noise = cnngrad.check_function(lambda x, w, dedo: (0 * w, x + next(seconds)), **PLAIN)
     assert {outcome.results[Tensor.DX].status for outcome in noise.failing} == {"not the same twice"}
     times = iter(range(10**6))
-    sometimes = cnngrad.check_function(lambda x, w, dedo, **o: right(x, w, dedo, **o)[:2] if next(times) % 2 else 1 / 0)
+    sometimes = cnngrad.check_function(lambda x, w, dedo: right(x, w, dedo)[:2] if next(times) % 2 else 1 / 0, **PLAIN)
     assert {outcome.status for outcome in sometimes.failing} == {"not the same twice"}
     raising = cnngrad.check_function(lambda x, w, dedo: 1 / 0, "quick")
     assert raising.failing[0].status == "exception (ZeroDivisionError)"

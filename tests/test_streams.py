@@ -51,33 +51,38 @@ def variable(request):
     return {request.param: "1"}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 def test_a_full_standard_output_is_bad_usage(shell, words):
     assert shell(words, "> /dev/full") == (2, "cnngrad: can't write standard output: No space left on device\n")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [COMMANDS["forward"], COMMANDS["a long result"], COMMANDS["help"]])
 def test_python_s_own_settings_change_nothing(shell, variable, words):
     assert shell(words, "> /dev/full", **variable) == (
         2,
         "cnngrad: can't write standard output: No space left on device\n",
     )
-    assert shell(words, "> >(exec <&-; sleep 0.5)", **variable) == (141, "")
+    assert shell(words, "> >(exec <&- >&- 2>&-; sleep 0.5)", **variable) == (141, "")
     assert shell(words, "2>&- | cat >/dev/null; exit ${PIPESTATUS[0]}", **variable) == (0, "")
     assert shell("forward nofile", "2>/dev/full", **variable) == (2, "")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 def test_a_closed_standard_output_is_bad_usage(shell, words):
     assert shell(words, ">&-") == (2, "cnngrad: standard output is closed\n")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 def test_a_closed_pipe_is_silent(shell, words):
-    code, err = shell(words, "> >(exec <&-; sleep 0.5)")
+    code, err = shell(words, "> >(exec <&- >&- 2>&-; sleep 0.5)")
     assert (code, err) == (141, "")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 @pytest.mark.parametrize("redirection", ["2>/dev/full", "<&- 2>&-"])
 def test_a_result_needs_no_other_stream(shell, words, redirection):
@@ -106,6 +111,7 @@ def test_what_was_saved_before_standard_output_failed_is_told(shell, tmp_path):
     assert err == (f"cnngrad: can't write standard output: No space left on device (written all the same: {target})\n")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [["--help"], ["forward", NOTES], ["backward", NOTES, "--json"]])
 def test_a_disk_that_takes_a_part_of_the_output_loses_nothing_without_a_word(tmp_path, words, variable):
     """A write of fewer bytes than it was given is no success."""
@@ -178,9 +184,9 @@ raise SystemExit(cnngrad.__main__.run())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_at_any_moment_ends_in_one_line(number):
+def test_a_signal_at_any_moment_ends_in_one_line(number, whole):
     code = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}[number]
-    for delay in [0.03 + 0.012 * k for k in range(25)]:
+    for delay in [0.03 + 0.012 * k for k in range(0, 25, 1 if whole else 6)]:
         process = started(["backward", NOTES, "--explain"], stdout=subprocess.DEVNULL)
         time.sleep(delay)
         process.send_signal(number)
