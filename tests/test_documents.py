@@ -53,7 +53,7 @@ def test_no_formula_of_markdown_is_longer_than_mathjax_takes():
     layers = [
         ("3x4x3", "2x2x2", "2x3x2", {"dims": 3}),
         ("20x20", "3x3", "18x18", {}),
-        ("2x3x12x12", "4x3x3x3", "2x4x10x10", {}),
+        ("2x2x6x6", "2x2x3x3", "2x2x4x4", {}),
     ]
     for x, w, dedo, options in layers:
         text = document(".md", cnngrad.derive(x, w, dedo, **options))

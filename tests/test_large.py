@@ -34,9 +34,9 @@ def layer(tmp_path):
 def test_files_hold_what_python_computes(layer, capsys):
     place, forward, backward = layer
     x, w, dedo = (np.load(place / f"{name}.npy") for name in "XWG")
-    assert main(["forward", *forward, "-o", str(place / "out" / "O.npy"), "--padding", "1"]) == 0
+    assert main(["forward", *forward, "-o", str(place / "out" / "O.npy"), "--padding", "1", "--json"]) == 0
     np.testing.assert_array_equal(np.load(place / "out" / "O.npy"), cnngrad.forward(x, w, padding=1))
-    assert main(["backward", *backward, "-o", str(place / "grads")]) == 0
+    assert main(["backward", *backward, "-o", str(place / "grads"), "--json"]) == 0
     grads = cnngrad.backward(x, w, dedo, padding=1)
     assert sorted(path.name for path in (place / "grads").iterdir()) == ["dEdW.npy", "dEdX.npy"]
     for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx)):
