@@ -1,13 +1,14 @@
 """The functions `forward` and `backward`: from a user's arrays to a user's arrays."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from cnngrad.arrays import Array, read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.layer import Padding, PerAxis, make_layer
+from cnngrad.layer import make_layer
+from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, Tensor
 
 if TYPE_CHECKING:
@@ -47,15 +48,7 @@ def forward(
     x: "npt.ArrayLike",
     w: "npt.ArrayLike",
     b: "npt.ArrayLike | None" = None,
-    *,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: SupportsIndex = 1,
-    flip: bool = False,
-    dims: SupportsIndex | None = None,
-    layout: str | None = None,
-    filter_layout: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Array:
     """The layer's output O.
 
@@ -65,15 +58,9 @@ def forward(
         x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
         w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K).
         b: the bias, shape (F,), or a single number for one filter.
-        stride: s, one integer or one per axis.
-        padding: p, one integer, one per axis, a (before, after) pair per axis, `"valid"`, `"same"`,
-            `"same-lower"` or `"full"`.
-        dilation: d, one integer or one per axis; 1 = none.
-        groups: g, as in PyTorch and ONNX.
-        flip: True for true convolution (SciPy, MATLAB): W is rotated by 180 degrees before it slides.
-        dims: the number of spatial axes, where the shapes leave it open (see README's table).
-        layout: the order of the axes of X and O, such as `"nhwc"` (n sample, c channel, d h w spatial); else `"nchw"`.
-        filter_layout: the order of the axes of W, such as `"hwio"` (o filter, i channel); else `"oihw"`.
+        options: the layer's options `stride`, `padding`, `dilation`, `groups`, `flip`, `dims`, `layout` and
+            `filter_layout`; `help(cnngrad.settings.LayerOptions)` describes each. Stride and dilation take one integer
+            or one per axis, padding also a (before, after) pair per axis or a word.
 
     Returns:
         O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
@@ -94,14 +81,7 @@ def forward(
         x_.shape,
         w_.shape,
         b_shape=None if b_ is None else b_.shape,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        flip=flip,
-        dims=dims,
-        layout=layout,
-        filter_layout=filter_layout,
+        **options,
     )
     work = Forward(layer, x_.standard(layer, Tensor.X), w_.standard(layer, Tensor.W), b_)
     work.require_memory()
@@ -112,15 +92,7 @@ def backward(
     x: "npt.ArrayLike",
     w: "npt.ArrayLike",
     dedo: "npt.ArrayLike",
-    *,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: SupportsIndex = 1,
-    flip: bool = False,
-    dims: SupportsIndex | None = None,
-    layout: str | None = None,
-    filter_layout: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Gradients:
     """The gradients dE/dW, dE/dX and dE/db of the layer that `forward` computes.
 
@@ -132,14 +104,7 @@ def backward(
         x: X, as for `forward`.
         w: W, as for `forward`.
         dedo: dE/dO, the gradient of the error with respect to the layer's output, shape of O.
-        stride: see `forward`.
-        padding: see `forward`.
-        dilation: see `forward`.
-        groups: see `forward`.
-        flip: see `forward`.
-        dims: see `forward`.
-        layout: see `forward`.
-        filter_layout: see `forward`.
+        options: the layer's options, as for `forward`.
 
     Returns:
         The gradients `dw`, `dx` and `db`, each in the layout of its array; dtypes as for `forward`.
@@ -165,14 +130,7 @@ def backward(
         x_.shape,
         w_.shape,
         dedo_shape=dedo_.shape,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        flip=flip,
-        dims=dims,
-        layout=layout,
-        filter_layout=filter_layout,
+        **options,
     )
     operands = zip((x_, w_, dedo_), (Tensor.X, Tensor.W, Tensor.DEDO), strict=True)
     work = Backward(layer, *(operand.standard(layer, tensor) for operand, tensor in operands))

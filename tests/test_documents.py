@@ -105,12 +105,9 @@ def test_a_fragment_is_taken_in_by_another_document(tmp_path):
         re.findall(r"[\\\w{}]+", text)
     )
     assert text.count(r"\providecolor") == 4
-    frames = saved(tmp_path / "b.tex", "--fragment", "--slides")
-    assert frames.count(r"\begin{frame}") == frames.count(r"\end{frame}") == 8
-    slides = saved(tmp_path / "c.tex", "--slides", "--title", "50% more", "--author", "N. & N.")
-    assert slides.startswith(r"\documentclass[10pt]{beamer}")
-    assert r"\title{50\% more}" in slides
-    assert r"\author{N. \& N.}" in slides
+    article = saved(tmp_path / "b.tex", "--title", "50% more", "--author", "N. & N.")
+    assert r"\section*{50\% more}" in article
+    assert "\nN. \\& N.\n" in article
 
 
 def test_formulas_between_dollars(tmp_path):
@@ -135,7 +132,7 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
     ("words", "told"),
     [
         (["--fragment"], "--fragment belongs to a .tex report: write --report FILE.tex"),
-        (["--report", "a.md", "--slides"], "--slides belongs to a .tex report"),
+        (["--report", "a.tex", "--slides"], "--slides is gone: save --section NAME as --report FILE.tex --fragment"),
         (["--report", "a.tex", "--math", "dollar"], "--math belongs to a .md report"),
         (["--report", "a.svg", "--theme", "blue"], "theme is 'blue': use light or dark"),
         (["--title", "Mine"], "--title belongs to a report: write --report FILE"),
@@ -154,8 +151,8 @@ def test_a_derivation_shows_itself(tmp_path):
     assert str(derivation).startswith("X 3×3 · W 2×2")
     assert repr(derivation) == "<cnngrad derivation: X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2; 8 sections>"
     assert derivation._repr_markdown_().count("$$") > 20
-    derivation.save(str(tmp_path / "a.tex"), title="Mine", slides=True)
-    assert r"\title{Mine}" in (tmp_path / "a.tex").read_text()
+    derivation.save(str(tmp_path / "a.tex"), title="Mine")
+    assert r"\section*{Mine}" in (tmp_path / "a.tex").read_text()
     with pytest.raises(cnngrad.CnngradError, match="unknown ending"):
         derivation.save(str(tmp_path / "a.pdf"))
     report = cnngrad.check([[1, 2]], [[3]], [[1, 2]], dx=[[1, 2]])

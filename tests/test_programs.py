@@ -289,7 +289,7 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
         (["--run", "true", "--run-only", "nothing*"], "no layer is left to run: there are impulse"),
         (["--run", "true", "--without", "sleep"], "without 'sleep' is unknown"),
         (["--run", "true", "--expect", "dEdZ"], "expect 'dEdZ' is unknown"),
-        (["samples/notes.json", "--run", "true", "--suite", "quick"], "give either a problem or --suite"),
+        (["samples/notes.json", "--run", "true", "--suite", "quick"], "--suite has no effect with a problem"),
     ],
 )
 def test_bad_usage_of_run_is_told(words, told, capsys, monkeypatch):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from cnngrad.cli.lesson import Lesson
+from cnngrad.cli.lesson import Document, Lesson
 from cnngrad.cli.options import Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
@@ -66,13 +66,14 @@ def answer(
     only: Tensor | None,
     tensors: "Sequence[Tensor]",
     lesson: Lesson,
+    document: Document,
     saved: Saved,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
     from cnngrad.files.write import check_target, result_files, target_files, to_json, write_results
     from cnngrad.memory import require
 
-    output, report = saved.output, lesson.report
+    output, report = saved.output, saved.report
     if work is None and not lesson.explained and report is None:
         raise CnngradError(f"{problem.shape_words()}: --explain shows the derivation in symbols, files give numbers")
     if work is None and output is not None:
@@ -82,7 +83,7 @@ def answer(
     planned = {} if work is None else {tensor.key: plan for tensor, plan in work.planned.items()}
     if output is not None:
         check_target(output, planned)
-    style = lesson.style(saved.precision)
+    style = document.style(report, saved.precision)
     session.begin_work([*target_files(output, planned), *([] if report is None else [report])])
     with result_files(output, planned) as files:
         if saved.as_json or (output or "").endswith(".json"):
@@ -97,7 +98,7 @@ def answer(
     if output is not None and not files:
         write_results(output, named)
     if report is not None and derivation is not None:
-        lesson.write_report(derivation, style)
+        document.write(report, derivation, style)
     with session.printing() as stdout:
         if saved.as_json:
             print(to_json({"schema": SCHEMA, "layer": layer.as_json()} | named | expansions), file=stdout)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from cnngrad.cli import options
 from cnngrad.cli.answer import Work, answer, progress_bar
-from cnngrad.cli.lesson import Lesson, Only
+from cnngrad.cli.lesson import Document, Lesson, Only
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
@@ -20,9 +20,14 @@ __all__ = ["backward_command", "check_command", "forward_command"]
 _VERDICTS = {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}
 
 
-@takes(options.Arrays, options.Settings, Lesson, options.Saved, options.Screen)
+@takes(options.Arrays, Lesson, options.Saved, options.Settings, Document, options.Screen)
 def forward_command(
-    session: Session, arrays: options.Arrays, settings: options.Settings, lesson: Lesson, saved: options.Saved
+    session: Session,
+    arrays: options.Arrays,
+    lesson: Lesson,
+    saved: options.Saved,
+    settings: options.Settings,
+    document: Document,
 ) -> int:
     """Compute the output O of a layer from X and W."""
     from cnngrad.compute import Forward
@@ -36,26 +41,28 @@ def forward_command(
         given = problem.operands(layer)
         forward = Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
         work = Work(given, forward.planned, forward.computed)
-    return answer(session, problem, layer, work, None, [Tensor.O], lesson, saved)
+    return answer(session, problem, layer, work, None, [Tensor.O], lesson, document, saved)
 
 
 @takes(
     options.Arrays,
     options.ErrorGradient,
-    options.Settings,
     Lesson,
     Only,
     options.Saved,
+    options.Settings,
+    Document,
     options.Screen,
 )
 def backward_command(
     session: Session,
     arrays: options.Arrays,
     error: options.ErrorGradient,
-    settings: options.Settings,
     lesson: Lesson,
     only: Only,
     saved: options.Saved,
+    settings: options.Settings,
+    document: Document,
 ) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad.compute import Backward
@@ -76,16 +83,16 @@ def backward_command(
         gradients = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         planned = {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors}
         work = Work(given, planned, gradients.computed)
-    return answer(session, problem, layer, work, one, tensors, lesson, saved)
+    return answer(session, problem, layer, work, one, tensors, lesson, document, saved)
 
 
 @takes(
     options.Arrays,
     options.ErrorGradient,
     options.Claims,
-    options.Settings,
     options.Running,
     options.Differences,
+    options.Settings,
     options.Screen,
 )
 def check_command(
@@ -93,9 +100,9 @@ def check_command(
     arrays: options.Arrays,
     error: options.ErrorGradient,
     claims: options.Claims,
-    settings: options.Settings,
     running: options.Running,
     differences: options.Differences,
+    settings: options.Settings,
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.files.problem import Reader
@@ -111,19 +118,13 @@ def check_command(
         check_report(differences.report, BLOCKS)
     reader = Reader(session.read, session.tell, settings.order)
     if running.run is not None:
-        if differences.hard or any((claims.o, claims.dw, claims.dx, claims.db)):
-            raise CnngradError("--run grades what your program writes: leave out --hard, --o, --dw, --dx and --db")
         from cnngrad.cli.running import run_command
 
         return _VERDICTS[run_command(session, arrays, error, settings, running, differences, reader)]
-    if running.asked:
-        raise CnngradError(f"{running.asked} belongs to --run: name the program to run")
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:
-        return _hard(session, layer, output, differences.grow)
-    if differences.grow:
-        raise CnngradError("--grow changes the shape of --hard's problem: give both")
+        return _hard(session, layer, differences)
     if problem.in_symbols:
         raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
     graded = {
@@ -167,17 +168,17 @@ def _graded(
     return _VERDICTS[report.passed]
 
 
-def _hard(session: Session, layer: "Layer", output: str | None, grow: bool) -> int:
+def _hard(session: Session, layer: "Layer", differences: options.Differences) -> int:
     from cnngrad.files.write import to_json, write_results
     from cnngrad.gradcheck.hard import hard_problem
 
-    problem, note = hard_problem(layer, grow)
-    if output is None:
+    problem, note = hard_problem(layer, differences.grow)
+    if differences.output is not None:
+        session.begin_work([differences.output])
+        write_results(differences.output, problem)
+    if differences.output is None or differences.as_json:
         with session.printing() as stdout:
             print(to_json(problem), file=stdout)
-    else:
-        session.begin_work([output])
-        write_results(output, problem)
     if note:
         session.tell(note)
     return ExitCode.OK

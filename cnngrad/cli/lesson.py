@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import typer
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from cnngrad.render.style import Style
     from cnngrad.tensor import Tensor
 
-__all__ = ["Lesson", "Only"]
+__all__ = ["Document", "Lesson", "Only"]
 
 
 @dataclass(frozen=True)
 class Only:
     """Which gradients are wanted."""
+
+    TITLE: ClassVar[str] = "The lesson"
 
     only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
 
@@ -27,6 +29,8 @@ class Only:
 @dataclass(frozen=True)
 class Lesson:
     """Which parts of the derivation to show, and how."""
+
+    TITLE: ClassVar[str] = "The lesson"
 
     explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
     element: Annotated[
@@ -48,65 +52,6 @@ class Lesson:
         int | None, typer.Option(metavar="N", min=1, help="The most terms in a sum.  [default: what fits on two lines]")
     ] = None
     zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
-    report: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Save the derivation as a document: .txt, .md, .tex, .svg, or .html to play with."
-        ),
-    ] = None
-
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
-    author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None
-    open_it: Annotated[bool, typer.Option("--open", help="Open an .html report in the browser.")] = False
-    fragment: Annotated[
-        bool, typer.Option("--fragment", help="A .tex report that another document takes in with \\input.")
-    ] = False
-    slides: Annotated[bool, typer.Option("--slides", help="A .tex report with a frame of Beamer a section.")] = False
-    math: Annotated[
-        str, typer.Option(metavar="KIND", help="Formulas of a .md report: github, or dollar for pandoc and notebooks.")
-    ] = "github"
-    theme: Annotated[str, typer.Option(metavar="KIND", help="The colours of an .svg report: light or dark.")] = "light"
-
-    def style(self, precision: int) -> "Style":
-        """How the report is dressed.
-
-        Raises:
-            CnngradError: no report can be written under this name; a choice that does not exist, or belongs to another
-                kind of report.
-        """
-        from cnngrad.render.style import Style
-
-        if self.report is not None:
-            from cnngrad.render.report import check_report
-
-            check_report(self.report)
-        for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
-            if value not in known:
-                raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
-        given = {
-            "--title": (self.title, ""), "--author": (self.author, ""), "--fragment": (self.fragment, ".tex"),
-            "--slides": (self.slides, ".tex"), "--math": (self.math != "github", ".md"),
-            "--theme": (self.theme != "light", ".svg"), "--open": (self.open_it, ".html"),
-        }  # fmt: skip
-        for flag, (is_given, ending) in given.items():
-            if is_given and not (self.report or "").endswith(ending or ""):
-                raise CnngradError(f"{flag} belongs to a {ending} report: write --report FILE{ending}")
-            if is_given and self.report is None:
-                raise CnngradError(f"{flag} belongs to a report: write --report FILE")
-        dollars: Literal["github", "dollar"] = "dollar" if self.math == "dollar" else "github"
-        theme: Literal["light", "dark"] = "dark" if self.theme == "dark" else "light"
-        return Style(precision, self.title or "", self.author or "", self.fragment, self.slides, dollars, theme)
-
-    def write_report(self, derivation: "Derivation", style: "Style") -> None:
-        """Write the report, and open it where that is asked for."""
-        from cnngrad.render.report import write_report
-
-        assert self.report is not None
-        write_report(self.report, derivation, style)
-        if self.open_it:
-            import webbrowser
-
-            webbrowser.open(Path(self.report).resolve().as_uri())
 
     @property
     def explained(self) -> bool:
@@ -126,3 +71,50 @@ class Lesson:
         names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
         limit = self.limit if self.limit is not None or whole or self.every else TELLING
         return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
+
+
+@dataclass(frozen=True)
+class Document:
+    """How a report is dressed."""
+
+    TITLE: ClassVar[str] = "The report's form"
+
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
+    author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None
+    open_it: Annotated[bool, typer.Option("--open", help="Open an .html report in the browser.")] = False
+    fragment: Annotated[
+        bool, typer.Option("--fragment", help="A .tex report that another document takes in with \\input.")
+    ] = False
+    math: Annotated[
+        str, typer.Option(metavar="KIND", help="Formulas of a .md report: github, or dollar for pandoc and notebooks.")
+    ] = "github"
+    theme: Annotated[str, typer.Option(metavar="KIND", help="The colours of an .svg report: light or dark.")] = "light"
+
+    def style(self, target: str | None, precision: int) -> "Style":
+        """How the report is dressed.
+
+        Raises:
+            CnngradError: no report can be written under the name `target`; a choice that does not exist.
+        """
+        from cnngrad.render.style import Style
+
+        if target is not None:
+            from cnngrad.render.report import check_report
+
+            check_report(target)
+        for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
+            if value not in known:
+                raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
+        dollars: Literal["github", "dollar"] = "dollar" if self.math == "dollar" else "github"
+        theme: Literal["light", "dark"] = "dark" if self.theme == "dark" else "light"
+        return Style(precision, self.title or "", self.author or "", self.fragment, dollars, theme)
+
+    def write(self, target: str, derivation: "Derivation", style: "Style") -> None:
+        """Write the report, and open it where that is asked for."""
+        from cnngrad.render.report import write_report
+
+        write_report(target, derivation, style)
+        if self.open_it:
+            import webbrowser
+
+            webbrowser.open(Path(target).resolve().as_uri())

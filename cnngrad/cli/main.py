@@ -14,6 +14,7 @@ import typer
 
 from cnngrad import __version__
 from cnngrad.cli.commands import backward_command, check_command, forward_command
+from cnngrad.cli.options import Command
 from cnngrad.cli.session import ClosedPipeError, ExitCode, Interrupted, OutputError, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
@@ -39,6 +40,13 @@ _COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
             "check --run samples.run.numpy_backward:backward --suite quick",
         ),
     ),
+}
+
+
+# What takes the place of options that there were.
+_GONE = {
+    "--slides": "--slides is gone: save --section NAME as --report FILE.tex --fragment, and \\input it into a frame",
+    "--skip": "--skip is gone: --run-only GLOB names the layers to run, --without LIST what your program does not have",
 }
 
 
@@ -68,7 +76,9 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     except CnngradError as error:
         return _failed(words, session, str(error))
     except typer.TyperException as error:
-        return _failed(words, session, f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is")
+        gone = _GONE.get(getattr(error, "option_name", ""))
+        message = gone or f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is"
+        return _failed(words, session, message)
     except OutputError as error:
         return session.fail(f"can't write standard output: {error}")
     except ClosedPipeError:
@@ -149,7 +159,7 @@ def _app(names: Iterable[str]) -> typer.Typer:
         command, summary, examples = _COMMANDS[name]
         shown = "\n".join(f"  cnngrad {words}" for words in examples)
         # Typer fills paragraphs, but not those that begin so.
-        made.command(name, short_help=summary, epilog=f"\b\nExamples:\n{shown}")(command)
+        made.command(name, cls=Command, short_help=summary, epilog=f"\b\nExamples:\n{shown}")(command)
     return made
 
 

@@ -1,12 +1,17 @@
-"""The groups of options that commands share, as dataclasses that Typer fills in."""
+"""The options of the commands in groups, as dataclasses that Typer fills in, and which of them belong together."""
 
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, SupportsIndex
 
 import typer
 
+from cnngrad.errors import CnngradError
+from cnngrad.settings import OPTIONS, PerAxis
 from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Arrays",
     "Claims",
+    "Command",
     "Differences",
     "ErrorGradient",
     "Running",
@@ -25,6 +31,117 @@ __all__ = [
 ]
 
 
+class _Rule(NamedTuple):
+    """Where some options have an effect.
+
+    Attributes:
+        options: the options, apart by blanks.
+        needs: at least one of these is given too; none where the options stand by themselves.
+        without: none of these is.
+    """
+
+    options: str
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+def _report(ending: str) -> str:
+    return f"a {ending} report: write --report FILE{ending}"
+
+
+# What is given with others, or in place of others, in words.
+_ANY_REPORT = "a report: write --report FILE"
+_PROBLEM, _OF_A_SUITE, _OWN_SUITE, _FUNCTION = "a problem", "--run on a suite", "a suite of your own", "a function"
+_JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
+_LESSON = (
+    _Rule("--limit --terms --zeros", needs=("--explain", "--element", "--section", "--all", "--report")),
+    _Rule("--limit", without=("--element", "--all")),
+    _Rule("--section", without=("--element",)),
+    _Rule("--section --terms", without=(_JSON_ALONE,)),
+    _Rule("--title --author", needs=(_ANY_REPORT,)),
+    _Rule("--author", without=("--fragment",)),
+    _Rule("--fragment", needs=(_report(".tex"),)),
+    _Rule("--math", needs=(_report(".md"),)),
+    _Rule("--theme", needs=(_report(".svg"),)),
+    _Rule("--open", needs=(_report(".html"),)),
+    _Rule("--flip", without=("--no-flip",)),
+)
+_CHECK = (
+    _Rule("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", needs=("--run",)),
+    _Rule("--keep --explain", needs=("--run",)),
+    _Rule("--suite --without --run-only --shard --decimals --seed", without=(_PROBLEM,)),
+    _Rule("--without --decimals --seed", without=(_OWN_SUITE,)),
+    _Rule("-b -g --order", without=(_OF_A_SUITE,)),
+    _Rule("--exchange", without=("--stream", _FUNCTION)),
+    _Rule("--explain", without=(_JSON_ALONE,)),
+    _Rule("--hard --o --dw --dx --db --as --rtol --step --element", without=("--run",)),
+    _Rule("--o --dw --dx --db --as --rtol --step --element --report", without=("--hard",)),
+    _Rule("--step", without=(_O_ALONE,)),
+    _Rule("--grow", needs=("--hard",)),
+    _Rule("--flip", without=("--no-flip",)),
+)
+# Which options of a command belong together; what is not in its table has an effect anywhere.
+RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
+
+
+def refuse_idle(command: str, given: dict[str, Any]) -> None:
+    """Raise a CnngradError for an option that has no effect beside the others, and say where it has one.
+
+    Args:
+        command: the command.
+        given: the values of the options that are given, by their flags; that of the argument by `PROBLEM`.
+    """
+    there = {*given, *_said(given)}
+    for rule in RULES[command]:
+        for flag in rule.options.split():
+            if flag not in given:
+                continue
+            if rule.needs and there.isdisjoint(rule.needs):
+                *others, last = rule.needs
+                raise CnngradError(f"{flag} belongs to {', '.join(others)}{' or ' if others else ''}{last}")
+            for other in rule.without:
+                if other in there:
+                    raise CnngradError(f"{flag} has no effect with {other}: leave out {flag}, or {other}")
+
+
+def _said(given: dict[str, Any]) -> Iterator[str]:
+    """What the rules call the given options beside their flags."""
+    if (report := given.get("--report")) is not None:
+        yield _ANY_REPORT
+        yield _report(Path(report).suffix)
+    elif "--json" in given:
+        yield _JSON_ALONE
+    if not given.keys().isdisjoint(("PROBLEM", "-x", "-w")):
+        yield _PROBLEM
+    elif "--run" in given:
+        yield _OF_A_SUITE
+    if "--suite" in given:
+        from cnngrad.running.suites import SUITES
+
+        if given["--suite"] not in SUITES:
+            yield _OWN_SUITE
+    if given.keys() & {"--o", "--dw", "--dx", "--db"} == {"--o"}:
+        yield _O_ALONE
+    module, colon, name = given.get("--run", "").partition(":")
+    if colon and f"{module.replace('.', '')}{name}".isidentifier():
+        yield _FUNCTION
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help shows its options in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each group."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                groups.setdefault(getattr(param, "rich_help_panel", None) or "Help", []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
 def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command the options of these groups.
 
@@ -32,36 +149,72 @@ def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """
 
     def decorate(command: Callable[..., int]) -> Callable[..., int]:
-        def run(context: typer.Context, **given: Any) -> int:
-            values = [group(**{field.name: given[field.name] for field in fields(group)}) for group in groups]
-            # How the screen is used is the session's business.
-            for screen in (value for value in values if isinstance(value, Screen)):
-                context.obj.use_screen(screen.color, not screen.no_pager)
-            return command(context.obj, *(value for value in values if not isinstance(value, Screen)))
+        every = {group: list(_parameters(group)) for group in groups}
 
-        every = [field for group in groups for field in fields(group)]
-        kind = inspect.Parameter.KEYWORD_ONLY
+        def run(context: typer.Context, **values: Any) -> int:
+            given = _given(context)
+            refuse_idle(context.info_name or "", given)
+            made = [group(**{each.name: values[each.name] for each in found}) for group, found in every.items()]
+            # How the screen is used is the session's business.
+            for screen in (value for value in made if isinstance(value, Screen)):
+                context.obj.use_screen(screen.color, not screen.no_pager)
+            try:
+                return command(context.obj, *(value for value in made if not isinstance(value, Screen)))
+            except CnngradError as error:
+                element = getattr(error, "element", None)
+                if element is None or context.info_name == "check":
+                    raise
+                raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
+
+        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+        parameters = [context, *(each for found in every.values() for each in found)]
         # Typer reads a function's options from this attribute, where it is set; types of functions do not have it.
-        run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [
-                inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
-                *(inspect.Parameter(f.name, kind, default=f.default, annotation=f.type) for f in every),
-            ]
-        )
-        run.__annotations__ = {"context": typer.Context} | {field.name: field.type for field in every}
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.__doc__ = command.__doc__
         return run
 
     return decorate
 
 
-_Precision = Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+def _parameters(group: Any) -> Iterator[inspect.Parameter]:
+    """The options of a group, each under the title of the class that has it."""
+    for owner in reversed(group.__mro__):
+        for name, annotation in getattr(owner, "OPTIONS", inspect.get_annotations(owner)).items():
+            if hasattr(annotation, "__metadata__"):
+                annotation.__metadata__[0].rich_help_panel = owner.TITLE
+                default = getattr(group, name, None)
+                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """The values that the command line gives, by their flags; that of the argument by `PROBLEM`."""
+    found = {}
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            flag = param.opts[0]
+            found[flag if flag.startswith("-") else "PROBLEM"] = context.params[param.name or ""]
+    return found
+
+
+def _as_typed(element: str, given: dict[str, Any]) -> str:
+    """The command line that explains an element which the other command, or another gradient, has."""
+    forward = element.startswith("o")
+    words = ["cnngrad", "forward" if forward else "backward"]
+    for flag, value in given.items():
+        if flag not in ("--only", "--element", "-g" if forward else ""):
+            words += [value] if flag == "PROBLEM" else [flag] if value is True else [flag, str(value)]
+    return shlex.join(
+        [*words, *([] if forward or {"PROBLEM", "-g"} & {*given} else ["-g", "ones"]), "--element", element]
+    )
 
 
 @dataclass(frozen=True)
 class Arrays:
     """The problem, and the arrays that make O."""
+
+    TITLE: ClassVar[str] = "Arrays"
 
     problem: Annotated[
         str | None,
@@ -86,67 +239,56 @@ class Arrays:
 class ErrorGradient:
     """The error gradient at O."""
 
+    TITLE: ClassVar[str] = "Arrays"
+
     g: Annotated[
         str | None, typer.Option("-g", metavar="FILE", help="dE/dO, likewise; or the word ones, for E = sum of O.")
     ] = None
 
 
-@dataclass(frozen=True)
-class Settings:
+def _typed(name: str) -> Any:
+    """The type of a layer option on the command line."""
+    kind, described = OPTIONS[name]
+    held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
+    return Annotated[
+        held | None, typer.Option(f"--{name.replace('_', '-')}", metavar=described.metavar or None, help=described.help)
+    ]
+
+
+class Settings(SimpleNamespace):
     """The layer's own options; None for those that are not given."""
 
-    stride: Annotated[str | None, typer.Option(metavar="S", help="2, or 2,1 for one per axis.  [default: 1]")] = None
-    padding: Annotated[
-        str | None,
-        typer.Option(
-            metavar="P",
-            help="1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]",
-        ),
-    ] = None
-    dilation: Annotated[str | None, typer.Option(metavar="D", help="2, or 2,1; 1 is none.  [default: 1]")] = None
-    groups: Annotated[int | None, typer.Option(metavar="G", help="As in PyTorch.  [default: 1]")] = None
-    flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="True convolution: W is rotated before it slides.")
-    ] = None
-    dims: Annotated[
-        int | None, typer.Option(metavar="1|2|3", help="The number of spatial axes, if the shapes leave it open.")
-    ] = None
-    layout: Annotated[
-        str | None,
-        typer.Option(metavar="NHWC", help="The order of the axes of X, O and their gradients.  [default: nchw]"),
-    ] = None
-    filter_layout: Annotated[
-        str | None, typer.Option(metavar="HWIO", help="The order of the axes of W and dE/dW.  [default: oihw]")
-    ] = None
+    TITLE = "The layer"
+    OPTIONS: ClassVar[dict[str, Any]] = {
+        **{name: _typed(name) for name in OPTIONS},
+        "no_flip": Annotated[bool, typer.Option("--no-flip", help="W slides as it is, whatever the problem says.")],
+        "order": Annotated[
+            str | None,
+            typer.Option(metavar="C|F", help="Numbers without a shape: C, the last axis varies fastest; F, the first."),
+        ],
+    }
 
-    order: Annotated[
-        str | None,
-        typer.Option(metavar="C|F", help="Numbers without a shape: C, the last axis varies fastest; F, the first."),
-    ] = None
-
-    def problem(self, arrays: Arrays, g: str | None, reader: "Reader") -> "Problem":
+    def problem(self, arrays: "Arrays", g: str | None, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
         from cnngrad.files.problem import ONES, Problem
         from cnngrad.layer import parse_padding, parse_per_axis
 
         specs = {Tensor.X: arrays.x, Tensor.W: arrays.w, Tensor.B: arrays.b, Tensor.DEDO: g}
-        options = {
-            "stride": self.stride and parse_per_axis("stride", self.stride),
-            "padding": self.padding and parse_padding(self.padding),
-            "dilation": self.dilation and parse_per_axis("dilation", self.dilation),
-            "groups": self.groups,
-            "flip": self.flip,
-            "dims": self.dims,
-            "layout": self.layout,
-            "filter_layout": self.filter_layout,
-        }
+        given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
+        for name, text in given.items():
+            if OPTIONS[name][0] is PerAxis:
+                given[name] = parse_per_axis(name, text)
+        if "padding" in given:
+            given["padding"] = parse_padding(given["padding"])
+        if self.no_flip:
+            given["flip"] = False
         flags = Problem(
             {
                 tensor: ONES if tensor is Tensor.DEDO and spec == ONES else reader.array(tensor, spec)
                 for tensor, spec in specs.items()
                 if spec is not None
             },
-            {key: value for key, value in options.items() if value is not None},
+            given,
         )
         return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
 
@@ -154,6 +296,8 @@ class Settings:
 @dataclass(frozen=True)
 class Screen:
     """How results are shown on a terminal."""
+
+    TITLE: ClassVar[str] = "On the screen"
 
     color: Annotated[str, typer.Option(metavar="WHEN", help="Use colours: always, never or auto.")] = "auto"
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Don't show a long lesson in a pager.")] = False
@@ -163,17 +307,33 @@ class Screen:
 class Saved:
     """How results are written."""
 
-    precision: _Precision = 6
-    as_json: _AsJson = False
+    TITLE: ClassVar[str] = "Results"
+
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
     output: Annotated[
         str | None,
-        typer.Option("-o", metavar="FILE", help="Save the results: .json, .npz, .npy, or a folder of .npy."),
+        typer.Option(
+            "-o",
+            metavar="FILE",
+            help="Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
+            "problem of --hard (.json, .npz).",
+        ),
     ] = None
+    report: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Save what is shown as a document: .txt, .md, .svg, .html to play with; a derivation also as .tex.",
+        ),
+    ] = None
+    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
 
 
 @dataclass(frozen=True)
 class Claims:
     """What to grade in place of our own gradients."""
+
+    TITLE: ClassVar[str] = "Results of your own to grade"
 
     o: Annotated[str | None, typer.Option("--o", metavar="FILE", help="Grade this O.")] = None
     dw: Annotated[
@@ -195,6 +355,8 @@ class Claims:
 @dataclass(frozen=True)
 class Running:
     """A program of the user's own, and the layers that it is run on."""
+
+    TITLE: ClassVar[str] = "A program of your own (--run)"
 
     run: Annotated[
         str | None,
@@ -225,7 +387,6 @@ class Running:
     decimals: Annotated[bool, typer.Option("--decimals", help="Give it numbers that aren't integers.")] = False
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed gives other numbers.")] = 0
     run_only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the layers of such names.")] = None
-    skip: Annotated[str | None, typer.Option(metavar="GLOB", help="Not the layers of such names.")] = None
     shard: Annotated[
         str | None, typer.Option(metavar="2/4", help="Only this part of the layers, for several machines.")
     ] = None
@@ -239,18 +400,12 @@ class Running:
         bool, typer.Option("--explain", help="Show what your program computes in every element of a failing layer.")
     ] = False
 
-    @property
-    def asked(self) -> str:
-        """The first of the options besides `--run` that is given; empty for none."""
-        given = (
-            f"--{each.name.replace('_', '-')}" for each in fields(self) if getattr(self, each.name) != each.default
-        )
-        return next(given, "")
-
 
 @dataclass(frozen=True)
-class Differences:
+class Differences(Saved):
     """How finite differences are taken and judged, and how the report is printed."""
+
+    TITLE: ClassVar[str] = "The check"
 
     rtol: Annotated[
         float | None,
@@ -266,13 +421,4 @@ class Differences:
     element: Annotated[
         list[str] | None,
         typer.Option(metavar="x22", help="Show this element of yours beside its right sum (repeatable)."),
-    ] = None
-    report: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Save what was found as a document: .txt, .md, .svg or .html.")
-    ] = None
-    precision: _Precision = 6
-    as_json: _AsJson = False
-    output: Annotated[
-        str | None,
-        typer.Option("-o", metavar="FILE", help="Save the report (.json), or the problem of --hard (.json, .npz)."),
     ] = None

@@ -39,8 +39,6 @@ def run_command(
 ) -> bool | None:
     """Run the user's program; the verdict on it."""
     assert running.run is not None
-    if running.stream and running.exchange != "npy":
-        raise CnngradError("--stream sends all arrays in JSON: leave out --exchange")
     layers = _layers(arrays, error, settings, running, reader)
     expect = expected(_listed(running.expect))
     keep = None if running.keep is None else Path(running.keep)
@@ -90,8 +88,6 @@ def _layers(
 ) -> list[SuiteLayer]:
     """The layers of a suite, those of the user's own; or the one layer of a problem, or of two shapes."""
     if arrays.problem is not None or arrays.x is not None or arrays.w is not None:
-        if running.suite is not None:
-            raise CnngradError("--suite has layers of its own: give either a problem or --suite")
         name = "the layer" if arrays.problem is None else Path(arrays.problem).stem
         return [_own_layer(name if name != "-" else "the layer", settings.problem(arrays, error.g, reader))]
     if running.suite is None or running.suite in SUITES:
@@ -117,9 +113,7 @@ def _layers(
                 layers.append(_own_layer(name, problem.overridden(flags)))
             except CnngradError as error:
                 raise CnngradError(f"{running.suite}, {name}: {error}") from None
-    wanted, not_wanted = running.run_only or "*", running.skip or ""
-    chosen = [each for each in layers if fnmatchcase(each.name, wanted) and not fnmatchcase(each.name, not_wanted)]
-    chosen = _shard(chosen, running.shard)
+    chosen = _shard([each for each in layers if fnmatchcase(each.name, running.run_only or "*")], running.shard)
     if not chosen:
         names = ", ".join(each.name for each in layers[:8])
         raise CnngradError(f"no layer is left to run: there are {names or 'none'}{', …' if len(layers) > 8 else ''}")

@@ -18,6 +18,15 @@ SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "s
 _GLANCE = 64
 
 
+class ElsewhereError(CnngradError):
+    """An element that is not explained here; `element` is its name if it is explained elsewhere, else None."""
+
+    def __init__(self, message: str, element: str | None) -> None:
+        """The error for an element."""
+        super().__init__(message)
+        self.element = element
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which parts of a derivation are wanted.
@@ -68,7 +77,9 @@ class Choice:
             tensor, index = names.parse(text)
             if tensor not in tensors:
                 here = ", ".join(_SUCH_AS[explained] for explained in tensors)
-                raise CnngradError(f"element {text!r} is not explained here: {_WHERE[tensor]}; here it can be {here}")
+                found_elsewhere = tensor is not Tensor.DB or names.layer.has_bias
+                message = f"element {text!r} is not explained here: {_WHERE[tensor]}; here it can be {here}"
+                raise ElsewhereError(message, names.symbol(tensor.array, index).name if found_elsewhere else None)
             found.append((tensor, index))
         return found
 

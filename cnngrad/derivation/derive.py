@@ -1,7 +1,7 @@
 """The derivation of a layer from its arrays, for Python."""
 
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Unpack
 
 import numpy.typing as npt
 
@@ -12,7 +12,8 @@ from cnngrad.derivation.choice import Choice, one_gradient
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
 from cnngrad.derivation.names import canonical_values
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Padding, PerAxis, Shape, layer_of, parse_shape
+from cnngrad.layer import Shape, layer_of, parse_shape
+from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = ["derive"]
@@ -30,14 +31,7 @@ def derive(
     terms: int | None = None,
     zeros: bool = False,
     sections: Sequence[str] = (),
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: SupportsIndex = 1,
-    flip: bool = False,
-    dims: SupportsIndex | None = None,
-    layout: str | None = None,
-    filter_layout: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Derivation:
     """The derivation of a layer's output, or with dE/dO of its gradients, as data.
 
@@ -52,14 +46,7 @@ def derive(
         terms: the most terms in an element; None for all.
         zeros: write the zero terms too, as the notes do.
         sections: names of sections, such as `"dx-conv"`; empty for all.
-        stride: see `forward`.
-        padding: see `forward`.
-        dilation: see `forward`.
-        groups: see `forward`.
-        flip: see `forward`.
-        dims: see `forward`.
-        layout: see `forward`.
-        filter_layout: see `forward`.
+        options: the layer's options, as for `forward`.
 
     Returns:
         Sections of sentences, formulas, expansions and grids, in the order of the notes.
@@ -80,8 +67,6 @@ def derive(
         if value is not None
     }
     shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
-    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
     layer = layer_of(shapes, **options)
     operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
     choice = Choice(tuple(elements), one_gradient(only), limit, zeros, terms, tuple(sections))

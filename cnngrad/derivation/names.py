@@ -123,7 +123,7 @@ class Names:
 
 
 _EXPLAINED = {"o": Tensor.O, "x": Tensor.DX, "w": Tensor.DW, "b": Tensor.DB}
-_ELEMENT = r"(?:dE/d|∂E/∂)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
+_ELEMENT = r"(?:dE/d|∂E/∂|d)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
 
 
 class Numbers(Protocol):

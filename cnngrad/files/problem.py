@@ -19,14 +19,14 @@ from cnngrad.files.read import Tell, load, parse
 from cnngrad.files.text import Loose
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
+from cnngrad.settings import OPTIONS
 from cnngrad.tensor import Tensor
 
 __all__ = ["ONES", "Problem", "Reader"]
 
 # The arrays that a problem may have.
 GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
-OPTION_KEYS = ("stride", "padding", "dilation", "groups", "flip", "dims", "layout", "filter_layout")
-KEYS = (*(tensor.key for tensor in GIVEN), *OPTION_KEYS)
+KEYS = (*(tensor.key for tensor in GIVEN), *OPTIONS)
 # What cnngrad writes into its own files besides.
 _DESCRIPTION = ("schema", "layer")
 
@@ -229,7 +229,7 @@ class Reader:
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
         return Problem(
             {tensor: _given(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
-            {key: _option(where, key, content[key]) for key in OPTION_KEYS if key in content},
+            {key: _option(where, key, content[key]) for key in OPTIONS if key in content},
             dict.fromkeys(content, where),
         )
 

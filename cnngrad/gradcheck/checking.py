@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, SupportsIndex
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
 from cnngrad.gradcheck.tolerance import Writing, as_computed, parse_writing, writing_of
-from cnngrad.layer import Layer, Padding, PerAxis, layer_of
+from cnngrad.layer import Layer, layer_of
+from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
 __all__ = ["check", "check_layer"]
@@ -44,14 +45,7 @@ def check(
     written: str | None = None,
     elements: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: SupportsIndex = 1,
-    flip: bool = False,
-    dims: SupportsIndex | None = None,
-    layout: str | None = None,
-    filter_layout: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Report:
     """Compare gradients with central finite differences of `forward`, every element of them.
 
@@ -73,14 +67,7 @@ def check(
             `"tf32"`, `"float16"`, `"bfloat16"`, `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8.
         elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: the report shows yours beside the right sum.
         progress: called with a gradient's name, the number of steps done and the number of all steps.
-        stride: see `forward`.
-        padding: see `forward`.
-        dilation: see `forward`.
-        groups: see `forward`.
-        flip: see `forward`.
-        dims: see `forward`.
-        layout: see `forward`.
-        filter_layout: see `forward`.
+        options: the layer's options, as for `forward`.
 
     Returns:
         A report; `report.passed` is the verdict.
@@ -100,8 +87,6 @@ def check(
     if dedo is not None:
         given[Tensor.DEDO] = read_tensor("dEdO", dedo)
     shapes = {tensor: operand.shape for tensor, operand in given.items()}
-    options: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    options |= {"flip": flip, "dims": dims, "layout": layout, "filter_layout": filter_layout}
     layer = layer_of(shapes, **options)
     given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
     claims = {result: claim for result, claim in zip(RESULTS, (o, dw, dx, db), strict=True) if claim is not _OURS}

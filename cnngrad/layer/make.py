@@ -5,13 +5,14 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, Unpack
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, Shape, counted
 from cnngrad.layer.layout import Layouts, channels_last, filter_layouts, read_layouts
-from cnngrad.layer.options import Padding, PerAxis, integer, one_per_axis, pads_per_axis, plain_option
+from cnngrad.layer.options import integer, one_per_axis, pads_per_axis, plain_option
+from cnngrad.settings import OPTIONS, LayerOptions
 from cnngrad.tensor import Tensor
 
 __all__ = ["layer_of", "make_layer", "shapes_table"]
@@ -26,14 +27,7 @@ def make_layer(
     *,
     b_shape: Shape | None = None,
     dedo_shape: Shape | None = None,
-    stride: PerAxis = 1,
-    padding: Padding = 0,
-    dilation: PerAxis = 1,
-    groups: SupportsIndex = 1,
-    flip: bool = False,
-    dims: SupportsIndex | None = None,
-    layout: str | None = None,
-    filter_layout: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Layer:
     """The layer that arrays of these shapes make.
 
@@ -42,39 +36,19 @@ def make_layer(
         w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K), or in the order of `filter_layout`.
         b_shape: the bias's shape; None for a layer without a bias.
         dedo_shape: the shape of dE/dO, which must be O's; None where it is not known.
-        stride: s, one integer or one per axis.
-        padding: p, one integer, one per axis, a (before, after) pair per axis, or `"valid"` (none), `"same"`
-            (O has ceil(H/s) positions; a surplus zero goes to the end, as in TensorFlow and ONNX SAME_UPPER),
-            `"same-lower"` (the surplus goes to the front), `"full"` (d*(k-1) on both sides).
-        dilation: d, one integer or one per axis; 1 = none.
-        groups: g, as in PyTorch and ONNX.
-        flip: rotate W by 180 degrees before it slides.
-        dims: the number of spatial axes; needed where the shapes leave it open (see README's table).
-        layout: the order of the axes of X, O and their gradients, such as `"nhwc"`; `"nchw"` where None.
-        filter_layout: the order of the axes of W and its gradient, such as `"hwio"`; `"oihw"` where None.
+        options: the layer's options, as for `cnngrad.forward`.
 
     Raises:
         CnngradError: the shapes or options don't make a layer.
+        TypeError: an option that a layer does not have.
     """
-    return _make_layer(
-        _Asked(
-            tuple(x_shape),
-            tuple(w_shape),
-            b_shape,
-            dedo_shape,
-            plain_option("stride", stride),
-            plain_option("padding", padding),
-            plain_option("dilation", dilation),
-            plain_option("groups", groups),
-            bool(flip),
-            plain_option("dims", dims),
-            layout,
-            filter_layout,
-        )
-    )
+    if unknown := options.keys() - OPTIONS.keys():
+        raise TypeError(f"{unknown.pop()!r} is not an option of a layer: use {', '.join(OPTIONS)}")
+    plain = {name: bool(value) if name == "flip" else plain_option(name, value) for name, value in options.items()}
+    return _make_layer(_Asked(tuple(x_shape), tuple(w_shape), b_shape, dedo_shape, **plain))
 
 
-def layer_of(shapes: Mapping[Tensor, Shape], **options: Any) -> Layer:
+def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
     """The layer that X and W make, with b and dE/dO where their shapes are given; options as for `make_layer`."""
     return make_layer(
         shapes[Tensor.X],
@@ -92,14 +66,14 @@ class _Asked(NamedTuple):
     w: Shape
     b: Shape | None
     dedo: Shape | None
-    stride: object
-    padding: object
-    dilation: object
-    groups: object
-    flip: bool
-    dims: object
-    layout: str | None
-    filter_layout: str | None
+    stride: Any = 1
+    padding: Any = 0
+    dilation: Any = 1
+    groups: Any = 1
+    flip: bool = False
+    dims: Any = None
+    layout: Any = None
+    filter_layout: Any = None
 
 
 @lru_cache(maxsize=256)

@@ -2,15 +2,12 @@
 
 import operator
 import re
-from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.layer import Shape, counted
 
 __all__ = [
-    "Padding",
-    "PerAxis",
     "integer",
     "one_per_axis",
     "pads_per_axis",
@@ -19,9 +16,6 @@ __all__ = [
     "parse_shape",
     "plain_option",
 ]
-
-PerAxis = SupportsIndex | Sequence[SupportsIndex]
-Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
 PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Larger strides and paddings are typing errors, and an array's strides could not hold them.

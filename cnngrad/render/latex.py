@@ -1,6 +1,6 @@
-r"""A derivation in LaTeX: an article, slides, or a fragment that another document takes in with \input.
+r"""A derivation in LaTeX: an article, or a fragment that another document takes in with \input.
 
-It compiles with pdflatex and needs only the packages amsmath and xcolor, for slides the class beamer.
+It compiles with pdflatex and needs only the packages amsmath and xcolor.
 """
 
 import re
@@ -36,14 +36,10 @@ _ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt}
 """
-_SLIDES = r"""\documentclass[10pt]{beamer}
-\usepackage{amsmath}
-\setbeamertemplate{navigation symbols}{}
-"""
 # In lines of equations fractions stand close to each other.
 _SPACING = "\\setlength{\\jot}{7pt}\n\\setcounter{MaxMatrixCols}{50}\n\\allowdisplaybreaks\n"
-# The width of a line of a slide of 128 mm, in ems.
-_SLIDE = 30.0
+# The width of a line of a fragment in ems: it fits a slide of 128 mm.
+_NARROW = 30.0
 
 # How characters of running text are written in LaTeX.
 _CHARACTERS = {
@@ -55,33 +51,22 @@ _CHARACTERS = {
 
 
 def latex_document(derivation: Derivation, style: Style) -> str:
-    """The article, the slides, or the fragment."""
+    """The article, or the fragment."""
 
     def coloured(tensor: str, latex: str) -> str:
         return rf"{{\color{{c{tensor}}}{latex}}}"
 
-    narrow = style.slides or style.fragment
-    writer = MathsWriter(style.precision, coloured, *([_SLIDE] if narrow else []))
+    writer = MathsWriter(style.precision, coloured, *([_NARROW] if style.fragment else []))
     title = _text(style.title or derivation.layer)
     parts = []
     for section in derivation.sections:
         blocks = [_block(block, writer) for block in section.blocks if not isinstance(block, Hint)]
         heading = _sentence(section.title, writer)
-        if style.slides:
-            parts.append("\n\n".join([rf"\begin{{frame}}[allowframebreaks]{{{heading}}}", *blocks, r"\end{frame}"]))
-        elif style.fragment:
-            parts.append("\n\n".join([rf"\textbf{{{heading}}}", *blocks]))
-        else:
-            parts.append("\n\n".join([rf"\subsection*{{{heading}}}", *blocks]))
+        command = "textbf" if style.fragment else "subsection*"
+        parts.append("\n\n".join([rf"\{command}{{{heading}}}", *blocks]))
     body = "\n\n".join(parts)
     if style.fragment:
-        heading = "" if style.slides else f"{title}\n\n"
-        return f"% Needs amsmath and xcolor.\n{_COLOURS}\n{_SPACING}\n{heading}{body}\n"
-    author = f"\\author{{{_text(style.author)}}}\n" if style.author else ""
-    if style.slides:
-        top = f"\\title{{{title}}}\n{author}\\date{{}}\n"
-        begin = "\\begin{document}\n\\frame{\\titlepage}\n"
-        return f"{_SLIDES}{_COLOURS}\n{_SPACING}{top}{begin}\n{body}\n\\end{{document}}\n"
+        return f"% Needs amsmath and xcolor.\n{_COLOURS}\n{_SPACING}\n{title}\n\n{body}\n"
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{_text(style.author)}\n" if style.author else ""
     return f"{_ARTICLE}{_COLOURS}\n{_SPACING}{begin}\n{by}\n{body}\n\\end{{document}}\n"

@@ -15,7 +15,6 @@ class Style(NamedTuple):
         title: the heading; empty for the layer in one line.
         author: who made it; empty for nobody.
         fragment: LaTeX that another document takes in with `\input`, in place of a document of its own.
-        slides: LaTeX with a frame of Beamer for each section.
         maths: Markdown's formulas in fenced `math` blocks, as GitHub has them, or between dollars.
         theme: the colours of an SVG.
     """
@@ -24,6 +23,5 @@ class Style(NamedTuple):
     title: str = ""
     author: str = ""
     fragment: bool = False
-    slides: bool = False
     maths: Literal["github", "dollar"] = "github"
     theme: Literal["light", "dark"] = "light"

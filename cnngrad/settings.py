@@ -1,0 +1,45 @@
+"""The layer's options, each spelled once: for Python, for problem files, and for the command line and its help."""
+
+from collections.abc import Sequence
+from typing import Annotated, NamedTuple, SupportsIndex, TypedDict
+
+__all__ = ["OPTIONS", "LayerOptions", "Padding", "PerAxis"]
+
+PerAxis = SupportsIndex | Sequence[SupportsIndex]
+Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
+
+
+class Described(NamedTuple):
+    """An option's value in a word, and what it means."""
+
+    metavar: str
+    help: str
+
+
+class LayerOptions(TypedDict, total=False):
+    """The options of a layer, as keywords of every function, keys of a problem and options of every command."""
+
+    stride: Annotated[PerAxis, Described("S", "2, or 2,1 for one per axis.  [default: 1]")]
+    padding: Annotated[
+        Padding,
+        Described("P", "1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]"),
+    ]
+    dilation: Annotated[PerAxis, Described("D", "2, or 2,1; 1 is none.  [default: 1]")]
+    groups: Annotated[SupportsIndex, Described("G", "As in PyTorch.  [default: 1]")]
+    flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.")]
+    dims: Annotated[
+        SupportsIndex | None, Described("1|2|3", "The number of spatial axes, if the shapes leave it open.")
+    ]
+    layout: Annotated[
+        str | None, Described("NHWC", "The order of the axes of X, O and their gradients.  [default: nchw]")
+    ]
+    filter_layout: Annotated[str | None, Described("HWIO", "The order of the axes of W and dE/dW.  [default: oihw]")]
+
+
+# Each option's type and description.
+OPTIONS = {
+    name: (annotated.__origin__, annotated.__metadata__[0]) for name, annotated in LayerOptions.__annotations__.items()
+}
+LayerOptions.__doc__ = "\n".join(
+    [f"{LayerOptions.__doc__}\n", *(f"    {name}: {described.help}" for name, (_, described) in OPTIONS.items())]
+)

@@ -1,0 +1,138 @@
+"""An option either has an effect where it stands, or is an error that says where it has one."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import typer
+
+from cnngrad.cli.main import app, main
+from cnngrad.cli.options import RULES
+from cnngrad.settings import OPTIONS
+
+NOTES, WRONG = "samples/notes.json", ("samples/wrong/problem.json", "--dx", "samples/wrong/dEdX.json")
+VALUES = {
+    "--element": "o12", "--section": "output", "--limit": "2", "--terms": "1", "--title": "Mine", "--author": "Me",
+    "--math": "dollar", "--theme": "dark", "-o": "OUT.json", "--report": "OUT.txt",
+}  # fmt: skip
+DOCUMENTS = {"--fragment": "OUT.tex", "--math": "OUT.md", "--theme": "OUT.svg", "--open": "OUT.html"}
+LESSON = ("--explain", "--element", "--section", "--all", "--limit", "--terms", "--zeros", "--report", "--json", "-o",
+          "--title", "--author", "--open", "--fragment", "--math", "--theme")  # fmt: skip
+# What says once more what the other says: an element is explained in any case, JSON has all, and four terms are all.
+AGREE = [
+    {"--explain", "--element"},
+    {"--explain", "--section"},
+    {"--explain", "--all"},
+    {"--all", "--element"},
+    {"--all", "--json"},
+]
+# What may stand anywhere: the layer and its arrays, the results, and how the command runs and prints.
+ANYWHERE = {"-x", "-w", "-b", "-g", "--json", "-o", "--only", "--report", "--run", "--help", "--color", "--no-pager",
+            "--precision", "--jobs", "--timeout", "--explain", "--element", "--all", "--order", "--no-flip",
+            *(f"--{name.replace('_', '-')}" for name in OPTIONS)}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+
+
+def flags_of(command):
+    """The options of a command by their flags."""
+    params = typer.main.get_command(app).commands[command].params
+    return {param.opts[0] for param in params if param.opts[0].startswith("-")}
+
+
+@pytest.mark.parametrize("command", RULES)
+def test_every_option_is_in_the_table_or_may_stand_anywhere(command):
+    ruled = {flag for rule in RULES[command] for flag in rule.options.split()}
+    assert ruled <= flags_of(command)
+    assert flags_of(command) - ruled <= ANYWHERE
+
+
+@pytest.fixture
+def outcome(capsys, tmp_path, monkeypatch):
+    """What the options of a lesson make the command print, write and open; None if they are refused."""
+    opened, known = [], {}
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    x = [[(5 * i + 3 * j) % 7 - 3.5 for j in range(4)] for i in range(4)]
+    problem = tmp_path.parent / "problem.json"
+    problem.write_text(json.dumps({"X": x, "W": [[1, 2], [3, -1]], "padding": 1}))
+
+    def outcome(given, report):
+        if (given, report) not in known:
+            values = {**VALUES, "--report": report}
+            words = [word for flag in sorted(given) for word in ([flag, values[flag]] if flag in values else [flag])]
+            code = main(["forward", str(problem), *(word.replace("OUT", str(tmp_path / "out")) for word in words)])
+            files = {path.name: (path.read_bytes(), path.unlink())[0] for path in tmp_path.iterdir()}
+            known[given, report] = None if code == 2 else (*capsys.readouterr(), files, tuple(opened))
+            opened.clear()
+        return known[given, report]
+
+    return outcome
+
+
+def test_each_of_two_options_of_a_lesson_changes_something_or_is_refused(outcome):
+    for pair in map(frozenset, combinations(LESSON, 2)):
+        report = next((DOCUMENTS[flag] for flag in sorted(pair) if flag in DOCUMENTS), "OUT.txt")
+        for beside in ({"--report"}, {"--explain"}, set()):
+            both = outcome(pair | beside, report)
+            for one in pair - beside - {"--explain"}:
+                if both is not None and pair not in AGREE:
+                    assert both != outcome((pair | beside) - {one}, report), (one, pair, beside)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([*WRONG, "--hard"], "--dx has no effect with --hard"),
+        *([[NOTES, "--hard", flag, value], f"{flag} has no effect with --hard: leave out {flag}, or --hard"]
+          for flag, value in (("--report", "a.txt"), ("--rtol", "0"), ("--step", "1"), ("--as", "tf32"))),
+        ([NOTES, "--run", "true", "--element", "x22"], "--element has no effect with --run"),
+        ([NOTES, "--run", "true", "--seed", "1"], "--seed has no effect with a problem"),
+        (["--run", "true", "--suite", "samples", "--decimals"], "--decimals has no effect with a suite of your own"),
+        (["--run", "true", "-b", "1"], "-b has no effect with --run on a suite: leave out -b, or --run on a suite"),
+        (["--run", "module:name", "--exchange", "f64"], "--exchange has no effect with a function"),
+        ([NOTES, "--grow"], "--grow belongs to --hard"),
+        ([NOTES, "--explain"], "--explain belongs to --run"),
+        ([NOTES, "--o", f"{NOTES}::dEdO", "--step", "2"], "--step has no effect with --o alone"),
+        ([NOTES, "--flip", "--no-flip"], "--flip has no effect with --no-flip"),
+        ([NOTES, "--skip", "a*"], "--skip is gone: --run-only GLOB names the layers to run"),
+    ],
+)  # fmt: skip
+def test_an_option_of_check_that_has_no_effect_is_an_error(words, told, capsys):
+    assert main(["check", *words]) == 2
+    assert capsys.readouterr().err.startswith(f"cnngrad: {told}")
+
+
+def test_options_that_have_an_effect_nowhere_in_particular_stand_anywhere():
+    assert main(["check", NOTES, "--jobs", "2", "--timeout", "3", "--precision", "3", "--no-pager"]) == 0
+
+
+def test_no_flip_wins_over_the_problems_key(capsys, tmp_path):
+    (tmp_path / "p.json").write_text('{"X": [1, 2, 3], "W": [1, 2], "flip": true}')
+    main(["forward", str(tmp_path / "p.json"), "--no-flip", "--json"])
+    assert json.loads(capsys.readouterr().out)["O"] == [5, 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (["backward", NOTES, "--element", "o11", "-g", "ones", "--all"], f"forward {NOTES} --all --element o11"),
+        (["forward", NOTES, "--element", "dx22", "--stride", "1"], f"backward {NOTES} --stride 1 --element x22"),
+        (["forward", "-x", "3x3", "-w", "2x2", "--element", "w11"], "backward -x 3x3 -w 2x2 -g ones --element w11"),
+        (["backward", NOTES, "--only", "dW", "--element", "x22"], f"backward {NOTES} --element x22"),
+    ],
+)  # fmt: skip
+def test_an_element_of_the_other_command_is_told_with_the_command_that_explains_it(words, right, capsys):
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith(f"; type cnngrad {right}\n")
+    assert main(right.split()) == 0
+
+
+def test_an_option_that_a_layer_does_not_have_is_told():
+    from cnngrad import forward
+
+    with pytest.raises(TypeError, match="'strid' is not an option of a layer: use stride, padding"):
+        forward([1], [1], strid=2)
