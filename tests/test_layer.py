@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from cnngrad import CnngradError
-from cnngrad.layer import Axis, make_layer, parse_shape
+from cnngrad.layer import Axis, Relation, make_layer, parse_shape
 from tests.cases import layers
 
 
@@ -25,6 +25,17 @@ def test_every_view_of_the_relation_names_the_same_triples(case):
             (i, u, h) for i in range(axis.out) for h in range(axis.size) if (u := axis.tap(i, h)) is not None
         }
         assert set(axis.unreached) == set(range(axis.size)) - {h for _, _, h in triples}
+
+
+@pytest.mark.parametrize("relation", [(2, 1, -1), (1, -2, 3), (-2, 1, 4), (-1, -1, 5), (3, 2, 0)])
+def test_the_table_of_any_relation_is_the_same_by_outputs_and_by_inputs(relation):
+    a, b, c = relation
+    table = Relation(*relation).inputs(range(6), range(3), size=5)
+    assert table.tolist() == [[h if 0 <= (h := a * i + b * u + c) < 5 else -1 for u in range(3)] for i in range(6)]
+    read_by = Relation(*relation).outputs(range(5), range(3), out=6)
+    assert {(i, u, h) for i in range(6) for u in range(3) if (h := table[i, u]) >= 0} == {
+        (i, u, h) for h in range(5) for u in range(3) if (i := read_by[h, u]) >= 0
+    }
 
 
 @given(layers())

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.recipe import Data, right_recipe
-from cnngrad.gradcheck.relation import Relation, recipe_by, right_relations
-from cnngrad.layer import make_layer
+from cnngrad.gradcheck.relation import recipe_by, right_relations
+from cnngrad.layer import Relation, make_layer
 from cnngrad.tensor import Tensor
 
 RESULTS = [Tensor.O, Tensor.DW, Tensor.DX]

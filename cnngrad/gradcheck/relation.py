@@ -5,7 +5,6 @@ code often follows another relation of this form, which a few computations with 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +12,11 @@ from cnngrad.arrays import Array
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import OPERANDS
 from cnngrad.gradcheck.recipe import Data, Recipe, right_recipe
-from cnngrad.layer import Layer, indices
+from cnngrad.layer import Layer, Positions, Relation, indices
 from cnngrad.tensor import Tensor
 
-__all__ = ["Relation", "read_relations", "recipe_by", "right_relations", "spoken"]
+__all__ = ["read_relations", "recipe_by", "right_relations", "spoken"]
 
-Positions = np.ndarray[Any, np.dtype[np.int64]]
 # Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
 Compute = Callable[[Mapping[Tensor, Array]], Array]
 # So many positions of the first operand are tried, at most.
@@ -27,32 +25,9 @@ _MOST_TRIED = 24
 _ROLES = {Tensor.O: (1, 2, 0), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
 
 
-class Relation(NamedTuple):
-    """input position = output·i + filter·u + constant, along one axis."""
-
-    output: int
-    filter: int
-    constant: int
-
-    def __str__(self) -> str:
-        """The right side, as in `2·i + 1·u − 1`."""
-        terms = [(self.output, "·i"), (self.filter, "·u"), (self.constant, "")]
-        words = " ".join(f"{'−' if number < 0 else '+'} {abs(number)}{letter}" for number, letter in terms if number)
-        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
-
-    def holds(self, places: Positions) -> bool:
-        """Whether all places, rows of an output, a filter and an input position, follow it."""
-        found = self.output * places[:, 0] + self.filter * places[:, 1] + self.constant
-        return bool((found == places[:, 2]).all())
-
-    def turned(self, kernel: int) -> "Relation":
-        """The same relation in the positions of a filter that is rotated, and back."""
-        return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
-
-
 def right_relations(layer: Layer) -> list[Relation]:
     """The relations of a layer's axes."""
-    return [Relation(axis.stride, axis.step, axis.origin) for axis in layer.axes]
+    return [axis.relation for axis in layer.axes]
 
 
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
@@ -117,7 +92,7 @@ def read_relations(layer: Layer, result: Tensor, compute: Compute) -> list[Relat
     found = []
     for number, right in enumerate(right_relations(layer)):
         on_axis = places[:, :, number]
-        relation = right if right.holds(on_axis) else _followed(on_axis)
+        relation = right if _holds(right, on_axis) else _followed(on_axis)
         if relation is None or not relation.output or not relation.filter:
             return None
         found.append(relation)
@@ -152,6 +127,11 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
     return np.array(found, np.int64).reshape(-1, 3, dims)
 
 
+def _holds(relation: Relation, places: Positions) -> bool:
+    """Whether all places, rows of an output, a filter and an input position, follow a relation."""
+    return bool((places @ [relation.output, relation.filter, -1] + relation.constant == 0).all())
+
+
 def _followed(places: Positions) -> Relation | None:
     """The one relation that all places follow; None where there is none, or more than one."""
     factors = np.column_stack([places[:, :2], np.ones(len(places), np.int64)])
@@ -159,4 +139,4 @@ def _followed(places: Positions) -> Relation | None:
         return None
     solution = np.linalg.lstsq(factors, places[:, 2])[0]
     found = Relation(*(round(float(number)) for number in solution))
-    return found if found.holds(places) else None
+    return found if _holds(found, places) else None

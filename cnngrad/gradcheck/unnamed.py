@@ -11,8 +11,8 @@ from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.mistakes.mistake import some_axes
 from cnngrad.gradcheck.probes import probed, spread_places
 from cnngrad.gradcheck.recipe import Data, right_recipe
-from cnngrad.gradcheck.relation import Relation, recipe_by, right_relations
-from cnngrad.layer import Layer
+from cnngrad.gradcheck.relation import recipe_by, right_relations
+from cnngrad.layer import Layer, Relation
 from cnngrad.tensor import Tensor
 
 __all__ = ["alike", "relations_of", "set_of"]

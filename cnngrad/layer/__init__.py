@@ -1,6 +1,6 @@
 """The layer: the relation between positions, the sizes and layouts, and the options as users write them."""
 
-from cnngrad.layer.axis import Axis, Phase
+from cnngrad.layer.axis import Axis, Phase, Positions, Relation
 from cnngrad.layer.layer import Layer, Shape, counted, indices
 from cnngrad.layer.make import layer_of, make_layer, shapes_table
 from cnngrad.layer.options import parse_padding, parse_per_axis, parse_shape
@@ -9,6 +9,8 @@ __all__ = [
     "Axis",
     "Layer",
     "Phase",
+    "Positions",
+    "Relation",
     "Shape",
     "counted",
     "indices",

@@ -5,12 +5,67 @@ holds. Only this module decides which terms make up an output, a filter gradient
 colour. All positions count from 0; names shown to people count from 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Axis", "Phase"]
+import numpy as np
+
+__all__ = ["Axis", "Phase", "Positions", "Relation"]
+
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Relation(NamedTuple):
+    """Input position = output·i + filter·u + constant, along one axis.
+
+    A layer's own relation is (s, d, -p). A wrong pass follows another one; a negative factor goes the other way. The
+    table of positions that meet is made here and nowhere else. It is asked for by rows or by taps, and never made whole
+    for a long axis.
+
+    >>> Relation(2, 1, -1).inputs(range(3), range(3), size=5)
+    array([[-1,  0,  1],
+           [ 1,  2,  3],
+           [ 3,  4, -1]])
+    """
+
+    output: int
+    filter: int
+    constant: int
+
+    def inputs(self, outputs: Sequence[int] | Positions, taps: Sequence[int] | Positions, size: int) -> Positions:
+        """The input, of `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
+        found = self.output * _numbers(outputs)[:, None] + self.filter * _numbers(taps) + self.constant
+        found[(found < 0) | (found >= size)] = -1
+        return found
+
+    def outputs(self, inputs: Sequence[int] | Positions, taps: Sequence[int] | Positions, out: int) -> Positions:
+        """The output, of `out`, that meets each input under each tap, shape (inputs, taps); -1 where none does.
+
+        >>> Relation(2, 1, -1).outputs([1], range(3), out=3)
+        array([[ 1, -1,  0]])
+        """
+        found, rest = np.divmod(_numbers(inputs)[:, None] - self.filter * _numbers(taps) - self.constant, self.output)
+        found[(rest != 0) | (found < 0) | (found >= out)] = -1
+        return found
+
+    def turned(self, kernel: int) -> "Relation":
+        """The same relation in the positions of a filter that is rotated, and back."""
+        return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
+
+    def __str__(self) -> str:
+        """The right side, as in `2·i + 1·u − 1`."""
+        terms = [(self.output, "·i"), (self.filter, "·u"), (self.constant, "")]
+        words = " ".join(f"{'−' if number < 0 else '+'} {abs(number)}{letter}" for number, letter in terms if number)
+        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
+
+
+def _numbers(positions: Sequence[int] | Positions) -> Positions:
+    if isinstance(positions, range):
+        return np.arange(positions.start, positions.stop, positions.step)
+    return np.asarray(positions, np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,6 +89,29 @@ class Axis:
     before: int = 0
     after: int = 0
     flip: bool = False
+
+    @cached_property
+    def relation(self) -> Relation:
+        """The relation between the axis's positions: (s, d, -p), with `flip` turned."""
+        right = Relation(self.stride, self.dilation, -self.before)
+        return right.turned(self.kernel) if self.flip else right
+
+    def inputs(self, outputs: Sequence[int] | Positions, taps: Sequence[int] | Positions) -> Positions:
+        """The input that each output meets under each tap, shape (outputs, taps); -1 for a zero of the padding.
+
+        The terms of an output are its row, those of a filter element its column, and those of an input the places
+        where it stands.
+
+        >>> Axis(size=3, kernel=2, before=1).inputs(range(3), range(2))
+        array([[-1,  0],
+               [ 0,  1],
+               [ 1,  2]])
+        """
+        return self.relation.inputs(outputs, taps, self.size)
+
+    def outputs(self, inputs: Sequence[int] | Positions, taps: Sequence[int] | Positions) -> Positions:
+        """The output that meets each input under each tap, shape (inputs, taps); -1 where none does."""
+        return self.relation.outputs(inputs, taps, self.out)
 
     @property
     def step(self) -> int:
