@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import Names, canonical_values
 from cnngrad.layer import make_layer
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import Names, canonical_values
 from cnngrad.tensor import Tensor
 from tests import reference
 from tests.cases import layers

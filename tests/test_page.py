@@ -11,10 +11,10 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import canonical_values
 from cnngrad.files.problem import Reader
 from cnngrad.layer import indices
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import canonical_values
 from cnngrad.render.mathml import mathml
 from cnngrad.render.report import document
 from cnngrad.tensor import Tensor

@@ -8,11 +8,11 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.derivation.names import Names
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.gradcheck.recipe import Data, right_recipe
 from cnngrad.layer import make_layer
+from cnngrad.layer.names import Names
 from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
 from tests import reference

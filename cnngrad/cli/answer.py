@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from cnngrad.arrays import Array, DType, Operand
     from cnngrad.derivation.blocks import Derivation
-    from cnngrad.derivation.names import Values
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer, Shape
+    from cnngrad.layer.names import Values
     from cnngrad.threads import Progress
 
 __all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
@@ -140,7 +140,7 @@ class _Told(NamedTuple):
     lesson: Lesson
 
     def _values(self) -> "Values":
-        from cnngrad.derivation.names import canonical_values
+        from cnngrad.layer.names import canonical_values
 
         if self.work is None:
             return {}
@@ -164,7 +164,7 @@ class _Told(NamedTuple):
 
 def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int, color: str) -> None:
     from cnngrad.derivation.matrices import result_grids
-    from cnngrad.derivation.names import Names, canonical_values
+    from cnngrad.layer.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
     names, values = Names(layer), canonical_values(layer, results)

@@ -8,10 +8,10 @@ from enum import Enum
 from html import escape
 from typing import Any, NamedTuple
 
-from cnngrad.derivation.expansion import Expansion, Partial
 from cnngrad.derivation.grids import Grid
-from cnngrad.derivation.names import Number, Symbol, Values
 from cnngrad.layer import Layer
+from cnngrad.layer.expansion import Expansion, Partial
+from cnngrad.layer.names import Number, Symbol, Values
 
 __all__ = [
     "Block",

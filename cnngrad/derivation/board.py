@@ -7,12 +7,12 @@ from math import prod
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Expansions, Form, GridRow, Hint, Part, Sentence
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.expansion import Expander, Expansion, OutputsOnDemand, Partial
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.matrices import Track, plain_grids, result_grids, track_grids
-from cnngrad.derivation.names import Index, Number, Symbol, Values
 from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, Told, telling
 from cnngrad.layer import Layer, indices
+from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand, Partial
+from cnngrad.layer.names import Index, Number, Symbol, Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["MOST_MATRICES", "Board", "Items", "say"]

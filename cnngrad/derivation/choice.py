@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
+from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = ["SECTIONS", "Choice", "explained_tensors", "one_gradient"]

@@ -10,9 +10,9 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import Choice, one_gradient
 from cnngrad.derivation.lesson import backward_lesson, forward_lesson
-from cnngrad.derivation.names import canonical_values
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Shape, layer_of, parse_shape
+from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, Tensor
 

@@ -6,7 +6,7 @@ from enum import Enum
 from functools import cached_property, partial
 from typing import NamedTuple
 
-from cnngrad.derivation.names import Number, Symbol
+from cnngrad.layer.names import Number, Symbol
 from cnngrad.tensor import Tensor
 
 __all__ = ["Cell", "Fill", "Grid", "Pair"]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from cnngrad.derivation.blocks import Derivation, Section, Source
 from cnngrad.derivation.board import Board
 from cnngrad.derivation.choice import Choice, explained_tensors
-from cnngrad.derivation.names import Index, Values
 from cnngrad.derivation.sections import element, filter_gradient, full_convolution, input_gradient, mlp, output, summary
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
+from cnngrad.layer.names import Index, Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["backward_lesson", "forward_lesson"]

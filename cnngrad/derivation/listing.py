@@ -5,9 +5,9 @@ from itertools import islice
 from typing import Any
 
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import Values
 from cnngrad.layer import Layer, indices
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["list_expansions"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
-from cnngrad.derivation.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.layer import Axis, Layer
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import Tensor
 
 __all__ = [

@@ -7,9 +7,9 @@ from cnngrad.derivation.blocks import Block, GridRow, Maths, Part, Picture, Sent
 from cnngrad.derivation.formulas import axis_words
 from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain, plain_grids, track_grids
-from cnngrad.derivation.names import Index, Names, Values
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Axis
+from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["IN_BRACKETS", "described_picture", "pictures"]

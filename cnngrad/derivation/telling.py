@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from cnngrad.derivation.names import Index
 from cnngrad.layer import Axis, Layer, indices
+from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
 
 __all__ = ["TELLING", "WHOLE_UP_TO", "Told", "telling"]

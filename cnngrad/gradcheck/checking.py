@@ -10,7 +10,6 @@ import numpy.typing as npt
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.names import Names, Number
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.differences import Differences
@@ -18,6 +17,7 @@ from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
 from cnngrad.gradcheck.tolerance import Writing, as_computed, parse_writing, writing_of
 from cnngrad.layer import Layer, layer_of
+from cnngrad.layer.names import Names, Number
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.derivation.names import Index, Names
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.comparison import COARSE, compare, difference, fractions, rms
 from cnngrad.gradcheck.diagnosis import TRIES, Diagnosis, diagnose, truncated
@@ -23,6 +22,7 @@ from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
 from cnngrad.gradcheck.unnamed import alike, relations_of, set_of
 from cnngrad.layer import Layer
+from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]

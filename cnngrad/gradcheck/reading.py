@@ -11,9 +11,9 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.expansion import Expansion, Term
-from cnngrad.derivation.names import Index, Names, Number
 from cnngrad.layer import Layer, indices
+from cnngrad.layer.expansion import Expansion, Term
+from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import Tensor
 
 __all__ = ["OPERANDS", "Product", "as_expansion", "read_all", "read_element"]

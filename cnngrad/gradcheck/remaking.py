@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import canonical_values
 from cnngrad.gradcheck.matching import made
 from cnngrad.gradcheck.reading import as_expansion, read_element
 from cnngrad.gradcheck.recipe import Data, Recipe, Tries, cost
 from cnngrad.gradcheck.report import Compared, GradientReport
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import canonical_values
 from cnngrad.tensor import Tensor
 
 __all__ = ["PATIENT", "Remaking"]

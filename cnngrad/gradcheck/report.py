@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.expansion import Expansion
-from cnngrad.derivation.names import Number
 from cnngrad.gradcheck.recipe import Tries
 from cnngrad.layer import Layer
+from cnngrad.layer.expansion import Expansion
+from cnngrad.layer.names import Number
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 

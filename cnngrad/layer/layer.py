@@ -10,13 +10,10 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
-from cnngrad.layer.layout import Layouts
+from cnngrad.layer.layout import Array, Layouts, Shape
 from cnngrad.tensor import Tensor
 
 __all__ = ["Layer", "Shape", "counted", "indices"]
-
-Shape = tuple[int, ...]
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 # Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.

@@ -10,12 +10,12 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.expansion import Expansion
-from cnngrad.derivation.names import Index, Number
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.recipe import Tries
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
+from cnngrad.layer.expansion import Expansion
+from cnngrad.layer.names import Index, Number
 from cnngrad.render.checks import code_lines, report_text
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.render.numbers import apart, number

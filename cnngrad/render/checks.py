@@ -12,12 +12,12 @@ from rich.text import Text
 
 from cnngrad.arrays import Array
 from cnngrad.derivation.blocks import Expansions, GridRow
-from cnngrad.derivation.expansion import Expansion
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.hidden import hidden_words
 from cnngrad.gradcheck.location import counts
 from cnngrad.gradcheck.report import Compared
+from cnngrad.layer.expansion import Expansion
 from cnngrad.render.numbers import DEFAULT_PRECISION, apart, number
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import DIM, text_of

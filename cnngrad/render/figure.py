@@ -6,7 +6,7 @@ from html import escape
 from rich.text import Text
 
 from cnngrad.derivation.blocks import Figure, FigureRow
-from cnngrad.derivation.names import Symbol
+from cnngrad.layer.names import Symbol
 from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["drawn", "in_text", "space_for"]

@@ -19,13 +19,13 @@ import numpy as np
 
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
-from cnngrad.derivation.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
 from cnngrad.derivation.grids import Fill
 from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
-from cnngrad.derivation.names import Index, Number, Symbol
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, counted, indices
+from cnngrad.layer.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
+from cnngrad.layer.names import Index, Number, Symbol
 from cnngrad.render.mathml import mathml
 from cnngrad.render.numbers import factor, number
 from cnngrad.render.painter import Painter

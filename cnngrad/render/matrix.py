@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
-from cnngrad.derivation.names import Number, Symbol
+from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.numbers import align, factor, number
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cnngrad.derivation.names import Number
+from cnngrad.layer.names import Number
 
 __all__ = ["DEFAULT_PRECISION", "align", "apart", "factor", "number"]
 

@@ -25,10 +25,10 @@ from cnngrad.derivation.blocks import (
     Section,
     Sentence,
 )
-from cnngrad.derivation.expansion import Expansion, Factor, Partial, Term, Worked
 from cnngrad.derivation.grids import Grid
-from cnngrad.derivation.names import Number, Symbol
 from cnngrad.layer import counted
+from cnngrad.layer.expansion import Expansion, Factor, Partial, Term, Worked
+from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.figure import in_text
 from cnngrad.render.matrix import Matrix, SideBySide
 from cnngrad.render.numbers import DEFAULT_PRECISION, factor, number

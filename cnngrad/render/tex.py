@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from cnngrad.derivation.blocks import Expansions, Figure, Form, GridRow, Maths, Picture
-from cnngrad.derivation.expansion import Factor, Partial, Term, Worked
 from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
-from cnngrad.derivation.names import Number, Symbol
 from cnngrad.layer import counted
+from cnngrad.layer.expansion import Factor, Partial, Term, Worked
+from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.numbers import number
 
 __all__ = ["MOST_CHARACTERS", "MathsWriter"]

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from cnngrad.derivation.expansion import Term
-from cnngrad.derivation.names import Symbol
 from cnngrad.gradcheck import GradientReport
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
+from cnngrad.layer.expansion import Term
+from cnngrad.layer.names import Symbol
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor

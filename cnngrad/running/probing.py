@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.derivation.expansion import Expander
-from cnngrad.derivation.names import Index, canonical_values
 from cnngrad.gradcheck.reading import OPERANDS, Product, as_expansion, read_all, read_element
 from cnngrad.gradcheck.recipe import Data
 from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.report import Compared
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import Index, canonical_values
 from cnngrad.running.findings import Outcome
 from cnngrad.running.programs import Program
 from cnngrad.running.suites import SuiteLayer, numbered

@@ -2,8 +2,8 @@
 
 from cnngrad.derivation.blocks import Block, Expansions, Form, Section
 from cnngrad.derivation.board import Board, say
-from cnngrad.derivation.names import Index
 from cnngrad.derivation.pictures import described_picture
+from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]

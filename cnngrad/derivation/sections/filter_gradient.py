@@ -4,8 +4,8 @@ from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Block, Form, Formula, GridRow, Section
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, evaluated, say
 from cnngrad.derivation.matrices import framed_input, spread_output
-from cnngrad.derivation.names import Symbol, Values
 from cnngrad.layer import Layer
+from cnngrad.layer.names import Symbol, Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["as_convolution", "by_chain_rule"]

@@ -7,9 +7,9 @@ from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Block, Formula, GridRow, Hint, Part, Section
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, quoted, say
 from cnngrad.derivation.matrices import framed_input, framed_output, turned_filter
-from cnngrad.derivation.names import Symbol, Values, scalar
 from cnngrad.derivation.pictures import IN_BRACKETS, pictures
 from cnngrad.derivation.telling import telling
+from cnngrad.layer.names import Symbol, Values, scalar
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]

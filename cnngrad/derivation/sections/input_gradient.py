@@ -3,7 +3,7 @@
 from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Formula, Section
 from cnngrad.derivation.board import Board, evaluated, say
-from cnngrad.derivation.names import Symbol
+from cnngrad.layer.names import Symbol
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]

@@ -8,8 +8,8 @@ from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Figure, Formula, GridRow, Section
 from cnngrad.derivation.board import Board, Items, say
 from cnngrad.derivation.matrices import column, layer_matrix
-from cnngrad.derivation.names import Index, Symbol, Values
 from cnngrad.derivation.telling import telling
+from cnngrad.layer.names import Index, Symbol, Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["section"]

@@ -4,7 +4,7 @@ from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Section
 from cnngrad.derivation.board import Board, Items, say
 from cnngrad.derivation.matrices import bias_grid, framed_input
-from cnngrad.derivation.names import Values
+from cnngrad.layer.names import Values
 from cnngrad.tensor import Tensor
 
 __all__ = ["given", "section"]

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer.layer import Layer
+from cnngrad.layer.layout import Array
 from cnngrad.tensor import Tensor
 
 __all__ = ["Index", "Names", "Number", "Numbers", "Symbol", "Values", "canonical_values", "scalar"]

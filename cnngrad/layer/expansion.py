@@ -6,8 +6,8 @@ from itertools import chain, groupby, islice, product
 from math import prod
 from typing import Any, NamedTuple
 
-from cnngrad.derivation.names import Index, Names, Number, Symbol, Values, scalar
-from cnngrad.layer import Layer
+from cnngrad.layer.layer import Layer
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import Tensor
 
 __all__ = ["Expander", "Expansion", "Factor", "OutputsOnDemand", "Partial", "Term", "Worked"]
