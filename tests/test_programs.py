@@ -1,6 +1,7 @@
 """check --run: commands, exchanges, streams, and what becomes of a program that goes wrong."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -106,10 +107,12 @@ LEFT = {
 @pytest.mark.parametrize("how", LEFT.values(), ids=LEFT)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, how):
-    body = f"import subprocess; subprocess.Popen(['/bin/sleep', '61.5'], {how})"
+    # Tests may run side by side.
+    seconds = f"61.{os.getpid()}"
+    body = f"import subprocess; subprocess.Popen(['/bin/sleep', '{seconds}'], {how})"
     found(capsys, "--run", program(body), "-x", "6x5", "-w", "3x2")
     time.sleep(0.2)
-    assert "sleep 61.5" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert f"sleep {seconds}" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
 
 
