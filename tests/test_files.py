@@ -143,10 +143,10 @@ def test_a_file_that_is_not_read_is_named_with_the_line_that_turns_it_into_one(
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(content)
     assert main(["forward", "-x", name, "-w", "2x2"]) == 2
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"cnngrad: {name} is not JSON")
-    assert f"it seems to be {seems}" in first
-    assert line in second
+    told = capsys.readouterr().err
+    assert told.startswith(f"cnngrad: {name} is not JSON")
+    assert f"it seems to be {seems}: save it as .npy, in Python np.save" in told
+    assert line in told
 
 
 @pytest.mark.parametrize(

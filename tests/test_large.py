@@ -38,7 +38,7 @@ def test_files_hold_what_python_computes(layer, capsys):
     np.testing.assert_array_equal(np.load(place / "out" / "O.npy"), cnngrad.forward(x, w, padding=1))
     assert main(["backward", *backward, "-o", str(place / "grads"), "--json"]) == 0
     grads = cnngrad.backward(x, w, dedo, padding=1)
-    assert sorted(path.name for path in (place / "grads").iterdir()) == ["dEdW.npy", "dEdX.npy"]
+    assert sorted(path.name for path in (place / "grads").glob("*.npy")) == ["dEdW.npy", "dEdX.npy"]
     for name, array in (("dEdW", grads.dw), ("dEdX", grads.dx)):
         found = np.load(place / "grads" / f"{name}.npy")
         np.testing.assert_array_equal(found, array)

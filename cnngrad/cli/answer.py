@@ -84,7 +84,7 @@ def answer(
     if output is not None:
         check_target(output, planned)
     style = document.style(report, saved.precision)
-    session.begin_work([*target_files(output, planned), *([] if report is None else [report])])
+    session.begin_work(target_files(output, report, planned))
     with result_files(output, planned) as files:
         if saved.as_json or (output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
@@ -110,8 +110,7 @@ def answer(
             (show_in_pages if session.pages else show)(make_console(stdout, session.color), shown)
         else:
             _show_results(stdout, layer, results, saved.precision, session.color)
-    if report is not None and session.stderr is not None and session.stderr.isatty():
-        session.tell(f"{report} is written")
+    session.say_saved(report)
     return ExitCode.OK
 
 

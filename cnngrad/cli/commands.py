@@ -8,7 +8,7 @@ from cnngrad.cli.lesson import Document, Lesson, Only
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
 if TYPE_CHECKING:
     from cnngrad.arrays import Array, Operand
@@ -32,9 +32,12 @@ def forward_command(
     """Compute the output O of a layer from X and W."""
     from cnngrad.compute import Forward
     from cnngrad.files.problem import Reader
+    from cnngrad.files.write import target_files
 
     # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
-    problem = settings.problem(arrays, None, Reader(session.read, session.tell, settings.order)).without(Tensor.DEDO)
+    outputs = target_files(saved.output, saved.report, [Tensor.O.key])
+    reader = Reader(session.read, session.tell, settings.order, outputs)
+    problem = settings.problem(arrays, None, reader).without(Tensor.DEDO)
     layer = problem.layer()
     work = None
     if not problem.in_symbols:
@@ -68,8 +71,11 @@ def backward_command(
     from cnngrad.compute import Backward
     from cnngrad.derivation.choice import explained_tensors, one_gradient
     from cnngrad.files.problem import Reader
+    from cnngrad.files.write import target_files
 
-    problem = settings.problem(arrays, error.g, Reader(session.read, session.tell, settings.order))
+    outputs = target_files(saved.output, saved.report, [tensor.key for tensor in GRADIENTS])
+    reader = Reader(session.read, session.tell, settings.order, outputs)
+    problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     one = one_gradient(only.only)
     tensors = explained_tensors(layer, one)
@@ -116,7 +122,8 @@ def check_command(
         from cnngrad.render.report import BLOCKS, check_report
 
         check_report(differences.report, BLOCKS)
-    reader = Reader(session.read, session.tell, settings.order)
+    outputs = [each for each in (output, differences.report) if each is not None]
+    reader = Reader(session.read, session.tell, settings.order, outputs)
     if running.run is not None:
         from cnngrad.cli.running import run_command
 
@@ -165,6 +172,7 @@ def _graded(
             from cnngrad.render.terminal import make_console, show
 
             show(make_console(stdout, session.color), report_blocks(report, differences.precision))
+    session.say_saved(differences.report)
     return _VERDICTS[report.passed]
 
 

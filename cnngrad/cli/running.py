@@ -11,8 +11,10 @@ from typing import Any
 from cnngrad.cli import options
 from cnngrad.cli.answer import progress_bar
 from cnngrad.cli.session import Session
-from cnngrad.errors import CnngradError
-from cnngrad.files.problem import Problem, Reader
+from cnngrad.errors import CnngradError, visible
+from cnngrad.files.kept import Kept
+from cnngrad.files.opening import is_standard_input
+from cnngrad.files.problem import Problem, Reader, layer_name
 from cnngrad.files.write import to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.layer.layout import read_layouts
@@ -39,11 +41,11 @@ def run_command(
 ) -> bool | None:
     """Run the user's program; the verdict on it."""
     assert running.run is not None
+    for word in running.run.split():
+        reader.refuse_output(word)
     layers = _layers(arrays, error, settings, running, reader)
     expect = expected(_listed(running.expect))
-    keep = None if running.keep is None else Path(running.keep)
-    if keep is not None:
-        _check_keep(keep, layers)
+    keep = None if running.keep is None else _begun(running.keep, layers)
     jobs = min(running.jobs, len(layers))
     programs = [program_of(running.run, running.exchange, running.timeout, running.stream) for _ in range(jobs)]
     outputs = [each for each in (differences.output, differences.report) if each is not None]
@@ -76,6 +78,7 @@ def run_command(
             print(to_json(findings.as_json()), file=stdout)
         else:
             show(make_console(stdout, session.color), blocks)
+    session.say_saved(differences.report)
     return findings.passed
 
 
@@ -88,8 +91,10 @@ def _layers(
 ) -> list[SuiteLayer]:
     """The layers of a suite, those of the user's own; or the one layer of a problem, or of two shapes."""
     if arrays.problem is not None or arrays.x is not None or arrays.w is not None:
-        name = "the layer" if arrays.problem is None else Path(arrays.problem).stem
-        return [_own_layer(name if name != "-" else "the layer", settings.problem(arrays, error.g, reader))]
+        name = "the layer"
+        if arrays.problem is not None and not is_standard_input(arrays.problem):
+            name = layer_name(arrays.problem, Path(arrays.problem).stem)
+        return [_own_layer(name, settings.problem(arrays, error.g, reader))]
     if running.suite is None or running.suite in SUITES:
         layers = suite(
             running.suite or "standard",
@@ -155,7 +160,7 @@ def _command(running: options.Running, findings: Findings) -> str:
     words += ["--exchange", running.exchange] if running.exchange != "npy" else []
     words += ["--stream"] if running.stream else []
     words += ["--timeout", f"{running.timeout:g}"] if running.timeout != options.Running.timeout else []
-    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {shlex.join(words)}"
+    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
 def _in_short(layer: SuiteLayer) -> dict[str, Any]:
@@ -170,25 +175,20 @@ def _in_short(layer: SuiteLayer) -> dict[str, Any]:
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 
 
-def _check_keep(folder: Path, layers: Sequence[SuiteLayer]) -> None:
-    """Raise a CnngradError where keeping the layers that fail would take away what is not ours."""
-    if folder.exists() and not folder.is_dir():
-        raise CnngradError(f"{folder} is not a folder: name one for the layers that fail")
-    for name in (*(layer.folder for layer in layers), SMALLEST):
-        place = folder / name
-        ours = ("problem.json", "request.json")
-        if place.exists() and not (place.is_dir() and any((place / mark).exists() for mark in ours)):
-            raise CnngradError(f"{place} is there and was not made by --keep: name a new folder")
+def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
+    """The folder in which the layers that fail are kept."""
+    kept = Kept(Path(folder))
+    names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
+    kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])
+    return kept
 
 
-def _keep(folder: Path, findings: Findings) -> None:
+def _keep(kept: Kept, findings: Findings) -> None:
     """Save the layers that fail as problems, beside the folders of their runs."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CnngradError(f"can't make the folder {folder}: {error.strerror}") from None
-    kept = [outcome.layer for outcome in findings.failing]
+    layers = [outcome.layer for outcome in findings.failing]
     if findings.smallest is not None and findings.smallest.name == SMALLEST:
-        kept.append(findings.smallest)
-    for layer in kept:
-        write_results(str(folder / f"{layer.folder}.json"), layer.problem)
+        layers.append(findings.smallest)
+    names = {f"{layer.folder}.json": layer for layer in layers}
+    kept.add(names)
+    for name, layer in names.items():
+        write_results(str(kept.folder / name), layer.problem)

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import BinaryIO, TextIO
 
 from cnngrad.cli.plain import PLAIN
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, visible
 
 __all__ = ["ClosedPipeError", "ExitCode", "Interrupted", "OutputError", "Session"]
 
@@ -117,8 +117,13 @@ class Session:
 
         Args:
             files: the files that the command is going to write.
+
+        Raises:
+            CnngradError: two of them are the same.
         """
         self._files = {file: _identity(file) for file in files}
+        if len({os.path.realpath(file) for file in self._files}) < len(self._files):
+            raise CnngradError(f"{' and '.join(self._files)} are the same file: name another for --report")
         self._working = True
 
     def end_work(self) -> None:
@@ -153,12 +158,14 @@ class Session:
         """All of standard input.
 
         Raises:
-            CnngradError: it is closed, or can't be read.
+            CnngradError: it is closed, can't be read, or is too long.
         """
         if self.stdin is None:
             raise CnngradError("standard input is closed: name a file in place of -")
+        from cnngrad.files.opening import all_of
+
         try:
-            return self.stdin.read()
+            return all_of("standard input", self.stdin.read)
         except OSError as error:
             raise CnngradError(f"can't read standard input: {error.strerror or error}") from None
 
@@ -178,11 +185,16 @@ class Session:
         if not self._files:
             return "interrupted"
         written = self.written()
-        return f"interrupted; {', '.join(written) if written else 'no file'} was written"
+        return visible(f"interrupted; {', '.join(written) if written else 'no file'} was written")
+
+    def say_saved(self, report: str | None) -> None:
+        """Say on standard error that a report was saved, if one was."""
+        if report is not None:
+            self.tell(f"{report} is saved")
 
     def tell(self, message: str) -> None:
         """Print `cnngrad: message` on standard error, if it can be written."""
-        self.write_error(f"cnngrad: {message}\n")
+        self.write_error(f"cnngrad: {visible(message)}\n")
 
     def write_error(self, text: str) -> None:
         """Print a text on standard error, if it can be written."""

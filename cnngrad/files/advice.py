@@ -52,14 +52,13 @@ _BINARY = (
 def advice(name: str, content: bytes) -> str | None:
     """What a binary file seems to be, and how to convert it to .npy; None where it is not recognised.
 
-    >>> print(advice("m.mat", b"MATLAB 5.0 MAT-file"))
-    it seems to be a MATLAB file; this line of Python makes an .npy file of it:
-    np.save("X.npy", scipy.io.loadmat("m.mat")["X"])
+    >>> advice("m.mat", b"MATLAB 5.0 MAT-file")
+    'it seems to be a MATLAB file: save it as .npy, in Python np.save("X.npy", scipy.io.loadmat("m.mat")["X"])'
     """
     for kind in _BINARY:
         if kind.tells(name, content):
             line = kind.line.replace("FILE", name)
-            return f"it seems to be {kind.words}; this line of Python makes an .npy file of it:\n{line}"
+            return f"it seems to be {kind.words}: save it as .npy, in Python {line}"
     return None
 
 

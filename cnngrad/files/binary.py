@@ -1,21 +1,22 @@
 """Arrays from raw binary files, whose type the user names, and from safetensors files."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from math import prod
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.keys import unique
+from cnngrad.files.opening import content_of, is_regular, reading
 from cnngrad.files.text import Loose
 from cnngrad.layer import Shape, parse_shape
 
-__all__ = ["RawSpec", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
+__all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
 
 # NumPy's dtypes, little-endian; bfloat16 is the upper half of a float32, and NumPy has none.
 _RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
@@ -24,6 +25,8 @@ _SAFE = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
+# NumPy's arrays have no more axes.
+_MOST_AXES = 32
 # The format allows a header of 100 MB.
 _LONGEST_HEADER = 100_000_000
 
@@ -67,12 +70,11 @@ def load_raw(spec: RawSpec) -> Array | Loose:
         CnngradError: it can't be read, or its size does not fit.
     """
     dtype = np.dtype(_RAW[spec.form])
-    path = Path(spec.path)
-    try:
-        size = path.stat().st_size
-        content: Array = np.memmap(path, np.uint8, "r") if size and path.is_file() else _bytes_of(path)
-    except (OSError, ValueError) as error:
-        raise CnngradError(f"can't read {spec.path}: {getattr(error, 'strerror', None) or error}") from None
+    with reading(spec.path):
+        is_mapped = is_regular(spec.path) and os.stat(spec.path).st_size > 0
+        content: Array = (
+            np.memmap(spec.path, np.uint8, "r") if is_mapped else np.frombuffer(content_of(spec.path), np.uint8)
+        )
     count, rest = divmod(content.size, dtype.itemsize)
     if rest or not count:
         raise CnngradError(
@@ -84,10 +86,6 @@ def load_raw(spec: RawSpec) -> Array | Loose:
         raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} are {prod(spec.shape)}")
     numbers = _widened(content.view(dtype.newbyteorder(">") if spec.big else dtype), spec.form)
     return Loose(numbers, needs_shape=True) if spec.shape is None else numbers.reshape(spec.shape)
-
-
-def _bytes_of(path: Path) -> Array:
-    return np.frombuffer(path.read_bytes(), np.uint8)
 
 
 def _widened(numbers: Array, form: str) -> Array:
@@ -126,6 +124,8 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
         if form not in _SAFE:
             raise CnngradError(f"{where}::{name} holds {form}: it must be one of {', '.join(_SAFE)}")
         dtype = np.dtype(_SAFE[form])
+        if not is_possible(shape, dtype):
+            raise CnngradError(f"{where} is damaged: {name} has a shape that no array has")
         if first != place or last - first != prod(shape) * dtype.itemsize or last > len(numbers):
             raise CnngradError(f"{where} is damaged: {name} is not where its header says, at bytes {first} to {last}")
         place = last
@@ -135,12 +135,18 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
     return found
 
 
+def is_possible(shape: Shape, dtype: DType) -> bool:
+    """Whether an array may have this shape: NumPy counts the bytes of the other axes even where one is empty."""
+    sizes = [max(size, 1) for size in shape if type(size) is int and size >= 0]
+    return len(sizes) == len(shape) <= _MOST_AXES and prod(sizes, start=dtype.itemsize) < 2**63
+
+
 def _entries(header: Any) -> Iterator[tuple[str, tuple[int, int], str, Shape]]:
     for name, entry in header.items():
         if name == "__metadata__":
             continue
         first, last = entry["data_offsets"]
         shape = tuple(entry["shape"])
-        if not all(type(number) is int and 0 <= number < 2**62 for number in (first, last, *shape)):
+        if not all(type(number) is int and number >= 0 for number in (first, last, *shape)):
             raise ValueError(f"{name} has sizes that are no integers")
         yield name, (first, last), str(entry["dtype"]), shape

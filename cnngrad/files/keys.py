@@ -1,5 +1,6 @@
 """The keys of a file that holds several values."""
 
+from collections import Counter
 from typing import Any
 
 from cnngrad.errors import CnngradError
@@ -15,7 +16,6 @@ def unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        doubled = next(key for key in keys if keys.count(key) > 1)
+        doubled, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise CnngradError(f"{where} has the key {doubled!r} twice: give it once")
     return found

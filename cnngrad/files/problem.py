@@ -2,9 +2,9 @@
 
 import json
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.files.binary import load_raw, parse_raw
+from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.files.text import Loose
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
@@ -22,7 +23,7 @@ from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import Tensor
 
-__all__ = ["ONES", "Problem", "Reader"]
+__all__ = ["ONES", "Problem", "Reader", "layer_name"]
 
 # The arrays that a problem may have.
 GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
@@ -172,7 +173,11 @@ class Reader:
     """Reads each file, and standard input, once, however many arrays are taken from it."""
 
     def __init__(
-        self, standard_input: Callable[[], bytes], tell: Tell = lambda _: None, order: str | None = None
+        self,
+        standard_input: Callable[[], bytes],
+        tell: Tell = lambda _: None,
+        order: str | None = None,
+        outputs: Sequence[str] = (),
     ) -> None:
         """A reader that has read nothing yet.
 
@@ -180,6 +185,7 @@ class Reader:
             standard_input: returns the content of standard input, which `-` stands for.
             tell: shows a message to the user before a long operation begins.
             order: how numbers without a shape fill one: `C`, the last axis fastest, or `F`, the first; C where None.
+            outputs: the files that will be written, of which none may be read.
 
         Raises:
             CnngradError: another order.
@@ -188,7 +194,7 @@ class Reader:
             raise CnngradError(f"order is {order[:40]!r}: it must be C (the last axis varies fastest) or F (the first)")
         self._order: Literal["C", "F"] = "F" if order is not None and order.upper() == "F" else "C"
         self._standard_input = standard_input
-        self._tell = tell
+        self._tell, self._outputs = tell, outputs
         self._read: dict[str, Any] = {}
 
     def problem(self, path: str) -> Problem:
@@ -204,17 +210,17 @@ class Reader:
         place = Path(path)
         if place.is_dir():
             files = sorted(file for file in place.iterdir() if file.suffix in (".json", ".npz") and file.is_file())
-            return [(file.stem, self.problem(str(file))) for file in files]
+            return [(layer_name(str(file), file.stem), self.problem(str(file))) for file in files]
         content = self._content(path)
         if not isinstance(content, list):
-            return [(place.stem, self.problem(path))]
+            return [(layer_name(path, place.stem), self.problem(path))]
         found = []
         for number, each in enumerate(content, 1):
-            name = each.get("name", f"layer-{number}") if isinstance(each, Mapping) else ""
-            if not isinstance(name, str) or not re.fullmatch(r"[\w.,+=()-][\w .,+=()-]*", name or "-"):
-                raise CnngradError(f"{path}: the name {str(name)[:40]!r} has other characters than letters, digits, .-")
-            plain = {k: v for k, v in each.items() if k != "name"} if isinstance(each, Mapping) else each
-            found.append((name, self._problem(f"{path}, {name or f'entry {number}'}", plain)))
+            where, name = f"{path}, entry {number}", f"layer-{number}"
+            if isinstance(each, Mapping) and "name" in each:
+                name = layer_name(where, each["name"])
+                where, each = f"{path}, {name}", {key: value for key, value in each.items() if key != "name"}
+            found.append((name, self._problem(where, each)))
         return found
 
     def _problem(self, where: str, content: Any) -> Problem:
@@ -251,6 +257,7 @@ class Reader:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
         raw = parse_raw(spec)
         if raw is not None:
+            self.refuse_output(raw.path)
             return raw.path, load_raw(raw)
         path, _, key = spec.partition("::")
         content, where = self._content(path), _spoken(path)
@@ -285,15 +292,35 @@ class Reader:
             return array.reshape(shape, order=self._order) if array.size == prod(shape) else array
 
     def _content(self, path: str) -> Any:
-        if path not in self._read:
-            self._read[path] = (
-                parse("standard input", self._standard_input(), self._tell) if path == "-" else load(path, self._tell)
+        where = _spoken(path)
+        if where not in self._read:
+            self.refuse_output("/dev/stdin" if is_standard_input(path) else path)
+            self._read[where] = (
+                parse(where, self._standard_input(), self._tell) if is_standard_input(path) else load(path, self._tell)
             )
-        return self._read[path]
+        return self._read[where]
+
+    def refuse_output(self, path: str) -> None:
+        """Raise a CnngradError where an input is one of the files that will be written, by whatever name."""
+        for output in self._outputs:
+            with suppress(OSError):
+                if os.path.samefile(path, output):
+                    raise CnngradError(f"{output} is an input of this command: write to another file")
+
+
+def layer_name(where: str, name: Any) -> str:
+    """A layer's name, which is shown, and the name of a file.
+
+    Raises:
+        CnngradError: it is no such name; the message says `where` it stands.
+    """
+    if isinstance(name, str) and name.isprintable() and "/" not in name and name not in ("", ".", ".."):
+        return name
+    raise CnngradError(f"{where}: the name {name!r} can't be a layer's: use printable characters but /, not . or ..")
 
 
 def _spoken(path: str) -> str:
-    return "standard input" if path == "-" else path
+    return "standard input" if is_standard_input(path) else path
 
 
 def _given(where: str, tensor: Tensor, value: Any) -> Given:

@@ -2,21 +2,22 @@
 
 import io
 import json
+import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import advice, raw_advice
-from cnngrad.files.binary import is_safetensors, load_safetensors
+from cnngrad.files.binary import is_possible, is_safetensors, load_safetensors
 from cnngrad.files.keys import unique
+from cnngrad.files.opening import content_of, is_regular, reading
 from cnngrad.files.text import parse_text
 from cnngrad.layer import Shape
 from cnngrad.memory import require_bytes
@@ -28,6 +29,12 @@ Tell = Callable[[str], None]
 
 _NPY_MAGIC = b"\x93NUMPY"
 _ZIP_MAGIC = b"PK\x03\x04"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,
+}
+_PART = 2**20
 # An unpacked size, in bytes, above which the user is told of it before the work begins.
 _SAID = 2**26
 
@@ -38,23 +45,20 @@ def load(path: str, tell: Tell) -> Any:
     Raises:
         CnngradError: it can't be read, or is not a file of numbers.
     """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(len(_NPY_MAGIC))
-            if content == _NPY_MAGIC and Path(path).is_file():
-                return _load_npy(path, path)
-            content += file.read()
-    except FileNotFoundError:
-        raise CnngradError(f"can't read {path}: {_missing(path)}") from None
-    except (OSError, ValueError) as error:
-        raise CnngradError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from None
-    return parse(path, content, tell)
+    if is_regular(path):
+        with reading(path), open(path, "rb") as file:
+            if file.read(len(_NPY_MAGIC)) == _NPY_MAGIC:
+                file.seek(0)
+                return _load_npy(path, file, os.fstat(file.fileno()).st_size, mapped=True)
+    return parse(path, content_of(path), tell)
 
 
 def parse(where: str, content: bytes, tell: Tell) -> Any:
     """The same from a file's content; `where` is its name in messages."""
+    if not content.strip():
+        raise CnngradError(f"{where} is empty: it must hold numbers")
     if content.startswith(_NPY_MAGIC):
-        return _load_npy(where, io.BytesIO(content))
+        return _load_npy(where, io.BytesIO(content), len(content))
     if is_safetensors(where, content):
         return load_safetensors(where, content)
     if said := advice(where, content):
@@ -69,33 +73,18 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
     return _load_text(where, _text(where, content))
 
 
-def _missing(path: str) -> str:
-    """Why there is no such file, with a suggestion: a shape in another spelling, or a similar file name."""
-    import difflib
-
-    if re.fullmatch(r"\d+(\s*([,*;x×]|by)\s*\d+)+", path, re.IGNORECASE):
-        return f"for an array without numbers write its shape as {'x'.join(re.findall(r'[0-9]+', path))}"
-    folder = Path(path).parent
-    try:
-        names = [entry.name for entry in folder.iterdir()]
-    except OSError:
-        return "No such file or directory"
-    near = difflib.get_close_matches(Path(path).name, names, n=1)
-    return f"No such file or directory; did you mean {folder / near[0]}?" if near else "No such file or directory"
-
-
-def _load_npy(where: str, source: str | io.BytesIO) -> Array:
-    """The array in an NPY file; a file on disk is memory-mapped instead of read."""
-    with io.BytesIO(source.getvalue()) if isinstance(source, io.BytesIO) else open(source, "rb") as file:
-        shape, dtype = _npy_header(where, file)
-        start = file.tell()
-        _check_size(where, _bytes(shape, dtype), file.seek(0, io.SEEK_END) - start)
-    with _header_warnings_ignored():
-        if isinstance(source, str) and 0 not in shape:
-            mapped: Array = np.load(source, mmap_mode="r", allow_pickle=False)
-            return mapped
-        array: Array = np.load(source, allow_pickle=False)
-        return array
+def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> Array:
+    """The array in an NPY file of so many bytes; one on disk may be memory-mapped instead of read."""
+    shape, order, dtype = _npy_header(where, file)
+    promised, start = prod(shape, start=dtype.itemsize), file.tell()
+    _check_size(where, promised, size - start)
+    if mapped and promised:
+        return np.memmap(where, dtype, "r", start, shape, order)
+    # In parts, so that what an archive unpacks is not there twice.
+    numbers = bytearray()
+    while part := file.read(_PART):
+        numbers += part
+    return np.ndarray(shape, dtype, numbers, order=order)
 
 
 @contextmanager
@@ -104,10 +93,6 @@ def _header_warnings_ignored() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _bytes(shape: Shape, dtype: DType) -> int:
-    return prod(shape, start=dtype.itemsize)
 
 
 def _check_size(where: str, promised: int, there: int) -> None:
@@ -119,21 +104,21 @@ def _check_size(where: str, promised: int, there: int) -> None:
         )
 
 
-def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, DType]:
-    """The shape and dtype that an NPY file begins with; the file then stands at its numbers."""
+def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, Literal["C", "F"], DType]:
+    """The shape, order and dtype that an NPY file begins with; the file then stands at its numbers."""
     try:
         with _header_warnings_ignored():
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(file)
+            shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+    except KeyError as version:
+        raise CnngradError(f"{where} is of NPY's version {version}: only 1.0, 2.0 and 3.0 are known") from None
     except Exception as error:
         # A header is a Python literal; a damaged one can fail in many ways.
         raise CnngradError(f"{where} is not a readable NPY file: {_first_line(error)}") from None
     if dtype.hasobject:
         raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
-    if not all(type(size) is int and 0 <= size < 2**63 for size in shape) or _bytes(shape, dtype) >= 2**63:
+    if not is_possible(shape, dtype):
         raise CnngradError(f"{where} is not a readable NPY file: its header has a shape that no array has")
-    return shape, dtype
+    return shape, "F" if is_fortran else "C", dtype
 
 
 def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
@@ -146,24 +131,16 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
             if unpacked > max(_SAID, 2 * len(content)):
                 tell(f"{where} unpacks to {unpacked / 2**20:,.0f} MiB")
             require_bytes(where, unpacked)
-            return {key: _load_member(f"{where}::{key}", archive, info) for key, info in members.items()}
+            found = {}
+            for key, info in members.items():
+                with archive.open(info) as file:
+                    found[key] = _load_npy(f"{where}::{key}", file, info.file_size)
+            return found
     except (CnngradError, MemoryError):
         raise
     except Exception as error:
         # Damaged, encrypted or compressed by an unsupported method: zipfile raises a different error for each.
         raise CnngradError(f"{where} is not a readable NPZ file: {_first_line(error)}") from None
-
-
-def _load_member(where: str, archive: Any, info: Any) -> Array:
-    """One array of an NPZ, unpacked straight into its own memory."""
-    with archive.open(info) as file:
-        shape, dtype = _npy_header(where, file)
-        _check_size(where, _bytes(shape, dtype), info.file_size - file.tell())
-    with archive.open(info) as file, _header_warnings_ignored():
-        array: Array = np.lib.format.read_array(file, allow_pickle=False)
-        if file.read(1):
-            raise CnngradError(f"{where} is damaged: there are more bytes than its header promises: save it again")
-    return array
 
 
 def _load_text(where: str, text: str) -> Any:
@@ -219,7 +196,7 @@ def _text(where: str, content: bytes) -> str:
 
 
 def _begins(content: bytes) -> str:
-    return f"it begins with {content[:8]!r}" if content else "it is empty"
+    return f"it begins with {content[:8]!r}"
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import prod
@@ -14,6 +15,8 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
+from cnngrad.files.kept import MARK, Kept
+from cnngrad.files.opening import writing
 from cnngrad.layer import Shape
 
 __all__ = [
@@ -40,30 +43,28 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
         names: the names of the results.
         endings: the endings that are possible.
     """
-    with _failures_named(target):
-        _check_target(target, names, endings)
-
-
-def _check_target(target: str, names: Collection[str], endings: Collection[str]) -> None:
-    path = Path(target)
-    if not target or path.name in endings:
-        raise CnngradError(f"{target!r} is no name of a file: write one such as out{next(iter(endings))}")
-    if path.is_dir() and ".npy" not in endings:
-        raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
-    if target == "-":
-        raise CnngradError("- is not a file to save in: --json prints the results on standard output")
-    if _is_folder(target) and ".npy" in endings:
-        if path.exists() and not path.is_dir():
-            raise CnngradError(f"{target} is not a folder, and as a file it needs an ending: use {', '.join(endings)}")
-        return
-    if path.suffix not in endings:
-        folder = " or a folder" if ".npy" in endings else ""
-        raise CnngradError(f"{target} has an unknown ending: use {', '.join(endings)}{folder}")
-    if path.suffix == ".npy" and len(names) > 1:
-        raise CnngradError(
-            f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
-            f"use .npz, .json or a folder, or --only for one of them"
-        )
+    with writing(target):
+        path = Path(target)
+        if not target or path.name in endings:
+            raise CnngradError(f"{target!r} is no name of a file: write one such as out{next(iter(endings))}")
+        if path.is_dir() and ".npy" not in endings:
+            raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
+        if target == "-":
+            raise CnngradError("- is not a file to save in: --json prints the results on standard output")
+        if _is_folder(target) and ".npy" in endings:
+            if path.exists() and not path.is_dir():
+                raise CnngradError(f"{target} is no folder, and as a file it needs an ending: use {', '.join(endings)}")
+            Kept(path).require(f"{name}.npy" for name in names)
+            return
+        if path.suffix not in endings:
+            folder = " or a folder" if ".npy" in endings else ""
+            raise CnngradError(f"{target} has an unknown ending: use {', '.join(endings)}{folder}")
+        if path.suffix == ".npy" and len(names) > 1:
+            raise CnngradError(
+                f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
+                f"use .npz, .json or a folder, or --only for one of them"
+            )
+        _final(path)
 
 
 def check_is_ours(target: str) -> None:
@@ -88,11 +89,12 @@ def check_is_ours(target: str) -> None:
         )
 
 
-def target_files(target: str | None, names: Iterable[str]) -> list[str]:
-    """The files that results of these names are saved in, under a target that `check_target` has accepted."""
+def target_files(target: str | None, report: str | None, names: Iterable[str]) -> list[str]:
+    """The files that are written: results of these names under a target, and a report."""
+    files = [] if report is None else [report]
     if target is None:
-        return []
-    return [str(Path(target) / f"{name}.npy") for name in names] if _is_folder(target) else [target]
+        return files
+    return [*files, *(str(Path(target) / f"{name}.npy") for name in names)] if _is_folder(target) else [*files, target]
 
 
 @contextmanager
@@ -112,16 +114,18 @@ def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]])
         return
     path, made = Path(target), False
     if folder:
-        with _failures_named(target):
+        with writing(target):
             made = not path.exists()
             path.mkdir(exist_ok=True)
     places = {path / f"{name}.npy" if folder else path: name for name in planned}
     try:
-        with _parts(places) as parts:
+        with _parts([*([path / MARK] if folder else []), *places]) as parts:
+            if folder:
+                parts[path / MARK].write_text(Kept(path).listing(place.name for place in places))
             mapped = {name: _map(place, parts[place], *planned[name]) for place, name in places.items()}
             yield {name: np.asarray(array) for name, array in mapped.items()}
             for place, name in places.items():
-                with _failures_named(str(place)):
+                with writing(str(place)):
                     mapped[name].flush()
     except BaseException:
         if made:
@@ -141,7 +145,7 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
         CnngradError: a failure of the file system.
     """
     path = Path(target)
-    with _parts([path]) as parts, _failures_named(target), parts[path].open("wb") as file:
+    with _parts([path]) as parts, writing(target), parts[path].open("wb") as file:
         if path.suffix == ".json":
             file.write(to_json(results).encode() + b"\n")
         else:
@@ -151,7 +155,7 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
 def write_document(target: str, text: str) -> None:
     """Write a text file whole or not at all."""
     path = Path(target)
-    with _parts([path]) as parts, _failures_named(target):
+    with _parts([path]) as parts, writing(target):
         parts[path].write_bytes(text.encode())
 
 
@@ -162,7 +166,7 @@ def _is_folder(target: str) -> bool:
 
 def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
     """A memory-mapped array of zeros in the file `part`, all of whose space is on the disk."""
-    with _failures_named(str(place)):
+    with writing(str(place)):
         with part.open("wb") as file:
             np.lib.format.write_array_header_2_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
             file.flush()
@@ -189,16 +193,14 @@ def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
     finals: dict[Path, Path] = {}
     try:
         for path in paths:
-            with _failures_named(str(path)):
-                final = path.resolve()
-                if final.is_dir():
-                    raise IsADirectoryError(errno.EISDIR, "it is a folder")
-                part = final.with_name(f".{final.name}.{os.getpid()}.{os.urandom(4).hex()}.part")
+            with writing(str(path)):
+                final = _final(path)
+                part = final.with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
                 part.open("xb").close()
                 parts[path], finals[path] = part, final
         yield parts
         for path, part in parts.items():
-            with _failures_named(str(path)):
+            with writing(str(path)):
                 if finals[path].exists():
                     shutil.copymode(finals[path], part)
                 part.replace(finals[path])
@@ -208,10 +210,10 @@ def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
                 part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _failures_named(path: str) -> Iterator[None]:
-    """Inside, a failure of the file system becomes a CnngradError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise CnngradError(f"can't write {path}: {error.strerror or error}") from None
+def _final(path: Path) -> Path:
+    """The file that a path stands for; only a regular file is ever replaced."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, not a file")
+    return path.resolve()

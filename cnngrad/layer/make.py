@@ -225,7 +225,7 @@ def shapes_table(d: int) -> list[tuple[str, str, str]]:
 def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
     rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
     return (
-        f"X {x_shape} and W {w_shape} don't go together with {counted(d, 'spatial axis', 'spatial axes')}.\n"
+        f"X {x_shape} and W {w_shape} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
         f"X with W may be {rows}"
     )
 

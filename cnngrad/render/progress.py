@@ -7,6 +7,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from cnngrad.render.terminal import AS_IT_IS
+
 __all__ = ["DelayedBar"]
 
 _PATIENCE = 1.0
@@ -38,8 +40,8 @@ class DelayedBar:
         if self._bar is None:
             if time.monotonic() - self._began < _PATIENCE:
                 return
-            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(file=self._file, force_jupyter=False), transient=True)
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(file=self._file, **AS_IT_IS), transient=True)
             self._bar.start()
         if name not in self._tasks:
             self._tasks[name] = self._bar.add_task(name, total=total)

@@ -1,6 +1,7 @@
 """Documents by their file's ending: each shows the same sections."""
 
 import io
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
@@ -8,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cnngrad.derivation.blocks import Derivation, Figure
-from cnngrad.errors import CnngradError
-from cnngrad.files.write import write_document
+from cnngrad.errors import CnngradError, visible
+from cnngrad.files.write import check_target, write_document
 from cnngrad.gradcheck import Report
 from cnngrad.render.check_page import check_page
 from cnngrad.render.checks import report_blocks
@@ -20,7 +21,7 @@ from cnngrad.render.markdown import markdown_document
 from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
-from cnngrad.render.terminal import PLAIN_WIDTH, text_of
+from cnngrad.render.terminal import AS_IT_IS, PLAIN_WIDTH, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -87,7 +88,7 @@ def _recorded(renderables: "Iterable[RenderableType]", width: int) -> "Console":
 
     console = Console(
         file=io.StringIO(), record=True, width=width, color_system="truecolor", force_terminal=True,
-        legacy_windows=False, force_jupyter=False,
+        legacy_windows=False, **AS_IT_IS,
     )  # fmt: skip
     for renderable in renderables:
         console.print(renderable)
@@ -133,6 +134,13 @@ _DOCUMENTS: dict[str, Callable[[Derivation, Style], str]] = {
 BLOCKS = (".txt", ".md", ".svg", ".html")
 
 
+# How the user makes documents of other kinds.
+_ELSEWHERE = {
+    ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
+    ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
+}
+
+
 def notebook_markdown(derivation: Derivation) -> str:
     """What a notebook shows of a derivation: Markdown with formulas between dollars."""
     return markdown_document(derivation, Style(maths="dollar"))
@@ -146,8 +154,10 @@ def html_of(renderables: "Iterable[RenderableType]") -> str:
 
 def check_report(target: str, endings: Collection[str] = tuple(_DOCUMENTS)) -> None:
     """Raise a CnngradError unless a document can be written under `target`; called before any work."""
-    if Path(target).suffix not in endings:
-        raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}")
+    if (ending := Path(target).suffix) not in endings:
+        words = f"{target} has an unknown ending for a report: use {', '.join(endings)}"
+        raise CnngradError(f"{words}; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else words)
+    check_target(target, ["report"], endings)
 
 
 def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") -> None:
@@ -159,7 +169,9 @@ def write_blocks(target: str, title: str, blocks: "Sequence[RenderableType]") ->
         body = f"<h1>{escape(title)}</h1>\n{html_of(blocks)}"
         text = framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")
     elif ending == ".md":
-        text = f"# {title}\n\n```text\n{text_of(blocks).rstrip()}\n```\n"
+        shown = text_of(blocks).rstrip()
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", shown))])
+        text = f"# {title}\n\n{fence}text\n{shown}\n{fence}\n"
     else:
         text = text_of(blocks)
     write_document(target, text)
@@ -175,7 +187,8 @@ def write_check(target: str, report: Report, precision: int = DEFAULT_PRECISION)
 
 def document(ending: str, derivation: Derivation, style: Style = _PLAIN) -> str:
     """The document of a derivation for a file with this ending, e.g. `".md"`."""
-    return _DOCUMENTS[ending](derivation, style)
+    title, author = (visible(" ".join(text.split())) for text in (style.title, style.author))
+    return _DOCUMENTS[ending](derivation, style._replace(title=title, author=author))
 
 
 def write_report(target: str, derivation: Derivation, style: Style = _PLAIN) -> None:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-__all__ = ["DIM", "PLAIN_WIDTH", "STYLES", "chosen_color", "make_console", "show", "show_in_pages", "text_of"]
+__all__ = [
+    "AS_IT_IS",
+    "DIM",
+    "PLAIN_WIDTH",
+    "STYLES",
+    "chosen_color",
+    "make_console",
+    "show",
+    "show_in_pages",
+    "text_of",
+]
 
 # Redirected output has this width, whatever the window.
 PLAIN_WIDTH = 80
@@ -20,6 +30,8 @@ PLAIN_WIDTH = 80
 STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
 # The style for what matters less: zeros, and notes on what is not shown.
 DIM = "dim"
+# Text is no markup; and in a notebook Rich would show what is printed, whatever the stream.
+AS_IT_IS: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False, "force_jupyter": False}
 
 
 def chosen_color(color: str) -> str:
@@ -44,10 +56,7 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
             raise
 
     color = chosen_color(color)
-    # In a notebook Rich would show what is printed, whatever the stream.
-    common: dict[str, Any] = {
-        "file": file, "markup": False, "highlight": False, "emoji": False, "force_jupyter": False,
-    }  # fmt: skip
+    common: dict[str, Any] = {"file": file, **AS_IT_IS}
     if file.isatty():
         return StrictConsole(**common, no_color=None if color == "auto" else color == "never")
     if color == "always":

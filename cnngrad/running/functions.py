@@ -1,14 +1,13 @@
 """A function for Python that runs a backward pass over many layers."""
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from cnngrad.arrays import Array
 from cnngrad.running.calling import Caller, UnsupportedLayerError
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import expected, run_layers
-from cnngrad.running.programs import Answer, Program
+from cnngrad.running.programs import Answer, Keep, Program
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.running.suites import suite as suite_layers
 
@@ -61,7 +60,7 @@ class _InProcess(Program):
     def __init__(self, function: Callable[..., Any], convert: Callable[[Array], Any] | None) -> None:
         self._caller = Caller(function, convert)
 
-    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; what it raises is its status."""
         try:
             found, note = self._caller.call(layer.layer, layer.arrays)

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, visible
+from cnngrad.files.kept import Kept
 from cnngrad.gradcheck import check_layer
 from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.report import GradientReport
@@ -59,7 +60,7 @@ def run_layers(
     progress: Progress | None = None,
     *,
     without: Iterable[str] | None = (),
-    keep: Path | None = None,
+    keep: Kept | None = None,
 ) -> Findings:
     """Run a program over some layers, grade what it gives, and look for the one mistake behind its failures.
 
@@ -90,7 +91,7 @@ def run_layers(
         shrinker = Shrinker(smallest.layer, frozenset(without))
         smallest = _smallest(programs[0], smallest, shrinker, found.explanation is not None, progress)
     if keep is not None and smallest.layer.name == SMALLEST:
-        programs[0].run(smallest.layer, keep / SMALLEST)
+        programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
     probed = probe(programs[0], smallest, larger)
     return replace(
         found,
@@ -102,7 +103,7 @@ def run_layers(
 
 
 def _outcomes(
-    programs: Sequence[Program], layers: Sequence[SuiteLayer], progress: Progress | None, keep: Path | None
+    programs: Sequence[Program], layers: Sequence[SuiteLayer], progress: Progress | None, keep: Kept | None
 ) -> list[Outcome]:
     """What becomes of every layer, in their order."""
     done: dict[int, Outcome] = {}
@@ -143,13 +144,13 @@ def _outcomes(
     return [done[number] for number in range(len(layers))]
 
 
-def _outcome(program: Program, layer: SuiteLayer, keep: Path | None) -> Outcome:
+def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
     outcome = _judged(layer, answer, program.written, TRIES)
     if outcome.passed is not False or (answer.status.startswith(UNANSWERED) and keep is None):
         return outcome
-    again = program.run(layer, None if keep is None else keep / layer.folder)
+    again = program.run(layer, None if keep is None else partial(keep.put, layer.folder))
     if answer.status:
         return outcome if again.status == answer.status else replace(outcome, status=_DIFFERS)
     for tensor, before in answer.results.items():
@@ -165,10 +166,11 @@ def _same(before: Array, after: object) -> bool:
 
 def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
     """The verdict on one run."""
+    said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
     if answer.skipped:
-        return Outcome(layer, said=answer.said, skipped=True)
+        return Outcome(layer, said=said, skipped=True)
     results = {} if answer.status else _graded(layer, answer, written, tries)
-    return Outcome(layer, answer.status, results, answer.said, note=answer.note)
+    return Outcome(layer, visible(answer.status), results, said, note=visible(answer.note))
 
 
 def _graded(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> dict[Tensor, Result]:

@@ -3,12 +3,11 @@
 import json
 import re
 import shlex
-import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from cnngrad.running.processes import UNANSWERED, Process, ProcessEndedError
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["Answer", "Command", "Function", "Program", "Stream", "program_of"]
+__all__ = ["Answer", "Command", "Function", "Keep", "Program", "Stream", "program_of"]
 
 # A program ends with this status where it does not support a layer, as in automake's test suites.
 _SKIPPED = "exit status 77"
@@ -30,6 +29,10 @@ _SIDES[3] = [("front", "back"), *_SIDES[2]]
 _AXES = ("depth", "height", "width")
 # Lines of a program that are no answers, of which the last are shown if no answer follows.
 _STRAY_LINES = 5
+
+
+# Keeps the files of a run: called with their folder, before it goes away.
+Keep = Callable[[Path], None]
 
 
 class Answer(NamedTuple):
@@ -57,12 +60,12 @@ class Program(ABC):
     written: str | None = None
 
     @abstractmethod
-    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it on one layer.
 
         Args:
             layer: the layer.
-            keep: the folder in which to keep the files of this run; None to keep none.
+            keep: keeps the files of this run; None to keep none.
         """
 
     def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
@@ -97,16 +100,12 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False) -
 
 
 @contextmanager
-def _folder(keep: Path | None) -> Iterator[Path]:
-    """A new, empty folder that goes away, or is kept under another name, as it is left."""
+def _folder(keep: Keep | None) -> Iterator[Path]:
+    """A new, empty folder that goes away as it is left, once its files are kept."""
     with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
         yield Path(name)
         if keep is not None:
-            try:
-                shutil.rmtree(keep, ignore_errors=True)
-                shutil.copytree(name, keep, symlinks=True)
-            except (OSError, shutil.Error) as error:
-                raise CnngradError(f"can't keep a folder as {keep}: {error}") from None
+            keep(Path(name))
 
 
 class Command(Program):
@@ -118,7 +117,7 @@ class Command(Program):
         self._process: Process | None = None
         self.written = "bfloat16" if exchange == "bf16" else None
 
-    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it in a new, empty folder."""
         with _folder(keep) as folder:
             write_layer(folder, layer, self._exchange)
@@ -202,7 +201,7 @@ class Stream(_Talker):
         super().__init__(words, timeout)
         self._asked = 0
 
-    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Write the layer to the process, and wait for the answer with the same id."""
         self._asked += 1
         arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
@@ -231,11 +230,10 @@ class Stream(_Talker):
         return Answer("", {t: _as_numbers(t, content[t.key]) for t in RESULTS if content.get(t.key) is not None})
 
 
-def _keep_lines(keep: Path | None, request: str, answer: str) -> None:
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        (keep / "request.json").write_text(request + "\n")
-        (keep / "answer.json").write_text(answer + "\n")
+def _keep_lines(keep: Keep | None, request: str, answer: str) -> None:
+    with _folder(keep) as folder:
+        (folder / "request.json").write_text(request + "\n")
+        (folder / "answer.json").write_text(answer + "\n")
 
 
 def _as_object(line: bytes) -> dict[str, Any] | None:
@@ -267,7 +265,7 @@ class Function(_Talker):
         """The function `package.module:function`."""
         super().__init__([sys.executable, "-m", "cnngrad.running.worker", name], timeout)
 
-    def run(self, layer: SuiteLayer, keep: Path | None = None) -> Answer:
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it with one layer's arrays."""
         with _folder(keep) as folder:
             write_layer(folder, layer, "npy")

@@ -1,0 +1,91 @@
+"""A folder that the program fills: its mark lists the files that it has made there, and it replaces no others."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from threading import Lock
+
+from cnngrad.errors import CnngradError
+from cnngrad.files.opening import writing
+
+__all__ = ["MARK", "Kept"]
+
+MARK = ".cnngrad"
+
+
+class Kept:
+    """A folder, and the files in it that the program has made, by their paths from there."""
+
+    def __init__(self, folder: Path) -> None:
+        """The folder, which need not be there yet, with the files that its mark lists."""
+        self.folder = folder
+        self._is_marked, self._made, self._lock = False, set[str](), Lock()
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            listed = map(PurePosixPath, json.loads((folder / MARK).read_text())["made"])
+            # Whoever wrote the mark: what is outside the folder is not ours.
+            self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
+            self._is_marked = True
+
+    def begin(self, names: Collection[str]) -> None:
+        """Make the folder and its mark.
+
+        Args:
+            names: the files and folders that may be made in it.
+
+        Raises:
+            CnngradError: it holds something and carries no mark, or one of the names is not free.
+        """
+        with writing(str(self.folder)):
+            if not self._is_marked and self.folder.exists() and any(self.folder.iterdir()):
+                raise CnngradError(f"{self.folder} is not empty and was not made by --keep: name a new folder")
+            name, count = Counter((MARK, *names)).most_common(1)[0]
+            if count > 1:
+                raise CnngradError(f"{self.folder / name} would hold two things: rename one of the layers")
+            for name in names:
+                if not any(PurePosixPath(made).is_relative_to(name) for made in self._made):
+                    self._require_free(name)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / MARK).write_text(self.listing())
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise a CnngradError where files of these names would replace something that the program has not made."""
+        for name in names:
+            for folder in PurePosixPath(name).parents[:-1]:
+                if (self.folder / folder).is_symlink() or not (self.folder / folder).is_dir():
+                    self._require_free(str(folder))
+            place = self.folder / name
+            if name not in self._made or place.is_dir() or place.is_symlink():
+                self._require_free(name)
+
+    def _require_free(self, name: str) -> None:
+        place = self.folder / name
+        with suppress(FileNotFoundError):
+            os.lstat(place)
+            raise CnngradError(f"{place} is there and was not made by cnngrad: it is not replaced; name a new folder")
+
+    def listing(self, more: Iterable[str] = ()) -> str:
+        """The mark's text, with files that are about to be made."""
+        return json.dumps({"made": sorted({*self._made, *more})})
+
+    def add(self, names: Collection[str]) -> None:
+        """List files that are about to be made; raises as `require` does."""
+        self.require(names)
+        self._made |= {*names}
+        (self.folder / MARK).write_text(self.listing())
+
+    def put(self, name: str, source: Path) -> None:
+        """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
+        with self._lock, writing(str(self.folder / name)):
+            old = {made for made in self._made if made.startswith(f"{name}/")}
+            paths = [path for path in source.rglob("*") if path.is_file() and not path.is_symlink()]
+            copies = {f"{name}/{path.relative_to(source).as_posix()}": path for path in paths}
+            self.add({*old, *copies})
+            for made in old:
+                (self.folder / made).unlink(missing_ok=True)
+            for copy, path in copies.items():
+                (self.folder / copy).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, self.folder / copy)
