@@ -42,8 +42,8 @@ class Wrong(Program):
             array = computed(changed, data)
             if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
                 self.shown.append(layer)
-                return Answer("", {self.result: array})
-        return Answer("", {self.result: right})
+                return Answer({self.result: array})
+        return Answer({self.result: right})
 
 
 MADE = [(mistake, result) for mistake in CATALOGUE for result in RESULTS if result in mistake.changes]
@@ -79,7 +79,7 @@ class WrongEverywhere(Program):
         results = {}
         for wrong in self.each:
             results |= wrong.run(layer).results
-        return Answer("", results)
+        return Answer(results)
 
 
 @pytest.mark.sampled(6)
@@ -107,7 +107,7 @@ class Right(Program):
         # Programs in half precision add up in single.
         wide = np.promote_types(self.dtype, np.float32)
         dw, dx = self.compute(data.layer, *(array.astype(wide) for array in (data.x, data.w, data.dedo)))
-        return Answer("", {Tensor.DW: dw.astype(self.dtype), Tensor.DX: dx.astype(self.dtype)})
+        return Answer({Tensor.DW: dw.astype(self.dtype), Tensor.DX: dx.astype(self.dtype)})
 
 
 @pytest.mark.sampled(5)

@@ -396,6 +396,9 @@ class Running:
         str | None,
         typer.Option(metavar="DIR", help="Save every layer that fails there: the problem, and the files of its run."),
     ] = None
+    no_give_up: Annotated[
+        bool, typer.Option("--no-give-up", help="Run all layers, even if the first three crash, hang or write nothing.")
+    ] = False
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what your program computes in every element of a failing layer.")
     ] = False

@@ -61,7 +61,9 @@ def run_command(
                     bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
             without = _listed(running.without) if of_suite else None
-            findings = run_layers(programs, layers, expect, advance, without=without, keep=keep)
+            findings = run_layers(
+                programs, layers, expect, advance, without=without, keep=keep, give_up=not running.no_give_up
+            )
     finally:
         for program in programs:
             program.close()

@@ -1,5 +1,6 @@
 """The view of a program that was run over many layers: a row a layer, and what the failures have in common."""
 
+import re
 from collections.abc import Iterator
 
 from rich.console import RenderableType
@@ -12,7 +13,7 @@ from cnngrad.layer import counted
 from cnngrad.render.numbers import DEFAULT_PRECISION
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import DIM, text_of
-from cnngrad.running.findings import Findings, Outcome
+from cnngrad.running.findings import Findings
 from cnngrad.tensor import RESULTS
 
 __all__ = ["findings_blocks", "findings_text"]
@@ -64,7 +65,7 @@ def _table(findings: Findings) -> Table:
     if not shown:
         table.add_column("what happened")
     for outcome in findings.outcomes:
-        words = _status(outcome)
+        words = outcome.status
         cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown]
         if words:
             cells = [words, *[""] * (max(len(shown), 1) - 1)]
@@ -72,17 +73,24 @@ def _table(findings: Findings) -> Table:
     return table
 
 
-def _status(outcome: Outcome) -> str:
-    return "skipped (not supported)" if outcome.skipped else outcome.status
-
-
 def _said(findings: Findings) -> Iterator[RenderableType]:
     """The last lines that a program wrote, once for all layers in which it ended in the same way."""
     seen = set()
     for outcome in findings.outcomes:
-        if outcome.status and outcome.said.strip() and outcome.status not in seen:
+        if outcome.was_tried and outcome.said.strip() and outcome.status not in seen:
             seen.add(outcome.status)
             yield Text()
             yield Text(f"{outcome.layer.name}: {outcome.status}; the program said:")
-            for line in outcome.said.rstrip().splitlines()[-_MOST_LINES:]:
+            for line in _excerpt(outcome.said.rstrip().splitlines()):
                 yield Text(f"  {line[:200]}")
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """The last lines, or those from the line on that says the error, where a stack of calls follows it."""
+    errors = (number for number, line in enumerate(lines) if _ERROR.match(line))
+    first = min(max(errors, default=len(lines)), max(len(lines) - _MOST_LINES, 0))
+    return lines[first : first + _MOST_LINES]
+
+
+# Lines of a stack are indented, or begin with a number.
+_ERROR = re.compile(r"(?i)(?![\s#\d]).*(error|exception|panic(ked)?|fatal|assert\w*|fault|caused by)\b")

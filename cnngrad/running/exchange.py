@@ -1,6 +1,9 @@
 """How arrays go to the user's program and come back: a folder with a file for each, and problem.json."""
 
+import errno
 import json
+import os
+import stat
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -10,18 +13,21 @@ import numpy as np
 
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.files.binary import RawSpec, load_raw
-from cnngrad.files.read import load
+from cnngrad.files.read import parse
 from cnngrad.files.text import Loose
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Shape
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["EXCHANGES", "MOST_BYTES", "described", "paths", "read_results", "write_layer"]
+__all__ = ["EXCHANGES", "MOST_BYTES", "described", "most_bytes", "paths", "read_results", "write_layer"]
 
 # One array and its folder hold 1 GiB at most.
 MOST_BYTES = 2**30
+# A result has at most this many bytes, and this many for each element that it should have.
+_LEAST, _EACH = 2**16, 64
+# How raw numbers are stored; of bfloat16 the upper half of a float32.
+_STORED = {"f32": "<f4", "f64": "<f8", "bf16": "<u2"}
 
 
 class _Form(NamedTuple):
@@ -81,24 +87,52 @@ def described(layer: Layer) -> dict[str, Any]:
     return {"schema": SCHEMA} | layer.as_json() | {"padding": pads}
 
 
+def most_bytes(shape: Shape) -> int:
+    """How many bytes a program may write for an array of a shape, in any form."""
+    return _LEAST + _EACH * prod(shape)
+
+
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | str]:
-    """The arrays that a program has written, or what is wrong with them in words."""
+    """The arrays that a program has written, or in words why one can't be read."""
     found: dict[Tensor, Array | str] = {}
     for tensor, path in paths(folder, exchange).items():
-        if tensor in RESULTS and path.exists():
+        if tensor in RESULTS and os.path.lexists(path):
             try:
-                found[tensor] = _read(path, tensor, layer, EXCHANGES[exchange].raw)
+                found[tensor] = _read(path, tensor, layer.written[tensor], EXCHANGES[exchange])
             except CnngradError as error:
-                found[tensor] = f"not readable ({str(error).removeprefix(f'{path}: ').replace(str(folder) + '/', '')})"
+                found[tensor] = str(error)
     return found
 
 
-def _read(path: Path, tensor: Tensor, layer: Layer, raw: str) -> Array:
-    if path.stat().st_size > MOST_BYTES:
-        raise CnngradError("it is larger than 1 GiB")
-    content = load_raw(RawSpec(str(path), raw, None, False)) if raw else load(str(path), lambda _: None)
-    array = as_claim(tensor.key, content.array if isinstance(content, Loose) else content)
-    shape = layer.written[tensor]
-    flat = raw or path.suffix == ".csv"
-    # A copy: the file goes away with its folder.
-    return np.array(array.reshape(shape) if flat and array.size == prod(shape) else array)
+def _read(path: Path, tensor: Tensor, shape: Shape, form: _Form) -> Array:
+    content = _content(path, most_bytes(shape))
+    if form.raw:
+        found = _raw(content, form.raw)
+    else:
+        parsed = parse(path.name, content, lambda _: None)
+        found = parsed.array if isinstance(parsed, Loose) else parsed
+    array = as_claim(tensor.key, found)
+    has_no_shape = form.raw or path.suffix == ".csv"
+    return array.reshape(shape) if has_no_shape and array.size == prod(shape) else array
+
+
+def _raw(content: bytes, form: str) -> Array:
+    try:
+        numbers = np.frombuffer(content, _STORED[form])
+    except ValueError:
+        raise CnngradError(f"its {len(content)} bytes are no whole number of {form} elements") from None
+    return (numbers.astype("<u4") << 16).view("<f4") if form == "bf16" else numbers
+
+
+def _content(path: Path, most: int) -> bytes:
+    """The bytes of a result; neither a link nor what is no file is ever opened for reading, as it may never end."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CnngradError("it is not a regular file")
+            content = file.read(most + 1)
+    except OSError as error:
+        raise CnngradError("it is a link" if error.errno == errno.ELOOP else error.strerror or str(error)) from None
+    if len(content) > most:
+        raise CnngradError(f"it has more than {most} bytes, too many for its shape")
+    return content

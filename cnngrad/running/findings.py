@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from math import prod
 from typing import Any
 
@@ -12,11 +13,30 @@ from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
+from cnngrad.running.processes import End, Fault
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
-__all__ = ["Explanation", "Findings", "Outcome", "Result", "explain"]
+__all__ = ["Explanation", "Findings", "Outcome", "Result", "Verdict", "explain"]
+
+
+class Verdict(Enum):
+    """What is to be said of one array."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    WRONG_SHAPE = "wrong shape"
+    NOT_FINITE = "not finite"
+    COARSE = "too coarse to judge"
+    NOT_WRITTEN = "not written"
+    UNREADABLE = "not readable"
+    VARIES = "not the same twice"
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the array passes; None for one that can't be judged."""
+        return None if self is Verdict.COARSE else self is Verdict.RIGHT
 
 
 @dataclass(frozen=True)
@@ -24,13 +44,19 @@ class Result:
     """What became of one array.
 
     Attributes:
-        status: `right`, `wrong`, `not written`, `not finite`, `not the same twice`, `too coarse to judge`, or what
-            else is wrong with it, in words.
+        verdict: what is to be said of it.
         report: how it compares with the right numbers; None where there is nothing to compare.
+        why: why it can't be read; empty for all others.
     """
 
-    status: str
+    verdict: Verdict
     report: GradientReport | None = None
+    why: str = ""
+
+    @property
+    def status(self) -> str:
+        """The verdict in words."""
+        return f"{self.verdict.value} ({self.why})" if self.why else self.verdict.value
 
     @property
     def mistakes(self) -> tuple[str, ...]:
@@ -47,7 +73,8 @@ class Result:
     @property
     def word(self) -> str:
         """The status for a table: the mistakes where they are known."""
-        return "+".join(self.mistakes) if self.status == "wrong" and self.mistakes else self.status
+        is_named = self.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE) and self.mistakes
+        return "+".join(self.mistakes) if is_named else self.status
 
 
 @dataclass(frozen=True)
@@ -56,29 +83,40 @@ class Outcome:
 
     Attributes:
         layer: the layer.
-        status: empty where the program ran to its end; else what happened, in words.
+        fault: why there are no results to judge; None where the program ran to its end.
         results: what became of each array.
         said: the end of what the program wrote to standard error.
-        skipped: whether the program does not support the layer.
         note: what was done to understand it, in a sentence; may be empty.
     """
 
     layer: SuiteLayer
-    status: str = ""
+    fault: Fault | None = None
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
-    skipped: bool = False
     note: str = ""
 
     @property
+    def end(self) -> End | None:
+        """How the run ended if there are no results to judge."""
+        return None if self.fault is None else self.fault.end
+
+    @property
+    def status(self) -> str:
+        """What happened in place of results, in words; empty where there are some."""
+        return "" if self.fault is None else self.fault.words
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether the program was run on the layer, and supports it."""
+        return self.end not in (End.SKIPPED, End.NOT_RUN)
+
+    @property
     def passed(self) -> bool | None:
-        """Whether all is right; None for a layer that was skipped, or that can't be judged."""
-        words = {result.status for result in self.results.values()}
-        if self.skipped:
-            return None
-        if self.status or words - {"right", "too coarse to judge"}:
-            return False
-        return None if "too coarse to judge" in words else True
+        """Whether all is right; None for a layer that was skipped or not run, or that can't be judged."""
+        if self.fault is not None:
+            return False if self.was_tried else None
+        verdicts = {result.verdict.passed for result in self.results.values()}
+        return False if False in verdicts else None if None in verdicts else True
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -87,10 +125,10 @@ class Outcome:
             "layer": self.layer.layer.as_json(),
             "shows": list(self.layer.shows),
             "passed": self.passed,
-            "status": "skipped (not supported)" if self.skipped else self.status,
+            "status": self.status,
             "results": {
                 tensor.key: {
-                    "passed": None if result.status == "too coarse to judge" else result.status == "right",
+                    "passed": result.verdict.passed,
                     "mistake": result.mistakes[0] if result.mistakes else None,
                     "and": list(result.mistakes[1:]),
                     "status": result.status,
@@ -148,7 +186,7 @@ class Findings:
     @property
     def passed(self) -> bool | None:
         """Whether all layers that are supported pass; None where there are none, or one can't be judged."""
-        verdicts = [outcome.passed for outcome in self.outcomes if not outcome.skipped]
+        verdicts = [outcome.passed for outcome in self.outcomes if outcome.was_tried]
         if False in verdicts:
             return False
         return True if verdicts and None not in verdicts else None
@@ -179,7 +217,8 @@ class Findings:
     def sentence(self) -> str:
         """One sentence for all layers."""
         outcomes, failing = self.outcomes, self.failing
-        skipped = sum(outcome.skipped for outcome in outcomes)
+        skipped = sum(outcome.end is End.SKIPPED for outcome in outcomes)
+        left = sum(outcome.end is End.NOT_RUN for outcome in outcomes)
         rest = f"; {skipped} skipped (not supported)" if skipped else ""
         if not failing:
             if self.passed is None:
@@ -187,6 +226,7 @@ class Findings:
             return f"All {counted(len(outcomes) - skipped, 'layer')} pass{rest}."
         words = f"{len(failing)} of {counted(len(outcomes), 'layer')} {'fails' if len(failing) == 1 else 'fail'}"
         words += f" ({skipped} skipped: not supported)" if skipped else ""
+        words += f"; not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else ""
         if common := _common(outcomes):
             words += f", all where {common}"
         if self.explanation is not None:
@@ -243,8 +283,8 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     failing = [outcome for outcome in outcomes if outcome.passed is False]
     explained: Counter[frozenset[str]] = Counter()
     for outcome in failing:
-        wrong = [set(result.explanations) for result in outcome.results.values() if result.status != "right"]
-        if wrong and not outcome.status:
+        wrong = [set(result.explanations) for result in outcome.results.values() if not result.verdict.passed]
+        if wrong and outcome.fault is None:
             explained.update(set.union(*wrong) if len(wrong) == 1 else set.intersection(*wrong) or set.union(*wrong))
     if not explained:
         return None

@@ -7,6 +7,7 @@ from cnngrad.arrays import Array
 from cnngrad.running.calling import Caller, UnsupportedLayerError
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import expected, run_layers
+from cnngrad.running.processes import End, Fault
 from cnngrad.running.programs import Answer, Keep, Program
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.running.suites import suite as suite_layers
@@ -24,6 +25,7 @@ def check_function(
     seed: int = 0,
     expect: Sequence[str] = (),
     convert: Callable[[Array], Any] | None = None,
+    give_up: bool = True,
 ) -> Findings:
     """Run a backward pass of your own over the layers of a suite, and find the mistake behind its failures.
 
@@ -39,6 +41,7 @@ def check_function(
         seed: another seed gives other numbers.
         expect: the results that it must give, such as `["dEdW", "dEdX"]`.
         convert: makes its arrays from NumPy's, such as `torch.from_numpy`.
+        give_up: whether to run no further layers once the first three have ended in the same way, without results.
 
     Returns:
         Findings: `passed`, the text with `str`, `as_json()`, `raise_if_wrong()`.
@@ -51,7 +54,7 @@ def check_function(
     (False, ('zero',))
     """
     layers = suite_layers(suite, dims=dims, without=without, decimals=decimals, seed=seed)
-    return run_layers([_InProcess(function, convert)], layers, expected(expect), without=without)
+    return run_layers([_InProcess(function, convert)], layers, expected(expect), without=without, give_up=give_up)
 
 
 class _InProcess(Program):
@@ -64,8 +67,9 @@ class _InProcess(Program):
         """Call it; what it raises is its status."""
         try:
             found, note = self._caller.call(layer.layer, layer.arrays)
-            return Answer("", {**found}, note=note)
-        except (UnsupportedLayerError, NotImplementedError):
-            return Answer("", {}, skipped=True)
+            return Answer({**found}, note=note)
+        except (UnsupportedLayerError, NotImplementedError) as error:
+            return Answer.skipped(str(error))
         except Exception as error:
-            return Answer(f"exception ({type(error).__name__})", {}, f"{type(error).__name__}: {error}")
+            name = type(error).__name__
+            return Answer({}, Fault(End.FAILED, f"exception ({name})"), f"{name}: {error}")

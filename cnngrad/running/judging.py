@@ -2,8 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -15,9 +16,9 @@ from cnngrad.files.kept import Kept
 from cnngrad.gradcheck import check_layer
 from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.report import GradientReport
-from cnngrad.running.findings import Findings, Outcome, Result, explain
+from cnngrad.running.findings import Findings, Outcome, Result, Verdict, explain
 from cnngrad.running.probing import probe
-from cnngrad.running.processes import UNANSWERED
+from cnngrad.running.processes import End, Fault
 from cnngrad.running.programs import Answer, Program
 from cnngrad.running.shrinking import Shrinker
 from cnngrad.running.suites import SuiteLayer
@@ -28,9 +29,15 @@ __all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]
 # What progress says while a smaller layer is looked for.
 SMALLER = "a smaller layer that fails"
 
+# The most notes that are shown of those that layers may have, each its own.
+_MOST_NOTES = 3
 # The name of the smallest failing layer, once it is another one than the suite's.
 SMALLEST = "smallest"
-_DIFFERS = "not the same twice"
+# Give up once the first three layers have ended in the same way, without results.
+_ENOUGH = 3
+# What a program that hangs or writes nothing does, no smaller layer shows better.
+_TELLING_ENDS = (End.CRASHED, End.FAILED, End.FLOODED)
+_TELLING_VERDICTS = (Verdict.WRONG, Verdict.WRONG_SHAPE, Verdict.NOT_FINITE)
 # Results are graded by one thread at a time, however many run programs.
 _GRADING = threading.Lock()
 
@@ -61,6 +68,7 @@ def run_layers(
     *,
     without: Iterable[str] | None = (),
     keep: Kept | None = None,
+    give_up: bool = True,
 ) -> Findings:
     """Run a program over some layers, grade what it gives, and look for the one mistake behind its failures.
 
@@ -72,9 +80,10 @@ def run_layers(
         without: what the program does not have, and the smallest failing layer may not need; None where that layer is
             to be one of `layers`.
         keep: the folder in which to keep the files of the layers that fail; None to keep none.
+        give_up: whether to run no further layers once the first three have ended in the same way, without results.
     """
-    outcomes = _with_missing(_outcomes(programs, layers, progress, keep), expect)
-    notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))
+    outcomes = _with_missing(_outcomes(programs, layers, progress, keep, give_up), expect)
+    notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))[:_MOST_NOTES]
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes))
     failing = found.failing
     if found.explanation is not None:
@@ -82,12 +91,12 @@ def run_layers(
         failing = [o for o in failing if any(wanted in result.explanations for result in o.results.values())]
     if not failing:
         return found
+    failing = list(filter(_is_telling, failing)) or failing
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
     # A relation shows where there are several outputs and filter elements on every axis.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     larger = (telling or failing)[0]
-    # A program that hangs would do so in every attempt.
-    if without is not None and not smallest.status.startswith(UNANSWERED):
+    if without is not None and _is_telling(smallest) and not any(o.end is End.NOT_RUN for o in outcomes):
         shrinker = Shrinker(smallest.layer, frozenset(without))
         smallest = _smallest(programs[0], smallest, shrinker, found.explanation is not None, progress)
     if keep is not None and smallest.layer.name == SMALLEST:
@@ -103,21 +112,36 @@ def run_layers(
 
 
 def _outcomes(
-    programs: Sequence[Program], layers: Sequence[SuiteLayer], progress: Progress | None, keep: Kept | None
+    programs: Sequence[Program],
+    layers: Sequence[SuiteLayer],
+    progress: Progress | None,
+    keep: Kept | None,
+    give_up: bool,
 ) -> list[Outcome]:
     """What becomes of every layer, in their order."""
-    done: dict[int, Outcome] = {}
-
-    def advance(name: str) -> None:
-        if progress is not None:
-            failures = sum(outcome.passed is False for outcome in done.values())
-            progress(name, len(done), len(layers), failures)
-
-    if len(programs) == 1:
+    done: list[Outcome] = []
+    with closing(_run(programs, layers, keep)) as running:
         for number, layer in enumerate(layers):
-            advance(layer.name)
-            done[number] = _outcome(programs[0], layer, keep)
-        return list(done.values())
+            if progress is not None:
+                progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
+            if give_up and _is_hopeless(done):
+                return done + [Outcome(layer, Fault.plain(End.NOT_RUN)) for layer in layers[number:]]
+            done.append(next(running))
+    return done
+
+
+def _is_hopeless(done: Sequence[Outcome]) -> bool:
+    """Whether the first layers that were tried are enough and have all ended in the same way, without results."""
+    tried = [outcome for outcome in done if outcome.end is not End.SKIPPED]
+    ends = {outcome.end if outcome.fault or outcome.results else End.SILENT for outcome in tried}
+    return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
+
+
+def _run(programs: Sequence[Program], layers: Sequence[SuiteLayer], keep: Kept | None) -> Generator[Outcome]:
+    """The outcomes of all layers in their order, of which as many are run at the same time as there are programs."""
+    if len(programs) == 1:
+        yield from (_outcome(programs[0], layer, keep) for layer in layers)
+        return
     idle: queue.SimpleQueue[Program] = queue.SimpleQueue()
     for program in programs:
         idle.put(program)
@@ -130,34 +154,36 @@ def _outcomes(
             idle.put(program)
 
     with ThreadPoolExecutor(len(programs)) as pool:
-        numbers: dict[Future[Outcome], int] = {pool.submit(one, layer): k for k, layer in enumerate(layers)}
+        futures = [pool.submit(one, layer) for layer in layers]
         try:
-            for future in as_completed(numbers):
-                done[numbers[future]] = future.result()
-                advance(layers[numbers[future]].name)
+            for future in futures:
+                yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             # What still runs is ended, and with it the thread that waits for it.
             for program in programs:
                 program.close()
             raise
-    return [done[number] for number in range(len(layers))]
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
     outcome = _judged(layer, answer, program.written, TRIES)
-    if outcome.passed is not False or (answer.status.startswith(UNANSWERED) and keep is None):
+    if outcome.passed is not False or (outcome.end is End.UNANSWERED and keep is None):
         return outcome
     again = program.run(layer, None if keep is None else partial(keep.put, layer.folder))
-    if answer.status:
-        return outcome if again.status == answer.status else replace(outcome, status=_DIFFERS)
+    if answer.fault != again.fault:
+        failed = answer if answer.fault is not None else again
+        return replace(outcome, fault=failed.fault, said=failed.said, results={}, note=_IN_ONE_OF_TWO)
     for tensor, before in answer.results.items():
         after = again.results.get(tensor)
         if isinstance(before, np.ndarray) and not _same(before, after):
-            outcome.results[tensor] = Result(_DIFFERS)
+            outcome.results[tensor] = Result(Verdict.VARIES)
     return outcome
+
+
+_IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
 
 
 def _same(before: Array, after: object) -> bool:
@@ -167,15 +193,13 @@ def _same(before: Array, after: object) -> bool:
 def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
     """The verdict on one run."""
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    if answer.skipped:
-        return Outcome(layer, said=said, skipped=True)
-    results = {} if answer.status else _graded(layer, answer, written, tries)
-    return Outcome(layer, visible(answer.status), results, said, note=visible(answer.note))
+    results = {} if answer.fault else _graded(layer, answer, written, tries)
+    return Outcome(layer, answer.fault, results, said, visible(answer.note))
 
 
 def _graded(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> dict[Tensor, Result]:
     claims = {tensor: array for tensor, array in answer.results.items() if not isinstance(array, str)}
-    found = {tensor: Result(words) for tensor, words in answer.results.items() if isinstance(words, str)}
+    found = {t: Result(Verdict.UNREADABLE, why=why) for t, why in answer.results.items() if isinstance(why, str)}
     if claims:
         ordered = {tensor: claims[tensor] for tensor in RESULTS if tensor in claims}
         with _GRADING:
@@ -185,29 +209,29 @@ def _graded(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) 
 
 
 def _result(report: GradientReport) -> Result:
+    verdict = Verdict.RIGHT if report.passed else Verdict.WRONG
     if report.passed is None:
-        return Result("too coarse to judge", report)
-    if report.mistake == "not-finite":
-        return Result("not finite", report)
-    return Result("right" if report.passed else "wrong", report)
+        verdict = Verdict.COARSE
+    elif report.mistake == "not-finite":
+        verdict = Verdict.NOT_FINITE
+    return Result(verdict, report)
 
 
 def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
     """The outcomes with what a layer lacks: results that are expected, or that other layers have."""
-    ran = [outcome for outcome in outcomes if not outcome.skipped and not outcome.status]
-    usual = {tensor for outcome in ran for tensor in outcome.results}
+    usual = {tensor for outcome in outcomes for tensor in outcome.results}
     filled = []
     for outcome in outcomes:
-        if outcome.skipped or outcome.status:
+        if outcome.fault is not None:
             filled.append(outcome)
             continue
         # A layer without a bias has no dE/db to give.
         wanted = {*expect, *usual} - ({Tensor.DB} if not outcome.layer.layer.has_bias else set())
-        missing = {tensor: Result("not written") for tensor in wanted - set(outcome.results)}
-        status = "" if outcome.results or missing else "nothing written"
+        missing = {tensor: Result(Verdict.NOT_WRITTEN) for tensor in wanted - set(outcome.results)}
+        fault = None if outcome.results or missing else Fault.plain(End.SILENT)
         results = outcome.results | missing
         ordered = {tensor: results[tensor] for tensor in RESULTS if tensor in results}
-        filled.append(replace(outcome, results=ordered, status=status))
+        filled.append(replace(outcome, results=ordered, fault=fault))
     return filled
 
 
@@ -237,8 +261,15 @@ def _smallest(
     return smallest
 
 
-def _way(outcome: Outcome) -> dict[Tensor | str, str]:
+def _way(outcome: Outcome) -> dict[Tensor, str] | Fault:
     """In which way a layer fails: what happened to the program, or to each array that is not right."""
-    if outcome.status:
-        return {"status": outcome.status}
-    return {tensor: result.word for tensor, result in outcome.results.items() if result.status != "right"}
+    if outcome.fault is not None:
+        return outcome.fault
+    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict in _TELLING_VERDICTS}
+
+
+def _is_telling(outcome: Outcome) -> bool:
+    """Whether a failure can be found again in a smaller layer."""
+    if outcome.fault is not None:
+        return outcome.end in _TELLING_ENDS
+    return any(result.verdict in _TELLING_VERDICTS for result in outcome.results.values())

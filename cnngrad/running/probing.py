@@ -14,7 +14,7 @@ from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import Index, canonical_values
-from cnngrad.running.findings import Outcome
+from cnngrad.running.findings import Outcome, Verdict
 from cnngrad.running.programs import Program
 from cnngrad.running.suites import SuiteLayer, numbered
 from cnngrad.tensor import Tensor
@@ -70,7 +70,9 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Probe]":
     """The wrong arrays of a layer."""
     for result, found in outcome.results.items():
         report = found.report
-        if found.status == "wrong" and report is not None and report.worst is not None and report.analytic is not None:
+        if found.verdict is not Verdict.WRONG or report is None:
+            continue
+        if report.worst is not None and report.analytic is not None:
             yield _Probe(program, outcome.layer, result, report.analytic, report.worst.index)
 
 
@@ -150,7 +152,7 @@ class _Probe:
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
         answer = self._program.run(replace(self._suite_layer, arrays=shaped))
         found = answer.results.get(result)
-        if answer.status or not isinstance(found, np.ndarray) or found.size != self._claim.size:
+        if answer.fault or not isinstance(found, np.ndarray) or found.size != self._claim.size:
             raise _NoAnswerError
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)

@@ -10,13 +10,14 @@ import time
 import uuid
 from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from cnngrad.errors import CnngradError
 from cnngrad.running.exchange import MOST_BYTES
 
-__all__ = ["UNANSWERED", "Process", "ProcessEndedError"]
+__all__ = ["End", "Fault", "Process", "ProcessEndedError"]
 
 # What is kept of what a process writes to the screen.
 _KEPT = 2**16
@@ -30,8 +31,42 @@ _MARK = "CNNGRAD_RUN"
 _MOST_ROUNDS = 100
 
 
+class End(Enum):
+    """How a run ends that leaves no results to judge."""
+
+    UNANSWERED = "no answer"
+    CRASHED = "crash"
+    FAILED = "failed"
+    FLOODED = "wrote too much"
+    SILENT = "nothing written"
+    SKIPPED = "skipped (not supported)"
+    NOT_RUN = "not run"
+
+
+class Fault(NamedTuple):
+    """Why there are no results to judge.
+
+    Attributes:
+        end: the kind of end.
+        words: what happened, for a table.
+    """
+
+    end: End
+    words: str
+
+    @classmethod
+    def plain(cls, end: End) -> "Fault":
+        """A fault of which its kind says all."""
+        return cls(end, end.value)
+
+
 class ProcessEndedError(Exception):
-    """A process has ended, or took too long; the message says how, as a status."""
+    """A process has ended, or took too long."""
+
+    def __init__(self, fault: Fault) -> None:
+        """An end that is a fault."""
+        super().__init__(fault.words)
+        self.fault = fault
 
 
 class Process:
@@ -75,8 +110,8 @@ class Process:
                 assert stream is not None
                 os.set_blocking(stream.fileno(), False)
 
-    def wait(self, timeout: float, folder: Path) -> str:
-        """Wait until it has ended, and say how: empty where it ended well.
+    def wait(self, timeout: float, folder: Path) -> Fault | None:
+        """Wait until it has ended, and say how; None if it ended well.
 
         Args:
             timeout: the seconds that it may take.
@@ -85,13 +120,18 @@ class Process:
         until = time.monotonic() + timeout
         while (left := until - time.monotonic()) > 0:
             with suppress(subprocess.TimeoutExpired):
-                return _status(self._process.wait(min(_LOOK, left)))
+                return _fault(self._process.wait(min(_LOOK, left)))
             if _size(folder) > MOST_BYTES:
                 return _TOO_MUCH
         return _too_long(timeout)
 
-    def ask(self, line: bytes, timeout: float) -> Iterator[bytes]:
+    def ask(self, line: bytes, timeout: float, most: int) -> Iterator[bytes]:
         """Write a line to its standard input, and yield the lines that it writes to its standard output.
+
+        Args:
+            line: the line, with its end.
+            timeout: the seconds that all answers may take.
+            most: the bytes that a line of an answer may have.
 
         Raises:
             ProcessEndedError: it has ended, or no further line came in time.
@@ -120,15 +160,15 @@ class Process:
                     if not part:
                         raise ProcessEndedError(self._how_it_ended())
                     parts.append(part)
-                    if sum(map(len, parts)) > MOST_BYTES:
-                        raise ProcessEndedError(_TOO_MUCH)
+                    if sum(map(len, parts)) > most:
+                        raise ProcessEndedError(Fault(End.FLOODED, f"wrote a line of more than {most} bytes"))
             self._unread += b"".join(parts)
 
-    def _how_it_ended(self) -> str:
+    def _how_it_ended(self) -> Fault:
         try:
-            return _status(self._process.wait(_LAST_WORDS)) or "ended without an answer"
+            return _fault(self._process.wait(_LAST_WORDS)) or Fault(End.FAILED, "ended without an answer")
         except subprocess.TimeoutExpired:
-            return "closed its output"
+            return Fault(End.FAILED, "closed its output")
 
     def said(self) -> str:
         """The end of what it wrote to the screen since this was last asked."""
@@ -235,19 +275,23 @@ class _ErrorOutput:
                 self._stream.close()
 
 
-_TOO_MUCH = "wrote more than 1 GiB"
-# How what is said of a process that is not heard of in time begins.
-UNANSWERED = "no answer"
+_TOO_MUCH = Fault(End.FLOODED, "wrote more than 1 GiB")
+# A program ends with this status if it does not support a layer, as in automake's test suites.
+_SKIPPED = 77
 
 
-def _too_long(timeout: float) -> str:
-    return f"{UNANSWERED} in {timeout:g} s"
+def _too_long(timeout: float) -> Fault:
+    return Fault(End.UNANSWERED, f"no answer in {timeout:g} s")
 
 
-def _status(code: int) -> str:
+def _fault(code: int) -> Fault | None:
     if code == -signal.SIGXFSZ:
         return _TOO_MUCH
-    return "" if code == 0 else f"crash (signal {-code})" if code < 0 else f"exit status {code}"
+    if code == _SKIPPED:
+        return Fault.plain(End.SKIPPED)
+    if code < 0:
+        return Fault(End.CRASHED, f"crash (signal {-code})")
+    return Fault(End.FAILED, f"exit status {code}") if code else None
 
 
 def _limit_files(process: subprocess.Popen[bytes]) -> None:

@@ -15,20 +15,24 @@ from typing import Any, NamedTuple
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.running.exchange import EXCHANGES, described, paths, read_results, write_layer
-from cnngrad.running.processes import UNANSWERED, Process, ProcessEndedError
+from cnngrad.running.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
+from cnngrad.running.processes import End, Fault, Process, ProcessEndedError
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["Answer", "Command", "Function", "Keep", "Program", "Stream", "program_of"]
 
-# A program ends with this status where it does not support a layer, as in automake's test suites.
-_SKIPPED = "exit status 77"
 _SIDES = {1: [("left", "right")], 2: [("top", "bottom"), ("left", "right")]}
 _SIDES[3] = [("front", "back"), *_SIDES[2]]
 _AXES = ("depth", "height", "width")
 # Lines of a program that are no answers, of which the last are shown if no answer follows.
 _STRAY_LINES = 5
+# The characters that are shown of such a line.
+_STRAY_LENGTH = 60
+# An import, and the first call in a process, may each take this many times as long as a call.
+_FIRST = 6
+# The bytes of an answer beside its arrays.
+_BESIDE = 2**20
 
 
 # Keeps the files of a run: called with their folder, before it goes away.
@@ -39,18 +43,21 @@ class Answer(NamedTuple):
     """What became of one run.
 
     Attributes:
-        status: empty where the program ran to its end; else what happened, in words.
-        results: the arrays, or what is wrong with one.
+        results: the arrays, or in words why one can't be read.
+        fault: why there are no results to judge; None where the program ran to its end.
         said: the end of what it wrote to standard error.
-        skipped: whether the program says that it does not support the layer.
         note: what was done to understand it, in a sentence; may be empty.
     """
 
-    status: str
     results: dict[Tensor, Array | str]
+    fault: Fault | None = None
     said: str = ""
-    skipped: bool = False
     note: str = ""
+
+    @classmethod
+    def skipped(cls, why: str, note: str = "") -> "Answer":
+        """The answer of a program that does not support the layer."""
+        return cls({}, Fault.plain(End.SKIPPED), why, note)
 
 
 class Program(ABC):
@@ -124,17 +131,12 @@ class Command(Program):
             words = [_filled(word, folder, layer.layer, self._exchange) for word in self._words]
             process = self._process = Process(words, talks=False)
             try:
-                status = process.wait(self._timeout, folder)
+                fault = process.wait(self._timeout, folder)
             finally:
                 process.close()
-            said = process.said() if status else ""
-            if status == _SKIPPED:
-                return Answer("", {}, said, skipped=True)
-            try:
-                results = read_results(folder, layer.layer, self._exchange)
-            except OSError as error:
-                return Answer(f"its folder can't be read: {error.strerror}", {}, said)
-            return Answer(status, results, said)
+            if fault is not None:
+                return Answer({}, fault, process.said())
+            return Answer(read_results(folder, layer.layer, self._exchange))
 
     def close(self) -> None:
         """End the run that goes on, if one does."""
@@ -177,11 +179,29 @@ class _Talker(Program):
     def __init__(self, words: list[str], timeout: float) -> None:
         self._words, self._timeout = words, timeout
         self._process: Process | None = None
+        # How many times as long as others the next call may take.
+        self._patience = _FIRST
 
     def _started(self) -> Process:
         if self._process is None:
             self._process = Process(self._words, talks=True)
         return self._process
+
+    def _asked(self, process: Process, line: str, layer: Layer) -> Iterator[bytes]:
+        """The lines that the process answers a line with, which is that of a layer."""
+        most = _BESIDE + sum(map(most_bytes, layer.written.values()))
+        return process.ask(f"{line}\n".encode(), self._patience * self._timeout, most)
+
+    def _ended(self, fault: Fault) -> Fault:
+        """End a process that has failed, and say what it failed with."""
+        self.close()
+        if fault.end is not End.UNANSWERED:
+            self._patience = _FIRST
+        elif self._patience > 1:
+            # A program that hangs has had its time: the process that replaces it is given no more.
+            self._patience = 1
+            return Fault(End.UNANSWERED, f"{fault.words} to the first call")
+        return fault
 
     def close(self) -> None:
         """End the process."""
@@ -199,35 +219,38 @@ class Stream(_Talker):
             if match := re.search(_IN_BRACES, word):
                 raise CnngradError(f"{match[0]} has no meaning with --stream, where one process serves all layers")
         super().__init__(words, timeout)
-        self._asked = 0
+        self._count = 0
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Write the layer to the process, and wait for the answer with the same id."""
-        self._asked += 1
+        self._count += 1
         arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
-        request = json.dumps({"id": self._asked} | described(layer.layer) | arrays)
+        request = json.dumps({"id": self._count} | described(layer.layer) | arrays)
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
-        process = self._started()
+        process, note = self._started(), ""
         try:
-            for line in process.ask(f"{request}\n".encode(), self._timeout):
+            for line in self._asked(process, request, layer.layer):
                 content = _as_object(line)
-                if content is not None and content.get("id") == self._asked:
+                if content is not None and content.get("id") == self._count:
                     break
                 stray.append(line.decode(errors="replace"))
+                if content is not None and not note:
+                    which = f"the id {content['id']!r:.20}" if "id" in content else "no id"
+                    note = f"A line of its output has {which}, which is no layer's: {stray[-1][:_STRAY_LENGTH]}"
         except ProcessEndedError as ended:
             said = "\n".join(filter(None, [process.said().rstrip(), *stray]))
-            self.close()
+            fault = self._ended(ended.fault)
             _keep_lines(keep, request, "")
-            if str(ended) == _SKIPPED:
-                return Answer("", {}, said, skipped=True)
-            unheard = str(ended).startswith(UNANSWERED)
-            reminder = "(an answer is one line of JSON with the same id; flush standard output behind it)"
-            return Answer(str(ended), {}, f"{said}\n{reminder}".strip() if unheard else said)
+            if fault.end is End.UNANSWERED:
+                said += "\n(an answer is one line of JSON with the same id; flush standard output behind it)"
+            return Answer({}, fault, said.strip(), note)
         assert content is not None
+        self._patience = 1
         _keep_lines(keep, request, line.decode(errors="replace"))
         if content.get("skipped"):
-            return Answer("", {}, str(content["skipped"]), skipped=True)
-        return Answer("", {t: _as_numbers(t, content[t.key]) for t in RESULTS if content.get(t.key) is not None})
+            return Answer.skipped(str(content["skipped"]), note)
+        found = {t: _as_numbers(t, content[t.key]) for t in RESULTS if content.get(t.key) is not None}
+        return Answer(found, note=note)
 
 
 def _keep_lines(keep: Keep | None, request: str, answer: str) -> None:
@@ -249,7 +272,9 @@ def _as_numbers(tensor: Tensor, value: Any) -> Array | str:
     try:
         return as_claim(tensor.key, _without_null(value))
     except CnngradError as error:
-        return f"not readable ({error})"
+        return str(error)
+    except RecursionError:
+        return "it is nested too deeply"
 
 
 def _without_null(value: Any) -> Any:
@@ -264,6 +289,24 @@ class Function(_Talker):
     def __init__(self, name: str, timeout: float) -> None:
         """The function `package.module:function`."""
         super().__init__([sys.executable, "-m", "cnngrad.running.worker", name], timeout)
+        self._name = name
+
+    def _started(self) -> Process:
+        """The process, which has imported the function."""
+        if self._process is not None:
+            return self._process
+        process, limit = super()._started(), _FIRST * self._timeout
+        try:
+            line = next(process.ask(b"", limit, _BESIDE)).decode(errors="replace")
+        except ProcessEndedError as ended:
+            self.close()
+            late = f"it took more than {limit:g} s: a longer --timeout gives it more"
+            why = late if ended.fault.end is End.UNANSWERED else ended.fault.words
+            raise CnngradError(f"can't import {self._name}: {why}") from None
+        if line != "ready":
+            self.close()
+            raise CnngradError(f"can't import {self._name}: {line}")
+        return process
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it with one layer's arrays."""
@@ -271,18 +314,14 @@ class Function(_Talker):
             write_layer(folder, layer, "npy")
             process = self._started()
             try:
-                line = next(process.ask(f"{folder}\n".encode(), self._timeout))
+                line = next(self._asked(process, str(folder), layer.layer))
             except ProcessEndedError as ended:
                 said = process.said()
-                self.close()
-                return Answer(str(ended), {}, said)
+                return Answer({}, self._ended(ended.fault), said)
+            self._patience = 1
             kind, _, words = line.decode(errors="replace").partition(" ")
-            if kind == "missing":
-                self.close()
-                raise CnngradError(words)
             if kind == "skipped":
-                return Answer("", {}, words, skipped=True)
-            results = read_results(folder, layer.layer, "npy")
+                return Answer.skipped(words)
             if kind == "done":
-                return Answer("", results, note=words)
-            return Answer(f"exception ({words})", results, process.said())
+                return Answer(read_results(folder, layer.layer, "npy"), note=words)
+            return Answer({}, Fault(End.FAILED, f"exception ({words})"), process.said())

@@ -1,6 +1,7 @@
 """The process that calls a user's Python function: for each folder named on standard input, it writes the results.
 
-It answers with a line: done, skipped, failed or missing, and words. What the function prints goes to standard error.
+Its first line is `ready`, or why the function can't be imported. It answers each folder with a line: done, skipped or
+failed, and words. What the function prints goes to standard error.
 """
 
 import importlib
@@ -25,22 +26,26 @@ def serve(name: str) -> None:
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
     module, _, attribute = name.partition(":")
-    problem = ""
+
+    def answer(words: str) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        answers.write(" ".join(words.split()) + "\n")
+        answers.flush()
+
     try:
         caller = Caller(getattr(importlib.import_module(module), attribute))
     except Exception as error:
-        traceback.print_exc()
-        problem = f"can't import {name}: {type(error).__name__}: {error}"
+        answer(f"{type(error).__name__}: {error}")
+        return
+    answer("ready")
     for line in sys.stdin:
-        answer = f"missing {problem}" if problem else _answered(caller, Path(line.rstrip("\n")))
-        sys.stdout.flush()
-        sys.stderr.flush()
-        answers.write(" ".join(answer.split()) + "\n")
-        answers.flush()
+        answer(_answered(caller, Path(line.rstrip("\n"))))
 
 
 def _answered(caller: Caller, folder: Path) -> str:
-    given = {t: np.load(folder / f"{t.key}.npy") for t in (Tensor.X, Tensor.W, Tensor.DEDO)}
+    files = {t: folder / f"{t.key}.npy" for t in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)}
+    given = {tensor: np.load(file) for tensor, file in files.items() if file.exists()}
     described = json.loads((folder / "problem.json").read_text())
     options = {key: value for key, value in described.items() if key not in ("schema", "shapes")}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)

@@ -1,0 +1,108 @@
+"""check --run: how programs end that give no results, and what is never read, waited for or tried again."""
+
+import json
+import sys
+
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.render.runs import findings_text
+from cnngrad.running.findings import Findings, Outcome
+from cnngrad.running.processes import End, Fault
+
+ONE = ("-x", "3x3", "-w", "2x2")
+
+
+@pytest.fixture
+def found(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def found(*words):
+        main(["check", *words, "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    return found
+
+
+NO_FILES = {
+    "mkfifo $0/dEdX.npy": "it is not a regular file",
+    "ln -s /dev/zero $0/dEdX.npy": "it is a link",
+    "ln -s X.npy $0/dEdX.npy": "it is a link",
+    "mkdir $0/dEdX.npy": "Is a directory",
+    "truncate -s 900M $0/dEdX.npy": "it has more than 66112 bytes, too many for its shape",
+}
+
+
+@pytest.mark.parametrize(("script", "why"), NO_FILES.items())
+def test_a_result_is_a_regular_file_no_larger_than_its_shape_allows(found, script, why):
+    keep = () if "truncate" in script else ("--keep", "kept")
+    findings = found("--run", f"sh -c '{script}' {{dir}}", *ONE, *keep)
+    assert findings["layers"][0]["results"]["dEdX"]["status"] == f"not readable ({why})"
+
+
+def test_an_import_and_the_first_call_may_take_longer_than_others(found, tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import time, cnngrad\n"
+        "time.sleep(0.6)\n"
+        "def f(x, w, dedo, calls=[]):\n"
+        "    calls or time.sleep(0.6)\n"
+        "    calls.append(1)\n"
+        "    r = cnngrad.backward(x, w, dedo)\n"
+        "    return r.dw, r.dx\n"
+    )
+    assert found("--run", "slow:f", *ONE, "--timeout", "0.5")["passed"]
+    (tmp_path / "late.py").write_text("import time\ntime.sleep(60)\n")
+    assert "can't import late:f: it took more than 0.6 s" in found("--run", "late:f", *ONE, "--timeout", "0.1")["error"]
+
+
+def test_a_program_that_answers_nothing_is_given_up_after_three_layers():
+    def raising(x, w, dedo, **options):
+        raise IndexError
+
+    findings = cnngrad.check_function(raising, "quick")
+    assert [outcome.end for outcome in findings.outcomes] == [End.FAILED] * 3 + [End.NOT_RUN] * 9
+    assert "not run: 9 layers (--no-give-up runs all)" in findings.sentence
+    assert findings.passed is False
+    assert len(cnngrad.check_function(raising, "quick", give_up=False).failing) == 12
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_what_hangs_or_writes_nothing_is_neither_waited_for_nor_made_smaller(found, jobs):
+    for script, status in {"sleep 60": "no answer in 0.1 s", "true": "nothing written"}.items():
+        findings = found("--run", script, "--timeout", "0.1", "--jobs", jobs)
+        assert [layer["status"] for layer in findings["layers"]] == [status] * 3 + ["not run"] * 48
+
+
+def test_a_crash_in_one_of_two_runs_is_a_crash_with_its_signal(found):
+    script = "[ -e once ] && kill -s SEGV $$; touch once; echo 1 > $0/dEdX.csv"
+    findings = found("--run", f"sh -c '{script}' {{dir}}", "--exchange", "csv", *ONE)
+    assert findings["layers"][0]["status"] == "crash (signal 11)"
+    assert "Of two runs of the same layer one ended so" in findings["note"]
+
+
+def test_a_line_of_a_stream_without_a_known_id_is_said(found, tmp_path):
+    (tmp_path / "stream.py").write_text(
+        "import json, sys\n"
+        "for line in sys.stdin:\n"
+        "    print(json.dumps({'dEdX': [[1]]}))\n"
+        "    print(json.dumps({'id': json.loads(line)['id'], 'skipped': 'yes'}), flush=True)\n"
+    )
+    findings = found("--run", f"{sys.executable} -S stream.py", "--stream", *ONE)
+    assert 'A line of its output has no id, which is no layer\'s: {"dEdX": [[1]]}' in findings["note"]
+
+
+STACKS = {
+    "node": "x.js:3\n    throw\n\nError: no such axis\n" + "    at f (x.js:1:2)\n" * 9 + "\nNode.js v20",
+    "go": "panic: index 5: no such axis\n\ngoroutine 1 [running]:\n" + "main.f()\n\t/x.go:3\n" * 9,
+    "rust": "thread 'main' panicked at 'no such axis'\nstack backtrace:\n" + "   0: std::panic\n" * 9,
+    "python": "Traceback:\n" + "  File x\n" * 9 + "ValueError: no such axis",
+    "none": "reading\n" * 9 + "no such axis",
+}
+
+
+@pytest.mark.parametrize("said", STACKS.values(), ids=STACKS)
+def test_the_line_that_says_the_error_is_shown(said):
+    layer = cnngrad.suite("quick")[0]
+    findings = Findings([Outcome(layer, Fault(End.FAILED, "exit status 1"), said=said)])
+    assert "no such axis" in findings_text(findings)
