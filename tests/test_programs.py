@@ -419,7 +419,7 @@ def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, capsys, m
     assert stream("print(json.dumps(a), flush=True)", *one)[0] == 0
     stream_py = f"{sys.executable} stream.py"
     body = Path("stream.py").read_text().replace("flush=True", "end=''")
-    Path("stream.py").write_text(body + "    sys.stderr.write('I am thinking')\n")
+    Path("stream.py").write_text(body + "    os.write(2, b'I am thinking')\n")
     assert main(["check", "--run", stream_py, "--stream", "--timeout", "0.6", *one]) == 1
     out = " ".join(capsys.readouterr().out.split())
     for words in ("no answer in 3.6 s to the first call", "I am thinking", "flush standard output behind it"):
