@@ -222,7 +222,7 @@ def test_layers_of_ones_own(mine, capsys, tmp_path):
     for content, told in {
         '[{"X": [[1]]}]': "layer-1",
         "[3]": "mine.json, entry 1 holds 3",
-        '[{"name": "../x"}]': "the name '../x' has other characters",
+        '[{"name": "../x"}]': "the name '../x' can't be a layer's",
         "[]": "no layer is left to run: there are none",
     }.items():
         (tmp_path / "mine.json").write_text(content)
