@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Picture, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
-from cnngrad.derivation.grids import Fill, Grid, Pair
+from cnngrad.derivation.grids import Fill, Grid, Pair, layer_matrix
 from cnngrad.derivation.lesson import backward_lesson
-from cnngrad.derivation.matrices import layer_matrix
 from cnngrad.derivation.pictures import pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander

@@ -1,10 +1,14 @@
 """The one relation, and the errors of shapes and options."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 
 from cnngrad import CnngradError
+from cnngrad.derivation.grids import framed_output
+from cnngrad.gradcheck.differences import colours
 from cnngrad.layer import Axis, Relation, make_layer, parse_shape
+from cnngrad.tensor import Tensor
 from tests.cases import layers
 
 
@@ -12,18 +16,26 @@ def axes_of(case):
     return make_layer(case.x, case.w, **case.options).axes
 
 
+def triples_of(axis):
+    """Output, filter and input positions that meet, by the definition: input position = s*i + d*u - p."""
+    taps = [axis.kernel - 1 - u if axis.flip else u for u in range(axis.kernel)]
+    every = (
+        (i, u, axis.stride * i + axis.dilation * taps[u] - axis.before)
+        for i in range(axis.out)
+        for u in range(axis.kernel)
+    )
+    return {(i, u, h) for i, u, h in every if 0 <= h < axis.size}
+
+
 @given(layers())
-def test_every_view_of_the_relation_names_the_same_triples(case):
+def test_every_view_of_the_table_names_the_triples_of_the_definition(case):
     for axis in axes_of(case):
-        triples = {
-            (i, u, h) for i in range(axis.out) for u in range(axis.kernel) if axis.inside(h := axis.position(i, u))
-        }
-        assert triples == {(i, u, h) for i in range(axis.out) for u, h in axis.inputs_of_output(i)}
-        assert triples == {(i, u, h) for u in range(axis.kernel) for i, h in axis.inputs_of_tap(u)}
-        assert triples == {(i, u, h) for h in range(axis.size) for i, u in axis.outputs_of_input(h)}
-        assert triples == {
-            (i, u, h) for i in range(axis.out) for h in range(axis.size) if (u := axis.tap(i, h)) is not None
-        }
+        triples = triples_of(axis)
+        table = axis.inputs(range(axis.out), range(axis.kernel))
+        assert triples == {(i, u, h) for (i, u), h in np.ndenumerate(table) if h >= 0}
+        assert triples == {(i, u, h) for i in range(axis.out) for u, h in axis.terms(Tensor.O, i)}
+        assert triples == {(i, u, h) for u in range(axis.kernel) for i, h in axis.terms(Tensor.DW, u)}
+        assert triples == {(i, u, h) for h in range(axis.size) for i, u in axis.terms(Tensor.DX, h)}
         assert set(axis.unreached) == set(range(axis.size)) - {h for _, _, h in triples}
 
 
@@ -41,26 +53,24 @@ def test_the_table_of_any_relation_is_the_same_by_outputs_and_by_inputs(relation
 @given(layers())
 def test_elements_of_one_colour_share_no_window_and_the_colours_hold_every_reached_element(case):
     for axis in axes_of(case):
-        seen = set()
-        for r in range(axis.span):
-            readers = [i for _, first, stop in axis.colour(r) for i in range(first, stop)]
-            assert len(readers) == len(set(readers))
-            seen |= {h for h, _, _ in axis.colour(r)}
-            for h, first, stop in axis.colour(r):
-                assert {i for i, _ in axis.outputs_of_input(h)} <= set(range(first, stop))
-        assert set(range(axis.size)) - set(axis.unreached) <= seen
+        coloured = []
+        for colour in colours(axis):
+            ends = [*colour.starts[1:], colour.stop]
+            for h, start, end in zip(colour.inputs, colour.starts, ends, strict=True):
+                readers = sorted(i for i, _, read in triples_of(axis) if read == h)
+                assert start == readers[0]
+                assert readers[-1] < end
+            coloured += colour.inputs.tolist()
+        assert sorted(coloured) == sorted(set(range(axis.size)) - set(axis.unreached))
 
 
 @given(layers())
 def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
     for axis in axes_of(case):
-        before, after = axis.frame
-        spread = [None if k % axis.stride else k // axis.stride for k in range(axis.spread)]
-        framed = [None] * before + spread + [None] * after
+        framed = framed_output(axis)
         for h in range(axis.size):
-            turned = range(axis.kernel) if axis.flip else range(axis.kernel)[::-1]
-            pairs = [(framed[q], u) for q, u in zip(axis.cover(h), turned, strict=True) if framed[q] is not None]
-            assert sorted(pairs) == axis.outputs_of_input(h)
+            pairs = {(slot, u) for q, u in axis.cover(h).items() if isinstance(slot := framed.slot(q), int)}
+            assert pairs == {(i, u) for i, u, read in triples_of(axis) if read == h}
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class _Told(NamedTuple):
 
 
 def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int, color: str) -> None:
-    from cnngrad.derivation.matrices import result_grids
+    from cnngrad.derivation.grids import result_grids
     from cnngrad.layer.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 

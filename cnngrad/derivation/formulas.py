@@ -183,9 +183,10 @@ def _over(layer: Layer, letters: list[str]) -> str:
 
 def _position(axis: Axis, i: str, u: str) -> str:
     """The input position, from 1, as a sum in the letters of output and filter position, from 1."""
-    constant = axis.origin - axis.stride - axis.step + 1
-    text = f"{_times(axis.stride)}{i}"
-    text += f" {'−' if axis.step < 0 else '+'} {_times(abs(axis.step))}{u}"
+    stride, step, first = axis.relation
+    constant = first - stride - step + 1
+    text = f"{_times(stride)}{i}"
+    text += f" {'−' if step < 0 else '+'} {_times(abs(step))}{u}"
     if constant:
         text += f" {'−' if constant < 0 else '+'} {abs(constant)}"
     return text

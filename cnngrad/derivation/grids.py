@@ -1,15 +1,15 @@
-"""Matrices as grids of cells, as plain data: elements, and the zeros between and around them."""
+"""Matrices as grids of cells, as plain data: a layer's arrays with the zeros between and around their elements."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, partial
+from itertools import product
 from typing import NamedTuple
 
-from cnngrad.layer.names import Number, Symbol
+from cnngrad.layer import Axis, indices
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import Tensor
-
-__all__ = ["Cell", "Fill", "Grid", "Pair"]
 
 
 class Fill(Enum):
@@ -73,21 +73,18 @@ class Grid:
                 title=f"{self.title} (part {k} of {len(corners)})" if len(corners) > 1 else self.title,
                 height=min(rows, self.height - top),
                 width=min(columns, self.width - left),
-                cell=partial(self._moved, top, left),
+                cell=partial(lambda top, left, row, column: self.cell(top + row, left + column), top, left),
                 in_short=False,
             )
             for k, (top, left) in enumerate(corners, start=1)
         ]
 
-    def _moved(self, top: int, left: int, row: int, column: int) -> Cell:
-        return self.cell(top + row, left + column)
-
     def cut(self, rows: int, columns: int) -> tuple[tuple[Cell, ...], ...]:
         """The cells, with the middle left out where there are more rows or columns than asked for."""
         more = Cell(Fill.MORE)
         if self.in_short and max(self.height, self.width) > _LARGE:
-            rows, columns = (most if size <= _SHORT + 1 else min(most, _SHORT) for most, size in (
-                (rows, self.height), (columns, self.width)))  # fmt: skip
+            rows = min(rows, _SHORT) if self.height > _SHORT + 1 else rows
+            columns = min(columns, _SHORT) if self.width > _SHORT + 1 else columns
         shown = elided(self.width, columns)
         return tuple(
             tuple(more if r is None or c is None else self.cell(r, c) for c in shown) for r in elided(self.height, rows)
@@ -105,3 +102,155 @@ def elided(size: int, most: int) -> Sequence[int | None]:
     last = most // 2
     first = most - last
     return [*range(first), None, *range(size - last, size)]
+
+
+# No position is covered.
+_NONE: Mapping[int, int] = {}
+# What is at one position of a track: the position of an element along its axis, or a zero or gap without an element.
+Slot = int | Fill
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One axis of a grid: what stands at each position, and which positions a picture covers.
+
+    Attributes:
+        size: the number of positions.
+        slot: what stands at a position, from 0.
+        covered: the positions that a picture covers, each with that of its partner along this axis.
+        cut: which positions are shown, in words, where others are cut off.
+    """
+
+    size: int
+    slot: Callable[[int], Slot]
+    covered: Mapping[int, int] = field(default_factory=dict)
+    cut: str = ""
+
+    def around(self, most: int, word: str) -> "Track":
+        """Only the covered positions and their neighbours, if there are more than `most` positions.
+
+        Args:
+            most: how many positions are shown whole.
+            word: what the positions are called, in the plural.
+        """
+        if self.size <= most or not self.covered:
+            return self
+        first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
+        if (first, last) == (0, self.size):
+            return self
+        covered = {k - first: partner for k, partner in self.covered.items()}
+        cut = f"{word} {first + 1} to {last} of {self.size}"
+        return Track(last - first, lambda k: self.slot(first + k), covered, cut)
+
+
+def plain(size: int, covered: Mapping[int, int] = _NONE, turned: bool = False) -> Track:
+    """An axis as it is, or in reverse."""
+    return Track(size, (lambda k: size - 1 - k) if turned else (lambda k: k), covered)
+
+
+def framed_input(axis: Axis, covered: Mapping[int, int] = _NONE, cropped: bool = False) -> Track:
+    """X with its padding; `cropped` without the leftover positions at the end."""
+    inner = range(axis.before, axis.before + axis.size)
+    size = axis.padded - (axis.leftover if cropped else 0)
+    return Track(size, lambda k: k - axis.before if k in inner else Fill.FRAME, covered)
+
+
+def spread_output(axis: Axis) -> Track:
+    """dE/dO with s-1 zeros between its elements."""
+    return Track(axis.spread, lambda k: Fill.GAP if k % axis.stride else k // axis.stride)
+
+
+def framed_output(axis: Axis, covered: Mapping[int, int] = _NONE) -> Track:
+    """dE/dO with its zeros and the frame that a full convolution needs."""
+    (before, after), spread = axis.frame, spread_output(axis)
+    inner = range(before, before + spread.size)
+    return Track(before + spread.size + after, lambda k: spread.slot(k - before) if k in inner else Fill.FRAME, covered)
+
+
+def grids(
+    names: Names,
+    tensor: Tensor,
+    values: Values,
+    lead: Index = (0, 0),
+    title: str = "",
+    tracks: Sequence[Track] = (),
+    turned: bool = False,
+    partner: tuple[Tensor, Index] | None = None,
+) -> Iterator[Grid]:
+    """Grids of one sample and channel: one for one or two axes, one per depth for three.
+
+    Args:
+        names: the names of the layer's elements.
+        tensor: the tensor whose elements they show.
+        values: the numbers to show; symbols are shown where this tensor has none.
+        lead: (n, c), (f, c) or (n, f), from 0; empty for b.
+        title: the grids' title; the tensor's where it is empty.
+        tracks: what stands along each spatial axis; the array as it is where there are none.
+        turned: whether the array is rotated by 180 degrees.
+        partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
+    """
+    tracks = tracks or [plain(size, turned=turned) for size in names.layer.canonical[tensor][len(lead) :]]
+    pictured = any(track.covered for track in tracks)
+    element, lying = _element(names, tensor, values), partner and _element(names, partner[0], values)
+    title = title or ("W rotated" if turned else tensor.title)
+
+    def cell(places: tuple[int, ...]) -> Cell:
+        slots = [track.slot(k) for track, k in zip(tracks, places, strict=True)]
+        fill = next((fill for fill in (Fill.FRAME, Fill.GAP) if fill in slots), None)
+        found = fill or element((*lead, *(slot for slot in slots if isinstance(slot, int))))
+        covered = pictured and all(k in track.covered for track, k in zip(tracks, places, strict=True))
+        if not covered or partner is None or not lying:
+            return Cell(found, covered)
+        under = (track.covered[k] for track, k in zip(tracks, places, strict=True))
+        return Cell(Pair(found, lying((*partner[1], *under))), True)
+
+    (height, width), count = [1, *(track.size for track in tracks)][-2:], len(tracks)
+    title = ", ".join([title, *(track.cut for track in tracks if track.cut)])
+    in_short = bool(lead) and tensor not in values and not pictured
+    for depth in product(*(sorted(t.covered) if pictured else range(t.size) for t in tracks[:-2])):
+        slot = tracks[0].slot(depth[0]) if depth else 0
+        which = f" · depth {slot + 1 if isinstance(slot, int) else f'of zeros ({slot.value})'}" if depth else ""
+        here = partial(lambda depth, r, c: cell((*depth, r, c)[-count:]), depth)
+        yield Grid(title + which, height, width, here, tensor, in_short)
+
+
+def _element(names: Names, tensor: Tensor, values: Values) -> Callable[[Index], Symbol | Number]:
+    """The content of an element's cell: its number where there are numbers, otherwise its symbol."""
+    numbers = values.get(tensor)
+    return (lambda index: names.symbol(tensor, index)) if numbers is None else (lambda index: scalar(numbers, index))
+
+
+def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]:
+    """Every matrix of a tensor, sample, channel or filter in its title, from 1, as far as the tensor has such axes."""
+    spatial = 0 if tensor.array is Tensor.B else 2
+    for lead in indices(names.layer.canonical[tensor][:spatial]):
+        words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]
+        where = ", ".join(words[2 - names.layer.lead[tensor] :])
+        yield from grids(names, tensor, values, lead, f"{tensor.title} · {where}" if where else "")
+
+
+def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
+    """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
+    layer = names.layer
+    outputs, inputs = (list(indices(layer.canonical[tensor][1:])) for tensor in (Tensor.O, Tensor.X))
+    element = _element(names, Tensor.W, values)
+    # A matrix that is printed is small.
+    tables = [axis.inputs(range(axis.out), range(axis.kernel)).tolist() for axis in layer.axes]
+
+    def cell(r: int, c: int) -> Cell:
+        (f, *i), (channel, *h) = (outputs[c], inputs[r]) if transposed else (outputs[r], inputs[c])
+        group, within = divmod(channel, layer.group_channels)
+        rows = [table[i_a] for table, i_a in zip(tables, i, strict=True)]
+        if group != f // layer.group_filters or any(h_a not in row for row, h_a in zip(rows, h, strict=True)):
+            return Cell(Fill.NONE)
+        return Cell(element((f, within, *(row.index(h_a) for row, h_a in zip(rows, h, strict=True)))))
+
+    size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
+    return Grid("Mᵀ" if transposed else "M", *size, cell, Tensor.W)
+
+
+def column(names: Names, tensor: Tensor, values: Values) -> Grid:
+    """The first sample of X or O, or of its gradient, written as a column."""
+    places, element = list(indices(names.layer.canonical[tensor][1:])), _element(names, tensor, values)
+    title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
+    return Grid(title, len(places), 1, lambda r, _: Cell(element((0, *places[r]))), tensor)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
+
 from cnngrad.layer import Axis, Layer, indices
 from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
@@ -14,6 +16,8 @@ __all__ = ["TELLING", "WHOLE_UP_TO", "Told", "telling"]
 TELLING, WHOLE_UP_TO = 4, 9
 # So many positions at each end of an axis, and in its middle, are looked at.
 _NEAR = 500
+# Entries of a table that are looked at together.
+_TOGETHER = 2**18
 
 
 class Told(NamedTuple):
@@ -80,11 +84,13 @@ def _middle(terms: dict[int, int]) -> int:
 
 def _terms(axis: Axis, tensor: Tensor) -> dict[int, int]:
     """The number of terms that the positions of a tensor have along an axis; of a long one those at ends and middle."""
-    size, partners = {
-        Tensor.O: (axis.out, axis.inputs_of_output),
-        Tensor.DW: (axis.kernel, axis.inputs_of_tap),
-        Tensor.DX: (axis.size, axis.outputs_of_input),
+    size, met = {
+        Tensor.O: (axis.out, axis.kernel),
+        Tensor.DW: (axis.kernel, axis.out),
+        Tensor.DX: (axis.size, axis.kernel),
     }[tensor]
     some = range(size)
-    near = [*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]
-    return {k: len(partners(k)) for k in dict.fromkeys(near)}
+    near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
+    blocks = np.array_split(near, 1 + len(near) * met // _TOGETHER)
+    counts = [count for block in blocks for count in (axis.met(tensor, block) >= 0).sum(axis=1).tolist()]
+    return dict(zip(near, counts, strict=True))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,10 +21,8 @@ from cnngrad.blas import one_thread
 from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.tensor import Tensor
-
-__all__ = ["Differences"]
 
 # The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
@@ -79,8 +77,7 @@ class Differences:
         """
         value = np.zeros(self._layer.canonical[result], self._work)
         channels = 1 if result is Tensor.DB else self._layer.group_channels
-        blocks = self._samples()
-        done, whole = 0, sum(1 for _ in _MOVES[result](self._layer)) * channels * len(blocks)
+        blocks, done = self._samples(), 0
         with np.errstate(over="ignore", invalid="ignore"):
             for samples in blocks:
                 thin = replace(
@@ -96,7 +93,7 @@ class Differences:
                         move.store(here, mover, dedo)
                         done += 1
                         if progress is not None:
-                            progress(done, whole)
+                            progress(done, len(moves) * channels * len(blocks))
             if not self.exact:
                 np.multiply(value, 0.5 / self._step, out=value)
         given = self._arrays.get(result.array)
@@ -201,30 +198,52 @@ class _Move:
     store: Callable[[Array, _Mover, Array], None]
 
 
+class Colour(NamedTuple):
+    """The inputs first, first + span, … of an axis that any output reads: no window holds two of them.
+
+    Attributes:
+        first: the first input of this colour, read or not.
+        inputs: those that are read.
+        starts: the first output that reads each of them.
+        stop: the position after the last output that reads one.
+    """
+
+    first: int
+    inputs: Positions
+    starts: Positions
+    stop: int
+
+
+def colours(axis: Axis) -> Iterator[Colour]:
+    """The colours of an axis that hold an input which is read."""
+    for first in range(min(axis.span, axis.size)):
+        inputs = np.arange(first, axis.size, axis.span)
+        readers = axis.outputs(inputs, range(axis.kernel))
+        read = readers.max(axis=1) >= 0
+        if read.any():
+            stop = int(readers.max()) + 1
+            readers[readers < 0] = stop
+            yield Colour(first, inputs[read], readers.min(axis=1)[read], stop)
+
+
 def _moves_of_x(layer: Layer) -> Iterator[_Move]:
     """One move per colour: elements whose windows never meet, in all samples and groups."""
-    for colours in product(*([axis.colour(r) for r in range(axis.span)] for axis in layer.axes)):
-        if all(colours):
-            yield _move_of_x(layer, colours)
+    for together in product(*map(colours, layer.axes)):
+        yield _move_of_x(layer, together)
 
 
-def _move_of_x(layer: Layer, colours: tuple[list[tuple[int, int, int]], ...]) -> _Move:
-    # Elements of one colour lie a span apart; those that no window spans are moved too, and change nothing.
-    moved = [
-        slice(segments[0][0] % axis.span, None, axis.span) for axis, segments in zip(layer.axes, colours, strict=True)
-    ]
-    reached_at = [[h for h, _, _ in segments] for segments in colours]
-    chosen = np.ix_(range(layer.batch), range(layer.groups), *reached_at)
+def _move_of_x(layer: Layer, together: tuple[Colour, ...]) -> _Move:
+    # Elements that no output reads are moved too, and change nothing.
+    moved = [slice(colour.first, None, axis.span) for axis, colour in zip(layer.axes, together, strict=True)]
+    chosen = np.ix_(np.arange(layer.batch), np.arange(layer.groups), *(colour.inputs for colour in together))
 
     def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
         shares = mover.shares(dedo).reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
         shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
-        for axis, segments in enumerate(colours, start=2):
-            # The windows that hold one moved element are consecutive, followed by those of the next element.
-            first, last = segments[0][1], segments[-1][2]
-            reached = shares[(slice(None),) * axis + (slice(first, last),)]
-            starts = [start - first for _, start, _ in segments]
-            shares = _sums_between(reached, starts, axis)
+        for axis, (_, _, starts, stop) in enumerate(together, start=2):
+            # The outputs that read one moved element are followed by those of the next; others between them read none.
+            reached = shares[(slice(None),) * axis + (slice(starts[0], stop),)]
+            shares = _sums_between(reached, (starts - starts[0]).tolist(), axis)
         gradient[chosen] = shares
 
     return _Move((slice(None), slice(None), *moved), store)

@@ -12,19 +12,12 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.layer import Layer, indices
-from cnngrad.layer.expansion import Expansion, Term
+from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import Tensor
 
 __all__ = ["OPERANDS", "Product", "as_expansion", "read_all", "read_element"]
 
-# The two arrays whose products a result adds up; of dE/db there is one.
-OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
-    Tensor.O: (Tensor.W, Tensor.X),
-    Tensor.DW: (Tensor.DEDO, Tensor.X),
-    Tensor.DX: (Tensor.DEDO, Tensor.W),
-    Tensor.DB: (Tensor.DEDO,),
-}
 # Computes a result, or one element of it, from arrays in canonical shape.
 Compute = Callable[[Mapping[Tensor, Array]], float]
 

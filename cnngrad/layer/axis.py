@@ -1,4 +1,4 @@
-"""The one relation: input position = stride*i + dilation*u - padding, along one axis.
+"""The one relation, input position = stride*i + dilation*u - padding along one axis, and its table of positions.
 
 An output position i, a filter position u and an input position h belong together exactly where the relation
 holds. Only this module decides which terms make up an output, a filter gradient, an input gradient, a picture or a
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Axis", "Phase", "Positions", "Relation"]
+from cnngrad.tensor import Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -113,15 +113,28 @@ class Axis:
         """The output that meets each input under each tap, shape (inputs, taps); -1 where none does."""
         return self.relation.outputs(inputs, taps, self.out)
 
-    @property
-    def step(self) -> int:
-        """How far the input position moves when u grows by one: d, or -d with `flip`."""
-        return -self.dilation if self.flip else self.dilation
+    def met(self, tensor: Tensor, positions: Sequence[int] | Positions) -> Positions:
+        """What meets positions of a tensor, a row for each; -1 where nothing does.
 
-    @property
-    def origin(self) -> int:
-        """The input position of i = 0, u = 0: -p, or d*(k-1) - p with `flip`."""
-        return (self.span - 1 if self.flip else 0) - self.before
+        A position of O meets an input under each tap, one of dE/dW an input for each output, one of dE/dX an output
+        under each tap, and dE/db every output.
+        """
+        if tensor is Tensor.O:
+            return self.inputs(positions, range(self.kernel))
+        if tensor is Tensor.DW:
+            return self.inputs(range(self.out), positions).T
+        return self.outputs(positions, range(self.kernel)) if tensor is Tensor.DX else np.arange(self.out)[None]
+
+    def terms(self, tensor: Tensor, position: int) -> list[tuple[int, int]]:
+        """The pairs of positions in both operands whose products make up a position of O or of a gradient.
+
+        >>> axis = Axis(size=3, kernel=2)
+        >>> axis.terms(Tensor.O, 1), axis.terms(Tensor.DW, 1), axis.terms(Tensor.DX, 1)
+        ([(0, 1), (1, 2)], [(0, 1), (1, 2)], [(0, 1), (1, 0)])
+        """
+        met = self.met(tensor, [position])[0].tolist()
+        pairs = [(k, partner) for k, partner in enumerate(met) if partner >= 0]
+        return sorted((i, u) for u, i in pairs) if tensor is Tensor.DX else pairs
 
     def position(self, i: int, u: int) -> int:
         """The input position that output i reads through filter element u; outside 0..size-1 it is padding.
@@ -129,7 +142,8 @@ class Axis:
         >>> Axis(size=5, kernel=3, stride=2, before=1).position(i=1, u=0)
         1
         """
-        return self.stride * i + self.step * u + self.origin
+        output, tap, constant = self.relation
+        return output * i + tap * u + constant
 
     @property
     def span(self) -> int:
@@ -155,18 +169,6 @@ class Axis:
         """The number of positions at the padded input's end that no window reaches: a remainder of the stride."""
         return (self.padded - self.span) % self.stride
 
-    def inside(self, position: int) -> bool:
-        """Whether a position is an element of the input, not padding."""
-        return 0 <= position < self.size
-
-    def inputs_of_output(self, i: int) -> list[tuple[int, int]]:
-        """(u, h) for every filter element u under which output i reads an input element h, u ascending."""
-        return [(u, h) for u in range(self.kernel) if self.inside(h := self.position(i, u))]
-
-    def inputs_of_tap(self, u: int) -> list[tuple[int, int]]:
-        """(i, h) for every output i that reads an input element h through filter element u, i ascending."""
-        return [(i, self.position(i, u)) for i in self.inside_of(self.position(0, u), self.out)]
-
     def inside_of(self, first: int, count: int) -> range:
         """Of the first `count` positions first, first + s, first + 2s, …, those inside the input.
 
@@ -175,19 +177,6 @@ class Axis:
         """
         low = min(max(0, -(first // self.stride)), count)
         return range(low, max(low, min(count, (self.size - 1 - first) // self.stride + 1)))
-
-    def outputs_of_input(self, h: int) -> list[tuple[int, int]]:
-        """(i, u) for every output i whose window holds the input element h, i ascending.
-
-        >>> Axis(size=3, kernel=2).outputs_of_input(1)
-        [(0, 1), (1, 0)]
-        """
-        pairs = []
-        for u in range(self.kernel):
-            i, rest = divmod(h - self.position(0, u), self.stride)
-            if rest == 0 and 0 <= i < self.out:
-                pairs.append((i, u))
-        return sorted(pairs)
 
     def outputs_reaching(self, inputs: slice) -> range:
         """The outputs whose windows span one of the input positions start..stop-1, without `flip`.
@@ -198,14 +187,9 @@ class Axis:
         first = max(0, -((self.span - 1 - inputs.start - self.before) // self.stride))
         return range(first, max(first, min(self.out, (inputs.stop - 1 + self.before) // self.stride + 1)))
 
-    def tap(self, i: int, h: int) -> int | None:
-        """The filter element through which output i reads input position h; None where its window does not.
-
-        >>> Axis(size=3, kernel=2).tap(i=1, h=2)
-        1
-        """
-        u, rest = divmod(h - self.position(i, 0), self.step)
-        return u if rest == 0 and 0 <= u < self.kernel else None
+    def window(self, i: int) -> dict[int, int]:
+        """The positions of X with its padding that the window of output i covers, each with its filter element."""
+        return {self.position(i, u) + self.before: u for u in range(self.kernel)}
 
     @property
     def spread(self) -> int:
@@ -217,28 +201,16 @@ class Axis:
         """Zeros to add before and behind `spread` so that a full convolution covers every padded input position."""
         return self.span - 1, self.span - 1 + self.leftover
 
-    def cover(self, h: int) -> list[int]:
-        """The positions of framed dE/dO under the rotated filter's elements when it computes dE/dx at h.
+    def cover(self, h: int) -> dict[int, int]:
+        """The positions of framed dE/dO under the rotated filter as it computes dE/dx at h, each with its element.
 
-        The full convolution cut back by the padding: the filter starts `before` positions further in.
+        They are the windows, by where they begin, that read h through each element. The full convolution is cut back
+        by the padding, since positions count from X's first element.
+
+        >>> Axis(size=3, kernel=2).cover(1)
+        {2: 0, 1: 1}
         """
-        return [h + self.before + self.dilation * v for v in range(self.kernel)]
-
-    def colour(self, r: int) -> list[tuple[int, int, int]]:
-        """(h, first, stop) for the input positions h = r, r + span, …: outputs first..stop-1 read h.
-
-        Positions a span apart never share a window, so they can be changed together: each affects outputs of its own
-        (Curtis, Powell and Reid, 1974). Only positions that some window spans are listed.
-
-        >>> Axis(size=4, kernel=2).colour(1)
-        [(1, 0, 2), (3, 2, 3)]
-        """
-        segments = []
-        for h in range(r, self.size, self.span):
-            reached = self.outputs_reaching(slice(h, h + 1))
-            if reached:
-                segments.append((h, reached.start, reached.stop))
-        return segments
+        return {h - self.position(0, u) + self.span - 1: u for u in range(self.kernel)}
 
     @property
     def phases(self) -> list["Phase"]:
@@ -272,7 +244,10 @@ class Axis:
     @cached_property
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
-        return tuple(h for h in range(self.size) if not self.outputs_of_input(h))
+        reached = np.zeros(self.size + 1, bool)  # the last one takes the padding, -1
+        for u in range(self.kernel):
+            reached[self.inputs(range(self.out), [u])] = True
+        return tuple(np.flatnonzero(~reached[:-1]).tolist())
 
 
 class Phase(NamedTuple):

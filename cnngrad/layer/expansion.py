@@ -1,16 +1,24 @@
 """One element as a sum of terms: symbols and values together, for any element of any tensor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, groupby, islice, product
+from functools import lru_cache
+from itertools import chain, islice, product
 from math import prod
 from typing import Any, NamedTuple
 
+from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import Tensor
 
-__all__ = ["Expander", "Expansion", "Factor", "OutputsOnDemand", "Partial", "Term", "Worked"]
+# The two arrays whose products a result adds up; of dE/db there is one.
+OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
+    Tensor.O: (Tensor.W, Tensor.X),
+    Tensor.DW: (Tensor.DEDO, Tensor.X),
+    Tensor.DX: (Tensor.DEDO, Tensor.W),
+    Tensor.DB: (Tensor.DEDO,),
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,11 @@ class Expansion:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data: the element's name, the factors' names in each term, and the value."""
-        terms = [[_spelled(factor) for factor in term.factors] for term in self.terms]
+
+        def spelled(factor: Factor) -> str:
+            return factor.name if isinstance(factor, Symbol | Partial) else "0" if factor is None else repr(factor)
+
+        terms = [list(map(spelled, term.factors)) for term in self.terms]
         return {"element": self.target.name, "terms": terms, "value": self.value}
 
     @property
@@ -93,10 +105,16 @@ class Expansion:
 
         The bias stands with the last of them.
         """
-        products = [term for term in self.terms if not _is_bias(term)]
-        parts = [tuple(part) for _, part in groupby(products, key=_brackets)]
-        bias = self.terms[len(products) :]
-        return tuple([*parts[:-1], (*parts[-1], *bias)] if parts else [bias] if bias else [])
+        parts: list[list[Term]] = []
+        lead: Index = ()
+        for term in self.terms:
+            first = term.factors[0]
+            here = first.lead if isinstance(first, Symbol) and first.tensor is not Tensor.B else lead
+            if not parts or here != lead:
+                parts.append([])
+            lead = here
+            parts[-1].append(term)
+        return tuple(map(tuple, parts))
 
     @property
     def worked(self) -> "Worked | None":
@@ -111,27 +129,9 @@ class Expansion:
 
     def by_chain_rule(self) -> "Expansion":
         """∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …: the same sum before the partial derivatives are put in."""
-        terms = tuple(
-            Term((term.factors[0], Partial(term.factors[0], self.target)))
-            for term in self.terms
-            if isinstance(term.factors[0], Symbol)
-        )
+        reached = [term.factors[0] for term in self.terms]
+        terms = tuple(Term((o, Partial(o, self.target))) for o in reached if isinstance(o, Symbol))
         return replace(self, terms=terms, value=None)
-
-
-def _spelled(factor: Factor) -> str:
-    if factor is None:
-        return "0"
-    return factor.name if isinstance(factor, Symbol | Partial) else repr(factor)
-
-
-def _is_bias(term: Term) -> bool:
-    return isinstance(term.factors[0], Symbol) and term.factors[0].tensor is Tensor.B
-
-
-def _brackets(term: Term) -> Index:
-    first = term.factors[0]
-    return first.lead if isinstance(first, Symbol) else ()
 
 
 class Expander:
@@ -142,9 +142,18 @@ class Expander:
         self.layer = layer
         self.names = Names(layer)
         self._values = values or {}
+        # Elements of a row and of a column share what they meet. A filter element meets every output: that is too much.
+        self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
     def expand(self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None) -> Expansion:
         """The expansion of an element of o, or of dE/dw, dE/dx, dE/db.
+
+            o[n,f,i]     = sum over c,u of w[f,c,u] * x[n,c,h], + b[f]
+            dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c,h]
+            dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u]
+            dE/db[f]     = sum over n,i of dE/do[n,f,i]
+
+        where output i meets input h under tap u in the axes' tables.
 
         Args:
             tensor: O, dE/dW, dE/dX or dE/db.
@@ -152,70 +161,31 @@ class Expander:
             zeros: write the zero terms in their places (padding; outputs whose window does not hold the element).
             limit: the largest number of terms to write; None for all.
         """
-        recipes = {
-            Tensor.O: self._output,
-            Tensor.DW: self._filter_gradient,
-            Tensor.DX: self._input_gradient,
-            Tensor.DB: self._bias_gradient,
-        }
-        sums, extra = recipes[tensor](index)
-        real = sum(prod(len(axis.pairs) for axis in s.axes) for s in sums) + len(extra)
-        every = sum(prod(axis.size for axis in s.axes) for s in sums) + len(extra)
-        factors = chain(chain.from_iterable(s.products(zeros) for s in sums), extra)
-        terms = tuple(self._term(refs) for refs in islice(factors, limit))
-        value = self._value(tensor, index)
-        if value is None and terms and all(term.values for term in terms) and len(terms) == (every if zeros else real):
-            value = sum(prod(term.values) for term in terms if term.values)
-        return Expansion(
-            self.names.symbol(tensor, index),
-            terms,
-            value,
-            count=every if zeros else real,
-            zeros=0 if zeros else every - real,
-        )
+        layer, count = self.layer, len(tensor.lead_words)
+        sums, place = leads(layer, tensor, index[:count]), index[count:] or (0,) * layer.dims
+        met = Axis.terms if tensor is Tensor.DW else self._terms
+        axes: list[Sequence[tuple[int, int | None]]] = [
+            met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)
+        ]
+        bias = [((Tensor.B, index[1:2]),)] if tensor is Tensor.O and layer.has_bias else []
+        sizes = layer.kernel if tensor is Tensor.O else layer.out
+        real, every = (len(sums) * prod(numbers) + len(bias) for numbers in (map(len, axes), sizes))
+        if zeros:
+            partners = map(dict, axes)
+            axes = [[(k, known.get(k)) for k in range(size)] for known, size in zip(partners, sizes, strict=True)]
+        products = chain(_products(OPERANDS[tensor], sums, axes), bias)
+        terms = tuple(map(self._term, islice(products, limit)))
+        written = every if zeros else real
+        value = scalar(self._values[tensor], index) if tensor in self._values else None
+        if value is None and terms and len(terms) == written and all(term.values for term in terms):
+            value = sum(prod(term.values or ()) for term in terms)
+        return Expansion(self.names.symbol(tensor, index), terms, value, written, every - written)
 
-    def _output(self, index: Index) -> "_Recipe":
-        """o[n,f,i] = sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p], + b[f]."""
-        layer, (n, f, *i) = self.layer, index
-        axes = [_AxisPairs(a.kernel, a.inputs_of_output(k)) for a, k in zip(layer.axes, i, strict=True)]
-        first = f // layer.group_filters * layer.group_channels
-        sums = [_Sum(axes, (Tensor.W, (f, c)), (Tensor.X, (n, first + c))) for c in range(layer.group_channels)]
-        return sums, [((Tensor.B, (f,)),)] if layer.has_bias else []
-
-    def _filter_gradient(self, index: Index) -> "_Recipe":
-        """dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c, s*i + d*u - p]."""
-        layer, (f, c, *u) = self.layer, index
-        axes = [_AxisPairs(a.out, a.inputs_of_tap(k)) for a, k in zip(layer.axes, u, strict=True)]
-        channel = f // layer.group_filters * layer.group_channels + c
-        return [_Sum(axes, (Tensor.DEDO, (n, f)), (Tensor.X, (n, channel))) for n in range(layer.batch)], []
-
-    def _input_gradient(self, index: Index) -> "_Recipe":
-        """dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u] where s*i + d*u - p = h."""
-        layer, (n, c, *h) = self.layer, index
-        axes = [_AxisPairs(a.out, a.outputs_of_input(k)) for a, k in zip(layer.axes, h, strict=True)]
-        group, channel = divmod(c, layer.group_channels)
-        filters = range(group * layer.group_filters, (group + 1) * layer.group_filters)
-        return [_Sum(axes, (Tensor.DEDO, (n, f)), (Tensor.W, (f, channel))) for f in filters], []
-
-    def _bias_gradient(self, index: Index) -> "_Recipe":
-        """dE/db[f] = sum over n,i of dE/do[n,f,i]."""
-        layer, (f,) = self.layer, index
-        axes = [_AxisPairs(a.out, [(i, i) for i in range(a.out)]) for a in layer.axes]
-        return [_Sum(axes, (Tensor.DEDO, (n, f)), None) for n in range(layer.batch)], []
-
-    def _term(self, refs: "_Factors") -> Term:
-        symbols = tuple(None if ref is None else self.names.symbol(*ref) for ref in refs)
-        values: list[Number] = []
-        for ref in refs:
-            array = None if ref is None else self._values.get(ref[0])
-            if ref is not None and array is None:
-                return Term(symbols)
-            values.append(0 if ref is None or array is None else scalar(array, ref[1]))
-        return Term(symbols, tuple(values))
-
-    def _value(self, tensor: Tensor, index: Index) -> Number | None:
-        numbers = self._values.get(tensor)
-        return None if numbers is None else scalar(numbers, index)
+    def _term(self, factors: "_Factors") -> Term:
+        symbols = tuple(factor and self.names.symbol(*factor) for factor in factors)
+        if not all(factor is None or factor[0] in self._values for factor in factors):
+            return Term(symbols)
+        return Term(symbols, tuple(0 if each is None else scalar(self._values[each[0]], each[1]) for each in factors))
 
 
 class OutputsOnDemand:
@@ -230,39 +200,39 @@ class OutputsOnDemand:
         return self._expander.expand(Tensor.O, index).value or 0
 
 
-_Ref = tuple[Tensor, Index]
-_Factors = tuple[_Ref | None, ...]
-_Recipe = tuple[list["_Sum"], list[_Factors]]
+# Elements by tensor and index; None for a zero.
+_Factors = tuple[tuple[Tensor, Index] | None, ...]
 
 
-@dataclass(frozen=True)
-class _AxisPairs:
-    """One axis of a sum of `size` positions: the pairs (k, partner) of all positions k that have a partner."""
+def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:
+    """The samples, channels and filters of both operands over which an element is a sum, one pair for each part.
 
-    size: int
-    pairs: list[tuple[int, int]]
+    Args:
+        layer: the layer.
+        tensor: O, dE/dW, dE/dX or dE/db.
+        lead: the element's sample, channel and filter.
+    """
+    channels, filters, (first, *others) = layer.group_channels, layer.group_filters, lead
+    if tensor is Tensor.DB:
+        return [((n, first), ()) for n in range(layer.batch)]
+    second = others[0]
+    if tensor is Tensor.O:
+        return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]
+    if tensor is Tensor.DW:
+        return [((n, first), (n, first // filters * channels + second)) for n in range(layer.batch)]
+    group, channel = divmod(second, channels)
+    return [((first, f), (f, channel)) for f in range(group * filters, (group + 1) * filters)]
 
-    def all(self) -> list[tuple[int, int | None]]:
-        partners = dict(self.pairs)
-        return [(k, partners.get(k)) for k in range(self.size)]
 
-
-@dataclass(frozen=True)
-class _Sum:
-    """A sum over spatial positions of left * right; a position without partner gives a zero."""
-
-    axes: list[_AxisPairs]
-    left: _Ref
-    right: _Ref | None
-
-    def products(self, zeros: bool) -> Iterator[_Factors]:
-        for pairs in product(*(axis.all() if zeros else axis.pairs for axis in self.axes)):
-            tensor, lead = self.left
-            left = (tensor, (*lead, *(k for k, _ in pairs)))
-            partners = tuple(partner for _, partner in pairs if partner is not None)
-            if self.right is None:
-                yield (left,)
-            elif len(partners) < len(pairs):
-                yield left, None
+def _products(
+    operands: tuple[Tensor, ...], sums: list[tuple[Index, Index]], axes: list[Sequence[tuple[int, int | None]]]
+) -> Iterator[_Factors]:
+    """The products of a sum over samples, channels or filters, and over positions; one without a partner is a zero."""
+    for left, right in sums:
+        for pairs in product(*axes):
+            places, partners = zip(*pairs, strict=True)
+            found = [(operands[0], (*left, *places))]
+            if len(operands) == 1:
+                yield (*found,)
             else:
-                yield left, (self.right[0], (*self.right[1], *partners))
+                yield *found, None if None in partners else (operands[1], (*right, *partners))

@@ -19,8 +19,7 @@ import numpy as np
 
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
-from cnngrad.derivation.grids import Fill
-from cnngrad.derivation.matrices import Track, framed_input, framed_output, plain
+from cnngrad.derivation.grids import Fill, Track, framed_input, framed_output, plain
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, counted, indices

@@ -1,1 +1,0 @@
-"""The sections of a lesson, one module each: functions that write on a board."""
