@@ -8,8 +8,6 @@ import numpy as np
 from cnngrad.errors import CnngradError
 from cnngrad.tensor import Tensor
 
-__all__ = ["Layouts", "channels_last", "filter_layouts", "read_layouts"]
-
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,16 +41,15 @@ class Layouts:
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word = self.of(tensor)
-        if not word:
-            return tuple(range(ndim))
-        letters = _letters(word, _FILTER if tensor.array is Tensor.W else _DATA)
-        dims = _spatial_axes(word)
-        full = letters[:2] + letters[len(letters) - dims :]
+        letters = _FILTER if tensor.array is Tensor.W else _DATA
+        # A layout of one spatial axis may call it l.
+        letters = letters[:-1] + "l" if "l" in word else letters
+        full = letters[:2] + letters[len(letters) - _spatial_axes(word) :]
         own = full[max(0, len(full) - ndim) :]
         if len(own) < ndim or not set(own) <= set(word):
             return tuple(range(ndim))
         written = [letter for letter in word if letter in own]
-        return tuple(written.index(letter) for letter in own)
+        return tuple(map(written.index, own))
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""
@@ -77,20 +74,12 @@ class Layouts:
 
     def written_shape(self, tensor: Tensor, shape: Shape) -> Shape:
         """A shape, or an index, from cnngrad's order to the user's."""
-        order = [0] * len(shape)
-        for own, place in enumerate(self.places(tensor, len(shape))):
-            order[place] = own
-        return tuple(shape[own] for own in order)
+        return tuple(size for _, size in sorted(zip(self.places(tensor, len(shape)), shape, strict=True)))
 
 
 def _spatial_axes(word: str) -> int:
     """The number of spatial axes in a layout."""
     return sum(letter in f"{_SPATIAL}l" for letter in word)
-
-
-def _letters(word: str, letters: str) -> str:
-    """Cnngrad's order with l in place of w, where a layout has one spatial axis and calls it so."""
-    return letters[:-1] + "l" if "l" in word else letters
 
 
 def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | None]:

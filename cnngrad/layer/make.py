@@ -1,6 +1,6 @@
 """Makes layers from users' shapes and options, and raises the errors where these do not make a layer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -14,8 +14,6 @@ from cnngrad.layer.layout import Layouts, channels_last, filter_layouts, read_la
 from cnngrad.layer.options import integer, one_per_axis, pads_per_axis, plain_option
 from cnngrad.settings import OPTIONS, LayerOptions
 from cnngrad.tensor import Tensor
-
-__all__ = ["layer_of", "make_layer", "shapes_table"]
 
 _MOST_NUMBERS = 2**40
 _AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
@@ -105,22 +103,22 @@ def _would_fit(asked: _Asked) -> str:
                 layer = _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
                 # An accident where the kernel is of no usual shape.
                 if len(set(layer.kernel)) == 1:
-                    words = [word.upper() for word in (data, kernel) if word]
-                    flags = [f"--layout {data}" if data else "", f"--filter-layout {kernel}" if kernel else ""]
-                    say = " ".join(filter(None, flags))
-                    return f"; they would fit as {' with '.join(words)}: say {say} (layout=, filter_layout= in Python)"
+                    flags = [(flag, word) for flag, word in (("layout", data), ("filter-layout", kernel)) if word]
+                    fit = " with ".join(word.upper() for _, word in flags)
+                    say = " ".join(f"--{flag} {word}" for flag, word in flags)
+                    return f"; they would fit as {fit}: say {say} (layout=, filter_layout= in Python)"
     return ""
 
 
 def _in_layouts(asked: _Asked) -> Layer:
     """The layer in the layouts that are asked for."""
     layouts, told = read_layouts(asked.layout, asked.filter_layout)
-    for name, shape in (("X", asked.x), ("W", asked.w)):
+    for tensor, shape in ((Tensor.X, asked.x), (Tensor.W, asked.w)):
+        name = tensor.key
         if not shape:
             raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
         if 0 in shape:
             raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
-    for tensor, shape in ((Tensor.X, asked.x), (Tensor.W, asked.w)):
         layouts.check(tensor, shape)
 
     def read(d: int) -> Layer:
@@ -131,6 +129,14 @@ def _in_layouts(asked: _Asked) -> Layer:
             layer.check_dedo(asked.dedo)
         return layer
 
+    def other() -> int | None:
+        """Another number of spatial axes for which the same arrays and options also make a layer."""
+        for each in (1, 2, 3):
+            if each != d:
+                with suppress(CnngradError):
+                    return read(each).dims
+        return None
+
     if asked.dims is not None:
         d = integer("dims", asked.dims, least=1)
         if d > 3:
@@ -138,70 +144,71 @@ def _in_layouts(asked: _Asked) -> Layer:
         if told not in (None, d):
             raise CnngradError(f"dims is {d}, but the layout has {counted(told, 'spatial axis', 'spatial axes')}")
     else:
-        d = told or _likely_dims(asked.x, asked.w)
+        axes = len(asked.x), len(asked.w)
+        d = told or (1 if axes == (1, 1) else 3 if 5 in axes else 2)
     try:
         layer = read(d)
     except CnngradError as error:
-        others = [] if told else _other_readings(read, d)
-        if not others:
+        if told or (dims := other()) is None:
             raise
         raise CnngradError(
-            f"{error}; or is it a layer of {counted(others[0], 'spatial axis', 'spatial axes')}? "
-            f"Then say --dims {others[0]} (dims={others[0]} in Python)"
+            f"{error}; or is it a layer of {counted(dims, 'spatial axis', 'spatial axes')}? "
+            f"Then say --dims {dims} (dims={dims} in Python)"
         ) from None
-    if asked.dims is None and not told and (others := _other_readings(read, d)):
-        return replace(layer, other_dims=others[0])
-    return layer
-
-
-def _other_readings(read: Callable[[int], Layer], d: int) -> list[int]:
-    """The other numbers of spatial axes for which the same arrays and options also make a layer."""
-    found = []
-    for other in (1, 2, 3):
-        if other != d:
-            with suppress(CnngradError):
-                read(other)
-                found.append(other)
-    return found
+    return layer if told or asked.dims is not None else replace(layer, other_dims=other())
 
 
 def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
     if (x_lead, w_lead) not in _ROWS:
-        raise CnngradError(_no_such_row(asked.x, asked.w, d))
-    x_full = (1,) * (2 - x_lead) + layouts.standard_shape(Tensor.X, asked.x)
-    w_full = (1,) * (2 - w_lead) + layouts.standard_shape(Tensor.W, asked.w)
-    g = integer("groups", asked.groups, least=1)
-    _check_groups(asked.x, asked.w, x_full[1], w_full[0], w_full[1], g)
-    strides = one_per_axis("stride", asked.stride, d, least=1)
-    dilations = one_per_axis("dilation", asked.dilation, d, least=1)
-    sizes, kernels = x_full[2:], w_full[2:]
-    pads = pads_per_axis(asked.padding, sizes, kernels, strides, dilations)
-    axes = tuple(
-        Axis(size, kernel, s, dil, before, after, asked.flip)
-        for size, kernel, s, dil, (before, after) in zip(sizes, kernels, strides, dilations, pads, strict=True)
-    )
-    for number, axis in enumerate(axes):
-        if axis.span > axis.padded:
-            raise CnngradError(_kernel_too_large(asked.x, asked.w, axis, _AXIS_LETTERS[d][number]))
-    numbers = x_full[0] * w_full[0] * prod(axis.out for axis in axes)
+        rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
+        raise CnngradError(
+            f"X {asked.x} and W {asked.w} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
+            f"X with W may be {rows}"
+        )
+    batch, channels, *sizes = (1,) * (2 - x_lead) + layouts.standard_shape(Tensor.X, asked.x)
+    filters, reads, *kernels = (1,) * (2 - w_lead) + layouts.standard_shape(Tensor.W, asked.w)
+    groups, given = integer("groups", asked.groups, least=1), f"X {asked.x} has {counted(channels, 'channel')}"
+    if channels % groups:
+        raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
+    if filters % groups:
+        raise CnngradError(
+            f"W {asked.w} has {counted(filters, 'filter')}, which groups {groups} does not divide: "
+            f"groups must divide the filters"
+        )
+    if reads != channels // groups:
+        fits = channels % reads == 0 and filters % (channels // reads) == 0
+        hint = f", or groups {channels // reads}" if fits else ""
+        raise CnngradError(
+            f"{given}, but W {asked.w} reads {reads} with groups {groups}: W must read {channels // groups}{hint}"
+        )
+    axes = _axes(asked, tuple(sizes), tuple(kernels))
+    numbers = batch * filters * prod(axis.out for axis in axes)
     if numbers > _MOST_NUMBERS:
         raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
-    return Layer(
-        axes, x_full[0], x_full[1], w_full[0], g, x_lead, w_lead, has_bias=asked.b is not None, layouts=layouts
-    )
+    return Layer(axes, batch, channels, filters, groups, x_lead, w_lead, asked.b is not None, layouts=layouts)
+
+
+def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
+    d = len(sizes)
+    strides = one_per_axis("stride", asked.stride, d, least=1)
+    dilations = one_per_axis("dilation", asked.dilation, d, least=1)
+    pads = zip(*pads_per_axis(asked.padding, sizes, kernels, strides, dilations), strict=True)
+    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d))
+    for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
+        if axis.span > axis.padded:
+            dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
+            padded = f" (padded: {axis.padded})" if axis.padded > axis.size else ""
+            raise CnngradError(
+                f"W {asked.w} does not fit into X {asked.x}: along {letter} the kernel is {axis.kernel}{dilated} and "
+                f"the input {axis.size}{padded}: use a smaller kernel or more padding"
+            )
+    return axes
 
 
 # How many axes X and W have in front of the spatial ones, for each row of the shapes table.
 _ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
-
-
-def _likely_dims(x_shape: Shape, w_shape: Shape) -> int:
-    """The number of spatial axes that the shapes alone suggest."""
-    if len(x_shape) == len(w_shape) == 1:
-        return 1
-    return 3 if 5 in (len(x_shape), len(w_shape)) else 2
 
 
 def shapes_table(d: int) -> list[tuple[str, str, str]]:
@@ -210,48 +217,11 @@ def shapes_table(d: int) -> list[tuple[str, str, str]]:
     >>> shapes_table(1)[0]
     ('(L)', '(kl)', "(L')")
     """
-    letters = list(_AXIS_LETTERS[d])
-    kernel = [f"k{letter.lower()}" for letter in letters]
-    out = [f"{letter}'" for letter in letters]
-    rows = [
-        (letters, kernel, out),
-        (["C", *letters], ["C", *kernel], out),
-        (["C", *letters], ["F", "C/g", *kernel], ["F", *out]),
-        (["N", "C", *letters], ["F", "C/g", *kernel], ["N", "F", *out]),
+    letters = _AXIS_LETTERS[d]
+    x, w, o = ", ".join(letters), ", ".join(f"k{letter.lower()}" for letter in letters), "', ".join(letters)
+    return [
+        (f"({x})", f"({w})", f"({o}')"),
+        (f"(C, {x})", f"(C, {w})", f"({o}')"),
+        (f"(C, {x})", f"(F, C/g, {w})", f"(F, {o}')"),
+        (f"(N, C, {x})", f"(F, C/g, {w})", f"(N, F, {o}')"),
     ]
-    return [(f"({', '.join(x)})", f"({', '.join(w)})", f"({', '.join(o)})") for x, w, o in rows]
-
-
-def _no_such_row(x_shape: Shape, w_shape: Shape, d: int) -> str:
-    rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
-    return (
-        f"X {x_shape} and W {w_shape} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
-        f"X with W may be {rows}"
-    )
-
-
-def _check_groups(x_shape: Shape, w_shape: Shape, channels: int, filters: int, reads: int, groups: int) -> None:
-    given = f"X {x_shape} has {counted(channels, 'channel')}"
-    if channels % groups:
-        raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
-    if filters % groups:
-        raise CnngradError(
-            f"W {w_shape} has {counted(filters, 'filter')}, which groups {groups} does not divide: "
-            f"groups must divide the filters"
-        )
-    if reads != channels // groups:
-        hint = ""
-        if channels % reads == 0 and filters % (channels // reads) == 0:
-            hint = f", or groups {channels // reads}"
-        raise CnngradError(
-            f"{given}, but W {w_shape} reads {reads} with groups {groups}: W must read {channels // groups}{hint}"
-        )
-
-
-def _kernel_too_large(x_shape: Shape, w_shape: Shape, axis: Axis, letter: str) -> str:
-    dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
-    padded = f" (padded: {axis.padded})" if axis.padded > axis.size else ""
-    return (
-        f"W {w_shape} does not fit into X {x_shape}: along {letter} the kernel is {axis.kernel}{dilated} and the input "
-        f"{axis.size}{padded}: use a smaller kernel or more padding"
-    )

@@ -2,20 +2,11 @@
 
 import operator
 import re
+from functools import partial
 from typing import Any
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.layer import Shape, counted
-
-__all__ = [
-    "integer",
-    "one_per_axis",
-    "pads_per_axis",
-    "parse_padding",
-    "parse_per_axis",
-    "parse_shape",
-    "plain_option",
-]
 
 PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Larger strides and paddings are typing errors, and an array's strides could not hold them.
@@ -51,23 +42,25 @@ def parse_per_axis(name: str, text: str) -> int | tuple[int, ...]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def parse_padding(text: str) -> str | int | tuple[int | tuple[int, int], ...]:
+def parse_padding(text: str) -> str | int | tuple[int | tuple[int, ...], ...]:
     """A padding as `forward` takes it, from `1`, `1,2`, `1:0,2:1` or a word such as `same`."""
     if re.fullmatch(r"[A-Za-z_-]*[A-Za-z]", text):
         return text
-    entries: list[int | tuple[int, int]] = []
-    for part in text.split(","):
-        try:
-            numbers = [int(n) for n in part.split(":")]
-            entries.append(numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1]))
-            if len(numbers) > 2:
-                raise ValueError
-        except ValueError:
-            raise CnngradError(
-                f"padding {shortened(text)!r} is not understood: write 1, 1,2 (one per axis), "
-                f"1:0,2:1 (before:after per axis), valid, same, same-lower or full"
-            ) from None
-    return entries[0] if len(entries) == 1 and isinstance(entries[0], int) else tuple(entries)
+
+    def entry(part: str) -> int | tuple[int, ...]:
+        numbers = tuple(map(int, part.split(":")))
+        if len(numbers) > 2:
+            raise ValueError
+        return numbers if len(numbers) == 2 else numbers[0]
+
+    try:
+        entries = tuple(map(entry, text.split(",")))
+    except ValueError:
+        raise CnngradError(
+            f"padding {shortened(text)!r} is not understood: write 1, 1,2 (one per axis), "
+            f"1:0,2:1 (before:after per axis), valid, same, same-lower or full"
+        ) from None
+    return entries[0] if len(entries) == 1 and isinstance(entries[0], int) else entries
 
 
 def shortened(text: str) -> str:
@@ -89,18 +82,9 @@ def pads_per_axis(
                 f"padding {shortened(padding)!r} is unknown: use {', '.join(PADDING_WORDS)}, a number, one per axis, "
                 f"or before:after per axis"
             )
-        totals = zip(sizes, kernels, strides, dilations, strict=True)
-        return tuple(_worded_pad(word, *axis) for axis in totals)
-    if not isinstance(padding, tuple):
-        p = integer("padding", padding, least=0)
-        return ((p, p),) * d
-    if len(padding) != d:
-        raise CnngradError(
-            f"padding has {counted(len(padding), 'value')} for {counted(d, 'spatial axis', 'spatial axes')}: "
-            f"give one number, one per axis, or a (before, after) pair per axis"
-        )
+        return tuple(map(partial(_worded_pad, word), sizes, kernels, strides, dilations))
     pads = []
-    for entry in padding:
+    for entry in _per_axis("padding", padding, d, "one per axis, or a (before, after) pair per axis"):
         pair = entry if isinstance(entry, tuple) else (entry, entry)
         if len(pair) != 2:
             raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
@@ -121,14 +105,16 @@ def _worded_pad(word: str, size: int, kernel: int, stride: int, dilation: int) -
 
 def one_per_axis(name: str, value: object, d: int, least: int) -> Shape:
     """An option as one integer for each of `d` axes."""
+    return tuple(integer(name, entry, least) for entry in _per_axis(name, value, d, "or one per axis"))
+
+
+def _per_axis(name: str, value: object, d: int, how: str) -> tuple[object, ...]:
     if not isinstance(value, tuple):
-        return (integer(name, value, least),) * d
+        return (value,) * d
     if len(value) != d:
-        raise CnngradError(
-            f"{name} has {counted(len(value), 'value')} for {counted(d, 'spatial axis', 'spatial axes')}: "
-            f"give one number, or one per axis"
-        )
-    return tuple(integer(name, entry, least) for entry in value)
+        values, axes = counted(len(value), "value"), counted(d, "spatial axis", "spatial axes")
+        raise CnngradError(f"{name} has {values} for {axes}: give one number, {how}")
+    return value
 
 
 def integer(name: str, value: Any, least: int) -> int:
