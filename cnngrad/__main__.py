@@ -12,19 +12,32 @@ def run() -> int:
 
         session = Session.of_process()
         session.catch_signals()
+
+        import gc
+        import os
+
+        from cnngrad.cli.limits import guard_exit, is_limited
+        from cnngrad.cli.main import main
+
+        if is_limited():
+            guard_exit()
     except KeyboardInterrupt:
         # Python's own answer to Ctrl-C, before ours is in place.
-        if sys.stderr is not None:
-            sys.stderr.write("cnngrad: interrupted\n")
-        return 130
-    import gc
-
-    from cnngrad.cli.main import main
-
+        return _ended(130, "interrupted")
+    except (ImportError, MemoryError) as error:
+        return _ended(2, f"can't start: {str(error) or 'there is not enough memory'}")
     code = main(session=session)
     session.ignore_signals()
+    if is_limited():
+        os._exit(code)
     # Otherwise Python's final garbage collection scans every loaded object: a tenth of a short command's time.
     gc.freeze()
+    return code
+
+
+def _ended(code: int, message: str) -> int:
+    if sys.stderr is not None:
+        sys.stderr.write(f"cnngrad: {message}\n")
     return code
 
 

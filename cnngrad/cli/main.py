@@ -14,6 +14,7 @@ import typer
 
 from cnngrad import __version__
 from cnngrad.cli.commands import backward_command, check_command, forward_command
+from cnngrad.cli.limits import NO_MEMORY, is_limited
 from cnngrad.cli.options import Command
 from cnngrad.cli.session import ClosedPipeError, ExitCode, Interrupted, OutputError, Session
 from cnngrad.errors import CnngradError
@@ -89,10 +90,13 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
         return session.interrupted(ExitCode.INTERRUPTED)
     except MemoryError as error:
         return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
-    except Exception:
+    except Exception as error:
         # Python 3.11 turns what is raised while a class is made, an interruption too, into a RuntimeError.
         if session.signalled is not None:
             return session.interrupted(session.signalled)
+        # Neither a library nor a thread can begin without memory.
+        if is_limited() and isinstance(error, ImportError | RuntimeError):
+            return _failed(words, session, NO_MEMORY)
         import traceback
 
         session.write_error(traceback.format_exc())

@@ -145,7 +145,7 @@ class GradientReport:
         return replace(self, worst=worst, analytic=analytic, numeric=numeric, wrong=wrong)
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain data; NaN and infinity are the strings "nan", "inf" and "-inf"."""
+        """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
         worst = self.worst
         return {
             "passed": self.passed,
@@ -155,8 +155,8 @@ class GradientReport:
             "where": self.where,
             "tolerance": self.tolerance,
             "judged_as": self.judged_as,
-            "max_abs_error": self.max_abs_error,
-            "max_rel_error": self.max_rel_error,
+            "max_abs_error": _or_null(self.max_abs_error),
+            "max_rel_error": _or_null(self.max_rel_error),
             "worst": None
             if worst is None
             else {
@@ -175,10 +175,15 @@ class GradientReport:
         } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})
 
 
+def _or_null(value: Number | None) -> Number | None:
+    return None if value is None or not math.isfinite(value) else value
+
+
 def _finite(value: Number) -> Number | str:
     return value if math.isfinite(value) else str(value)
 
 
+_BEYOND = "a sum or an error is beyond float64's range: it is null"
 _VERDICTS = {True: "right", False: "WRONG", None: "can't be judged"}
 
 
@@ -246,10 +251,13 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
         names = ("sum(O*dEdO)", "sum(X*dEdX)", "sum(W*dEdW)")
+        sums = [*(self.identity or ())]
+        errors = [e for g in self.gradients.values() for e in (g.max_abs_error, g.max_rel_error) if e is not None]
         return {
             "schema": SCHEMA,
             "passed": self.passed,
             "layer": self.layer.as_json(),
             "gradients": {name: gradient.as_json() for name, gradient in self.gradients.items()},
-            "identity": None if self.identity is None else dict(zip(names, self.identity, strict=True)),
+            "identity": dict(zip(names, map(_or_null, sums), strict=True)) if sums else None,
+            "note": _BEYOND if not all(map(math.isfinite, sums + errors)) else "",
         }

@@ -55,11 +55,12 @@ def report_blocks(report: Report, precision: int) -> Iterator[RenderableType]:
     if report.identity is not None:
         texts = [number(value, precision) for value in report.identity]
         sums = (" = " if len(set(texts)) == 1 else " ≈ ").join(texts)
-        yield Text(
-            f"sum(O·∂E/∂O) = sum(X·∂E/∂X) = sum(W·∂E/∂W): {sums}"
-            if _agree(report.identity)
-            else _apart(report, precision)
-        )
+        if not np.isfinite(report.identity).all():
+            yield Text("sum(O·∂E/∂O), sum(X·∂E/∂X), sum(W·∂E/∂W): not all are within float64's range")
+        elif _agree(report.identity):
+            yield Text(f"sum(O·∂E/∂O) = sum(X·∂E/∂X) = sum(W·∂E/∂W): {sums}")
+        else:
+            yield Text(_apart(report, precision))
     for gradient in report.gradients.values():
         if gradient.passed is False:
             yield from _wrong(report, gradient, precision)
