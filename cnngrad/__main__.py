@@ -16,11 +16,10 @@ def run() -> int:
         import gc
         import os
 
-        from cnngrad.cli.limits import guard_exit, is_limited
+        from cnngrad.cli.limits import guard, is_limited
         from cnngrad.cli.main import main
 
-        if is_limited():
-            guard_exit()
+        guard()
     except KeyboardInterrupt:
         # Python's own answer to Ctrl-C, before ours is in place.
         return _ended(130, "interrupted")

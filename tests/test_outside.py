@@ -10,6 +10,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import cnngrad
@@ -134,6 +135,24 @@ def test_little_memory_is_bad_usage(limit):
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("cnngrad: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_is_told(here):
+    """Where the file is mapped, the system ends the process by SIGBUS."""
+    np.save(here / "x.npy", np.ones((400, 400)))
+    code = """
+import os, sys, cnngrad.compute, cnngrad.__main__
+real = cnngrad.compute.Forward
+def cut(*arrays):
+    os.truncate("x.npy", 4096)
+    return real(*arrays)
+cnngrad.compute.Forward = cut
+sys.exit(cnngrad.__main__.run())
+"""
+    command = [sys.executable, "-c", code, "forward", "-x", "x.npy", "-w", f"{NOTES}::W"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "cnngrad: an input file was cut short by another program while it was read\n"
 
 
 # What is shown.

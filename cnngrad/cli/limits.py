@@ -1,17 +1,23 @@
-"""Where the user limits memory (`ulimit -v`): a library that gets none may end the process, but never with 1."""
+"""Ends that the system or a library forces on the process: each becomes bad usage, with a line that says why.
+
+OpenBLAS calls C's exit(1) where it gets no memory, and 1 would mean a wrong gradient; a file that is cut short while it
+is mapped ends a process by SIGBUS, and Python's own handlers come too late for that.
+"""
 
 import os
+import signal
 from contextlib import suppress
 from functools import cache
 
-__all__ = ["NO_MEMORY", "guard_exit", "is_limited"]
+__all__ = ["NO_MEMORY", "guard", "is_limited"]
 
 NO_MEMORY = "there is not enough memory: use a smaller layer, or raise the limit (ulimit -v)"
+_CUT = "an input file was cut short by another program while it was read"
 
 
 @cache
 def is_limited() -> bool:
-    """Whether this process may take only so much memory."""
+    """Whether the user limits the memory of this process."""
     try:
         import resource
     except ImportError:
@@ -20,17 +26,20 @@ def is_limited() -> bool:
     return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
-# What C calls must outlive everything, so it is kept by the cache.
+# What C calls must outlive everything, so the cache keeps it.
 @cache
-def guard_exit() -> object:
-    """Turn C's `exit`, which OpenBLAS calls with 1, into bad usage from now on; then leave by `os._exit`."""
+def guard() -> object:
+    """From now on such an end has exit code 2. Where memory is limited, leave by `os._exit`, which C's exit is not."""
     import ctypes
 
-    def end(_: object) -> None:
-        os.write(2, f"cnngrad: {NO_MEMORY}\n".encode())
+    def end(number: int | None) -> None:
+        os.write(2, f"cnngrad: {_CUT if number == signal.SIGBUS else NO_MEMORY}\n".encode())
         os._exit(2)
 
-    called = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(end)
+    called = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).__cxa_atexit(called, None, None)
+        library = ctypes.CDLL(None)
+        library.signal(int(signal.SIGBUS), called)
+        if is_limited():
+            library.__cxa_atexit(called, None, None)
     return called
