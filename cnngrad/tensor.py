@@ -12,8 +12,6 @@
 
 from enum import Enum
 
-__all__ = ["GRADIENTS", "RESULTS", "Tensor"]
-
 
 class Tensor(Enum):
     """One of a layer's arrays, or the gradient of the error E with respect to one.
@@ -88,11 +86,12 @@ class Tensor(Enum):
         return next((g for g in GRADIENTS if text in (g.key, g.keyword, g.short)), None)
 
 
+X, W, B, O, DEDO, DW, DX, DB = Tensor  # noqa: E741: the field's own letter
 # The results of backward, in the order in which they are shown.
-GRADIENTS = (Tensor.DW, Tensor.DX, Tensor.DB)
+GRADIENTS = (DW, DX, DB)
 # All that a layer computes, in the order in which it is graded.
-RESULTS = (Tensor.O, *GRADIENTS)
+RESULTS = (O, *GRADIENTS)
 
 _KEYS = {tensor.key: tensor for tensor in Tensor}
-_GRADIENTS = {t: t if t.is_gradient else Tensor.DEDO if t is Tensor.O else _KEYS[f"dEd{t.key}"] for t in Tensor}
+_GRADIENTS = {t: t if t.is_gradient else DEDO if t is O else _KEYS[f"dEd{t.key}"] for t in Tensor}
 _ARRAYS = {t: _KEYS[t.key[3:]] if t.is_gradient else t for t in Tensor}

@@ -12,7 +12,7 @@ from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, Told, telling
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand
 from cnngrad.layer.names import Index, Number, Symbol, Values
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
 MOST_MATRICES = 4
@@ -28,9 +28,9 @@ class Board:
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
         """A board for a layer with these numbers, and the tensors that are explained."""
         self.layer, self.choice, self.tensors = layer, choice, tensors
-        self.has_numbers = Tensor.X in values
-        if self.has_numbers and Tensor.O not in values:
-            values = {**values, Tensor.O: OutputsOnDemand(layer, values)}
+        self.has_numbers = X in values
+        if self.has_numbers and O not in values:
+            values = {**values, O: OutputsOnDemand(layer, values)}
         self.values = values
         self.expander = Expander(layer, values)
         self.names = self.expander.names
@@ -78,8 +78,8 @@ class Board:
     def pictured(self) -> list[Told]:
         """The elements of dE/dX that are pictured."""
         if self.choice.limit is None:
-            return list(map(Told, islice(indices(self.layer.canonical[Tensor.DX]), MOST_PICTURES)))
-        return [told for told in telling(self.layer, Tensor.DX, min(self.choice.limit, TELLING)) if told.why]
+            return list(map(Told, islice(indices(self.layer.canonical[DX]), MOST_PICTURES)))
+        return [told for told in telling(self.layer, DX, min(self.choice.limit, TELLING)) if told.why]
 
     def rows(self, items: Callable[[Values], Items]) -> list[GridRow]:
         """The same row of grids in symbols, and in numbers where there are any."""
@@ -99,7 +99,7 @@ class Board:
         most = MOST_MATRICES if self.choice.limit is not None else MOST_RESULTS
         shown = list(islice(result_grids(self.names, tensor, self.values), most))
         blocks: list[Block] = [GridRow(tuple(item for grid in shown for item in (grid, "  "))[:-1])]
-        rest = 0 if tensor is Tensor.DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
+        rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
         if rest:
             cut = "One more matrix is not shown" if rest == 1 else f"{rest} more matrices are not shown"
             blocks += [say(f"{cut}."), Hint("Without --explain, -o saves all.")]

@@ -8,8 +8,9 @@ from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
+from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import B, O, Tensor, W, X
 
 
 class Fill(Enum):
@@ -157,7 +158,7 @@ def framed_input(axis: Axis, covered: Mapping[int, int] = _NONE, cropped: bool =
 
 def spread_output(axis: Axis) -> Track:
     """dE/dO with s-1 zeros between its elements."""
-    return Track(axis.spread, lambda k: Fill.GAP if k % axis.stride else k // axis.stride)
+    return Track(axis.spread, lambda k: Fill.GAP if (i := axis.spread_at(k)) is None else i)
 
 
 def framed_output(axis: Axis, covered: Mapping[int, int] = _NONE) -> Track:
@@ -191,18 +192,18 @@ def grids(
     """
     tracks = tracks or [plain(size, turned=turned) for size in names.layer.canonical[tensor][len(lead) :]]
     pictured = any(track.covered for track in tracks)
-    element, lying = _element(names, tensor, values), partner and _element(names, partner[0], values)
     title = title or ("W rotated" if turned else tensor.title)
 
     def cell(places: tuple[int, ...]) -> Cell:
         slots = [track.slot(k) for track, k in zip(tracks, places, strict=True)]
         fill = next((fill for fill in (Fill.FRAME, Fill.GAP) if fill in slots), None)
-        found = fill or element((*lead, *(slot for slot in slots if isinstance(slot, int))))
+        found = fill or content(names, tensor, values, (*lead, *(slot for slot in slots if isinstance(slot, int))))
         covered = pictured and all(k in track.covered for track, k in zip(tracks, places, strict=True))
-        if not covered or partner is None or not lying:
+        if not covered or partner is None:
             return Cell(found, covered)
+        upper, lead_of_upper = partner
         under = (track.covered[k] for track, k in zip(tracks, places, strict=True))
-        return Cell(Pair(found, lying((*partner[1], *under))), True)
+        return Cell(Pair(found, content(names, upper, values, (*lead_of_upper, *under))), True)
 
     (height, width), count = [1, *(track.size for track in tracks)][-2:], len(tracks)
     title = ", ".join([title, *(track.cut for track in tracks if track.cut)])
@@ -214,15 +215,14 @@ def grids(
         yield Grid(title + which, height, width, here, tensor, in_short)
 
 
-def _element(names: Names, tensor: Tensor, values: Values) -> Callable[[Index], Symbol | Number]:
-    """The content of an element's cell: its number where there are numbers, otherwise its symbol."""
-    numbers = values.get(tensor)
-    return (lambda index: names.symbol(tensor, index)) if numbers is None else (lambda index: scalar(numbers, index))
+def content(names: Names, tensor: Tensor, values: Values, index: Index) -> Symbol | Number:
+    """What stands for an element: its number where there are numbers, otherwise its symbol."""
+    return scalar(values[tensor], index) if tensor in values else names.symbol(tensor, index)
 
 
 def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]:
     """Every matrix of a tensor, sample, channel or filter in its title, from 1, as far as the tensor has such axes."""
-    spatial = 0 if tensor.array is Tensor.B else 2
+    spatial = 0 if tensor.array is B else 2
     for lead in indices(names.layer.canonical[tensor][:spatial]):
         words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]
         where = ", ".join(words[2 - names.layer.lead[tensor] :])
@@ -231,26 +231,22 @@ def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]
 
 def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
-    layer = names.layer
-    outputs, inputs = (list(indices(layer.canonical[tensor][1:])) for tensor in (Tensor.O, Tensor.X))
-    element = _element(names, Tensor.W, values)
-    # A matrix that is printed is small.
-    tables = [axis.inputs(range(axis.out), range(axis.kernel)).tolist() for axis in layer.axes]
+    expander, shapes = Expander(names.layer), names.layer.canonical
+    outputs, inputs = ([(0, *index) for index in indices(shapes[tensor][1:])] for tensor in (O, X))
+    # For each output the w that it takes each x with; a bias stands alone.
+    rows = [{each[1]: each[0] for each in expander.products(O, o)[0] if len(each) == 2} for o in outputs]
 
-    def cell(r: int, c: int) -> Cell:
-        (f, *i), (channel, *h) = (outputs[c], inputs[r]) if transposed else (outputs[r], inputs[c])
-        group, within = divmod(channel, layer.group_channels)
-        rows = [table[i_a] for table, i_a in zip(tables, i, strict=True)]
-        if group != f // layer.group_filters or any(h_a not in row for row, h_a in zip(rows, h, strict=True)):
-            return Cell(Fill.NONE)
-        return Cell(element((f, within, *(row.index(h_a) for row, h_a in zip(rows, h, strict=True)))))
+    def cell(o: int, x: int) -> Cell:
+        w = rows[o].get((X, inputs[x]))
+        return Cell(Fill.NONE if w is None else content(names, W, values, w[1]))
 
-    size = (len(inputs), len(outputs)) if transposed else (len(outputs), len(inputs))
-    return Grid("Mᵀ" if transposed else "M", *size, cell, Tensor.W)
+    if transposed:
+        return Grid("Mᵀ", len(inputs), len(outputs), lambda x, o: cell(o, x), W)
+    return Grid("M", len(outputs), len(inputs), cell, W)
 
 
 def column(names: Names, tensor: Tensor, values: Values) -> Grid:
     """The first sample of X or O, or of its gradient, written as a column."""
-    places, element = list(indices(names.layer.canonical[tensor][1:])), _element(names, tensor, values)
+    places = [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]
     title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
-    return Grid(title, len(places), 1, lambda r, _: Cell(element((0, *places[r]))), tensor)
+    return Grid(title, len(places), 1, lambda r, _: Cell(content(names, tensor, values, places[r])), tensor)

@@ -29,7 +29,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Index, Symbol, Values, scalar
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, B, O, Tensor, W, X
 
 # A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
@@ -41,7 +41,7 @@ _NARROW = 2
 
 def forward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
     """The derivation of O."""
-    return _lesson(Board(layer, values, choice, [Tensor.O]))
+    return _lesson(Board(layer, values, choice, [O]))
 
 
 def backward_lesson(layer: Layer, values: Values, choice: Choice) -> Derivation:
@@ -66,16 +66,16 @@ def _lesson(board: Board) -> Derivation:
         if not sections:
             there = ", ".join(made)
             raise CnngradError(f"section {', '.join(choice.sections)} does not belong here: there are {there}")
-    return Derivation(layer.describe(), tuple(sections), Source(layer, board.values, Tensor.O not in tensors))
+    return Derivation(layer.describe(), tuple(sections), Source(layer, board.values, O not in tensors))
 
 
 def _given(board: Board) -> Iterator[Block]:
     """The arrays, in symbols and in numbers."""
-    layer, backward = board.layer, Tensor.O not in board.tensors
-    shown: list[tuple[Tensor, Index]] = [(Tensor.X, (0, 0)), (Tensor.W, (0, 0))]
-    shown += [(Tensor.B, ())] if layer.has_bias else []
-    shown += [(Tensor.DEDO, (0, 0))] if backward else []
-    yield from _first(layer)
+    layer, backward = board.layer, O not in board.tensors
+    shown: list[tuple[Tensor, Index]] = [(X, (0, 0)), (W, (0, 0))]
+    shown += [(B, ())] if layer.has_bias else []
+    shown += [(DEDO, (0, 0))] if backward else []
+    yield from _said(words.first_matrices(layer))
     yield from board.rows(
         lambda values: [item for tensor, lead in shown for item in ("  ", *board.grids(tensor, values, lead=lead))][1:]
     )
@@ -92,12 +92,11 @@ def _given(board: Board) -> Iterator[Block]:
     if words.is_padded(layer):
         tracks = [framed_input(axis) for axis in layer.axes]
         yield say("With its padding of zeros, X is")
-        yield from board.rows(lambda values: board.grids(Tensor.X, values, title="X, padded", tracks=tracks))
+        yield from board.rows(lambda values: board.grids(X, values, title="X, padded", tracks=tracks))
 
 
-def _first(layer: Layer, which: str = "Of each array the first matrix: ") -> list[Block]:
-    """That matrices are the first of several, if they are."""
-    text = words.first_matrices(layer, which)
+def _said(text: str) -> list[Block]:
+    """A sentence, if there is something to say."""
     return [say(text)] if text else []
 
 
@@ -106,7 +105,7 @@ def _output(board: Board) -> Iterator[Block]:
     layer = board.layer
     padded = words.is_padded(layer) and not board.choice.zeros
     if layer.batch * layer.filters > 1:
-        yield from _first(layer, "The first output channel of the first sample: ")
+        yield from _said(words.first_matrices(layer, "The first output channel of the first sample: "))
     yield GridRow(tuple(_sliding(board)))
     rotation = "is rotated by 180° before it slides (flip)" if layer.flip else "is not rotated before it slides"
     kind = (
@@ -116,37 +115,36 @@ def _output(board: Board) -> Iterator[Block]:
     )
     yield say(f"∗ says that the filter slides over X; it {rotation}{words.how_it_moves(layer)}. {kind}")
     yield Formula(formulas.rule_of_output(layer))
-    letters = formulas.letters(layer, Tensor.W)
-    yield say(f"{formulas.counted_by(layer, Tensor.O, 'O')}, and {letters} those of W, from 1.")
-    if layer.groups > 1:
-        yield say(words.groups(layer))
+    letters = formulas.letters(layer, W)
+    yield say(f"{formulas.counted_by(layer, O, 'O')}, and {letters} those of W, from 1.")
+    yield from _said(words.groups(layer))
     if padded:
         yield say("Products with a 0 of the padding are omitted; their number is in parentheses.")
-    yield from board.table(Tensor.O)
+    yield from board.table(O)
     if padded:
         yield from _hanging_window(board)
-    yield from _unreached(board)
-    if Tensor.O in board.tensors:
-        yield from board.result(Tensor.O)
+    yield from _said(words.unreached(layer, gradient=False))
+    if O in board.tensors:
+        yield from board.result(O)
 
 
 def _sliding(board: Board) -> Items:
     """O = X ∗ W in symbols, a sum over the channels of a filter."""
-    layer, items = board.layer, board.grids(Tensor.O, {})
+    layer, items = board.layer, board.grids(O, {})
     title = "X, padded" if words.is_padded(layer) else "X"
     tracks = [framed_input(axis) for axis in layer.axes]
     # The channels have the same form: of many, the first is enough.
     for c in range(layer.group_channels if layer.group_channels < 3 else 1):
-        items += ["+" if c else "=", *board.grids(Tensor.X, {}, lead=(0, c), title=title, tracks=tracks), "∗"]
-        items += board.grids(Tensor.W, {}, lead=(0, c), turned=layer.flip)
+        items += ["+" if c else "=", *board.grids(X, {}, lead=(0, c), title=title, tracks=tracks), "∗"]
+        items += board.grids(W, {}, lead=(0, c), turned=layer.flip)
     items += ["+ …"] if layer.group_channels > 2 else []
-    return items + (["+", board.symbol(Tensor.B, (0,))] if layer.has_bias else [])
+    return items + (["+", board.symbol(B, (0,))] if layer.has_bias else [])
 
 
 def _hanging_window(board: Board) -> Iterator[Block]:
     """Where a window hangs over the padding, its zero terms once."""
-    for told in board.shown(Tensor.O):
-        expansion = board.expander.expand(Tensor.O, told.place, zeros=True, limit=board.choice.most_terms)
+    for told in board.shown(O):
+        expansion = board.expander.expand(O, told.place, zeros=True, limit=board.choice.most_terms)
         if any(None in term.factors for term in expansion.terms):
             over = " hangs over the padding. In full, with the terms that are omitted above, it is"
             yield say("The window of ", expansion.target, over)
@@ -154,22 +152,16 @@ def _hanging_window(board: Board) -> Iterator[Block]:
             return
 
 
-def _unreached(board: Board, gradient: bool = False) -> list[Block]:
-    """Which positions of X no window reads, and why; with what that means for the gradient."""
-    text = words.unreached(board.layer, gradient)
-    return [say(text)] if text else []
-
-
 def _filter_gradient(board: Board) -> Iterator[Block]:
     """dE/dW by the chain rule."""
-    shown = board.shown(Tensor.DW)
-    w = board.symbol(Tensor.W, shown[0].place)
+    shown = board.shown(DW)
+    w = board.symbol(W, shown[0].place)
     yield say(w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:")
-    yield board.sums(Tensor.DW, shown, Form.CHAIN)
-    yield from _evaluated(board, Tensor.DW, shown[:1])
+    yield board.sums(DW, shown, Form.CHAIN)
+    yield from _evaluated(board, DW, shown[:1])
     yield Formula(formulas.rule_of_filter_gradient(board.layer))
-    yield from board.table(Tensor.DW)
-    yield from board.result(Tensor.DW)
+    yield from board.table(DW)
+    yield from board.result(DW)
 
 
 def _evaluated(board: Board, tensor: Tensor, shown: Sequence[Told]) -> list[Block]:
@@ -205,7 +197,7 @@ def _convolution(board: Board) -> Iterator[Block]:
     if layer.flip:
         yield say("Since W is rotated before it slides, the result comes out rotated by 180°.")
     if layer.filters * layer.group_channels > 1:
-        yield from _first(layer, "For the first filter and channel: ")
+        yield from _said(words.first_matrices(layer, "For the first filter and channel: "))
     yield GridRow(tuple(_summed(board, {})))
     # In numbers too where these are not the matrices that stand above already.
     if board.has_numbers and (strided or leftover or layer.flip):
@@ -219,11 +211,11 @@ def _summed(board: Board, values: Values) -> Items:
     dedo = "∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O"
     inputs = [framed_input(axis, cropped=True) for axis in layer.axes]
     outputs = [spread_output(axis) for axis in layer.axes]
-    items = board.grids(Tensor.DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
+    items = board.grids(DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
     shown = min(layer.batch, MOST_MATRICES) if values else 1
     for n in range(shown):
-        items += ["+" if n else "=", *board.grids(Tensor.X, values, lead=(n, 0), title=x, tracks=inputs), "∗"]
-        items += board.grids(Tensor.DEDO, values, lead=(n, 0), title=dedo, tracks=outputs)
+        items += ["+" if n else "=", *board.grids(X, values, lead=(n, 0), title=x, tracks=inputs), "∗"]
+        items += board.grids(DEDO, values, lead=(n, 0), title=dedo, tracks=outputs)
     return items + (["+ …"] if layer.batch > shown else [])
 
 
@@ -245,17 +237,17 @@ def _mlp(board: Board) -> Iterator[Block]:
     yield Formula(formulas.matrix_product(layer))
 
     def product(values: Values, result: Tensor, other: Tensor) -> Items:
-        matrix = layer_matrix(board.names, values, transposed=result is Tensor.DX)
+        matrix = layer_matrix(board.names, values, transposed=result is DX)
         return [column(board.names, result, values), "=", matrix, column(board.names, other, values)]
 
     outputs, inputs = layer.filters * prod(layer.out), layer.channels * prod(layer.size)
-    name = len(board.symbol(Tensor.W, tuple(size - 1 for size in layer.canonical[Tensor.W])).element) + 1
+    name = len(board.symbol(W, tuple(size - 1 for size in layer.canonical[W])).element) + 1
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
-        yield GridRow(tuple(product({}, Tensor.O, Tensor.X)))
+        yield GridRow(tuple(product({}, O, X)))
     if fits_turned:
-        yield from board.rows(lambda values: product(values, Tensor.DX, Tensor.DEDO))
+        yield from board.rows(lambda values: product(values, DX, DEDO))
     if not (fits and fits_turned):
         which = "M itself" if fits_turned else "Mᵀ" if fits else "it"
         yield say(f"M is {outputs}×{inputs} here; {which} is too large to print.")
@@ -269,38 +261,38 @@ def _mlp(board: Board) -> Iterator[Block]:
 
 def _connections(board: Board) -> Iterator[Block]:
     """The connections of one input, and what comes back through them."""
-    place = telling(board.layer, Tensor.DX, 1)[0].place
-    factors, count = board.factors(Tensor.DX, place, _MOST_CONNECTIONS)
+    place = telling(board.layer, DX, 1)[0].place
+    factors, count = board.factors(DX, place, _MOST_CONNECTIONS)
     if not factors:
         return
-    x, links = board.symbol(Tensor.X, place), tuple((w, dedo.of_array, dedo) for dedo, w in factors)
+    x, links = board.symbol(X, place), tuple((w, dedo.of_array, dedo) for dedo, w in factors)
     # The input with the one before and the one after it in the column of its sample's inputs.
-    shape = board.layer.canonical[Tensor.X]
+    shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
     near = range(max(0, own - 1), min(size, own + 2))
     beside: list[Symbol | str] = ["…"] if near.start else []
-    beside += [board.symbol(Tensor.X, tuple(map(int, np.unravel_index(number, shape)))) for number in near]
+    beside += [board.symbol(X, tuple(map(int, np.unravel_index(number, shape)))) for number in near]
     beside += ["…"] if near.stop < size else []
     yield Figure(tuple(beside), x, links, count > len(links))
     forward = (
         " sends its value along each connection, times the weight w on it. Backward, the gradient "
         "∂E/∂o of each node, often written δ, returns along the same connection times the same w, and "
     )
-    yield say("Forward, ", x, forward, board.symbol(Tensor.DX, place), " is the sum of what arrives.")
+    yield say("Forward, ", x, forward, board.symbol(DX, place), " is the sum of what arrives.")
 
 
 def _input_gradient(board: Board) -> Iterator[Block]:
     """dE/dX by the chain rule."""
     omitted = "" if board.choice.zeros else "; their products are left out, and their number is in parentheses"
     yield say(f"An x reaches E through the outputs whose windows hold it. For all others ∂o/∂x is 0{omitted}:")
-    shown = board.shown(Tensor.DX)
-    yield board.sums(Tensor.DX, board.pictured() if board.choice.limit is not None else shown, Form.CHAIN)
-    yield from _evaluated(board, Tensor.DX, shown)
+    shown = board.shown(DX)
+    yield board.sums(DX, board.pictured() if board.choice.limit is not None else shown, Form.CHAIN)
+    yield from _evaluated(board, DX, shown)
     yield Formula(formulas.rule_of_input_gradient(board.layer))
-    yield say(f"{formulas.counted_by(board.layer, Tensor.X, 'X')}, from 1.")
-    yield from board.table(Tensor.DX)
-    yield from _unreached(board, gradient=True)
-    yield from board.result(Tensor.DX)
+    yield say(f"{formulas.counted_by(board.layer, X, 'X')}, from 1.")
+    yield from board.table(DX)
+    yield from _said(words.unreached(board.layer, gradient=True))
+    yield from board.result(DX)
 
 
 def _full_convolution(board: Board) -> Iterator[Block]:
@@ -317,14 +309,14 @@ def _why_rotated(board: Board) -> Block:
     layer = board.layer
     if prod(layer.kernel) == 1:
         return say("W has one element for each channel here, so that a rotation changes nothing.")
-    place = (board.pictured() if board.choice.limit else telling(layer, Tensor.DX, 1))[0].place
-    factors, count = board.factors(Tensor.DX, place, MOST_MATRICES)
+    place = (board.pictured() if board.choice.limit else telling(layer, DX, 1))[0].place
+    factors, count = board.factors(DX, place, MOST_MATRICES)
     readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
     if len(readers) > 1:
         through = [part for dedo, w in readers for part in (", by ", dedo.of_array, " through ", w)]
         more, moves = ", …" if count > len(readers) else "", "moves on too" if layer.flip else "moves back"
         onwards = f"{more}: as the output moves on, the element of W {moves}. "
-        reason: list[Part] = [board.symbol(Tensor.X, place), " is read by ", *through[1:], onwards]
+        reason: list[Part] = [board.symbol(X, place), " is read by ", *through[1:], onwards]
     else:
         way = "from first to last" if layer.flip else "from last to first"
         reason = [f"Along ∂E/∂O an input meets the elements of W {way}. "]
@@ -339,10 +331,10 @@ def _in_matrices(board: Board) -> Iterator[Block]:
     layer = board.layer
 
     def lying(values: Values) -> Items:
-        return [*grids(board.names, Tensor.W, values, turned=not layer.flip)]
+        return [*grids(board.names, W, values, turned=not layer.flip)]
 
     if not layer.flip:
-        rotation = board.rows(lambda values: ["rotate 180°", *board.grids(Tensor.W, values), "=", *lying(values)])
+        rotation = board.rows(lambda values: ["rotate 180°", *board.grids(W, values), "=", *lying(values)])
         if layer.w_lead or layer.kernel[-1] > _NARROW:
             yield from rotation
         else:
@@ -351,12 +343,12 @@ def _in_matrices(board: Board) -> Iterator[Block]:
         several = layer.group_filters > 1
         if several:
             yield say(f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first of them:")
-        dx, dedo = board.grids(Tensor.DX, {}), board.grids(Tensor.DEDO, {})
+        dx, dedo = board.grids(DX, {}), board.grids(DEDO, {})
         yield GridRow((*dx, "=", "Full-Conv(", *dedo, ",", *lying({}), ")", *(["+ …"] if several else [])))
     yield say(words.how_framed(layer))
     framed = [framed_output(axis) for axis in layer.axes]
     if all(track.size <= MOST_POSITIONS for track in framed):
-        yield GridRow(tuple(board.grids(Tensor.DEDO, {}, title="∂E/∂O, framed", tracks=framed)))
+        yield GridRow(tuple(board.grids(DEDO, {}, title="∂E/∂O, framed", tracks=framed)))
 
 
 def _shifts(board: Board) -> Iterator[Block]:
@@ -372,25 +364,25 @@ def _shifts(board: Board) -> Iterator[Block]:
         )
     shown = board.pictured()
     for number, told in enumerate(shown):
-        x = board.symbol(Tensor.DX, told.place)
+        x = board.symbol(DX, told.place)
         yield say("For ", x, f", {told.why}:" if told.why else ":")
-        for picture in pictures(board.names, board.values, Tensor.DX, told.place):
+        for picture in pictures(board.names, board.values, DX, told.place):
             # Once the names have been seen, numbers are enough.
             in_numbers = number > 0 and picture.numbers is not None and board.choice.limit is not None
             yield replace(picture, symbols=None) if in_numbers else picture
-        if Tensor.DX in board.values:
-            yield say("The products add up to ", x, " = ", scalar(board.values[Tensor.DX], told.place), ".")
-    shape = layer.canonical[Tensor.X]
+        if DX in board.values:
+            yield say("The products add up to ", x, " = ", scalar(board.values[DX], told.place), ".")
+    shape = layer.canonical[X]
     if prod(shape) > len(shown):
-        last = quoted(board.symbol(Tensor.X, tuple(n - 1 for n in shape)).name)
+        last = quoted(board.symbol(X, tuple(n - 1 for n in shape)).name)
         yield Hint(f"--element gives the picture of any other, as --element {last}.")
 
 
 def _scattering(board: Board) -> Iterator[Block]:
     """The form without a rotation: each window of dX receives W * dE/do."""
     layer, origin = board.layer, (0,) * (2 + board.layer.dims)
-    o = board.symbol(Tensor.DEDO, origin)
-    numbers = board.values.get(Tensor.DEDO)
+    o = board.symbol(DEDO, origin)
+    numbers = board.values.get(DEDO)
     value: list[Part] = [] if numbers is None else [" = ", scalar(numbers, origin)]
     scatters = (
         "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to "
@@ -399,50 +391,50 @@ def _scattering(board: Board) -> Iterator[Block]:
     )
     yield say(scatters, o, *value, " it is")
     window = around(layer, [framed_input(axis, axis.window(0)) for axis in layer.axes])
-    marked = board.grids(Tensor.DX, {}, title="∂E/∂X, the window marked", tracks=window)
-    yield GridRow((*marked, "+=", *board.grids(Tensor.W, {}, turned=layer.flip), "·", o))
+    marked = board.grids(DX, {}, title="∂E/∂X, the window marked", tracks=window)
+    yield GridRow((*marked, "+=", *board.grids(W, {}, turned=layer.flip), "·", o))
 
 
 def _bias_gradient(board: Board) -> Iterator[Block]:
     """dE/db."""
     yield say("b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:")
     yield Formula(formulas.rule_of_bias_gradient(board.layer))
-    yield from board.table(Tensor.DB)
-    yield from board.result(Tensor.DB)
+    yield from board.table(DB)
+    yield from board.result(DB)
 
 
 def _summary(board: Board) -> Iterator[Block]:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
-    if Tensor.DW in tensors:
+    if DW in tensors:
         yield Formula(formulas.convolution(layer, summary=True))
         yield say(f"Here: {words.slides(layer)}.")
-    if Tensor.DX in tensors:
+    if DX in tensors:
         yield Formula(formulas.full_convolution(layer, summary=True))
         zeros = f" with {words.per_axis([a.stride - 1 for a in layer.axes], 'zero')} between its elements"
         lie = words.per_axis([a.dilation for a in layer.axes], "cell")
         apart = f", under a filter whose elements lie {lie} apart" if words.is_dilated(layer) else ""
         zeros = zeros if words.is_strided(layer) else ""
         yield say(f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{apart}{words.crop(layer)}.")
-    if Tensor.DB in tensors:
+    if DB in tensors:
         yield Formula(formulas.rule_of_bias_gradient(layer))
-    if Tensor.DX in tensors:
+    if DX in tensors:
         yield say("∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow.")
 
 
 def _element(board: Board, tensor: Tensor, index: Index) -> Iterator[Block]:
     """One element, written out, with its picture."""
     told, symbol = [Told(index)], board.symbol(tensor.array, index)
-    if tensor in (Tensor.DW, Tensor.DX):
+    if tensor in (DW, DX):
         yield board.sums(tensor, told, Form.CHAIN)
     table = board.sums(tensor, told)
     yield table
     (expansion,) = table.expansions
-    if tensor is Tensor.DX and not expansion.count:
+    if tensor is DX and not expansion.count:
         yield say("No window reaches ", symbol, ", so its gradient is exactly 0.")
-    elif tensor is Tensor.DW and not expansion.count:
+    elif tensor is DW and not expansion.count:
         yield say(symbol, " meets the padding alone, so its gradient is exactly 0.")
-    elif tensor is Tensor.O and expansion.zeros and expansion.count <= board.layer.has_bias:
+    elif tensor is O and expansion.zeros and expansion.count <= board.layer.has_bias:
         yield say("The window of ", symbol, " lies in the padding alone.")
     yield from described_picture(board.names, board.values, tensor, index)
 
@@ -451,11 +443,11 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Iterator[Block]:
 _SECTIONS: tuple[tuple[str, str, tuple[Tensor, ...], Callable[[Board], Iterator[Block]]], ...] = (
     ("layer", "The layer", (), _given),
     ("output", "O = Conv(X, {w}){b}", (), _output),
-    ("dw", "∂E/∂W by the chain rule", (Tensor.DW,), _filter_gradient),
-    ("dw-conv", "∂E/∂W as a convolution", (Tensor.DW,), _convolution),
-    ("mlp", "In an MLP", (Tensor.DX,), _mlp),
-    ("dx", "∂E/∂X by the chain rule", (Tensor.DX,), _input_gradient),
-    ("dx-conv", "∂E/∂X as a full convolution", (Tensor.DX,), _full_convolution),
-    ("db", "∂E/∂b", (Tensor.DB,), _bias_gradient),
+    ("dw", "∂E/∂W by the chain rule", (DW,), _filter_gradient),
+    ("dw-conv", "∂E/∂W as a convolution", (DW,), _convolution),
+    ("mlp", "In an MLP", (DX,), _mlp),
+    ("dx", "∂E/∂X by the chain rule", (DX,), _input_gradient),
+    ("dx-conv", "∂E/∂X as a full convolution", (DX,), _full_convolution),
+    ("db", "∂E/∂b", (DB,), _bias_gradient),
     ("summary", "Summary", GRADIENTS, _summary),
 )

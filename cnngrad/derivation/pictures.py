@@ -10,7 +10,7 @@ from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import OPERANDS, leads
 from cnngrad.layer.names import Index, Names, Values
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DW, DX, O, Tensor, W, X
 
 # A picture of a larger grid shows only the surroundings of the covered cells, and this many channels or filters.
 MOST_POSITIONS = 6
@@ -22,13 +22,13 @@ IN_BRACKETS = Maths("in [brackets]", r"\text{in boxes}")
 
 def described_picture(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Block]:
     """A sentence, and the pictures in symbols, and in numbers where there are any."""
-    if tensor is Tensor.DB:
+    if tensor is DB:
         return
     layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
     said, word = {
-        Tensor.O: (f"{_w(layer.flip)} lies on {'X with its padding' if is_padded(layer) else 'X'}", "channel"),
-        Tensor.DW: ("∂E/∂O lies on X", "sample"),
-        Tensor.DX: (f"{_w(not layer.flip)} lies on framed ∂E/∂O", "filter"),
+        O: (f"{_w(layer.flip)} lies on {'X with its padding' if is_padded(layer) else 'X'}", "channel"),
+        DW: ("∂E/∂O lies on X", "sample"),
+        DX: (f"{_w(not layer.flip)} lies on framed ∂E/∂O", "filter"),
     }[tensor]
     shown = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
     each = f", {word} by {word}{shown}" if count > 1 else ""
@@ -51,14 +51,14 @@ def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iter
         return
     for left_lead, right_lead in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
         upper, lower = (left, left_lead), (right, right_lead)
-        if tensor is Tensor.DX:
+        if tensor is DX:
             upper, lower = lower, upper
         below = partial(grids, names, lower[0], lead=lower[1], title=title, tracks=tracks)
-        turned = upper[0] is Tensor.W and layer.flip != (tensor is Tensor.DX)
+        turned = upper[0] is W and layer.flip != (tensor is DX)
         beside = grids(names, upper[0], values, upper[1], tracks=lying, turned=turned)
         yield Picture(
             GridRow((*below(values={}, partner=upper),)),
-            GridRow((*below(values=values, partner=upper),)) if Tensor.X in values else None,
+            GridRow((*below(values=values, partner=upper),)) if X in values else None,
             GridRow((*below(values=values), "and", *beside)),
         )
 
@@ -69,9 +69,9 @@ def _tracks(layer: Layer, tensor: Tensor, place: Index) -> tuple[str, list[Track
     The latter are empty for W as it is.
     """
     axes = list(zip(layer.axes, place, strict=True))
-    if tensor is Tensor.O:
+    if tensor is O:
         return "X", around(layer, [framed_input(axis, axis.window(i)) for axis, i in axes]), []
-    if tensor is Tensor.DX:
+    if tensor is DX:
         return "∂E/∂O, framed", around(layer, [framed_output(axis, axis.cover(h)) for axis, h in axes]), []
     pairs = [axis.terms(tensor, u) for axis, u in axes]
     inputs = [plain(size, {h: i for i, h in found}) for size, found in zip(layer.size, pairs, strict=True)]

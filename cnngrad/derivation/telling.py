@@ -8,9 +8,7 @@ import numpy as np
 
 from cnngrad.layer import Axis, Layer, indices
 from cnngrad.layer.names import Index
-from cnngrad.tensor import Tensor
-
-__all__ = ["TELLING", "WHOLE_UP_TO", "Told", "telling"]
+from cnngrad.tensor import DB, DW, DX, O, Tensor
 
 # So many elements are shown of a table that has more than the notes' X has.
 TELLING, WHOLE_UP_TO = 4, 9
@@ -45,30 +43,27 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> list[Told]:
 
 
 def _telling(layer: Layer, tensor: Tensor) -> Iterator[Told]:
-    if tensor is Tensor.DB:
+    if tensor is DB:
         yield Told((0,), _AS_ANY)
         return
     terms = [_terms(axis, tensor) for axis in layer.axes]
     # On each axis the position with the most terms that lies nearest to the middle, and the first with the fewest.
     whole = [_middle(each) for each in terms]
     fewest = [min((k for k, n in e.items() if n), key=e.__getitem__, default=_middle(e)) for e in terms]
-    loses = [each[few] < each[most] for each, few, most in zip(terms, fewest, whole, strict=True)]
-    yield Told((0, 0, *whole), "inside, where the most terms meet" if any(loses) else _AS_ANY)
-    if sum(loses) > 1:
+    loses = [k for k, each in enumerate(terms) if each[fewest[k]] < each[whole[k]]]
+    yield Told((0, 0, *whole), "inside, where the most terms meet" if loses else _AS_ANY)
+    several = len(loses) > 1
+    if several:
         yield Told((0, 0, *fewest), "at a corner, where terms fall away")
-    if any(loses):
+    if loses:
         # The last axis first, along which a row is read.
-        axis = max(k for k, loss in enumerate(loses) if loss)
-        edge = list(whole)
-        edge[axis] = fewest[axis]
-        yield Told(
-            (0, 0, *edge), "at an edge, where fewer do" if sum(loses) > 1 else "at an end, where terms fall away"
-        )
-    for number, each in enumerate(terms):
-        if 0 in each.values():
-            skipped = list(whole)
-            skipped[number] = next(k for k, count in each.items() if not count)
-            yield Told((0, 0, *skipped), "which no window reads")
+        last = loses[-1]
+        edge = [*whole[:last], fewest[last], *whole[last + 1 :]]
+        yield Told((0, 0, *edge), "at an edge, where fewer do" if several else "at an end, where terms fall away")
+    for axis, each in enumerate(terms):
+        unread = [k for k, count in each.items() if not count]
+        if unread:
+            yield Told((0, 0, *whole[:axis], unread[0], *whole[axis + 1 :]), "which no window reads")
             return
 
 
@@ -85,9 +80,9 @@ def _middle(terms: dict[int, int]) -> int:
 def _terms(axis: Axis, tensor: Tensor) -> dict[int, int]:
     """The number of terms that the positions of a tensor have along an axis; of a long one those at ends and middle."""
     size, met = {
-        Tensor.O: (axis.out, axis.kernel),
-        Tensor.DW: (axis.kernel, axis.out),
-        Tensor.DX: (axis.size, axis.kernel),
+        O: (axis.out, axis.kernel),
+        DW: (axis.kernel, axis.out),
+        DX: (axis.size, axis.kernel),
     }[tensor]
     some = range(size)
     near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))

@@ -22,7 +22,7 @@ from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Axis, Layer, Positions
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 # The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
@@ -62,9 +62,9 @@ class Differences:
         self._work = np.dtype(np.int64 if self.exact else np.float64)
         arrays = {tensor: operand.array for tensor, operand in given.items()}
         if self.exact:
-            exact_gradient_dtype(layer, arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO])
+            exact_gradient_dtype(layer, arrays[X], arrays[W], arrays[DEDO])
         self._arrays = arrays
-        self._dedo = arrays[Tensor.DEDO].reshape(layer.canonical[Tensor.DEDO])
+        self._dedo = arrays[DEDO].reshape(layer.canonical[DEDO])
 
     def gradient(self, result: Tensor, progress: Progress | None = None) -> Array:
         """The numeric gradient dE/dX, dE/dW or dE/db in the user's layout, by moving X, W or b.
@@ -76,18 +76,18 @@ class Differences:
             CnngradError: the gradient is too large for float64.
         """
         value = np.zeros(self._layer.canonical[result], self._work)
-        channels = 1 if result is Tensor.DB else self._layer.group_channels
+        channels = 1 if result is DB else self._layer.group_channels
         blocks, done = self._samples(), 0
         with np.errstate(over="ignore", invalid="ignore"):
             for samples in blocks:
                 thin = replace(
                     self._layer, batch=samples.stop - samples.start, channels=self._layer.groups, x_lead=2, w_lead=2
                 )
-                moves, dedo = list(_MOVES[result](thin)), np.ascontiguousarray(self._dedo[samples], self._work)
+                moves, dedo = list(_moves(thin, result)), np.ascontiguousarray(self._dedo[samples], self._work)
                 for channel in range(channels):
                     mover = self._mover(thin, result, channel, samples)
-                    here = value if result is Tensor.DB else self._of_channel(value, result, channel)
-                    here = here[samples] if result is Tensor.DX else here
+                    here = value if result is DB else self._of_channel(value, result, channel)
+                    here = here[samples] if result is DX else here
                     for move in moves:
                         mover.move(move.elements)
                         move.store(here, mover, dedo)
@@ -103,27 +103,27 @@ class Differences:
 
     def _samples(self) -> list[slice]:
         """The samples in blocks, each of so many outputs as are worth computing together."""
-        together = max(1, _TOGETHER // math.prod(self._layer.canonical[Tensor.O][1:]))
+        together = max(1, _TOGETHER // math.prod(self._layer.canonical[O][1:]))
         batch = self._layer.batch
         return [slice(first, min(first + together, batch)) for first in range(0, batch, together)]
 
     def _mover(self, thin: Layer, result: Tensor, channel: int, samples: slice) -> "_Mover":
         """What moves elements of X's or W's channel, or b, with the other factor of O as it is given."""
-        if result is Tensor.DB:
-            array = np.full(thin.canonical[Tensor.B], self._step, self._work)
-            x, w = (np.zeros(thin.canonical[tensor], self._work) for tensor in (Tensor.X, Tensor.W))
+        if result is DB:
+            array = np.full(thin.canonical[B], self._step, self._work)
+            x, w = (np.zeros(thin.canonical[tensor], self._work) for tensor in (X, W))
             return _Mover(Forward(thin, *map(self._operand, (x, w, array))), array, self._step)
-        moved, other = (Tensor.X, Tensor.W) if result is Tensor.DX else (Tensor.W, Tensor.X)
+        moved, other = (X, W) if result is DX else (W, X)
         # Filled with the step, the largest value its elements will have, for the bounds on integers.
         array = np.full(thin.canonical[moved], self._step, self._work)
         given = self._arrays[other].reshape(self._layer.canonical[other])
-        given = given[samples] if other is Tensor.X else given
+        given = given[samples] if other is X else given
         operands = {moved: array, other: self._of_channel(given, other, channel).astype(self._work)}
-        return _Mover(Forward(thin, *(self._operand(operands[t]) for t in (Tensor.X, Tensor.W))), array, self._step)
+        return _Mover(Forward(thin, *(self._operand(operands[t]) for t in (X, W))), array, self._step)
 
     def _of_channel(self, array: Array, tensor: Tensor, channel: int) -> Array:
         """One channel of every group of X, W or their gradients: a view."""
-        if tensor.array is Tensor.X:
+        if tensor.array is X:
             return array[:, channel :: self._layer.group_channels]
         return array[:, channel : channel + 1]
 
@@ -139,7 +139,7 @@ class _Mover:
         self._forward = forward
         self._array = array
         self._step = step
-        shape = forward.layer.canonical[Tensor.O]
+        shape = forward.layer.canonical[O]
         self._plus, self._minus = (np.empty(shape, array.dtype) for _ in range(2))
         array.fill(0)
 
@@ -226,10 +226,16 @@ def colours(axis: Axis) -> Iterator[Colour]:
             yield Colour(first, inputs[read], readers.min(axis=1)[read], stop)
 
 
-def _moves_of_x(layer: Layer) -> Iterator[_Move]:
-    """One move per colour: elements whose windows never meet, in all samples and groups."""
-    for together in product(*map(colours, layer.axes)):
-        yield _move_of_x(layer, together)
+def _moves(layer: Layer, result: Tensor) -> Iterator[_Move]:
+    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter."""
+    if result is DX:
+        for together in product(*map(colours, layer.axes)):
+            yield _move_of_x(layer, together)
+    elif result is DW:
+        for u in np.ndindex(layer.kernel):
+            yield _move_of_filters((slice(None), 0, *u))
+    else:
+        yield _move_of_filters((slice(None),))
 
 
 def _move_of_x(layer: Layer, together: tuple[Colour, ...]) -> _Move:
@@ -270,26 +276,8 @@ def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
     return sums
 
 
-def _moves_of_w(layer: Layer) -> Iterator[_Move]:
-    """One move per filter position: that element of every filter."""
-    for u in np.ndindex(layer.kernel):
-        yield _move_of_filters((slice(None), 0, *u))
-
-
-def _moves_of_b(layer: Layer) -> Iterator[_Move]:
-    """One move: the bias of every filter."""
-    yield _move_of_filters((slice(None),))
-
-
 def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
     def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
         gradient[elements] += mover.sums(dedo)
 
     return _Move(elements, store)
-
-
-_MOVES: dict[Tensor, Callable[[Layer], Iterator[_Move]]] = {
-    Tensor.DX: _moves_of_x,
-    Tensor.DW: _moves_of_w,
-    Tensor.DB: _moves_of_b,
-}

@@ -1,7 +1,8 @@
 """The layer: the relation between positions, the sizes and layouts, and the options as users write them."""
 
 from cnngrad.layer.axis import Axis, Phase, Positions, Relation
-from cnngrad.layer.layer import Layer, Shape, counted, indices
+from cnngrad.layer.layer import Layer, counted, indices
+from cnngrad.layer.layout import Shape
 from cnngrad.layer.make import layer_of, make_layer, shapes_table
 from cnngrad.layer.options import parse_padding, parse_per_axis, parse_shape
 

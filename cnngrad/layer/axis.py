@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -119,11 +119,11 @@ class Axis:
         A position of O meets an input under each tap, one of dE/dW an input for each output, one of dE/dX an output
         under each tap, and dE/db every output.
         """
-        if tensor is Tensor.O:
+        if tensor is O:
             return self.inputs(positions, range(self.kernel))
-        if tensor is Tensor.DW:
+        if tensor is DW:
             return self.inputs(range(self.out), positions).T
-        return self.outputs(positions, range(self.kernel)) if tensor is Tensor.DX else np.arange(self.out)[None]
+        return self.outputs(positions, range(self.kernel)) if tensor is DX else np.arange(self.out)[None]
 
     def terms(self, tensor: Tensor, position: int) -> list[tuple[int, int]]:
         """The pairs of positions in both operands whose products make up a position of O or of a gradient.
@@ -134,7 +134,7 @@ class Axis:
         """
         met = self.met(tensor, [position])[0].tolist()
         pairs = [(k, partner) for k, partner in enumerate(met) if partner >= 0]
-        return sorted((i, u) for u, i in pairs) if tensor is Tensor.DX else pairs
+        return sorted((i, u) for u, i in pairs) if tensor is DX else pairs
 
     def position(self, i: int, u: int) -> int:
         """The input position that output i reads through filter element u; outside 0..size-1 it is padding.
@@ -195,6 +195,11 @@ class Axis:
     def spread(self) -> int:
         """The size of dE/dO with s-1 zeros between its elements."""
         return self.stride * (self.out - 1) + 1
+
+    def spread_at(self, k: int) -> int | None:
+        """The output at a position of dE/dO with s-1 zeros between its elements; None for a zero."""
+        i, rest = divmod(k, self.stride)
+        return None if rest else i
 
     @property
     def frame(self) -> tuple[int, int]:

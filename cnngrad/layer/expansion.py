@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 # The two arrays whose products a result adds up; of dE/db there is one.
 OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
-    Tensor.O: (Tensor.W, Tensor.X),
-    Tensor.DW: (Tensor.DEDO, Tensor.X),
-    Tensor.DX: (Tensor.DEDO, Tensor.W),
-    Tensor.DB: (Tensor.DEDO,),
+    O: (W, X),
+    DW: (DEDO, X),
+    DX: (DEDO, W),
+    DB: (DEDO,),
 }
 
 
@@ -109,7 +109,7 @@ class Expansion:
         lead: Index = ()
         for term in self.terms:
             first = term.factors[0]
-            here = first.lead if isinstance(first, Symbol) and first.tensor is not Tensor.B else lead
+            here = first.lead if isinstance(first, Symbol) and first.tensor is not B else lead
             if not parts or here != lead:
                 parts.append([])
             lead = here
@@ -161,27 +161,28 @@ class Expander:
             zeros: write the zero terms in their places (padding; outputs whose window does not hold the element).
             limit: the largest number of terms to write; None for all.
         """
-        layer, count = self.layer, len(tensor.lead_words)
-        sums, place = leads(layer, tensor, index[:count]), index[count:] or (0,) * layer.dims
-        met = Axis.terms if tensor is Tensor.DW else self._terms
-        axes: list[Sequence[tuple[int, int | None]]] = [
-            met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)
-        ]
-        bias = [((Tensor.B, index[1:2]),)] if tensor is Tensor.O and layer.has_bias else []
-        sizes = layer.kernel if tensor is Tensor.O else layer.out
-        real, every = (len(sums) * prod(numbers) + len(bias) for numbers in (map(len, axes), sizes))
-        if zeros:
-            partners = map(dict, axes)
-            axes = [[(k, known.get(k)) for k in range(size)] for known, size in zip(partners, sizes, strict=True)]
-        products = chain(_products(OPERANDS[tensor], sums, axes), bias)
+        products, written, every = self.products(tensor, index, zeros)
         terms = tuple(map(self._term, islice(products, limit)))
-        written = every if zeros else real
         value = scalar(self._values[tensor], index) if tensor in self._values else None
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
             value = sum(prod(term.values or ()) for term in terms)
         return Expansion(self.names.symbol(tensor, index), terms, value, written, every - written)
 
-    def _term(self, factors: "_Factors") -> Term:
+    def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple["Iterator[Factors]", int, int]:
+        """The factors of an element's products; how many there are; how many with those that have a zero."""
+        layer, count = self.layer, len(tensor.lead_words)
+        sums, place = leads(layer, tensor, index[:count]), index[count:] or (0,) * layer.dims
+        met = Axis.terms if tensor is DW else self._terms
+        axes: list[Sequence[tuple[int, int | None]]] = [*map(met, layer.axes, [tensor] * layer.dims, place)]
+        bias = [((B, index[1:2]),)] if tensor is O and layer.has_bias else []
+        sizes = layer.kernel if tensor is O else layer.out
+        real, every = (len(sums) * prod(numbers) + len(bias) for numbers in (map(len, axes), sizes))
+        if zeros:
+            partners = map(dict, axes)
+            axes = [[(k, known.get(k)) for k in range(size)] for known, size in zip(partners, sizes, strict=True)]
+        return chain(_products(OPERANDS[tensor], sums, axes), bias), every if zeros else real, every
+
+    def _term(self, factors: "Factors") -> Term:
         symbols = tuple(factor and self.names.symbol(*factor) for factor in factors)
         if not all(factor is None or factor[0] in self._values for factor in factors):
             return Term(symbols)
@@ -193,15 +194,15 @@ class OutputsOnDemand:
 
     def __init__(self, layer: Layer, values: Values) -> None:
         """The outputs of a layer with these numbers in X, W and b."""
-        self._expander = Expander(layer, {tensor: values[tensor] for tensor in values if tensor is not Tensor.O})
+        self._expander = Expander(layer, {tensor: values[tensor] for tensor in values if tensor is not O})
 
     def __getitem__(self, index: Index) -> Number:
         """The sum of the terms of o at a canonical index."""
-        return self._expander.expand(Tensor.O, index).value or 0
+        return self._expander.expand(O, index).value or 0
 
 
-# Elements by tensor and index; None for a zero.
-_Factors = tuple[tuple[Tensor, Index] | None, ...]
+# The factors of a product, by tensor and canonical index; None for a zero.
+Factors = tuple[tuple[Tensor, Index] | None, ...]
 
 
 def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:
@@ -213,12 +214,12 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
         lead: the element's sample, channel and filter.
     """
     channels, filters, (first, *others) = layer.group_channels, layer.group_filters, lead
-    if tensor is Tensor.DB:
+    if tensor is DB:
         return [((n, first), ()) for n in range(layer.batch)]
     second = others[0]
-    if tensor is Tensor.O:
+    if tensor is O:
         return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]
-    if tensor is Tensor.DW:
+    if tensor is DW:
         return [((n, first), (n, first // filters * channels + second)) for n in range(layer.batch)]
     group, channel = divmod(second, channels)
     return [((first, f), (f, channel)) for f in range(group * filters, (group + 1) * filters)]
@@ -226,7 +227,7 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
 
 def _products(
     operands: tuple[Tensor, ...], sums: list[tuple[Index, Index]], axes: list[Sequence[tuple[int, int | None]]]
-) -> Iterator[_Factors]:
+) -> Iterator[Factors]:
     """The products of a sum over samples, channels or filters, and over positions; one without a partner is a zero."""
     for left, right in sums:
         for pairs in product(*axes):

@@ -11,9 +11,7 @@ import numpy as np
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layout import Array, Layouts, Shape
-from cnngrad.tensor import Tensor
-
-__all__ = ["Layer", "Shape", "counted", "indices"]
+from cnngrad.tensor import B, O, Tensor, W, X
 
 
 # Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
@@ -110,10 +108,10 @@ class Layer:
     def canonical(self) -> dict[Tensor, Shape]:
         """The shapes used internally: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); same for gradients."""
         shapes = {
-            Tensor.X: (self.batch, self.channels, *self.size),
-            Tensor.W: (self.filters, self.group_channels, *self.kernel),
-            Tensor.O: (self.batch, self.filters, *self.out),
-            Tensor.B: (self.filters,),
+            X: (self.batch, self.channels, *self.size),
+            W: (self.filters, self.group_channels, *self.kernel),
+            O: (self.batch, self.filters, *self.out),
+            B: (self.filters,),
         }
         return {tensor: shapes[tensor.array] for tensor in Tensor}
 
@@ -130,8 +128,8 @@ class Layer:
     @cached_property
     def lead(self) -> dict[Tensor, int]:
         """How many axes each tensor has in front of its spatial ones."""
-        leads = {Tensor.X: self.x_lead, Tensor.W: self.w_lead, Tensor.B: self.w_lead // 2}
-        leads[Tensor.O] = self.x_lead if self.w_lead == 2 else 0
+        leads = {X: self.x_lead, W: self.w_lead, B: self.w_lead // 2}
+        leads[O] = self.x_lead if self.w_lead == 2 else 0
         return {tensor: leads[tensor.array] for tensor in Tensor}
 
     @cached_property
@@ -156,11 +154,11 @@ class Layer:
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
         shapes = self.written
-        arrays = [Tensor.X, Tensor.W, Tensor.B] if self.has_bias and self.w_lead == 2 else [Tensor.X, Tensor.W]
+        arrays = [X, W, B] if self.has_bias and self.w_lead == 2 else [X, W]
         parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}" for tensor in arrays]
         if self.has_bias and self.w_lead < 2:
             parts.append("b")
-        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[Tensor.O]))}"
+        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
         if self.other_dims is not None:
             line += f" ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
         if self.other_layout:
@@ -208,18 +206,18 @@ class Layer:
 
     def as_json(self) -> dict[str, Any]:
         """The layer as plain data: the shapes as the user writes them, and the options."""
-        named = (Tensor.X, Tensor.W, Tensor.B, Tensor.O) if self.has_bias else (Tensor.X, Tensor.W, Tensor.O)
+        named = (X, W, B, O) if self.has_bias else (X, W, O)
         return {"shapes": {tensor.key: list(self.written[tensor]) for tensor in named}} | self.options
 
     def given(self) -> str:
         """The layer as error messages describe it: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
-        return f"X {self.written[Tensor.X]} with W {self.written[Tensor.W]}, {', '.join(self.settings())}"
+        return f"X {self.written[X]} with W {self.written[W]}, {', '.join(self.settings())}"
 
     def check_dedo(self, shape: Shape) -> None:
         """Raise a CnngradError unless `shape` is O's, as the user writes it."""
-        if shape != self.written[Tensor.O]:
+        if shape != self.written[O]:
             raise CnngradError(
-                f"dEdO has shape {shape}, but {self.given()} gives O {self.written[Tensor.O]}: dEdO must have O's shape"
+                f"dEdO has shape {shape}, but {self.given()} gives O {self.written[O]}: dEdO must have O's shape"
             )
 
     def check_bias(self, shape: Shape) -> None:
@@ -228,7 +226,7 @@ class Layer:
         if shape not in accepted:
             one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
             raise CnngradError(
-                f"b has shape {shape}, but W {self.written[Tensor.W]} has {counted(self.filters, 'filter')}: "
+                f"b has shape {shape}, but W {self.written[W]} has {counted(self.filters, 'filter')}: "
                 f"b must have {one}, shape {' or '.join(map(str, accepted))}"
             )
 

@@ -1,12 +1,13 @@
 """The order in which users write the axes of their arrays: NCHW or NHWC, OIHW or HWIO, and any other."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import B, Tensor, W
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,9 +31,9 @@ class Layouts:
 
     def of(self, tensor: Tensor) -> str:
         """The order of a tensor's axes; empty for cnngrad's own."""
-        if tensor.array is Tensor.B:
+        if tensor.array is B:
             return ""
-        return self.filter if tensor.array is Tensor.W else self.data
+        return self.filter if tensor.array is W else self.data
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
         """Where the axes of cnngrad's order are in a user's array of `ndim` axes, counted from 0.
@@ -41,7 +42,7 @@ class Layouts:
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word = self.of(tensor)
-        letters = _FILTER if tensor.array is Tensor.W else _DATA
+        letters = _FILTER if tensor.array is W else _DATA
         # A layout of one spatial axis may call it l.
         letters = letters[:-1] + "l" if "l" in word else letters
         full = letters[:2] + letters[len(letters) - _spatial_axes(word) :]
@@ -68,7 +69,7 @@ class Layouts:
         word = self.of(tensor)
         fewest = _spatial_axes(word)
         if word and not fewest <= len(shape) <= len(word):
-            kind = "filter layout" if tensor.array is Tensor.W else "layout"
+            kind = "filter layout" if tensor.array is W else "layout"
             most = f"{fewest} to {len(word)}" if fewest < len(word) else str(fewest)
             raise CnngradError(f"{tensor.key} has shape {shape}, but {kind} {word} is for arrays of {most} axes")
 
@@ -79,7 +80,7 @@ class Layouts:
 
 def _spatial_axes(word: str) -> int:
     """The number of spatial axes in a layout."""
-    return sum(letter in f"{_SPATIAL}l" for letter in word)
+    return len(re.findall("[dhwl]", word))
 
 
 def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | None]:
@@ -105,21 +106,17 @@ def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | 
 def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
     if value is None:
         return "", None
-    word = str(value).lower() if isinstance(value, str) else ""
+    word = value.lower() if isinstance(value, str) else ""
     plain = word.replace("l", "w") if "w" not in word else word
-    lead = [letter for letter in plain if letter in letters[:2]]
-    spatial = "".join(sorted(letter for letter in plain if letter in _SPATIAL))
-    sizes = {"w": 1, "hw": 2, "dhw": 3}
-    fine = len(set(plain)) == len(plain) == len(lead) + len(spatial) and spatial in sizes
-    if not fine or lead == [letters[0]]:
+    own = "".join(letter for letter in letters if letter in plain)
+    if sorted(own) != sorted(plain) or not re.fullmatch(f"({letters[0]}?{letters[1]})?(d?h)?w", own):
         example = "nchw, nhwc or hwc" if letters is _DATA else "oihw or hwio"
         raise CnngradError(
             f"{name} is {str(value)[:40]!r}: it must have each of the letters {' '.join(letters[:2])} and of d h w at "
             f"most once, such as {example} (ncw or ncl for one spatial axis)"
         )
-    own = (letters[:2] + _SPATIAL[-sizes[spatial] :]) if len(lead) == 2 else "".join(sorted(plain, key=letters.index))
     # A layout that is cnngrad's own order changes nothing, but tells the number of axes.
-    return ("" if plain == own else word), sizes[spatial]
+    return ("" if plain == own else word), _spatial_axes(word)
 
 
 def channels_last(dims: int) -> str:

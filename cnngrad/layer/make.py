@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Unpack
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
-from cnngrad.layer.layer import Layer, Shape, counted
-from cnngrad.layer.layout import Layouts, channels_last, filter_layouts, read_layouts
+from cnngrad.layer.layer import Layer, counted
+from cnngrad.layer.layout import Layouts, Shape, channels_last, filter_layouts, read_layouts
 from cnngrad.layer.options import integer, one_per_axis, pads_per_axis, plain_option
 from cnngrad.settings import OPTIONS, LayerOptions
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 _MOST_NUMBERS = 2**40
 _AXIS_LETTERS = {1: "L", 2: "HW", 3: "DHW"}
@@ -49,10 +49,10 @@ def make_layer(
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
     """The layer that X and W make, with b and dE/dO where their shapes are given; options as for `make_layer`."""
     return make_layer(
-        shapes[Tensor.X],
-        shapes[Tensor.W],
-        b_shape=shapes.get(Tensor.B),
-        dedo_shape=shapes.get(Tensor.DEDO),
+        shapes[X],
+        shapes[W],
+        b_shape=shapes.get(B),
+        dedo_shape=shapes.get(DEDO),
         **options,
     )
 
@@ -113,7 +113,7 @@ def _would_fit(asked: _Asked) -> str:
 def _in_layouts(asked: _Asked) -> Layer:
     """The layer in the layouts that are asked for."""
     layouts, told = read_layouts(asked.layout, asked.filter_layout)
-    for tensor, shape in ((Tensor.X, asked.x), (Tensor.W, asked.w)):
+    for tensor, shape in ((X, asked.x), (W, asked.w)):
         name = tensor.key
         if not shape:
             raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
@@ -167,8 +167,8 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
             f"X {asked.x} and W {asked.w} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
             f"X with W may be {rows}"
         )
-    batch, channels, *sizes = (1,) * (2 - x_lead) + layouts.standard_shape(Tensor.X, asked.x)
-    filters, reads, *kernels = (1,) * (2 - w_lead) + layouts.standard_shape(Tensor.W, asked.w)
+    batch, channels, *sizes = (1,) * (2 - x_lead) + layouts.standard_shape(X, asked.x)
+    filters, reads, *kernels = (1,) * (2 - w_lead) + layouts.standard_shape(W, asked.w)
     groups, given = integer("groups", asked.groups, least=1), f"X {asked.x} has {counted(channels, 'channel')}"
     if channels % groups:
         raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")

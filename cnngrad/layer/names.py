@@ -10,9 +10,7 @@ import numpy as np
 from cnngrad.errors import CnngradError
 from cnngrad.layer.layer import Layer
 from cnngrad.layer.layout import Array
-from cnngrad.tensor import Tensor
-
-__all__ = ["Index", "Names", "Number", "Numbers", "Symbol", "Values", "canonical_values", "scalar"]
+from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 
 Index = tuple[int, ...]
 Number = int | float
@@ -97,23 +95,17 @@ class Names:
         """
         match = re.fullmatch(_ELEMENT, text.strip())
         if match is None:
-            raise CnngradError(f"{text!r} is not an element: write {self._range(Tensor.X)}, or w, o, b likewise")
-        letter, bracket, position = match.group(1), match.group(2), match.group(3)
+            raise CnngradError(f"{text!r} is not an element: write {self._range(X)}, or w, o, b likewise")
+        letter, bracket, position = match.groups(default="")
         tensor = _EXPLAINED[letter]
-        lead = [int(n) for n in bracket.split(",")] if bracket else []
-        place = self._split(position or "")
-        sizes, kept = self.layer.canonical[tensor], self.layer.lead[tensor]
-        spatial = len(sizes) - len(tensor.lead_words)
-        numbers = [1] * (len(tensor.lead_words) - kept) + lead + place
-        right = len(lead) == kept and len(place) == spatial
-        if not right or not all(1 <= n <= size for n, size in zip(numbers, sizes, strict=True)):
+        sizes, kept, count = self.layer.canonical[tensor], self.layer.lead[tensor], len(tensor.lead_words)
+        lead = [int(n) for n in bracket.split(",") if n]
+        parts = position.split(",") if "," in position or self.layer.dims == 1 else position
+        index = tuple(n - 1 for n in [*[1] * (count - kept), *lead, *(int(n) for n in parts if n)])
+        right = len(lead) == kept and len(index) == len(sizes)
+        if not right or not all(0 <= n < size for n, size in zip(index, sizes, strict=True)):
             raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
-        return tensor, tuple(n - 1 for n in numbers)
-
-    def _split(self, position: str) -> list[int]:
-        if "," in position or self.layer.dims == 1:
-            return [int(n) for n in position.split(",") if n]
-        return [int(digit) for digit in position]
+        return tensor, index
 
     def _range(self, tensor: Tensor) -> str:
         shape = self.layer.canonical[tensor]
@@ -122,7 +114,7 @@ class Names:
         return first if first == last else f"{first} to {last}"
 
 
-_EXPLAINED = {"o": Tensor.O, "x": Tensor.DX, "w": Tensor.DW, "b": Tensor.DB}
+_EXPLAINED = {"o": O, "x": DX, "w": DW, "b": DB}
 _ELEMENT = r"(?:dE/d|∂E/∂|d)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
 
 

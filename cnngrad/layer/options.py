@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.layer import Shape, counted
+from cnngrad.layer.layer import counted
+from cnngrad.layer.layout import Shape
 
 PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Larger strides and paddings are typing errors, and an array's strides could not hold them.
