@@ -76,14 +76,20 @@ class Tensor(Enum):
         """The gradient with respect to an array; a gradient gives itself."""
         return _GRADIENTS[self]
 
-    @classmethod
-    def gradient_named(cls, text: str) -> "Tensor | None":
-        """The result that a user calls `dW`, `dw` or `dEdW`; None for any other name.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that users give to a result: `dEdW`, `dW`, `dw`, `grad_w`; `O`, `o`."""
+        own = (self.key, self.keyword)
+        return tuple(dict.fromkeys((*own, self.short, f"grad_{self.letter}") if self.is_gradient else own))
 
-        >>> [Tensor.gradient_named(name).key for name in ("dW", "dw", "dEdW", "db")]
-        ['dEdW', 'dEdW', 'dEdW', 'dEdb']
+    @classmethod
+    def result_named(cls, text: str) -> "Tensor | None":
+        """The result that a user calls `dW`, `dw`, `dEdW` or `grad_w`; None for any other name.
+
+        >>> [Tensor.result_named(name).key for name in ("dW", "dw", "dEdW", "grad_w", "db", "o")]
+        ['dEdW', 'dEdW', 'dEdW', 'dEdW', 'dEdb', 'O']
         """
-        return next((g for g in GRADIENTS if text in (g.key, g.keyword, g.short)), None)
+        return next((result for result in RESULTS if text in result.names), None)
 
 
 X, W, B, O, DEDO, DW, DX, DB = Tensor  # noqa: E741: the field's own letter

@@ -104,8 +104,8 @@ def one_gradient(name: str | None) -> Tensor | None:
     Raises:
         CnngradError: another name.
     """
-    found = None if name is None else Tensor.gradient_named(name)
-    if name is not None and found is None:
+    found = None if name is None else Tensor.result_named(name)
+    if name is not None and found not in GRADIENTS:
         raise CnngradError(f"only is {name!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or left out")
     return found
 

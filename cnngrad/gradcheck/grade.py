@@ -174,16 +174,41 @@ class Grader:
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
         sizes = self._absolute_sums(result).reshape(numeric.shape)
-        found = Diagnosis()
+        layouts, found = self._layer.layouts, Diagnosis()
         if np.isfinite(claim).all():
+            known = self._known(result, claim, numeric, sizes, tolerance)
             found = self._diagnose(result, claim, numeric, sizes, tolerance)
-        is_shape, must = (self._layer.layouts.written_shape(result, array.shape) for array in (claim, numeric))
+            if known and claim.size == numeric.size:
+                # A single number in another shape is many mistakes' result.
+                found = Diagnosis(hint=known) if claim.size == 1 else replace(found, hint=known)
+            elif found.mistake is None:
+                found = Diagnosis(hint=known)
+        is_shape, must = (layouts.written_shape(result, array.shape) for array in (claim, numeric))
         shape = f"{result.key} has shape {is_shape}, but it must be {must}, the shape of {result.array.key}."
         return GradientReport(
             result, False, 0, None, None, None, "", claimed=self._claimed, mistake=found.mistake, also=found.also,
-            hint=f"{shape} {found.hint}".strip(), together=found.together, code=found.code, analytic=claim,
-            numeric=numeric,
+            hint=f"{shape} {found.hint}".strip(), beside_shape=found.hint, together=found.together, code=found.code,
+            analytic=claim, numeric=numeric,
         )  # fmt: skip
+
+    def _known(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> str:
+        """What is said of right numbers in another shape, or of their beginning or end; empty for other numbers."""
+        if claim.size == numeric.size:
+            layouts = self._layer.layouts
+            memory = layouts.written(result, claim).reshape(layouts.written_shape(result, numeric.shape))
+            reshaped = layouts.standard(result, memory)
+            is_right = (difference(reshaped, numeric) <= tolerance.allowed(reshaped, sizes)).all()
+            return f"Its numbers are right: reshape it to {memory.shape}." if is_right else ""
+        few = [(m - n, axis) for axis, (n, m) in enumerate(zip(claim.shape, numeric.shape, strict=False)) if n != m]
+        if claim.ndim != numeric.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
+            return ""
+        (missing, axis), words = few[0], (*result.lead_words, *self._layer.axis_words)[-claim.ndim :]
+        for end, start in (("last", 0), ("first", missing)):
+            place = (*[slice(None)] * axis, slice(start, start + claim.shape[axis]))
+            if (difference(claim, numeric[place]) <= tolerance.allowed(claim, sizes[place])).all():
+                which = f"{words[axis]} is" if missing == 1 else f"{missing} {words[axis]}s are"
+                return f"Its numbers are right, but the {end} {which} missing."
+        return ""
 
     def _not_finite(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
         """A claim with NaN or infinity in it, and what the others are like."""

@@ -82,6 +82,7 @@ class GradientReport:
         together: the ids of the mistakes that were made as well, where it takes two to explain it.
         also: the ids of other mistakes that would explain it.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
+        beside_shape: what else is known of a gradient that has another shape, in a sentence.
         code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
             where none is known, or it is the right one.
@@ -108,6 +109,7 @@ class GradientReport:
     mistake: str | None = None
     also: tuple[str, ...] = ()
     hint: str = ""
+    beside_shape: str = ""
     relation: str = ""
     where: str = ""
     hidden: tuple[str, ...] = ()

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import Any
 
-import numpy as np
-
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
-__all__ = ["Caller", "UnsupportedLayerError"]
+__all__ = ["Caller", "UnsupportedLayerError", "by_name"]
 
+# Other names of the results, as an error gives them.
+_OTHERS = "dW, dEdW, grad_w and the like"
 _OPTIONS = ("stride", "padding", "dilation", "groups")
 
 
@@ -22,7 +22,7 @@ class UnsupportedLayerError(Exception):
 
 
 class Caller:
-    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups)."""
+    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too where it takes that."""
 
     def __init__(self, function: Callable[..., Any], convert: Callable[[Array], Any] | None = None) -> None:
         """A function that has not been called yet.
@@ -40,15 +40,23 @@ class Caller:
 
         Args:
             layer: the layer.
-            arrays: X, W and dE/dO.
+            arrays: X, W, dE/dO and, where the layer has one, b.
 
         Raises:
             UnsupportedLayerError: the layer needs a keyword that the function does not take.
             CnngradError: what it returns is none of what it may return.
         """
-        given = [arrays[tensor].copy() for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
-        keywords = _keywords(self._function, layer)
-        returned = self._function(*(given if self._convert is None else map(self._convert, given)), **keywords)
+        given: dict[Tensor, Any] = {tensor: array.copy() for tensor, array in arrays.items()}
+        if self._convert is not None:
+            given = {tensor: self._convert(array) for tensor, array in given.items()}
+        positional = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        keywords, parameters = _keywords(self._function, layer), _parameters(self._function)
+        for place, name in enumerate(parameters):
+            if name in ("b", "bias") and place < len(positional):
+                positional.insert(place, given.get(Tensor.B))
+            elif name in ("b", "bias"):
+                keywords[name] = given.get(Tensor.B)
+        returned = self._function(*positional, **keywords)
         named = _named(returned)
         found = {result: as_claim(result.key, value) for result, value in named}
         if not _is_by_place(returned):
@@ -74,12 +82,8 @@ class Caller:
 
 def _keywords(function: Callable[..., Any], layer: Layer) -> dict[str, Any]:
     """The options that a function takes: an int where all axes agree, else a tuple."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        parameters = {}.values()
-    every = not parameters or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    known = {parameter.name for parameter in parameters}
+    known = _parameters(function)
+    every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
     default = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
     found = {}
     for name in _OPTIONS:
@@ -89,6 +93,14 @@ def _keywords(function: Callable[..., Any], layer: Layer) -> dict[str, Any]:
         elif value != default[name]:
             raise UnsupportedLayerError(f"it takes no {name}")
     return found
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function by name; nothing where it does not tell them."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
 
 
 def _as_tuples(value: Any) -> Any:
@@ -106,15 +118,33 @@ def _named(returned: Any) -> list[tuple[Tensor, Any]]:
         if not 1 <= len(returned) <= len(GRADIENTS):
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
         return [(result, value) for result, value in zip(GRADIENTS, returned, strict=False) if value is not None]
-    found = []
-    for result in RESULTS:
-        for name in (result.keyword, result.key):
-            value = returned.get(name) if isinstance(returned, Mapping) else getattr(returned, name, None)
-            if value is not None:
-                found.append((result, value))
-                break
-    if not found or isinstance(returned, np.ndarray):
+    if hasattr(returned, "_asdict"):
+        returned = returned._asdict()
+    if isinstance(returned, Mapping):
+        return by_name(returned, "the function returned")
+    names = {name: getattr(returned, name, None) for result in RESULTS for name in result.names}
+    found = by_name(names, "the function returned")
+    if not found:
         raise CnngradError(
             f"the function returned {type(returned).__name__}: it must return (dw, dx), (dw, dx, db), or these by name"
         )
     return found
+
+
+def by_name(returned: Mapping[str, Any], who: str) -> list[tuple[Tensor, Any]]:
+    """The results in a mapping; None stands for one that is not given.
+
+    Raises:
+        CnngradError: a name that no result has, two names of one, or no result at all.
+    """
+    found: dict[Tensor, Any] = {}
+    for name, value in returned.items():
+        result = Tensor.result_named(name) if isinstance(name, str) else None
+        if result is None:
+            known = ", ".join(each.keyword for each in RESULTS)
+            raise CnngradError(f"{who} the unknown name {name!r:.40}: the names are {known}, or {_OTHERS}")
+        if value is not None:
+            if result in found:
+                raise CnngradError(f"{who} {result.keyword} under two names, one of them {name!r}: give it once")
+            found[result] = value
+    return list(found.items())

@@ -5,6 +5,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -95,10 +96,13 @@ def most_bytes(shape: Shape) -> int:
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | str]:
     """The arrays that a program has written, or in words why one can't be read."""
     found: dict[Tensor, Array | str] = {}
-    for tensor, path in paths(folder, exchange).items():
-        if tensor in RESULTS and os.path.lexists(path):
+    form = EXCHANGES[exchange]
+    for tensor in RESULTS:
+        names = (folder / f"{name}.{form.ending}" for name in tensor.names)
+        there = filter(os.path.lexists, names)
+        for path in islice(there, 1):
             try:
-                found[tensor] = _read(path, tensor, layer.written[tensor], EXCHANGES[exchange])
+                found[tensor] = _read(path, tensor, layer.written[tensor], form)
             except CnngradError as error:
                 found[tensor] = str(error)
     return found

@@ -59,6 +59,18 @@ class Result:
         return f"{self.verdict.value} ({self.why})" if self.why else self.verdict.value
 
     @property
+    def hint(self) -> str:
+        """What is wrong with the array, and how to fix it; empty where nothing is."""
+        if self.report is None:
+            return ""
+        if self.verdict is not Verdict.WRONG_SHAPE:
+            return self.report.hint
+        arrays = (self.report.analytic, self.report.numeric)
+        shapes = ["×".join(map(str, array.shape)) or "()" for array in arrays if array is not None]
+        words = f"{self.report.gradient.title} has shape {'; it must be '.join(shapes)}"
+        return f"{words}. {self.report.beside_shape}".strip()
+
+    @property
     def mistakes(self) -> tuple[str, ...]:
         """The ids of the mistakes that were made, the likeliest explanation; empty where none is known."""
         return () if self.report is None else self.report.mistakes
@@ -106,6 +118,11 @@ class Outcome:
         return "" if self.fault is None else self.fault.words
 
     @property
+    def verdicts(self) -> set[Verdict]:
+        """The verdicts on its arrays."""
+        return {result.verdict for result in self.results.values()}
+
+    @property
     def was_tried(self) -> bool:
         """Whether the program was run on the layer, and supports it."""
         return self.end not in (End.SKIPPED, End.NOT_RUN)
@@ -115,8 +132,8 @@ class Outcome:
         """Whether all is right; None for a layer that was skipped or not run, or that can't be judged."""
         if self.fault is not None:
             return False if self.was_tried else None
-        verdicts = {result.verdict.passed for result in self.results.values()}
-        return False if False in verdicts else None if None in verdicts else True
+        passed = {verdict.passed for verdict in self.verdicts}
+        return False if False in passed else None if None in passed else True
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -132,6 +149,7 @@ class Outcome:
                     "mistake": result.mistakes[0] if result.mistakes else None,
                     "and": list(result.mistakes[1:]),
                     "status": result.status,
+                    "hint": result.hint,
                 }
                 for tensor, result in self.results.items()
             },
@@ -229,6 +247,9 @@ class Findings:
         words += f"; not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else ""
         if common := _common(outcomes):
             words += f", all where {common}"
+        misshapen = sum(Verdict.WRONG_SHAPE in outcome.verdicts for outcome in failing)
+        if self.explanation is None and misshapen:
+            words += f"; {'all' if misshapen == len(failing) else misshapen} give an array of a wrong shape"
         if self.explanation is not None:
             count = self.explanation.explains
             which = "it" if count == len(failing) == 1 else "all" if count == len(failing) else str(count)

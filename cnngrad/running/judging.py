@@ -53,7 +53,7 @@ def expected(names: Iterable[str]) -> list[Tensor]:
     """
     found = []
     for name in names:
-        tensor = Tensor.O if name in ("O", "o") else Tensor.gradient_named(name)
+        tensor = Tensor.result_named(name)
         if tensor is None:
             raise CnngradError(f"expect {name[:40]!r} is unknown: use {', '.join(result.key for result in RESULTS)}")
         found.append(tensor)
@@ -84,6 +84,7 @@ def run_layers(
     """
     outcomes = _with_missing(_outcomes(programs, layers, progress, keep, give_up), expect)
     notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))[:_MOST_NOTES]
+    notes += _shapes(outcomes)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes))
     failing = found.failing
     if found.explanation is not None:
@@ -212,9 +213,21 @@ def _result(report: GradientReport) -> Result:
     verdict = Verdict.RIGHT if report.passed else Verdict.WRONG
     if report.passed is None:
         verdict = Verdict.COARSE
+    elif report.wrong is None:
+        verdict = Verdict.WRONG_SHAPE
     elif report.mistake == "not-finite":
         verdict = Verdict.NOT_FINITE
     return Result(verdict, report)
+
+
+def _shapes(outcomes: list[Outcome]) -> list[str]:
+    """What is wrong with the shape of each result, in the first layer in which it is."""
+    said: dict[Tensor, str] = {}
+    for outcome in outcomes:
+        for tensor, result in outcome.results.items():
+            if result.verdict is Verdict.WRONG_SHAPE:
+                said.setdefault(tensor, f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
+    return list(said.values())
 
 
 def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
+from cnngrad.running.calling import by_name
 from cnngrad.running.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
 from cnngrad.running.processes import End, Fault, Process, ProcessEndedError
 from cnngrad.running.suites import SuiteLayer
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import Tensor
 
 __all__ = ["Answer", "Command", "Function", "Keep", "Program", "Stream", "program_of"]
 
@@ -225,7 +226,8 @@ class Stream(_Talker):
         """Write the layer to the process, and wait for the answer with the same id."""
         self._count += 1
         arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
-        request = json.dumps({"id": self._count} | described(layer.layer) | arrays)
+        asked = {"id": self._count} | described(layer.layer) | arrays
+        request = json.dumps(asked)
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
         process, note = self._started(), ""
         try:
@@ -249,8 +251,13 @@ class Stream(_Talker):
         _keep_lines(keep, request, line.decode(errors="replace"))
         if content.get("skipped"):
             return Answer.skipped(str(content["skipped"]), note)
-        found = {t: _as_numbers(t, content[t.key]) for t in RESULTS if content.get(t.key) is not None}
-        return Answer(found, note=note)
+        # What the line of the layer has may be said again.
+        new = {key: value for key, value in content.items() if key not in asked and key != "skipped"}
+        try:
+            named = by_name(new, "the answer has")
+        except CnngradError as error:
+            return Answer({}, Fault(End.FAILED, f"not readable ({error})"), note=note)
+        return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named}, note=note)
 
 
 def _keep_lines(keep: Keep | None, request: str, answer: str) -> None:

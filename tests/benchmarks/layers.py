@@ -58,7 +58,7 @@ def beside_pytorch(dtype, runs):
                 return cnngrad.forward(x, w, **options)
             layer = make_layer(x.shape, w.shape, dedo_shape=dedo.shape, **options)
             given = (read_tensor("array", array) for array in (x, w, dedo))
-            return Backward(layer, *given).computed(Tensor.gradient_named(what.replace("/", "")))
+            return Backward(layer, *given).computed(Tensor.result_named(what.replace("/", "")))
 
         def theirs(what, conv=conv, tx=tx, tw=tw, dedo=above, leaves=leaves, graphs=graphs, o=options):
             if what == "O":

@@ -82,7 +82,7 @@ MISTAKES = (
     ),
     Mistake(
         "other-layout",
-        "the numbers are right but in another order",
+        "the numbers are right but in another order or shape",
         "bring the axes into the layout of the array that the gradient belongs to",
         in_arrays(other_layout),
         code=("return result.transpose(0, 2, 3, 1)", "return result"),

@@ -1,7 +1,7 @@
 """Mistakes in the positions of windows: stride, dilation, padding, and rows that a stride leaves over."""
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import permutations, product
 
 from cnngrad.gradcheck.edits import cut, taken
 from cnngrad.gradcheck.mistakes.mistake import Change, Changes, Mistake, in_arrays, on_axes, some_axes, with_values
@@ -140,21 +140,27 @@ def _in_front(before: Shape, shift: str) -> str:
 
 
 def not_cropped(recipe: Recipe) -> Changes:
-    """The padded dE/dX as it is, with or without the rows left over."""
-    padded = tuple(a.padded for a in recipe.layer.axes)
-    if padded != recipe.layer.size:
-        size = tuple(a.padded - a.leftover for a in recipe.layer.axes)
-        for shape in dict.fromkeys((padded, size)):
-            yield Change(recipe.but(before=(0,) * recipe.layer.dims, size=shape), coded=shape == padded)
+    """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
+    layer = recipe.layer
+    padded = tuple(a.padded for a in layer.axes)
+    covered = tuple(a.padded - a.leftover for a in layer.axes)
+    for axes in some_axes(layer.dims):
+        before = with_values(recipe.before, axes, (0,) * layer.dims)
+        sizes = [with_values(layer.size, axes, size) for size in (padded, covered)]
+        if sizes[0] != layer.size:
+            for size in dict.fromkeys(sizes):
+                yield Change(recipe.but(before=before, size=size), coded=size == padded)
 
 
 def empty_crop(recipe: Recipe) -> Changes:
-    """A slice up to -0, which is empty."""
-    if any(axis.after == 0 for axis in recipe.layer.axes):
-        before, after = ([getattr(axis, side) for axis in recipe.layer.axes] for side in ("before", "after"))
-        for sides in (after, before):
-            empty = [cut(2 + k, 0, 0) for k, side in enumerate(sides) if side == 0]
-            yield Change(recipe.then(*empty), coded=sides == before)
+    """A slice up to -0, which is empty, on all axes or on one."""
+    layer = recipe.layer
+    sides = [tuple(getattr(axis, side) for axis in layer.axes) for side in ("after", "before")]
+    if 0 in sides[0]:
+        for axes, side in product(some_axes(layer.dims), sides):
+            empty = [cut(2 + k, 0, 0) for k in axes if side[k] == 0]
+            if empty:
+                yield Change(recipe.then(*empty), coded=side == sides[1] and len(axes) == layer.dims)
 
 
 def leftover_dropped(recipe: Recipe) -> Changes:
