@@ -86,9 +86,13 @@ def test_results_are_known_by_all_of_their_names(names, tmp_path, monkeypatch, c
 
 def test_a_name_that_no_result_has_is_an_error():
     findings = cnngrad.check_function(lambda x, w, dedo: {"dweight": 0 * w, "db": dedo.sum((0, 2, 3))}, "quick")
-    assert "the function returned the unknown name 'dweight': the names are o, dw, dx, db" in " ".join(str(findings).split())
+    assert "the function returned the unknown name 'dweight': the names are o, dw, dx, db" in " ".join(
+        str(findings).split()
+    )
     findings = cnngrad.check_function(lambda x, w, dedo: {"dw": w, "dEdW": w}, "quick")
-    assert "the function returned dw under two names, one of them 'dEdW': give it once" in " ".join(str(findings).split())
+    assert "the function returned dw under two names, one of them 'dEdW': give it once" in " ".join(
+        str(findings).split()
+    )
 
 
 def test_a_function_that_takes_b_gets_it():

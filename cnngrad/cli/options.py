@@ -68,8 +68,8 @@ _LESSON = (
 )
 _CHECK = (
     _Rule("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", needs=("--run",)),
-    _Rule("--keep --explain", needs=("--run",)),
-    _Rule("--suite --without --run-only --shard --decimals --seed", without=(_PROBLEM,)),
+    _Rule("--keep --explain --no-give-up", needs=("--run",)),
+    _Rule("--suite --without --run-only --shard --decimals --seed --no-give-up", without=(_PROBLEM,)),
     _Rule("--without --decimals --seed", without=(_OWN_SUITE,)),
     _Rule("-b -g --order", without=(_OF_A_SUITE,)),
     _Rule("--exchange", without=("--stream", _FUNCTION)),
