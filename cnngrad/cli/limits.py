@@ -8,6 +8,7 @@ import os
 import signal
 from contextlib import suppress
 from functools import cache
+from threading import Lock
 
 __all__ = ["NO_MEMORY", "guard", "is_limited"]
 
@@ -32,7 +33,11 @@ def guard() -> object:
     """From now on such an end has exit code 2. Where memory is limited, leave by `os._exit`, which C's exit is not."""
     import ctypes
 
-    def end(number: int | None) -> None:
+    once = Lock()
+
+    def end(number: int) -> None:
+        # Several threads may come; only the first goes on.
+        once.acquire()
         os.write(2, f"cnngrad: {_CUT if number == signal.SIGBUS else NO_MEMORY}\n".encode())
         os._exit(2)
 
