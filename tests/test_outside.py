@@ -125,6 +125,7 @@ def test_a_message_has_an_end(here, capsys):
     (here / "p.json").write_text(json.dumps({f"key{number}": 1 for number in range(100_000)} | {"k" * 10**6: 1}))
     for words in (["p.json"], ["-x", "p.json", "-w", "2x2"], ["-x", "p.json::none", "-w", "2x2"]):
         assert len(failed(capsys, "forward", *words)) < 600
+    assert len(failed(capsys, "forward", "--dims", "1" * 5000)) < 600
 
 
 @pytest.mark.parametrize("limit", [20_000, 60_000, 100_000, 125_000])
