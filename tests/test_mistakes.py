@@ -564,15 +564,15 @@ def as_bfloat16(a):
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
 @pytest.mark.parametrize("case", LAYERS[:4])
-def test_right_gradients_are_right_however_they_are_written(case, written):
+def test_right_gradients_are_right_however_they_are_written(case, written, whole):
     x, w, b, dedo = case.data(5, np.float64)
     x, w, dedo = (np.round(a, 3) for a in (x, w, dedo))
     grads = cnngrad.backward(x, w, dedo, **case.options)
     claims = {name: written(getattr(grads, name)) for name in ("dw", "dx", "db")}
     report = cnngrad.check(x, w, dedo, b=b.astype(float), **case.options, **claims)
     assert report.passed, [(g.judged_as, g.hint) for g in report.gradients.values()]
-    for name, claim in claims.items():
-        wrong = claim.copy()
+    for name in claims if whole else [list(claims)[case.x[3] % 3]]:
+        wrong = claims[name].copy()
         wrong.flat[wrong.size // 2] += 0.2 * np.abs(wrong).max()
         gradient = {"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[name]
         report = cnngrad.check(x, w, dedo, b=b.astype(float), **case.options, **claims | {name: wrong})
@@ -647,6 +647,7 @@ def test_tf32_is_named_where_it_alone_would_accept():
     assert cnngrad.check(x, w, dedo, dx=rough, written="tf32", **LAYERS[0].options).passed
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
 @pytest.mark.parametrize("which", ["x", "w", "dedo", "b"])
 def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, which):
