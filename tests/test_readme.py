@@ -34,7 +34,7 @@ def test_readme_is_short_enough_to_be_read():
 def test_the_quick_starts_output_ends_as_shown():
     first, second, end = readme.quick_start()
     assert first.endswith(".venv/bin/cnngrad backward samples/notes.json --explain")
-    assert second.endswith("-m pytest --quiet")
+    assert second.endswith("-m pytest --quiet -n auto")
     assert readme.run("cnngrad backward samples/notes.json --explain").endswith(end)
 
 
