@@ -1,7 +1,7 @@
 """Which numbers a tensor may hold: dtypes, finiteness, and exact integer sums.
 
 Integers are computed as int64 and every integer result is exact; float32 and float64 stay what they are;
-float16 is computed in float32 and given back as float16.
+float16 is computed in float32 and given back as float16; bfloat16, which NumPy does not have, is taken as float32.
 """
 
 import math
@@ -23,6 +23,7 @@ __all__ = [
     "INT64_MAX",
     "Array",
     "DType",
+    "Marked",
     "Operand",
     "as_claim",
     "as_tensor",
@@ -30,18 +31,41 @@ __all__ = [
     "check_result",
     "common_dtype",
     "exact_dtype",
+    "form_of",
     "from_lists",
     "is_finite",
     "is_number",
     "is_sure",
+    "is_whole",
     "largest_magnitude",
     "norm",
     "read_tensor",
+    "upper_halves",
     "working_dtype",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DType = np.dtype[Any]
+
+
+class Marked(np.ndarray[Any, np.dtype[Any]]):
+    """An array that knows what its dtype does not say of its numbers; views and copies know it too.
+
+    Attributes:
+        form: `"bfloat16"`; or `"text"` for numbers that were written in decimals, which have no dtype of their own.
+    """
+
+    form: str = "text"
+
+    def __array_finalize__(self, source: Any) -> None:
+        """Take over what the source of a view or copy knows."""
+        self.form = getattr(source, "form", self.form)
+
+
+def form_of(array: Array) -> str:
+    """What an array says of its numbers: `"text"`, `"bfloat16"`, or its dtype's name."""
+    return array.form if isinstance(array, Marked) else array.dtype.name
+
 
 INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
@@ -59,6 +83,8 @@ _SHARED = 2**19
 _DEEPEST = 16
 # Bytes of a float16; NumPy has no fast product for it.
 _HALF = 2
+# bfloat16 numbers in files: upper halves of float32's. NumPy, which has no such numbers, reads them as two bytes each.
+_BFLOAT16 = np.dtype("V2")
 _ACCEPTED = "integers, float16, float32 or float64"
 
 
@@ -100,7 +126,7 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
     Raises:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
     """
-    array = value if type(value) is np.ndarray else _as_array(name, value)
+    array = np.asarray(_as_array(name, value))
     dtype = array.dtype
     if dtype not in _FLOATS:
         # In another byte order a float dtype is not equal to any of these.
@@ -123,8 +149,11 @@ def _read_integers(name: str, array: Array, dtype: DType) -> Operand:
 
 
 def as_claim(name: str, value: "npt.ArrayLike") -> Array:
-    """A claimed gradient as `as_tensor` gives it, but it may hold NaN and infinity: that is a finding, no error."""
-    array = value if type(value) is np.ndarray else _as_array(name, value)
+    """A claimed result as `as_tensor` gives it, with the form of its numbers.
+
+    It may hold NaN and infinity: that is a finding, no error.
+    """
+    array = _as_array(name, value)
     if array.dtype.kind == "f" and array.dtype.newbyteorder("=") in _FLOATS:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
     return as_tensor(name, array)
@@ -135,7 +164,28 @@ def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
     return read_tensor(name, value).converted()
 
 
+def upper_halves(array: Array) -> Array:
+    """The nearest bfloat16 numbers, as files hold them."""
+    bits = np.asarray(array, "<f4").view("<u4")
+    upper: Array = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+    return upper.view(_BFLOAT16)
+
+
+def _bfloat16(array: Array) -> Array:
+    """bfloat16 numbers as float32, marked as such; in files they are the upper halves."""
+    if array.dtype == _BFLOAT16:
+        array = (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
+    marked = array.astype(np.float32, copy=False).view(Marked)
+    marked.form = "bfloat16"
+    return marked
+
+
 def _as_array(name: str, value: Any) -> Array:
+    if isinstance(value, np.ndarray) and value.dtype == _BFLOAT16:
+        return _bfloat16(value)
+    if type(value) in (np.ndarray, Marked):
+        array: Array = value
+        return array
     if isinstance(value, (list, tuple)):
         return from_lists(name, value)
     if value is None:
@@ -149,8 +199,8 @@ def _as_array(name: str, value: Any) -> Array:
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:
         array = np.asarray(_on_the_cpu(value))
-        # JAX and TensorFlow bring a dtype of this name along, which holds what float32 holds.
-        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+        # JAX and TensorFlow bring a dtype of this name along; PyTorch's tensors come as float32.
+        return _bfloat16(array) if "bfloat16" in f"{array.dtype} {getattr(value, 'dtype', '')}" else array
     except (RuntimeError, TypeError, ValueError) as error:
         raise CnngradError(f"{name} can't be read as an array: {error}") from None
 
@@ -167,7 +217,7 @@ def _on_the_cpu(value: Any) -> Any:
 
 
 def from_lists(name: str, value: Any) -> Array:
-    """Nested lists of numbers as an array: int64 where all are integers, else float64.
+    """Nested lists of numbers as an array, marked as text: int64 where all are integers, else float64.
 
     Raises:
         CnngradError: a list of another length or depth than its neighbours, or something that is not a number;
@@ -190,11 +240,11 @@ def from_lists(name: str, value: Any) -> Array:
     _check_level(name, value, tuple(shape), (), kinds)
     if all(issubclass(kind, int | np.integer) for kind in kinds):
         try:
-            return np.array(value, np.int64).reshape(shape)
+            return np.array(value, np.int64).reshape(shape).view(Marked)
         except OverflowError:
             raise CnngradError(f"{name} holds an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)") from None
     try:
-        return np.array(value, np.float64).reshape(shape)
+        return np.array(value, np.float64).reshape(shape).view(Marked)
     except OverflowError:
         raise CnngradError(f"{name} holds an integer too large for float64") from None
 
@@ -313,6 +363,15 @@ def _first_not_finite(array: Array) -> tuple[int, ...]:
 def is_finite(array: Array) -> bool:
     """Whether every element is finite."""
     return not math.isnan(norm(array))
+
+
+def is_whole(array: Array) -> bool:
+    """Whether every number is an integer, found a part at a time."""
+    if array.dtype.kind != "f":
+        return True
+    flat = array.reshape(-1)
+    parts = (flat[first : first + _SHARED] for first in range(0, flat.size, _SHARED))
+    return all(bool((np.rint(part) == part).all()) for part in parts)
 
 
 def norm(array: Array) -> float:

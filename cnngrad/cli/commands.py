@@ -127,7 +127,7 @@ def check_command(
     if running.run is not None:
         from cnngrad.cli.running import run_command
 
-        return _VERDICTS[run_command(session, arrays, error, settings, running, differences, reader)]
+        return _VERDICTS[run_command(session, arrays, error, settings, running, differences, reader, claims.written)]
     problem = settings.problem(arrays, error.g, reader)
     layer = problem.layer()
     if differences.hard:

@@ -347,7 +347,7 @@ class Claims:
             "--as",
             metavar="FORM",
             help="How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
-            "  [default: as their numbers show]",
+            "  [default: as their dtype says, or a text shows]",
         ),
     ] = None
 

@@ -17,6 +17,7 @@ from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name
 from cnngrad.files.write import to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
+from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.layer.layout import read_layouts
 from cnngrad.render.report import write_blocks
 from cnngrad.render.runs import findings_blocks
@@ -38,16 +39,20 @@ def run_command(
     running: options.Running,
     differences: options.Differences,
     reader: Reader,
+    written: str | None,
 ) -> bool | None:
     """Run the user's program; the verdict on it."""
     assert running.run is not None
     for word in running.run.split():
         reader.refuse_output(word)
+    written = written and parse_form(written).name
     layers = _layers(arrays, error, settings, running, reader)
     expect = expected(_listed(running.expect))
     keep = None if running.keep is None else _begun(running.keep, layers)
     jobs = min(running.jobs, len(layers))
     programs = [program_of(running.run, running.exchange, running.timeout, running.stream) for _ in range(jobs)]
+    for program in programs:
+        program.written = written
     outputs = [each for each in (differences.output, differences.report) if each is not None]
     session.begin_work(outputs)
     # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.

@@ -18,11 +18,11 @@ from cnngrad.layer import Shape, parse_shape
 
 __all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
 
-# NumPy's dtypes, little-endian; bfloat16 is the upper half of a float32, and NumPy has none.
+# NumPy's dtypes, little-endian; bfloat16 numbers are two bytes each, which `read_tensor` takes as such.
 _RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
 _SPEC = re.compile(rf"(?P<path>.*?[^:]):(?P<form>{'|'.join(_RAW)})(?P<rest>(?::[^:]*)*)\Z")
 _SAFE = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "V2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
 # NumPy's arrays have no more axes.
@@ -84,15 +84,10 @@ def load_raw(spec: RawSpec) -> Array | Loose:
     if spec.shape is not None and prod(spec.shape) != count:
         shown = "x".join(map(str, spec.shape))
         raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} are {prod(spec.shape)}")
-    numbers = _widened(content.view(dtype.newbyteorder(">") if spec.big else dtype), spec.form)
+    numbers: Array = content.view(dtype.newbyteorder(">") if spec.big else dtype)
+    if spec.form == "bf16":
+        numbers = numbers.astype("<u2", copy=False).view("V2")
     return Loose(numbers, needs_shape=True) if spec.shape is None else numbers.reshape(spec.shape)
-
-
-def _widened(numbers: Array, form: str) -> Array:
-    """bfloat16 numbers as float32; all others as they are."""
-    if form.lower() != "bf16":
-        return numbers
-    return (numbers.astype(np.uint32) << 16).view(np.float32)
 
 
 def is_safetensors(where: str, content: bytes) -> bool:
@@ -129,7 +124,7 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
         if first != place or last - first != prod(shape) * dtype.itemsize or last > len(numbers):
             raise CnngradError(f"{where} is damaged: {name} is not where its header says, at bytes {first} to {last}")
         place = last
-        found[name] = _widened(np.frombuffer(numbers[first:last], dtype), form).reshape(shape)
+        found[name] = np.frombuffer(numbers[first:last], dtype).reshape(shape)
     if place != len(numbers):
         raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes behind its last array belong to none")
     return found

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, read_tensor
+from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
@@ -15,7 +15,7 @@ from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report
-from cnngrad.gradcheck.tolerance import Writing, as_computed, parse_writing, writing_of
+from cnngrad.gradcheck.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.layer import Layer, layer_of
 from cnngrad.layer.names import Names, Number
 from cnngrad.settings import LayerOptions
@@ -63,8 +63,9 @@ def check(
         db: a dE/db to grade.
         rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
         step: the step of the differences; by default 1, at which every change of O is exact.
-        written: how precise the graded gradients are, where their numbers don't show it: `"float64"`, `"float32"`,
-            `"tf32"`, `"float16"`, `"bfloat16"`, `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8.
+        written: how precise the graded gradients are: `"float64"`, `"float32"`, `"tf32"`, `"float16"`, `"bfloat16"`,
+            `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8; by default as precise as their dtype, and
+            lists as the numbers in them show.
         elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: the report shows yours beside the right sum.
         progress: called with a gradient's name, the number of steps done and the number of all steps.
         options: the layer's options, as for `forward`.
@@ -135,28 +136,23 @@ def check_layer(
         dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
-    graded: dict[Tensor, Array] = {
-        result: layer.layouts.standard(result, as_claim(result.key, claim)) for result, claim in claims.items()
-    }
-    if not claims:
+    if claims:
+        graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
+    else:
         ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
-    whole = all(operand.dtype.kind == "i" for operand in given.values())
-    if written is not None or not claims:
-        one = as_computed(ours.dtype) if written is None else parse_writing(written)
-        writings = dict.fromkeys(graded, one)
-    else:
-        writings = _writings(graded, whole)
+    whole = all(is_whole(operand.array) for operand in given.values())
+    forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    grader = Grader(layer, given, rtol, writings, bool(claims), chosen, tries)
+    grader = Grader(layer, given, rtol, forms, whole, bool(claims), chosen, tries)
     reports = {}
     for result, claim in graded.items():
         if result is Tensor.O or differences is None:
             numeric = _right_output(layer, given)
         else:
             numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
-        reports[result] = grader.grade(result, claim, numeric)
+        reports[result] = grader.grade(result, np.asarray(claim), numeric)
     verdicts = [report.passed for report in reports.values()]
     return Report(
         passed=False if False in verdicts else None if None in verdicts else True,
@@ -167,11 +163,13 @@ def check_layer(
     )
 
 
-def _writings(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Writing]:
-    """How each claim is written: as its own numbers show, else as those of all show together."""
-    alone = {result: writing_of([claim], whole) for result, claim in claims.items()}
-    together = writing_of(list(claims.values()), whole)
-    return {result: writing if writing.is_rounded else together for result, writing in alone.items()}
+def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
+    """The form of each claim: as its dtype states; for text as its own numbers show, else as those of all texts do."""
+    stated = {result: form_stated(claim) for result, claim in claims.items()}
+    texts = {result: claim for result, claim in claims.items() if stated[result] is None}
+    together = form_shown(list(texts.values()), whole)
+    alone = {result: form_shown([claim], whole) for result, claim in texts.items()}
+    return {t: form or (alone[t] if alone[t].is_rounded else together) for t, form in stated.items()}
 
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:

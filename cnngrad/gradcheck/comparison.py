@@ -75,7 +75,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude = (array[block] for array in flat)
         here = tolerance.of(block, largest)
-        off, allowed = difference(some, wanted), here.allowed(some, magnitude)
+        off, allowed = difference(some, wanted), here.allowed(some, magnitude, wanted)
         wrong[block] = off > allowed
         beyond = beyond or bool((off > here.sums(magnitude)).any())
         double = double and here.is_double(off, magnitude)

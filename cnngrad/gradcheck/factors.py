@@ -63,7 +63,8 @@ def true_factor(
         tolerance: how far the claim may be off.
     """
     for factor in factors:
-        if (np.abs(claim - factor * array) <= tolerance.allowed(claim, abs(factor) * magnitude)).all():
+        made = factor * array
+        if (np.abs(claim - made) <= tolerance.allowed(claim, abs(factor) * magnitude, made)).all():
             return factor
     return None
 

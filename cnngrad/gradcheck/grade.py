@@ -1,5 +1,6 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,16 +20,13 @@ from cnngrad.gradcheck.recipe import Data, Tries
 from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.remaking import PATIENT, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
-from cnngrad.gradcheck.tolerance import Tolerance, Writing, holds, input_rounding, tolerance_of
+from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, holds, input_rounding
 from cnngrad.gradcheck.unnamed import alike, relations_of, set_of
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
-
-# A number whose square float64 holds.
-_MOST = 1e150
 
 
 class Grader:
@@ -39,7 +37,8 @@ class Grader:
         layer: Layer,
         given: Mapping[Tensor, Operand],
         rtol: float | None,
-        writings: Mapping[Tensor, Writing],
+        forms: Mapping[Tensor, Form],
+        whole: bool,
         claimed: bool,
         elements: Sequence[tuple[Tensor, Index]] = (),
         tries: float = TRIES,
@@ -50,13 +49,14 @@ class Grader:
             layer: the layer.
             given: X, W and, where the layer has one, b; dE/dO for gradients.
             rtol: the tolerance that was asked for; None where none was.
-            writings: how each claim's numbers are written.
+            forms: what each claim's numbers are rounded to.
+            whole: whether X, W, b and dE/dO hold integers alone.
             claimed: whether the gradients are the user's own.
             elements: the elements to explain, by result and canonical index.
             tries: how much is computed to find what is wrong with one array, and again to find its relation.
         """
         self._elements, self._tries = elements, tries
-        self._layer, self._rtol, self._writings, self._claimed = layer, rtol, writings, claimed
+        self._layer, self._rtol, self._forms, self._claimed, self._whole = layer, rtol, forms, claimed, whole
         self._arrays = {tensor: operand.converted() for tensor, operand in given.items()}
         if Tensor.DEDO not in given:
             self._arrays[Tensor.DEDO] = np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO])
@@ -72,16 +72,20 @@ class Grader:
         """
         if claim.shape == (1,) and numeric.shape == ():  # of one filter
             claim = claim.reshape(())
-        exact, writing = numeric.dtype.kind == claim.dtype.kind == "i", self._writings[result]
-        if not exact and claim.dtype.kind == "i":
+        form = self._forms[result]
+        if claim.dtype.kind == "i" and (numeric.dtype.kind == "f" or form.asked):
             claim = claim.astype(np.float64)
-        tolerance = tolerance_of(self._layer, result, exact, writing, self._rtol, self._inputs(result))
+        tolerance = self._tolerance(result, claim, numeric, form)
+        exact = tolerance.exact
         if claim.shape != numeric.shape:
             return self._of_another_shape(result, claim, numeric, tolerance)
         if not np.isfinite(claim).all():
             return self._not_finite(result, claim, numeric, tolerance)
         sizes = self._absolute_sums(result).reshape(numeric.shape)
-        found = compare(claim, numeric, sizes, tolerance)
+        # What is right without the rounding of X, W and dE/dO is judged without it.
+        found = compare(claim, numeric, sizes, replace(tolerance, inputs=0.0))
+        if found.wrong.any() and isinstance(tolerance.inputs, np.ndarray):
+            found = compare(claim, numeric, sizes, tolerance)
         index = found.worst
         report = GradientReport(
             result,
@@ -91,7 +95,7 @@ class Grader:
             max_rel_error=found.max_rel_error,
             worst=Worst(self._element(result, index), index, numeric[index].item(), claim[index].item()),
             tolerance=str(tolerance),
-            judged_as=str(writing) if writing.is_rounded and not exact else "",
+            judged_as=str(form) if form.is_rounded and not exact else "",
             claimed=self._claimed,
             analytic=claim,
             numeric=numeric,
@@ -104,10 +108,10 @@ class Grader:
             report, explained=self._explained(report, right), compare=partial(self._compared, report, right)
         )
         if found.beyond_sums and found.coarse:
-            coarse = f"It is written too coarsely to judge: {writing}. Write more digits"
+            coarse = f"It is written too coarsely to judge: {form}. Write more digits"
             return replace(report, passed=None, hint=f"{coarse}, or say how precise it is (--as).")
         hidden = hidden_mistakes(self._data(result, numeric), (result,)) if self._claimed else ()
-        single = self._claimed and writing.base == "float64" and not found.is_double
+        single = self._claimed and form.format == "float64" and not found.is_double
         note = "It is right to float32's precision, not to float64's." if single and not exact else ""
         return replace(report, hidden=hidden, hint=note)
 
@@ -118,23 +122,15 @@ class Grader:
         assert numeric is not None
         assert wrong is not None
         found = self._diagnose(result, claim, numeric, sizes, tolerance)
-        writing = self._writings[result]
-        if found.mistake is None and not writing.asked:
-            error, loose = difference(claim, numeric), tolerance.loose(sizes)
-            if (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
-                note = "right, but less precise than a sum of these terms needs to be: it loses what a plain loop loses"
-                return replace(report, passed=True, hint=f"It is {note}.")
-            allowed, norms = tolerance.allowed(claim, sizes), self._norms(result)
-            walk = tolerance.walk(norms + np.abs(numeric))
-            if writing.form == "float16" and (error <= allowed + walk).all():
-                note = "It is as far off as adding up in float16 makes it: add up in float32, and it can be judged"
-                return replace(report, passed=None, hint=f"{note}.")
-            tf32 = input_rounding("tf32", norms)
-            # Values of 16 bits, or of fewer digits than TF32 loses, are no sign of it.
-            is_sign = not tolerance.exact and rms(writing.rounding(claim)) < 0.1 * rms(tf32)
-            if is_sign and (error <= allowed + tf32).all():
-                note = "It is as far off as TF32 makes it, whose values can't be told from float32's: say --as tf32"
-                return replace(report, passed=None, hint=f"{note}, or turn TF32 off.")
+        precision = ""
+        # Of 16-bit numbers some pair of mistakes gives much the same as the right ones.
+        is_known = found.mistake and not (found.together and tolerance.form.format in HALVES)
+        if not tolerance.exact and not is_known:
+            passed, words, advice = self._precision(result, claim, numeric, sizes, tolerance)
+            precision = words and f"It {words}: {advice}."
+            report = replace(report, precision=words)
+            if passed is not False:
+                return replace(report, passed=passed, hint=precision)
         located = locate(self._layer, result, wrong)
         missing, relation = self._in_common(report, found, sizes, tolerance)
         missing = f" {missing}." if missing else ""
@@ -144,13 +140,48 @@ class Grader:
             also=found.also,
             together=found.together,
             code=found.code,
-            hint=found.hint or f"No known mistake gives this: {located}.{missing}",
+            hint=found.hint or precision or f"No known mistake gives this: {located}.{missing}",
             relation=f"Your numbers follow {relation}." if relation else "",
             where=located,
             compare=partial(self._compared, report, found),
             worst_at=report.worst.index if report.worst else (),
             explained=self._explained(report, found),
         )
+
+    def _precision(
+        self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance
+    ) -> tuple[bool | None, str, str]:
+        """The verdict on a claim that is as far off as fewer bits make it, what it does, and what to do about it."""
+        form, error = tolerance.form, difference(claim, numeric)
+        loose = tolerance.loose(sizes)
+        if not form.asked and (error <= loose).all() and rms(loose) <= COARSE * rms(numeric):
+            words = "is right, but less precise than a sum of these terms needs to be"
+            return True, words, "it loses what a plain loop loses"
+
+        def within(other: Form, walk: float | Array = 0.0) -> bool:
+            allowed = self._tolerance(result, claim, numeric, other).allowed(claim, sizes)
+            return bool((error <= allowed + walk).all())
+
+        norms, is_half = self._norms(result), form.format in HALVES
+        seen = form if is_half else form_shown([claim], self._whole)
+        meant = "say --as {} if it is meant to"
+        if seen.format in HALVES:
+            words = f"adds up in {seen.format}, or is as far off as that makes it"
+            if within(seen, tolerance.walk(seen.format, norms + np.abs(numeric), sizes)):
+                if not is_half:
+                    return False, words, f"use {tolerance.computed}, or {meant.format(seen.name)}"
+                return True if rms(error) <= COARSE * rms(numeric) else None, words, "float32 is more precise"
+        elif not form.is_rounded:
+            for alone in (replace(seen, digits=None), replace(seen, places=None)):
+                if alone.is_rounded and within(alone):
+                    return False, f"is rounded to {alone}", f"{meant.format(alone.name)} be"
+        tf32 = input_rounding("tf32", norms)
+        # Numbers of fewer digits than TF32 loses are no sign of it.
+        is_sign = form.base == "float32" and not form.asked and rms(form.rounding(claim)) < 0.1 * rms(tf32)
+        if is_sign and self._loses("tf32") and (error <= tolerance.allowed(claim, sizes) + tf32).all():
+            words = "is as far off as TF32 makes it, whose values can't be told from float32's"
+            return None, words, "say --as tf32, or turn TF32 off"
+        return False, "", ""
 
     def _in_common(
         self, report: GradientReport, found: Diagnosis, sizes: Array, tolerance: Tolerance
@@ -197,7 +228,7 @@ class Grader:
             layouts = self._layer.layouts
             memory = layouts.written(result, claim).reshape(layouts.written_shape(result, numeric.shape))
             reshaped = layouts.standard(result, memory)
-            is_right = (difference(reshaped, numeric) <= tolerance.allowed(reshaped, sizes)).all()
+            is_right = (difference(reshaped, numeric) <= tolerance.allowed(reshaped, sizes, numeric)).all()
             return f"Its numbers are right: reshape it to {memory.shape}." if is_right else ""
         few = [(m - n, axis) for axis, (n, m) in enumerate(zip(claim.shape, numeric.shape, strict=False)) if n != m]
         if claim.ndim != numeric.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
@@ -205,7 +236,8 @@ class Grader:
         (missing, axis), words = few[0], (*result.lead_words, *self._layer.axis_words)[-claim.ndim :]
         for end, start in (("last", 0), ("first", missing)):
             place = (*[slice(None)] * axis, slice(start, start + claim.shape[axis]))
-            if (difference(claim, numeric[place]) <= tolerance.allowed(claim, sizes[place])).all():
+            right = numeric[place]
+            if (difference(claim, right) <= tolerance.allowed(claim, sizes[place], right)).all():
                 which = f"{words[axis]} is" if missing == 1 else f"{missing} {words[axis]}s are"
                 return f"Its numbers are right, but the {end} {which} missing."
         return ""
@@ -224,7 +256,7 @@ class Grader:
             why = "infinity comes of a division by 0, or of numbers too large for their type"
         sizes = self._absolute_sums(result).reshape(numeric.shape)
         others = np.where(bad, numeric, claim).astype(numeric.dtype if tolerance.exact else np.float64)
-        off = difference(others, numeric) > tolerance.allowed(others, sizes)
+        off = difference(others, numeric) > tolerance.allowed(others, sizes, numeric)
         rest = (
             ""
             if count == bad.size
@@ -246,27 +278,35 @@ class Grader:
         whole = truncated(claim, numeric, tolerance.sums(sizes))
         return diagnose(data, result, claim, tolerance) if whole is None else whole
 
-    def _inputs(self, result: Tensor) -> float | Array:
-        """How far each element may be off since a 16-bit format does not hold the problem's own numbers."""
-        form = self._writings[result].form
-        operands = list(self._arrays.values())
-        if form is None or holds(form, operands):
-            return 0.0
-        return input_rounding(form, self._norms(result))
+    def _tolerance(self, result: Tensor, claim: Array, numeric: Array, form: Form) -> Tolerance:
+        """The tolerance of a claim in some form."""
+        layer = self._layer
+        terms = {
+            Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
+            Tensor.DX: layer.group_filters * math.prod(layer.kernel),
+        }.get(result, layer.batch * math.prod(layer.out))
+        peaks = [np.abs(array).max(initial=0, where=np.isfinite(array)) for array in (claim, numeric) if self._whole]
+        exact = claim.dtype.kind == numeric.dtype.kind == "i" and self._rtol is None
+        inputs = input_rounding(form.format, self._norms(result)) if self._loses(form.format) else 0.0
+        return Tolerance(form, terms, self._whole, exact, float(max(peaks, default=0)), self._rtol, inputs)
+
+    def _loses(self, format_: str) -> bool:
+        """Whether a short format does not hold the problem's own numbers."""
+        return format_ in ("tf32", *HALVES) and not holds(format_, list(self._arrays.values()))
 
     def _norms(self, result: Tensor) -> Array:
         """For each element the root of the sum of its squared terms."""
-        small = {tensor: fractions(array) for tensor, array in self._arrays.items()}
-        factors = [small[tensor][1] for tensor in small if not tensor.is_apart(result) and tensor is not Tensor.B]
-        squared = {tensor: np.square(array) for tensor, (array, _) in small.items()}
-        if Tensor.B in small:
-            # b is added as it is: it has the exponent of the products.
-            array, exponent = small[Tensor.B]
-            squared[Tensor.B] = np.square(np.clip(np.ldexp(array, exponent - sum(factors)), -_MOST, _MOST))
+        layer = self._layer
+        small = {tensor: fractions(array) for tensor, array in self._arrays.items() if tensor is not Tensor.B}
+        exponent = sum(small[tensor][1] for tensor in small if not tensor.is_apart(result))
+        squared: dict[Tensor, Array] = {tensor: np.square(array) for tensor, (array, _) in small.items()}
         root = np.sqrt(self._work(squared, result).computed(result).astype(np.float64, copy=False))
         with np.errstate(over="ignore"):
-            norms: Array = np.ldexp(root, sum(factors)).reshape(self._layer.shapes[result])
-        return norms
+            norms: Array = np.ldexp(root, exponent)
+        if result is Tensor.O and Tensor.B in self._arrays:
+            b = self._arrays[Tensor.B].astype(np.float64).reshape(-1, *[1] * layer.dims)
+            norms = np.hypot(norms.reshape(layer.canonical[result]), b)
+        return norms.reshape(layer.shapes[result])
 
     def _work(self, arrays: Mapping[Tensor, Array], result: Tensor) -> Forward | Backward:
         """What computes a result from other numbers."""

@@ -95,6 +95,6 @@ def reproduced(
         if far.any():
             continue
         terms = absolute(change.recipe, sizes).reshape(array.shape)
-        if (np.abs(claim - array) <= tolerance.allowed(claim, terms)).all():
+        if (np.abs(claim - array) <= tolerance.allowed(claim, terms, array)).all():
             return change
     return None

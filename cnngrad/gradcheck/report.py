@@ -83,6 +83,7 @@ class GradientReport:
         also: the ids of other mistakes that would explain it.
         hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
         beside_shape: what else is known of a gradient that has another shape, in a sentence.
+        precision: in words, that it is as far off as sums in fewer bits are, or as rounding; empty if it is not.
         code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
             where none is known, or it is the right one.
@@ -110,6 +111,7 @@ class GradientReport:
     also: tuple[str, ...] = ()
     hint: str = ""
     beside_shape: str = ""
+    precision: str = ""
     relation: str = ""
     where: str = ""
     hidden: tuple[str, ...] = ()

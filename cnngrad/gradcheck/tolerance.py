@@ -1,8 +1,7 @@
-"""How far a claimed gradient may be from the right one: the rounding of its sums, and how its numbers are written.
+"""How far a claim may be from the right numbers: by the rounding of its sums, and by the form that it is written in.
 
-Integers among integers are exact. Decimals are judged as computed in float32 at the finest. Beyond that a claim may be
-off by what its own writing rounds away: decimal places, significant digits, or the steps of a 16-bit format, where the
-numbers show it so clearly that chance would do so less than once in a thousand times.
+Its dtype gives the form, or the user names it, or the numbers of a text show it. What the form can hold exactly must be
+exact: sums of integers below 2^24 are, in float32. All other sums are judged as computed in float32, at the finest.
 """
 
 import math
@@ -13,156 +12,159 @@ from decimal import Decimal
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
+from cnngrad.arrays import Array, form_of
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, counted
-from cnngrad.tensor import Tensor
+from cnngrad.layer import counted
 
-__all__ = [
-    "Tolerance",
-    "Writing",
-    "as_computed",
-    "holds",
-    "input_rounding",
-    "parse_writing",
-    "spread",
-    "tolerance_of",
-    "writing_of",
-]
+__all__ = ["HALVES", "Form", "Tolerance", "form_shown", "form_stated", "holds", "input_rounding", "parse_form"]
 
 # Significant bits of each format, and the exponent of its smallest step.
 _BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
 _SMALLEST = {"float64": -1074, "float32": -149, "tf32": -136, "float16": -24, "bfloat16": -133}
+HALVES = ("float16", "bfloat16")
 # Evidence counts from here: the logarithm of a chance of one in a thousand.
 _EVIDENT = math.log10(1e-3)
 # Numbers that are looked at for evidence; what they show is then verified on all.
 _MOST_LOOKED_AT = 2000
-# The rounding of the array's largest sum that any element may share, in units of eps, as transforms have it.
-_SHARED = 8
+# The rounding that every element may share, in units of eps, since transforms spread it: of the largest sum of absolute
+# terms; and of the largest number, if its own sum can be exact.
+_SHARED, _SHARED_OF_EXACT = 8, 4
 
 
 @dataclass(frozen=True)
-class Writing:
-    """How the numbers of a claim are written.
+class Form:
+    """What each number of a claim is rounded to.
 
     Attributes:
-        base: the format that they are computed in, as far as they show: `"float64"` or `"float32"`.
-        digits: the significant digits that all are rounded to; None where that is not evident.
+        format: the numbers' format: `float64`, `float32`, `tf32`, `float16` or `bfloat16`.
+        digits: the significant digits that are written; None if that is not evident.
         places: the decimal places, likewise.
-        form: `"bfloat16"`, `"float16"` or `"tf32"` for values of that format.
         fixed: K for fixed-point numbers, in steps of 2^-K.
-        asked: whether the user has said so.
+        asked: whether the user has named it.
     """
 
-    base: str = "float32"
+    format: str = "float32"
     digits: int | None = None
     places: int | None = None
-    form: str | None = None
     fixed: int | None = None
     asked: bool = False
 
     def __str__(self) -> str:
         """In a phrase: `3 significant digits`, `bfloat16 values`."""
-        phrases = []
-        if self.form is not None:
-            phrases.append(f"{self.form} values")
+        phrases = [f"{self.format} values"] if self.format in _SHORT else []
         if self.digits is not None:
             phrases.append(counted(self.digits, "significant digit"))
         if self.places is not None:
             phrases.append(counted(self.places, "decimal place"))
         if self.fixed is not None:
             phrases.append(f"steps of 2^-{self.fixed}")
-        return " and ".join(phrases) or f"{self.base} values"
+        return " and ".join(phrases) or f"{self.format} values"
+
+    @property
+    def name(self) -> str:
+        """What `parse_form` takes for it."""
+        named = {"digits": self.digits, "places": self.places, "fixed": self.fixed}
+        said = next((f"{word}:{number}" for word, number in named.items() if number is not None), self.format)
+        return self.format if self.format in _SHORT else said
 
     @property
     def is_rounded(self) -> bool:
-        """Whether the writing rounds more than the format that the numbers are computed in."""
-        return any(part is not None for part in (self.digits, self.places, self.form, self.fixed))
+        """Whether it is coarser than the format in which sums are made."""
+        return self.format in _SHORT or any(part is not None for part in (self.digits, self.places, self.fixed))
+
+    @property
+    def base(self) -> str:
+        """The format in which sums are made for it."""
+        return "float64" if self.format == "float64" else "float32"
 
     def rounding(self, values: Array) -> Array:
-        """How far the writing may have moved each number."""
+        """How far it may have moved each of these numbers."""
         size = np.abs(values.astype(np.float64, copy=False))
-        digits = 0.0 if self.digits is None else np.where(size == 0, 0, 0.5 * _unit(size, self.digits))
-        places = 0.0 if self.places is None else 0.5 * 10.0**-self.places
-        # A hair more, since a half is rounded to either side.
-        off: Array = np.maximum(digits, places) * (1 + 1e-9)
-        if self.form is not None:
-            off = off + 0.5 * _step(size, self.form)
-        return off if self.fixed is None else off + 2.0**-self.fixed
+        # A hair more than a half, which is rounded to either side; a fixed-point number may be cut as well.
+        off: Array = (0.5 if self.fixed is None else 1.0) * self._unit(size) * (1 + 1e-9)
+        return off + 0.5 * _step(size, self.format) if self.format in _SHORT else off
+
+    def shift(self, right: Array) -> Array:
+        """How far it may move these numbers: not at all if it holds them."""
+        values = right.astype(np.float64, copy=False)
+        nearest = _rounded(values, self.format) if self.format in _SHORT else values
+        unit = self._unit(np.abs(nearest))
+        step = np.where(unit > 0, unit, 1.0)
+        nearest = np.where(unit > 0, np.rint(nearest / step) * step, nearest)
+        moved: Array = np.abs(nearest - values)
+        return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
+
+    def _unit(self, size: Array) -> Array:
+        """The unit of the last digit that is written, for numbers of this size; 0 if it is not known."""
+        units = [0.0 if part is None else base**-part for base, part in ((10.0, self.places), (2.0, self.fixed))]
+        digits = 0.0 if self.digits is None else np.where(size == 0, 0, _digit(size, self.digits))
+        unit: Array = np.maximum(digits, np.full(size.shape, max(units)))
+        return unit
 
 
-def parse_writing(text: str) -> Writing:
+_SHORT = ("tf32", *HALVES)
+
+
+def parse_form(text: str) -> Form:
     """What `--as` and `written=` take: float64, float32, tf32, float16, bfloat16, digits:N, places:N or fixed:K.
 
     Raises:
         CnngradError: anything else.
 
-    >>> parse_writing("digits:3")
-    Writing(base='float32', digits=3, places=None, form=None, fixed=None, asked=True)
+    >>> parse_form("digits:3")
+    Form(format='float32', digits=3, places=None, fixed=None, asked=True)
     """
     match = re.fullmatch(r"(digits|places|fixed):(\d{1,3})", text)
-    if match and not (match[1] == "digits" and int(match[2]) == 0):
-        number = int(match[2])
-        return Writing(
-            digits=number if match[1] == "digits" else None,
-            places=number if match[1] == "places" else None,
-            fixed=number if match[1] == "fixed" else None,
-            asked=True,
-        )
-    if text in ("float64", "float32"):
-        return Writing(base=text, asked=True)
-    if text in ("tf32", "float16", "bfloat16"):
-        return Writing(form=text, asked=True)
+    if match and text != "digits:0":
+        number = {match[1]: int(match[2])}
+        return Form(digits=number.get("digits"), places=number.get("places"), fixed=number.get("fixed"), asked=True)
+    if text in _BITS:
+        return Form(text, asked=True)
     raise CnngradError(
         f"as is {text[:40]!r}: write float64, float32, tf32, float16, bfloat16, digits:N, places:N or fixed:K"
     )
 
 
-def as_computed(dtype: DType) -> Writing:
-    """How numbers are written that come straight out of a computation: as its dtype holds them."""
-    if dtype == np.float16:
-        return Writing(form="float16")
-    return Writing("float64" if dtype == np.float64 else "float32")
+def form_stated(claim: Array) -> Form | None:
+    """The form that a claim's dtype states; None for text, which has none."""
+    stated = form_of(claim)
+    if stated == "float64" and not _all_single(claim):
+        return Form("float64")
+    return None if stated == "text" else Form(stated if stated in HALVES else "float32")
 
 
-def writing_of(claims: Sequence[Array], whole: bool = False) -> Writing:
-    """How the numbers of all claims of one check are written, as far as they show it evidently.
+def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
+    """The form of the numbers of some claims, as far as they show it evidently.
 
     Args:
         claims: the claims.
         whole: whether the right numbers are integers: then that a number is whole shows nothing.
 
-    >>> str(writing_of([np.array([1.23, 4.56, 78.9, 0.123, 5.67])]))
+    >>> str(form_shown([np.array([1.23, 4.56, 78.9, 0.123, 5.67])]))
     '3 significant digits and 3 decimal places'
     """
     arrays = [claim[np.isfinite(claim)] for claim in claims if claim.dtype.kind == "f"]
-    if claims and all(claim.dtype == np.float16 for claim in claims):
-        return Writing(form="float16")
     values = np.concatenate([array.astype(np.float64).ravel() for array in arrays] or [np.empty(0)])
     values = values[values != 0]
     if not values.size:
-        return Writing()
+        return Form()
     some = np.unique(values[:: max(1, values.size // _MOST_LOOKED_AT)])
-    single = all(array.dtype == np.float32 or _all_single(array) for array in arrays)
+    single = all(_all_single(array) for array in arrays)
     written = [_shortest(value, single) for value in some.tolist()]
     digits, places = max(d for d, _ in written), max(p for _, p in written)
     single_step = np.maximum(_step(np.abs(some), "float32" if single else "float64"), 1.0 if whole else 0.0)
-    by_digits, by_places = _unit(some, digits), np.full(some.shape, 10.0**-places)
+    by_digits, by_places = _digit(np.abs(some), digits), np.full(some.shape, 10.0**-places)
     # A step far above the unit, which may be too small for float64, rules the unit out.
     with np.errstate(over="ignore", divide="ignore"):
         beside_digits, beside_places = single_step / by_digits, single_step / by_places
-    evident_digits = _chance(beside_digits) < _EVIDENT and _multiples(values, _unit(values, digits))
+    evident_digits = _chance(beside_digits) < _EVIDENT and _multiples(values, _digit(np.abs(values), digits))
     evident_places = _chance(beside_places) < _EVIDENT and _multiples(values, 10.0**-places)
     unit = np.maximum(by_digits if evident_digits else single_step, by_places if evident_places else single_step)
-    # Whether these are float32 numbers, written with as many digits.
-    base = "float32" if single or _chance_of_format(some, "float32", unit) is not None else "float64"
-    form = None
-    for name in ("bfloat16", "float16"):
-        chance = _chance_of_format(some, name, unit)
-        if chance is not None and chance < _EVIDENT:
-            form = name
-            break
-    return Writing(base, digits if evident_digits else None, places if evident_places else None, form)
+    chances = {name: _chance_of_format(some, name, unit) for name in ("bfloat16", "float16", "float32")}
+    # Numbers of float32 may be written with as many digits.
+    base = "float32" if single or chances["float32"] <= 0 else "float64"
+    format_ = next((name for name in reversed(HALVES) if chances[name] < _EVIDENT), base)
+    return Form(format_, digits if evident_digits else None, places if evident_places else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,23 +172,23 @@ class Tolerance:
     """How far the elements of one claim may be off.
 
     Attributes:
-        exact: integers among integers: not at all.
-        fraction: the rounding of an element's sum, as a fraction of the sum of its absolute terms.
-        eps: the rounding unit of the format that it is judged in.
-        writing: how its numbers are written.
+        form: what the claim's numbers are rounded to.
+        terms: how many terms an element has at most.
+        whole: whether X, W, b and dE/dO hold integers alone, so that sums are exact in a format that is long enough.
+        exact: whether the claim holds integers as well: it may not be off at all.
+        peak: the largest of the right numbers and of the claim.
         asked: the fraction of the sum of absolute terms that the user asks for, in place of all others; else None.
         inputs: how far each element may be off since a 16-bit format does not hold the problem's own numbers.
-        terms: how many terms an element has at most.
         largest: the largest sum of absolute terms; None for that of the elements that it is asked about.
     """
 
+    form: Form
+    terms: int
+    whole: bool
     exact: bool
-    fraction: float
-    eps: float
-    writing: Writing
+    peak: float
     asked: float | None = None
     inputs: float | Array = 0.0
-    terms: int = 1
     largest: float | None = None
 
     def of(self, block: slice, largest: float) -> "Tolerance":
@@ -194,20 +196,34 @@ class Tolerance:
         inputs = self.inputs.reshape(-1)[block] if isinstance(self.inputs, np.ndarray) else self.inputs
         return replace(self, inputs=inputs, largest=largest)
 
+    @property
+    def computed(self) -> str:
+        """The format in which the sums are to be made at least."""
+        return self.form.base if self.form.asked else "float32"
+
+    @property
+    def fraction(self) -> float:
+        """The rounding of an element's sum, as a fraction of the sum of its absolute terms."""
+        return _spread(self.computed, self.terms)
+
     def sums(self, magnitude: Array) -> Array:
         """The rounding of the sums alone, by the sums of absolute terms."""
         if self.exact:
             return np.zeros(magnitude.shape)
         if self.asked is not None:
             return self.asked * magnitude
-        off: Array = self.fraction * magnitude + (_SHARED * self.eps * self._top(magnitude) + self.terms * 2.0**-1074)
-        return off
+        shared = _SHARED * _eps(self.computed) * self._top(magnitude) + self.terms * 2.0**-1074
+        off: Array = self.fraction * magnitude + shared
+        return self._but_exact(off, magnitude, self.computed, _SHARED_OF_EXACT * _eps(self.form.base) * self.peak)
 
-    def _top(self, magnitude: Array) -> float:
-        return float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
+    def allowed(self, claim: Array, magnitude: Array, right: Array | None = None) -> Array:
+        """How far a claim may be off altogether.
 
-    def allowed(self, claim: Array, magnitude: Array) -> Array:
-        """How far a claim may be off altogether."""
+        Args:
+            claim: the claim.
+            magnitude: the sums of absolute terms.
+            right: the right numbers; without them a number that the form holds exactly may be off as any other.
+        """
         off = self.sums(magnitude)
         if self.exact or self.asked is not None:
             return off
@@ -215,26 +231,43 @@ class Tolerance:
         if isinstance(inputs, np.ndarray):
             # Of another shape, each may be off as far as the worst.
             inputs = inputs.reshape(claim.shape) if inputs.size == claim.size else float(inputs.max())
-        return off + self.writing.rounding(claim) + inputs
+        off = off + inputs
+        if not self.form.is_rounded:
+            return off
+        # Half a step at most. But the right number may be moved less, or not at all: then a sum that is a little off is
+        # rounded to the same number, or to the next one if they lie on either side of a half.
+        total: Array = off + self.form.rounding(claim)
+        return total if right is None else np.minimum(total, self.form.shift(right) + 2 * off)
 
     def is_double(self, error: Array, magnitude: Array) -> bool:
         """Whether a claim is as right as float64 can be."""
-        eps = _eps("float64")
-        return bool((error <= spread(eps, self.terms) * magnitude + _SHARED * eps * self._top(magnitude)).all())
-
-    def walk(self, reach: Array) -> Array:
-        """How far sums in float16 may drift whose partial sums reach so far: each rounds, in either direction."""
-        return math.sqrt(self.terms) * _eps("float16") * reach
+        shared = _SHARED * _eps("float64") * self._top(magnitude)
+        return bool((error <= _spread("float64", self.terms) * magnitude + shared).all())
 
     def loose(self, magnitude: Array) -> Array:
-        """How far a plain loop's sums may drift: a rounding a term, most of them in the same direction.
+        """How far a plain float32 loop's sums may drift: a rounding a term, most of them in the same direction."""
+        drift = self.terms / 4 * _eps("float32") * magnitude
+        return self.sums(magnitude) + self._but_exact(drift, magnitude, "float32", 0.0)
 
-        Or sums that are made in float16.
+    def walk(self, format_: str, reach: Array, magnitude: Array) -> Array:
+        """How far sums may drift that are made in a format: each rounds, in either direction.
+
+        Args:
+            format_: the format.
+            reach: how far partial sums reach.
+            magnitude: the sums of absolute terms.
         """
-        drift = self.terms / 4 * _eps("float32")
-        if self.writing.form == "float16":
-            drift += math.sqrt(self.terms) / 2 * _eps("float16")
-        return self.sums(magnitude) + (0.0 if self.exact else drift) * magnitude
+        return self._but_exact(math.sqrt(self.terms) * _eps(format_) * reach, magnitude, format_, 0.0)
+
+    def _but_exact(self, off: Array, magnitude: Array, format_: str, most: float) -> Array:
+        """Tolerances, but no more than `most` for sums that are exact in a format."""
+        if not self.whole:
+            return off
+        found: Array = np.where(magnitude <= 2.0 ** _BITS[format_], np.minimum(off, most), off)
+        return found
+
+    def _top(self, magnitude: Array) -> float:
+        return float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
 
     def __str__(self) -> str:
         """How it was chosen, in words."""
@@ -242,86 +275,58 @@ class Tolerance:
             return "0: integers are exact"
         if self.asked is not None:
             return f"{self.asked:g} of the sum of absolute terms, as asked for"
-        rounding = f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in float32"
-        if self.writing.base == "float64" and self.writing.asked:
-            rounding = rounding.replace("float32", "float64")
-        seen = f"; yours are {self.writing}" if self.writing.is_rounded else ""
-        return rounding + seen
+        rounding = (
+            f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in {self.computed}"
+        )
+        if self.whole:
+            rounding += f", where sums of integers are beyond 2^{_BITS[self.computed]}"
+        return rounding + (f"; yours are {self.form}" if self.form.is_rounded else "")
 
 
-def tolerance_of(
-    layer: Layer, result: Tensor, exact: bool, writing: Writing, rtol: float | None, inputs: float | Array = 0.0
-) -> Tolerance:
-    """The tolerance of one gradient's claim.
-
-    Args:
-        layer: the layer.
-        result: dE/dW, dE/dX or dE/db.
-        exact: whether claim and right gradient are of integers.
-        writing: how the claim's numbers are written.
-        rtol: the fraction that was asked for; None where none was.
-        inputs: as for `Tolerance`.
-    """
-    terms = {
-        Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
-        Tensor.DX: layer.group_filters * math.prod(layer.kernel),
-    }.get(result, layer.batch * math.prod(layer.out))
-    computed = writing.base if writing.asked else "float32"
-    return Tolerance(
-        exact and rtol is None, spread(_eps(computed), terms), _eps(computed), writing, rtol, inputs, terms
-    )
-
-
-def input_rounding(form: str, norms: Array) -> Array:
+def input_rounding(format_: str, norms: Array) -> Array:
     """How far sums may be off since a format rounded their numbers first, by the roots of their squared terms."""
-    off: Array = 6 * 2.0 ** -_BITS[form] * norms
+    off: Array = 6 * 2.0 ** -_BITS[format_] * norms
     return off
 
 
-def holds(form: str, arrays: Sequence[Array]) -> bool:
+def holds(format_: str, arrays: Sequence[Array]) -> bool:
     """Whether a format has all numbers of some arrays."""
-    return all(bool((_rounded(a.astype(np.float64), form) == a).all()) for a in arrays)
+    return all(bool((_rounded(a.astype(np.float64), format_) == a).all()) for a in arrays)
 
 
-def spread(eps: float, terms: int) -> float:
+def _spread(format_: str, terms: int) -> float:
     """How far a sum of `terms` products may be off by rounding, as a fraction of the sum of absolute terms."""
-    return eps * (8 + 2 * math.sqrt(terms))
+    return _eps(format_) * (8 + 2 * math.sqrt(terms))
 
 
-def _eps(form: str) -> float:
-    return 2.0 ** (1 - _BITS[form])
+def _eps(format_: str) -> float:
+    return 2.0 ** (1 - _BITS[format_])
 
 
-def _step(size: Array, form: str) -> Array:
+def _step(size: Array, format_: str) -> Array:
     """The distance from one number of a format to the next, around numbers of this size."""
-    exponents = np.frexp(size)[1] - _BITS[form]
-    steps: Array = np.ldexp(1.0, np.maximum(exponents, _SMALLEST[form]))
+    exponents = np.frexp(size)[1] - _BITS[format_]
+    steps: Array = np.ldexp(1.0, np.maximum(exponents, _SMALLEST[format_]))
     return steps
 
 
-def _rounded(values: Array, form: str) -> Array:
+def _rounded(values: Array, format_: str) -> Array:
     """The numbers of a format that lie nearest."""
-    step = _step(np.abs(values), form)
+    step = _step(np.abs(values), format_)
     nearest: Array = np.rint(values / step) * step
     return nearest
 
 
-def _unit(values: Array, digits: int) -> Array:
-    """The unit of the last of so many significant digits, for each number."""
-    unit: Array = 10.0 ** (_exponent10(np.abs(values)) - digits + 1)
+def _digit(size: Array, digits: int) -> Array:
+    """The unit of the last of so many significant digits, for each number; 0 counts as 1."""
+    unit: Array = 10.0 ** (np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12) - digits + 1)
     return unit
 
 
-def _exponent10(size: Array) -> Array:
-    """The exponent of the first significant digit; 0 for 0."""
-    exponents: Array = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
-    return exponents
-
-
 def _all_single(array: Array) -> bool:
-    """Whether decimals given as float64 are all float32 numbers."""
+    """Whether all are float32 numbers."""
     with np.errstate(over="ignore"):
-        return bool((array.astype(np.float32) == array).all())
+        return array.dtype.itemsize <= 4 or bool((array.astype(np.float32) == array).all())
 
 
 def _shortest(value: float, single: bool) -> tuple[int, int]:
@@ -342,9 +347,9 @@ def _multiples(values: Array, unit: Array | float) -> bool:
     return bool((off <= fuzz * np.abs(values)).all())
 
 
-def _chance_of_format(values: Array, form: str, unit: Array) -> float | None:
-    """The logarithm of the chance that all numbers, written in these units, are numbers of a format; None if not."""
-    off = np.abs(_rounded(values, form) - values)
+def _chance_of_format(values: Array, format_: str, unit: Array) -> float:
+    """The logarithm of the chance that all numbers, written in these units, are numbers of a format; inf if not."""
+    off = np.abs(_rounded(values, format_) - values)
     if not (off <= 0.5 * unit * (1 + 1e-9)).all():
-        return None
-    return _chance(unit / _step(np.abs(values), form))
+        return math.inf
+    return _chance(unit / _step(np.abs(values), format_))

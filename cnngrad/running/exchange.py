@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, as_claim
+from cnngrad.arrays import Array, as_claim, upper_halves
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
 from cnngrad.files.text import Loose
@@ -28,7 +28,7 @@ MOST_BYTES = 2**30
 # A result has at most this many bytes, and this many for each element that it should have.
 _LEAST, _EACH = 2**16, 64
 # How raw numbers are stored; of bfloat16 the upper half of a float32.
-_STORED = {"f32": "<f4", "f64": "<f8", "bf16": "<u2"}
+_STORED = {"f32": "<f4", "f64": "<f8", "bf16": "V2"}
 
 
 class _Form(NamedTuple):
@@ -45,13 +45,6 @@ class _Form(NamedTuple):
     raw: str = ""
 
 
-def _bfloat16(array: Array) -> Array:
-    """The upper halves of float32 numbers, rounded to the nearest."""
-    bits = array.astype("<f4").view("<u4")
-    rounded: Array = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
-    return rounded
-
-
 def _write_text(path: Path, array: Array) -> None:
     rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
     path.write_text("\n".join(",".join(map(repr, row)) for row in rows.tolist()) + "\n")
@@ -62,7 +55,7 @@ EXCHANGES = {
     "npy32": _Form("npy", lambda path, array: np.save(path, array.astype("<f4"))),
     "f32": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f4").tobytes()), "f32"),
     "f64": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f8").tobytes()), "f64"),
-    "bf16": _Form("bin", lambda path, array: path.write_bytes(_bfloat16(array).tobytes()), "bf16"),
+    "bf16": _Form("bin", lambda path, array: path.write_bytes(upper_halves(array).tobytes()), "bf16"),
     "json": _Form("json", lambda path, array: path.write_text(json.dumps(array.tolist()))),
     "csv": _Form("csv", _write_text),
 }
@@ -122,10 +115,9 @@ def _read(path: Path, tensor: Tensor, shape: Shape, form: _Form) -> Array:
 
 def _raw(content: bytes, form: str) -> Array:
     try:
-        numbers = np.frombuffer(content, _STORED[form])
+        return np.frombuffer(content, _STORED[form])
     except ValueError:
         raise CnngradError(f"its {len(content)} bytes are no whole number of {form} elements") from None
-    return (numbers.astype("<u4") << 16).view("<f4") if form == "bf16" else numbers
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from cnngrad.arrays import Array
+from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.running.calling import Caller, UnsupportedLayerError
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import expected, run_layers
@@ -26,6 +27,7 @@ def check_function(
     expect: Sequence[str] = (),
     convert: Callable[[Array], Any] | None = None,
     give_up: bool = True,
+    written: str | None = None,
 ) -> Findings:
     """Run a backward pass of your own over the layers of a suite, and find the mistake behind its failures.
 
@@ -42,19 +44,23 @@ def check_function(
         expect: the results that it must give, such as `["dEdW", "dEdX"]`.
         convert: makes its arrays from NumPy's, such as `torch.from_numpy`.
         give_up: whether to run no further layers once the first three have ended in the same way, without results.
+        written: how precise its results are, as for `check`; by default as precise as their dtype, so that a function
+            which adds up in float16 and returns float32 fails.
 
     Returns:
         Findings: `passed`, the text with `str`, `as_json()`, `raise_if_wrong()`.
 
     Raises:
-        CnngradError: an unknown suite, feature or result.
+        CnngradError: an unknown suite, feature, result or form.
 
     >>> findings = check_function(lambda x, w, dedo: (0 * w, 0 * x), "quick", without=["stride", "bias"])
     >>> findings.passed, findings.explanation.mistakes
     (False, ('zero',))
     """
     layers = suite_layers(suite, dims=dims, without=without, decimals=decimals, seed=seed)
-    return run_layers([_InProcess(function, convert)], layers, expected(expect), without=without, give_up=give_up)
+    program = _InProcess(function, convert)
+    program.written = None if written is None else parse_form(written).name
+    return run_layers([program], layers, expected(expect), without=without, give_up=give_up)
 
 
 class _InProcess(Program):

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -84,7 +85,7 @@ def run_layers(
     """
     outcomes = _with_missing(_outcomes(programs, layers, progress, keep, give_up), expect)
     notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))[:_MOST_NOTES]
-    notes += _shapes(outcomes)
+    notes += _shapes(outcomes) + _on_precision(outcomes)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes))
     failing = found.failing
     if found.explanation is not None:
@@ -110,6 +111,18 @@ def run_layers(
         others=probed.others,
         note=" ".join([*notes, *probed.notes]),
     )
+
+
+def _on_precision(outcomes: Iterable[Outcome]) -> list[str]:
+    """A sentence on results that are as far off as fewer bits make them; of an array, what most layers show."""
+    shown: dict[Tensor, Counter[str]] = {}
+    for tensor, result in (item for outcome in outcomes for item in outcome.results.items()):
+        if result.report is not None and result.report.precision:
+            shown.setdefault(tensor, Counter())[result.report.precision] += 1
+    titles: dict[str, list[str]] = {}
+    for tensor, counter in shown.items():
+        titles.setdefault(counter.most_common(1)[0][0], []).append(tensor.title)
+    return [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
 
 
 def _outcomes(

@@ -11,7 +11,7 @@ from cnngrad.arrays import Array
 from cnngrad.gradcheck.reading import OPERANDS, Product, as_expansion, read_all, read_element
 from cnngrad.gradcheck.recipe import Data
 from cnngrad.gradcheck.relation import followed, spoken
-from cnngrad.gradcheck.report import Compared
+from cnngrad.gradcheck.report import Compared, GradientReport
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import Index, canonical_values
 from cnngrad.running.findings import Outcome, Verdict
@@ -23,8 +23,8 @@ __all__ = ["Probed", "probe"]
 
 # How often the program is run to read its products.
 _MOST_READINGS = 200
-# How far a sum of the products that were read may be off, as a part of the sum of their absolute values.
-_ROUNDING: defaultdict[str, float] = defaultdict(lambda: 1e-5, {"bfloat16": 2**-6, "float16": 2**-9})
+# How far a sum of the products that were read may be off, as a part of the sum of their absolute values, by form.
+_ROUNDING: defaultdict[str, float] = defaultdict(lambda: 1e-5, {"bfloat16 values": 2**-6, "float16 values": 2**-9})
 
 
 @dataclass
@@ -73,7 +73,7 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Probe]":
         if found.verdict is not Verdict.WRONG or report is None:
             continue
         if report.worst is not None and report.analytic is not None:
-            yield _Probe(program, outcome.layer, result, report.analytic, report.worst.index)
+            yield _Probe(program, outcome.layer, result, report)
 
 
 class _NoAnswerError(Exception):
@@ -83,15 +83,16 @@ class _NoAnswerError(Exception):
 class _Probe:
     """One wrong array of one layer."""
 
-    def __init__(
-        self, program: Program, suite_layer: SuiteLayer, result: Tensor, claim: Array, worst: tuple[int, ...]
-    ) -> None:
-        """An array and the index of its worst element, both in the user's layout."""
+    def __init__(self, program: Program, suite_layer: SuiteLayer, result: Tensor, report: GradientReport) -> None:
+        """What a report says of an array, in the user's layout."""
+        assert report.analytic is not None
+        assert report.worst is not None
         self._program, self._suite_layer, self.result = program, suite_layer, result
         self._layer = layer = suite_layer.layer
         self._values = canonical_values(layer, suite_layer.arrays)
-        self._claim = layer.layouts.standard(result, claim).reshape(layer.canonical[result])
-        self._worst = layer.canonical_index(result, layer.layouts.standard_shape(result, worst))
+        self._claim = layer.layouts.standard(result, report.analytic).reshape(layer.canonical[result])
+        self._worst = layer.canonical_index(result, layer.layouts.standard_shape(result, report.worst.index))
+        self._rounding = _ROUNDING[report.judged_as]
 
     def into(self, probed: Probed) -> None:
         """Read it off, and add what is found."""
@@ -130,11 +131,6 @@ class _Probe:
         allowed = self._rounding * float(np.abs(self._claim).max(initial=0.0))
         relations = followed(data, result, self._computed, self._claim, allowed)
         return "" if relations is None else spoken(layer, relations)
-
-    @property
-    def _rounding(self) -> float:
-        """How far the program's numbers may be off, as a part of the sums' size."""
-        return _ROUNDING["bfloat16" if self._program.written else self._claim.dtype.name]
 
     def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
         """The result with these arrays, in canonical shape; operands of the result that are not given are 0."""

@@ -64,7 +64,7 @@ class Answer(NamedTuple):
 class Program(ABC):
     """Something that computes results for a layer."""
 
-    # How precise its results are, as for `check`; None where their numbers show it.
+    # How precise its results are, as for `check`; None if their dtype says so, or the numbers of a text.
     written: str | None = None
 
     @abstractmethod
@@ -123,7 +123,6 @@ class Command(Program):
         """A command with words in braces, such as `./conv {dir}`."""
         self._words, self._exchange, self._timeout = words, exchange, timeout
         self._process: Process | None = None
-        self.written = "bfloat16" if exchange == "bf16" else None
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it in a new, empty folder."""

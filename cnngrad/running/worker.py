@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnngrad.arrays import form_of, upper_halves
 from cnngrad.layer import layer_of
 from cnngrad.running.calling import Caller, UnsupportedLayerError
 from cnngrad.tensor import Tensor
@@ -57,7 +58,7 @@ def _answered(caller: Caller, folder: Path) -> str:
         traceback.print_exc()
         return f"failed {type(error).__name__}"
     for tensor, array in found.items():
-        np.save(folder / f"{tensor.key}.npy", array)
+        np.save(folder / f"{tensor.key}.npy", upper_halves(array) if form_of(array) == "bfloat16" else array)
     return f"done {note}"
 
 

@@ -1,0 +1,180 @@
+"""How far a claim may be off: by its form, and by what can be exact in it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.gradcheck.tolerance import Form, parse_form
+from tests.cases import layers
+
+X = np.random.default_rng(0).integers(-9, 10, (2, 3, 6, 5))
+W = np.random.default_rng(1).integers(-9, 10, (4, 3, 3, 2))
+DEDO = np.random.default_rng(2).integers(-9, 10, (2, 4, 4, 4))
+GRADS = cnngrad.backward(X, W, DEDO)
+
+
+def as_bfloat16(array):
+    """The nearest bfloat16 numbers: the upper halves of float32's bits."""
+    bits = np.asarray(array, np.float32).view(np.uint32).astype(np.uint64)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
+
+
+def as_tf32(array):
+    step = 2.0 ** (np.frexp(array)[1] - 11)
+    return np.rint(array / step) * step
+
+
+def to_digits(array, digits):
+    return np.array([float(f"{value:.{digits - 1}e}") for value in array.ravel()]).reshape(array.shape)
+
+
+ROUNDED = {
+    "float64": lambda a: a.astype(np.float64),
+    "float32": lambda a: a.astype(np.float32),
+    "tf32": as_tf32,
+    "float16": lambda a: a.astype(np.float16),
+    "bfloat16": as_bfloat16,
+    "digits:2": lambda a: to_digits(a, 2),
+    "digits:5": lambda a: to_digits(a, 5),
+    "places:0": np.round,
+    "places:3": lambda a: np.round(a, 3),
+    "fixed:6": lambda a: np.floor(a * 64) / 64,
+}
+
+
+@given(layers(), st.integers(0, 2**16), st.sampled_from([np.int64, np.float64]), st.sampled_from(sorted(ROUNDED)))
+def test_a_right_gradient_rounded_to_a_form_is_not_wrong_for_naming_it(case, seed, dtype, form):
+    x, w, _, dedo = case.data(seed, dtype)
+    grads = cnngrad.backward(*(array.astype(np.float64) for array in (x, w, dedo)), **case.options)
+    claims = {name: ROUNDED[form](getattr(grads, name)) for name in ("dw", "dx")}
+    for given_as in (np.ndarray.tolist, np.asarray):
+        named = {name: given_as(claim) for name, claim in claims.items()}
+        report = cnngrad.check(x, w, dedo, **named, **case.options, written=form)
+        assert report.passed is not False, str(report)
+
+
+@pytest.mark.parametrize("form", ROUNDED)
+def test_what_a_form_can_hold_must_be_exact(form):
+    """A single step beside a number that the form holds is wrong, whatever its tolerance for others."""
+    x, w, dedo = X[:1, :1, :3, :3], W[:1, :1, :2, :2], DEDO[:1, :1, :2, :2]
+    claim = cnngrad.backward(x, w, dedo).dx.astype(float)
+    assert np.abs(claim).max() < 128
+    assert cnngrad.check(x, w, dedo, dx=claim, written=form).passed
+    claim[0, 0, 1, 1] += 0.5
+    assert cnngrad.check(x, w, dedo, dx=claim, written=form).passed is False
+
+
+@pytest.mark.parametrize("given_as", [np.float64, np.float32, list])
+def test_weight_decay_among_integers_is_wrong_though_float32_would_allow_it(given_as):
+    claim = GRADS.dw + 0.0001 * W
+    claim = claim.tolist() if given_as is list else claim.astype(given_as)
+    assert cnngrad.check(X, W, DEDO, dw=claim).passed is False
+    whole = (X.astype(float), W.astype(float), DEDO.astype(float))
+    assert cnngrad.check(*whole, dw=claim).passed is False
+    assert cnngrad.check(X + 0.25, W + 0.125, DEDO, dx=cnngrad.backward(X, W + 0.125, DEDO).dx * (1 + 1e-7)).passed
+
+
+def test_a_transform_of_integers_in_float32_is_right():
+    x, g = (np.fft.rfft2(a.astype(np.float32), (12, 10)) for a in (X, DEDO))
+    dw = np.fft.irfft2(np.einsum("ncab,nfab->fcab", x, g.conj()), (12, 10))[:, :, :3, :2]
+    assert np.abs(dw.astype(np.float32) - GRADS.dw).max() > 0
+    for claim in (dw, dw.astype(np.float32), dw.astype(np.float32).tolist()):
+        assert cnngrad.check(X, W, DEDO, dw=claim).passed
+
+
+def added_up(x, w, dedo, rounded):
+    """dE/dW and dE/dX with every product and every sum rounded."""
+    dw, dx = rounded(0 * w), rounded(0 * x)
+    for n, f, i, j in np.ndindex(dedo.shape):
+        window = (n, slice(None), slice(i, i + 3), slice(j, j + 2))
+        dw[f] = rounded(dw[f] + rounded(dedo[n, f, i, j] * x[window]))
+        dx[window] = rounded(dx[window] + rounded(dedo[n, f, i, j] * w[f]))
+    return {"dw": dw, "dx": dx}
+
+
+@pytest.mark.parametrize("form", ["float16", "bfloat16"])
+def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
+    arrays = [ROUNDED[form](1.01 * array) for array in (X, W, DEDO)]
+    claims = added_up(*arrays, ROUNDED[form])
+    for wide in (np.float32, np.float64):
+        report = cnngrad.check(*arrays, **{name: claim.astype(wide) for name, claim in claims.items()})
+        for gradient in report.gradients.values():
+            assert gradient.passed is False
+            words, _, advice = gradient.hint.partition(": ")
+            assert words == f"It adds up in {form}, or is as far off as that makes it"
+            assert advice == f"use float32, or say --as {form} if it is meant to."
+    texts = {name: claim.tolist() for name, claim in claims.items()}
+    for written in (None, form):
+        report = cnngrad.check(*arrays, **texts, written=written)
+        assert report.passed
+        assert report.gradients["dEdW"].hint.startswith(f"It adds up in {form}")
+    assert cnngrad.check(*arrays, **texts, written="float32").passed is False
+
+
+def test_numbers_rounded_as_in_print_are_wrong_in_an_array_and_right_in_a_text():
+    arrays = 1.01 * X, W, DEDO
+    rounded = np.round(cnngrad.backward(*arrays).dw, 1)
+    assert cnngrad.check(*arrays, dw=rounded.tolist()).passed
+    assert cnngrad.check(*arrays, dw=rounded, written="places:1").passed
+    report = cnngrad.check(*arrays, dw=rounded)
+    assert report.gradients["dEdW"].hint == "It is rounded to 1 decimal place: say --as places:1 if it is meant to be."
+
+
+def test_tf32_is_no_excuse_where_it_holds_the_integers():
+    claim = (GRADS.dx * (1 + 3e-4 * np.sin(np.arange(X.size).reshape(X.shape)))).astype(np.float32)
+    assert cnngrad.check(X, W, DEDO, dx=claim).passed is False
+    report = cnngrad.check(X, 0.001 * W, DEDO, dx=(0.001 * claim).astype(np.float32))
+    assert report.passed is None
+    assert report.gradients["dEdX"].precision.startswith("is as far off as TF32 makes it")
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("form", ["bfloat16", "float16"])
+def test_pytorchs_own_16_bit_gradients_are_right(dims, form):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    layer = getattr(torch.nn, f"Conv{dims}d")(4, 6, 3, padding=1).to(getattr(torch, form))
+    x = torch.randn(3, 4, *(9, 8, 7)[:dims], dtype=layer.weight.dtype, requires_grad=True)
+    o = layer(x)
+    o.retain_grad()
+    (o**2).sum().backward()
+    claims = {"dw": layer.weight.grad, "dx": x.grad, "db": layer.bias.grad}
+    for written in (None, form):
+        report = cnngrad.check(x, layer.weight, o.grad, b=layer.bias, padding=1, dims=dims, **claims, written=written)
+        assert report.passed, str(report)
+        assert report.gradients["dEdW"].judged_as == f"{form} values"
+
+
+def test_bfloat16_comes_as_such_from_npy_files_and_functions(tmp_path, capsys):
+    dw = as_bfloat16(GRADS.dw)
+    assert (dw != GRADS.dw).any()
+    np.savez(tmp_path / "p.npz", X=X, W=W, dEdO=DEDO)
+    np.save(tmp_path / "half.npy", (dw.view(np.uint32) >> 16).astype("<u2").view("V2"))
+    np.save(tmp_path / "single.npy", dw)
+    assert main(["check", str(tmp_path / "p.npz"), "--dw", str(tmp_path / "half.npy")]) == 0
+    assert "yours are bfloat16 values" in " ".join(capsys.readouterr().out.split())
+    assert main(["check", str(tmp_path / "p.npz"), "--dw", str(tmp_path / "single.npy")]) == 1
+    assert main(["check", str(tmp_path / "p.npz"), "--dw", str(tmp_path / "single.npy"), "--as", "bfloat16"]) == 0
+
+
+def in_float16(x, w, dedo, **options):
+    grads = cnngrad.backward(x, w, dedo, **options)
+    return tuple(array.astype(np.float16).astype(np.float32) for array in (grads.dw, grads.dx))
+
+
+def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
+    findings = cnngrad.check_function(in_float16, "quick", decimals=True)
+    assert findings.passed is False
+    assert "∂E/∂W, ∂E/∂X: it adds up in float16, or is as far off as that makes it." in " ".join(str(findings).split())
+    assert cnngrad.check_function(in_float16, "quick", decimals=True, written="float16").passed
+    with pytest.raises(cnngrad.CnngradError, match="as is 'half': write float64"):
+        cnngrad.check_function(in_float16, written="half")
+
+
+@pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "fixed:8"])
+def test_a_form_is_named_as_it_is_written(name):
+    assert parse_form(name).name == name
+    assert Form("bfloat16", places=4).name == "bfloat16"
