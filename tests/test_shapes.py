@@ -8,6 +8,7 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.running.findings import Verdict
+from cnngrad.running.suites import FEATURES
 from cnngrad.tensor import Tensor
 
 
@@ -72,16 +73,19 @@ NAMES = ("dw dx db", "dW dX db", "dEdW dEdX dEdb", "grad_w grad_x grad_b")
 
 
 @pytest.mark.parametrize("names", NAMES)
-def test_results_are_known_by_all_of_their_names(names, tmp_path, monkeypatch, capsys):
+def test_results_are_known_by_all_of_their_names(names):
     names = names.split()
     assert cnngrad.check_function(lambda *a, **o: dict(zip(names, right(*a, **o), strict=True)), "quick")
-    wrong = cnngrad.check_function(lambda *a, **o: {names[0]: -right(*a, **o)[0]}, "quick")
+    wrong = cnngrad.check_function(lambda x, w, dedo: {names[0]: -right(x, w, dedo)[0]}, "quick", without=FEATURES)
     assert wrong.explanation.mistakes == ("sign-flipped",)
+
+
+def test_so_are_files(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    np.save("zeros.npy", np.zeros((2, 2)))
-    words = ["check", "--run", f"cp zeros.npy {{dir}}/{names[0]}.npy", "-x", "3x3", "-w", "2x2", "--json"]
-    assert main(words) == 1
-    assert json.loads(capsys.readouterr().out)["explanation"]["mistake"] == "zero"
+    np.save("dw.npy", cnngrad.backward([[1, 2], [3, 4]], [[5]], [[1, 2], [3, 5]]).dw)
+    (tmp_path / "p.json").write_text(json.dumps({"X": [[1, 2], [3, 4]], "W": [[5]], "dEdO": [[1, 2], [3, 5]]}))
+    assert main(["check", "p.json", "--run", "cp dw.npy {dir}/grad_w.npy", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["layers"][0]["results"].keys() == {"dEdW"}
 
 
 def test_a_name_that_no_result_has_is_an_error():

@@ -70,7 +70,7 @@ _CHECK = (
     _Rule("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", needs=("--run",)),
     _Rule("--keep --explain --no-give-up", needs=("--run",)),
     _Rule("--suite --without --run-only --shard --decimals --seed --no-give-up", without=(_PROBLEM,)),
-    _Rule("--without --decimals --seed", without=(_OWN_SUITE,)),
+    _Rule("--without --decimals --seed -x -w", without=(_OWN_SUITE,)),
     _Rule("-b -g --order", without=(_OF_A_SUITE,)),
     _Rule("--exchange", without=("--stream", _FUNCTION)),
     _Rule("--explain", without=(_JSON_ALONE,)),
@@ -111,7 +111,7 @@ def _said(given: dict[str, Any]) -> Iterator[str]:
         yield _report(Path(report).suffix)
     elif "--json" in given:
         yield _JSON_ALONE
-    if not given.keys().isdisjoint(("PROBLEM", "-x", "-w")):
+    if "PROBLEM" in given or ("--suite" not in given and given.keys() >= {"-x", "-w"}):
         yield _PROBLEM
     elif "--run" in given:
         yield _OF_A_SUITE
@@ -268,12 +268,10 @@ class Settings(SimpleNamespace):
         ],
     }
 
-    def problem(self, arrays: "Arrays", g: str | None, reader: "Reader") -> "Problem":
-        """The problem in the file, with the options of the command line overriding its keys."""
-        from cnngrad.files.problem import ONES, Problem
+    def given(self) -> dict[str, Any]:
+        """The layer's options that are given, as keywords."""
         from cnngrad.layer import parse_padding, parse_per_axis
 
-        specs = {Tensor.X: arrays.x, Tensor.W: arrays.w, Tensor.B: arrays.b, Tensor.DEDO: g}
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
         for name, text in given.items():
             if OPTIONS[name][0] is PerAxis:
@@ -282,13 +280,20 @@ class Settings(SimpleNamespace):
             given["padding"] = parse_padding(given["padding"])
         if self.no_flip:
             given["flip"] = False
+        return given
+
+    def problem(self, arrays: "Arrays", g: str | None, reader: "Reader") -> "Problem":
+        """The problem in the file, with the options of the command line overriding its keys."""
+        from cnngrad.files.problem import ONES, Problem
+
+        specs = {Tensor.X: arrays.x, Tensor.W: arrays.w, Tensor.B: arrays.b, Tensor.DEDO: g}
         flags = Problem(
             {
                 tensor: ONES if tensor is Tensor.DEDO and spec == ONES else reader.array(tensor, spec)
                 for tensor, spec in specs.items()
                 if spec is not None
             },
-            given,
+            self.given(),
         )
         return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
 

@@ -18,6 +18,7 @@ from cnngrad.files.problem import Problem, Reader, layer_name
 from cnngrad.files.write import to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.gradcheck.tolerance import parse_form
+from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.render.report import write_blocks
 from cnngrad.render.runs import findings_blocks
@@ -46,17 +47,18 @@ def run_command(
     for word in running.run.split():
         reader.refuse_output(word)
     written = written and parse_form(written).name
-    layers = _layers(arrays, error, settings, running, reader)
+    whole = _suite(arrays, settings, running)
+    layers = _chosen(whole or _own_layers(arrays, error, settings, running, reader), running)
     expect = expected(_listed(running.expect))
     keep = None if running.keep is None else _begun(running.keep, layers)
     jobs = min(running.jobs, len(layers))
-    programs = [program_of(running.run, running.exchange, running.timeout, running.stream) for _ in range(jobs)]
+    form, fixed = (running.exchange, running.timeout, running.stream), list(settings.given())
+    programs = [program_of(running.run, *form, fixed) for _ in range(jobs)]
     for program in programs:
         program.written = written
     outputs = [each for each in (differences.output, differences.report) if each is not None]
     session.begin_work(outputs)
     # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
-    of_suite = arrays.problem is None and arrays.x is None and running.suite in (None, *SUITES)
     try:
         with progress_bar(session) as bar:
 
@@ -65,14 +67,15 @@ def run_command(
                     stage = "smaller" if name == SMALLER else "layers"
                     bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-            without = _listed(running.without) if of_suite else None
+            without = _listed(running.without) if whole else None
+            give_up = not running.no_give_up
             findings = run_layers(
-                programs, layers, expect, advance, without=without, keep=keep, give_up=not running.no_give_up
+                programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
             )
     finally:
         for program in programs:
             program.close()
-    findings = replace(findings, command=_command(running, findings))
+    findings = replace(findings, command=_command(running, settings, findings))
     if keep is not None:
         _keep(keep, findings)
     if differences.output is not None:
@@ -89,42 +92,66 @@ def run_command(
     return findings.passed
 
 
-def _layers(
+def _suite(arrays: options.Arrays, settings: options.Settings, running: options.Running) -> list[SuiteLayer]:
+    """All layers of a suite, with the options and shapes that are given for all; none where the layers are others."""
+    has_both = running.suite is None and None not in (arrays.x, arrays.w)
+    if arrays.problem is not None or has_both or running.suite not in (None, *SUITES):
+        return []
+    given = settings.given()
+    layouts, dims = read_layouts(settings.layout, settings.filter_layout)
+    given["dims"] = given.get("dims") or dims or 2
+    shapes: dict[Tensor, Shape | None] = {Tensor.X: None, Tensor.W: None}
+    for tensor, spec in ((Tensor.X, arrays.x), (Tensor.W, arrays.w)):
+        if spec is not None:
+            shape = parse_shape(spec)
+            if shape is None:
+                raise CnngradError(f"the layers of a suite have numbers of their own: give {tensor.key} as a shape")
+            if not given["dims"] <= len(shape) <= given["dims"] + 2:
+                raise CnngradError(
+                    f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all"
+                )
+            shapes[tensor] = layouts.standard_shape(tensor, shape)
+    return suite(
+        running.suite or "standard",
+        without=_listed(running.without),
+        decimals=running.decimals,
+        seed=running.seed,
+        x_shape=shapes[Tensor.X],
+        w_shape=shapes[Tensor.W],
+        **given,
+    )
+
+
+def _own_layers(
     arrays: options.Arrays,
     error: options.ErrorGradient,
     settings: options.Settings,
     running: options.Running,
     reader: Reader,
 ) -> list[SuiteLayer]:
-    """The layers of a suite, those of the user's own; or the one layer of a problem, or of two shapes."""
-    if arrays.problem is not None or arrays.x is not None or arrays.w is not None:
+    """The layers of a file or folder of the user's own; or the one layer of a problem, or of two shapes."""
+    if arrays.problem is not None or running.suite is None:
         name = "the layer"
         if arrays.problem is not None and not is_standard_input(arrays.problem):
             name = layer_name(arrays.problem, Path(arrays.problem).stem)
         return [_own_layer(name, settings.problem(arrays, error.g, reader))]
-    if running.suite is None or running.suite in SUITES:
-        layers = suite(
-            running.suite or "standard",
-            dims=settings.dims or 2,
-            without=_listed(running.without),
-            decimals=running.decimals,
-            seed=running.seed,
+    if not Path(running.suite).exists():
+        raise CnngradError(
+            f"the suite {running.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
         )
-        layouts, _ = read_layouts(settings.layout, settings.filter_layout)
-        layers = [replace(each, layer=replace(each.layer, layouts=layouts)) for each in layers]
-    else:
-        if not Path(running.suite).exists():
-            raise CnngradError(
-                f"the suite {running.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
-            )
-        # The command line's options hold for every layer.
-        flags = settings.problem(options.Arrays(), None, reader)
-        layers = []
-        for name, problem in reader.problems(running.suite):
-            try:
-                layers.append(_own_layer(name, problem.overridden(flags)))
-            except CnngradError as error:
-                raise CnngradError(f"{running.suite}, {name}: {error}") from None
+    # The command line's options hold for every layer.
+    flags = settings.problem(options.Arrays(), None, reader)
+    layers = []
+    for name, problem in reader.problems(running.suite):
+        try:
+            layers.append(_own_layer(name, problem.overridden(flags)))
+        except CnngradError as failed:
+            raise CnngradError(f"{running.suite}, {name}: {failed}") from None
+    return layers
+
+
+def _chosen(layers: list[SuiteLayer], running: options.Running) -> list[SuiteLayer]:
+    """Those layers that the command line asks for."""
     chosen = _shard([each for each in layers if fnmatchcase(each.name, running.run_only or "*")], running.shard)
     if not chosen:
         names = ", ".join(each.name for each in layers[:8])
@@ -158,7 +185,7 @@ def _listed(text: str | None) -> Sequence[str]:
     return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _command(running: options.Running, findings: Findings) -> str:
+def _command(running: options.Running, settings: options.Settings, findings: Findings) -> str:
     """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
@@ -166,6 +193,9 @@ def _command(running: options.Running, findings: Findings) -> str:
     words = ["cnngrad", "check", "-", "--run", running.run or ""]
     words += ["--exchange", running.exchange] if running.exchange != "npy" else []
     words += ["--stream"] if running.stream else []
+    # A function need not take what is given here.
+    given = {name: getattr(settings, name) for name in ("stride", "padding", "dilation", "groups")}
+    words += [word for name, text in given.items() if text is not None for word in (f"--{name}", str(text))]
     words += ["--timeout", f"{running.timeout:g}"] if running.timeout != options.Running.timeout else []
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 

@@ -1,7 +1,7 @@
 """Calls a backward pass that is a Python function, and reads what it returns."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -24,14 +24,20 @@ class UnsupportedLayerError(Exception):
 class Caller:
     """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too where it takes that."""
 
-    def __init__(self, function: Callable[..., Any], convert: Callable[[Array], Any] | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        convert: Callable[[Array], Any] | None = None,
+        fixed: Collection[str] = (),
+    ) -> None:
         """A function that has not been called yet.
 
         Args:
             function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
             convert: makes the arrays that the function takes from NumPy's; None for NumPy's own.
+            fixed: the options that are the same in all layers, which the function need not take.
         """
-        self._function, self._convert = function, convert
+        self._function, self._convert, self._fixed = function, convert, fixed
         # In which order the function returns its results, once shapes have told that it is another one than ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
 
@@ -50,7 +56,7 @@ class Caller:
         if self._convert is not None:
             given = {tensor: self._convert(array) for tensor, array in given.items()}
         positional = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
-        keywords, parameters = _keywords(self._function, layer), _parameters(self._function)
+        keywords, parameters = _keywords(self._function, layer, self._fixed), _parameters(self._function)
         for place, name in enumerate(parameters):
             if name in ("b", "bias") and place < len(positional):
                 positional.insert(place, given.get(Tensor.B))
@@ -80,7 +86,7 @@ class Caller:
         return told if told in fitting else usual
 
 
-def _keywords(function: Callable[..., Any], layer: Layer) -> dict[str, Any]:
+def _keywords(function: Callable[..., Any], layer: Layer, fixed: Collection[str]) -> dict[str, Any]:
     """The options that a function takes: an int where all axes agree, else a tuple."""
     known = _parameters(function)
     every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
@@ -90,7 +96,7 @@ def _keywords(function: Callable[..., Any], layer: Layer) -> dict[str, Any]:
         value = _as_tuples(layer.options[name])
         if every or name in known:
             found[name] = value
-        elif value != default[name]:
+        elif value != default[name] and name not in fixed:
             raise UnsupportedLayerError(f"it takes no {name}")
     return found
 

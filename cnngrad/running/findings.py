@@ -1,7 +1,7 @@
 """What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import prod
@@ -14,7 +14,7 @@ from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.running.processes import End, Fault
-from cnngrad.running.suites import SuiteLayer
+from cnngrad.running.suites import CONDITIONS, SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
@@ -186,6 +186,8 @@ class Findings:
             sum.
         others: the other elements of these arrays, likewise, where all could be read.
         note: what is known of the program beyond that, in a sentence; may be empty.
+        left_out: the layers of the suite that were not run as they are, or that the program does not support.
+        not_chosen: how many layers of the suite nothing stands for, since others were asked for.
     """
 
     outcomes: list[Outcome]
@@ -195,6 +197,8 @@ class Findings:
     compared: tuple[Compared, ...] = ()
     others: tuple[Compared, ...] = ()
     note: str = ""
+    left_out: Sequence[Layer] = ()
+    not_chosen: int = 0
 
     @property
     def failing(self) -> list[Outcome]:
@@ -232,18 +236,39 @@ class Findings:
         return f"<cnngrad findings: {self.sentence}>"
 
     @property
+    def never_tried(self) -> dict[str, int]:
+        """What no layer had on which the program was run, though the suite has such layers, and how many these are."""
+        tried = [outcome.layer.layer for outcome in self.outcomes if outcome.was_tried]
+        counts = {words: sum(map(test, self.left_out)) for words, test in CONDITIONS.items()}
+        return {words: count for words, count in counts.items() if count and not any(map(CONDITIONS[words], tried))}
+
+    def _untried_words(self) -> str:
+        """What was never tried, in a phrase; else how many layers were not chosen; empty where none is to be told."""
+        names = list(self.never_tried)
+        count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
+        if names:
+            listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+            return f"{listed} {'was' if len(names) == 1 else 'were'} never tried: {counted(count, 'layer')} left out"
+        return f"{counted(self.not_chosen, 'other layer')} of the suite not run" if self.not_chosen else ""
+
+    @property
     def sentence(self) -> str:
         """One sentence for all layers."""
         outcomes, failing = self.outcomes, self.failing
         skipped = sum(outcome.end is End.SKIPPED for outcome in outcomes)
         left = sum(outcome.end is End.NOT_RUN for outcome in outcomes)
+        unjudged = sum(outcome.was_tried and outcome.passed is None for outcome in outcomes)
         rest = f"; {skipped} skipped (not supported)" if skipped else ""
+        untried = self._untried_words()
+        rest += f"; {untried}" if untried else ""
         if not failing:
             if self.passed is None:
-                return f"No layer was judged{rest}." if skipped == len(outcomes) else f"Some can't be judged{rest}."
+                words = f"{unjudged} of {counted(len(outcomes), 'layer')} can't be judged"
+                return f"{words if unjudged else 'No layer was judged'}{rest}."
             return f"All {counted(len(outcomes) - skipped, 'layer')} pass{rest}."
         words = f"{len(failing)} of {counted(len(outcomes), 'layer')} {'fails' if len(failing) == 1 else 'fail'}"
         words += f" ({skipped} skipped: not supported)" if skipped else ""
+        words += f"; {unjudged} can't be judged" if unjudged else ""
         words += f"; not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else ""
         if common := _common(outcomes):
             words += f", all where {common}"
@@ -255,7 +280,7 @@ class Findings:
             which = "it" if count == len(failing) == 1 else "all" if count == len(failing) else str(count)
             names = "+".join(self.explanation.mistakes)
             words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
-        return f"{words}."
+        return f"{words}{f'; {untried}' if untried and not left else ''}."
 
     def raise_if_wrong(self) -> None:
         """Raise an AssertionError with the findings unless all passed."""
@@ -281,6 +306,8 @@ class Findings:
             "smallest": None if self.smallest is None else {"problem": self.smallest.problem, "command": self.command},
             "expansions": [_spelled(compared) for compared in (*self.compared, *self.others)],
             "note": self.note,
+            "never_tried": list(self.never_tried),
+            "left_out": len(self.left_out),
         }
 
 
@@ -339,22 +366,12 @@ def _where(failing: list[Outcome], names: frozenset[str]) -> Tensor:
     )
 
 
-def _axes(test: Callable[[Any], bool]) -> Callable[[Layer], bool]:
-    return lambda layer: any(test(axis) for axis in layer.axes)
-
-
+# What failing layers may have in common besides: in a sentence, an uneven padding is one that is.
+_SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a bias", "axes that differ": ""}
 _PREDICATES: dict[str, Callable[[Layer], bool]] = {
-    "stride > 1": _axes(lambda axis: axis.stride > 1),
-    "padding > 0": _axes(lambda axis: axis.before + axis.after > 0),
-    "the padding is uneven": _axes(lambda axis: axis.before != axis.after),
-    "dilation > 1": _axes(lambda axis: axis.dilation > 1),
-    "groups > 1": lambda layer: layer.groups > 1,
-    "batch > 1": lambda layer: layer.batch > 1,
-    "channels > 1": lambda layer: layer.channels > 1,
-    "filters > 1": lambda layer: layer.filters > 1,
-    "there is a bias": lambda layer: layer.has_bias,
+    **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items() if _SPOKEN.get(words, words)},
     "the kernel is larger than 1": lambda layer: prod(layer.kernel) > 1,
-    "rows are left over by the stride": _axes(lambda axis: axis.leftover > 0),
+    "rows are left over by the stride": lambda layer: any(axis.leftover for axis in layer.axes),
 }
 
 

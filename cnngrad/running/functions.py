@@ -1,7 +1,7 @@
 """A function for Python that runs a backward pass over many layers."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.tolerance import parse_form
@@ -12,6 +12,7 @@ from cnngrad.running.processes import End, Fault
 from cnngrad.running.programs import Answer, Keep, Program
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.running.suites import suite as suite_layers
+from cnngrad.settings import LayerOptions
 
 __all__ = ["check_function"]
 
@@ -20,7 +21,6 @@ def check_function(
     function: Callable[..., Any],
     suite: str = "standard",
     *,
-    dims: int = 2,
     without: Collection[str] = (),
     decimals: bool = False,
     seed: int = 0,
@@ -28,16 +28,16 @@ def check_function(
     convert: Callable[[Array], Any] | None = None,
     give_up: bool = True,
     written: str | None = None,
+    **options: Unpack[LayerOptions],
 ) -> Findings:
     """Run a backward pass of your own over the layers of a suite, and find the mistake behind its failures.
 
     Args:
         function: called as f(x, w, dedo, *, stride, padding, dilation, groups), each option an int where all axes
             agree, else a tuple (padding of (before, after)). Options that it does not take are left out, and layers
-            that need them skipped, as where it raises NotImplementedError. It returns (dw, dx), (dw, dx, db), a
-            mapping, or an object with these names.
+            that need them skipped, as where it raises NotImplementedError; one that takes b gets it. It returns
+            (dw, dx), (dw, dx, db), a mapping, or an object with these names.
         suite: `"quick"`, `"standard"` or `"thorough"`.
-        dims: the number of spatial axes.
         without: what it does not have, as for `suite`.
         decimals: numbers that aren't integers.
         seed: another seed gives other numbers.
@@ -46,6 +46,7 @@ def check_function(
         give_up: whether to run no further layers once the first three have ended in the same way, without results.
         written: how precise its results are, as for `check`; by default as precise as their dtype, so that a function
             which adds up in float16 and returns float32 fails.
+        options: options that all layers have, as for `suite`; the function need not take them.
 
     Returns:
         Findings: `passed`, the text with `str`, `as_json()`, `raise_if_wrong()`.
@@ -57,17 +58,19 @@ def check_function(
     >>> findings.passed, findings.explanation.mistakes
     (False, ('zero',))
     """
-    layers = suite_layers(suite, dims=dims, without=without, decimals=decimals, seed=seed)
-    program = _InProcess(function, convert)
+    layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
+    program = _InProcess(function, convert, options)
     program.written = None if written is None else parse_form(written).name
-    return run_layers([program], layers, expected(expect), without=without, give_up=give_up)
+    return run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
 
 
 class _InProcess(Program):
     """A Python function, called in this process."""
 
-    def __init__(self, function: Callable[..., Any], convert: Callable[[Array], Any] | None) -> None:
-        self._caller = Caller(function, convert)
+    def __init__(
+        self, function: Callable[..., Any], convert: Callable[[Array], Any] | None, fixed: Collection[str]
+    ) -> None:
+        self._caller = Caller(function, convert, fixed)
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; what it raises is its status."""

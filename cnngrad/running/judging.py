@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -67,7 +67,8 @@ def run_layers(
     expect: Sequence[Tensor] = (),
     progress: Progress | None = None,
     *,
-    without: Iterable[str] | None = (),
+    without: Collection[str] | None = (),
+    whole: Sequence[SuiteLayer] = (),
     keep: Kept | None = None,
     give_up: bool = True,
 ) -> Findings:
@@ -80,13 +81,20 @@ def run_layers(
         progress: is told how far it has come.
         without: what the program does not have, and the smallest failing layer may not need; None where that layer is
             to be one of `layers`.
+        whole: the layers of the suite of which `layers` are some; none where these are the user's own.
         keep: the folder in which to keep the files of the layers that fail; None to keep none.
         give_up: whether to run no further layers once the first three have ended in the same way, without results.
     """
-    outcomes = _with_missing(_outcomes(programs, layers, progress, keep, give_up), expect)
-    notes = list(dict.fromkeys(outcome.note for outcome in outcomes if outcome.note))[:_MOST_NOTES]
+    taken = _as_taken(programs[0], layers) if "batch" in (without or ()) else layers
+    note = "Its arrays have an axis of one sample." if taken is not layers else ""
+    outcomes = _with_missing(_outcomes(programs, taken, progress, keep, give_up), expect)
+    notes = list(dict.fromkeys(filter(None, [note, *(outcome.note for outcome in outcomes)])))[:_MOST_NOTES]
     notes += _shapes(outcomes) + _on_precision(outcomes)
-    found = Findings(outcomes, explain(outcomes), note=" ".join(notes))
+    run = {layer.name for layer in layers}
+    left_out = [layer.instead_of or layer.layer for layer in whole if layer.instead_of or layer.name not in run]
+    left_out += [outcome.layer.layer for outcome in outcomes if whole and not outcome.was_tried]
+    not_chosen = max(len(whole) - len(layers), 0)
+    found = Findings(outcomes, explain(outcomes), note=" ".join(notes), left_out=left_out, not_chosen=not_chosen)
     failing = found.failing
     if found.explanation is not None:
         wanted = frozenset(found.explanation.mistakes)
@@ -123,6 +131,20 @@ def _on_precision(outcomes: Iterable[Outcome]) -> list[str]:
     for tensor, counter in shown.items():
         titles.setdefault(counter.most_common(1)[0][0], []).append(tensor.title)
     return [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
+
+
+def _as_taken(program: Program, layers: Sequence[SuiteLayer]) -> Sequence[SuiteLayer]:
+    """The layers with the leading axes that the program has, if those of layers without them make it fail."""
+    best, least = layers, 3
+    for lead in range(layers[0].layer.x_lead, 3):
+        made = [each.with_lead(lead) for each in layers] if lead > layers[0].layer.x_lead else layers
+        outcome = _judged(made[0], program.run(made[0]), program.written, 0)
+        fails = 0 if outcome.passed else 2 if outcome.fault or Verdict.WRONG_SHAPE in outcome.verdicts else 1
+        if fails < least:
+            best, least = made, fails
+        if not fails or outcome.end is End.UNANSWERED:
+            break
+    return best
 
 
 def _outcomes(

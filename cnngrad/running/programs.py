@@ -7,7 +7,7 @@ import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,7 +80,7 @@ class Program(ABC):
         """End what is still running; nothing is, by default."""
 
 
-def program_of(text: str, exchange: str, timeout: float, stream: bool = False) -> Program:
+def program_of(text: str, exchange: str, timeout: float, stream: bool = False, fixed: Collection[str] = ()) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
 
     Args:
@@ -88,6 +88,7 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False) -
         exchange: how arrays are written for a command, one of `EXCHANGES`.
         timeout: the seconds that each run may take.
         stream: whether the command answers lines on its standard input, one process for all layers.
+        fixed: the options that are the same in all layers, which a function need not take.
 
     Raises:
         CnngradError: an empty command, an unknown word in braces, or an unknown exchange.
@@ -97,7 +98,7 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False) -
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
         if stream:
             raise CnngradError(f"--stream is for commands: {text} is a Python function, leave it out")
-        return Function(text, timeout)
+        return Function(text, timeout, fixed)
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -292,9 +293,9 @@ def _without_null(value: Any) -> Any:
 class Function(_Talker):
     """A Python function, called in one worker process."""
 
-    def __init__(self, name: str, timeout: float) -> None:
+    def __init__(self, name: str, timeout: float, fixed: Collection[str]) -> None:
         """The function `package.module:function`."""
-        super().__init__([sys.executable, "-m", "cnngrad.running.worker", name], timeout)
+        super().__init__([sys.executable, "-m", "cnngrad.running.worker", name, *fixed], timeout)
         self._name = name
 
     def _started(self) -> Process:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.layer import Axis, Layer
-from cnngrad.running.suites import SuiteLayer, features, numbered
+from cnngrad.running.suites import SuiteLayer, features, numbered, sizes
 
 __all__ = ["Shrinker"]
 
@@ -58,9 +58,8 @@ class Shrinker:
     def _smaller_layers(self) -> Iterator[tuple[Hashable, SuiteLayer]]:
         """The best layer with one thing smaller, each with what tells it from others."""
         for layer in _smaller(self._best.layer):
-            key = (layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias, layer.axes)
             if _is_whole(layer) and not features(layer) & self._without:
-                yield key, numbered(replace(self._best, layer=layer), self._decimals)
+                yield sizes(layer), numbered(replace(self._best, layer=layer), self._decimals)
 
     def _smaller_numbers(self) -> Iterator[tuple[Hashable, SuiteLayer]]:
         """The best layer with numbers closer to 0 and 1, each with what tells it from others."""

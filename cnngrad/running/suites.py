@@ -1,28 +1,34 @@
 """Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex, Unpack
 
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.diagnosis import OF_ONE_NUMBER
 from cnngrad.gradcheck.hidden import hidden_by
 from cnngrad.gradcheck.mistakes import CATALOGUE
-from cnngrad.layer import Layer, layer_of
+from cnngrad.layer import Axis, Layer, Shape, layer_of
+from cnngrad.layer.layout import read_layouts
+from cnngrad.settings import LayerOptions
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["FEATURES", "SUITES", "SuiteLayer", "features", "numbered", "suite"]
+__all__ = ["CONDITIONS", "FEATURES", "SUITES", "SuiteLayer", "features", "numbered", "sizes", "suite"]
 
 SUITES = ("quick", "standard", "thorough")
 # How many layers the thorough suite has, with those of the standard one.
 _THOROUGH = 300
-# What `--without` takes: layers that need it are left out.
-FEATURES = ("batch", "channels", "groups", "stride", "padding", "dilation", "bias", "asymmetric", "non-square")
+# X is made larger by up to 2^11 positions on each axis for a window to fit.
+_MOST_DOUBLED = 12
+# Numbers are drawn again if they hide a zero: in dE/db, or in a result of few elements.
+_MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +39,13 @@ class SuiteLayer:
         name: its name, such as `stride-2`.
         layer: the layer.
         arrays: X, W, dE/dO and, where the layer has one, b; with the layer's axes, in cnngrad's order.
+        instead_of: the suite's layer in whose place it stands; None for those of the suite itself.
     """
 
     name: str
     layer: Layer
     arrays: dict[Tensor, Array]
+    instead_of: Layer | None = None
 
     @property
     def folder(self) -> str:
@@ -58,6 +66,12 @@ class SuiteLayer:
     def operands(self) -> dict[Tensor, Operand]:
         """The arrays as the library computes with them."""
         return {tensor: read_tensor(tensor.key, array) for tensor, array in self.arrays.items()}
+
+    def with_lead(self, lead: int) -> "SuiteLayer":
+        """The layer with so many axes in front of the spatial ones of X: 0, 1 (channel) or 2 (sample, channel)."""
+        layer = replace(self.layer, x_lead=lead, w_lead=2 if lead else 0)
+        arrays = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in self.arrays.items()}
+        return replace(self, layer=layer, arrays=arrays)
 
     @property
     def work(self) -> int:
@@ -93,22 +107,107 @@ class _Row:
     impulse: bool = False
     largest: int = 9
 
+    def of(self, dims: int) -> "_Row":
+        """The row with the last axes alone."""
+        last = slice(-dims, None)
+        return replace(
+            self, size=self.size[last], kernel=self.kernel[last], stride=self.stride[last], pads=self.pads[last],
+            dilation=self.dilation[last],
+        )  # fmt: skip
+
+    def lacking(self, missing: Collection[str]) -> "_Row":
+        """The row without some of `FEATURES`, else as it is."""
+        dims, one_filter = len(self.size), "channels" in missing
+        row = self
+        if "non-square" in missing:
+            largest = [[max(each)] * dims for each in (self.size, self.kernel, self.stride, self.dilation)]
+            size, kernel, stride, dilation = largest
+            pads = [max(self.pads, key=sum)] * dims
+            row = replace(self, size=size, kernel=kernel, stride=stride, dilation=dilation, pads=pads)
+        if "asymmetric" in missing:
+            row = replace(row, pads=[(max(pair), max(pair)) for pair in row.pads])
+        return replace(
+            row,
+            stride=[1] * dims if "stride" in missing else row.stride,
+            pads=[(0, 0)] * dims if "padding" in missing else row.pads,
+            dilation=[1] * dims if "dilation" in missing else row.dilation,
+            batch=1 if "batch" in missing else self.batch,
+            channels=1 if one_filter else self.channels,
+            filters=1 if one_filter else self.filters,
+            groups=1 if one_filter or "groups" in missing else self.groups,
+            bias=self.bias and "bias" not in missing,
+        )
+
+    def shaped(self, x_shape: Shape | None, w_shape: Shape | None, groups: SupportsIndex | None) -> "_Row":
+        """The row with so many groups, each as large as before, and the last axes of X and W in these shapes."""
+        number = self.groups if groups is None else max(1, index(groups))
+        x = [self.batch, self.channels // self.groups * number, *self.size]
+        w = [self.filters // self.groups * number, 0, *self.kernel]
+        for own, given in ((x, x_shape or ()), (w, w_shape or ())):
+            own[len(own) - len(given) :] = given
+        if w[1] and len(x_shape or ()) <= len(self.size):
+            x[1] = w[1] * number
+        return replace(self, batch=x[0], channels=x[1], size=x[2:], filters=w[0], kernel=w[2:], groups=number)
+
+    def layer(self, options: LayerOptions) -> Layer:
+        """The layer of the row, with these options in place of its own."""
+        own: dict[str, Any] = {"stride": self.stride, "padding": self.pads, "dilation": self.dilation}
+        own |= {"groups": self.groups, "dims": len(self.size)}
+        own |= {name: value for name, value in options.items() if "layout" not in name and value is not None}
+        shapes = {Tensor.X: (self.batch, self.channels, *self.size)}
+        shapes[Tensor.W] = (self.filters, self.channels // self.groups, *self.kernel)
+        if self.bias:
+            shapes[Tensor.B] = (self.filters,)
+        return replace(layer_of(shapes, **own), other_layout="")
+
+    def fitting(self, x_is_given: bool, w_is_given: bool) -> Iterator["_Row"]:
+        """The row, and others in which a window may fit where it does not in this one: larger X, or smaller windows."""
+        yield self
+        if x_is_given:
+            plain = replace(self, dilation=[1] * len(self.size))
+            yield plain
+            if not w_is_given:
+                yield replace(plain, kernel=[min(pair) for pair in zip(self.kernel, self.size, strict=True)])
+            return
+        for doubled in range(_MOST_DOUBLED):
+            yield replace(self, size=[size + 2**doubled for size in self.size])
+
+
+def _on_an_axis(test: Callable[[Axis], bool]) -> Callable[[Layer], bool]:
+    return lambda layer: any(map(test, layer.axes))
+
+
+# What a layer may have, in words.
+CONDITIONS: dict[str, Callable[[Layer], bool]] = {
+    "stride > 1": _on_an_axis(lambda axis: axis.stride > 1),
+    "padding > 0": _on_an_axis(lambda axis: axis.before + axis.after > 0),
+    "an uneven padding": _on_an_axis(lambda axis: axis.before != axis.after),
+    "dilation > 1": _on_an_axis(lambda axis: axis.dilation > 1),
+    "groups > 1": lambda layer: layer.groups > 1,
+    "batch > 1": lambda layer: layer.batch > 1,
+    "channels > 1": lambda layer: layer.channels > 1,
+    "filters > 1": lambda layer: layer.filters > 1,
+    "a bias": lambda layer: layer.has_bias,
+    "axes that differ": lambda layer: len(set(layer.axes)) > 1,
+}
+# What `--without` takes, and which of these conditions it rules out.
+_RULED_OUT = {
+    "batch": ("batch > 1",),
+    "channels": ("channels > 1", "filters > 1"),
+    "groups": ("groups > 1",),
+    "stride": ("stride > 1",),
+    "padding": ("padding > 0",),
+    "dilation": ("dilation > 1",),
+    "bias": ("a bias",),
+    "asymmetric": ("an uneven padding",),
+    "non-square": ("axes that differ",),
+}
+FEATURES = tuple(_RULED_OUT)
+
 
 def features(layer: Layer) -> set[str]:
     """Which of `FEATURES` a backward pass must have for a layer."""
-    axes = layer.axes
-    needed = {
-        "batch": layer.batch > 1,
-        "channels": layer.channels > 1 or layer.filters > 1,
-        "groups": layer.groups > 1,
-        "stride": any(axis.stride > 1 for axis in axes),
-        "padding": any(axis.before or axis.after for axis in axes),
-        "dilation": any(axis.dilation > 1 for axis in axes),
-        "bias": layer.has_bias,
-        "asymmetric": any(axis.before != axis.after for axis in axes),
-        "non-square": len(set(axes)) > 1,
-    }
-    return {feature for feature, is_needed in needed.items() if is_needed}
+    return {name for name, ruled in _RULED_OUT.items() if any(CONDITIONS[words](layer) for words in ruled)}
 
 
 _P1, _P2 = ((1, 1),) * 3, ((0, 0), (2, 2), (1, 1))
@@ -176,24 +275,28 @@ _STANDARD = (
 def suite(
     name: str = "standard",
     *,
-    dims: int = 2,
     without: Collection[str] = (),
     decimals: bool = False,
     seed: int = 0,
+    x_shape: Shape | None = None,
+    w_shape: Shape | None = None,
+    **options: Unpack[LayerOptions],
 ) -> list[SuiteLayer]:
     """The layers of a suite, from the plainest on.
 
     Args:
         name: `"quick"` (12 layers), `"standard"` (some 50) or `"thorough"` (300).
-        dims: the number of spatial axes.
         without: what the code does not have: any of `batch`, `channels`, `groups`, `stride`, `padding`, `dilation`,
-            `bias`, `asymmetric`, `non-square`; layers that need it are left out. Without `batch`, arrays have no sample
-            axis; without `batch` and `channels` they are plain matrices.
+            `bias`, `asymmetric`, `non-square`. A layer without that stands in the place of each that has it. Without
+            `batch`, arrays have no sample axis; without `batch` and `channels` they are plain matrices.
         decimals: numbers that aren't integers.
         seed: another seed gives other numbers, and other random layers.
+        x_shape: the last axes of X's shape in cnngrad's order, the same in all layers; each layer's own where None.
+        w_shape: the same for W.
+        options: options that all layers have, such as `stride=2`; `dims` is the number of spatial axes, 2 by default.
 
     Raises:
-        CnngradError: an unknown suite or feature.
+        CnngradError: an unknown suite or feature, or options that make no layer.
 
     >>> [layer.name for layer in suite("quick")][:3]
     ['impulse', 'square', 'plain']
@@ -203,6 +306,7 @@ def suite(
     for feature in without:
         if feature not in FEATURES:
             raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join(FEATURES)}")
+    dims = options.get("dims") or 2
     if dims not in (1, 2, 3):
         raise CnngradError(f"dims is {dims}: it must be 1, 2 or 3, the number of spatial axes")
     rows: list[_Row] = [*_QUICK]
@@ -210,13 +314,35 @@ def suite(
         rows += _STANDARD
     if name == "thorough":
         rows += _random_rows(_THOROUGH - len(rows), seed)
-    missing = frozenset(without)
-    layers = [(row, _layer(row, dims, missing)) for row in rows]
-    return [
-        _with_numbers(row, layer, decimals, seed + number)
-        for number, (row, layer) in enumerate(layers)
-        if not features(layer) & missing
-    ]
+    missing, layers = frozenset(without), []
+    layouts, _ = read_layouts(options.get("layout"), options.get("filter_layout"))
+    for number, row in enumerate(rows):
+        own = row.of(int(dims))
+        fixed = own.lacking(missing).shaped(x_shape, w_shape, options.get("groups"))
+        lead = 2 - ("batch" in missing) - ({"batch", "channels"} <= missing)
+        original = own.layer({})
+        made = _first_layer(fixed.fitting(x_shape is not None, w_shape is not None), options)
+        layer = replace(made, layouts=layouts)
+        lost = [each for each in FEATURES if each in features(original) & missing]
+        title = f"{row.name} without {','.join(lost)}" if lost else row.name
+        each = SuiteLayer(title, layer, {}, original if sizes(layer) != sizes(original) else None)
+        layers.append(_with_numbers(each, row, decimals, seed + number).with_lead(lead))
+    return layers
+
+
+def _first_layer(rows: Iterable[_Row], options: LayerOptions) -> Layer:
+    """The first layer that one of some rows makes."""
+    for row in rows:
+        try:
+            return row.layer(options)
+        except CnngradError as error:
+            failed = error
+    raise failed
+
+
+def sizes(layer: Layer) -> tuple[Hashable, ...]:
+    """What tells a layer from others, but for the layout of its arrays."""
+    return layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias, layer.axes
 
 
 def _random_rows(count: int, seed: int) -> Iterator[_Row]:
@@ -226,51 +352,58 @@ def _random_rows(count: int, seed: int) -> Iterator[_Row]:
     def several(low: int, high: int) -> tuple[int, ...]:
         return tuple(int(number) for number in generator.integers(low, high, 3))
 
-    for number in range(count):
+    number = 0
+    while number < count:
         kernel, dilation, groups = several(1, 4), several(1, 3), int(generator.integers(1, 3))
         pads = tuple((int(before), int(after)) for before, after in generator.integers(0, 3, (3, 2)))
         size = tuple(d * (k - 1) + 1 + int(more) for d, k, more in zip(dilation, kernel, several(0, 5), strict=True))
-        yield _Row(
+        row = _Row(
             f"random-{number + 1}", size, kernel, several(1, 4), pads, dilation, int(generator.integers(1, 3)),
             groups * int(generator.integers(1, 3)), groups * int(generator.integers(1, 4)), groups,
             bias=bool(generator.integers(0, 2)),
         )  # fmt: skip
+        # Where no window reads X, all is 0, and so would a wrong pass give it.
+        if all(len(axis.unreached) < axis.size for axis in row.layer({}).axes):
+            number += 1
+            yield row
 
 
-def _layer(row: _Row, dims: int, without: frozenset[str]) -> Layer:
-    """A row's layer of so many spatial axes, without the leading axes that are not wanted."""
-    shapes = {
-        Tensor.X: (row.batch, row.channels, *row.size[-dims:]),
-        Tensor.W: (row.filters, row.channels // row.groups, *row.kernel[-dims:]),
-    }
-    if row.bias:
-        shapes[Tensor.B] = (row.filters,)
-    layer = layer_of(
-        shapes, stride=row.stride[-dims:], padding=row.pads[-dims:], dilation=row.dilation[-dims:], groups=row.groups,
-        dims=dims,
-    )  # fmt: skip
-    lead = 2 - ("batch" in without) - ({"batch", "channels"} <= without)
-    return replace(layer, x_lead=lead, w_lead=2 if lead else 0, other_layout="")
-
-
-def _with_numbers(row: _Row, layer: Layer, decimals: bool, seed: int) -> SuiteLayer:
-    made = numbered(SuiteLayer(row.name, layer, {}), decimals, seed, row.largest)
+def _with_numbers(suite_layer: SuiteLayer, row: _Row, decimals: bool, seed: int) -> SuiteLayer:
+    made = numbered(suite_layer, decimals, seed, row.largest)
     if row.impulse:
-        dedo = np.zeros_like(made.arrays[Tensor.DEDO]).reshape(-1)
-        dedo[dedo.size // 2] = 1
-        made.arrays[Tensor.DEDO] = dedo.reshape(layer.shapes[Tensor.DEDO])
+        dedo = np.zeros_like(made.arrays[Tensor.DEDO])
+        by_filter = dedo.reshape(made.layer.batch, made.layer.filters, -1)
+        by_filter[:, :, by_filter.shape[2] // 2] = 1
+        made.arrays[Tensor.DEDO] = dedo
     return made
 
 
 def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9) -> SuiteLayer:
     """The layer with telling numbers in all of its arrays, up to a largest one."""
     generator = np.random.default_rng(seed)
-    arrays = {
-        tensor: _numbers(generator, layer.layer.shapes[tensor], decimals, largest)
-        for tensor in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
-        if tensor is not Tensor.B or layer.layer.has_bias
-    }
-    return replace(layer, arrays=arrays)
+    given = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO) if layer.layer.has_bias else (Tensor.X, Tensor.W, Tensor.DEDO)
+    for _ in range(_MOST_DRAWS):
+        made = replace(layer, arrays={t: _numbers(generator, layer.layer.shapes[t], decimals, largest) for t in given})
+        if not _hides_zero(made):
+            break
+    return made
+
+
+def _hides_zero(made: SuiteLayer) -> bool:
+    """Whether a result, or an element of dE/db, is 0 since its terms cancel: then a wrong 0 would not show."""
+    layer, dedo = made.layer, made.arrays[Tensor.DEDO].reshape(made.layer.canonical[Tensor.DEDO])
+    if (np.abs(dedo.sum((0, *range(2, dedo.ndim)))) < _CANCELLED).any():
+        return True
+    positive = replace(made, arrays={tensor: np.abs(array) for tensor, array in made.arrays.items()})
+    few = (result for result in (Tensor.O, Tensor.DW, Tensor.DX) if prod(layer.canonical[result]) <= _FEW)
+    return any(bool(_sums(positive, result).any() and not _sums(made, result).any()) for result in few)
+
+
+def _sums(made: SuiteLayer, result: Tensor) -> Array:
+    given, layer = made.operands, made.layer
+    if result is Tensor.O:
+        return Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B)).computed(result)
+    return Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO]).computed(result)
 
 
 def _numbers(generator: np.random.Generator, shape: tuple[int, ...], decimals: bool, largest: int) -> Array:

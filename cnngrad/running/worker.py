@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,13 @@ from cnngrad.tensor import Tensor
 __all__ = ["serve"]
 
 
-def serve(name: str) -> None:
-    """Answer every line of standard input until it ends."""
+def serve(name: str, fixed: Collection[str]) -> None:
+    """Answer every line of standard input until it ends.
+
+    Args:
+        name: the function, `package.module:name`.
+        fixed: the options that are the same in all layers.
+    """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
@@ -35,7 +41,7 @@ def serve(name: str) -> None:
         answers.flush()
 
     try:
-        caller = Caller(getattr(importlib.import_module(module), attribute))
+        caller = Caller(getattr(importlib.import_module(module), attribute), fixed=fixed)
     except Exception as error:
         answer(f"{type(error).__name__}: {error}")
         return
@@ -63,4 +69,4 @@ def _answered(caller: Caller, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], sys.argv[2:])

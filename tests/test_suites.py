@@ -1,0 +1,134 @@
+"""The layers of a suite: what stands in the place of others, what is the same in all, and what was never tried."""
+
+import json
+
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.running.suites import CONDITIONS, FEATURES, features
+from cnngrad.tensor import Tensor
+
+# Each feature, and what a suite without it never tries.
+NEVER = {
+    "batch": {"batch > 1"},
+    "channels": {"channels > 1", "filters > 1", "groups > 1"},
+    "groups": {"groups > 1"},
+    "stride": {"stride > 1"},
+    "padding": {"padding > 0", "an uneven padding"},
+    "dilation": {"dilation > 1"},
+    "bias": {"a bias"},
+    "asymmetric": {"an uneven padding"},
+    "non-square": {"axes that differ"},
+}
+
+
+def right(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw, found.dx, found.db
+
+
+def of_four_axes(x, w, dedo, **options):
+    assert x.ndim == 4
+    return right(x, w, dedo, **options)
+
+
+def test_no_layer_hides_a_zero():
+    for dims, seed, decimals in ((1, 0, False), (2, 0, False), (2, 1, True), (3, 2, False)):
+        for layer in cnngrad.suite("standard", dims=dims, seed=seed, decimals=decimals):
+            arrays = {tensor.keyword: array for tensor, array in layer.arrays.items() if tensor is not Tensor.B}
+            found = cnngrad.backward(**arrays, **layer.layer.options)
+            assert found.dw.any(), layer.name
+            assert found.dx.any(), layer.name
+            assert (np.abs(found.db) > 0.1).all(), layer.name
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
+    whole, without = cnngrad.suite("standard"), cnngrad.suite("standard", without=[feature])
+    assert len(without) == len(whole)
+    for old, new in zip(whole, without, strict=True):
+        needs = features(old.layer)
+        assert feature not in features(new.layer)
+        assert new.name == (f"{old.name} without {feature}" if feature in needs else old.name)
+        assert (new.instead_of is None) == (feature not in needs)
+    findings = cnngrad.check_function(right, "quick", without=[feature])
+    assert findings
+    assert set(findings.never_tried) == NEVER[feature]
+    assert "never tried" in findings.sentence
+    assert findings.as_json()["left_out"] > 0
+
+
+def test_without_all_that_may_be_missing_every_layer_is_plain():
+    layers = cnngrad.suite("standard", without=FEATURES)
+    assert len(layers) == 51
+    assert not any(test(layer.layer) for layer in layers for test in CONDITIONS.values())
+
+
+def test_an_axis_of_one_sample_stays_where_the_program_has_it():
+    for without in (["batch"], ["batch", "channels"]):
+        findings = cnngrad.check_function(of_four_axes, "quick", without=without)
+        assert findings.passed
+        assert findings.note == "Its arrays have an axis of one sample."
+        assert cnngrad.check_function(right, "quick", without=without).note == ""
+
+
+FIXED = {"stride": 2, "padding": "same", "dilation": 2, "groups": 3}
+
+
+@pytest.mark.parametrize("option", FIXED)
+def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
+    fixed = {option: FIXED[option]}
+
+    def hard_coded(x, w, dedo, **others):
+        return right(x, w, dedo, **{**others, **fixed})
+
+    layers = cnngrad.suite("standard", **fixed)
+    same = {str(layer.layer.options[option]) for layer in layers}
+    assert len(layers) == 51
+    assert same == {str(FIXED[option])} or option == "padding"
+    findings = cnngrad.check_function(hard_coded, "quick", **fixed)
+    assert findings, str(findings)
+    plain = cnngrad.check_function(lambda x, w, dedo: right(x, w, dedo, **fixed), "quick", **fixed)
+    assert plain.passed
+    assert plain.outcomes[2].passed
+
+
+def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsys):
+    assert cnngrad.check_function(lambda *a, **o: right(*a, **o, flip=True), "quick", flip=True)
+    monkeypatch.chdir(tmp_path)
+    words = ["check", "--run", "true", "--suite", "quick", "--run-only", "p*", "--json"]
+    for given, of_all in {
+        ("-w", "5x4"): {"W": [5, 4]},
+        ("-w", "4x3x3x3"): {"W": [4, 3, 3, 3]},
+        ("-x", "2x3x4x4", "--groups", "1"): {"X": [2, 3, 4, 4]},
+        ("-x", "9x9", "-w", "3x3"): {"X": [9, 9], "W": [3, 3]},
+    }.items():
+        main([*words, *given])
+        layers = json.loads(capsys.readouterr().out)["layers"]
+        assert len(layers) == 2
+        for layer in layers:
+            for key, shape in of_all.items():
+                assert layer["layer"]["shapes"][key][-len(shape) :] == shape
+    assert main([*words, "-w", "5"]) == 2
+    assert "W has shape (5,): write the 2 sizes of its spatial axes, or all" in capsys.readouterr().out
+    assert main([*words, "--stride", "0"]) == 2
+    assert "stride is 0" in capsys.readouterr().out
+
+
+def test_what_was_left_out_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo, **o):\n"
+        "    r = cnngrad.backward(x, w, dedo, **o)\n"
+        "    return r.dw, r.dx, r.db\n"
+    )
+    words = ["check", "--run", "mine:f", "--suite", "quick"]
+    assert main([*words, "--run-only", "s*"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "All 2 layers pass; padding > 0, an uneven padding, dilation > 1" in said
+    assert "were never tried: 7 layers left out" in said
+    assert main([*words, "--run-only", "all"]) == 0
+    assert "All 1 layer pass; 11 other layers of the suite not run." in " ".join(capsys.readouterr().out.split())
