@@ -7,8 +7,9 @@ from typing import Any
 
 from cnngrad.derivation.blocks import Block, Expansions, Form, GridRow, Hint, Part, Sentence
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.grids import Grid, grids, result_grids
+from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
 from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, Told, telling
+from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand
 from cnngrad.layer.names import Index, Number, Symbol, Values
@@ -90,6 +91,12 @@ class Board:
         every = grids(self.names, tensor, values, **how)
         shown: Items = list(islice(every, MOST_MATRICES))
         return [*shown, "…"] if next(every, None) else shown
+
+    def padded(self, values: Values, lead: Index = (0, 0), cropped: bool = False) -> Items:
+        """X with its padding; `cropped` without what the stride leaves over at the end."""
+        title = "X, padded" if is_padded(self.layer) else "X"
+        tracks = [framed_input(axis, cropped=cropped) for axis in self.layer.axes]
+        return self.grids(X, values, lead=lead, title=title, tracks=tracks)
 
     def result(self, tensor: Tensor) -> list[Block]:
         """A result as matrices; all of them where they are few."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
-from cnngrad.layer.expansion import Expander
+from cnngrad.layer.expansion import Expander, Factors
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import B, O, Tensor, W, X
 
@@ -233,11 +233,14 @@ def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> G
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
     expander, shapes = Expander(names.layer), names.layer.canonical
     outputs, inputs = ([(0, *index) for index in indices(shapes[tensor][1:])] for tensor in (O, X))
-    # For each output the w that it takes each x with; a bias stands alone.
-    rows = [{each[1]: each[0] for each in expander.products(O, o)[0] if len(each) == 2} for o in outputs]
+
+    @cache
+    def row(o: int) -> dict[Factors, tuple[Tensor, Index] | None]:
+        """The w that an output takes each x with; a bias stands alone."""
+        return {each[1:]: each[0] for each in expander.products(O, outputs[o])[0] if len(each) == 2}
 
     def cell(o: int, x: int) -> Cell:
-        w = rows[o].get((X, inputs[x]))
+        w = row(o).get(((X, inputs[x]),))
         return Cell(Fill.NONE if w is None else content(names, W, values, w[1]))
 
     if transposed:

@@ -90,9 +90,8 @@ def _given(board: Board) -> Iterator[Block]:
     if backward:
         yield say("E is the error, a number that training makes smaller; ∂E/∂O has come back from the next layer.")
     if words.is_padded(layer):
-        tracks = [framed_input(axis) for axis in layer.axes]
         yield say("With its padding of zeros, X is")
-        yield from board.rows(lambda values: board.grids(X, values, title="X, padded", tracks=tracks))
+        yield from board.rows(board.padded)
 
 
 def _said(text: str) -> list[Block]:
@@ -131,11 +130,9 @@ def _output(board: Board) -> Iterator[Block]:
 def _sliding(board: Board) -> Items:
     """O = X ∗ W in symbols, a sum over the channels of a filter."""
     layer, items = board.layer, board.grids(O, {})
-    title = "X, padded" if words.is_padded(layer) else "X"
-    tracks = [framed_input(axis) for axis in layer.axes]
     # The channels have the same form: of many, the first is enough.
     for c in range(layer.group_channels if layer.group_channels < 3 else 1):
-        items += ["+" if c else "=", *board.grids(X, {}, lead=(0, c), title=title, tracks=tracks), "∗"]
+        items += ["+" if c else "=", *board.padded({}, (0, c)), "∗"]
         items += board.grids(W, {}, lead=(0, c), turned=layer.flip)
     items += ["+ …"] if layer.group_channels > 2 else []
     return items + (["+", board.symbol(B, (0,))] if layer.has_bias else [])
@@ -207,14 +204,12 @@ def _convolution(board: Board) -> Iterator[Block]:
 def _summed(board: Board, values: Values) -> Items:
     """dE/dW = X ∗ dE/dO, a sum over the samples; in symbols they have the same form: the first is enough."""
     layer = board.layer
-    x = "X, padded" if words.is_padded(layer) else "X"
     dedo = "∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O"
-    inputs = [framed_input(axis, cropped=True) for axis in layer.axes]
     outputs = [spread_output(axis) for axis in layer.axes]
     items = board.grids(DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
     shown = min(layer.batch, MOST_MATRICES) if values else 1
     for n in range(shown):
-        items += ["+" if n else "=", *board.grids(X, values, lead=(n, 0), title=x, tracks=inputs), "∗"]
+        items += ["+" if n else "=", *board.padded(values, (n, 0), cropped=True), "∗"]
         items += board.grids(DEDO, values, lead=(n, 0), title=dedo, tracks=outputs)
     return items + (["+ …"] if layer.batch > shown else [])
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import numpy as np
-
 from cnngrad.layer import Axis, Layer, indices
 from cnngrad.layer.names import Index
 from cnngrad.tensor import DB, DW, DX, O, Tensor
@@ -86,6 +84,6 @@ def _terms(axis: Axis, tensor: Tensor) -> dict[int, int]:
     }[tensor]
     some = range(size)
     near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
-    blocks = np.array_split(near, 1 + len(near) * met // _TOGETHER)
-    counts = [count for block in blocks for count in (axis.met(tensor, block) >= 0).sum(axis=1).tolist()]
-    return dict(zip(near, counts, strict=True))
+    few = max(1, _TOGETHER // met)
+    blocks = ((axis.met(tensor, near[k : k + few]) >= 0).sum(axis=1) for k in range(0, len(near), few))
+    return dict(zip(near, (count for block in blocks for count in block.tolist()), strict=True))

@@ -16,6 +16,7 @@ import numpy as np
 from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
+Places = Sequence[int] | Positions
 
 
 class Relation(NamedTuple):
@@ -35,13 +36,13 @@ class Relation(NamedTuple):
     filter: int
     constant: int
 
-    def inputs(self, outputs: Sequence[int] | Positions, taps: Sequence[int] | Positions, size: int) -> Positions:
+    def inputs(self, outputs: Places, taps: Places, size: int) -> Positions:
         """The input, of `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
         found = self.output * _numbers(outputs)[:, None] + self.filter * _numbers(taps) + self.constant
         found[(found < 0) | (found >= size)] = -1
         return found
 
-    def outputs(self, inputs: Sequence[int] | Positions, taps: Sequence[int] | Positions, out: int) -> Positions:
+    def outputs(self, inputs: Places, taps: Places, out: int) -> Positions:
         """The output, of `out`, that meets each input under each tap, shape (inputs, taps); -1 where none does.
 
         >>> Relation(2, 1, -1).outputs([1], range(3), out=3)
@@ -62,7 +63,7 @@ class Relation(NamedTuple):
         return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
 
 
-def _numbers(positions: Sequence[int] | Positions) -> Positions:
+def _numbers(positions: Places) -> Positions:
     if isinstance(positions, range):
         return np.arange(positions.start, positions.stop, positions.step)
     return np.asarray(positions, np.int64)
@@ -96,7 +97,7 @@ class Axis:
         right = Relation(self.stride, self.dilation, -self.before)
         return right.turned(self.kernel) if self.flip else right
 
-    def inputs(self, outputs: Sequence[int] | Positions, taps: Sequence[int] | Positions) -> Positions:
+    def inputs(self, outputs: Places, taps: Places) -> Positions:
         """The input that each output meets under each tap, shape (outputs, taps); -1 for a zero of the padding.
 
         The terms of an output are its row, those of a filter element its column, and those of an input the places
@@ -109,11 +110,11 @@ class Axis:
         """
         return self.relation.inputs(outputs, taps, self.size)
 
-    def outputs(self, inputs: Sequence[int] | Positions, taps: Sequence[int] | Positions) -> Positions:
+    def outputs(self, inputs: Places, taps: Places) -> Positions:
         """The output that meets each input under each tap, shape (inputs, taps); -1 where none does."""
         return self.relation.outputs(inputs, taps, self.out)
 
-    def met(self, tensor: Tensor, positions: Sequence[int] | Positions) -> Positions:
+    def met(self, tensor: Tensor, positions: Places) -> Positions:
         """What meets positions of a tensor, a row for each; -1 where nothing does.
 
         A position of O meets an input under each tap, one of dE/dW an input for each output, one of dE/dX an output

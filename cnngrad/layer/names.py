@@ -80,7 +80,7 @@ class Names:
 
     def symbol(self, tensor: Tensor, index: Index) -> Symbol:
         """The symbol of the element at a canonical index, from 0: (n, c, *h), (f, c, *u), (n, f, *i) or (f,)."""
-        numbers = tuple(i + 1 for i in index)
+        numbers = tuple([i + 1 for i in index])
         count = len(tensor.lead_words)
         kept = numbers[count - self.layer.lead[tensor] : count]
         return Symbol(tensor, kept, numbers[count:], self._commas)
