@@ -5,11 +5,10 @@ The public names load on first use, so that `cnngrad --version` needs no NumPy.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cnngrad.derivation.derive import derive
     from cnngrad.errors import CnngradError
     from cnngrad.functions import backward, forward
-    from cnngrad.gradcheck import check
-    from cnngrad.running import check_function, suite
+    from cnngrad.results import check, check_function, derive
+    from cnngrad.running import suite
 
 __all__ = ["CnngradError", "backward", "check", "check_function", "derive", "forward", "suite"]
 __version__ = "0.1.0"
@@ -17,9 +16,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "CnngradError": "errors",
     "backward": "functions",
-    "check": "gradcheck",
-    "check_function": "running",
-    "derive": "derivation.derive",
+    "check": "results",
+    "check_function": "results",
+    "derive": "results",
     "forward": "functions",
     "suite": "running",
 }

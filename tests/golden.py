@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import cnngrad
-from cnngrad.render.report import document
+from cnngrad.render.documents import document
 
 FOLDER = Path(__file__).with_name("golden")
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -38,7 +38,7 @@ def tables(page):
 def test_it_shows_yours_the_right_one_and_the_difference():
     wrong = GRADS.dx.copy()
     wrong[1, 2] += np.arange(25).reshape(5, 5)
-    page = check_page(cnngrad.check(X, W, G, dx=wrong, dw=GRADS.dw, **OPTIONS), 6)
+    page = check_page(cnngrad.check(X, W, G, dx=wrong, dw=GRADS.dw, **OPTIONS), 6, "")
     yours, right, off = (cells for caption, cells in tables(page) if "dEdX 1 2 3 3" in cells)
     for place in np.ndindex(5, 5):
         at = f"dEdX 1 2 {place[0]} {place[1]}"
@@ -57,7 +57,7 @@ def test_every_sum_gives_its_number():
     report = cnngrad.check(X, W, G, dx=cnngrad.backward(X, W[..., ::-1, ::-1], G, **OPTIONS).dx, **OPTIONS)
     assert report.gradients["dEdX"].mistake == "filter-not-rotated"
     seen = 0
-    for at, lines in sums_of(check_page(report, 6)).items():
+    for at, lines in sums_of(check_page(report, 6, "")).items():
         place = tuple(map(int, at.split()[1:]))
         mine, right = (array[place] for array in (report.gradients["dEdX"].analytic, GRADS.dx))
         assert re.search(rf"is {mine}(, but it should be {right}|, as it should be)$", lines[0])
@@ -72,7 +72,7 @@ def test_every_sum_gives_its_number():
 
 
 def test_its_policy_allows_its_own_script_and_style_alone():
-    page = check_page(cnngrad.check(X, W, G, **OPTIONS), 6)
+    page = check_page(cnngrad.check(X, W, G, **OPTIONS), 6, "")
     for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", page, re.DOTALL):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in page
@@ -86,14 +86,14 @@ def test_its_policy_allows_its_own_script_and_style_alone():
     ids=["shape", "nan", "right", "zero"],
 )
 def test_any_claim_makes_a_page(claim):
-    page = check_page(cnngrad.check(X, W, G, dx=claim, **OPTIONS), 6)
+    page = check_page(cnngrad.check(X, W, G, dx=claim, **OPTIONS), 6, "")
     assert "The report" in page
     assert len(page.encode()) < 300_000
 
 
 def test_a_large_array_is_told_to_be_too_large():
     x, w = np.ones((64, 64)), np.ones((3, 3))
-    page = check_page(cnngrad.check(x, w, np.ones((62, 62)), dx=np.ones((64, 64))), 6)
+    page = check_page(cnngrad.check(x, w, np.ones((62, 62)), dx=np.ones((64, 64))), 6, "")
     assert "64×64 elements is too large to be shown" in page
 
 
@@ -149,7 +149,7 @@ def test_matrices_say_which_they_are_and_what_their_rows_are():
         x, w = (np.arange(np.prod(shape)).reshape(shape) % 7 - 3 for shape in (x_shape, w_shape))
         dedo = np.ones_like(cnngrad.forward(x, w, **options))
         grads = cnngrad.backward(x, w, dedo, **options)
-        page = check_page(cnngrad.check(x, w, dedo, dw=grads.dw + 1, db=np.asarray(grads.db) + 1, **options), 6)
+        page = check_page(cnngrad.check(x, w, dedo, dw=grads.dw + 1, db=np.asarray(grads.db) + 1, **options), 6, "")
         captions = [caption for caption, _ in tables(page) if caption.startswith("yours") and "−" not in caption]
         assert wanted <= set(captions)
         assert "yours · " not in captions
@@ -160,7 +160,7 @@ def test_what_is_not_finite_is_told_with_its_right_sum():
     wrong = GRADS.dx.astype(float)
     wrong[0, 0, 1, 2], wrong[1, 2, 0, 0] = np.nan, -np.inf
     report = cnngrad.check(X, W, G, dx=wrong, **OPTIONS)
-    sums = sums_of(check_page(report, 6))
+    sums = sums_of(check_page(report, 6, ""))
     right = GRADS.dx[0, 0, 1, 2]
     assert sums["dEdX 0 0 1 2"][0] == f"∂E/∂x[1,1]23 is nan, but it should be {right}"
     assert sums["dEdX 0 0 1 2"][1].startswith("right = ")

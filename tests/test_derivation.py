@@ -15,6 +15,7 @@ from cnngrad.derivation.lesson import backward_lesson
 from cnngrad.derivation.pictures import pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
+from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
 from cnngrad.tensor import Tensor
@@ -32,7 +33,7 @@ def equations(derivation):
     found = []
     for block in blocks_of(derivation):
         if isinstance(block, Formula):
-            found.append(block.maths.plain)
+            found.append(plain(block.row))
         elif isinstance(block, Expansions):
             for e in block.expansions:
                 terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]
@@ -169,7 +170,7 @@ def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
         left * right for left, right in (term.values for term in expansion.terms)
     )
     for each in shown:
-        text = text_of([Painter().block(each)])
+        text = text_of(Painter().blocks([each]))
         rows = [row for row in (each.symbols, each.numbers) if row is not None]
         # A mark is a bracket with a product in it; names have brackets behind a letter.
         seen = len(re.findall(r"(?<![a-z])\[", text))
@@ -187,7 +188,7 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
     for values in ({}, {Tensor.X: x[None, None], Tensor.W: w[None, None]}):
         expander = Expander(make_layer(x.shape, w.shape), values)
         (picture,) = pictures(expander.names, values, Tensor.O, (0, 0, 1, 1))
-        text = text_of([Painter().block(picture)])
+        text = text_of(Painter().blocks([picture]))
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 80
         assert len(re.findall(r"(?<![a-z])\[", text)) == np.prod(kernel)

@@ -11,8 +11,8 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.blocks import Figure
+from cnngrad.render.documents import document
 from cnngrad.render.figure import drawn
-from cnngrad.render.report import document
 from tests import golden
 
 
@@ -158,6 +158,12 @@ def test_a_derivation_shows_itself(tmp_path):
     report = cnngrad.check([[1, 2]], [[3]], [[1, 2]], dx=[[1, 2]])
     assert report._repr_html_().startswith("<pre")
     assert "WRONG" in report._repr_html_()
+    report.save(str(tmp_path / "a.md"))
+    assert (tmp_path / "a.md").read_text() == f"# cnngrad check\n\n```text\n{report}\n```\n"
+    with pytest.raises(cnngrad.CnngradError, match=r"for a report: use .txt, .md, .svg, .html"):
+        report.save(str(tmp_path / "b.tex"))
+    with pytest.raises(cnngrad.CnngradError, match="slides is gone: save sections with fragment=True"):
+        derivation.save(str(tmp_path / "b.tex"), slides=True)
     grads = cnngrad.backward([[1, 2]], [[3]], [[1, 2]])
     assert repr(grads) == "<cnngrad gradients: dw (1, 1), dx (1, 2), db ()>"
     assert "dx = [[3 6]]" in grads._repr_html_()

@@ -12,11 +12,11 @@ from hypothesis import given
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.formulas import rule_of_filter_gradient, rule_of_input_gradient, rule_of_output
+from cnngrad.derivation.notation import number
 from cnngrad.layer import make_layer
-from cnngrad.render.checks import report_blocks
-from cnngrad.render.numbers import number
+from cnngrad.render.documents import document
+from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
-from cnngrad.render.report import document
 from cnngrad.render.terminal import make_console, show
 from tests.cases import layers
 
@@ -122,13 +122,13 @@ def test_the_rules_name_the_positions_of_the_one_relation(case):
     """Also with flip, where the position falls as the filter's element rises."""
     layer = make_layer(case.x, case.w, **case.options)
     outputs, taps = "ijk"[: layer.dims], "uvt"[: layer.dims]
-    for rule in (rule_of_output(layer).plain, rule_of_filter_gradient(layer).plain):
+    for rule in (plain(rule_of_output(layer)), plain(rule_of_filter_gradient(layer))):
         for step in (0, 1):
             i = tuple(min(step, a.out - 1) for a in layer.axes)
             u = tuple(min(1 - step, a.kernel - 1) for a in layer.axes)
             told = evaluated(rule, "x", outputs + taps, [k + 1 for k in (*i, *u)])
             assert told == tuple(a.position(p, q) + 1 for a, p, q in zip(layer.axes, i, u, strict=True))
-    conditions = re.findall(r"([^,]+) = ([hlm])", rule_of_input_gradient(layer).plain.partition("all with ")[2])
+    conditions = re.findall(r"([^,]+) = ([hlm])", plain(rule_of_input_gradient(layer)).partition("all with ")[2])
     for axis, (sum_, _), i, u in zip(layer.axes, conditions, outputs, taps, strict=True):
         told = eval(sum_.replace("−", "-").replace("·", "*"), {}, {i: 1, u: 1})
         assert told == axis.position(0, 0) + 1
@@ -144,7 +144,7 @@ def test_the_three_sums_are_compared_as_far_as_float16_goes(error, agree):
     x, w, dedo = np.arange(1.0, 10).reshape(3, 3), np.array([[1.0, 2], [3, -1]]), np.array([[4.0, -2], [-3, 5]])
     grads = cnngrad.backward(x, w, dedo)
     report = cnngrad.check(x, w, dedo, dw=grads.dw, dx=grads.dx * (1 + error))
-    lines = [str(block) for block in report_blocks(report, 6)]
+    lines = [str(block) for block in report.blocks(6)]
     assert any("should be equal" in line for line in lines) is not agree
     assert any("sum(O·∂E/∂O) = sum(X·∂E/∂X) = sum(W·∂E/∂W): " in line for line in lines) is agree
 
@@ -158,7 +158,7 @@ def test_a_shape_is_no_gradient_to_grade(capsys, flag):
 def test_a_total_is_shown_though_the_last_term_looks_like_it(tmp_path):
     derivation = cnngrad.derive([[1, 2], [3, 4]], [[1]], [[1, -1], [0, 5]], b=[0], only="db")
     with (tmp_path / "lesson.txt").open("w+") as file:
-        show(make_console(file), Painter(6).derivation(derivation))
+        show(make_console(file), Painter(6).blocks(derivation.blocks(6)))
         file.seek(0)
         assert re.search(r"= 1 \+ \(-1\) \+ 0 \+ 5 +5$", file.read(), re.MULTILINE)
 

@@ -4,10 +4,10 @@ import json
 import sys
 
 import pytest
+from cnngrad.render.runs import findings_text
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.render.runs import findings_text
 from cnngrad.running.findings import Findings, Outcome
 from cnngrad.running.processes import End, Fault
 

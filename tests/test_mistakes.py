@@ -17,7 +17,6 @@ from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.gradcheck.tolerance import form_shown
 from cnngrad.layer import make_layer
-from cnngrad.render.checks import report_blocks
 from cnngrad.tensor import Tensor
 from tests import buggy
 from tests.cases import Case, layers
@@ -466,8 +465,7 @@ def test_any_claim_gets_a_report(case, seed, dtype, data):
     shape = data.draw(st.lists(st.integers(0, 3), max_size=5))
     report = cnngrad.check(x, w, dedo, b=b, **case.options, **{name: np.ones(shape, dtype)})
     assert json.dumps(report.as_json())
-    for renderable in report_blocks(report, 6):
-        assert renderable is not None
+    assert str(report)
 
 
 def test_none_is_no_gradient_to_grade():

@@ -106,7 +106,7 @@ def answer(
             from cnngrad.render.painter import Painter
             from cnngrad.render.terminal import make_console, show, show_in_pages
 
-            shown = Painter(saved.precision).derivation(derivation)
+            shown = Painter(saved.precision).blocks(derivation.blocks(saved.precision))
             (show_in_pages if session.pages else show)(make_console(stdout, session.color), shown)
         else:
             _show_results(stdout, layer, results, saved.precision, session.color)

@@ -119,9 +119,10 @@ def check_command(
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
         check_is_ours(output)
     if differences.report is not None:
-        from cnngrad.render.report import BLOCKS, check_report
+        from cnngrad.gradcheck import Report
+        from cnngrad.render.documents import check_ending
 
-        check_report(differences.report, BLOCKS)
+        check_ending(differences.report, Report)
     outputs = [each for each in (output, differences.report) if each is not None]
     reader = Reader(session.read, session.tell, settings.order, outputs)
     if running.run is not None:
@@ -161,17 +162,19 @@ def _graded(
     if output is not None:
         write_results(output, report.as_json())
     if differences.report is not None:
-        from cnngrad.render.report import write_check
+        from cnngrad.render.documents import write
+        from cnngrad.render.style import Style
 
-        write_check(differences.report, report, differences.precision)
+        write(differences.report, report, Style(differences.precision))
     with session.printing() as stdout:
         if differences.as_json:
             print(to_json(report.as_json()), file=stdout)
         else:
-            from cnngrad.render.checks import report_blocks
+            from cnngrad.render.painter import Painter
             from cnngrad.render.terminal import make_console, show
 
-            show(make_console(stdout, session.color), report_blocks(report, differences.precision))
+            blocks = report.blocks(differences.precision)
+            show(make_console(stdout, session.color), Painter(differences.precision).blocks(blocks))
     session.say_saved(differences.report)
     return _VERDICTS[report.passed]
 

@@ -99,9 +99,10 @@ class Document:
         from cnngrad.render.style import Style
 
         if target is not None:
-            from cnngrad.render.report import check_report
+            from cnngrad.derivation.blocks import Derivation
+            from cnngrad.render.documents import check_ending
 
-            check_report(target)
+            check_ending(target, Derivation)
         for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
             if value not in known:
                 raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
@@ -111,9 +112,9 @@ class Document:
 
     def write(self, target: str, derivation: "Derivation", style: "Style") -> None:
         """Write the report, and open it where that is asked for."""
-        from cnngrad.render.report import write_report
+        from cnngrad.render.documents import write
 
-        write_report(target, derivation, style)
+        write(target, derivation, style)
         if self.open_it:
             import webbrowser
 

@@ -20,8 +20,9 @@ from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.render.report import write_blocks
-from cnngrad.render.runs import findings_blocks
+from cnngrad.render.documents import write
+from cnngrad.render.painter import Painter
+from cnngrad.render.style import Style
 from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import SMALLER, SMALLEST, expected, run_layers
@@ -75,19 +76,19 @@ def run_command(
     finally:
         for program in programs:
             program.close()
-    findings = replace(findings, command=_command(running, settings, findings))
+    findings = replace(findings, command=_command(running, settings, findings), explained=running.explain)
     if keep is not None:
         _keep(keep, findings)
     if differences.output is not None:
         write_results(differences.output, findings.as_json())
-    blocks = list(findings_blocks(findings, differences.precision, running.explain))
     if differences.report is not None:
-        write_blocks(differences.report, "cnngrad check --run", blocks)
+        write(differences.report, findings, Style(differences.precision))
     with session.printing() as stdout:
         if differences.as_json:
             print(to_json(findings.as_json()), file=stdout)
         else:
-            show(make_console(stdout, session.color), blocks)
+            blocks = findings.blocks(differences.precision)
+            show(make_console(stdout, session.color), Painter(differences.precision).blocks(blocks))
     session.say_saved(differences.report)
     return findings.passed
 

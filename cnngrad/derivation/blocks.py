@@ -1,12 +1,12 @@
-"""What a derivation is made of: sections of sentences, formulas, expansions and grids, as plain data.
+"""What lessons and reports are made of: sentences, formulas, sums and grids, as plain data.
 
 Every output format is a view of these blocks.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cnngrad.derivation.grids import Grid
 from cnngrad.layer import Layer
@@ -15,37 +15,93 @@ from cnngrad.layer.names import Number, Symbol, Values
 
 __all__ = [
     "Block",
+    "Code",
     "Derivation",
+    "Derivative",
     "Expansions",
     "Figure",
     "FigureRow",
     "Form",
     "Formula",
     "GridRow",
+    "Heading",
     "Hint",
-    "Maths",
+    "Labelled",
+    "Letter",
+    "Node",
     "Part",
+    "Phrase",
     "Picture",
+    "Product",
+    "ReportBlock",
+    "Row",
     "Section",
     "Sentence",
     "Source",
+    "Sum",
+    "Table",
+    "Together",
 ]
 
 
-@dataclass(frozen=True)
-class Maths:
-    """A formula in two notations: plain text for the terminal, LaTeX for documents."""
+class Letter(NamedTuple):
+    """A letter with its indices: o[n,f](i, j)."""
 
-    plain: str
-    latex: str
+    name: str
+    lead: tuple[str, ...] = ()
+    place: tuple[str, ...] = ()
 
 
-Part = str | Symbol | Partial | Maths | Number
+class Derivative(NamedTuple):
+    """A fraction: ∂E/∂x, or ∂o/∂w."""
+
+    by: Letter
+    of: Letter = Letter("E")
+
+
+class Product(NamedTuple):
+    """Factors beside each other."""
+
+    factors: "tuple[Letter | Derivative, ...]"
+
+
+class Phrase(NamedTuple):
+    """Words in a formula; `plain` in place of them where a formula is plain text."""
+
+    text: str
+    plain: str = ""
+
+    def __str__(self) -> str:
+        """The words in plain text."""
+        return self.plain or self.text
+
+
+class Sum(NamedTuple):
+    """The sum of a product over some letters, or over all that fulfil conditions."""
+
+    body: "Letter | Derivative | Product"
+    over: "tuple[Row, ...]"
+    conditions: bool = False
+
+
+# A formula is a row of these; text stands for letters, numbers and signs as they are.
+Node = str | Letter | Derivative | Product | Sum | Phrase
+Row = tuple[Node, ...]
+
+Part = str | Symbol | Partial | Phrase | Number
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Running text with symbols and formulas in it."""
+    """Running text with symbols and formulas in it; `strong` for one that stands out."""
+
+    parts: tuple[Part, ...]
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading, which begins a section."""
 
     parts: tuple[Part, ...]
 
@@ -54,7 +110,45 @@ class Sentence:
 class Formula:
     """A formula on a line of its own."""
 
-    maths: Maths
+    row: Row
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines that are not broken."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under headings.
+
+    Attributes:
+        headings: the headings.
+        rows: the cells of each row.
+        right: the headings of columns that are set flush right.
+        wrapped: whether cells behind the first may be broken into lines.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[str, ...] = ()
+    wrapped: bool = False
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sums or numbers below each other, each behind a label."""
+
+    rows: "tuple[tuple[str, Expansion | Number], ...]"
+
+
+@dataclass(frozen=True)
+class Together:
+    """Blocks without a gap between them."""
+
+    blocks: "tuple[ReportBlock, ...]"
 
 
 @dataclass(frozen=True)
@@ -79,11 +173,13 @@ class Expansions:
         expansions: those that are shown.
         form: with partial derivatives, or worked out.
         in_short: whether sums of many terms are cut to what is seen at a glance.
+        indent: the blanks in front of it where it is text.
     """
 
     expansions: tuple[Expansion, ...]
     form: Form = Form.WORKED
     in_short: bool = False
+    indent: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,7 +249,9 @@ class Picture:
     apart: GridRow
 
 
+# What a lesson has, and what reports have besides.
 Block = Sentence | Formula | Expansions | GridRow | Picture | Figure | Hint
+ReportBlock = Block | Code | Heading | Labelled | Table | Together
 
 
 @dataclass(frozen=True)
@@ -199,53 +297,20 @@ class Derivation:
     sections: tuple[Section, ...]
     source: Source | None = field(default=None, compare=False)
 
-    # The views are loaded where they are asked for: the library itself needs NumPy alone.
+    @property
+    def title(self) -> str:
+        """The heading of a document."""
+        return self.layer
 
-    def __str__(self) -> str:
-        """The derivation as `--explain` prints it to a file."""
-        from cnngrad.render.report import document
-
-        return document(".txt", self).rstrip("\n")
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """All in one list; a hint tells how to see one section."""
+        names = [section.name for section in self.sections if section.name]
+        hint = [Hint(f"Sections: {', '.join(names)}; --section shows one.")] if len(names) > 1 else []
+        yield Together((Sentence((self.layer,), strong=True), *hint))
+        for section in self.sections:
+            yield Heading(section.title)
+            yield from section.blocks
 
     def __repr__(self) -> str:
         """The layer and how many sections there are, in a line."""
         return f"<cnngrad derivation: {self.layer}; {len(self.sections)} sections>"
-
-    def _repr_markdown_(self) -> str:
-        """What a notebook shows: text and formulas."""
-        from cnngrad.render.report import notebook_markdown
-
-        return notebook_markdown(self)
-
-    def page(self) -> Any:
-        """The page to play with, for a notebook's cell: an object that shows itself."""
-        from cnngrad.render.report import document
-
-        return _Page(document(".html", self))
-
-    def save(self, path: str, *, title: str = "", author: str = "", **choices: Any) -> None:
-        """Write the derivation as a document: `.txt`, `.md`, `.tex`, `.svg` or `.html`.
-
-        Args:
-            path: the file, whose ending decides.
-            title: the heading; the layer where it is empty.
-            author: who made it.
-            choices: what `--fragment`, `--slides`, `--math` (here `maths`), `--theme` and `--precision` choose.
-
-        Raises:
-            CnngradError: an unknown ending, or a failure of the file system.
-        """
-        from cnngrad.render.report import write_report
-        from cnngrad.render.style import Style
-
-        write_report(path, self, Style(title=title, author=author, **choices))
-
-
-@dataclass(frozen=True, repr=False)
-class _Page:
-    """A page in a notebook, in a frame of its own."""
-
-    text: str
-
-    def _repr_html_(self) -> str:
-        return f'<iframe srcdoc="{escape(self.text)}" width="100%" height="900" sandbox="allow-scripts"></iframe>'

@@ -3,7 +3,9 @@
 Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s - d - p) through filter element u.
 """
 
-from cnngrad.derivation.blocks import Maths
+from collections.abc import Sequence
+
+from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Product, Row, Sum
 from cnngrad.layer import Axis, Layer
 from cnngrad.tensor import Tensor
 
@@ -41,144 +43,84 @@ def letters(layer: Layer, tensor: Tensor) -> str:
     return ", ".join(_letters(layer, every[tensor]))
 
 
-def rule_of_output(layer: Layer) -> Maths:
+def rule_of_output(layer: Layer) -> Row:
     """o(i,j) = Σ w(u,v)·x(i+u−1, j+v−1), plus b where the layer has one."""
-    f, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
-    bias_plain = bias_latex = ""
-    if layer.has_bias:
-        b = _Index(("f",) if layer.w_lead == 2 else (), ())
-        bias_plain, bias_latex = f" + {b.plain('b')}", f" + {b.latex('b')}"
-    over = _over(layer, [*(["c"] if layer.w_lead else []), *_letters(layer, _FILTER_LETTERS)])
-    return Maths(
-        f"{f.plain('o')} = Σ {w.plain('w')}·{x.plain('x')}{bias_plain}{_tail(over)}",
-        f"{f.latex('o')} = \\sum_{{{over}}} {w.latex('w')}\\, {x.latex('x')}{bias_latex}",
-    )
+    bias: Row = (" + ", _bias(layer)) if layer.has_bias else ()
+    over = [*(["c"] if layer.w_lead else []), *_letters(layer, _FILTER_LETTERS)]
+    return (_index(layer, "o"), " = ", _sum([_index(layer, "w"), _index(layer, "x")], over), *bias)
 
 
-def rule_of_filter_gradient(layer: Layer) -> Maths:
+def rule_of_filter_gradient(layer: Layer) -> Row:
     """∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)."""
-    o, w, x = _index(layer, "o"), _index(layer, "w"), _index(layer, "x")
-    over = _over(layer, [*(["n"] if layer.lead[Tensor.O] == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
-    return Maths(
-        f"∂E/∂{w.plain('w')} = Σ ∂E/∂{o.plain('o')}·{x.plain('x')}{_tail(over)}",
-        f"{_partial(w.latex('w'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}\\, {x.latex('x')}",
-    )
+    summed = _sum([Derivative(_index(layer, "o")), _index(layer, "x")], _over_outputs(layer))
+    return (Derivative(_index(layer, "w")), " = ", summed)
 
 
-def rule_of_input_gradient(layer: Layer) -> Maths:
+def rule_of_input_gradient(layer: Layer) -> Row:
     """∂E/∂x(h,l) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = h and so on."""
-    o, w = _index(layer, "o"), _index(layer, "w")
-    x = _Index(_index(layer, "x").lead, tuple(_letters(layer, _INPUT_LETTERS)))
-    positions = ", ".join(
-        f"{_position(axis, i, u)} = {h}"
-        for axis, i, u, h in zip(
-            layer.axes,
-            _letters(layer, _OUTPUT_LETTERS),
-            _letters(layer, _FILTER_LETTERS),
-            _letters(layer, _INPUT_LETTERS),
-            strict=True,
-        )
-    )
-    filters = "f" if layer.groups == 1 else "f of the group of c'"
-    over = f"{filters}, {positions}" if layer.w_lead == 2 else positions
-    latex_over = (
-        over.replace("f of the group of c'", r"f \text{ of the group of } c'").replace("·", "").replace("−", "-")
-    )
-    return Maths(
-        f"∂E/∂{x.plain('x')} = Σ ∂E/∂{o.plain('o')}·{w.plain('w')}{_tail(f'all with {over}')}",
-        f"{_partial(x.latex('x'))} = \\sum_{{{latex_over}}} {_partial(o.latex('o'))}\\, {w.latex('w')}",
-    )
+    x = _index(layer, "x")._replace(place=_letters(layer, _INPUT_LETTERS))
+    letters = (_letters(layer, each) for each in (_OUTPUT_LETTERS, _FILTER_LETTERS, _INPUT_LETTERS))
+    positions = [(f"{_position(axis, i, u)} = {h}",) for axis, i, u, h in zip(layer.axes, *letters, strict=True)]
+    filters: Row = ("f",) if layer.groups == 1 else ("f", Phrase(" of the group of "), "c'")
+    over = ((filters,) if layer.w_lead == 2 else ()) + tuple(positions)
+    return (Derivative(x), " = ", Sum(Product((Derivative(_index(layer, "o")), _index(layer, "w"))), over, True))
 
 
-def rule_of_bias_gradient(layer: Layer) -> Maths:
+def rule_of_bias_gradient(layer: Layer) -> Row:
     """∂E/∂b = Σ ∂E/∂o(i,j)."""
-    o, b = _index(layer, "o"), _Index(("f",) if layer.w_lead == 2 else (), ())
-    over = _over(layer, [*(["n"] if layer.lead[Tensor.O] == 2 else []), *_letters(layer, _OUTPUT_LETTERS)])
-    return Maths(
-        f"∂E/∂{b.plain('b')} = Σ ∂E/∂{o.plain('o')}{_tail(over)}",
-        f"{_partial(b.latex('b'))} = \\sum_{{{over}}} {_partial(o.latex('o'))}",
-    )
+    return (Derivative(_bias(layer)), " = ", _sum([Derivative(_index(layer, "o"))], _over_outputs(layer)))
 
 
-def convolution(layer: Layer, summary: bool = False) -> Maths:
+def convolution(layer: Layer, summary: bool = False) -> Row:
     """∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated; the summary names the arrays as the notes do."""
-    x, dedo = ("Input X", "Loss gradient ∂E/∂O") if summary else ("X", "∂E/∂O")
-    plain, latex = f"Conv({x}, {dedo})", rf"\text{{Conv}}({_named(x)}, {_named(dedo)})"
-    if layer.flip:
-        plain, latex = f"Rotated 180°({plain})", rf"\text{{Rotated }} 180^\circ ({latex})"
-    return Maths(f"∂E/∂W = {plain}", f"{_partial('W')} = {latex}")
+    x, dedo = (_INPUT, _LOSS) if summary else ((), ())
+    made: Row = (Phrase("Conv"), "(", *x, "X, ", *dedo, _OUTPUT_GRADIENT, ")")
+    return (Derivative(Letter("W")), " = ", *((*_ROTATED, "(", *made, ")") if layer.flip else made))
 
 
-def full_convolution(layer: Layer, summary: bool = False) -> Maths:
+def full_convolution(layer: Layer, summary: bool = False) -> Row:
     """∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)); with flip the rotations cancel."""
-    dedo = "Loss gradient ∂E/∂O" if summary else "∂E/∂O"
-    w = "W" if layer.flip else "Rotated 180°(W)"
-    return Maths(
-        f"∂E/∂X = Full-Conv({dedo}, {w})", rf"{_partial('X')} = \text{{Full-Conv}}({_named(dedo)}, {_named(w)})"
-    )
+    w: Row = ("W",) if layer.flip else (*_ROTATED, "(W)")
+    dedo = (*(_LOSS if summary else ()), _OUTPUT_GRADIENT)
+    return (Derivative(Letter("X")), " = ", Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")")
 
 
-def matrix_product(layer: Layer) -> Maths:
+def matrix_product(layer: Layer) -> Row:
     """O = M x, plus b where the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
     bias = " + b" if layer.has_bias else ""
-    return Maths(f"o = M x{bias}     ∂E/∂x = Mᵀ ∂E/∂o", rf"o = M x{bias} \qquad {_partial('x')} = M^T {_partial('o')}")
+    return (f"o = M x{bias}", "     ", Derivative(Letter("x")), " = Mᵀ ", Derivative(Letter("o")))
 
 
-def _named(words: str) -> str:
-    """An array with words in front of it, in LaTeX."""
-    latex = {
-        "∂E/∂O": _partial("O"),
-        "Loss gradient ∂E/∂O": rf"\text{{Loss gradient }} {_partial('O')}",
-        "Input X": r"\text{Input } X",
-        "Rotated 180°(W)": r"\text{Rotated } 180^\circ (W)",
-    }
-    return latex.get(words, words)
+_INPUT, _LOSS, _ROTATED = (Phrase("Input "),), (Phrase("Loss gradient "),), (Phrase("Rotated "), "180°")
+_OUTPUT_GRADIENT = Derivative(Letter("O"))
 
 
-class _Index:
-    """An element with letters in place of numbers: o[n,f](i,j)."""
-
-    def __init__(self, lead: tuple[str, ...], place: tuple[str, ...]) -> None:
-        self.lead, self.place = lead, place
-
-    def plain(self, tensor: str) -> str:
-        brackets = f"[{','.join(self.lead)}]" if self.lead else ""
-        return f"{tensor}{brackets}" + (f"({', '.join(self.place)})" if self.place else "")
-
-    def latex(self, tensor: str) -> str:
-        upper = f"^{{[{','.join(self.lead)}]}}" if self.lead else ""
-        place = r",\,".join(self.place)
-        lower = f"_{{{place}}}" if place else ""
-        return f"{tensor}{upper}{lower}".replace("·", "").replace("−", "-")
+def _sum(factors: "Sequence[Letter | Derivative]", over: Sequence[str]) -> Sum:
+    return Sum(Product(tuple(factors)), tuple((letter,) for letter in over))
 
 
-def _index(layer: Layer, tensor: str) -> _Index:
-    if tensor == "w":
-        return _Index(("f", "c")[2 - layer.w_lead :], tuple(_letters(layer, _FILTER_LETTERS)))
-    if tensor == "o":
-        return _Index(("n", "f")[2 - layer.lead[Tensor.O] :], tuple(_letters(layer, _OUTPUT_LETTERS)))
-    pairs = zip(layer.axes, _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS), strict=True)
-    return _Index(
-        ("n", _input_channel(layer))[2 - layer.x_lead :], tuple(_position(axis, i, u) for axis, i, u in pairs)
-    )
+def _bias(layer: Layer) -> Letter:
+    return Letter("b", ("f",) if layer.w_lead == 2 else ())
 
 
-def _input_channel(layer: Layer) -> str:
-    """The letter of X's channel: with groups it differs from the filter's, which counts within the group."""
-    return "c" if layer.groups == 1 else "c'"
+def _index(layer: Layer, name: str) -> Letter:
+    """An element with letters in place of numbers."""
+    outputs, taps = _letters(layer, _OUTPUT_LETTERS), _letters(layer, _FILTER_LETTERS)
+    if name == "w":
+        return Letter("w", ("f", "c")[2 - layer.w_lead :], taps)
+    if name == "o":
+        return Letter("o", ("n", "f")[2 - layer.lead[Tensor.O] :], outputs)
+    # With groups X's channel differs from the filter's, which counts within the group.
+    lead = ("n", "c" if layer.groups == 1 else "c'")[2 - layer.x_lead :]
+    return Letter("x", lead, tuple(_position(*each) for each in zip(layer.axes, outputs, taps, strict=True)))
 
 
-def _tail(over: str) -> str:
-    """What a sum runs over; on a separate line, so that a formula is broken nowhere else."""
-    return f"\n    over {over}"
+def _letters(layer: Layer, letters: str) -> tuple[str, ...]:
+    return tuple(letters[: layer.dims])
 
 
-def _letters(layer: Layer, letters: str) -> list[str]:
-    return list(letters[: layer.dims])
-
-
-def _over(layer: Layer, letters: list[str]) -> str:
-    return ", ".join(letters)
+def _over_outputs(layer: Layer) -> list[str]:
+    return [*(["n"] if layer.lead[Tensor.O] == 2 else []), *_letters(layer, _OUTPUT_LETTERS)]
 
 
 def _position(axis: Axis, i: str, u: str) -> str:
@@ -194,7 +136,3 @@ def _position(axis: Axis, i: str, u: str) -> str:
 
 def _times(factor: int) -> str:
     return "" if factor == 1 else f"{factor}·"
-
-
-def _partial(latex: str) -> str:
-    return f"\\frac{{\\partial E}}{{\\partial {latex}}}"

@@ -8,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
-from cnngrad.layer.expansion import Expander, Factors
+from cnngrad.layer.expansion import Factors
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import B, O, Tensor, W, X
 
@@ -231,6 +231,9 @@ def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]
 
 def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
+    # A plain result needs no expansions.
+    from cnngrad.layer.expansion import Expander
+
     expander, shapes = Expander(names.layer), names.layer.canonical
     outputs, inputs = ([(0, *index) for index in indices(shapes[tensor][1:])] for tensor in (O, X))
 

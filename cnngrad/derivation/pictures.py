@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from cnngrad.derivation.blocks import Block, GridRow, Maths, Part, Picture, Sentence
+from cnngrad.derivation.blocks import Block, GridRow, Part, Phrase, Picture, Sentence
 from cnngrad.derivation.formulas import axis_words
 from cnngrad.derivation.grids import Track, framed_input, framed_output, grids, plain
 from cnngrad.derivation.words import is_padded
@@ -17,7 +17,7 @@ MOST_POSITIONS = 6
 _MOST_PICTURES = 4
 
 # How covered cells are marked: in brackets, or with a line around them.
-IN_BRACKETS = Maths("in [brackets]", r"\text{in boxes}")
+IN_BRACKETS = Phrase("in boxes", "in [brackets]")
 
 
 def described_picture(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Block]:

@@ -1,13 +1,15 @@
 """What a check found, as data: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from cnngrad.arrays import Array
+from cnngrad.derivation.blocks import ReportBlock
 from cnngrad.gradcheck.recipe import Tries
+from cnngrad.gradcheck.shown import report_blocks
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Number
@@ -227,30 +229,23 @@ class Report:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
         return self.passed is True
 
-    def __str__(self) -> str:
-        """The report as `cnngrad check` prints it."""
-        # A view of the report, which is loaded where it is asked for: the library itself needs NumPy alone.
-        from cnngrad.render.checks import report_text
+    @property
+    def title(self) -> str:
+        """The heading of a document."""
+        return "cnngrad check"
 
-        return report_text(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from cnngrad.render.checks import report_blocks
-        from cnngrad.render.numbers import DEFAULT_PRECISION
-        from cnngrad.render.report import html_of
-
-        return html_of(report_blocks(self, DEFAULT_PRECISION))
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """What `cnngrad check` shows."""
+        return report_blocks(self, precision)
 
     def __repr__(self) -> str:
         """The verdict on each gradient and what is wrong with it, in a line."""
         return f"<cnngrad report: {'; '.join(map(_in_a_line, self.gradients.values()))}>"
 
-    def raise_if_wrong(self) -> None:
-        """Raise an AssertionError unless every gradient passed: first what is wrong, then the whole report."""
-        if not self:
-            wrong = "\n".join(_in_lines(g) for g in self.gradients.values() if not g)
-            raise AssertionError(f"{wrong}\n\n{self}")
+    @property
+    def summary(self) -> str:
+        """What is wrong with each gradient that is, a line each for the verdict, the mistake and the fix."""
+        return "\n".join(_in_lines(gradient) for gradient in self.gradients.values() if not gradient)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""

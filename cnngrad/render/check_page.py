@@ -10,15 +10,15 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.derivation.notation import apart, number
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.recipe import Tries
 from cnngrad.gradcheck.report import Compared
+from cnngrad.gradcheck.shown import code_lines
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Index, Number
-from cnngrad.render.checks import code_lines, report_text
 from cnngrad.render.html import filled, sum_lines
-from cnngrad.render.numbers import apart, number
 from cnngrad.tensor import Tensor
 
 __all__ = ["check_page"]
@@ -29,12 +29,13 @@ _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
 _TRIES = 20_000
 
 
-def check_page(report: Report, precision: int) -> str:
+def check_page(report: Report, precision: int, text: str) -> str:
     """The page, with the report's text beneath.
 
     Args:
         report: what a check found.
         precision: the significant digits of decimals.
+        text: the report as text.
     """
     tries = Tries(_TRIES)
     sums: dict[str, list[str]] = {}
@@ -45,7 +46,7 @@ def check_page(report: Report, precision: int) -> str:
         title=f"cnngrad check · {report.layer.describe()}",
         data=sums,
         grids=grids,
-        report=escape(report_text(report)),
+        report=escape(text),
     )
 
 

@@ -18,19 +18,18 @@ from typing import Any
 import numpy as np
 
 from cnngrad.derivation import words
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Maths, Part, Sentence, Source
+from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Part, Sentence, Source
 from cnngrad.derivation.grids import Fill, Track, framed_input, framed_output, plain
+from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, counted, indices
 from cnngrad.layer.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
 from cnngrad.layer.names import Index, Number, Symbol
-from cnngrad.render.mathml import mathml
-from cnngrad.render.numbers import factor, number
+from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import text_of
-from cnngrad.render.tex import MathsWriter
 from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
@@ -256,18 +255,16 @@ def _block(block: Block, painter: Painter, style: Style) -> str:
     if isinstance(block, Sentence):
         return f"<p>{''.join(_part(part, style) for part in block.parts)}</p>"
     if isinstance(block, Formula):
-        return mathml(block.maths.latex, display=True)
+        return mathml(block.row, display=True)
     if isinstance(block, Expansions):
         return _sums(block, style)
-    return f"<pre>{escape(text_of([painter.block(block)]).rstrip())}</pre>"
+    return f"<pre>{escape(text_of(painter.blocks([block])).rstrip())}</pre>"
 
 
 def _part(part: Part, style: Style) -> str:
-    if isinstance(part, int | float):
-        return number(part, style.precision)
     if isinstance(part, Symbol | Partial):
-        return mathml(MathsWriter(style.precision, lambda _, latex: latex).inline(part))
-    return escape(part.plain if isinstance(part, Maths) else str(part))
+        return mathml((node_of(part),))
+    return escape(Notation(style.precision).part(part))
 
 
 def _sums(table: Expansions, style: Style) -> str:
@@ -285,12 +282,13 @@ def _sums(table: Expansions, style: Style) -> str:
 
 def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list[str]:
     """A sum in symbols and, where there are numbers and `worked`, in numbers."""
-    terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in expansion.terms]
+    notation = Notation(precision)
+    terms = [notation.symbols(term.factors) for term in expansion.terms]
     lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
     if expansion.zeros:
         lines[0] += f" ({counted(expansion.zeros, 'product')} with 0)"
     with_numbers = expansion.worked if worked else None
     if with_numbers is not None and with_numbers.parts:
-        numbers = ["·".join(factor(v, precision) for v in t.values or ()) for part in with_numbers.parts for t in part]
+        numbers = [notation.factors(term.values or ()) for part in with_numbers.parts for term in part]
         lines.append(f"= {' + '.join(numbers)}{' + …' if expansion.left_out else ''}")
     return lines

@@ -17,6 +17,7 @@ from cnngrad.derivation.blocks import (
     Picture,
     Sentence,
 )
+from cnngrad.render.maths import latex
 from cnngrad.render.style import Style
 from cnngrad.render.tex import MathsWriter
 
@@ -76,7 +77,7 @@ def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, 
     if isinstance(block, Sentence):
         return _sentence(block.parts, writer)
     if isinstance(block, Formula):
-        return f"\\[ {block.maths.latex} \\]"
+        return f"\\[ {latex(block.row)} \\]"
     if isinstance(block, Expansions):
         lines = [line for lines in writer.sums(block) for line in lines]
         return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
@@ -88,7 +89,7 @@ def _block(block: Sentence | Formula | Expansions | GridRow | Picture | Figure, 
 
 
 def _sentence(parts: Sequence[Part], writer: MathsWriter) -> str:
-    return "".join(_text(part) if isinstance(part, str) else f"${writer.inline(part)}$" for part in parts)
+    return "".join(_text(part) if isinstance(part, str) else f"${writer.part(part)}$" for part in parts)
 
 
 def _text(text: str) -> str:

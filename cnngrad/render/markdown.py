@@ -14,6 +14,7 @@ from cnngrad.derivation.blocks import (
     Picture,
     Sentence,
 )
+from cnngrad.render.maths import latex
 from cnngrad.render.style import Style
 from cnngrad.render.tex import MOST_CHARACTERS, MathsWriter
 
@@ -43,7 +44,7 @@ class _Writer:
         if isinstance(block, Sentence):
             yield self.sentence(block.parts)
         elif isinstance(block, Formula):
-            yield self._alone([block.maths.latex])
+            yield self._alone([latex(block.row)])
         elif isinstance(block, Expansions):
             for part in _in_blocks([line for lines in self._maths.sums(block) for line in lines]):
                 yield self._alone([r"\begin{aligned}", *_broken(part), r"\end{aligned}"])
@@ -60,7 +61,7 @@ class _Writer:
     def sentence(self, parts: Sequence[Part]) -> str:
         """Running text with formulas in it."""
         signs = ("$", "$") if self._dollars else ("$`", "`$")
-        return "".join(_text(part) if isinstance(part, str) else self._maths.inline(part).join(signs) for part in parts)
+        return "".join(_text(part) if isinstance(part, str) else self._maths.part(part).join(signs) for part in parts)
 
 
 def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:

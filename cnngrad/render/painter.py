@@ -1,6 +1,7 @@
-"""The terminal's view of a derivation: sentences, expansions and rows of matrices, readable from 80 columns on."""
+"""The terminal's view of blocks: sentences, sums and rows of matrices, readable from 80 columns on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -11,27 +12,30 @@ from rich.table import Table
 from rich.text import Text
 
 from cnngrad.derivation.blocks import (
-    Block,
-    Derivation,
+    Code,
     Expansions,
     Figure,
     Form,
     Formula,
     GridRow,
+    Heading,
     Hint,
-    Maths,
+    Labelled,
     Part,
     Picture,
-    Section,
+    ReportBlock,
     Sentence,
+    Together,
 )
+from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.derivation.grids import Grid
+from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Expansion, Factor, Partial, Term, Worked
+from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.figure import in_text
-from cnngrad.render.matrix import Matrix, SideBySide
-from cnngrad.render.numbers import DEFAULT_PRECISION, factor, number
+from cnngrad.render.maths import plain
+from cnngrad.render.matrix import Line, Matrix, SideBySide
 from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["Painter"]
@@ -54,73 +58,70 @@ class Painter:
             hints: whether hints for the command line are shown.
             figure: how a figure is shown.
         """
-        self._precision, self._hints, self._figure = precision, hints, figure
+        self._notation, self._hints, self._figure = Notation(precision), hints, figure
 
-    def derivation(self, derivation: Derivation) -> Iterator[RenderableType]:
-        """The layer's line and every section."""
-        yield Text(derivation.layer, style="bold")
-        names = [section.name for section in derivation.sections if section.name]
-        if self._hints and len(names) > 1:
-            yield Text(f"Sections: {', '.join(names)}; --section shows one.", style=DIM)
-        for section in derivation.sections:
-            yield from self.section(section)
-
-    def section(self, section: Section) -> Iterator[RenderableType]:
-        """A heading and its blocks, an empty line before each."""
-        yield Text()
-        yield Rule(self._parts(section.title), align="left", style=DIM)
-        for block in section.blocks:
-            if self._hints or not isinstance(block, Hint):
+    def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
+        """All blocks, an empty line between them."""
+        for number_of, block in enumerate(block for block in blocks if self._hints or not isinstance(block, Hint)):
+            if number_of:
                 yield Text()
-                yield self.block(block)
+            yield from self._block(block)
 
-    def block(self, block: Block) -> RenderableType:
-        """One block."""
-        if isinstance(block, Sentence):
-            return self._parts(block.parts)
-        if isinstance(block, Formula):
-            return Padding(_coloured(block.maths.plain), (0, 0, 0, 4))
-        if isinstance(block, Figure):
-            return Padding(self._figure(block), (0, 0, 0, 4))
-        if isinstance(block, Hint):
-            return Text(block.text, style=DIM)
-        if isinstance(block, Expansions):
-            return self._expansions(block)
-        return self._row(block) if isinstance(block, GridRow) else _Fitting(self, block)
+    def _block(self, block: ReportBlock) -> Iterator[RenderableType]:
+        match block:
+            case Together(blocks):
+                for each in blocks:
+                    if self._hints or not isinstance(each, Hint):
+                        yield from self._block(each)
+            case Sentence(parts, strong):
+                yield self._parts(parts, "bold" if strong else "")
+            case Heading(parts):
+                yield Rule(self._parts(parts), align="left", style=DIM)
+            case Formula(row):
+                yield Padding(_coloured(plain(row)), (0, 0, 0, 4))
+            case Figure():
+                yield Padding(self._figure(block), (0, 0, 0, 4))
+            case Hint(text):
+                yield Text(text, style=DIM)
+            case Code(lines):
+                yield from (Text(line, no_wrap=True) for line in lines)
+            case Expansions(indent=indent):
+                yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
+            case Labelled(rows):
+                yield Padding(self._labelled(rows), (0, 0, 0, 2))
+            case TextTable():
+                yield _table(block)
+            case Picture():
+                pictures = (block.symbols, block.numbers, block.apart)
+                yield _Fitting(*(self.row(each) for each in pictures if each is not None))
+            case GridRow():
+                yield Beside(self.row(block))
 
-    def _row(self, row: GridRow) -> SideBySide:
+    def row(self, row: GridRow) -> SideBySide:
+        """The matrices and signs of a row."""
         return SideBySide([self._item(item) for item in row.items])
 
-    def labelled(self, rows: Mapping[str, Expansion | Number]) -> RenderableType:
-        """Sums or numbers below each other, each behind its label."""
+    def _labelled(self, rows: Sequence[tuple[str, Expansion | Number]]) -> Table:
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column()
-        for label, row in rows.items():
-            shown = (
-                self._sum(row, Form.WORKED, valued=True)
-                if isinstance(row, Expansion)
-                else Text(f"= {number(row, self._precision)}")
-            )
-            table.add_row(label, shown)
+        for label, row in rows:
+            if isinstance(row, Expansion):
+                table.add_row(label, self._sum(row, Form.WORKED, valued=True))
+            else:
+                table.add_row(label, f"= {self._notation.number(row)}")
         return table
 
-    def _item(self, item: Grid | Symbol | Number | str) -> Matrix | Text:
+    def _item(self, item: Grid | Symbol | Number | str) -> Matrix | Line:
         if isinstance(item, Grid):
-            return Matrix(item, self._precision)
-        return Text(factor(item, self._precision)) if isinstance(item, int | float) else self._part(item)
+            return Matrix(item, self._notation)
+        return [(item if isinstance(item, str) else self._notation.factor(item), _style_of(item))]
 
-    def _parts(self, parts: Sequence[Part]) -> Text:
-        return Text.assemble(*(self._part(part) for part in parts))
+    def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
+        return Text.assemble(*(self._part(part) for part in parts), style=style)
 
-    def _part(self, part: Part) -> Text:
-        if isinstance(part, Symbol):
-            return Text(str(part), style=STYLES[part.tensor.letter])
-        if isinstance(part, Partial):
-            return Text(str(part))
-        if isinstance(part, int | float):
-            return Text(number(part, self._precision))
-        return Text(part.plain if isinstance(part, Maths) else part)
+    def _part(self, part: Part | None) -> Text:
+        return Text(self._notation.part(part), style=_style_of(part))
 
     def _expansions(self, table: Expansions) -> RenderableType:
         """A table with a row for each element: the element, its sum, and beneath it the numbers, and their value."""
@@ -139,7 +140,7 @@ class Painter:
             ]
             if has_values:
                 value = expansion.value
-                cells.append(Text("" if value is None else number(value, self._precision), style=_VALUE))
+                cells.append(Text("" if value is None else self._notation.number(value), style=_VALUE))
             rows.add_row(*cells)
         return rows
 
@@ -152,54 +153,66 @@ class Painter:
             in_short: whether it is cut to the terms that fit on two lines.
             valued: whether the value stands behind the numbers; else it has a place of its own.
         """
-        worked = expansion.worked if form is Form.WORKED else None
-        numbers = None if worked is None else self._worked(worked, valued)
-        return _Lines(self._symbols(expansion), numbers, self._notes(expansion), in_short)
-
-    def _symbols(self, expansion: Expansion) -> list[Text]:
-        terms = [self._product(term.factors) for part in expansion.parts for term in part]
-        return _joined(terms) or [Text("0")]
-
-    @staticmethod
-    def _notes(expansion: Expansion) -> tuple[int, str]:
-        """How many terms are left out already, and how many products are with 0."""
+        times, terms = Text("·"), expansion.terms
+        symbols = [times.join(map(self._part, term.factors)) for term in terms] or [Text("0")]
+        numbers, value = [], None
+        if form is Form.WORKED and (worked := expansion.worked) is not None:
+            for term in terms if worked.parts else ():
+                pairs = zip(term.factors, term.values or (), strict=True)
+                numbers.append(times.join(Text(self._notation.factor(v), _style_of(f) or DIM) for f, v in pairs))
+            if valued and worked.value is not None:
+                value = Text("= " if numbers else "") + Text(self._notation.number(worked.value), style=_VALUE)
         zeros = f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else ""
-        return expansion.left_out, zeros
-
-    def _worked(self, worked: Worked, valued: bool) -> list[Text]:
-        terms = _joined([self._numbers(term) for part in worked.parts for term in part])
-        if worked.value is None or not valued:
-            return terms
-        result = Text(number(worked.value, self._precision), style=_VALUE)
-        if not terms:
-            return [result]
-        return [*terms, Text("= ") + result]
-
-    def _product(self, factors: Sequence[Factor]) -> Text:
-        return Text("·").join(Text("0", style=DIM) if f is None else self._part(f) for f in factors)
-
-    def _numbers(self, term: Term) -> Text:
-        return Text("·").join(
-            Text(factor(value, self._precision), style=STYLES[f.tensor.letter] if isinstance(f, Symbol) else DIM)
-            for f, value in zip(term.factors, term.values or (), strict=True)
-        )
+        return _Lines(symbols, numbers, value, expansion.left_out, zeros, in_short)
 
 
-class _Fitting:
-    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays, cut to fit."""
+def _style_of(part: object) -> str:
+    """The colour of an element; zeros matter less."""
+    if part is None:
+        return DIM
+    return STYLES[part.tensor.letter] if isinstance(part, Symbol) else ""
 
-    def __init__(self, painter: Painter, picture: Picture) -> None:
-        self._rows = [
-            None if row is None else painter._row(row) for row in (picture.symbols, picture.numbers, picture.apart)
-        ]
+
+def _table(table: TextTable) -> Table:
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for place, heading in enumerate(table.headings):
+        justify: Literal["left", "right"] = "right" if heading in table.right else "left"
+        made.add_column(heading, justify=justify, no_wrap=not (table.wrapped and place))
+    for row in table.rows:
+        made.add_row(*row)
+    return made
+
+
+def styled(line: Line) -> Text:
+    """A line of text for Rich."""
+    return Text.assemble(*line)
+
+
+class Beside:
+    """Rows of matrices, an empty line between them, as Rich asks for them."""
+
+    def __init__(self, *rows: SideBySide) -> None:
+        """These rows."""
+        self._rows = rows
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        symbols, numbers, apart = self._rows
-        fitting = [row for row in (symbols, numbers) if row is not None and row.fits(options.max_width)]
-        assert apart is not None
-        for k, row in enumerate(fitting or [apart.pieces(options.max_width)]):
-            yield from [Text()] if k else []
-            yield row
+        """The lines within the width that there is."""
+        for number_of, row in enumerate(self.fitting(options.max_width)):
+            yield from [Text()] if number_of else []
+            for line in row.lines(options.max_width, options.ascii_only):
+                yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
+
+    def fitting(self, width: int) -> Sequence[SideBySide]:
+        """The rows that are shown within a width."""
+        return self._rows
+
+
+class _Fitting(Beside):
+    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays, cut to fit."""
+
+    def fitting(self, width: int) -> Sequence[SideBySide]:
+        *whole, apart = self._rows
+        return [row for row in whole if row.fits(width)] or [apart.pieces(width)]
 
 
 def _coloured(formula: str) -> Text:
@@ -210,57 +223,59 @@ def _coloured(formula: str) -> Text:
     return text
 
 
-def _joined(terms: list[Text]) -> list[Text]:
-    """The terms with a + behind each but the last."""
-    return [term if term is terms[-1] else term + Text(" +") for term in terms]
-
-
-class _Lines:
+class _Lines(NamedTuple):
     """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
-    Of a sum in short those terms are shown that fit on two lines.
+    Attributes:
+        symbols: the terms.
+        numbers: the terms in numbers; none where there are none.
+        value: what stands behind the numbers.
+        left_out: how many terms are left out already.
+        zeros: how many products are with 0, in words.
+        in_short: whether only those terms are shown that fit on two lines.
     """
 
-    def __init__(self, symbols: list[Text], numbers: list[Text] | None, notes: tuple[int, str], in_short: bool) -> None:
-        self._symbols, self._numbers, self._in_short = symbols, numbers, in_short
-        self._left_out, self._zeros = notes
+    symbols: list[Text]
+    numbers: list[Text]
+    value: Text | None
+    left_out: int
+    zeros: str
+    in_short: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width - 2
-        shown, lines = len(self._symbols), list(_wrapped(self._cut(len(self._symbols)), width))
-        while self._in_short and shown > 1 and len(lines) > _MOST_LINES:
+        shown = len(self.symbols)
+        while True:
+            lines = list(_wrapped(self._summed(self.symbols, shown, "… {} more"), width))
+            if not self.in_short or shown == 1 or len(lines) <= _MOST_LINES:
+                break
             shown -= 1
-            lines = list(_wrapped(self._cut(shown), width))
-        if self._zeros:
-            if lines[-1].cell_len + len(self._zeros) > width:
-                lines.append(Text(self._zeros.strip(), style=DIM))
+        if self.zeros:
+            if lines[-1].cell_len + len(self.zeros) > width:
+                lines.append(Text(self.zeros.strip(), style=DIM))
             else:
-                lines[-1] = lines[-1] + Text(self._zeros, style=DIM)
+                lines[-1] = lines[-1] + Text(self.zeros, style=DIM)
         yield from _indented(lines)
-        numbers = self._numbers or []
-        if self._left_out + len(self._symbols) - shown and len(numbers) >= shown:
-            # What stands behind the terms is the value.
-            numbers = [*self._plus(numbers, shown), Text("…", style=DIM), *numbers[len(self._symbols) :]]
-        if numbers:
+        if numbers := self._with_value(shown, "…"):
             yield from _indented(list(_wrapped(numbers, width)))
 
-    def _cut(self, shown: int) -> list[Text]:
-        """The first terms in symbols, and how many others there are."""
-        rest = self._left_out + len(self._symbols) - shown
-        if not rest:
-            return self._symbols
-        return [*self._plus(self._symbols, shown), Text(f"… {rest} more", style=DIM)]
+    def _with_value(self, shown: int, more: str) -> list[Text]:
+        """The first terms in numbers, and the value."""
+        terms = self._summed(self.numbers, shown, more) if self.numbers else []
+        return terms if self.value is None else [*terms, self.value]
 
-    def _plus(self, terms: list[Text], shown: int) -> list[Text]:
-        """The first terms, with a + behind the last of them too."""
-        last = terms[shown - 1]
-        return [*terms[: shown - 1], last + Text(" +") if shown == len(self._symbols) else last]
+    def _summed(self, terms: list[Text], shown: int, more: str) -> list[Text]:
+        """The first terms, with a + behind each but the last, and how many others there are."""
+        rest = self.left_out + len(self.symbols) - shown
+        joined = [term + Text(" +") for term in terms[:shown]]
+        return [*joined, Text(more.format(rest), DIM)] if rest else [*joined[:-1], terms[shown - 1]]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        sums = [self._symbols, self._numbers or []]
+        whole, count = self._replace(left_out=0), len(self.symbols)
+        sums = [whole._summed(self.symbols, count, ""), whole._with_value(count, "")]
         widest = max(text.cell_len for terms in sums for text in terms)
-        longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self._zeros) + 2
-        longest += len(f" + … {self._left_out} more") if self._left_out else 0
+        longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
+        longest += len(f" + … {self.left_out} more") if self.left_out else 0
         return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from cnngrad.render.numbers import DEFAULT_PRECISION
+from cnngrad.derivation.notation import DEFAULT_PRECISION
 
 __all__ = ["Style"]
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from cnngrad.derivation.blocks import Expansions, Figure, Form, GridRow, Maths, Picture
-from cnngrad.derivation.grids import Cell, Fill, Grid, Pair
+from cnngrad.derivation.blocks import Expansions, Figure, Form, GridRow, Phrase, Picture
+from cnngrad.derivation.grids import Cell, Grid
+from cnngrad.derivation.notation import Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Factor, Partial, Term, Worked
+from cnngrad.layer.expansion import Partial, Worked
 from cnngrad.layer.names import Number, Symbol
-from cnngrad.render.numbers import number
+from cnngrad.render.maths import latex, node_of
 
 __all__ = ["MOST_CHARACTERS", "MathsWriter"]
 
@@ -39,44 +40,43 @@ _SIGNS = {
 }
 
 
-class MathsWriter:
+class MathsWriter(Notation):
     """Writes blocks in LaTeX; `colour` puts an element's formula in its tensor's colour."""
+
+    times, product, more = r" \cdot ", r"\,", r"\cdots"
 
     def __init__(
         self, precision: int, colour: Callable[[str, str], str] = lambda tensor, latex: latex, line: float = _LINE
     ) -> None:
         """A writer of decimals with `precision` significant digits, in lines of so many ems."""
-        self._precision, self._line = precision, line
-        self._colour = colour
+        super().__init__(precision)
+        self._colour, self._line = colour, line
 
-    def symbol(self, symbol: Symbol) -> str:
-        r"""x_{22}, or \frac{\partial E}{\partial o_{11}}."""
-        element = _element(symbol)
-        latex = rf"\frac{{\partial E}}{{\partial {element}}}" if symbol.tensor.is_gradient else element
-        return self._colour(symbol.tensor.letter, latex)
-
-    def partial(self, partial: Partial) -> str:
-        r"""\frac{\partial o_{11}}{\partial w_{11}}."""
-        return rf"\frac{{\partial {_element(partial.of)}}}{{\partial {_element(partial.by)}}}"
-
-    def inline(self, part: Symbol | Partial | Maths | Number) -> str:
-        """A symbol, formula or number in running text, without the signs around it."""
+    def named(self, part: Symbol | Partial | Phrase) -> str:
+        """An element, a derivative or words, without the signs around them."""
         if isinstance(part, Symbol):
-            return self.symbol(part)
-        if isinstance(part, Partial):
-            return self.partial(part)
-        return part.latex if isinstance(part, Maths) else self.number(part)
+            return self._colour(part.tensor.letter, latex((node_of(part),)))
+        return latex((node_of(part) if isinstance(part, Partial) else part,))
+
+    def number(self, value: Number) -> str:
+        r"""1.5 \times 10^{-9}."""
+        mantissa, _, exponent = super().number(value).partition("e")
+        return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+    def sign(self, item: Symbol | Number | str) -> str:
+        """What stands between grids, or at a node of a figure."""
+        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
 
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
-            lines = self._broken([[self._product(t.factors) for t in part] for part in expansion.parts])
+            lines = self._broken([[self.symbols(term.factors) for term in part] for part in expansion.parts])
             if expansion.left_out:
                 self._append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
             if expansion.zeros:
                 self._append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
-            lines[0] = f"{self.symbol(expansion.target)} &= {lines[0]}"
+            lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
             if table.form is Form.WORKED and expansion.worked is not None:
                 lines += self._worked(expansion.worked, expansion.left_out)
             yield lines
@@ -88,7 +88,7 @@ class MathsWriter:
         sign = ""
         for item in row.items:
             if not isinstance(item, Grid):
-                sign += f" {self._sign(item)}"
+                sign += f" {self.sign(item)}"
                 continue
             grid, width = self._grid(item)
             if used + width > self._line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
@@ -100,16 +100,11 @@ class MathsWriter:
         lines[-1] += sign
         return [line.strip() for line in lines]
 
-    def _sign(self, item: Symbol | Number | str) -> str:
-        if isinstance(item, Symbol):
-            return self.symbol(item)
-        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.number(item)
-
     def _worked(self, worked: Worked, left_out: int) -> Iterator[str]:
         if not worked.parts:
             yield f"&= {self.number(worked.value or 0)}"
             return
-        lines = self._broken([[self._numbers(term) for term in part] for part in worked.parts])
+        lines = self._broken([[self.factors(term.values or ()) for term in part] for part in worked.parts])
         lines[0] = f"&= {lines[0]}"
         if left_out:
             lines[-1] += r" + \cdots"
@@ -133,23 +128,6 @@ class MathsWriter:
         joined = [f"{line} + {{}}" for line in lines[:-1]] + lines[-1:]
         return [joined[0], *(rf"&\phantom{{=}}\ {line}" for line in joined[1:])]
 
-    def _product(self, factors: Sequence[Factor]) -> str:
-        return r"\,".join(self._factor(factor) for factor in factors)
-
-    def _factor(self, factor: Factor) -> str:
-        if factor is None:
-            return "0"
-        return self.inline(factor)
-
-    def _numbers(self, term: Term) -> str:
-        texts = [self.number(value) for value in term.values or ()]
-        return r" \cdot ".join(f"({text})" if text.startswith("-") else text for text in texts)
-
-    def number(self, value: Number) -> str:
-        r"""1.5 \times 10^{-9}."""
-        mantissa, _, exponent = number(value, self._precision).partition("e")
-        return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
-
     def _grid(self, grid: Grid) -> tuple[str, float]:
         columns = _MOST_COLUMNS
         while True:
@@ -168,32 +146,18 @@ class MathsWriter:
         return rf"\overset{{{title}}}{{{matrix}}}", max(width, _width(title) * 0.7)
 
     def _cell(self, cell: Cell) -> str:
-        if isinstance(cell.content, Pair):
-            left, right = (self._lying(content) for content in cell.content)
-            text = rf"{left} \cdot {right}"
-        elif isinstance(cell.content, Fill):
-            text = r"\cdots" if cell.content is Fill.MORE else "0"
-        else:
-            text = self.symbol(cell.content) if isinstance(cell.content, Symbol) else self.number(cell.content)
-        text = text.replace(r"\frac", r"\tfrac")
+        text = self.cell(cell.content).replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
-
-    def _lying(self, content: Symbol | Number | Fill) -> str:
-        """A factor of a product in a cell."""
-        if isinstance(content, Symbol):
-            return self.symbol(content)
-        text = "0" if isinstance(content, Fill) else self.number(content)
-        return f"({text})" if text.startswith("-") else text
 
     def figure(self, figure: Figure) -> str:
         """The input, its connections, and what comes back through them."""
         rows = [
-            rf"\xrightarrow{{\;{self.symbol(weight)}\;}} & {self.symbol(output)} & \longleftarrow & {self.symbol(back)}"
+            rf"\xrightarrow{{\;{self.part(weight)}\;}} & {self.part(output)} & \longleftarrow & {self.part(back)}"
             for weight, output, back in figure.links
         ]
         rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
         lines = r" \\[5pt] ".join(rows)
-        return rf"{self.symbol(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
+        return rf"{self.part(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
 
     def drawing(self, figure: Figure) -> str:
         """The figure drawn by LaTeX itself, in millimetres: nodes in two columns, and one input's connections."""
@@ -203,12 +167,12 @@ class MathsWriter:
         parts = []
         for height, row in zip(heights, rows, strict=True):
             if row.source:
-                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self._node(row.source)}$}}}}")
+                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self.sign(row.source)}$}}}}")
             if isinstance(row.source, Symbol):
                 parts.append(rf"\put({_LEFT},{height}){{\circle*{{1.5}}}}")
             if row.link is None:
                 continue
-            weight, node, back = map(self._node, row.link)
+            weight, node, back = map(self.sign, row.link)
             ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
             # Where the connections are apart from each other.
             near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
@@ -220,9 +184,6 @@ class MathsWriter:
         inner = "\n".join(parts)
         begin = rf"\begin{{center}}\setlength{{\unitlength}}{{1mm}}\begin{{picture}}{size}"
         return f"{begin}\n{inner}\n\\end{{picture}}\\end{{center}}"
-
-    def _node(self, name: Symbol | str) -> str:
-        return r"\cdots" if isinstance(name, str) else self.symbol(name)
 
     def picture(self, picture: Picture) -> list[str]:
         """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
@@ -262,12 +223,6 @@ def _size(rows: Sequence[Sequence[str]]) -> tuple[float, int]:
     """About how many ems a matrix of formulas takes, and how many characters."""
     width = sum(max(map(_width, column)) + 1 for column in zip(*rows, strict=True)) + 1
     return width, sum(len(text) + _BETWEEN for row in rows for text in row)
-
-
-def _element(symbol: Symbol) -> str:
-    upper = f"^{{[{','.join(map(str, symbol.lead))}]}}" if symbol.lead else ""
-    letter = symbol.tensor.letter
-    return f"{letter}{upper}_{{{symbol.position}}}" if symbol.place else f"{letter}{upper}"
 
 
 def _title(title: str) -> str:

@@ -1,12 +1,13 @@
 """What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import prod
 from typing import Any
 
+from cnngrad.derivation.blocks import ReportBlock
 from cnngrad.gradcheck import GradientReport
 from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.report import Compared
@@ -14,6 +15,7 @@ from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.running.processes import End, Fault
+from cnngrad.running.shown import findings_blocks
 from cnngrad.running.suites import CONDITIONS, SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
@@ -188,6 +190,7 @@ class Findings:
         note: what is known of the program beyond that, in a sentence; may be empty.
         left_out: the layers of the suite that were not run as they are, or that the program does not support.
         not_chosen: how many layers of the suite nothing stands for, since others were asked for.
+        explained: whether all of these elements are shown.
     """
 
     outcomes: list[Outcome]
@@ -199,6 +202,7 @@ class Findings:
     note: str = ""
     left_out: Sequence[Layer] = ()
     not_chosen: int = 0
+    explained: bool = False
 
     @property
     def failing(self) -> list[Outcome]:
@@ -217,19 +221,14 @@ class Findings:
         """Whether all passed."""
         return self.passed is True
 
-    def __str__(self) -> str:
-        """The findings as `cnngrad check --run` prints them."""
-        from cnngrad.render.runs import findings_text
+    @property
+    def title(self) -> str:
+        """The heading of a document."""
+        return "cnngrad check --run"
 
-        return findings_text(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from cnngrad.render.numbers import DEFAULT_PRECISION
-        from cnngrad.render.report import html_of
-        from cnngrad.render.runs import findings_blocks
-
-        return html_of(findings_blocks(self, DEFAULT_PRECISION))
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """What `cnngrad check --run` shows."""
+        return findings_blocks(self)
 
     def __repr__(self) -> str:
         """The findings in a line."""
@@ -250,6 +249,11 @@ class Findings:
             listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
             return f"{listed} {'was' if len(names) == 1 else 'were'} never tried: {counted(count, 'layer')} left out"
         return f"{counted(self.not_chosen, 'other layer')} of the suite not run" if self.not_chosen else ""
+
+    @property
+    def summary(self) -> str:
+        """The findings in a sentence."""
+        return self.sentence
 
     @property
     def sentence(self) -> str:
@@ -281,11 +285,6 @@ class Findings:
             names = "+".join(self.explanation.mistakes)
             words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
         return f"{words}{f'; {untried}' if untried and not left else ''}."
-
-    def raise_if_wrong(self) -> None:
-        """Raise an AssertionError with the findings unless all passed."""
-        if not self:
-            raise AssertionError(f"{self.sentence}\n\n{self}")
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, with the keys that `cnngrad check --run --json` prints."""

@@ -1,0 +1,178 @@
+"""A check's report as blocks: a verdict for each gradient, where it is wrong, and the mistake's name."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.derivation.blocks import (
+    Code,
+    Expansions,
+    GridRow,
+    Heading,
+    Labelled,
+    ReportBlock,
+    Sentence,
+    Table,
+    Together,
+)
+from cnngrad.derivation.grids import Cell, Grid
+from cnngrad.derivation.notation import apart, number
+from cnngrad.gradcheck.hidden import hidden_words
+from cnngrad.gradcheck.location import counts
+from cnngrad.layer.expansion import Expansion
+from cnngrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from cnngrad.gradcheck.report import Compared, GradientReport, Report
+
+__all__ = ["code_lines", "labelled", "report_blocks", "verdict"]
+
+# An array of at most this many rows and columns is shown whole, with its wrong elements marked.
+_MOST_ROWS, _MOST_COLUMNS = 12, 8
+# Number of wrong elements that are listed of a larger one, and of terms in the worst one's sums.
+_MOST_LISTED, _MOST_TERMS = 5, 12
+
+
+def report_blocks(report: "Report", precision: int) -> Iterator[ReportBlock]:
+    """The layer's line, a table with a row per gradient, the tolerances, what is wrong, and the verdict."""
+    gradients = report.gradients.values()
+    source = f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}"
+    layer = Sentence((report.layer.describe(),), strong=True)
+    yield Together((layer, *([_say(source)] if set(report.gradients) != {Tensor.O.key} else [])))
+    headings = ("gradient", "verdict", "elements", "largest error", "relative", "worst element")
+    yield Table(headings, tuple(tuple(_row(gradient, precision)) for gradient in gradients), right=("elements",))
+    if lines := list(_lines(report, precision)):
+        yield Together(tuple(lines))
+    for gradient in gradients:
+        if gradient.passed is False:
+            yield from _wrong(report, gradient, precision)
+    for gradient in gradients:
+        for compared in gradient.explained:
+            yield Together((Heading((str(compared.right.target),)), labelled(compared)))
+    passed = [gradient for gradient in gradients if gradient.claimed and gradient.passed]
+    if words := hidden_words(report.layer, {name for gradient in passed for name in gradient.hidden}):
+        yield _say(
+            f"In this problem some mistakes would not show: {words}. cnngrad check --hard prints one of the same layer "
+            "that shows all that its shape allows."
+        )
+    yield Sentence((verdict(report),), strong=True)
+
+
+def labelled(compared: "Compared") -> Labelled:
+    """A claimed element, as the sum that makes it where that is known, beside the right sum."""
+    yours = compared.yours if compared.made is None else compared.made
+    return Labelled((("yours", yours), ("right", compared.right)))
+
+
+def code_lines(gradient: "GradientReport") -> list[str]:
+    """The line of code that makes the mistake, and the right one; nothing where there are no such lines."""
+    return [f"{word:<13}{line}" for word, line in zip(("for example", "instead of"), gradient.code or (), strict=False)]
+
+
+def verdict(report: "Report") -> str:
+    """The verdict on everything, in a sentence."""
+    gradients = [gradient for gradient in report.gradients.values() if gradient.gradient is not Tensor.O]
+    if report.passed:
+        return "O is right." if not gradients else "All gradients are right."
+    o = report.gradients.get(Tensor.O.key)
+    found = [] if o is None or o.passed is not report.passed else ["O"]
+    found += ["a gradient"] if any(gradient.passed is report.passed for gradient in gradients) else []
+    words = " and ".join(found) + (" are" if len(found) > 1 else " is")
+    sentence = f"{words} wrong." if report.passed is False else f"{words.rsplit(' ', 1)[0]} can't be judged."
+    return sentence[0].upper() + sentence[1:]
+
+
+def _say(text: str) -> Sentence:
+    return Sentence((text,))
+
+
+def _lines(report: "Report", precision: int) -> Iterator[ReportBlock]:
+    """How each gradient was judged, where it is furthest from the right one, and the sums that must agree."""
+    for gradient in report.gradients.values():
+        title, worst = _title(gradient), gradient.worst
+        if gradient.tolerance:
+            yield _say(f"{title}: tolerance {gradient.tolerance}")
+        if worst is not None and gradient.max_abs_error:
+            analytic, numeric = apart(worst.analytic, worst.numeric, precision)
+            where = f"{_spoken(worst.element)}, index {list(worst.index)} from 0"
+            yours = "yours" if gradient.claimed else "by the formulas"
+            by = "right" if gradient.gradient is Tensor.O else "by differences"
+            yield _say(f"{title}: furthest apart at {where}: {yours} {analytic}, {by} {numeric}")
+        if gradient.passed is not False and gradient.hint:
+            yield _say(f"{title}: {gradient.hint}")
+    if report.identity is not None:
+        names = ("sum(O·∂E/∂O)", "sum(X·∂E/∂X)", "sum(W·∂E/∂W)")
+        texts = [number(value, precision) for value in report.identity]
+        if not np.isfinite(report.identity).all():
+            yield _say(f"{', '.join(names)}: not all are within float64's range")
+        elif max(report.identity) - min(report.identity) <= 1e-4 * max(map(abs, report.identity)):
+            yield _say(f"{' = '.join(names)}: {(' = ' if len(set(texts)) == 1 else ' ≈ ').join(texts)}")
+        else:
+            yield _say(f"{', '.join(map(' = '.join, zip(names, texts, strict=True)))} should be equal")
+
+
+def _title(gradient: "GradientReport") -> str:
+    return f"{gradient.gradient.title}{' (yours)' if gradient.claimed else ''}"
+
+
+def _row(gradient: "GradientReport", precision: int) -> list[str]:
+    verdict = {True: "right", False: "WRONG", None: "unclear"}[gradient.passed]
+    if gradient.worst is None:
+        return [_title(gradient), verdict, "0", "-", "-", "wrong shape"]
+    worst, errors = _spoken(gradient.worst.element), ["not finite", "-"]
+    if gradient.max_abs_error is not None and gradient.max_rel_error is not None:
+        errors = [number(error, precision) for error in (gradient.max_abs_error, gradient.max_rel_error)]
+        worst = worst if gradient.max_abs_error else "none differs"
+    return [_title(gradient), verdict, str(gradient.count), *errors, worst]
+
+
+def _spoken(element: str) -> str:
+    return element.replace("dE/d", "∂E/∂")
+
+
+def _wrong(report: "Report", gradient: "GradientReport", precision: int) -> Iterator[ReportBlock]:
+    """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
+    lines = tuple(f"  {line}" for line in code_lines(gradient))
+    yield Together((_say(f"{_title(gradient)} is wrong. {gradient.hint}"), Code(lines)))
+    if gradient.relation:
+        yield _say(gradient.relation)
+    analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
+    if analytic is None or numeric is None or off is None or worst is None:
+        return
+    is_o = gradient.gradient is Tensor.O
+    if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
+        right = _marked("right" if is_o else "finite differences", numeric)
+        yield GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", right))
+    else:
+        found: list[str] = []
+        if not off.all():
+            standard = report.layer.layouts.standard(gradient.gradient, off)
+            found = ["Wrong elements,", *(f"  by {line}" for line in counts(report.layer, gradient.gradient, standard))]
+        for index in np.argwhere(off)[:_MOST_LISTED].tolist():
+            place = "".join(f"[{k}]" for k in index)
+            value, wanted = apart(analytic[tuple(index)].item(), numeric[tuple(index)].item(), precision)
+            found.append(f"  {gradient.gradient.key}{place} (from 0) is {value}, not {wanted}")
+        more = int(off.sum()) - _MOST_LISTED
+        yield Together(tuple(map(_say, [*found, *([f"  and {more} more"] if more > 0 else [])])))
+    if (compared := gradient.compared) is not None:
+        yours, wanted = apart(worst.analytic, worst.numeric, precision)
+        should = "it should be" if is_o else "the finite difference is"
+        sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
+        if compared.made is not None:
+            sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
+        yield Together((_say(f"{_spoken(worst.element)} is {yours}, but {should} {wanted}:"), sums))
+
+
+def _cut(expansion: Expansion) -> Expansion:
+    """A sum with as many terms as one sees at a glance."""
+    return replace(expansion, terms=expansion.terms[:_MOST_TERMS])
+
+
+def _marked(title: str, array: Array, wrong: Array | None = None) -> Grid:
+    rows: Array = np.atleast_2d(array)
+    marks = np.zeros(rows.shape, bool) if wrong is None else np.atleast_2d(wrong)
+    height, width = rows.shape
+    return Grid(title, height, width, lambda r, c: Cell(rows[r, c].item(), bool(marks[r, c])))

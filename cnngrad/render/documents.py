@@ -1,0 +1,188 @@
+"""Documents by their file's ending: one registry for lessons, reports and findings."""
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from cnngrad.derivation.blocks import Derivation, Figure, ReportBlock
+from cnngrad.errors import CnngradError, visible
+from cnngrad.files.write import check_target, write_document
+from cnngrad.gradcheck import Report
+from cnngrad.render.check_page import check_page
+from cnngrad.render.figure import drawn, in_text, space_for
+from cnngrad.render.html import framed, html_document
+from cnngrad.render.latex import latex_document
+from cnngrad.render.markdown import markdown_document
+from cnngrad.render.painter import Painter
+from cnngrad.render.style import Style
+from cnngrad.render.terminal import AS_IT_IS, PLAIN_WIDTH, text_of
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+__all__ = ["Shown", "check_ending", "document", "html_of", "write"]
+
+
+class Shown(Protocol):
+    """A lesson, a report or findings."""
+
+    @property
+    def title(self) -> str:
+        """The heading of a document."""
+
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """What it holds."""
+
+
+_PLAIN = Style()
+
+
+def document(ending: str, shown: Shown, style: Style = _PLAIN) -> str:
+    """The document for a file with this ending, e.g. `".md"`."""
+    title, author = (visible(" ".join(text.split())) for text in (style.title, style.author))
+    return _DOCUMENTS[ending](shown, style._replace(title=title, author=author))
+
+
+def check_ending(target: str, kind: type) -> None:
+    """Raise a CnngradError unless such a document can be written under `target`; called before any work."""
+    # LaTeX has no form of a report.
+    endings = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
+    if (ending := Path(target).suffix) not in endings:
+        words = f"{target} has an unknown ending for a report: use {', '.join(endings)}"
+        raise CnngradError(f"{words}; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else words)
+    check_target(target, ["report"], endings)
+
+
+# How the user makes documents of other kinds.
+_ELSEWHERE = {
+    ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
+    ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
+}
+
+
+def write(target: str, shown: Shown, style: Style = _PLAIN) -> None:
+    """Write the document that the file's ending asks for.
+
+    Raises:
+        CnngradError: an unknown ending, or a failure of the file system.
+    """
+    check_ending(target, type(shown))
+    write_document(target, document(Path(target).suffix, shown, style))
+
+
+def _text(shown: Shown, style: Style) -> str:
+    """What the terminal shows, as plain text of 80 columns."""
+    return text_of(_painted(shown, style))
+
+
+def _painted(shown: Shown, style: Style, figure: "Callable[[Figure], Text]" = in_text) -> "Iterator[RenderableType]":
+    if isinstance(shown, Derivation):
+        heading = style.title or shown.layer
+        shown = replace(shown, layer=f"{heading}\n{style.author}" if style.author else heading)
+    return Painter(style.precision, hints=False, figure=figure).blocks(shown.blocks(style.precision))
+
+
+def _markdown(shown: Shown, style: Style) -> str:
+    if not isinstance(shown, Derivation):
+        text = _text(shown, style).rstrip()
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+        return f"# {style.title or shown.title}\n\n{fence}text\n{text}\n{fence}\n"
+    return markdown_document(shown, style)
+
+
+def _latex(shown: Shown, style: Style) -> str:
+    assert isinstance(shown, Derivation)
+    return latex_document(shown, style)
+
+
+def _html(shown: Shown, style: Style) -> str:
+    """A page to play with, or what the terminal shows."""
+    if isinstance(shown, Derivation):
+        return html_document(shown, style)
+    if isinstance(shown, Report):
+        return check_page(shown, style.precision, _text(shown, _PLAIN).rstrip("\n"))
+    title = style.title or shown.title
+    body = f"<h1>{escape(title)}</h1>\n{html_of(shown, style)}"
+    return framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")
+
+
+def html_of(shown: Shown, style: Style = _PLAIN) -> str:
+    """What a notebook shows of a report: the text of the terminal, with its colours."""
+    console = _recorded(list(_painted(shown, style)), PLAIN_WIDTH)
+    return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
+
+
+# Ink, paper, and what is dim.
+_COLOURS = {"light": ("#1a1a1a", "#ffffff", "#666666"), "dark": ("#e6e6e6", "#121418", "#a0a0a0")}
+
+
+def _svg(shown: Shown, style: Style) -> str:
+    """A picture, 80 columns wide and no larger than what it shows."""
+    from rich.color import Color
+    from rich.rule import Rule
+    from rich.terminal_theme import TerminalTheme
+
+    painted = list(_painted(shown, style, space_for))
+    # Once to see how wide it is; a rule is as wide as there is room.
+    plain = _recorded(painted, PLAIN_WIDTH)
+    width = max((len(line.rstrip()) for line in plain.export_text().splitlines()), default=1)
+    recorded = _recorded(painted, width if not any(isinstance(each, Rule) for each in painted) else PLAIN_WIDTH)
+    ink, paper, dim = (Color.parse(colour).get_truecolor() for colour in _COLOURS[style.theme])
+    colours = TerminalTheme(paper, ink, [ink] * 8, [dim] * 8)
+    svg = recorded.export_svg(
+        theme=colours, code_format=_SVG.replace("PAPER", colours.background_color.hex), unique_id="cnngrad"
+    )
+    figures = [block for block in shown.blocks(style.precision) if isinstance(block, Figure)]
+    return drawn(svg, figures, *_COLOURS[style.theme][:2])
+
+
+def _recorded(renderables: "Sequence[RenderableType]", width: int) -> "Console":
+    """A console that has recorded what a terminal of this width shows, in all colours."""
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(), record=True, width=width, color_system="truecolor", force_terminal=True,
+        legacy_windows=False, **AS_IT_IS,
+    )  # fmt: skip
+    for renderable in renderables:
+        console.print(renderable)
+    return console
+
+
+# The text as text, on paper; no window around it, no font from a network.
+_SVG = """\
+<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{
+    font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+    font-size: {char_height}px;
+    line-height: {line_height}px;
+}}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
+{lines}
+</defs>
+<rect width="100%" height="100%" fill="PAPER" />
+<g clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}
+<g class="{unique_id}-matrix">
+{matrix}
+</g>
+</g>
+</svg>
+"""
+
+_DOCUMENTS: dict[str, Callable[[Shown, Style], str]] = {
+    ".txt": _text,
+    ".md": _markdown,
+    ".tex": _latex,
+    ".svg": _svg,
+    ".html": _html,
+}

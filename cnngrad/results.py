@@ -1,0 +1,117 @@
+"""What Python's users hold: results that print themselves, save themselves, and show themselves in a notebook.
+
+The renderers load when they are asked for: the library itself needs NumPy alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from html import escape
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from cnngrad import gradcheck, running
+from cnngrad.derivation import blocks
+from cnngrad.derivation import derive as derivation
+from cnngrad.errors import CnngradError
+
+if TYPE_CHECKING:
+    from cnngrad.render.documents import Shown
+
+__all__ = ["Derivation", "Findings", "Report", "check", "check_function", "derive"]
+
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result")
+
+
+def _document(ending: str, shown: "Shown", **choices: Any) -> str:
+    from cnngrad.render.documents import document
+    from cnngrad.render.style import Style
+
+    return document(ending, shown, Style(**choices))
+
+
+class _Shown:
+    """What all results can do."""
+
+    def __str__(self: "Shown") -> str:
+        """What the command prints to a file."""
+        return _document(".txt", self).rstrip("\n")
+
+    def save(self: "Shown", path: str, **choices: Any) -> None:
+        """Write it as a document: `.txt`, `.md`, `.svg` or `.html`; a derivation also as `.tex`.
+
+        Args:
+            path: the file, whose ending decides.
+            choices: `title`, `precision`, and of a derivation `author` and what `--fragment`, `--math` (here `maths`)
+                and `--theme` choose.
+
+        Raises:
+            CnngradError: an unknown ending, or a failure of the file system.
+        """
+        from cnngrad.render.documents import write
+        from cnngrad.render.style import Style
+
+        if "slides" in choices:
+            raise CnngradError("slides is gone: save sections with fragment=True, and \\input them into frames")
+        write(path, self, Style(**choices))
+
+
+class _Verdict(_Shown):
+    """A result that is right or wrong."""
+
+    summary: str
+
+    def _repr_html_(self: "Shown") -> str:
+        from cnngrad.render.documents import html_of
+
+        return html_of(self)
+
+    def raise_if_wrong(self) -> None:
+        """Raise an AssertionError unless all is right: first what is wrong, then everything."""
+        if not self:
+            raise AssertionError(f"{self.summary}\n\n{self}")
+
+
+class Report(_Verdict, gradcheck.Report):
+    """What `check` found."""
+
+
+class Findings(_Verdict, running.Findings):
+    """What `check_function` found."""
+
+
+class Derivation(_Shown, blocks.Derivation):
+    """The whole argument for one layer."""
+
+    def _repr_markdown_(self) -> str:
+        return _document(".md", self, maths="dollar")
+
+    def page(self) -> "_Page":
+        """The page to play with, for a notebook's cell: an object that shows itself."""
+        return _Page(_document(".html", self))
+
+
+@dataclass(frozen=True, repr=False)
+class _Page:
+    """A page in a notebook, in a frame of its own."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{escape(self.text)}" width="100%" height="900" sandbox="allow-scripts"></iframe>'
+
+
+def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callable[_P, _Result]:
+    """A function of the library whose result shows itself."""
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _Result:
+        found = function(*args, **kwargs)
+        return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+    return call
+
+
+check = _giving(Report, gradcheck.check)
+check_function = _giving(Findings, running.check_function)
+derive = _giving(Derivation, derivation.derive)
