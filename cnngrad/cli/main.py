@@ -79,7 +79,7 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     except typer.TyperException as error:
         gone = _GONE.get(getattr(error, "option_name", ""))
         message = gone or f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is"
-        return _failed(words, session, message)
+        return _failed(words, session, str(CnngradError(message)))
     except OutputError as error:
         return session.fail(f"can't write standard output: {error}")
     except ClosedPipeError:
