@@ -4,11 +4,11 @@ import json
 import sys
 
 import pytest
-from cnngrad.render.runs import findings_text
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.running.findings import Findings, Outcome
+from cnngrad.results import Findings
+from cnngrad.running.findings import Outcome
 from cnngrad.running.processes import End, Fault
 
 ONE = ("-x", "3x3", "-w", "2x2")
@@ -75,8 +75,8 @@ def test_what_hangs_or_writes_nothing_is_neither_waited_for_nor_made_smaller(fou
 
 
 def test_a_crash_in_one_of_two_runs_is_a_crash_with_its_signal(found):
-    script = "[ -e once ] && kill -s SEGV $$; touch once; echo 1 > $0/dEdX.csv"
-    findings = found("--run", f"sh -c '{script}' {{dir}}", "--exchange", "csv", *ONE)
+    script = "[ -e once ] && kill -s SEGV $$; touch once; echo 1 > $0/dEdX.json"
+    findings = found("--run", f"sh -c '{script}' {{dir}}", "--exchange", "json", *ONE)
     assert findings["layers"][0]["status"] == "crash (signal 11)"
     assert "Of two runs of the same layer one ended so" in findings["note"]
 
@@ -105,4 +105,4 @@ STACKS = {
 def test_the_line_that_says_the_error_is_shown(said):
     layer = cnngrad.suite("quick")[0]
     findings = Findings([Outcome(layer, Fault(End.FAILED, "exit status 1"), said=said)])
-    assert "no such axis" in findings_text(findings)
+    assert "no such axis" in str(findings)

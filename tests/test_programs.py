@@ -293,6 +293,7 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
         (["--run", "true", "--shard", "3/2"], "shard is '3/2': write 2/4"),
         (["--run", "true", "--suite", "fast"], "the suite 'fast' is unknown: use quick, standard, thorough"),
         (["--run", "true", "--exchange", "xml"], "exchange is 'xml': use npy"),
+        (["--run", "true", "--exchange", "csv"], "exchange is 'csv': use json"),
         (["--run", "true", "--run-only", "nothing*"], "no layer is left to run: there are impulse"),
         (["--run", "true", "--without", "sleep"], "without 'sleep' is unknown"),
         (["--run", "true", "--expect", "dEdZ"], "expect 'dEdZ' is unknown"),

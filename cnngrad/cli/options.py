@@ -382,7 +382,7 @@ class Running:
     ] = False
     exchange: Annotated[
         str,
-        typer.Option(metavar="FORM", help="How arrays are written for it: npy, npy32, f32, f64, bf16, json or csv."),
+        typer.Option(metavar="FORM", help="How arrays are written for it: npy, f32, f64, bf16 or json."),
     ] = "npy"
     without: Annotated[
         str | None,

@@ -26,7 +26,7 @@ from cnngrad.render.style import Style
 from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import SMALLER, SMALLEST, expected, run_layers
-from cnngrad.running.programs import program_of
+from cnngrad.running.programs import Program, program_of
 from cnngrad.running.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
 
@@ -47,16 +47,11 @@ def run_command(
     assert running.run is not None
     for word in running.run.split():
         reader.refuse_output(word)
-    written = written and parse_form(written).name
     whole = _suite(arrays, settings, running)
     layers = _chosen(whole or _own_layers(arrays, error, settings, running, reader), running)
     expect = expected(_listed(running.expect))
     keep = None if running.keep is None else _begun(running.keep, layers)
-    jobs = min(running.jobs, len(layers))
-    form, fixed = (running.exchange, running.timeout, running.stream), list(settings.given())
-    programs = [program_of(running.run, *form, fixed) for _ in range(jobs)]
-    for program in programs:
-        program.written = written
+    programs = _programs(settings, running, min(running.jobs, len(layers)), written)
     outputs = [each for each in (differences.output, differences.report) if each is not None]
     session.begin_work(outputs)
     # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
@@ -68,8 +63,7 @@ def run_command(
                     stage = "smaller" if name == SMALLER else "layers"
                     bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-            without = _listed(running.without) if whole else None
-            give_up = not running.no_give_up
+            without, give_up = _listed(running.without) if whole else None, not running.no_give_up
             findings = run_layers(
                 programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
             )
@@ -91,6 +85,15 @@ def run_command(
             show(make_console(stdout, session.color), Painter(differences.precision).blocks(blocks))
     session.say_saved(differences.report)
     return findings.passed
+
+
+def _programs(settings: options.Settings, running: options.Running, count: int, written: str | None) -> list[Program]:
+    """The program, as often as it may run at the same time."""
+    form, fixed = (running.exchange, running.timeout, running.stream), list(settings.given())
+    programs = [program_of(running.run or "", *form, fixed) for _ in range(count)]
+    for program in programs:
+        program.written = program.written if written is None else parse_form(written).name
+    return programs
 
 
 def _suite(arrays: options.Arrays, settings: options.Settings, running: options.Running) -> list[SuiteLayer]:

@@ -15,7 +15,6 @@ import numpy as np
 from cnngrad.arrays import Array, as_claim, upper_halves
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
-from cnngrad.files.text import Loose
 from cnngrad.layer import Layer, Shape
 from cnngrad.running.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
@@ -45,19 +44,12 @@ class _Form(NamedTuple):
     raw: str = ""
 
 
-def _write_text(path: Path, array: Array) -> None:
-    rows = array.reshape(-1, array.shape[-1] if array.ndim else 1)
-    path.write_text("\n".join(",".join(map(repr, row)) for row in rows.tolist()) + "\n")
-
-
 EXCHANGES = {
     "npy": _Form("npy", lambda path, array: np.save(path, array.astype("<f8"))),
-    "npy32": _Form("npy", lambda path, array: np.save(path, array.astype("<f4"))),
     "f32": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f4").tobytes()), "f32"),
     "f64": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f8").tobytes()), "f64"),
     "bf16": _Form("bin", lambda path, array: path.write_bytes(upper_halves(array).tobytes()), "bf16"),
     "json": _Form("json", lambda path, array: path.write_text(json.dumps(array.tolist()))),
-    "csv": _Form("csv", _write_text),
 }
 
 
@@ -103,14 +95,10 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
 
 def _read(path: Path, tensor: Tensor, shape: Shape, form: _Form) -> Array:
     content = _content(path, most_bytes(shape))
-    if form.raw:
-        found = _raw(content, form.raw)
-    else:
-        parsed = parse(path.name, content, lambda _: None)
-        found = parsed.array if isinstance(parsed, Loose) else parsed
-    array = as_claim(tensor.key, found)
-    has_no_shape = form.raw or path.suffix == ".csv"
-    return array.reshape(shape) if has_no_shape and array.size == prod(shape) else array
+    if not form.raw:
+        return as_claim(tensor.key, parse(path.name, content, lambda _: None))
+    array = _raw(content, form.raw)
+    return array.reshape(shape) if array.size == prod(shape) else array
 
 
 def _raw(content: bytes, form: str) -> Array:

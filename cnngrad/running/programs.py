@@ -94,7 +94,8 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
         CnngradError: an empty command, an unknown word in braces, or an unknown exchange.
     """
     if exchange not in EXCHANGES:
-        raise CnngradError(f"exchange is {exchange[:40]!r}: use {', '.join(EXCHANGES)}")
+        forms = {"csv": "json", "npy32": "f32"}.get(exchange, ", ".join(EXCHANGES))
+        raise CnngradError(f"exchange is {exchange[:40]!r}: use {forms}")
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
         if stream:
             raise CnngradError(f"--stream is for commands: {text} is a Python function, leave it out")
