@@ -17,6 +17,8 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Places = Sequence[int] | Positions
+# Entries of a table that are made together.
+_TOGETHER = 2**18
 
 
 class Relation(NamedTuple):
@@ -251,8 +253,9 @@ class Axis:
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
         reached = np.zeros(self.size + 1, bool)  # the last one takes the padding, -1
-        for u in range(self.kernel):
-            reached[self.inputs(range(self.out), [u])] = True
+        few = max(1, _TOGETHER // self.kernel)
+        for first in range(0, self.out, few):
+            reached[self.inputs(range(first, min(first + few, self.out)), range(self.kernel))] = True
         return tuple(np.flatnonzero(~reached[:-1]).tolist())
 
 

@@ -142,7 +142,7 @@ class Expander:
         self.layer = layer
         self.names = Names(layer)
         self._values = values or {}
-        # Elements of a row and of a column share what they meet. A filter element meets every output: that is too much.
+        # Elements of one row or column share their positions. Those of a filter element are too many to keep.
         self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
     def expand(self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None) -> Expansion:

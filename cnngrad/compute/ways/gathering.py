@@ -87,11 +87,11 @@ def _places(layer: Layer) -> Places:
     places = np.arange(layer.batch * layer.channels).reshape(-1, *(1,) * (2 * layer.dims))
     inside = np.ones(places.shape, bool)
     for number, axis in enumerate(layer.axes):
-        read = np.array([[axis.position(i, u) for i in range(axis.out)] for u in range(axis.kernel)], np.intp)
+        read = axis.inputs(range(axis.out), range(axis.kernel)).T
         shape = [1] * (1 + 2 * layer.dims)
         shape[1 + number], shape[1 + layer.dims + number] = read.shape
         places = places * axis.size + read.reshape(shape)
-        inside = inside & ((read >= 0) & (read < axis.size)).reshape(shape)
+        inside = inside & (read >= 0).reshape(shape)
     places = np.where(inside, places, prod(layer.canonical[Tensor.X]))
     shape = [layer.batch, layer.groups, layer.group_channels * prod(layer.kernel), -1]
     return places.reshape(shape), not bool(inside.all())
