@@ -151,9 +151,8 @@ def plain(size: int, covered: Mapping[int, int] = _NONE, turned: bool = False) -
 
 def framed_input(axis: Axis, covered: Mapping[int, int] = _NONE, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end."""
-    inner = range(axis.before, axis.before + axis.size)
     size = axis.padded - (axis.leftover if cropped else 0)
-    return Track(size, lambda k: k - axis.before if k in inner else Fill.FRAME, covered)
+    return Track(size, lambda k: Fill.FRAME if (h := axis.padded_at(k)) is None else h, covered)
 
 
 def spread_output(axis: Axis) -> Track:
