@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["advice", "raw_advice"]
+__all__ = ["advice", "raw_advice", "text_advice"]
 
 
 class _Kind(NamedTuple):
@@ -70,3 +70,7 @@ def raw_advice(name: str, content: bytes) -> str | None:
         f"it seems to hold raw binary numbers: name their type, as {name}:f32 (or f64, f16, bf16, i8, i32), and for X "
         f"and W their shape too, as {name}:f32:3x3"
     )
+
+
+def text_advice(name: str, text: str, place: int) -> str:
+    return 'save the array itself: np.save("X.npy", X)'

@@ -17,7 +17,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.binary import load_raw, parse_raw
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
-from cnngrad.files.text import Loose
+from cnngrad.files.text import Labelled, Loose
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
@@ -230,6 +230,8 @@ class Reader:
                 f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
                 f"for arrays use -x, -w, -g"
             )
+        if isinstance(content, Labelled):
+            content = {key: loose.typed for key, loose in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
@@ -245,13 +247,14 @@ class Reader:
         if shape is not None:
             return shape
         where, content = self._named(spec)
-        if not isinstance(content, Loose):
-            return _in_file(where, tensor, content)
-        if tensor in (Tensor.DEDO, Tensor.B):
-            return LooseOperand(_in_file(where, tensor, content.array), self._order)
-        if content.needs_shape:
-            raise CnngradError(f"{spec} has no shape: write {tensor.key}'s behind it, such as {spec}:3x3")
-        return _in_file(where, tensor, content.array)
+        if isinstance(content, Loose):
+            if tensor in (Tensor.DEDO, Tensor.B) and (content.array.ndim == 1 or content.needs_shape):
+                return LooseOperand(_in_file(where, tensor, content.typed.reshape(-1)), self._order)
+            if content.needs_shape:
+                words = content.doubt or f"write {tensor.key}'s behind it, such as {spec}:3x3"
+                raise CnngradError(f"{spec} has no shape: {words}")
+            content = content.typed
+        return _in_file(where, tensor, content)
 
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
@@ -286,10 +289,14 @@ class Reader:
             raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
         where, content = self._named(spec)
         with _told_of(where):
+            shape = layer.written[tensor]
             if not isinstance(content, Loose):
-                return as_claim(tensor.key, content)
-            array, shape = as_claim(tensor.key, content.array), layer.written[tensor]
-            return array.reshape(shape, order=self._order) if array.size == prod(shape) else array
+                array = as_claim(tensor.key, content)
+                content = Loose(array, 0 if array.ndim == 1 else array.ndim)
+            shaped = as_claim(tensor.key, content.shaped(shape, self._order))
+            if content.doubt and shaped.shape != shape:
+                raise CnngradError(f"{tensor.key} has shape {shape}, the text {content.array.shape}: {content.doubt}")
+            return shaped
 
     def _content(self, path: str) -> Any:
         where = _spoken(path)
