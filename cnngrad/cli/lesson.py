@@ -1,11 +1,11 @@
 """The options of the lesson: which parts of a derivation are shown, and how a report of it is dressed."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from cnngrad.cli.options import Group
 from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
 __all__ = ["Document", "Lesson", "Only"]
 
 
-@dataclass(frozen=True)
-class Only:
+class Only(Group):
     """Which gradients are wanted."""
 
-    TITLE: ClassVar[str] = "The lesson"
+    TITLE = "The lesson"
 
     only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
 
 
-@dataclass(frozen=True)
-class Lesson:
+class Lesson(Group):
     """Which parts of the derivation to show, and how."""
 
-    TITLE: ClassVar[str] = "The lesson"
+    TITLE = "The lesson"
 
     explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
     element: Annotated[
@@ -73,11 +71,10 @@ class Lesson:
         return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Group):
     """How a report is dressed."""
 
-    TITLE: ClassVar[str] = "The report's form"
+    TITLE = "The report's form"
 
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
     author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None

@@ -1,9 +1,8 @@
-"""The options of the commands in groups, as dataclasses that Typer fills in, and which of them belong together."""
+"""The options of the commands in groups, which Typer fills in, and which of them belong together."""
 
 import inspect
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, SupportsIndex
@@ -23,6 +22,7 @@ __all__ = [
     "Command",
     "Differences",
     "ErrorGradient",
+    "Group",
     "Running",
     "Saved",
     "Screen",
@@ -210,11 +210,16 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Arrays:
+class Group(SimpleNamespace):
+    """Options under a title of the help; what is annotated is an option, its value the default."""
+
+    TITLE: ClassVar[str]
+
+
+class Arrays(Group):
     """The problem, and the arrays that make O."""
 
-    TITLE: ClassVar[str] = "Arrays"
+    TITLE = "Arrays"
 
     problem: Annotated[
         str | None,
@@ -235,11 +240,10 @@ class Arrays:
     b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, in the same way.")] = None
 
 
-@dataclass(frozen=True)
-class ErrorGradient:
+class ErrorGradient(Group):
     """The error gradient at O."""
 
-    TITLE: ClassVar[str] = "Arrays"
+    TITLE = "Arrays"
 
     g: Annotated[
         str | None, typer.Option("-g", metavar="FILE", help="dE/dO, likewise; or the word ones, for E = sum of O.")
@@ -255,7 +259,7 @@ def _typed(name: str) -> Any:
     ]
 
 
-class Settings(SimpleNamespace):
+class Settings(Group):
     """The layer's own options; None for those that are not given."""
 
     TITLE = "The layer"
@@ -298,21 +302,19 @@ class Settings(SimpleNamespace):
         return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(Group):
     """How results are shown on a terminal."""
 
-    TITLE: ClassVar[str] = "On the screen"
+    TITLE = "On the screen"
 
     color: Annotated[str, typer.Option(metavar="WHEN", help="Use colours: always, never or auto.")] = "auto"
     no_pager: Annotated[bool, typer.Option("--no-pager", help="Don't show a long lesson in a pager.")] = False
 
 
-@dataclass(frozen=True)
-class Saved:
+class Saved(Group):
     """How results are written."""
 
-    TITLE: ClassVar[str] = "Results"
+    TITLE = "Results"
 
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
     output: Annotated[
@@ -334,11 +336,10 @@ class Saved:
     precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
 
 
-@dataclass(frozen=True)
-class Claims:
+class Claims(Group):
     """What to grade in place of our own gradients."""
 
-    TITLE: ClassVar[str] = "Results of your own to grade"
+    TITLE = "Results of your own to grade"
 
     o: Annotated[str | None, typer.Option("--o", metavar="FILE", help="Grade this O.")] = None
     dw: Annotated[
@@ -357,11 +358,10 @@ class Claims:
     ] = None
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(Group):
     """A program of the user's own, and the layers that it is run on."""
 
-    TITLE: ClassVar[str] = "A program of your own (--run)"
+    TITLE = "A program of your own (--run)"
 
     run: Annotated[
         str | None,
@@ -409,11 +409,10 @@ class Running:
     ] = False
 
 
-@dataclass(frozen=True)
 class Differences(Saved):
     """How finite differences are taken and judged, and how the report is printed."""
 
-    TITLE: ClassVar[str] = "The check"
+    TITLE = "The check"
 
     rtol: Annotated[
         float | None,
