@@ -3,7 +3,7 @@
 Each element's right sum comes from the expansions, the sum that a known mistake makes of it from the mistake.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from math import prod
 
@@ -19,7 +19,7 @@ from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Index, Number
 from cnngrad.render.html import filled, sum_lines
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import O, Tensor
 
 __all__ = ["check_page"]
 
@@ -27,6 +27,9 @@ __all__ = ["check_page"]
 _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
 # Tries to find what a mistake makes of all these elements.
 _TRIES = 20_000
+
+
+_WRONG = ' class="wrong"'
 
 
 def check_page(report: Report, precision: int, text: str) -> str:
@@ -39,7 +42,9 @@ def check_page(report: Report, precision: int, text: str) -> str:
     """
     tries = Tries(_TRIES)
     sums: dict[str, list[str]] = {}
-    grids = "\n".join(_gradient(report, gradient, precision, sums, tries) for gradient in report.gradients.values())
+    grids = "\n".join(
+        part for gradient in report.gradients.values() for part in _gradient(report, gradient, precision, sums, tries)
+    )
     return filled(
         "check",
         ["grid.js", "check.js"],
@@ -52,66 +57,65 @@ def check_page(report: Report, precision: int, text: str) -> str:
 
 def _gradient(
     report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]], tries: Tries
-) -> str:
+) -> Iterator[str]:
     """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
-    parts = [f"<h2>{gradient.gradient.title} is {verdict}</h2>"]
-    parts += [f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text]
+    yield f"<h2>{gradient.gradient.title} is {verdict}</h2>"
+    for text in filter(None, (gradient.hint, gradient.relation)):
+        yield f"<p>{escape(text)}</p>"
     if lines := code_lines(gradient):
-        parts.append(f"<pre>{escape(chr(10).join(lines))}</pre>")
+        yield f"<pre>{escape(chr(10).join(lines))}</pre>"
     layer, result = report.layer, gradient.gradient
     if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
-        return "\n".join(parts)
+        return
     shape = layer.canonical[result]
-    yours, right, wrong = (
+    arrays = [
         layer.layouts.standard(result, array).reshape(shape)
         for array in (gradient.analytic, gradient.numeric, gradient.wrong)
-    )
+    ]
+    wrong = arrays[-1]
     leads = list(np.ndindex(shape[:-2] if len(shape) > 1 else ()))
     shown = [lead for lead in leads if wrong[lead].any()] or leads[:1]
-    for lead in shown[:_MOST_MATRICES]:
-        parts.append(_matrices(report, gradient, lead, (yours[lead], right[lead], wrong[lead]), precision))
-    if len(shown) > _MOST_MATRICES:
-        more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
-        parts.append(f"<p>{more} wrong elements.</p>")
-    if gradient.compare is None:
-        return "\n".join(parts)
     without = len(shape) - len(layer.shapes[result])
     for lead in shown[:_MOST_MATRICES]:
-        if yours[lead].size > _MOST_ELEMENTS:
+        size = np.atleast_2d(wrong[lead]).shape
+        if prod(size) > _MOST_ELEMENTS:
+            yield f"<p>A matrix of {size[0]}×{size[1]} elements is too large to be shown.</p>"
+            continue
+        yield _matrices(layer, result, lead, [array[lead] for array in arrays], precision)
+        if gradient.compare is None:
             continue
         # The wrong ones first: those are looked at.
-        places = sorted((lead + place for place in np.ndindex(yours[lead].shape)), key=lambda place: not wrong[place])
+        places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
             compared = gradient.compare(place[without:], tries)
-            sums[_key(result.key, place)] = list(_sums(compared, bool(wrong[place]), precision))
-    return "\n".join(parts)
+            sums[_key(result, place)] = list(_sums(compared, bool(wrong[place]), precision))
+    if len(shown) > _MOST_MATRICES:
+        more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
+        yield f"<p>{more} wrong elements.</p>"
 
 
-def _matrices(
-    report: Report, gradient: GradientReport, lead: Index, arrays: tuple[Array, Array, Array], precision: int
-) -> str:
+def _matrices(layer: Layer, result: Tensor, lead: Index, arrays: Sequence[Array], precision: int) -> str:
     """Yours, the right one, and the difference, as tables beside each other."""
-    yours, right, wrong = (np.atleast_2d(array) for array in arrays)
-    if yours.size > _MOST_ELEMENTS:
-        return f"<p>A matrix of {yours.shape[0]}×{yours.shape[1]} elements is too large to be shown.</p>"
-    words = _which(report.layer, gradient.gradient, lead)
-    title = "right" if gradient.gradient is Tensor.O else "by differences"
+    words = _which(layer, result, lead)
+    right = "right" if result is O else "by differences"
+    width, wrong = arrays[0].shape[-1], arrays[-1].ravel().tolist()
+    texts = [
+        _texts(yours, by, off, precision)
+        for yours, by, off in zip(*(array.ravel().tolist() for array in arrays), strict=True)
+    ]
+    keys = [_key(result, lead + place) for place in np.ndindex(arrays[0].shape)]
     tables = []
-    numbers = zip(yours.ravel().tolist(), right.ravel().tolist(), wrong.ravel().tolist(), strict=True)
-    texts = [_texts(*each, precision) for each in numbers]
-    for number_of, name in enumerate((f"yours · {words}" if words else "yours", title, "yours − right")):
-        rows = []
-        for r in range(len(yours)):
-            cells = []
-            for c in range(yours.shape[1]):
-                place = lead + ((r, c) if arrays[0].ndim == 2 else (c,))
-                kind = ' class="wrong"' if wrong[r, c] and name != title else ""
-                text = escape(texts[r * yours.shape[1] + c][number_of])
-                cells.append(f'<td{kind} data-at="{_key(gradient.gradient.key, place)}">{text}</td>')
-            rows.append(f'<tr><th scope="row">{r + 1}</th>{"".join(cells)}</tr>')
-        head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(yours.shape[1]))
-        rows.insert(0, f'<tr><td class="corner"></td>{head}</tr>')
+    names = (f"yours · {words}" if words else "yours", right, "yours − right")
+    for name, column in zip(names, zip(*texts, strict=True), strict=True):
+        cells = [
+            f'<td{_WRONG if off and name != right else ""} data-at="{key}">{escape(text)}</td>'
+            for off, key, text in zip(wrong, keys, column, strict=True)
+        ]
+        head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
+        rows = [f'<tr><td class="corner"></td>{head}</tr>']
+        for r, first in enumerate(range(0, len(cells), width)):
+            rows.append(f'<tr><th scope="row">{r + 1}</th>{"".join(cells[first : first + width])}</tr>')
         tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
 
@@ -136,8 +140,8 @@ def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[s
     return (*both, number(yours - right, precision))
 
 
-def _key(result: str, place: Index) -> str:
-    return f"{result} {' '.join(map(str, place))}"
+def _key(result: Tensor, place: Index) -> str:
+    return f"{result.key} {' '.join(map(str, place))}"
 
 
 def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from itertools import product
@@ -23,14 +23,14 @@ from cnngrad.derivation.grids import Fill, Track, framed_input, framed_output, p
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, Shape, counted, indices
+from cnngrad.layer import Layer, counted, indices
 from cnngrad.layer.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
 from cnngrad.layer.names import Index, Number, Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import text_of
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
 
@@ -42,11 +42,8 @@ _BETWEEN = (
     "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
     "apart on X."
 )
-# What the page calls the tensors.
-_IDS = {
-    Tensor.X: "x", Tensor.W: "w", Tensor.B: "b", Tensor.DEDO: "do", Tensor.O: "o", Tensor.DW: "dw", Tensor.DX: "dx",
-    Tensor.DB: "db",
-}  # fmt: skip
+# What the page calls the tensors, in the order in which it has them.
+_IDS = {tensor: "do" if tensor is DEDO else tensor.keyword for tensor in (X, W, B, DEDO, O, DW, DX, DB)}
 
 
 def html_document(derivation: Derivation, style: Style) -> str:
@@ -65,7 +62,7 @@ def html_document(derivation: Derivation, style: Style) -> str:
         # By itself the title is the layer.
         layer=f'<p class="layer">{escape(derivation.layer)}</p>' if style.title else "",
         data=_data(derivation.source),
-        sections="\n".join(_section(derivation, style)),
+        sections="\n".join(_sections(derivation, style)),
     )
 
 
@@ -112,29 +109,30 @@ def _hash(text: str) -> str:
 def _data(source: Source) -> dict[str, Any]:
     """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
     layer, values = source.layer, source.values
-    there = set(_IDS) if source.backward else {Tensor.X, Tensor.W, Tensor.B, Tensor.O}
-    tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not Tensor.B)]
+    there = set(_IDS) if source.backward else {X, W, B, O}
+    tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
     shapes = {tensor: layer.canonical[tensor] for tensor in tensors}
     if sum(map(prod, shapes.values())) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
-    expander = Expander(layer, {})
-    symbols = {
-        tensor: [expander.names.symbol(tensor, index) for index in indices(shapes[tensor])] for tensor in tensors
-    }
-    products = prod(layer.canonical[Tensor.O]) * prod(layer.canonical[Tensor.W][1:])
-    whole = products <= _MOST_PRODUCTS
+    expander, numbers = Expander(layer, {}), _numbers(source, tensors)
+    symbols = {t: [expander.names.symbol(t, index) for index in indices(shape)] for t, shape in shapes.items()}
+    whole = prod(layer.canonical[O]) * prod(layer.canonical[W][1:]) <= _MOST_PRODUCTS
+
+    def each(made: Callable[[Tensor], Iterable[Any]], some: Iterable[Tensor] = tensors) -> dict[str, list[Any]]:
+        return {_IDS[tensor]: list(made(tensor)) for tensor in some}
+
     return {
-        "shapes": {_IDS[tensor]: list(shape) for tensor, shape in shapes.items()},
-        "written": {_IDS[tensor]: list(layer.shapes[tensor]) for tensor in tensors},
-        "names": {_IDS[tensor]: list(map(str, found)) for tensor, found in symbols.items()},
-        "short": {_IDS[tensor]: [symbol.element for symbol in found] for tensor, found in symbols.items()},
-        "values": {_IDS[tensor]: list(map(_number, numbers)) for tensor, numbers in _numbers(source, tensors).items()},
+        "shapes": each(lambda t: shapes[t]),
+        "written": each(lambda t: layer.shapes[t]),
+        "names": each(lambda t: map(str, symbols[t])),
+        "short": each(lambda t: (symbol.element for symbol in symbols[t])),
+        "values": each(lambda t: map(_number, numbers[t]), numbers),
         "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
-        "terms": {_IDS[tensor]: _terms(expander, tensor, whole) for tensor in tensors if tensor in RESULTS},
+        "terms": each(lambda t: _terms(expander, t, whole), (t for t in tensors if t in RESULTS)),
         "grids": [
-            _grid(layer, *each) for each in _grids(layer) if each[1] in there and (source.backward or each[0] != "wr")
+            _grid(layer, *grid) for grid in _grids(layer) if grid[1] in tensors and (source.backward or grid[0] != "wr")
         ],
-        "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
+        "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
         # The page copies arrays in cnngrad's own order of axes.
         "options": {name: option for name, option in layer.options.items() if "layout" not in name},
         "gap": _BETWEEN,
@@ -145,12 +143,12 @@ def _data(source: Source) -> dict[str, Any]:
 def _numbers(source: Source, tensors: list[Tensor]) -> dict[Tensor, list[Number]]:
     """The numbers of each tensor, as far as there are any; those of O are computed where they are not given."""
     layer, values = source.layer, source.values
-    if Tensor.X not in values:
+    if X not in values:
         return {}
     found = {t: np.asarray(values[t]).reshape(-1).tolist() for t in tensors if isinstance(values.get(t), np.ndarray)}
-    if Tensor.O not in found:
+    if O not in found:
         outputs = OutputsOnDemand(layer, values)
-        found[Tensor.O] = [outputs[index] for index in indices(layer.canonical[Tensor.O])]
+        found[O] = [outputs[index] for index in indices(layer.canonical[O])]
     return found
 
 
@@ -161,23 +159,19 @@ def _number(value: Number) -> Number | str:
     return value if math.isfinite(value) else str(value)
 
 
-def _terms(expander: Expander, tensor: Tensor, whole: bool) -> list[list[list[list[Any]]] | None]:
-    """The terms of every element, each factor as its tensor and flat number; None where they are left out."""
+def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[list[list[Any]]] | None]:
+    """The terms of every element, each factor as its tensor and flat number; None where they are left out.
+
+    Of a large layer the telling elements have theirs, and those beside them.
+    """
     shape = expander.layer.canonical[tensor]
-    chosen = None if whole else set(_around([told.place for told in telling(expander.layer, tensor, TELLING)], shape))
-    return [
-        [[_ref(expander.layer, f) for f in term.factors] for term in expander.expand(tensor, index).terms]
-        if chosen is None or index in chosen
-        else None
-        for index in indices(shape)
-    ]
-
-
-def _around(places: Sequence[Index], shape: Shape) -> Iterator[Index]:
-    """Some elements and those beside them."""
-    for place in places:
+    chosen: set[Index] = set()
+    for place, _ in () if whole else telling(expander.layer, tensor, TELLING):
         near = (range(max(0, k - 1), min(size, k + 2)) for k, size in zip(place[2:], shape[2:], strict=True))
-        yield from ((*place[:2], *index) for index in product(*near))
+        chosen |= {(*place[:2], *index) for index in product(*near)}
+    for index in indices(shape):
+        terms = expander.expand(tensor, index).terms if whole or index in chosen else None
+        yield None if terms is None else [[_ref(expander.layer, each) for each in term.factors] for term in terms]
 
 
 def _ref(layer: Layer, symbol: Factor) -> list[Any]:
@@ -191,40 +185,33 @@ def _ref(layer: Layer, symbol: Factor) -> list[Any]:
 # An id, the tensor, a title, its axes, and what a zero of its frame is.
 Grid = tuple[str, Tensor, str, list[Track], str]
 # What stands where no element does, as the script knows it.
-_FRAME, _GAP = -1, -2
+_SLOTS = {Fill.FRAME: -1, Fill.GAP: -2}
 
 
-def _grids(layer: Layer) -> list[Grid]:
+def _grids(layer: Layer) -> Iterator[Grid]:
     """What is shown side by side."""
     padding = "A zero of the padding around X."
     frame = "A zero of the frame: no output is there, where the rotated filter hangs over the edge."
-    bias = [("b", Tensor.B, "b", [plain(layer.filters)], "")] if layer.has_bias else []
-    bias_gradient = [("db", Tensor.DB, "∂E/∂b", [plain(layer.filters)], "")] if layer.has_bias else []
-    return [
-        ("x", Tensor.X, "X", [framed_input(axis) for axis in layer.axes], padding),
-        ("w", Tensor.W, "W", [plain(axis.kernel) for axis in layer.axes], ""),
-        *bias,
-        ("o", Tensor.O, "O", [plain(axis.out) for axis in layer.axes], ""),
-        ("do", Tensor.DEDO, "∂E/∂O, framed", [framed_output(axis) for axis in layer.axes], frame),
-        ("wr", Tensor.W, "W rotated", [plain(axis.kernel, turned=True) for axis in layer.axes], ""),
-        ("dw", Tensor.DW, "∂E/∂W", [plain(axis.kernel) for axis in layer.axes], ""),
-        ("dx", Tensor.DX, "∂E/∂X", [plain(axis.size) for axis in layer.axes], ""),
-        *bias_gradient,
-    ]
+    filters = [plain(layer.filters)]
+    yield "x", X, "X", [framed_input(axis) for axis in layer.axes], padding
+    yield "w", W, "W", [plain(axis.kernel) for axis in layer.axes], ""
+    yield "b", B, "b", filters, ""
+    yield "o", O, "O", [plain(axis.out) for axis in layer.axes], ""
+    yield "do", DEDO, "∂E/∂O, framed", [framed_output(axis) for axis in layer.axes], frame
+    yield "wr", W, "W rotated", [plain(axis.kernel, turned=True) for axis in layer.axes], ""
+    yield "dw", DW, "∂E/∂W", [plain(axis.kernel) for axis in layer.axes], ""
+    yield "dx", DX, "∂E/∂X", [plain(axis.size) for axis in layer.axes], ""
+    yield "db", DB, "∂E/∂b", filters, ""
 
 
 def _grid(layer: Layer, name: str, tensor: Tensor, title: str, tracks: list[Track], zeros: str) -> dict[str, Any]:
-    channel = "c" if layer.groups == 1 or tensor.array is Tensor.W else "cx"
-    leads = {Tensor.X: ["n", channel], Tensor.W: ["f", "c"], Tensor.O: ["n", "f"], Tensor.B: []}
-    slots = [list(map(_slot, map(track.slot, range(track.size)))) for track in tracks]
+    leads = {X: ["n", "c" if layer.groups == 1 else "cx"], W: ["f", "c"], O: ["n", "f"], B: []}
+    slots = [map(track.slot, range(track.size)) for track in tracks]
+    axes = [[slot if isinstance(slot, int) else _SLOTS[slot] for slot in found] for found in slots]
     return {
-        "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": slots,
+        "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": axes,
         "lead": leads[tensor.array], "zeros": zeros,
     }  # fmt: skip
-
-
-def _slot(slot: int | Fill) -> int:
-    return slot if isinstance(slot, int) else _GAP if slot is Fill.GAP else _FRAME
 
 
 def _leads(layer: Layer) -> list[tuple[str, str, int]]:
@@ -239,26 +226,23 @@ def _leads(layer: Layer) -> list[tuple[str, str, int]]:
     return [*chosen, ("c", within, layer.group_channels), ("cx", "channel of X", layer.channels)]
 
 
-def _section(derivation: Derivation, style: Style) -> list[str]:
+def _sections(derivation: Derivation, style: Style) -> Iterator[str]:
     """The lesson's sections, which can be folded."""
-    painter = Painter(style.precision, hints=False)
-    made = []
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, painter, style) for block in section.blocks if not isinstance(block, Hint))
+        blocks = "\n".join(_block(block, style) for block in section.blocks if not isinstance(block, Hint))
         name = f' id="section-{section.name}"' if section.name else ""
-        made.append(f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>")
-    return made
+        yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
 
-def _block(block: Block, painter: Painter, style: Style) -> str:
+def _block(block: Block, style: Style) -> str:
     if isinstance(block, Sentence):
         return f"<p>{''.join(_part(part, style) for part in block.parts)}</p>"
     if isinstance(block, Formula):
         return mathml(block.row, display=True)
     if isinstance(block, Expansions):
         return _sums(block, style)
-    return f"<pre>{escape(text_of(painter.blocks([block])).rstrip())}</pre>"
+    return f"<pre>{escape(text_of(Painter(style.precision).blocks([block])).rstrip())}</pre>"
 
 
 def _part(part: Part, style: Style) -> str:
