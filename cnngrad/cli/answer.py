@@ -10,7 +10,7 @@ from cnngrad.cli.options import Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import O, Tensor
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from cnngrad.arrays import Array, DType, Operand
     from cnngrad.derivation.blocks import Derivation
     from cnngrad.files.problem import Problem
+    from cnngrad.gradcheck import Report
     from cnngrad.layer import Layer, Shape
     from cnngrad.layer.names import Values
+    from cnngrad.running import Findings
     from cnngrad.threads import Progress
 
-__all__ = ["NamedProgress", "Work", "answer", "progress_bar"]
+__all__ = ["NamedProgress", "Work", "answer", "present", "progress_bar"]
 
 
 class NamedProgress(Protocol):
@@ -114,6 +116,29 @@ def answer(
     return ExitCode.OK
 
 
+def present(session: Session, found: "Report | Findings", saved: Saved) -> None:
+    """Save and show what a check or a run found: files first, so that they are whole before anything is printed."""
+    from cnngrad.files.write import to_json, write_results
+
+    if saved.output is not None:
+        write_results(saved.output, found.as_json())
+    if saved.report is not None:
+        from cnngrad.render.documents import write
+        from cnngrad.render.style import Style
+
+        write(saved.report, found, Style(saved.precision))
+    with session.printing() as stdout:
+        if saved.as_json:
+            print(to_json(found.as_json()), file=stdout)
+        else:
+            from cnngrad.render.painter import Painter
+            from cnngrad.render.terminal import make_console, show
+
+            blocks = Painter(saved.precision).blocks(found.blocks(saved.precision))
+            show(make_console(stdout, session.color), blocks)
+    session.say_saved(saved.report)
+
+
 def _computed(session: Session, layer: "Layer", work: Work | None, files: "dict[str, Array]") -> "dict[Tensor, Array]":
     """Every result, its axes in cnngrad's order, and in its file where it has one."""
     if work is None:
@@ -150,7 +175,7 @@ class _Told(NamedTuple):
         """The lesson."""
         from cnngrad.derivation.lesson import backward_lesson, forward_lesson
 
-        derive = forward_lesson if Tensor.O in self.tensors else backward_lesson
+        derive = forward_lesson if O in self.tensors else backward_lesson
         return derive(self.layer, self._values(), self.lesson.choice(self.only))
 
     def expansions(self) -> dict[str, Any]:

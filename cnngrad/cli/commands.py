@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from cnngrad.cli import options
-from cnngrad.cli.answer import Work, answer, progress_bar
+from cnngrad.cli.answer import Work, answer, present, progress_bar
 from cnngrad.cli.lesson import Document, Lesson, Only
 from cnngrad.cli.options import takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
+from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 if TYPE_CHECKING:
     from cnngrad.arrays import Array, Operand
@@ -20,7 +20,7 @@ __all__ = ["backward_command", "check_command", "forward_command"]
 _VERDICTS = {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}
 
 
-@takes(options.Arrays, Lesson, options.Saved, options.Settings, Document, options.Screen)
+@takes
 def forward_command(
     session: Session,
     arrays: options.Arrays,
@@ -35,28 +35,19 @@ def forward_command(
     from cnngrad.files.write import target_files
 
     # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
-    outputs = target_files(saved.output, saved.report, [Tensor.O.key])
+    outputs = target_files(saved.output, saved.report, [O.key])
     reader = Reader(session.read, session.tell, settings.order, outputs)
-    problem = settings.problem(arrays, None, reader).without(Tensor.DEDO)
+    problem = settings.problem(arrays, None, reader).without(DEDO)
     layer = problem.layer()
     work = None
     if not problem.in_symbols:
         given = problem.operands(layer)
-        forward = Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B))
+        forward = Forward(layer, given[X], given[W], given.get(B))
         work = Work(given, forward.planned, forward.computed)
-    return answer(session, problem, layer, work, None, [Tensor.O], lesson, document, saved)
+    return answer(session, problem, layer, work, None, [O], lesson, document, saved)
 
 
-@takes(
-    options.Arrays,
-    options.ErrorGradient,
-    Lesson,
-    Only,
-    options.Saved,
-    options.Settings,
-    Document,
-    options.Screen,
-)
+@takes
 def backward_command(
     session: Session,
     arrays: options.Arrays,
@@ -82,25 +73,17 @@ def backward_command(
     work = None
     if not problem.in_symbols:
         given = problem.operands(layer)
-        if Tensor.DEDO not in given:
+        if DEDO not in given:
             raise CnngradError(
                 "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
             )
-        gradients = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+        gradients = Backward(layer, given[X], given[W], given[DEDO])
         planned = {tensor: plan for tensor, plan in gradients.planned.items() if tensor in tensors}
         work = Work(given, planned, gradients.computed)
     return answer(session, problem, layer, work, one, tensors, lesson, document, saved)
 
 
-@takes(
-    options.Arrays,
-    options.ErrorGradient,
-    options.Claims,
-    options.Running,
-    options.Differences,
-    options.Settings,
-    options.Screen,
-)
+@takes
 def check_command(
     session: Session,
     arrays: options.Arrays,
@@ -112,7 +95,7 @@ def check_command(
 ) -> int:
     """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
     from cnngrad.files.problem import Reader
-    from cnngrad.files.write import check_is_ours, check_target
+    from cnngrad.files.write import check_is_ours, check_target, target_files
 
     output = differences.output
     if output is not None:
@@ -123,7 +106,7 @@ def check_command(
         from cnngrad.render.documents import check_ending
 
         check_ending(differences.report, Report)
-    outputs = [each for each in (output, differences.report) if each is not None]
+    outputs = target_files(output, differences.report, ())
     reader = Reader(session.read, session.tell, settings.order, outputs)
     if running.run is not None:
         from cnngrad.cli.running import run_command
@@ -152,30 +135,14 @@ def _graded(
     differences: options.Differences,
 ) -> int:
     """Check gradients, and show and save the report."""
-    from cnngrad.files.write import to_json, write_results
+    from cnngrad.files.write import target_files
     from cnngrad.gradcheck import check_layer
 
-    output, elements = differences.output, differences.element or ()
-    session.begin_work([each for each in (output, differences.report) if each is not None])
+    elements = differences.element or ()
+    session.begin_work(target_files(differences.output, differences.report, ()))
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, differences.rtol, differences.step, progress, written, elements)
-    if output is not None:
-        write_results(output, report.as_json())
-    if differences.report is not None:
-        from cnngrad.render.documents import write
-        from cnngrad.render.style import Style
-
-        write(differences.report, report, Style(differences.precision))
-    with session.printing() as stdout:
-        if differences.as_json:
-            print(to_json(report.as_json()), file=stdout)
-        else:
-            from cnngrad.render.painter import Painter
-            from cnngrad.render.terminal import make_console, show
-
-            blocks = report.blocks(differences.precision)
-            show(make_console(stdout, session.color), Painter(differences.precision).blocks(blocks))
-    session.say_saved(differences.report)
+    present(session, report, differences)
     return _VERDICTS[report.passed]
 
 

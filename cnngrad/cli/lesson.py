@@ -1,7 +1,7 @@
 """The options of the lesson: which parts of a derivation are shown, and how a report of it is dressed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -103,9 +103,7 @@ class Document(Group):
         for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
             if value not in known:
                 raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
-        dollars: Literal["github", "dollar"] = "dollar" if self.math == "dollar" else "github"
-        theme: Literal["light", "dark"] = "dark" if self.theme == "dark" else "light"
-        return Style(precision, self.title or "", self.author or "", self.fragment, dollars, theme)
+        return Style(precision, self.title or "", self.author or "", self.fragment, self.math, self.theme)
 
     def write(self, target: str, derivation: "Derivation", style: "Style") -> None:
         """Write the report, and open it where that is asked for."""

@@ -11,7 +11,7 @@ import typer
 
 from cnngrad.errors import CnngradError
 from cnngrad.settings import OPTIONS, PerAxis
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, B, W, X
 
 if TYPE_CHECKING:
     from cnngrad.files.problem import Problem, Reader
@@ -142,39 +142,35 @@ class Command(typer.core.TyperCommand):
                 formatter.write_dl(records)
 
 
-def takes(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Give a command the options of these groups.
+def takes(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of the groups that its parameters are, in this order, and those of the screen.
 
     The command is called with the session, taken from Typer's context, and with one instance of each group.
     """
+    _, *of_command = (each.annotation for each in inspect.signature(command).parameters.values())
+    every = {group: list(_parameters(group)) for group in (*of_command, Screen)}
 
-    def decorate(command: Callable[..., int]) -> Callable[..., int]:
-        every = {group: list(_parameters(group)) for group in groups}
+    def run(context: typer.Context, **values: Any) -> int:
+        given = _given(context)
+        refuse_idle(context.info_name or "", given)
+        *made, screen = (group(**{each.name: values[each.name] for each in found}) for group, found in every.items())
+        # How the screen is used is the session's business.
+        context.obj.use_screen(screen.color, not screen.no_pager)
+        try:
+            return command(context.obj, *made)
+        except CnngradError as error:
+            element = getattr(error, "element", None)
+            if element is None or context.info_name == "check":
+                raise
+            raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
 
-        def run(context: typer.Context, **values: Any) -> int:
-            given = _given(context)
-            refuse_idle(context.info_name or "", given)
-            made = [group(**{each.name: values[each.name] for each in found}) for group, found in every.items()]
-            # How the screen is used is the session's business.
-            for screen in (value for value in made if isinstance(value, Screen)):
-                context.obj.use_screen(screen.color, not screen.no_pager)
-            try:
-                return command(context.obj, *(value for value in made if not isinstance(value, Screen)))
-            except CnngradError as error:
-                element = getattr(error, "element", None)
-                if element is None or context.info_name == "check":
-                    raise
-                raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
-
-        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        parameters = [context, *(each for found in every.values() for each in found)]
-        # Typer reads a function's options from this attribute, where it is set; types of functions do not have it.
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        run.__doc__ = command.__doc__
-        return run
-
-    return decorate
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [context, *(each for found in every.values() for each in found)]
+    # Typer reads a function's options from this attribute, where it is set; types of functions do not have it.
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__doc__ = command.__doc__
+    return run
 
 
 def _parameters(group: Any) -> Iterator[inspect.Parameter]:
@@ -290,10 +286,10 @@ class Settings(Group):
         """The problem in the file, with the options of the command line overriding its keys."""
         from cnngrad.files.problem import ONES, Problem
 
-        specs = {Tensor.X: arrays.x, Tensor.W: arrays.w, Tensor.B: arrays.b, Tensor.DEDO: g}
+        specs = {X: arrays.x, W: arrays.w, B: arrays.b, DEDO: g}
         flags = Problem(
             {
-                tensor: ONES if tensor is Tensor.DEDO and spec == ONES else reader.array(tensor, spec)
+                tensor: ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)
                 for tensor, spec in specs.items()
                 if spec is not None
             },

@@ -9,21 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from cnngrad.cli import options
-from cnngrad.cli.answer import progress_bar
+from cnngrad.cli.answer import present, progress_bar
 from cnngrad.cli.session import Session
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name
-from cnngrad.files.write import to_json, write_results
+from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.gradcheck.hard import hard_problem
 from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.render.documents import write
-from cnngrad.render.painter import Painter
-from cnngrad.render.style import Style
-from cnngrad.render.terminal import make_console, show
 from cnngrad.running.findings import Findings
 from cnngrad.running.judging import SMALLER, SMALLEST, expected, run_layers
 from cnngrad.running.programs import Program, program_of
@@ -52,8 +48,7 @@ def run_command(
     expect = expected(_listed(running.expect))
     keep = None if running.keep is None else _begun(running.keep, layers)
     programs = _programs(settings, running, min(running.jobs, len(layers)), written)
-    outputs = [each for each in (differences.output, differences.report) if each is not None]
-    session.begin_work(outputs)
+    session.begin_work(target_files(differences.output, differences.report, ()))
     # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
     try:
         with progress_bar(session) as bar:
@@ -73,17 +68,7 @@ def run_command(
     findings = replace(findings, command=_command(running, settings, findings), explained=running.explain)
     if keep is not None:
         _keep(keep, findings)
-    if differences.output is not None:
-        write_results(differences.output, findings.as_json())
-    if differences.report is not None:
-        write(differences.report, findings, Style(differences.precision))
-    with session.printing() as stdout:
-        if differences.as_json:
-            print(to_json(findings.as_json()), file=stdout)
-        else:
-            blocks = findings.blocks(differences.precision)
-            show(make_console(stdout, session.color), Painter(differences.precision).blocks(blocks))
-    session.say_saved(differences.report)
+    present(session, findings, differences)
     return findings.passed
 
 

@@ -23,7 +23,7 @@ from cnngrad.derivation.notation import apart, number
 from cnngrad.gradcheck.hidden import hidden_words
 from cnngrad.gradcheck.location import counts
 from cnngrad.layer.expansion import Expansion
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import O
 
 if TYPE_CHECKING:
     from cnngrad.gradcheck.report import Compared, GradientReport, Report
@@ -41,7 +41,7 @@ def report_blocks(report: "Report", precision: int) -> Iterator[ReportBlock]:
     gradients = report.gradients.values()
     source = f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}"
     layer = Sentence((report.layer.describe(),), strong=True)
-    yield Together((layer, *([_say(source)] if set(report.gradients) != {Tensor.O.key} else [])))
+    yield Together((layer, *([_say(source)] if set(report.gradients) != {O.key} else [])))
     headings = ("gradient", "verdict", "elements", "largest error", "relative", "worst element")
     yield Table(headings, tuple(tuple(_row(gradient, precision)) for gradient in gradients), right=("elements",))
     if lines := list(_lines(report, precision)):
@@ -74,10 +74,10 @@ def code_lines(gradient: "GradientReport") -> list[str]:
 
 def verdict(report: "Report") -> str:
     """The verdict on everything, in a sentence."""
-    gradients = [gradient for gradient in report.gradients.values() if gradient.gradient is not Tensor.O]
+    gradients = [gradient for gradient in report.gradients.values() if gradient.gradient is not O]
     if report.passed:
         return "O is right." if not gradients else "All gradients are right."
-    o = report.gradients.get(Tensor.O.key)
+    o = report.gradients.get(O.key)
     found = [] if o is None or o.passed is not report.passed else ["O"]
     found += ["a gradient"] if any(gradient.passed is report.passed for gradient in gradients) else []
     words = " and ".join(found) + (" are" if len(found) > 1 else " is")
@@ -99,7 +99,7 @@ def _lines(report: "Report", precision: int) -> Iterator[ReportBlock]:
             analytic, numeric = apart(worst.analytic, worst.numeric, precision)
             where = f"{_spoken(worst.element)}, index {list(worst.index)} from 0"
             yours = "yours" if gradient.claimed else "by the formulas"
-            by = "right" if gradient.gradient is Tensor.O else "by differences"
+            by = "right" if gradient.gradient is O else "by differences"
             yield _say(f"{title}: furthest apart at {where}: {yours} {analytic}, {by} {numeric}")
         if gradient.passed is not False and gradient.hint:
             yield _say(f"{title}: {gradient.hint}")
@@ -142,7 +142,7 @@ def _wrong(report: "Report", gradient: "GradientReport", precision: int) -> Iter
     analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
     if analytic is None or numeric is None or off is None or worst is None:
         return
-    is_o = gradient.gradient is Tensor.O
+    is_o = gradient.gradient is O
     if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
         right = _marked("right" if is_o else "finite differences", numeric)
         yield GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", right))

@@ -16,35 +16,26 @@ def in_text(figure: Figure) -> Text:
     """The figure in characters."""
     rows = figure.rows
     linked = [k for k, row in enumerate(rows) if row.link is not None]
-    first, last = linked[0], linked[-1]
     left = max(len(str(row.source)) for row in rows)
     weight, output = (max(len(str(row.link[k])) for row in rows if row.link) for k in range(2))
-    drawn = Text(no_wrap=True)
+    lines = []
     for k, row in enumerate(rows):
-        line = Text.assemble(_styled(row.source, not row.is_source), " " * (left - len(str(row.source)) + 1))
-        line.append("─────" if row.is_source else "     ")
+        line = Text.assemble(_padded(row.source, left, not row.is_source), " ", "─" * 5 if row.is_source else " " * 5)
         if row.link is not None:
-            line.append(_joint(k == first, k == last, row.is_source) + "── ")
-            names = zip(row.link[:2], (weight, output), strict=True)
-            there, node = (_styled(name) + " " * (width - len(str(name))) for name, width in names)
-            line.append_text(Text.assemble(there, " ──▶ ", node, "    ◀── ", _styled(row.link[2])))
-        drawn += line
-        drawn += "\n" if k < len(rows) - 1 else ""
-    return drawn
+            there, node = (_padded(name, width) for name, width in zip(row.link, (weight, output), strict=False))
+            joint = _JOINTS[row.is_source][(k != linked[0]) + 2 * (k != linked[-1])]
+            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", _padded(row.link[2]))
+        lines.append(line)
+    return Text("\n", no_wrap=True).join(lines)
 
 
-def _joint(first: bool, last: bool, source: bool) -> str:
-    if first and last:
-        return "─"
-    if first:
-        return "┬" if source else "┌"
-    if last:
-        return "┴" if source else "└"
-    return "┼" if source else "├"
+# How a connection leaves: with others neither above nor below, above, below, and both; and the same beside the input.
+_JOINTS = {False: "─└┌├", True: "─┴┬┼"}
 
 
-def _styled(name: Symbol | str, dim: bool = False) -> Text:
-    return Text(str(name), DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter])
+def _padded(name: Symbol | str, width: int = 0, dim: bool = False) -> Text:
+    style = DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter]
+    return Text.assemble((str(name), style), " " * (width - len(str(name))))
 
 
 # The size of Rich's characters in an SVG, lines for each row of the figure, and how far the columns are apart.
@@ -79,33 +70,36 @@ def _widths(rows: tuple[FigureRow, ...]) -> tuple[float, float, float]:
 
 
 def _drawing(figure: Figure, x: float, y: float, ink: str, paper: str) -> str:
-    rows = figure.rows
+    rows, high = figure.rows, _LINES * _HIGH
     left, output, _ = _widths(rows)
     right = left + _APART
-    start = next(k for k, row in enumerate(rows) if row.is_source) * _LINES * _HIGH
+    start = next(k for k, row in enumerate(rows) if row.is_source) * high
     lines, names = [], []
     for k, row in enumerate(rows):
-        here = k * _LINES * _HIGH
+        here = k * high
         if row.source:
-            names.append(_name(left - 10, here, str(row.source), "end", 1 if row.is_source else 0.55))
-            if isinstance(row.source, Symbol):
-                names.append(f'<circle cx="{left:g}" cy="{here:g}" r="5" fill="{ink}" />')
+            names.append(_name(left - 10, here, row.source, "end", 1 if row.is_source else 0.55))
+            names += _dot(left, here, ink, row.source)
         if row.link is None:
             continue
         weight, node, back = row.link
         shade = 'stroke-dasharray="2 5" ' if isinstance(node, str) else ""
         lines.append(f'<line x1="{left:g}" y1="{start:g}" x2="{right:g}" y2="{here:g}" stroke="{ink}" {shade}/>')
-        if isinstance(node, Symbol):
+        if not shade:
             # Where the connections are apart from each other.
-            names.append(_name(left + 0.7 * _APART, start + 0.7 * (here - start), str(weight), "middle", 1, paper))
-            names.append(f'<circle cx="{right:g}" cy="{here:g}" r="5" fill="{ink}" />')
-        names.append(_name(right + 10, here, str(node), "start", 1))
-        names.append(_name(right + output, here, f"← {back}", "start", 1))
+            names.append(_name(left + 0.7 * _APART, start + 0.7 * (here - start), weight, "middle", 1, paper))
+        names += _dot(right, here, ink, node)
+        names += [_name(right + 10, here, node, "start"), _name(right + output, here, f"← {back}", "start")]
     return f'<g transform="translate({x} {y - 0.3 * _HIGH})" fill="{ink}">{"".join(lines + names)}</g>'
 
 
-def _name(x: float, y: float, name: str, anchor: str, opacity: float, paper: str = "") -> str:
+def _dot(x: float, y: float, ink: str, name: Symbol | str) -> list[str]:
+    """The node of an element; none for others that are not drawn."""
+    return [] if isinstance(name, str) else [f'<circle cx="{x:g}" cy="{y:g}" r="5" fill="{ink}" />']
+
+
+def _name(x: float, y: float, name: Symbol | str, anchor: str, opacity: float = 1, paper: str = "") -> str:
     """A name, its middle at this height; on paper of its own where something runs beneath it."""
     halo = f' stroke="{paper}" stroke-width="8" paint-order="stroke"' if paper else ""
     place = f'x="{x:g}" y="{y:g}" dominant-baseline="central" text-anchor="{anchor}"'
-    return f'<text {place} opacity="{opacity:g}"{halo}>{escape(name)}</text>'
+    return f'<text {place} opacity="{opacity:g}"{halo}>{escape(str(name))}</text>'

@@ -1,6 +1,6 @@
 """How a document is dressed: what its user may choose beside its contents."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from cnngrad.derivation.notation import DEFAULT_PRECISION
 
@@ -23,5 +23,5 @@ class Style(NamedTuple):
     title: str = ""
     author: str = ""
     fragment: bool = False
-    maths: Literal["github", "dollar"] = "github"
-    theme: Literal["light", "dark"] = "light"
+    maths: str = "github"
+    theme: str = "light"
