@@ -153,7 +153,7 @@ def test_right_gradients_are_never_accused(case, seed, dtype):
     exact = cnngrad.backward(*(a.astype(np.float64) for a in (x, w, dedo)), **case.options)
     wide = [getattr(exact, name) for name in ("dw", "dx", "db")]
     if min(np.abs(a).max() for a in wide) > 0.1:
-        rounded = [np.round(a, 4) for a in wide]
+        rounded = [np.round(a, 4).tolist() for a in wide]
         assert cnngrad.check(x, w, dedo, b=b, dw=rounded[0], dx=rounded[1], db=rounded[2], **case.options).passed
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache, cached_property, partial
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cnngrad.layer import Axis, indices
-from cnngrad.layer.expansion import Factors
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
 from cnngrad.tensor import B, O, Tensor, W, X
+
+if TYPE_CHECKING:
+    from cnngrad.layer.expansion import Factors
 
 
 class Fill(Enum):
@@ -237,7 +239,7 @@ def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> G
     outputs, inputs = ([(0, *index) for index in indices(shapes[tensor][1:])] for tensor in (O, X))
 
     @cache
-    def row(o: int) -> dict[Factors, tuple[Tensor, Index] | None]:
+    def row(o: int) -> "dict[Factors, tuple[Tensor, Index] | None]":
         """The w that an output takes each x with; a bias stands alone."""
         return {each[1:]: each[0] for each in expander.products(O, outputs[o])[0] if len(each) == 2}
 
