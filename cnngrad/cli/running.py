@@ -65,7 +65,7 @@ def run_command(
     finally:
         for program in programs:
             program.close()
-    findings = replace(findings, command=_command(running, settings, findings), explained=running.explain)
+    findings = replace(findings, command=_command(running, settings, findings, written), explained=running.explain)
     if keep is not None:
         _keep(keep, findings)
     present(session, findings, differences)
@@ -174,7 +174,7 @@ def _listed(text: str | None) -> Sequence[str]:
     return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _command(running: options.Running, settings: options.Settings, findings: Findings) -> str:
+def _command(running: options.Running, settings: options.Settings, findings: Findings, written: str | None) -> str:
     """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
@@ -185,6 +185,7 @@ def _command(running: options.Running, settings: options.Settings, findings: Fin
     # A function need not take what is given here.
     given = {name: getattr(settings, name) for name in ("stride", "padding", "dilation", "groups")}
     words += [word for name, text in given.items() if text is not None for word in (f"--{name}", str(text))]
+    words += ["--as", written] if written is not None else []
     words += ["--timeout", f"{running.timeout:g}"] if running.timeout != options.Running.timeout else []
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 

@@ -60,7 +60,8 @@ def check_function(
     """
     layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
     program = _InProcess(function, convert, options)
-    program.written = None if written is None else parse_form(written).name
+    if written is not None:
+        program.written = parse_form(written).name
     return run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
 
 
