@@ -200,3 +200,9 @@ def test_a_layer_with_flip_shows_what_it_shows():
     shows = cnngrad.running.SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
     assert {"filter-not-rotated", "sign-flipped", "result-rotated"} <= set(shows)
     assert "stride-ignored" not in shows
+
+
+def test_a_mistake_whose_numbers_are_right_here_is_not_shown_for_another_shape_that_it_may_give():
+    (layer,) = (layer for layer in cnngrad.suite("standard") if layer.name == "1x1-stride")
+    assert "dilation-off-by-one" not in layer.shows
+    assert "stride-ignored" in layer.shows
