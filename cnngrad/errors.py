@@ -29,4 +29,6 @@ def visible(text: str, most: int | None = None) -> str:
     """
     if most is not None and len(text) > most:
         text = f"{text[: most // 2]} … {text[-(most // 2) :]}"
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

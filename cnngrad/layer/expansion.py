@@ -213,10 +213,10 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
         tensor: O, dE/dW, dE/dX or dE/db.
         lead: the element's sample, channel and filter.
     """
-    channels, filters, (first, *others) = layer.group_channels, layer.group_filters, lead
+    channels, filters = layer.group_channels, layer.group_filters
     if tensor is DB:
-        return [((n, first), ()) for n in range(layer.batch)]
-    second = others[0]
+        return [((n, *lead), ()) for n in range(layer.batch)]
+    first, second = lead
     if tensor is O:
         return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]
     if tensor is DW:
@@ -229,11 +229,9 @@ def _products(
     operands: tuple[Tensor, ...], sums: list[tuple[Index, Index]], axes: list[Sequence[tuple[int, int | None]]]
 ) -> Iterator[Factors]:
     """The products of a sum over samples, channels or filters, and over positions; one without a partner is a zero."""
+    first, *others = operands
     for left, right in sums:
         for pairs in product(*axes):
             places, partners = zip(*pairs, strict=True)
-            found = [(operands[0], (*left, *places))]
-            if len(operands) == 1:
-                yield (*found,)
-            else:
-                yield *found, None if None in partners else (operands[1], (*right, *partners))
+            met = [None if None in partners else (other, (*right, *partners)) for other in others]
+            yield (first, (*left, *places)), *met

@@ -42,6 +42,8 @@ class Layouts:
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word = self.of(tensor)
+        if not word:
+            return tuple(range(ndim))
         letters = _FILTER if tensor.array is W else _DATA
         # A layout of one spatial axis may call it l.
         letters = letters[:-1] + "l" if "l" in word else letters
@@ -75,7 +77,8 @@ class Layouts:
 
     def written_shape(self, tensor: Tensor, shape: Shape) -> Shape:
         """A shape, or an index, from cnngrad's order to the user's."""
-        return tuple(size for _, size in sorted(zip(self.places(tensor, len(shape)), shape, strict=True)))
+        places = self.places(tensor, len(shape))
+        return tuple([shape[places.index(place)] for place in range(len(shape))])
 
 
 def _spatial_axes(word: str) -> int:
