@@ -79,14 +79,10 @@ def _given(board: Board) -> Iterator[Block]:
     yield from board.rows(
         lambda values: [item for tensor, lead in shown for item in ("  ", *board.grids(tensor, values, lead=lead))][1:]
     )
-    leads = {"x": ["sample n", "channel c"][2 - layer.x_lead :], "w": ["filter f", "channel c"][2 - layer.w_lead :]}
-    of = [
-        f"{letter}[{','.join(word[-1] for word in lead)}] is of {' and '.join(lead)}"
-        for letter, lead in leads.items()
-        if lead
-    ]
-    if of:
-        yield say(f"Brackets come first: {', '.join(of)}. All count from 1.")
+    x = ("", "x[c] is of channel c", "x[n,c] is of sample n and channel c")[layer.x_lead]
+    w = ("", "w[c] is of channel c", "w[f,c] is of filter f and channel c")[layer.w_lead]
+    if x or w:
+        yield say(f"Brackets come first: {', '.join(filter(None, (x, w)))}. All count from 1.")
     if backward:
         yield say("E is the error, a number that training makes smaller; ∂E/∂O has come back from the next layer.")
     if words.is_padded(layer):

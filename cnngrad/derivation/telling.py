@@ -50,14 +50,14 @@ def _telling(layer: Layer, tensor: Tensor) -> Iterator[Told]:
     fewest = [min((k for k, n in e.items() if n), key=e.__getitem__, default=_middle(e)) for e in terms]
     loses = [k for k, each in enumerate(terms) if each[fewest[k]] < each[whole[k]]]
     yield Told((0, 0, *whole), "inside, where the most terms meet" if loses else _AS_ANY)
-    several = len(loses) > 1
-    if several:
+    if len(loses) > 1:
         yield Told((0, 0, *fewest), "at a corner, where terms fall away")
     if loses:
         # The last axis first, along which a row is read.
         last = loses[-1]
         edge = [*whole[:last], fewest[last], *whole[last + 1 :]]
-        yield Told((0, 0, *edge), "at an edge, where fewer do" if several else "at an end, where terms fall away")
+        why = "at an edge, where fewer do" if len(loses) > 1 else "at an end, where terms fall away"
+        yield Told((0, 0, *edge), why)
     for axis, each in enumerate(terms):
         unread = [k for k, count in each.items() if not count]
         if unread:
