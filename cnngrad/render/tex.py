@@ -1,10 +1,24 @@
 r"""LaTeX mathematics for documents: symbols, sums and matrices, both for a LaTeX article and for Markdown."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from cnngrad.derivation.blocks import Expansions, Figure, Form, GridRow, Phrase, Picture
+from cnngrad.derivation.blocks import (
+    Block,
+    Derivation,
+    Expansions,
+    Figure,
+    Form,
+    Formula,
+    GridRow,
+    Hint,
+    Part,
+    Phrase,
+    Picture,
+    Sentence,
+)
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.derivation.notation import Notation
 from cnngrad.layer import counted
@@ -17,8 +31,6 @@ __all__ = ["MOST_CHARACTERS", "MathsWriter"]
 # The width of a line in ems, roughly: a page with 17 cm of text in 10 points.
 _LINE = 44.0
 _MOST_ROWS, _MOST_COLUMNS = 10, 14
-# A figure in millimetres: where its columns of nodes are, and the height of a row.
-_LEFT, _RIGHT, _ROW = 15, 55, 9
 # The terms of a sum in short.
 _GLANCE = 6
 # The characters between two cells of a matrix.
@@ -40,23 +52,69 @@ _SIGNS = {
 }
 
 
-class MathsWriter(Notation):
-    """Writes blocks in LaTeX; `colour` puts an element's formula in its tensor's colour."""
+class MathsWriter(Notation, ABC):
+    """Writes blocks whose formulas are in LaTeX."""
 
     times, product, more = r" \cdot ", r"\,", r"\cdots"
+    # The signs around a formula in running text.
+    signs = ("$", "$")
 
-    def __init__(
-        self, precision: int, colour: Callable[[str, str], str] = lambda tensor, latex: latex, line: float = _LINE
-    ) -> None:
+    def __init__(self, precision: int, line: float = _LINE) -> None:
         """A writer of decimals with `precision` significant digits, in lines of so many ems."""
         super().__init__(precision)
-        self._colour, self._line = colour, line
+        self._line = line
+
+    @abstractmethod
+    def text(self, text: str) -> str:
+        """Running text."""
+
+    @abstractmethod
+    def figure(self, figure: Figure) -> str:
+        """The input, its connections, and what comes back through them."""
+
+    @abstractmethod
+    def formula(self, line: str) -> str:
+        """A formula on a line of its own."""
+
+    @abstractmethod
+    def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
+        """Several formulas; aligned ones stand below each other's &."""
+
+    def sentence(self, parts: Sequence[Part]) -> str:
+        """Running text with formulas in it."""
+        return "".join(self.text(part) if isinstance(part, str) else self.part(part).join(self.signs) for part in parts)
+
+    def block(self, block: Block) -> str:
+        """One block."""
+        match block:
+            case Sentence(parts):
+                return self.sentence(parts)
+            case Formula(row):
+                return self.formula(latex(row))
+            case Expansions():
+                return self.equations([line for lines in self.sums(block) for line in lines], aligned=True)
+            case Figure():
+                return self.figure(block)
+            case GridRow():
+                return self.equations(self.row(block))
+            case Picture():
+                return self.equations(self.picture(block))
+        return ""
+
+    def sections(self, derivation: Derivation, heading: str) -> str:
+        """All sections, each under its heading."""
+        return "\n\n".join(
+            part
+            for section in derivation.sections
+            for part in (
+                heading.format(self.sentence(section.title)),
+                *(self.block(block) for block in section.blocks if not isinstance(block, Hint)),
+            )
+        )
 
     def named(self, part: Symbol | Partial | Phrase) -> str:
         """An element, a derivative or words, without the signs around them."""
-        if isinstance(part, Symbol):
-            return self._colour(part.tensor.letter, latex((node_of(part),)))
-        return latex((node_of(part) if isinstance(part, Partial) else part,))
+        return latex((node_of(part) if isinstance(part, Symbol | Partial) else part,))
 
     def number(self, value: Number) -> str:
         r"""1.5 \times 10^{-9}."""
@@ -77,8 +135,8 @@ class MathsWriter(Notation):
             if expansion.zeros:
                 self._append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
             lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
-            if table.form is Form.WORKED and expansion.worked is not None:
-                lines += self._worked(expansion.worked, expansion.left_out)
+            if table.form is Form.WORKED and (worked := expansion.worked) is not None:
+                lines += self._worked(worked, expansion.left_out)
             yield lines
 
     def row(self, row: GridRow) -> list[str]:
@@ -148,42 +206,6 @@ class MathsWriter(Notation):
     def _cell(self, cell: Cell) -> str:
         text = self.cell(cell.content).replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
-
-    def figure(self, figure: Figure) -> str:
-        """The input, its connections, and what comes back through them."""
-        rows = [
-            rf"\xrightarrow{{\;{self.part(weight)}\;}} & {self.part(output)} & \longleftarrow & {self.part(back)}"
-            for weight, output, back in figure.links
-        ]
-        rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
-        lines = r" \\[5pt] ".join(rows)
-        return rf"{self.part(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
-
-    def drawing(self, figure: Figure) -> str:
-        """The figure drawn by LaTeX itself, in millimetres: nodes in two columns, and one input's connections."""
-        rows = figure.rows
-        heights = [_ROW * (len(rows) - 1 - k) for k in range(len(rows))]
-        start = next(height for height, row in zip(heights, rows, strict=True) if row.is_source)
-        parts = []
-        for height, row in zip(heights, rows, strict=True):
-            if row.source:
-                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self.sign(row.source)}$}}}}")
-            if isinstance(row.source, Symbol):
-                parts.append(rf"\put({_LEFT},{height}){{\circle*{{1.5}}}}")
-            if row.link is None:
-                continue
-            weight, node, back = map(self.sign, row.link)
-            ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
-            # Where the connections are apart from each other.
-            near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
-            parts.append(rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}")
-            parts.append(rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}")
-            behind = rf"{node} \;\longleftarrow\; {back}"
-            parts.append(rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${behind}$}}}}")
-        size = f"({_RIGHT + 40},{heights[0] + 4})(0,-2)"
-        inner = "\n".join(parts)
-        begin = rf"\begin{{center}}\setlength{{\unitlength}}{{1mm}}\begin{{picture}}{size}"
-        return f"{begin}\n{inner}\n\\end{{picture}}\\end{{center}}"
 
     def picture(self, picture: Picture) -> list[str]:
         """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
