@@ -1,11 +1,9 @@
 """The options of the lesson: which parts of a derivation are shown, and how a report of it is dressed."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from cnngrad.cli.options import Group
+from cnngrad.cli.options import Group, option
 from cnngrad.errors import CnngradError
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ class Only(Group):
 
     TITLE = "The lesson"
 
-    only: Annotated[str | None, typer.Option(metavar="dW|dX|db", help="Only this gradient.")] = None
+    only: str | None = option("--only dW|dX|db", "Only this gradient.")
 
 
 class Lesson(Group):
@@ -30,26 +28,16 @@ class Lesson(Group):
 
     TITLE = "The lesson"
 
-    explain: Annotated[bool, typer.Option("--explain", help="Show the derivation, in the order of the notes.")] = False
-    element: Annotated[
-        list[str] | None, typer.Option(metavar="x22", help="Explain only this element, with its picture (repeatable).")
-    ] = None
-    section: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
-        ),
-    ] = None
-    every: Annotated[bool, typer.Option("--all", help="Show every element, and every term.")] = False
-    limit: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="The most elements in a large table.  [default: 4; all with --json]"),
-    ] = None
-    terms: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="The most terms in a sum.  [default: what fits on two lines]")
-    ] = None
-    zeros: Annotated[bool, typer.Option("--zeros", help="Write the products with 0 too, as the notes do.")] = False
+    explain: bool = option("--explain", "Show the derivation, in the order of the notes.")
+    element: list[str] | None = option("--element x22", "Explain only this element, with its picture (repeatable).")
+    section: str | None = option(
+        "--section NAME",
+        "Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
+    )
+    every: bool = option("--all", "Show every element, and every term.")
+    limit: int | None = option("--limit N", "The most elements in a large table.  [default: 4; all with --json]", min=1)
+    terms: int | None = option("--terms N", "The most terms in a sum.  [default: what fits on two lines]", min=1)
+    zeros: bool = option("--zeros", "Write the products with 0 too, as the notes do.")
 
     @property
     def explained(self) -> bool:
@@ -76,16 +64,12 @@ class Document(Group):
 
     TITLE = "The report's form"
 
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="The heading of the report.")] = None
-    author: Annotated[str | None, typer.Option(metavar="TEXT", help="The author of the report.")] = None
-    open_it: Annotated[bool, typer.Option("--open", help="Open an .html report in the browser.")] = False
-    fragment: Annotated[
-        bool, typer.Option("--fragment", help="A .tex report that another document takes in with \\input.")
-    ] = False
-    math: Annotated[
-        str, typer.Option(metavar="KIND", help="Formulas of a .md report: github, or dollar for pandoc and notebooks.")
-    ] = "github"
-    theme: Annotated[str, typer.Option(metavar="KIND", help="The colours of an .svg report: light or dark.")] = "light"
+    title: str | None = option("--title TEXT", "The heading of the report.")
+    author: str | None = option("--author TEXT", "The author of the report.")
+    open_it: bool = option("--open", "Open an .html report in the browser.")
+    fragment: bool = option("--fragment", "A .tex report that another document takes in with \\input.")
+    math: str = option("--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github")
+    theme: str = option("--theme KIND", "The colours of an .svg report: light or dark.", "light")
 
     def style(self, target: str | None, precision: int) -> "Style":
         """How the report is dressed.

@@ -27,6 +27,7 @@ __all__ = [
     "Saved",
     "Screen",
     "Settings",
+    "option",
     "takes",
 ]
 
@@ -174,13 +175,11 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _parameters(group: Any) -> Iterator[inspect.Parameter]:
-    """The options of a group, each under the title of the class that has it."""
+    """The options of a group, those of the class that it extends first."""
     for owner in reversed(group.__mro__):
-        for name, annotation in getattr(owner, "OPTIONS", inspect.get_annotations(owner)).items():
-            if hasattr(annotation, "__metadata__"):
-                annotation.__metadata__[0].rich_help_panel = owner.TITLE
-                default = getattr(group, name, None)
-                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, annotation in owner.__dict__.get("OPTIONS", {}).items():
+            default = getattr(group, name, None)
+            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -206,10 +205,42 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     )
 
 
+class _Declared(NamedTuple):
+    """An option as it is declared."""
+
+    info: Any
+    default: Any
+
+
+def option(flag: str, help: str, default: Any = None, **limits: Any) -> Any:
+    """An option of a group; its type is that of its annotation.
+
+    Args:
+        flag: the flag, and behind it what stands for its value in the help; PROBLEM for the argument.
+        help: what it does.
+        default: its value if it is not given.
+        limits: the least and the largest value, as `min` and `max`.
+    """
+    name, _, value = flag.partition(" ")
+    if not name.startswith("-"):
+        return _Declared(typer.Argument(metavar=name, help=help), default)
+    return _Declared(typer.Option(name, metavar=value or None, help=help, **limits), default)
+
+
 class Group(SimpleNamespace):
-    """Options under a title of the help; what is annotated is an option, its value the default."""
+    """Options under a title of the help."""
 
     TITLE: ClassVar[str]
+    OPTIONS: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        """Collect the options, and leave each its default."""
+        cls.OPTIONS = {}
+        for name, kind in inspect.get_annotations(cls).items():
+            info, default = getattr(cls, name)
+            info.rich_help_panel = cls.TITLE
+            cls.OPTIONS[name] = Annotated[kind, info]
+            setattr(cls, name, False if kind is bool and default is None else default)
 
 
 class Arrays(Group):
@@ -217,23 +248,14 @@ class Arrays(Group):
 
     TITLE = "Arrays"
 
-    problem: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PROBLEM",
-            help="A .json, .npz or .safetensors file with X, W, b, dEdO and the layer options; - for standard input.",
-        ),
-    ] = None
-    x: Annotated[
-        str | None,
-        typer.Option(
-            "-x",
-            metavar="FILE",
-            help="X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3.",
-        ),
-    ] = None
-    w: Annotated[str | None, typer.Option("-w", metavar="FILE", help="W, given in the same way as X.")] = None
-    b: Annotated[str | None, typer.Option("-b", metavar="FILE", help="The bias b, in the same way.")] = None
+    problem: str | None = option(
+        "PROBLEM", "A .json, .npz or .safetensors file with X, W, b, dEdO and the layer options; - for standard input."
+    )
+    x: str | None = option(
+        "-x FILE", "X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3."
+    )
+    w: str | None = option("-w FILE", "W, given in the same way as X.")
+    b: str | None = option("-b FILE", "The bias b, in the same way.")
 
 
 class ErrorGradient(Group):
@@ -241,32 +263,16 @@ class ErrorGradient(Group):
 
     TITLE = "Arrays"
 
-    g: Annotated[
-        str | None, typer.Option("-g", metavar="FILE", help="dE/dO, likewise; or the word ones, for E = sum of O.")
-    ] = None
-
-
-def _typed(name: str) -> Any:
-    """The type of a layer option on the command line."""
-    kind, described = OPTIONS[name]
-    held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
-    return Annotated[
-        held | None, typer.Option(f"--{name.replace('_', '-')}", metavar=described.metavar or None, help=described.help)
-    ]
+    g: str | None = option("-g FILE", "dE/dO, likewise; or the word ones, for E = sum of O.")
 
 
 class Settings(Group):
-    """The layer's own options; None for those that are not given."""
+    """The layer's own options, as `cnngrad.settings` describes them; None for those that are not given."""
 
     TITLE = "The layer"
-    OPTIONS: ClassVar[dict[str, Any]] = {
-        **{name: _typed(name) for name in OPTIONS},
-        "no_flip": Annotated[bool, typer.Option("--no-flip", help="W slides as it is, whatever the problem says.")],
-        "order": Annotated[
-            str | None,
-            typer.Option(metavar="C|F", help="Numbers without a shape: C, the last axis varies fastest; F, the first."),
-        ],
-    }
+
+    no_flip: bool = option("--no-flip", "W slides as it is, whatever the problem says.")
+    order: str | None = option("--order C|F", "Numbers without a shape: C, the last axis varies fastest; F, the first.")
 
     def given(self) -> dict[str, Any]:
         """The layer's options that are given, as keywords."""
@@ -298,13 +304,25 @@ class Settings(Group):
         return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
 
 
+def _of_layer(name: str) -> Any:
+    """A layer option on the command line."""
+    kind, described = OPTIONS[name]
+    held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
+    info, _ = option(f"--{name.replace('_', '-')} {described.metavar}", described.help)
+    info.rich_help_panel = Settings.TITLE
+    return Annotated[held | None, info]
+
+
+Settings.OPTIONS = {name: _of_layer(name) for name in OPTIONS} | Settings.OPTIONS
+
+
 class Screen(Group):
     """How results are shown on a terminal."""
 
     TITLE = "On the screen"
 
-    color: Annotated[str, typer.Option(metavar="WHEN", help="Use colours: always, never or auto.")] = "auto"
-    no_pager: Annotated[bool, typer.Option("--no-pager", help="Don't show a long lesson in a pager.")] = False
+    color: str = option("--color WHEN", "Use colours: always, never or auto.", "auto")
+    no_pager: bool = option("--no-pager", "Don't show a long lesson in a pager.")
 
 
 class Saved(Group):
@@ -312,24 +330,17 @@ class Saved(Group):
 
     TITLE = "Results"
 
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            metavar="FILE",
-            help="Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
-            "problem of --hard (.json, .npz).",
-        ),
-    ] = None
-    report: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Save what is shown as a document: .txt, .md, .svg, .html to play with; a derivation also as .tex.",
-        ),
-    ] = None
-    precision: Annotated[int, typer.Option(metavar="N", min=1, max=17, help="Significant digits of decimals.")] = 6
+    as_json: bool = option("--json", "Print one JSON object and nothing else.")
+    output: str | None = option(
+        "-o FILE",
+        "Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
+        "problem of --hard (.json, .npz).",
+    )
+    report: str | None = option(
+        "--report FILE",
+        "Save what is shown as a document: .txt, .md, .svg, .html to play with; a derivation also as .tex.",
+    )
+    precision: int = option("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
 
 
 class Claims(Group):
@@ -337,21 +348,15 @@ class Claims(Group):
 
     TITLE = "Results of your own to grade"
 
-    o: Annotated[str | None, typer.Option("--o", metavar="FILE", help="Grade this O.")] = None
-    dw: Annotated[
-        str | None, typer.Option("--dw", metavar="FILE", help="Grade this dE/dW instead of cnngrad's own.")
-    ] = None
-    dx: Annotated[str | None, typer.Option("--dx", metavar="FILE", help="Grade this dE/dX.")] = None
-    db: Annotated[str | None, typer.Option("--db", metavar="FILE", help="Grade this dE/db.")] = None
-    written: Annotated[
-        str | None,
-        typer.Option(
-            "--as",
-            metavar="FORM",
-            help="How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
-            "  [default: as their dtype says, or a text shows]",
-        ),
-    ] = None
+    o: str | None = option("--o FILE", "Grade this O.")
+    dw: str | None = option("--dw FILE", "Grade this dE/dW instead of cnngrad's own.")
+    dx: str | None = option("--dx FILE", "Grade this dE/dX.")
+    db: str | None = option("--db FILE", "Grade this dE/db.")
+    written: str | None = option(
+        "--as FORM",
+        "How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
+        "  [default: as their dtype says, or a text shows]",
+    )
 
 
 class Running(Group):
@@ -359,50 +364,28 @@ class Running(Group):
 
     TITLE = "A program of your own (--run)"
 
-    run: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COMMAND",
-            help="Run your own program on many layers: './program {dir}', or a Python function package.module:name.",
-        ),
-    ] = None
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]",
-        ),
-    ] = None
-    stream: Annotated[
-        bool, typer.Option("--stream", help="One process for all layers: each line of JSON on its input is a layer.")
-    ] = False
-    exchange: Annotated[
-        str,
-        typer.Option(metavar="FORM", help="How arrays are written for it: npy, f32, f64, bf16 or json."),
-    ] = "npy"
-    without: Annotated[
-        str | None,
-        typer.Option(metavar="LIST", help="What it does not have, such as groups,dilation,bias,batch,channels."),
-    ] = None
-    expect: Annotated[str | None, typer.Option(metavar="LIST", help="What it must write, such as dEdW,dEdX.")] = None
-    decimals: Annotated[bool, typer.Option("--decimals", help="Give it numbers that aren't integers.")] = False
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed gives other numbers.")] = 0
-    run_only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only the layers of such names.")] = None
-    shard: Annotated[
-        str | None, typer.Option(metavar="2/4", help="Only this part of the layers, for several machines.")
-    ] = None
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="How many layers run at the same time.")] = 1
-    timeout: Annotated[float, typer.Option(metavar="S", min=0.1, help="The seconds that each run may take.")] = 10.0
-    keep: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Save every layer that fails there: the problem, and the files of its run."),
-    ] = None
-    no_give_up: Annotated[
-        bool, typer.Option("--no-give-up", help="Run all layers, even if the first three crash, hang or write nothing.")
-    ] = False
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Show what your program computes in every element of a failing layer.")
-    ] = False
+    run: str | None = option(
+        "--run COMMAND",
+        "Run your own program on many layers: './program {dir}', or a Python function package.module:name.",
+    )
+    suite: str | None = option(
+        "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"
+    )
+    stream: bool = option("--stream", "One process for all layers: each line of JSON on its input is a layer.")
+    exchange: str = option("--exchange FORM", "How arrays are written for it: npy, f32, f64, bf16 or json.", "npy")
+    without: str | None = option(
+        "--without LIST", "What it does not have, such as groups,dilation,bias,batch,channels."
+    )
+    expect: str | None = option("--expect LIST", "What it must write, such as dEdW,dEdX.")
+    decimals: bool = option("--decimals", "Give it numbers that aren't integers.")
+    seed: int = option("--seed N", "Another seed gives other numbers.", 0, min=0)
+    run_only: str | None = option("--run-only GLOB", "Only the layers of such names.")
+    shard: str | None = option("--shard 2/4", "Only this part of the layers, for several machines.")
+    jobs: int = option("--jobs N", "How many layers run at the same time.", 1, min=1, max=64)
+    timeout: float = option("--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
+    keep: str | None = option("--keep DIR", "Save every layer that fails there: the problem, and the files of its run.")
+    no_give_up: bool = option("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
+    explain: bool = option("--explain", "Show what your program computes in every element of a failing layer.")
 
 
 class Differences(Saved):
@@ -410,18 +393,10 @@ class Differences(Saved):
 
     TITLE = "The check"
 
-    rtol: Annotated[
-        float | None,
-        typer.Option(metavar="R", help="Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"),
-    ] = None
-    step: Annotated[float | None, typer.Option(metavar="H", help="The step of the differences.  [default: 1]")] = None
-    hard: Annotated[
-        bool, typer.Option("--hard", help="Print a problem of this layer whose data shows every mistake; -o saves it.")
-    ] = False
-    grow: Annotated[
-        bool, typer.Option("--grow", help="With --hard: change the shape of X where that shows more mistakes.")
-    ] = False
-    element: Annotated[
-        list[str] | None,
-        typer.Option(metavar="x22", help="Show this element of yours beside its right sum (repeatable)."),
-    ] = None
+    rtol: float | None = option(
+        "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"
+    )
+    step: float | None = option("--step H", "The step of the differences.  [default: 1]")
+    hard: bool = option("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
+    grow: bool = option("--grow", "With --hard: change the shape of X where that shows more mistakes.")
+    element: list[str] | None = option("--element x22", "Show this element of yours beside its right sum (repeatable).")
