@@ -108,7 +108,7 @@ def answer(
             from cnngrad.render.painter import Painter
             from cnngrad.render.terminal import make_console, show, show_in_pages
 
-            shown = Painter(saved.precision).blocks(derivation.blocks(saved.precision))
+            shown = Painter(saved.precision).blocks(derivation.blocks(saved.precision, hints=True))
             (show_in_pages if session.pages else show)(make_console(stdout, session.color), shown)
         else:
             _show_results(stdout, layer, results, saved.precision, session.color)

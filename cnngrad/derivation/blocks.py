@@ -302,14 +302,14 @@ class Derivation:
         """The heading of a document."""
         return self.layer
 
-    def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """All in one list; a hint tells how to see one section."""
+    def blocks(self, precision: int, hints: bool = False) -> Iterator[ReportBlock]:
+        """All in one list; hints tell users of the command line how to see more."""
         names = [section.name for section in self.sections if section.name]
-        hint = [Hint(f"Sections: {', '.join(names)}; --section shows one.")] if len(names) > 1 else []
+        hint = [Hint(f"Sections: {', '.join(names)}; --section shows one.")] if hints and len(names) > 1 else []
         yield Together((Sentence((self.layer,), strong=True), *hint))
         for section in self.sections:
             yield Heading(section.title)
-            yield from section.blocks
+            yield from (block for block in section.blocks if hints or not isinstance(block, Hint))
 
     def __repr__(self) -> str:
         """The layer and how many sections there are, in a line."""

@@ -74,14 +74,12 @@ def code_lines(gradient: "GradientReport") -> list[str]:
 
 def verdict(report: "Report") -> str:
     """The verdict on everything, in a sentence."""
-    gradients = [gradient for gradient in report.gradients.values() if gradient.gradient is not O]
+    judged = {name: gradient.passed for name, gradient in report.gradients.items()}
     if report.passed:
-        return "O is right." if not gradients else "All gradients are right."
-    o = report.gradients.get(O.key)
-    found = [] if o is None or o.passed is not report.passed else ["O"]
-    found += ["a gradient"] if any(gradient.passed is report.passed for gradient in gradients) else []
-    words = " and ".join(found) + (" are" if len(found) > 1 else " is")
-    sentence = f"{words} wrong." if report.passed is False else f"{words.rsplit(' ', 1)[0]} can't be judged."
+        return "O is right." if judged.keys() == {O.key} else "All gradients are right."
+    found = {"O" if name == O.key else "a gradient" for name, passed in judged.items() if passed is report.passed}
+    words, be = " and ".join(sorted(found)), "are" if len(found) > 1 else "is"
+    sentence = f"{words} {be} wrong." if report.passed is False else f"{words} can't be judged."
     return sentence[0].upper() + sentence[1:]
 
 

@@ -84,7 +84,7 @@ def _painted(shown: Shown, style: Style, figure: "Callable[[Figure], Text]" = in
     if isinstance(shown, Derivation):
         heading = style.title or shown.layer
         shown = replace(shown, layer=f"{heading}\n{style.author}" if style.author else heading)
-    return Painter(style.precision, hints=False, figure=figure).blocks(shown.blocks(style.precision))
+    return Painter(style.precision, figure).blocks(shown.blocks(style.precision))
 
 
 def _markdown(shown: Shown, style: Style) -> str:

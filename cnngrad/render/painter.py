@@ -48,31 +48,21 @@ _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=Fals
 class Painter:
     """Turns blocks into renderables."""
 
-    def __init__(
-        self, precision: int = DEFAULT_PRECISION, hints: bool = True, figure: Callable[[Figure], Text] = in_text
-    ) -> None:
-        """A painter.
-
-        Args:
-            precision: the significant digits of decimals.
-            hints: whether hints for the command line are shown.
-            figure: how a figure is shown.
-        """
-        self._notation, self._hints, self._figure = Notation(precision), hints, figure
+    def __init__(self, precision: int = DEFAULT_PRECISION, figure: Callable[[Figure], Text] = in_text) -> None:
+        """A painter of decimals with `precision` significant digits, which shows a figure in this way."""
+        self._notation, self._figure = Notation(precision), figure
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
         """All blocks, an empty line between them."""
-        for number_of, block in enumerate(block for block in blocks if self._hints or not isinstance(block, Hint)):
-            if number_of:
-                yield Text()
+        for number_of, block in enumerate(blocks):
+            yield from [Text()] if number_of else []
             yield from self._block(block)
 
     def _block(self, block: ReportBlock) -> Iterator[RenderableType]:
         match block:
             case Together(blocks):
                 for each in blocks:
-                    if self._hints or not isinstance(each, Hint):
-                        yield from self._block(each)
+                    yield from self._block(each)
             case Sentence(parts, strong):
                 yield self._parts(parts, "bold" if strong else "")
             case Heading(parts):
