@@ -407,3 +407,19 @@ def norm(array: Array) -> float:
     if not (math.isfinite(least) and math.isfinite(greatest)):
         return math.nan
     return max(-least, greatest) * math.sqrt(array.size)
+
+
+def fractions(array: Array) -> tuple[Array, int]:
+    """The numbers as fractions of a power of 2 that none exceeds, so that their squares can be added, and its exponent.
+
+    >>> fractions(np.array([1e200, 5e199]))
+    (array([0.65321009, 0.32660504]), 665)
+    """
+    exponent = math.frexp(float(np.abs(array).max(initial=0.0)))[1]
+    return np.ldexp(array.astype(np.float64), -exponent), exponent
+
+
+def rms(array: Array) -> float:
+    """The root of the mean square."""
+    small, exponent = fractions(array)
+    return math.ldexp(math.sqrt(np.square(small).mean()), exponent)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.gradcheck.mistakes import CATALOGUE
-from cnngrad.gradcheck.recipe import Data, computed, right_recipe
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, computed
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.running.judging import run_layers
 from cnngrad.running.programs import Answer, Program
 from cnngrad.tensor import RESULTS, Tensor
@@ -46,7 +47,7 @@ class Wrong(Program):
         return Answer({self.result: right})
 
 
-MADE = [(mistake, result) for mistake in CATALOGUE for result in RESULTS if result in mistake.changes]
+MADE = [(mistake, result) for mistake in CATALOGUE for result in RESULTS if result in mistake.results]
 
 
 @pytest.mark.sampled(5)
@@ -73,7 +74,7 @@ class WrongEverywhere(Program):
     """Makes one mistake in every result where it changes a number."""
 
     def __init__(self, mistake):
-        self.each = [Wrong(mistake, result) for result in RESULTS if result in mistake.changes]
+        self.each = [Wrong(mistake, result) for result in RESULTS if result in mistake.results]
 
     def run(self, layer, keep=None):
         results = {}

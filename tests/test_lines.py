@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.gradcheck.mistakes import CATALOGUE
+from cnngrad.causes.catalogue import CATALOGUE
 from tests import buggy
 from tests.test_mistakes import LAYERS
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.hard import hard_problem
 from cnngrad.cli.main import main
 from cnngrad.compute import Backward
-from cnngrad.gradcheck.hard import hard_problem
-from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.gradcheck.tolerance import form_shown
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor

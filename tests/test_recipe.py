@@ -4,12 +4,10 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.gradcheck import probes
-from cnngrad.gradcheck.edits import folded, padded
-from cnngrad.gradcheck.matching import made
-from cnngrad.gradcheck.mistakes import CATALOGUE
-from cnngrad.gradcheck.probes import probed
-from cnngrad.gradcheck.recipe import Data, computed, right_recipe
+from cnngrad.causes import evaluate
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, computed, made, probed
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 from tests.cases import SMALL
@@ -37,12 +35,12 @@ def test_the_right_recipe_gives_the_right_result(case):
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch):
     """Of every mistake in every result, in layers that are too small for probes as a rule."""
-    monkeypatch.setattr(probes, "_FEW_PRODUCTS", 0)
+    monkeypatch.setattr(evaluate, "_FEW_PRODUCTS", 0)
     data, generator, tried = data_of(case), np.random.default_rng(0), 0
     right = {result: computed(right_recipe(data.layer, result), data) for result in RESULTS} if known else {}
     data = Data(data.layer, data.x, data.w, data.dedo, right, data.b)
     for mistake in CATALOGUE:
-        for result in mistake.changes:
+        for result in mistake.results:
             for recipe, detail, _ in mistake.changed(right_recipe(data.layer, result)):
                 whole = made(recipe, data)
                 if not whole.size:
@@ -70,11 +68,11 @@ def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():
 
 
 @pytest.mark.parametrize("mode", ["edge", "wrap", "reflect", "symmetric"])
-def test_a_border_is_folded_back_to_where_it_was_taken_from(mode):
-    """Folding is the transpose of padding, so both give the same sum of products."""
-    rng = np.random.default_rng(0)
-    x, y, pads = rng.integers(-9, 10, (2, 3, 4, 5)), rng.integers(-9, 10, (2, 3, 9, 6)), ((3, 2), (0, 1))
-    assert (padded(pads, mode)(x) * y).sum() == (x * folded(pads, mode)(y)).sum()
+def test_a_border_gives_back_to_where_it_was_taken_from(mode):
+    """dE/dX is the transpose of O with any border, so both give the same sum of products."""
+    data = data_of(SMALL["dilation and padding"])
+    o, dx = (right_recipe(data.layer, result).but(border=mode, b=None) for result in (Tensor.O, Tensor.DX))
+    assert (computed(o, data) * data.dedo).sum() == (data.x * computed(dx, data)).sum()
 
 
 def test_one_missing_part_of_a_large_layer_is_told():

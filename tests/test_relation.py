@@ -6,9 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.gradcheck.matching import made
-from cnngrad.gradcheck.recipe import Data, right_recipe
-from cnngrad.gradcheck.relation import recipe_by, right_relations
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import recipe_by, right_recipe
 from cnngrad.layer import Relation, make_layer
 from cnngrad.tensor import Tensor
 
@@ -69,7 +68,7 @@ def test_what_follows_a_relation_is_what_loops_give(result, relation, flip):
 def test_the_relation_of_a_layer_gives_the_right_result(result, flip):
     layer = make_layer((2, 2, 7, 6), (3, 2, 3, 2), stride=2, padding=1, dilation=(1, 2), flip=flip)
     numbers = arrays(layer)
-    right = made_by(layer, numbers, result, right_relations(layer))
+    right = made_by(layer, numbers, result, [axis.relation for axis in layer.axes])
     assert graded(layer, numbers, result, right)
     assert not graded(layer, numbers, result, right).relation
 
@@ -79,10 +78,10 @@ def test_the_relation_of_a_layer_gives_the_right_result(result, flip):
 def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
     layer = make_layer((15, 13), (3, 2), stride=2, padding=1, flip=flip)
     numbers = arrays(layer)
-    followed = [Relation(a + 1, -b, c + 2) for a, b, c in right_relations(layer)]
+    followed = [Relation(a + 1, -b, c + 2) for a, b, c in [axis.relation for axis in layer.axes]]
     report = graded(layer, numbers, result, made_by(layer, numbers, result, followed))
     assert report.mistake is None
-    first, right = followed[0], right_relations(layer)[0]
+    first, right = followed[0], next(axis.relation for axis in layer.axes)
     assert f"Your numbers follow input position = {first} along the rows" in report.relation
     assert f"it should be {right}" in report.relation
 
@@ -90,7 +89,8 @@ def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
 def test_the_relation_of_a_known_mistake_is_told():
     layer = make_layer((5, 6), (3, 2), stride=2)
     numbers = arrays(layer)
-    recipe = right_recipe(layer, Tensor.DX).but(stride=(1, 2))
+    right = right_recipe(layer, Tensor.DX)
+    recipe = right.but(relations=(right.relations[0]._replace(output=1), right.relations[1]))
     claim = made(recipe, data_of(layer, numbers))
     report = graded(layer, numbers, Tensor.DX, claim.reshape(5, 6))
     assert report.mistake == "stride-ignored"

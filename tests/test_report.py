@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import cnngrad
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.cli.main import main
-from cnngrad.gradcheck.matching import made
-from cnngrad.gradcheck.mistakes import CATALOGUE
-from cnngrad.gradcheck.recipe import Data, right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.layer.names import Names
 from cnngrad.schema import SCHEMA_FILE

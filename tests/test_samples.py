@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import cnngrad
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, computed
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.cli.main import main
-from cnngrad.gradcheck.mistakes import CATALOGUE
-from cnngrad.gradcheck.recipe import Data, computed, right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.tensor import GRADIENTS, Tensor
 
@@ -62,7 +63,7 @@ def shown(layer, x, w, dedo, b):
     return {
         (mistake.id, result, number)
         for mistake in CATALOGUE
-        for result in mistake.changes
+        for result in mistake.results
         for number, (recipe, *_) in enumerate(mistake.changed(right_recipe(layer, result)))
         if not np.array_equal(computed(recipe, data), right[result])
     }

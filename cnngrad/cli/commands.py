@@ -147,8 +147,8 @@ def _graded(
 
 
 def _hard(session: Session, layer: "Layer", differences: options.Differences) -> int:
+    from cnngrad.causes.hard import hard_problem
     from cnngrad.files.write import to_json, write_results
-    from cnngrad.gradcheck.hard import hard_problem
 
     problem, note = hard_problem(layer, differences.grow)
     if differences.output is not None:

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
+from cnngrad.causes.search import TRIES
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.differences import Differences
 from cnngrad.gradcheck.grade import Grader
 from cnngrad.gradcheck.report import GradientReport, Report

@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
 from cnngrad.gradcheck.tolerance import Tolerance
 
-__all__ = ["COARSE", "Comparison", "compare", "difference", "fractions", "rms"]
+__all__ = ["COARSE", "Comparison", "compare", "difference"]
 
 # Elements that are compared at a time.
 _BLOCK = 2**15
@@ -97,22 +97,6 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
         double,
     )
-
-
-def fractions(array: Array) -> tuple[Array, int]:
-    """The numbers as fractions of a power of 2 that none exceeds, so that their squares can be added, and its exponent.
-
-    >>> fractions(np.array([1e200, 5e199]))
-    (array([0.65321009, 0.32660504]), 665)
-    """
-    exponent = math.frexp(float(np.abs(array).max(initial=0.0)))[1]
-    return np.ldexp(array.astype(np.float64), -exponent), exponent
-
-
-def rms(array: Array) -> float:
-    """The root of the mean square."""
-    small, exponent = fractions(array)
-    return math.ldexp(math.sqrt(np.square(small).mean()), exponent)
 
 
 def difference(claim: Array, right: Array) -> Array:

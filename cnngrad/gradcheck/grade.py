@@ -8,20 +8,26 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.arrays import Array, Operand, fractions, read_tensor, rms
+from cnngrad.causes.evaluate import Data, Tries
+from cnngrad.causes.relation import followed, spoken
+from cnngrad.causes.search import (
+    TRIES,
+    Diagnosis,
+    alike,
+    diagnose,
+    hidden_mistakes,
+    relations_of,
+    set_of,
+    truncated,
+)
 from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.comparison import COARSE, compare, difference, fractions, rms
-from cnngrad.gradcheck.diagnosis import TRIES, Diagnosis, diagnose, truncated
-from cnngrad.gradcheck.factors import FEWEST_NUMBERS
-from cnngrad.gradcheck.hidden import hidden_mistakes
+from cnngrad.gradcheck.comparison import COARSE, compare, difference
 from cnngrad.gradcheck.location import locate
-from cnngrad.gradcheck.recipe import Data, Tries
-from cnngrad.gradcheck.relation import followed, spoken
 from cnngrad.gradcheck.remaking import PATIENT, Remaking
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, holds, input_rounding
-from cnngrad.gradcheck.unnamed import alike, relations_of, set_of
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor
@@ -199,8 +205,8 @@ class Grader:
                 relations = followed(data, result, Remaking(data, result, found.recipe).remade, claim, allowed)
         elif found.mistake is None:
             missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
-            if not missing and result is not Tensor.DB and np.count_nonzero(claim) > FEWEST_NUMBERS:
-                relations = relations_of(data, result, claim, allowed)
+            if not missing:
+                relations = relations_of(data, result, claim, tolerance.allowed)
         return missing, "" if relations is None else spoken(self._layer, relations)
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
@@ -276,7 +282,7 @@ class Grader:
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, numeric)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        return diagnose(data, result, claim, tolerance) if whole is None else whole
+        return diagnose(data, result, claim, tolerance.allowed) if whole is None else whole
 
     def _tolerance(self, result: Tensor, claim: Array, numeric: Array, form: Form) -> Tolerance:
         """The tolerance of a claim in some form."""

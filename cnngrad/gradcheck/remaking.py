@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.matching import made
-from cnngrad.gradcheck.reading import as_expansion, read_element
-from cnngrad.gradcheck.recipe import Data, Recipe, Tries, cost
+from cnngrad.causes.evaluate import Data, Tries, cost, made
+from cnngrad.causes.reading import as_expansion, read_element
+from cnngrad.causes.recipe import Recipe
 from cnngrad.gradcheck.report import Compared, GradientReport
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import canonical_values

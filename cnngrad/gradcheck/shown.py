@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.search import hidden_words
 from cnngrad.derivation.blocks import (
     Code,
     Expansions,
@@ -20,7 +21,6 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.derivation.notation import apart, number
-from cnngrad.gradcheck.hidden import hidden_words
 from cnngrad.gradcheck.location import counts
 from cnngrad.layer.expansion import Expansion
 from cnngrad.tensor import O

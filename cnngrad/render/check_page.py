@@ -10,9 +10,9 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.evaluate import Tries
 from cnngrad.derivation.notation import apart, number
 from cnngrad.gradcheck import GradientReport, Report
-from cnngrad.gradcheck.recipe import Tries
 from cnngrad.gradcheck.report import Compared
 from cnngrad.gradcheck.shown import code_lines
 from cnngrad.layer import Layer, counted

@@ -7,9 +7,9 @@ from enum import Enum
 from math import prod
 from typing import Any
 
+from cnngrad.causes.catalogue import CATALOGUE, PLACES
 from cnngrad.derivation.blocks import ReportBlock
 from cnngrad.gradcheck import GradientReport
-from cnngrad.gradcheck.mistakes import CATALOGUE, PLACES
 from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term

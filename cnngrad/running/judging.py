@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.search import TRIES
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.gradcheck import check_layer
-from cnngrad.gradcheck.diagnosis import TRIES
 from cnngrad.gradcheck.report import GradientReport
 from cnngrad.running.findings import Findings, Outcome, Result, Verdict, explain
 from cnngrad.running.probing import probe

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.reading import OPERANDS, Product, as_expansion, read_all, read_element
-from cnngrad.gradcheck.recipe import Data
-from cnngrad.gradcheck.relation import followed, spoken
+from cnngrad.causes.evaluate import Data
+from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
+from cnngrad.causes.relation import followed, spoken
 from cnngrad.gradcheck.report import Compared, GradientReport
-from cnngrad.layer.expansion import Expander
+from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
 from cnngrad.running.findings import Outcome, Verdict
 from cnngrad.running.programs import Program

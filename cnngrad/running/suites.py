@@ -10,11 +10,10 @@ from typing import Any, SupportsIndex, Unpack
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
 from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.diagnosis import OF_ONE_NUMBER
-from cnngrad.gradcheck.hidden import hidden_by
-from cnngrad.gradcheck.mistakes import CATALOGUE
 from cnngrad.layer import Axis, Layer, Shape, layer_of
 from cnngrad.layer.layout import read_layouts
 from cnngrad.settings import LayerOptions

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.hidden import hidden_by, hidden_words
+from cnngrad.causes.search import hidden_by, hidden_words
 from cnngrad.layer import Axis, Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import GRADIENTS, Tensor

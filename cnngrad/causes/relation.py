@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.matching import made
-from cnngrad.gradcheck.reading import OPERANDS
-from cnngrad.gradcheck.recipe import Data, Recipe, right_recipe
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import recipe_by
 from cnngrad.layer import Layer, Positions, Relation, indices
+from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import Tensor
 
-__all__ = ["read_relations", "recipe_by", "right_relations", "spoken"]
+__all__ = ["followed", "read_relations", "spoken"]
 
 # Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
 Compute = Callable[[Mapping[Tensor, Array]], Array]
@@ -25,36 +25,17 @@ _MOST_TRIED = 24
 _ROLES = {Tensor.O: (1, 2, 0), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
 
 
-def right_relations(layer: Layer) -> list[Relation]:
-    """The relations of a layer's axes."""
-    return [axis.relation for axis in layer.axes]
-
-
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     """Which relations are followed where they should be others, in words; empty where all are right."""
     along: dict[tuple[Relation, Relation], list[str]] = {}
-    for found, right, word in zip(relations, right_relations(layer), layer.axis_words, strict=True):
-        if found != right:
-            along.setdefault((found, right), []).append(f"{word}s")
+    for found, axis, word in zip(relations, layer.axes, layer.axis_words, strict=True):
+        if found != axis.relation:
+            along.setdefault((found, axis.relation), []).append(f"{word}s")
     told = []
     for (found, right), words in along.items():
         where = "" if layer.dims == 1 else f" along the {' and '.join(words)}"
         told.append(f"input position = {found}{where}; it should be {right}")
     return f"{', and '.join(told)} (output position i and filter position u count from 0)" if told else ""
-
-
-def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
-    """The recipe of a result whose positions follow other relations.
-
-    Args:
-        layer: the layer.
-        result: O, dE/dW or dE/dX.
-        relations: a relation for each axis, in the filter positions of the user's W.
-    """
-    if layer.flip:
-        relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
-    stride, dilation, first = zip(*relations, strict=True)
-    return right_recipe(layer, result).but(stride=stride, dilation=dilation, before=tuple(-k for k in first))
 
 
 def followed(
@@ -90,9 +71,9 @@ def read_relations(layer: Layer, result: Tensor, compute: Compute) -> list[Relat
     if not len(places):
         return None
     found = []
-    for number, right in enumerate(right_relations(layer)):
+    for number, axis in enumerate(layer.axes):
         on_axis = places[:, :, number]
-        relation = right if _holds(right, on_axis) else _followed(on_axis)
+        relation = axis.relation if _holds(axis.relation, on_axis) else _followed(on_axis)
         if relation is None or not relation.output or not relation.filter:
             return None
         found.append(relation)

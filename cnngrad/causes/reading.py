@@ -16,7 +16,7 @@ from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import Tensor
 
-__all__ = ["OPERANDS", "Product", "as_expansion", "read_all", "read_element"]
+__all__ = ["Product", "as_expansion", "read_all", "read_element"]
 
 # Computes a result, or one element of it, from arrays in canonical shape.
 Compute = Callable[[Mapping[Tensor, Array]], float]
