@@ -285,16 +285,19 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     if products <= _FEW_PRODUCTS:
         return None
     whole = (*layer.canonical[result][:2], *recipe.size)
-    # Where each element comes from, counted from 1: a 0 moved in, or was left out.
-    numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
-    for edit in recipe.done:
-        numbers = edit(numbers)
-    come_from = as_user(recipe, numbers)
-    if come_from.shape != shape:
-        return np.empty(0)
+    come_from = places
+    if recipe.done or result is Tensor.DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
+        # Where each element comes from, counted from 1: a 0 moved in, or was left out.
+        numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
+        for edit in recipe.done:
+            numbers = edit(numbers)
+        numbers = as_user(recipe, numbers)
+        if numbers.shape != shape:
+            return np.empty(0)
+        come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
     found, element = [], _element(recipe, data)
-    for number in come_from.reshape(-1)[places] - 1:
+    for number in come_from:
         found.append(element(tuple(map(int, np.unravel_index(number, whole)))) if number >= 0 else 0)
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
         return recipe.factor * np.array(found)

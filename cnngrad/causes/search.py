@@ -97,21 +97,23 @@ class _Claim:
         claim = self.array
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
-        if claim.size >= _MANY:
-            places = spread_places(claim.size)
-            few = probed(recipe, self.data, claim.shape, places)
-            if few is not None:
-                factors = self._near(claim.reshape(-1)[places], few, factors) if few.size else ()
-                if not factors:
-                    return None
+        places = spread_places(claim.size) if claim.size >= _MANY else np.empty(0, int)
+        # The first tells most recipes from the claim.
+        for some in (places[:1], places[1:]) if places.size else ():
+            few = probed(recipe, self.data, claim.shape, some)
+            if few is None:
+                break
+            factors = self._near(claim.reshape(-1)[some], few, factors) if few.size else ()
+            if not factors:
+                return None
         array = made(recipe, self.data)
         if array.size == claim.size == 1:
             array = array.reshape(claim.shape)
         if array.shape != claim.shape:
             return None
         # Few numbers tell most arrays from the claim.
-        some = slice(None, None, 1 + claim.size // _FIRST)
-        factors = self._near(claim.reshape(-1)[some], array.reshape(-1)[some], factors)
+        step = 1 + claim.size // _FIRST
+        factors = self._near(claim.reshape(-1)[::step], array.reshape(-1)[::step], factors)
         terms = self.terms(recipe).reshape(array.shape) if factors else array
         return next((f for f in factors if self._is(claim, array, f, terms)), None)
 
@@ -396,9 +398,15 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
 
 def _shows(mistake: Mistake, claim: _Claim) -> bool:
     """Whether a mistake changes a right result. If it keeps the shape, only numbers can reveal it."""
-    recipes = [change.recipe for change in mistake.changed(claim.right)]
-    of_shape = [recipe for recipe in recipes if recipe.may_give(claim.array.shape)]
-    return any(recipe.bare or claim.factor_of(recipe) is None for recipe in of_shape) or bool(recipes and not of_shape)
+    others = alike = False
+    for recipe, *_ in mistake.changed(claim.right):
+        if not recipe.may_give(claim.array.shape):
+            others = True
+        elif recipe.bare or claim.factor_of(recipe) is None:
+            return True
+        else:
+            alike = True
+    return others and not alike
 
 
 def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tensor, ...]) -> tuple[str, ...]:
