@@ -1,8 +1,8 @@
 """The one evaluator of recipes: all of a result, or a few of its elements, from the tables of positions."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from cnngrad.layer import Layer, Positions, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import Tensor
 
-__all__ = ["Data", "Tries", "computed", "cost", "made", "probed", "spread_places"]
+__all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places"]
 
 # Elements that are read or written in the time that one try takes in a small layer.
 _ELEMENTS_A_TRY = 100_000
@@ -85,7 +85,7 @@ class Data:
         return {result: right_recipe(self.layer, result) for result in self.right}
 
 
-def cost(recipe: Recipe) -> float:
+def _cost(recipe: Recipe) -> float:
     """How many tries it counts as to compute a recipe."""
     shapes = recipe.layer.canonical
     moved = math.prod(shapes[Tensor.W][2:]) * (math.prod(shapes[Tensor.X]) + math.prod(shapes[Tensor.O]))
@@ -97,11 +97,19 @@ def made(recipe: Recipe, data: Data) -> Array:
     return as_user(recipe, computed(recipe, data))
 
 
+def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
+    """What a recipe gives with other numbers in some arrays, all in canonical shape, W as the user has it."""
+    given: dict[str, Any] = {tensor.keyword: array for tensor, array in arrays.items()}
+    if Tensor.W in arrays:
+        given["w"] = data.layer.rotated(arrays[Tensor.W])
+    return made(recipe, replace(data, right={}, **given)).reshape(data.layer.canonical[recipe.result])
+
+
 def computed(recipe: Recipe, data: Data) -> Array:
     """What a recipe gives, in canonical shape, or in the wrong shape that it leads to."""
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
         array = data.known(recipe.sums)
-        data.tries.left -= 1 if array is not None else cost(recipe)
+        data.tries.left -= 1 if array is not None else _cost(recipe)
         if array is None:
             array = _sums(recipe, data)
         for edit in recipe.done:
@@ -296,23 +304,27 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
             return np.empty(0)
         come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
-    found, element = [], _element(recipe, data)
-    for number in come_from:
-        found.append(element(tuple(map(int, np.unravel_index(number, whole)))) if number >= 0 else 0)
+    known, factors = data.known(recipe.sums), factors_of(recipe, data)
+    b = data.read(recipe.b) if result is Tensor.O and recipe.b and data.b is not None else None
+    found = []
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
+        for number in come_from:
+            index = tuple(map(int, np.unravel_index(max(number, 0), whole)))
+            if number < 0 or known is not None:
+                found.append(0 if number < 0 or known is None else known[index].item())
+            else:
+                left, right = factors(index)
+                found.append((left * right).sum().item() + (0 if b is None else b[index[1]].item()))
         return recipe.factor * np.array(found)
 
 
-def _element(recipe: Recipe, data: Data) -> Callable[[Shape], float]:
-    """What computes an element of O, dE/dW or dE/dX by itself, before anything is done to the result."""
-    known, layer, result = data.known(recipe.sums), recipe.layer, recipe.result
-    if known is not None:
-        return lambda index: known[index].item()
+def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, Array]]:
+    """The two arrays whose products an element of O, dE/dW or dE/dX adds up, before anything is done to the result."""
+    layer, result = recipe.layer, recipe.result
     x, w, o = _grouped(recipe, data)
     axes = _axes(recipe, o, w, x)
-    b = data.read(recipe.b) if result is Tensor.O and recipe.b and data.b is not None else None
 
-    def element(index: Shape) -> float:
+    def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index
         if result is Tensor.O:
             group, f = divmod(second, layer.group_filters)
@@ -329,7 +341,6 @@ def _element(recipe: Recipe, data: Data) -> Callable[[Shape], float]:
         if result is not Tensor.DX:
             met = [(np.flatnonzero(pair >= 0), pair[pair >= 0]) for pair in pairs]
         firsts, seconds = (np.ix_(*part) for part in zip(*met, strict=True))
-        total: float = (left[at(slice(None), *firsts)] * right[at(slice(None), *seconds)]).sum().item()
-        return total if b is None else total + b[second].item()
+        return left[at(slice(None), *firsts)], right[at(slice(None), *seconds)]
 
-    return element
+    return factors

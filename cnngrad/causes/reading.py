@@ -1,9 +1,10 @@
-"""Which products stand in one element of a result that some code computes, read off it with impulses.
+"""Which products stand in one element of a result: read off a recipe, or off some code with impulses.
 
 Every result of a layer is linear in each of two arrays. With a single 1 in each of them, and 0 everywhere else, an
 element is the coefficient of the product of these two.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -11,13 +12,17 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.layer import Layer, indices
+from cnngrad.causes.evaluate import Data, factors_of
+from cnngrad.causes.recipe import Recipe, as_user
+from cnngrad.layer import Layer, Shape, indices
 from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import Tensor
 
-__all__ = ["Product", "as_expansion", "read_all", "read_element"]
+__all__ = ["Product", "as_expansion", "products_of", "read_all", "read_element"]
 
+# An element with more products is not written out.
+_MOST_PRODUCTS = 500
 # Computes a result, or one element of it, from arrays in canonical shape.
 Compute = Callable[[Mapping[Tensor, Array]], float]
 
@@ -114,6 +119,56 @@ def read_all(
             index = tuple(int(k) for k in place)
             found[index].append(Product(factors, made[index].item()))
     return found
+
+
+def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
+    """The products whose sum a recipe makes of an element; None where it is no such sum, or too long to be written out.
+
+    Args:
+        recipe: the recipe of a result in the right shape.
+        index: the element's canonical index.
+    """
+    layer, result = recipe.layer, recipe.result
+    tensors = [getattr(recipe, tensor.keyword).tensor for tensor in OPERANDS[result]]
+    added_up = result is Tensor.DB or 0 in recipe.over
+    if recipe.mixed or recipe.instead or Tensor.O in tensors or not added_up:
+        return None
+    shapes = layer.canonical
+    # Each number says from which place of an array, or of the result, it comes; 0 from none.
+    numbers = {tensor: np.arange(1, prod(shapes[tensor]) + 1).reshape(shapes[tensor]) for tensor in shapes}
+    w, b = layer.rotated(numbers[Tensor.W]), numbers[Tensor.B] if layer.has_bias else None
+    data = Data(layer, numbers[Tensor.X], w, numbers[Tensor.DEDO], {}, b)
+    whole: Shape = (*shapes[result][:2], *recipe.size)
+    if result is Tensor.DB:
+        dedo = data.read(recipe.dedo)
+        kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
+        whole = tuple(dedo.shape[axis] for axis in kept)
+    come_from = np.arange(1, prod(whole) + 1).reshape(whole)
+    for edit in recipe.done:
+        come_from = edit(come_from)
+    number = int(as_user(recipe, come_from).reshape(shapes[result])[index]) - 1
+    if number < 0 or not recipe.factor:
+        return []
+    place = tuple(int(k) for k in np.unravel_index(number, whole))
+    if result is Tensor.DB:
+        sources = [dedo.transpose(*kept, *recipe.over)[place].ravel()]
+    else:
+        sources = [array.ravel() for array in factors_of(recipe, data)(place)]
+    if sources[0].size > _MOST_PRODUCTS:
+        return None
+    together = zip(*(source.tolist() for source in sources), strict=True)
+    counts = Counter(sorted(places for places in together if all(places)))
+    products = [
+        Product(tuple((t, _index(k, shapes[t])) for k, t in zip(places, tensors, strict=True)), recipe.factor * count)
+        for places, count in counts.items()
+    ]
+    if result is Tensor.O and recipe.b is not None and b is not None and (k := int(data.read(recipe.b)[place[1]])):
+        products.append(Product(((Tensor.B, (k - 1,)),), recipe.factor))
+    return products
+
+
+def _index(number: int, shape: Shape) -> Index:
+    return tuple(int(k) for k in np.unravel_index(number - 1, shape))
 
 
 def _reaching(

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, fractions, read_tensor, rms
-from cnngrad.causes.evaluate import Data, Tries
+from cnngrad.causes.evaluate import Data, Tries, remade
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.causes.search import (
     TRIES,
@@ -25,7 +25,7 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
 from cnngrad.gradcheck.comparison import COARSE, compare, difference
 from cnngrad.gradcheck.location import locate
-from cnngrad.gradcheck.remaking import PATIENT, Remaking
+from cnngrad.gradcheck.remaking import compared
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
 from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, holds, input_rounding
 from cnngrad.layer import Layer
@@ -202,7 +202,7 @@ class Grader:
         missing, relations = "", None
         if found.recipe is not None:
             with suppress(ValueError):
-                relations = followed(data, result, Remaking(data, result, found.recipe).remade, claim, allowed)
+                relations = followed(data, result, partial(remade, found.recipe, data), claim, allowed)
         elif found.mistake is None:
             missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
             if not missing:
@@ -371,14 +371,8 @@ class Grader:
         if not asked:
             return ()
         lead = len(self._layer.canonical[report.gradient]) - len(self._layer.shapes[report.gradient])
-        remaking = self._remaking(report, found)
-        return tuple(remaking.compared(self._arrays, report, index[lead:], Tries(PATIENT), PATIENT) for index in asked)
+        return tuple(self._compared(report, found, index[lead:]) for index in asked)
 
-    def _compared(self, report: GradientReport, found: Diagnosis, index: tuple[int, ...], tries: Tries) -> Compared:
+    def _compared(self, report: GradientReport, found: Diagnosis, index: tuple[int, ...]) -> Compared:
         """An element of a claim beside its right sum."""
-        return self._remaking(report, found).compared(self._arrays, report, index, tries)
-
-    def _remaking(self, report: GradientReport, found: Diagnosis) -> Remaking:
-        assert report.analytic is not None
-        assert report.numeric is not None
-        return Remaking(self._data(report.gradient, report.numeric), report.gradient, found.recipe)
+        return compared(self._layer, self._arrays, report, found.recipe, index)

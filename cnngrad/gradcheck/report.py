@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 from cnngrad.arrays import Array
-from cnngrad.causes.evaluate import Tries
 from cnngrad.derivation.blocks import ReportBlock
 from cnngrad.gradcheck.shown import report_blocks
 from cnngrad.layer import Layer
@@ -17,9 +16,6 @@ from cnngrad.schema import SCHEMA
 from cnngrad.tensor import Tensor
 
 __all__ = ["Compared", "GradientReport", "Report", "Worst"]
-
-# Tries to find what a mistake makes of the worst element.
-_TRIES = 5000
 
 
 @dataclass(frozen=True)
@@ -94,8 +90,7 @@ class GradientReport:
         analytic: the gradient compared, in the user's layout.
         numeric: the finite differences.
         wrong: True where an element is outside its tolerance.
-        compare: writes the element at an index out, its axes in cnngrad's order, as far as the tries allow; None where
-            the shapes differ.
+        compare: writes the element at an index out, its axes in cnngrad's order; None where the shapes differ.
         worst_at: the worst element's index, its axes in cnngrad's order.
         explained: the elements that were asked for.
     """
@@ -122,7 +117,7 @@ class GradientReport:
     analytic: Array | None = field(default=None, repr=False, compare=False)
     numeric: Array | None = field(default=None, repr=False, compare=False)
     wrong: Array | None = field(default=None, repr=False, compare=False)
-    compare: Callable[[tuple[int, ...], Tries], Compared] | None = field(default=None, repr=False, compare=False)
+    compare: Callable[[tuple[int, ...]], Compared] | None = field(default=None, repr=False, compare=False)
     worst_at: tuple[int, ...] = field(default=(), repr=False, compare=False)
     explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
@@ -132,8 +127,8 @@ class GradientReport:
 
     @cached_property
     def compared(self) -> Compared | None:
-        """The worst element written out; the mistake is computed many times for it, so only once it is asked for."""
-        return self.compare(self.worst_at, Tries(_TRIES)) if self.compare is not None and self.passed is False else None
+        """The worst element written out; only once it is asked for."""
+        return self.compare(self.worst_at) if self.compare is not None and self.passed is False else None
 
     @property
     def mistakes(self) -> tuple[str, ...]:

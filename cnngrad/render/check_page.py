@@ -10,7 +10,6 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.evaluate import Tries
 from cnngrad.derivation.notation import apart, number
 from cnngrad.gradcheck import GradientReport, Report
 from cnngrad.gradcheck.report import Compared
@@ -25,8 +24,6 @@ __all__ = ["check_page"]
 
 # Matrices of a gradient that are shown, elements of one, and elements whose sums are written out.
 _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
-# Tries to find what a mistake makes of all these elements.
-_TRIES = 20_000
 
 
 _WRONG = ' class="wrong"'
@@ -40,10 +37,9 @@ def check_page(report: Report, precision: int, text: str) -> str:
         precision: the significant digits of decimals.
         text: the report as text.
     """
-    tries = Tries(_TRIES)
     sums: dict[str, list[str]] = {}
     grids = "\n".join(
-        part for gradient in report.gradients.values() for part in _gradient(report, gradient, precision, sums, tries)
+        part for gradient in report.gradients.values() for part in _gradient(report, gradient, precision, sums)
     )
     return filled(
         "check",
@@ -55,9 +51,7 @@ def check_page(report: Report, precision: int, text: str) -> str:
     )
 
 
-def _gradient(
-    report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]], tries: Tries
-) -> Iterator[str]:
+def _gradient(report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
     """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
     verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
     yield f"<h2>{gradient.gradient.title} is {verdict}</h2>"
@@ -88,7 +82,7 @@ def _gradient(
         # The wrong ones first: those are looked at.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            compared = gradient.compare(place[without:], tries)
+            compared = gradient.compare(place[without:])
             sums[_key(result, place)] = list(_sums(compared, bool(wrong[place]), precision))
     if len(shown) > _MOST_MATRICES:
         more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
