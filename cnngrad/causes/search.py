@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Protocol
@@ -314,20 +315,22 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed) -> 
 def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
     """Relations other than the right ones: changed in the same way on all axes, or on one."""
     right = [axis.relation for axis in layer.axes]
+    seen = {tuple(right)}
     dilations = [sign * number for sign in (1, -1) for number in range(1, _MOST_DILATION + 1)]
     shifts = sorted(range(-_FURTHEST, _FURTHEST + 1), key=abs)
-    for axes in some_axes(layer.dims):
-        for shift, stride, dilation in product(shifts, range(1, _MOST_STRIDE + 1), dilations):
-            begun, turned_round = list(right), list(right)
-            for number in axes:
-                # Windows that begin so many positions from the right place; or the first element lies so far from it.
-                axis = layer.axes[number]
-                # On an axis with one position the factor cannot be determined.
-                s = stride if axis.out > 1 else right[number].output
-                d = dilation if axis.kernel > 1 else right[number].filter
-                begun[number] = Relation(s, d, shift - axis.before - min(0, d * (axis.kernel - 1)))
-                turned_round[number] = Relation(s, d, shift + right[number].constant)
-            yield from (relations for relations in (begun, turned_round) if relations != right)
+    for axes, *steps in product(some_axes(layer.dims), shifts, range(1, _MOST_STRIDE + 1), dilations, (True, False)):
+        shift, stride, dilation, begun = steps
+        others = list(right)
+        for number in axes:
+            axis, own = layer.axes[number], right[number]
+            # On an axis with one position the factor cannot be determined.
+            s, d = stride if axis.out > 1 else own.output, dilation if axis.kernel > 1 else own.filter
+            # Windows that begin so many positions from the right place; or the first element lies so far from it.
+            first = -axis.before - min(0, d * (axis.kernel - 1)) if begun else own.constant
+            others[number] = Relation(s, d, first + shift)
+        if tuple(others) not in seen:
+            seen.add(tuple(others))
+            yield others
 
 
 def alike(claim: Array, wrong: Array) -> str:
@@ -388,12 +391,16 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     for result in results:
         right = made(right_recipe(data.layer, result), data)
         rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
-        claims.append(_Claim(data, result, right, lambda claim, _, off=rounding: np.full(claim.shape, off)))
+        claims.append(_Claim(data, result, right, partial(_within, rounding)))
     return tuple(
         mistake.id
         for mistake in CATALOGUE
         if any(result in mistake.results for result in results) and not any(_shows(mistake, claim) for claim in claims)
     )
+
+
+def _within(off: float, claim: Array, _: Array, __: Array | None = None) -> Array:
+    return np.full(claim.shape, off)
 
 
 def _shows(mistake: Mistake, claim: _Claim) -> bool:
