@@ -65,5 +65,3 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
 def test_text_that_is_not_an_array_is_told_with_line_and_column(text, words):
     with pytest.raises(cnngrad.CnngradError, match=words):
         parse_text("x.txt", text)
-
-
