@@ -13,9 +13,6 @@ from cnngrad.running.suites import FEATURES, features
 from cnngrad.tensor import Tensor
 from tests import reference
 
-# The quick suite's layers that need nothing but a loop over windows.
-PLAIN = {"suite": "quick", "without": FEATURES[:-1]}
-
 
 def right(x, w, dedo, **options):
     found = cnngrad.backward(x, w, dedo, **options)
@@ -80,7 +77,7 @@ def test_what_your_code_computes_is_read_off_it():
         dx[..., 0, 0] = 3 * dedo[..., 0, 0] * w[..., 1, 1]
         return dw, dx
 
-    findings = cnngrad.check_function(odd, **PLAIN)
+    findings = cnngrad.check_function(odd, "quick", without=FEATURES[:-1])
     assert findings.explanation is None
     (term,) = findings.as_json()["expansions"][0]["yours"]
     assert term["coefficient"] == 3
@@ -139,15 +136,15 @@ def test_every_element_and_the_relation_are_read_off():
 
 
 def test_what_a_result_must_not_depend_on_is_found():
-    findings = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] * x), **PLAIN)
+    findings = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] * x), "quick")
     assert "∂E/∂X changes with X alone, on which it must not depend." in findings.note
     assert all(compared.made is None for compared in findings.compared)
 
 
 def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
-    squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), **PLAIN)
+    squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), "quick")
     assert "is not a sum of products" in str(squared)
-    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), **PLAIN)
+    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), "quick")
     assert "With zeros in its arrays, ∂E/∂X is not 0" in str(constant)
 
 
@@ -171,7 +168,7 @@ def test_other_ways_to_return_and_other_failures(monkeypatch):
     assert reversed_order
     assert "It returns (dx, dw), as the shapes tell." in str(reversed_order)
     seconds = iter(range(10**6))
-    noise = cnngrad.check_function(lambda x, w, dedo: (0 * w, x + next(seconds)), **PLAIN)
+    noise = cnngrad.check_function(lambda x, w, dedo: (0 * w, x + next(seconds)), "quick")
     assert {outcome.results[Tensor.DX].status for outcome in noise.failing} == {"not the same twice"}
     times = iter(range(10**6))
     sometimes = cnngrad.check_function(lambda x, w, dedo, **o: right(x, w, dedo, **o)[:2] if next(times) % 2 else 1 / 0)
