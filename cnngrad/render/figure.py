@@ -20,11 +20,12 @@ def in_text(figure: Figure) -> Text:
     weight, output = (max(len(str(row.link[k])) for row in rows if row.link) for k in range(2))
     lines = []
     for k, row in enumerate(rows):
-        line = Text.assemble(_padded(row.source, left, not row.is_source), " ", "─" * 5 if row.is_source else " " * 5)
+        gap = " " * (left - len(str(row.source)) + 1) + ("─" if row.is_source else " ") * 5
+        line = Text.assemble(_styled(row.source, dim=not row.is_source), gap)
         if row.link is not None:
-            there, node = (_padded(name, width) for name, width in zip(row.link, (weight, output), strict=False))
+            there, node = (_styled(name, width) for name, width in zip(row.link, (weight, output), strict=False))
             joint = _JOINTS[row.is_source][(k != linked[0]) + 2 * (k != linked[-1])]
-            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", _padded(row.link[2]))
+            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", _styled(row.link[2]))
         lines.append(line)
     return Text("\n", no_wrap=True).join(lines)
 
@@ -33,9 +34,8 @@ def in_text(figure: Figure) -> Text:
 _JOINTS = {False: "─└┌├", True: "─┴┬┼"}
 
 
-def _padded(name: Symbol | str, width: int = 0, dim: bool = False) -> Text:
-    style = DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter]
-    return Text.assemble((str(name), style), " " * (width - len(str(name))))
+def _styled(name: Symbol | str, width: int = 0, dim: bool = False) -> Text:
+    return Text(str(name).ljust(width), DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter])
 
 
 # The size of Rich's characters in an SVG, lines for each row of the figure, and how far the columns are apart.
