@@ -85,7 +85,7 @@ def answer(
     planned = {} if work is None else {tensor.key: plan for tensor, plan in work.planned.items()}
     if output is not None:
         check_target(output, planned)
-    style = document.style(report, saved.precision)
+    style = None if report is None else document.style(report, saved.precision)
     session.begin_work(target_files(output, report, planned))
     with result_files(output, planned) as files:
         if saved.as_json or (output or "").endswith(".json"):
@@ -99,7 +99,7 @@ def answer(
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
-    if report is not None and derivation is not None:
+    if report is not None and derivation is not None and style is not None:
         document.write(report, derivation, style)
     with session.printing() as stdout:
         if saved.as_json:

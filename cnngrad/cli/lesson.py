@@ -71,19 +71,17 @@ class Document(Group):
     math: str = option("--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github")
     theme: str = option("--theme KIND", "The colours of an .svg report: light or dark.", "light")
 
-    def style(self, target: str | None, precision: int) -> "Style":
+    def style(self, target: str, precision: int) -> "Style":
         """How the report is dressed.
 
         Raises:
             CnngradError: no report can be written under the name `target`; a choice that does not exist.
         """
+        from cnngrad.derivation.blocks import Derivation
+        from cnngrad.render.documents import check_ending
         from cnngrad.render.style import Style
 
-        if target is not None:
-            from cnngrad.derivation.blocks import Derivation
-            from cnngrad.render.documents import check_ending
-
-            check_ending(target, Derivation)
+        check_ending(target, Derivation)
         for name, value, known in (("math", self.math, ("github", "dollar")), ("theme", self.theme, ("light", "dark"))):
             if value not in known:
                 raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
