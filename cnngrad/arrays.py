@@ -369,7 +369,7 @@ def is_whole(array: Array) -> bool:
     """Whether every number is an integer, found a part at a time."""
     if array.dtype.kind != "f":
         return True
-    flat = array.reshape(-1)
+    flat = array.ravel("K")
     parts = (flat[first : first + _SHARED] for first in range(0, flat.size, _SHARED))
     return all(bool((np.rint(part) == part).all()) for part in parts)
 

@@ -214,7 +214,7 @@ class Tolerance:
             return self.asked * magnitude
         shared = _SHARED * _eps(self.computed) * self._top(magnitude) + self.terms * 2.0**-1074
         off: Array = self.fraction * magnitude + shared
-        return self._but_exact(off, magnitude, self.computed, _SHARED_OF_EXACT * _eps(self.form.base) * self.peak)
+        return self._but_exact(off, magnitude, self.computed, self._of_exact * self.peak)
 
     def allowed(self, claim: Array, magnitude: Array, right: Array | None = None) -> Array:
         """How far a claim may be off altogether.
@@ -266,6 +266,11 @@ class Tolerance:
         found: Array = np.where(magnitude <= 2.0 ** _BITS[format_], np.minimum(off, most), off)
         return found
 
+    @property
+    def _of_exact(self) -> float:
+        """The rounding of a sum that can be exact, as a fraction of the largest number."""
+        return _SHARED_OF_EXACT * _eps(self.form.base)
+
     def _top(self, magnitude: Array) -> float:
         return float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
 
@@ -275,12 +280,11 @@ class Tolerance:
             return "0: integers are exact"
         if self.asked is not None:
             return f"{self.asked:g} of the sum of absolute terms, as asked for"
-        rounding = (
-            f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in {self.computed}"
-        )
+        found = f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in {self.computed}"
         if self.whole:
-            rounding += f", where sums of integers are beyond 2^{_BITS[self.computed]}"
-        return rounding + (f"; yours are {self.form}" if self.form.is_rounded else "")
+            exact = f"{self._of_exact:.1e} of the largest number, since sums of integers up to 2^{_BITS[self.computed]}"
+            found = f"{exact} are exact in {self.computed}; beyond it {found}"
+        return found + (f"; yours are {self.form}" if self.form.is_rounded else "")
 
 
 def input_rounding(format_: str, norms: Array) -> Array:
