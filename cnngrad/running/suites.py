@@ -331,12 +331,13 @@ def suite(
 
 def _first_layer(rows: Iterable[_Row], options: LayerOptions) -> Layer:
     """The first layer that one of some rows makes."""
+    errors = []
     for row in rows:
         try:
             return row.layer(options)
         except CnngradError as error:
-            failed = error
-    raise failed
+            errors.append(error)
+    raise errors[0]
 
 
 def sizes(layer: Layer) -> tuple[Hashable, ...]:
