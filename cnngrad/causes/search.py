@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from math import prod
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -153,45 +153,37 @@ class _Claim:
             return None
         return Change(self.right.but(factor=factor), told_factor(factor))
 
-    def singles(self) -> Iterator[tuple[Mistake, Change]]:
-        """The mistakes that give the claim, each in the first way that does."""
-        for mistake in CATALOGUE:
-            if self.array.size == 1 and mistake.id not in OF_ONE_NUMBER:
-                continue
-            if mistake.id == "scaled":
-                found = self.scaled()
-            else:
-                ways = mistake.changed(self.right)
-                found = next((change for change in ways if self.factor_of(change.recipe) is not None), None)
-            if found is not None:
-                yield mistake, found
-
-    def pairs(self) -> Iterator[tuple[tuple[str, str], Change]]:
-        """Two mistakes that give the claim, as far as the tries last: one with a factor, or one after another."""
-        factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
-        for mistake in CATALOGUE:
-            for recipe, detail, _ in mistake.changed(self.right) if mistake.id not in OF_ONE_NUMBER else ():
+    def ways(self, recipe: Recipe, factors: Iterable[float] = (1,), skip: Iterable[str] = ()) -> Iterator["_Way"]:
+        """The mistakes that make a recipe give the claim, or one of some factors of it, each in its first way."""
+        # One number fits too many mistakes.
+        tried = [m for m in CATALOGUE if m.id not in skip and (self.array.size != 1 or m.id in OF_ONE_NUMBER)]
+        for mistake in tried:
+            for change in mistake.changed(recipe):
                 if self.data.tries.left < 0:
                     return
-                factor = self.factor_of(recipe, factors)
+                factor = self.factor_of(change.recipe, factors)
                 if factor is not None:
-                    scaled = recipe.but(factor=factor * recipe.factor)
-                    told = (detail, "" if factor == -1 else told_factor(factor, factors[factor]))
-                    other = "sign-flipped" if factor == -1 else "scaled"
-                    yield _ordered(mistake.id, other), Change(scaled, ", ".join(part for part in told if part))
+                    yield _Way((mistake,), change, factor)
+                    break
+
+    def singles(self) -> list["_Way"]:
+        """The single mistakes that give the claim."""
+        found, scaled = list(self.ways(self.right, skip=("scaled",))), self.scaled()
+        return found if scaled is None else [*found, _Way((_named("scaled"),), scaled)]
+
+    def pairs(self) -> Iterator["_Way"]:
+        """Two mistakes that give the claim, as far as the tries last: one with a factor, or one after another."""
+        factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
+        for (mistake,), (recipe, detail, _), factor in self.ways(self.right, factors, OF_ONE_NUMBER):
+            told = (detail, "" if factor == -1 else told_factor(factor, factors[factor]))
+            change = Change(recipe.but(factor=factor * recipe.factor), ", ".join(part for part in told if part))
+            yield _Way((mistake, _named("sign-flipped" if factor == -1 else "scaled")), change)
         for first in CATALOGUE:
             base = next((c.recipe for c in first.changed(self.right) if c.recipe.size == self.right.size), None)
             # A second mistake needs what the first leaves undone: another way to add up, in the same shape.
-            if not first.joins or base is None or base.done or not base.size:
-                continue
-            after = self.after(base)
-            for second in CATALOGUE:
-                if self.data.tries.left < 0:
-                    return
-                for change in second.changed(base) if second.id not in (*OF_ONE_NUMBER, first.id) else ():
-                    if after.factor_of(change.recipe) is not None:
-                        yield _ordered(first.id, second.id), change
-                        break
+            if first.joins and base is not None and base.size and not base.done:
+                for (second,), change, _ in self.after(base).ways(base, skip=(*OF_ONE_NUMBER, first.id)):
+                    yield _Way((first, second), change)
 
     def relations(self) -> list[Relation] | None:
         """The relations between positions that the claim follows, one for each axis; None where none are found."""
@@ -204,48 +196,56 @@ class _Claim:
         return None
 
 
-def _ordered(one: str, other: str) -> tuple[str, str]:
-    first, second = sorted((one, other), key=PLACES.__getitem__)
-    return first, second
+class _Way(NamedTuple):
+    """How a claim came about: mistakes, and the recipe that they make together, times a factor."""
+
+    mistakes: tuple[Mistake, ...]
+    change: Change
+    factor: float = 1
 
 
-def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed) -> Diagnosis:
+def _named(name: str) -> Mistake:
+    return CATALOGUE[PLACES[name]]
+
+
+def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float = TRIES) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient: single ones, or else two together.
 
     Args:
-        data: the layer and its numbers, with the tries after which no more pairs of mistakes are looked for.
+        data: the layer and its numbers.
         result: O, dE/dW, dE/dX or dE/db.
         claim: the wrong result, in the user's layout.
         allowed: how far it may be off.
+        tries: after these no more pairs of mistakes are looked for.
     """
     searched, flip = _Claim(data, result, claim, allowed), data.layer.flip
-    singles = list(searched.singles())
-    if singles:
-        (first, change), *others = singles
-        # The lines are those of a backward pass without flip.
-        code = first.code if change.coded and result is not Tensor.O and not flip else None
-        told = f"{_said(first, result, flip, change.detail)}. To fix it: {first.words(result, flip)[1]}."
-        if others:
-            told += " Or: " + "; or ".join(_said(other, result, flip, words.detail) for other, words in others) + "."
-        also = tuple(mistake.id for mistake, _ in others)
-        return Diagnosis(first.id, also, _as_sentence(told), code=code, recipe=change.recipe)
-    found: dict[tuple[str, str], Change] = {}
-    for pair, change in searched.pairs() if np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
-        found.setdefault(pair, change)
+    # By their places in the catalogue.
+    found: dict[tuple[int, ...], _Way] = {(PLACES[way.mistakes[0].id],): way for way in searched.singles()}
+    data.tries.left = tries
+    for way in searched.pairs() if not found and np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
+        pair = tuple(sorted(PLACES[mistake.id] for mistake in way.mistakes))
+        found.setdefault(pair, way._replace(mistakes=tuple(CATALOGUE[place] for place in pair)))
         if len(found) > _MOST_PAIRS:
             break
     if not found:
         return Diagnosis()
-    pair, *rest = sorted(found, key=lambda pair: [PLACES[name] for name in pair])
-    one, other = (CATALOGUE[PLACES[name]] for name in pair)
-    fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in (one, other))
-    says = f"{one.words(result, flip)[0]}, and {_said(other, result, flip, found[pair].detail)}. To fix it: {fixes}."
-    also = tuple("+".join(names) for names in rest)
-    return Diagnosis(one.id, also, _as_sentence(says), (other.id,), recipe=found[pair].recipe)
+    first, *others = (found[places] for places in sorted(found))
+    (likeliest, *more), change, _ = first
+    says = [mistake.words(result, flip)[0] for mistake in first.mistakes[:-1]]
+    fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in first.mistakes)
+    told = f"{', and '.join([*says, _said(first, result, flip)])}. To fix it: {fixes}."
+    if others and not more:
+        told += f" Or: {'; or '.join(_said(other, result, flip) for other in others)}."
+    # The lines are those of a backward pass without flip.
+    coded = change.coded and not more and result is not Tensor.O and not flip
+    also = tuple("+".join(mistake.id for mistake in other.mistakes) for other in others)
+    together = tuple(mistake.id for mistake in more)
+    return Diagnosis(likeliest.id, also, _as_sentence(told), together, likeliest.code if coded else None, change.recipe)
 
 
-def _said(mistake: Mistake, result: Tensor, flip: bool, detail: str) -> str:
-    return f"{mistake.words(result, flip)[0]}{f' ({detail})' if detail else ''}"
+def _said(way: _Way, result: Tensor, flip: bool) -> str:
+    detail = way.change.detail
+    return f"{way.mistakes[-1].words(result, flip)[0]}{f' ({detail})' if detail else ''}"
 
 
 def _as_sentence(words: str) -> str:
@@ -305,10 +305,13 @@ def _closest_factor(claim: Array, array: Array) -> float:
 # What is said of a result that no known mistake gives.
 
 
-def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed) -> list[Relation] | None:
+def relations_of(
+    data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float = TRIES
+) -> list[Relation] | None:
     """The relations between positions that a claim follows, as far as the tries last; arguments as for `diagnose`."""
     if result is Tensor.DB or np.count_nonzero(claim) <= FEWEST_NUMBERS:
         return None
+    data.tries.left = tries
     return _Claim(data, result, claim, allowed).relations()
 
 
@@ -359,7 +362,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
     places = np.flatnonzero(wrong)
     step = 1 + places.size // _PROBES
-    for change in CATALOGUE[PLACES["incomplete"]].changed(recipe):
+    for change in _named("incomplete").changed(recipe):
         if not change.detail.endswith("is missing"):
             continue
         few = probed(change.recipe, data, claim.shape, places[::step])

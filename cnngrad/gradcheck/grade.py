@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, fractions, read_tensor, rms
-from cnngrad.causes.evaluate import Data, Tries, remade
+from cnngrad.causes.evaluate import Data, remade
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.causes.search import (
     TRIES,
@@ -206,7 +206,7 @@ class Grader:
         elif found.mistake is None:
             missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, sizes))
             if not missing:
-                relations = relations_of(data, result, claim, tolerance.allowed)
+                relations = relations_of(data, result, claim, tolerance.allowed, self._tries)
         return missing, "" if relations is None else spoken(self._layer, relations)
 
     def _of_another_shape(self, result: Tensor, claim: Array, numeric: Array, tolerance: Tolerance) -> GradientReport:
@@ -282,7 +282,7 @@ class Grader:
     def _diagnose(self, result: Tensor, claim: Array, numeric: Array, sizes: Array, tolerance: Tolerance) -> Diagnosis:
         data = self._data(result, numeric)
         whole = truncated(claim, numeric, tolerance.sums(sizes))
-        return diagnose(data, result, claim, tolerance.allowed) if whole is None else whole
+        return diagnose(data, result, claim, tolerance.allowed, self._tries) if whole is None else whole
 
     def _tolerance(self, result: Tensor, claim: Array, numeric: Array, form: Form) -> Tolerance:
         """The tolerance of a claim in some form."""
@@ -363,7 +363,6 @@ class Grader:
             canonical[Tensor.DEDO],
             {result: layer.rotated(right) if result is Tensor.DW else right},
             canonical.get(Tensor.B),
-            tries=Tries(self._tries),
         )
 
     def _element(self, result: Tensor, index: tuple[int, ...]) -> str:
