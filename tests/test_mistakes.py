@@ -114,6 +114,14 @@ def test_two_mistakes_are_named_together(pair, wrong, whole):
     assert named >= 3
 
 
+def test_every_mistake_is_tried_after_a_common_one():
+    """W not rotated, and rows and columns of dE/dO exchanged in memory."""
+    q = buggy.Layer(LAYERS[4])
+    turned = q.g.reshape(q.N, q.F, q.Wo, q.Ho).swapaxes(2, 3)
+    report = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=q.w[:, :, ::-1, ::-1], g=turned)))
+    assert (report.mistake, report.together) == ("filter-not-rotated", ("operand-layout",))
+
+
 def test_a_cause_does_not_depend_on_the_clock(monkeypatch):
     """On a machine so slow that every look at the clock is an hour later, the same is said."""
     hours = itertools.count()

@@ -7,6 +7,7 @@ import cnngrad
 from cnngrad.causes import evaluate
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed, made, probed
+from cnngrad.causes.reading import products_of
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
@@ -52,6 +53,29 @@ def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch)
                     assert probed(recipe, data, (*whole.shape, 1), places).size == 0
                     tried += 1
     assert tried > 50
+
+
+@pytest.mark.parametrize("name", ["groups", "dilation and padding", "one axis, flip"])
+def test_the_products_of_an_element_add_up_to_its_number(name):
+    """Of every mistake in every result, as far as it is a sum of products of what the layer is given."""
+    case, generator, told = SMALL[name], np.random.default_rng(0), 0
+    data, values = data_of(case), dict(zip((Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO), case.data(), strict=True))
+    shapes = data.layer.shapes
+    for mistake in CATALOGUE:
+        for result in mistake.results:
+            for recipe, detail, _ in mistake.changed(right_recipe(data.layer, result)):
+                whole = made(recipe, data)
+                if whole.shape != shapes[result]:
+                    continue
+                index = tuple(int(generator.integers(size)) for size in whole.shape)
+                products = products_of(recipe, index)
+                if products is None:
+                    assert mistake.id in ("wrong-operand", "groups-mixed"), detail
+                    continue
+                terms = [each.coefficient * np.prod([values[t][k] for t, k in each.factors]) for each in products]
+                assert sum(terms) == whole[index], f"{mistake.id} {detail}"
+                told += 1
+    assert told > 100
 
 
 def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():

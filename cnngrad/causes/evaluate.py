@@ -156,7 +156,7 @@ class _Axis(NamedTuple):
         return outputs[last], taps[last]
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=128)
 def _met(axis: _Axis) -> list[list[tuple[slice, slice]]]:
     """For each tap the outputs and the inputs that meet under it, in evenly spaced runs."""
     found: list[list[tuple[slice, slice]]] = [[] for _ in range(axis.taps)]

@@ -321,8 +321,8 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
     seen = {tuple(right)}
     dilations = [sign * number for sign in (1, -1) for number in range(1, _MOST_DILATION + 1)]
     shifts = sorted(range(-_FURTHEST, _FURTHEST + 1), key=abs)
-    for axes, *steps in product(some_axes(layer.dims), shifts, range(1, _MOST_STRIDE + 1), dilations, (True, False)):
-        shift, stride, dilation, begun = steps
+    steps = product(shifts, range(1, _MOST_STRIDE + 1), dilations, (True, False), some_axes(layer.dims))
+    for shift, stride, dilation, begun, axes in steps:
         others = list(right)
         for number in axes:
             axis, own = layer.axes[number], right[number]
