@@ -144,8 +144,40 @@ def test_what_a_result_must_not_depend_on_is_found():
 def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
     squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), "quick")
     assert "is not a sum of products" in str(squared)
-    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), "quick")
-    assert "With zeros in its arrays, ∂E/∂X is not 0" in str(constant)
+    constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), **PLAIN)
+    assert "With zeros in all of its arrays, ∂E/∂X is not 0: something is not reset." in constant.note
+    decayed = cnngrad.check_function(lambda x, w, dedo: (right(x, w, dedo)[0] + 0.01 * w, None), **PLAIN)
+    assert decayed.note == "∂E/∂W changes with W alone, on which it must not depend."
+
+
+def test_an_error_that_rounding_does_not_explain_in_one_layer_decides_for_all():
+    def decayed(x, w, dedo):
+        return right(x, w, dedo)[0] + 1e-2 * w, None
+
+    findings = cnngrad.check_function(decayed, decimals=True, **PLAIN)
+    results = [outcome.results[Tensor.DW] for outcome in findings.outcomes]
+    assert {result.status for result in results} == {"wrong"}
+    assert any(result.report.passed is None for result in results)
+
+
+def test_layers_that_can_not_be_judged_are_counted():
+    def of_one_digit(x, w, dedo):
+        return tuple(np.vectorize(lambda value: float(f"{value:.1g}"))(array) for array in right(x, w, dedo)[:2])
+
+    findings = cnngrad.check_function(of_one_digit, decimals=True, **PLAIN)
+    assert "12 of 12 layers can't be judged" in findings.sentence
+
+
+def test_each_of_two_results_has_its_own_explanation():
+    def wrong(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        return -dw, np.concatenate([dx[:1], 0 * dx[1:]])
+
+    findings = cnngrad.check_function(wrong, "quick", without=["groups", "bias"])
+    batches = [outcome for outcome in findings.outcomes if outcome.layer.layer.batch > 1]
+    assert all(outcome.results[Tensor.DX].mistakes == ("first-batch-only",) for outcome in batches)
+    assert "in ∂E/∂W every element has the wrong sign. To fix it:" in findings.explanation.hint
+    assert "in ∂E/∂X only the first sample is computed. To fix it: loop over all samples" in findings.explanation.hint
 
 
 def test_layers_that_need_what_a_function_does_not_take_are_skipped():

@@ -35,6 +35,7 @@ class Mistake:
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         joins: whether it is often made together with another, so that each other is tried after it.
         forward: what it is and how to fix it, where it is made in O; None where the same words say it.
+        of_dx: the same for dE/dX.
         flipped: the same for layers whose W is rotated before it slides, by result, where these need other words.
     """
 
@@ -48,6 +49,7 @@ class Mistake:
     needs: str = ""
     joins: bool = False
     forward: tuple[str, str] | None = None
+    of_dx: tuple[str, str] | None = None
     flipped: dict[Tensor, tuple[str, str]] = field(default_factory=dict)
 
     def changed(self, recipe: Recipe) -> Changes:
@@ -67,7 +69,8 @@ class Mistake:
         """What the mistake is, and how to fix it, in one result of a layer with or without flip."""
         if flip and result in self.flipped:
             return self.flipped[result]
-        return self.forward if result is OUT and self.forward is not None else (self.says, self.fix)
+        own = {OUT: self.forward, DX: self.of_dx}.get(result)
+        return (self.says, self.fix) if own is None else own
 
 
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
@@ -390,6 +393,7 @@ CATALOGUE: tuple[Mistake, ...] = (
         joins=True,
         needs="batch",
         forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
+        of_dx=("only the last sample is computed", "loop over all samples, and keep the dX of each"),
     ),
     Mistake(
         "first-batch-only",
@@ -402,6 +406,7 @@ CATALOGUE: tuple[Mistake, ...] = (
         joins=True,
         needs="batch",
         forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
+        of_dx=("only the first sample is computed", "loop over all samples, and keep the dX of each"),
     ),
     Mistake(
         "overwritten",

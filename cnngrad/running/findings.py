@@ -18,7 +18,7 @@ from cnngrad.running.processes import End, Fault
 from cnngrad.running.shown import findings_blocks
 from cnngrad.running.suites import CONDITIONS, SuiteLayer
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["Explanation", "Findings", "Outcome", "Result", "Verdict", "explain"]
 
@@ -65,6 +65,8 @@ class Result:
         """What is wrong with the array, and how to fix it; empty where nothing is."""
         if self.report is None:
             return ""
+        if self.verdict is Verdict.WRONG and self.report.passed is None:
+            return "It may be off by its rounding alone, but not so in other layers."
         if self.verdict is not Verdict.WRONG_SHAPE:
             return self.report.hint
         arrays = (self.report.analytic, self.report.numeric)
@@ -339,15 +341,34 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
 
     def rank(names: frozenset[str]) -> tuple[int, int, int, list[int]]:
         against = sum(names <= shown for shown in passing)
-        return (-explained[names], len(names), against, sorted(PLACES.get(name, len(PLACES)) for name in names))
+        return (-explained[names], len(names), against, sorted(map(_place, names)))
 
     best = min(explained, key=rank)
     if 2 * explained[best] <= len(failing) and len(failing) > 1:
         return None
-    names = tuple(sorted(best, key=lambda name: PLACES.get(name, len(PLACES))))
-    made = [CATALOGUE[PLACES[name]].words(_where(failing, best)) for name in names if name in PLACES]
-    hint = f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
-    return Explanation(names, hint if made else _BESIDE[names[0]], explained[best], len(failing))
+    hints = {_where(failing, best): _hint(best, _where(failing, best))}
+    # A layer whose results are wrong in ways of their own is explained by each.
+    for tensor in RESULTS:
+        here = [outcome.results[tensor] for outcome in failing if tensor in outcome.results]
+        own = Counter(names for each in here if best not in each.explanations for names in each.explanations[:1])
+        if own and not any(best in each.explanations for each in here):
+            hints[tensor] = _hint(own.most_common(1)[0][0], tensor)
+    names = tuple(sorted(best, key=_place))
+    told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
+    return Explanation(names, told, explained[best], len(failing))
+
+
+def _place(name: str) -> int:
+    return PLACES.get(name, len(PLACES))
+
+
+def _hint(names: frozenset[str], result: Tensor) -> str:
+    """What some mistakes are, and how to fix them, in one result."""
+    ordered = sorted(names, key=_place)
+    made = [CATALOGUE[PLACES[name]].words(result) for name in ordered if name in PLACES]
+    if not made:
+        return _BESIDE[ordered[0]]
+    return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
 
 
 # What is found beside the catalogue.

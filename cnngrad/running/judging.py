@@ -87,7 +87,8 @@ def run_layers(
     """
     taken = _as_taken(programs[0], layers) if "batch" in (without or ()) else layers
     note = "Its arrays have an axis of one sample." if taken is not layers else ""
-    outcomes = _with_missing(_outcomes(programs, taken, progress, keep, give_up), expect)
+    outcomes = _decided(_outcomes(programs, taken, progress, keep, give_up))
+    outcomes = _with_missing(outcomes, expect)
     notes = list(dict.fromkeys(filter(None, [note, *(outcome.note for outcome in outcomes)])))[:_MOST_NOTES]
     notes += _shapes(outcomes) + _on_precision(outcomes)
     run = {layer.name for layer in layers}
@@ -263,6 +264,25 @@ def _shapes(outcomes: list[Outcome]) -> list[str]:
             if result.verdict is Verdict.WRONG_SHAPE:
                 said.setdefault(tensor, f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
     return list(said.values())
+
+
+def _decided(outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes; what is too coarse to judge is wrong if another layer has an error beyond that.
+
+    It may be one of a known mistake that this layer would not show, such as a wrong stride: then it decides nothing.
+    """
+    beyond: dict[Tensor, set[tuple[str, ...]]] = {}
+    for outcome in outcomes:
+        for tensor, result in outcome.results.items():
+            if result.verdict is Verdict.WRONG:
+                beyond.setdefault(tensor, set()).add(result.mistakes)
+    for outcome in outcomes:
+        for tensor, result in outcome.results.items():
+            if result.verdict is Verdict.COARSE and tensor in beyond:
+                shows = set(outcome.layer.shows)
+                if any(shows.issuperset(mistakes) for mistakes in beyond[tensor]):
+                    outcome.results[tensor] = replace(result, verdict=Verdict.WRONG)
+    return outcomes
 
 
 def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:

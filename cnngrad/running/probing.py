@@ -97,8 +97,9 @@ class _Probe:
     def into(self, probed: Probed) -> None:
         """Read it off, and add what is found."""
         result, layer = self.result, self._layer
-        if self._computed({}).any():
-            probed.notes.append(f"With zeros in its arrays, {result.title} is not 0: something is not reset.")
+        nothing = {tensor: np.zeros_like(array) for tensor, array in self._suite_layer.arrays.items()}
+        if self._run(nothing).any():
+            probed.notes.append(f"With zeros in all of its arrays, {result.title} is not 0: something is not reset.")
             return
         if changing := self._depends_on():
             probed.notes.append(f"{result.title} changes with {changing.title} alone, on which it must not depend.")
