@@ -267,14 +267,14 @@ def _shapes(outcomes: list[Outcome]) -> list[str]:
 
 
 def _decided(outcomes: list[Outcome]) -> list[Outcome]:
-    """The outcomes; what is too coarse to judge is wrong if another layer has an error beyond that.
+    """The outcomes; what is too coarse to judge is wrong if another layer has an error that fewer bits don't explain.
 
-    It may be one of a known mistake that this layer would not show, such as a wrong stride: then it decides nothing.
+    An error of a known mistake that this layer would not show, such as a wrong stride, decides nothing.
     """
     beyond: dict[Tensor, set[tuple[str, ...]]] = {}
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
-            if result.verdict is Verdict.WRONG:
+            if result.verdict is Verdict.WRONG and result.report is not None and not result.report.precision:
                 beyond.setdefault(tensor, set()).add(result.mistakes)
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
