@@ -123,6 +123,24 @@ def test_numbers_rounded_as_in_print_are_wrong_in_an_array_and_right_in_a_text()
     assert report.gradients["dEdW"].hint == "It is rounded to 1 decimal place: say --as places:1 if it is meant to be."
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        lambda array: "\n".join(",".join(f"{value:.3f}" for value in row) for row in array),
+        lambda array: f"dx:\n{np.round(array, 3)}",
+        lambda array: " ".join(f"{value:.3f}" for value in array.ravel()),
+        lambda array: repr(np.round(array.astype(np.float32), 3)),
+    ],
+)
+def test_a_printed_gradient_is_judged_by_its_digits(text, tmp_path):
+    x, w, dedo = (1.017 * array[0, 0] for array in (X, W, DEDO))
+    np.savez(tmp_path / "p.npz", X=x, W=w, dEdO=dedo)
+    (tmp_path / "dx.txt").write_text(text(cnngrad.backward(x, w, dedo).dx))
+    claim = ["--dx", str(tmp_path / "dx.txt")]
+    assert main(["check", str(tmp_path / "p.npz"), *claim]) == 0
+    assert main(["check", str(tmp_path / "p.npz"), *claim, "--as", "float64"]) == 1
+
+
 def test_tf32_is_no_excuse_where_it_holds_the_integers():
     claim = (GRADS.dx * (1 + 3e-4 * np.sin(np.arange(X.size).reshape(X.shape)))).astype(np.float32)
     assert cnngrad.check(X, W, DEDO, dx=claim).passed is False

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from cnngrad.arrays import INT64_MAX, Array
+from cnngrad.arrays import INT64_MAX, Array, Marked
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import text_advice
 from cnngrad.layer import Shape, counted
@@ -544,7 +544,7 @@ class _Reader:
             array, axes = self.sized(first, array, sizes, text), 9
         few = re.search(r"float(?:16|32)", first.type)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        return Loose(array, axes, first.part.needs_shape, few[0] if few else "", first.part.doubt)
+        return Loose(array.view(Marked), axes, first.part.needs_shape, few[0] if few else "", first.part.doubt)
 
     def finish(self, item: _Item, text: str) -> None:
         """Do with an array's numbers what its type and factor say, and refuse those that have two readings."""
