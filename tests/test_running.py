@@ -169,7 +169,7 @@ def test_layers_that_can_not_be_judged_are_counted():
     def tf32(x, w, dedo):
         return right(rounded(x), w, rounded(dedo))[0].astype(np.float32), None
 
-    findings = cnngrad.check_function(tf32, "quick", decimals=True)
+    findings = cnngrad.check_function(tf32, "quick", without=FEATURES[:-1], decimals=True)
     unjudged = sum(outcome.passed is None for outcome in findings.outcomes)
     assert unjudged > 6
     assert f"{unjudged} can't be judged" in findings.sentence
