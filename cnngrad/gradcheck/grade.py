@@ -27,7 +27,7 @@ from cnngrad.gradcheck.comparison import COARSE, compare, difference
 from cnngrad.gradcheck.location import locate
 from cnngrad.gradcheck.remaking import compared
 from cnngrad.gradcheck.report import Compared, GradientReport, Worst
-from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, holds, input_rounding
+from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, input_rounding
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor
@@ -292,17 +292,14 @@ class Grader:
             Tensor.DX: layer.group_filters * math.prod(layer.kernel),
         }.get(result, layer.batch * math.prod(layer.out))
         exact = claim.dtype.kind == numeric.dtype.kind == "i" and self._rtol is None
-        peak = 0.0
-        if self._whole and not exact:
-            finite = [(array, np.isfinite(array)) for array in (claim, numeric)]
-            ends = [end(array, initial=0, where=where) for array, where in finite for end in (np.min, np.max)]
-            peak = max(abs(float(end)) for end in ends)
+        finite = [array[np.isfinite(array)] for array in (claim, numeric) if self._whole and not exact]
+        peak = max((float(np.abs(array).max(initial=0)) for array in finite), default=0.0)
         inputs = input_rounding(form.format, self._norms(result)) if self._loses(form.format) else 0.0
         return Tolerance(form, terms, self._whole, exact, peak, self._rtol, inputs)
 
     def _loses(self, format_: str) -> bool:
         """Whether a short format does not hold the problem's own numbers."""
-        return format_ in ("tf32", *HALVES) and not holds(format_, list(self._arrays.values()))
+        return format_ in ("tf32", *HALVES) and not Form(format_).holds(self._arrays.values())
 
     def _norms(self, result: Tensor) -> Array:
         """For each element the root of the sum of its squared terms."""

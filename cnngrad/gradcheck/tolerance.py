@@ -6,7 +6,7 @@ exact: sums of integers below 2^24 are, in float32. All other sums are judged as
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from cnngrad.arrays import Array, form_of
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
-__all__ = ["HALVES", "Form", "Tolerance", "form_shown", "form_stated", "holds", "input_rounding", "parse_form"]
+__all__ = ["HALVES", "Form", "Tolerance", "form_shown", "form_stated", "input_rounding", "parse_form"]
 
 # Significant bits of each format, and the exponent of its smallest step.
 _BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
@@ -77,6 +77,11 @@ class Form:
         """The format in which sums are made for it."""
         return "float64" if self.format == "float64" else "float32"
 
+    def step(self, size: Array) -> Array:
+        """The distance from one of its numbers to the next, around numbers of this size."""
+        steps: Array = np.maximum(_step(size, self.format), self._unit(size))
+        return steps
+
     def rounding(self, values: Array) -> Array:
         """How far it may have moved each of these numbers."""
         size = np.abs(values.astype(np.float64, copy=False))
@@ -87,18 +92,26 @@ class Form:
     def shift(self, right: Array) -> Array:
         """How far it may move these numbers: not at all if it holds them."""
         values = right.astype(np.float64, copy=False)
-        nearest = _rounded(values, self.format) if self.format in _SHORT else values
+        step = _step(np.abs(values), self.format)
+        nearest = np.rint(values / step) * step
         unit = self._unit(np.abs(nearest))
         step = np.where(unit > 0, unit, 1.0)
         nearest = np.where(unit > 0, np.rint(nearest / step) * step, nearest)
         moved: Array = np.abs(nearest - values)
         return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
 
+    def holds(self, arrays: Iterable[Array]) -> bool:
+        """Whether it has all numbers of some arrays."""
+        return all(not self.shift(array).any() for array in arrays)
+
     def _unit(self, size: Array) -> Array:
         """The unit of the last digit that is written, for numbers of this size; 0 if it is not known."""
-        units = [0.0 if part is None else base**-part for base, part in ((10.0, self.places), (2.0, self.fixed))]
-        digits = 0.0 if self.digits is None else np.where(size == 0, 0, _digit(size, self.digits))
-        unit: Array = np.maximum(digits, np.full(size.shape, max(units)))
+        unit: Array = np.full(size.shape, 0.0 if self.places is None else 10.0**-self.places)
+        if self.fixed is not None:
+            unit += 2.0**-self.fixed
+        if self.digits is not None:
+            first = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
+            unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - self.digits + 1)))
         return unit
 
 
@@ -151,20 +164,26 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     some = np.unique(values[:: max(1, values.size // _MOST_LOOKED_AT)])
     single = all(_all_single(array) for array in arrays)
     written = [_shortest(value, single) for value in some.tolist()]
-    digits, places = max(d for d, _ in written), max(p for _, p in written)
-    single_step = np.maximum(_step(np.abs(some), "float32" if single else "float64"), 1.0 if whole else 0.0)
-    by_digits, by_places = _digit(np.abs(some), digits), np.full(some.shape, 10.0**-places)
-    # A step far above the unit, which may be too small for float64, rules the unit out.
-    with np.errstate(over="ignore", divide="ignore"):
-        beside_digits, beside_places = single_step / by_digits, single_step / by_places
-    evident_digits = _chance(beside_digits) < _EVIDENT and _multiples(values, _digit(np.abs(values), digits))
-    evident_places = _chance(beside_places) < _EVIDENT and _multiples(values, 10.0**-places)
-    unit = np.maximum(by_digits if evident_digits else single_step, by_places if evident_places else single_step)
-    chances = {name: _chance_of_format(some, name, unit) for name in ("bfloat16", "float16", "float32")}
+    shown = Form("float32" if single else "float64")
+    grain = np.maximum(shown.step(np.abs(some)), 1.0 if whole else 0.0)
+    fuzz = 2 * shown.step(np.abs(values))
+
+    def is_evident(form: Form) -> bool:
+        """Whether all are numbers of a form, and numbers in steps of the grain would hardly be so by chance."""
+        chances = np.minimum(1.0, grain / form.step(np.abs(some)))
+        return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
+
+    digits, places = (max(numbers) for numbers in zip(*written, strict=True))
+    parts = replace(shown, digits=digits), replace(shown, places=places)
+    is_digits, is_places = map(is_evident, parts)
+    shown = replace(shown, digits=digits if is_digits else None, places=places if is_places else None)
+    grain = np.maximum(grain, shown.step(np.abs(some)))
+    for format_ in reversed(HALVES):
+        if is_evident(replace(shown, format=format_)):
+            return replace(shown, format=format_)
     # Numbers of float32 may be written with as many digits.
-    base = "float32" if single or chances["float32"] <= 0 else "float64"
-    format_ = next((name for name in reversed(HALVES) if chances[name] < _EVIDENT), base)
-    return Form(format_, digits if evident_digits else None, places if evident_places else None)
+    float32 = replace(shown, format="float32")
+    return float32 if (float32.shift(values) <= fuzz).all() else shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,11 +312,6 @@ def input_rounding(format_: str, norms: Array) -> Array:
     return off
 
 
-def holds(format_: str, arrays: Sequence[Array]) -> bool:
-    """Whether a format has all numbers of some arrays."""
-    return all(bool((_rounded(a.astype(np.float64), format_) == a).all()) for a in arrays)
-
-
 def _spread(format_: str, terms: int) -> float:
     """How far a sum of `terms` products may be off by rounding, as a fraction of the sum of absolute terms."""
     return _eps(format_) * (8 + 2 * math.sqrt(terms))
@@ -314,19 +328,6 @@ def _step(size: Array, format_: str) -> Array:
     return steps
 
 
-def _rounded(values: Array, format_: str) -> Array:
-    """The numbers of a format that lie nearest."""
-    step = _step(np.abs(values), format_)
-    nearest: Array = np.rint(values / step) * step
-    return nearest
-
-
-def _digit(size: Array, digits: int) -> Array:
-    """The unit of the last of so many significant digits, for each number; 0 counts as 1."""
-    unit: Array = 10.0 ** (np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12) - digits + 1)
-    return unit
-
-
 def _all_single(array: Array) -> bool:
     """Whether all are float32 numbers."""
     with np.errstate(over="ignore"):
@@ -337,23 +338,3 @@ def _shortest(value: float, single: bool) -> tuple[int, int]:
     """The significant digits and the decimal places of a number's shortest writing."""
     _, digits, exponent = Decimal(str(np.float32(value)) if single else repr(value)).normalize().as_tuple()
     return len(digits), max(0, -int(exponent))
-
-
-def _chance(ratios: Array) -> float:
-    """The logarithm of a product of chances, none of which is more than 1."""
-    return float(np.log10(np.minimum(1.0, ratios)).sum())
-
-
-def _multiples(values: Array, unit: Array | float) -> bool:
-    """Whether all numbers are multiples of a unit, as far as the nearest float32 or float64 number can be."""
-    off = np.abs(np.rint(values / unit) * unit - values)
-    fuzz = 2.0**-24 if _all_single(values) else 2.0**-51
-    return bool((off <= fuzz * np.abs(values)).all())
-
-
-def _chance_of_format(values: Array, format_: str, unit: Array) -> float:
-    """The logarithm of the chance that all numbers, written in these units, are numbers of a format; inf if not."""
-    off = np.abs(_rounded(values, format_) - values)
-    if not (off <= 0.5 * unit * (1 + 1e-9)).all():
-        return math.inf
-    return _chance(unit / _step(np.abs(values), format_))
