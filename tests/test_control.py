@@ -24,7 +24,7 @@ def layers(whole):
 def data_of(layer, dtype=float):
     canonical = layer.layer.canonical
     arrays = {tensor: array.reshape(canonical[tensor]).astype(dtype) for tensor, array in layer.arrays.items()}
-    return Data(layer.layer, arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], {}, b=arrays.get(Tensor.B))
+    return Data(layer.layer, arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], arrays.get(Tensor.B))
 
 
 class Wrong(Program):

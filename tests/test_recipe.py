@@ -1,5 +1,7 @@
 """Recipes of backward passes: the right one, its elements by themselves, and what changes of it have in common."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from tests.cases import SMALL
 def data_of(case):
     x, w, b, dedo = case.data()
     layer = make_layer(x.shape, w.shape, b_shape=b.shape if case.bias else None, **case.options)
-    return Data(layer, x, layer.rotated(w), dedo, {}, b if case.bias else None)
+    return Data(layer, x, layer.rotated(w), dedo, b if case.bias else None)
 
 
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
@@ -38,8 +40,9 @@ def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch)
     """Of every mistake in every result, in layers that are too small for probes as a rule."""
     monkeypatch.setattr(evaluate, "_FEW_PRODUCTS", 0)
     data, generator, tried = data_of(case), np.random.default_rng(0), 0
-    right = {result: computed(right_recipe(data.layer, result), data) for result in RESULTS} if known else {}
-    data = Data(data.layer, data.x, data.w, data.dedo, right, data.b)
+    if known:
+        right = (right_recipe(data.layer, result) for result in RESULTS)
+        data = replace(data, known=tuple((recipe, computed(recipe, data)) for recipe in right))
     for mistake in CATALOGUE:
         for result in mistake.results:
             for recipe, detail, _ in mistake.changed(right_recipe(data.layer, result)):

@@ -49,7 +49,7 @@ def test_every_mistake_in_o_is_named(case, whole):
     b = b if case.bias else None
     layer = make_layer(x.shape, w.shape, b_shape=None if b is None else b.shape, **case.options)
     o = cnngrad.forward(x, w, b, **case.options)
-    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), {Tensor.O: o}, b)
+    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), b)
     tried = 0
     for mistake in CATALOGUE:
         for recipe, detail, _ in list(mistake.changed(right_recipe(layer, Tensor.O)))[:: 1 if whole else 4]:

@@ -59,7 +59,7 @@ def shown(layer, x, w, dedo, b):
     found = {Tensor.O: cnngrad.forward(x_, w_, None if b is None else b.reshape(shapes[Tensor.B]), **layer.options)}
     found |= {result: getattr(grads, result.keyword) for result in GRADIENTS}
     right = {result: np.asarray(array).reshape(layer.canonical[result]) for result, array in found.items()}
-    data = Data(layer, x, w, dedo, right, b=b)
+    data = Data(layer, x, w, dedo, b)
     return {
         (mistake.id, result, number)
         for mistake in CATALOGUE

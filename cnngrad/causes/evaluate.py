@@ -46,9 +46,8 @@ class Data:
         x: X, shape (N, C, *S).
         w: W, shape (F, C/g, *K), rotated where the layer has flip.
         dedo: dE/dO, shape (N, F, *S_out).
-        right: the right O and gradients in canonical shape, as far as they are known; dE/dW as for W, not rotated back.
         b: the bias, shape (F,); None where the layer has none.
-        base: a recipe whose result is known besides, and the result.
+        known: recipes whose results are known, and these in canonical shape; dE/dW as for W, not rotated back.
         tries: counts what is computed from these numbers.
     """
 
@@ -56,9 +55,8 @@ class Data:
     x: Array
     w: Array
     dedo: Array
-    right: dict[Tensor, Array]
     b: Array | None = None
-    base: tuple[Recipe, Array] | None = None
+    known: tuple[tuple[Recipe, Array], ...] = ()
     tries: Tries = field(default_factory=Tries, compare=False, repr=False)
 
     def read(self, read: Read) -> Array:
@@ -69,20 +67,14 @@ class Data:
             array = edit(array)
         return array
 
-    def known(self, recipe: Recipe) -> Array | None:
-        """What a recipe is known to give; None where it is to be computed."""
-        if self.base is not None and recipe == self.base[0]:
-            return self.base[1]
-        return self.right[recipe.result] if recipe == self._recipes.get(recipe.result) else None
+    def given(self, recipe: Recipe) -> Array | None:
+        """What a recipe is known to give before anything is done to it; None where it is to be computed."""
+        sums = recipe.sums
+        return next((array for known, array in self.known if known == sums), None)
 
     @cached_property
     def _output(self) -> Array:
         return computed(right_recipe(self.layer, Tensor.O), self)
-
-    @cached_property
-    def _recipes(self) -> dict[Tensor, Recipe]:
-        """The right recipes of the results that are known."""
-        return {result: right_recipe(self.layer, result) for result in self.right}
 
 
 def _cost(recipe: Recipe) -> float:
@@ -102,13 +94,13 @@ def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
     given: dict[str, Any] = {tensor.keyword: array for tensor, array in arrays.items()}
     if Tensor.W in arrays:
         given["w"] = data.layer.rotated(arrays[Tensor.W])
-    return made(recipe, replace(data, right={}, **given)).reshape(data.layer.canonical[recipe.result])
+    return made(recipe, replace(data, known=(), **given)).reshape(data.layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
     """What a recipe gives, in canonical shape, or in the wrong shape that it leads to."""
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
-        array = data.known(recipe.sums)
+        array = data.given(recipe)
         data.tries.left -= 1 if array is not None else _cost(recipe)
         if array is None:
             array = _sums(recipe, data)
@@ -304,7 +296,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
             return np.empty(0)
         come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
-    known, factors = data.known(recipe.sums), factors_of(recipe, data)
+    known, factors = data.given(recipe), factors_of(recipe, data)
     b = data.read(recipe.b) if result is Tensor.O and recipe.b and data.b is not None else None
     found = []
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large

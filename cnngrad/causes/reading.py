@@ -137,7 +137,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     # Each number says from which place of an array, or of the result, it comes; 0 from none.
     numbers = {tensor: np.arange(1, prod(shapes[tensor]) + 1).reshape(shapes[tensor]) for tensor in shapes}
     w, b = layer.rotated(numbers[Tensor.W]), numbers[Tensor.B] if layer.has_bias else None
-    data = Data(layer, numbers[Tensor.X], w, numbers[Tensor.DEDO], {}, b)
+    data = Data(layer, numbers[Tensor.X], w, numbers[Tensor.DEDO], b)
     whole: Shape = (*shapes[result][:2], *recipe.size)
     if result is Tensor.DB:
         dedo = data.read(recipe.dedo)

@@ -80,16 +80,16 @@ class _Claim:
         x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
         b = None if data.b is None else np.abs(data.b.astype(np.float64))
         # Without signs, so that a recipe's sums become sums of absolute terms.
-        self._positive = Data(data.layer, x, w, dedo, {}, b)
+        self._positive = Data(data.layer, x, w, dedo, b)
         sums = computed(self.right, self._positive)
-        self._positive = replace(self._positive, right={result: sums})
+        self._positive = replace(self._positive, known=((self.right, sums),))
         self._largest = max(float(array.max(initial=0.0)) for array in (sums, np.abs(claim)))
 
     def after(self, recipe: Recipe) -> "_Claim":
         """The same claim, with what a recipe gives computed once: the base of others."""
         claim, positive = copy(self), computed(recipe, self._positive)
-        claim.data = replace(self.data, base=(recipe, computed(recipe, self.data)))
-        claim._positive = replace(self._positive, base=(recipe, positive))
+        claim.data = replace(self.data, known=(*self.data.known, (recipe, computed(recipe, self.data))))
+        claim._positive = replace(self._positive, known=(*self._positive.known, (recipe, positive)))
         claim._largest = max(self._largest, float(positive.max(initial=0.0)))
         return claim
 
@@ -429,9 +429,9 @@ def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tenso
     """
     own = {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}
     w = layer.rotated(own[Tensor.W])
-    data = Data(layer, own[Tensor.X], w, own[Tensor.DEDO], {}, own.get(Tensor.B))
-    right = {result: computed(right_recipe(layer, result), data) for result in results}
-    return hidden_mistakes(replace(data, right=right), results)
+    data = Data(layer, own[Tensor.X], w, own[Tensor.DEDO], own.get(Tensor.B))
+    right = (right_recipe(layer, result) for result in results)
+    return hidden_mistakes(replace(data, known=tuple((recipe, computed(recipe, data)) for recipe in right)), results)
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:

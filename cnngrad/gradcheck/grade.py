@@ -10,6 +10,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, Operand, fractions, read_tensor, rms
 from cnngrad.causes.evaluate import Data, remade
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.causes.search import (
     TRIES,
@@ -353,13 +354,14 @@ class Grader:
             for tensor, array in self._arrays.items()
         }
         right = numeric.reshape(layer.canonical[result])
+        right = layer.rotated(right) if result is Tensor.DW else right
         return Data(
             layer,
             canonical[Tensor.X],
             layer.rotated(canonical[Tensor.W]),
             canonical[Tensor.DEDO],
-            {result: layer.rotated(right) if result is Tensor.DW else right},
             canonical.get(Tensor.B),
+            ((right_recipe(layer, result), right),),
         )
 
     def _element(self, result: Tensor, index: tuple[int, ...]) -> str:

@@ -128,7 +128,7 @@ class _Probe:
         layer, result = self._layer, self.result
         values = {tensor: array.astype(np.float64) for tensor, array in self._values.items()}
         w = layer.rotated(values[Tensor.W])
-        data = Data(layer, values[Tensor.X], w, values[Tensor.DEDO], {}, b=values.get(Tensor.B))
+        data = Data(layer, values[Tensor.X], w, values[Tensor.DEDO], values.get(Tensor.B))
         allowed = self._rounding * float(np.abs(self._claim).max(initial=0.0))
         relations = followed(data, result, self._computed, self._claim, allowed)
         return "" if relations is None else spoken(layer, relations)
