@@ -7,8 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnngrad.errors import CnngradError
     from cnngrad.functions import backward, forward
+    from cnngrad.programs import suite
     from cnngrad.results import check, check_function, derive
-    from cnngrad.running import suite
 
 __all__ = ["CnngradError", "backward", "check", "check_function", "derive", "forward", "suite"]
 __version__ = "0.1.0"
@@ -20,7 +20,7 @@ _HOMES = {
     "check_function": "results",
     "derive": "results",
     "forward": "functions",
-    "suite": "running",
+    "suite": "programs",
 }
 
 

@@ -9,7 +9,7 @@ from functools import wraps
 from html import escape
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from cnngrad import gradcheck, running
+from cnngrad import gradcheck, programs
 from cnngrad.derivation import blocks
 from cnngrad.derivation import derive as derivation
 from cnngrad.errors import CnngradError
@@ -76,7 +76,7 @@ class Report(_Verdict, gradcheck.Report):
     """What `check` found."""
 
 
-class Findings(_Verdict, running.Findings):
+class Findings(_Verdict, programs.Findings):
     """What `check_function` found."""
 
 
@@ -113,5 +113,5 @@ def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callab
 
 
 check = _giving(Report, gradcheck.check)
-check_function = _giving(Findings, running.check_function)
+check_function = _giving(Findings, programs.check_function)
 derive = _giving(Derivation, derivation.derive)

@@ -10,8 +10,8 @@ import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.running.judging import run_layers
-from cnngrad.running.programs import Answer, Program
+from cnngrad.programs.judging import run_layers
+from cnngrad.programs.programs import Answer, Program
 from cnngrad.tensor import RESULTS, Tensor
 from tests.passes import PASSES
 

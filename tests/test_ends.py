@@ -7,9 +7,9 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.programs.findings import Outcome
+from cnngrad.programs.processes import End, Fault
 from cnngrad.results import Findings
-from cnngrad.running.findings import Outcome
-from cnngrad.running.processes import End, Fault
 
 ONE = ("-x", "3x3", "-w", "2x2")
 

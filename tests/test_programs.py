@@ -14,7 +14,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.running.exchange import EXCHANGES
+from cnngrad.programs.exchange import EXCHANGES
 from cnngrad.schema import SCHEMA_FILE
 
 SAMPLES = SCHEMA_FILE.parents[1] / "samples" / "run"
@@ -24,7 +24,7 @@ SAMPLES = SCHEMA_FILE.parents[1] / "samples" / "run"
 def few_smaller_layers(monkeypatch, whole):
     """The smallest layer that fails is looked for in test_running.py, where no process is started for each."""
     if not whole:
-        monkeypatch.setattr("cnngrad.running.shrinking._MOST_RUNS", 9)
+        monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_every_exchange_brings_the_arrays_there_and_back(program, capsys, exchan
 import numpy as np, cnngrad
 from pathlib import Path
 from cnngrad.files.problem import Reader
-from cnngrad.running.exchange import EXCHANGES
+from cnngrad.programs.exchange import EXCHANGES
 from cnngrad.tensor import Tensor
 p = json.load(open(d + '/problem.json'))
 s = p['shapes'] | {'dEdO': p['shapes']['O']}

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 import cnngrad
-import cnngrad.running
+import cnngrad.programs
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import make_layer
-from cnngrad.running.suites import FEATURES, features
+from cnngrad.programs.suites import FEATURES, features
 from cnngrad.tensor import Tensor
 from tests import reference
 
@@ -202,7 +202,7 @@ def test_layers_that_need_what_a_function_does_not_take_are_skipped():
 
 
 def test_other_ways_to_return_and_other_failures(monkeypatch):
-    monkeypatch.setattr("cnngrad.running.shrinking._MOST_RUNS", 9)
+    monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
     reversed_order = cnngrad.check_function(lambda *a, **o: right(*a, **o)[1::-1], "quick")
     assert reversed_order
     assert "It returns (dx, dw), as the shapes tell." in str(reversed_order)
@@ -236,7 +236,7 @@ def test_a_suite_is_data_for_parametrize():
 def test_a_layer_with_flip_shows_what_it_shows():
     x, w, dedo = (np.arange(1, size + 1).reshape(shape) for size, shape in ((9, (3, 3)), (4, (2, 2)), (4, (2, 2))))
     layer = make_layer((3, 3), (2, 2), flip=True)
-    shows = cnngrad.running.SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
+    shows = cnngrad.programs.SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
     assert {"filter-not-rotated", "sign-flipped", "result-rotated"} <= set(shows)
     assert "stride-ignored" not in shows
 

@@ -7,7 +7,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.running.findings import Verdict
+from cnngrad.programs.findings import Verdict
 from cnngrad.tensor import Tensor
 
 

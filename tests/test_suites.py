@@ -7,7 +7,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.running.suites import CONDITIONS, FEATURES, features
+from cnngrad.programs.suites import CONDITIONS, FEATURES, features
 from cnngrad.tensor import Tensor
 
 # Each feature, and what a suite without it never tries.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cnngrad.gradcheck import Report
     from cnngrad.layer import Layer, Shape
     from cnngrad.layer.names import Values
-    from cnngrad.running import Findings
+    from cnngrad.programs import Findings
     from cnngrad.threads import Progress
 
 __all__ = ["NamedProgress", "Work", "answer", "present", "progress_bar"]

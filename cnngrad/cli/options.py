@@ -117,7 +117,7 @@ def _said(given: dict[str, Any]) -> Iterator[str]:
     elif "--run" in given:
         yield _OF_A_SUITE
     if "--suite" in given:
-        from cnngrad.running.suites import SUITES
+        from cnngrad.programs.suites import SUITES
 
         if given["--suite"] not in SUITES:
             yield _OWN_SUITE

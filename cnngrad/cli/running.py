@@ -20,10 +20,10 @@ from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.running.findings import Findings
-from cnngrad.running.judging import SMALLER, SMALLEST, expected, run_layers
-from cnngrad.running.programs import Program, program_of
-from cnngrad.running.suites import SUITES, SuiteLayer, suite
+from cnngrad.programs.findings import Findings
+from cnngrad.programs.judging import SMALLER, SMALLEST, expected, run_layers
+from cnngrad.programs.programs import Program, program_of
+from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
 
 __all__ = ["run_command"]

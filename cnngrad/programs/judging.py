@@ -17,12 +17,12 @@ from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.gradcheck import check_layer
 from cnngrad.gradcheck.report import GradientReport
-from cnngrad.running.findings import Findings, Outcome, Result, Verdict, explain
-from cnngrad.running.probing import probe
-from cnngrad.running.processes import End, Fault
-from cnngrad.running.programs import Answer, Program
-from cnngrad.running.shrinking import Shrinker
-from cnngrad.running.suites import SuiteLayer
+from cnngrad.programs.findings import Findings, Outcome, Result, Verdict, explain
+from cnngrad.programs.probing import probe
+from cnngrad.programs.processes import End, Fault
+from cnngrad.programs.programs import Answer, Program
+from cnngrad.programs.shrinking import Shrinker
+from cnngrad.programs.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
 __all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnngrad.arrays import form_of, upper_halves
 from cnngrad.layer import layer_of
-from cnngrad.running.calling import Caller, UnsupportedLayerError
+from cnngrad.programs.calling import Caller, UnsupportedLayerError
 from cnngrad.tensor import Tensor
 
 __all__ = ["serve"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.layer import Axis, Layer
-from cnngrad.running.suites import SuiteLayer, features, numbered, sizes
+from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes
 
 __all__ = ["Shrinker"]
 

@@ -14,9 +14,9 @@ from cnngrad.causes.relation import followed, spoken
 from cnngrad.gradcheck.report import Compared, GradientReport
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
-from cnngrad.running.findings import Outcome, Verdict
-from cnngrad.running.programs import Program
-from cnngrad.running.suites import SuiteLayer, numbered
+from cnngrad.programs.findings import Outcome, Verdict
+from cnngrad.programs.programs import Program
+from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.tensor import Tensor
 
 __all__ = ["Probed", "probe"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from cnngrad.errors import CnngradError
-from cnngrad.running.exchange import MOST_BYTES
+from cnngrad.programs.exchange import MOST_BYTES
 
 __all__ = ["End", "Fault", "Process", "ProcessEndedError"]
 

@@ -14,9 +14,9 @@ from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
-from cnngrad.running.processes import End, Fault
-from cnngrad.running.shown import findings_blocks
-from cnngrad.running.suites import CONDITIONS, SuiteLayer
+from cnngrad.programs.processes import End, Fault
+from cnngrad.programs.shown import findings_blocks
+from cnngrad.programs.suites import CONDITIONS, SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.running.calling import by_name
-from cnngrad.running.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
-from cnngrad.running.processes import End, Fault, Process, ProcessEndedError
-from cnngrad.running.suites import SuiteLayer
+from cnngrad.programs.calling import by_name
+from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
+from cnngrad.programs.processes import End, Fault, Process, ProcessEndedError
+from cnngrad.programs.suites import SuiteLayer
 from cnngrad.tensor import Tensor
 
 __all__ = ["Answer", "Command", "Function", "Keep", "Program", "Stream", "program_of"]
@@ -296,7 +296,7 @@ class Function(_Talker):
 
     def __init__(self, name: str, timeout: float, fixed: Collection[str]) -> None:
         """The function `package.module:function`."""
-        super().__init__([sys.executable, "-m", "cnngrad.running.worker", name, *fixed], timeout)
+        super().__init__([sys.executable, "-m", "cnngrad.programs.worker", name, *fixed], timeout)
         self._name = name
 
     def _started(self) -> Process:

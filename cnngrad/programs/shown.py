@@ -10,7 +10,7 @@ from cnngrad.layer import counted
 from cnngrad.tensor import RESULTS
 
 if TYPE_CHECKING:
-    from cnngrad.running.findings import Findings
+    from cnngrad.programs.findings import Findings
 
 __all__ = ["findings_blocks"]
 

@@ -5,13 +5,13 @@ from typing import Any, Unpack
 
 from cnngrad.arrays import Array
 from cnngrad.gradcheck.tolerance import parse_form
-from cnngrad.running.calling import Caller, UnsupportedLayerError
-from cnngrad.running.findings import Findings
-from cnngrad.running.judging import expected, run_layers
-from cnngrad.running.processes import End, Fault
-from cnngrad.running.programs import Answer, Keep, Program
-from cnngrad.running.suites import SuiteLayer
-from cnngrad.running.suites import suite as suite_layers
+from cnngrad.programs.calling import Caller, UnsupportedLayerError
+from cnngrad.programs.findings import Findings
+from cnngrad.programs.judging import expected, run_layers
+from cnngrad.programs.processes import End, Fault
+from cnngrad.programs.programs import Answer, Keep, Program
+from cnngrad.programs.suites import SuiteLayer
+from cnngrad.programs.suites import suite as suite_layers
 from cnngrad.settings import LayerOptions
 
 __all__ = ["check_function"]

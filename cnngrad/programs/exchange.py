@@ -16,7 +16,7 @@ from cnngrad.arrays import Array, as_claim, upper_halves
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
-from cnngrad.running.suites import SuiteLayer
+from cnngrad.programs.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
