@@ -9,7 +9,7 @@ from functools import wraps
 from html import escape
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from cnngrad import gradcheck, programs
+from cnngrad import checks, programs
 from cnngrad.derivation import blocks
 from cnngrad.derivation import derive as derivation
 from cnngrad.errors import CnngradError
@@ -72,7 +72,7 @@ class _Verdict(_Shown):
             raise AssertionError(f"{self.summary}\n\n{self}")
 
 
-class Report(_Verdict, gradcheck.Report):
+class Report(_Verdict, checks.Report):
     """What `check` found."""
 
 
@@ -112,6 +112,6 @@ def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callab
     return call
 
 
-check = _giving(Report, gradcheck.check)
+check = _giving(Report, checks.check)
 check_function = _giving(Findings, programs.check_function)
 derive = _giving(Derivation, derivation.derive)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 
 from cnngrad import CnngradError
+from cnngrad.checks.differences import colours
 from cnngrad.derivation.grids import framed_output
-from cnngrad.gradcheck.differences import colours
 from cnngrad.layer import Axis, Relation, make_layer, parse_shape
 from cnngrad.tensor import Tensor
 from tests.cases import layers

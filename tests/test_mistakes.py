@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.hard import hard_problem
+from cnngrad.checks.tolerance import form_shown
 from cnngrad.cli.main import main
 from cnngrad.compute import Backward
-from cnngrad.gradcheck.tolerance import form_shown
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
 from tests import buggy

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
+from cnngrad.checks.tolerance import Form, parse_form
 from cnngrad.cli.main import main
-from cnngrad.gradcheck.tolerance import Form, parse_form
 from tests.cases import layers
 
 X = np.random.default_rng(0).integers(-9, 10, (2, 3, 6, 5))

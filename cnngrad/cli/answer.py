@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from cnngrad.arrays import Array, DType, Operand
+    from cnngrad.checks import Report
     from cnngrad.derivation.blocks import Derivation
     from cnngrad.files.problem import Problem
-    from cnngrad.gradcheck import Report
     from cnngrad.layer import Layer, Shape
     from cnngrad.layer.names import Values
     from cnngrad.programs import Findings

@@ -102,7 +102,7 @@ def check_command(
         check_target(output, ["report"], endings=(".json", ".npz") if differences.hard else (".json",))
         check_is_ours(output)
     if differences.report is not None:
-        from cnngrad.gradcheck import Report
+        from cnngrad.checks import Report
         from cnngrad.render.documents import check_ending
 
         check_ending(differences.report, Report)
@@ -135,8 +135,8 @@ def _graded(
     differences: options.Differences,
 ) -> int:
     """Check gradients, and show and save the report."""
+    from cnngrad.checks import check_layer
     from cnngrad.files.write import target_files
-    from cnngrad.gradcheck import check_layer
 
     elements = differences.element or ()
     session.begin_work(target_files(differences.output, differences.report, ()))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnngrad.causes.hard import hard_problem
+from cnngrad.checks.tolerance import parse_form
 from cnngrad.cli import options
 from cnngrad.cli.answer import present, progress_bar
 from cnngrad.cli.session import Session
@@ -17,7 +18,6 @@ from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name
 from cnngrad.files.write import target_files, to_json, write_results
-from cnngrad.gradcheck.tolerance import parse_form
 from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.findings import Findings

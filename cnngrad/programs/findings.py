@@ -8,9 +8,9 @@ from math import prod
 from typing import Any
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
+from cnngrad.checks import GradientReport
+from cnngrad.checks.report import Compared
 from cnngrad.derivation.blocks import ReportBlock
-from cnngrad.gradcheck import GradientReport
-from cnngrad.gradcheck.report import Compared
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
-from cnngrad.gradcheck.tolerance import parse_form
+from cnngrad.checks.tolerance import parse_form
 from cnngrad.programs.calling import Caller, UnsupportedLayerError
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judging import expected, run_layers

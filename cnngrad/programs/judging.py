@@ -13,10 +13,10 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.search import TRIES
+from cnngrad.checks import check_layer
+from cnngrad.checks.report import GradientReport
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
-from cnngrad.gradcheck import check_layer
-from cnngrad.gradcheck.report import GradientReport
 from cnngrad.programs.findings import Findings, Outcome, Result, Verdict, explain
 from cnngrad.programs.probing import probe
 from cnngrad.programs.processes import End, Fault

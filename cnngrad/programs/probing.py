@@ -11,7 +11,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
 from cnngrad.causes.relation import followed, spoken
-from cnngrad.gradcheck.report import Compared, GradientReport
+from cnngrad.checks.report import Compared, GradientReport
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
 from cnngrad.programs.findings import Outcome, Verdict

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cnngrad.checks.shown import labelled
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
-from cnngrad.gradcheck.shown import labelled
 from cnngrad.layer import counted
 from cnngrad.tensor import RESULTS
 

@@ -10,10 +10,10 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.checks import GradientReport, Report
+from cnngrad.checks.report import Compared
+from cnngrad.checks.shown import code_lines
 from cnngrad.derivation.notation import apart, number
-from cnngrad.gradcheck import GradientReport, Report
-from cnngrad.gradcheck.report import Compared
-from cnngrad.gradcheck.shown import code_lines
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Index, Number

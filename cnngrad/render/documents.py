@@ -8,10 +8,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cnngrad.checks import Report
 from cnngrad.derivation.blocks import Derivation, Figure, ReportBlock
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.write import check_target, write_document
-from cnngrad.gradcheck import Report
 from cnngrad.render.check_page import check_page
 from cnngrad.render.figure import drawn, in_text, space_for
 from cnngrad.render.html import framed, html_document

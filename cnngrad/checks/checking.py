@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
+from cnngrad.checks.differences import Differences
+from cnngrad.checks.grade import Grader
+from cnngrad.checks.report import GradientReport, Report
+from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.differences import Differences
-from cnngrad.gradcheck.grade import Grader
-from cnngrad.gradcheck.report import GradientReport, Report
-from cnngrad.gradcheck.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.layer import Layer, layer_of
 from cnngrad.layer.names import Names, Number
 from cnngrad.settings import LayerOptions

@@ -8,6 +8,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.search import hidden_words
+from cnngrad.checks.location import counts
 from cnngrad.derivation.blocks import (
     Code,
     Expansions,
@@ -21,12 +22,11 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.derivation.notation import apart, number
-from cnngrad.gradcheck.location import counts
 from cnngrad.layer.expansion import Expansion
 from cnngrad.tensor import O
 
 if TYPE_CHECKING:
-    from cnngrad.gradcheck.report import Compared, GradientReport, Report
+    from cnngrad.checks.report import Compared, GradientReport, Report
 
 __all__ = ["code_lines", "labelled", "report_blocks", "verdict"]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from cnngrad.arrays import Array
 from cnngrad.causes.reading import as_expansion, products_of
 from cnngrad.causes.recipe import Recipe
-from cnngrad.gradcheck.report import Compared, GradientReport
+from cnngrad.checks.report import Compared, GradientReport
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import canonical_values

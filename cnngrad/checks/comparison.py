@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
-from cnngrad.gradcheck.tolerance import Tolerance
+from cnngrad.checks.tolerance import Tolerance
 
 __all__ = ["COARSE", "Comparison", "compare", "difference"]
 

@@ -22,13 +22,13 @@ from cnngrad.causes.search import (
     set_of,
     truncated,
 )
+from cnngrad.checks.comparison import COARSE, compare, difference
+from cnngrad.checks.location import locate
+from cnngrad.checks.remaking import compared
+from cnngrad.checks.report import Compared, GradientReport, Worst
+from cnngrad.checks.tolerance import HALVES, Form, Tolerance, form_shown, input_rounding
 from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.gradcheck.comparison import COARSE, compare, difference
-from cnngrad.gradcheck.location import locate
-from cnngrad.gradcheck.remaking import compared
-from cnngrad.gradcheck.report import Compared, GradientReport, Worst
-from cnngrad.gradcheck.tolerance import HALVES, Form, Tolerance, form_shown, input_rounding
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor

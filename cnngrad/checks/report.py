@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from cnngrad.arrays import Array
+from cnngrad.checks.shown import report_blocks
 from cnngrad.derivation.blocks import ReportBlock
-from cnngrad.gradcheck.shown import report_blocks
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Number
