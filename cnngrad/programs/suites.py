@@ -1,11 +1,11 @@
 """Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from operator import index
-from typing import Any, SupportsIndex, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
 from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Axis, Layer, Shape, layer_of
+from cnngrad.layer import Axis, Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import RESULTS, Tensor
@@ -88,88 +88,21 @@ class SuiteLayer:
         return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in unnamed)
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A layer of up to three axes, of which the last ones are used; one number stands for all axes."""
-
-    name: str
-    size: Sequence[int] = (4, 6, 5)
-    kernel: Sequence[int] = (2, 3, 2)
-    stride: Sequence[int] = (1, 1, 1)
-    pads: Sequence[tuple[int, int]] = ((0, 0), (0, 0), (0, 0))
-    dilation: Sequence[int] = (1, 1, 1)
-    batch: int = 1
-    channels: int = 1
-    filters: int = 1
-    groups: int = 1
-    bias: bool = False
-    impulse: bool = False
-    largest: int = 9
-
-    def of(self, dims: int) -> "_Row":
-        """The row with the last axes alone."""
-        last = slice(-dims, None)
-        return replace(
-            self, size=self.size[last], kernel=self.kernel[last], stride=self.stride[last], pads=self.pads[last],
-            dilation=self.dilation[last],
-        )  # fmt: skip
-
-    def lacking(self, missing: Collection[str]) -> "_Row":
-        """The row without some of `FEATURES`, else as it is."""
-        dims, one_filter = len(self.size), "channels" in missing
-        row = self
-        if "non-square" in missing:
-            largest = [[max(each)] * dims for each in (self.size, self.kernel, self.stride, self.dilation)]
-            size, kernel, stride, dilation = largest
-            pads = [max(self.pads, key=sum)] * dims
-            row = replace(self, size=size, kernel=kernel, stride=stride, dilation=dilation, pads=pads)
-        if "asymmetric" in missing:
-            row = replace(row, pads=[(max(pair), max(pair)) for pair in row.pads])
-        return replace(
-            row,
-            stride=[1] * dims if "stride" in missing else row.stride,
-            pads=[(0, 0)] * dims if "padding" in missing else row.pads,
-            dilation=[1] * dims if "dilation" in missing else row.dilation,
-            batch=1 if "batch" in missing else self.batch,
-            channels=1 if one_filter else self.channels,
-            filters=1 if one_filter else self.filters,
-            groups=1 if one_filter or "groups" in missing else self.groups,
-            bias=self.bias and "bias" not in missing,
-        )
-
-    def shaped(self, x_shape: Shape | None, w_shape: Shape | None, groups: SupportsIndex | None) -> "_Row":
-        """The row with so many groups, each as large as before, and the last axes of X and W in these shapes."""
-        number = self.groups if groups is None else max(1, index(groups))
-        x = [self.batch, self.channels // self.groups * number, *self.size]
-        w = [self.filters // self.groups * number, 0, *self.kernel]
-        for own, given in ((x, x_shape or ()), (w, w_shape or ())):
-            own[len(own) - len(given) :] = given
-        if w[1] and len(x_shape or ()) <= len(self.size):
-            x[1] = w[1] * number
-        return replace(self, batch=x[0], channels=x[1], size=x[2:], filters=w[0], kernel=w[2:], groups=number)
-
-    def layer(self, options: LayerOptions) -> Layer:
-        """The layer of the row, with these options in place of its own."""
-        own: dict[str, Any] = {"stride": self.stride, "padding": self.pads, "dilation": self.dilation}
-        own |= {"groups": self.groups, "dims": len(self.size)}
-        own |= {name: value for name, value in options.items() if "layout" not in name and value is not None}
-        shapes = {Tensor.X: (self.batch, self.channels, *self.size)}
-        shapes[Tensor.W] = (self.filters, self.channels // self.groups, *self.kernel)
-        if self.bias:
-            shapes[Tensor.B] = (self.filters,)
-        return replace(layer_of(shapes, **own), other_layout="")
-
-    def fitting(self, x_is_given: bool, w_is_given: bool) -> Iterator["_Row"]:
-        """The row, and others in which a window may fit where it does not in this one: larger X, or smaller windows."""
-        yield self
-        if x_is_given:
-            plain = replace(self, dilation=[1] * len(self.size))
-            yield plain
-            if not w_is_given:
-                yield replace(plain, kernel=[min(pair) for pair in zip(self.kernel, self.size, strict=True)])
-            return
-        for doubled in range(_MOST_DOUBLED):
-            yield replace(self, size=[size + 2**doubled for size in self.size])
+def _row(
+    size: Sequence[int] = (4, 6, 5),
+    kernel: Sequence[int] = (2, 3, 2),
+    *,
+    batch: int = 1,
+    channels: int = 1,
+    filters: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    **options: Any,
+) -> Layer:
+    """A layer of three axes, of which a suite uses the last ones; with the options of a layer."""
+    w_shape = (filters, channels // groups, *kernel)
+    b_shape = (filters,) if bias else None
+    return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
 
 
 def _on_an_axis(test: Callable[[Axis], bool]) -> Callable[[Layer], bool]:
@@ -189,86 +122,119 @@ CONDITIONS: dict[str, Callable[[Layer], bool]] = {
     "a bias": lambda layer: layer.has_bias,
     "axes that differ": lambda layer: len(set(layer.axes)) > 1,
 }
-# What `--without` takes, and which of these conditions it rules out.
-_RULED_OUT = {
-    "batch": ("batch > 1",),
-    "channels": ("channels > 1", "filters > 1"),
-    "groups": ("groups > 1",),
-    "stride": ("stride > 1",),
-    "padding": ("padding > 0",),
-    "dilation": ("dilation > 1",),
-    "bias": ("a bias",),
-    "asymmetric": ("an uneven padding",),
-    "non-square": ("axes that differ",),
+
+
+def _of_each_axis(changed: Callable[[Axis], Axis]) -> Callable[[Layer], Layer]:
+    return lambda layer: replace(layer, axes=tuple(map(changed, layer.axes)))
+
+
+def _even(axis: Axis) -> Axis:
+    larger = max(axis.before, axis.after)
+    return replace(axis, before=larger, after=larger)
+
+
+def _square(layer: Layer) -> Layer:
+    """The layer with its largest size, kernel, stride, dilation and padding on all axes."""
+    padded = max(layer.axes, key=lambda axis: axis.before + axis.after)
+    names = ("size", "kernel", "stride", "dilation")
+    largest: dict[str, Any] = {name: max(getattr(axis, name) for axis in layer.axes) for name in names}
+    return replace(layer, axes=(replace(padded, **largest),) * layer.dims)
+
+
+# What `--without` takes, and the layer that has no such feature in place of one that has.
+_WITHOUT: dict[str, Callable[[Layer], Layer]] = {
+    "batch": lambda layer: replace(layer, batch=1),
+    "channels": lambda layer: replace(layer, channels=1, filters=1, groups=1),
+    "groups": lambda layer: replace(layer, groups=1),
+    "stride": _of_each_axis(lambda axis: replace(axis, stride=1)),
+    "padding": _of_each_axis(lambda axis: replace(axis, before=0, after=0)),
+    "dilation": _of_each_axis(lambda axis: replace(axis, dilation=1)),
+    "bias": lambda layer: replace(layer, has_bias=False),
+    "asymmetric": _of_each_axis(_even),
+    "non-square": _square,
 }
-FEATURES = tuple(_RULED_OUT)
+FEATURES = tuple(_WITHOUT)
 
 
 def features(layer: Layer) -> set[str]:
     """Which of `FEATURES` a backward pass must have for a layer."""
-    return {name for name, ruled in _RULED_OUT.items() if any(CONDITIONS[words](layer) for words in ruled)}
+    return {name for name, changed in _WITHOUT.items() if sizes(changed(layer)) != sizes(layer)}
 
 
-_P1, _P2 = ((1, 1),) * 3, ((0, 0), (2, 2), (1, 1))
 _UNEVEN = ((0, 1), (1, 0), (0, 2))
-_SQUARE: dict[str, Any] = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
-_MANY: dict[str, Any] = {"batch": 2, "channels": 3, "filters": 4}
-_QUICK = (
-    _Row("impulse", impulse=True),
-    _Row("square", **_SQUARE),
-    _Row("plain"),
-    _Row("padding-1", pads=_P1),
-    _Row("stride-2", size=(5, 7, 6), stride=(2, 2, 2)),
-    _Row("dilation-2", size=(5, 7, 6), dilation=(2, 2, 2)),
-    _Row("leftover", size=(5, 8, 7), kernel=(2, 3, 2), stride=(2, 3, 2)),
-    _Row("batch", batch=3),
-    _Row("channels", channels=3, filters=2),
-    _Row("groups", channels=4, filters=6, groups=2),
-    _Row("bias", channels=2, filters=3, bias=True),
-    _Row("all", (6, 9, 8), (2, 3, 2), (1, 2, 3), _UNEVEN, (1, 2, 1), 2, 4, 6, 2, bias=True),
-)
-_STANDARD = (
-    _Row("impulse-padding", pads=_P1, impulse=True),
-    _Row("impulse-stride", size=(5, 7, 6), stride=(2, 2, 2), impulse=True),
-    _Row("1x1", kernel=(1, 1, 1)),
-    _Row("1x1-channels", kernel=(1, 1, 1), **_MANY),
-    _Row("1x1-stride", kernel=(1, 1, 1), stride=(1, 2, 2)),
-    _Row("square-padding-1", pads=_P1, **_SQUARE),
-    _Row("square-stride-2", stride=(2, 2, 2), **_SQUARE),
-    _Row("square-stride-2-padding-1", stride=(2, 2, 2), pads=_P1, **_SQUARE),
-    _Row("square-many", **_SQUARE, **_MANY),
-    _Row("padding-2", pads=_P2),
-    _Row("padding-uneven", pads=_UNEVEN),
-    _Row("padding-front", pads=((1, 0), (2, 0), (1, 0))),
-    _Row("padding-behind", pads=((0, 1), (0, 2), (0, 1))),
-    _Row("padding-full", pads=((1, 1), (2, 2), (1, 1))),
-    _Row("stride-3", size=(7, 9, 8), stride=(3, 3, 3)),
-    _Row("stride-uneven", size=(5, 7, 8), stride=(1, 2, 3)),
-    _Row("stride-1-2", size=(5, 7, 6), stride=(2, 1, 2)),
-    _Row("stride-2-padding-1", size=(5, 7, 6), stride=(2, 2, 2), pads=_P1),
-    _Row("stride-2-padding-uneven", size=(5, 7, 6), stride=(2, 2, 2), pads=_UNEVEN),
-    _Row("stride-over-kernel", size=(7, 8, 9), kernel=(1, 2, 2), stride=(2, 3, 4)),
-    _Row("leftover-padding", size=(5, 8, 8), stride=(2, 3, 3), pads=_P1),
-    _Row("leftover-channels", size=(5, 8, 7), stride=(2, 3, 2), channels=2, filters=3),
-    _Row("kernel-as-large-as-x", size=(3, 4, 3), kernel=(3, 4, 3)),
-    _Row("kernel-over-x", size=(2, 3, 2), kernel=(3, 4, 3), pads=_P1),
-    _Row("dilation-uneven", size=(5, 8, 7), dilation=(1, 2, 3)),
-    _Row("dilation-padding", size=(5, 7, 6), dilation=(2, 2, 2), pads=_P1),
-    _Row("dilation-stride", size=(6, 9, 8), dilation=(2, 2, 2), stride=(1, 2, 2)),
-    _Row("dilation-3-stride-2", size=(6, 10, 9), dilation=(1, 3, 3), stride=(2, 2, 2)),
-    _Row("batch-padding", batch=2, pads=_P1),
-    _Row("batch-stride", size=(5, 7, 6), batch=2, stride=(2, 2, 2)),
-    _Row("channels-more", channels=2, filters=5),
-    _Row("channels-fewer", channels=5, filters=2),
-    # Sums beyond 2^11, where float16 loses bits, and below 2^16, where it ends.
-    _Row("many", largest=40, **_MANY),
-    _Row("many-padding", pads=_P1, **_MANY),
-    _Row("many-stride", size=(5, 7, 6), stride=(2, 2, 2), **_MANY),
-    _Row("many-dilation", size=(5, 7, 6), dilation=(2, 2, 2), **_MANY),
-    _Row("many-bias", bias=True, **_MANY),
-    _Row("depthwise", channels=3, filters=3, groups=3),
-    _Row("groups-stride-padding", (5, 7, 6), stride=(2, 2, 2), pads=_P1, channels=4, filters=6, groups=2, batch=2),
-)
+_SQUARE = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
+_STRIDE_2 = {"size": (5, 7, 6), "stride": 2}
+_DILATION_2 = {"size": (5, 7, 6), "dilation": 2}
+_MANY = {"batch": 2, "channels": 3, "filters": 4}
+# The layers of the suites by name, as `_row` takes them.
+_QUICK: dict[str, dict[str, Any]] = {
+    "impulse": {},
+    "square": {**_SQUARE},
+    "plain": {},
+    "padding-1": {"padding": 1},
+    "stride-2": {**_STRIDE_2},
+    "dilation-2": {**_DILATION_2},
+    "leftover": {"size": (5, 8, 7), "kernel": (2, 3, 2), "stride": (2, 3, 2)},
+    "batch": {"batch": 3},
+    "channels": {"channels": 3, "filters": 2},
+    "groups": {"channels": 4, "filters": 6, "groups": 2},
+    "bias": {"channels": 2, "filters": 3, "bias": True},
+    "all": {
+        "size": (6, 9, 8),
+        "kernel": (2, 3, 2),
+        "stride": (1, 2, 3),
+        "padding": _UNEVEN,
+        "dilation": (1, 2, 1),
+        "batch": 2,
+        "channels": 4,
+        "filters": 6,
+        "groups": 2,
+        "bias": True,
+    },
+}
+_STANDARD: dict[str, dict[str, Any]] = {
+    "impulse-padding": {"padding": 1},
+    "impulse-stride": {**_STRIDE_2},
+    "1x1": {"kernel": (1, 1, 1)},
+    "1x1-channels": {**_MANY, "kernel": (1, 1, 1)},
+    "1x1-stride": {"kernel": (1, 1, 1), "stride": (1, 2, 2)},
+    "square-padding-1": {**_SQUARE, "padding": 1},
+    "square-stride-2": {**_SQUARE, "stride": 2},
+    "square-stride-2-padding-1": {**_SQUARE, "stride": 2, "padding": 1},
+    "square-many": {**_SQUARE, **_MANY},
+    "padding-2": {"padding": (0, 2, 1)},
+    "padding-uneven": {"padding": _UNEVEN},
+    "padding-front": {"padding": ((1, 0), (2, 0), (1, 0))},
+    "padding-behind": {"padding": ((0, 1), (0, 2), (0, 1))},
+    "padding-full": {"padding": (1, 2, 1)},
+    "stride-3": {"size": (7, 9, 8), "stride": 3},
+    "stride-uneven": {"size": (5, 7, 8), "stride": (1, 2, 3)},
+    "stride-1-2": {"size": (5, 7, 6), "stride": (2, 1, 2)},
+    "stride-2-padding-1": {**_STRIDE_2, "padding": 1},
+    "stride-2-padding-uneven": {**_STRIDE_2, "padding": _UNEVEN},
+    "stride-over-kernel": {"size": (7, 8, 9), "kernel": (1, 2, 2), "stride": (2, 3, 4)},
+    "leftover-padding": {"size": (5, 8, 8), "stride": (2, 3, 3), "padding": 1},
+    "leftover-channels": {"size": (5, 8, 7), "stride": (2, 3, 2), "channels": 2, "filters": 3},
+    "kernel-as-large-as-x": {"size": (3, 4, 3), "kernel": (3, 4, 3)},
+    "kernel-over-x": {"size": (2, 3, 2), "kernel": (3, 4, 3), "padding": 1},
+    "dilation-uneven": {"size": (5, 8, 7), "dilation": (1, 2, 3)},
+    "dilation-padding": {**_DILATION_2, "padding": 1},
+    "dilation-stride": {"size": (6, 9, 8), "dilation": 2, "stride": (1, 2, 2)},
+    "dilation-3-stride-2": {"size": (6, 10, 9), "dilation": (1, 3, 3), "stride": 2},
+    "batch-padding": {"batch": 2, "padding": 1},
+    "batch-stride": {**_STRIDE_2, "batch": 2},
+    "channels-more": {"channels": 2, "filters": 5},
+    "channels-fewer": {"channels": 5, "filters": 2},
+    "many": {**_MANY},
+    "many-padding": {**_MANY, "padding": 1},
+    "many-stride": {**_MANY, **_STRIDE_2},
+    "many-dilation": {**_MANY, **_DILATION_2},
+    "many-bias": {**_MANY, "bias": True},
+    "depthwise": {"channels": 3, "filters": 3, "groups": 3},
+    "groups-stride-padding": {**_STRIDE_2, "padding": 1, "channels": 4, "filters": 6, "groups": 2, "batch": 2},
+}
+# The largest number where it is not 9: sums beyond 2^11, where float16 loses bits, and below 2^16, where it ends.
+_LARGEST = {"many": 40}
 
 
 def suite(
@@ -308,35 +274,63 @@ def suite(
     dims = options.get("dims") or 2
     if dims not in (1, 2, 3):
         raise CnngradError(f"dims is {dims}: it must be 1, 2 or 3, the number of spatial axes")
-    rows: list[_Row] = [*_QUICK]
-    if name != "quick":
-        rows += _STANDARD
+    rows = {} if name == "quick" else _STANDARD
+    named = [(title, _row(**row)) for title, row in (_QUICK | rows).items()]
     if name == "thorough":
-        rows += _random_rows(_THOROUGH - len(rows), seed)
-    missing, layers = frozenset(without), []
-    layouts, _ = read_layouts(options.get("layout"), options.get("filter_layout"))
-    for number, row in enumerate(rows):
-        own = row.of(int(dims))
-        fixed = own.lacking(missing).shaped(x_shape, w_shape, options.get("groups"))
-        lead = 2 - ("batch" in missing) - ({"batch", "channels"} <= missing)
-        original = own.layer({})
-        made = _first_layer(fixed.fitting(x_shape is not None, w_shape is not None), options)
-        layer = replace(made, layouts=layouts)
-        lost = [each for each in FEATURES if each in features(original) & missing]
-        title = f"{row.name} without {','.join(lost)}" if lost else row.name
-        each = SuiteLayer(title, layer, {}, original if sizes(layer) != sizes(original) else None)
-        layers.append(_with_numbers(each, row, decimals, seed + number).with_lead(lead))
+        named += _random_rows(_THOROUGH - len(named), seed)
+    missing, layers = set(without), []
+    lead = 2 - ("batch" in missing) - ({"batch", "channels"} <= missing)
+    for number, (title, row) in enumerate(named):
+        original = replace(row, axes=row.axes[-int(dims) :])
+        layer = original
+        # A padding that is even on every axis comes before none at all.
+        for feature in reversed(FEATURES):
+            layer = _WITHOUT[feature](layer) if feature in missing else layer
+        layer = _with_options(layer, x_shape, w_shape, options)
+        lost = ",".join(feature for feature in FEATURES if feature in features(original) & missing)
+        same = sizes(layer) == sizes(original)
+        made = SuiteLayer(f"{title} without {lost}" if lost else title, layer, {}, None if same else original)
+        made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
+        if title.startswith("impulse"):
+            dedo = made.arrays[Tensor.DEDO]
+            by_filter = dedo.reshape(layer.batch, layer.filters, -1)
+            by_filter[:] = 0
+            by_filter[:, :, by_filter.shape[2] // 2] = 1
+        layers.append(made.with_lead(lead))
     return layers
 
 
-def _first_layer(rows: Iterable[_Row], options: LayerOptions) -> Layer:
-    """The first layer that one of some rows makes."""
+def _with_options(layer: Layer, x_shape: Shape | None, w_shape: Shape | None, options: LayerOptions) -> Layer:
+    """The layer with options and the last axes of X and W that are the same in all layers.
+
+    Groups stay as large as they are. If no window fits, X is made larger; if X is given, windows are made smaller.
+    """
+    given: dict[str, Any] = {
+        name: value for name, value in options.items() if "layout" not in name and value is not None
+    }
+    groups = max(1, index(given.get("groups", layer.groups)))
+    x = [layer.batch, layer.group_channels * groups, *layer.size]
+    w = [layer.group_filters * groups, 0, *layer.kernel]
+    for own, last in ((x, x_shape or ()), (w, w_shape or ())):
+        own[len(own) - len(last) :] = last
+    if w[1] and len(x_shape or ()) <= layer.dims:
+        x[1] = w[1] * groups
+    w[1] = x[1] // groups
+    tried: list[tuple[list[int], list[int], dict[str, int]]] = [(x, w, {})]
+    if x_shape is None:
+        tried += [([*x[:2], *(size + 2**doubled for size in x[2:])], w, {}) for doubled in range(_MOST_DOUBLED)]
+    else:
+        smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
+        tried += [(x, kernel, {"dilation": 1}) for kernel in (w, smaller)]
     errors = []
-    for row in rows:
+    for x, w, changed in tried:
+        b = (w[0],) if layer.has_bias else None
         try:
-            return row.layer(options)
+            made = make_layer(tuple(x), tuple(w), b_shape=b, **layer.options | changed | given)
         except CnngradError as error:
             errors.append(error)
+        else:
+            return replace(made, layouts=read_layouts(options.get("layout"), options.get("filter_layout"))[0])
     raise errors[0]
 
 
@@ -345,45 +339,49 @@ def sizes(layer: Layer) -> tuple[Hashable, ...]:
     return layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias, layer.axes
 
 
-def _random_rows(count: int, seed: int) -> Iterator[_Row]:
+def _random_rows(count: int, seed: int) -> Iterator[tuple[str, Layer]]:
     """Layers with everything at once."""
     generator = np.random.default_rng(seed)
 
-    def several(low: int, high: int) -> tuple[int, ...]:
-        return tuple(int(number) for number in generator.integers(low, high, 3))
+    def drawn(low: int, high: int, shape: int | tuple[int, ...] = 3) -> Any:
+        return generator.integers(low, high, shape).tolist()
 
     number = 0
     while number < count:
-        kernel, dilation, groups = several(1, 4), several(1, 3), int(generator.integers(1, 3))
-        pads = tuple((int(before), int(after)) for before, after in generator.integers(0, 3, (3, 2)))
-        size = tuple(d * (k - 1) + 1 + int(more) for d, k, more in zip(dilation, kernel, several(0, 5), strict=True))
-        row = _Row(
-            f"random-{number + 1}", size, kernel, several(1, 4), pads, dilation, int(generator.integers(1, 3)),
-            groups * int(generator.integers(1, 3)), groups * int(generator.integers(1, 4)), groups,
-            bias=bool(generator.integers(0, 2)),
-        )  # fmt: skip
+        kernel, dilation, groups, padding = drawn(1, 4), drawn(1, 3), drawn(1, 3, ()), drawn(0, 3, (3, 2))
+        size = [d * (k - 1) + 1 + more for d, k, more in zip(dilation, kernel, drawn(0, 5), strict=True)]
+        layer = _row(
+            size,
+            kernel,
+            stride=drawn(1, 4),
+            padding=padding,
+            dilation=dilation,
+            batch=drawn(1, 3, ()),
+            channels=groups * drawn(1, 3, ()),
+            filters=groups * drawn(1, 4, ()),
+            groups=groups,
+            bias=bool(drawn(0, 2, ())),
+        )
         # Where no window reads X, all is 0, and so would a wrong pass give it.
-        if all(len(axis.unreached) < axis.size for axis in row.layer({}).axes):
+        if all(len(axis.unreached) < axis.size for axis in layer.axes):
             number += 1
-            yield row
-
-
-def _with_numbers(suite_layer: SuiteLayer, row: _Row, decimals: bool, seed: int) -> SuiteLayer:
-    made = numbered(suite_layer, decimals, seed, row.largest)
-    if row.impulse:
-        dedo = np.zeros_like(made.arrays[Tensor.DEDO])
-        by_filter = dedo.reshape(made.layer.batch, made.layer.filters, -1)
-        by_filter[:, :, by_filter.shape[2] // 2] = 1
-        made.arrays[Tensor.DEDO] = dedo
-    return made
+            yield f"random-{number}", layer
 
 
 def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9) -> SuiteLayer:
-    """The layer with telling numbers in all of its arrays, up to a largest one."""
+    """The layer with telling numbers in all of its arrays, up to a largest one, of either sign.
+
+    None is 0, which would hide what it multiplies.
+    """
     generator = np.random.default_rng(seed)
-    given = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO) if layer.layer.has_bias else (Tensor.X, Tensor.W, Tensor.DEDO)
+    tensors = [Tensor.X, Tensor.W, *([Tensor.B] if layer.layer.has_bias else []), Tensor.DEDO]
     for _ in range(_MOST_DRAWS):
-        made = replace(layer, arrays={t: _numbers(generator, layer.layer.shapes[t], decimals, largest) for t in given})
+        arrays: dict[Tensor, Array] = {}
+        for tensor in tensors:
+            shape = layer.layer.shapes[tensor]
+            numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
+            arrays[tensor] = numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
+        made = replace(layer, arrays=arrays)
         if not _hides_zero(made):
             break
     return made
@@ -391,22 +389,17 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
 
 def _hides_zero(made: SuiteLayer) -> bool:
     """Whether a result, or an element of dE/db, is 0 since its terms cancel: then a wrong 0 would not show."""
-    layer, dedo = made.layer, made.arrays[Tensor.DEDO].reshape(made.layer.canonical[Tensor.DEDO])
-    if (np.abs(dedo.sum((0, *range(2, dedo.ndim)))) < _CANCELLED).any():
+    layer = made.layer
+    dedo = made.arrays[Tensor.DEDO].reshape(layer.batch, layer.filters, -1)
+    if (np.abs(dedo.sum((0, 2))) < _CANCELLED).any():
         return True
     positive = replace(made, arrays={tensor: np.abs(array) for tensor, array in made.arrays.items()})
-    few = (result for result in (Tensor.O, Tensor.DW, Tensor.DX) if prod(layer.canonical[result]) <= _FEW)
-    return any(bool(_sums(positive, result).any() and not _sums(made, result).any()) for result in few)
+    few = [result for result in (Tensor.O, Tensor.DW, Tensor.DX) if prod(layer.canonical[result]) <= _FEW]
+    return any(_is_zero(made, result) and not _is_zero(positive, result) for result in few)
 
 
-def _sums(made: SuiteLayer, result: Tensor) -> Array:
+def _is_zero(made: SuiteLayer, result: Tensor) -> bool:
     given, layer = made.operands, made.layer
     if result is Tensor.O:
-        return Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B)).computed(result)
-    return Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO]).computed(result)
-
-
-def _numbers(generator: np.random.Generator, shape: tuple[int, ...], decimals: bool, largest: int) -> Array:
-    """Numbers from 1 to the largest with either sign, without 0: a 0 hides what it multiplies."""
-    numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
-    return numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
+        return not Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B)).computed(result).any()
+    return not Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO]).computed(result).any()
