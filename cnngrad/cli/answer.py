@@ -1,12 +1,12 @@
-"""What `forward` and `backward` do with their results: save them, derive them, show them."""
+"""What the commands do with their results: save them, derive them, show them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cnngrad.cli.lesson import Document, Lesson
-from cnngrad.cli.options import Saved
+from cnngrad.cli.options import Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
@@ -15,16 +15,15 @@ from cnngrad.tensor import O, Tensor
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from cnngrad.arrays import Array, DType, Operand
+    from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
-    from cnngrad.derivation.blocks import Derivation
+    from cnngrad.compute import Backward, Forward
+    from cnngrad.derivation.blocks import ReportBlock
     from cnngrad.files.problem import Problem
-    from cnngrad.layer import Layer, Shape
-    from cnngrad.layer.names import Values
+    from cnngrad.layer import Layer
     from cnngrad.programs import Findings
-    from cnngrad.threads import Progress
 
-__all__ = ["NamedProgress", "Work", "answer", "present", "progress_bar"]
+__all__ = ["answer", "present", "progress_bar"]
 
 
 class NamedProgress(Protocol):
@@ -32,20 +31,6 @@ class NamedProgress(Protocol):
 
     def __call__(self, name: str, done: int, total: int, told: str = "") -> None:
         """Of `total` steps of what is computed `done` are done; `told` is shown in place of the name."""
-
-
-class Work(NamedTuple):
-    """What is to be computed.
-
-    Attributes:
-        given: the given arrays.
-        planned: the shape and dtype of each result.
-        compute: computes a result into the given array, or into new memory if it is None, and reports progress.
-    """
-
-    given: "dict[Tensor, Operand]"
-    planned: "dict[Tensor, tuple[Shape, DType]]"
-    compute: "Callable[[Tensor, Array | None, Progress | None], Array]"
 
 
 @contextmanager
@@ -62,137 +47,157 @@ def progress_bar(session: Session) -> Iterator[NamedProgress | None]:
 
 def answer(
     session: Session,
+    options: Explained,
     problem: "Problem",
     layer: "Layer",
-    work: Work | None,
-    only: Tensor | None,
-    tensors: "Sequence[Tensor]",
-    lesson: Lesson,
-    document: Document,
-    saved: Saved,
+    given: "Mapping[Tensor, Operand]",
+    way: "Forward | Backward | None",
+    tensors: Sequence[Tensor],
+    only: Tensor | None = None,
 ) -> ExitCode:
-    """Compute, save and show what was asked for: files first, so that they are whole before anything is printed."""
-    from cnngrad.files.write import check_target, result_files, target_files, to_json, write_results
+    """Compute, save and show what was asked for: files first, so that they are whole before anything is printed.
+
+    Args:
+        session: where it is shown.
+        options: what was asked for.
+        problem: the layer as it was given.
+        layer: the layer.
+        given: the given arrays.
+        way: computes the results; None for a layer in symbols.
+        tensors: the results that are wanted.
+        only: the only gradient that was asked for; None for all.
+    """
+    from cnngrad.files.write import check_target, result_files, target_files, write_results
     from cnngrad.memory import require
 
-    output, report = saved.output, saved.report
-    if work is None and not lesson.explained and report is None:
+    output, report = options.output, options.report
+    if way is None and not options.explained and report is None:
         raise CnngradError(f"{problem.shape_words()}: --explain shows the derivation in symbols, files give numbers")
-    if work is None and output is not None:
+    if way is None and output is not None:
         raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
     if unused := problem.unused_words():
         session.tell(unused)
-    planned = {} if work is None else {tensor.key: plan for tensor, plan in work.planned.items()}
+    planned = {} if way is None else {tensor.key: way.planned[tensor] for tensor in tensors}
     if output is not None:
         check_target(output, planned)
-    style = None if report is None else document.style(report, saved.precision)
+    if report is not None:
+        _check_report(options, report)
     session.begin_work(target_files(output, report, planned))
+    results: dict[Tensor, Array] = {}
     with result_files(output, planned) as files:
-        if saved.as_json or (output or "").endswith(".json"):
+        if options.as_json or (output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
         else:
             require({key: plan for key, plan in planned.items() if key not in files})
-        results = _computed(session, layer, work, files)
-        told = _Told(layer, work, results, only, tensors, lesson)
-        derivation = told.derivation() if report is not None or (lesson.explained and not saved.as_json) else None
-        expansions = told.expansions() if lesson.explained and saved.as_json else {}
+        if way is not None:
+            with progress_bar(session) as bar:
+                for tensor in tensors:
+                    place = layer.layouts.standard(tensor, files[tensor.key]) if tensor.key in files else None
+                    progress = None if bar is None else partial(bar, tensor.key)
+                    results[tensor] = way.computed(tensor, place, progress)
+        arrays = {tensor: operand.array for tensor, operand in given.items()} | results
+        derived = partial(_derived, options, layer, {} if way is None else arrays, tensors, only)
+        in_text = options.explained and not options.as_json
+        derivation = derived() if in_text or report is not None else None
+        listed = derived(as_data=True) if options.explained and options.as_json else {}
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
-    if report is not None and derivation is not None and style is not None:
-        document.write(report, derivation, style)
-    with session.printing() as stdout:
-        if saved.as_json:
-            print(to_json({"schema": SCHEMA, "layer": layer.as_json()} | named | expansions), file=stdout)
-        elif lesson.explained and derivation is not None:
-            from cnngrad.render.painter import Painter
-            from cnngrad.render.terminal import make_console, show, show_in_pages
 
-            shown = Painter(saved.precision).blocks(derivation.blocks(saved.precision, hints=True))
-            (show_in_pages if session.pages else show)(make_console(stdout, session.color), shown)
-        else:
-            _show_results(stdout, layer, results, saved.precision, session.color)
-    session.say_saved(report)
+    shown = partial(_print_results, session, options, layer, results)
+    if in_text and derivation is not None:
+        shown = partial(_print, session, options, derivation.blocks(options.precision, hints=True), session.pages)
+    content = {"schema": SCHEMA, "layer": layer.as_json()} | named | listed
+    _present(session, options, derivation, lambda: content, shown)
     return ExitCode.OK
 
 
-def present(session: Session, found: "Report | Findings", saved: Saved) -> None:
+def present(session: Session, options: Saved, found: "Report | Findings") -> None:
     """Save and show what a check or a run found: files first, so that they are whole before anything is printed."""
-    from cnngrad.files.write import to_json, write_results
+    from cnngrad.files.write import write_results
 
-    if saved.output is not None:
-        write_results(saved.output, found.as_json())
-    if saved.report is not None:
+    if options.output is not None:
+        write_results(options.output, found.as_json())
+    shown = partial(_print, session, options, found.blocks(options.precision), False)
+    _present(session, options, found, found.as_json, shown)
+
+
+def _derived(
+    options: Explained,
+    layer: "Layer",
+    arrays: "Mapping[Tensor, Array]",
+    tensors: Sequence[Tensor],
+    only: Tensor | None,
+    as_data: bool = False,
+) -> Any:
+    """The lesson; or every element's terms as plain data, for `--json`."""
+    from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+    from cnngrad.derivation.listing import list_expansions
+    from cnngrad.layer.names import canonical_values
+
+    values, choice = canonical_values(layer, arrays), options.choice(only, whole=as_data)
+    if as_data:
+        return {"expansions": list_expansions(layer, values, choice, tensors)}
+    return (forward_lesson if O in tensors else backward_lesson)(layer, values, choice)
+
+
+def _check_report(options: Explained, target: str) -> None:
+    """Raise a CnngradError unless the report of a derivation can be written like that."""
+    from cnngrad.derivation.blocks import Derivation
+    from cnngrad.render.documents import check_ending
+
+    check_ending(target, Derivation)
+    for name, value, known in (
+        ("math", options.maths, ("github", "dollar")),
+        ("theme", options.theme, ("light", "dark")),
+    ):
+        if value not in known:
+            raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
+
+
+def _present(
+    session: Session, options: Saved, shown: Any, content: Callable[[], Any], show: "Callable[[TextIO], None]"
+) -> None:
+    """Save the report, print, and say that the report is saved."""
+    if (report := options.report) is not None:
         from cnngrad.render.documents import write
         from cnngrad.render.style import Style
 
-        write(saved.report, found, Style(saved.precision))
+        chosen = {name: getattr(options, name, None) for name in Style._fields}
+        write(report, shown, Style(**{name: value for name, value in chosen.items() if value is not None}))
+        if getattr(options, "open_it", False):
+            import webbrowser
+
+            webbrowser.open(Path(report).resolve().as_uri())
     with session.printing() as stdout:
-        if saved.as_json:
-            print(to_json(found.as_json()), file=stdout)
+        if options.as_json:
+            from cnngrad.files.write import to_json
+
+            print(to_json(content()), file=stdout)
         else:
-            from cnngrad.render.painter import Painter
-            from cnngrad.render.terminal import make_console, show
-
-            blocks = Painter(saved.precision).blocks(found.blocks(saved.precision))
-            show(make_console(stdout, session.color), blocks)
-    session.say_saved(saved.report)
+            show(stdout)
+    if report is not None:
+        session.tell(f"{report} is saved")
 
 
-def _computed(session: Session, layer: "Layer", work: Work | None, files: "dict[str, Array]") -> "dict[Tensor, Array]":
-    """Every result, its axes in cnngrad's order, and in its file where it has one."""
-    if work is None:
-        return {}
-    places = {t: layer.layouts.standard(t, files[t.key]) for t in work.planned if t.key in files}
-    with progress_bar(session) as progress:
-        return {
-            tensor: work.compute(
-                tensor, places.get(tensor), None if progress is None else partial(progress, tensor.key)
-            )
-            for tensor in work.planned
-        }
+def _print(session: Session, options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: "TextIO") -> None:
+    from cnngrad.render.painter import Painter
+    from cnngrad.render.terminal import make_console, show, show_in_pages
+
+    shown = Painter(options.precision).blocks(blocks)
+    (show_in_pages if pages else show)(make_console(stdout, session.color), shown)
 
 
-class _Told(NamedTuple):
-    """The layer, numbers and choices that a derivation is made from."""
-
-    layer: "Layer"
-    work: Work | None
-    results: "dict[Tensor, Array]"
-    only: Tensor | None
-    tensors: "Sequence[Tensor]"
-    lesson: Lesson
-
-    def _values(self) -> "Values":
-        from cnngrad.layer.names import canonical_values
-
-        if self.work is None:
-            return {}
-        given = {tensor: operand.array for tensor, operand in self.work.given.items()}
-        return canonical_values(self.layer, given | self.results)
-
-    def derivation(self) -> "Derivation":
-        """The lesson."""
-        from cnngrad.derivation.lesson import backward_lesson, forward_lesson
-
-        derive = forward_lesson if O in self.tensors else backward_lesson
-        return derive(self.layer, self._values(), self.lesson.choice(self.only))
-
-    def expansions(self) -> dict[str, Any]:
-        """Every element's terms as plain data, for `--json`."""
-        from cnngrad.derivation.listing import list_expansions
-
-        choice = self.lesson.choice(self.only, whole=True)
-        return {"expansions": list_expansions(self.layer, self._values(), choice, self.tensors)}
-
-
-def _show_results(file: "TextIO", layer: "Layer", results: "dict[Tensor, Array]", precision: int, color: str) -> None:
+def _print_results(
+    session: Session, options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO"
+) -> None:
     from cnngrad.derivation.grids import result_grids
     from cnngrad.layer.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
     names, values = Names(layer), canonical_values(layer, results)
-    show_results(file, layer.describe(), (result_grids(names, tensor, values) for tensor in results), precision, color)
+    grids = (result_grids(names, tensor, values) for tensor in results)
+    show_results(stdout, layer.describe(), grids, options.precision, session.color)
 
 
 # How many bytes each byte of an array takes, at least, as Python numbers and their text: a float is an object of 24

@@ -5,31 +5,19 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import typer
 
 from cnngrad.errors import CnngradError
 from cnngrad.settings import OPTIONS, PerAxis
-from cnngrad.tensor import DEDO, B, W, X
+from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 if TYPE_CHECKING:
+    from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Problem, Reader
 
-__all__ = [
-    "Arrays",
-    "Claims",
-    "Command",
-    "Differences",
-    "ErrorGradient",
-    "Group",
-    "Running",
-    "Saved",
-    "Screen",
-    "Settings",
-    "option",
-    "takes",
-]
+__all__ = ["TIMEOUT", "Backward", "Check", "Explained", "Forward", "Saved", "takes"]
 
 
 class _Rule(NamedTuple):
@@ -144,21 +132,19 @@ class Command(typer.core.TyperCommand):
 
 
 def takes(command: Callable[..., int]) -> Callable[..., int]:
-    """Give a command the options of the groups that its parameters are, in this order, and those of the screen.
+    """Give a command the options of its second parameter's class.
 
-    The command is called with the session, taken from Typer's context, and with one instance of each group.
+    The command is called with the session, taken from Typer's context, and with an instance of that class.
     """
-    _, *of_command = (each.annotation for each in inspect.signature(command).parameters.values())
-    every = {group: list(_parameters(group)) for group in (*of_command, Screen)}
+    _, taken = inspect.signature(command).parameters.values()
 
     def run(context: typer.Context, **values: Any) -> int:
-        given = _given(context)
+        session, options, given = context.obj, taken.annotation(**values), _given(context)
         refuse_idle(context.info_name or "", given)
-        *made, screen = (group(**{each.name: values[each.name] for each in found}) for group, found in every.items())
         # How the screen is used is the session's business.
-        context.obj.use_screen(screen.color, not screen.no_pager)
+        session.use_screen(options.color, not options.no_pager)
         try:
-            return command(context.obj, *made)
+            return command(session, options)
         except CnngradError as error:
             element = getattr(error, "element", None)
             if element is None or context.info_name == "check":
@@ -166,20 +152,21 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
             raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [context, *(each for found in every.values() for each in found)]
-    # Typer reads a function's options from this attribute, where it is set; types of functions do not have it.
+    parameters = [context, *_parameters(taken.annotation)]
+    # Typer reads a function's options from this attribute, if it is set; types of functions do not have it.
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     run.__doc__ = command.__doc__
     return run
 
 
-def _parameters(group: Any) -> Iterator[inspect.Parameter]:
-    """The options of a group, those of the class that it extends first."""
-    for owner in reversed(group.__mro__):
-        for name, annotation in owner.__dict__.get("OPTIONS", {}).items():
-            default = getattr(group, name, None)
-            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+def _parameters(options: Any) -> Iterator[inspect.Parameter]:
+    """The options of a command, group by group."""
+    for group in options.__mro__:
+        found = [(name, kind, vars(group)[name]) for name, kind in inspect.get_annotations(group).items()]
+        for name, kind, info in [*_of_layer(), *found] if group is Settings else found:
+            info.rich_help_panel = group.TITLE
+            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -205,13 +192,6 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     )
 
 
-class _Declared(NamedTuple):
-    """An option as it is declared."""
-
-    info: Any
-    default: Any
-
-
 def option(flag: str, help: str, default: Any = None, **limits: Any) -> Any:
     """An option of a group; its type is that of its annotation.
 
@@ -223,27 +203,16 @@ def option(flag: str, help: str, default: Any = None, **limits: Any) -> Any:
     """
     name, _, value = flag.partition(" ")
     if not name.startswith("-"):
-        return _Declared(typer.Argument(metavar=name, help=help), default)
-    return _Declared(typer.Option(name, metavar=value or None, help=help, **limits), default)
+        return typer.Argument(default, metavar=name, help=help)
+    return typer.Option(default, name, metavar=value or None, help=help, **limits)
 
 
-class Group(SimpleNamespace):
-    """Options under a title of the help."""
-
-    TITLE: ClassVar[str]
-    OPTIONS: ClassVar[dict[str, Any]]
-
-    def __init_subclass__(cls) -> None:
-        """Collect the options, and leave each its default."""
-        cls.OPTIONS = {}
-        for name, kind in inspect.get_annotations(cls).items():
-            info, default = getattr(cls, name)
-            info.rich_help_panel = cls.TITLE
-            cls.OPTIONS[name] = Annotated[kind, info]
-            setattr(cls, name, False if kind is bool and default is None else default)
+def switch(flag: str, help: str) -> Any:
+    """An option without a value."""
+    return option(flag, help, False)
 
 
-class Arrays(Group):
+class Arrays(SimpleNamespace):
     """The problem, and the arrays that make O."""
 
     TITLE = "Arrays"
@@ -258,7 +227,7 @@ class Arrays(Group):
     b: str | None = option("-b FILE", "The bias b, in the same way.")
 
 
-class ErrorGradient(Group):
+class ErrorGradient(SimpleNamespace):
     """The error gradient at O."""
 
     TITLE = "Arrays"
@@ -266,12 +235,56 @@ class ErrorGradient(Group):
     g: str | None = option("-g FILE", "dE/dO, likewise; or the word ones, for E = sum of O.")
 
 
-class Settings(Group):
+class Lesson(SimpleNamespace):
+    """Which parts of the derivation to show, and how."""
+
+    TITLE = "The lesson"
+
+    explain: bool = switch("--explain", "Show the derivation, in the order of the notes.")
+    element: list[str] | None = option("--element x22", "Explain only this element, with its picture (repeatable).")
+    section: str | None = option(
+        "--section NAME",
+        "Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
+    )
+    every: bool = switch("--all", "Show every element, and every term.")
+    limit: int | None = option("--limit N", "The most elements in a large table.  [default: 4; all with --json]", min=1)
+    terms: int | None = option("--terms N", "The most terms in a sum.  [default: what fits on two lines]", min=1)
+    zeros: bool = switch("--zeros", "Write the products with 0 too, as the notes do.")
+
+    @property
+    def explained(self) -> bool:
+        """Whether the derivation is to be shown."""
+        return self.explain or bool(self.element) or self.section is not None or self.every
+
+    def choice(self, only: "Tensor | None", whole: bool) -> "Choice":
+        """What is to be derived.
+
+        Args:
+            only: the only gradient that is wanted; None for all.
+            whole: whether all elements and terms are wanted unless the user limits them.
+        """
+        from cnngrad.derivation.choice import Choice
+        from cnngrad.derivation.telling import TELLING
+
+        names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
+        limit = self.limit if self.limit is not None or whole or self.every else TELLING
+        return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
+
+
+class Only(SimpleNamespace):
+    """Which gradients are wanted."""
+
+    TITLE = "The lesson"
+
+    only: str | None = option("--only dW|dX|db", "Only this gradient.")
+
+
+class Settings(SimpleNamespace):
     """The layer's own options, as `cnngrad.settings` describes them; None for those that are not given."""
 
     TITLE = "The layer"
 
-    no_flip: bool = option("--no-flip", "W slides as it is, whatever the problem says.")
+    no_flip: bool = switch("--no-flip", "W slides as it is, whatever the problem says.")
     order: str | None = option("--order C|F", "Numbers without a shape: C, the last axis varies fastest; F, the first.")
 
     def given(self) -> dict[str, Any]:
@@ -288,49 +301,31 @@ class Settings(Group):
             given["flip"] = False
         return given
 
-    def problem(self, arrays: "Arrays", g: str | None, reader: "Reader") -> "Problem":
+    def read(self, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
         from cnngrad.files.problem import ONES, Problem
 
-        specs = {X: arrays.x, W: arrays.w, B: arrays.b, DEDO: g}
-        flags = Problem(
-            {
-                tensor: ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)
-                for tensor, spec in specs.items()
-                if spec is not None
-            },
-            self.given(),
-        )
-        return flags if arrays.problem is None else reader.problem(arrays.problem).overridden(flags)
+        arrays: dict[Tensor, Any] = {}
+        for tensor, name in ((X, "x"), (W, "w"), (B, "b"), (DEDO, "g")):
+            if (spec := getattr(self, name, None)) is not None:
+                arrays[tensor] = ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)
+        flags = Problem(arrays, self.given())
+        return flags if self.problem is None else reader.problem(self.problem).overridden(flags)
 
 
-def _of_layer(name: str) -> Any:
-    """A layer option on the command line."""
-    kind, described = OPTIONS[name]
-    held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
-    info, _ = option(f"--{name.replace('_', '-')} {described.metavar}", described.help)
-    info.rich_help_panel = Settings.TITLE
-    return Annotated[held | None, info]
+def _of_layer() -> Iterator[tuple[str, Any, Any]]:
+    """The layer's options on the command line."""
+    for name, (kind, described) in OPTIONS.items():
+        held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
+        yield name, held | None, option(f"--{name.replace('_', '-')} {described.metavar}", described.help)
 
 
-Settings.OPTIONS = {name: _of_layer(name) for name in OPTIONS} | Settings.OPTIONS
-
-
-class Screen(Group):
-    """How results are shown on a terminal."""
-
-    TITLE = "On the screen"
-
-    color: str = option("--color WHEN", "Use colours: always, never or auto.", "auto")
-    no_pager: bool = option("--no-pager", "Don't show a long lesson in a pager.")
-
-
-class Saved(Group):
+class Saved(SimpleNamespace):
     """How results are written."""
 
     TITLE = "Results"
 
-    as_json: bool = option("--json", "Print one JSON object and nothing else.")
+    as_json: bool = switch("--json", "Print one JSON object and nothing else.")
     output: str | None = option(
         "-o FILE",
         "Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
@@ -343,7 +338,31 @@ class Saved(Group):
     precision: int = option("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
 
 
-class Claims(Group):
+class Document(SimpleNamespace):
+    """How a report is dressed."""
+
+    TITLE = "The report's form"
+
+    title: str | None = option("--title TEXT", "The heading of the report.")
+    author: str | None = option("--author TEXT", "The author of the report.")
+    open_it: bool = switch("--open", "Open an .html report in the browser.")
+    fragment: bool = switch("--fragment", "A .tex report that another document takes in with \\input.")
+    maths: str = option(
+        "--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github"
+    )
+    theme: str = option("--theme KIND", "The colours of an .svg report: light or dark.", "light")
+
+
+class Screen(SimpleNamespace):
+    """How results are shown on a terminal."""
+
+    TITLE = "On the screen"
+
+    color: str = option("--color WHEN", "Use colours: always, never or auto.", "auto")
+    no_pager: bool = switch("--no-pager", "Don't show a long lesson in a pager.")
+
+
+class Claims(SimpleNamespace):
     """What to grade in place of our own gradients."""
 
     TITLE = "Results of your own to grade"
@@ -359,7 +378,11 @@ class Claims(Group):
     )
 
 
-class Running(Group):
+# The seconds that each run of a program may take, unless the user says otherwise.
+TIMEOUT = 10.0
+
+
+class Running(SimpleNamespace):
     """A program of the user's own, and the layers that it is run on."""
 
     TITLE = "A program of your own (--run)"
@@ -371,24 +394,24 @@ class Running(Group):
     suite: str | None = option(
         "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"
     )
-    stream: bool = option("--stream", "One process for all layers: each line of JSON on its input is a layer.")
+    stream: bool = switch("--stream", "One process for all layers: each line of JSON on its input is a layer.")
     exchange: str = option("--exchange FORM", "How arrays are written for it: npy, f32, f64, bf16 or json.", "npy")
     without: str | None = option(
         "--without LIST", "What it does not have, such as groups,dilation,bias,batch,channels."
     )
     expect: str | None = option("--expect LIST", "What it must write, such as dEdW,dEdX.")
-    decimals: bool = option("--decimals", "Give it numbers that aren't integers.")
+    decimals: bool = switch("--decimals", "Give it numbers that aren't integers.")
     seed: int = option("--seed N", "Another seed gives other numbers.", 0, min=0)
     run_only: str | None = option("--run-only GLOB", "Only the layers of such names.")
     shard: str | None = option("--shard 2/4", "Only this part of the layers, for several machines.")
     jobs: int = option("--jobs N", "How many layers run at the same time.", 1, min=1, max=64)
-    timeout: float = option("--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
+    timeout: float = option("--timeout S", "The seconds that each run may take.", TIMEOUT, min=0.1)
     keep: str | None = option("--keep DIR", "Save every layer that fails there: the problem, and the files of its run.")
-    no_give_up: bool = option("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
-    explain: bool = option("--explain", "Show what your program computes in every element of a failing layer.")
+    no_give_up: bool = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
+    explain: bool = switch("--explain", "Show what your program computes in every element of a failing layer.")
 
 
-class Differences(Saved):
+class Differences(SimpleNamespace):
     """How finite differences are taken and judged, and how the report is printed."""
 
     TITLE = "The check"
@@ -397,6 +420,22 @@ class Differences(Saved):
         "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"
     )
     step: float | None = option("--step H", "The step of the differences.  [default: 1]")
-    hard: bool = option("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
-    grow: bool = option("--grow", "With --hard: change the shape of X where that shows more mistakes.")
+    hard: bool = switch("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
+    grow: bool = switch("--grow", "With --hard: change the shape of X where that shows more mistakes.")
     element: list[str] | None = option("--element x22", "Show this element of yours beside its right sum (repeatable).")
+
+
+class Explained(Lesson, Saved, Settings, Document, Screen):
+    """What `forward` and `backward` have in common."""
+
+
+class Forward(Arrays, Explained):
+    """The options of `forward`."""
+
+
+class Backward(Arrays, ErrorGradient, Explained, Only):
+    """The options of `backward`."""
+
+
+class Check(Arrays, ErrorGradient, Claims, Running, Saved, Differences, Settings, Screen):
+    """The options of `check`."""

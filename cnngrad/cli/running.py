@@ -10,8 +10,8 @@ from typing import Any
 
 from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import parse_form
-from cnngrad.cli import options
 from cnngrad.cli.answer import present, progress_bar
+from cnngrad.cli.options import TIMEOUT, Check
 from cnngrad.cli.session import Session
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
@@ -29,26 +29,17 @@ from cnngrad.tensor import Tensor
 __all__ = ["run_command"]
 
 
-def run_command(
-    session: Session,
-    arrays: options.Arrays,
-    error: options.ErrorGradient,
-    settings: options.Settings,
-    running: options.Running,
-    differences: options.Differences,
-    reader: Reader,
-    written: str | None,
-) -> bool | None:
+def run_command(session: Session, options: Check, reader: Reader) -> bool | None:
     """Run the user's program; the verdict on it."""
-    assert running.run is not None
-    for word in running.run.split():
+    assert options.run is not None
+    for word in options.run.split():
         reader.refuse_output(word)
-    whole = _suite(arrays, settings, running)
-    layers = _chosen(whole or _own_layers(arrays, error, settings, running, reader), running)
-    expect = expected(_listed(running.expect))
-    keep = None if running.keep is None else _begun(running.keep, layers)
-    programs = _programs(settings, running, min(running.jobs, len(layers)), written)
-    session.begin_work(target_files(differences.output, differences.report, ()))
+    whole = _suite(options)
+    layers = _chosen(whole or _own_layers(options, reader), options)
+    expect = expected(_listed(options.expect))
+    keep = None if options.keep is None else _begun(options.keep, layers)
+    programs = _programs(options, min(options.jobs, len(layers)))
+    session.begin_work(target_files(options.output, options.report, ()))
     # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
     try:
         with progress_bar(session) as bar:
@@ -58,39 +49,39 @@ def run_command(
                     stage = "smaller" if name == SMALLER else "layers"
                     bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-            without, give_up = _listed(running.without) if whole else None, not running.no_give_up
+            without, give_up = _listed(options.without) if whole else None, not options.no_give_up
             findings = run_layers(
                 programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
             )
     finally:
         for program in programs:
             program.close()
-    findings = replace(findings, command=_command(running, settings, findings, written), explained=running.explain)
+    findings = replace(findings, command=_command(options, findings), explained=options.explain)
     if keep is not None:
         _keep(keep, findings)
-    present(session, findings, differences)
+    present(session, options, findings)
     return findings.passed
 
 
-def _programs(settings: options.Settings, running: options.Running, count: int, written: str | None) -> list[Program]:
+def _programs(options: Check, count: int) -> list[Program]:
     """The program, as often as it may run at the same time."""
-    form, fixed = (running.exchange, running.timeout, running.stream), list(settings.given())
-    programs = [program_of(running.run or "", *form, fixed) for _ in range(count)]
+    form, fixed = (options.exchange, options.timeout, options.stream), list(options.given())
+    programs = [program_of(options.run or "", *form, fixed) for _ in range(count)]
     for program in programs:
-        program.written = program.written if written is None else parse_form(written).name
+        program.written = program.written if options.written is None else parse_form(options.written).name
     return programs
 
 
-def _suite(arrays: options.Arrays, settings: options.Settings, running: options.Running) -> list[SuiteLayer]:
+def _suite(options: Check) -> list[SuiteLayer]:
     """All layers of a suite, with the options and shapes that are given for all; none where the layers are others."""
-    has_both = running.suite is None and None not in (arrays.x, arrays.w)
-    if arrays.problem is not None or has_both or running.suite not in (None, *SUITES):
+    has_both = options.suite is None and None not in (options.x, options.w)
+    if options.problem is not None or has_both or options.suite not in (None, *SUITES):
         return []
-    given = settings.given()
-    layouts, dims = read_layouts(settings.layout, settings.filter_layout)
+    given = options.given()
+    layouts, dims = read_layouts(options.layout, options.filter_layout)
     given["dims"] = given.get("dims") or dims or 2
     shapes: dict[Tensor, Shape | None] = {Tensor.X: None, Tensor.W: None}
-    for tensor, spec in ((Tensor.X, arrays.x), (Tensor.W, arrays.w)):
+    for tensor, spec in ((Tensor.X, options.x), (Tensor.W, options.w)):
         if spec is not None:
             shape = parse_shape(spec)
             if shape is None:
@@ -101,47 +92,41 @@ def _suite(arrays: options.Arrays, settings: options.Settings, running: options.
                 )
             shapes[tensor] = layouts.standard_shape(tensor, shape)
     return suite(
-        running.suite or "standard",
-        without=_listed(running.without),
-        decimals=running.decimals,
-        seed=running.seed,
+        options.suite or "standard",
+        without=_listed(options.without),
+        decimals=options.decimals,
+        seed=options.seed,
         x_shape=shapes[Tensor.X],
         w_shape=shapes[Tensor.W],
         **given,
     )
 
 
-def _own_layers(
-    arrays: options.Arrays,
-    error: options.ErrorGradient,
-    settings: options.Settings,
-    running: options.Running,
-    reader: Reader,
-) -> list[SuiteLayer]:
+def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
     """The layers of a file or folder of the user's own; or the one layer of a problem, or of two shapes."""
-    if arrays.problem is not None or running.suite is None:
+    if options.problem is not None or options.suite is None:
         name = "the layer"
-        if arrays.problem is not None and not is_standard_input(arrays.problem):
-            name = layer_name(arrays.problem, Path(arrays.problem).stem)
-        return [_own_layer(name, settings.problem(arrays, error.g, reader))]
-    if not Path(running.suite).exists():
+        if options.problem is not None and not is_standard_input(options.problem):
+            name = layer_name(options.problem, Path(options.problem).stem)
+        return [_own_layer(name, options.read(reader))]
+    if not Path(options.suite).exists():
         raise CnngradError(
-            f"the suite {running.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
+            f"the suite {options.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
         )
     # The command line's options hold for every layer.
-    flags = settings.problem(options.Arrays(), None, reader)
+    flags = Problem({}, options.given())
     layers = []
-    for name, problem in reader.problems(running.suite):
+    for name, problem in reader.problems(options.suite):
         try:
             layers.append(_own_layer(name, problem.overridden(flags)))
         except CnngradError as failed:
-            raise CnngradError(f"{running.suite}, {name}: {failed}") from None
+            raise CnngradError(f"{options.suite}, {name}: {failed}") from None
     return layers
 
 
-def _chosen(layers: list[SuiteLayer], running: options.Running) -> list[SuiteLayer]:
+def _chosen(layers: list[SuiteLayer], options: Check) -> list[SuiteLayer]:
     """Those layers that the command line asks for."""
-    chosen = _shard([each for each in layers if fnmatchcase(each.name, running.run_only or "*")], running.shard)
+    chosen = _shard([each for each in layers if fnmatchcase(each.name, options.run_only or "*")], options.shard)
     if not chosen:
         names = ", ".join(each.name for each in layers[:8])
         raise CnngradError(f"no layer is left to run: there are {names or 'none'}{', …' if len(layers) > 8 else ''}")
@@ -174,19 +159,19 @@ def _listed(text: str | None) -> Sequence[str]:
     return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _command(running: options.Running, settings: options.Settings, findings: Findings, written: str | None) -> str:
+def _command(options: Check, findings: Findings) -> str:
     """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    words = ["cnngrad", "check", "-", "--run", running.run or ""]
-    words += ["--exchange", running.exchange] if running.exchange != "npy" else []
-    words += ["--stream"] if running.stream else []
+    words = ["cnngrad", "check", "-", "--run", options.run or ""]
+    words += ["--exchange", options.exchange] if options.exchange != "npy" else []
+    words += ["--stream"] if options.stream else []
     # A function need not take what is given here.
-    given = {name: getattr(settings, name) for name in ("stride", "padding", "dilation", "groups")}
+    given = {name: getattr(options, name) for name in ("stride", "padding", "dilation", "groups")}
     words += [word for name, text in given.items() if text is not None for word in (f"--{name}", str(text))]
-    words += ["--as", written] if written is not None else []
-    words += ["--timeout", f"{running.timeout:g}"] if running.timeout != options.Running.timeout else []
+    words += ["--as", options.written] if options.written is not None else []
+    words += ["--timeout", f"{options.timeout:g}"] if options.timeout != TIMEOUT else []
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
