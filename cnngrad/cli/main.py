@@ -16,7 +16,7 @@ from cnngrad import __version__
 from cnngrad.cli.commands import backward_command, check_command, forward_command
 from cnngrad.cli.limits import NO_MEMORY, is_limited
 from cnngrad.cli.options import Command
-from cnngrad.cli.session import ClosedPipeError, ExitCode, Interrupted, OutputError, Session
+from cnngrad.cli.session import ExitCode, OutputError, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
 
@@ -63,9 +63,8 @@ def main(args: Sequence[str] | None = None, session: Session | None = None) -> i
     try:
         code = _ended(words, session)
         session.end_work()
-    except Interrupted as error:
-        # It came as the command ended, or as its end was told.
-        code = session.interrupted(error.code)
+    except KeyboardInterrupt:
+        code = session.interrupted()
     return session.finish(code)
 
 
@@ -77,23 +76,19 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     except CnngradError as error:
         return _failed(words, session, str(error))
     except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = "cnngrad" if context is None else context.command_path
         gone = _GONE.get(getattr(error, "option_name", ""))
-        message = gone or f"{error.format_message().rstrip('.')}; {_help(error)} shows what there is"
+        message = gone or f"{error.format_message().rstrip('.')}; {path} --help shows what there is"
         return _failed(words, session, str(CnngradError(message)))
     except OutputError as error:
-        return session.fail(f"can't write standard output: {error}")
-    except ClosedPipeError:
-        return ExitCode.PIPE_CLOSED
-    except Interrupted as error:
-        return session.interrupted(error.code)
-    except KeyboardInterrupt:
-        return session.interrupted(ExitCode.INTERRUPTED)
+        return session.fail(f"can't write standard output: {error}") if str(error) else ExitCode.PIPE_CLOSED
     except MemoryError as error:
         return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception as error:
         # Python 3.11 turns what is raised while a class is made, an interruption too, into a RuntimeError.
         if session.signalled is not None:
-            return session.interrupted(session.signalled)
+            return session.interrupted()
         # Neither a library nor a thread can begin without memory.
         if is_limited() and isinstance(error, ImportError | RuntimeError):
             return _failed(words, session, NO_MEMORY)
@@ -108,7 +103,7 @@ def _failed(words: Sequence[str], session: Session, message: str) -> ExitCode:
     """Report what is wrong with the input: a sentence on standard error, and with --json an object too."""
     if "--json" in words:
         # Standard error has the message, even where standard output can't be written.
-        with suppress(OutputError, ClosedPipeError), session.printing() as stdout:
+        with suppress(OutputError), session.printing() as stdout:
             stdout.write(json.dumps({"schema": SCHEMA, "error": message}) + "\n")
     return session.fail(message)
 
@@ -127,12 +122,6 @@ def _run(words: Sequence[str], session: Session) -> ExitCode:
         with session.printing() as stdout:
             stdout.write(shown.getvalue())
         return ExitCode.OK
-
-
-def _help(error: typer.TyperException) -> str:
-    """The command line that shows the options of the command that an error is about."""
-    context = getattr(error, "ctx", None)
-    return f"{'cnngrad' if context is None else context.command_path} --help"
 
 
 def _version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ Whatever the streams are (full, closed, absent, a pipe that closes) and at whate
 is one of `ExitCode`, and cnngrad writes at most one line to standard error.
 """
 
+import codecs
 import io
 import os
 import signal
@@ -14,10 +15,9 @@ from enum import IntEnum
 from types import FrameType
 from typing import BinaryIO, TextIO
 
-from cnngrad.cli.plain import PLAIN
 from cnngrad.errors import CnngradError, visible
 
-__all__ = ["ClosedPipeError", "ExitCode", "Interrupted", "OutputError", "Session"]
+__all__ = ["ExitCode", "OutputError", "Session"]
 
 
 class ExitCode(IntEnum):
@@ -38,21 +38,25 @@ if hasattr(signal, "SIGHUP"):
     _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal asked the process to end; `code` is the exit code."""
-
-    def __init__(self, code: ExitCode) -> None:
-        """An interruption that ends the process with `code`."""
-        super().__init__(code)
-        self.code = code
-
-
 class OutputError(Exception):
-    """Standard output can't be written; the message is the system's reason."""
+    """Standard output can't be written, for the reason that the message gives; empty if its reader went away."""
 
 
-class ClosedPipeError(Exception):
-    """The reader of standard output went away."""
+# Plain characters in place of those that a stream's encoding lacks, of one character where columns must stay straight:
+# dE/dx22 for ∂E/∂x22. The name is the one under which Python's codecs know it.
+_PLAIN = "cnngrad.plain"
+_REPLACED = dict(zip("∂·∗−×…→▶◀─│┌┐└┘├┬┼ᵀ", "d**-x~>><-|+++++++'", strict=True))
+_REPLACED |= {"°": " degrees", "Σ": "sum", "δ": "delta", "²": "^2"}
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_REPLACED.get(character, "?") for character in lacking), error.end
+
+
+codecs.register_error(_PLAIN, _plain)
 
 
 class Session:
@@ -102,10 +106,9 @@ class Session:
             signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
-        code = _CODES[signal.Signals(number)]
+        self.signalled = code = _CODES[signal.Signals(number)]
         if self._working:
-            self.signalled = code
-            raise Interrupted(code)
+            raise KeyboardInterrupt
         # There is nothing to clean up, and an exception raised during an import might be lost.
         if sys.stderr is not None:
             with suppress(OSError):
@@ -130,29 +133,22 @@ class Session:
         """From now on nothing is unfinished, so an interruption ends the process at once."""
         self._working = False
 
-    def written(self) -> list[str]:
-        """Those of the command's files that have been written since the work began."""
-        return [file for file, before in self._files.items() if _identity(file) != before]
-
     @contextmanager
     def printing(self) -> Iterator[TextIO]:
         """Standard output to print to; all of it has been written when the block ends.
 
         Raises:
             OutputError: standard output can't be written.
-            ClosedPipeError: its reader went away.
         """
         if self.stdout is None:
             raise OutputError("it is closed")
         try:
             yield self.stdout
             self.stdout.flush()
-        except BrokenPipeError:
-            _discard(self.stdout)
-            raise ClosedPipeError from None
         except OSError as error:
             _discard(self.stdout)
-            raise OutputError(error.strerror or str(error)) from None
+            closed = isinstance(error, BrokenPipeError)
+            raise OutputError("" if closed else error.strerror or str(error)) from None
 
     def read(self) -> bytes:
         """All of standard input.
@@ -171,26 +167,24 @@ class Session:
 
     def fail(self, message: str) -> ExitCode:
         """Report what is wrong with the input, and return the exit code for it."""
-        written = self.written()
-        self.tell(f"{message} (written all the same: {', '.join(written)})" if written else message)
+        written = self._written()
+        self.tell(f"{message} (written all the same: {written})" if written else message)
         return ExitCode.BAD_INPUT
 
-    def interrupted(self, code: ExitCode) -> ExitCode:
+    def interrupted(self) -> ExitCode:
         """Report that the command was interrupted, and return the exit code for it."""
         self.ignore_signals()
         self.tell(self._interruption())
-        return code
+        return self.signalled or ExitCode.INTERRUPTED
 
     def _interruption(self) -> str:
         if not self._files:
             return "interrupted"
-        written = self.written()
-        return visible(f"interrupted; {', '.join(written) if written else 'no file'} was written")
+        return visible(f"interrupted; {self._written() or 'no file'} was written")
 
-    def say_saved(self, report: str | None) -> None:
-        """Say on standard error that a report was saved, if one was."""
-        if report is not None:
-            self.tell(f"{report} is saved")
+    def _written(self) -> str:
+        """Those of the command's files that have been written since the work began."""
+        return ", ".join(file for file, before in self._files.items() if _identity(file) != before)
 
     def tell(self, message: str) -> None:
         """Print `cnngrad: message` on standard error, if it can be written."""
@@ -208,11 +202,8 @@ class Session:
 
     def finish(self, code: ExitCode) -> ExitCode:
         """Flush the streams, so that nothing can fail as the interpreter ends, and return the exit code."""
-        try:
-            with self.printing():
-                pass
-        except (OutputError, ClosedPipeError):
-            # Output is left in the buffer only by a command that has already failed.
+        # Output is left in the buffer only by a command that has already failed.
+        with suppress(OutputError), self.printing():
             pass
         self.write_error("")
         return code
@@ -225,8 +216,8 @@ def _buffered(stream: TextIO | None) -> TextIO | None:
     if isinstance(stream.buffer, io.RawIOBase):
         # With PYTHONUNBUFFERED and a full disk, only the first part of a text is written, without an error.
         buffer = io.BufferedWriter(io.FileIO(stream.fileno(), "wb", closefd=False))
-        return io.TextIOWrapper(buffer, encoding=stream.encoding, errors=PLAIN, line_buffering=stream.line_buffering)
-    stream.reconfigure(errors=PLAIN)
+        return io.TextIOWrapper(buffer, encoding=stream.encoding, errors=_PLAIN, line_buffering=stream.line_buffering)
+    stream.reconfigure(errors=_PLAIN)
     return stream
 
 
@@ -240,8 +231,7 @@ def _discard(stream: TextIO) -> None:
 
 def _identity(file: str) -> object:
     """Properties that change when a file is rewritten; None where there is no such file."""
-    try:
+    with suppress(OSError):
         status = os.stat(file)
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    return None
