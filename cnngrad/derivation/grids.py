@@ -1,18 +1,15 @@
 """Matrices as grids of cells, as plain data: a layer's arrays with the zeros between and around their elements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property, partial
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
-from cnngrad.tensor import B, O, Tensor, W, X
-
-if TYPE_CHECKING:
-    from cnngrad.layer.expansion import Factors
+from cnngrad.tensor import DEDO, DX, B, Tensor, W, X
 
 
 class Fill(Enum):
@@ -107,27 +104,36 @@ def elided(size: int, most: int) -> Sequence[int | None]:
     return [*range(first), None, *range(size - last, size)]
 
 
-# No position is covered.
-_NONE: Mapping[int, int] = {}
 # What is at one position of a track: the position of an element along its axis, or a zero or gap without an element.
 Slot = int | Fill
+_UNCOVERED: Mapping[int, int] = {}
 
 
-@dataclass(frozen=True, eq=False)
-class Track:
-    """One axis of a grid: what stands at each position, and which positions a picture covers.
+class Track(NamedTuple):
+    """One axis of a grid: where the elements stand, and which positions a picture covers.
 
     Attributes:
         size: the number of positions.
-        slot: what stands at a position, from 0.
+        elements: the number of elements.
+        step: from one element to the next; -1 turns them round.
+        first: the position of the first element, which may lie outside.
         covered: the positions that a picture covers, each with that of its partner along this axis.
         cut: which positions are shown, in words, where others are cut off.
     """
 
     size: int
-    slot: Callable[[int], Slot]
-    covered: Mapping[int, int] = field(default_factory=dict)
+    elements: int
+    step: int = 1
+    first: int = 0
+    covered: Mapping[int, int] = _UNCOVERED
     cut: str = ""
+
+    def slot(self, k: int) -> Slot:
+        """What stands at a position, from 0."""
+        element, between = divmod(k - self.first, self.step)
+        if 0 <= element < self.elements - bool(between):
+            return Fill.GAP if between else element
+        return Fill.FRAME
 
     def around(self, most: int, word: str) -> "Track":
         """Only the covered positions and their neighbours, if there are more than `most` positions.
@@ -139,34 +145,31 @@ class Track:
         if self.size <= most or not self.covered:
             return self
         first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
-        if (first, last) == (0, self.size):
+        if last - first == self.size:
             return self
         covered = {k - first: partner for k, partner in self.covered.items()}
         cut = f"{word} {first + 1} to {last} of {self.size}"
-        return Track(last - first, lambda k: self.slot(first + k), covered, cut)
+        return self._replace(size=last - first, first=self.first - first, covered=covered, cut=cut)
 
 
-def plain(size: int, covered: Mapping[int, int] = _NONE, turned: bool = False) -> Track:
+def plain(size: int, covered: Mapping[int, int] = _UNCOVERED, turned: bool = False) -> Track:
     """An axis as it is, or in reverse."""
-    return Track(size, (lambda k: size - 1 - k) if turned else (lambda k: k), covered)
+    return Track(size, size, -1, size - 1, covered) if turned else Track(size, size, covered=covered)
 
 
-def framed_input(axis: Axis, covered: Mapping[int, int] = _NONE, cropped: bool = False) -> Track:
+def framed_input(axis: Axis, covered: Mapping[int, int] = _UNCOVERED, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end."""
-    size = axis.padded - (axis.leftover if cropped else 0)
-    return Track(size, lambda k: Fill.FRAME if (h := axis.padded_at(k)) is None else h, covered)
+    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before, covered)
 
 
 def spread_output(axis: Axis) -> Track:
     """dE/dO with s-1 zeros between its elements."""
-    return Track(axis.spread, lambda k: Fill.GAP if (i := axis.spread_at(k)) is None else i)
+    return Track(axis.spread, axis.out, axis.stride)
 
 
-def framed_output(axis: Axis, covered: Mapping[int, int] = _NONE) -> Track:
+def framed_output(axis: Axis, covered: Mapping[int, int] = _UNCOVERED) -> Track:
     """dE/dO with its zeros and the frame that a full convolution needs."""
-    (before, after), spread = axis.frame, spread_output(axis)
-    inner = range(before, before + spread.size)
-    return Track(before + spread.size + after, lambda k: spread.slot(k - before) if k in inner else Fill.FRAME, covered)
+    return Track(sum(axis.frame, axis.spread), axis.out, axis.stride, axis.frame[0], covered)
 
 
 def grids(
@@ -199,12 +202,11 @@ def grids(
         slots = [track.slot(k) for track, k in zip(tracks, places, strict=True)]
         fill = next((fill for fill in (Fill.FRAME, Fill.GAP) if fill in slots), None)
         found = fill or content(names, tensor, values, (*lead, *(slot for slot in slots if isinstance(slot, int))))
-        covered = pictured and all(k in track.covered for track, k in zip(tracks, places, strict=True))
+        covered = all(k in track.covered for track, k in zip(tracks, places, strict=True))
         if not covered or partner is None:
             return Cell(found, covered)
-        upper, lead_of_upper = partner
         under = (track.covered[k] for track, k in zip(tracks, places, strict=True))
-        return Cell(Pair(found, content(names, upper, values, (*lead_of_upper, *under))), True)
+        return Cell(Pair(found, content(names, partner[0], values, (*partner[1], *under))), True)
 
     (height, width), count = [1, *(track.size for track in tracks)][-2:], len(tracks)
     title = ", ".join([title, *(track.cut for track in tracks if track.cut)])
@@ -235,16 +237,15 @@ def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> G
     # A plain result needs no expansions.
     from cnngrad.layer.expansion import Expander
 
-    expander, shapes = Expander(names.layer), names.layer.canonical
-    outputs, inputs = ([(0, *index) for index in indices(shapes[tensor][1:])] for tensor in (O, X))
+    expander, (outputs, inputs) = Expander(names.layer), (_first_sample(names, tensor) for tensor in (DEDO, X))
 
     @cache
-    def row(o: int) -> "dict[Factors, tuple[Tensor, Index] | None]":
-        """The w that an output takes each x with; a bias stands alone."""
-        return {each[1:]: each[0] for each in expander.products(O, outputs[o])[0] if len(each) == 2}
+    def weights(x: int) -> "dict[tuple[Tensor, Index] | None, tuple[Tensor, Index] | None]":
+        """The w through which each output takes an input."""
+        return {dedo: w for dedo, w in expander.products(DX, inputs[x])[0]}
 
     def cell(o: int, x: int) -> Cell:
-        w = row(o).get(((X, inputs[x]),))
+        w = weights(x).get((DEDO, outputs[o]))
         return Cell(Fill.NONE if w is None else content(names, W, values, w[1]))
 
     if transposed:
@@ -254,6 +255,10 @@ def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> G
 
 def column(names: Names, tensor: Tensor, values: Values) -> Grid:
     """The first sample of X or O, or of its gradient, written as a column."""
-    places = [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]
+    places = _first_sample(names, tensor)
     title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
     return Grid(title, len(places), 1, lambda r, _: Cell(content(names, tensor, values, places[r])), tensor)
+
+
+def _first_sample(names: Names, tensor: Tensor) -> list[Index]:
+    return [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]

@@ -45,15 +45,20 @@ def _w(turned: bool) -> str:
 
 def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Picture]:
     """Where the terms of an element of o, dE/dw or dE/dx come from: their factors lie on each other."""
-    layer, (left, right) = names.layer, OPERANDS[tensor]
-    title, tracks, lying = _tracks(layer, tensor, index[2:])
+    layer, axes = names.layer, list(zip(names.layer.axes, index[2:], strict=True))
+    title, lying = "X", []
+    if tensor is O:
+        tracks = [framed_input(axis, axis.window(i)) for axis, i in axes]
+    elif tensor is DX:
+        title, tracks = "∂E/∂O, framed", [framed_output(axis, axis.cover(h)) for axis, h in axes]
+    else:
+        tracks = [plain(axis.size, {h: i for i, h in axis.terms(DW, u)}) for axis, u in axes]
+        lying = around(layer, [plain(axis.out, dict(axis.terms(DW, u))) for axis, u in axes])
     if not all(track.covered for track in tracks):
         return
-    for left_lead, right_lead in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
-        upper, lower = (left, left_lead), (right, right_lead)
-        if tensor is DX:
-            upper, lower = lower, upper
-        below = partial(grids, names, lower[0], lead=lower[1], title=title, tracks=tracks)
+    for pair in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
+        upper, (lower, lead) = list(zip(OPERANDS[tensor], pair, strict=True))[:: -1 if tensor is DX else 1]
+        below = partial(grids, names, lower, lead=lead, title=title, tracks=around(layer, tracks))
         turned = upper[0] is W and layer.flip != (tensor is DX)
         beside = grids(names, upper[0], values, upper[1], tracks=lying, turned=turned)
         yield Picture(
@@ -61,22 +66,6 @@ def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iter
             GridRow((*below(values=values, partner=upper),)) if X in values else None,
             GridRow((*below(values=values), "and", *beside)),
         )
-
-
-def _tracks(layer: Layer, tensor: Tensor, place: Index) -> tuple[str, list[Track], list[Track]]:
-    """The title and the tracks of what lies below, with the cells that are covered, and the tracks of what covers it.
-
-    The latter are empty for W as it is.
-    """
-    axes = list(zip(layer.axes, place, strict=True))
-    if tensor is O:
-        return "X", around(layer, [framed_input(axis, axis.window(i)) for axis, i in axes]), []
-    if tensor is DX:
-        return "∂E/∂O, framed", around(layer, [framed_output(axis, axis.cover(h)) for axis, h in axes]), []
-    pairs = [axis.terms(tensor, u) for axis, u in axes]
-    inputs = [plain(size, {h: i for i, h in found}) for size, found in zip(layer.size, pairs, strict=True)]
-    outputs = [plain(size, dict(found)) for size, found in zip(layer.out, pairs, strict=True)]
-    return "X", around(layer, inputs), around(layer, outputs)
 
 
 def around(layer: Layer, tracks: Sequence[Track]) -> list[Track]:

@@ -194,19 +194,10 @@ class Axis:
         """The positions of X with its padding that the window of output i covers, each with its filter element."""
         return {self.position(i, u) + self.before: u for u in range(self.kernel)}
 
-    def padded_at(self, k: int) -> int | None:
-        """The input at a position of X with its padding; None for a zero."""
-        return k - self.before if 0 <= k - self.before < self.size else None
-
     @property
     def spread(self) -> int:
         """The size of dE/dO with s-1 zeros between its elements."""
         return self.stride * (self.out - 1) + 1
-
-    def spread_at(self, k: int) -> int | None:
-        """The output at a position of dE/dO with s-1 zeros between its elements; None for a zero."""
-        i, rest = divmod(k, self.stride)
-        return None if rest else i
 
     @property
     def frame(self) -> tuple[int, int]:
