@@ -109,9 +109,9 @@ def _output(board: Board) -> Iterator[Block]:
         else "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first."
     )
     yield say(f"∗ says that the filter slides over X; it {rotation}{words.how_it_moves(layer)}. {kind}")
-    yield Formula(formulas.rule_of_output(layer))
-    letters = formulas.letters(layer, W)
-    yield say(f"{formulas.counted_by(layer, O, 'O')}, and {letters} those of W, from 1.")
+    yield Formula(formulas.rules(layer)[O])
+    letters = ", ".join(formulas.letters(layer, W))
+    yield say(f"{formulas.counted_by(layer, O)}, and {letters} those of W, from 1.")
     yield from _said(words.groups(layer))
     if padded:
         yield say("Products with a 0 of the padding are omitted; their number is in parentheses.")
@@ -152,7 +152,7 @@ def _filter_gradient(board: Board) -> Iterator[Block]:
     yield say(w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:")
     yield board.sums(DW, shown, Form.CHAIN)
     yield from _evaluated(board, DW, shown[:1])
-    yield Formula(formulas.rule_of_filter_gradient(board.layer))
+    yield Formula(formulas.rules(board.layer)[DW])
     yield from board.table(DW)
     yield from board.result(DW)
 
@@ -279,8 +279,8 @@ def _input_gradient(board: Board) -> Iterator[Block]:
     shown = board.shown(DX)
     yield board.sums(DX, board.pictured() if board.choice.limit is not None else shown, Form.CHAIN)
     yield from _evaluated(board, DX, shown)
-    yield Formula(formulas.rule_of_input_gradient(board.layer))
-    yield say(f"{formulas.counted_by(board.layer, X, 'X')}, from 1.")
+    yield Formula(formulas.rules(board.layer)[DX])
+    yield say(f"{formulas.counted_by(board.layer, X)}, from 1.")
     yield from board.table(DX)
     yield from _said(words.unreached(board.layer, gradient=True))
     yield from board.result(DX)
@@ -389,7 +389,7 @@ def _scattering(board: Board) -> Iterator[Block]:
 def _bias_gradient(board: Board) -> Iterator[Block]:
     """dE/db."""
     yield say("b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:")
-    yield Formula(formulas.rule_of_bias_gradient(board.layer))
+    yield Formula(formulas.rules(board.layer)[DB])
     yield from board.table(DB)
     yield from board.result(DB)
 
@@ -408,7 +408,7 @@ def _summary(board: Board) -> Iterator[Block]:
         zeros = zeros if words.is_strided(layer) else ""
         yield say(f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{apart}{words.crop(layer)}.")
     if DB in tensors:
-        yield Formula(formulas.rule_of_bias_gradient(layer))
+        yield Formula(formulas.rules(layer)[DB])
     if DX in tensors:
         yield say("∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow.")
 

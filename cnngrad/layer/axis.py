@@ -58,6 +58,10 @@ class Relation(NamedTuple):
         """The same relation in the positions of a filter that is rotated, and back."""
         return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
 
+    def from_1(self) -> "Relation":
+        """The same relation in positions that count from 1, as the notes do."""
+        return self._replace(constant=self.constant + 1 - self.output - self.filter)
+
     def __str__(self) -> str:
         """The right side, as in `2·i + 1·u − 1`."""
         terms = [(self.output, "·i"), (self.filter, "·u"), (self.constant, "")]
