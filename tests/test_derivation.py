@@ -11,14 +11,14 @@ import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Picture, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
 from cnngrad.derivation.grids import Fill, Grid, Pair, layer_matrix
-from cnngrad.derivation.lesson import backward_lesson
+from cnngrad.derivation.lesson import lesson
 from cnngrad.derivation.pictures import pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
 from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import GRADIENTS, Tensor
 from tests.cases import layers
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
@@ -297,7 +297,7 @@ def test_one_element_costs_the_same_in_a_large_layer(element):
         layer = make_layer((size, size), (3, 3))
         numbers = Untouched()
         values = dict.fromkeys((Tensor.X, Tensor.W, Tensor.DEDO, Tensor.DW, Tensor.DX, Tensor.DB), numbers)
-        derivation = backward_lesson(layer, values, Choice((element,), limit=64))
+        derivation = lesson(layer, values, Choice((element,), limit=64), GRADIENTS[:2])
         assert derivation.sections[0].blocks
         looks.append(numbers.looks)
     assert looks[0] == looks[1] < 1000
@@ -308,7 +308,7 @@ def test_the_whole_derivation_of_a_large_layer_stays_small_under_its_limit():
     for size in (2048, 20480):
         numbers = Untouched()
         values = dict.fromkeys((Tensor.X, Tensor.W, Tensor.DEDO, Tensor.DW, Tensor.DX, Tensor.DB), numbers)
-        backward_lesson(make_layer((size, size), (3, 3)), values, Choice(limit=4))
+        lesson(make_layer((size, size), (3, 3)), values, Choice(limit=4), GRADIENTS[:2])
         looks.append(numbers.looks)
     assert looks[0] == looks[1] < 5000
 

@@ -10,7 +10,7 @@ from cnngrad.cli.options import Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import O, Tensor
+from cnngrad.tensor import Tensor
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -53,7 +53,6 @@ def answer(
     given: "Mapping[Tensor, Operand]",
     way: "Forward | Backward | None",
     tensors: Sequence[Tensor],
-    only: Tensor | None = None,
 ) -> ExitCode:
     """Compute, save and show what was asked for: files first, so that they are whole before anything is printed.
 
@@ -65,7 +64,6 @@ def answer(
         given: the given arrays.
         way: computes the results; None for a layer in symbols.
         tensors: the results that are wanted.
-        only: the only gradient that was asked for; None for all.
     """
     from cnngrad.files.write import check_target, result_files, target_files, write_results
     from cnngrad.memory import require
@@ -96,7 +94,7 @@ def answer(
                     progress = None if bar is None else partial(bar, tensor.key)
                     results[tensor] = way.computed(tensor, place, progress)
         arrays = {tensor: operand.array for tensor, operand in given.items()} | results
-        derived = partial(_derived, options, layer, {} if way is None else arrays, tensors, only)
+        derived = partial(_derived, options, layer, {} if way is None else arrays, tensors)
         in_text = options.explained and not options.as_json
         derivation = derived() if in_text or report is not None else None
         listed = derived(as_data=True) if options.explained and options.as_json else {}
@@ -127,18 +125,17 @@ def _derived(
     layer: "Layer",
     arrays: "Mapping[Tensor, Array]",
     tensors: Sequence[Tensor],
-    only: Tensor | None,
     as_data: bool = False,
 ) -> Any:
     """The lesson; or every element's terms as plain data, for `--json`."""
-    from cnngrad.derivation.lesson import backward_lesson, forward_lesson
-    from cnngrad.derivation.listing import list_expansions
+    from cnngrad.derivation.choice import list_expansions
+    from cnngrad.derivation.lesson import lesson
     from cnngrad.layer.names import canonical_values
 
-    values, choice = canonical_values(layer, arrays), options.choice(only, whole=as_data)
+    values, choice = canonical_values(layer, arrays), options.choice(whole=as_data)
     if as_data:
         return {"expansions": list_expansions(layer, values, choice, tensors)}
-    return (forward_lesson if O in tensors else backward_lesson)(layer, values, choice)
+    return lesson(layer, values, choice, tensors)
 
 
 def _check_report(options: Explained, target: str) -> None:

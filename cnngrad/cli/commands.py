@@ -41,11 +41,11 @@ def forward_command(session: Session, options: Forward) -> int:
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     from cnngrad import compute
-    from cnngrad.derivation.choice import explained_tensors, one_gradient
+    from cnngrad.derivation.choice import explained_tensors
 
     problem = options.read(_reader(session, options, GRADIENTS))
     layer, given, way = problem.layer(), {}, None
-    only = one_gradient(options.only)
+    tensors = explained_tensors(layer, options.only)
     if not problem.in_symbols:
         given = problem.operands(layer)
         if DEDO not in given:
@@ -53,7 +53,7 @@ def backward_command(session: Session, options: Backward) -> int:
                 "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
             )
         way = compute.Backward(layer, given[X], given[W], given[DEDO])
-    return answer(session, options, problem, layer, given, way, explained_tensors(layer, only), only)
+    return answer(session, options, problem, layer, given, way, tensors)
 
 
 @takes

@@ -256,11 +256,10 @@ class Lesson(SimpleNamespace):
         """Whether the derivation is to be shown."""
         return self.explain or bool(self.element) or self.section is not None or self.every
 
-    def choice(self, only: "Tensor | None", whole: bool) -> "Choice":
+    def choice(self, whole: bool) -> "Choice":
         """What is to be derived.
 
         Args:
-            only: the only gradient that is wanted; None for all.
             whole: whether all elements and terms are wanted unless the user limits them.
         """
         from cnngrad.derivation.choice import Choice
@@ -268,7 +267,7 @@ class Lesson(SimpleNamespace):
 
         names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
         limit = self.limit if self.limit is not None or whole or self.every else TELLING
-        return Choice(tuple(self.element or ()), only, limit, self.zeros, self.terms, names)
+        return Choice(tuple(self.element or ()), limit, self.zeros, self.terms, names)
 
 
 class Only(SimpleNamespace):

@@ -1,6 +1,6 @@
 """What the sections share: the layer, its numbers, the user's choice, and recurring blocks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
 from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, Told, telling
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Layer, indices
-from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand
+from cnngrad.layer.expansion import Expander, OutputsOnDemand
 from cnngrad.layer.names import Index, Number, Symbol, Values
 from cnngrad.tensor import DB, DX, O, Tensor, X
 
@@ -21,6 +21,19 @@ MOST_MATRICES = 4
 MOST_RESULTS, MOST_PICTURES = 12, 25
 
 Items = list[Grid | Symbol | Number | str]
+# What a section says: text is a sentence, a tuple is one with symbols in it, and a list is a row of grids.
+Said = Iterator[Block | str | tuple[Part, ...] | Items]
+
+
+def blocks(said: Said) -> Iterator[Block]:
+    """What a section says, as blocks; sentences without words fall away."""
+    for each in said:
+        if isinstance(each, list):
+            yield GridRow(tuple(each))
+        elif not isinstance(each, str | tuple):
+            yield each
+        elif parts := tuple(part for part in ((each,) if isinstance(each, str) else each) if part != ""):
+            yield Sentence(parts)
 
 
 class Board:
@@ -37,37 +50,34 @@ class Board:
         self.names = self.expander.names
         self.symbol = self.names.symbol
 
-    def expand(self, tensor: Tensor, index: Index) -> Expansion:
-        """An element, written out."""
-        return self.expander.expand(tensor, index, zeros=self.choice.zeros, limit=self.choice.most_terms)
-
-    def factors(self, tensor: Tensor, index: Index, limit: int) -> tuple[list[tuple[Symbol, Symbol]], int]:
+    def factors(self, tensor: Tensor, index: Index, limit: int) -> tuple[list[tuple[Symbol, ...]], int]:
         """Both factors of the first terms of an element of dE/dW or dE/dX, and how many terms there are."""
-        expansion = self.expander.expand(tensor, index, limit=limit)
-        pairs = (term.factors for term in expansion.terms)
-        return [(a, b) for a, b in pairs if isinstance(a, Symbol) and isinstance(b, Symbol)], expansion.count
+        products, count, _ = self.expander.products(tensor, index)
+        return [tuple(self.symbol(*each) for each in pair if each) for pair in islice(products, limit)], count
 
-    def sums(self, tensor: Tensor, shown: Sequence[Told], form: Form = Form.WORKED) -> Expansions:
-        """Some elements of a tensor, written out."""
-        expansions = [self.expand(tensor, told.place) for told in shown]
-        if form is Form.CHAIN:
-            expansions = [expansion.by_chain_rule() for expansion in expansions]
-        return Expansions(tuple(expansions), form, self.choice.in_short)
+    def sums(self, tensor: Tensor, shown: Iterable[Told], form: Form = Form.WORKED, zeros: bool = False) -> Expansions:
+        """Some elements of a tensor, written out; `zeros` with their zero terms, whatever is chosen."""
+        choice = self.choice
+        every = [
+            self.expander.expand(tensor, told.place, zeros=zeros or choice.zeros, limit=choice.most_terms)
+            for told in shown
+        ]
+        expansions = [each.by_chain_rule() for each in every] if form is Form.CHAIN else every
+        return Expansions(tuple(expansions), form, choice.in_short)
 
-    def table(self, tensor: Tensor) -> list[Block]:
+    def table(self, tensor: Tensor) -> Said:
         """The elements of a tensor, or the telling ones where there are many, with which these are, and why."""
-        shown = self.shown(tensor)
-        rest = prod(self.layer.canonical[tensor]) - len(shown)
-        if not rest:
-            return [self.sums(tensor, shown)]
-        parts: list[Part] = []
-        for told in shown:
-            why = f" {told.why}" if told.why else ""
-            parts += [", " if parts else "Shown: ", self.symbol(tensor, told.place), why]
-        other = next(index for index in indices(self.layer.canonical[tensor]) if index not in {t.place for t in shown})
-        works = "The other one works" if rest == 1 else f"The other {rest} work"
-        hint = f"--element {quoted(self.symbol(tensor.array, other).name)} shows one, --all all."
-        return [self.sums(tensor, shown), say(*parts, f". {works} the same way."), Hint(hint)]
+        shape, shown = self.layer.canonical[tensor], self.shown(tensor)
+        yield self.sums(tensor, shown)
+        rest = prod(shape) - len(shown)
+        if rest:
+            parts: list[Part] = []
+            for told in shown:
+                parts += [", " if parts else "Shown: ", self.symbol(tensor, told.place), told.why and f" {told.why}"]
+            yield (*parts, f". {'The other one works' if rest == 1 else f'The other {rest} work'} the same way.")
+            places = {told.place for told in shown}
+            other = self.symbol(tensor.array, next(index for index in indices(shape) if index not in places))
+            yield Hint(f"--element {quoted(other.name)} shows one, --all all.")
 
     def shown(self, tensor: Tensor) -> list[Told]:
         """The elements of a tensor that are shown: all of few, the telling ones of many."""
@@ -82,9 +92,9 @@ class Board:
             return list(map(Told, islice(indices(self.layer.canonical[DX]), MOST_PICTURES)))
         return [told for told in telling(self.layer, DX, min(self.choice.limit, TELLING)) if told.why]
 
-    def rows(self, items: Callable[[Values], Items]) -> list[GridRow]:
+    def rows(self, items: Callable[[Values], Items]) -> list[Items]:
         """The same row of grids in symbols, and in numbers where there are any."""
-        return [GridRow(tuple(items(values))) for values in ([{}, self.values] if self.has_numbers else [{}])]
+        return [items(values) for values in ([{}, self.values] if self.has_numbers else [{}])]
 
     def grids(self, tensor: Tensor, values: Values, **how: Any) -> Items:
         """One sample and channel of a tensor: its first matrices, and an ellipsis where there are more."""
@@ -98,24 +108,18 @@ class Board:
         tracks = [framed_input(axis, cropped=cropped) for axis in self.layer.axes]
         return self.grids(X, values, lead=lead, title=title, tracks=tracks)
 
-    def result(self, tensor: Tensor) -> list[Block]:
+    def result(self, tensor: Tensor) -> Said:
         """A result as matrices; all of them where they are few."""
-        if not self.has_numbers:
-            return []
-        shape = self.layer.canonical[tensor]
-        most = MOST_MATRICES if self.choice.limit is not None else MOST_RESULTS
-        shown = list(islice(result_grids(self.names, tensor, self.values), most))
-        blocks: list[Block] = [GridRow(tuple(item for grid in shown for item in (grid, "  "))[:-1])]
-        rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
-        if rest:
-            cut = "One more matrix is not shown" if rest == 1 else f"{rest} more matrices are not shown"
-            blocks += [say(f"{cut}."), Hint("Without --explain, -o saves all.")]
-        return blocks
-
-
-def say(*parts: Part) -> Sentence:
-    """A sentence of some parts."""
-    return Sentence(tuple(part for part in parts if part != ""))
+        if self.has_numbers:
+            most = MOST_MATRICES if self.choice.limit is not None else MOST_RESULTS
+            shown = list(islice(result_grids(self.names, tensor, self.values), most))
+            row: Items = [item for grid in shown for item in ("  ", grid)]
+            yield row[1:]
+            shape = self.layer.canonical[tensor]
+            rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
+            if rest:
+                yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
+                yield Hint("Without --explain, -o saves all.")
 
 
 def quoted(name: str) -> str:

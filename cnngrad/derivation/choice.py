@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
-from cnngrad.layer.names import Index, Names
+from cnngrad.layer import Layer, indices
+from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import GRADIENTS, Tensor
-
-__all__ = ["SECTIONS", "Choice", "explained_tensors", "one_gradient"]
 
 # The sections of a lesson, in their order.
 SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
@@ -33,7 +34,6 @@ class Choice:
 
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
-        only: the only gradient wanted; None for all.
         limit: the most elements in a table that has more than the notes' X; None for all.
         terms: the most terms in an element; None for all, or with a limit for as many as are seen at a glance.
         zeros: whether zero terms are written too.
@@ -41,7 +41,6 @@ class Choice:
     """
 
     elements: tuple[str, ...] = ()
-    only: Tensor | None = None
     limit: int | None = None
     zeros: bool = False
     terms: int | None = None
@@ -98,20 +97,42 @@ _WHERE = {
 }
 
 
-def one_gradient(name: str | None) -> Tensor | None:
-    """The gradient that a user calls `dW`, `dw` or `dEdW`; None if no name is given.
+def explained_tensors(layer: Layer, only: str | None) -> tuple[Tensor, ...]:
+    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or only one.
+
+    Args:
+        layer: the layer.
+        only: the gradient that a user calls `dW`, `dw` or `dEdW`; None for all.
 
     Raises:
         CnngradError: another name.
     """
-    found = None if name is None else Tensor.result_named(name)
-    if name is not None and found not in GRADIENTS:
-        raise CnngradError(f"only is {name!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or left out")
-    return found
+    if only is None:
+        return GRADIENTS if layer.has_bias else GRADIENTS[:2]
+    found = Tensor.result_named(only)
+    if found not in GRADIENTS:
+        raise CnngradError(f"only is {only!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or left out")
+    return (found,)
 
 
-def explained_tensors(layer: Layer, only: Tensor | None) -> tuple[Tensor, ...]:
-    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or only `only`."""
-    if only is not None:
-        return (only,)
-    return GRADIENTS if layer.has_bias else (Tensor.DW, Tensor.DX)
+def list_expansions(
+    layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]
+) -> dict[str, list[dict[str, Any]]]:
+    """The expansions of the tensors' elements by tensor: `{"dE/dx": [{"element": …, "terms": …, "value": …}, …]}`.
+
+    Args:
+        layer: the layer.
+        values: its numbers; without them every value is None.
+        choice: the elements, or a limit for each tensor; the terms are always complete.
+        tensors: the tensors wanted: O, or gradients.
+    """
+    expander = Expander(layer, values)
+    found = choice.chosen(expander.names, tensors)
+    listed = {}
+    for tensor in tensors:
+        every = islice(indices(layer.canonical[tensor]), choice.limit)
+        wanted = [index for other, index in found if other is tensor] if found else every
+        expansions = [expander.expand(tensor, index, zeros=choice.zeros).as_json() for index in wanted]
+        if expansions or not found:
+            listed[tensor.elements] = expansions
+    return listed

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from cnngrad.arrays import Operand, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.blocks import Derivation
-from cnngrad.derivation.choice import Choice, one_gradient
-from cnngrad.derivation.lesson import backward_lesson, forward_lesson
+from cnngrad.derivation.choice import Choice, explained_tensors
+from cnngrad.derivation.lesson import lesson
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Shape, layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
@@ -69,10 +69,10 @@ def derive(
     shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
     layer = layer_of(shapes, **options)
     operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
-    choice = Choice(tuple(elements), one_gradient(only), limit, zeros, terms, tuple(sections))
-    lesson = forward_lesson if dedo is None else backward_lesson
+    choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
+    explained = [Tensor.O] if dedo is None else explained_tensors(layer, only)
     if len(operands) < len(given):
-        return lesson(layer, {}, choice)
+        return lesson(layer, {}, choice, explained)
     arrays = {tensor: operand.array for tensor, operand in operands.items()}
     if dedo is None:
         output = Forward(layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B))
@@ -80,7 +80,7 @@ def derive(
     else:
         gradients = Backward(layer, operands[Tensor.X], operands[Tensor.W], operands[Tensor.DEDO])
         arrays |= {result: gradients.computed(result) for result in GRADIENTS}
-    return lesson(layer, canonical_values(layer, arrays), choice)
+    return lesson(layer, canonical_values(layer, arrays), choice, explained)
 
 
 def _operand_or_shape(name: str, value: npt.ArrayLike) -> Operand | Shape:
