@@ -7,7 +7,6 @@ from typing import Any
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, indices
-from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import GRADIENTS, Tensor
 
@@ -126,6 +125,9 @@ def list_expansions(
         choice: the elements, or a limit for each tensor; the terms are always complete.
         tensors: the tensors wanted: O, or gradients.
     """
+    # What is computed alone needs no expansions.
+    from cnngrad.layer.expansion import Expander
+
     expander = Expander(layer, values)
     found = choice.chosen(expander.names, tensors)
     listed = {}
