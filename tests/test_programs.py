@@ -142,7 +142,7 @@ p = json.load(open(d + '/problem.json'))
 s = p['shapes'] | {'dEdO': p['shapes']['O']}
 form = EXCHANGES[sys.argv[2]]
 def read(t):
-    spec = f'{d}/{t.key}.{form.ending}' + (f":{form.raw}:{'x'.join(map(str, s[t.key]))}" if form.raw else '')
+    spec = f'{d}/{t.key}.{form.ending}' + (f":{sys.argv[2]}:{'x'.join(map(str, s[t.key]))}" if form.raw else '')
     found = Reader(bytes).array(t, spec)
     return np.array(getattr(found, 'operand', found).array).reshape(s[t.key])
 o = {k: p[k] for k in ('stride', 'padding', 'dilation', 'groups')}

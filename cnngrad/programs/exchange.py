@@ -5,7 +5,6 @@ import json
 import os
 import stat
 from collections.abc import Callable
-from itertools import islice
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,14 +19,10 @@ from cnngrad.programs.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["EXCHANGES", "MOST_BYTES", "described", "most_bytes", "paths", "read_results", "write_layer"]
-
 # One array and its folder hold 1 GiB at most.
 MOST_BYTES = 2**30
 # A result has at most this many bytes, and this many for each element that it should have.
 _LEAST, _EACH = 2**16, 64
-# How raw numbers are stored; of bfloat16 the upper half of a float32.
-_STORED = {"f32": "<f4", "f64": "<f8", "bf16": "V2"}
 
 
 class _Form(NamedTuple):
@@ -36,7 +31,7 @@ class _Form(NamedTuple):
     Attributes:
         ending: the ending of its files.
         write: writes an array to a file.
-        raw: the type of raw numbers; empty for files that say what they hold.
+        raw: NumPy's name for the type of raw numbers; empty for files that say what they hold.
     """
 
     ending: str
@@ -46,9 +41,10 @@ class _Form(NamedTuple):
 
 EXCHANGES = {
     "npy": _Form("npy", lambda path, array: np.save(path, array.astype("<f8"))),
-    "f32": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f4").tobytes()), "f32"),
-    "f64": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f8").tobytes()), "f64"),
-    "bf16": _Form("bin", lambda path, array: path.write_bytes(upper_halves(array).tobytes()), "bf16"),
+    "f32": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f4").tobytes()), "<f4"),
+    "f64": _Form("bin", lambda path, array: path.write_bytes(array.astype("<f8").tobytes()), "<f8"),
+    # The upper half of a float32.
+    "bf16": _Form("bin", lambda path, array: path.write_bytes(upper_halves(array).tobytes()), "V2"),
     "json": _Form("json", lambda path, array: path.write_text(json.dumps(array.tolist()))),
 }
 
@@ -61,9 +57,9 @@ def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
 
 def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
     """Write a layer's arrays, C-ordered, and problem.json with its options and shapes."""
-    files, form = paths(folder, exchange), EXCHANGES[exchange]
+    files = paths(folder, exchange)
     for tensor, array in layer.written.items():
-        form.write(files[tensor], np.ascontiguousarray(array))
+        EXCHANGES[exchange].write(files[tensor], np.ascontiguousarray(array))
     (folder / "problem.json").write_text(json.dumps(described(layer.layer)))
 
 
@@ -81,31 +77,26 @@ def most_bytes(shape: Shape) -> int:
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | str]:
     """The arrays that a program has written, or in words why one can't be read."""
     found: dict[Tensor, Array | str] = {}
-    form = EXCHANGES[exchange]
     for tensor in RESULTS:
-        names = (folder / f"{name}.{form.ending}" for name in tensor.names)
-        there = filter(os.path.lexists, names)
-        for path in islice(there, 1):
+        files = [folder / f"{name}.{EXCHANGES[exchange].ending}" for name in tensor.names]
+        there = next(filter(os.path.lexists, files), None)
+        if there is not None:
             try:
-                found[tensor] = _read(path, tensor, layer.written[tensor], form)
+                found[tensor] = _read(there, tensor, layer.written[tensor], exchange)
             except CnngradError as error:
                 found[tensor] = str(error)
     return found
 
 
-def _read(path: Path, tensor: Tensor, shape: Shape, form: _Form) -> Array:
+def _read(path: Path, tensor: Tensor, shape: Shape, exchange: str) -> Array:
     content = _content(path, most_bytes(shape))
-    if not form.raw:
+    if not EXCHANGES[exchange].raw:
         return as_claim(tensor.key, parse(path.name, content, lambda _: None))
-    array = _raw(content, form.raw)
-    return array.reshape(shape) if array.size == prod(shape) else array
-
-
-def _raw(content: bytes, form: str) -> Array:
     try:
-        return np.frombuffer(content, _STORED[form])
+        array = np.frombuffer(content, EXCHANGES[exchange].raw)
     except ValueError:
-        raise CnngradError(f"its {len(content)} bytes are no whole number of {form} elements") from None
+        raise CnngradError(f"its {len(content)} bytes are no whole number of {exchange} elements") from None
+    return array.reshape(shape) if array.size == prod(shape) else array
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -61,12 +61,12 @@ class Fault(NamedTuple):
 
 
 class ProcessEndedError(Exception):
-    """A process has ended, or took too long."""
+    """A process has ended, or was ended."""
 
-    def __init__(self, fault: Fault) -> None:
-        """An end that is a fault."""
+    def __init__(self, fault: Fault, said: str) -> None:
+        """An end that is a fault, and the end of what the process wrote to the screen."""
         super().__init__(fault.words)
-        self.fault = fault
+        self.fault, self.said = fault, said
 
 
 class Process:
@@ -110,45 +110,53 @@ class Process:
                 assert stream is not None
                 os.set_blocking(stream.fileno(), False)
 
-    def wait(self, timeout: float, folder: Path) -> Fault | None:
-        """Wait until it has ended, and say how; None if it ended well.
+    def wait(self, timeout: float, folder: Path) -> None:
+        """Wait until it has ended well, and end what it has started.
 
         Args:
             timeout: the seconds that it may take.
             folder: the folder that it writes to, whose size is watched.
+
+        Raises:
+            ProcessEndedError: it has failed, or was ended as it took or wrote too much.
         """
         until = time.monotonic() + timeout
-        while (left := until - time.monotonic()) > 0:
-            with suppress(subprocess.TimeoutExpired):
-                return _fault(self._process.wait(min(_LOOK, left)))
+        while self._process.poll() is None:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise self._ended(_too_long(timeout))
             if _size(folder) > MOST_BYTES:
-                return _TOO_MUCH
-        return _too_long(timeout)
+                raise self._ended(_TOO_MUCH)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(min(_LOOK, left))
+        if fault := _fault(self._process.returncode):
+            raise self._ended(fault)
+        self.close()
 
-    def ask(self, line: bytes, timeout: float, most: int) -> Iterator[bytes]:
+    def ask(self, line: str, timeout: float, most: int) -> Iterator[str]:
         """Write a line to its standard input, and yield the lines that it writes to its standard output.
 
         Args:
-            line: the line, with its end.
+            line: the line; nothing is written if it is empty.
             timeout: the seconds that all answers may take.
             most: the bytes that a line of an answer may have.
 
         Raises:
-            ProcessEndedError: it has ended, or no further line came in time.
+            ProcessEndedError: it has ended, or was ended as no further line came in time.
         """
         inlet, outlet = self._process.stdin, self._process.stdout
         assert inlet is not None
         assert outlet is not None
-        until, rest = time.monotonic() + timeout, memoryview(line)
+        until, rest = time.monotonic() + timeout, memoryview(f"{line}\n".encode() if line else b"")
         while True:
             # Only what has just come can hold the end of a line.
             *lines, self._unread = self._unread.split(b"\n")
-            yield from lines
+            yield from (each.decode(errors="replace") for each in lines)
             parts: list[bytes] = []
             while not parts or b"\n" not in parts[-1]:
                 left = until - time.monotonic()
                 if left <= 0:
-                    raise ProcessEndedError(_too_long(timeout))
+                    raise self._ended(_too_long(timeout))
                 readable, writable, _ = select.select([outlet], [inlet] if rest else [], [], left)
                 if writable:
                     try:
@@ -158,11 +166,15 @@ class Process:
                 if readable:
                     part = os.read(outlet.fileno(), _KEPT)
                     if not part:
-                        raise ProcessEndedError(self._how_it_ended())
+                        raise self._ended(self._how_it_ended())
                     parts.append(part)
                     if sum(map(len, parts)) > most:
-                        raise ProcessEndedError(Fault(End.FLOODED, f"wrote a line of more than {most} bytes"))
+                        raise self._ended(Fault(End.FLOODED, f"wrote a line of more than {most} bytes"))
             self._unread += b"".join(parts)
+
+    def _ended(self, fault: Fault) -> ProcessEndedError:
+        self.close()
+        return ProcessEndedError(fault, self.said())
 
     def _how_it_ended(self) -> Fault:
         try:
