@@ -1,20 +1,20 @@
 """Calls a backward pass that is a Python function, and reads what it returns."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from itertools import permutations
 from typing import Any
 
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, Shape
+from cnngrad.layer import Layer
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
-
-__all__ = ["Caller", "UnsupportedLayerError", "by_name"]
 
 # Other names of the results, as an error gives them.
 _OTHERS = "dW, dEdW, grad_w and the like"
-_OPTIONS = ("stride", "padding", "dilation", "groups")
+# The options that a function may take, and the values that one which does not take them has.
+_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 class UnsupportedLayerError(Exception):
@@ -37,7 +37,11 @@ class Caller:
             convert: makes the arrays that the function takes from NumPy's; None for NumPy's own.
             fixed: the options that are the same in all layers, which the function need not take.
         """
-        self._function, self._convert, self._fixed = function, convert, fixed
+        self._function, self._convert, self._fixed = function, convert or (lambda array: array), fixed
+        self._parameters: Mapping[str, inspect.Parameter] = {}
+        # Some functions do not tell their parameters.
+        with suppress(TypeError, ValueError):
+            self._parameters = inspect.signature(function).parameters
         # In which order the function returns its results, once shapes have told that it is another one than ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
 
@@ -52,96 +56,70 @@ class Caller:
             UnsupportedLayerError: the layer needs a keyword that the function does not take.
             CnngradError: what it returns is none of what it may return.
         """
-        given: dict[Tensor, Any] = {tensor: array.copy() for tensor, array in arrays.items()}
-        if self._convert is not None:
-            given = {tensor: self._convert(array) for tensor, array in given.items()}
+        given = {tensor: self._convert(array.copy()) for tensor, array in arrays.items()}
         positional = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
-        keywords, parameters = _keywords(self._function, layer, self._fixed), _parameters(self._function)
-        for place, name in enumerate(parameters):
+        keywords = self._keywords(layer)
+        for place, name in enumerate(self._parameters):
             if name in ("b", "bias") and place < len(positional):
                 positional.insert(place, given.get(Tensor.B))
             elif name in ("b", "bias"):
                 keywords[name] = given.get(Tensor.B)
         returned = self._function(*positional, **keywords)
-        named = _named(returned)
-        found = {result: as_claim(result.key, value) for result, value in named}
-        if not _is_by_place(returned):
-            return found, ""
-        order = self._ordered(layer, tuple(found), tuple(array.shape for array in found.values()))
-        if order == tuple(found):
+        if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
+            return self._by_place(layer, returned)
+        return {result: as_claim(result.key, value) for result, value in _named(returned).items()}, ""
+
+    def _keywords(self, layer: Layer) -> dict[str, Any]:
+        """The options that the function takes: an int where all axes agree, else a tuple."""
+        known = self._parameters
+        every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
+        found = {}
+        for name, default in _DEFAULTS.items():
+            value = _as_tuples(layer.options[name])
+            if every or name in known:
+                found[name] = value
+            elif value != default and name not in self._fixed:
+                raise UnsupportedLayerError(f"it takes no {name}")
+        return found
+
+    def _by_place(self, layer: Layer, returned: Sequence[Any]) -> tuple[dict[Tensor, Array], str]:
+        """Results in our order, or in another one if that alone fits their shapes, here or in an earlier layer."""
+        if not 1 <= len(returned) <= len(GRADIENTS):
+            raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
+        values = zip(GRADIENTS, returned, strict=False)
+        found = {result: as_claim(result.key, value) for result, value in values if value is not None}
+        usual, shapes = tuple(found), [array.shape for array in found.values()]
+        fitting = [order for order in permutations(usual) if [layer.written[result] for result in order] == shapes]
+        if len(fitting) == 1:
+            self._order[usual] = fitting[0]
+        order = self._order.get(usual, usual)
+        if order == usual or order not in fitting:
             return found, ""
         names = ", ".join(result.keyword for result in order)
         return dict(zip(order, found.values(), strict=True)), f"It returns ({names}), as the shapes tell."
-
-    def _ordered(self, layer: Layer, usual: tuple[Tensor, ...], shapes: tuple[Shape, ...]) -> tuple[Tensor, ...]:
-        """The order in which results of such shapes are returned: the usual one, unless shapes tell another."""
-        fitting = [
-            order
-            for order in permutations(usual)
-            if all(layer.written[result] == shape for result, shape in zip(order, shapes, strict=True))
-        ]
-        if len(fitting) == 1:
-            self._order[usual] = fitting[0]
-        told = self._order.get(usual, usual)
-        return told if told in fitting else usual
-
-
-def _keywords(function: Callable[..., Any], layer: Layer, fixed: Collection[str]) -> dict[str, Any]:
-    """The options that a function takes: an int where all axes agree, else a tuple."""
-    known = _parameters(function)
-    every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
-    default = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-    found = {}
-    for name in _OPTIONS:
-        value = _as_tuples(layer.options[name])
-        if every or name in known:
-            found[name] = value
-        elif value != default[name] and name not in fixed:
-            raise UnsupportedLayerError(f"it takes no {name}")
-    return found
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a function by name; nothing where it does not tell them."""
-    try:
-        return inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return {}
 
 
 def _as_tuples(value: Any) -> Any:
     return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def _is_by_place(returned: Any) -> bool:
-    """Whether results are known by their place, not by their name."""
-    return isinstance(returned, tuple | list) and not hasattr(returned, "_fields")
-
-
-def _named(returned: Any) -> list[tuple[Tensor, Any]]:
-    """The results in what a function returned, by name or by place."""
-    if _is_by_place(returned):
-        if not 1 <= len(returned) <= len(GRADIENTS):
-            raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
-        return [(result, value) for result, value in zip(GRADIENTS, returned, strict=False) if value is not None]
+def _named(returned: Any) -> dict[Tensor, Any]:
+    """The results in a mapping, or in an object with their names."""
     if hasattr(returned, "_asdict"):
         returned = returned._asdict()
-    if isinstance(returned, Mapping):
-        return by_name(returned, "the function returned")
-    names = {name: getattr(returned, name, None) for result in RESULTS for name in result.names}
-    found = by_name(names, "the function returned")
-    if not found:
-        raise CnngradError(
-            f"the function returned {type(returned).__name__}: it must return (dw, dx), (dw, dx, db), or these by name"
-        )
-    return found
+    if not isinstance(returned, Mapping):
+        kind, names = type(returned).__name__, [name for result in RESULTS for name in result.names]
+        returned = {name: getattr(returned, name) for name in names if getattr(returned, name, None) is not None}
+        if not returned:
+            raise CnngradError(f"the function returned {kind}: it must return (dw, dx), (dw, dx, db), or these by name")
+    return by_name(returned, "the function returned")
 
 
-def by_name(returned: Mapping[str, Any], who: str) -> list[tuple[Tensor, Any]]:
+def by_name(returned: Mapping[str, Any], who: str) -> dict[Tensor, Any]:
     """The results in a mapping; None stands for one that is not given.
 
     Raises:
-        CnngradError: a name that no result has, two names of one, or no result at all.
+        CnngradError: a name that no result has, or two names of one.
     """
     found: dict[Tensor, Any] = {}
     for name, value in returned.items():
@@ -153,4 +131,4 @@ def by_name(returned: Mapping[str, Any], who: str) -> list[tuple[Tensor, Any]]:
             if result in found:
                 raise CnngradError(f"{who} {result.keyword} under two names, one of them {name!r}: give it once")
             found[result] = value
-    return list(found.items())
+    return found

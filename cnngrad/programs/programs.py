@@ -241,7 +241,7 @@ class _Stream(_External):
             named = by_name(new, "the answer has")
         except CnngradError as error:
             return Answer({}, Fault(End.FAILED, f"not readable ({error})"))
-        return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named})
+        return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named.items()})
 
 
 def _as_object(line: str) -> dict[str, Any] | None:

@@ -11,15 +11,15 @@ import sys
 import traceback
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import form_of, upper_halves
 from cnngrad.layer import layer_of
 from cnngrad.programs.calling import Caller, UnsupportedLayerError
-from cnngrad.tensor import Tensor
-
-__all__ = ["serve"]
+from cnngrad.programs.exchange import paths
+from cnngrad.settings import OPTIONS
 
 
 def serve(name: str, fixed: Collection[str]) -> None:
@@ -51,10 +51,10 @@ def serve(name: str, fixed: Collection[str]) -> None:
 
 
 def _answered(caller: Caller, folder: Path) -> str:
-    files = {t: folder / f"{t.key}.npy" for t in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)}
+    files = paths(folder, "npy")
     given = {tensor: np.load(file) for tensor, file in files.items() if file.exists()}
     described = json.loads((folder / "problem.json").read_text())
-    options = {key: value for key, value in described.items() if key not in ("schema", "shapes")}
+    options: Any = {name: described[name] for name in OPTIONS}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
         found, note = caller.call(layer, given)
@@ -64,7 +64,7 @@ def _answered(caller: Caller, folder: Path) -> str:
         traceback.print_exc()
         return f"failed {type(error).__name__}"
     for tensor, array in found.items():
-        np.save(folder / f"{tensor.key}.npy", upper_halves(array) if form_of(array) == "bfloat16" else array)
+        np.save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
     return f"done {note}"
 
 
