@@ -21,8 +21,9 @@ from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import Shape, parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.findings import Findings
-from cnngrad.programs.judging import SMALLER, SMALLEST, expected, run_layers
+from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Program, program_of
+from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
 

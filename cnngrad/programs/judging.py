@@ -3,9 +3,8 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -21,19 +20,12 @@ from cnngrad.programs.findings import Findings, Outcome, Result, Verdict, explai
 from cnngrad.programs.probing import probe
 from cnngrad.programs.processes import End, Fault
 from cnngrad.programs.programs import Answer, Program
-from cnngrad.programs.shrinking import Shrinker
+from cnngrad.programs.shrinking import SMALLEST, Progress, shrink
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["SMALLER", "SMALLEST", "expected", "run_layers"]
-
-# What progress says while a smaller layer is looked for.
-SMALLER = "a smaller layer that fails"
-
 # The most notes that are shown of those that layers may have, each its own.
 _MOST_NOTES = 3
-# The name of the smallest failing layer, once it is another one than the suite's.
-SMALLEST = "smallest"
 # Give up once the first three layers have ended in the same way, without results.
 _ENOUGH = 3
 # What a program that hangs or writes nothing does, no smaller layer shows better.
@@ -41,9 +33,6 @@ _TELLING_ENDS = (End.CRASHED, End.FAILED, End.FLOODED)
 _TELLING_VERDICTS = (Verdict.WRONG, Verdict.WRONG_SHAPE, Verdict.NOT_FINITE)
 # Results are graded by one thread at a time, however many run programs.
 _GRADING = threading.Lock()
-
-# Called with what is going on, the number of steps done, that of all, and that of failures so far.
-Progress = Callable[[str, int, int, int], None]
 
 
 def expected(names: Iterable[str]) -> list[Tensor]:
@@ -102,14 +91,13 @@ def run_layers(
         failing = [o for o in failing if any(wanted in result.explanations for result in o.results.values())]
     if not failing:
         return found
-    failing = list(filter(_is_telling, failing)) or failing
+    failing = list(filter(_way, failing)) or failing
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
     # A relation shows where there are several outputs and filter elements on every axis.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     larger = (telling or failing)[0]
-    if without is not None and _is_telling(smallest) and not any(o.end is End.NOT_RUN for o in outcomes):
-        shrinker = Shrinker(smallest.layer, frozenset(without))
-        smallest = _smallest(programs[0], smallest, shrinker, found.explanation is not None, progress)
+    if without is not None and _way(smallest) and not any(o.end is End.NOT_RUN for o in outcomes):
+        smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
     if keep is not None and smallest.layer.name == SMALLEST:
         programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
     probed = probe(programs[0], smallest, larger)
@@ -155,30 +143,8 @@ def _outcomes(
     keep: Kept | None,
     give_up: bool,
 ) -> list[Outcome]:
-    """What becomes of every layer, in their order."""
+    """What becomes of every layer, in their order; as many are run at the same time as there are programs."""
     done: list[Outcome] = []
-    with closing(_run(programs, layers, keep)) as running:
-        for number, layer in enumerate(layers):
-            if progress is not None:
-                progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
-            if give_up and _is_hopeless(done):
-                return done + [Outcome(layer, Fault.plain(End.NOT_RUN)) for layer in layers[number:]]
-            done.append(next(running))
-    return done
-
-
-def _is_hopeless(done: Sequence[Outcome]) -> bool:
-    """Whether the first layers that were tried are enough and have all ended in the same way, without results."""
-    tried = [outcome for outcome in done if outcome.end is not End.SKIPPED]
-    ends = {outcome.end if outcome.fault or outcome.results else End.SILENT for outcome in tried}
-    return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
-
-
-def _run(programs: Sequence[Program], layers: Sequence[SuiteLayer], keep: Kept | None) -> Generator[Outcome]:
-    """The outcomes of all layers in their order, of which as many are run at the same time as there are programs."""
-    if len(programs) == 1:
-        yield from (_outcome(programs[0], layer, keep) for layer in layers)
-        return
     idle: queue.SimpleQueue[Program] = queue.SimpleQueue()
     for program in programs:
         idle.put(program)
@@ -191,16 +157,28 @@ def _run(programs: Sequence[Program], layers: Sequence[SuiteLayer], keep: Kept |
             idle.put(program)
 
     with ThreadPoolExecutor(len(programs)) as pool:
-        futures = [pool.submit(one, layer) for layer in layers]
+        running = pool.map(one, layers) if len(programs) > 1 else map(one, layers)
         try:
-            for future in futures:
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            # What still runs is ended, and with it the thread that waits for it.
-            for program in programs:
-                program.close()
-            raise
+            for number, layer in enumerate(layers):
+                if progress is not None:
+                    progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
+                if give_up and _is_hopeless(done):
+                    return done + [Outcome(each, Fault.plain(End.NOT_RUN)) for each in layers[number:]]
+                done.append(next(running))
+        finally:
+            if len(done) < len(layers):
+                pool.shutdown(wait=False, cancel_futures=True)
+                # What still runs is ended, and with it the thread that waits for it.
+                for program in programs:
+                    program.close()
+    return done
+
+
+def _is_hopeless(done: Sequence[Outcome]) -> bool:
+    """Whether the first layers that were tried are enough and have all ended in the same way, without results."""
+    tried = [outcome for outcome in done if outcome.end is not End.SKIPPED]
+    ends = {outcome.end if outcome.fault or outcome.results else End.SILENT for outcome in tried}
+    return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
@@ -304,7 +282,7 @@ def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Out
 
 
 def _smallest(
-    program: Program, start: Outcome, shrinker: Shrinker, explained: bool, progress: Progress | None
+    program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress | None
 ) -> Outcome:
     """The smallest layer that fails in the same way, as far as few runs find it."""
     wanted = _way(start)
@@ -314,30 +292,23 @@ def _smallest(
 
     def fails(layer: SuiteLayer) -> bool:
         nonlocal smallest
-        if progress is not None:
-            progress(SMALLER, shrinker.runs, shrinker.most, 0)
         try:
             outcome = _judged(layer, program.run(layer), program.written, tries)
         except CnngradError:
             return False
-        if _way(outcome) != wanted:
-            return False
-        smallest = outcome
-        return True
+        if _way(outcome) == wanted:
+            smallest = outcome
+        return smallest is outcome
 
-    shrinker.shrink(fails, SMALLEST)
+    shrink(start.layer, without, fails, progress)
     return smallest
 
 
-def _way(outcome: Outcome) -> dict[Tensor, str] | Fault:
-    """In which way a layer fails: what happened to the program, or to each array that is not right."""
+def _way(outcome: Outcome) -> dict[Tensor, str] | Fault | None:
+    """In which way a layer fails: what happened to the program, or to each array that is not right.
+
+    Nothing if no smaller layer would show the failure better.
+    """
     if outcome.fault is not None:
-        return outcome.fault
+        return outcome.fault if outcome.end in _TELLING_ENDS else None
     return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict in _TELLING_VERDICTS}
-
-
-def _is_telling(outcome: Outcome) -> bool:
-    """Whether a failure can be found again in a smaller layer."""
-    if outcome.fault is not None:
-        return outcome.end in _TELLING_ENDS
-    return any(result.verdict in _TELLING_VERDICTS for result in outcome.results.values())
