@@ -168,13 +168,11 @@ class Explanation:
         mistakes: their ids.
         hint: what they are, and how to fix them.
         explains: how many failing layers they explain.
-        failing: how many layers fail.
     """
 
     mistakes: tuple[str, ...]
     hint: str
     explains: int
-    failing: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -237,56 +235,58 @@ class Findings:
         return f"<cnngrad findings: {self.sentence}>"
 
     @property
-    def never_tried(self) -> dict[str, int]:
-        """What no layer had on which the program was run, though the suite has such layers, and how many these are."""
+    def never_tried(self) -> list[str]:
+        """What no layer had on which the program was run, though the suite has such layers."""
         tried = [outcome.layer.layer for outcome in self.outcomes if outcome.was_tried]
-        counts = {words: sum(map(test, self.left_out)) for words, test in CONDITIONS.items()}
-        return {words: count for words, count in counts.items() if count and not any(map(CONDITIONS[words], tried))}
+        return [
+            words for words, test in CONDITIONS.items() if any(map(test, self.left_out)) and not any(map(test, tried))
+        ]
 
-    def _untried_words(self) -> str:
+    def _untried(self) -> str:
         """What was never tried, in a phrase; else how many layers were not chosen; empty where none is to be told."""
-        names = list(self.never_tried)
-        count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
+        names = self.never_tried
         if names:
+            count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
             listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
             return f"{listed} {'was' if len(names) == 1 else 'were'} never tried: {counted(count, 'layer')} left out"
         return f"{counted(self.not_chosen, 'other layer')} of the suite not run" if self.not_chosen else ""
 
     @property
-    def summary(self) -> str:
-        """The findings in a sentence."""
-        return self.sentence
-
-    @property
     def sentence(self) -> str:
         """One sentence for all layers."""
-        outcomes, failing = self.outcomes, self.failing
-        skipped = sum(outcome.end is End.SKIPPED for outcome in outcomes)
-        left = sum(outcome.end is End.NOT_RUN for outcome in outcomes)
-        unjudged = sum(outcome.was_tried and outcome.passed is None for outcome in outcomes)
-        rest = f"; {skipped} skipped (not supported)" if skipped else ""
-        untried = self._untried_words()
-        rest += f"; {untried}" if untried else ""
-        if not failing:
-            if self.passed is None:
-                words = f"{unjudged} of {counted(len(outcomes), 'layer')} can't be judged"
-                return f"{words if unjudged else 'No layer was judged'}{rest}."
-            return f"All {counted(len(outcomes) - skipped, 'layer')} pass{rest}."
-        words = f"{len(failing)} of {counted(len(outcomes), 'layer')} {'fails' if len(failing) == 1 else 'fail'}"
-        words += f" ({skipped} skipped: not supported)" if skipped else ""
-        words += f"; {unjudged} can't be judged" if unjudged else ""
-        words += f"; not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else ""
-        if common := _common(outcomes):
-            words += f", all where {common}"
-        misshapen = sum(Verdict.WRONG_SHAPE in outcome.verdicts for outcome in failing)
-        if self.explanation is None and misshapen:
-            words += f"; {'all' if misshapen == len(failing) else misshapen} give an array of a wrong shape"
-        if self.explanation is not None:
-            count = self.explanation.explains
-            which = "it" if count == len(failing) == 1 else "all" if count == len(failing) else str(count)
-            names = "+".join(self.explanation.mistakes)
-            words += f"; {which} {'are' if count != 1 else 'is'} explained by {names}: {self.explanation.hint}"
-        return f"{words}{f'; {untried}' if untried and not left else ''}."
+        ends = Counter(outcome.end for outcome in self.outcomes)
+        skipped, left, failing = ends[End.SKIPPED], ends[End.NOT_RUN], self.failing
+        count = counted(len(self.outcomes), "layer")
+        unjudged = sum(outcome.was_tried and outcome.passed is None for outcome in self.outcomes)
+        not_judged = f"{unjudged} can't be judged" if unjudged else ""
+        untried = self._untried()
+        if failing:
+            words = f"{len(failing)} of {count} {'fails' if len(failing) == 1 else 'fail'}"
+            words += f" ({skipped} skipped: not supported)" if skipped else ""
+            not_run = f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else ""
+            words = "; ".join(filter(None, [words, not_judged, not_run])) + _common(self.outcomes)
+            parts = [words, self._cause(), "" if left else untried]
+        else:
+            passed = f"All {counted(len(self.outcomes) - skipped, 'layer')} pass"
+            unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
+            parts = [
+                passed if self.passed else unclear,
+                f"{skipped} skipped (not supported)" if skipped else "",
+                untried,
+            ]
+        return f"{'; '.join(filter(None, parts))}."
+
+    summary = sentence
+
+    def _cause(self) -> str:
+        """The mistake behind the failures, or that shapes are wrong, in a phrase; empty where neither is known."""
+        failing, told = self.failing, self.explanation
+        if told is None:
+            count = sum(Verdict.WRONG_SHAPE in outcome.verdicts for outcome in failing)
+            return f"{'all' if count == len(failing) else count} give an array of a wrong shape" if count else ""
+        count = told.explains
+        which = "it" if count == len(failing) == 1 else "all" if count == len(failing) else count
+        return f"{which} {'are' if count != 1 else 'is'} explained by {'+'.join(told.mistakes)}: {told.hint}"
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, with the keys that `cnngrad check --run --json` prints."""
@@ -302,12 +302,12 @@ class Findings:
                 "and": list(told.mistakes[1:]),
                 "hint": told.hint,
                 "explains": told.explains,
-                "failing": told.failing,
+                "failing": len(self.failing),
             },
             "smallest": None if self.smallest is None else {"problem": self.smallest.problem, "command": self.command},
             "expansions": [_spelled(compared) for compared in (*self.compared, *self.others)],
             "note": self.note,
-            "never_tried": list(self.never_tried),
+            "never_tried": self.never_tried,
             "left_out": len(self.left_out),
         }
 
@@ -324,7 +324,7 @@ def _spelled(compared: Compared) -> dict[str, Any]:
 def _product(term: Term) -> dict[str, Any]:
     coefficients = [factor for factor in term.factors if isinstance(factor, int | float)]
     names = [factor.name for factor in term.factors if isinstance(factor, Symbol)]
-    return {"factors": names, "coefficient": float(coefficients[0]) if coefficients else 1.0}
+    return {"factors": names, "coefficient": float(*coefficients or [1])}
 
 
 def explain(outcomes: list[Outcome]) -> Explanation | None:
@@ -333,8 +333,8 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     explained: Counter[frozenset[str]] = Counter()
     for outcome in failing:
         wrong = [set(result.explanations) for result in outcome.results.values() if not result.verdict.passed]
-        if wrong and outcome.fault is None:
-            explained.update(set.union(*wrong) if len(wrong) == 1 else set.intersection(*wrong) or set.union(*wrong))
+        if wrong:
+            explained.update(set.intersection(*wrong) or set.union(*wrong))
     if not explained:
         return None
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
@@ -346,16 +346,17 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     best = min(explained, key=rank)
     if 2 * explained[best] <= len(failing) and len(failing) > 1:
         return None
-    hints = {_where(failing, best): _hint(best, _where(failing, best))}
+    results = [item for outcome in failing for item in outcome.results.items()]
+    first = next(tensor for tensor, result in results if best in result.explanations)
+    hints = {first: _hint(best, first)}
     # A layer whose results are wrong in ways of their own is explained by each.
     for tensor in RESULTS:
-        here = [outcome.results[tensor] for outcome in failing if tensor in outcome.results]
-        own = Counter(names for each in here if best not in each.explanations for names in each.explanations[:1])
-        if own and not any(best in each.explanations for each in here):
+        here = [result.explanations for each, result in results if each is tensor]
+        own = Counter(names for found in here if best not in found for names in found[:1])
+        if own and not any(best in found for found in here):
             hints[tensor] = _hint(own.most_common(1)[0][0], tensor)
-    names = tuple(sorted(best, key=_place))
     told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
-    return Explanation(names, told, explained[best], len(failing))
+    return Explanation(tuple(sorted(best, key=_place)), told, explained[best])
 
 
 def _place(name: str) -> int:
@@ -379,17 +380,10 @@ _BESIDE = {
 }
 
 
-def _where(failing: list[Outcome], names: frozenset[str]) -> Tensor:
-    """The first array in which some mistakes explain a failure."""
-    return next(
-        tensor for outcome in failing for tensor, result in outcome.results.items() if names in result.explanations
-    )
-
-
-# What failing layers may have in common besides: in a sentence, an uneven padding is one that is.
+# What failing layers may have in common, in a sentence.
 _SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a bias", "axes that differ": ""}
 _PREDICATES: dict[str, Callable[[Layer], bool]] = {
-    **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items() if _SPOKEN.get(words, words)},
+    **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items()},
     "the kernel is larger than 1": lambda layer: prod(layer.kernel) > 1,
     "rows are left over by the stride": lambda layer: any(axis.leftover for axis in layer.axes),
 }
@@ -399,8 +393,6 @@ def _common(outcomes: list[Outcome]) -> str:
     """What is true of all failing layers, and of the fewest others; empty where it is true of most others too."""
     failing = [outcome.layer.layer for outcome in outcomes if outcome.passed is False]
     passing = [outcome.layer.layer for outcome in outcomes if outcome.passed]
-    if len(failing) < 2 or not passing:
-        return ""
-    fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if all(map(test, failing))}
+    fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if word and all(map(test, failing))}
     word = min(fitting, key=lambda name: fitting[name], default="")
-    return word if word and 2 * fitting[word] <= len(passing) else ""
+    return f", all where {word}" if word and len(failing) > 1 and 2 * fitting[word] <= len(passing) > 0 else ""

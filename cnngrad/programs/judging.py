@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -104,21 +104,21 @@ def run_layers(
     return replace(
         found,
         smallest=smallest.layer,
-        compared=probed.worst,
-        others=probed.others,
+        compared=tuple(probed.worst),
+        others=tuple(probed.others),
         note=" ".join([*notes, *probed.notes]),
     )
 
 
 def _on_precision(outcomes: Iterable[Outcome]) -> list[str]:
     """A sentence on results that are as far off as fewer bits make them; of an array, what most layers show."""
-    shown: dict[Tensor, Counter[str]] = {}
-    for tensor, result in (item for outcome in outcomes for item in outcome.results.items()):
+    shown: dict[Tensor, list[str]] = {}
+    for tensor, result in _each(outcomes):
         if result.report is not None and result.report.precision:
-            shown.setdefault(tensor, Counter())[result.report.precision] += 1
+            shown.setdefault(tensor, []).append(result.report.precision)
     titles: dict[str, list[str]] = {}
-    for tensor, counter in shown.items():
-        titles.setdefault(counter.most_common(1)[0][0], []).append(tensor.title)
+    for tensor, found in shown.items():
+        titles.setdefault(Counter(found).most_common(1)[0][0], []).append(tensor.title)
     return [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
 
 
@@ -207,20 +207,18 @@ def _same(before: Array, after: object) -> bool:
 
 def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
     """The verdict on one run."""
-    said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    results = {} if answer.fault else _graded(layer, answer, written, tries)
-    return Outcome(layer, answer.fault, results, said, visible(answer.note))
-
-
-def _graded(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> dict[Tensor, Result]:
     claims = {tensor: array for tensor, array in answer.results.items() if not isinstance(array, str)}
     found = {t: Result(Verdict.UNREADABLE, why=why) for t, why in answer.results.items() if isinstance(why, str)}
     if claims:
-        ordered = {tensor: claims[tensor] for tensor in RESULTS if tensor in claims}
         with _GRADING:
-            report = check_layer(layer.layer, layer.operands, ordered, written=written, tries=tries)
-        found |= {tensor: _result(report.gradients[tensor.key]) for tensor in ordered}
-    return {tensor: found[tensor] for tensor in RESULTS if tensor in found}
+            report = check_layer(layer.layer, layer.operands, claims, written=written, tries=tries)
+        found |= {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
+    said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
+    return Outcome(layer, answer.fault, _in_order(found), said, visible(answer.note))
+
+
+def _in_order(results: dict[Tensor, Result]) -> dict[Tensor, Result]:
+    return {tensor: results[tensor] for tensor in RESULTS if tensor in results}
 
 
 def _result(report: GradientReport) -> Result:
@@ -249,35 +247,36 @@ def _decided(outcomes: list[Outcome]) -> list[Outcome]:
 
     An error of a known mistake that this layer would not show, such as a wrong stride, decides nothing.
     """
-    beyond: dict[Tensor, set[tuple[str, ...]]] = {}
+    beyond = {
+        (tensor, result.mistakes)
+        for tensor, result in _each(outcomes)
+        if result.verdict is Verdict.WRONG and result.report is not None and not result.report.precision
+    }
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
-            if result.verdict is Verdict.WRONG and result.report is not None and not result.report.precision:
-                beyond.setdefault(tensor, set()).add(result.mistakes)
-    for outcome in outcomes:
-        for tensor, result in outcome.results.items():
-            if result.verdict is Verdict.COARSE and tensor in beyond:
-                shows = set(outcome.layer.shows)
-                if any(shows.issuperset(mistakes) for mistakes in beyond[tensor]):
-                    outcome.results[tensor] = replace(result, verdict=Verdict.WRONG)
+            shown = {mistakes for wrong, mistakes in beyond if wrong is tensor}
+            if result.verdict is Verdict.COARSE and shown and any(map(set(outcome.layer.shows).issuperset, shown)):
+                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG)
     return outcomes
+
+
+def _each(outcomes: Iterable[Outcome]) -> Iterator[tuple[Tensor, Result]]:
+    for outcome in outcomes:
+        yield from outcome.results.items()
 
 
 def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
     """The outcomes with what a layer lacks: results that are expected, or that other layers have."""
-    usual = {tensor for outcome in outcomes for tensor in outcome.results}
+    usual = {*expect, *(tensor for tensor, _ in _each(outcomes))}
     filled = []
     for outcome in outcomes:
-        if outcome.fault is not None:
-            filled.append(outcome)
-            continue
-        # A layer without a bias has no dE/db to give.
-        wanted = {*expect, *usual} - ({Tensor.DB} if not outcome.layer.layer.has_bias else set())
-        missing = {tensor: Result(Verdict.NOT_WRITTEN) for tensor in wanted - set(outcome.results)}
-        fault = None if outcome.results or missing else Fault.plain(End.SILENT)
-        results = outcome.results | missing
-        ordered = {tensor: results[tensor] for tensor in RESULTS if tensor in results}
-        filled.append(replace(outcome, results=ordered, fault=fault))
+        if outcome.fault is None:
+            # A layer without a bias has no dE/db to give.
+            wanted = usual if outcome.layer.layer.has_bias else usual - {Tensor.DB}
+            results = _in_order({tensor: Result(Verdict.NOT_WRITTEN) for tensor in wanted} | outcome.results)
+            fault = None if results else Fault.plain(End.SILENT)
+            outcome = replace(outcome, results=results, fault=fault)
+        filled.append(outcome)
     return filled
 
 

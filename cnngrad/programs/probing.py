@@ -1,9 +1,9 @@
 """What a program computes, read off it: it is run with zeros, with impulses, and with other numbers."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
 from cnngrad.causes.relation import followed, spoken
-from cnngrad.checks.report import Compared, GradientReport
+from cnngrad.checks.report import Compared
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
 from cnngrad.programs.findings import Outcome, Verdict
@@ -19,16 +19,13 @@ from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.tensor import Tensor
 
-__all__ = ["Probed", "probe"]
-
 # How often the program is run to read its products.
 _MOST_READINGS = 200
 # How far a sum of the products that were read may be off, as a part of the sum of their absolute values, by form.
-_ROUNDING: defaultdict[str, float] = defaultdict(lambda: 1e-5, {"bfloat16 values": 2**-6, "float16 values": 2**-9})
+_ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 
 
-@dataclass
-class Probed:
+class Probed(NamedTuple):
     """What was read off a program.
 
     Attributes:
@@ -37,9 +34,9 @@ class Probed:
         notes: what else is known, in sentences.
     """
 
-    worst: tuple[Compared, ...] = ()
-    others: tuple[Compared, ...] = ()
-    notes: list[str] = field(default_factory=list)
+    worst: list[Compared]
+    others: list[Compared]
+    notes: list[str]
 
 
 def probe(program: Program, outcome: Outcome, larger: Outcome) -> Probed:
@@ -50,15 +47,18 @@ def probe(program: Program, outcome: Outcome, larger: Outcome) -> Probed:
         outcome: what it made of the smallest layer that fails, in which elements are read.
         larger: what it made of a layer that fails in the same way, and shows the relation that it follows.
     """
-    probed = Probed()
+    probed = Probed([], [], [])
     for wrong in _wrong(program, outcome):
         try:
-            wrong.into(probed)
-        except _NoAnswerError:
-            probed.notes.append(f"{wrong.result.title} could not be read off: the program did not answer on impulses.")
+            read = wrong.elements()
+        except _UnreadableError as error:
+            probed.notes.append(str(error))
+            read = error.elements
+        probed.worst.extend(read[:1])
+        probed.others.extend(read[1:])
     followed: dict[str, list[str]] = {}
     for wrong in _wrong(program, larger):
-        with suppress(_NoAnswerError):
+        with suppress(_UnreadableError):
             followed.setdefault(wrong.relation(), []).append(wrong.result.title)
     for words, titles in followed.items():
         if words:
@@ -66,114 +66,119 @@ def probe(program: Program, outcome: Outcome, larger: Outcome) -> Probed:
     return probed
 
 
-def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Probe]":
+def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
     """The wrong arrays of a layer."""
+    layer = outcome.layer.layer
     for result, found in outcome.results.items():
         report = found.report
-        if found.verdict is not Verdict.WRONG or report is None:
-            continue
-        if report.worst is not None and report.analytic is not None:
-            yield _Probe(program, outcome.layer, result, report)
+        if (
+            found.verdict is Verdict.WRONG
+            and report is not None
+            and report.worst is not None
+            and report.analytic is not None
+        ):
+            claim = layer.layouts.standard(result, report.analytic).reshape(layer.canonical[result])
+            worst = layer.canonical_index(result, layer.layouts.standard_shape(result, report.worst.index))
+            yield _Wrong(program, outcome.layer, result, claim, worst, _ROUNDING.get(report.judged_as, 1e-5))
 
 
-class _NoAnswerError(Exception):
-    """The program gave no array of the right shape."""
+class _UnreadableError(Exception):
+    """What the program computes can't be read: why, and the elements that are shown."""
+
+    def __init__(self, why: str, *elements: Compared) -> None:
+        super().__init__(why)
+        self.elements = elements
 
 
-class _Probe:
-    """One wrong array of one layer."""
+@dataclass
+class _Wrong:
+    """One wrong array of one layer.
 
-    def __init__(self, program: Program, suite_layer: SuiteLayer, result: Tensor, report: GradientReport) -> None:
-        """What a report says of an array, in the user's layout."""
-        assert report.analytic is not None
-        assert report.worst is not None
-        self._program, self._suite_layer, self.result = program, suite_layer, result
-        self._layer = layer = suite_layer.layer
-        self._values = canonical_values(layer, suite_layer.arrays)
-        self._claim = layer.layouts.standard(result, report.analytic).reshape(layer.canonical[result])
-        self._worst = layer.canonical_index(result, layer.layouts.standard_shape(result, report.worst.index))
-        self._rounding = _ROUNDING[report.judged_as]
+    Attributes:
+        program: the program.
+        suite_layer: the layer, with its numbers.
+        result: which array it is.
+        claim: what the program computed, in canonical shape.
+        worst: the canonical index of the worst element.
+        rounding: how far a sum of products may be off, as a part of the sum of their absolute values.
+    """
 
-    def into(self, probed: Probed) -> None:
-        """Read it off, and add what is found."""
-        result, layer = self.result, self._layer
-        nothing = {tensor: np.zeros_like(array) for tensor, array in self._suite_layer.arrays.items()}
-        if self._run(nothing).any():
-            probed.notes.append(f"With zeros in all of its arrays, {result.title} is not 0: something is not reset.")
-            return
-        if changing := self._depends_on():
-            probed.notes.append(f"{result.title} changes with {changing.title} alone, on which it must not depend.")
-            return
+    program: Program
+    suite_layer: SuiteLayer
+    result: Tensor
+    claim: Array
+    worst: Index
+    rounding: float
+
+    def elements(self) -> Sequence[Compared]:
+        """The worst element as the program computes it beside its right sum; then the others, where all can be read."""
+        layer, result, arrays = self.suite_layer.layer, self.result, self.suite_layer.arrays
+        if self._run({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
+            raise _UnreadableError(f"With zeros in all of its arrays, {result.title} is not 0: something is not reset.")
+        other = numbered(self.suite_layer, decimals=False, seed=1).arrays
+        for tensor in arrays:
+            if tensor not in OPERANDS[result] and (tensor, result) != (Tensor.B, Tensor.O):
+                made = self._run(arrays | {tensor: other[tensor]})
+                if not np.allclose(made, self.claim, equal_nan=True):
+                    raise _UnreadableError(
+                        f"{result.title} changes with {tensor.title} alone, on which it must not depend."
+                    )
         read = read_all(layer, result, self._computed, _MOST_READINGS)
         if read is None:
-            element = read_element(layer, result, self._worst_computed, _MOST_READINGS)
+            element = read_element(
+                layer, result, lambda given: self._computed(given)[self.worst].item(), _MOST_READINGS
+            )
             if element is None:
-                probed.worst += (self._compared(self._worst, None),)
-                return
-            read = {self._worst: element}
+                return [self._compared(self.worst, None)]
+            read = {self.worst: element}
         compared = {index: self._compared(index, products) for index, products in read.items()}
         if any(each.made is None for each in compared.values()):
             operands = " and ".join(tensor.title for tensor in OPERANDS[result])
-            probed.notes.append(
+            raise _UnreadableError(
                 f"{result.title} is not a sum of products of {operands} alone: with a single 1 in each, the products "
-                f"that show don't add up to your numbers."
+                f"that show don't add up to your numbers.",
+                self._compared(self.worst, None),
             )
-            probed.worst += (self._compared(self._worst, None),)
-            return
-        probed.worst += (compared.pop(self._worst),)
-        probed.others += tuple(compared.values())
+        return [compared.pop(self.worst), *compared.values()]
 
     def relation(self) -> str:
         """The relation between positions that the program follows, in words; empty where it is the right one."""
-        layer, result = self._layer, self.result
+        layer = self.suite_layer.layer
         values = {tensor: array.astype(np.float64) for tensor, array in self._values.items()}
         w = layer.rotated(values[Tensor.W])
         data = Data(layer, values[Tensor.X], w, values[Tensor.DEDO], values.get(Tensor.B))
-        allowed = self._rounding * float(np.abs(self._claim).max(initial=0.0))
-        relations = followed(data, result, self._computed, self._claim, allowed)
+        allowed = self.rounding * float(np.abs(self.claim).max(initial=0.0))
+        relations = followed(data, self.result, self._computed, self.claim, allowed)
         return "" if relations is None else spoken(layer, relations)
 
-    def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
-        """The result with these arrays, in canonical shape; operands of the result that are not given are 0."""
-        zeros = {tensor: np.zeros(self._layer.canonical[tensor]) for tensor in OPERANDS[self.result]}
-        if self.result is Tensor.O and self._layer.has_bias:
-            zeros[Tensor.B] = np.zeros(self._layer.canonical[Tensor.B])
-        return self._run(self._suite_layer.arrays | zeros | dict(arrays))
+    @property
+    def _values(self) -> dict[Tensor, Array]:
+        return canonical_values(self.suite_layer.layer, self.suite_layer.arrays)
 
-    def _worst_computed(self, arrays: Mapping[Tensor, Array]) -> float:
-        value: float = self._computed(arrays)[self._worst].item()
-        return value
+    def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
+        """The result with these arrays, in canonical shape; without a bias that is not given."""
+        zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is Tensor.B}
+        return self._run(self.suite_layer.arrays | zeros | dict(arrays))
 
     def _run(self, arrays: Mapping[Tensor, Array]) -> Array:
-        layer, result = self._layer, self.result
+        layer, result = self.suite_layer.layer, self.result
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
-        answer = self._program.run(replace(self._suite_layer, arrays=shaped))
+        answer = self.program.run(replace(self.suite_layer, arrays=shaped))
         found = answer.results.get(result)
-        if answer.fault or not isinstance(found, np.ndarray) or found.size != self._claim.size:
-            raise _NoAnswerError
+        if not isinstance(found, np.ndarray) or found.size != self.claim.size:
+            raise _UnreadableError(f"{result.title} could not be read off: the program did not answer on impulses.")
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)
         return found.reshape(layer.canonical[result])
 
-    def _depends_on(self) -> Tensor | None:
-        """An array that changes the result, though the result is no sum of products with it."""
-        arrays = self._suite_layer.arrays
-        other = numbered(self._suite_layer, decimals=False, seed=1).arrays
-        for tensor in arrays:
-            if tensor not in OPERANDS[self.result] and not (tensor is Tensor.B and self.result is Tensor.O):
-                made = self._run(arrays | {tensor: other[tensor]})
-                if not np.allclose(made, self._claim, equal_nan=True):
-                    return tensor
-        return None
-
     def _compared(self, index: Index, products: list[Product] | None) -> Compared:
         """An element beside its right sum; with the products that the program adds up, if they give its number."""
-        layer, result = self._layer, self.result
+        layer, result = self.suite_layer.layer, self.result
         right = Expander(layer, self._values).expand(result, index)
-        yours = self._claim[index].item()
+        yours = self.claim[index].item()
         if isinstance(right.value, int) and yours == int(yours):
             yours = int(yours)
         made = None
         if products is not None:
-            made = as_expansion(layer, result, index, products, self._values, yours, self._rounding)
+            made = as_expansion(layer, result, index, products, self._values, yours, self.rounding)
         return Compared(yours, right, made)
