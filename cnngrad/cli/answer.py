@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from cnngrad.cli.options import Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
@@ -18,31 +18,25 @@ if TYPE_CHECKING:
     from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
     from cnngrad.compute import Backward, Forward
-    from cnngrad.derivation.blocks import ReportBlock
+    from cnngrad.derivation.blocks import Derivation, ReportBlock
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
     from cnngrad.programs import Findings
+    from cnngrad.render.progress import NamedProgress
 
 __all__ = ["answer", "present", "progress_bar"]
 
 
-class NamedProgress(Protocol):
-    """Shows how far something has come."""
-
-    def __call__(self, name: str, done: int, total: int, told: str = "") -> None:
-        """Of `total` steps of what is computed `done` are done; `told` is shown in place of the name."""
-
-
 @contextmanager
-def progress_bar(session: Session) -> Iterator[NamedProgress | None]:
+def progress_bar(session: Session) -> "Iterator[NamedProgress | None]":
     """A progress bar on standard error, once the work takes longer than a second, if standard error is a terminal."""
     if session.stderr is None or not session.stderr.isatty():
         yield None
         return
-    from cnngrad.render.progress import DelayedBar
+    from cnngrad.render.progress import delayed_bar
 
-    with DelayedBar(session.stderr) as bar:
-        yield bar.advance
+    with delayed_bar(session.stderr) as advance:
+        yield advance
 
 
 def answer(
@@ -93,17 +87,13 @@ def answer(
                     place = layer.layouts.standard(tensor, files[tensor.key]) if tensor.key in files else None
                     progress = None if bar is None else partial(bar, tensor.key)
                     results[tensor] = way.computed(tensor, place, progress)
-        arrays = {tensor: operand.array for tensor, operand in given.items()} | results
-        derived = partial(_derived, options, layer, {} if way is None else arrays, tensors)
-        in_text = options.explained and not options.as_json
-        derivation = derived() if in_text or report is not None else None
-        listed = derived(as_data=True) if options.explained and options.as_json else {}
+        derivation, listed = _derived(options, layer, given, results, tensors)
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
 
     shown = partial(_print_results, session, options, layer, results)
-    if in_text and derivation is not None:
+    if derivation is not None and options.explained:
         shown = partial(_print, session, options, derivation.blocks(options.precision, hints=True), session.pages)
     content = {"schema": SCHEMA, "layer": layer.as_json()} | named | listed
     _present(session, options, derivation, lambda: content, shown)
@@ -123,19 +113,24 @@ def present(session: Session, options: Saved, found: "Report | Findings") -> Non
 def _derived(
     options: Explained,
     layer: "Layer",
-    arrays: "Mapping[Tensor, Array]",
+    given: "Mapping[Tensor, Operand]",
+    results: "dict[Tensor, Array]",
     tensors: Sequence[Tensor],
-    as_data: bool = False,
-) -> Any:
-    """The lesson; or every element's terms as plain data, for `--json`."""
+) -> "tuple[Derivation | None, dict[str, Any]]":
+    """The lesson, and for `--json` every element's terms as plain data, as far as they are asked for."""
+    if not options.explained and options.report is None:
+        return None, {}
     from cnngrad.derivation.choice import list_expansions
     from cnngrad.derivation.lesson import lesson
     from cnngrad.layer.names import canonical_values
 
-    values, choice = canonical_values(layer, arrays), options.choice(whole=as_data)
-    if as_data:
-        return {"expansions": list_expansions(layer, values, choice, tensors)}
-    return lesson(layer, values, choice, tensors)
+    values = canonical_values(layer, {tensor: operand.array for tensor, operand in given.items()} | results)
+    derivation, listed = None, {}
+    if options.report is not None or not options.as_json:
+        derivation = lesson(layer, values, options.choice(whole=False), tensors)
+    if options.explained and options.as_json:
+        listed["expansions"] = list_expansions(layer, values, options.choice(whole=True), tensors)
+    return derivation, listed
 
 
 def _check_report(options: Explained, target: str) -> None:

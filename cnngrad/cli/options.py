@@ -3,9 +3,10 @@
 import inspect
 import shlex
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import typer
 
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["TIMEOUT", "Backward", "Check", "Explained", "Forward", "Saved", "takes"]
 
 
-class _Rule(NamedTuple):
-    """Where some options have an effect.
-
-    Attributes:
-        options: the options, apart by blanks.
-        needs: at least one of these is given too; none where the options stand by themselves.
-        without: none of these is.
-    """
-
-    options: str
-    needs: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-
-
 def _report(ending: str) -> str:
     return f"a {ending} report: write --report FILE{ending}"
 
@@ -42,32 +29,42 @@ def _report(ending: str) -> str:
 _ANY_REPORT = "a report: write --report FILE"
 _PROBLEM, _OF_A_SUITE, _OWN_SUITE, _FUNCTION = "a problem", "--run on a suite", "a suite of your own", "a function"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
-_LESSON = (
-    _Rule("--limit --terms --zeros", needs=("--explain", "--element", "--section", "--all", "--report")),
-    _Rule("--limit", without=("--element", "--all")),
-    _Rule("--section", without=("--element",)),
-    _Rule("--section --terms", without=(_JSON_ALONE,)),
-    _Rule("--title --author", needs=(_ANY_REPORT,)),
-    _Rule("--author", without=("--fragment",)),
-    _Rule("--fragment", needs=(_report(".tex"),)),
-    _Rule("--math", needs=(_report(".md"),)),
-    _Rule("--theme", needs=(_report(".svg"),)),
-    _Rule("--open", needs=(_report(".html"),)),
-    _Rule("--flip", without=("--no-flip",)),
+# Options, and what at least one of must be given too; options, and what must not be given beside them.
+_Rules = tuple[tuple[str, ...], ...]
+_LESSON: tuple[_Rules, _Rules] = (
+    (
+        ("--limit --terms --zeros", "--explain", "--element", "--section", "--all", "--report"),
+        ("--title --author", _ANY_REPORT),
+        ("--fragment", _report(".tex")),
+        ("--math", _report(".md")),
+        ("--theme", _report(".svg")),
+        ("--open", _report(".html")),
+    ),
+    (
+        ("--limit", "--element", "--all"),
+        ("--section", "--element"),
+        ("--section --terms", _JSON_ALONE),
+        ("--author", "--fragment"),
+        ("--flip", "--no-flip"),
+    ),
 )
-_CHECK = (
-    _Rule("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", needs=("--run",)),
-    _Rule("--keep --explain --no-give-up", needs=("--run",)),
-    _Rule("--suite --without --run-only --shard --decimals --seed --no-give-up", without=(_PROBLEM,)),
-    _Rule("--without --decimals --seed -x -w", without=(_OWN_SUITE,)),
-    _Rule("-b -g --order", without=(_OF_A_SUITE,)),
-    _Rule("--exchange", without=("--stream", _FUNCTION)),
-    _Rule("--explain", without=(_JSON_ALONE,)),
-    _Rule("--hard --o --dw --dx --db --rtol --step --element", without=("--run",)),
-    _Rule("--o --dw --dx --db --as --rtol --step --element --report", without=("--hard",)),
-    _Rule("--step", without=(_O_ALONE,)),
-    _Rule("--grow", needs=("--hard",)),
-    _Rule("--flip", without=("--no-flip",)),
+_CHECK: tuple[_Rules, _Rules] = (
+    (
+        ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run"),
+        ("--keep --explain --no-give-up", "--run"),
+        ("--grow", "--hard"),
+    ),
+    (
+        ("--suite --without --run-only --shard --decimals --seed --no-give-up", _PROBLEM),
+        ("--without --decimals --seed -x -w", _OWN_SUITE),
+        ("-b -g --order", _OF_A_SUITE),
+        ("--exchange", "--stream", _FUNCTION),
+        ("--explain", _JSON_ALONE),
+        ("--hard --o --dw --dx --db --rtol --step --element", "--run"),
+        ("--o --dw --dx --db --as --rtol --step --element --report", "--hard"),
+        ("--step", _O_ALONE),
+        ("--flip", "--no-flip"),
+    ),
 )
 # Which options of a command belong together; what is not in its table has an effect anywhere.
 RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
@@ -81,16 +78,16 @@ def refuse_idle(command: str, given: dict[str, Any]) -> None:
         given: the values of the options that are given, by their flags; that of the argument by `PROBLEM`.
     """
     there = {*given, *_said(given)}
-    for rule in RULES[command]:
-        for flag in rule.options.split():
-            if flag not in given:
-                continue
-            if rule.needs and there.isdisjoint(rule.needs):
-                *others, last = rule.needs
-                raise CnngradError(f"{flag} belongs to {', '.join(others)}{' or ' if others else ''}{last}")
-            for other in rule.without:
-                if other in there:
-                    raise CnngradError(f"{flag} has no effect with {other}: leave out {flag}, or {other}")
+    needs, without = RULES[command]
+    for options, *others in needs:
+        for flag in options.split():
+            if flag in given and there.isdisjoint(others):
+                words = " or ".join(filter(None, (", ".join(others[:-1]), others[-1])))
+                raise CnngradError(f"{flag} belongs to {words}")
+    for options, *others in without:
+        for flag, other in product(options.split(), others):
+            if flag in given and other in there:
+                raise CnngradError(f"{flag} has no effect with {other}: leave out {flag}, or {other}")
 
 
 def _said(given: dict[str, Any]) -> Iterator[str]:

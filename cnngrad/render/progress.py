@@ -1,48 +1,44 @@
-"""A progress bar that appears only where the work takes longer than a second."""
+"""A progress bar that appears only if the work takes longer than a second."""
 
 import time
-from types import TracebackType
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from cnngrad.render.terminal import AS_IT_IS
 
-__all__ = ["DelayedBar"]
+__all__ = ["NamedProgress", "delayed_bar"]
 
+# Seconds without a bar.
 _PATIENCE = 1.0
 
 
-class DelayedBar:
-    """A bar with the time left; silent for the first second."""
+class NamedProgress(Protocol):
+    """Shows how far something has come."""
 
-    def __init__(self, file: TextIO) -> None:
-        """A bar on a terminal, not shown yet."""
-        self._file = file
-        self._began = time.monotonic()
-        self._bar: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+    def __call__(self, name: str, done: int, total: int, told: str = "") -> None:
+        """Of `total` steps of what is computed `done` are done; `told` is shown in place of the name."""
 
-    def __enter__(self) -> "DelayedBar":
-        """Begin to count."""
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Take the bar off the screen."""
-        if self._bar is not None:
-            self._bar.stop()
+@contextmanager
+def delayed_bar(file: TextIO) -> Iterator[NamedProgress]:
+    """A bar with the time left on a terminal, silent for the first second."""
+    began = time.monotonic()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    bar, tasks = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True), dict[str, TaskID]()
 
-    def advance(self, name: str, done: int, total: int, told: str = "") -> None:
-        """Show that `done` of `total` steps are done for `name`, under the words of `told` where there are any."""
-        if self._bar is None:
-            if time.monotonic() - self._began < _PATIENCE:
-                return
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(file=self._file, **AS_IT_IS), transient=True)
-            self._bar.start()
-        if name not in self._tasks:
-            self._tasks[name] = self._bar.add_task(name, total=total)
-        self._bar.update(self._tasks[name], completed=done, description=told or name)
+    def advance(name: str, done: int, total: int, told: str = "") -> None:
+        if time.monotonic() - began >= _PATIENCE:
+            bar.start()
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done, description=told or name)
+
+    try:
+        yield advance
+    finally:
+        if tasks:
+            bar.stop()

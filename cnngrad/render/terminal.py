@@ -56,14 +56,11 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
             raise
 
     color = chosen_color(color)
-    common: dict[str, Any] = {"file": file, **AS_IT_IS}
-    if file.isatty():
-        return StrictConsole(**common, no_color=None if color == "auto" else color == "never")
-    if color == "always":
-        return StrictConsole(
-            **common, width=PLAIN_WIDTH, color_system="256", force_terminal=True, no_color=False, legacy_windows=False
-        )
-    return StrictConsole(**common, width=PLAIN_WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+    forced, redirected = color == "always", dict[str, Any]()
+    if not file.isatty():
+        redirected = {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
+        redirected |= {"force_terminal": forced, "legacy_windows": False}
+    return StrictConsole(file=file, **AS_IT_IS, **redirected, no_color=None if color == "auto" else not forced)
 
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
