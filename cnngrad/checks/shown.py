@@ -1,6 +1,6 @@
 """A check's report as blocks: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,25 +39,26 @@ _MOST_LISTED, _MOST_TERMS = 5, 12
 def report_blocks(report: "Report", precision: int) -> Iterator[ReportBlock]:
     """The layer's line, a table with a row per gradient, the tolerances, what is wrong, and the verdict."""
     gradients = report.gradients.values()
-    source = f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}"
-    layer = Sentence((report.layer.describe(),), strong=True)
-    yield Together((layer, *([_say(source)] if set(report.gradients) != {O.key} else [])))
+    layer: list[ReportBlock] = [Sentence((report.layer.describe(),), strong=True)]
+    if set(report.gradients) != {O.key}:
+        layer += _said([f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {report.dedo}"])
+    yield Together(tuple(layer))
     headings = ("gradient", "verdict", "elements", "largest error", "relative", "worst element")
     yield Table(headings, tuple(tuple(_row(gradient, precision)) for gradient in gradients), right=("elements",))
-    if lines := list(_lines(report, precision)):
-        yield Together(tuple(lines))
+    if lines := _said(_lines(report, precision)):
+        yield Together(lines)
     for gradient in gradients:
         if gradient.passed is False:
             yield from _wrong(report, gradient, precision)
     for gradient in gradients:
         for compared in gradient.explained:
             yield Together((Heading((str(compared.right.target),)), labelled(compared)))
-    passed = [gradient for gradient in gradients if gradient.claimed and gradient.passed]
-    if words := hidden_words(report.layer, {name for gradient in passed for name in gradient.hidden}):
-        yield _say(
+    hidden = {name for gradient in gradients if gradient.claimed and gradient.passed for name in gradient.hidden}
+    if words := hidden_words(report.layer, hidden):
+        yield from _said([
             f"In this problem some mistakes would not show: {words}. cnngrad check --hard prints one of the same layer "
             "that shows all that its shape allows."
-        )
+        ])  # fmt: skip
     yield Sentence((verdict(report),), strong=True)
 
 
@@ -74,42 +75,40 @@ def code_lines(gradient: "GradientReport") -> list[str]:
 
 def verdict(report: "Report") -> str:
     """The verdict on everything, in a sentence."""
-    judged = {name: gradient.passed for name, gradient in report.gradients.items()}
+    found = {name == O.key for name, gradient in report.gradients.items() if gradient.passed is report.passed}
     if report.passed:
-        return "O is right." if judged.keys() == {O.key} else "All gradients are right."
-    found = {"O" if name == O.key else "a gradient" for name, passed in judged.items() if passed is report.passed}
-    words, be = " and ".join(sorted(found)), "are" if len(found) > 1 else "is"
-    sentence = f"{words} {be} wrong." if report.passed is False else f"{words} can't be judged."
-    return sentence[0].upper() + sentence[1:]
+        return "O is right." if found == {True} else "All gradients are right."
+    who, be = ("O and a gradient", "are") if len(found) > 1 else ("O" if True in found else "A gradient", "is")
+    return f"{who} {be} wrong." if report.passed is False else f"{who} can't be judged."
 
 
-def _say(text: str) -> Sentence:
-    return Sentence((text,))
+def _said(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
+    return tuple(Sentence((text,)) for text in texts)
 
 
-def _lines(report: "Report", precision: int) -> Iterator[ReportBlock]:
+def _lines(report: "Report", precision: int) -> Iterator[str]:
     """How each gradient was judged, where it is furthest from the right one, and the sums that must agree."""
     for gradient in report.gradients.values():
         title, worst = _title(gradient), gradient.worst
         if gradient.tolerance:
-            yield _say(f"{title}: tolerance {gradient.tolerance}")
+            yield f"{title}: tolerance {gradient.tolerance}"
         if worst is not None and gradient.max_abs_error:
             analytic, numeric = apart(worst.analytic, worst.numeric, precision)
             where = f"{_spoken(worst.element)}, index {list(worst.index)} from 0"
             yours = "yours" if gradient.claimed else "by the formulas"
             by = "right" if gradient.gradient is O else "by differences"
-            yield _say(f"{title}: furthest apart at {where}: {yours} {analytic}, {by} {numeric}")
+            yield f"{title}: furthest apart at {where}: {yours} {analytic}, {by} {numeric}"
         if gradient.passed is not False and gradient.hint:
-            yield _say(f"{title}: {gradient.hint}")
+            yield f"{title}: {gradient.hint}"
     if report.identity is not None:
         names = ("sum(O·∂E/∂O)", "sum(X·∂E/∂X)", "sum(W·∂E/∂W)")
         texts = [number(value, precision) for value in report.identity]
         if not np.isfinite(report.identity).all():
-            yield _say(f"{', '.join(names)}: not all are within float64's range")
+            yield f"{', '.join(names)}: not all are within float64's range"
         elif max(report.identity) - min(report.identity) <= 1e-4 * max(map(abs, report.identity)):
-            yield _say(f"{' = '.join(names)}: {(' = ' if len(set(texts)) == 1 else ' ≈ ').join(texts)}")
+            yield f"{' = '.join(names)}: {(' = ' if len(set(texts)) == 1 else ' ≈ ').join(texts)}"
         else:
-            yield _say(f"{', '.join(map(' = '.join, zip(names, texts, strict=True)))} should be equal")
+            yield f"{', '.join(map(' = '.join, zip(names, texts, strict=True)))} should be equal"
 
 
 def _title(gradient: "GradientReport") -> str:
@@ -134,34 +133,35 @@ def _spoken(element: str) -> str:
 def _wrong(report: "Report", gradient: "GradientReport", precision: int) -> Iterator[ReportBlock]:
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     lines = tuple(f"  {line}" for line in code_lines(gradient))
-    yield Together((_say(f"{_title(gradient)} is wrong. {gradient.hint}"), Code(lines)))
-    if gradient.relation:
-        yield _say(gradient.relation)
+    yield Together((*_said([f"{_title(gradient)} is wrong. {gradient.hint}"]), Code(lines)))
+    yield from _said([gradient.relation] if gradient.relation else [])
     analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
     if analytic is None or numeric is None or off is None or worst is None:
         return
     is_o = gradient.gradient is O
     if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
-        right = _marked("right" if is_o else "finite differences", numeric)
+        right = _marked("right" if is_o else "finite differences", numeric, np.zeros_like(off))
         yield GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", right))
     else:
         found: list[str] = []
         if not off.all():
             standard = report.layer.layouts.standard(gradient.gradient, off)
             found = ["Wrong elements,", *(f"  by {line}" for line in counts(report.layer, gradient.gradient, standard))]
-        for index in np.argwhere(off)[:_MOST_LISTED].tolist():
+        for index in map(tuple, np.argwhere(off)[:_MOST_LISTED].tolist()):
             place = "".join(f"[{k}]" for k in index)
-            value, wanted = apart(analytic[tuple(index)].item(), numeric[tuple(index)].item(), precision)
+            value, wanted = apart(analytic[index].item(), numeric[index].item(), precision)
             found.append(f"  {gradient.gradient.key}{place} (from 0) is {value}, not {wanted}")
-        more = int(off.sum()) - _MOST_LISTED
-        yield Together(tuple(map(_say, [*found, *([f"  and {more} more"] if more > 0 else [])])))
+        if (more := int(off.sum()) - _MOST_LISTED) > 0:
+            found.append(f"  and {more} more")
+        yield Together(_said(found))
     if (compared := gradient.compared) is not None:
         yours, wanted = apart(worst.analytic, worst.numeric, precision)
         should = "it should be" if is_o else "the finite difference is"
-        sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
-        if compared.made is not None:
-            sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
-        yield Together((_say(f"{_spoken(worst.element)} is {yours}, but {should} {wanted}:"), sums))
+        right_sum, made = _cut(compared.right), compared.made
+        sums: ReportBlock = Expansions((right_sum,), indent=2)
+        if made is not None:
+            sums = labelled(replace(compared, right=right_sum, made=_cut(made)))
+        yield Together((*_said([f"{_spoken(worst.element)} is {yours}, but {should} {wanted}:"]), sums))
 
 
 def _cut(expansion: Expansion) -> Expansion:
@@ -169,8 +169,7 @@ def _cut(expansion: Expansion) -> Expansion:
     return replace(expansion, terms=expansion.terms[:_MOST_TERMS])
 
 
-def _marked(title: str, array: Array, wrong: Array | None = None) -> Grid:
-    rows: Array = np.atleast_2d(array)
-    marks = np.zeros(rows.shape, bool) if wrong is None else np.atleast_2d(wrong)
+def _marked(title: str, array: Array, wrong: Array) -> Grid:
+    rows, marks = np.atleast_2d(array), np.atleast_2d(wrong)
     height, width = rows.shape
     return Grid(title, height, width, lambda r, c: Cell(rows[r, c].item(), bool(marks[r, c])))

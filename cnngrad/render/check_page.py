@@ -15,7 +15,6 @@ from cnngrad.checks.report import Compared
 from cnngrad.checks.shown import code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import Layer, counted
-from cnngrad.layer.expansion import Expansion
 from cnngrad.layer.names import Index, Number
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.tensor import O, Tensor
@@ -59,30 +58,27 @@ def _gradient(report: Report, gradient: GradientReport, precision: int, sums: di
         yield f"<p>{escape(text)}</p>"
     if lines := code_lines(gradient):
         yield f"<pre>{escape(chr(10).join(lines))}</pre>"
-    layer, result = report.layer, gradient.gradient
-    if gradient.analytic is None or gradient.numeric is None or gradient.wrong is None:
+    layer, result, compare = report.layer, gradient.gradient, gradient.compare
+    found = [array for array in (gradient.analytic, gradient.numeric, gradient.wrong) if array is not None]
+    if len(found) < 3:
         return
     shape = layer.canonical[result]
-    arrays = [
-        layer.layouts.standard(result, array).reshape(shape)
-        for array in (gradient.analytic, gradient.numeric, gradient.wrong)
-    ]
+    arrays = [layer.layouts.standard(result, array).reshape(shape) for array in found]
     wrong = arrays[-1]
-    leads = list(np.ndindex(shape[:-2] if len(shape) > 1 else ()))
+    leads = list(np.ndindex(shape[:-2]))
     shown = [lead for lead in leads if wrong[lead].any()] or leads[:1]
-    without = len(shape) - len(layer.shapes[result])
     for lead in shown[:_MOST_MATRICES]:
-        size = np.atleast_2d(wrong[lead]).shape
-        if prod(size) > _MOST_ELEMENTS:
-            yield f"<p>A matrix of {size[0]}×{size[1]} elements is too large to be shown.</p>"
+        height, width = np.atleast_2d(wrong[lead]).shape
+        if height * width > _MOST_ELEMENTS:
+            yield f"<p>A matrix of {height}×{width} elements is too large to be shown.</p>"
             continue
         yield _matrices(layer, result, lead, [array[lead] for array in arrays], precision)
-        if gradient.compare is None:
-            continue
         # The wrong ones first: those are looked at.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
+        if compare is None:
+            continue
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            compared = gradient.compare(place[without:])
+            compared = compare(place[len(shape) - len(layer.shapes[result]) :])
             sums[_key(result, place)] = list(_sums(compared, bool(wrong[place]), precision))
     if len(shown) > _MOST_MATRICES:
         more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
@@ -94,22 +90,20 @@ def _matrices(layer: Layer, result: Tensor, lead: Index, arrays: Sequence[Array]
     words = _which(layer, result, lead)
     right = "right" if result is O else "by differences"
     width, wrong = arrays[0].shape[-1], arrays[-1].ravel().tolist()
-    texts = [
-        _texts(yours, by, off, precision)
-        for yours, by, off in zip(*(array.ravel().tolist() for array in arrays), strict=True)
-    ]
+    flat = zip(*(array.ravel().tolist() for array in arrays), strict=True)
+    columns = zip(*(_texts(yours, by, off, precision) for yours, by, off in flat), strict=True)
     keys = [_key(result, lead + place) for place in np.ndindex(arrays[0].shape)]
+    head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
     tables = []
-    names = (f"yours · {words}" if words else "yours", right, "yours − right")
-    for name, column in zip(names, zip(*texts, strict=True), strict=True):
+    for name, column in zip((f"yours · {words}" if words else "yours", right, "yours − right"), columns, strict=True):
         cells = [
             f'<td{_WRONG if off and name != right else ""} data-at="{key}">{escape(text)}</td>'
             for off, key, text in zip(wrong, keys, column, strict=True)
         ]
-        head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
         rows = [f'<tr><td class="corner"></td>{head}</tr>']
-        for r, first in enumerate(range(0, len(cells), width)):
-            rows.append(f'<tr><th scope="row">{r + 1}</th>{"".join(cells[first : first + width])}</tr>')
+        for first in range(0, len(cells), width):
+            row = "".join(cells[first : first + width])
+            rows.append(f'<tr><th scope="row">{first // width + 1}</th>{row}</tr>')
         tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
 
@@ -140,16 +134,12 @@ def _key(result: Tensor, place: Index) -> str:
 
 def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:
     """What an element is, what it should be, and both sums as far as they are known."""
-    name = str(compared.right.target)
     mine, right, _ = _texts(compared.yours, compared.right.value or 0, wrong, precision)
-    yield f"{name} is {mine}{f', but it should be {right}' if wrong else ', as it should be'}"
-    yield from _lines("right", compared.right, precision, right)
-    if wrong and compared.made is not None:
-        yield from _lines("yours", compared.made, precision, mine)
-
-
-def _lines(word: str, expansion: Expansion, precision: int, value: str) -> Iterator[str]:
-    symbols, *numbers = sum_lines(expansion, precision)
-    yield f"{word} {symbols}{'' if numbers else f' = {value}'}"
-    for line in numbers:
-        yield f"{' ' * len(word)} {line} = {value}"
+    should = f", but it should be {right}" if wrong else ", as it should be"
+    yield f"{compared.right.target} is {mine}{should}"
+    found = [("right", compared.right, right), ("yours", compared.made if wrong else None, mine)]
+    for word, expansion, value in found:
+        if expansion is not None:
+            symbols, *numbers = sum_lines(expansion, precision)
+            yield f"{word} {symbols}{'' if numbers else f' = {value}'}"
+            yield from (f"{' ' * len(word)} {line} = {value}" for line in numbers)

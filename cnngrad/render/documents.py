@@ -80,19 +80,19 @@ def _text(shown: Shown, style: Style) -> str:
     return text_of(_painted(shown, style))
 
 
-def _painted(shown: Shown, style: Style, figure: "Callable[[Figure], Text]" = in_text) -> "Iterator[RenderableType]":
+def _painted(shown: Shown, style: Style, figure: "Callable[[Figure], Text]" = in_text) -> "list[RenderableType]":
     if isinstance(shown, Derivation):
-        heading = style.title or shown.layer
-        shown = replace(shown, layer=f"{heading}\n{style.author}" if style.author else heading)
-    return Painter(style.precision, figure).blocks(shown.blocks(style.precision))
+        lines = filter(None, (style.title or shown.layer, style.author))
+        shown = replace(shown, layer="\n".join(lines))
+    return list(Painter(style.precision, figure).blocks(shown.blocks(style.precision)))
 
 
 def _markdown(shown: Shown, style: Style) -> str:
-    if not isinstance(shown, Derivation):
-        text = _text(shown, style).rstrip()
-        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
-        return f"# {style.title or shown.title}\n\n{fence}text\n{text}\n{fence}\n"
-    return markdown_document(shown, style)
+    if isinstance(shown, Derivation):
+        return markdown_document(shown, style)
+    text = _text(shown, style).rstrip()
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"# {style.title or shown.title}\n\n{fence}text\n{text}\n{fence}\n"
 
 
 def _latex(shown: Shown, style: Style) -> str:
@@ -113,7 +113,7 @@ def _html(shown: Shown, style: Style) -> str:
 
 def html_of(shown: Shown, style: Style = _PLAIN) -> str:
     """What a notebook shows of a report: the text of the terminal, with its colours."""
-    console = _recorded(list(_painted(shown, style)), PLAIN_WIDTH)
+    console = _recorded(_painted(shown, style), PLAIN_WIDTH)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
 
 
@@ -127,11 +127,11 @@ def _svg(shown: Shown, style: Style) -> str:
     from rich.rule import Rule
     from rich.terminal_theme import TerminalTheme
 
-    painted = list(_painted(shown, style, space_for))
-    # Once to see how wide it is; a rule is as wide as there is room.
-    plain = _recorded(painted, PLAIN_WIDTH)
-    width = max((len(line.rstrip()) for line in plain.export_text().splitlines()), default=1)
-    recorded = _recorded(painted, width if not any(isinstance(each, Rule) for each in painted) else PLAIN_WIDTH)
+    painted, width = _painted(shown, style, space_for), PLAIN_WIDTH
+    # A rule is as wide as there is room.
+    if not any(isinstance(each, Rule) for each in painted):
+        width = max(len(line.rstrip()) for line in _recorded(painted, width).export_text().splitlines())
+    recorded = _recorded(painted, width)
     ink, paper, dim = (Color.parse(colour).get_truecolor() for colour in _COLOURS[style.theme])
     colours = TerminalTheme(paper, ink, [ink] * 8, [dim] * 8)
     svg = recorded.export_svg(

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from cnngrad.derivation import words
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Part, Sentence, Source
-from cnngrad.derivation.grids import Fill, Track, framed_input, framed_output, plain
+from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
+from cnngrad.derivation.grids import Fill, framed_input, framed_output, plain
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
@@ -130,9 +130,11 @@ def _data(source: Source) -> dict[str, Any]:
         "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
         "terms": each(lambda t: _terms(expander, t, whole), (t for t in tensors if t in RESULTS)),
         "grids": [
-            _grid(layer, *grid) for grid in _grids(layer) if grid[1] in tensors and (source.backward or grid[0] != "wr")
+            grid
+            for grid in _grids(layer)
+            if grid["tensor"] in map(_IDS.get, tensors) and (source.backward or grid["id"] != "wr")
         ],
-        "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
+        "leads": _leads(layer),
         # The page copies arrays in cnngrad's own order of axes.
         "options": {name: option for name, option in layer.options.items() if "layout" not in name},
         "gap": _BETWEEN,
@@ -154,9 +156,8 @@ def _numbers(source: Source, tensors: list[Tensor]) -> dict[Tensor, list[Number]
 
 def _number(value: Number) -> Number | str:
     """A number as the script reads it: as text what JavaScript's numbers do not hold."""
-    if isinstance(value, int):
-        return value if abs(value) <= _LARGEST else str(value)
-    return value if math.isfinite(value) else str(value)
+    held = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
+    return value if held else str(value)
 
 
 def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[list[list[Any]]] | None]:
@@ -182,86 +183,82 @@ def _ref(layer: Layer, symbol: Factor) -> list[Any]:
     return [_IDS[symbol.tensor], int(np.ravel_multi_index(index, shape))]
 
 
-# An id, the tensor, a title, its axes, and what a zero of its frame is.
-Grid = tuple[str, Tensor, str, list[Track], str]
 # What stands where no element does, as the script knows it.
 _SLOTS = {Fill.FRAME: -1, Fill.GAP: -2}
 
 
-def _grids(layer: Layer) -> Iterator[Grid]:
+def _grids(layer: Layer) -> Iterator[dict[str, Any]]:
     """What is shown side by side."""
-    padding = "A zero of the padding around X."
-    frame = "A zero of the frame: no output is there, where the rotated filter hangs over the edge."
-    filters = [plain(layer.filters)]
-    yield "x", X, "X", [framed_input(axis) for axis in layer.axes], padding
-    yield "w", W, "W", [plain(axis.kernel) for axis in layer.axes], ""
-    yield "b", B, "b", filters, ""
-    yield "o", O, "O", [plain(axis.out) for axis in layer.axes], ""
-    yield "do", DEDO, "∂E/∂O, framed", [framed_output(axis) for axis in layer.axes], frame
-    yield "wr", W, "W rotated", [plain(axis.kernel, turned=True) for axis in layer.axes], ""
-    yield "dw", DW, "∂E/∂W", [plain(axis.kernel) for axis in layer.axes], ""
-    yield "dx", DX, "∂E/∂X", [plain(axis.size) for axis in layer.axes], ""
-    yield "db", DB, "∂E/∂b", filters, ""
-
-
-def _grid(layer: Layer, name: str, tensor: Tensor, title: str, tracks: list[Track], zeros: str) -> dict[str, Any]:
+    zeros = {
+        "x": "A zero of the padding around X.",
+        "do": "A zero of the frame: no output is there, where the rotated filter hangs over the edge.",
+    }
+    titles = {"do": "∂E/∂O, framed", "wr": "W rotated"}
     leads = {X: ["n", "c" if layer.groups == 1 else "cx"], W: ["f", "c"], O: ["n", "f"], B: []}
-    slots = [map(track.slot, range(track.size)) for track in tracks]
-    axes = [[slot if isinstance(slot, int) else _SLOTS[slot] for slot in found] for found in slots]
-    return {
-        "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter, "axes": axes,
-        "lead": leads[tensor.array], "zeros": zeros,
-    }  # fmt: skip
+    shown = {"x": X, "w": W, "b": B, "o": O, "do": DEDO, "wr": W, "dw": DW, "dx": DX, "db": DB}
+    for name, tensor in shown.items():
+        lead = leads[tensor.array]
+        tracks = [plain(size, turned=name == "wr") for size in layer.canonical[tensor][len(lead) :]]
+        if name in zeros:
+            tracks = [(framed_input if tensor is X else framed_output)(axis) for axis in layer.axes]
+        slots = [map(track.slot, range(track.size)) for track in tracks]
+        yield {
+            "id": name, "tensor": _IDS[tensor], "title": titles.get(name, tensor.title), "letter": tensor.letter,
+            "axes": [[slot if isinstance(slot, int) else _SLOTS[slot] for slot in found] for found in slots],
+            "lead": lead, "zeros": zeros.get(name, ""),
+        }  # fmt: skip
 
 
-def _leads(layer: Layer) -> list[tuple[str, str, int]]:
+def _leads(layer: Layer) -> list[dict[str, str | int]]:
     """What can be chosen by tabs: its name, what it is, and how many there are."""
-    chosen = [
+    whole = layer.groups == 1
+    channel = "channel (O adds up over all)" if whole else "channel of the filter (O adds up over all of them)"
+    chosen: list[tuple[str, str, int]] = [
         ("n", "sample (∂E/∂W adds up over all)", layer.batch),
         ("f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters),
+        ("c", channel, layer.group_channels),
+        ("cx", "channel of X", layer.channels),
     ]
-    if layer.groups == 1:
-        return [*chosen, ("c", "channel (O adds up over all)", layer.channels)]
-    within = "channel of the filter (O adds up over all of them)"
-    return [*chosen, ("c", within, layer.group_channels), ("cx", "channel of X", layer.channels)]
+    return [{"name": name, "word": word, "size": size} for name, word, size in chosen[: 3 if whole else 4]]
 
 
 def _sections(derivation: Derivation, style: Style) -> Iterator[str]:
     """The lesson's sections, which can be folded."""
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, style) for block in section.blocks if not isinstance(block, Hint))
+        blocks = "\n".join(_block(block, style.precision) for block in section.blocks if not isinstance(block, Hint))
         name = f' id="section-{section.name}"' if section.name else ""
         yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
 
-def _block(block: Block, style: Style) -> str:
-    if isinstance(block, Sentence):
-        return f"<p>{''.join(_part(part, style) for part in block.parts)}</p>"
-    if isinstance(block, Formula):
-        return mathml(block.row, display=True)
-    if isinstance(block, Expansions):
-        return _sums(block, style)
-    return f"<pre>{escape(text_of(Painter(style.precision).blocks([block])).rstrip())}</pre>"
+def _block(block: Block, precision: int) -> str:
+    match block:
+        case Sentence(parts):
+            notation = Notation(precision)
+            texts = [
+                mathml((node_of(part),)) if isinstance(part, Symbol | Partial) else escape(notation.part(part))
+                for part in parts
+            ]
+            return f"<p>{''.join(texts)}</p>"
+        case Formula(row):
+            return mathml(row, display=True)
+        case Expansions():
+            return _sums(block, precision)
+    return f"<pre>{escape(text_of(Painter(precision).blocks([block])).rstrip())}</pre>"
 
 
-def _part(part: Part, style: Style) -> str:
-    if isinstance(part, Symbol | Partial):
-        return mathml((node_of(part),))
-    return escape(Notation(style.precision).part(part))
-
-
-def _sums(table: Expansions, style: Style) -> str:
-    heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
-    valued = any(expansion.value is not None for expansion in table.expansions)
+def _sums(table: Expansions, precision: int) -> str:
+    headings = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"]
+    headings += ["value"] if any(expansion.value is not None for expansion in table.expansions) else []
     rows = []
     for expansion in table.expansions:
-        lines = sum_lines(expansion, style.precision, table.form is Form.WORKED)
-        value = "" if expansion.value is None else number(expansion.value, style.precision)
-        cells = [str(expansion.target), "\n".join(lines), *([value] if valued else [])]
-        rows.append("<tr>" + "".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells) + "</tr>")
-    head = f"<tr><th>element</th><th>{heading}</th>{'<th>value</th>' if valued else ''}</tr>"
-    return f'<table class="sums"><thead>{head}</thead><tbody>\n{chr(10).join(rows)}\n</tbody></table>'
+        value = "" if expansion.value is None else number(expansion.value, precision)
+        lines = sum_lines(expansion, precision, table.form is Form.WORKED)
+        cells = [str(expansion.target), "\n".join(lines), value][: len(headings)]
+        rows.append("".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells))
+    head = "".join(f"<th>{heading}</th>" for heading in headings)
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
 
 
 def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list[str]:

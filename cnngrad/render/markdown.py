@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cnngrad.derivation.blocks import Derivation, Figure
+from cnngrad.render.latex import MOST_CHARACTERS, Writer
 from cnngrad.render.style import Style
-from cnngrad.render.tex import MOST_CHARACTERS, MathsWriter
 
 __all__ = ["markdown_document"]
 
@@ -17,10 +17,10 @@ def markdown_document(derivation: Derivation, style: Style) -> str:
     return "\n\n".join([*head, writer.sections(derivation, "## {}")]) + "\n"
 
 
-class _Writer(MathsWriter):
+class _Writer(Writer):
     """Writes blocks with their formulas in fenced blocks, as GitHub has them."""
 
-    signs = ("$`", "`$")
+    signs, coloured = ("$`", "`$"), False
     fence = ("```math", "```")
 
     def text(self, text: str) -> str:

@@ -1,9 +1,11 @@
 """Matrices as text: between brackets, side by side, their middle left out where they are large."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TextIO
+from itertools import chain
+from typing import NamedTuple, TextIO
 
 from cnngrad.derivation.grids import Cell, Fill, Grid
 from cnngrad.derivation.notation import Notation, align
@@ -29,8 +31,8 @@ def show_results(
     for result in grids:
         matrices = [Matrix(grid, Notation(precision)) for grid in result]
         shown += [[("", "")], SideBySide(matrices[:_MOST_MATRICES])]
-        if len(matrices) > _MOST_MATRICES:
-            shown.append([(f"… {len(matrices) - _MOST_MATRICES} more matrices; -o FILE saves them all", DIM)])
+        if (more := len(matrices) - _MOST_MATRICES) > 0:
+            shown.append([(f"… {more} more matrices; -o FILE saves them all", DIM)])
     if file.isatty() or chosen_color(color) == "always":
         from cnngrad.render.painter import Beside, styled
 
@@ -38,35 +40,31 @@ def show_results(
         return
     ascii_only = not (file.encoding or "utf-8").lower().startswith("utf")
     for part in shown:
-        if isinstance(part, list):
-            lines = textwrap.wrap(_plain(part), PLAIN_WIDTH) or [""]
-        else:
-            lines = [_plain(line).rstrip() for line in part.lines(PLAIN_WIDTH, ascii_only)]
-        file.write("".join(f"{line}\n" for line in lines))
+        lines = [part] if isinstance(part, list) else part.lines(PLAIN_WIDTH, ascii_only)
+        for line in map(_plain, lines):
+            file.write(f"{textwrap.fill(line, PLAIN_WIDTH) if isinstance(part, list) else line.rstrip()}\n")
 
 
 def _plain(line: Line) -> str:
     return "".join(text for text, _ in line)
 
 
-class Matrix:
-    """A grid between brackets, its middle left out where it is too high or too wide."""
+class Matrix(NamedTuple):
+    """A grid between brackets, its middle left out where it is too high or too wide; its cells in this notation."""
 
-    def __init__(self, grid: Grid, notation: Notation) -> None:
-        """The view of a grid, its cells in this notation."""
-        self._grid, self._notation = grid, notation
-        self._style = "" if grid.tensor is None else STYLES[grid.tensor.letter]
+    grid: Grid
+    notation: Notation
 
     def within(self, width: int, brackets: str = _BRACKETS) -> list[Line]:
         """The matrix, its title above it, in no more than `width` columns."""
-        grid = self._grid
+        grid = self.grid
         for most in range(max(1, min(grid.width, width // 3)), 0, -1):
             columns = self._columns(most)
             inner = sum(len(column[0][0]) + 2 for column in columns)
             if inner + 2 <= width:
                 break
         top_left, top_right, side, low_left, low_right = (*brackets,)
-        lines: list[Line] = [[(grid.title, self._style)], [(f"{top_left}{' ' * inner}{top_right}", "")]]
+        lines: list[Line] = [[(grid.title, self._style())], [(f"{top_left}{' ' * inner}{top_right}", "")]]
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in (("  ", ""), cell)][1:]
             lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])
@@ -77,42 +75,41 @@ class Matrix:
 
     def fits(self, width: int) -> bool:
         """Whether it is whole within a width."""
-        columns = self._columns(self._grid.width)
-        return self._grid.height <= _MOST_ROWS and sum(len(column[0][0]) + 2 for column in columns) + 2 < width
+        columns = self._columns(self.grid.width)
+        return self.grid.height <= _MOST_ROWS and sum(len(column[0][0]) + 2 for column in columns) + 2 < width
 
     def pieces(self, width: int) -> "list[Matrix]":
         """The matrix whole, or cut into some of at most this width where it does not fit, row by row."""
-        whole = Matrix(replace(self._grid, in_short=False), self._notation)
+        whole = self._replace(grid=replace(self.grid, in_short=False))
         if whole.fits(width):
             return [whole]
-        wide = max(len(column[0][0]) + 2 for column in whole._columns(self._grid.width))
-        pieces = self._grid.pieces(_MOST_ROWS, max(1, (width - 3) // wide))
-        return [Matrix(piece, self._notation) for piece in pieces]
+        wide = max(len(column[0][0]) + 2 for column in whole._columns(self.grid.width))
+        return [self._replace(grid=piece) for piece in self.grid.pieces(_MOST_ROWS, max(1, (width - 3) // wide))]
 
     def _columns(self, most: int) -> list[Line]:
         """The cells of at most `most` columns (and one for those left out), as texts of equal width within a column."""
-        rows = self._grid.cut(_MOST_ROWS, most)
+        rows = self.grid.cut(_MOST_ROWS, most)
         pictured = any(cell.marked for row in rows for cell in row)
         return [self._column(column, pictured) for column in zip(*rows, strict=True)]
 
     def _column(self, column: Sequence[Cell], pictured: bool) -> Line:
-        texts = [self._notation.cell(cell.content) for cell in column]
+        texts = [self.notation.cell(cell.content) for cell in column]
         if all(isinstance(cell.content, int | float) for cell in column):
             texts = align(texts)
         if pictured:
-            texts = [_bracketed(text) if cell.marked else f" {text} " for cell, text in zip(column, texts, strict=True)]
+            # The brackets stand beside the text, its leading blanks outside.
+            boxed = zip(column, texts, strict=True)
+            texts = [re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} " for cell, text in boxed]
         width = max(map(len, texts))
-        return [(text.rjust(width), self._style_of(cell)) for cell, text in zip(column, texts, strict=True)]
+        return [(text.rjust(width), self._style(cell)) for cell, text in zip(column, texts, strict=True)]
 
-    def _style_of(self, cell: Cell) -> str:
-        style = DIM if isinstance(cell.content, Fill) else self._style
+    def _style(self, cell: Cell | None = None) -> str:
+        """The style of a cell, or of the title."""
+        style = "" if self.grid.tensor is None else STYLES[self.grid.tensor.letter]
+        if cell is None:
+            return style
+        style = DIM if isinstance(cell.content, Fill) else style
         return f"{style} bold" if cell.marked else style
-
-
-def _bracketed(text: str) -> str:
-    """The text in brackets, its leading blanks outside."""
-    inner = text.lstrip()
-    return f"{' ' * (len(text) - len(inner))}[{inner}]"
 
 
 # Signs that stand behind a matrix; all others stand in front of one.
@@ -127,24 +124,21 @@ class SideBySide:
         # Each unit is a matrix with the signs in front of it and those that close it.
         self._units: list[list[Matrix | Line]] = [[]]
         for item in items:
-            complete = any(isinstance(part, Matrix) for part in self._units[-1])
-            if complete and (isinstance(item, Matrix) or _plain(item).strip() not in _CLOSING):
+            if None in map(_sign, self._units[-1]) and _sign(item) not in _CLOSING:
                 self._units.append([])
             self._units[-1].append(item)
 
     def fits(self, width: int) -> bool:
         """Whether every matrix is whole within a width."""
-        return all(item.fits(width) for unit in self._units for item in unit if isinstance(item, Matrix))
+        return all(item.fits(width) for item in chain.from_iterable(self._units) if isinstance(item, Matrix))
 
     def pieces(self, width: int) -> "SideBySide":
         """The same with every cell of every matrix, those that do not fit cut into some that do."""
-        every = [item for unit in self._units for item in unit]
+        every = list(chain.from_iterable(self._units))
         # The signs beside a matrix need room too.
         room = width - 2 - _signs(every)
-        items: list[Matrix | Line] = []
-        for item in every:
-            items += item.pieces(room) if isinstance(item, Matrix) else [item]
-        return SideBySide(items)
+        pieces = (item.pieces(room) if isinstance(item, Matrix) else [item] for item in every)
+        return SideBySide(list(chain.from_iterable(pieces)))
 
     def lines(self, most: int, ascii_only: bool) -> Iterator[Line]:
         """The lines, of at most `most` characters where that is possible."""
@@ -164,11 +158,16 @@ class SideBySide:
                 yield from _beside(line)
                 yield []
                 line, used = [], 0
-                parts = parts[not (isinstance(unit[0], Matrix) or _plain(unit[0]).strip()) :]
-            after_equals = not isinstance(unit[-1], Matrix) and _plain(unit[-1]).strip() == "="
+                parts = parts[_sign(unit[0]) == "" :]
+            after_equals = _sign(unit[-1]) == "="
             line += parts
             used += width
         yield from _beside(line)
+
+
+def _sign(item: Matrix | Line) -> str | None:
+    """A sign without the blanks around it; None for a matrix."""
+    return None if isinstance(item, Matrix) else _plain(item).strip()
 
 
 def _signs(items: Iterable[Matrix | Line]) -> int:

@@ -78,9 +78,22 @@ class Painter:
             case Expansions(indent=indent):
                 yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
             case Labelled(rows):
-                yield Padding(self._labelled(rows), (0, 0, 0, 2))
-            case TextTable():
-                yield _table(block)
+                table = Table.grid("", "", padding=(0, 1, 0, 0))
+                table.columns[0].no_wrap = True
+                for label, found in rows:
+                    if isinstance(found, Expansion):
+                        table.add_row(label, self._sum(found, Form.WORKED, valued=True))
+                    else:
+                        table.add_row(label, f"= {self._notation.number(found)}")
+                yield Padding(table, (0, 0, 0, 2))
+            case TextTable(headings, rows, right, wrapped):
+                table = Table(box=None, pad_edge=False, header_style="bold")
+                for place, heading in enumerate(headings):
+                    justify: Literal["left", "right"] = "right" if heading in right else "left"
+                    table.add_column(heading, justify=justify, no_wrap=not (wrapped and place))
+                for cells in rows:
+                    table.add_row(*cells)
+                yield table
             case Picture():
                 pictures = (block.symbols, block.numbers, block.apart)
                 yield _Fitting(*(self.row(each) for each in pictures if each is not None))
@@ -90,17 +103,6 @@ class Painter:
     def row(self, row: GridRow) -> SideBySide:
         """The matrices and signs of a row."""
         return SideBySide([self._item(item) for item in row.items])
-
-    def _labelled(self, rows: Sequence[tuple[str, Expansion | Number]]) -> Table:
-        table = Table.grid(padding=(0, 1, 0, 0))
-        table.add_column(no_wrap=True)
-        table.add_column()
-        for label, row in rows:
-            if isinstance(row, Expansion):
-                table.add_row(label, self._sum(row, Form.WORKED, valued=True))
-            else:
-                table.add_row(label, f"= {self._notation.number(row)}")
-        return table
 
     def _item(self, item: Grid | Symbol | Number | str) -> Matrix | Line:
         if isinstance(item, Grid):
@@ -161,16 +163,6 @@ def _style_of(part: object) -> str:
     if part is None:
         return DIM
     return STYLES[part.tensor.letter] if isinstance(part, Symbol) else ""
-
-
-def _table(table: TextTable) -> Table:
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for place, heading in enumerate(table.headings):
-        justify: Literal["left", "right"] = "right" if heading in table.right else "left"
-        made.add_column(heading, justify=justify, no_wrap=not (table.wrapped and place))
-    for row in table.rows:
-        made.add_row(*row)
-    return made
 
 
 def styled(line: Line) -> Text:
