@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 import typer
 
 from cnngrad.errors import CnngradError
-from cnngrad.settings import OPTIONS, PerAxis
+from cnngrad.settings import OPTIONS, Padding, PerAxis
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 if TYPE_CHECKING:
@@ -285,14 +285,12 @@ class Settings(SimpleNamespace):
 
     def given(self) -> dict[str, Any]:
         """The layer's options that are given, as keywords."""
-        from cnngrad.layer import parse_padding, parse_per_axis
+        from cnngrad.layer import parse_per_axis
 
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
         for name, text in given.items():
-            if OPTIONS[name][0] is PerAxis:
+            if OPTIONS[name][0] in (PerAxis, Padding):
                 given[name] = parse_per_axis(name, text)
-        if "padding" in given:
-            given["padding"] = parse_padding(given["padding"])
         if self.no_flip:
             given["flip"] = False
         return given

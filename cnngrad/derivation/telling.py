@@ -12,8 +12,6 @@ from cnngrad.tensor import DB, DW, DX, O, Tensor
 TELLING, WHOLE_UP_TO = 4, 9
 # So many positions at each end of an axis, and in its middle, are looked at.
 _NEAR = 500
-# Entries of a table that are looked at together.
-_TOGETHER = 2**18
 
 
 class Told(NamedTuple):
@@ -77,13 +75,7 @@ def _middle(terms: dict[int, int]) -> int:
 
 def _terms(axis: Axis, tensor: Tensor) -> dict[int, int]:
     """The number of terms that the positions of a tensor have along an axis; of a long one those at ends and middle."""
-    size, met = {
-        O: (axis.out, axis.kernel),
-        DW: (axis.kernel, axis.out),
-        DX: (axis.size, axis.kernel),
-    }[tensor]
+    size = {O: axis.out, DW: axis.kernel, DX: axis.size}[tensor]
     some = range(size)
     near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
-    few = max(1, _TOGETHER // met)
-    blocks = ((axis.met(tensor, near[k : k + few]) >= 0).sum(axis=1) for k in range(0, len(near), few))
-    return dict(zip(near, (count for block in blocks for count in block.tolist()), strict=True))
+    return dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))

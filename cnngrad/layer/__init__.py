@@ -3,8 +3,8 @@
 from cnngrad.layer.axis import Axis, Phase, Positions, Relation
 from cnngrad.layer.layer import Layer, counted, indices
 from cnngrad.layer.layout import Shape
-from cnngrad.layer.make import layer_of, make_layer, shapes_table
-from cnngrad.layer.options import parse_padding, parse_per_axis, parse_shape
+from cnngrad.layer.make import layer_of, make_layer
+from cnngrad.layer.options import parse_per_axis, parse_shape
 
 __all__ = [
     "Axis",
@@ -17,8 +17,6 @@ __all__ = [
     "indices",
     "layer_of",
     "make_layer",
-    "parse_padding",
     "parse_per_axis",
     "parse_shape",
-    "shapes_table",
 ]

@@ -17,6 +17,7 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Places = Sequence[int] | Positions
+PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Entries of a table that are made together.
 _TOGETHER = 2**18
 
@@ -152,6 +153,18 @@ class Axis:
         output, tap, constant = self.relation
         return output * i + tap * u + constant
 
+    def pads(self, word: str) -> tuple[int, int]:
+        """The padding before and behind that a word stands for; `same` makes O as large as ⌈H / s⌉.
+
+        >>> Axis(size=5, kernel=2, stride=2).pads("same")
+        (0, 1)
+        """
+        reach = self.span - 1
+        total = max((-(-self.size // self.stride) - 1) * self.stride + self.span - self.size, 0)
+        half = total // 2
+        pads = (0, 0), (half, total - half), (total - half, half), (reach, reach)
+        return dict(zip(PADDING_WORDS, pads, strict=True))[word]
+
     @property
     def span(self) -> int:
         """The width of a window on the input: d*(k-1) + 1."""
@@ -248,14 +261,16 @@ class Axis:
             found.append(Phase(inputs, taps, Axis(self.out, kernel, 1, dilation, before, after, not self.flip)))
         return found
 
+    def counts(self, tensor: Tensor, positions: Places) -> Positions:
+        """How many terms each position has, as `terms` would list them, at the memory of a few positions."""
+        few = max(1, _TOGETHER // max(self.kernel, self.out if tensor is DW else 1))
+        parts = (self.met(tensor, positions[k : k + few]) for k in range(0, len(positions), few))
+        return np.concatenate([(met >= 0).sum(axis=1) for met in parts])
+
     @cached_property
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
-        reached = np.zeros(self.size + 1, bool)  # the last one takes the padding, -1
-        few = max(1, _TOGETHER // self.kernel)
-        for first in range(0, self.out, few):
-            reached[self.inputs(range(first, min(first + few, self.out)), range(self.kernel))] = True
-        return tuple(np.flatnonzero(~reached[:-1]).tolist())
+        return tuple(np.flatnonzero(self.counts(DX, range(self.size)) == 0).tolist())
 
 
 class Phase(NamedTuple):

@@ -194,7 +194,7 @@ class OutputsOnDemand:
 
     def __init__(self, layer: Layer, values: Values) -> None:
         """The outputs of a layer with these numbers in X, W and b."""
-        self._expander = Expander(layer, {tensor: values[tensor] for tensor in values if tensor is not O})
+        self._expander = Expander(layer, values)
 
     def __getitem__(self, index: Index) -> Number:
         """The sum of the terms of o at a canonical index."""

@@ -154,10 +154,9 @@ class Layer:
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
         shapes = self.written
-        arrays = [X, W, B] if self.has_bias and self.w_lead == 2 else [X, W]
-        parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}" for tensor in arrays]
-        if self.has_bias and self.w_lead < 2:
-            parts.append("b")
+        arrays = [X, W, B] if self.has_bias else [X, W]
+        # Where W has no filter axis, b has no axis at all.
+        parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}".rstrip() for tensor in arrays]
         line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
         if self.other_dims is not None:
             line += f" ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 from math import prod
 from typing import Any, NamedTuple, Unpack
 
@@ -98,11 +99,11 @@ def _would_fit(asked: _Asked) -> str:
         if asked.dims not in (None, dims) or len(asked.x) <= dims:
             continue
         last, filters = channels_last(dims), filter_layouts(dims)
-        for data, kernel in [*((last, word) for word in (*filters, None)), *((None, word) for word in filters)]:
+        for data, kernel in product((last, None), (*filters, None)):
             with suppress(CnngradError):
                 layer = _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
                 # An accident where the kernel is of no usual shape.
-                if len(set(layer.kernel)) == 1:
+                if len(set(layer.kernel)) == 1 and (data or kernel):
                     flags = [(flag, word) for flag, word in (("layout", data), ("filter-layout", kernel)) if word]
                     fit = " with ".join(word.upper() for _, word in flags)
                     say = " ".join(f"--{flag} {word}" for flag, word in flags)
@@ -121,20 +122,12 @@ def _in_layouts(asked: _Asked) -> Layer:
             raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
         layouts.check(tensor, shape)
 
-    def read(d: int) -> Layer:
-        layer = _with_axes(d, asked, layouts)
-        if asked.b is not None:
-            layer.check_bias(asked.b)
-        if asked.dedo is not None:
-            layer.check_dedo(asked.dedo)
-        return layer
-
     def other() -> int | None:
         """Another number of spatial axes for which the same arrays and options also make a layer."""
         for each in (1, 2, 3):
             if each != d:
                 with suppress(CnngradError):
-                    return read(each).dims
+                    return _with_axes(each, asked, layouts).dims
         return None
 
     if asked.dims is not None:
@@ -147,7 +140,7 @@ def _in_layouts(asked: _Asked) -> Layer:
         axes = len(asked.x), len(asked.w)
         d = told or (1 if axes == (1, 1) else 3 if 5 in axes else 2)
     try:
-        layer = read(d)
+        layer = _with_axes(d, asked, layouts)
     except CnngradError as error:
         if told or (dims := other()) is None:
             raise
@@ -162,7 +155,9 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
     if (x_lead, w_lead) not in _ROWS:
-        rows = "; ".join(f"{x} with {w}" for x, w, _ in shapes_table(d))
+        x, w = ", ".join(_AXIS_LETTERS[d]), ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
+        lead = f"({x}) with ({w}); (C, {x}) with (C, {w})"
+        rows = f"{lead}; (C, {x}) with (F, C/g, {w}); (N, C, {x}) with (F, C/g, {w})"
         raise CnngradError(
             f"X {asked.x} and W {asked.w} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
             f"X with W may be {rows}"
@@ -187,15 +182,21 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     numbers = batch * filters * prod(axis.out for axis in axes)
     if numbers > _MOST_NUMBERS:
         raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
-    return Layer(axes, batch, channels, filters, groups, x_lead, w_lead, asked.b is not None, layouts=layouts)
+    layer = Layer(axes, batch, channels, filters, groups, x_lead, w_lead, asked.b is not None, layouts=layouts)
+    if asked.b is not None:
+        layer.check_bias(asked.b)
+    if asked.dedo is not None:
+        layer.check_dedo(asked.dedo)
+    return layer
 
 
 def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     d = len(sizes)
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
-    pads = zip(*pads_per_axis(asked.padding, sizes, kernels, strides, dilations), strict=True)
-    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d))
+    bare = list(map(Axis, sizes, kernels, strides, dilations))
+    pads = pads_per_axis(asked.padding, bare)
+    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *zip(*pads, strict=True), [asked.flip] * d))
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         if axis.span > axis.padded:
             dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
@@ -209,19 +210,3 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
 
 # How many axes X and W have in front of the spatial ones, for each row of the shapes table.
 _ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
-
-
-def shapes_table(d: int) -> list[tuple[str, str, str]]:
-    """The accepted shapes of X, W and O for `d` spatial axes, one tuple of texts per row.
-
-    >>> shapes_table(1)[0]
-    ('(L)', '(kl)', "(L')")
-    """
-    letters = _AXIS_LETTERS[d]
-    x, w, o = ", ".join(letters), ", ".join(f"k{letter.lower()}" for letter in letters), "', ".join(letters)
-    return [
-        (f"({x})", f"({w})", f"({o}')"),
-        (f"(C, {x})", f"(C, {w})", f"({o}')"),
-        (f"(C, {x})", f"(F, C/g, {w})", f"(F, {o}')"),
-        (f"(N, C, {x})", f"(F, C/g, {w})", f"(N, F, {o}')"),
-    ]

@@ -107,10 +107,12 @@ class Names:
             raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
         return tensor, index
 
+    def last(self, tensor: Tensor) -> Symbol:
+        """The symbol of a tensor's last element."""
+        return self.symbol(tensor, tuple(size - 1 for size in self.layer.canonical[tensor]))
+
     def _range(self, tensor: Tensor) -> str:
-        shape = self.layer.canonical[tensor]
-        first = self.symbol(tensor, (0,) * len(shape)).name
-        last = self.symbol(tensor, tuple(size - 1 for size in shape)).name
+        first, last = self.symbol(tensor, (0,) * len(self.layer.canonical[tensor])).name, self.last(tensor).name
         return first if first == last else f"{first} to {last}"
 
 

@@ -2,14 +2,14 @@
 
 import operator
 import re
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from cnngrad.errors import CnngradError
+from cnngrad.layer.axis import PADDING_WORDS, Axis
 from cnngrad.layer.layer import counted
 from cnngrad.layer.layout import Shape
 
-PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Larger strides and paddings are typing errors, and an array's strides could not hold them.
 _MOST = 2**31 - 1
 # An option is nested at most this deep: a list of pairs, one per axis.
@@ -34,34 +34,26 @@ def parse_shape(text: str) -> Shape | None:
     return tuple(map(int, sizes))
 
 
-def parse_per_axis(name: str, text: str) -> int | tuple[int, ...]:
-    """One integer or one per axis, from `2` or `2,1`."""
-    try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise CnngradError(f"{name} {shortened(text)!r} is not an integer or one per axis: write 2 or 2,1") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def parse_padding(text: str) -> str | int | tuple[int | tuple[int, ...], ...]:
-    """A padding as `forward` takes it, from `1`, `1,2`, `1:0,2:1` or a word such as `same`."""
-    if re.fullmatch(r"[A-Za-z_-]*[A-Za-z]", text):
+def parse_per_axis(name: str, text: str) -> Any:
+    """An option as `forward` takes it, from `2` or `2,1`; a padding also from `1:0,2:1`, or a word such as `same`."""
+    padding = name == "padding"
+    if padding and re.fullmatch(r"[A-Za-z_-]*[A-Za-z]", text):
         return text
-
-    def entry(part: str) -> int | tuple[int, ...]:
-        numbers = tuple(map(int, part.split(":")))
-        if len(numbers) > 2:
-            raise ValueError
-        return numbers if len(numbers) == 2 else numbers[0]
-
     try:
-        entries = tuple(map(entry, text.split(",")))
+        entries = [tuple(map(int, part.split(":"))) for part in text.split(",")]
     except ValueError:
-        raise CnngradError(
-            f"padding {shortened(text)!r} is not understood: write 1, 1,2 (one per axis), "
-            f"1:0,2:1 (before:after per axis), valid, same, same-lower or full"
-        ) from None
-    return entries[0] if len(entries) == 1 and isinstance(entries[0], int) else entries
+        entries = []
+    if not entries or max(map(len, entries)) > 1 + padding:
+        raise CnngradError(f"{name} {shortened(text)!r} is not {_FORMS[padding]}")
+    numbers = tuple(entry if len(entry) > 1 else entry[0] for entry in entries)
+    return numbers[0] if list(map(len, entries)) == [1] else numbers
+
+
+# How a number for each axis is written, and a padding.
+_FORMS = (
+    "an integer or one per axis: write 2 or 2,1",
+    "understood: write 1, 1,2 (one per axis), 1:0,2:1 (before:after per axis), valid, same, same-lower or full",
+)
 
 
 def shortened(text: str) -> str:
@@ -69,11 +61,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:30]}…"
 
 
-def pads_per_axis(
-    padding: object, sizes: Shape, kernels: Shape, strides: Shape, dilations: Shape
-) -> tuple[tuple[int, int], ...]:
-    """The padding as (before, after) for each axis, from a number, numbers, pairs or a word."""
-    d = len(sizes)
+def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]]:
+    """The padding as (before, after) for each axis without padding, from a number, numbers, pairs or a word."""
     if isinstance(padding, str):
         # TensorFlow and ONNX write SAME, VALID, SAME_UPPER and SAME_LOWER.
         word = padding.lower().replace("_", "-")
@@ -83,25 +72,14 @@ def pads_per_axis(
                 f"padding {shortened(padding)!r} is unknown: use {', '.join(PADDING_WORDS)}, a number, one per axis, "
                 f"or before:after per axis"
             )
-        return tuple(map(partial(_worded_pad, word), sizes, kernels, strides, dilations))
+        return [axis.pads(word) for axis in axes]
     pads = []
-    for entry in _per_axis("padding", padding, d, "one per axis, or a (before, after) pair per axis"):
+    for entry in _per_axis("padding", padding, len(axes), "one per axis, or a (before, after) pair per axis"):
         pair = entry if isinstance(entry, tuple) else (entry, entry)
         if len(pair) != 2:
             raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
         pads.append((integer("padding", pair[0], least=0), integer("padding", pair[1], least=0)))
-    return tuple(pads)
-
-
-def _worded_pad(word: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    reach = dilation * (kernel - 1)
-    if word == "valid":
-        return 0, 0
-    if word == "full":
-        return reach, reach
-    total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
-    less, more = total // 2, total - total // 2
-    return (more, less) if word == "same-lower" else (less, more)
+    return pads
 
 
 def one_per_axis(name: str, value: object, d: int, least: int) -> Shape:
@@ -133,7 +111,7 @@ def integer(name: str, value: Any, least: int) -> int:
 
 def plain_option(name: str, value: Any, depth: int = 0) -> Any:
     """An option as integers, words and tuples of them, so that equal options find the same cached layer."""
-    if type(value) is int or isinstance(value, str) or value is None:
+    if isinstance(value, str) or value is None:
         return value
     if hasattr(value, "tolist"):
         value = value.tolist()
@@ -141,9 +119,6 @@ def plain_option(name: str, value: Any, depth: int = 0) -> Any:
         if depth == _DEEPEST:
             raise CnngradError(f"{name} is nested too deeply: it must be a number, one per axis, or pairs")
         return tuple(plain_option(name, entry, depth + 1) for entry in value)
-    try:
-        if not isinstance(value, bool):
-            return operator.index(value)
-    except TypeError:
-        pass
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        return operator.index(value)
     raise CnngradError(f"{name} is {shortened(repr(value))}: it must be an integer")
