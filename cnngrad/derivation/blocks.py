@@ -6,42 +6,13 @@ Every output format is a view of these blocks.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import zip_longest
 from typing import NamedTuple
 
 from cnngrad.derivation.grids import Grid
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expansion, Partial
 from cnngrad.layer.names import Number, Symbol, Values
-
-__all__ = [
-    "Block",
-    "Code",
-    "Derivation",
-    "Derivative",
-    "Expansions",
-    "Figure",
-    "FigureRow",
-    "Form",
-    "Formula",
-    "GridRow",
-    "Heading",
-    "Hint",
-    "Labelled",
-    "Letter",
-    "Node",
-    "Part",
-    "Phrase",
-    "Picture",
-    "Product",
-    "ReportBlock",
-    "Row",
-    "Section",
-    "Sentence",
-    "Source",
-    "Sum",
-    "Table",
-    "Together",
-]
 
 
 class Letter(NamedTuple):
@@ -189,6 +160,9 @@ class GridRow:
     items: tuple[Grid | Symbol | Number | str, ...]
 
 
+Link = tuple[Symbol | str, Symbol | str, Symbol | str]
+
+
 class FigureRow(NamedTuple):
     """A line of a figure.
 
@@ -200,7 +174,7 @@ class FigureRow(NamedTuple):
 
     source: Symbol | str
     is_source: bool
-    link: tuple[Symbol | str, Symbol | str, Symbol | str] | None
+    link: Link | None
 
 
 @dataclass(frozen=True)
@@ -222,16 +196,10 @@ class Figure:
     @property
     def rows(self) -> tuple[FigureRow, ...]:
         """The lines of the figure, the input at the height of the middle of its connections."""
-        links: list[tuple[Symbol | str, Symbol | str, Symbol | str]] = [*self.links]
-        links += [("…", "…", "…")] if self.more else []
-        own, middle = self.inputs.index(self.source), (len(links) - 1) // 2
-        top = max(own, middle)
-        rows = []
-        for k in range(top + max(len(self.inputs) - own, len(links) - middle)):
-            left, right = k - top + own, k - top + middle
-            source = self.inputs[left] if 0 <= left < len(self.inputs) else ""
-            rows.append(FigureRow(source, left == own, links[right] if 0 <= right < len(links) else None))
-        return tuple(rows)
+        links: list[Link] = [*self.links, *[("…", "…", "…")] * self.more]
+        below = self.inputs.index(self.source) - (len(links) - 1) // 2
+        left, right = [*[""] * -below, *self.inputs], [*[None] * below, *links]
+        return tuple(FigureRow(x or "", x == self.source, link) for x, link in zip_longest(left, right))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import prod
+from shlex import quote
 from typing import Any
 
 from cnngrad.derivation.blocks import Block, Expansions, Form, GridRow, Hint, Part, Sentence
@@ -77,7 +78,7 @@ class Board:
             yield (*parts, f". {'The other one works' if rest == 1 else f'The other {rest} work'} the same way.")
             places = {told.place for told in shown}
             other = self.symbol(tensor.array, next(index for index in indices(shape) if index not in places))
-            yield Hint(f"--element {quoted(other.name)} shows one, --all all.")
+            yield Hint(f"--element {quote(other.name)} shows one, --all all.")
 
     def shown(self, tensor: Tensor) -> list[Told]:
         """The elements of a tensor that are shown: all of few, the telling ones of many."""
@@ -120,8 +121,3 @@ class Board:
             if rest:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
                 yield Hint("Without --explain, -o saves all.")
-
-
-def quoted(name: str) -> str:
-    """An element's name as a shell takes it."""
-    return f"'{name}'" if "[" in name else name

@@ -74,25 +74,21 @@ class Choice:
         for text in self.elements:
             tensor, index = names.parse(text)
             if tensor not in tensors:
-                here = ", ".join(_SUCH_AS[explained] for explained in tensors)
-                found_elsewhere = tensor is not Tensor.DB or names.layer.has_bias
-                message = f"element {text!r} is not explained here: {_WHERE[tensor]}; here it can be {here}"
-                raise ElsewhereError(message, names.symbol(tensor.array, index).name if found_elsewhere else None)
+                here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
+                where = _ELEMENTS[tensor][1]
+                message = f"element {text!r} is not explained here: {where}; here it can be {here}"
+                elsewhere = tensor is not Tensor.DB or names.layer.has_bias
+                raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
         return found
 
 
-_SUCH_AS = {
-    Tensor.O: "an o such as o11",
-    Tensor.DW: "a w such as w11",
-    Tensor.DX: "an x such as x11",
-    Tensor.DB: "b",
-}
-_WHERE = {
-    Tensor.O: "o belongs to forward",
-    Tensor.DW: "w belongs to backward, and there to dW",
-    Tensor.DX: "x belongs to backward, and there to dX",
-    Tensor.DB: "b belongs to backward of a layer with a bias, and there to db",
+# An element of each result, and where it is explained.
+_ELEMENTS = {
+    Tensor.O: ("an o such as o11", "o belongs to forward"),
+    Tensor.DW: ("a w such as w11", "w belongs to backward, and there to dW"),
+    Tensor.DX: ("an x such as x11", "x belongs to backward, and there to dX"),
+    Tensor.DB: ("b", "b belongs to backward of a layer with a bias, and there to db"),
 }
 
 

@@ -6,20 +6,15 @@ Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s
 from collections.abc import Iterable, Sequence
 
 from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Product, Row, Sum
-from cnngrad.layer import Layer, Relation
+from cnngrad.layer import Layer
 from cnngrad.tensor import DB, DW, DX, B, O, Tensor, W, X
 
 _LETTERS = {O: "ijk", W: "uvt", X: "hlm"}
 
 
-def axis_words(dims: int) -> tuple[str, ...]:
-    """What the positions along each spatial axis are called, in the plural."""
-    return {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}[dims]
-
-
 def counted_by(layer: Layer, tensor: Tensor) -> str:
     """What the letters of an array's positions count: `i, j count the rows and columns of O`."""
-    *others, last = axis_words(layer.dims)
+    *others, last = (f"{word}s" for word in layer.axis_words)
     positions = f"{', '.join(others)} and {last}" if others else last
     return f"{', '.join(letters(layer, tensor))} {'count' if others else 'counts'} the {positions} of {tensor.title}"
 
@@ -38,7 +33,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     ∂E/∂b      = Σ ∂E/∂o(i,j)
     """
     taken, (i, u, h) = layer.lead, (letters(layer, tensor) for tensor in (O, W, X))
-    read = [_sum_of(axis.relation.from_1(), *each) for axis, *each in zip(layer.axes, i, u, strict=True)]
+    read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
     # With groups X's channel differs from the filter's, which counts within the group.
     channel = "c" if layer.groups == 1 else "c'"
     o = Letter("o", ("n", "f")[2 - taken[O] :], tuple(i))
@@ -61,36 +56,24 @@ def _over(factors: tuple[Letter | Derivative, ...], letters: Iterable[str]) -> S
     return Sum(Product(factors), tuple((letter,) for letter in letters))
 
 
-def _sum_of(relation: Relation, i: str, u: str) -> str:
-    """The right side of a relation in letters: `2·i − u + 3`."""
-    terms = [(relation.output, i), (relation.filter, u), (relation.constant, "")]
-    signed = [f"{'−' if number < 0 else '+'} {_times(abs(number), letter)}" for number, letter in terms if number]
-    return " ".join(signed).removeprefix("+ ")
+def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
+    """dE/dW and dE/dX as convolutions; the summary names the arrays as the notes do.
 
-
-def _times(number: int, letter: str) -> str:
-    return "·".join([*([str(number)] if number > 1 or not letter else []), *letter])
-
-
-def convolution(layer: Layer, summary: bool = False) -> Row:
-    """∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated; the summary names the arrays as the notes do."""
-    x, dedo = (_INPUT, _LOSS) if summary else ((), ())
-    made: Row = (Phrase("Conv"), "(", *x, "X, ", *dedo, _OUTPUT_GRADIENT, ")")
-    return (Derivative(Letter("W")), " = ", *((*_ROTATED, "(", *made, ")") if layer.flip else made))
-
-
-def full_convolution(layer: Layer, summary: bool = False) -> Row:
-    """∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)); with flip the rotations cancel."""
-    w: Row = ("W",) if layer.flip else (*_ROTATED, "(W)")
-    dedo = (*(_LOSS if summary else ()), _OUTPUT_GRADIENT)
-    return (Derivative(Letter("X")), " = ", Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")")
+    ∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated
+    ∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)), with flip the rotations cancel
+    """
+    turned, output_gradient = (Phrase("Rotated "), "180°"), Derivative(Letter("O"))
+    x: Row = (Phrase("Input "), "X") if summary else ("X",)
+    dedo: Row = (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,)
+    made: Row = (Phrase("Conv"), "(", *x, ", ", *dedo, ")")
+    w: Row = ("W",) if layer.flip else (*turned, "(W)")
+    return {
+        DW: (Derivative(Letter("W")), " = ", *((*turned, "(", *made, ")") if layer.flip else made)),
+        DX: (Derivative(Letter("X")), " = ", Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")"),
+    }
 
 
 def matrix_product(layer: Layer) -> Row:
     """O = M x, plus b where the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
     bias = " + b" if layer.has_bias else ""
     return (f"o = M x{bias}", "     ", Derivative(Letter("x")), " = Mᵀ ", Derivative(Letter("o")))
-
-
-_INPUT, _LOSS, _ROTATED = (Phrase("Input "),), (Phrase("Loss gradient "),), (Phrase("Rotated "), "180°")
-_OUTPUT_GRADIENT = Derivative(Letter("O"))

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property, partial
-from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
@@ -198,24 +197,26 @@ def grids(
     pictured = any(track.covered for track in tracks)
     title = title or ("W rotated" if turned else tensor.title)
 
-    def cell(places: tuple[int, ...]) -> Cell:
-        slots = [track.slot(k) for track, k in zip(tracks, places, strict=True)]
+    def cell(*places: int) -> Cell:
+        here = list(zip(tracks, places[-len(tracks) :], strict=True))
+        slots = [track.slot(k) for track, k in here]
         fill = next((fill for fill in (Fill.FRAME, Fill.GAP) if fill in slots), None)
         found = fill or content(names, tensor, values, (*lead, *(slot for slot in slots if isinstance(slot, int))))
-        covered = all(k in track.covered for track, k in zip(tracks, places, strict=True))
-        if not covered or partner is None:
-            return Cell(found, covered)
-        under = (track.covered[k] for track, k in zip(tracks, places, strict=True))
-        return Cell(Pair(found, content(names, partner[0], values, (*partner[1], *under))), True)
+        under = [track.covered[k] for track, k in here if k in track.covered]
+        covered = len(under) == len(tracks)
+        if covered and partner is not None:
+            return Cell(Pair(found, content(names, partner[0], values, (*partner[1], *under))), True)
+        return Cell(found, covered)
 
-    (height, width), count = [1, *(track.size for track in tracks)][-2:], len(tracks)
     title = ", ".join([title, *(track.cut for track in tracks if track.cut)])
     in_short = bool(lead) and tensor not in values and not pictured
-    for depth in product(*(sorted(t.covered) if pictured else range(t.size) for t in tracks[:-2])):
-        slot = tracks[0].slot(depth[0]) if depth else 0
-        which = f" · depth {slot + 1 if isinstance(slot, int) else f'of zeros ({slot.value})'}" if depth else ""
-        here = partial(lambda depth, r, c: cell((*depth, r, c)[-count:]), depth)
-        yield Grid(title + which, height, width, here, tensor, in_short)
+    three = [*[plain(1, {0: 0})] * (3 - len(tracks)), *tracks]
+    deep, tall, wide = three
+    for depth in sorted(deep.covered) if pictured else range(deep.size):
+        slot = deep.slot(depth)
+        which = f" · depth {slot + 1 if isinstance(slot, int) else f'of zeros ({slot.value})'}"
+        whole = title + which if len(tracks) == 3 else title
+        yield Grid(whole, tall.size, wide.size, partial(cell, depth), tensor, in_short)
 
 
 def content(names: Names, tensor: Tensor, values: Values, index: Index) -> Symbol | Number:

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from math import prod
+from shlex import quote
 
 import numpy as np
 
 from cnngrad.derivation import formulas, words
 from cnngrad.derivation.blocks import Derivation, Figure, Form, Formula, Hint, Part, Section, Source
-from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, blocks, quoted
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, blocks
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import column, framed_input, framed_output, grids, layer_matrix, spread_output
 from cnngrad.derivation.pictures import IN_BRACKETS, MOST_POSITIONS, around, described_picture, pictures
@@ -145,7 +146,7 @@ def _convolution(board: Board) -> Said:
     strided, leftover = words.is_strided(layer), any(axis.leftover for axis in layer.axes)
     steps = f", but {words.dilations(layer, 'cell')} at a time" if strided else ""
     yield f"In these sums ∂E/∂O slides over X as W did before{steps}:"
-    yield Formula(formulas.convolution(layer))
+    yield Formula(formulas.convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
     if strided:
@@ -200,7 +201,7 @@ def _mlp(board: Board) -> Said:
         return [column(board.names, result, values), "=", matrix, column(board.names, other, values)]
 
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
-    name = len(board.symbol(W, _last(layer, W)).element) + 1
+    name = len(board.names.last(W).element) + 1
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
@@ -216,10 +217,6 @@ def _mlp(board: Board) -> Said:
         else "too, since O has one element for each filter."
     )
     yield f"In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here {shared}"
-
-
-def _last(layer: Layer, tensor: Tensor) -> Index:
-    return tuple(size - 1 for size in layer.canonical[tensor])
 
 
 def _connections(board: Board) -> Said:
@@ -259,7 +256,7 @@ def _input_gradient(board: Board) -> Said:
 
 def _full_convolution(board: Board) -> Said:
     """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees), and why W is rotated."""
-    yield Formula(formulas.full_convolution(board.layer))
+    yield Formula(formulas.convolutions(board.layer)[DX])
     yield _why_rotated(board)
     yield from _in_matrices(board)
     yield from _shifts(board)
@@ -334,8 +331,8 @@ def _shifts(board: Board) -> Said:
         if DX in board.values:
             yield "The products add up to ", x, " = ", scalar(board.values[DX], told.place), "."
     if prod(layer.canonical[X]) > len(shown):
-        last = quoted(board.symbol(X, _last(layer, X)).name)
-        yield Hint(f"--element gives the picture of any other, as --element {last}.")
+        last = board.names.last(X).name
+        yield Hint(f"--element gives the picture of any other, as --element {quote(last)}.")
 
 
 def _scattering(board: Board) -> Said:
@@ -365,15 +362,16 @@ def _bias_gradient(board: Board) -> Said:
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
+    rules = formulas.convolutions(layer, summary=True)
     if DW in tensors:
-        yield Formula(formulas.convolution(layer, summary=True))
+        yield Formula(rules[DW])
         yield f"Here: {words.slides(layer)}."
     if DX in tensors:
-        yield Formula(formulas.full_convolution(layer, summary=True))
+        yield Formula(rules[DX])
         zeros = f" with {words.gaps(layer)}" if words.is_strided(layer) else ""
         apart = f", under a filter whose elements lie {words.dilations(layer, 'cell')} apart"
-        apart = apart if words.is_dilated(layer) else ""
-        yield f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{apart}{words.crop(layer)}."
+        dilated = apart if words.is_dilated(layer) else ""
+        yield f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{dilated}{words.crop(layer)}."
     if DB in tensors:
         yield Formula(formulas.rules(layer)[DB])
     if DX in tensors:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from cnngrad.derivation.blocks import Block, GridRow, Part, Phrase, Picture, Sentence
-from cnngrad.derivation.formulas import axis_words
 from cnngrad.derivation.grids import Track, framed_input, framed_output, grids, plain
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Layer
@@ -70,5 +69,4 @@ def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iter
 
 def around(layer: Layer, tracks: Sequence[Track]) -> list[Track]:
     """Tracks cut to the surroundings of what is covered, where they are long."""
-    words = axis_words(layer.dims)
-    return [track.around(MOST_POSITIONS, word) for track, word in zip(tracks, words, strict=True)]
+    return [track.around(MOST_POSITIONS, f"{word}s") for track, word in zip(tracks, layer.axis_words, strict=True)]

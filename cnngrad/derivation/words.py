@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from cnngrad.derivation.formulas import axis_words
 from cnngrad.layer import Axis, Layer, counted
 
 
@@ -56,7 +55,7 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
     """What holds for all axes once, otherwise for one after the other."""
     if len(set(said)) == 1:
         return said[0]
-    return ", ".join(f"{text} ({axis})" for text, axis in zip(said, axis_words(layer.dims), strict=True))
+    return ", ".join(f"{text} ({word}s)" for text, word in zip(said, layer.axis_words, strict=True))
 
 
 def groups(layer: Layer) -> str:
@@ -89,9 +88,9 @@ def slides(layer: Layer) -> str:
     if is_padded(layer):
         text += f" with its padding of {padding(layer)}"
     over = [
-        f"the last {axis[:-1]}" if a.leftover == 1 else f"the last {a.leftover} {axis}"
-        for a, axis in zip(layer.axes, axis_words(layer.dims), strict=True)
-        if a.leftover
+        f"the last {word}" if axis.leftover == 1 else f"the last {axis.leftover} {word}s"
+        for axis, word in zip(layer.axes, layer.axis_words, strict=True)
+        if axis.leftover
     ]
     if over:
         text += f", without {' and '.join(over)}, which the stride leaves over"
@@ -128,11 +127,11 @@ def unreached(layer: Layer, gradient: bool) -> str:
         gradient: whether to say what that means for the gradient.
     """
     reasons: dict[str, list[str]] = {}
-    for axis, plural in zip(layer.axes, axis_words(layer.dims), strict=True):
+    for axis, word in zip(layer.axes, layer.axis_words, strict=True):
         numbers = [str(h + 1) for h in axis.unreached]
         if numbers:
             shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]
-            named = f"{plural if len(numbers) > 1 else plural[:-1]} {', '.join(shown)}"
+            named = f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}"
             reasons.setdefault(_reason(axis), []).append(named)
     if not reasons:
         return ""

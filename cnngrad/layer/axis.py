@@ -63,11 +63,17 @@ class Relation(NamedTuple):
         """The same relation in positions that count from 1, as the notes do."""
         return self._replace(constant=self.constant + 1 - self.output - self.filter)
 
+    def written(self, i: str, u: str, one: str = "") -> str:
+        """The right side in letters, as in `2·i + u − 1`; a factor 1 is written as `one`."""
+        factors = [(self.output, i), (self.filter, u)]
+        terms = [(number, (one if abs(number) == 1 else f"{abs(number)}·") + letter) for number, letter in factors]
+        signed = [(number, text) for number, text in (*terms, (self.constant, str(abs(self.constant)))) if number]
+        words = " ".join(f"{'−' if number < 0 else '+'} {text}" for number, text in signed)
+        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
+
     def __str__(self) -> str:
         """The right side, as in `2·i + 1·u − 1`."""
-        terms = [(self.output, "·i"), (self.filter, "·u"), (self.constant, "")]
-        words = " ".join(f"{'−' if number < 0 else '+'} {abs(number)}{letter}" for number, letter in terms if number)
-        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
+        return self.written("i", "u", "1·")
 
 
 def _numbers(positions: Places) -> Positions:

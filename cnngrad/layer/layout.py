@@ -41,18 +41,12 @@ class Layouts:
         >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
         ((0, 3, 1, 2), (2, 0, 1))
         """
-        word = self.of(tensor)
-        if not word:
-            return tuple(range(ndim))
-        letters = _FILTER if tensor.array is W else _DATA
+        word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
         # A layout of one spatial axis may call it l.
-        letters = letters[:-1] + "l" if "l" in word else letters
-        full = letters[:2] + letters[len(letters) - _spatial_axes(word) :]
-        own = full[max(0, len(full) - ndim) :]
-        if len(own) < ndim or not set(own) <= set(word):
-            return tuple(range(ndim))
+        every = letters[:2] + ("l" if "l" in word else letters[len(letters) - _spatial_axes(word) :])
+        own = every[len(every) - ndim :]
         written = [letter for letter in word if letter in own]
-        return tuple(map(written.index, own))
+        return tuple(map(written.index, own)) if len(written) == ndim else tuple(range(ndim))
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""
@@ -111,8 +105,8 @@ def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
         return "", None
     word = value.lower() if isinstance(value, str) else ""
     plain = word.replace("l", "w") if "w" not in word else word
-    own = "".join(letter for letter in letters if letter in plain)
-    if sorted(own) != sorted(plain) or not re.fullmatch(f"({letters[0]}?{letters[1]})?(d?h)?w", own):
+    own = "".join(sorted(plain, key=letters.find))
+    if not re.fullmatch(f"({letters[0]}?{letters[1]})?(d?h)?w", own):
         example = "nchw, nhwc or hwc" if letters is _DATA else "oihw or hwio"
         raise CnngradError(
             f"{name} is {str(value)[:40]!r}: it must have each of the letters {' '.join(letters[:2])} and of d h w at "
