@@ -1,67 +1,393 @@
 """Text that holds numbers: what tools print is read as they mean it, or refused with a way out."""
 
+import json
+import time
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import cnngrad
+from cnngrad.cli.main import main
 from cnngrad.files.text import parse_text
+
+M = [[-6, 4, 0], [19, -20, 8]]
+T = np.arange(1, 25).reshape(2, 3, 2, 2)
 
 
 def read(text):
     return parse_text("x.txt", text).array.tolist()
 
 
+def refusal(text):
+    with pytest.raises(cnngrad.CnngradError) as caught:
+        parse_text("x.txt", text)
+    return str(caught.value)
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "1 2\n3 -4.5\n",
-        "# a comment, with commas\n1,2\n3,-4.5\n",
-        "1;2\n3;-4.5",
-        "1,2,\n3,-4.5,\n",
-        "[[ 1.   2. ]\n [ 3.  -4.5]]",
-        "array([[ 1. ,  2. ],\n       [ 3. , -4.5]])",
-        "np.array([[1, 2], [3, -45e-1]], dtype=np.float32)",
-        "tensor([[ 1.0000,  2.0000],\n        [ 3.0000, -4.5000]], dtype=torch.float64, grad_fn=<MulBackward0>)",
-        "W = [1 2; 3 -4.5];",
-        "W =\n\n    1.0000    2.0000\n    3.0000   -4.5000\n\n",
-        "static const float w[2][2] = {{1.0f, 2.f}, {3, -4.5F}};  // from the firmware",
-        "{ 1, 2 },\n{ 3, -4.5 }".join("{}"),
+        "-6 4 0\n19 -20 8\n",
+        "-6,4,0\r19,-20,8\r",
+        "\ufeff# a comment, with 3 commas\n-6, 4, 0\n\n# another\n19, -20, 8".removeprefix("\ufeff"),
+        "-6;4;0\n19;-20;8",
+        "-6,4,0,\n19,-20,8,\n",
+        '"-6","4","0"\n"19","-20","8"',
+        "−6\t4\t0\n19\t−20\t8",
+        "| a | b | c |\n|---|--:|---|\n| -6 | 4 | 0 |\n| 19 | -20 | 8 |",
+        "[[ -6   4   0]\n [ 19 -20   8]]",
+        "[-6 4 0]\n[19 -20 8]",
+        "array([[ -6,   4,   0],\n       [ 19, -20,   8]], dtype=int32)",
+        "tensor([[ -6.,   4.,   0.],\n        [ 19., -20.,   8.]], device='cuda:0', grad_fn=<MulBackward0>)",
+        "tensor(1.00000e+01 *\n       [[-0.6000,  0.4000,  0.0000],\n        [ 1.9000, -2.0000,  0.8000]])",
+        "tf.Tensor(\n[[ -6   4   0]\n [ 19 -20   8]], shape=(2, 3), dtype=int32)",
+        "<tf.Variable 'k:0' shape=(2, 3) dtype=float32, numpy=\narray([[-6, 4, 0],\n  [19, -20, 8]], dtype=float32)>",
+        "Array([[-6, 4, 0],\n       [19, -20, 8]], dtype=int32, weak_type=True)",
+        "Tensor(shape=[2, 3], dtype=Float32, value=\n[[-6, 4, 0],\n [19, -20, 8]])",
+        "[array([-6, 4, 0]), array([19, -20, 8])]",
+        "[[np.int64(-6), np.int64(4), np.int64(0)], [np.int64(19), np.int64(-20), np.int64(8)]]",
+        "dX = [-6 4 0; 19 -20 8];",
+        "dX = [-6 4 0\n      19 -20 8];",
+        ">> dX\ndX =\n\n   1.0e+01 *\n\n Columns 1 through 2\n\n -0.6 0.4\n 1.9 -2.0\n\n Column 3\n\n 0\n 0.8\n",
+        "dX =\n\n  2×3 single matrix\n\n    -6     4     0\n    19   -20     8\n",
+        "2×3 Matrix{Int64}:\n -6    4  0\n 19  -20  8\n",
+        "     [,1] [,2] [,3]\n[1,]   -6    4    0\n[2,]   19  -20    8\n",
+        "     [,1] [,2]\n[1,]   -6    4\n[2,]   19  -20\n     [,3]\n[1,]    0\n[2,]    8\n",
+        "static const float dx[2][3] = {\n  {-6.0f, 4.f, 0},  // a row\n  {19, -20, 8F}};",
+        "int dx[2][3] = {-6, 4, 0, 19, -20, 8};",
+        "int8_t dx[2][3] = {{0xfa, 0x04, 0x00}, {0x13, 0xec, 0x08}};",
+        "std::array<std::array<float, 3>, 2> dx = {{ {{-6, 4, 0}}, {{19, -20, 8}} }};",
+        "std::vector<std::vector<double>> dx{{-6, 4, 0}, {19, -20, 8}};",
+        "float[][] dx = new float[][] {{-6f, 4f, 0f}, {19f, -20f, 8f}};",
+        "var dx = new float[2, 3] { { -6f, 4f, 0f }, { 19f, -20f, 8f } };",
+        "let dx: [[f32; 3]; 2] = [[-6.0, 4.0, 0.0], [19.0_f32, -20.0, 8.0]];",
+        "let dx = vec![vec![-6.0, 4.0, 0.0], vec![19.0, -20.0, 8.0]];",
+        "dx := [][]float64{{-6, 4, 0}, {19, -20, 8}}",
+        "val dx = arrayOf(floatArrayOf(-6f, 4f, 0f), floatArrayOf(19f, -20f, 8f))",
+        "$1 = {{-6, 4, 0}, {19, -20, 8}}",
+        "{{-0.6*^1, 4., 0.}, {1.9*^1, -20., 8.}}",
+        "dx (2x3):\n -6 4 0\n 19 -20 8",
+        "dx[0][0] = -6;\ndx[0][1] = 4;\ndx[0][2] = 0;\ndx[1][0] = 19;\ndx[1][1] = -20;\ndx[1][2] = 8;",
+        " -6   4  0\n 19 -20  8\n[torch.FloatTensor of size 2x3]\n",
+        "  ┌             ┐\n  │ -6    4   0 │\n  │ 19  -20   8 │\n  └             ┘\n",
     ],
 )
-def test_text_is_read_as_its_brackets_or_lines_nest_it(text):
-    assert read(text) == [[1, 2], [3, -4.5]]
+def test_what_tools_print_and_write_is_read(text):
+    assert read(text) == M
 
 
-@pytest.mark.parametrize("text", ["1 2 3 4", "1\n2\n3\n4\n", "1,2,3,4\n"])
-def test_one_line_or_column_has_no_shape_of_its_own(text):
-    found = parse_text("g.txt", text)
-    assert found.axes == 0
-    assert found.array.tolist() == [1, 2, 3, 4]
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 2 3 4",
+        "1\n2\n3\n4\n",
+        "1,2,3,4\n",
+        "[1, 2,\n 3, 4]",
+        "float x[4] = {1, 2, 3, 4};",
+        "Float32Array(4) [ 1, 2, 3, 4 ]",
+    ],
+)
+def test_a_line_a_column_and_a_list_have_no_axes_of_their_own(text):
+    found = parse_text("x.txt", text)
+    assert (found.axes, found.array.tolist()) == (0, [1, 2, 3, 4])
 
 
-def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
-    found = parse_text("g.txt", "[nan, -inf, Infinity, 1d2]").array
-    np.testing.assert_array_equal(found, [np.nan, -np.inf, np.inf, 100])
-    assert parse_text("g.txt", "[[1, 2]]").array.dtype == np.int64
+def pages(mark, axes):
+    """T as pages of two of its axes, each behind a line of its indices."""
+    text = ""
+    for index in np.ndindex(*(T.shape[axis] for axis in range(4) if axis not in axes)):
+        page, rest = [":"] * 4, list(index)
+        for axis in (axis for axis in range(4) if axis not in axes):
+            page[axis] = rest.pop(0)
+        part = T[tuple(slice(None) if k == ":" else k for k in page)]
+        shown = [k if k == ":" else k + 1 for k in page]
+        text += mark.format(*shown) + "\n\n" + "\n".join(" ".join(map(str, row)) for row in part.tolist()) + "\n\n"
+    return text
+
+
+@pytest.mark.parametrize(
+    ("mark", "axes"),
+    [
+        ("ans({},{},{},{}) =", (0, 1)),
+        ("[{}, {}, {}, {}] =", (0, 1)),
+        ("({},{},{},{}) = ", (2, 3)),
+    ],
+)
+def test_pages_stand_where_their_indices_say(mark, axes):
+    assert read(pages(mark, axes)) == T.tolist()
+    assert "stand twice" in refusal(pages(mark, axes) + pages(mark, axes))
+
+
+def test_r_prints_the_first_two_axes_as_pages():
+    text = "".join(
+        f", , {k + 1}, {i + 1}\n\n     [,1] [,2] [,3]\n"
+        + "".join(f"[{r + 1},] {' '.join(map(str, T[r, :, k, i]))}\n" for r in range(2))
+        + "\n"
+        for i in range(2)
+        for k in range(2)
+    )
+    assert read(text) == T.tolist()
+
+
+def test_planes_are_tables_with_empty_lines_between():
+    planes = "\n\n".join("\n".join(" ".join(map(str, row)) for row in plane) for plane in T.reshape(6, 2, 2).tolist())
+    found = parse_text("x.txt", planes)
+    assert found.axes == 2
+    assert found.shaped((2, 3, 2, 2), "C").tolist() == T.tolist()
+    assert found.shaped((2, 3, 4), "C").shape == (6, 2, 2)
+
+
+def test_declared_sizes_and_types_are_honoured():
+    assert read("int x[][2] = {{1, 2}, {3, 4}};") == [[1, 2], [3, 4]]
+    assert "2x3 is declared, but 2 is there" in refusal("float x[2][3] = {1, 2};")
+    assert "2x3 is declared, but 2x2 is there" in refusal("tf.Tensor([[1 2]\n [3 4]], shape=(2, 3), dtype=int32)")
+    assert "decimals where int is declared" in refusal("np.array([[1.5, 2.5], [3.5, 4.5]], dtype=int)")
+    assert parse_text("x.txt", "array([1.5, 2.5], dtype=float16)").typed.dtype == np.float16
+    assert read("int x[2][2] = {{010, 020}, {1, 2}};") == [[8, 16], [1, 2]]
+
+
+def test_several_arrays_are_read_by_label(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all.txt").write_text("X = [[1, 2], [3, 4]]\nW:\n2\n\nfloat g[4] = {1, 2, 3, 4};")
+    assert main(["backward", "-x", "all.txt::X", "-w", "all.txt::X", "-g", "all.txt::W", "--only", "dX", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dEdX"] == [[2, 4], [6, 8]]
+    assert main(["forward", "-x", "all.txt", "-w", "all.txt::X"]) == 2
+    assert "holds several values (X, W, g): name one, as all.txt::X" in capsys.readouterr().err
+    assert "a second array is called X" in refusal("X = [1]\nX = [2]")
+    assert "an array without a label beside X" in refusal("[1]\nX = [2]")
+
+
+@pytest.mark.parametrize("layer", [["notes.json"], ["channels.json"], ["padding-dilation.json"]])
+def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
+    samples = [f"samples/{layer[0]}", *layer[1:]]
+    for reference in (["-g", "ones"], []):
+        capsys.readouterr()
+        assert main(["backward", *samples, *reference]) == 0
+        printed = capsys.readouterr().out
+        assert main(["backward", *samples, *reference, "--json"]) == 0
+        gradients = json.loads(capsys.readouterr().out)
+        for text in (printed, printed.translate(str.maketrans("┌┐└┘│×·∂", "++++|x*d"))):
+            found = parse_text("x.txt", text)
+            for key in found:
+                assert found[key].shaped(np.shape(gradients[key]), "C").tolist() == gradients[key]
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("1,5 2,5\n3,5 4,5", "has commas and blanks"),
+        ("1,234.5 5,678.5", "has commas and blanks"),
+        ("1,234;5,678", "1.234 is a decimal number, or 1234"),
+        ("9.777;7.446", "9.777 is a decimal number, or 9777"),
+        ("1.234,5;2", "a separator of thousands beside a decimal one"),
+        ("1,5;\n2,5;", "commas in lines that end in ';'"),
+        ("1\u00a0234 5", "one number with a separator of thousands, or two"),
+        ("1\u202f234\t5", "one number with a separator of thousands, or two"),
+        ("6'895.0", "one number with a separator of thousands, or two"),
+        ("1 234;5 678", "has commas and blanks"),
+        ("1\t\t3\n4\t5\t6", "a number is missing"),
+        ("1\t2\t3\n\t5\t6", "a number is missing"),
+        ("12%,34%", "'12%' is not a number"),
+        ("1,2,#N/A", "'#N/A' is not a number"),
+        ("1\n#DIV/0!\n3", "'#DIV/0!' belongs to no array"),
+        ("np.zeros((3, 4))", "'np.zeros(' belongs to no array"),
+        ("np.flip([[1, 2], [3, 4]])", "'np.flip(' belongs to no array"),
+        ("array(c(1, 2), c(2, 1))", "belongs to no array"),
+        ("matrix(c(1, 2, 3, 4), nrow = 2)", "belongs to no array"),
+        ("[[1, 2], [3, 4]].T", "'.T' belongs to no array"),
+        ("[1 2; 3 4]'", '"\'" belongs to no array'),
+        ("0.5 * [[1, 2], [3, 4]]", "belongs to no array"),
+        ("[[1, 2], [3, 4]] * 0.5", "belongs to no array"),
+        ("-[[1, 2], [3, 4]]", "belongs to no array"),
+        ("[1, 2] 3", "'3' belongs to no array"),
+        ("let x = [0; 12];", "rows as in MATLAB, or a number repeated"),
+        ("[1 2; 3 4;;; 5 6; 7 8]", "or axes as in Julia"),
+        ("[[1.; 2.]; [3.; 4.]]", "the end of a row, or of an element"),
+        ("{1;2.3;4}", "the end of a row, or of an element"),
+        ("010 020", "a number begins with 0: a decimal number, or an octal or hexadecimal one"),
+        ("0010 1E02", "numbers of as many digits each: decimal, or binary or hexadecimal"),
+        ("1010 1100", "numbers of as many digits each: decimal, or binary or hexadecimal"),
+        ("{0xfa, 0x04}", "hexadecimal numbers without a type: in 8 bits some are negative"),
+        ("int[][] x = {{010, 020}};", "a number begins with 0"),
+        ("0 0 5\n0 1 6\n1 0 7\n1 1 8", "its lines begin with counts: an index and a number each, or numbers alone"),
+        ("|   | 0 |\n|---|---|\n| 0 | 5 |", "'---' is not a number"),
+        ("[[1, 2]]\n[[1, 2, 3]]", "several arrays without labels, or parts of one: 1x2 and 1x3"),
+        ("2 * \n[1, 2]", "the factor 2 is no power of ten"),
+        ("dx:\n", "no array follows dx"),
         ("1 2\n3 x\n", "x.txt, line 2, column 3: 'x' is not a number"),
-        ("1,,2\n", "x.txt, line 1, column 3: a number is missing in front of ','"),
-        ("[[1, 2],, [3]]", "x.txt, line 1, column 9: a number is missing in front of ','"),
-        ("1 2\n3\n", "x.txt: row 2 has 1 numbers, row 1 has 2"),
-        ("[[1, 2], [3]]", r"x.txt\[2\] has 1 number, x.txt\[1\] has 2"),
-        ("[[1, 2)]", r"x.txt, line 1, column 7: '\)' does not close '\['"),
-        ("[[1, 2]", r"x.txt, line 1, column 1: '\[' is never closed"),
-        ("[1, ..., 2]", "x.txt, line 1, column 5: numbers are omitted here"),
-        ("[1, 2] 3", "x.txt, line 1, column 7: something follows behind the array"),
-        ("", "x.txt is empty"),
-        ("[" * 40, "nested too deeply"),
-        ("1 2+3j", "'2[+]3j' is not a number"),
+        ("1,,2\n", "a number is missing"),
+        ("1 2\n3\n", "x.txt, line 2, column 1: row 2 has 1 number, row 1 has 2"),
+        ("[[1, 2], [3]]", "brackets of 2 and 1: not equally long, or not closed"),
+        ("[[1, 2]", "brackets of 2: not equally long, or not closed"),
+        ("[[1, 2)]", "belongs to no array"),
+        ("[1, ..., 2]", "x.txt, line 1, column 5: '...': numbers are omitted here"),
+        ("1 2+3j", "'2+3j' is not a number"),
+        ("1.5M 2.5M", "'1.5M' is not a number"),
+        ("[1//2 3//4]", "'1//2' is not a number"),
+        ("[99999999999999999999]", "an integer beyond int64's largest"),
+        ("\x1b[31m1 2", "a control character in a text"),
     ],
 )
-def test_text_that_is_not_an_array_is_told_with_line_and_column(text, words):
-    with pytest.raises(cnngrad.CnngradError, match=words):
+def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
+    said = refusal(text)
+    assert words in said
+    way_out = said.rpartition("; ")[2]
+    assert way_out not in ("", said)
+    assert "FILE" not in way_out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1, ..., 2]", "np.set_printoptions(threshold=10**9)"),
+        ("a,b\n1,2", 'pandas.read_csv("x.txt")'),
+        ("fa 04\n00 13", 'int(word, 16) for word in open("x.txt")'),
+        ("00000000: faff 0400\n", "xxd -r x.txt X.bin"),
+        ("[[1+2j, 3+0j]]", "X.real"),
+        ("- [1, 2]\n- [3, 4]\n", 'yaml.safe_load(open("x.txt"))'),
+        ("np.ones((2, 2))", "cnngrad runs none"),
+        ("one two", 'np.save("X.npy", X)'),
+    ],
+)
+def test_a_refusal_says_how_the_text_becomes_readable(text, words):
+    assert words in refusal(text)
+
+
+def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
+    np.testing.assert_array_equal(
+        parse_text("x.txt", "[nan, -inf, Infinity, 1d2]").array, [np.nan, -np.inf, np.inf, 100]
+    )
+    assert parse_text("x.txt", "[[1, 2]]").array.dtype == np.int64
+    assert read("9223372036854775807 -9223372036854775808") == [2**63 - 1, -(2**63)]
+    assert "is empty" in refusal("")
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    problem = {"X": np.ones((2, 3, 2, 2), int).tolist(), "W": [[[[1]]] * 3], "dEdO": T[:, :1].tolist()}
+    (tmp_path / "p.json").write_text(json.dumps(problem))
+    right = np.broadcast_to(T[:, :1], (2, 3, 2, 2))
+
+    def check(name, content, *options):
+        (tmp_path / name).write_bytes(content(right) if callable(content) else content)
+        code = main(["check", "p.json", "--dx", name, *options])
+        return code, capsys.readouterr()
+
+    return check
+
+
+def saved(array):
+    import io
+
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("dx.npy", lambda right: saved(right.ravel())),
+        ("dx.json", lambda right: json.dumps(right.ravel().tolist()).encode()),
+        ("dx.txt", lambda right: " ".join(map(str, right.ravel())).encode()),
+        ("dx.h", lambda right: f"int dx[24] = {{{', '.join(map(str, right.ravel()))}}};".encode()),
+        ("dx.csv", lambda right: "\n".join(",".join(map(str, row)) for row in right.reshape(-1, 2).tolist()).encode()),
+    ],
+)
+def test_numbers_without_axes_take_the_shape_of_the_gradient_in_every_form(check, name, written):
+    assert check(name, written)[0] == 0
+
+
+def test_a_table_that_may_be_numbers_without_axes_is_not_called_wrong(check):
+    code, said = check(
+        "dx.txt", lambda right: "\n".join(" ".join(map(str, row)) for row in right.reshape(3, 8)).encode()
+    )
+    assert code == 2
+    assert "numbers in that shape, or without one: then write them in one line" in said.err.replace("\n", " ")
+    assert check("dx.json", lambda right: json.dumps(right.reshape(3, 8).tolist()).encode())[0] == 1
+
+
+ARRAYS = hnp.arrays(
+    st.sampled_from([np.int64, np.float64]),
+    hnp.array_shapes(min_dims=1, max_dims=4, max_side=4),
+    elements={"allow_nan": False, "min_value": -1e6, "max_value": 1e6},
+)
+
+
+def nested(array, opened, apart, closed):
+    if array.ndim == 0:
+        return repr(array.item())
+    return opened + apart.join(nested(part, opened, apart, closed) for part in array) + closed
+
+
+def planes(array, apart):
+    rows = array.reshape(-1, *array.shape[-2:]) if array.ndim > 1 else array.reshape(1, 1, -1)
+    return "\n\n".join("\n".join(apart.join(map(repr, row)) for row in plane) for plane in rows.tolist())
+
+
+FORMS = {
+    "repr": repr,
+    "print": str,
+    "json": lambda array: json.dumps(array.tolist()),
+    "c": lambda array: f"double x{''.join(f'[{n}]' for n in array.shape)} = {nested(array, '{', ', ', '}')};",
+    "c flat": lambda array: (
+        f"double x{''.join(f'[{n}]' for n in array.shape)} = {nested(array.ravel(), '{', ', ', '}')};"
+    ),
+    "go": lambda array: f"x := {'[]' * array.ndim}float64{nested(array, '{', ', ', '}')}",
+    "lisp": lambda array: nested(array, "(", " ", ")"),
+    "blanks": lambda array: planes(array, "  "),
+    "csv": lambda array: planes(array, ","),
+    # A column of decimal commas has no tabs beside them.
+    "tabs": lambda array: planes(array, "\t").replace(".", "," if array.shape[-1] > 1 else "."),
+    "markdown": lambda array: "".join(
+        f"| {' | '.join('abcd'[: array.shape[-1]])} |\n{'|---' * array.shape[-1]}|\n"
+        + "".join(f"| {' | '.join(map(repr, row))} |\n" for row in array.reshape(-1, array.shape[-1]).tolist())
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(array=ARRAYS)
+def test_a_printed_array_is_read_back_or_refused_never_as_other_numbers(form, array):
+    np.set_printoptions(threshold=10**9, floatmode="unique")
+    try:
+        found = parse_text("x.txt", FORMS[form](array))
+    except cnngrad.CnngradError:
+        return
+    finally:
+        np.set_printoptions(threshold=1000, floatmode="maxprec")
+    np.testing.assert_array_equal(found.shaped(array.shape, "C"), array)
+
+
+@given(st.text(st.sampled_from("[](){};,.:=0159eE+-xfn \t\n|\"'#%/*_A"), max_size=40))
+def test_any_text_is_read_or_refused(text):
+    with suppress(cnngrad.CnngradError):
         parse_text("x.txt", text)
+
+
+HOSTILE = {
+    "keywords": "[1, 2]" + ", a=  1" * 24 + ", 5",
+    "blanks": "[1, 2]" + " " * 20_000 + "x",
+    "empty lines": "[1, 2]" + "\n" * 20_000 + "[3, 4, 5]",
+    "digits": "1" * 20_000 + "x",
+    "open": "[" * 20_000,
+    "deep": "[" * 10_000 + "1" + "]" * 10_000,
+    "calls": "array(" * 5_000 + "[1]" + ")" * 5_000,
+    "brackets": "[1] " * 10_000 + "x",
+    "labels": "a: " * 10_000,
+    "comments": "\n/*" * 10_000,
+    "commas": "," * 20_000,
+    "sizes": "x[1]" * 10_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_text_takes_no_longer_than_another(text):
+    began = time.process_time()
+    refusal(text)
+    assert time.process_time() - began < 2

@@ -1,5 +1,6 @@
 """Recognises files that cnngrad can't read, and says how it can read them."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -72,5 +73,53 @@ def raw_advice(name: str, content: bytes) -> str | None:
     )
 
 
-def text_advice(name: str, text: str, place: int) -> str:
-    return 'save the array itself: np.save("X.npy", X)'
+# What a text is that is no array of numbers, and what to do with it; the first that matches is used.
+_TEXTS = (
+    (
+        r"\.\.\.|[…⋮⋯⋱]|<repeats",
+        "a shortened print-out",
+        "print the whole array, after np.set_printoptions(threshold=10**9)",
+    ),
+    (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
+    (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
+    (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),
+    (r"%%MatrixMarket", "a Matrix Market file", 'np.save("X.npy", scipy.io.mmread("FILE"))'),
+    (
+        r"# Created by Octave",
+        "Octave's text",
+        "leave its numbers in one line, and say --order F: its first axis varies fastest",
+    ),
+    (r"(?m)^[ \t]*- |^---", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
+    (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
+    (r"(?i)[0-9][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
+    (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),
+    (r"[0-9] ?%", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
+    (
+        r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:",
+        "a table with titles",
+        'np.save("X.npy", pandas.read_csv("FILE").to_numpy()), with index_col=0 if its first column numbers the rows',
+    ),
+    (
+        r"(?i)radix|(?<![\w.])(?:0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4})\b",
+        "hexadecimal, octal or binary numbers",
+        'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16',
+    ),
+    (
+        r"[0-9][,'’\u00a0\u202f\u2009][0-9]",
+        "decimal commas or thousands",
+        "write a decimal point, and no other separators",
+    ),
+    (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
+)
+
+
+def text_advice(name: str, text: str) -> str:
+    """What a text seems to be, and the line that makes something readable of it.
+
+    >>> print(text_advice("x.txt", "[[1+2j, 3]]"))
+    it seems to be complex numbers; save their real part: np.save("X.npy", X.real)
+    """
+    for pattern, words, line in _TEXTS:
+        if re.search(pattern, text[:_LOOKED_AT]):
+            return f"it seems to be {words}; {line.replace('FILE', name)}"
+    return 'save the array itself, np.save("X.npy", X), or print nested lists, X.tolist()'

@@ -12,8 +12,8 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.keys import unique
+from cnngrad.files.loose import Loose
 from cnngrad.files.opening import content_of, is_regular, reading
-from cnngrad.files.text import Loose
 from cnngrad.layer import Shape, parse_shape
 
 __all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]

@@ -15,9 +15,9 @@ import numpy as np
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.files.binary import load_raw, parse_raw
+from cnngrad.files.loose import Labelled, Loose
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
-from cnngrad.files.text import Labelled, Loose
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
@@ -294,8 +294,11 @@ class Reader:
                 array = as_claim(tensor.key, content)
                 content = Loose(array, 0 if array.ndim == 1 else array.ndim)
             shaped = as_claim(tensor.key, content.shaped(shape, self._order))
-            if content.doubt and shaped.shape != shape:
-                raise CnngradError(f"{tensor.key} has shape {shape}, the text {content.array.shape}: {content.doubt}")
+            if shaped.shape != shape and (
+                content.doubt or (content.axes < content.array.ndim and shaped.size == prod(shape))
+            ):
+                doubt = content.doubt or "numbers in that shape, or without one: then write them in one line"
+                raise CnngradError(f"{tensor.key} has shape {shape}, the text {shaped.shape}: {doubt}")
             return shaped
 
     def _content(self, path: str) -> Any:

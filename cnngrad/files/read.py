@@ -144,24 +144,16 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
 
 
 def _load_text(where: str, text: str) -> Any:
-    """What a text holds: JSON, or an array in another notation."""
-    begins = re.match(r"\s*(?:\{\s*[\"}])?", text)
-    is_object = begins is not None and begins[0].strip() != ""
-    if where.endswith((".txt", ".csv")) and not is_object:
-        return parse_text(where, text)
-    try:
-        return _load_json(where, text)
-    except CnngradError as error:
-        if is_object:
-            raise
+    """What a text holds: JSON, or arrays in another notation."""
+    is_object = re.match(r"\s*\{\s*[\"}]", text) is not None
+    if is_object or where.endswith(".json") or not text.strip():
         try:
-            array = parse_text(where, text)
-        except CnngradError as other:
-            # What begins as JSON does is meant to be JSON.
-            raise (error if text.lstrip()[:1] in ("[", "{", "") or where.endswith(".json") else other) from None
-        if where.endswith(".json"):
-            raise CnngradError(f"{error}; a table or a printed array is read from a file named .txt") from None
-        return array
+            return _load_json(where, text)
+        except CnngradError as error:
+            way_out = "" if is_object else "; a table or a printed array is read from a file named .txt"
+            raise CnngradError(f"{error}{way_out}") from None
+    # A list of problems is JSON too.
+    return _load_json(where, text) if re.match(r"\s*\[\s*\{", text) else parse_text(where, text)
 
 
 def _load_json(where: str, text: str) -> Any:
