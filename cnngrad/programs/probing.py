@@ -52,7 +52,7 @@ def probe(program: Program, outcome: Outcome, larger: Outcome) -> Probed:
         try:
             read = wrong.elements()
         except _UnreadableError as error:
-            probed.notes.append(str(error))
+            probed.notes.append(error.why)
             read = error.elements
         probed.worst.extend(read[:1])
         probed.others.extend(read[1:])
@@ -82,12 +82,12 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
             yield _Wrong(program, outcome.layer, result, claim, worst, _ROUNDING.get(report.judged_as, 1e-5))
 
 
+@dataclass(eq=False)
 class _UnreadableError(Exception):
     """What the program computes can't be read: why, and the elements that are shown."""
 
-    def __init__(self, why: str, *elements: Compared) -> None:
-        super().__init__(why)
-        self.elements = elements
+    why: str
+    elements: Sequence[Compared] = ()
 
 
 @dataclass
@@ -137,7 +137,7 @@ class _Wrong:
             raise _UnreadableError(
                 f"{result.title} is not a sum of products of {operands} alone: with a single 1 in each, the products "
                 f"that show don't add up to your numbers.",
-                self._compared(self.worst, None),
+                [self._compared(self.worst, None)],
             )
         return [compared.pop(self.worst), *compared.values()]
 

@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -60,13 +61,17 @@ class Fault(NamedTuple):
         return cls(end, end.value)
 
 
+@dataclass(eq=False)
 class ProcessEndedError(Exception):
-    """A process has ended, or was ended."""
+    """A process has ended, or was ended.
 
-    def __init__(self, fault: Fault, said: str) -> None:
-        """An end that is a fault, and the end of what the process wrote to the screen."""
-        super().__init__(fault.words)
-        self.fault, self.said = fault, said
+    Attributes:
+        fault: how.
+        said: the end of what it wrote to the screen.
+    """
+
+    fault: Fault
+    said: str
 
 
 class Process:
@@ -87,7 +92,7 @@ class Process:
         self._mark = f"{_MARK}={mark}".encode()
         with _STARTING:
             _adopt_orphans()
-            self._others = set(_children())
+            self._others = {pid for pid, is_child, _ in _processes() if is_child}
             try:
                 self._process = subprocess.Popen(
                     words,
@@ -101,14 +106,10 @@ class Process:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
             _STARTED.add(self._process.pid)
         _limit_files(self._process)
-        screen = self._process.stderr if talks else self._process.stdout
+        screen = self._process.stderr or self._process.stdout
         assert screen is not None
         self._screen = _ErrorOutput(screen)
         self._unread = b""
-        if talks:
-            for stream in (self._process.stdin, self._process.stdout):
-                assert stream is not None
-                os.set_blocking(stream.fileno(), False)
 
     def wait(self, timeout: float, folder: Path) -> None:
         """Wait until it has ended well, and end what it has started.
@@ -192,23 +193,33 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for _ in range(_MOST_ROUNDS):
-            pids = self._descendants()
+            pids = self._left()
             for pid in pids:
-                with suppress(ProcessLookupError, PermissionError):
+                with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
+                    if pid != self._process.pid:
+                        os.waitpid(pid, os.WNOHANG)
             if not pids:
                 break
         self._process.wait()
-        _end_orphans(self._others)
         self._screen.end()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with suppress(OSError):
                     stream.close()
 
-    def _descendants(self) -> list[int]:
-        """What it has started and what still runs, where the system lists its processes under /proc."""
-        return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if self._mark in _environment(folder)]
+    def _left(self) -> list[int]:
+        """What it has started and what still runs, even if that has lost the mark: then it is an orphan, our child.
+
+        What another run has marked is its own business.
+        """
+        with _STARTING:
+            others = self._others | _STARTED
+            return [
+                pid
+                for pid, is_child, marks in _processes()
+                if self._mark in marks or (is_child and not marks and pid not in others)
+            ]
 
 
 # The processes that were started here; one is started, or looked for, at a time.
@@ -227,38 +238,17 @@ def _adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
-def _children() -> Iterator[int]:
-    """The children of this process, where the system lists them under /proc."""
+def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
+    """The processes that the system lists under /proc: each id, whether it is a child of this one, and its marks."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
             # Behind the name in parentheses stand the state and the parent.
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                yield int(folder.name)
-
-
-def _end_orphans(others: Container[int]) -> None:
-    """End what a program has left behind that has even lost its mark.
-
-    Args:
-        others: the children that this process had before.
-    """
-    with _STARTING:
-        for pid in _children():
-            is_marked = any(entry.startswith(f"{_MARK}=".encode()) for entry in _environment(Path(f"/proc/{pid}")))
-            # What another run has marked is its own business.
-            if pid not in others and pid not in _STARTED and not is_marked:
-                with suppress(OSError):
-                    os.kill(pid, signal.SIGKILL)
-                with suppress(OSError):
-                    os.waitpid(pid, 0)
-
-
-def _environment(folder: Path) -> list[bytes]:
-    """The variables of a process; none for one of another user, or one that has just ended."""
-    try:
-        return (folder / "environ").read_bytes().split(b"\0")
-    except OSError:
-        return []
+            is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid()
+            variables: list[bytes] = []
+            # Those of another user's process can't be read.
+            with suppress(OSError):
+                variables = (folder / "environ").read_bytes().split(b"\0")
+            yield int(folder.name), is_child, [each for each in variables if each.startswith(_MARK.encode() + b"=")]
 
 
 class _ErrorOutput:
@@ -317,8 +307,7 @@ def _limit_files(process: subprocess.Popen[bytes]) -> None:
 def _size(folder: Path) -> int:
     """The bytes of all files in a folder, as far as they can be seen."""
     total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_size
+    with suppress(OSError):
+        for path in folder.rglob("*"):
+            total += path.lstat().st_size
     return total

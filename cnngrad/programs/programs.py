@@ -183,13 +183,13 @@ _AXES = {"depth": ("front", "back"), "height": ("top", "bottom"), "width": ("lef
 
 def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, str]:
     """What the words in braces stand for."""
-    numbers = {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
+    known: dict[str, Any] = {"dir": folder} | {tensor.key: path for tensor, path in paths(folder, exchange).items()}
+    known |= {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
     for axis, (name, (front, back)) in zip(layer.axes, list(_AXES.items())[-layer.dims :], strict=True):
-        numbers |= {name: axis.size, f"kernel_{name}": axis.kernel, f"out_{name}": axis.out}
-        numbers |= {f"stride_{name}": axis.stride, f"dilation_{name}": axis.dilation}
-        numbers |= {f"pad_{front}": axis.before, f"pad_{back}": axis.after}
-    files = {tensor.key: path for tensor, path in paths(folder, exchange).items()}
-    return {name: str(value) for name, value in ({"dir": folder} | files | numbers).items()}
+        known |= {name: axis.size, f"kernel_{name}": axis.kernel, f"out_{name}": axis.out}
+        known |= {f"stride_{name}": axis.stride, f"dilation_{name}": axis.dilation}
+        known |= {f"pad_{front}": axis.before, f"pad_{back}": axis.after}
+    return {name: str(value) for name, value in known.items()}
 
 
 class _Stream(_External):

@@ -71,9 +71,9 @@ def _smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
 def _smaller(layer: Layer) -> Iterator[Layer]:
     """A layer with one of its sizes or options smaller, the plainest first."""
 
-    def with_axis(number: int, **changes: int) -> Layer:
+    def with_axis(number: int, **changes: Any) -> Layer:
         axes = list(layer.axes)
-        axes[number] = replace(axes[number], **changes)  # type: ignore[arg-type]
+        axes[number] = replace(axes[number], **changes)
         return replace(layer, axes=tuple(axes))
 
     for number in range(layer.dims):

@@ -14,7 +14,7 @@ from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
 from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Axis, Layer, Shape, make_layer
+from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import RESULTS, Tensor
@@ -105,32 +105,15 @@ def _row(
     return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
 
 
-def _on_an_axis(test: Callable[[Axis], bool]) -> Callable[[Layer], bool]:
-    return lambda layer: any(map(test, layer.axes))
+def _axes_with(**changes: Any) -> Callable[[Layer], Layer]:
+    return lambda layer: replace(layer, axes=tuple(replace(axis, **changes) for axis in layer.axes))
 
 
-# What a layer may have, in words.
-CONDITIONS: dict[str, Callable[[Layer], bool]] = {
-    "stride > 1": _on_an_axis(lambda axis: axis.stride > 1),
-    "padding > 0": _on_an_axis(lambda axis: axis.before + axis.after > 0),
-    "an uneven padding": _on_an_axis(lambda axis: axis.before != axis.after),
-    "dilation > 1": _on_an_axis(lambda axis: axis.dilation > 1),
-    "groups > 1": lambda layer: layer.groups > 1,
-    "batch > 1": lambda layer: layer.batch > 1,
-    "channels > 1": lambda layer: layer.channels > 1,
-    "filters > 1": lambda layer: layer.filters > 1,
-    "a bias": lambda layer: layer.has_bias,
-    "axes that differ": lambda layer: len(set(layer.axes)) > 1,
-}
-
-
-def _of_each_axis(changed: Callable[[Axis], Axis]) -> Callable[[Layer], Layer]:
-    return lambda layer: replace(layer, axes=tuple(map(changed, layer.axes)))
-
-
-def _even(axis: Axis) -> Axis:
-    larger = max(axis.before, axis.after)
-    return replace(axis, before=larger, after=larger)
+def _even(layer: Layer) -> Layer:
+    """The layer with the larger padding of each axis on both sides."""
+    pads = [max(axis.before, axis.after) for axis in layer.axes]
+    axes = (replace(axis, before=pad, after=pad) for axis, pad in zip(layer.axes, pads, strict=True))
+    return replace(layer, axes=tuple(axes))
 
 
 def _square(layer: Layer) -> Layer:
@@ -146,11 +129,11 @@ _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "batch": lambda layer: replace(layer, batch=1),
     "channels": lambda layer: replace(layer, channels=1, filters=1, groups=1),
     "groups": lambda layer: replace(layer, groups=1),
-    "stride": _of_each_axis(lambda axis: replace(axis, stride=1)),
-    "padding": _of_each_axis(lambda axis: replace(axis, before=0, after=0)),
-    "dilation": _of_each_axis(lambda axis: replace(axis, dilation=1)),
+    "stride": _axes_with(stride=1),
+    "padding": _axes_with(before=0, after=0),
+    "dilation": _axes_with(dilation=1),
     "bias": lambda layer: replace(layer, has_bias=False),
-    "asymmetric": _of_each_axis(_even),
+    "asymmetric": _even,
     "non-square": _square,
 }
 FEATURES = tuple(_WITHOUT)
@@ -158,7 +141,26 @@ FEATURES = tuple(_WITHOUT)
 
 def features(layer: Layer) -> set[str]:
     """Which of `FEATURES` a backward pass must have for a layer."""
-    return {name for name, changed in _WITHOUT.items() if sizes(changed(layer)) != sizes(layer)}
+    return {name for name in FEATURES if _needing(name)(layer)}
+
+
+def _needing(feature: str) -> Callable[[Layer], bool]:
+    return lambda layer: sizes(_WITHOUT[feature](layer)) != sizes(layer)
+
+
+# What a layer may have, in words.
+CONDITIONS: dict[str, Callable[[Layer], bool]] = {
+    "stride > 1": _needing("stride"),
+    "padding > 0": _needing("padding"),
+    "an uneven padding": _needing("asymmetric"),
+    "dilation > 1": _needing("dilation"),
+    "groups > 1": _needing("groups"),
+    "batch > 1": _needing("batch"),
+    "channels > 1": lambda layer: layer.channels > 1,
+    "filters > 1": lambda layer: layer.filters > 1,
+    "a bias": _needing("bias"),
+    "axes that differ": _needing("non-square"),
+}
 
 
 _UNEVEN = ((0, 1), (1, 0), (0, 2))
