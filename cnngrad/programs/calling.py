@@ -9,7 +9,7 @@ from typing import Any
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
+from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
 # Other names of the results, as an error gives them.
 _OTHERS = "dW, dEdW, grad_w and the like"
@@ -57,13 +57,13 @@ class Caller:
             CnngradError: what it returns is none of what it may return.
         """
         given = {tensor: self._convert(array.copy()) for tensor, array in arrays.items()}
-        positional = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.DEDO)]
+        positional = [given[tensor] for tensor in (X, W, DEDO)]
         keywords = self._keywords(layer)
         for place, name in enumerate(self._parameters):
             if name in ("b", "bias") and place < len(positional):
-                positional.insert(place, given.get(Tensor.B))
+                positional.insert(place, given.get(B))
             elif name in ("b", "bias"):
-                keywords[name] = given.get(Tensor.B)
+                keywords[name] = given.get(B)
         returned = self._function(*positional, **keywords)
         if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
             return self._by_place(layer, returned)

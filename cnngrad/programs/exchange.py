@@ -17,7 +17,7 @@ from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import DEDO, RESULTS, B, Tensor, W, X
 
 # One array and its folder hold 1 GiB at most.
 MOST_BYTES = 2**30
@@ -51,7 +51,7 @@ EXCHANGES = {
 
 def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
     """The file of every array, given or computed."""
-    given = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
+    given = (X, W, B, DEDO)
     return {tensor: folder / f"{tensor.key}.{EXCHANGES[exchange].ending}" for tensor in (*given, *RESULTS)}
 
 

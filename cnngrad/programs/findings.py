@@ -20,8 +20,6 @@ from cnngrad.programs.suites import CONDITIONS, SuiteLayer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
-__all__ = ["Explanation", "Findings", "Outcome", "Result", "Verdict", "explain"]
-
 
 class Verdict(Enum):
     """What is to be said of one array."""
@@ -49,11 +47,17 @@ class Result:
         verdict: what is to be said of it.
         report: how it compares with the right numbers; None where there is nothing to compare.
         why: why it can't be read; empty for all others.
+        hint: what is wrong with the array, and how to fix it; empty where nothing is.
+        precision: in words, that it is as far off as fewer bits make it; empty if it is not.
+        explanations: every known explanation of a wrong array, the likeliest first: the ids of the mistakes.
     """
 
     verdict: Verdict
     report: GradientReport | None = None
     why: str = ""
+    hint: str = ""
+    precision: str = ""
+    explanations: Sequence[frozenset[str]] = ()
 
     @property
     def status(self) -> str:
@@ -61,30 +65,9 @@ class Result:
         return f"{self.verdict.value} ({self.why})" if self.why else self.verdict.value
 
     @property
-    def hint(self) -> str:
-        """What is wrong with the array, and how to fix it; empty where nothing is."""
-        if self.report is None:
-            return ""
-        if self.verdict is Verdict.WRONG and self.report.passed is None:
-            return "It may be off by its rounding alone, but not so in other layers."
-        if self.verdict is not Verdict.WRONG_SHAPE:
-            return self.report.hint
-        arrays = (self.report.analytic, self.report.numeric)
-        shapes = ["×".join(map(str, array.shape)) or "()" for array in arrays if array is not None]
-        words = f"{self.report.gradient.title} has shape {'; it must be '.join(shapes)}"
-        return f"{words}. {self.report.beside_shape}".strip()
-
-    @property
     def mistakes(self) -> tuple[str, ...]:
-        """The ids of the mistakes that were made, the likeliest explanation; empty where none is known."""
+        """The ids of the mistakes that were made, by the likeliest explanation; empty where none is known."""
         return () if self.report is None else self.report.mistakes
-
-    @property
-    def explanations(self) -> list[frozenset[str]]:
-        """Every known explanation of a wrong array: the ids of the mistakes."""
-        if self.report is None or not self.mistakes:
-            return []
-        return [frozenset(self.mistakes), *(frozenset(each.split("+")) for each in self.report.also)]
 
     @property
     def word(self) -> str:
@@ -119,7 +102,7 @@ class Outcome:
     @property
     def status(self) -> str:
         """What happened in place of results, in words; empty where there are some."""
-        return "" if self.fault is None else self.fault.words
+        return "" if self.fault is None else str(self.fault)
 
     @property
     def verdicts(self) -> set[Verdict]:
@@ -212,10 +195,10 @@ class Findings:
     @property
     def passed(self) -> bool | None:
         """Whether all layers that are supported pass; None where there are none, or one can't be judged."""
-        verdicts = [outcome.passed for outcome in self.outcomes if outcome.was_tried]
+        verdicts = {outcome.passed for outcome in self.outcomes if outcome.was_tried}
         if False in verdicts:
             return False
-        return True if verdicts and None not in verdicts else None
+        return True if verdicts == {True} else None
 
     def __bool__(self) -> bool:
         """Whether all passed."""

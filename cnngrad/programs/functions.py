@@ -1,6 +1,7 @@
 """A function for Python that runs a backward pass over many layers."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
@@ -13,8 +14,6 @@ from cnngrad.programs.programs import Answer, Keep, Program
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.suites import suite as suite_layers
 from cnngrad.settings import LayerOptions
-
-__all__ = ["check_function"]
 
 
 def check_function(
@@ -59,24 +58,22 @@ def check_function(
     (False, ('zero',))
     """
     layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
-    program = _InProcess(function, convert, options)
+    program = _InProcess(Caller(function, convert, options))
     if written is not None:
         program.written = parse_form(written).name
     return run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
 
 
+@dataclass
 class _InProcess(Program):
     """A Python function, called in this process."""
 
-    def __init__(
-        self, function: Callable[..., Any], convert: Callable[[Array], Any] | None, fixed: Collection[str]
-    ) -> None:
-        self._caller = Caller(function, convert, fixed)
+    caller: Caller
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; what it raises is its status."""
         try:
-            found, note = self._caller.call(layer.layer, layer.arrays)
+            found, note = self.caller.call(layer.layer, layer.arrays)
             return Answer({**found}, note=note)
         except (UnsupportedLayerError, NotImplementedError) as error:
             return Answer.skipped(str(error))

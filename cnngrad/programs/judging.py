@@ -1,6 +1,5 @@
 """Runs a program over many layers, grades what it gives, and looks for the one mistake behind its failures."""
 
-import queue
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -10,7 +9,6 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import Array
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import check_layer
 from cnngrad.checks.report import GradientReport
@@ -22,7 +20,7 @@ from cnngrad.programs.processes import End, Fault
 from cnngrad.programs.programs import Answer, Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, shrink
 from cnngrad.programs.suites import SuiteLayer
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes that are shown of those that layers may have, each its own.
 _MOST_NOTES = 3
@@ -114,8 +112,8 @@ def _on_precision(outcomes: Iterable[Outcome]) -> list[str]:
     """A sentence on results that are as far off as fewer bits make them; of an array, what most layers show."""
     shown: dict[Tensor, list[str]] = {}
     for tensor, result in _each(outcomes):
-        if result.report is not None and result.report.precision:
-            shown.setdefault(tensor, []).append(result.report.precision)
+        if result.precision:
+            shown.setdefault(tensor, []).append(result.precision)
     titles: dict[str, list[str]] = {}
     for tensor, found in shown.items():
         titles.setdefault(Counter(found).most_common(1)[0][0], []).append(tensor.title)
@@ -145,16 +143,14 @@ def _outcomes(
 ) -> list[Outcome]:
     """What becomes of every layer, in their order; as many are run at the same time as there are programs."""
     done: list[Outcome] = []
-    idle: queue.SimpleQueue[Program] = queue.SimpleQueue()
-    for program in programs:
-        idle.put(program)
+    idle = list(programs)
 
     def one(layer: SuiteLayer) -> Outcome:
-        program = idle.get()
+        program = idle.pop()
         try:
             return _outcome(program, layer, keep)
         finally:
-            idle.put(program)
+            idle.append(program)
 
     with ThreadPoolExecutor(len(programs)) as pool:
         running = pool.map(one, layers) if len(programs) > 1 else map(one, layers)
@@ -163,7 +159,7 @@ def _outcomes(
                 if progress is not None:
                     progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
                 if give_up and _is_hopeless(done):
-                    return done + [Outcome(each, Fault.plain(End.NOT_RUN)) for each in layers[number:]]
+                    return done + [Outcome(each, Fault(End.NOT_RUN)) for each in layers[number:]]
                 done.append(next(running))
         finally:
             if len(done) < len(layers):
@@ -193,16 +189,16 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
         return replace(outcome, fault=failed.fault, said=failed.said, results={}, note=_IN_ONE_OF_TWO)
     for tensor, before in answer.results.items():
         after = again.results.get(tensor)
-        if isinstance(before, np.ndarray) and not _same(before, after):
+        if isinstance(before, str):
+            continue
+        has_nan = before.dtype.kind == "f"
+        if not isinstance(after, np.ndarray) or not np.array_equal(before, after, equal_nan=has_nan):
             outcome.results[tensor] = Result(Verdict.VARIES)
     return outcome
 
 
+_ROUNDED = "It may be off by its rounding alone, but not so in other layers."
 _IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
-
-
-def _same(before: Array, after: object) -> bool:
-    return isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=before.dtype.kind == "f")
 
 
 def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
@@ -222,14 +218,18 @@ def _in_order(results: dict[Tensor, Result]) -> dict[Tensor, Result]:
 
 
 def _result(report: GradientReport) -> Result:
-    verdict = Verdict.RIGHT if report.passed else Verdict.WRONG
+    verdict, hint = Verdict.RIGHT if report.passed else Verdict.WRONG, report.hint
     if report.passed is None:
         verdict = Verdict.COARSE
     elif report.wrong is None:
         verdict = Verdict.WRONG_SHAPE
+        shapes = [array.shape for array in (report.analytic, report.numeric) if array is not None]
+        words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
+        hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
     elif report.mistake == "not-finite":
         verdict = Verdict.NOT_FINITE
-    return Result(verdict, report)
+    explanations = [report.mistakes, *(each.split("+") for each in report.also)] if report.mistakes else []
+    return Result(verdict, report, "", hint, report.precision, list(map(frozenset, explanations)))
 
 
 def _shapes(outcomes: list[Outcome]) -> list[str]:
@@ -250,13 +250,13 @@ def _decided(outcomes: list[Outcome]) -> list[Outcome]:
     beyond = {
         (tensor, result.mistakes)
         for tensor, result in _each(outcomes)
-        if result.verdict is Verdict.WRONG and result.report is not None and not result.report.precision
+        if result.verdict is Verdict.WRONG and not result.precision
     }
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
             shown = {mistakes for wrong, mistakes in beyond if wrong is tensor}
             if result.verdict is Verdict.COARSE and shown and any(map(set(outcome.layer.shows).issuperset, shown)):
-                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG)
+                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
     return outcomes
 
 
@@ -272,9 +272,9 @@ def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Out
     for outcome in outcomes:
         if outcome.fault is None:
             # A layer without a bias has no dE/db to give.
-            wanted = usual if outcome.layer.layer.has_bias else usual - {Tensor.DB}
+            wanted = usual if outcome.layer.layer.has_bias else usual - {DB}
             results = _in_order({tensor: Result(Verdict.NOT_WRITTEN) for tensor in wanted} | outcome.results)
-            fault = None if results else Fault.plain(End.SILENT)
+            fault = None if results else Fault(End.SILENT)
             outcome = replace(outcome, results=results, fault=fault)
         filled.append(outcome)
     return filled

@@ -17,7 +17,7 @@ from cnngrad.layer.names import Index, canonical_values
 from cnngrad.programs.findings import Outcome, Verdict
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
 # How often the program is run to read its products.
 _MOST_READINGS = 200
@@ -78,7 +78,7 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
             and report.analytic is not None
         ):
             claim = layer.layouts.standard(result, report.analytic).reshape(layer.canonical[result])
-            worst = layer.canonical_index(result, layer.layouts.standard_shape(result, report.worst.index))
+            worst = layer.canonical_index(result, report.worst_at)
             yield _Wrong(program, outcome.layer, result, claim, worst, _ROUNDING.get(report.judged_as, 1e-5))
 
 
@@ -117,7 +117,7 @@ class _Wrong:
             raise _UnreadableError(f"With zeros in all of its arrays, {result.title} is not 0: something is not reset.")
         other = numbered(self.suite_layer, decimals=False, seed=1).arrays
         for tensor in arrays:
-            if tensor not in OPERANDS[result] and (tensor, result) != (Tensor.B, Tensor.O):
+            if tensor not in OPERANDS[result] and (tensor, result) != (B, O):
                 made = self._run(arrays | {tensor: other[tensor]})
                 if not np.allclose(made, self.claim, equal_nan=True):
                     raise _UnreadableError(
@@ -145,8 +145,8 @@ class _Wrong:
         """The relation between positions that the program follows, in words; empty where it is the right one."""
         layer = self.suite_layer.layer
         values = {tensor: array.astype(np.float64) for tensor, array in self._values.items()}
-        w = layer.rotated(values[Tensor.W])
-        data = Data(layer, values[Tensor.X], w, values[Tensor.DEDO], values.get(Tensor.B))
+        w = layer.rotated(values[W])
+        data = Data(layer, values[X], w, values[DEDO], values.get(B))
         allowed = self.rounding * float(np.abs(self.claim).max(initial=0.0))
         relations = followed(data, self.result, self._computed, self.claim, allowed)
         return "" if relations is None else spoken(layer, relations)
@@ -157,7 +157,7 @@ class _Wrong:
 
     def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
         """The result with these arrays, in canonical shape; without a bias that is not given."""
-        zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is Tensor.B}
+        zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is B}
         return self._run(self.suite_layer.arrays | zeros | dict(arrays))
 
     def _run(self, arrays: Mapping[Tensor, Array]) -> Array:

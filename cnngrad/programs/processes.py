@@ -18,8 +18,6 @@ from typing import IO, NamedTuple
 from cnngrad.errors import CnngradError
 from cnngrad.programs.exchange import MOST_BYTES
 
-__all__ = ["End", "Fault", "Process", "ProcessEndedError"]
-
 # What is kept of what a process writes to the screen.
 _KEPT = 2**16
 # Seconds to wait for the end of a process's output once it is killed, and for what it says beside an answer.
@@ -49,16 +47,15 @@ class Fault(NamedTuple):
 
     Attributes:
         end: the kind of end.
-        words: what happened, for a table.
+        words: what happened, where the kind does not say all.
     """
 
     end: End
-    words: str
+    words: str = ""
 
-    @classmethod
-    def plain(cls, end: End) -> "Fault":
-        """A fault of which its kind says all."""
-        return cls(end, end.value)
+    def __str__(self) -> str:
+        """What happened, for a table."""
+        return self.words or self.end.value
 
 
 @dataclass(eq=False)
@@ -290,7 +287,7 @@ def _fault(code: int) -> Fault | None:
     if code == -signal.SIGXFSZ:
         return _TOO_MUCH
     if code == _SKIPPED:
-        return Fault.plain(End.SKIPPED)
+        return Fault(End.SKIPPED)
     if code < 0:
         return Fault(End.CRASHED, f"crash (signal {-code})")
     return Fault(End.FAILED, f"exit status {code}") if code else None

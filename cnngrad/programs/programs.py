@@ -51,7 +51,7 @@ class Answer(NamedTuple):
     @classmethod
     def skipped(cls, why: str) -> "Answer":
         """The answer of a program that does not support the layer."""
-        return cls({}, Fault.plain(End.SKIPPED), why)
+        return cls({}, Fault(End.SKIPPED), why)
 
 
 class Program(ABC):
@@ -125,7 +125,7 @@ class _External(Program):
                 self._process, fault = None, ended.fault
                 hangs = fault.end is End.UNANSWERED
                 if hangs and self._patience > 1:
-                    fault = Fault(End.UNANSWERED, f"{fault.words} to the first call")
+                    fault = Fault(End.UNANSWERED, f"{fault} to the first call")
                 # A program that hangs has had its time: the process that replaces it is given no more.
                 self._patience = 1 if hangs else self.first
                 answer = Answer({}, fault, ended.said)
@@ -295,7 +295,7 @@ class _Function(_External):
             line = next(self._process.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
             late = ended.fault.end is End.UNANSWERED
-            line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else ended.fault.words
+            line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else str(ended.fault)
         if line != "ready":
             self.close()
             raise CnngradError(f"can't import {self._name}: {line}")

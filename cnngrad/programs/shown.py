@@ -12,8 +12,6 @@ from cnngrad.tensor import RESULTS
 if TYPE_CHECKING:
     from cnngrad.programs.findings import Findings
 
-__all__ = ["findings_blocks"]
-
 # Lines of standard error that are shown of a program that failed.
 _MOST_LINES = 5
 

@@ -104,12 +104,12 @@ def _closer(array: Array) -> Iterator[Array]:
     """An array with all of its numbers smaller, or some of them."""
     yield np.ones_like(array)
     yield np.abs(array)
-    flat = array.reshape(-1)
-    for size in (len(flat) // 2, len(flat) // 4, 1):
-        for first in range(0, len(flat), max(size, 1)):
+    count = array.size
+    for size in (count // 2 or 1, count // 4 or 1, 1):
+        for first in range(0, count, size):
             for value in (0, 1):
-                changed = flat.copy()
-                here = slice(first, first + max(size, 1))
+                changed = array.flatten()
+                part = changed[first : first + size]
                 # A 0 stays: 1 is no step towards it.
-                changed[here] = np.where(changed[here] == 0, 0, value)
+                part[part != 0] = value
                 yield changed.reshape(array.shape)

@@ -17,9 +17,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import RESULTS, Tensor
-
-__all__ = ["CONDITIONS", "FEATURES", "SUITES", "SuiteLayer", "features", "numbered", "sizes", "suite"]
+from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 SUITES = ("quick", "standard", "thorough")
 # How many layers the thorough suite has, with those of the standard one.
@@ -75,7 +73,7 @@ class SuiteLayer:
     @property
     def work(self) -> int:
         """How many products of an element of dE/dO with one of W there are, a measure of its size."""
-        return self.arrays[Tensor.DEDO].size * self.arrays[Tensor.W].size
+        return self.arrays[DEDO].size * self.arrays[W].size
 
     @cached_property
     def shows(self) -> tuple[str, ...]:
@@ -176,14 +174,13 @@ _QUICK: dict[str, dict[str, Any]] = {
     "padding-1": {"padding": 1},
     "stride-2": {**_STRIDE_2},
     "dilation-2": {**_DILATION_2},
-    "leftover": {"size": (5, 8, 7), "kernel": (2, 3, 2), "stride": (2, 3, 2)},
+    "leftover": {"size": (5, 8, 7), "stride": (2, 3, 2)},
     "batch": {"batch": 3},
     "channels": {"channels": 3, "filters": 2},
     "groups": {"channels": 4, "filters": 6, "groups": 2},
     "bias": {"channels": 2, "filters": 3, "bias": True},
     "all": {
         "size": (6, 9, 8),
-        "kernel": (2, 3, 2),
         "stride": (1, 2, 3),
         "padding": _UNEVEN,
         "dilation": (1, 2, 1),
@@ -289,12 +286,13 @@ def suite(
         for feature in reversed(FEATURES):
             layer = _WITHOUT[feature](layer) if feature in missing else layer
         layer = _with_options(layer, x_shape, w_shape, options)
-        lost = ",".join(feature for feature in FEATURES if feature in features(original) & missing)
+        needed = features(original) & missing
+        lost = ",".join(feature for feature in FEATURES if feature in needed)
         same = sizes(layer) == sizes(original)
         made = SuiteLayer(f"{title} without {lost}" if lost else title, layer, {}, None if same else original)
         made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
         if title.startswith("impulse"):
-            dedo = made.arrays[Tensor.DEDO]
+            dedo = made.arrays[DEDO]
             by_filter = dedo.reshape(layer.batch, layer.filters, -1)
             by_filter[:] = 0
             by_filter[:, :, by_filter.shape[2] // 2] = 1
@@ -376,7 +374,7 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
     None is 0, which would hide what it multiplies.
     """
     generator = np.random.default_rng(seed)
-    tensors = [Tensor.X, Tensor.W, *([Tensor.B] if layer.layer.has_bias else []), Tensor.DEDO]
+    tensors = [X, W, *([B] if layer.layer.has_bias else []), DEDO]
     for _ in range(_MOST_DRAWS):
         arrays: dict[Tensor, Array] = {}
         for tensor in tensors:
@@ -392,16 +390,16 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
 def _hides_zero(made: SuiteLayer) -> bool:
     """Whether a result, or an element of dE/db, is 0 since its terms cancel: then a wrong 0 would not show."""
     layer = made.layer
-    dedo = made.arrays[Tensor.DEDO].reshape(layer.batch, layer.filters, -1)
+    dedo = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
     if (np.abs(dedo.sum((0, 2))) < _CANCELLED).any():
         return True
     positive = replace(made, arrays={tensor: np.abs(array) for tensor, array in made.arrays.items()})
-    few = [result for result in (Tensor.O, Tensor.DW, Tensor.DX) if prod(layer.canonical[result]) <= _FEW]
+    few = [result for result in (O, DW, DX) if prod(layer.canonical[result]) <= _FEW]
     return any(_is_zero(made, result) and not _is_zero(positive, result) for result in few)
 
 
 def _is_zero(made: SuiteLayer, result: Tensor) -> bool:
     given, layer = made.operands, made.layer
-    if result is Tensor.O:
-        return not Forward(layer, given[Tensor.X], given[Tensor.W], given.get(Tensor.B)).computed(result).any()
-    return not Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO]).computed(result).any()
+    if result is O:
+        return not Forward(layer, given[X], given[W], given.get(B)).computed(result).any()
+    return not Backward(layer, given[X], given[W], given[DEDO]).computed(result).any()

@@ -37,8 +37,7 @@ def serve(name: str, fixed: Collection[str]) -> None:
     def answer(words: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        answers.write(" ".join(words.split()) + "\n")
-        answers.flush()
+        print(" ".join(words.split()), file=answers, flush=True)
 
     try:
         caller = Caller(getattr(importlib.import_module(module), attribute), fixed=fixed)
