@@ -23,9 +23,9 @@ def in_text(figure: Figure) -> Text:
         gap = " " * (left - len(str(row.source)) + 1) + ("─" if row.is_source else " ") * 5
         line = Text.assemble(_styled(row.source, dim=not row.is_source), gap)
         if row.link is not None:
-            there, node = (_styled(name, width) for name, width in zip(row.link, (weight, output), strict=False))
             joint = _JOINTS[row.is_source][(k != linked[0]) + 2 * (k != linked[-1])]
-            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", _styled(row.link[2]))
+            there, node, back = map(_styled, row.link, (weight, output, 0))
+            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", back)
         lines.append(line)
     return Text("\n", no_wrap=True).join(lines)
 
@@ -79,23 +79,23 @@ def _drawing(figure: Figure, x: float, y: float, ink: str, paper: str) -> str:
         here = k * high
         if row.source:
             names.append(_name(left - 10, here, row.source, "end", 1 if row.is_source else 0.55))
-            names += _dot(left, here, ink, row.source)
+            names.append(_dot(left, here, ink, row.source))
         if row.link is None:
             continue
         weight, node, back = row.link
         shade = 'stroke-dasharray="2 5" ' if isinstance(node, str) else ""
         lines.append(f'<line x1="{left:g}" y1="{start:g}" x2="{right:g}" y2="{here:g}" stroke="{ink}" {shade}/>')
         if not shade:
-            # Where the connections are apart from each other.
+            # The connections are apart from each other here.
             names.append(_name(left + 0.7 * _APART, start + 0.7 * (here - start), weight, "middle", 1, paper))
-        names += _dot(right, here, ink, node)
-        names += [_name(right + 10, here, node, "start"), _name(right + output, here, f"← {back}", "start")]
+        names += [_dot(right, here, ink, node), _name(right + 10, here, node, "start")]
+        names.append(_name(right + output, here, f"← {back}", "start"))
     return f'<g transform="translate({x} {y - 0.3 * _HIGH})" fill="{ink}">{"".join(lines + names)}</g>'
 
 
-def _dot(x: float, y: float, ink: str, name: Symbol | str) -> list[str]:
-    """The node of an element; none for others that are not drawn."""
-    return [] if isinstance(name, str) else [f'<circle cx="{x:g}" cy="{y:g}" r="5" fill="{ink}" />']
+def _dot(x: float, y: float, ink: str, name: Symbol | str) -> str:
+    """The node of an element; nothing for others that are not drawn."""
+    return "" if isinstance(name, str) else f'<circle cx="{x:g}" cy="{y:g}" r="5" fill="{ink}" />'
 
 
 def _name(x: float, y: float, name: Symbol | str, anchor: str, opacity: float = 1, paper: str = "") -> str:

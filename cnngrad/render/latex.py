@@ -25,7 +25,7 @@ from cnngrad.derivation.blocks import (
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.derivation.notation import Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Partial, Worked
+from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.maths import latex, node_of
 from cnngrad.render.style import Style
@@ -165,7 +165,7 @@ class Writer(Notation):
             case Formula(row):
                 return self.formula(latex(row))
             case Expansions():
-                return self.equations(list(chain.from_iterable(self.sums(block))), aligned=True)
+                return self.equations(list(self.sums(block)), aligned=True)
             case Figure():
                 return self.figure(block)
             case GridRow():
@@ -198,25 +198,31 @@ class Writer(Notation):
         """What stands between grids, or at a node of a figure."""
         return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
 
-    def sums(self, table: Expansions) -> Iterator[list[str]]:
+    def sums(self, table: Expansions) -> Iterator[str]:
         """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
+            left_out, worked = expansion.left_out, expansion.worked if table.form is Form.WORKED else None
             lines = self._broken([[self.symbols(term.factors) for term in part] for part in expansion.parts])
-            if expansion.left_out:
-                self._append(lines, rf" + \cdots \quad\text{{({counted(expansion.left_out, 'more term')})}}")
+            if left_out:
+                self._append(lines, rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}")
             if expansion.zeros:
                 self._append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
-            lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
-            if table.form is Form.WORKED and (worked := expansion.worked) is not None:
-                lines += self._worked(worked, expansion.left_out)
-            yield lines
+            yield f"{self.part(expansion.target)} &= {lines[0]}"
+            yield from lines[1:]
+            if worked is not None and not worked.parts:
+                yield f"&= {self.number(worked.value or 0)}"
+            elif worked is not None:
+                lines = self._broken([[self.factors(term.values or ()) for term in part] for part in worked.parts])
+                lines[-1] += r" + \cdots" if left_out else ""
+                lines[-1] += "" if worked.value is None else f" = {self.number(worked.value)}"
+                yield f"&= {lines[0]}"
+                yield from lines[1:]
 
     def row(self, row: GridRow) -> list[str]:
         """The grids and signs of a row, broken into as many lines as the page's width requires."""
         lines: list[str] = []
-        used = self._line
-        sign = ""
+        used, sign = self._line, ""
         for item in row.items:
             if not isinstance(item, Grid):
                 sign += f" {self.sign(item)}"
@@ -226,22 +232,9 @@ class Writer(Notation):
                 lines.append("")
                 used = 0.0
             lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
-            used += width + 2
-            sign = ""
+            used, sign = used + width + 2, ""
         lines[-1] += sign
-        return [line.strip() for line in lines]
-
-    def _worked(self, worked: Worked, left_out: int) -> Iterator[str]:
-        if not worked.parts:
-            yield f"&= {self.number(worked.value or 0)}"
-            return
-        lines = self._broken([[self.factors(term.values or ()) for term in part] for part in worked.parts])
-        lines[0] = f"&= {lines[0]}"
-        if left_out:
-            lines[-1] += r" + \cdots"
-        if worked.value is not None:
-            lines[-1] += f" = {self.number(worked.value)}"
-        yield from lines
+        return list(map(str.strip, lines))
 
     def _broken(self, parts: Sequence[Sequence[str]]) -> list[str]:
         """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""

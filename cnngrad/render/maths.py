@@ -38,7 +38,9 @@ def plain(row: Row) -> str:
 def _plain(node: Node) -> str:
     match node:
         case Letter(name, lead, place):
-            return name + _enclosed("[", ",".join(lead), "]") + _enclosed("(", ", ".join(place), ")")
+            upper = f"[{','.join(lead)}]" if lead else ""
+            lower = f"({', '.join(place)})" if place else ""
+            return f"{name}{upper}{lower}"
         case Derivative(by, of):
             return f"∂{_plain(of)}/∂{_plain(by)}"
         case Product(factors):
@@ -48,10 +50,6 @@ def _plain(node: Node) -> str:
         case Sum(body):
             return f"Σ {_plain(body)}"
     return node
-
-
-def _enclosed(left: str, text: str, right: str) -> str:
-    return f"{left}{text}{right}" if text else ""
 
 
 # Signs as LaTeX and MathML write them; products of a number and a letter have none.
@@ -75,8 +73,9 @@ def latex(row: Row) -> str:
 def _latex(node: Node) -> str:
     match node:
         case Letter(name, lead, place):
+            upper = f"^{{[{','.join(lead)}]}}" if lead else ""
             lower = r",\,".join(map(_latex, place))
-            return name + _enclosed("^{[", ",".join(lead), "]}") + _enclosed("_{", lower, "}")
+            return f"{name}{upper}_{{{lower}}}" if place else f"{name}{upper}"
         case Derivative(by, of):
             return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
         case Product(factors):
@@ -109,11 +108,10 @@ _THIN = '<mspace width="0.17em"/>'
 def _mathml(node: Node) -> str:
     match node:
         case Letter(name, lead, place):
-            lower = f"<mo>,</mo>{_THIN}".join(map(_mathml, place))
-            upper = _mathml(f"[{','.join(lead)}]" if lead else "")
+            lower = f"<mrow>{f'<mo>,</mo>{_THIN}'.join(map(_mathml, place))}</mrow>" if place else ""
+            upper = _row(f"[{','.join(lead)}]") if lead else ""
             kind = f"m{'sub' if place else ''}{'sup' if lead else ''}"
-            base = f"<mi>{name}</mi>{_enclosed('<mrow>', lower, '</mrow>')}{_enclosed('<mrow>', upper, '</mrow>')}"
-            return f"<{kind}>{base}</{kind}>" if kind != "m" else base
+            return f"<{kind}><mi>{name}</mi>{lower}{upper}</{kind}>" if lead or place else f"<mi>{name}</mi>"
         case Derivative(by, of):
             return f"<mfrac>{_row('∂', of)}{_row('∂', by)}</mfrac>"
         case Product(factors):

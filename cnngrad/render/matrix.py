@@ -36,7 +36,7 @@ def show_results(
     if file.isatty() or chosen_color(color) == "always":
         from cnngrad.render.painter import Beside, styled
 
-        show(make_console(file, color), (styled(each) if isinstance(each, list) else Beside(each) for each in shown))
+        show(make_console(file, color), (styled(each) if isinstance(each, list) else Beside([each]) for each in shown))
         return
     ascii_only = not (file.encoding or "utf-8").lower().startswith("utf")
     for part in shown:

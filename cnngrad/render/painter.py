@@ -94,11 +94,10 @@ class Painter:
                 for cells in rows:
                     table.add_row(*cells)
                 yield table
-            case Picture():
-                pictures = (block.symbols, block.numbers, block.apart)
-                yield _Fitting(*(self.row(each) for each in pictures if each is not None))
+            case Picture(symbols, numbers, apart):
+                yield Beside([self.row(each) for each in (symbols, numbers) if each is not None], self.row(apart))
             case GridRow():
-                yield Beside(self.row(block))
+                yield Beside([self.row(block)])
 
     def row(self, row: GridRow) -> SideBySide:
         """The matrices and signs of a row."""
@@ -110,30 +109,24 @@ class Painter:
         return [(item if isinstance(item, str) else self._notation.factor(item), _style_of(item))]
 
     def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
-        return Text.assemble(*(self._part(part) for part in parts), style=style)
+        return Text.assemble(*map(self._part, parts), style=style)
 
     def _part(self, part: Part | None) -> Text:
         return Text(self._notation.part(part), style=_style_of(part))
 
     def _expansions(self, table: Expansions) -> RenderableType:
         """A table with a row for each element: the element, its sum, and beneath it the numbers, and their value."""
-        has_values = any(e.value is not None for e in table.expansions) and table.form is Form.WORKED
         rows = Table(
             box=_HEADED, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, border_style=DIM
         )
         rows.add_column("element", no_wrap=True)
         rows.add_column("sum by the chain rule" if table.form is Form.CHAIN else "sum")
-        if has_values:
+        if any(e.value is not None for e in table.expansions) and table.form is Form.WORKED:
             rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
         for expansion in table.expansions:
-            cells: list[RenderableType] = [
-                self._part(expansion.target),
-                self._sum(expansion, table.form, table.in_short),
-            ]
-            if has_values:
-                value = expansion.value
-                cells.append(Text("" if value is None else self._notation.number(value), style=_VALUE))
-            rows.add_row(*cells)
+            value = Text("" if expansion.value is None else self._notation.number(expansion.value), style=_VALUE)
+            cells = self._part(expansion.target), self._sum(expansion, table.form, table.in_short), value
+            rows.add_row(*cells[: len(rows.columns)])
         return rows
 
     def _sum(self, expansion: Expansion, form: Form, in_short: bool = False, valued: bool = False) -> "_Lines":
@@ -170,31 +163,26 @@ def styled(line: Line) -> Text:
     return Text.assemble(*line)
 
 
-class Beside:
-    """Rows of matrices, an empty line between them, as Rich asks for them."""
+class Beside(NamedTuple):
+    """Rows of matrices, an empty line between them, as Rich asks for them.
 
-    def __init__(self, *rows: SideBySide) -> None:
-        """These rows."""
-        self._rows = rows
+    Attributes:
+        rows: the rows; of a picture those that fit are shown: symbols, and numbers beneath.
+        apart: what a picture shows if none fits: both arrays, cut to fit.
+    """
+
+    rows: Sequence[SideBySide]
+    apart: SideBySide | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines within the width that there is."""
-        for number_of, row in enumerate(self.fitting(options.max_width)):
+        rows, width = self.rows, options.max_width
+        if self.apart is not None:
+            rows = [row for row in rows if row.fits(width)] or [self.apart.pieces(width)]
+        for number_of, row in enumerate(rows):
             yield from [Text()] if number_of else []
-            for line in row.lines(options.max_width, options.ascii_only):
+            for line in row.lines(width, options.ascii_only):
                 yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
-
-    def fitting(self, width: int) -> Sequence[SideBySide]:
-        """The rows that are shown within a width."""
-        return self._rows
-
-
-class _Fitting(Beside):
-    """A picture in the fullest form that fits: symbols, and numbers beneath; numbers; or both arrays, cut to fit."""
-
-    def fitting(self, width: int) -> Sequence[SideBySide]:
-        *whole, apart = self._rows
-        return [row for row in whole if row.fits(width)] or [apart.pieces(width)]
 
 
 def _coloured(formula: str) -> Text:
@@ -225,57 +213,45 @@ class _Lines(NamedTuple):
     in_short: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width - 2
-        shown = len(self.symbols)
-        while True:
-            lines = list(_wrapped(self._summed(self.symbols, shown, "… {} more"), width))
-            if not self.in_short or shown == 1 or len(lines) <= _MOST_LINES:
+        for shown in range(len(self.symbols), 0, -1):
+            symbols, numbers = self._summed(shown, self.left_out)
+            lines = _wrapped(symbols, options.max_width)
+            if not self.in_short or len(lines) <= _MOST_LINES:
                 break
-            shown -= 1
         if self.zeros:
-            if lines[-1].cell_len + len(self.zeros) > width:
-                lines.append(Text(self.zeros.strip(), style=DIM))
+            if lines[-1].cell_len + len(self.zeros) > options.max_width:
+                lines.append(Text("  ") + Text(self.zeros.strip(), style=DIM))
             else:
-                lines[-1] = lines[-1] + Text(self.zeros, style=DIM)
-        yield from _indented(lines)
-        if numbers := self._with_value(shown, "…"):
-            yield from _indented(list(_wrapped(numbers, width)))
+                lines[-1] += Text(self.zeros, style=DIM)
+        yield from lines
+        yield from _wrapped(numbers, options.max_width) if numbers else ()
 
-    def _with_value(self, shown: int, more: str) -> list[Text]:
-        """The first terms in numbers, and the value."""
-        terms = self._summed(self.numbers, shown, more) if self.numbers else []
-        return terms if self.value is None else [*terms, self.value]
-
-    def _summed(self, terms: list[Text], shown: int, more: str) -> list[Text]:
-        """The first terms, with a + behind each but the last, and how many others there are."""
-        rest = self.left_out + len(self.symbols) - shown
-        joined = [term + Text(" +") for term in terms[:shown]]
-        return [*joined, Text(more.format(rest), DIM)] if rest else [*joined[:-1], terms[shown - 1]]
+    def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
+        """The first terms in symbols and in numbers, a + behind each but the last, and how many others there are."""
+        rest, sums = left_out + len(self.symbols) - shown, []
+        for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, "…")):
+            last = [Text(more, DIM)] if rest and terms else terms[shown - 1 : shown]
+            sums.append([*(term + Text(" +") for term in terms[: shown if rest else shown - 1]), *last])
+        sums[1] += [] if self.value is None else [self.value]
+        return sums
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        whole, count = self._replace(left_out=0), len(self.symbols)
-        sums = [whole._summed(self.symbols, count, ""), whole._with_value(count, "")]
+        sums = self._summed(len(self.symbols), 0)
         widest = max(text.cell_len for terms in sums for text in terms)
         longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
         longest += len(f" + … {self.left_out} more") if self.left_out else 0
         return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
 
 
-# A sum in short has so many lines.
+# Number of lines of a sum in short.
 _MOST_LINES = 2
 
 
-def _indented(lines: Sequence[Text]) -> Iterator[Text]:
-    for k, line in enumerate(lines):
-        yield Text("  " if k else "= ") + line
-
-
-def _wrapped(terms: Sequence[Text], width: int) -> Iterator[Text]:
-    line = terms[0]
+def _wrapped(terms: Sequence[Text], width: int) -> list[Text]:
+    lines = [Text("= ") + terms[0]]
     for term in terms[1:]:
-        if line.cell_len + 1 + term.cell_len > width:
-            yield line
-            line = term
+        if lines[-1].cell_len + 1 + term.cell_len > width:
+            lines.append(Text("  ") + term)
         else:
-            line = line + Text(" ") + term
-    yield line
+            lines[-1] += Text(" ") + term
+    return lines

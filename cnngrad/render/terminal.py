@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -65,32 +66,26 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
     """Print to the console; what is longer than the terminal in the user's pager, as git does."""
-    pager = os.environ.get("PAGER", "less")
-    if not console.is_terminal or not sys.stdin.isatty() or pager in ("", "cat"):
+    command = shlex.split(os.environ.get("PAGER", "less"))
+    if not console.is_terminal or not sys.stdin.isatty() or command in ([], ["cat"]):
         show(console, renderables)
         return
     with console.capture() as capture:
         show(console, renderables)
     text = capture.get()
-    if text.count("\n") < console.height or not _paged(shlex.split(pager), text):
-        console.file.write(text)
-
-
-def _paged(command: list[str], text: str) -> bool:
-    """Show a text in a pager until its user leaves it; False where it can't be started."""
-    # What fits on a screen is not held, colours are shown, and the screen is left as it was.
-    environment = {"LESS": "FRX"} | os.environ
-    try:
-        pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
-    except (OSError, IndexError):
-        return False
-    # Ctrl-C is the pager's while it runs.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        pager.communicate(text.encode())
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return True
+    # A pager that can't be started shows nothing.
+    with suppress(OSError):
+        if text.count("\n") >= console.height:
+            # What fits on a screen is not held, colours are shown, and the screen is left as it was.
+            pager = subprocess.Popen(command, stdin=subprocess.PIPE, env={"LESS": "FRX"} | os.environ)
+            # Ctrl-C is the pager's while it runs.
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                pager.communicate(text.encode())
+            finally:
+                signal.signal(signal.SIGINT, before)
+            return
+    console.file.write(text)
 
 
 def text_of(renderables: "Iterable[RenderableType]") -> str:
