@@ -116,14 +116,14 @@ def _title(gradient: "GradientReport") -> str:
 
 
 def _row(gradient: "GradientReport", precision: int) -> list[str]:
-    verdict = {True: "right", False: "WRONG", None: "unclear"}[gradient.passed]
-    if gradient.worst is None:
+    verdict, worst = {True: "right", False: "WRONG", None: "unclear"}[gradient.passed], gradient.worst
+    if worst is None:
         return [_title(gradient), verdict, "0", "-", "-", "wrong shape"]
-    worst, errors = _spoken(gradient.worst.element), ["not finite", "-"]
+    errors, where = ["not finite", "-"], _spoken(worst.element)
     if gradient.max_abs_error is not None and gradient.max_rel_error is not None:
         errors = [number(error, precision) for error in (gradient.max_abs_error, gradient.max_rel_error)]
-        worst = worst if gradient.max_abs_error else "none differs"
-    return [_title(gradient), verdict, str(gradient.count), *errors, worst]
+        where = where if gradient.max_abs_error else "none differs"
+    return [_title(gradient), verdict, str(gradient.count), *errors, where]
 
 
 def _spoken(element: str) -> str:

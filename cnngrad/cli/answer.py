@@ -63,10 +63,12 @@ def answer(
     from cnngrad.memory import require
 
     output, report = options.output, options.report
-    if way is None and not options.explained and report is None:
-        raise CnngradError(f"{problem.shape_words()}: --explain shows the derivation in symbols, files give numbers")
-    if way is None and output is not None:
-        raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
+    if way is None:
+        if not options.explained and report is None:
+            words = "--explain shows the derivation in symbols, files give numbers"
+            raise CnngradError(f"{problem.shape_words()}: {words}")
+        if output is not None:
+            raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
     if unused := problem.unused_words():
         session.tell(unused)
     planned = {} if way is None else {tensor.key: way.planned[tensor] for tensor in tensors}

@@ -120,8 +120,7 @@ class Command(typer.core.TyperCommand):
         """Write a section for each group."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
+            if (record := param.get_help_record(ctx)) is not None:
                 groups.setdefault(getattr(param, "rich_help_panel", None) or "Help", []).append(record)
         for title, records in groups.items():
             with formatter.section(title):
@@ -184,9 +183,8 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     for flag, value in given.items():
         if flag not in ("--only", "--element", "-g" if forward else ""):
             words += [value] if flag == "PROBLEM" else [flag] if value is True else [flag, str(value)]
-    return shlex.join(
-        [*words, *([] if forward or {"PROBLEM", "-g"} & {*given} else ["-g", "ones"]), "--element", element]
-    )
+    words += [] if forward or given.keys() & {"PROBLEM", "-g"} else ["-g", "ones"]
+    return shlex.join([*words, "--element", element])
 
 
 def option(flag: str, help: str, default: Any = None, **limits: Any) -> Any:

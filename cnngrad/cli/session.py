@@ -73,7 +73,6 @@ class Session:
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.signalled: ExitCode | None = None
         self.color, self.pages = "auto", True
-        self._caught: list[int] = []
         self._working = False
         self._files: dict[str, object] = {}
 
@@ -98,12 +97,12 @@ class Session:
             # Who started the process may have asked it to ignore a signal, as nohup does.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
-                self._caught.append(number)
 
     def ignore_signals(self) -> None:
         """Ignore the caught signals from now on, so that they can't disturb the end of the process."""
-        for number in self._caught:
-            signal.signal(number, signal.SIG_IGN)
+        for number in _CODES:
+            if signal.getsignal(number) == self._interrupt:
+                signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         self.signalled = code = _CODES[signal.Signals(number)]

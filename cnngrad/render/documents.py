@@ -53,8 +53,8 @@ def check_ending(target: str, kind: type) -> None:
     # LaTeX has no form of a report.
     endings = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
     if (ending := Path(target).suffix) not in endings:
-        words = f"{target} has an unknown ending for a report: use {', '.join(endings)}"
-        raise CnngradError(f"{words}; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else words)
+        elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
+        raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
     check_target(target, ["report"], endings)
 
 

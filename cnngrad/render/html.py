@@ -24,7 +24,7 @@ from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted, indices
-from cnngrad.layer.expansion import Expander, Expansion, Factor, OutputsOnDemand, Partial
+from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand, Partial
 from cnngrad.layer.names import Index, Number, Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
@@ -134,7 +134,7 @@ def _data(source: Source) -> dict[str, Any]:
             for grid in _grids(layer)
             if grid["tensor"] in map(_IDS.get, tensors) and (source.backward or grid["id"] != "wr")
         ],
-        "leads": _leads(layer),
+        "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
         # The page copies arrays in cnngrad's own order of axes.
         "options": {name: option for name, option in layer.options.items() if "layout" not in name},
         "gap": _BETWEEN,
@@ -170,17 +170,14 @@ def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[lis
     for place, _ in () if whole else telling(expander.layer, tensor, TELLING):
         near = (range(max(0, k - 1), min(size, k + 2)) for k, size in zip(place[2:], shape[2:], strict=True))
         chosen |= {(*place[:2], *index) for index in product(*near)}
+    layer = expander.layer
     for index in indices(shape):
-        terms = expander.expand(tensor, index).terms if whole or index in chosen else None
-        yield None if terms is None else [[_ref(expander.layer, each) for each in term.factors] for term in terms]
+        products = expander.products(tensor, index)[0] if whole or index in chosen else None
+        yield None if products is None else [[_ref(layer, *each) for each in term if each] for term in products]
 
 
-def _ref(layer: Layer, symbol: Factor) -> list[Any]:
-    assert isinstance(symbol, Symbol)
-    shape = layer.canonical[symbol.tensor]
-    lead = (0,) * (len(shape) - len(symbol.lead) - len(symbol.place))
-    index = (*lead, *(k - 1 for k in (*symbol.lead, *symbol.place)))
-    return [_IDS[symbol.tensor], int(np.ravel_multi_index(index, shape))]
+def _ref(layer: Layer, tensor: Tensor, index: Index) -> list[Any]:
+    return [_IDS[tensor], int(np.ravel_multi_index(index, layer.canonical[tensor]))]
 
 
 # What stands where no element does, as the script knows it.
@@ -209,17 +206,16 @@ def _grids(layer: Layer) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _leads(layer: Layer) -> list[dict[str, str | int]]:
+def _leads(layer: Layer) -> list[tuple[str, str, int]]:
     """What can be chosen by tabs: its name, what it is, and how many there are."""
-    whole = layer.groups == 1
-    channel = "channel (O adds up over all)" if whole else "channel of the filter (O adds up over all of them)"
-    chosen: list[tuple[str, str, int]] = [
+    chosen = [
         ("n", "sample (∂E/∂W adds up over all)", layer.batch),
         ("f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters),
-        ("c", channel, layer.group_channels),
-        ("cx", "channel of X", layer.channels),
     ]
-    return [{"name": name, "word": word, "size": size} for name, word, size in chosen[: 3 if whole else 4]]
+    if layer.groups == 1:
+        return [*chosen, ("c", "channel (O adds up over all)", layer.channels)]
+    within = "channel of the filter (O adds up over all of them)"
+    return [*chosen, ("c", within, layer.group_channels), ("cx", "channel of X", layer.channels)]
 
 
 def _sections(derivation: Derivation, style: Style) -> Iterator[str]:

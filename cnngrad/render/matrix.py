@@ -60,7 +60,7 @@ class Matrix(NamedTuple):
         grid = self.grid
         for most in range(max(1, min(grid.width, width // 3)), 0, -1):
             columns = self._columns(most)
-            inner = sum(len(column[0][0]) + 2 for column in columns)
+            inner = _inner(columns)
             if inner + 2 <= width:
                 break
         top_left, top_right, side, low_left, low_right = (*brackets,)
@@ -75,8 +75,7 @@ class Matrix(NamedTuple):
 
     def fits(self, width: int) -> bool:
         """Whether it is whole within a width."""
-        columns = self._columns(self.grid.width)
-        return self.grid.height <= _MOST_ROWS and sum(len(column[0][0]) + 2 for column in columns) + 2 < width
+        return self.grid.height <= _MOST_ROWS and _inner(self._columns(self.grid.width)) + 2 < width
 
     def pieces(self, width: int) -> "list[Matrix]":
         """The matrix whole, or cut into some of at most this width where it does not fit, row by row."""
@@ -173,6 +172,11 @@ def _sign(item: Matrix | Line) -> str | None:
 def _signs(items: Iterable[Matrix | Line]) -> int:
     """The width of the signs among some items."""
     return sum(len(_plain(item)) + 1 for item in items if not isinstance(item, Matrix))
+
+
+def _inner(columns: Sequence[Line]) -> int:
+    """The width between the brackets of a matrix."""
+    return sum(len(column[0][0]) + 2 for column in columns)
 
 
 def _width(lines: Sequence[Line]) -> int:

@@ -32,7 +32,7 @@ from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
-from cnngrad.layer.names import Number, Symbol
+from cnngrad.layer.names import Symbol
 from cnngrad.render.figure import in_text
 from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Line, Matrix, SideBySide
@@ -101,12 +101,11 @@ class Painter:
 
     def row(self, row: GridRow) -> SideBySide:
         """The matrices and signs of a row."""
-        return SideBySide([self._item(item) for item in row.items])
-
-    def _item(self, item: Grid | Symbol | Number | str) -> Matrix | Line:
-        if isinstance(item, Grid):
-            return Matrix(item, self._notation)
-        return [(item if isinstance(item, str) else self._notation.factor(item), _style_of(item))]
+        items: list[Matrix | Line] = []
+        for item in row.items:
+            sign = item if isinstance(item, str | Grid) else self._notation.factor(item)
+            items.append(Matrix(sign, self._notation) if isinstance(sign, Grid) else [(sign, _style_of(item))])
+        return SideBySide(items)
 
     def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
         return Text.assemble(*map(self._part, parts), style=style)
