@@ -75,7 +75,7 @@ def refuse_idle(command: str, given: dict[str, Any]) -> None:
 
     Args:
         command: the command.
-        given: the values of the options that are given, by their flags; that of the argument by `PROBLEM`.
+        given: the values of the options that are given, by their flags; that of the argument by `problem`.
     """
     there = {*given, *_said(given)}
     needs, without = RULES[command]
@@ -97,7 +97,7 @@ def _said(given: dict[str, Any]) -> Iterator[str]:
         yield _report(Path(report).suffix)
     elif "--json" in given:
         yield _JSON_ALONE
-    if "PROBLEM" in given or ("--suite" not in given and given.keys() >= {"-x", "-w"}):
+    if "problem" in given or ("--suite" not in given and given.keys() >= {"-x", "-w"}):
         yield _PROBLEM
     elif "--run" in given:
         yield _OF_A_SUITE
@@ -148,10 +148,8 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
             raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [context, *_parameters(taken.annotation)]
     # Typer reads a function's options from this attribute, if it is set; types of functions do not have it.
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__signature__ = inspect.Signature([context, *_parameters(taken.annotation)])  # type: ignore[attr-defined]
     run.__doc__ = command.__doc__
     return run
 
@@ -166,13 +164,13 @@ def _parameters(options: Any) -> Iterator[inspect.Parameter]:
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
-    """The values that the command line gives, by their flags; that of the argument by `PROBLEM`."""
+    """The values that the command line gives, by their flags; that of the argument by `problem`."""
     found = {}
     for param in context.command.params:
-        source = context.get_parameter_source(param.name or "")
+        name = param.name or ""
+        source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            flag = param.opts[0]
-            found[flag if flag.startswith("-") else "PROBLEM"] = context.params[param.name or ""]
+            found[param.opts[0]] = context.params[name]
     return found
 
 
@@ -182,8 +180,8 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     words = ["cnngrad", "forward" if forward else "backward"]
     for flag, value in given.items():
         if flag not in ("--only", "--element", "-g" if forward else ""):
-            words += [value] if flag == "PROBLEM" else [flag] if value is True else [flag, str(value)]
-    words += [] if forward or given.keys() & {"PROBLEM", "-g"} else ["-g", "ones"]
+            words += [value] if flag == "problem" else [flag] if value is True else [flag, str(value)]
+    words += [] if forward or given.keys() & {"problem", "-g"} else ["-g", "ones"]
     return shlex.join([*words, "--element", element])
 
 
@@ -260,7 +258,7 @@ class Lesson(SimpleNamespace):
         from cnngrad.derivation.choice import Choice
         from cnngrad.derivation.telling import TELLING
 
-        names = tuple(name.strip() for name in (self.section or "").split(",") if name.strip())
+        names = tuple(filter(None, map(str.strip, (self.section or "").split(","))))
         limit = self.limit if self.limit is not None or whole or self.every else TELLING
         return Choice(tuple(self.element or ()), limit, self.zeros, self.terms, names)
 

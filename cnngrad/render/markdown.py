@@ -1,7 +1,7 @@
 """A derivation in Markdown: GitHub's, with formulas in fenced `math` blocks, or with formulas between dollars."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from cnngrad.derivation.blocks import Derivation, Figure
 from cnngrad.render.latex import MOST_CHARACTERS, Writer
@@ -32,7 +32,13 @@ class _Writer(Writer):
     def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
         if not aligned:
             return "\n\n".join(map(self.formula, lines))
-        parts = (" \\\\\n".join(part) for part in _in_blocks(lines))
+        # Blocks that are short enough for MathJax.
+        blocks: list[list[str]] = [[]]
+        for line in lines:
+            if blocks[-1] and sum(map(len, blocks[-1])) + len(line) > MOST_CHARACTERS:
+                blocks.append([])
+            blocks[-1].append(line)
+        parts = (" \\\\\n".join(block) for block in blocks)
         return "\n\n".join(self.formula(f"\\begin{{aligned}}\n{part}\n\\end{{aligned}}") for part in parts)
 
     def figure(self, figure: Figure) -> str:
@@ -52,14 +58,3 @@ class _DollarWriter(_Writer):
 
     signs = ("$", "$")
     fence = ("$$", "$$")
-
-
-def _in_blocks(lines: Sequence[str]) -> Iterator[list[str]]:
-    """The lines grouped into blocks that are short enough for MathJax."""
-    block: list[str] = []
-    for line in lines:
-        if block and sum(map(len, block)) + len(line) > MOST_CHARACTERS:
-            yield block
-            block = []
-        block.append(line)
-    yield block
