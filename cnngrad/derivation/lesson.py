@@ -76,7 +76,6 @@ def _given(board: Board) -> Said:
 
 
 def _output(board: Board) -> Said:
-    """O = Conv(X, W), element by element."""
     layer, items = board.layer, board.grids(O, {})
     padded = words.is_padded(layer) and not board.choice.zeros
     if layer.batch * layer.filters > 1:
@@ -119,7 +118,6 @@ def _hanging_window(board: Board) -> Said:
 
 
 def _filter_gradient(board: Board) -> Said:
-    """dE/dW by the chain rule."""
     shown = board.shown(DW)
     w = board.symbol(W, shown[0].place)
     yield w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:"
@@ -141,7 +139,6 @@ def _evaluated(board: Board, tensor: Tensor, shown: Iterable[Told]) -> tuple[Par
 
 
 def _convolution(board: Board) -> Said:
-    """dE/dW = Conv(X, dE/dO)."""
     layer = board.layer
     strided, leftover = words.is_strided(layer), any(axis.leftover for axis in layer.axes)
     steps = f", but {words.dilations(layer, 'cell')} at a time" if strided else ""
@@ -241,7 +238,6 @@ def _connections(board: Board) -> Said:
 
 
 def _input_gradient(board: Board) -> Said:
-    """dE/dX by the chain rule."""
     omitted = "" if board.choice.zeros else "; their products are left out, and their number is in parentheses"
     yield f"An x reaches E through the outputs whose windows hold it. For all others ∂o/∂x is 0{omitted}:"
     shown = board.shown(DX)
@@ -352,7 +348,6 @@ def _scattering(board: Board) -> Said:
 
 
 def _bias_gradient(board: Board) -> Said:
-    """dE/db."""
     yield "b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"
     yield Formula(formulas.rules(board.layer)[DB])
     yield from board.table(DB)

@@ -1,6 +1,6 @@
 """Makes layers from users' shapes and options, and raises the errors where these do not make a layer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -83,30 +83,28 @@ def _make_layer(asked: _Asked) -> Layer:
         layer = _in_layouts(asked)
     except CnngradError as error:
         raise CnngradError(f"{error}{_would_fit(asked)}") from None
-    if layer.x_lead == 0:
-        return layer
-    last = channels_last(layer.dims)
-    for filters in (None, *filter_layouts(layer.dims)):
+    last = layer.x_lead and any(other.layouts.data for other in _in_other_layouts(asked, layer.dims))
+    return replace(layer, other_layout=channels_last(layer.dims)[2 - layer.x_lead :]) if last else layer
+
+
+def _in_other_layouts(asked: _Asked, dims: int) -> Iterator[Layer]:
+    """The layers that the same arrays make in the layouts of other libraries."""
+    for data, kernel in product((channels_last(dims), None), (*filter_layouts(dims), None)):
         with suppress(CnngradError):
-            _in_layouts(asked._replace(layout=last, filter_layout=filters, dims=layer.dims))
-            return replace(layer, other_layout=last[2 - layer.x_lead :])
-    return layer
+            yield _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
 
 
 def _would_fit(asked: _Asked) -> str:
     """In which layouts shapes that make no layer would make one, in words; empty where in none."""
     for dims in (2, 1, 3):
-        if asked.dims not in (None, dims) or len(asked.x) <= dims:
-            continue
-        last, filters = channels_last(dims), filter_layouts(dims)
-        for data, kernel in product((last, None), (*filters, None)):
-            with suppress(CnngradError):
-                layer = _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
+        if asked.dims in (None, dims) and len(asked.x) > dims:
+            for layer in _in_other_layouts(asked, dims):
+                chosen = (("layout", layer.layouts.data), ("filter-layout", layer.layouts.filter))
+                flags = {flag: word for flag, word in chosen if word}
                 # An accident where the kernel is of no usual shape.
-                if len(set(layer.kernel)) == 1 and (data or kernel):
-                    flags = [(flag, word) for flag, word in (("layout", data), ("filter-layout", kernel)) if word]
-                    fit = " with ".join(word.upper() for _, word in flags)
-                    say = " ".join(f"--{flag} {word}" for flag, word in flags)
+                if flags and len(set(layer.kernel)) == 1:
+                    say = " ".join(f"--{flag} {word}" for flag, word in flags.items())
+                    fit = " with ".join(map(str.upper, flags.values()))
                     return f"; they would fit as {fit}: say {say} (layout=, filter_layout= in Python)"
     return ""
 

@@ -99,9 +99,9 @@ class Names:
         letter, bracket, position = match.groups(default="")
         tensor = _EXPLAINED[letter]
         sizes, kept, count = self.layer.canonical[tensor], self.layer.lead[tensor], len(tensor.lead_words)
-        lead = [int(n) for n in bracket.split(",") if n]
-        parts = position.split(",") if "," in position or self.layer.dims == 1 else position
-        index = tuple(n - 1 for n in [*[1] * (count - kept), *lead, *(int(n) for n in parts if n)])
+        lead = re.findall(r"\d+", bracket)
+        place = re.findall(r"\d+" if "," in position or self.layer.dims == 1 else r"\d", position)
+        index = tuple(int(n) - 1 for n in [*["1"] * (count - kept), *lead, *place])
         right = len(lead) == kept and len(index) == len(sizes)
         if not right or not all(0 <= n < size for n, size in zip(index, sizes, strict=True)):
             raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
