@@ -42,6 +42,8 @@ class Layouts:
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
+        if not word:
+            return tuple(range(ndim))
         # A layout of one spatial axis may call it l.
         every = letters[:2] + ("l" if "l" in word else letters[len(letters) - _spatial_axes(word) :])
         own = every[len(every) - ndim :]

@@ -83,13 +83,15 @@ def _make_layer(asked: _Asked) -> Layer:
         layer = _in_layouts(asked)
     except CnngradError as error:
         raise CnngradError(f"{error}{_would_fit(asked)}") from None
-    last = layer.x_lead and any(other.layouts.data for other in _in_other_layouts(asked, layer.dims))
-    return replace(layer, other_layout=channels_last(layer.dims)[2 - layer.x_lead :]) if last else layer
+    last = channels_last(layer.dims)
+    if layer.x_lead and next(_in_other_layouts(asked, layer.dims, last), None):
+        return replace(layer, other_layout=last[2 - layer.x_lead :])
+    return layer
 
 
-def _in_other_layouts(asked: _Asked, dims: int) -> Iterator[Layer]:
-    """The layers that the same arrays make in the layouts of other libraries."""
-    for data, kernel in product((channels_last(dims), None), (*filter_layouts(dims), None)):
+def _in_other_layouts(asked: _Asked, dims: int, *layouts: str | None) -> Iterator[Layer]:
+    """The layers that the same arrays make in some layouts, and in the filter layouts of other libraries."""
+    for data, kernel in product(layouts, (*filter_layouts(dims), None)):
         with suppress(CnngradError):
             yield _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
 
@@ -98,7 +100,7 @@ def _would_fit(asked: _Asked) -> str:
     """In which layouts shapes that make no layer would make one, in words; empty where in none."""
     for dims in (2, 1, 3):
         if asked.dims in (None, dims) and len(asked.x) > dims:
-            for layer in _in_other_layouts(asked, dims):
+            for layer in _in_other_layouts(asked, dims, channels_last(dims), None):
                 chosen = (("layout", layer.layouts.data), ("filter-layout", layer.layouts.filter))
                 flags = {flag: word for flag, word in chosen if word}
                 # An accident where the kernel is of no usual shape.
