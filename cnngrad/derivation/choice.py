@@ -8,7 +8,7 @@ from typing import Any
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index, Names, Values
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 
 # The sections of a lesson, in their order.
 SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
@@ -77,7 +77,7 @@ class Choice:
                 here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
                 where = _ELEMENTS[tensor][1]
                 message = f"element {text!r} is not explained here: {where}; here it can be {here}"
-                elsewhere = tensor is not Tensor.DB or names.layer.has_bias
+                elsewhere = tensor is not DB or names.layer.has_bias
                 raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
         return found
@@ -85,10 +85,10 @@ class Choice:
 
 # An element of each result, and where it is explained.
 _ELEMENTS = {
-    Tensor.O: ("an o such as o11", "o belongs to forward"),
-    Tensor.DW: ("a w such as w11", "w belongs to backward, and there to dW"),
-    Tensor.DX: ("an x such as x11", "x belongs to backward, and there to dX"),
-    Tensor.DB: ("b", "b belongs to backward of a layer with a bias, and there to db"),
+    O: ("an o such as o11", "o belongs to forward"),
+    DW: ("a w such as w11", "w belongs to backward, and there to dW"),
+    DX: ("an x such as x11", "x belongs to backward, and there to dX"),
+    DB: ("b", "b belongs to backward of a layer with a bias, and there to db"),
 }
 
 

@@ -14,9 +14,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Shape, layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import GRADIENTS, Tensor
-
-__all__ = ["derive"]
+from cnngrad.tensor import DEDO, GRADIENTS, B, O, W, X
 
 
 def derive(
@@ -63,23 +61,23 @@ def derive(
     """
     given = {
         tensor: _operand_or_shape(tensor.key, value)
-        for tensor, value in ((Tensor.X, x), (Tensor.W, w), (Tensor.B, b), (Tensor.DEDO, dedo))
+        for tensor, value in ((X, x), (W, w), (B, b), (DEDO, dedo))
         if value is not None
     }
     shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
     layer = layer_of(shapes, **options)
     operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
     choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
-    explained = [Tensor.O] if dedo is None else explained_tensors(layer, only)
+    explained = [O] if dedo is None else explained_tensors(layer, only)
     if len(operands) < len(given):
         return lesson(layer, {}, choice, explained)
+    way = (
+        Forward(layer, operands[X], operands[W], operands.get(B))
+        if dedo is None
+        else Backward(layer, operands[X], operands[W], operands[DEDO])
+    )
     arrays = {tensor: operand.array for tensor, operand in operands.items()}
-    if dedo is None:
-        output = Forward(layer, operands[Tensor.X], operands[Tensor.W], operands.get(Tensor.B))
-        arrays[Tensor.O] = output.computed(Tensor.O)
-    else:
-        gradients = Backward(layer, operands[Tensor.X], operands[Tensor.W], operands[Tensor.DEDO])
-        arrays |= {result: gradients.computed(result) for result in GRADIENTS}
+    arrays |= {result: way.computed(result) for result in ((O,) if dedo is None else GRADIENTS)}
     return lesson(layer, canonical_values(layer, arrays), choice, explained)
 
 

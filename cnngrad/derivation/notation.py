@@ -6,8 +6,6 @@ from typing import Any
 from cnngrad.derivation.grids import Fill, Pair
 from cnngrad.layer.names import Number
 
-__all__ = ["DEFAULT_PRECISION", "Notation", "align", "apart", "number"]
-
 DEFAULT_PRECISION = 6
 
 

@@ -17,7 +17,6 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Places = Sequence[int] | Positions
-PADDING_WORDS = ("valid", "same", "same-lower", "full")
 # Entries of a table that are made together.
 _TOGETHER = 2**18
 
@@ -159,17 +158,17 @@ class Axis:
         output, tap, constant = self.relation
         return output * i + tap * u + constant
 
-    def pads(self, word: str) -> tuple[int, int]:
-        """The padding before and behind that a word stands for; `same` makes O as large as ⌈H / s⌉.
+    @property
+    def pads(self) -> dict[str, tuple[int, int]]:
+        """The padding before and behind that each word stands for; `same` makes O as large as ⌈H / s⌉.
 
-        >>> Axis(size=5, kernel=2, stride=2).pads("same")
+        >>> Axis(size=5, kernel=2, stride=2).pads["same"]
         (0, 1)
         """
         reach = self.span - 1
         total = max((-(-self.size // self.stride) - 1) * self.stride + self.span - self.size, 0)
-        half = total // 2
-        pads = (0, 0), (half, total - half), (total - half, half), (reach, reach)
-        return dict(zip(PADDING_WORDS, pads, strict=True))[word]
+        less, more = total // 2, total - total // 2
+        return {"valid": (0, 0), "same": (less, more), "same-lower": (more, less), "full": (reach, reach)}
 
     @property
     def span(self) -> int:

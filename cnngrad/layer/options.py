@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.axis import PADDING_WORDS, Axis
+from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import counted
 from cnngrad.layer.layout import Shape
 
@@ -67,19 +67,20 @@ def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]
         # TensorFlow and ONNX write SAME, VALID, SAME_UPPER and SAME_LOWER.
         word = padding.lower().replace("_", "-")
         word = "same" if word == "same-upper" else word
-        if word not in PADDING_WORDS:
+        pads = [axis.pads for axis in axes]
+        if word not in pads[0]:
             raise CnngradError(
-                f"padding {shortened(padding)!r} is unknown: use {', '.join(PADDING_WORDS)}, a number, one per axis, "
+                f"padding {shortened(padding)!r} is unknown: use {', '.join(pads[0])}, a number, one per axis, "
                 f"or before:after per axis"
             )
-        return [axis.pads(word) for axis in axes]
-    pads = []
+        return [each[word] for each in pads]
+    numbers = []
     for entry in _per_axis("padding", padding, len(axes), "one per axis, or a (before, after) pair per axis"):
         pair = entry if isinstance(entry, tuple) else (entry, entry)
         if len(pair) != 2:
             raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
-        pads.append((integer("padding", pair[0], least=0), integer("padding", pair[1], least=0)))
-    return pads
+        numbers.append((integer("padding", pair[0], least=0), integer("padding", pair[1], least=0)))
+    return numbers
 
 
 def one_per_axis(name: str, value: object, d: int, least: int) -> Shape:
