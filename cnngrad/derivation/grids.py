@@ -175,7 +175,7 @@ def grids(
     names: Names,
     tensor: Tensor,
     values: Values,
-    lead: Index = (0, 0),
+    lead: Index = (),
     title: str = "",
     tracks: Sequence[Track] = (),
     turned: bool = False,
@@ -187,12 +187,13 @@ def grids(
         names: the names of the layer's elements.
         tensor: the tensor whose elements they show.
         values: the numbers to show; symbols are shown where this tensor has none.
-        lead: (n, c), (f, c) or (n, f), from 0; empty for b.
+        lead: (n, c), (f, c) or (n, f), from 0; the first where it is empty. b has none.
         title: the grids' title; the tensor's where it is empty.
         tracks: what stands along each spatial axis; the array as it is where there are none.
         turned: whether the array is rotated by 180 degrees.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
     """
+    lead = lead or ((0, 0) if tensor.array is not B else ())
     tracks = tracks or [plain(size, turned=turned) for size in names.layer.canonical[tensor][len(lead) :]]
     pictured = any(track.covered for track in tracks)
     title = title or ("W rotated" if turned else tensor.title)

@@ -59,11 +59,9 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
 def _given(board: Board) -> Said:
     """The arrays, in symbols and in numbers."""
     layer, backward = board.layer, O not in board.tensors
-    given = [(X, (0, 0)), (W, (0, 0)), *([(B, ())] if layer.has_bias else []), *([(DEDO, (0, 0))] if backward else [])]
+    given = [X, W, *[B] * layer.has_bias, *[DEDO] * backward]
     yield words.first_matrices(layer)
-    yield from board.rows(
-        lambda values: [item for t, lead in given for item in ("  ", *board.grids(t, values, lead=lead))][1:]
-    )
+    yield from board.rows(lambda values: [item for t in given for item in ("  ", *board.grids(t, values))][1:])
     x = ("", "x[c] is of channel c", "x[n,c] is of sample n and channel c")[layer.x_lead]
     w = ("", "w[c] is of channel c", "w[f,c] is of filter f and channel c")[layer.w_lead]
     if x or w:
