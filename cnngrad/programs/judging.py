@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from cnngrad.arrays import read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import check_layer
 from cnngrad.checks.report import GradientReport
@@ -206,8 +207,9 @@ def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) 
     claims = {tensor: array for tensor, array in answer.results.items() if not isinstance(array, str)}
     found = {t: Result(Verdict.UNREADABLE, why=why) for t, why in answer.results.items() if isinstance(why, str)}
     if claims:
+        given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
         with _GRADING:
-            report = check_layer(layer.layer, layer.operands, claims, written=written, tries=tries)
+            report = check_layer(layer.layer, given, claims, written=written, tries=tries)
         found |= {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
     return Outcome(layer, answer.fault, _in_order(found), said, visible(answer.note))

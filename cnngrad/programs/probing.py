@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.checks.report import Compared
@@ -17,7 +16,7 @@ from cnngrad.layer.names import Index, canonical_values
 from cnngrad.programs.findings import Outcome, Verdict
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
-from cnngrad.tensor import DEDO, B, O, Tensor, W, X
+from cnngrad.tensor import B, O, Tensor
 
 # How often the program is run to read its products.
 _MOST_READINGS = 200
@@ -143,13 +142,11 @@ class _Wrong:
 
     def relation(self) -> str:
         """The relation between positions that the program follows, in words; empty where it is the right one."""
-        layer = self.suite_layer.layer
-        values = {tensor: array.astype(np.float64) for tensor, array in self._values.items()}
-        w = layer.rotated(values[W])
-        data = Data(layer, values[X], w, values[DEDO], values.get(B))
+        floats = {tensor: array.astype(np.float64) for tensor, array in self.suite_layer.arrays.items()}
+        data = replace(self.suite_layer, arrays=floats).data
         allowed = self.rounding * float(np.abs(self.claim).max(initial=0.0))
         relations = followed(data, self.result, self._computed, self.claim, allowed)
-        return "" if relations is None else spoken(layer, relations)
+        return "" if relations is None else spoken(data.layer, relations)
 
     @property
     def _values(self) -> dict[Tensor, Array]:

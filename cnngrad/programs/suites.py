@@ -9,13 +9,15 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnngrad.arrays import Array, Operand, read_tensor
+from cnngrad.arrays import Array
 from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, computed
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
-from cnngrad.compute import Backward, Forward
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
+from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
@@ -60,9 +62,10 @@ class SuiteLayer:
         return {tensor: self.layer.layouts.written(tensor, array) for tensor, array in self.arrays.items()}
 
     @property
-    def operands(self) -> dict[Tensor, Operand]:
-        """The arrays as the library computes with them."""
-        return {tensor: read_tensor(tensor.key, array) for tensor, array in self.arrays.items()}
+    def data(self) -> Data:
+        """The arrays as recipes compute with them."""
+        values = canonical_values(self.layer, self.arrays)
+        return Data(self.layer, values[X], self.layer.rotated(values[W]), values[DEDO], values.get(B))
 
     def with_lead(self, lead: int) -> "SuiteLayer":
         """The layer with so many axes in front of the spatial ones of X: 0, 1 (channel) or 2 (sample, channel)."""
@@ -395,11 +398,8 @@ def _hides_zero(made: SuiteLayer) -> bool:
         return True
     positive = replace(made, arrays={tensor: np.abs(array) for tensor, array in made.arrays.items()})
     few = [result for result in (O, DW, DX) if prod(layer.canonical[result]) <= _FEW]
-    return any(_is_zero(made, result) and not _is_zero(positive, result) for result in few)
+    return any(not _sums(made, result).any() and bool(_sums(positive, result).any()) for result in few)
 
 
-def _is_zero(made: SuiteLayer, result: Tensor) -> bool:
-    given, layer = made.operands, made.layer
-    if result is O:
-        return not Forward(layer, given[X], given[W], given.get(B)).computed(result).any()
-    return not Backward(layer, given[X], given[W], given[DEDO]).computed(result).any()
+def _sums(made: SuiteLayer, result: Tensor) -> Array:
+    return computed(right_recipe(made.layer, result), made.data)
