@@ -1,6 +1,6 @@
 """Checking gradients against finite differences, and naming what is wrong with them."""
 
 from cnngrad.checks.checking import check, check_layer
-from cnngrad.checks.report import GradientReport, Report, Worst
+from cnngrad.checks.report import Graded, GradientReport, Report, Worst, WrongShape
 
-__all__ = ["GradientReport", "Report", "Worst", "check", "check_layer"]
+__all__ = ["Graded", "GradientReport", "Report", "Worst", "WrongShape", "check", "check_layer"]

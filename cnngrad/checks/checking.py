@@ -11,7 +11,7 @@ from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is
 from cnngrad.causes.search import TRIES
 from cnngrad.checks.differences import Differences
 from cnngrad.checks.grade import Grader
-from cnngrad.checks.report import GradientReport, Report
+from cnngrad.checks.report import Graded, GradientReport, Report
 from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
@@ -136,31 +136,28 @@ def check_layer(
         dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
-    if claims:
-        graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
-    else:
-        ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+    ours = None if claims else Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+    if ours is not None:
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
+    else:
+        graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
     differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    grader = Grader(layer, given, rtol, forms, whole, bool(claims), chosen, tries)
+    arrays = {tensor: operand.converted() for tensor, operand in given.items()}
+    arrays.setdefault(Tensor.DEDO, np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO]))
+    grader = partial(Grader, layer, arrays, whole, bool(claims), rtol, tries)
     reports = {}
     for result, claim in graded.items():
         if result is Tensor.O or differences is None:
-            numeric = _right_output(layer, given)
+            right = _right_output(layer, given)
         else:
-            numeric = differences.gradient(result, None if progress is None else partial(progress, result.key))
-        reports[result] = grader.grade(result, np.asarray(claim), numeric)
-    verdicts = [report.passed for report in reports.values()]
-    return Report(
-        passed=False if False in verdicts else None if None in verdicts else True,
-        gradients={result.key: report.written(layer) for result, report in reports.items()},
-        layer=layer,
-        dedo=source,
-        identity=_identity(layer, given, reports),
-    )
+            right = differences.gradient(result, None if progress is None else partial(progress, result.key))
+        asked = tuple(index for tensor, index in chosen if tensor is result)
+        reports[result] = grader(result, np.asarray(claim), right, forms[result], asked).grade()
+    named = {result.key: report for result, report in reports.items()}
+    return Report(named, layer, source, _identity(layer, given, reports))
 
 
 def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
@@ -186,27 +183,21 @@ def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
 def _identity(
     layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
 ) -> tuple[Number, Number, Number] | None:
-    """The three sums that must agree; None where one of the two gradients was not checked, or has a wrong shape."""
-    x, w = given[Tensor.X], given[Tensor.W]
-    parts = [(x.converted(), reports.get(Tensor.DX)), (w.converted(), reports.get(Tensor.DW))]
-    gradients = [(array, report.analytic) for array, report in parts if report is not None and report.wrong is not None]
-    if len(gradients) < 2:
+    """The three sums that must agree; None if one of the two gradients was not checked, or has a wrong shape."""
+    parts = ((given[t].converted(), reports.get(t.gradient)) for t in (Tensor.X, Tensor.W))
+    pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]
+    if len(pairs) < 2:
         return None
     try:
-        pairs = [(Forward(layer, x, w).computed(Tensor.O), given[Tensor.DEDO].converted()), *gradients]
+        o = Forward(layer, given[Tensor.X], given[Tensor.W]).computed(Tensor.O)
     except CnngradError:
         # O itself is too large for its dtype, though its gradients are not.
         return None
-    decimals = any(a.dtype.kind == "f" for pair in pairs for a in pair if a is not None)
-    first, second, third = (_inner(a, g, decimals) for a, g in pairs if g is not None)
+    pairs.insert(0, (o, given[Tensor.DEDO].converted()))
+    decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
+    kind, number = (np.float64, float) if decimals else (object, int)
+    first, second, third = (number(np.vdot(a.astype(kind, copy=False), g.astype(kind, copy=False))) for a, g in pairs)
     return first, second, third
-
-
-def _inner(first: Array, second: Array, decimals: bool) -> Number:
-    """sum(first * second), exact on integers."""
-    if decimals:
-        return float(np.vdot(first.astype(np.float64, copy=False), second.astype(np.float64, copy=False)))
-    return int((first.astype(object) * second.astype(object)).sum())
 
 
 def _pseudo_random(layer: Layer, dtype: Any) -> Array:

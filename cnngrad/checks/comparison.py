@@ -1,22 +1,28 @@
-"""Comparing a claim with the right numbers, element by element, and what that comes to.
+"""Comparing a claim with the right numbers, element by element, and where it is wrong.
 
-It is done some elements at a time, so that a check of a large layer does not hold an array for each step.
+Blocks of elements are compared, so that a check of a large layer does not hold an array for each step.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
 from cnngrad.checks.tolerance import Tolerance
+from cnngrad.layer import Layer
+from cnngrad.tensor import Tensor
 
-__all__ = ["COARSE", "Comparison", "compare", "difference"]
+__all__ = ["COARSE", "Comparison", "compare", "counts", "difference", "locate"]
 
-# Elements that are compared at a time.
+# Elements in a block.
 _BLOCK = 2**15
-# A claim that is accepted thanks to its writing alone must leave so much of the right gradient, at least.
+# If rounding exceeds 10 % of the right numbers, a claim is not judged.
 COARSE = 0.1
+# If the border holds more than this part of the elements, it is no place to point at.
+_MOST_BORDER = 0.9
+# Rows of an axis are counted in at most this many bands.
+_MOST_BANDS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +34,8 @@ class Comparison:
         max_abs_error: the largest |claim - right|.
         max_rel_error: the largest |claim - right| / max(|claim|, |right|).
         worst: the index of the element that is furthest outside its tolerance.
-        beyond_sums: whether some element is off by more than the rounding of the sums.
-        coarse: whether the tolerance (root mean square) exceeds a tenth of the right numbers (likewise).
+        coarse: whether some element is off by more than the rounding of the sums, and the tolerance (root mean square)
+            exceeds a tenth of the right numbers (likewise).
         is_double: whether it is as right as float64 can be.
     """
 
@@ -37,23 +43,14 @@ class Comparison:
     max_abs_error: int | float
     max_rel_error: float
     worst: tuple[int, ...]
-    beyond_sums: bool
     coarse: bool
     is_double: bool
 
 
-class _Largest:
-    """The largest of some numbers that come in blocks, and its flat index: the first one of equals."""
-
-    def __init__(self) -> None:
-        self.number: int | float = -1
-        self.index = 0
-
-    def look(self, first: int, numbers: Array) -> None:
-        """Look at the numbers of a block that begins at `first`."""
-        index = int(numbers.argmax())
-        if numbers[index] > self.number:
-            self.number, self.index = numbers[index].item(), first + index
+def _largest(first: int, numbers: Array) -> tuple[int | float, int]:
+    """The largest number of a block that begins at `first`, and minus its index: so the first of equals is larger."""
+    index = int(numbers.argmax())
+    return numbers[index].item(), -(first + index)
 
 
 def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> Comparison:
@@ -66,35 +63,37 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         tolerance: how far each may be off.
     """
     wrong = np.zeros(claim.size, bool)
-    flat = [array.reshape(-1) for array in (claim, right, sizes)]
-    error, relative, excess, wrong_error = _Largest(), _Largest(), _Largest(), _Largest()
+    flat = [array.reshape(-1) for array in (claim, right, sizes, np.broadcast_to(tolerance.inputs, claim.shape))]
+    start: tuple[int | float, int] = (-1, 0)
+    error = relative = excess = wrong_error = start
     beyond, double, bounded, squares = False, True, True, np.zeros(2)
     largest = float(sizes.max(initial=0.0))
     exponent = math.frexp(largest)[1]
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
-        some, wanted, magnitude = (array[block] for array in flat)
-        here = tolerance.of(block, largest)
+        some, wanted, magnitude, inputs = (array[block] for array in flat)
+        here = replace(tolerance, inputs=inputs, largest=largest)
         off, allowed = difference(some, wanted), here.allowed(some, magnitude, wanted)
         wrong[block] = off > allowed
         beyond = beyond or bool((off > here.sums(magnitude)).any())
-        double = double and here.is_double(off, magnitude)
+        double = double and bool((off <= here.rounding("float64", magnitude)).all())
         bounded = bounded and bool(allowed.all())
         with np.errstate(over="ignore"):
             squares += [np.square(np.ldexp(a.astype(np.float64), -exponent)).sum() for a in (allowed, wanted)]
-            excess.look(first, np.divide(off, allowed, out=np.zeros(off.shape), where=allowed > 0))
-        error.look(first, off)
-        wrong_error.look(first, np.where(wrong[block], off, 0))
-        relative.look(first, _relative(off, some, wanted))
-    # Where some tolerance is 0, the worst element is the one with the largest error.
-    worst = np.unravel_index((excess if bounded else wrong_error).index, claim.shape)
+            over = np.divide(off, allowed, out=np.zeros(off.shape), where=allowed > 0)
+        size = np.maximum(np.abs(some.astype(np.float64)), np.abs(wanted.astype(np.float64)))
+        ratio = np.divide(off.astype(np.float64), size, out=np.zeros(off.shape), where=size > 0)
+        error, relative = max(error, _largest(first, off)), max(relative, _largest(first, ratio))
+        excess = max(excess, _largest(first, over))
+        wrong_error = max(wrong_error, _largest(first, np.where(wrong[block], off, 0)))
+    # If some tolerance is 0, the worst element is the one with the largest error.
+    worst = np.unravel_index(-(excess if bounded else wrong_error)[1], claim.shape)
     return Comparison(
         wrong.reshape(claim.shape),
-        error.number,
-        float(relative.number),
+        error[0],
+        float(relative[0]),
         tuple(int(k) for k in worst),
-        beyond,
-        math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
+        beyond and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
         double,
     )
 
@@ -110,7 +109,60 @@ def difference(claim: Array, right: Array) -> Array:
         return np.abs(np.subtract(claim, right, dtype=np.float64))
 
 
-def _relative(error: Array, claim: Array, right: Array) -> Array:
-    """|claim - right| / max(|claim|, |right|)."""
-    size = np.maximum(np.abs(claim.astype(np.float64)), np.abs(right.astype(np.float64)))
-    return np.divide(error.astype(np.float64), size, out=np.zeros(error.shape), where=size > 0)
+def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
+    """Where the wrong elements are, in words.
+
+    Args:
+        layer: the layer.
+        result: O, dE/dW, dE/dX or dE/db.
+        wrong: True where an element is wrong, in canonical shape.
+    """
+    count = int(wrong.sum())
+    if count == wrong.size:
+        return "every element is wrong"
+    if count == 1:
+        return "one element alone is wrong"
+    limits = []
+    axes = zip((*result.lead_words, *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
+    for word, size, places in axes:
+        distinct = np.unique(places)
+        first, last = int(distinct[0]), int(distinct[-1])
+        if distinct.size < size and distinct.size == last - first + 1:
+            text = f"{word} {first + 1}" if first == last else f"{word}s {first + 1} to {last + 1}"
+            limits.append(f"{text} (the last)" if last == size - 1 else f"{text} (the first)" if first == 0 else text)
+    border = _border(layer, result)
+    is_bordered = border is not None and not (wrong & ~border).any()
+    where = f"all in {', '.join(limits)}" if limits else "all on the border" if is_bordered else "here and there"
+    return f"{count} of {wrong.size} elements are wrong, {where}"
+
+
+def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
+    """How many elements are wrong in each part that has any: by sample, channel, row band, and on the border."""
+    lines = []
+    words = zip((*result.lead_words, *layer.axis_words), wrong.shape, strict=False)
+    for axis, (word, size) in enumerate(words):
+        rows, step, bands = np.moveaxis(wrong, axis, 0), -(-size // _MOST_BANDS), []
+        for first in range(0, size, step):
+            band = rows[first : first + step]
+            where = f"{first + 1}" if len(band) == 1 else f"{first + 1} to {first + len(band)}"
+            bands += [f"{where}: {band.sum()} of {band.size}"] if band.any() else []
+        lines += [f"{word}: {', '.join(bands)}"] if size > 1 else []
+    border = _border(layer, result)
+    if border is not None:
+        places = (("border", border), ("inside", ~border))
+        found = (f"{word} {(wrong & here).sum()} of {here.sum()}" for word, here in places)
+        lines.append(f"place: {', '.join(found)}")
+    return lines
+
+
+def _border(layer: Layer, result: Tensor) -> Array | None:
+    """The elements of dE/dX within a window's reach of the edge, where padding and crops matter.
+
+    None if these are nearly all, and for other results.
+    """
+    inside = np.zeros(layer.canonical[result], bool)
+    reaches = [min(max(1, axis.span - 1), axis.size) for axis in layer.axes]
+    core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
+    if result is Tensor.DX:
+        inside[:, :, *core] = True
+    return ~inside if (~inside).mean() <= _MOST_BORDER else None

@@ -1,21 +1,66 @@
-"""What a check found, as data: a verdict for each gradient, where it is wrong, and the mistake's name."""
+"""What a check found, as data and as blocks: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from cnngrad.arrays import Array
-from cnngrad.checks.shown import report_blocks
-from cnngrad.derivation.blocks import ReportBlock
-from cnngrad.layer import Layer
-from cnngrad.layer.expansion import Expansion
-from cnngrad.layer.names import Number
-from cnngrad.schema import SCHEMA
-from cnngrad.tensor import Tensor
+import numpy as np
 
-__all__ = ["Compared", "GradientReport", "Report", "Worst"]
+from cnngrad.arrays import Array
+from cnngrad.causes.reading import as_expansion, products_of
+from cnngrad.causes.search import Diagnosis, hidden_words
+from cnngrad.checks.comparison import counts
+from cnngrad.derivation.blocks import (
+    Code,
+    Expansions,
+    GridRow,
+    Heading,
+    Labelled,
+    ReportBlock,
+    Sentence,
+    Table,
+    Together,
+)
+from cnngrad.derivation.grids import Cell, Grid
+from cnngrad.derivation.notation import apart, number
+from cnngrad.layer import Layer
+from cnngrad.layer.expansion import Expander, Expansion
+from cnngrad.layer.names import Index, Number
+from cnngrad.schema import SCHEMA
+from cnngrad.tensor import O, Tensor
+
+__all__ = [
+    "Compared", "Graded", "GradientReport", "Report", "Verdict", "Worst", "WrongShape", "code_lines", "labelled",
+]  # fmt: skip
+
+# Terms of an element that are written out; of the worst one beside its array, as many as one sees at a glance.
+_MOST_TERMS, _GLANCE = 64, 12
+# An array of at most this many rows and columns is shown whole, with its wrong elements marked.
+_MOST_ROWS, _MOST_COLUMNS = 12, 8
+# Wrong elements that are listed of a larger one.
+_MOST_LISTED = 5
+_BEYOND = "a sum or an error is beyond float64's range: it is null"
+
+
+class Verdict(Enum):
+    """What a check says of a claim, the worst first.
+
+    Attributes:
+        passed: whether every element agrees within the tolerance; None if the claim is too coarse to judge.
+        words: what the claim is.
+        loud: the same where it must not be overlooked.
+    """
+
+    WRONG = (False, "wrong", "WRONG")
+    COARSE = (None, "can't be judged", "can't be judged")
+    RIGHT = (True, "right", "right")
+
+    def __init__(self, passed: bool | None, words: str, loud: str) -> None:
+        """One row of the table."""
+        self.passed, self.words, self.loud = passed, words, loud
 
 
 @dataclass(frozen=True)
@@ -42,8 +87,7 @@ class Compared:
     Attributes:
         yours: the claimed number.
         right: the right sum, with its number.
-        made: the sum that gives the claimed number, where the mistake is known; None where it is not, or not a sum of
-            products.
+        made: the sum that gives the claimed number; None if the mistake is not known, or gives no sum of products.
     """
 
     yours: Number
@@ -62,110 +106,64 @@ class Compared:
         }
 
 
-@dataclass(frozen=True)
-class GradientReport:
-    """How one gradient compares with its finite differences, or O with the right one.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Judged(Diagnosis):
+    """What is said of every claimed gradient, or O: a verdict, and the diagnosis of a wrong one.
 
     Attributes:
         gradient: O, dE/dW, dE/dX or dE/db.
-        passed: whether every element agrees within the tolerance; None where the claim is too coarse to judge.
-        count: the number of elements compared.
-        max_abs_error: the largest |analytic - numeric|; None where the shapes differ.
-        max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
-        worst: the element furthest outside its tolerance, None where there is nothing to compare.
-        tolerance: how the tolerance was chosen, in words.
-        judged_as: how the claim's numbers are written, in a phrase; empty where they are not rounded.
+        verdict: the verdict.
         claimed: whether the gradient is the user's own.
-        mistake: the id of the known mistake that explains a wrong gradient, None where there is none.
-        together: the ids of the mistakes that were made as well, where it takes two to explain it.
-        also: the ids of other mistakes that would explain it.
-        hint: what the mistake is and how to fix it, or where the wrong elements are; empty where all is right.
-        beside_shape: what else is known of a gradient that has another shape, in a sentence.
+        analytic: the gradient, in the user's layout.
+        numeric: the finite differences, or the right O, in the user's layout.
+        tolerance: how the tolerance was chosen, in words.
+        judged_as: how the claim's numbers are written, in a phrase; empty if they are not rounded.
         precision: in words, that it is as far off as sums in fewer bits are, or as rounding; empty if it is not.
-        code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
-            where none is known, or it is the right one.
-        where: where the wrong elements are, in words; empty where all is right.
+            if none is known, or it is the right one.
+        where: where the wrong elements are, in words; empty if all is right.
         hidden: if the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal.
-        analytic: the gradient compared, in the user's layout.
-        numeric: the finite differences.
-        wrong: True where an element is outside its tolerance.
-        compare: writes the element at an index out, its axes in cnngrad's order; None where the shapes differ.
-        worst_at: the worst element's index, its axes in cnngrad's order.
-        explained: the elements that were asked for.
     """
 
     gradient: Tensor
-    passed: bool | None
-    count: int
-    max_abs_error: Number | None
-    max_rel_error: float | None
-    worst: Worst | None
-    tolerance: str
+    verdict: Verdict
+    claimed: bool
+    analytic: Array = field(repr=False)
+    numeric: Array = field(repr=False)
+    tolerance: str = ""
     judged_as: str = ""
-    claimed: bool = False
-    mistake: str | None = None
-    also: tuple[str, ...] = ()
-    hint: str = ""
-    beside_shape: str = ""
     precision: str = ""
     relation: str = ""
     where: str = ""
     hidden: tuple[str, ...] = ()
-    together: tuple[str, ...] = ()
-    code: tuple[str, str] | None = None
-    analytic: Array | None = field(default=None, repr=False, compare=False)
-    numeric: Array | None = field(default=None, repr=False, compare=False)
-    wrong: Array | None = field(default=None, repr=False, compare=False)
-    compare: Callable[[tuple[int, ...]], Compared] | None = field(default=None, repr=False, compare=False)
-    worst_at: tuple[int, ...] = field(default=(), repr=False, compare=False)
-    explained: tuple[Compared, ...] = field(default=(), repr=False, compare=False)
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
-        return self.passed is True
+        return self.verdict is Verdict.RIGHT
 
-    @cached_property
-    def compared(self) -> Compared | None:
-        """The worst element written out; only once it is asked for."""
-        return self.compare(self.worst_at) if self.compare is not None and self.passed is False else None
+    @property
+    def passed(self) -> bool | None:
+        """Whether every element agrees within the tolerance; None if the claim is too coarse to judge."""
+        return self.verdict.passed
 
     @property
     def mistakes(self) -> tuple[str, ...]:
-        """The ids of the mistakes that were made, by the likeliest explanation; empty where none is known."""
+        """The ids of the mistakes that were made, by the likeliest explanation; empty if none is known."""
         return () if self.mistake is None else (self.mistake, *self.together)
-
-    def written(self, layer: Layer) -> "GradientReport":
-        """The same report with its arrays' axes, and the worst element's index, in the user's order."""
-        layouts, result, worst = layer.layouts, self.gradient, self.worst
-        analytic, numeric, wrong = (
-            None if array is None else layouts.written(result, array)
-            for array in (self.analytic, self.numeric, self.wrong)
-        )
-        worst = worst and replace(worst, index=layouts.written_shape(result, worst.index))
-        return replace(self, worst=worst, analytic=analytic, numeric=numeric, wrong=wrong)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
-        worst = self.worst
         return {
             "passed": self.passed,
             "claimed": self.claimed,
-            "elements": self.count,
-            "wrong": None if self.wrong is None else int(self.wrong.sum()),
+            "elements": 0,
+            "wrong": None,
             "where": self.where,
             "tolerance": self.tolerance,
             "judged_as": self.judged_as,
-            "max_abs_error": _or_null(self.max_abs_error),
-            "max_rel_error": _or_null(self.max_rel_error),
-            "worst": None
-            if worst is None
-            else {
-                "element": worst.element,
-                "index": list(worst.index),
-                "numeric": worst.numeric,
-                "analytic": _finite(worst.analytic),
-            },
+            "max_abs_error": None,
+            "max_rel_error": None,
+            "worst": None,
             "mistake": self.mistake,
             "and": list(self.together),
             "also": list(self.also),
@@ -173,7 +171,92 @@ class GradientReport:
             "code": None if self.code is None else dict(zip(("wrong", "right"), self.code, strict=True)),
             "relation": self.relation,
             "hidden": list(self.hidden),
-        } | ({"explained": [element.as_json() for element in self.explained]} if self.explained else {})
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WrongShape(_Judged):
+    """A gradient of another shape than its array's, of which no element can be compared.
+
+    Attributes:
+        beside_shape: what else is known of it, in a sentence.
+    """
+
+    beside_shape: str
+
+    count = 0
+    max_abs_error = max_rel_error = worst = wrong = None
+    explained = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Graded(_Judged):
+    """How a gradient compares with its finite differences, or O with the right one.
+
+    Attributes:
+        wrong: True where an element is outside its tolerance.
+        worst: the element furthest outside its tolerance.
+        max_abs_error: the largest |analytic - numeric|; None if some are not finite.
+        max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
+        layer: the layer.
+        values: its numbers, in canonical shape.
+        asked: the canonical indices of the elements that were asked for.
+    """
+
+    wrong: Array = field(repr=False)
+    worst: Worst
+    max_abs_error: Number | None = None
+    max_rel_error: float | None = None
+    layer: Layer = field(repr=False)
+    values: Mapping[Tensor, Array] = field(repr=False)
+    asked: tuple[Index, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """The number of elements compared."""
+        return self.wrong.size
+
+    @cached_property
+    def canonical(self) -> list[Array]:
+        """The gradient, the right one and what is wrong, in canonical shape."""
+        standard = (self.layer.layouts.standard(self.gradient, a) for a in (self.analytic, self.numeric, self.wrong))
+        return [array.reshape(self.layer.canonical[self.gradient]) for array in standard]
+
+    def compare(self, index: Index) -> Compared:
+        """The element at a canonical index beside its right sum, and the sum that a known mistake makes of it."""
+        analytic, numeric, _ = self.canonical
+        values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
+        right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
+        products = None if self.recipe is None else products_of(self.recipe, index)
+        if products is None:
+            return Compared(yours, right, None)
+        return Compared(yours, right, as_expansion(self.layer, self.gradient, index, products, values, yours))
+
+    @property
+    def worst_at(self) -> Index:
+        """The worst element's canonical index."""
+        index = self.layer.layouts.standard_shape(self.gradient, self.worst.index)
+        return self.layer.canonical_index(self.gradient, index)
+
+    @cached_property
+    def explained(self) -> tuple[Compared, ...]:
+        """The elements that were asked for."""
+        return tuple(map(self.compare, self.asked))
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data, with its numbers."""
+        numbers = {
+            "elements": self.count,
+            "wrong": int(self.wrong.sum()),
+            "max_abs_error": _or_null(self.max_abs_error),
+            "max_rel_error": _or_null(self.max_rel_error),
+            "worst": vars(self.worst) | {"index": list(self.worst.index), "analytic": _finite(self.worst.analytic)},
+        }
+        explained = {"explained": [element.as_json() for element in self.explained]} if self.asked else {}
+        return super().as_json() | numbers | explained
+
+
+GradientReport = Graded | WrongShape
 
 
 def _or_null(value: Number | None) -> Number | None:
@@ -184,20 +267,16 @@ def _finite(value: Number) -> Number | str:
     return value if math.isfinite(value) else str(value)
 
 
-_BEYOND = "a sum or an error is beyond float64's range: it is null"
-_VERDICTS = {True: "right", False: "WRONG", None: "can't be judged"}
-
-
 def _in_a_line(report: GradientReport) -> str:
     name = f" ({'+'.join(report.mistakes)})" if report.mistakes else ""
-    return f"{report.gradient.key} {_VERDICTS[report.passed]}{name}{'. ' + report.hint if report.hint else ''}"
+    return f"{report.gradient.key} {report.verdict.loud}{name}{'. ' + report.hint if report.hint else ''}"
 
 
 def _in_lines(report: GradientReport) -> str:
     """The gradient and its verdict, the mistake, and the fix, a line each."""
     name = f": {'+'.join(report.mistakes)}" if report.mistakes else ""
     what, _, fix = report.hint.partition(" To fix it: ")
-    lines = [f"{report.gradient.title} is {_VERDICTS[report.passed]}{name}", what, f"To fix it: {fix}" if fix else ""]
+    lines = [f"{report.gradient.title} is {report.verdict.loud}{name}", what, f"To fix it: {fix}" if fix else ""]
     return "\n".join(line for line in lines if line)
 
 
@@ -206,15 +285,13 @@ class Report:
     """What `check` found.
 
     Attributes:
-        passed: whether every gradient passed; False where one is wrong, else None where one is too coarse to judge.
         gradients: a report for each gradient, by its name in files: `dEdW`, `dEdX`, `dEdb`.
         layer: the layer.
         dedo: where dE/dO came from, in words.
-        identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; None where one of the
+        identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; None if one of the
             two gradients was not checked.
     """
 
-    passed: bool | None
     gradients: dict[str, GradientReport]
     layer: Layer
     dedo: str
@@ -222,16 +299,23 @@ class Report:
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
-        return self.passed is True
+        return self.verdict is Verdict.RIGHT
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict on a gradient."""
+        verdicts = {gradient.verdict for gradient in self.gradients.values()}
+        return next(verdict for verdict in Verdict if verdict in verdicts)
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether every gradient passed; False if one is wrong, else None if one is too coarse to judge."""
+        return self.verdict.passed
 
     @property
     def title(self) -> str:
         """The heading of a document."""
         return "cnngrad check"
-
-    def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """What `cnngrad check` shows."""
-        return report_blocks(self, precision)
 
     def __repr__(self) -> str:
         """The verdict on each gradient and what is wrong with it, in a line."""
@@ -255,3 +339,139 @@ class Report:
             "identity": dict(zip(names, map(_or_null, sums), strict=True)) if sums else None,
             "note": _BEYOND if not all(map(math.isfinite, sums + errors)) else "",
         }
+
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """What `cnngrad check` shows: the layer's line, a row for each gradient, what is wrong, and the verdict."""
+        gradients = self.gradients.values()
+        layer: list[ReportBlock] = [Sentence((self.layer.describe(),), strong=True)]
+        if set(self.gradients) != {O.key}:
+            layer += _said([f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {self.dedo}"])
+        yield Together(tuple(layer))
+        headings = ("gradient", "verdict", "elements", "largest error", "relative", "worst element")
+        yield Table(headings, tuple(tuple(_row(gradient, precision)) for gradient in gradients), right=("elements",))
+        if lines := _said(_lines(self, precision)):
+            yield Together(lines)
+        for gradient in gradients:
+            if gradient.verdict is Verdict.WRONG:
+                yield from _wrong(gradient, precision)
+        for gradient in gradients:
+            for compared in gradient.explained:
+                yield Together((Heading((str(compared.right.target),)), labelled(compared)))
+        hidden = {name for gradient in gradients for name in gradient.hidden}
+        if words := hidden_words(self.layer, hidden):
+            yield from _said([
+                f"In this problem some mistakes would not show: {words}. cnngrad check --hard prints one of the same "
+                "layer that shows all that its shape allows."
+            ])  # fmt: skip
+        yield Sentence((_sentence(self),), strong=True)
+
+
+def labelled(compared: Compared) -> Labelled:
+    """A claimed element, as the sum that makes it if that is known, beside the right sum."""
+    yours = compared.yours if compared.made is None else compared.made
+    return Labelled((("yours", yours), ("right", compared.right)))
+
+
+def code_lines(gradient: GradientReport) -> list[str]:
+    """The line of code that makes the mistake, and the right one; nothing if there are no such lines."""
+    return [f"{word:<13}{line}" for word, line in zip(("for example", "instead of"), gradient.code or (), strict=False)]
+
+
+def _sentence(report: Report) -> str:
+    """The verdict on everything."""
+    found = {name == O.key for name, gradient in report.gradients.items() if gradient.verdict is report.verdict}
+    if report:
+        return "O is right." if found == {True} else "All gradients are right."
+    who, be = ("O and a gradient", "are ") if len(found) > 1 else ("O" if True in found else "A gradient", "is ")
+    return f"{who} {'' if report.verdict is Verdict.COARSE else be}{report.verdict.words}."
+
+
+def _said(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
+    return tuple(Sentence((text,)) for text in texts)
+
+
+def _lines(report: Report, precision: int) -> Iterator[str]:
+    """How each gradient was judged, where it is furthest from the right one, and the sums that must agree."""
+    for gradient in report.gradients.values():
+        title, worst = _title(gradient), gradient.worst
+        if gradient.tolerance:
+            yield f"{title}: tolerance {gradient.tolerance}"
+        if worst is not None and gradient.max_abs_error:
+            analytic, numeric = apart(worst.analytic, worst.numeric, precision)
+            where = f"{_spoken(worst)}, index {list(worst.index)} from 0"
+            yours = "yours" if gradient.claimed else "by the formulas"
+            by = "right" if gradient.gradient is O else "by differences"
+            yield f"{title}: furthest apart at {where}: {yours} {analytic}, {by} {numeric}"
+        if gradient.passed is not False and gradient.hint:
+            yield f"{title}: {gradient.hint}"
+    if report.identity is not None:
+        names = ("sum(O·∂E/∂O)", "sum(X·∂E/∂X)", "sum(W·∂E/∂W)")
+        texts = [number(value, precision) for value in report.identity]
+        if not np.isfinite(report.identity).all():
+            yield f"{', '.join(names)}: not all are within float64's range"
+        elif max(report.identity) - min(report.identity) <= 1e-4 * max(map(abs, report.identity)):
+            yield f"{' = '.join(names)}: {(' = ' if len(set(texts)) == 1 else ' ≈ ').join(texts)}"
+        else:
+            yield f"{', '.join(map(' = '.join, zip(names, texts, strict=True)))} should be equal"
+
+
+def _title(gradient: GradientReport) -> str:
+    return f"{gradient.gradient.title}{' (yours)' if gradient.claimed else ''}"
+
+
+def _spoken(worst: Worst) -> str:
+    return worst.element.replace("dE/d", "∂E/∂")
+
+
+def _row(gradient: GradientReport, precision: int) -> list[str]:
+    first = [_title(gradient), "unclear" if gradient.verdict is Verdict.COARSE else gradient.verdict.loud]
+    if isinstance(gradient, WrongShape):
+        return [*first, "0", "-", "-", "wrong shape"]
+    worst, errors = _spoken(gradient.worst), ["not finite", "-"]
+    if gradient.max_abs_error is not None and gradient.max_rel_error is not None:
+        errors = [number(error, precision) for error in (gradient.max_abs_error, gradient.max_rel_error)]
+        worst = worst if gradient.max_abs_error else "none differs"
+    return [*first, str(gradient.count), *errors, worst]
+
+
+def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
+    """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
+    lines = tuple(f"  {line}" for line in code_lines(gradient))
+    yield Together((*_said([f"{_title(gradient)} is wrong. {gradient.hint}"]), Code(lines)))
+    if isinstance(gradient, WrongShape):
+        return
+    yield from _said([gradient.relation] if gradient.relation else [])
+    analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
+    is_o = gradient.gradient is O
+    if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
+        right = _marked("right" if is_o else "finite differences", numeric, np.zeros_like(off))
+        yield GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", right))
+    else:
+        found: list[str] = []
+        if not off.all():
+            here = counts(gradient.layer, gradient.gradient, gradient.canonical[-1])
+            found = ["Wrong elements,", *(f"  by {line}" for line in here)]
+        for index in map(tuple, np.argwhere(off)[:_MOST_LISTED].tolist()):
+            place = "".join(f"[{k}]" for k in index)
+            value, wanted = apart(analytic[index].item(), numeric[index].item(), precision)
+            found.append(f"  {gradient.gradient.key}{place} (from 0) is {value}, not {wanted}")
+        if (more := int(off.sum()) - _MOST_LISTED) > 0:
+            found.append(f"  and {more} more")
+        yield Together(_said(found))
+    yours, wanted = apart(worst.analytic, worst.numeric, precision)
+    should, compared = "it should be" if is_o else "the finite difference is", gradient.compare(gradient.worst_at)
+    sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
+    if compared.made is not None:
+        sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
+    yield Together((*_said([f"{_spoken(worst)} is {yours}, but {should} {wanted}:"]), sums))
+
+
+def _cut(expansion: Expansion) -> Expansion:
+    """A sum with as many terms as one sees at a glance."""
+    return replace(expansion, terms=expansion.terms[:_GLANCE])
+
+
+def _marked(title: str, array: Array, wrong: Array) -> Grid:
+    rows, marks = np.atleast_2d(array), np.atleast_2d(wrong)
+    height, width = rows.shape
+    return Grid(title, height, width, lambda r, c: Cell(rows[r, c].item(), bool(marks[r, c])))

@@ -6,7 +6,7 @@ exact: sums of integers below 2^24 are, in float32. All other sums are judged as
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -16,12 +16,13 @@ from cnngrad.arrays import Array, form_of
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
-__all__ = ["HALVES", "Form", "Tolerance", "form_shown", "form_stated", "input_rounding", "parse_form"]
+__all__ = ["HALVES", "SHORT", "Form", "Tolerance", "eps", "form_shown", "form_stated", "parse_form"]
 
 # Significant bits of each format, and the exponent of its smallest step.
 _BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
 _SMALLEST = {"float64": -1074, "float32": -149, "tf32": -136, "float16": -24, "bfloat16": -133}
 HALVES = ("float16", "bfloat16")
+SHORT = ("tf32", *HALVES)
 # Evidence counts from here: the logarithm of a chance of one in a thousand.
 _EVIDENT = math.log10(1e-3)
 # Numbers that are looked at for evidence; what they show is then verified on all.
@@ -51,7 +52,7 @@ class Form:
 
     def __str__(self) -> str:
         """In a phrase: `3 significant digits`, `bfloat16 values`."""
-        phrases = [f"{self.format} values"] if self.format in _SHORT else []
+        phrases = [f"{self.format} values"] if self.format in SHORT else []
         if self.digits is not None:
             phrases.append(counted(self.digits, "significant digit"))
         if self.places is not None:
@@ -65,12 +66,12 @@ class Form:
         """What `parse_form` takes for it."""
         named = {"digits": self.digits, "places": self.places, "fixed": self.fixed}
         said = next((f"{word}:{number}" for word, number in named.items() if number is not None), self.format)
-        return self.format if self.format in _SHORT else said
+        return self.format if self.format in SHORT else said
 
     @property
     def is_rounded(self) -> bool:
         """Whether it is coarser than the format in which sums are made."""
-        return self.format in _SHORT or any(part is not None for part in (self.digits, self.places, self.fixed))
+        return self.format in SHORT or any(part is not None for part in (self.digits, self.places, self.fixed))
 
     @property
     def base(self) -> str:
@@ -87,7 +88,7 @@ class Form:
         size = np.abs(values.astype(np.float64, copy=False))
         # A hair more than a half, which is rounded to either side; a fixed-point number may be cut as well.
         off: Array = (0.5 if self.fixed is None else 1.0) * self._unit(size) * (1 + 1e-9)
-        return off + 0.5 * _step(size, self.format) if self.format in _SHORT else off
+        return off + 0.5 * _step(size, self.format) if self.format in SHORT else off
 
     def shift(self, right: Array) -> Array:
         """How far it may move these numbers: not at all if it holds them."""
@@ -100,10 +101,6 @@ class Form:
         moved: Array = np.abs(nearest - values)
         return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
 
-    def holds(self, arrays: Iterable[Array]) -> bool:
-        """Whether it has all numbers of some arrays."""
-        return all(not self.shift(array).any() for array in arrays)
-
     def _unit(self, size: Array) -> Array:
         """The unit of the last digit that is written, for numbers of this size; 0 if it is not known."""
         unit: Array = np.full(size.shape, 0.0 if self.places is None else 10.0**-self.places)
@@ -113,9 +110,6 @@ class Form:
             first = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
             unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - self.digits + 1)))
         return unit
-
-
-_SHORT = ("tf32", *HALVES)
 
 
 def parse_form(text: str) -> Form:
@@ -196,9 +190,9 @@ class Tolerance:
         whole: whether X, W, b and dE/dO hold integers alone, so that sums are exact in a format that is long enough.
         exact: whether the claim holds integers as well: it may not be off at all.
         peak: the largest of the right numbers and of the claim.
-        asked: the fraction of the sum of absolute terms that the user asks for, in place of all others; else None.
-        inputs: how far each element may be off since a 16-bit format does not hold the problem's own numbers.
-        largest: the largest sum of absolute terms; None for that of the elements that it is asked about.
+        asked: the fraction of the sum of absolute terms that is allowed in place of all others; None where none is.
+        inputs: how far each element may be off since a short format does not hold the problem's own numbers.
+        largest: the largest sum of absolute terms, if it is none of those that it is asked about.
     """
 
     form: Form
@@ -206,14 +200,9 @@ class Tolerance:
     whole: bool
     exact: bool
     peak: float
-    asked: float | None = None
-    inputs: float | Array = 0.0
-    largest: float | None = None
-
-    def of(self, block: slice, largest: float) -> "Tolerance":
-        """The tolerance of some elements, of a flat array whose largest sum of absolute terms is given."""
-        inputs = self.inputs.reshape(-1)[block] if isinstance(self.inputs, np.ndarray) else self.inputs
-        return replace(self, inputs=inputs, largest=largest)
+    asked: float | None
+    inputs: Array
+    largest: float = 0.0
 
     @property
     def computed(self) -> str:
@@ -221,19 +210,9 @@ class Tolerance:
         return self.form.base if self.form.asked else "float32"
 
     @property
-    def fraction(self) -> float:
-        """The rounding of an element's sum, as a fraction of the sum of its absolute terms."""
-        return _spread(self.computed, self.terms)
-
-    def sums(self, magnitude: Array) -> Array:
-        """The rounding of the sums alone, by the sums of absolute terms."""
-        if self.exact:
-            return np.zeros(magnitude.shape)
-        if self.asked is not None:
-            return self.asked * magnitude
-        shared = _SHARED * _eps(self.computed) * self._top(magnitude) + self.terms * 2.0**-1074
-        off: Array = self.fraction * magnitude + shared
-        return self._but_exact(off, magnitude, self.computed, self._of_exact * self.peak)
+    def _of_exact(self) -> float:
+        """The rounding of a sum that can be exact, as a fraction of the largest number."""
+        return _SHARED_OF_EXACT * eps(self.form.base)
 
     def allowed(self, claim: Array, magnitude: Array, right: Array | None = None) -> Array:
         """How far a claim may be off altogether.
@@ -244,13 +223,10 @@ class Tolerance:
             right: the right numbers; without them a number that the form holds exactly may be off as any other.
         """
         off = self.sums(magnitude)
-        if self.exact or self.asked is not None:
+        if self.asked is not None:
             return off
-        inputs = self.inputs
-        if isinstance(inputs, np.ndarray):
-            # Of another shape, each may be off as far as the worst.
-            inputs = inputs.reshape(claim.shape) if inputs.size == claim.size else float(inputs.max())
-        off = off + inputs
+        # Of another shape, each may be off as far as the worst.
+        off = off + (self.inputs.reshape(claim.shape) if self.inputs.size == claim.size else self.inputs.max())
         if not self.form.is_rounded:
             return off
         # Half a step at most. But the right number may be moved less, or not at all: then a sum that is a little off is
@@ -258,40 +234,22 @@ class Tolerance:
         total: Array = off + self.form.rounding(claim)
         return total if right is None else np.minimum(total, self.form.shift(right) + 2 * off)
 
-    def is_double(self, error: Array, magnitude: Array) -> bool:
-        """Whether a claim is as right as float64 can be."""
-        shared = _SHARED * _eps("float64") * self._top(magnitude)
-        return bool((error <= _spread("float64", self.terms) * magnitude + shared).all())
+    def sums(self, magnitude: Array) -> Array:
+        """The rounding of the sums alone, by the sums of absolute terms."""
+        if self.asked is not None:
+            return self.asked * magnitude
+        off = self.rounding(self.computed, magnitude)
+        return self.but_exact(off, magnitude, self.computed, self._of_exact * self.peak)
 
-    def loose(self, magnitude: Array) -> Array:
-        """How far a plain float32 loop's sums may drift: a rounding a term, most of them in the same direction."""
-        drift = self.terms / 4 * _eps("float32") * magnitude
-        return self.sums(magnitude) + self._but_exact(drift, magnitude, "float32", 0.0)
+    def rounding(self, format_: str, magnitude: Array) -> Array:
+        """The rounding of sums that are made in a format, even if they can be exact in it."""
+        top = max(self.largest, float(magnitude.max(initial=0.0)))
+        off: Array = _spread(format_, self.terms) * magnitude + (_SHARED * eps(format_) * top + self.terms * 2.0**-1074)
+        return off
 
-    def walk(self, format_: str, reach: Array, magnitude: Array) -> Array:
-        """How far sums may drift that are made in a format: each rounds, in either direction.
-
-        Args:
-            format_: the format.
-            reach: how far partial sums reach.
-            magnitude: the sums of absolute terms.
-        """
-        return self._but_exact(math.sqrt(self.terms) * _eps(format_) * reach, magnitude, format_, 0.0)
-
-    def _but_exact(self, off: Array, magnitude: Array, format_: str, most: float) -> Array:
+    def but_exact(self, off: Array, magnitude: Array, format_: str, most: float = 0.0) -> Array:
         """Tolerances, but no more than `most` for sums that are exact in a format."""
-        if not self.whole:
-            return off
-        found: Array = np.where(magnitude <= 2.0 ** _BITS[format_], np.minimum(off, most), off)
-        return found
-
-    @property
-    def _of_exact(self) -> float:
-        """The rounding of a sum that can be exact, as a fraction of the largest number."""
-        return _SHARED_OF_EXACT * _eps(self.form.base)
-
-    def _top(self, magnitude: Array) -> float:
-        return float(magnitude.max(initial=0.0)) if self.largest is None else self.largest
+        return np.where(magnitude <= 2.0 ** _BITS[format_], np.minimum(off, most), off) if self.whole else off
 
     def __str__(self) -> str:
         """How it was chosen, in words."""
@@ -299,26 +257,22 @@ class Tolerance:
             return "0: integers are exact"
         if self.asked is not None:
             return f"{self.asked:g} of the sum of absolute terms, as asked for"
-        found = f"{self.fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in {self.computed}"
+        fraction = _spread(self.computed, self.terms)
+        found = f"{fraction:.1e} of the sum of absolute terms: rounding of {self.terms} terms in {self.computed}"
         if self.whole:
             exact = f"{self._of_exact:.1e} of the largest number, since sums of integers up to 2^{_BITS[self.computed]}"
             found = f"{exact} are exact in {self.computed}; beyond it {found}"
         return found + (f"; yours are {self.form}" if self.form.is_rounded else "")
 
 
-def input_rounding(format_: str, norms: Array) -> Array:
-    """How far sums may be off since a format rounded their numbers first, by the roots of their squared terms."""
-    off: Array = 6 * 2.0 ** -_BITS[format_] * norms
-    return off
+def eps(format_: str) -> float:
+    """The distance from 1 to a format's next number."""
+    return 2.0 ** (1 - _BITS[format_])
 
 
 def _spread(format_: str, terms: int) -> float:
-    """How far a sum of `terms` products may be off by rounding, as a fraction of the sum of absolute terms."""
-    return _eps(format_) * (8 + 2 * math.sqrt(terms))
-
-
-def _eps(format_: str) -> float:
-    return 2.0 ** (1 - _BITS[format_])
+    """How far a sum of products may be off by rounding, as a fraction of the sum of absolute terms."""
+    return eps(format_) * (8 + 2 * math.sqrt(terms))
 
 
 def _step(size: Array, format_: str) -> Array:

@@ -11,8 +11,7 @@ import numpy as np
 
 from cnngrad.arrays import read_tensor
 from cnngrad.causes.search import TRIES
-from cnngrad.checks import check_layer
-from cnngrad.checks.report import GradientReport
+from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.programs.findings import Findings, Outcome, Result, Verdict, explain
@@ -223,9 +222,9 @@ def _result(report: GradientReport) -> Result:
     verdict, hint = Verdict.RIGHT if report.passed else Verdict.WRONG, report.hint
     if report.passed is None:
         verdict = Verdict.COARSE
-    elif report.wrong is None:
+    elif isinstance(report, WrongShape):
         verdict = Verdict.WRONG_SHAPE
-        shapes = [array.shape for array in (report.analytic, report.numeric) if array is not None]
+        shapes = [array.shape for array in (report.analytic, report.numeric)]
         words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
         hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
     elif report.mistake == "not-finite":

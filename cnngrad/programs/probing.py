@@ -10,7 +10,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
 from cnngrad.causes.relation import followed, spoken
-from cnngrad.checks.report import Compared
+from cnngrad.checks.report import Compared, Graded
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
 from cnngrad.programs.findings import Outcome, Verdict
@@ -67,18 +67,11 @@ def probe(program: Program, outcome: Outcome, larger: Outcome) -> Probed:
 
 def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
     """The wrong arrays of a layer."""
-    layer = outcome.layer.layer
     for result, found in outcome.results.items():
         report = found.report
-        if (
-            found.verdict is Verdict.WRONG
-            and report is not None
-            and report.worst is not None
-            and report.analytic is not None
-        ):
-            claim = layer.layouts.standard(result, report.analytic).reshape(layer.canonical[result])
-            worst = layer.canonical_index(result, report.worst_at)
-            yield _Wrong(program, outcome.layer, result, claim, worst, _ROUNDING.get(report.judged_as, 1e-5))
+        if found.verdict is Verdict.WRONG and isinstance(report, Graded):
+            rounding = _ROUNDING.get(report.judged_as, 1e-5)
+            yield _Wrong(program, outcome.layer, result, report.canonical[0], report.worst_at, rounding)
 
 
 @dataclass(eq=False)

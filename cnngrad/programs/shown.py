@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cnngrad.checks.shown import labelled
+from cnngrad.checks.report import labelled
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import counted
 from cnngrad.tensor import RESULTS

@@ -10,9 +10,8 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.checks import GradientReport, Report
-from cnngrad.checks.report import Compared
-from cnngrad.checks.shown import code_lines
+from cnngrad.checks import GradientReport, Report, WrongShape
+from cnngrad.checks.report import Compared, code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.names import Index, Number
@@ -52,18 +51,15 @@ def check_page(report: Report, precision: int, text: str) -> str:
 
 def _gradient(report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
     """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
-    verdict = {True: "right", False: "wrong", None: "can't be judged"}[gradient.passed]
-    yield f"<h2>{gradient.gradient.title} is {verdict}</h2>"
+    yield f"<h2>{gradient.gradient.title} is {gradient.verdict.words}</h2>"
     for text in filter(None, (gradient.hint, gradient.relation)):
         yield f"<p>{escape(text)}</p>"
     if lines := code_lines(gradient):
         yield f"<pre>{escape(chr(10).join(lines))}</pre>"
-    layer, result, compare = report.layer, gradient.gradient, gradient.compare
-    found = [array for array in (gradient.analytic, gradient.numeric, gradient.wrong) if array is not None]
-    if len(found) < 3:
+    layer, result = report.layer, gradient.gradient
+    if isinstance(gradient, WrongShape):
         return
-    shape = layer.canonical[result]
-    arrays = [layer.layouts.standard(result, array).reshape(shape) for array in found]
+    shape, arrays = layer.canonical[result], gradient.canonical
     wrong = arrays[-1]
     leads = list(np.ndindex(shape[:-2]))
     shown = [lead for lead in leads if wrong[lead].any()] or leads[:1]
@@ -75,10 +71,8 @@ def _gradient(report: Report, gradient: GradientReport, precision: int, sums: di
         yield _matrices(layer, result, lead, [array[lead] for array in arrays], precision)
         # The wrong ones first: those are looked at.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
-        if compare is None:
-            continue
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            compared = compare(place[len(shape) - len(layer.shapes[result]) :])
+            compared = gradient.compare(place)
             sums[_key(result, place)] = list(_sums(compared, bool(wrong[place]), precision))
     if len(shown) > _MOST_MATRICES:
         more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
