@@ -132,20 +132,16 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
         # In another byte order a float dtype is not equal to any of these.
         dtype = dtype.newbyteorder("=")
         if dtype not in _FLOATS:
-            return _read_integers(name, array, dtype)
+            if dtype.kind not in "iu":
+                raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
+            if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
+                raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
+            return Operand(array, _INT64, math.inf)
     size = norm(array)
     if math.isnan(size):
         index = _first_not_finite(array)
         raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
     return Operand(array, dtype, size)
-
-
-def _read_integers(name: str, array: Array, dtype: DType) -> Operand:
-    if dtype.kind not in "iu":
-        raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
-    if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
-        raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
-    return Operand(array, _INT64, math.inf)
 
 
 def as_claim(name: str, value: "npt.ArrayLike") -> Array:
@@ -238,15 +234,12 @@ def from_lists(name: str, value: Any) -> Array:
         first = first[0]
     kinds: set[type] = set()
     _check_level(name, value, tuple(shape), (), kinds)
-    if all(issubclass(kind, int | np.integer) for kind in kinds):
-        try:
-            return np.array(value, np.int64).reshape(shape).view(Marked)
-        except OverflowError:
-            raise CnngradError(f"{name} holds an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)") from None
+    whole = all(issubclass(kind, int | np.integer) for kind in kinds)
     try:
-        return np.array(value, np.float64).reshape(shape).view(Marked)
+        return np.array(value, np.int64 if whole else np.float64).reshape(shape).view(Marked)
     except OverflowError:
-        raise CnngradError(f"{name} holds an integer too large for float64") from None
+        size = f"beyond int64's largest, {INT64_MAX} (2**63 - 1)" if whole else "too large for float64"
+        raise CnngradError(f"{name} holds an integer {size}") from None
 
 
 def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int, ...], kinds: set[type]) -> None:
@@ -279,8 +272,7 @@ def is_number(value: object) -> bool:
 
 def _check_number(place: str, value: Any) -> None:
     if not is_number(value):
-        shown = {True: "true", False: "false"}.get(value) if isinstance(value, bool) else None
-        shown = "null" if value is None else shown or repr(value)
+        shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
         raise CnngradError(f"{place} is {shown[:40]}: it must be a number")
 
 
@@ -291,11 +283,8 @@ def at(name: str, index: Sequence[int]) -> str:
 
 def common_dtype(*dtypes: DType) -> DType:
     """The dtype of a result of tensors: the widest float among theirs, int64 where all hold integers."""
-    first = dtypes[0]
-    if dtypes.count(first) == len(dtypes):
-        return first
     different = set(dtypes)
-    return np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
+    return dtypes[0] if len(different) == 1 else np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
 
 
 def working_dtype(dtype: DType) -> DType:
@@ -347,17 +336,8 @@ def is_sure(bound: float, dtype: DType) -> bool:
 
 
 def _first_not_finite(array: Array) -> tuple[int, ...]:
-    """The index of the first NaN or infinite element of an array that has one, found a part at a time."""
-    index: tuple[int, ...] = ()
-    while array.ndim > 1:
-        index = (*index, next(k for k, part in enumerate(array) if not is_finite(part)))
-        array = array[index[-1]]
-    if array.ndim == 1:
-        for first in range(0, array.size, _SHARED):
-            bad = np.flatnonzero(~np.isfinite(array[first : first + _SHARED]))
-            if bad.size:
-                return (*index, first + int(bad[0]))
-    return index
+    """The index of the first NaN or infinite element of an array that has one."""
+    return tuple(int(k) for k in np.unravel_index(np.isfinite(array).argmin(), array.shape))
 
 
 def is_finite(array: Array) -> bool:

@@ -133,7 +133,9 @@ def check_layer(
                 "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
                 "(-g FILE, or -g ones for E = sum of O)"
             )
-        dedo = _pseudo_random(layer, common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype))
+        dtype, shape = common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype), layer.shapes[Tensor.DEDO]
+        random = np.random.default_rng(_SEED)
+        dedo = random.integers(-9, 10, shape) if dtype.kind == "i" else random.standard_normal(shape).astype(dtype)
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
     ours = None if claims else Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
@@ -196,13 +198,6 @@ def _identity(
     pairs.insert(0, (o, given[Tensor.DEDO].converted()))
     decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
     kind, number = (np.float64, float) if decimals else (object, int)
-    first, second, third = (number(np.vdot(a.astype(kind, copy=False), g.astype(kind, copy=False))) for a, g in pairs)
+    flat = ((a.astype(kind, copy=False).ravel(), g.astype(kind, copy=False).ravel()) for a, g in pairs)
+    first, second, third = (number(a @ g) for a, g in flat)
     return first, second, third
-
-
-def _pseudo_random(layer: Layer, dtype: Any) -> Array:
-    generator = np.random.default_rng(_SEED)
-    shape = layer.shapes[Tensor.O]
-    if dtype.kind == "i":
-        return generator.integers(-9, 10, shape)
-    return generator.standard_normal(shape).astype(dtype)

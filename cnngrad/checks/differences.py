@@ -9,8 +9,8 @@ Elements that never share a window are moved together, since each changes output
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_gradient_dtype
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Axis, Layer, Positions
-from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
 
 # The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
@@ -77,20 +77,24 @@ class Differences:
         """
         value = np.zeros(self._layer.canonical[result], self._work)
         channels = 1 if result is DB else self._layer.group_channels
-        blocks, done = self._samples(), 0
+        # Each block has as many outputs as are worth computing together.
+        size, done = max(1, _TOGETHER // math.prod(self._layer.canonical[O][1:])), 0
+        blocks = [slice(first, first + size) for first in range(0, self._layer.batch, size)]
         with np.errstate(over="ignore", invalid="ignore"):
             for samples in blocks:
-                thin = replace(
-                    self._layer, batch=samples.stop - samples.start, channels=self._layer.groups, x_lead=2, w_lead=2
-                )
-                moves, dedo = list(_moves(thin, result)), np.ascontiguousarray(self._dedo[samples], self._work)
+                dedo = np.ascontiguousarray(self._dedo[samples], self._work)
+                thin = replace(self._layer, batch=len(dedo), channels=self._layer.groups, x_lead=2, w_lead=2)
+                moves = _moves(thin, result)
                 for channel in range(channels):
                     mover = self._mover(thin, result, channel, samples)
                     here = value if result is DB else self._of_channel(value, result, channel)
                     here = here[samples] if result is DX else here
-                    for move in moves:
-                        mover.move(move.elements)
-                        move.store(here, mover, dedo)
+                    for elements, together in moves:
+                        mover.move(elements)
+                        if result is DX:
+                            _separate(here, mover.shares(dedo), thin, together)
+                        else:
+                            here[elements] += mover.sums(dedo)
                         done += 1
                         if progress is not None:
                             progress(done, len(moves) * channels * len(blocks))
@@ -101,35 +105,25 @@ class Differences:
         check_result(result.key, value)
         return value
 
-    def _samples(self) -> list[slice]:
-        """The samples in blocks, each of so many outputs as are worth computing together."""
-        together = max(1, _TOGETHER // math.prod(self._layer.canonical[O][1:]))
-        batch = self._layer.batch
-        return [slice(first, min(first + together, batch)) for first in range(0, batch, together)]
-
     def _mover(self, thin: Layer, result: Tensor, channel: int, samples: slice) -> "_Mover":
         """What moves elements of X's or W's channel, or b, with the other factor of O as it is given."""
-        if result is DB:
-            array = np.full(thin.canonical[B], self._step, self._work)
-            x, w = (np.zeros(thin.canonical[tensor], self._work) for tensor in (X, W))
-            return _Mover(Forward(thin, *map(self._operand, (x, w, array))), array, self._step)
-        moved, other = (X, W) if result is DX else (W, X)
+        arrays = {tensor: np.zeros(thin.canonical[tensor], self._work) for tensor in (X, W)}
         # Filled with the step, the largest value its elements will have, for the bounds on integers.
-        array = np.full(thin.canonical[moved], self._step, self._work)
-        given = self._arrays[other].reshape(self._layer.canonical[other])
-        given = given[samples] if other is X else given
-        operands = {moved: array, other: self._of_channel(given, other, channel).astype(self._work)}
-        return _Mover(Forward(thin, *(self._operand(operands[t]) for t in (X, W))), array, self._step)
+        arrays[result.array] = np.full(thin.canonical[result.array], self._step, self._work)
+        if result is not DB:
+            other = W if result is DX else X
+            given = self._arrays[other].reshape(self._layer.canonical[other])
+            given = given[samples] if other is X else given
+            arrays[other] = self._of_channel(given, other, channel).astype(self._work)
+        # Nothing here asks for the norm.
+        forward = Forward(thin, *(Operand(array, self._work, math.inf) for array in arrays.values()))
+        return _Mover(forward, arrays[result.array], self._step)
 
     def _of_channel(self, array: Array, tensor: Tensor, channel: int) -> Array:
         """One channel of every group of X, W or their gradients: a view."""
         if tensor.array is X:
             return array[:, channel :: self._layer.group_channels]
         return array[:, channel : channel + 1]
-
-    def _operand(self, array: Array) -> Operand:
-        # Nothing here asks for the norm.
-        return Operand(array, self._work, math.inf)
 
 
 class _Mover:
@@ -154,8 +148,18 @@ class _Mover:
 
     def shares(self, dedo: Array) -> Array:
         """(O(h) - O(-h)) * dE/dO, for integers divided by 2h; overwrites O(h), so call it once for each move."""
+        flat = [array.reshape(-1) for array in (self._plus, self._minus, dedo)]
         for first in range(0, dedo.size, _CACHED):
-            self._subtract(slice(first, first + _CACHED), dedo.reshape(-1))
+            plus, minus, given = (array[first : first + _CACHED] for array in flat)
+            if plus.dtype.kind == "i":
+                # Each half by itself, so that their difference stays within int64; both are odd, or both even.
+                plus //= 2
+                minus //= 2
+                plus -= minus
+                plus //= int(self._step)
+            else:
+                plus -= minus
+            plus *= given
         return self._plus
 
     def sums(self, dedo: Array) -> Array:
@@ -170,32 +174,6 @@ class _Mover:
             sums = plus - minus
         total: Array = sums.sum(axis=0)
         return total
-
-    def _subtract(self, part: slice, dedo: Array) -> None:
-        plus, minus = self._plus.reshape(-1)[part], self._minus.reshape(-1)[part]
-        if plus.dtype.kind == "i":
-            # Each half by itself, so that their difference stays within int64; both are odd, or both even.
-            plus //= 2
-            minus //= 2
-            plus -= minus
-            plus //= int(self._step)
-        else:
-            plus -= minus
-        plus *= dedo[part]
-
-
-@dataclass(frozen=True)
-class _Move:
-    """Elements to move in one pass, and how to separate their shares in the change of the output.
-
-    Attributes:
-        elements: the elements to move, as an index into the canonical array.
-        store: adds up for each moved element, into a gradient, the shares of the outputs that it feeds; takes the
-            gradient, the mover and dE/dO (N, F, *out).
-    """
-
-    elements: tuple[Any, ...]
-    store: Callable[[Array, _Mover, Array], None]
 
 
 class Colour(NamedTuple):
@@ -226,33 +204,33 @@ def colours(axis: Axis) -> Iterator[Colour]:
             yield Colour(first, inputs[read], readers.min(axis=1)[read], stop)
 
 
-def _moves(layer: Layer, result: Tensor) -> Iterator[_Move]:
-    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter."""
-    if result is DX:
-        for together in product(*map(colours, layer.axes)):
-            yield _move_of_x(layer, together)
-    elif result is DW:
-        for u in np.ndindex(layer.kernel):
-            yield _move_of_filters((slice(None), 0, *u))
-    else:
-        yield _move_of_filters((slice(None),))
+def _moves(layer: Layer, result: Tensor) -> list[tuple[tuple[Any, ...], tuple[Colour, ...]]]:
+    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter.
 
-
-def _move_of_x(layer: Layer, together: tuple[Colour, ...]) -> _Move:
+    Each is an index of the elements that move, with their colours on all axes.
+    """
+    every = slice(None)
+    if result is DW:
+        return [((every, 0, *u), ()) for u in np.ndindex(layer.kernel)]
+    if result is DB:
+        return [((every,), ())]
     # Elements that no output reads are moved too, and change nothing.
-    moved = [slice(colour.first, None, axis.span) for axis, colour in zip(layer.axes, together, strict=True)]
-    chosen = np.ix_(np.arange(layer.batch), np.arange(layer.groups), *(colour.inputs for colour in together))
+    spans = [axis.span for axis in layer.axes]
+    return [
+        ((every, every, *(slice(c.first, None, span) for c, span in zip(together, spans, strict=True))), together)
+        for together in product(*map(colours, layer.axes))
+    ]
 
-    def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
-        shares = mover.shares(dedo).reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
-        shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
-        for axis, (_, _, starts, stop) in enumerate(together, start=2):
-            # The outputs that read one moved element are followed by those of the next; others between them read none.
-            reached = shares[(slice(None),) * axis + (slice(starts[0], stop),)]
-            shares = _sums_between(reached, (starts - starts[0]).tolist(), axis)
-        gradient[chosen] = shares
 
-    return _Move((slice(None), slice(None), *moved), store)
+def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colour, ...]) -> None:
+    """Write to dE/dX the sum of the shares (N, F, *out) of the outputs that each moved element feeds."""
+    shares = shares.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
+    shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
+    for axis, (_, _, starts, stop) in enumerate(together, start=2):
+        # The outputs that read one moved element are followed by those of the next; others between them read none.
+        reached = shares[(slice(None),) * axis + (slice(starts[0], stop),)]
+        shares = _sums_between(reached, (starts - starts[0]).tolist(), axis)
+    gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares
 
 
 def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
@@ -274,10 +252,3 @@ def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
     for k in range(1, length):
         middle += array[(*lead, slice(inner[0] + k, inner[-1], length))]
     return sums
-
-
-def _move_of_filters(elements: tuple[Any, ...]) -> _Move:
-    def store(gradient: Array, mover: _Mover, dedo: Array) -> None:
-        gradient[elements] += mover.sums(dedo)
-
-    return _Move(elements, store)

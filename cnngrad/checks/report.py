@@ -42,6 +42,8 @@ _MOST_TERMS, _GLANCE = 64, 12
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
 # Wrong elements that are listed of a larger one.
 _MOST_LISTED = 5
+# Names in JSON that are not those in Python.
+_KEYS = {"count": "elements", "together": "and"}
 _BEYOND = "a sum or an error is beyond float64's range: it is null"
 
 
@@ -153,25 +155,13 @@ class _Judged(Diagnosis):
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
-        return {
-            "passed": self.passed,
-            "claimed": self.claimed,
-            "elements": 0,
-            "wrong": None,
-            "where": self.where,
-            "tolerance": self.tolerance,
-            "judged_as": self.judged_as,
-            "max_abs_error": None,
-            "max_rel_error": None,
-            "worst": None,
-            "mistake": self.mistake,
-            "and": list(self.together),
-            "also": list(self.also),
-            "hint": self.hint,
-            "code": None if self.code is None else dict(zip(("wrong", "right"), self.code, strict=True)),
-            "relation": self.relation,
-            "hidden": list(self.hidden),
-        }
+        names = (
+            "passed", "claimed", "count", "wrong", "where", "tolerance", "judged_as", "max_abs_error", "max_rel_error",
+            "worst", "mistake", "together", "also", "hint", "code", "relation", "hidden",
+        )  # fmt: skip
+        values = {_KEYS.get(name, name): getattr(self, name) for name in names}
+        code = None if self.code is None else dict(zip(("wrong", "right"), self.code, strict=True))
+        return {key: list(value) if type(value) is tuple else value for key, value in values.items()} | {"code": code}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -246,7 +236,6 @@ class Graded(_Judged):
     def as_json(self) -> dict[str, Any]:
         """The report as plain data, with its numbers."""
         numbers = {
-            "elements": self.count,
             "wrong": int(self.wrong.sum()),
             "max_abs_error": _or_null(self.max_abs_error),
             "max_rel_error": _or_null(self.max_rel_error),
