@@ -117,9 +117,9 @@ def text_advice(name: str, text: str) -> str:
     """What a text seems to be, and the line that makes something readable of it.
 
     >>> print(text_advice("x.txt", "[[1+2j, 3]]"))
-    it seems to be complex numbers; save their real part: np.save("X.npy", X.real)
+    it seems to be complex numbers: save their real part: np.save("X.npy", X.real)
     """
     for pattern, words, line in _TEXTS:
         if re.search(pattern, text[:_LOOKED_AT]):
-            return f"it seems to be {words}; {line.replace('FILE', name)}"
+            return f"it seems to be {words}: {line.replace('FILE', name)}"
     return 'save the array itself, np.save("X.npy", X), or print nested lists, X.tolist()'

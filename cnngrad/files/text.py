@@ -44,7 +44,7 @@ def parse_text(where: str, text: str) -> Loose | Labelled:
         text: a text in the grammar above.
 
     Raises:
-        CnngradError: another text; the message says where, and in a second line how to write it.
+        CnngradError: another text; the message says where, and how to write it.
 
     >>> parse_text("x.txt", "tensor([[1, 2],\n        [3, 4]], dtype=torch.int32)").array.tolist()
     [[1, 2], [3, 4]]
@@ -277,7 +277,7 @@ class _Reader:
         return Labelled(arrays) if len(arrays) > 1 else next(iter(arrays.values()))
 
     def fail(self, place: int, words: str) -> NoReturn:
-        """Raise an error with line and column, and in a second line how the text becomes readable."""
+        """Raise an error with line and column, and how the text becomes readable."""
         # A line break stands in front of the first line.
         line, column = self.text.count("\n", 0, place + 1), place - self.text.rfind("\n", 0, place)
         advice = text_advice(self.where, self.text)
