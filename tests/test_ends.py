@@ -41,6 +41,12 @@ def test_a_result_is_a_regular_file_no_larger_than_its_shape_allows(found, scrip
     assert findings["layers"][0]["results"]["dEdX"]["status"] == f"not readable ({why})"
 
 
+def test_a_result_is_not_written_under_two_names(found):
+    findings = found("--run", "sh -c 'cp $0/X.npy $0/dEdX.npy; cp $0/X.npy $0/dx.npy' {dir}", *ONE)
+    said = "not readable (dEdX.npy and dx.npy are there: write one of them)"
+    assert findings["layers"][0]["results"]["dEdX"]["status"] == said
+
+
 def test_an_import_and_the_first_call_may_take_longer_than_others(found, tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time, cnngrad\n"

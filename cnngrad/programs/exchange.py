@@ -79,10 +79,12 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
     found: dict[Tensor, Array | str] = {}
     for tensor in RESULTS:
         files = [folder / f"{name}.{EXCHANGES[exchange].ending}" for name in tensor.names]
-        there = next(filter(os.path.lexists, files), None)
-        if there is not None:
+        there = list(filter(os.path.lexists, files))
+        if there:
             try:
-                found[tensor] = _read(there, tensor, layer.written[tensor], exchange)
+                if there[1:]:
+                    raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
+                found[tensor] = _read(there[0], tensor, layer.written[tensor], exchange)
             except CnngradError as error:
                 found[tensor] = str(error)
     return found
