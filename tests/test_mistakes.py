@@ -129,7 +129,7 @@ def test_a_cause_does_not_depend_on_the_clock(monkeypatch):
     q = buggy.Layer(LAYERS[0])
     report = graded(q, "dx", PAIRS["filter-not-rotated", "sign-flipped"](q))
     assert (report.mistake, report.together) == ("sign-flipped", ("filter-not-rotated",))
-    assert report.compared.made is not None
+    assert report.compare(report.worst_at).made is not None
     unnamed = graded(q, "dx", buggy.crop(q, buggy.scatter(q, sh=4)))
     assert unnamed.mistake is None
     assert unnamed.relation
