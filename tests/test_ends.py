@@ -112,3 +112,12 @@ def test_the_line_that_says_the_error_is_shown(said):
     layer = cnngrad.suite("quick")[0]
     findings = Findings([Outcome(layer, Fault(End.FAILED, "exit status 1"), said=said)])
     assert "no such axis" in str(findings)
+
+
+def test_what_is_wrong_with_a_returned_value_is_said_without_our_own_calls(tmp_path, monkeypatch, capsys):
+    (tmp_path / "unknown.py").write_text("def f(x, w, dedo):\n    return {'dZ': w}\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--run", "unknown:f", "-x", "3x3", "-w", "2x2"]) == 1
+    out = capsys.readouterr().out
+    assert "error: the function returned the unknown name 'dZ'" in out
+    assert "Traceback" not in out

@@ -47,10 +47,14 @@ def _table(findings: "Findings") -> Table:
 
 
 def _said(findings: "Findings") -> Iterator[ReportBlock]:
-    """The last lines that a program wrote, once for all layers in which it ended in the same way."""
+    """The last lines that a program wrote, once for all layers in which it ended in the same way; why it skips some."""
     seen = set()
     for outcome in findings.outcomes:
-        if outcome.was_tried and outcome.said.strip() and outcome.status not in seen:
+        said = outcome.said.strip()
+        if not outcome.was_tried and said and said not in seen:
+            seen.add(said)
+            yield Sentence((f"{outcome.layer.name}: {outcome.status}: {said}",))
+        elif outcome.was_tried and said and outcome.status not in seen:
             seen.add(outcome.status)
             lines = _excerpt(outcome.said.rstrip().splitlines())
             heading = f"{outcome.layer.name}: {outcome.status}; the program said:"

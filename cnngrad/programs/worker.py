@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import form_of, upper_halves
+from cnngrad.errors import CnngradError
 from cnngrad.layer import layer_of
 from cnngrad.programs.calling import Caller, UnsupportedLayerError
 from cnngrad.programs.exchange import paths
@@ -59,6 +60,10 @@ def _answered(caller: Caller, folder: Path) -> str:
         found, note = caller.call(layer, given)
     except (UnsupportedLayerError, NotImplementedError) as error:
         return f"skipped {error or 'not implemented'}"
+    except CnngradError as error:
+        # What it returned can't be read: a stack of our own calls would hide that.
+        print(f"error: {error}", file=sys.stderr)
+        return f"failed {type(error).__name__}"
     except Exception as error:
         traceback.print_exc()
         return f"failed {type(error).__name__}"
