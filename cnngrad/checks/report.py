@@ -175,7 +175,7 @@ class WrongShape(_Judged):
     beside_shape: str
 
     count = 0
-    max_abs_error = max_rel_error = worst = wrong = None
+    max_abs_error = max_rel_error = worst = wrong = compared = None
     explained = ()
 
 
@@ -227,6 +227,11 @@ class Graded(_Judged):
         """The worst element's canonical index."""
         index = self.layer.layouts.standard_shape(self.gradient, self.worst.index)
         return self.layer.canonical_index(self.gradient, index)
+
+    @property
+    def compared(self) -> Compared:
+        """The worst element written out."""
+        return self.compare(self.worst_at)
 
     @cached_property
     def explained(self) -> tuple[Compared, ...]:
@@ -448,7 +453,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
             found.append(f"  and {more} more")
         yield Together(_said(found))
     yours, wanted = apart(worst.analytic, worst.numeric, precision)
-    should, compared = "it should be" if is_o else "the finite difference is", gradient.compare(gradient.worst_at)
+    should, compared = "it should be" if is_o else "the finite difference is", gradient.compared
     sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
     if compared.made is not None:
         sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
