@@ -17,7 +17,7 @@ from typing import BinaryIO, TextIO
 
 from cnngrad.errors import CnngradError, visible
 
-__all__ = ["ExitCode", "OutputError", "Session"]
+__all__ = ["ExitCode", "Interrupted", "OutputError", "Session"]
 
 
 class ExitCode(IntEnum):
@@ -36,6 +36,10 @@ class ExitCode(IntEnum):
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 if hasattr(signal, "SIGHUP"):
     _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has interrupted the work; Python would remember its own exception, and end by SIGINT after all."""
 
 
 class OutputError(Exception):
@@ -107,7 +111,7 @@ class Session:
     def _interrupt(self, number: int, _: FrameType | None) -> None:
         self.signalled = code = _CODES[signal.Signals(number)]
         if self._working:
-            raise KeyboardInterrupt
+            raise Interrupted
         # There is nothing to clean up, and an exception raised during an import might be lost.
         if sys.stderr is not None:
             with suppress(OSError):
