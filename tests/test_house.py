@@ -49,3 +49,15 @@ def test_functions_are_short_enough_to_be_read(path):
             documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
             first = body[0].end_lineno if documented else node.body[0].lineno - 1
             assert node.end_lineno - first <= MOST_LINES_OF_A_FUNCTION, node.name
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_reaches_for_a_network_or_a_pickle(path):
+    banned = {"socket", "ssl", "http", "urllib", "requests", "ftplib", "smtplib", "pickle", "shelve", "marshal"}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.split(".")[0] for alias in node.names} & banned
+        elif isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in banned
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert node.value.value is False
