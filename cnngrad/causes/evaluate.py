@@ -14,9 +14,10 @@ from cnngrad.causes.edits import at, taken
 from cnngrad.causes.recipe import Collect, Read, Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
+from cnngrad.layer.names import canonical_values
 from cnngrad.tensor import Tensor
 
-__all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places"]
+__all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places", "traced"]
 
 # Elements that are read or written in the time that one try takes in a small layer.
 _ELEMENTS_A_TRY = 100_000
@@ -58,6 +59,13 @@ class Data:
     b: Array | None = None
     known: tuple[tuple[Recipe, Array], ...] = ()
     tries: Tries = field(default_factory=Tries, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, layer: Layer, arrays: Mapping[Tensor, Array], known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
+        """The numbers of a layer's X, W, dE/dO and, where it has one, b, as the user has them."""
+        values = canonical_values(layer, arrays)
+        w = layer.rotated(values[Tensor.W])
+        return cls(layer, values[Tensor.X], w, values[Tensor.DEDO], values.get(Tensor.B), known)
 
     def read(self, read: Read) -> Array:
         """An operand as a recipe reads it."""
@@ -287,11 +295,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     whole = (*layer.canonical[result][:2], *recipe.size)
     come_from = places
     if recipe.done or result is Tensor.DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
-        # Where each element comes from, counted from 1: a 0 moved in, or was left out.
-        numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
-        for edit in recipe.done:
-            numbers = edit(numbers)
-        numbers = as_user(recipe, numbers)
+        numbers = traced(recipe, whole)
         if numbers.shape != shape:
             return np.empty(0)
         come_from = numbers.reshape(-1)[places] - 1
@@ -308,6 +312,14 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
                 left, right = factors(index)
                 found.append((left * right).sum().item() + (0 if b is None else b[index[1]].item()))
         return recipe.factor * np.array(found)
+
+
+def traced(recipe: Recipe, whole: Shape) -> Array:
+    """Where each element of a result of some shape comes from, in the user's shape: a number from 1, 0 from nowhere."""
+    numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
+    for edit in recipe.done:
+        numbers = edit(numbers)
+    return as_user(recipe, numbers)
 
 
 def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, Array]]:

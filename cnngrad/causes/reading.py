@@ -12,8 +12,8 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.evaluate import Data, factors_of
-from cnngrad.causes.recipe import Recipe, as_user
+from cnngrad.causes.evaluate import Data, factors_of, traced
+from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Shape, indices
 from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
@@ -134,19 +134,15 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     if recipe.mixed or recipe.instead or Tensor.O in tensors or not added_up:
         return None
     shapes = layer.canonical
-    # Each number says from which place of an array, or of the result, it comes; 0 from none.
-    numbers = {tensor: np.arange(1, prod(shapes[tensor]) + 1).reshape(shapes[tensor]) for tensor in shapes}
-    w, b = layer.rotated(numbers[Tensor.W]), numbers[Tensor.B] if layer.has_bias else None
-    data = Data(layer, numbers[Tensor.X], w, numbers[Tensor.DEDO], b)
+    # Each number says from which place of an array it comes; 0 from none.
+    given = [Tensor.X, Tensor.W, Tensor.DEDO, *([Tensor.B] if layer.has_bias else [])]
+    data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
     whole: Shape = (*shapes[result][:2], *recipe.size)
     if result is Tensor.DB:
         dedo = data.read(recipe.dedo)
         kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
         whole = tuple(dedo.shape[axis] for axis in kept)
-    come_from = np.arange(1, prod(whole) + 1).reshape(whole)
-    for edit in recipe.done:
-        come_from = edit(come_from)
-    number = int(as_user(recipe, come_from).reshape(shapes[result])[index]) - 1
+    number = int(traced(recipe, whole).reshape(shapes[result])[index]) - 1
     if number < 0 or not recipe.factor:
         return []
     place = tuple(int(k) for k in np.unravel_index(number, whole))
@@ -162,7 +158,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
         Product(tuple((t, _index(k, shapes[t])) for k, t in zip(places, tensors, strict=True)), recipe.factor * count)
         for places, count in counts.items()
     ]
-    if result is Tensor.O and recipe.b is not None and b is not None and (k := int(data.read(recipe.b)[place[1]])):
+    if result is Tensor.O and recipe.b is not None and data.b is not None and (k := int(data.read(recipe.b)[place[1]])):
         products.append(Product(((Tensor.B, (k - 1,)),), recipe.factor))
     return products
 

@@ -427,9 +427,7 @@ def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tenso
         arrays: X, W, dE/dO and, where the layer has one, b, with their axes in cnngrad's order.
         results: the results in which the mistakes would show.
     """
-    own = {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}
-    w = layer.rotated(own[Tensor.W])
-    data = Data(layer, own[Tensor.X], w, own[Tensor.DEDO], own.get(Tensor.B))
+    data = Data.of(layer, arrays)
     right = (right_recipe(layer, result) for result in results)
     return hidden_mistakes(replace(data, known=tuple((recipe, computed(recipe, data)) for recipe in right)), results)
 

@@ -340,4 +340,4 @@ class Grader:
         right = self.right.reshape(layer.canonical[self.result])
         right = layer.rotated(right) if self.result is Tensor.DW else right
         known = ((right_recipe(layer, self.result), right),)
-        return Data(layer, own[Tensor.X], layer.rotated(own[Tensor.W]), own[Tensor.DEDO], own.get(Tensor.B), known)
+        return Data.of(layer, own, known)

@@ -17,7 +17,6 @@ from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
-from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
@@ -64,8 +63,7 @@ class SuiteLayer:
     @property
     def data(self) -> Data:
         """The arrays as recipes compute with them."""
-        values = canonical_values(self.layer, self.arrays)
-        return Data(self.layer, values[X], self.layer.rotated(values[W]), values[DEDO], values.get(B))
+        return Data.of(self.layer, self.arrays)
 
     def with_lead(self, lead: int) -> "SuiteLayer":
         """The layer with so many axes in front of the spatial ones of X: 0, 1 (channel) or 2 (sample, channel)."""
@@ -84,8 +82,8 @@ class SuiteLayer:
         results = RESULTS if self.layer.has_bias else RESULTS[:-1]
         # A single number is many mistakes' result.
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
-        hidden, unnamed = (set(hidden_by(self.layer, self.arrays, some)) for some in (results, several))
-        unnamed -= {name for name in OF_ONE_NUMBER if name not in hidden}
+        hidden = {some: set(hidden_by(self.layer, self.arrays, some)) for some in {results, several}}
+        unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
         return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in unnamed)
 
 
