@@ -56,7 +56,8 @@ class Diagnosis:
     Attributes:
         mistake: the id of the likeliest known mistake that reproduces it, None where none does.
         also: the ids of the others that reproduce it.
-        hint: what the mistake is and how to fix it, or where the wrong elements are.
+        says: what the mistake is, or where the wrong elements are.
+        fix: how to fix it, and which other mistakes it may be; empty where no mistake is known.
         together: the ids of the mistakes that were made as well, where it takes two.
         code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
         recipe: what was computed; None where no mistake is known.
@@ -64,10 +65,16 @@ class Diagnosis:
 
     mistake: str | None = None
     also: tuple[str, ...] = ()
-    hint: str = ""
+    says: str = ""
+    fix: str = ""
     together: tuple[str, ...] = ()
     code: tuple[str, str] | None = None
     recipe: Recipe | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def hint(self) -> str:
+        """What is wrong and how to fix it, in sentences."""
+        return " ".join(filter(None, (self.says, self.fix)))
 
 
 class _Claim:
@@ -233,14 +240,15 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     (likeliest, *more), change, _ = first
     says = [mistake.words(result, flip)[0] for mistake in first.mistakes[:-1]]
     fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in first.mistakes)
-    told = f"{', and '.join([*says, _said(first, result, flip)])}. To fix it: {fixes}."
+    told = _as_sentence(f"{', and '.join([*says, _said(first, result, flip)])}.")
+    fix = f"To fix it: {fixes}."
     if others and not more:
-        told += f" Or: {'; or '.join(_said(other, result, flip) for other in others)}."
+        fix += f" Or: {'; or '.join(_said(other, result, flip) for other in others)}."
     # The lines are those of a backward pass without flip.
     coded = change.coded and not more and result is not Tensor.O and not flip
     also = tuple("+".join(mistake.id for mistake in other.mistakes) for other in others)
     together = tuple(mistake.id for mistake in more)
-    return Diagnosis(likeliest.id, also, _as_sentence(told), together, likeliest.code if coded else None, change.recipe)
+    return Diagnosis(likeliest.id, also, told, fix, together, likeliest.code if coded else None, change.recipe)
 
 
 def _said(way: _Way, result: Tensor, flip: bool) -> str:
@@ -261,8 +269,8 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
         return None
     off = (np.abs(claim - right) < 1 + rounding) & (np.abs(claim) <= np.abs(right) + rounding)
     if off.all():
-        words = "Every element is cut to a whole number. To fix it: make the array of floats, np.zeros(x.shape, float)."
-        return Diagnosis("truncated", (), words)
+        fix = "To fix it: make the array of floats, np.zeros(x.shape, float)."
+        return Diagnosis("truncated", (), "Every element is cut to a whole number.", fix)
     return None
 
 

@@ -95,11 +95,11 @@ class Grader:
             return self._wrong(report)
         if found.coarse:
             coarse = f"It is written too coarsely to judge: {self.form}. Write more digits"
-            return replace(report, verdict=Verdict.COARSE, hint=f"{coarse}, or say how precise it is (--as).")
+            return replace(report, verdict=Verdict.COARSE, says=f"{coarse}, or say how precise it is (--as).")
         hidden = hidden_mistakes(self.data, (self.result,)) if self.claimed else ()
         single = self.claimed and self.form.format == "float64" and not found.is_double
         note = "It is right to float32's precision, not to float64's." if single and not tolerance.exact else ""
-        return replace(report, hidden=hidden, hint=note)
+        return replace(report, hidden=hidden, says=note)
 
     def _graded(self, wrong: Array, worst: Index, **more: Any) -> Graded:
         """The report on a claim of the right shape."""
@@ -132,12 +132,12 @@ class Grader:
             precision = words and f"It {words}: {advice}."
             report = replace(report, precision=words)
             if verdict is not Verdict.WRONG:
-                return replace(report, verdict=verdict, hint=precision)
+                return replace(report, verdict=verdict, says=precision)
         wrong = report.canonical[-1]
         located = locate(self.layer, self.result, wrong)
         missing, relation = self._in_common(found, wrong.reshape(self.claim.shape))
         missing = f" {missing}." if missing else ""
-        found = replace(found, hint=found.hint or precision or f"No known mistake gives this: {located}.{missing}")
+        found = replace(found, says=found.says or precision or f"No known mistake gives this: {located}.{missing}")
         relation = f"Your numbers follow {relation}." if relation else ""
         return replace(report, **vars(found), relation=relation, where=located)
 
@@ -199,13 +199,13 @@ class Grader:
             known, found = self._known(), self._diagnosed()
             if known and claim.size == right.size:
                 # A single number in another shape is many mistakes' result.
-                found = replace(found if claim.size > 1 else Diagnosis(), hint=known)
+                found = replace(found if claim.size > 1 else Diagnosis(), says=known, fix="")
             elif found.mistake is None:
-                found = Diagnosis(hint=known)
+                found = Diagnosis(says=known)
         is_shape, must = (layouts.written_shape(self.result, array.shape) for array in (claim, right))
         shape = f"{self.result.key} has shape {is_shape}, but it must be {must}, the shape of {self.result.array.key}."
         return WrongShape(
-            **vars(found) | {"hint": f"{shape} {found.hint}".strip()},
+            **vars(found) | {"says": f"{shape} {found.says}".strip()},
             beside_shape=found.hint,
             gradient=self.result,
             verdict=Verdict.WRONG,
@@ -257,7 +257,7 @@ class Grader:
         first = f"first {report.worst.element}, which is {value}"
         hint = f"{bad.sum()} of {bad.size} elements are not finite, {first}: {why}.{rest}"
         where = locate(self.layer, self.result, bad.reshape(self.layer.canonical[self.result]))
-        return replace(report, where=where, hint=hint)
+        return replace(report, where=where, says=hint)
 
     def _diagnosed(self) -> Diagnosis:
         whole = truncated(self.claim, self.right, self.tolerance.sums(self.sizes))

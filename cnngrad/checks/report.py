@@ -269,9 +269,7 @@ def _in_a_line(report: GradientReport) -> str:
 def _in_lines(report: GradientReport) -> str:
     """The gradient and its verdict, the mistake, and the fix, a line each."""
     name = f": {'+'.join(report.mistakes)}" if report.mistakes else ""
-    what, _, fix = report.hint.partition(" To fix it: ")
-    lines = [f"{report.gradient.title} is {report.verdict.loud}{name}", what, f"To fix it: {fix}" if fix else ""]
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, (f"{report.gradient.title} is {report.verdict.loud}{name}", report.says, report.fix)))
 
 
 @dataclass(frozen=True, repr=False)
