@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Picture, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
-from cnngrad.derivation.grids import Fill, Grid, Pair, layer_matrix
+from cnngrad.derivation.grids import Fill, Grid, Pair
 from cnngrad.derivation.lesson import lesson
-from cnngrad.derivation.pictures import pictures
+from cnngrad.derivation.pictures import layer_matrix, pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
 from cnngrad.render.maths import plain

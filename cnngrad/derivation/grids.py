@@ -1,23 +1,29 @@
 """Matrices as grids of cells, as plain data: a layer's arrays with the zeros between and around their elements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache, cached_property, partial
+from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
-from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
-from cnngrad.tensor import DEDO, DX, B, Tensor, W, X
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values
+from cnngrad.tensor import B, Tensor
+
+# A matrix in short has so many rows and columns, if it has more than that of either.
+_LARGE, _SHORT = 5, 3
+# A picture of a larger grid shows only the surroundings of the covered cells.
+MOST_POSITIONS = 6
 
 
 class Fill(Enum):
-    """A cell that holds no element."""
+    """A cell that holds no element; along one axis its value stands where an element's position would."""
 
-    FRAME = "frame"  # a zero of the padding, or of the frame of a full convolution
-    GAP = "gap"  # a zero between the elements of dE/dO, since the stride is larger than 1
-    NONE = "none"  # a zero of the layer's matrix: the output does not read this input
-    MORE = "more"  # rows or columns that are not shown
+    FRAME = -1  # a zero of the padding, or of the frame of a full convolution
+    GAP = -2  # a zero between the elements of dE/dO, since the stride is larger than 1
+    NONE = -3  # a zero of the layer's matrix: the output does not read this input
+    MORE = -4  # rows or columns that are not shown
 
 
 class Pair(NamedTuple):
@@ -32,10 +38,6 @@ class Cell(NamedTuple):
 
     content: Symbol | Number | Fill | Pair
     marked: bool = False
-
-
-# A matrix in short has so many rows and columns, if it has more than that of either.
-_LARGE, _SHORT = 5, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,107 +60,73 @@ class Grid:
     tensor: Tensor | None = None
     in_short: bool = False
 
-    @cached_property
-    def cells(self) -> tuple[tuple[Cell, ...], ...]:
+    @property
+    def cells(self) -> list[list[Cell]]:
         """Every cell."""
-        return tuple(tuple(self.cell(r, c) for c in range(self.width)) for r in range(self.height))
+        return [[self.cell(r, c) for c in range(self.width)] for r in range(self.height)]
 
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
         """The whole grid, not in short, or pieces of at most so many rows and columns where it has more, row by row."""
-        corners = [(top, left) for top in range(0, self.height, rows) for left in range(0, self.width, columns)]
-        return [
-            replace(
-                self,
-                title=f"{self.title} (part {k} of {len(corners)})" if len(corners) > 1 else self.title,
-                height=min(rows, self.height - top),
-                width=min(columns, self.width - left),
-                cell=partial(lambda top, left, row, column: self.cell(top + row, left + column), top, left),
-                in_short=False,
-            )
-            for k, (top, left) in enumerate(corners, start=1)
-        ]
+        corners = list(product(range(0, self.height, rows), range(0, self.width, columns)))
+        found = []
+        for part, (top, left) in enumerate(corners, start=1):
+            title = f"{self.title} (part {part} of {len(corners)})" if len(corners) > 1 else self.title
+            cell = partial(lambda top, left, row, column: self.cell(top + row, left + column), top, left)
+            size = min(rows, self.height - top), min(columns, self.width - left)
+            found.append(Grid(title, *size, cell, self.tensor))
+        return found
 
-    def cut(self, rows: int, columns: int) -> tuple[tuple[Cell, ...], ...]:
+    def cut(self, rows: int, columns: int) -> list[list[Cell]]:
         """The cells, with the middle left out where there are more rows or columns than asked for."""
-        more = Cell(Fill.MORE)
         if self.in_short and max(self.height, self.width) > _LARGE:
             rows = min(rows, _SHORT) if self.height > _SHORT + 1 else rows
             columns = min(columns, _SHORT) if self.width > _SHORT + 1 else columns
-        shown = elided(self.width, columns)
-        return tuple(
-            tuple(more if r is None or c is None else self.cell(r, c) for c in shown) for r in elided(self.height, rows)
-        )
+        more, shown = Cell(Fill.MORE), elided(self.width, columns)
+        return [[more if -1 in (r, c) else self.cell(r, c) for c in shown] for r in elided(self.height, rows)]
 
 
-def elided(size: int, most: int) -> Sequence[int | None]:
-    """Positions 0..size-1, or the first and last of them around None where there are more than `most`.
+def elided(size: int, most: int) -> Sequence[int]:
+    """Positions 0..size-1, or the first and last of them around -1 where there are more than `most`.
 
     >>> elided(9, 4)
-    [0, 1, None, 7, 8]
+    [0, 1, -1, 7, 8]
     """
     if size <= max(most, 1):
-        return list(range(size))
-    last = most // 2
-    first = most - last
-    return [*range(first), None, *range(size - last, size)]
-
-
-# What is at one position of a track: the position of an element along its axis, or a zero or gap without an element.
-Slot = int | Fill
-_UNCOVERED: Mapping[int, int] = {}
+        return range(size)
+    return [*range(most - most // 2), -1, *range(size - most // 2, size)]
 
 
 class Track(NamedTuple):
-    """One axis of a grid: where the elements stand, and which positions a picture covers.
+    """One axis of a grid: where the elements stand.
 
     Attributes:
         size: the number of positions.
         elements: the number of elements.
         step: from one element to the next; -1 turns them round.
-        first: the position of the first element, which may lie outside.
-        covered: the positions that a picture covers, each with that of its partner along this axis.
-        cut: which positions are shown, in words, where others are cut off.
+        first: the position of the first element.
     """
 
     size: int
     elements: int
     step: int = 1
     first: int = 0
-    covered: Mapping[int, int] = _UNCOVERED
-    cut: str = ""
 
-    def slot(self, k: int) -> Slot:
-        """What stands at a position, from 0."""
+    def slot(self, k: int) -> int:
+        """The element at a position, both from 0, or the value of `Fill.FRAME` or `Fill.GAP`."""
         element, between = divmod(k - self.first, self.step)
         if 0 <= element < self.elements - bool(between):
-            return Fill.GAP if between else element
-        return Fill.FRAME
-
-    def around(self, most: int, word: str) -> "Track":
-        """Only the covered positions and their neighbours, if there are more than `most` positions.
-
-        Args:
-            most: how many positions are shown whole.
-            word: what the positions are called, in the plural.
-        """
-        if self.size <= most or not self.covered:
-            return self
-        first, last = max(0, min(self.covered) - 1), min(self.size, max(self.covered) + 2)
-        if last - first == self.size:
-            return self
-        covered = {k - first: partner for k, partner in self.covered.items()}
-        cut = f"{word} {first + 1} to {last} of {self.size}"
-        return self._replace(size=last - first, first=self.first - first, covered=covered, cut=cut)
+            return Fill.GAP.value if between else element
+        return Fill.FRAME.value
 
 
-def plain(size: int, covered: Mapping[int, int] = _UNCOVERED, turned: bool = False) -> Track:
+def plain(size: int, turned: bool = False) -> Track:
     """An axis as it is, or in reverse."""
-    return Track(size, size, -1, size - 1, covered) if turned else Track(size, size, covered=covered)
+    return Track(size, size, -1, size - 1) if turned else Track(size, size)
 
 
-def framed_input(axis: Axis, covered: Mapping[int, int] = _UNCOVERED, cropped: bool = False) -> Track:
+def framed_input(axis: Axis, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end."""
-    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before, covered)
+    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before)
 
 
 def spread_output(axis: Axis) -> Track:
@@ -166,9 +134,15 @@ def spread_output(axis: Axis) -> Track:
     return Track(axis.spread, axis.out, axis.stride)
 
 
-def framed_output(axis: Axis, covered: Mapping[int, int] = _UNCOVERED) -> Track:
+def framed_output(axis: Axis) -> Track:
     """dE/dO with its zeros and the frame that a full convolution needs."""
-    return Track(sum(axis.frame, axis.spread), axis.out, axis.stride, axis.frame[0], covered)
+    return Track(sum(axis.frame, axis.spread), axis.out, axis.stride, axis.frame[0])
+
+
+def _shown(size: int, covered: Mapping[int, int]) -> Sequence[int]:
+    """The positions of an axis, or those around the covered ones where there are many."""
+    near = range(max(0, min(covered, default=0) - 1), min(size, max(covered, default=0) + 2))
+    return near if covered and size > MOST_POSITIONS else range(size)
 
 
 def grids(
@@ -179,6 +153,7 @@ def grids(
     title: str = "",
     tracks: Sequence[Track] = (),
     turned: bool = False,
+    covered: Sequence[Mapping[int, int]] = (),
     partner: tuple[Tensor, Index] | None = None,
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
@@ -191,76 +166,43 @@ def grids(
         title: the grids' title; the tensor's where it is empty.
         tracks: what stands along each spatial axis; the array as it is where there are none.
         turned: whether the array is rotated by 180 degrees.
+        covered: for each axis the positions that are covered and marked, each with that of its partner.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
-    tracks = tracks or [plain(size, turned=turned) for size in names.layer.canonical[tensor][len(lead) :]]
-    pictured = any(track.covered for track in tracks)
-    title = title or ("W rotated" if turned else tensor.title)
+    tracks = tracks or [plain(size, turned) for size in names.layer.canonical[tensor][len(lead) :]]
+    marks = covered or [{}] * len(tracks)
+    shown = [_shown(track.size, each) for track, each in zip(tracks, marks, strict=True)]
+    parts = [title or ("W rotated" if turned else tensor.title)]
+    for track, part, word in zip(tracks, shown, names.layer.axis_words, strict=False):
+        if len(part) < track.size:
+            parts.append(f"{word}s {part[0] + 1} to {part[-1] + 1} of {track.size}")
 
     def cell(*places: int) -> Cell:
-        here = list(zip(tracks, places[-len(tracks) :], strict=True))
-        slots = [track.slot(k) for track, k in here]
-        fill = next((fill for fill in (Fill.FRAME, Fill.GAP) if fill in slots), None)
-        found = fill or content(names, tensor, values, (*lead, *(slot for slot in slots if isinstance(slot, int))))
-        under = [track.covered[k] for track, k in here if k in track.covered]
-        covered = len(under) == len(tracks)
-        if covered and partner is not None:
-            return Cell(Pair(found, content(names, partner[0], values, (*partner[1], *under))), True)
-        return Cell(found, covered)
+        here = [part[k] for part, k in zip(shown, places[-len(shown) :], strict=True)]
+        slots = list(map(Track.slot, tracks, here))
+        # A zero of the frame is one on any axis.
+        fill = max((slot for slot in slots if slot < 0), default=0)
+        found = Fill(fill) if fill else names.shown(tensor, (*lead, *slots), values)
+        under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]
+        if partner and min(under) >= 0:
+            return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under), values)), True)
+        return Cell(found, min(under) >= 0)
 
-    title = ", ".join([title, *(track.cut for track in tracks if track.cut)])
-    in_short = bool(lead) and tensor not in values and not pictured
-    three = [*[plain(1, {0: 0})] * (3 - len(tracks)), *tracks]
-    deep, tall, wide = three
-    for depth in sorted(deep.covered) if pictured else range(deep.size):
-        slot = deep.slot(depth)
-        which = f" · depth {slot + 1 if isinstance(slot, int) else f'of zeros ({slot.value})'}"
-        whole = title + which if len(tracks) == 3 else title
-        yield Grid(whole, tall.size, wide.size, partial(cell, depth), tensor, in_short)
-
-
-def content(names: Names, tensor: Tensor, values: Values, index: Index) -> Symbol | Number:
-    """What stands for an element: its number where there are numbers, otherwise its symbol."""
-    return scalar(values[tensor], index) if tensor in values else names.symbol(tensor, index)
+    in_short = bool(lead) and tensor not in values and not covered
+    if covered and len(tracks) == 3:
+        shown[0] = sorted(covered[0])
+    *deep, height, width = [1] * (2 - len(shown)) + [len(part) for part in shown]
+    for depth in product(*map(range, deep)):
+        slots = [track.slot(part[k]) for track, part, k in zip(tracks, shown, depth, strict=False)]
+        which = [f" · depth {k + 1 if k >= 0 else f'of zeros ({Fill(k).name.lower()})'}" for k in slots]
+        yield Grid(", ".join(parts) + "".join(which), height, width, partial(cell, *depth), tensor, in_short)
 
 
 def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]:
     """Every matrix of a tensor, sample, channel or filter in its title, from 1, as far as the tensor has such axes."""
-    spatial = 0 if tensor.array is B else 2
-    for lead in indices(names.layer.canonical[tensor][:spatial]):
+    layer = names.layer
+    for lead in indices(layer.canonical[tensor][: 0 if tensor.array is B else 2]):
         words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]
-        where = ", ".join(words[2 - names.layer.lead[tensor] :])
+        where = ", ".join(words[2 - layer.lead[tensor] :])
         yield from grids(names, tensor, values, lead, f"{tensor.title} · {where}" if where else "")
-
-
-def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
-    """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
-    # A plain result needs no expansions.
-    from cnngrad.layer.expansion import Expander
-
-    expander, (outputs, inputs) = Expander(names.layer), (_first_sample(names, tensor) for tensor in (DEDO, X))
-
-    @cache
-    def weights(x: int) -> "dict[tuple[Tensor, Index] | None, tuple[Tensor, Index] | None]":
-        """The w through which each output takes an input."""
-        return {dedo: w for dedo, w in expander.products(DX, inputs[x])[0]}
-
-    def cell(o: int, x: int) -> Cell:
-        w = weights(x).get((DEDO, outputs[o]))
-        return Cell(Fill.NONE if w is None else content(names, W, values, w[1]))
-
-    if transposed:
-        return Grid("Mᵀ", len(inputs), len(outputs), lambda x, o: cell(o, x), W)
-    return Grid("M", len(outputs), len(inputs), cell, W)
-
-
-def column(names: Names, tensor: Tensor, values: Values) -> Grid:
-    """The first sample of X or O, or of its gradient, written as a column."""
-    places = _first_sample(names, tensor)
-    title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
-    return Grid(title, len(places), 1, lambda r, _: Cell(content(names, tensor, values, places[r])), tensor)
-
-
-def _first_sample(names: Names, tensor: Tensor) -> list[Index]:
-    return [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]

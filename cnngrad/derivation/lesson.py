@@ -7,18 +7,34 @@ from shlex import quote
 
 import numpy as np
 
-from cnngrad.derivation import formulas, words
-from cnngrad.derivation.blocks import Derivation, Figure, Form, Formula, Hint, Part, Section, Source
-from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, blocks
+from cnngrad.derivation.blocks import Derivation, Figure, Formula, Hint, Part, Section, Source
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.grids import column, framed_input, framed_output, grids, layer_matrix, spread_output
-from cnngrad.derivation.pictures import IN_BRACKETS, MOST_POSITIONS, around, described_picture, pictures
-from cnngrad.derivation.telling import Told, telling
+from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
+from cnngrad.derivation.grids import MOST_POSITIONS, framed_input, framed_output, grids, spread_output
+from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, layer_matrix, pictures
+from cnngrad.derivation.telling import telling
+from cnngrad.derivation.words import (
+    crop,
+    dilations,
+    first_matrices,
+    frame,
+    gaps,
+    groups,
+    how_framed,
+    how_it_moves,
+    is_dilated,
+    is_padded,
+    is_strided,
+    slides,
+    strides,
+    unreached,
+)
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Index, Values, scalar
-from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, B, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
@@ -39,16 +55,16 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
     """
     board = Board(layer, values, choice, tensors)
     sections = [
-        Section((board.symbol(tensor, index),), tuple(blocks(_element(board, tensor, index))))
-        for tensor, index in choice.chosen(board.names, tensors)
+        Section((board.symbol(*element),), tuple(blocks(_element(board, *element))))
+        for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        made = {name: (title, make) for name, title, of, make in _SECTIONS if not of or set(of) & set(tensors)}
+        made = {name: (title, make) for name, title, of, make in _SECTIONS if {*of} & {*tensors}}
         w, b = "W rotated" if layer.flip else "W", " + b" if layer.has_bias else ""
         sections = [
             Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name)
             for name, (title, make) in made.items()
-            if not choice.sections or name in choice.sections
+            if name in (choice.sections or made)
         ]
         if not sections:
             there = ", ".join(made)
@@ -60,123 +76,130 @@ def _given(board: Board) -> Said:
     """The arrays, in symbols and in numbers."""
     layer, backward = board.layer, O not in board.tensors
     given = [X, W, *[B] * layer.has_bias, *[DEDO] * backward]
-    yield words.first_matrices(layer)
-    yield from board.rows(lambda values: [item for t in given for item in ("  ", *board.grids(t, values))][1:])
+    yield first_matrices(layer)
+    for values in board.views:
+        yield apart(board.grids(tensor, values) for tensor in given)
     x = ("", "x[c] is of channel c", "x[n,c] is of sample n and channel c")[layer.x_lead]
     w = ("", "w[c] is of channel c", "w[f,c] is of filter f and channel c")[layer.w_lead]
     if x or w:
         yield f"Brackets come first: {', '.join(filter(None, (x, w)))}. All count from 1."
     if backward:
         yield "E is the error, a number that training makes smaller; ∂E/∂O has come back from the next layer."
-    if words.is_padded(layer):
+    if is_padded(layer):
         yield "With its padding of zeros, X is"
-        yield from board.rows(board.padded)
+        yield from map(board.padded, board.views)
 
 
 def _output(board: Board) -> Said:
     layer, items = board.layer, board.grids(O, {})
-    padded = words.is_padded(layer) and not board.choice.zeros
+    omitted = is_padded(layer) and not board.choice.zeros
     if layer.batch * layer.filters > 1:
-        yield words.first_matrices(layer, "The first output channel of the first sample")
+        yield first_matrices(layer, "The first output channel of the first sample")
     # The channels have the same form: of many, the first is enough.
     for c in range(layer.group_channels if layer.group_channels < 3 else 1):
         items += ["+" if c else "=", *board.padded({}, (0, c)), "∗"]
         items += board.grids(W, {}, lead=(0, c), turned=layer.flip)
-    items += ["+ …"] if layer.group_channels > 2 else []
+    items += ["+ …"] * (layer.group_channels > 2)
     yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias else items
-    rotation = "is rotated by 180° before it slides (flip)" if layer.flip else "is not rotated before it slides"
-    kind = (
-        "This is the convolution of mathematics."
+    rotation, kind = (
+        ("is rotated by 180° before it slides (flip)", "This is the convolution of mathematics.")
         if layer.flip
-        else "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first."
+        else (
+            "is not rotated before it slides",
+            "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first.",
+        )
     )
-    yield f"∗ says that the filter slides over X; it {rotation}{words.how_it_moves(layer)}. {kind}"
-    yield Formula(formulas.rules(layer)[O])
-    yield f"{formulas.counted_by(layer, O)}, and {', '.join(formulas.letters(layer, W))} those of W, from 1."
-    yield words.groups(layer)
-    if padded:
-        yield "Products with a 0 of the padding are omitted; their number is in parentheses."
-    yield from board.table(O)
-    if padded:
-        yield from _hanging_window(board)
-    yield words.unreached(layer, gradient=False)
+    yield f"∗ says that the filter slides over X; it {rotation}{how_it_moves(layer)}. {kind}"
+    yield from board.derived(
+        O,
+        f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
+        groups(layer),
+        "Products with a 0 of the padding are omitted; their number is in parentheses." if omitted else "",
+    )
+    # A window that hangs over the padding, its zero terms once.
+    for place in board.shown(O) if omitted else ():
+        table = board.sums(O, [place], zeros=True)
+        if any(None in term.factors for term in table.expansions[0].terms):
+            over = " hangs over the padding. In full, with the terms that are omitted above, it is"
+            yield "The window of ", board.symbol(O, place), over
+            yield table
+            break
+    yield unreached(layer, gradient=False)
     if O in board.tensors:
         yield from board.result(O)
 
 
-def _hanging_window(board: Board) -> Said:
-    """Where a window hangs over the padding, its zero terms once."""
-    for told in board.shown(O):
-        table = board.sums(O, [told], zeros=True)
-        if any(None in term.factors for term in table.expansions[0].terms):
-            over = " hangs over the padding. In full, with the terms that are omitted above, it is"
-            yield "The window of ", board.symbol(O, told.place), over
-            yield table
-            return
-
-
 def _filter_gradient(board: Board) -> Said:
     shown = board.shown(DW)
-    w = board.symbol(W, shown[0].place)
-    yield w, " takes part in the outputs of its filter, so the chain rule adds up its share through each:"
-    yield board.sums(DW, shown, Form.CHAIN)
-    yield _evaluated(board, DW, shown[:1])
-    yield Formula(formulas.rules(board.layer)[DW])
-    yield from board.table(DW)
+    first = next(iter(shown))
+    through = " takes part in the outputs of its filter, so the chain rule adds up its share through each:"
+    yield board.symbol(W, first), through
+    yield from _chain_rule(board, DW, shown, [first])
+    yield from board.derived(DW)
     yield from board.result(DW)
 
 
-def _evaluated(board: Board, tensor: Tensor, shown: Iterable[Told]) -> tuple[Part, ...]:
-    """What the partial derivative of an output is, for the first element with terms."""
-    for told in shown:
-        by = board.symbol(tensor.array, told.place)
-        for dedo, factor in board.factors(tensor, told.place, 1)[0]:
+def _input_gradient(board: Board) -> Said:
+    omitted = "" if board.choice.zeros else "; their products are left out, and their number is in parentheses"
+    yield f"An x reaches E through the outputs whose windows hold it. For all others ∂o/∂x is 0{omitted}:"
+    shown = board.shown(DX)
+    yield from _chain_rule(board, DX, board.pictured() if board.choice.limit else shown, shown)
+    yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
+    yield unreached(board.layer, gradient=True)
+    yield from board.result(DX)
+
+
+def _bias_gradient(board: Board) -> Said:
+    yield "b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"
+    yield from board.derived(DB)
+    yield from board.result(DB)
+
+
+def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated: Iterable[Index]) -> Said:
+    """Sums of partial derivatives, and what one of them is: that of an output by the first element with terms."""
+    yield board.sums(tensor, shown, chain=True)
+    for place in evaluated:
+        by = board.symbol(tensor.array, place)
+        for dedo, factor in board.factors(tensor, place, 1)[0]:
             o, times = dedo.of_array, " is multiplied by "
-            return "In ", o, ", ", by, times, factor, ", so ", Partial(o, by), " = ", factor, ". This gives"
-    return ()
+            yield "In ", o, ", ", by, times, factor, ", so ", Partial(o, by), " = ", factor, ". This gives"
+            return
 
 
 def _convolution(board: Board) -> Said:
     layer = board.layer
-    strided, leftover = words.is_strided(layer), any(axis.leftover for axis in layer.axes)
-    steps = f", but {words.dilations(layer, 'cell')} at a time" if strided else ""
+    strided, leftover = is_strided(layer), any(axis.leftover for axis in layer.axes)
+    steps = f", but {dilations(layer, 'cell')} at a time" if strided else ""
     yield f"In these sums ∂E/∂O slides over X as W did before{steps}:"
-    yield Formula(formulas.convolutions(layer)[DW])
+    yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
     if strided:
         spread = "Neighbouring outputs lie a stride apart on X, so ∂E/∂O is spread out in the same way"
-        yield f"{spread}: {words.gaps(layer)}."
-    if words.is_dilated(layer):
-        yield f"With dilation ∂E/∂O moves in steps of {words.dilations(layer, 'position')} from one ∂E/∂w to the next."
+        yield f"{spread}: {gaps(layer)}."
+    if is_dilated(layer):
+        yield f"With dilation ∂E/∂O moves in steps of {dilations(layer, 'position')} from one ∂E/∂w to the next."
     if leftover:
         yield "What the stride leaves over at the end of X takes no part and is cut off."
     if layer.flip:
         yield "Since W is rotated before it slides, the result comes out rotated by 180°."
     if layer.filters * layer.group_channels > 1:
-        yield words.first_matrices(layer, "For the first filter and channel")
-    yield _summed(board, {})
+        yield first_matrices(layer, "For the first filter and channel")
     # In numbers too where these are not the matrices that stand above already.
-    if board.has_numbers and (strided or leftover or layer.flip):
-        yield _summed(board, board.values)
-
-
-def _summed(board: Board, values: Values) -> Items:
-    """dE/dW = X ∗ dE/dO, a sum over the samples; in symbols they have the same form: the first is enough."""
-    layer = board.layer
-    dedo = "∂E/∂O, with zeros" if words.is_strided(layer) else "∂E/∂O"
-    outputs = [spread_output(axis) for axis in layer.axes]
-    items = board.grids(DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
-    shown = min(layer.batch, MOST_MATRICES) if values else 1
-    for n in range(shown):
-        items += ["+" if n else "=", *board.padded(values, (n, 0), cropped=True), "∗"]
-        items += board.grids(DEDO, values, lead=(n, 0), title=dedo, tracks=outputs)
-    return items + (["+ …"] if layer.batch > shown else [])
+    for values in board.views if strided or leftover or layer.flip else [{}]:
+        items = board.grids(DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
+        # In symbols the samples have the same form: the first is enough.
+        shown = min(layer.batch, MOST_MATRICES) if values else 1
+        for n in range(shown):
+            items += ["+" if n else "=", *board.padded(values, (n, 0), cropped=True), "∗"]
+            title, tracks = "∂E/∂O, with zeros" if strided else "∂E/∂O", list(map(spread_output, layer.axes))
+            items += board.grids(DEDO, values, lead=(n, 0), title=title, tracks=tracks)
+        yield items + ["+ …"] * (layer.batch > shown)
 
 
 def _mlp(board: Board) -> Said:
     """The layer as a matrix, o = M x, dE/dx = Mᵀ dE/do: a fully connected layer with shared weights."""
-    layer = board.layer
+    layer, names = board.layer, board.names
     yield (
         "If X is the output of another layer, that layer needs ∂E/∂X. In an MLP, a network of fully connected "
         "layers, one sees how the error comes back:"
@@ -189,20 +212,16 @@ def _mlp(board: Board) -> Said:
         f"column o{bias}, each row of M belongs to an output, each column to an input, and an entry is the w "
         "between them, or 0:"
     )
-    yield Formula(formulas.matrix_product(layer))
-
-    def product(values: Values, result: Tensor, other: Tensor) -> Items:
-        matrix = layer_matrix(board.names, values, transposed=result is DX)
-        return [column(board.names, result, values), "=", matrix, column(board.names, other, values)]
-
+    yield Formula(matrix_product(layer))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
-    name = len(board.names.last(W).element) + 1
+    name = len(names.last(W).element) + 1
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
-        yield product({}, O, X)
-    if fits_turned:
-        yield from board.rows(lambda values: product(values, DX, DEDO))
+        yield [column(names, O, {}), "=", layer_matrix(names, {}), column(names, X, {})]
+    for values in board.views if fits_turned else ():
+        turned = layer_matrix(names, values, transposed=True)
+        yield [column(names, DX, values), "=", turned, column(names, DEDO, values)]
     if not (fits and fits_turned):
         which = "M itself" if fits_turned else "Mᵀ" if fits else "it"
         yield f"M is {outputs}×{inputs} here; {which} is too large to print."
@@ -216,7 +235,7 @@ def _mlp(board: Board) -> Said:
 
 def _connections(board: Board) -> Said:
     """The connections of one input, and what comes back through them."""
-    place = telling(board.layer, DX, 1)[0].place
+    (place,) = telling(board.layer, DX, 1)
     factors, count = board.factors(DX, place, _MOST_CONNECTIONS)
     if not factors:
         return
@@ -225,9 +244,9 @@ def _connections(board: Board) -> Said:
     shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
     near = range(max(0, own - 1), min(size, own + 2))
-    beside = [board.symbol(X, tuple(map(int, np.unravel_index(number, shape)))) for number in near]
-    more = ("…",) * (near.start > 0), ("…",) * (near.stop < size)
-    yield Figure((*more[0], *beside, *more[1]), x, links, count > len(links))
+    beside = [board.symbol(X, index) for index in zip(*np.unravel_index(near, shape), strict=True)]
+    first, last = ("…",) * (near.start > 0), ("…",) * (near.stop < size)
+    yield Figure((*first, *beside, *last), x, links, count > len(links))
     forward = (
         " sends its value along each connection, times the weight w on it. Backward, the gradient "
         "∂E/∂o of each node, often written δ, returns along the same connection times the same w, and "
@@ -235,22 +254,9 @@ def _connections(board: Board) -> Said:
     yield "Forward, ", x, forward, board.symbol(DX, place), " is the sum of what arrives."
 
 
-def _input_gradient(board: Board) -> Said:
-    omitted = "" if board.choice.zeros else "; their products are left out, and their number is in parentheses"
-    yield f"An x reaches E through the outputs whose windows hold it. For all others ∂o/∂x is 0{omitted}:"
-    shown = board.shown(DX)
-    yield board.sums(DX, board.pictured() if board.choice.limit is not None else shown, Form.CHAIN)
-    yield _evaluated(board, DX, shown)
-    yield Formula(formulas.rules(board.layer)[DX])
-    yield f"{formulas.counted_by(board.layer, X)}, from 1."
-    yield from board.table(DX)
-    yield words.unreached(board.layer, gradient=True)
-    yield from board.result(DX)
-
-
 def _full_convolution(board: Board) -> Said:
     """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees), and why W is rotated."""
-    yield Formula(formulas.convolutions(board.layer)[DX])
+    yield Formula(convolutions(board.layer)[DX])
     yield _why_rotated(board)
     yield from _in_matrices(board)
     yield from _shifts(board)
@@ -262,7 +268,7 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
     layer = board.layer
     if prod(layer.kernel) == 1:
         return ("W has one element for each channel here, so that a rotation changes nothing.",)
-    place = (board.pictured() if board.choice.limit else telling(layer, DX, 1))[0].place
+    (place,) = telling(layer, DX, 1)
     factors, count = board.factors(DX, place, MOST_MATRICES)
     readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
     if len(readers) > 1:
@@ -282,48 +288,41 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
 def _in_matrices(board: Board) -> Said:
     """The rotation, the equation, and how dE/dO is framed for it."""
     layer = board.layer
-
-    def lying(values: Values) -> Items:
-        return [*grids(board.names, W, values, turned=not layer.flip)]
-
+    lying: list[Items] = [[*grids(board.names, W, values, turned=not layer.flip)] for values in board.views]
     if not layer.flip:
-        rotation = board.rows(lambda values: ["rotate 180°", *board.grids(W, values), "=", *lying(values)])
-        if layer.w_lead or layer.kernel[-1] > _NARROW:
-            yield from rotation
-        else:
-            yield [item for row in rotation for item in ("  ", *row)][1:]
+        views = zip(board.views, lying, strict=True)
+        rotation: list[Items] = [["rotate 180°", *board.grids(W, values), "=", *turned] for values, turned in views]
+        yield from rotation if layer.w_lead or layer.kernel[-1] > _NARROW else [apart(rotation)]
     if max(layer.size) < MOST_POSITIONS:
         several = layer.group_filters > 1
         if several:
             yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first of them:"
-        dx, dedo = board.grids(DX, {}), board.grids(DEDO, {})
-        yield [*dx, "=", "Full-Conv(", *dedo, ",", *lying({}), ")", *(["+ …"] if several else [])]
-    yield words.how_framed(layer)
-    framed = [framed_output(axis) for axis in layer.axes]
+        convolved: Items = ["Full-Conv(", *board.grids(DEDO, {}), ",", *lying[0], ")", *["+ …"] * several]
+        yield [*board.grids(DX, {}), "=", *convolved]
+    yield how_framed(layer)
+    framed = list(map(framed_output, layer.axes))
     if all(track.size <= MOST_POSITIONS for track in framed):
         yield board.grids(DEDO, {}, title="∂E/∂O, framed", tracks=framed)
 
 
 def _shifts(board: Board) -> Said:
     """The filter on framed dE/dO, at the telling cells."""
-    layer = board.layer
-    shift = f"Shifted one cell at a time, the filter gives ∂E/∂X{words.crop(layer)}. The products stand "
-    yield shift, IN_BRACKETS, ":"
-    if words.is_strided(layer):
+    layer, limit, dx = board.layer, board.choice.limit, board.values.get(DX)
+    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products stand ", IN_BRACKETS, ":"
+    if is_strided(layer):
         yield (
-            f"The filter moves one cell at a time here, though W moved {words.strides(layer, 'cell')} at a time over "
+            f"The filter moves one cell at a time here, though W moved {strides(layer, 'cell')} at a time over "
             "X: neighbours in ∂E/∂O lie as far apart on X, and the zeros between them keep that distance."
         )
     shown = board.pictured()
-    for number, told in enumerate(shown):
-        x = board.symbol(DX, told.place)
-        yield "For ", x, f", {told.why}:" if told.why else ":"
-        for picture in pictures(board.names, board.values, DX, told.place):
+    for number, (place, why) in enumerate(shown.items()):
+        x = board.symbol(DX, place)
+        yield "For ", x, f", {why}:" if why else ":"
+        for picture in pictures(board.names, board.values, DX, place):
             # Once the names have been seen, numbers are enough.
-            in_numbers = number > 0 and picture.numbers is not None and board.choice.limit is not None
-            yield replace(picture, symbols=None) if in_numbers else picture
-        if DX in board.values:
-            yield "The products add up to ", x, " = ", scalar(board.values[DX], told.place), "."
+            yield replace(picture, symbols=None) if number and limit and picture.numbers else picture
+        if dx is not None:
+            yield "The products add up to ", x, " = ", scalar(dx, place), "."
     if prod(layer.canonical[X]) > len(shown):
         last = board.names.last(X).name
         yield Hint(f"--element gives the picture of any other, as --element {quote(last)}.")
@@ -340,43 +339,30 @@ def _scattering(board: Board) -> Said:
         "It adds the same products in another order. For "
     )
     yield scatters, o, *value, " it is"
-    window = around(layer, [framed_input(axis, axis.window(0)) for axis in layer.axes])
-    marked = board.grids(DX, {}, title="∂E/∂X, the window marked", tracks=window)
+    tracks, window = list(map(framed_input, layer.axes)), [axis.window(0) for axis in layer.axes]
+    marked = board.grids(DX, {}, title="∂E/∂X, the window marked", tracks=tracks, covered=window)
     yield [*marked, "+=", *board.grids(W, {}, turned=layer.flip), "·", o]
-
-
-def _bias_gradient(board: Board) -> Said:
-    yield "b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"
-    yield Formula(formulas.rules(board.layer)[DB])
-    yield from board.table(DB)
-    yield from board.result(DB)
 
 
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
-    rules = formulas.convolutions(layer, summary=True)
-    if DW in tensors:
-        yield Formula(rules[DW])
-        yield f"Here: {words.slides(layer)}."
-    if DX in tensors:
-        yield Formula(rules[DX])
-        zeros = f" with {words.gaps(layer)}" if words.is_strided(layer) else ""
-        apart = f", under a filter whose elements lie {words.dilations(layer, 'cell')} apart"
-        dilated = apart if words.is_dilated(layer) else ""
-        yield f"Here: ∂E/∂O{zeros}, in a frame of {words.frame(layer)}{dilated}{words.crop(layer)}."
-    if DB in tensors:
-        yield Formula(formulas.rules(layer)[DB])
+    rules = convolutions(layer, summary=True) | {DB: board.rules[DB]}
+    zeros = f" with {gaps(layer)}" if is_strided(layer) else ""
+    dilated = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if is_dilated(layer) else ""
+    here = {DW: slides(layer), DX: f"∂E/∂O{zeros}, in a frame of {frame(layer)}{dilated}{crop(layer)}"}
+    for tensor in tensors:
+        yield Formula(rules[tensor])
+        yield f"Here: {here[tensor]}." if tensor in here else ""
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow."
 
 
 def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     """One element, written out, with its picture."""
-    told, symbol = [Told(index)], board.symbol(tensor.array, index)
+    symbol, table = board.symbol(tensor.array, index), board.sums(tensor, [index])
     if tensor in (DW, DX):
-        yield board.sums(tensor, told, Form.CHAIN)
-    table = board.sums(tensor, told)
+        yield board.sums(tensor, [index], chain=True)
     yield table
     (expansion,) = table.expansions
     if tensor is DX and not expansion.count:
@@ -388,10 +374,10 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     yield from described_picture(board.names, board.values, tensor, index)
 
 
-# The sections in their order: name, heading, the tensors that they belong to (none for all), and what makes them.
+# The sections in their order: name, heading, the tensors that they belong to, and what makes them.
 _SECTIONS: tuple[tuple[str, str, tuple[Tensor, ...], Callable[[Board], Said]], ...] = (
-    ("layer", "The layer", (), _given),
-    ("output", "O = Conv(X, {w}){b}", (), _output),
+    ("layer", "The layer", RESULTS, _given),
+    ("output", "O = Conv(X, {w}){b}", RESULTS, _output),
     ("dw", "∂E/∂W by the chain rule", (DW,), _filter_gradient),
     ("dw-conv", "∂E/∂W as a convolution", (DW,), _convolution),
     ("mlp", "In an MLP", (DX,), _mlp),

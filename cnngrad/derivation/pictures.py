@@ -1,18 +1,17 @@
-"""Pictures of one element: its window on X, the outputs it feeds, or the shift of the full convolution."""
+"""Pictures: the window of an element, the outputs it feeds, or the shift of the full convolution; and the matrix M."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from cnngrad.derivation.blocks import Block, GridRow, Part, Phrase, Picture, Sentence
-from cnngrad.derivation.grids import Track, framed_input, framed_output, grids, plain
+from cnngrad.derivation.grids import Cell, Fill, Grid, framed_input, framed_output, grids, plain
 from cnngrad.derivation.words import is_padded
-from cnngrad.layer import Layer
-from cnngrad.layer.expansion import OPERANDS, leads
+from cnngrad.layer import Axis, indices
+from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import DB, DW, DX, O, Tensor, W, X
 
-# A picture of a larger grid shows only the surroundings of the covered cells, and this many channels or filters.
-MOST_POSITIONS = 6
+# An element is pictured in this many channels, filters or samples.
 _MOST_PICTURES = 4
 
 # How covered cells are marked: in brackets, or with a line around them.
@@ -24,10 +23,11 @@ def described_picture(names: Names, values: Values, tensor: Tensor, index: Index
     if tensor is DB:
         return
     layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
+    w = "W rotated by 180°" if layer.flip != (tensor is DX) else "W"
     said, word = {
-        O: (f"{_w(layer.flip)} lies on {'X with its padding' if is_padded(layer) else 'X'}", "channel"),
+        O: (f"{w} lies on {'X with its padding' if is_padded(layer) else 'X'}", "channel"),
         DW: ("∂E/∂O lies on X", "sample"),
-        DX: (f"{_w(not layer.flip)} lies on framed ∂E/∂O", "filter"),
+        DX: (f"{w} lies on framed ∂E/∂O", "filter"),
     }[tensor]
     shown = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
     each = f", {word} by {word}{shown}" if count > 1 else ""
@@ -38,28 +38,24 @@ def described_picture(names: Names, values: Values, tensor: Tensor, index: Index
     yield from pictures(names, values, tensor, index)
 
 
-def _w(turned: bool) -> str:
-    return "W rotated by 180°" if turned else "W"
-
-
 def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Picture]:
     """Where the terms of an element of o, dE/dw or dE/dx come from: their factors lie on each other."""
-    layer, axes = names.layer, list(zip(names.layer.axes, index[2:], strict=True))
-    title, lying = "X", []
-    if tensor is O:
-        tracks = [framed_input(axis, axis.window(i)) for axis, i in axes]
-    elif tensor is DX:
-        title, tracks = "∂E/∂O, framed", [framed_output(axis, axis.cover(h)) for axis, h in axes]
-    else:
-        tracks = [plain(axis.size, {h: i for i, h in axis.terms(DW, u)}) for axis, u in axes]
-        lying = around(layer, [plain(axis.out, dict(axis.terms(DW, u))) for axis, u in axes])
-    if not all(track.covered for track in tracks):
+    layer, axes, title = names.layer, names.layer.axes, "∂E/∂O, framed" if tensor is DX else "X"
+    track, cover = {
+        O: (framed_input, Axis.window),
+        DW: (lambda axis: plain(axis.size), lambda axis, u: {h: i for i, h in axis.terms(DW, u)}),
+        DX: (framed_output, Axis.cover),
+    }[tensor]
+    covered = list(map(cover, axes, index[2:]))
+    if not all(covered):
         return
+    # dE/dO is too large to be shown whole beside X.
+    taken = [{i: h for h, i in each.items()} for each in covered] if tensor is DW else ()
     for pair in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
         upper, (lower, lead) = list(zip(OPERANDS[tensor], pair, strict=True))[:: -1 if tensor is DX else 1]
-        below = partial(grids, names, lower, lead=lead, title=title, tracks=around(layer, tracks))
+        below = partial(grids, names, lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
         turned = upper[0] is W and layer.flip != (tensor is DX)
-        beside = grids(names, upper[0], values, upper[1], tracks=lying, turned=turned)
+        beside = grids(names, upper[0], values, upper[1], turned=turned, covered=taken)
         yield Picture(
             GridRow((*below(values={}, partner=upper),)),
             GridRow((*below(values=values, partner=upper),)) if X in values else None,
@@ -67,6 +63,27 @@ def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iter
         )
 
 
-def around(layer: Layer, tracks: Sequence[Track]) -> list[Track]:
-    """Tracks cut to the surroundings of what is covered, where they are long."""
-    return [track.around(MOST_POSITIONS, f"{word}s") for track, word in zip(tracks, layer.axis_words, strict=True)]
+def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
+    """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
+    rows, columns = (_first_sample(names, tensor) for tensor in (O, X))
+    expander = Expander(names.layer)
+    met = {(o, x): w for x in columns for (_, o), (_, w) in expander.products(DX, x)[0]}
+
+    def cell(o: int, x: int) -> Cell:
+        w = met.get((rows[o], columns[x]))
+        return Cell(names.shown(W, w, values) if w else Fill.NONE)
+
+    if transposed:
+        return Grid("Mᵀ", len(columns), len(rows), lambda x, o: cell(o, x), W)
+    return Grid("M", len(rows), len(columns), cell, W)
+
+
+def column(names: Names, tensor: Tensor, values: Values) -> Grid:
+    """The first sample of X or O, or of its gradient, written as a column."""
+    places = _first_sample(names, tensor)
+    title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
+    return Grid(title, len(places), 1, lambda row, _: Cell(names.shown(tensor, places[row], values)), tensor)
+
+
+def _first_sample(names: Names, tensor: Tensor) -> list[Index]:
+    return [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]

@@ -202,7 +202,7 @@ class OutputsOnDemand:
 
 
 # The factors of a product, by tensor and canonical index; None for a zero.
-Factors = tuple[tuple[Tensor, Index] | None, ...]
+Factors = tuple[Any, ...]
 
 
 def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:

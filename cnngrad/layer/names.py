@@ -85,6 +85,10 @@ class Names:
         kept = numbers[count - self.layer.lead[tensor] : count]
         return Symbol(tensor, kept, numbers[count:], self._commas)
 
+    def shown(self, tensor: Tensor, index: Index, values: "Values") -> Symbol | Number:
+        """What stands for an element: its number where its tensor has numbers, otherwise its symbol."""
+        return scalar(values[tensor], index) if tensor in values else self.symbol(tensor, index)
+
     def parse(self, text: str) -> tuple[Tensor, Index]:
         """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
-from cnngrad.derivation.grids import Fill, framed_input, framed_output, plain
+from cnngrad.derivation.grids import framed_input, framed_output, plain
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
@@ -167,7 +167,7 @@ def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[lis
     """
     shape = expander.layer.canonical[tensor]
     chosen: set[Index] = set()
-    for place, _ in () if whole else telling(expander.layer, tensor, TELLING):
+    for place in () if whole else telling(expander.layer, tensor, TELLING):
         near = (range(max(0, k - 1), min(size, k + 2)) for k, size in zip(place[2:], shape[2:], strict=True))
         chosen |= {(*place[:2], *index) for index in product(*near)}
     layer = expander.layer
@@ -178,10 +178,6 @@ def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[lis
 
 def _ref(layer: Layer, tensor: Tensor, index: Index) -> list[Any]:
     return [_IDS[tensor], int(np.ravel_multi_index(index, layer.canonical[tensor]))]
-
-
-# What stands where no element does, as the script knows it.
-_SLOTS = {Fill.FRAME: -1, Fill.GAP: -2}
 
 
 def _grids(layer: Layer) -> Iterator[dict[str, Any]]:
@@ -198,10 +194,9 @@ def _grids(layer: Layer) -> Iterator[dict[str, Any]]:
         tracks = [plain(size, turned=name == "wr") for size in layer.canonical[tensor][len(lead) :]]
         if name in zeros:
             tracks = [(framed_input if tensor is X else framed_output)(axis) for axis in layer.axes]
-        slots = [map(track.slot, range(track.size)) for track in tracks]
         yield {
             "id": name, "tensor": _IDS[tensor], "title": titles.get(name, tensor.title), "letter": tensor.letter,
-            "axes": [[slot if isinstance(slot, int) else _SLOTS[slot] for slot in found] for found in slots],
+            "axes": [list(map(track.slot, range(track.size))) for track in tracks],
             "lead": lead, "zeros": zeros.get(name, ""),
         }  # fmt: skip
 
