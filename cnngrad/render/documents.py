@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cnngrad.checks import Report
 from cnngrad.derivation.blocks import Derivation, Figure, ReportBlock
@@ -95,11 +95,6 @@ def _markdown(shown: Shown, style: Style) -> str:
     return f"# {style.title or shown.title}\n\n{fence}text\n{text}\n{fence}\n"
 
 
-def _latex(shown: Shown, style: Style) -> str:
-    assert isinstance(shown, Derivation)
-    return latex_document(shown, style)
-
-
 def _html(shown: Shown, style: Style) -> str:
     """A page to play with, or what the terminal shows."""
     if isinstance(shown, Derivation):
@@ -124,21 +119,17 @@ _COLOURS = {"light": ("#1a1a1a", "#ffffff", "#666666"), "dark": ("#e6e6e6", "#12
 def _svg(shown: Shown, style: Style) -> str:
     """A picture, 80 columns wide and no larger than what it shows."""
     from rich.color import Color
-    from rich.rule import Rule
     from rich.terminal_theme import TerminalTheme
 
-    painted, width = _painted(shown, style, space_for), PLAIN_WIDTH
+    painted = _painted(shown, style, space_for)
     # A rule is as wide as there is room.
-    if not any(isinstance(each, Rule) for each in painted):
-        width = max(len(line.rstrip()) for line in _recorded(painted, width).export_text().splitlines())
-    recorded = _recorded(painted, width)
+    lines = _recorded(painted, PLAIN_WIDTH).export_text().splitlines()
+    recorded = _recorded(painted, max(len(line.rstrip()) for line in lines))
     ink, paper, dim = (Color.parse(colour).get_truecolor() for colour in _COLOURS[style.theme])
-    colours = TerminalTheme(paper, ink, [ink] * 8, [dim] * 8)
-    svg = recorded.export_svg(
-        theme=colours, code_format=_SVG.replace("PAPER", colours.background_color.hex), unique_id="cnngrad"
-    )
+    theme = TerminalTheme(paper, ink, [ink] * 8, [dim] * 8)
+    svg = recorded.export_svg(theme=theme, code_format=_SVG.replace("PAPER", paper.hex), unique_id="cnngrad")
     figures = [block for block in shown.blocks(style.precision) if isinstance(block, Figure)]
-    return drawn(svg, figures, *_COLOURS[style.theme][:2])
+    return drawn(svg, figures, ink.hex, paper.hex)
 
 
 def _recorded(renderables: "Sequence[RenderableType]", width: int) -> "Console":
@@ -179,10 +170,10 @@ _SVG = """\
 </svg>
 """
 
-_DOCUMENTS: dict[str, Callable[[Shown, Style], str]] = {
+_DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".txt": _text,
     ".md": _markdown,
-    ".tex": _latex,
+    ".tex": latex_document,
     ".svg": _svg,
     ".html": _html,
 }

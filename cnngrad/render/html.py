@@ -108,33 +108,27 @@ def _hash(text: str) -> str:
 
 def _data(source: Source) -> dict[str, Any]:
     """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
-    layer, values = source.layer, source.values
+    layer, values, sizes = source.layer, source.values, source.layer.canonical
     there = set(_IDS) if source.backward else {X, W, B, O}
     tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
-    shapes = {tensor: layer.canonical[tensor] for tensor in tensors}
-    if sum(map(prod, shapes.values())) > _MOST_CELLS:
+    if sum(prod(sizes[tensor]) for tensor in tensors) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
     expander, numbers = Expander(layer, {}), _numbers(source, tensors)
-    symbols = {t: [expander.names.symbol(t, index) for index in indices(shape)] for t, shape in shapes.items()}
-    whole = prod(layer.canonical[O]) * prod(layer.canonical[W][1:]) <= _MOST_PRODUCTS
+    symbols = {t: [expander.names.symbol(t, index) for index in indices(sizes[t])] for t in tensors}
 
     def each(made: Callable[[Tensor], Iterable[Any]], some: Iterable[Tensor] = tensors) -> dict[str, list[Any]]:
         return {_IDS[tensor]: list(made(tensor)) for tensor in some}
 
     return {
-        "shapes": each(lambda t: shapes[t]),
+        "shapes": each(lambda t: sizes[t]),
         "written": each(lambda t: layer.shapes[t]),
         "names": each(lambda t: map(str, symbols[t])),
         "short": each(lambda t: (symbol.element for symbol in symbols[t])),
         "values": each(lambda t: map(_number, numbers[t]), numbers),
         "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
-        "terms": each(lambda t: _terms(expander, t, whole), (t for t in tensors if t in RESULTS)),
-        "grids": [
-            grid
-            for grid in _grids(layer)
-            if grid["tensor"] in map(_IDS.get, tensors) and (source.backward or grid["id"] != "wr")
-        ],
-        "leads": [{"name": name, "word": word, "size": size} for name, word, size in _leads(layer)],
+        "terms": each(lambda t: _terms(expander, t), (t for t in tensors if t in RESULTS)),
+        "grids": list(_grids(layer, tensors)),
+        "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
         # The page copies arrays in cnngrad's own order of axes.
         "options": {name: option for name, option in layer.options.items() if "layout" not in name},
         "gap": _BETWEEN,
@@ -160,44 +154,54 @@ def _number(value: Number) -> Number | str:
     return value if held else str(value)
 
 
-def _terms(expander: Expander, tensor: Tensor, whole: bool) -> Iterator[list[list[list[Any]]] | None]:
+def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]] | None]:
     """The terms of every element, each factor as its tensor and flat number; None where they are left out.
 
     Of a large layer the telling elements have theirs, and those beside them.
     """
-    shape = expander.layer.canonical[tensor]
+    layer, sizes = expander.layer, expander.layer.canonical
     chosen: set[Index] = set()
-    for place in () if whole else telling(expander.layer, tensor, TELLING):
-        near = (range(max(0, k - 1), min(size, k + 2)) for k, size in zip(place[2:], shape[2:], strict=True))
-        chosen |= {(*place[:2], *index) for index in product(*near)}
-    layer = expander.layer
-    for index in indices(shape):
-        products = expander.products(tensor, index)[0] if whole or index in chosen else None
-        yield None if products is None else [[_ref(layer, *each) for each in term if each] for term in products]
+    if prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS:
+        chosen.update(indices(sizes[tensor]))
+    else:
+        for place in telling(layer, tensor, TELLING):
+            near = (range(max(0, k - 1), min(n, k + 2)) for k, n in zip(place[2:], sizes[tensor][2:], strict=True))
+            chosen.update((*place[:2], *index) for index in product(*near))
+    for index in indices(sizes[tensor]):
+        products = expander.products(tensor, index)[0] if index in chosen else None
+        yield (
+            None
+            if products is None
+            else [
+                [[_IDS[t], int(np.ravel_multi_index(at, sizes[t]))] for t, at in filter(None, term)]
+                for term in products
+            ]
+        )
 
 
-def _ref(layer: Layer, tensor: Tensor, index: Index) -> list[Any]:
-    return [_IDS[tensor], int(np.ravel_multi_index(index, layer.canonical[tensor]))]
+# What a zero around the elements is.
+_ZEROS = {
+    "x": "A zero of the padding around X.",
+    "do": "A zero of the frame: no output is there, where the rotated filter hangs over the edge.",
+}
 
 
-def _grids(layer: Layer) -> Iterator[dict[str, Any]]:
+def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
     """What is shown side by side."""
-    zeros = {
-        "x": "A zero of the padding around X.",
-        "do": "A zero of the frame: no output is there, where the rotated filter hangs over the edge.",
-    }
-    titles = {"do": "∂E/∂O, framed", "wr": "W rotated"}
     leads = {X: ["n", "c" if layer.groups == 1 else "cx"], W: ["f", "c"], O: ["n", "f"], B: []}
     shown = {"x": X, "w": W, "b": B, "o": O, "do": DEDO, "wr": W, "dw": DW, "dx": DX, "db": DB}
+    titles = {"do": "∂E/∂O, framed", "wr": "W rotated"}
     for name, tensor in shown.items():
+        if tensor not in tensors or (name == "wr" and DEDO not in tensors):
+            continue
         lead = leads[tensor.array]
         tracks = [plain(size, turned=name == "wr") for size in layer.canonical[tensor][len(lead) :]]
-        if name in zeros:
+        if name in _ZEROS:
             tracks = [(framed_input if tensor is X else framed_output)(axis) for axis in layer.axes]
         yield {
             "id": name, "tensor": _IDS[tensor], "title": titles.get(name, tensor.title), "letter": tensor.letter,
             "axes": [list(map(track.slot, range(track.size))) for track in tracks],
-            "lead": lead, "zeros": zeros.get(name, ""),
+            "lead": lead, "zeros": _ZEROS.get(name, ""),
         }  # fmt: skip
 
 
@@ -225,11 +229,12 @@ def _sections(derivation: Derivation, style: Style) -> Iterator[str]:
 def _block(block: Block, precision: int) -> str:
     match block:
         case Sentence(parts):
-            notation = Notation(precision)
-            texts = [
-                mathml((node_of(part),)) if isinstance(part, Symbol | Partial) else escape(notation.part(part))
+            texts = (
+                mathml((node_of(part),))
+                if isinstance(part, Symbol | Partial)
+                else escape(Notation(precision).part(part))
                 for part in parts
-            ]
+            )
             return f"<p>{''.join(texts)}</p>"
         case Formula(row):
             return mathml(row, display=True)
@@ -239,14 +244,13 @@ def _block(block: Block, precision: int) -> str:
 
 
 def _sums(table: Expansions, precision: int) -> str:
-    headings = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"]
-    headings += ["value"] if any(expansion.value is not None for expansion in table.expansions) else []
-    rows = []
+    worked, rows = table.form is Form.WORKED, []
+    headings = ["element", "sum" if worked else "sum by the chain rule"]
+    headings += ["value"] * any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)
-        lines = sum_lines(expansion, precision, table.form is Form.WORKED)
-        cells = [str(expansion.target), "\n".join(lines), value][: len(headings)]
-        rows.append("".join(f"<td>{escape(cell).replace(chr(10), '<br>')}</td>" for cell in cells))
+        cells = [str(expansion.target), "<br>".join(sum_lines(expansion, precision, worked)), value][: len(headings)]
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     head = "".join(f"<th>{heading}</th>" for heading in headings)
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
@@ -254,13 +258,11 @@ def _sums(table: Expansions, precision: int) -> str:
 
 def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list[str]:
     """A sum in symbols and, where there are numbers and `worked`, in numbers."""
-    notation = Notation(precision)
-    terms = [notation.symbols(term.factors) for term in expansion.terms]
-    lines = [f"= {' + '.join(terms) or '0'}{f' + … {expansion.left_out} more' if expansion.left_out else ''}"]
-    if expansion.zeros:
-        lines[0] += f" ({counted(expansion.zeros, 'product')} with 0)"
-    with_numbers = expansion.worked if worked else None
-    if with_numbers is not None and with_numbers.parts:
-        numbers = [notation.factors(term.values or ()) for part in with_numbers.parts for term in part]
-        lines.append(f"= {' + '.join(numbers)}{' + …' if expansion.left_out else ''}")
+    notation, left_out, zeros = Notation(precision), expansion.left_out, expansion.zeros
+    terms = " + ".join(notation.symbols(term.factors) for term in expansion.terms)
+    more, omitted = f" + … {left_out} more", f" ({counted(zeros, 'product')} with 0)"
+    lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
+    if worked and expansion.worked and expansion.worked.parts:
+        numbers = " + ".join(notation.factors(term.values or ()) for term in expansion.terms)
+        lines.append(f"= {numbers}{' + …' if left_out else ''}")
     return lines

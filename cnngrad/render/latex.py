@@ -4,9 +4,8 @@ It compiles with pdflatex and needs only the packages amsmath and xcolor.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from cnngrad.derivation.blocks import (
     Block,
@@ -23,19 +22,15 @@ from cnngrad.derivation.blocks import (
     Sentence,
 )
 from cnngrad.derivation.grids import Cell, Grid
-from cnngrad.derivation.notation import Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Partial
+from cnngrad.layer.expansion import Partial, Term
 from cnngrad.layer.names import Number, Symbol
+from cnngrad.render.fitting import Fitting, Item
 from cnngrad.render.maths import latex, node_of
 from cnngrad.render.style import Style
 
-__all__ = ["MOST_CHARACTERS", "Writer", "latex_document"]
+__all__ = ["LINE", "MOST_CHARACTERS", "Writer", "latex_document"]
 
-_COLOURS = "\n".join(
-    rf"\providecolor{{c{tensor}}}{{HTML}}{{{colour}}}"
-    for tensor, colour in (("x", "1A6FAE"), ("w", "B2541A"), ("o", "8347B5"), ("b", "1F7A52"))
-)
 _ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{amsmath}
 \usepackage{xcolor}
@@ -46,32 +41,34 @@ _ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt}
 """
-# In lines of equations fractions stand close to each other.
-_SPACING = "\\setlength{\\jot}{7pt}\n\\setcounter{MaxMatrixCols}{50}\n\\allowdisplaybreaks\n"
-# The width of a line of a fragment in ems: it fits a slide of 128 mm.
-_NARROW = 30.0
+# The colours, and in lines of equations more space between fractions.
+_SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
+\providecolor{cw}{HTML}{B2541A}
+\providecolor{co}{HTML}{8347B5}
+\providecolor{cb}{HTML}{1F7A52}
+\setlength{\jot}{7pt}
+\setcounter{MaxMatrixCols}{50}
+\allowdisplaybreaks
+"""
 
-# How characters of running text are written in LaTeX.
-_CHARACTERS = {
-    "\\": r"\textbackslash{}", **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
-    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}",
-    "Σ": r"$\sum$", "δ": r"$\delta$",
-}  # fmt: skip
-# A figure in millimetres: where its columns of nodes are, and the height of a row.
-_LEFT, _RIGHT, _ROW = 15, 55, 9
-
-
-# The width of a line in ems, roughly: a page with 17 cm of text in 10 points.
-_LINE = 44.0
-_MOST_ROWS, _MOST_COLUMNS = 10, 14
+# The width of a line in ems, roughly: a page with 17 cm of text in 10 points; and of a fragment: a slide of 128 mm.
+LINE, _NARROW = 44.0, 30.0
 # The terms of a sum in short.
 _GLANCE = 6
 # The characters between two cells of a matrix.
 _BETWEEN = 3
 # MathJax, which GitHub uses, takes no more than 5 kB in one formula.
 MOST_CHARACTERS = 4000
+# A figure in millimetres: where its columns of nodes are, and the height of a row.
+_LEFT, _RIGHT, _ROW = 15, 55, 9
 
+# How characters of running text, signs between grids, and those of a grid's title are written in LaTeX.
+_CHARACTERS = str.maketrans({
+    "\\": r"\textbackslash{}", **{character: f"\\{character}" for character in "&%$#_{}"},
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
+    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}",
+    "Σ": r"$\sum$", "δ": r"$\delta$",
+})  # fmt: skip
 _SIGNS = {
     "∗": "*",
     "·": r"\cdot",
@@ -84,39 +81,32 @@ _SIGNS = {
     "  ": r"\quad",
     "rotate 180°": r"\text{rotate } 180^\circ",
 }
+_TITLE = str.maketrans({"∂": r"\partial ", "ᵀ": "^T", "·": r"\cdot"})
 
 
 def latex_document(derivation: Derivation, style: Style) -> str:
     """The article, or the fragment."""
-    writer = Writer(style.precision, *([_NARROW] if style.fragment else []))
+    writer = Writer(style.precision, _NARROW if style.fragment else LINE)
     title = writer.text(style.title or derivation.layer)
     body = writer.sections(derivation, r"\textbf{{{}}}" if style.fragment else r"\subsection*{{{}}}")
     if style.fragment:
-        return f"% Needs amsmath and xcolor.\n{_COLOURS}\n{_SPACING}\n{title}\n\n{body}\n"
+        return f"% Needs amsmath and xcolor.\n{_SETTINGS}\n{title}\n\n{body}\n"
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
-    return f"{_ARTICLE}{_COLOURS}\n{_SPACING}{begin}\n{by}\n{body}\n\\end{{document}}\n"
+    return f"{_ARTICLE}{_SETTINGS}{begin}\n{by}\n{body}\n\\end{{document}}\n"
 
 
-class Writer(Notation):
-    """Writes blocks in LaTeX."""
+class Writer(Fitting):
+    """Writes blocks in LaTeX, in lines of so many ems."""
 
+    most_rows, most_columns = 10, 14
     times, product, more = r" \cdot ", r"\,", r"\cdots"
     # The signs around a formula in running text, and whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
 
-    def __init__(self, precision: int, line: float = _LINE) -> None:
-        """A writer of decimals with `precision` significant digits, in lines of so many ems."""
-        super().__init__(precision)
-        self._line = line
-
     def text(self, text: str) -> str:
         """Running text."""
-        pieces = re.split(r"(∂E/∂\w|∂o/∂x)", text)
-        return "".join(
-            f"${piece.replace('∂', chr(92) + 'partial ')}$" if k % 2 else "".join(_CHARACTERS.get(c, c) for c in piece)
-            for k, piece in enumerate(pieces)
-        )
+        return re.sub(r"∂(E|o)/∂(\w)", r"$\\partial \1/\\partial \2$", text.translate(_CHARACTERS))
 
     def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
         """Several formulas; aligned ones stand below each other's &."""
@@ -130,7 +120,7 @@ class Writer(Notation):
     def figure(self, figure: Figure) -> str:
         """The input, its connections, and what comes back; drawn by LaTeX itself: nodes in two columns."""
         rows = figure.rows
-        heights = [_ROW * (len(rows) - 1 - k) for k in range(len(rows))]
+        heights = range(_ROW * (len(rows) - 1), -1, -_ROW)
         start = next(height for height, row in zip(heights, rows, strict=True) if row.is_source)
         parts = []
         for height, row in zip(heights, rows, strict=True):
@@ -148,10 +138,9 @@ class Writer(Notation):
             parts.append(rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}")
             behind = rf"{node} \;\longleftarrow\; {back}"
             parts.append(rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${behind}$}}}}")
-        size = f"({_RIGHT + 40},{heights[0] + 4})(0,-2)"
-        inner = "\n".join(parts)
-        begin = rf"\begin{{center}}\setlength{{\unitlength}}{{1mm}}\begin{{picture}}{size}"
-        return f"{begin}\n{inner}\n\\end{{picture}}\\end{{center}}"
+        begin = r"\begin{center}\setlength{\unitlength}{1mm}\begin{picture}"
+        size, inner = f"({_RIGHT + 40},{heights[0] + 4})(0,-2)", "\n".join(parts)
+        return f"{begin}{size}\n{inner}\n\\end{{picture}}\\end{{center}}"
 
     def sentence(self, parts: Sequence[Part]) -> str:
         """Running text with formulas in it."""
@@ -168,10 +157,10 @@ class Writer(Notation):
                 return self.equations(list(self.sums(block)), aligned=True)
             case Figure():
                 return self.figure(block)
-            case GridRow():
-                return self.equations(self.row(block))
+            case GridRow(items):
+                return self.equations(self.row(items))
             case Picture():
-                return self.equations(self.picture(block))
+                return self.equations([line for items in self.rows(block) for line in self.row(items)])
         return ""
 
     def sections(self, derivation: Derivation, heading: str) -> str:
@@ -185,9 +174,7 @@ class Writer(Notation):
     def named(self, part: Symbol | Partial | Phrase) -> str:
         """An element, a derivative or words, without the signs around them."""
         text = latex((part if isinstance(part, Phrase) else node_of(part),))
-        if not (self.coloured and isinstance(part, Symbol)):
-            return text
-        return rf"{{\color{{c{part.tensor.letter}}}{text}}}"
+        return rf"{{\color{{c{part.tensor.letter}}}{text}}}" if self.coloured and isinstance(part, Symbol) else text
 
     def number(self, value: Number) -> str:
         r"""1.5 \times 10^{-9}."""
@@ -202,33 +189,40 @@ class Writer(Notation):
         """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
-            left_out, worked = expansion.left_out, expansion.worked if table.form is Form.WORKED else None
-            lines = self._broken([[self.symbols(term.factors) for term in part] for part in expansion.parts])
+            left_out, zeros, notes = expansion.left_out, expansion.zeros, []
             if left_out:
-                self._append(lines, rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}")
-            if expansion.zeros:
-                self._append(lines, rf" \quad\text{{({counted(expansion.zeros, 'product')} with 0)}}")
+                notes.append(rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}")
+            if zeros:
+                notes.append(rf" \quad\text{{({counted(zeros, 'product')} with 0)}}")
+            lines = self._broken(expansion.parts, lambda term: self.symbols(term.factors))
+            for note in notes:
+                if _width(lines[-1]) + _width(note) > self.line - 8:
+                    lines.append(rf"&\phantom{{=}}\ {note}")
+                else:
+                    lines[-1] += note
             yield f"{self.part(expansion.target)} &= {lines[0]}"
             yield from lines[1:]
-            if worked is not None and not worked.parts:
-                yield f"&= {self.number(worked.value or 0)}"
-            elif worked is not None:
-                lines = self._broken([[self.factors(term.values or ()) for term in part] for part in worked.parts])
-                lines[-1] += r" + \cdots" if left_out else ""
-                lines[-1] += "" if worked.value is None else f" = {self.number(worked.value)}"
-                yield f"&= {lines[0]}"
-                yield from lines[1:]
+            if table.form is Form.CHAIN or (worked := expansion.worked) is None:
+                continue
+            total = "" if worked.value is None else self.number(worked.value)
+            if worked.parts:
+                lines = self._broken(worked.parts, lambda term: self.factors(term.values or ()))
+                lines[-1] += r" + \cdots" * bool(left_out) + f" = {total}" * bool(total)
+            else:
+                lines = [total]
+            yield f"&= {lines[0]}"
+            yield from lines[1:]
 
-    def row(self, row: GridRow) -> list[str]:
+    def row(self, items: Iterable[Item]) -> list[str]:
         """The grids and signs of a row, broken into as many lines as the page's width requires."""
         lines: list[str] = []
-        used, sign = self._line, ""
-        for item in row.items:
+        used, sign = self.line, ""
+        for item in items:
             if not isinstance(item, Grid):
                 sign += f" {self.sign(item)}"
                 continue
             grid, width = self._grid(item)
-            if used + width > self._line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
+            if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
                 lines.append("")
                 used = 0.0
             lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
@@ -236,13 +230,13 @@ class Writer(Notation):
         lines[-1] += sign
         return list(map(str.strip, lines))
 
-    def _broken(self, parts: Sequence[Sequence[str]]) -> list[str]:
+    def _broken(self, parts: Iterable[Iterable[Term]], write: Callable[[Term], str]) -> list[str]:
         """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
         lines: list[list[str]] = []
         for part in parts:
-            used = self._line
-            for term in part:
-                if used + _width(term) + 1.2 > self._line - 8:
+            used = self.line
+            for term in map(write, part):
+                if used + _width(term) + 1.2 > self.line - 8:
                     lines.append([])
                     used = 0
                 lines[-1].append(term)
@@ -251,89 +245,56 @@ class Writer(Notation):
         return " + {}\n&\\phantom{=}\\ ".join(joined).split("\n")
 
     def _grid(self, grid: Grid) -> tuple[str, float]:
-        columns = _MOST_COLUMNS
-        while not self._is_small(rows := self._texts(grid, columns)) and columns > 1:
-            columns -= 1
-        lines = [" & ".join(row) for row in rows]
+        columns = self.fitted(grid, self.line)
+        lines = [" & ".join(row) for row in zip(*columns, strict=True)]
         space = r" \\[6pt] " if any(mark in line for line in lines for mark in ("frac", "^{")) else r" \\ "
         matrix = rf"\begin{{bmatrix}} {space.join(lines)} \end{{bmatrix}}"
-        if (columns < grid.width and len(rows[0]) < grid.width) or grid.height > _MOST_ROWS:
+        narrow = grid.width > self.most_columns if grid.in_short else len(columns) < grid.width
+        if narrow or grid.height > self.most_rows:
             matrix = rf"\underset{{\text{{{grid.height}$\times${grid.width}, the middle left out}}}}{{{matrix}}}"
-        title = _title(grid.title)
-        return rf"\overset{{{title}}}{{{matrix}}}", max(_matrix_width(rows), _width(title) * 0.7)
+        # Words are text, ∂E/∂X and Mᵀ are mathematics.
+        words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", grid.title)
+        title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_TITLE)
+        return rf"\overset{{{title}}}{{{matrix}}}", max(_matrix_width(columns), _width(title) * 0.7)
+
+    def columns(self, grid: Grid, most: int) -> list[list[str]]:
+        """The cells as formulas."""
+        return [list(map(self._cell, column)) for column in zip(*grid.cut(self.most_rows, most), strict=True)]
+
+    def is_small(self, columns: list[list[str]], room: float) -> bool:
+        """Whether a matrix fits, and its formula is not too long."""
+        characters = sum(len(text) + _BETWEEN for column in columns for text in column)
+        return _matrix_width(columns) <= room and characters <= MOST_CHARACTERS
+
+    def pieces(self, grid: Grid, row: Sequence[Item]) -> list[Grid]:
+        """Pieces that are shown whole."""
+        texts = [self._cell(cell) for cells in grid.cells for cell in cells]
+        widest, longest = max(map(_width, texts)) + 1, max(map(len, texts)) + _BETWEEN
+        columns = max(1, min(self.most_columns, int((self.line - 1) / widest)))
+        return grid.pieces(max(1, min(self.most_rows, MOST_CHARACTERS // (columns * longest))), columns)
 
     def _cell(self, cell: Cell) -> str:
         text = self.cell(cell.content).replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
 
-    def picture(self, picture: Picture) -> list[str]:
-        """The lines of a picture: products in symbols and in numbers, as far as these fit, or both arrays."""
-        rows = [row for row in (picture.symbols, picture.numbers) if row is not None and self._fits(row)]
-        if not rows:
-            pieces = (self._pieces(item) if isinstance(item, Grid) else [item] for item in picture.apart.items)
-            rows = [GridRow(tuple(chain.from_iterable(pieces)))]
-        return [line for row in rows for line in self.row(row)]
 
-    def _pieces(self, grid: Grid) -> list[Grid]:
-        """A grid cut into some that are shown whole."""
-        texts = [self._cell(cell) for cells in grid.cells for cell in cells]
-        widest, longest = max(map(_width, texts)) + 1, max(map(len, texts)) + _BETWEEN
-        columns = max(1, min(_MOST_COLUMNS, int((self._line - 1) / widest)))
-        return grid.pieces(max(1, min(_MOST_ROWS, MOST_CHARACTERS // (columns * longest))), columns)
-
-    def _fits(self, row: GridRow) -> bool:
-        """Whether every grid of a row is whole within the width of a line and the length of a formula."""
-        return all(
-            item.height <= _MOST_ROWS and item.width <= _MOST_COLUMNS and self._is_small(self._texts(item))
-            for item in row.items
-            if isinstance(item, Grid)
-        )
-
-    def _texts(self, grid: Grid, columns: int = _MOST_COLUMNS) -> list[list[str]]:
-        return [[self._cell(cell) for cell in row] for row in grid.cut(_MOST_ROWS, columns)]
-
-    def _is_small(self, rows: list[list[str]]) -> bool:
-        """Whether a matrix fits into a line, and its formula is not too long."""
-        characters = sum(len(text) + _BETWEEN for row in rows for text in row)
-        return _matrix_width(rows) <= self._line and characters <= MOST_CHARACTERS
-
-    def _append(self, lines: list[str], note: str) -> None:
-        """Add a note to the end of the last line, or below it where it would not fit."""
-        if _width(lines[-1]) + _width(note) > self._line - 8:
-            lines.append(rf"&\phantom{{=}}\ {note}")
-        else:
-            lines[-1] += note
-
-
-def _matrix_width(rows: Sequence[Sequence[str]]) -> float:
+def _matrix_width(columns: list[list[str]]) -> float:
     """About how many ems a matrix of formulas takes."""
-    return sum(max(map(_width, column)) + 1 for column in zip(*rows, strict=True)) + 1
+    return sum(max(map(_width, column)) + 1 for column in columns) + 1
 
 
-def _title(title: str) -> str:
-    """A grid's title: words as text, ∂E/∂X and Mᵀ as mathematics."""
-    parts = re.split(r"(∂E/∂\w|Mᵀ|·)", title)
-    maths = {"Mᵀ": "M^T", "·": r"\cdot"}
-    return "".join(
-        maths.get(part, part.replace("∂", r"\partial ")) if k % 2 else rf"\text{{{part}}}" if part else ""
-        for k, part in enumerate(parts)
-    )
-
-
-_COLOUR = re.compile(r"\\color\{\w+\}")
 _FRACTION = re.compile(r"\\t?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
 _SCRIPTS = re.compile(r"(?:\^\{([^{}]*)\})?_\{([^{}]*)\}|\^\{([^{}]*)\}")
-_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)")
 
 
 def _width(latex: str) -> float:
     """About how many ems a formula takes: fractions by their wider half, indices small and above each other."""
-    latex = _COLOUR.sub("", latex)
-    fractions = [max(_width(part) for part in parts) * 1.1 for parts in _FRACTION.findall(latex)]
+    latex = re.sub(r"\\color\{\w+\}", "", latex)
+    fractions = sum(max(map(_width, parts)) * 1.1 for parts in _FRACTION.findall(latex))
     latex = _FRACTION.sub("", latex)
-    scripts = [0.37 * max(map(len, parts)) for parts in _SCRIPTS.findall(latex)]
+    scripts = sum(0.37 * max(map(len, parts)) for parts in _SCRIPTS.findall(latex))
     latex = _SCRIPTS.sub("", latex)
     spaces = 1.0 * latex.count(r"\quad") + 0.5 * latex.count(r"\boxed") + 0.55 * latex.count(r"\partial")
     operators = 1.2 * len(re.findall(r"[+=]", latex)) + 0.8 * latex.count(r"\cdot")
-    letters = 0.52 * len(re.sub(r"[{}&\s+=]", "", _COMMAND.sub("", latex)))
-    return sum(fractions) + sum(scripts) + spaces + operators + letters
+    letters = 0.52 * len(re.sub(r"\\(?:[a-zA-Z]+|.)|[{}&\s+=]", "", latex))
+    return fractions + scripts + spaces + operators + letters

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from cnngrad.derivation.blocks import Derivation, Figure
-from cnngrad.render.latex import MOST_CHARACTERS, Writer
+from cnngrad.render.latex import LINE, MOST_CHARACTERS, Writer
 from cnngrad.render.style import Style
 
 __all__ = ["markdown_document"]
@@ -12,7 +12,7 @@ __all__ = ["markdown_document"]
 
 def markdown_document(derivation: Derivation, style: Style) -> str:
     """The document."""
-    writer = (_DollarWriter if style.maths == "dollar" else _Writer)(style.precision)
+    writer = (_DollarWriter if style.maths == "dollar" else _Writer)(style.precision, LINE)
     head = [f"# {writer.text(style.title or derivation.layer)}", *([writer.text(style.author)] if style.author else [])]
     return "\n\n".join([*head, writer.sections(derivation, "## {}")]) + "\n"
 

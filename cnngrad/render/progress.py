@@ -1,9 +1,9 @@
 """A progress bar that appears only if the work takes longer than a second."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -16,11 +16,9 @@ __all__ = ["NamedProgress", "delayed_bar"]
 _PATIENCE = 1.0
 
 
-class NamedProgress(Protocol):
-    """Shows how far something has come."""
-
-    def __call__(self, name: str, done: int, total: int, told: str = "") -> None:
-        """Of `total` steps of what is computed `done` are done; `told` is shown in place of the name."""
+# Shows how far something has come: its name, the steps that are done, how many there are, and what is shown instead
+# of the name.
+NamedProgress = Callable[..., None]
 
 
 @contextmanager
