@@ -26,7 +26,6 @@ __all__ = [
     "Marked",
     "Operand",
     "as_claim",
-    "as_tensor",
     "at",
     "check_result",
     "common_dtype",
@@ -71,10 +70,10 @@ INT64_MAX = 2**63 - 1
 _EXACT_IN_FLOAT64 = 2**53
 _INT64 = np.dtype(np.int64)
 _FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
-_FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
+_FLOATS = frozenset({_FLOAT16, _FLOAT32, np.dtype(np.float64)})
 # About the square roots of each dtype's largest number, so that a sum has room for the rounding of 2**29 terms, added
 # one by one. float16 has no such room.
-_SURE = {np.dtype(np.float32): 2.0**64, np.dtype(np.float64): 2.0**512}
+_SURE = {_FLOAT32: 2.0**64, np.dtype(np.float64): 2.0**512}
 # Up to this many elements Python's own function is quicker than NumPy's; and BLAS works in one thread anyway.
 _FEW, _ONE_PART = 2**4, 2**13
 # It takes a third of a millisecond to scan this many elements, so that it pays to share more of them among threads.
@@ -85,7 +84,6 @@ _DEEPEST = 16
 _HALF = 2
 # bfloat16 numbers in files: upper halves of float32's. NumPy, which has no such numbers, reads them as two bytes each.
 _BFLOAT16 = np.dtype("V2")
-_ACCEPTED = "integers, float16, float32 or float64"
 
 
 class Operand(NamedTuple):
@@ -127,37 +125,28 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
         CnngradError: not numbers, ragged, NaN or infinite, or an integer beyond int64.
     """
     array = np.asarray(_as_array(name, value))
-    dtype = array.dtype
-    if dtype not in _FLOATS:
-        # In another byte order a float dtype is not equal to any of these.
-        dtype = dtype.newbyteorder("=")
-        if dtype not in _FLOATS:
-            if dtype.kind not in "iu":
-                raise CnngradError(f"{name} has dtype {array.dtype}: it must hold {_ACCEPTED}")
-            if dtype == np.uint64 and array.size and int(array.max()) > INT64_MAX:
-                raise CnngradError(f"{name} holds {int(array.max())}, beyond int64's largest integer {INT64_MAX}")
-            return Operand(array, _INT64, math.inf)
-    size = norm(array)
-    if math.isnan(size):
-        index = _first_not_finite(array)
-        raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
-    return Operand(array, dtype, size)
+    dtype = array.dtype if array.dtype.isnative else array.dtype.newbyteorder()
+    if dtype in _FLOATS:
+        size = norm(array)
+        if math.isnan(size):
+            index = _first_not_finite(array)
+            raise CnngradError(f"{at(name, index)} is {array[index]}: every number must be finite")
+        return Operand(array, dtype, size)
+    if dtype.kind not in "iu":
+        raise CnngradError(f"{name} has dtype {array.dtype}: it must hold integers, float16, float32 or float64")
+    if dtype == np.uint64 and array.size and (largest := int(array.max())) > INT64_MAX:
+        raise CnngradError(f"{name} holds {largest}, beyond int64's largest integer {INT64_MAX}")
+    return Operand(array, _INT64, math.inf)
 
 
 def as_claim(name: str, value: "npt.ArrayLike") -> Array:
-    """A claimed result as `as_tensor` gives it, with the form of its numbers.
+    """A claimed result in the dtype that `read_tensor` chooses, in the machine's byte order, with its numbers' form.
 
     It may hold NaN and infinity: that is a finding, no error.
     """
     array = _as_array(name, value)
-    if array.dtype.kind == "f" and array.dtype.newbyteorder("=") in _FLOATS:
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
-    return as_tensor(name, array)
-
-
-def as_tensor(name: str, value: "npt.ArrayLike") -> Array:
-    """`value` as an array of int64, float16, float32 or float64 in the machine's byte order; see `read_tensor`."""
-    return read_tensor(name, value).converted()
+    dtype = array.dtype.newbyteorder("=")
+    return array.astype(dtype, copy=False) if dtype in _FLOATS else read_tensor(name, array).converted()
 
 
 def upper_halves(array: Array) -> Array:
@@ -177,18 +166,13 @@ def _bfloat16(array: Array) -> Array:
 
 
 def _as_array(name: str, value: Any) -> Array:
-    if isinstance(value, np.ndarray) and value.dtype == _BFLOAT16:
-        return _bfloat16(value)
-    if type(value) in (np.ndarray, Marked):
+    if type(value) in (np.ndarray, Marked) and value.dtype != _BFLOAT16:
         array: Array = value
         return array
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple | int | float | str):
         return from_lists(name, value)
     if value is None:
         raise CnngradError(f"{name} is null (None): it must be an array of numbers")
-    if isinstance(value, int | float | str):
-        _check_number(name, value)
-        return from_lists(name, [value]).reshape(())
     if isinstance(value, Mapping):
         raise CnngradError(f"{name} is an object with the keys {', '.join(value)}: it must be an array of numbers")
     if isinstance(value, np.ma.MaskedArray):
@@ -196,7 +180,8 @@ def _as_array(name: str, value: Any) -> Array:
     try:
         array = np.asarray(_on_the_cpu(value))
         # JAX and TensorFlow bring a dtype of this name along; PyTorch's tensors come as float32.
-        return _bfloat16(array) if "bfloat16" in f"{array.dtype} {getattr(value, 'dtype', '')}" else array
+        is_named = "bfloat16" in f"{array.dtype} {getattr(value, 'dtype', '')}"
+        return _bfloat16(array) if is_named or array.dtype == _BFLOAT16 else array
     except (RuntimeError, TypeError, ValueError) as error:
         raise CnngradError(f"{name} can't be read as an array: {error}") from None
 
@@ -213,7 +198,7 @@ def _on_the_cpu(value: Any) -> Any:
 
 
 def from_lists(name: str, value: Any) -> Array:
-    """Nested lists of numbers as an array, marked as text: int64 where all are integers, else float64.
+    """Nested lists of numbers, or one number, as an array marked as text: int64 if all are integers, else float64.
 
     Raises:
         CnngradError: a list of another length or depth than its neighbours, or something that is not a number;
@@ -244,25 +229,21 @@ def from_lists(name: str, value: Any) -> Array:
 
 def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int, ...], kinds: set[type]) -> None:
     place, sibling = at(name, index), at(name, (*index[:-1], 0))
-    if not shape:
-        if isinstance(value, (list, tuple)):
-            raise CnngradError(f"{place} is a list, {sibling} is a number: all rows must be equally deep")
+    is_list = isinstance(value, (list, tuple))
+    if not is_list:
         _check_number(place, value)
         kinds.add(type(value))
-        return
-    if not isinstance(value, (list, tuple)):
-        _check_number(place, value)
-        raise CnngradError(f"{place} is a number, {sibling} is a list: all rows must be equally deep")
-    if len(value) != shape[0]:
-        unit = "number" if len(shape) == 1 else "list"
-        raise CnngradError(
-            f"{place} has {counted(len(value), unit)}, {sibling} has {shape[0]}: all rows must be equally long"
-        )
-    if len(shape) == 1 and (found := set(map(type, value))) <= {int, float}:
-        kinds.update(found)
-        return
-    for k, entry in enumerate(value):
-        _check_level(name, entry, shape[1:], (*index, k), kinds)
+    if is_list != bool(shape):
+        this, other = ("a list", "a number") if is_list else ("a number", "a list")
+        raise CnngradError(f"{place} is {this}, {sibling} is {other}: all rows must be equally deep")
+    if is_list and len(value) != shape[0]:
+        found = counted(len(value), "number" if len(shape) == 1 else "list")
+        raise CnngradError(f"{place} has {found}, {sibling} has {shape[0]}: all rows must be equally long")
+    if len(shape) == 1 and (types := set(map(type, value))) <= {int, float}:
+        kinds |= types
+    elif shape:
+        for k, entry in enumerate(value):
+            _check_level(name, entry, shape[1:], (*index, k), kinds)
 
 
 def is_number(value: object) -> bool:
@@ -349,9 +330,7 @@ def is_whole(array: Array) -> bool:
     """Whether every number is an integer, found a part at a time."""
     if array.dtype.kind != "f":
         return True
-    flat = array.ravel("K")
-    parts = (flat[first : first + _SHARED] for first in range(0, flat.size, _SHARED))
-    return all(bool((np.rint(part) == part).all()) for part in parts)
+    return all((np.rint(part) == part).all() for part in np.array_split(array.ravel("K"), 1 + array.size // _SHARED))
 
 
 def norm(array: Array) -> float:
@@ -369,24 +348,21 @@ def norm(array: Array) -> float:
         if array.size <= _ONE_PART:
             squares = float(np.vdot(array, array))
         else:
-            flat = array.ravel("K")
             # In another byte order each part is copied twice.
-            step = _SHARED if array.dtype.isnative else _SHARED // 16
-            sums = [0.0] * -(-flat.size // step)
+            size = _SHARED if array.dtype.isnative else _SHARED // 16
+            parts = np.array_split(array.ravel("K"), 1 + array.size // size)
+            sums = np.empty(len(parts))
 
             def add_up(number: int) -> None:
-                part = flat[number * step : (number + 1) * step]
-                sums[number] = float(np.vdot(part, part))
+                sums[number] = np.vdot(parts[number], parts[number])
 
-            run_jobs(len(sums), add_up)
+            run_jobs(len(parts), add_up)
             squares = sum(sums)
         if math.isfinite(squares):
             return math.sqrt(squares)
     # With a NaN, min and max are both NaN. Any other test of all elements would need memory for a result for each.
-    least, greatest = float(array.min()), float(array.max())
-    if not (math.isfinite(least) and math.isfinite(greatest)):
-        return math.nan
-    return max(-least, greatest) * math.sqrt(array.size)
+    largest = max(-float(array.min()), float(array.max()))
+    return largest * math.sqrt(array.size) if math.isfinite(largest) else math.nan
 
 
 def fractions(array: Array) -> tuple[Array, int]:
