@@ -1,5 +1,6 @@
 """Checking gradients, ours or the user's, against finite differences of forward."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
-from cnngrad.checks.differences import Differences
+from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
 from cnngrad.checks.report import Graded, GradientReport, Report
 from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
@@ -126,6 +127,8 @@ def check_layer(
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
+    if step is not None and not (is_number(step) and math.isfinite(step) and step > 0):
+        raise CnngradError(f"step is {step!r}: it must be a number larger than 0")
     source = "given"
     if Tensor.DEDO not in given and set(claims) != {Tensor.O}:
         if claims:
@@ -143,7 +146,6 @@ def check_layer(
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     else:
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
-    differences = Differences(layer, given, step) if Tensor.DEDO in given else None
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
@@ -152,10 +154,11 @@ def check_layer(
     grader = partial(Grader, layer, arrays, whole, bool(claims), rtol, tries)
     reports = {}
     for result, claim in graded.items():
-        if result is Tensor.O or differences is None:
+        if result is Tensor.O:
             right = _right_output(layer, given)
         else:
-            right = differences.gradient(result, None if progress is None else partial(progress, result.key))
+            told = None if progress is None else partial(progress, result.key)
+            right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
         asked = tuple(index for tensor, index in chosen if tensor is result)
         reports[result] = grader(result, np.asarray(claim), right, forms[result], asked).grade()
     named = {result.key: report for result, report in reports.items()}

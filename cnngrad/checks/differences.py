@@ -9,171 +9,135 @@ Elements that never share a window are moved together, since each changes output
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, Operand, check_result, common_dtype, is_number
+from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype
 from cnngrad.blas import one_thread
 from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_gradient_dtype
-from cnngrad.errors import CnngradError
 from cnngrad.layer import Axis, Layer, Positions
-from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
+
+__all__ = ["Colour", "colours", "numeric_gradient"]
 
 # The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
 _LARGEST_BLOCK = 2**25 - 2**13
-
 # Larger steps leave integers too little room in int64.
 _LARGEST_EXACT_STEP = 2**16
-
 # Outputs that are computed together: fewer take longer for each, more take more memory.
 _TOGETHER = 2**18
-
 # As many outputs as fit into the second-level cache while they are worked on.
 _CACHED = 2**14
 
 
-class Differences:
-    """Central differences of `forward` for one layer and its data, in float64, or in int64 where all is integer."""
+def numeric_gradient(
+    layer: Layer, given: Mapping[Tensor, Operand], result: Tensor, step: float, progress: Progress | None = None
+) -> Array:
+    """The numeric gradient dE/dX, dE/dW or dE/db, by moving X, W or b: in int64 if all is integer, else in float64.
 
-    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand], step: float | None = None) -> None:
-        """Differences for a layer with these numbers, which are not modified.
+    Some samples are computed together. Of X and W one channel of every group moves at a time; all others are 0
+    then, and so they are left out: what is computed is the layer of that channel alone.
 
-        Args:
-            layer: the layer.
-            given: X, W, dE/dO and, where the layer has one, b.
-            step: the step; 1 where None.
-        """
-        if step is not None and not (is_number(step) and math.isfinite(step) and step > 0):
-            raise CnngradError(f"step is {step!r}: it must be a number larger than 0")
-        self._layer = layer
-        self.exact = common_dtype(*(operand.dtype for operand in given.values())).kind == "i"
-        if step is not None and not (step <= _LARGEST_EXACT_STEP and step == int(step)):
-            self.exact = False
-        # Arrays of megabytes come and go here. glibc hands such blocks back to the system and fetches them anew, page
-        # by page, until it has seen a block of this size freed; then it keeps them. Never touched, it costs nothing.
-        # Measured on 512x512 with 3x3: 30,000 page faults and 40 % of the time less.
-        np.empty(_LARGEST_BLOCK, np.uint8)
-        self._step = float(step or 1)
-        self._work = np.dtype(np.int64 if self.exact else np.float64)
-        arrays = {tensor: operand.array for tensor, operand in given.items()}
-        if self.exact:
-            exact_gradient_dtype(layer, arrays[X], arrays[W], arrays[DEDO])
-        self._arrays = arrays
-        self._dedo = arrays[DEDO].reshape(layer.canonical[DEDO])
+    Args:
+        layer: the layer.
+        given: X, W, dE/dO and, if the layer has one, b; they are not modified.
+        result: the gradient.
+        step: how far elements are moved.
+        progress: called with the number of steps done and the number of all steps.
 
-    def gradient(self, result: Tensor, progress: Progress | None = None) -> Array:
-        """The numeric gradient dE/dX, dE/dW or dE/db in the user's layout, by moving X, W or b.
-
-        Some samples are computed together. Of X and W one channel of every group moves at a time; all others are 0
-        then, and so they are left out: what is computed is the layer of that channel alone.
-
-        Raises:
-            CnngradError: the gradient is too large for float64.
-        """
-        value = np.zeros(self._layer.canonical[result], self._work)
-        channels = 1 if result is DB else self._layer.group_channels
-        # Each block has as many outputs as are worth computing together.
-        size, done = max(1, _TOGETHER // math.prod(self._layer.canonical[O][1:])), 0
-        blocks = [slice(first, first + size) for first in range(0, self._layer.batch, size)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            for samples in blocks:
-                dedo = np.ascontiguousarray(self._dedo[samples], self._work)
-                thin = replace(self._layer, batch=len(dedo), channels=self._layer.groups, x_lead=2, w_lead=2)
-                moves = _moves(thin, result)
-                for channel in range(channels):
-                    mover = self._mover(thin, result, channel, samples)
-                    here = value if result is DB else self._of_channel(value, result, channel)
-                    here = here[samples] if result is DX else here
-                    for elements, together in moves:
-                        mover.move(elements)
-                        if result is DX:
-                            _separate(here, mover.shares(dedo), thin, together)
-                        else:
-                            here[elements] += mover.sums(dedo)
-                        done += 1
-                        if progress is not None:
-                            progress(done, len(moves) * channels * len(blocks))
-            if not self.exact:
-                np.multiply(value, 0.5 / self._step, out=value)
-        given = self._arrays.get(result.array)
-        value = value.reshape(self._layer.shapes[result] if given is None else given.shape)
-        check_result(result.key, value)
-        return value
-
-    def _mover(self, thin: Layer, result: Tensor, channel: int, samples: slice) -> "_Mover":
-        """What moves elements of X's or W's channel, or b, with the other factor of O as it is given."""
-        arrays = {tensor: np.zeros(thin.canonical[tensor], self._work) for tensor in (X, W)}
-        # Filled with the step, the largest value its elements will have, for the bounds on integers.
-        arrays[result.array] = np.full(thin.canonical[result.array], self._step, self._work)
-        if result is not DB:
-            other = W if result is DX else X
-            given = self._arrays[other].reshape(self._layer.canonical[other])
-            given = given[samples] if other is X else given
-            arrays[other] = self._of_channel(given, other, channel).astype(self._work)
-        # Nothing here asks for the norm.
-        forward = Forward(thin, *(Operand(array, self._work, math.inf) for array in arrays.values()))
-        return _Mover(forward, arrays[result.array], self._step)
-
-    def _of_channel(self, array: Array, tensor: Tensor, channel: int) -> Array:
-        """One channel of every group of X, W or their gradients: a view."""
-        if tensor.array is X:
-            return array[:, channel :: self._layer.group_channels]
-        return array[:, channel : channel + 1]
+    Raises:
+        CnngradError: the gradient is too large for float64, or integer sums for int64.
+    """
+    whole = common_dtype(*(operand.dtype for operand in given.values())).kind == "i"
+    exact = whole and step <= _LARGEST_EXACT_STEP and step == int(step)
+    arrays = {tensor: operand.array.reshape(layer.canonical[tensor]) for tensor, operand in given.items()}
+    if exact:
+        exact_gradient_dtype(layer, arrays[X], arrays[W], arrays[DEDO])
+    # Arrays of megabytes come and go here. glibc hands such blocks back to the system and fetches them anew, page
+    # by page, until it has seen a block of this size freed; then it keeps them. Never touched, it costs nothing.
+    # Measured on 512x512 with 3x3: 30,000 page faults and 40 % of the time less.
+    np.empty(_LARGEST_BLOCK, np.uint8)
+    value = np.zeros(layer.canonical[result], np.int64 if exact else np.float64)
+    size, done = max(1, _TOGETHER // math.prod(layer.canonical[O][1:])), 0
+    blocks = [slice(first, first + size) for first in range(0, layer.batch, size)]
+    channels, moves = range(1 if result is DB else layer.group_channels), _moves(layer, result)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for samples, channel in product(blocks, channels):
+            dedo = np.ascontiguousarray(arrays[DEDO][samples], value.dtype)
+            here = _part(layer, result, value, samples, channel)
+            changes = _changes(layer, arrays, result.array, samples, channel, step, value.dtype, moves)
+            for (elements, together), change in zip(moves, changes, strict=True):
+                if result is DX:
+                    change *= dedo
+                    _separate(here, change, layer, together)
+                else:
+                    with one_thread():
+                        shares = np.vecdot(*(array.reshape(*dedo.shape[:2], -1) for array in (change, dedo)))
+                    here[elements] += shares.sum(axis=0)
+                done += 1
+                if progress is not None:
+                    progress(done, len(moves) * len(channels) * len(blocks))
+        if not exact:
+            np.multiply(value, 0.5 / step, out=value)
+    value = value.reshape(given[result.array].shape if result.array in given else layer.shapes[result])
+    check_result(result.key, value)
+    return value
 
 
-class _Mover:
-    """Moves some elements of one array, all others being 0, and computes how O changes."""
+def _part(layer: Layer, tensor: Tensor, array: Array, samples: slice, channel: int) -> Array:
+    """Some samples, and one channel of every group, of X, W or their gradients: a view; all of dE/db."""
+    if tensor is DB:
+        return array
+    some = array[samples] if tensor.array is X else array
+    return some.reshape(len(some), -1, layer.group_channels, *some.shape[2:])[:, :, channel]
 
-    def __init__(self, forward: Forward, array: Array, step: float) -> None:
-        self._forward = forward
-        self._array = array
-        self._step = step
-        shape = forward.layer.canonical[O]
-        self._plus, self._minus = (np.empty(shape, array.dtype) for _ in range(2))
-        array.fill(0)
 
-    def move(self, elements: tuple[Any, ...]) -> None:
-        """Compute O with these elements moved forth and back."""
-        # Not rounded as part of a larger sum: each difference is compared with what its own terms allow.
-        self._array[elements] = self._step
-        self._forward.write(self._plus)
-        self._array[elements] = -self._step
-        self._forward.write(self._minus)
-        self._array[elements] = 0
+def _changes(
+    layer: Layer,
+    arrays: Mapping[Tensor, Array],
+    moved: Tensor,
+    samples: slice,
+    channel: int,
+    step: float,
+    dtype: DType,
+    moves: Sequence["_Move"],
+) -> Iterator[Array]:
+    """O(h) - O(-h), for integers divided by 2h, for each move of some elements of one array; all others are 0.
 
-    def shares(self, dedo: Array) -> Array:
-        """(O(h) - O(-h)) * dE/dO, for integers divided by 2h; overwrites O(h), so call it once for each move."""
-        flat = [array.reshape(-1) for array in (self._plus, self._minus, dedo)]
-        for first in range(0, dedo.size, _CACHED):
-            plus, minus, given = (array[first : first + _CACHED] for array in flat)
-            if plus.dtype.kind == "i":
+    O is not rounded as part of a larger sum: each difference is compared with what its own terms allow.
+    """
+    batch = len(arrays[DEDO][samples])
+    thin = replace(layer, batch=batch, channels=layer.groups, x_lead=2, w_lead=2)
+    # What moves is filled with the step, the largest value of its elements, for the bounds on integers.
+    operands = {tensor: np.full(thin.canonical[tensor], step * (tensor is moved), dtype) for tensor in (X, W, moved)}
+    if moved is not B:
+        other = X if moved is W else W
+        operands[other] = _part(layer, other, arrays[other], samples, channel).astype(dtype)
+    # Nothing here asks for the norm.
+    forward = Forward(thin, *(Operand(array, dtype, math.inf) for array in operands.values()))
+    plus, minus = (np.empty(thin.canonical[O], dtype) for _ in range(2))
+    operands[moved].fill(0)
+    for elements, _ in moves:
+        for o, size in ((plus, step), (minus, -step)):
+            operands[moved][elements] = size
+            forward.write(o)
+        operands[moved][elements] = 0
+        for first in range(0, plus.size, _CACHED):
+            forth, back = (o.reshape(-1)[first : first + _CACHED] for o in (plus, minus))
+            if dtype.kind == "i":
                 # Each half by itself, so that their difference stays within int64; both are odd, or both even.
-                plus //= 2
-                minus //= 2
-                plus -= minus
-                plus //= int(self._step)
+                forth //= 2
+                back //= 2
+                forth -= back
+                forth //= int(step)
             else:
-                plus -= minus
-            plus *= given
-        return self._plus
-
-    def sums(self, dedo: Array) -> Array:
-        """The shares added up for each filter."""
-        shape = (*dedo.shape[:2], -1)
-        if dedo.dtype.kind == "i":
-            sums: Array = self.shares(dedo).reshape(shape).sum(axis=2)
-        else:
-            # The two sums are of opposite signs, so that nothing cancels between them.
-            with one_thread():
-                plus, minus = (np.vecdot(o.reshape(shape), dedo.reshape(shape)) for o in (self._plus, self._minus))
-            sums = plus - minus
-        total: Array = sums.sum(axis=0)
-        return total
+                forth -= back
+        yield plus
 
 
 class Colour(NamedTuple):
@@ -204,51 +168,44 @@ def colours(axis: Axis) -> Iterator[Colour]:
             yield Colour(first, inputs[read], readers.min(axis=1)[read], stop)
 
 
-def _moves(layer: Layer, result: Tensor) -> list[tuple[tuple[Any, ...], tuple[Colour, ...]]]:
-    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter.
+# An index of the elements that move, and, of X, their colours on all axes.
+_Move = tuple[tuple[Any, ...], tuple[Colour, ...]]
 
-    Each is an index of the elements that move, with their colours on all axes.
-    """
+
+def _moves(layer: Layer, result: Tensor) -> list[_Move]:
+    """The moves of X, a colour each; of W, an element of every filter each; or the one of b, of every filter."""
     every = slice(None)
-    if result is DW:
-        return [((every, 0, *u), ()) for u in np.ndindex(layer.kernel)]
-    if result is DB:
-        return [((every,), ())]
+    if result is not DX:
+        return [((every, 0, *u), ()) for u in np.ndindex(layer.kernel)] if result is DW else [((every,), ())]
     # Elements that no output reads are moved too, and change nothing.
-    spans = [axis.span for axis in layer.axes]
     return [
-        ((every, every, *(slice(c.first, None, span) for c, span in zip(together, spans, strict=True))), together)
+        ((..., *(slice(c.first, None, axis.span) for c, axis in zip(together, layer.axes, strict=True))), together)
         for together in product(*map(colours, layer.axes))
     ]
 
 
 def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colour, ...]) -> None:
     """Write to dE/dX the sum of the shares (N, F, *out) of the outputs that each moved element feeds."""
-    shares = shares.reshape(layer.batch, layer.groups, layer.group_filters, *layer.out)
+    shares = shares.reshape(len(shares), layer.groups, layer.group_filters, *layer.out)
     shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
-    for axis, (_, _, starts, stop) in enumerate(together, start=2):
+    for number, (axis, (_, _, starts, stop)) in enumerate(zip(layer.axes, together, strict=True), start=2):
         # The outputs that read one moved element are followed by those of the next; others between them read none.
-        reached = shares[(slice(None),) * axis + (slice(starts[0], stop),)]
-        shares = _sums_between(reached, (starts - starts[0]).tolist(), axis)
+        reached = np.moveaxis(shares, number, 0)[starts[0] : stop]
+        # If each element but the first and the last feeds equally many outputs, how many these are.
+        length = 0 if axis.span % axis.stride else axis.span // axis.stride
+        shares = np.moveaxis(_sums_between(reached, starts - starts[0], length), 0, number)
     gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares
 
 
-def _sums_between(array: Array, starts: list[int], axis: int) -> Array:
-    """The sums from each start to the next along an axis, as `np.add.reduceat` gives them.
-
-    Where all but the first and the last stretch have one length, adding strided views takes a third of its time.
-    """
-    lead: tuple[Any, ...] = (slice(None),) * axis
-    length = starts[2] - starts[1] if len(starts) > 3 else 0
-    inner = starts[1:]
-    if length == 0 or inner != list(range(inner[0], inner[-1] + 1, length)):
-        result: Array = np.add.reduceat(array, starts, axis=axis)
+def _sums_between(array: Array, starts: Positions, length: int) -> Array:
+    """The sums from each start to the next along the first axis; `length` from one to the next, or 0 if it varies."""
+    if not length or len(starts) < 4:
+        result: Array = np.add.reduceat(array, starts)
         return result
-    sums = np.empty((*array.shape[:axis], len(starts), *array.shape[axis + 1 :]), array.dtype)
-    sums[(*lead, 0)] = array[(*lead, slice(0, inner[0]))].sum(axis=axis)
-    sums[(*lead, -1)] = array[(*lead, slice(inner[-1], None))].sum(axis=axis)
-    middle = sums[(*lead, slice(1, -1))]
-    middle[...] = array[(*lead, slice(inner[0], inner[-1], length))]
-    for k in range(1, length):
-        middle += array[(*lead, slice(inner[0] + k, inner[-1], length))]
+    # Adding strided views takes a third of the time. The first stretch may be shorter, and the last.
+    sums = np.zeros((len(starts), *array.shape[1:]), array.dtype)
+    first = int(starts[1]) - length
+    for k in range(first, first + length):
+        part = array[k % length :: length]
+        sums[int(k < 0) :][: len(part)] += part
     return sums
