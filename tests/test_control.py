@@ -24,7 +24,7 @@ def layers(whole):
 def data_of(layer, dtype=float):
     canonical = layer.layer.canonical
     arrays = {tensor: array.reshape(canonical[tensor]).astype(dtype) for tensor, array in layer.arrays.items()}
-    return Data(layer.layer, arrays[Tensor.X], arrays[Tensor.W], arrays[Tensor.DEDO], arrays.get(Tensor.B))
+    return Data(layer.layer, arrays)
 
 
 class Wrong(Program):
@@ -37,9 +37,7 @@ class Wrong(Program):
         data, recipe = data_of(layer), right_recipe(layer.layer, self.result)
         right = computed(recipe, data)
         # Where there is no bias, its gradient is no mistake's.
-        for changed, *_ in (
-            () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe)
-        ):
+        for changed in () if self.result is Tensor.DB and not layer.layer.has_bias else self.mistake.changed(recipe):
             array = computed(changed, data)
             if not changed.bare and array.shape == right.shape and not np.array_equal(array, right):
                 self.shown.append(layer)
@@ -107,7 +105,9 @@ class Right(Program):
         data = data_of(layer, self.dtype)
         # Programs in half precision add up in single.
         wide = np.promote_types(self.dtype, np.float32)
-        dw, dx = self.compute(data.layer, *(array.astype(wide) for array in (data.x, data.w, data.dedo)))
+        dw, dx = self.compute(
+            data.layer, *(data.arrays[tensor].astype(wide) for tensor in (Tensor.X, Tensor.W, Tensor.DEDO))
+        )
         return Answer({Tensor.DW: dw.astype(self.dtype), Tensor.DX: dx.astype(self.dtype)})
 
 

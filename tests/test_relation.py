@@ -20,7 +20,7 @@ def arrays(layer, seed=0):
 
 
 def data_of(layer, numbers):
-    return Data(layer, numbers[Tensor.X], layer.rotated(numbers[Tensor.W]), numbers[Tensor.DEDO])
+    return Data.of(layer, numbers)
 
 
 def made_by(layer, numbers, result, relations):

@@ -49,15 +49,16 @@ def test_every_mistake_in_o_is_named(case, whole):
     b = b if case.bias else None
     layer = make_layer(x.shape, w.shape, b_shape=None if b is None else b.shape, **case.options)
     o = cnngrad.forward(x, w, b, **case.options)
-    data = Data(layer, x, layer.rotated(w), np.zeros_like(o), b)
+    arrays = {Tensor.X: x, Tensor.W: w, Tensor.DEDO: np.zeros_like(o), **({} if b is None else {Tensor.B: b})}
+    data = Data.of(layer, arrays)
     tried = 0
     for mistake in CATALOGUE:
-        for recipe, detail, _ in list(mistake.changed(right_recipe(layer, Tensor.O)))[:: 1 if whole else 4]:
+        for recipe in list(mistake.changed(right_recipe(layer, Tensor.O)))[:: 1 if whole else 4]:
             wrong = made(recipe, data)
             if wrong.shape != o.shape or (wrong != o).any():
                 found = cnngrad.check(x, w, b=b, o=wrong, **case.options).gradients["O"]
                 assert found.passed is False
-                assert mistake.id in (found.mistake, *found.also), detail
+                assert mistake.id in (found.mistake, *found.also), recipe.detail
                 tried += 1
     assert tried > (50 if whole else 12)
 

@@ -51,7 +51,7 @@ def test_nested_loops_pass_the_quick_suite():
 def with_stride_1(layer, result, x, w, dedo):
     right = right_recipe(layer, result)
     ones = tuple(relation._replace(output=1) for relation in right.relations)
-    return computed(right.but(relations=ones), Data(layer, x, w, dedo))
+    return computed(right.but(relations=ones), Data.of(layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}))
 
 
 def test_the_finding_names_the_one_mistake_and_what_the_layers_have_in_common():

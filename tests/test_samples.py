@@ -59,12 +59,12 @@ def shown(layer, x, w, dedo, b):
     found = {Tensor.O: cnngrad.forward(x_, w_, None if b is None else b.reshape(shapes[Tensor.B]), **layer.options)}
     found |= {result: getattr(grads, result.keyword) for result in GRADIENTS}
     right = {result: np.asarray(array).reshape(layer.canonical[result]) for result, array in found.items()}
-    data = Data(layer, x, w, dedo, b)
+    data = Data(layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo, **({} if b is None else {Tensor.B: b})})
     return {
         (mistake.id, result, number)
         for mistake in CATALOGUE
         for result in mistake.results
-        for number, (recipe, *_) in enumerate(mistake.changed(right_recipe(layer, result)))
+        for number, recipe in enumerate(mistake.changed(right_recipe(layer, result)))
         if not np.array_equal(computed(recipe, data), right[result])
     }
 

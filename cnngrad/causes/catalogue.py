@@ -1,31 +1,66 @@
 """The catalogue of mistakes that people make in backward passes: the words for each, and how it changes a recipe.
 
-To add a mistake, write how it changes a recipe into `changes`, and its entry here, among the likelier ones.
+Each function yields a recipe in every way in which one mistake changes it, the likeliest first: by other relations
+between positions, by an edit of an operand or of the result, or by other parts of a recipe. To add a mistake, write
+such a function with its words among the likelier ones.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, combinations, permutations, product
+from math import prod
+from typing import TypeVar
 
-from cnngrad.causes import changes
-from cnngrad.causes.changes import Changes
+from cnngrad.causes.edits import (
+    Edit,
+    flipped,
+    moved,
+    on,
+    only,
+    reshaped,
+    summed_groups,
+    swapped,
+    taken,
+    transposed,
+    without,
+)
 from cnngrad.causes.recipe import Recipe
-from cnngrad.layer import Layer
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.layer import Layer, Relation, Shape
+from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
-__all__ = ["CATALOGUE", "PLACES", "Mistake"]
+__all__ = ["CATALOGUE", "PLACES", "Mistake", "some_axes"]
 
-OUT, DW, DX, DB = RESULTS
 # The results that have spatial axes.
-ARRAYS = (OUT, DW, DX)
+ARRAYS = (O, DW, DX)
+# Up to this size every index is tried, otherwise only the first and the last.
+_FEW, _FEW_TAPS = 4, 12
+_AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
+_ADDED = {
+    "every": "all filters reach every group",
+    "first": "all filters reach the first group alone",
+    "one": "there is one group only",
+}
+_BORDERS = {
+    "edge": "the nearest element",
+    "wrap": "the opposite side",
+    "reflect": "the mirror image",
+    "symmetric": "the mirror image with the edge",
+}
+# In which operands, and in which result's own axes, something may be missing, in the order in which they are tried.
+_PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
+_WHAT = {X: "input", W: "kernel", O: "output", DEDO: "output", DW: "kernel", DX: "input"}
+# The likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
+CATALOGUE: list["Mistake"] = []
+_Value = TypeVar("_Value")
+Changes = Iterator[Recipe]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Mistake:
-    """A known mistake.
+    """A known mistake: its words, called with the function that changes a recipe, which enters it into the catalogue.
 
     Attributes:
         id: its name in `--json`.
-        change: yields a recipe in every way in which it is changed.
         results: the results in which it can be made.
         says: what it is, as a sentence.
         fix: how to fix it, as a sentence.
@@ -34,13 +69,13 @@ class Mistake:
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         joins: whether it is often made together with another, so that each other is tried after it.
-        forward: what it is and how to fix it, where it is made in O; None where the same words say it.
+        forward: what it is and how to fix it, if it is made in O; None if the same words say it.
         of_dx: the same for dE/dX.
-        flipped: the same for layers whose W is rotated before it slides, by result, where these need other words.
+        flipped: the same for layers whose W is rotated before it slides, by result, if these need other words.
+        change: yields a recipe in every way in which it is changed.
     """
 
     id: str
-    change: Callable[[Recipe], Changes]
     results: tuple[Tensor, ...]
     says: str
     fix: str
@@ -51,9 +86,16 @@ class Mistake:
     forward: tuple[str, str] | None = None
     of_dx: tuple[str, str] | None = None
     flipped: dict[Tensor, tuple[str, str]] = field(default_factory=dict)
+    change: Callable[[Recipe], Changes] = field(init=False)
+
+    def __call__(self, change: Callable[[Recipe], Changes]) -> "Mistake":
+        """Enters the mistake into the catalogue."""
+        self.change = change
+        CATALOGUE.append(self)
+        return self
 
     def changed(self, recipe: Recipe) -> Changes:
-        """A recipe in every way in which the mistake changes it; nothing where it can't be made."""
+        """A recipe in every way in which the mistake changes it; nothing if it can't be made."""
         return self.change(recipe) if recipe.result in self.results else iter(())
 
     def is_made_in(self, layer: Layer) -> bool:
@@ -69,417 +111,923 @@ class Mistake:
         """What the mistake is, and how to fix it, in one result of a layer with or without flip."""
         if flip and result in self.flipped:
             return self.flipped[result]
-        own = {OUT: self.forward, DX: self.of_dx}.get(result)
-        return (self.says, self.fix) if own is None else own
+        return {O: self.forward, DX: self.of_dx}.get(result) or (self.says, self.fix)
 
 
-_AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
-# The likeliest first: where several fit a claim, the first is named, and the others follow after "Or".
-CATALOGUE: tuple[Mistake, ...] = (
-    Mistake(
-        "sign-flipped",
-        changes.negative,
-        RESULTS,
-        "every element has the wrong sign",
-        "look for a minus too many: dE/dO is not to be negated",
-        code=("return -result", "return result"),
-        short="a wrong sign",
-        forward=("every element has the wrong sign", "look for a minus too many"),
-    ),
-    Mistake(
-        "zero",
-        changes.zero,
-        RESULTS,
-        "every element is 0",
-        "the array is made but never filled: add up the products in it",
-        code=("return np.zeros_like(result)", "return result"),
-        short="an array that is never filled",
-    ),
-    Mistake(
-        "scaled",
-        changes.scaled,
-        RESULTS,
+@Mistake(
+    "sign-flipped",
+    RESULTS,
+    "every element has the wrong sign",
+    "look for a minus too many: dE/dO is not to be negated",
+    code=("return -result", "return result"),
+    short="a wrong sign",
+    forward=("every element has the wrong sign", "look for a minus too many"),
+)
+def negative(recipe: Recipe) -> Changes:
+    """The right gradient with the wrong sign."""
+    yield recipe.but(factor=-recipe.factor, coded=True)
+
+
+@Mistake(
+    "zero",
+    RESULTS,
+    "every element is 0",
+    "the array is made but never filled: add up the products in it",
+    code=("return np.zeros_like(result)", "return result"),
+    short="an array that is never filled",
+)
+def zero(recipe: Recipe) -> Changes:
+    """A gradient that was never filled in."""
+    yield recipe.but(factor=0, coded=True)
+
+
+@Mistake(
+    "scaled",
+    RESULTS,
+    "every element is multiplied by the same factor",
+    "take out the factor: the gradient is a plain sum over samples and positions",
+    code=("return result / len(x)", "return result"),
+    short="a factor",
+    forward=(
         "every element is multiplied by the same factor",
-        "take out the factor: the gradient is a plain sum over samples and positions",
-        code=("return result / len(x)", "return result"),
-        short="a factor",
-        forward=(
-            "every element is multiplied by the same factor",
-            "take out the factor: O is a plain sum over channels and filter elements",
-        ),
-    ),
-    Mistake(
-        "filter-not-rotated",
-        changes.not_rotated,
-        (
-            OUT,
-            DX,
-        ),
-        "W is not rotated by 180° in the full convolution",
-        "rotate W before it slides over dE/dO: w[..., ::-1, ::-1]",
-        code=("rotated = w", "rotated = w[..., ::-1, ::-1]"),
-        short="a filter that is not rotated",
-        joins=True,
-        forward=(
-            "W is not rotated by 180°, as true convolution has it",
-            "rotate W before it slides over X: w[..., ::-1, ::-1]",
-        ),
-        flipped={DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
-    ),
-    Mistake(
-        "filter-flipped-one-axis",
-        changes.flipped_one_axis,
-        (
-            OUT,
-            DX,
-        ),
-        "W is flipped along some axes only",
-        "flip W along every spatial axis: w[..., ::-1, ::-1]",
-        code=("rotated = w[..., ::-1]", "rotated = w[..., ::-1, ::-1]"),
-        short="a filter that is flipped along one axis",
-        forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
-        flipped={
-            DX: ("W is flipped along some axes", _AS_IT_IS),
-            OUT: ("W is flipped along some axes only", "flip W along every spatial axis: w[..., ::-1, ::-1]"),
-        },
-    ),
-    Mistake(
-        "filter-transposed",
-        changes.turned_by_90,
-        (
-            OUT,
-            DX,
-        ),
-        "W is transposed or turned by 90° where it is to be rotated by 180°",
-        "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
-        code=("rotated = w.swapaxes(2, 3)", "rotated = w[..., ::-1, ::-1]"),
-        short="a transposed filter",
-        forward=(
-            "W is transposed or turned by 90°",
-            "slide W over X as it is: look for a transpose, or [j][i] for [i][j]",
-        ),
-        flipped={
-            DX: ("W is transposed or turned by 90°", _AS_IT_IS),
-            OUT: (
-                "W is transposed or turned by 90° where it is to be rotated by 180°",
-                "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
-            ),
-        },
-    ),
-    Mistake(
-        "stride-ignored",
-        changes.stride_ignored,
-        ARRAYS,
-        "the stride is not used",
-        "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
-        code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
-        short="a wrong stride",
-        joins=True,
-        forward=(
-            "the stride is not used",
-            "window i begins at stride*i - padding, and O has a window for every stride-th position",
-        ),
-    ),
-    Mistake(
-        "stride-axes-swapped",
-        changes.stride_axes_swapped,
-        ARRAYS,
-        "a stride is used on the wrong axis",
-        "the first stride belongs to the rows, the second to the columns",
-        code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-        short="strides of swapped axes",
-    ),
-    Mistake(
-        "stride-dilation-swapped",
-        changes.stride_dilation_swapped,
-        ARRAYS,
-        "stride and dilation are swapped",
-        "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
-        code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
-        short="stride and dilation swapped",
-        forward=(
-            "stride and dilation are swapped",
-            "window i begins at stride*i, and its element u lies dilation*u behind",
-        ),
-    ),
-    Mistake(
-        "stride-gap-wrong",
-        changes.gap_wrong,
-        ARRAYS,
-        "the wrong number of zeros stands between the elements of dE/dO",
-        "put stride-1 zeros between neighbours",
-        code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-        short="a wrong stride",
-        forward=("the stride is off by one", "window i begins at stride*i - padding"),
-    ),
-    Mistake(
-        "dilation-ignored",
-        changes.dilation_ignored,
-        ARRAYS,
-        "the dilation is not used",
-        "filter element u lies dilation*u behind the beginning of the window",
-        code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
-        short="a wrong dilation",
-        joins=True,
-    ),
-    Mistake(
-        "dilation-off-by-one",
-        changes.dilation_off_by_one,
-        ARRAYS,
-        "a wrong dilation is used",
-        "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
-        code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
-        short="a wrong dilation",
-    ),
-    Mistake(
-        "padding-ignored",
-        changes.padding_ignored,
-        ARRAYS,
-        "the gradient is computed as if there were no padding",
-        "dX: cut `before` positions from the front of the padded result; dW: use X with its frame of zeros",
-        code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
-        short="a wrong padding",
-        joins=True,
-        forward=(
-            "O is computed as if there were no padding",
-            "put the frame of zeros around X first, or begin window i at stride*i - padding",
-        ),
-    ),
-    Mistake(
-        "padding-wrong-side",
-        changes.wrong_side,
-        ARRAYS,
-        "the frame of zeros is taken off or put on at the wrong side",
-        "the padded result begins `before` positions in front of X",
-        code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
-        short="a wrong padding",
-        forward=(
-            "the frame of zeros is put on at the wrong side",
-            "window i begins at stride*i - padding, with the padding in front",
-        ),
-    ),
-    Mistake(
-        "padding-not-cropped",
-        changes.not_cropped,
-        (DX,),
-        "dX still has the padding around it",
-        "cut it back: dx[..., before : before + H, before : before + W]",
-        code=("return padded", "return padded[(..., *inside)]"),
-        short="a wrong padding",
-    ),
-    Mistake(
-        "empty-crop",
-        changes.empty_crop,
-        (DX,),
-        "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
-        "cut with dx[p : p + H], which is right for p = 0 too",
-        code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
-        short="a crop with p = 0",
-    ),
-    Mistake(
-        "leftover-dropped",
-        changes.leftover_dropped,
-        (DX,),
-        "the rows that the stride leaves over are missing",
-        "make dX in X's shape: the last rows that no window reaches are 0",
-        code=("padded = covered", "padded = np.pad(covered, behind)"),
-        short="rows left over by the stride",
-    ),
-    Mistake(
-        "leftover-misplaced",
-        changes.leftover_misplaced,
-        (DX,),
-        "the rows that the stride leaves over stand at the wrong end",
-        "the zeros belong behind the last window, not in front of the first",
-        code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
-        short="rows left over by the stride",
-    ),
-    Mistake(
-        "leftover-counted",
-        changes.leftover_counted,
-        (DW,),
-        "positions that the stride leaves over take part in dW",
-        "cut X where the last window ends before you convolve it with dE/dO",
-        code=("used = framed", "used = framed[(..., *reached)]"),
-        short="rows left over by the stride",
-    ),
-    Mistake(
-        "wrong-operand",
-        changes.wrong_operand,
-        RESULTS,
-        "another array stands where dE/dO or W belongs",
-        "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
-        code=("product = o[n, f][i] * kernel[f, c][u]", "product = dedo[n, f][i] * kernel[f, c][u]"),
-        short="a wrong operand",
-        forward=("another array stands where O belongs", "look at the order of the arguments, and at what is returned"),
-    ),
-    Mistake(
-        "operand-rotated",
-        changes.operand_rotated,
-        (
-            OUT,
-            DW,
-        ),
-        "an operand of the convolution is rotated",
-        "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-        code=("moving = dedo[..., ::-1, ::-1]", "moving = dedo"),
-        short="a rotated operand",
-        forward=(
-            "W is rotated by 180°",
-            "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-        ),
-    ),
-    Mistake(
-        "result-rotated",
-        changes.result_rotated,
-        ARRAYS,
-        "the result is rotated",
-        "give it back as it comes out: nothing is to be flipped at the end",
-        code=("return result[..., ::-1, ::-1]", "return result"),
-        short="a rotated result",
-        flipped={
-            DW: (
-                "the result is not rotated by 180° as W was, or along other axes",
-                "rotate it at the end: dw[..., ::-1, ::-1]",
-            )
-        },
-    ),
-    Mistake(
-        "axes-swapped",
-        changes.axes_swapped,
-        ARRAYS,
-        "height and width are swapped",
-        "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
-        code=("return result.swapaxes(2, 3)", "return result"),
-        short="rows and columns swapped",
-    ),
-    Mistake(
-        "groups-mixed",
-        changes.groups_mixed,
-        ARRAYS,
-        "filters and channels of different groups are mixed",
-        "filter f belongs to group f // (F/g), which reads the channels from group*(C/g) on",
-        code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
-        short="mixed groups",
-        needs="groups",
-    ),
-    Mistake(
-        "channels-swapped",
-        changes.channels_swapped,
-        RESULTS,
-        "channels or filters are in another order",
-        "keep the order (sample, channel, ...) and (filter, channel, ...)",
-        code=("return result[:, ::-1]", "return result"),
-        short="filters or channels in another order",
-        needs="channels",
-    ),
-    Mistake(
-        "border-not-zero",
-        changes.border_not_zero,
-        ARRAYS,
-        "the padding is not zeros",
-        "pad with zeros: np.pad(x, pads), and drop what belongs to the frame of dE/dX",
-        code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
-        short="a padding that is not zeros",
-    ),
-    Mistake(
-        "last-batch-only",
-        changes.last_sample,
-        RESULTS,
-        "only the last sample counts",
-        "add up over the batch: += in the loop over samples",
-        code=("return each[-1]", "return each.sum(axis=0)"),
-        short="a part of the batch alone",
-        joins=True,
-        needs="batch",
-        forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
-        of_dx=("only the last sample is computed", "loop over all samples, and keep the dX of each"),
-    ),
-    Mistake(
-        "first-batch-only",
-        changes.first_sample,
-        RESULTS,
-        "the first sample alone is read",
-        "add up over the whole batch, not x[0]",
-        code=("return each[0]", "return each.sum(axis=0)"),
-        short="a part of the batch alone",
-        joins=True,
-        needs="batch",
-        forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
-        of_dx=("only the first sample is computed", "loop over all samples, and keep the dX of each"),
-    ),
-    Mistake(
-        "overwritten",
-        changes.overwritten,
-        RESULTS,
-        "values are overwritten where they are to be added up (= for +=)",
-        "begin with zeros and use += for every window",
-        code=("result[n, channel, *place] = product", "result[n, channel, *place] += product"),
-        short="= for +=",
-        forward=(
-            "values are overwritten where they are to be added up (= for +=)",
-            "begin with zeros and use += for every channel and filter element",
-        ),
-    ),
-    Mistake(
-        "batch-not-summed",
-        changes.not_summed,
-        (
-            DW,
-            DB,
-        ),
-        "the samples are not added up",
-        "sum over the batch axis: all samples share W and b",
-        code=("return each", "return each.sum(axis=0)"),
-        short="a batch that is not added up",
-        needs="batch",
-    ),
-    Mistake(
-        "incomplete",
-        changes.incomplete,
-        RESULTS,
-        "something is left out",
-        "look at where the loop begins and ends, and at the sizes of the arrays that it fills",
-        code=("for c in range(channels - 1):", "for c in range(channels):"),
-        short="a missing part",
-    ),
-    Mistake(
-        "shifted",
-        changes.shifted,
-        ARRAYS,
-        "every element stands at another position",
-        "count the positions from where X begins, behind its padding",
-        code=("return np.insert(result, 0, 0, axis=2)[:, :, :-1]", "return result"),
-        short="a shift by whole positions",
-    ),
-    Mistake(
-        "other-layout",
-        changes.other_layout,
-        ARRAYS,
-        "the numbers are right but in another order or shape",
-        "bring the axes into the layout of the array that the gradient belongs to",
-        code=("return result.transpose(0, 2, 3, 1)", "return result"),
-        short="another order of axes",
-    ),
-    Mistake(
-        "operand-layout",
-        changes.operand_layout,
-        ARRAYS,
-        "an operand is read in another order than it lies in",
-        "look at how the array was saved, and transpose it before it is used",
-        code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
-        short="an operand read in another order",
-        needs="channels",
-    ),
-    Mistake(
-        "db-wrong-axes",
-        changes.db_wrong_axes,
-        (DB,),
-        "dE/dO is summed over the wrong axes",
-        "sum over the batch and all spatial axes: dedo.sum(axis=(0, 2, 3))",
-        code=("return dedo.sum(axis=(0, 1, 2))", "return dedo.sum(axis=(0, 2, 3))"),
-        short="sums over the wrong axes",
+        "take out the factor: O is a plain sum over channels and filter elements",
     ),
 )
+def scaled(recipe: Recipe) -> Changes:
+    """Twice the right gradient, as a sample of this mistake; the search finds any factor."""
+    yield recipe.but("by 2", factor=2 * recipe.factor)
+
+
+@Mistake(
+    "filter-not-rotated",
+    (O, DX),
+    "W is not rotated by 180° in the full convolution",
+    "rotate W before it slides over dE/dO: w[..., ::-1, ::-1]",
+    code=("rotated = w", "rotated = w[..., ::-1, ::-1]"),
+    short="a filter that is not rotated",
+    joins=True,
+    forward=(
+        "W is not rotated by 180°, as true convolution has it",
+        "rotate W before it slides over X: w[..., ::-1, ::-1]",
+    ),
+    flipped={DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
+)
+def not_rotated(recipe: Recipe) -> Changes:
+    """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
+    if recipe.result is DX or recipe.layer.flip:
+        yield recipe.at(W, flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+
+
+@Mistake(
+    "filter-flipped-one-axis",
+    (O, DX),
+    "W is flipped along some axes only",
+    "flip W along every spatial axis: w[..., ::-1, ::-1]",
+    code=("rotated = w[..., ::-1]", "rotated = w[..., ::-1, ::-1]"),
+    short="a filter that is flipped along one axis",
+    forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
+    flipped={
+        DX: ("W is flipped along some axes", _AS_IT_IS),
+        O: ("W is flipped along some axes only", "flip W along every spatial axis: w[..., ::-1, ::-1]"),
+    },
+)
+def flipped_one_axis(recipe: Recipe) -> Changes:
+    """The filter is flipped along some of its axes."""
+    for axes in chain.from_iterable(combinations(recipe.spatial, count) for count in range(1, recipe.layer.dims)):
+        yield recipe.at(W, flipped(*axes), detail=f"flipped along {_on_axes(axes)}", coded=axes == (2,))
+
+
+@Mistake(
+    "filter-transposed",
+    (O, DX),
+    "W is transposed or turned by 90° where it is to be rotated by 180°",
+    "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+    code=("rotated = w.swapaxes(2, 3)", "rotated = w[..., ::-1, ::-1]"),
+    short="a transposed filter",
+    forward=(
+        "W is transposed or turned by 90°",
+        "slide W over X as it is: look for a transpose, or [j][i] for [i][j]",
+    ),
+    flipped={
+        DX: ("W is transposed or turned by 90°", _AS_IT_IS),
+        O: (
+            "W is transposed or turned by 90° where it is to be rotated by 180°",
+            "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+        ),
+    },
+)
+def turned_by_90(recipe: Recipe) -> Changes:
+    """The filter is transposed, or turned by a quarter, where it is to be rotated."""
+    as_it_is, rotated = "transposed instead of rotated", "transposed before it is rotated"
+    if recipe.result is O:
+        as_it_is, rotated = "transposed and rotated", "transposed"
+    for a, b in combinations(recipe.spatial, 2):
+        quarters = "turned by {}°, as np.rot90(w, {}) does"
+        turns = {(a, b): as_it_is, (): rotated, (b,): quarters.format(90, 1), (a,): quarters.format(270, 3)}
+        for axes, words in turns.items() if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2] else ():
+            coded = len(axes) == recipe.layer.dims == 2
+            yield recipe.at(W, swapped(a, b), flipped(*axes), detail=words, coded=coded)
+
+
+@Mistake(
+    "stride-ignored",
+    ARRAYS,
+    "the stride is not used",
+    "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
+    code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong stride",
+    joins=True,
+    forward=(
+        "the stride is not used",
+        "window i begins at stride*i - padding, and O has a window for every stride-th position",
+    ),
+)
+def stride_ignored(recipe: Recipe) -> Changes:
+    """Stride 1 on all axes, or on one."""
+    yield from _followed(recipe, [r._replace(output=1) for r in recipe.relations], coded=True, alone=True)
+
+
+@Mistake(
+    "stride-axes-swapped",
+    ARRAYS,
+    "a stride is used on the wrong axis",
+    "the first stride belongs to the rows, the second to the columns",
+    code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="strides of swapped axes",
+)
+def stride_axes_swapped(recipe: Recipe) -> Changes:
+    """The strides of the axes in another order, or that of one axis on all."""
+    strides = tuple(r.output for r in recipe.relations)
+    for used in dict.fromkeys((*permutations(strides), *((s,) * len(strides) for s in strides))):
+        others = [r._replace(output=s) for r, s in zip(recipe.relations, used, strict=True)]
+        yield from _followed(recipe, others, f"{_numbers(used)} was used", coded=used == strides[::-1])
+
+
+@Mistake(
+    "stride-dilation-swapped",
+    ARRAYS,
+    "stride and dilation are swapped",
+    "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
+    code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
+    short="stride and dilation swapped",
+    forward=(
+        "stride and dilation are swapped",
+        "window i begins at stride*i, and its element u lies dilation*u behind",
+    ),
+)
+def stride_dilation_swapped(recipe: Recipe) -> Changes:
+    """The stride where the dilation belongs, and the other way round."""
+    yield from _followed(recipe, [Relation(r.filter, r.output, r.constant) for r in recipe.relations], coded=True)
+
+
+@Mistake(
+    "stride-gap-wrong",
+    ARRAYS,
+    "the wrong number of zeros stands between the elements of dE/dO",
+    "put stride-1 zeros between neighbours",
+    code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong stride",
+    forward=("the stride is off by one", "window i begins at stride*i - padding"),
+)
+def gap_wrong(recipe: Recipe) -> Changes:
+    """One zero too many or too few between the elements of dE/dO; or copies of them in place of zeros."""
+    strides = [r.output for r in recipe.relations]
+    for change in (1, -1, 2):
+        others = [r._replace(output=r.output + change * (r.output > 1)) for r in recipe.relations]
+        detail = f"{_numbers(r.output - 1 for r in others)} zeros instead of {_numbers(s - 1 for s in strides)}"
+        yield from _followed(recipe, others, detail, coded=change == 1 < min(strides))
+    ones = recipe.but(relations=tuple(r._replace(output=1) for r in recipe.relations))
+    for behind in (1, 0) if max(strides) > 1 and recipe.result is not O else ():
+        counts = [s * (out - 1 + behind) + 1 - behind for s, out in zip(strides, recipe.layer.out, strict=True)]
+        spread = [taken(2 + axis, [k // strides[axis] for k in range(count)]) for axis, count in enumerate(counts)]
+        yield ones.at(DEDO, *spread, detail="copies of its elements instead, as np.repeat makes")
+
+
+@Mistake(
+    "dilation-ignored",
+    ARRAYS,
+    "the dilation is not used",
+    "filter element u lies dilation*u behind the beginning of the window",
+    code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong dilation",
+    joins=True,
+)
+def dilation_ignored(recipe: Recipe) -> Changes:
+    """Dilation 1 on all axes, or on one."""
+    yield from _followed(recipe, [r._replace(filter=1) for r in recipe.relations], coded=True, alone=True)
+
+
+@Mistake(
+    "dilation-off-by-one",
+    ARRAYS,
+    "a wrong dilation is used",
+    "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
+    code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong dilation",
+)
+def dilation_off_by_one(recipe: Recipe) -> Changes:
+    """Dilation d twice, d*d; or d+1 or d-1, on all axes or on those that are dilated."""
+    dilations = [r.filter for r in recipe.relations]
+    used = [[d * d for d in dilations]]
+    for change in (1, -1):
+        used += [[d + change for d in dilations], [d + change * (d > 1) for d in dilations]]
+    for each in dict.fromkeys(map(tuple, used)):
+        others = [r._replace(filter=d) for r, d in zip(recipe.relations, each, strict=True)]
+        yield from _followed(recipe, others, f"{_numbers(each)} was used", coded=each == tuple(used[1]))
+
+
+@Mistake(
+    "padding-ignored",
+    ARRAYS,
+    "the gradient is computed as if there were no padding",
+    "dX: cut `before` positions from the front of the padded result; dW: use X with its frame of zeros",
+    code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
+    short="a wrong padding",
+    joins=True,
+    forward=(
+        "O is computed as if there were no padding",
+        "put the frame of zeros around X first, or begin window i at stride*i - padding",
+    ),
+)
+def padding_ignored(recipe: Recipe) -> Changes:
+    """Windows begin at stride*i; O also in the shape that it has without padding."""
+    begun = _in_front(recipe, [0] * recipe.layer.dims)
+    yield from _followed(recipe, begun, "", coded=True, alone=True, resized=False)
+    small = [replace(axis, before=0, after=0).out for axis in recipe.layer.axes]
+    for axes in some_axes(recipe.layer.dims) if recipe.result is O else ():
+        out = _mixed(recipe.size, axes, small)
+        if out != recipe.size and min(out) > 0:
+            yield recipe.but(
+                "O is as small as without padding", relations=_mixed(recipe.relations, axes, begun), size=out
+            )
+
+
+@Mistake(
+    "padding-wrong-side",
+    ARRAYS,
+    "the frame of zeros is taken off or put on at the wrong side",
+    "the padded result begins `before` positions in front of X",
+    code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
+    short="a wrong padding",
+    forward=(
+        "the frame of zeros is put on at the wrong side",
+        "window i begins at stride*i - padding, with the padding in front",
+    ),
+)
+def wrong_side(recipe: Recipe) -> Changes:
+    """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
+    axes, own = recipe.layer.axes, [-r.constant for r in recipe.relations]
+    after, whole = [a.after for a in axes], [a.before + a.after for a in axes]
+    each = (after, whole, [0] * len(axes), [p + 1 for p in own], [p - 1 for p in own]) if any(whole) else ()
+    for relations in dict.fromkeys(others for zeros in each for others in _each(recipe, _in_front(recipe, zeros))):
+        before = [-r.constant for r in relations]
+        if min(before) >= 0:
+            shift = _numbers(was - now for was, now in zip(own, before, strict=True))
+            detail = f"{_numbers(before)} zeros in front of X: shifted by {shift}"
+            yield from _followed(recipe, relations, detail, coded=before == after, resized=False)
+
+
+@Mistake(
+    "padding-not-cropped",
+    (DX,),
+    "dX still has the padding around it",
+    "cut it back: dx[..., before : before + H, before : before + W]",
+    code=("return padded", "return padded[(..., *inside)]"),
+    short="a wrong padding",
+)
+def not_cropped(recipe: Recipe) -> Changes:
+    """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
+    layer = recipe.layer
+    padded, covered = [a.padded for a in layer.axes], [a.padded - a.leftover for a in layer.axes]
+    for axes in some_axes(layer.dims):
+        relations = _mixed(recipe.relations, axes, _in_front(recipe, [0] * layer.dims))
+        sizes = [_mixed(layer.size, axes, size) for size in (padded, covered)]
+        for size in dict.fromkeys(sizes) if sizes[0] != layer.size else ():
+            yield recipe.but(relations=relations, size=size, coded=size == tuple(padded))
+
+
+@Mistake(
+    "empty-crop",
+    (DX,),
+    "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
+    "cut with dx[p : p + H], which is right for p = 0 too",
+    code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
+    short="a crop with p = 0",
+)
+def empty_crop(recipe: Recipe) -> Changes:
+    """A slice up to -0, which is empty, on all axes or on one."""
+    axes = recipe.layer.axes
+    before, after = [axis.before for axis in axes], [axis.after for axis in axes]
+    for some, sides in product(some_axes(len(axes)), (after, before)) if 0 in after else ():
+        empty = [taken(2 + k, slice(0)) for k in some if sides[k] == 0]
+        if empty:
+            yield recipe.at(DX, *empty, coded=sides == before and len(some) == len(axes))
+
+
+@Mistake(
+    "leftover-dropped",
+    (DX,),
+    "the rows that the stride leaves over are missing",
+    "make dX in X's shape: the last rows that no window reaches are 0",
+    code=("padded = covered", "padded = np.pad(covered, behind)"),
+    short="rows left over by the stride",
+)
+def leftover_dropped(recipe: Recipe) -> Changes:
+    """The right dE/dX without the rows that no window reaches."""
+    layer = recipe.layer
+    size = [min(a.size, a.padded - a.leftover - a.before) for a in layer.axes]
+    reached = [a.padded - a.leftover - a.before - a.after for a in layer.axes]
+    shapes = [_mixed(layer.size, axes, size) for axes in some_axes(layer.dims)]
+    for shape in [*shapes, tuple(reached)] if min(reached) > 0 and reached != size else shapes:
+        if shape != layer.size:
+            crop = [taken(2 + k, slice(stop)) for k, stop in enumerate(shape)]
+            yield recipe.at(DX, *crop, coded=list(shape) == size)
+
+
+@Mistake(
+    "leftover-misplaced",
+    (DX,),
+    "the rows that the stride leaves over stand at the wrong end",
+    "the zeros belong behind the last window, not in front of the first",
+    code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
+    short="rows left over by the stride",
+)
+def leftover_misplaced(recipe: Recipe) -> Changes:
+    """dE/dX moved towards the end by the rows left over, or by half of them."""
+    for part, detail in ((1, "the zeros stand in front"), (2, "")):
+        zeros = [-r.constant + -a.leftover // part for r, a in zip(recipe.relations, recipe.layer.axes, strict=True)]
+        others = _in_front(recipe, zeros)
+        yield from _followed(recipe, others, detail, coded=part == 1, alone=True, resized=False)
+
+
+@Mistake(
+    "leftover-counted",
+    (DW,),
+    "positions that the stride leaves over take part in dW",
+    "cut X where the last window ends before you convolve it with dE/dO",
+    code=("used = framed", "used = framed[(..., *reached)]"),
+    short="rows left over by the stride",
+)
+def leftover_counted(recipe: Recipe) -> Changes:
+    """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
+    layer = recipe.layer
+    extra = [axis.leftover // r.filter for axis, r in zip(layer.axes, recipe.relations, strict=True)]
+    behind = [r._replace(constant=r.constant + e * r.filter) for r, e in zip(recipe.relations, extra, strict=True)]
+    whole = [k + e for k, e in zip(layer.kernel, extra, strict=True)]
+    for axes in some_axes(layer.dims):
+        size = _mixed(layer.kernel, axes, whole)
+        if size != layer.kernel:
+            yield recipe.but("a row more for each position left over", size == tuple(whole), size=size)
+            yield recipe.but("the last rows instead of the first", relations=_mixed(recipe.relations, axes, behind))
+    for number, (axis, k) in enumerate(zip(layer.axes, layer.kernel, strict=True)):
+        if axis.leftover:
+            beyond = recipe.but(size=_mixed(layer.kernel, [number], [size + 1 for size in layer.kernel]))
+            last_row = taken(2 + number, [*range(k - 1), k])
+            yield beyond.at(DW, last_row, detail="its last row comes from a window that is not there")
+
+
+@Mistake(
+    "wrong-operand",
+    RESULTS,
+    "another array stands where dE/dO or W belongs",
+    "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
+    code=("product = o[n, f][i] * kernel[f, c][u]", "product = dedo[n, f][i] * kernel[f, c][u]"),
+    short="a wrong operand",
+    forward=("another array stands where O belongs", "look at the order of the arguments, and at what is returned"),
+)
+def wrong_operand(recipe: Recipe) -> Changes:
+    """Another array stands where dE/dO or W belongs, or is handed in as the result."""
+    shape, result = recipe.layer.canonical, recipe.result
+    if result is not O:
+        yield recipe.at(DEDO, tensor=O, detail="O is used in place of dE/dO", coded=result is DX)
+    for tensor in {DX: (X, W), DW: (W, X)}.get(result, ()):
+        if shape[tensor] == shape[DEDO]:
+            yield recipe.at(DEDO, tensor=tensor, detail=f"{tensor.key} is used in place of dE/dO")
+    if result is DX and shape[W] == shape[DEDO]:
+        used = recipe.at(W, tensor=DEDO, detail="dE/dO is used in place of W")
+        yield used
+        yield used.at(DEDO, tensor=W, detail="W and dE/dO are swapped")
+    for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
+        # W is like its gradient whatever the layer, and so is X.
+        if shape[tensor] == shape[result]:
+            yield recipe.at(result, tensor=tensor, detail=f"it is {tensor.key}")
+
+
+@Mistake(
+    "operand-rotated",
+    (O, DW),
+    "an operand of the convolution is rotated",
+    "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
+    code=("moving = dedo[..., ::-1, ::-1]", "moving = dedo"),
+    short="a rotated operand",
+    forward=(
+        "W is rotated by 180°",
+        "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
+    ),
+)
+def operand_rotated(recipe: Recipe) -> Changes:
+    """A convolution that rotates one operand, as convolve2d does, in place of a correlation."""
+    if recipe.result is O:
+        if not recipe.layer.flip:
+            yield recipe.at(W, flipped(*recipe.spatial), detail="W is rotated")
+        return
+    yield recipe.at(DEDO, flipped(*recipe.spatial), detail="dE/dO is rotated", coded=recipe.layer.dims == 2)
+    for left in (0, 1):
+        # X with its zeros is rotated, with or without what the stride leaves over.
+        ends = [axis.size + axis.after - axis.before - 1 - left * axis.leftover for axis in recipe.layer.axes]
+        others = [Relation(-s, -d, end - p) for (s, d, p), end in zip(recipe.relations, ends, strict=True)]
+        yield from _followed(recipe, others, "X is rotated", resized=False)
+
+
+@Mistake(
+    "result-rotated",
+    ARRAYS,
+    "the result is rotated",
+    "give it back as it comes out: nothing is to be flipped at the end",
+    code=("return result[..., ::-1, ::-1]", "return result"),
+    short="a rotated result",
+    flipped={
+        DW: (
+            "the result is not rotated by 180° as W was, or along other axes",
+            "rotate it at the end: dw[..., ::-1, ::-1]",
+        )
+    },
+)
+def result_rotated(recipe: Recipe) -> Changes:
+    """The right gradient rotated by 180 degrees, or reversed along one axis."""
+    yield recipe.at(recipe.result, flipped(*recipe.spatial), detail="by 180°", coded=recipe.layer.dims == 2)
+    for axis in recipe.spatial if recipe.layer.dims > 1 else ():
+        yield recipe.at(recipe.result, flipped(axis), detail=f"reversed along {_on_axes([axis])}")
+
+
+@Mistake(
+    "axes-swapped",
+    ARRAYS,
+    "height and width are swapped",
+    "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
+    code=("return result.swapaxes(2, 3)", "return result"),
+    short="rows and columns swapped",
+)
+def axes_swapped(recipe: Recipe) -> Changes:
+    """The right gradient with its spatial axes in another order."""
+    for axes in permutations(recipe.spatial):
+        if axes != recipe.spatial:
+            yield recipe.at(recipe.result, transposed(0, 1, *axes), coded=recipe.layer.dims == 2)
+
+
+@Mistake(
+    "groups-mixed",
+    ARRAYS,
+    "filters and channels of different groups are mixed",
+    "filter f belongs to group f // (F/g), which reads the channels from group*(C/g) on",
+    code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
+    short="mixed groups",
+    needs="groups",
+)
+def groups_mixed(recipe: Recipe) -> Changes:
+    """Filters and channels are assigned to the wrong groups, or all to all."""
+    layer, result, g = recipe.layer, recipe.result, recipe.layer.groups
+    if g == 1:
+        return
+    # The orders if number k belongs to group k mod g.
+    filters, channels = ([k for j in range(g) for k in range(j, n, g)] for n in (layer.filters, layer.channels))
+    # What is read by filter, and the axis of the filters; the result, and X, are read or put back.
+    read_alike = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
+    by_filter = recipe
+    # b belongs to its filter, whichever channels that reads.
+    for tensor, axis in {**read_alike, B: 0}.items():
+        by_filter = by_filter.at(tensor, taken(axis, filters))
+    if result is not DX:
+        by_filter = by_filter.at(result, taken(1 if result is O else 0, _inverse(filters)))
+    place, back = (DX, _inverse(channels)) if result is DX else (X, channels)
+    yield by_filter.but("filter f belongs to group f mod g", coded=True)
+    yield recipe.at(place, taken(1, back), detail="channel c belongs to group c mod g")
+    yield by_filter.at(place, taken(1, back), detail="filters and channels are taken mod g")
+    for tensor, axis in read_alike.items():
+        first = taken(axis, _in_groups([0] * g, layer.group_filters))
+        yield recipe.at(tensor, first, detail=f"every group reads the first group's {_name(tensor)}")
+    if result is DX:
+        for filled, words in _ADDED.items():
+            yield recipe.but(mixed=True).at(DX, summed_groups(g, filled), detail=words)
+    else:
+        first = taken(1, _in_groups([0] * g, layer.group_channels))
+        yield recipe.at(X, first, detail="every filter reads the first group's channels")
+    moved = [(_rolled(g, shift), f"the groups are moved on by {shift}") for shift in range(1, g)]
+    for order, words in (*moved, (range(g)[::-1], "the groups are in reverse")):
+        yield recipe.at(place, taken(1, _in_groups(order, layer.group_channels)), detail=words)
+
+
+@Mistake(
+    "channels-swapped",
+    RESULTS,
+    "channels or filters are in another order",
+    "keep the order (sample, channel, ...) and (filter, channel, ...)",
+    code=("return result[:, ::-1]", "return result"),
+    short="filters or channels in another order",
+    needs="channels",
+)
+def channels_swapped(recipe: Recipe) -> Changes:
+    """Channels or filters in another order, swapped with each other, or last in memory."""
+    layer, result = recipe.layer, recipe.result
+    shape = layer.canonical[result]
+    for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
+        for order, words in _orders(shape[axis]):
+            yield recipe.at(
+                result,
+                taken(axis, order),
+                detail=f"{result.lead_words[axis]}s {words}",
+                coded=axis == 1 and words == "in reverse",
+            )
+    each = layer.group_channels
+    blocks = reshaped(layer.groups, each, each, *layer.kernel), swapped(1, 2)
+    exchange = (*blocks, reshaped(layer.filters, each, *layer.kernel)) if each == layer.group_filters > 1 else ()
+    if result in (DX, O):
+        if exchange:
+            yield recipe.at(W, *exchange, detail="filters and channels of W swapped")
+        if max(shape[1], layer.filters) > 1:
+            says = "filters and channels of W in reverse, as np.{} without axes has them"
+            yield recipe.at(W, flipped(0, 1), detail=says.format("flip(w)"))
+            turned = says.format("rot90(w, 2)") + ", and W not rotated"
+            yield recipe.at(W, flipped(0, 1, *recipe.spatial), detail=turned)
+    if result is DW and prod(shape[:2]) > 1:
+        if exchange and layer.groups > 1:
+            yield recipe.at(DW, *exchange, detail="filters and channels swapped in each group")
+        yield recipe.at(DW, swapped(0, 1), detail="filters and channels swapped")
+    if (result is DW and prod(shape[:2]) > 1) or (result is DX and layer.channels > 1):
+        last = recipe.at(result, transposed(0, *recipe.spatial, 1), detail="channels last")
+        yield last.at(result, reshaped(*shape), detail="channels last in memory")
+        yield last
+
+
+@Mistake(
+    "border-not-zero",
+    ARRAYS,
+    "the padding is not zeros",
+    "pad with zeros: np.pad(x, pads), and drop what belongs to the frame of dE/dX",
+    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
+    short="a padding that is not zeros",
+)
+def border_not_zero(recipe: Recipe) -> Changes:
+    """X's frame is filled with elements of X; what belongs to it in dE/dX is added to those."""
+    for mode, words in _BORDERS.items() if any(axis.before or axis.after for axis in recipe.layer.axes) else ():
+        yield recipe.but(f"the padding holds {words}", mode == "edge" and recipe.result is DW, border=mode)
+
+
+@Mistake(
+    "last-batch-only",
+    RESULTS,
+    "only the last sample counts",
+    "add up over the batch: += in the loop over samples",
+    code=("return each[-1]", "return each.sum(axis=0)"),
+    short="a part of the batch alone",
+    joins=True,
+    needs="batch",
+    forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
+    of_dx=("only the last sample is computed", "loop over all samples, and keep the dX of each"),
+)
+def last_sample(recipe: Recipe) -> Changes:
+    """Only the last sample counts."""
+    yield from _one_sample(recipe, recipe.layer.batch - 1)
+
+
+@Mistake(
+    "first-batch-only",
+    RESULTS,
+    "the first sample alone is read",
+    "add up over the whole batch, not x[0]",
+    code=("return each[0]", "return each.sum(axis=0)"),
+    short="a part of the batch alone",
+    joins=True,
+    needs="batch",
+    forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
+    of_dx=("only the first sample is computed", "loop over all samples, and keep the dX of each"),
+)
+def first_sample(recipe: Recipe) -> Changes:
+    """Only the first sample counts."""
+    yield from _one_sample(recipe, 0)
+    # A pointer that does not move on with the sample.
+    for tensor in (X, DEDO) if recipe.layer.batch > 1 and recipe.result is DW else ():
+        first = taken(0, [0] * recipe.layer.batch)
+        yield recipe.at(tensor, first, detail=f"{_name(tensor)} is that of the first for all of them")
+
+
+@Mistake(
+    "overwritten",
+    RESULTS,
+    "values are overwritten where they are to be added up (= for +=)",
+    "begin with zeros and use += for every window",
+    code=("result[n, channel, *place] = product", "result[n, channel, *place] += product"),
+    short="= for +=",
+    forward=(
+        "values are overwritten where they are to be added up (= for +=)",
+        "begin with zeros and use += for every channel and filter element",
+    ),
+)
+def overwritten(recipe: Recipe) -> Changes:
+    """Only the last of the products that belong to an element is kept: = for +=."""
+    layer, result = recipe.layer, recipe.result
+    if result is DX:
+        each = layer.group_filters
+        yield recipe.but("the last window wins", each == 1, last=O)
+        yield recipe.but("the last filter element wins", last=W)
+        if each > 1:
+            last = recipe.at(DEDO, only(1, slice(each - 1, None, each)), detail="the last filter wins")
+            yield last.but("the last window of the last filter wins", last=O, coded=True)
+            yield last
+            yield last.but("the last filter element of it wins", last=W)
+        return
+    place, what = (W, "filter element") if result is O else (DEDO, "position" if result is DW else "element")
+    sizes = layer.canonical[place][2:]
+    corner = [only(axis, slice(size - 1, None)) for axis, size in zip(recipe.spatial, sizes, strict=True)]
+    of_what, several = ("channel", layer.group_channels) if result is O else ("sample", layer.batch)
+    last = recipe.at(place, only(1 if result is O else 0, slice(several - 1, None)))
+    yield (last if result is DB else recipe).at(place, *corner, detail=f"the last {what} wins")
+    alone = last.but(f"the last {of_what} wins")
+    both = last.at(place, *corner, detail=f"the last {what} of the last {of_what} wins")
+    yield from {O: (alone, both), DW: (both, alone), DB: (alone,)}[result] if several > 1 else ()
+
+
+@Mistake(
+    "batch-not-summed",
+    (DW, DB),
+    "the samples are not added up",
+    "sum over the batch axis: all samples share W and b",
+    code=("return each", "return each.sum(axis=0)"),
+    short="a batch that is not added up",
+    needs="batch",
+)
+def not_summed(recipe: Recipe) -> Changes:
+    """A gradient per sample: the batch axis is still there."""
+    if recipe.layer.x_lead == 2:
+        yield recipe.but(over=tuple(axis for axis in recipe.over if axis), bare=True, coded=True)
+
+
+@Mistake(
+    "incomplete",
+    RESULTS,
+    "something is left out",
+    "look at where the loop begins and ends, and at the sizes of the arrays that it fills",
+    code=("for c in range(channels - 1):", "for c in range(channels):"),
+    short="a missing part",
+)
+def incomplete(recipe: Recipe) -> Changes:
+    """The first, the last or another one of something is missing from the sums, or from the result."""
+    layer, result = recipe.layer, recipe.result
+    if result is O and layer.has_bias:
+        yield recipe.at(B, without(...), detail="b is missing")
+    for place in _PARTS[result]:
+        words, shape = (
+            (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words)),
+            layer.canonical[place],
+        )
+        for axis, (one, size) in enumerate(zip(words, shape, strict=True)):
+            for k in range(size) if 1 < size <= _FEW else (0, size - 1) if size > 1 else ():
+                which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
+                coded = which == "the last channel" and place is not X
+                yield recipe.at(place, without(*on(axis, k)), detail=f"{which} is missing", coded=coded)
+    if result is DB:
+        return
+    for place in _PARTS[result] if layer.dims > 1 else ():
+        for word, k in (("first", 0), ("last", -1)):
+            ends = [without(*on(axis, k)) for axis in recipe.spatial]
+            which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
+            yield recipe.at(place, *ends, detail=f"{which} are missing")
+    each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
+    for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
+        yield recipe.at(result, without(*on(axis, group)), detail=f"the {word} group is missing")
+        yield recipe.at(result, only(axis, group), detail=f"the {word} group alone is there")
+    yield from _taps(recipe)
+    for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
+        s = axis_of_x.stride
+        for phase in range(s) if s > 1 else ():
+            missing = without(*on(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
+            which = f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s"
+            yield recipe.at(DX, missing, detail=f"{which} is missing")
+    yield from _miscounted(recipe)
+
+
+@Mistake(
+    "shifted",
+    ARRAYS,
+    "every element stands at another position",
+    "count the positions from where X begins, behind its padding",
+    code=("return np.insert(result, 0, 0, axis=2)[:, :, :-1]", "return result"),
+    short="a shift by whole positions",
+)
+def shifted(recipe: Recipe) -> Changes:
+    """The right gradient moved by one or two positions, zeros moving in."""
+    sizes = recipe.layer.canonical[recipe.result][2:]
+    for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
+        if any(shift) and all(abs(s) < n for s, n in zip(shift, sizes, strict=True)):
+            words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
+            yield recipe.at(recipe.result, moved(shift), detail=words, coded=shift == (1, 0))
+
+
+@Mistake(
+    "other-layout",
+    ARRAYS,
+    "the numbers are right but in another order or shape",
+    "bring the axes into the layout of the array that the gradient belongs to",
+    code=("return result.transpose(0, 2, 3, 1)", "return result"),
+    short="another order of axes",
+)
+def other_layout(recipe: Recipe) -> Changes:
+    """The right numbers with their axes in another order, as they are or squeezed into the right shape; or flat."""
+    shape, result = recipe.layer.canonical[recipe.result], recipe.result
+    letters = ("OI" if result is DW else "NC") + "DHW"[-recipe.layer.dims :]
+    _, *others = permutations(range(len(shape)))
+    for order in others:
+        name, turned = "".join(letters[k] for k in order), recipe.at(result, transposed(*order))
+        says = f"they lie as {name}: transpose({', '.join(map(str, _inverse(order)))}) brings them back"
+        yield turned.but(says, order == (0, 2, 3, 1), bare=True)
+        words = f"the memory is {name}, read as if it were {letters}"
+        yield turned.at(result, reshaped(*shape), detail=words)
+    matrix = reshaped(shape[0], prod(shape[1:]))
+    bare = recipe.but(bare=True)
+    yield bare.at(result, reshaped(prod(shape)), detail="they are flat")
+    yield bare.at(result, matrix, detail="they are a matrix of a row for each filter, as im2col's")
+    yield bare.at(result, matrix, swapped(0, 1), detail="they are im2col's matrix, transposed")
+
+
+@Mistake(
+    "operand-layout",
+    ARRAYS,
+    "an operand is read in another order than it lies in",
+    "look at how the array was saved, and transpose it before it is used",
+    code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
+    short="an operand read in another order",
+    needs="channels",
+)
+def operand_layout(recipe: Recipe) -> Changes:
+    """X, W or dE/dO read in another order of axes than it lies in."""
+    for tensor in (DEDO, X, W):
+        for edits, words in () if tensor.is_apart(recipe.result) else _read_otherwise(recipe.layer.canonical[tensor]):
+            is_coded = tensor is W and words.endswith("with its first two axes swapped")
+            yield recipe.at(tensor, *edits, detail=f"{_name(tensor)} {words}", coded=is_coded)
+
+
+@Mistake(
+    "db-wrong-axes",
+    (DB,),
+    "dE/dO is summed over the wrong axes",
+    "sum over the batch and all spatial axes: dedo.sum(axis=(0, 2, 3))",
+    code=("return dedo.sum(axis=(0, 1, 2))", "return dedo.sum(axis=(0, 2, 3))"),
+    short="sums over the wrong axes",
+)
+def db_wrong_axes(recipe: Recipe) -> Changes:
+    """Sums of dE/dO over any other axes, in the shape that they give."""
+    shape = recipe.layer.canonical[DEDO]
+    every = range(len(shape))
+    for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
+        if axes != recipe.over:
+            present = [axis for axis in every if axis not in axes and axis >= 2 - recipe.layer.lead[O]]
+            kept = reshaped(*(shape[axis] for axis in present))
+            words = f"summed over axes {', '.join(map(str, axes)) or 'none'}"
+            coded = axes == (0, 1, 2) and len(shape) == 4
+            yield recipe.but(over=axes, bare=True).at(DB, kept, detail=words, coded=coded)
+
+
+# What the changes have in common.
+
+
+def _orders(size: int) -> Iterator[tuple[slice | Sequence[int], str]]:
+    """Other orders of filters or channels."""
+    if size > 1:
+        yield slice(None, None, -1), "in reverse"
+        for shift in range(1, min(size, 4)):
+            yield _rolled(size, shift), f"moved on by {shift}"
+    for order in permutations(range(size)) if 2 < size <= 5 else ():
+        if order != tuple(range(size)):
+            yield list(order), f"in the order {', '.join(str(k + 1) for k in order)}"
+
+
+def _taps(recipe: Recipe) -> Changes:
+    """One element of every filter is missing; any if there are few, or one at a corner."""
+    kernel = recipe.layer.kernel
+    few = prod(kernel) <= _FEW_TAPS
+    for place in product(*(range(k) if few else sorted({0, k - 1}) for k in kernel)) if len(kernel) > 1 else ():
+        which = f"element {','.join(str(k + 1) for k in place)} of every filter"
+        if prod(kernel) > 1:
+            yield recipe.at(DW if recipe.result is DW else W, without(..., *place), detail=f"{which} is missing")
+
+
+def _miscounted(recipe: Recipe) -> Changes:
+    """As many rows as there are columns take part, or the other way round: OH for OW."""
+    layer = recipe.layer
+    for tensor, own, what in ((DEDO, O, "O"), (W, DW, "the filter")):
+        sizes = layer.canonical[tensor][2:]
+        for a, b in permutations(range(layer.dims), 2):
+            few, many = sizes[a], sizes[b]
+            if few < many:
+                words = f"of {many} {layer.axis_words[b]}s of {what} the first {few} alone take part"
+                counted = only(2 + b, slice(few))
+                place = own if recipe.result is own else tensor
+                yield recipe.at(place, counted, detail=f"{words}: another axis's count stands for theirs")
+
+
+def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
+    """An array whose memory is taken for channels last, or that lies channels last and is taken for channels first."""
+    first, second, *spatial = shape
+    axes = range(2, len(shape))
+    if second * prod(spatial) > max(second, prod(spatial)):
+        last = (reshaped(first, *spatial, second), transposed(0, len(shape) - 1, *range(1, len(shape) - 1)))
+        yield last, "is read with its channels last"
+        yield (transposed(0, *axes, 1), reshaped(*shape)), "lies with its channels last, and is read as if first"
+    if first * second > max(first, second):
+        yield (reshaped(second, first, *spatial), swapped(0, 1)), "is read with its first two axes swapped"
+    if len(spatial) == 2 and min(spatial) > 1:
+        yield (reshaped(first, second, *spatial[::-1]), swapped(2, 3)), "is read with rows and columns swapped"
+
+
+def some_axes(dims: int) -> list[Shape]:
+    """All the axes together, then each by itself if there are several."""
+    alone = [(axis,) for axis in range(dims)] if dims > 1 else []
+    return [tuple(range(dims)), *alone]
+
+
+def _mixed(values: Sequence[_Value], axes: Sequence[int], others: Sequence[_Value]) -> tuple[_Value, ...]:
+    """The values, on some axes replaced by others."""
+    return tuple(others[k] if k in axes else value for k, value in enumerate(values))
+
+
+def _each(recipe: Recipe, others: Sequence[Relation]) -> dict[tuple[Relation, ...], str]:
+    """Other relations on all axes, and on each alone, with the words for which."""
+    found: dict[tuple[Relation, ...], str] = {}
+    for axes in some_axes(recipe.layer.dims):
+        where = "" if len(axes) == recipe.layer.dims else f"on {_on_axes(axis + 2 for axis in axes)}"
+        found.setdefault(_mixed(recipe.relations, axes, others), where)
+    return found
+
+
+def _followed(
+    recipe: Recipe,
+    others: Sequence[Relation],
+    detail: str | None = None,
+    coded: bool = False,
+    alone: bool = False,
+    resized: bool = True,
+) -> Changes:
+    """Other relations on all axes, and on each alone if asked: in the right shape, and in that which such steps give.
+
+    Without a detail it is told on which axis alone.
+    """
+    for relations, where in (_each(recipe, others) if alone else {tuple(others): ""}).items():
+        if relations == recipe.relations or not all(r.output * r.filter for r in relations):
+            continue
+        changed = recipe.but(where if detail is None else detail, coded and not where, relations=relations)
+        yield changed
+        sizes = []
+        for (s, d, _), axis in zip(relations, recipe.layer.axes, strict=True):
+            filled = {
+                O: (axis.padded - d * (axis.kernel - 1) - 1) // s + 1,
+                DW: (axis.padded - s * (axis.out - 1) - 1) // d + 1,
+                DX: s * (axis.out - 1) + d * (axis.kernel - 1) + 1 - axis.before - axis.after,
+            }
+            sizes.append(filled[recipe.result])
+        if resized and tuple(sizes) != recipe.size and min(sizes) > 0:
+            yield changed.but(changed.detail, size=tuple(sizes))
+
+
+def _in_front(recipe: Recipe, zeros: Iterable[int]) -> list[Relation]:
+    """The relations with other numbers of zeros in front of X."""
+    return [r._replace(constant=-p) for r, p in zip(recipe.relations, zeros, strict=True)]
+
+
+def _one_sample(recipe: Recipe, n: int) -> Changes:
+    """Of a batch, one sample alone is read, or computed."""
+    batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1))
+    if batch > 1 and result in (DW, DB):
+        yield recipe.at(DEDO, alone, coded=True)
+    elif batch > 1:
+        yield recipe.at(result, alone, detail="the others are 0")
+        yield recipe.at(result, taken(0, [n] * batch), detail="for all of them")
+        yield recipe.but(bare=True).at(result, taken(0, n), detail="without its batch axis")
+
+
+def _in_groups(groups: Iterable[int], each: int) -> Sequence[int]:
+    """The order of filters or channels if their groups have this order."""
+    return [group * each + k for group in groups for k in range(each)]
+
+
+def _inverse(order: Sequence[int]) -> Sequence[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
+def _rolled(count: int, shift: int) -> Sequence[int]:
+    return [(k - shift) % count for k in range(count)]
+
+
+def _on_axes(axes: Iterable[int]) -> str:
+    return "axis " + " and ".join(str(axis - 1) for axis in axes)
+
+
+def _numbers(values: Iterable[int]) -> str:
+    return ",".join(map(str, values))
+
+
+def _name(tensor: Tensor) -> str:
+    return "dE/dO" if tensor is DEDO else tensor.key
+
+
 # Where the mistake of an id stands in the catalogue.
 PLACES = {mistake.id: place for place, mistake in enumerate(CATALOGUE)}

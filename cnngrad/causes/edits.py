@@ -1,4 +1,4 @@
-"""What can be done to an array that is read, or to a result.
+"""What can be done to an array that is read, or to a result: an edit moves numbers, leaves them out or puts zeros in.
 
 Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, channel, ...), then the spatial ones.
 """
@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.layer import Shape
 
 __all__ = [
-    "Edit", "at", "cut", "flipped", "moved", "only", "reshaped", "summed_groups", "taken", "transposed", "without",
-    "without_one",
+    "Edit", "at", "flipped", "moved", "on", "only", "reshaped", "summed_groups", "swapped", "taken", "transposed",
+    "without",
 ]  # fmt: skip
 
-# An edit moves numbers, leaves them out or puts zeros in.
 Edit = Callable[[Array], Array]
 
 
@@ -30,6 +28,11 @@ def flipped(*axes: int) -> Edit:
     return lambda array: np.flip(array, axes)
 
 
+def swapped(one: int, other: int) -> Edit:
+    """With two of its axes swapped."""
+    return lambda array: array.swapaxes(one, other)
+
+
 def transposed(*order: int) -> Edit:
     """With its axes in another order."""
     return lambda array: array.transpose(order)
@@ -40,35 +43,17 @@ def reshaped(*shape: int) -> Edit:
     return lambda array: array.reshape(shape)
 
 
-def taken(axis: int, order: int | Sequence[int]) -> Edit:
-    """With its positions along an axis in another order, which may repeat some; one position takes the axis away."""
-    return lambda array: np.take(array, order, axis)
+def taken(axis: int, places: int | slice | Sequence[int]) -> Edit:
+    """With some positions along an axis alone, or with them in another order; one position takes the axis away."""
+    return lambda array: array[on(axis, places)]
 
 
-def cut(axis: int, start: int, stop: int | None) -> Edit:
-    """Some positions along an axis alone, in a smaller array."""
-    index = _slots(axis, start, stop)
-    return lambda array: array[index]
+def only(axis: int, places: slice) -> Edit:
+    """With some positions along an axis alone: the others are 0."""
+    return lambda array: array - without(*on(axis, places))(array)
 
 
-def only(axis: int, start: int, stop: int | None, step: int = 1) -> Edit:
-    """Some positions along an axis alone: the others are 0."""
-    index = _slots(axis, start, stop, step)
-
-    def edit(array: Array) -> Array:
-        kept = np.zeros_like(array)
-        kept[index] = array[index]
-        return kept
-
-    return edit
-
-
-def without(axis: int, start: int, stop: int | None, step: int = 1) -> Edit:
-    """Without some positions along an axis, which are 0."""
-    return without_one(*_slots(axis, start, stop, step), ...)
-
-
-def without_one(*place: Any) -> Edit:
+def without(*place: Any) -> Edit:
     """Without the elements at an index, which are 0."""
 
     def edit(array: Array) -> Array:
@@ -79,11 +64,9 @@ def without_one(*place: Any) -> Edit:
     return edit
 
 
-def moved(shift: Shape) -> Edit:
+def moved(shift: Sequence[int]) -> Edit:
     """Moved by whole positions along the last axes, zeros moving in."""
-    to, of = (
-        at(..., *(slice(max(s, 0), min(s, 0) or None) for s in signed)) for signed in (shift, [-s for s in shift])
-    )
+    to, of = (at(..., *(slice(max(s, 0), min(s, 0) or None) for s in part)) for part in (shift, [-s for s in shift]))
 
     def edit(array: Array) -> Array:
         found = np.zeros_like(array)
@@ -91,6 +74,11 @@ def moved(shift: Shape) -> Edit:
         return found
 
     return edit
+
+
+def on(axis: int, places: int | slice | Sequence[int]) -> Any:
+    """The index of some positions along one axis."""
+    return at(*[slice(None)] * axis, places)
 
 
 def summed_groups(groups: int, filled: str) -> Edit:
@@ -106,8 +94,3 @@ def summed_groups(groups: int, filled: str) -> Edit:
         return result.reshape(array.shape)
 
     return edit
-
-
-def _slots(axis: int, start: int, stop: int | None, step: int = 1) -> Any:
-    """The index of some positions along one axis."""
-    return (slice(None),) * axis + (slice(start, stop, step),)

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.edits import at, taken
-from cnngrad.causes.recipe import Collect, Read, Recipe, as_user, right_recipe
+from cnngrad.causes.edits import at
+from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
+from cnngrad.layer.axis import Places
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.layer.names import canonical_values
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places", "traced"]
 
@@ -40,56 +41,41 @@ class Tries:
 
 @dataclass(frozen=True)
 class Data:
-    """A layer with its numbers in canonical shape, as a convolution without flip, and what is known of its results.
+    """A layer with its numbers, and what is known of its results.
 
     Attributes:
         layer: the layer.
-        x: X, shape (N, C, *S).
-        w: W, shape (F, C/g, *K), rotated where the layer has flip.
-        dedo: dE/dO, shape (N, F, *S_out).
-        b: the bias, shape (F,); None where the layer has none.
+        arrays: X, W, dE/dO and, if the layer has one, b in canonical shape; W is rotated if the layer has flip.
         known: recipes whose results are known, and these in canonical shape; dE/dW as for W, not rotated back.
         tries: counts what is computed from these numbers.
     """
 
     layer: Layer
-    x: Array
-    w: Array
-    dedo: Array
-    b: Array | None = None
+    arrays: Mapping[Tensor, Array]
     known: tuple[tuple[Recipe, Array], ...] = ()
     tries: Tries = field(default_factory=Tries, compare=False, repr=False)
 
     @classmethod
     def of(cls, layer: Layer, arrays: Mapping[Tensor, Array], known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
-        """The numbers of a layer's X, W, dE/dO and, where it has one, b, as the user has them."""
+        """The numbers of a layer's X, W, dE/dO and, if it has one, b, as the user has them."""
         values = canonical_values(layer, arrays)
-        w = layer.rotated(values[Tensor.W])
-        return cls(layer, values[Tensor.X], w, values[Tensor.DEDO], values.get(Tensor.B), known)
+        return cls(layer, {**values, W: layer.rotated(values[W])}, known)
 
-    def read(self, read: Read) -> Array:
-        """An operand as a recipe reads it."""
-        array: Array | None = self._output if read.tensor is Tensor.O else getattr(self, read.tensor.keyword)
-        assert array is not None
-        for edit in read.edits:
+    def read(self, recipe: Recipe, place: Tensor) -> Array:
+        """What a recipe reads at the place of an operand."""
+        tensor, edits = recipe.reads[place]
+        array = self._output if tensor is O else self.arrays[tensor]
+        for edit in edits:
             array = edit(array)
         return array
 
     def given(self, recipe: Recipe) -> Array | None:
-        """What a recipe is known to give before anything is done to it; None where it is to be computed."""
-        sums = recipe.sums
-        return next((array for known, array in self.known if known == sums), None)
+        """What a recipe is known to give before anything is done to it; None if it is to be computed."""
+        return next((array for known, array in self.known if known == recipe.sums), None)
 
     @cached_property
     def _output(self) -> Array:
-        return computed(right_recipe(self.layer, Tensor.O), self)
-
-
-def _cost(recipe: Recipe) -> float:
-    """How many tries it counts as to compute a recipe."""
-    shapes = recipe.layer.canonical
-    moved = math.prod(shapes[Tensor.W][2:]) * (math.prod(shapes[Tensor.X]) + math.prod(shapes[Tensor.O]))
-    return 1 + moved / _ELEMENTS_A_TRY
+        return computed(right_recipe(self.layer, O), self)
 
 
 def made(recipe: Recipe, data: Data) -> Array:
@@ -99,20 +85,20 @@ def made(recipe: Recipe, data: Data) -> Array:
 
 def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
     """What a recipe gives with other numbers in some arrays, all in canonical shape, W as the user has it."""
-    given: dict[str, Any] = {tensor.keyword: array for tensor, array in arrays.items()}
-    if Tensor.W in arrays:
-        given["w"] = data.layer.rotated(arrays[Tensor.W])
-    return made(recipe, replace(data, known=(), **given)).reshape(data.layer.canonical[recipe.result])
+    turned = {tensor: data.layer.rotated(array) if tensor is W else array for tensor, array in arrays.items()}
+    array = made(recipe, replace(data, known=(), arrays={**data.arrays, **turned}))
+    return array.reshape(data.layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
     """What a recipe gives, in canonical shape, or in the wrong shape that it leads to."""
+    shapes = recipe.layer.canonical
+    moved = math.prod(recipe.layer.kernel) * (math.prod(shapes[X]) + math.prod(shapes[O]))
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
         array = data.given(recipe)
-        data.tries.left -= 1 if array is not None else _cost(recipe)
-        if array is None:
-            array = _sums(recipe, data)
-        for edit in recipe.done:
+        data.tries.left -= 1 + (moved / _ELEMENTS_A_TRY if array is None else 0)
+        array = _sums(recipe, data) if array is None else array
+        for edit in recipe.done.edits:
             array = edit(array)
         return array if recipe.factor == 1 else recipe.factor * array
 
@@ -121,152 +107,126 @@ class _Axis(NamedTuple):
     """Which positions of O, W and X meet along one axis of a recipe.
 
     Attributes:
-        relation: the relation between them.
+        relation: the relation between them; positions of X count from where its frame begins.
         out: the number of positions of O.
         taps: that of W.
-        size: that of X.
-        collect: which pairs of an output and a tap count for an input.
-        stands: the input that stands at each place of the padded X; empty where there are zeros around it.
-        before: how many places lie in front of X.
+        size: that of X with its frame.
+        last: whether the last window (O) or filter element (W) alone counts for an input.
     """
 
     relation: Relation
     out: int
     taps: int
     size: int
-    collect: Collect
-    stands: tuple[int, ...] = ()
-    before: int = 0
+    last: Tensor | None
 
-    def inputs(self, outputs: range, taps: range) -> Positions:
-        """The input that each output meets under each tap; -1 for a zero."""
-        if not self.stands:
-            return self.relation.inputs(outputs, taps, self.size)
-        s, d, first = self.relation
-        return np.array([*self.stands, -1])[Relation(s, d, first + self.before).inputs(outputs, taps, len(self.stands))]
-
-    def outputs(self, h: int) -> tuple[Positions, Positions]:
-        """The outputs that meet an input, and the taps."""
-        places = [k - self.before for k, stands in enumerate(self.stands) if stands == h] if self.stands else [h]
-        met = self.relation.outputs(places, range(self.taps), self.out)
-        outputs, taps = met[met >= 0], np.nonzero(met >= 0)[1]
-        if self.collect is Collect.ADDED or not taps.size:
-            return outputs, taps
-        last = [taps.argmin() if self.collect is Collect.LAST_WINDOW else taps.argmax()]
-        return outputs[last], taps[last]
+    def met(self, result: Tensor, places: Places) -> tuple[Positions, Positions]:
+        """The positions of the operands whose products belong to a place of a result, or to some places of X."""
+        if result is DX:
+            met = self.relation.outputs(places, range(self.taps), self.out)
+            outs, taps = met[met >= 0], np.nonzero(met >= 0)[1]
+            if self.last is None or not taps.size:
+                return outs, taps
+            last = [taps.argmin() if self.last is O else taps.argmax()]
+            return outs[last], taps[last]
+        outputs, under = (places, range(self.taps)) if result is O else (range(self.out), places)
+        inputs = self.relation.inputs(outputs, under, self.size).ravel()
+        return np.flatnonzero(inputs >= 0), inputs[inputs >= 0]
 
 
 @lru_cache(maxsize=128)
-def _met(axis: _Axis) -> list[list[tuple[slice, slice]]]:
-    """For each tap the outputs and the inputs that meet under it, in evenly spaced runs."""
-    found: list[list[tuple[slice, slice]]] = [[] for _ in range(axis.taps)]
-    filled = np.zeros(axis.size + 1, bool)
-    # The last window, in reading order, that holds an element holds it under its first tap.
-    for u in range(axis.taps) if axis.collect is not Collect.LAST_TAP else reversed(range(axis.taps)):
-        column = axis.inputs(range(axis.out), range(u, u + 1))[:, 0]
-        if axis.collect is not Collect.ADDED:
-            column[filled[column]] = -1
-            filled[column[column >= 0]] = True
-        outs = np.flatnonzero(column >= 0)
-        found[u] = list(_runs(outs, column[outs]))
+def _by_tap(axis: _Axis) -> list[tuple[slice, slice]]:
+    """For each tap the outputs and the inputs that meet under it."""
+    found, step = [], axis.relation.output
+    for u in range(axis.taps):
+        outs, ins = axis.met(DW, [u])
+        first, start, stop = (outs[0], ins[0], ins[-1] + step) if outs.size else (0, 0, 0)
+        found.append((slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)))
     return found
 
 
-def _runs(outs: Positions, ins: Positions) -> Iterable[tuple[slice, slice]]:
-    while outs.size:
-        steps = np.stack([np.diff(outs), np.diff(ins)])
-        uneven = np.flatnonzero((steps != steps[:, :1]).any(axis=0))
-        # What stands at one place cannot be written to in one step.
-        count = 1 if outs.size == 1 or not steps[1, 0] else int(uneven[0]) + 1 if uneven.size else outs.size
-        step, jump = (1, 1) if count == 1 else (int(steps[0, 0]), int(steps[1, 0]))
-        yield _evenly(int(outs[0]), step, count), _evenly(int(ins[0]), jump, count)
-        outs, ins = outs[count:], ins[count:]
+def _frames(recipe: Recipe) -> list[Positions]:
+    """For each axis the positions of X that stand in its padding and in it; none if the padding is zeros."""
+    mode: Any = recipe.border
+    axes = recipe.layer.axes if mode != "constant" else ()
+    return [np.pad(np.arange(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
 
 
-def _evenly(first: int, step: int, count: int) -> slice:
-    stop = first + step * count
-    return slice(first, None if stop < 0 else stop, step)
-
-
-def _axes(recipe: Recipe, *arrays: Array) -> list[_Axis]:
-    """The axes of a recipe that reads or fills these arrays: dE/dO or O, W and X."""
-    found = []
-    for number, (axis, relation) in enumerate(zip(recipe.layer.axes, recipe.relations, strict=True)):
-        out, taps, size = (array.shape[3 + number] for array in arrays)
-        stands: tuple[int, ...] = ()
-        if recipe.border != "constant":
-            mode: Any = recipe.border
-            stands = tuple(np.pad(np.arange(size), (axis.before, axis.after), mode=mode).tolist())
-        found.append(_Axis(relation, out, taps, size, recipe.collect, stands, axis.before))
-    return found
-
-
-def _grouped(recipe: Recipe, data: Data) -> tuple[Array, Array, Array]:
-    """X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out); zeros for the one that is computed."""
-    layer, operands = recipe.layer, OPERANDS[recipe.result]
-    read = {tensor: data.read(getattr(recipe, tensor.keyword)) for tensor in operands}
-    batch = len(read[Tensor.X if Tensor.X in read else Tensor.DEDO])
-    channels, filters = layer.group_channels, layer.group_filters
-    leads = {Tensor.X: (batch, layer.groups, channels), Tensor.W: (layer.groups, filters, channels)}
-    leads[Tensor.DEDO] = (batch, layer.groups, filters)
-    dtype = np.result_type(*read.values())
-    x, w, dedo = (
+def _grouped(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, list[_Axis]]:
+    """X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), zeros for the one computed; and its axes."""
+    layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
+    read = {tensor: data.read(recipe, tensor) for tensor in OPERANDS[result]}
+    if X in read:
+        for number, frame in enumerate(frames, 2):
+            read[X] = read[X].take(frame, number)
+    batch = (len(read[X if X in read else DEDO]),)
+    each = batch if result is DW and 0 not in recipe.over else ()
+    size = tuple(map(len, frames)) if frames and result is DX else recipe.size
+    leads = {X: (*batch, layer.groups, layer.group_channels), W: (*each, layer.groups, layer.group_filters)}
+    leads |= {W: (*leads[W], layer.group_channels), DEDO: (*batch, layer.groups, layer.group_filters)}
+    x, w, o = (
         read[tensor].reshape(*lead, *read[tensor].shape[2:])
         if tensor in read
-        else np.zeros((*lead, *recipe.size), dtype)
+        else np.zeros((*lead, *size), np.result_type(*read.values()))
         for tensor, lead in leads.items()
     )
-    return x, w, dedo
+    axes = []
+    for number, (axis, (s, d, first)) in enumerate(zip(layer.axes, recipe.relations, strict=True), -layer.dims):
+        relation = Relation(s, d, first + axis.before if frames else first)
+        axes.append(_Axis(relation, o.shape[number], w.shape[number], x.shape[number], recipe.last))
+    return x, w, o, axes
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
     """What a recipe gives before anything is done to it."""
     layer, result = recipe.layer, recipe.result
-    if recipe.instead is not None:
-        return data.read(Read(recipe.instead))
-    if result is Tensor.DB:
-        total: Array = data.read(recipe.dedo).sum(axis=recipe.over)
+    if recipe.done.tensor is not result:
+        return data.read(recipe.sums, result)
+    if result is DB:
+        total: Array = data.read(recipe, DEDO).sum(axis=recipe.over)
         return total
-    if 0 not in recipe.over:
-        each = [
-            recipe.but(over=(0,)).at(Tensor.X, taken(0, [n])).at(Tensor.DEDO, taken(0, [n])) for n in range(layer.batch)
-        ]
-        return np.stack([_sums(sample, data) for sample in each])
-    x, w, o = _grouped(recipe, data)
-    met = [_met(axis) for axis in _axes(recipe, o, w, x)]
-    for tap in product(*map(range, w.shape[3:])):
-        here = w[at(..., *tap)]
-        for runs in product(*(found[u] for found, u in zip(met, tap, strict=True))):
-            outs, ins = (at(..., *part) for part in zip(*runs, strict=True))
-            if result is Tensor.O:
-                o[outs] += _by_channel(x[ins], here.swapaxes(1, 2))
-            elif result is Tensor.DX:
-                x[ins] += _by_channel(o[outs], here)
-            else:
-                here += _by_filter(o[outs], x[ins])
-    if result is Tensor.DX:
+    x, w, o, axes = _grouped(recipe, data)
+    filled = np.zeros(x.shape[3:], bool)
+    # The last window, in reading order, that holds an element holds it under its first tap.
+    for tap in list(product(*(range(axis.taps) for axis in axes)))[:: -1 if recipe.last is W else 1]:
+        met = (_by_tap(axis)[u] for axis, u in zip(axes, tap, strict=True))
+        outs, ins = (at(..., *part) for part in zip(*met, strict=True))
+        there, read, here = o[outs], x[ins], w[at(..., *tap)]
+        if result is O:
+            there += _by_channel(read, here)
+        elif result is DW:
+            each = _flat(there) @ _flat(read).swapaxes(2, 3)
+            here += each.sum(axis=0) if 0 in recipe.over else each
+        elif recipe.last:
+            read += np.where(filled[ins], 0, _by_channel(there, here.swapaxes(1, 2)))
+            filled[ins] = True
+        else:
+            read += _by_channel(there, here.swapaxes(1, 2))
+    if result is DX:
+        for number, (frame, axis) in enumerate(zip(_frames(recipe), layer.axes, strict=False), 3):
+            inside, rows = slice(axis.before, axis.before + axis.size), x.swapaxes(0, number)
+            inner = rows[inside].copy()
+            np.add.at(inner, np.delete(frame, inside), np.delete(rows, inside, 0))
+            x = inner.swapaxes(0, number)
         return x.reshape(len(x), layer.channels, *recipe.size)
-    if result is Tensor.DW:
-        return w.reshape(layer.filters, layer.group_channels, *recipe.size)
+    if result is DW:
+        return w.reshape(*w.shape[: -3 - layer.dims], layer.filters, layer.group_channels, *recipe.size)
     o = o.reshape(len(o), layer.filters, *recipe.size)
-    return o if data.b is None or recipe.b is None else o + data.read(recipe.b).reshape(-1, *(1,) * layer.dims)
+    return o + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if B in data.arrays else o
 
 
-def _by_channel(outputs: Array, w: Array) -> Array:
-    """(n, g, f, …) and (g, f, c): the sum over f, as (n, g, c, …); and for O with f and c swapped."""
-    if outputs.shape[2] == 1:
-        # One filter a group: nothing is to be added up, and nothing copied.
-        only: Array = outputs * w.reshape(1, w.shape[0], w.shape[2], *(1,) * (outputs.ndim - 3))
+def _flat(array: Array) -> Array:
+    return array.reshape(*array.shape[:3], -1)
+
+
+def _by_channel(numbers: Array, w: Array) -> Array:
+    """(n, g, c, …) and (g, f, c): the sum over c, as (n, g, f, …)."""
+    if numbers.shape[2] == 1:
+        # Nothing is to be added up, and nothing copied.
+        only: Array = numbers * w.reshape(1, *w.shape[:2], *(1,) * (numbers.ndim - 3))
         return only
-    result: Array = np.matmul(w.swapaxes(1, 2), outputs.reshape(*outputs.shape[:3], -1))
-    return result.reshape(*result.shape[:3], *outputs.shape[3:])
-
-
-def _by_filter(outputs: Array, inputs: Array) -> Array:
-    """(n, g, f, …) and (n, g, c, …): the sum over samples and positions, as (g, f, c)."""
-    left, right = (a.reshape(*a.shape[:3], -1) for a in (outputs, inputs))
-    result: Array = np.matmul(left, right.swapaxes(2, 3)).sum(axis=0)
-    return result
+    result: Array = w @ _flat(numbers)
+    return result.reshape(*result.shape[:3], *numbers.shape[3:])
 
 
 def spread_places(size: int) -> Array:
@@ -275,7 +235,7 @@ def spread_places(size: int) -> Array:
 
 
 def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | None:
-    """Some elements of what a recipe gives; None where all are as quick to compute, or none can be without the others.
+    """Some elements of what a recipe gives; None if all are as quick to compute, or none can be without the others.
 
     Args:
         recipe: the recipe.
@@ -284,66 +244,57 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         places: the flat numbers of the elements.
 
     Returns:
-        The elements, or nothing (shape (0,)) where the result has another shape.
+        The elements, or nothing (shape (0,)) if the result has another shape.
     """
     layer, result = recipe.layer, recipe.result
-    if result is Tensor.DB or recipe.instead or recipe.mixed or 0 not in recipe.over:
-        return None
-    products = math.prod(layer.canonical[Tensor.O]) * math.prod(layer.canonical[Tensor.W][1:])
-    if products <= _FEW_PRODUCTS:
+    products = math.prod(layer.canonical[O]) * math.prod(layer.canonical[W][1:])
+    is_sum = result is not DB and recipe.done.tensor is result and not recipe.mixed and 0 in recipe.over
+    if not is_sum or products <= _FEW_PRODUCTS:
         return None
     whole = (*layer.canonical[result][:2], *recipe.size)
     come_from = places
-    if recipe.done or result is Tensor.DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
+    if recipe.done.edits or result is DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
         numbers = traced(recipe, whole)
         if numbers.shape != shape:
             return np.empty(0)
         come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
-    known, factors = data.given(recipe), factors_of(recipe, data)
-    b = data.read(recipe.b) if result is Tensor.O and recipe.b and data.b is not None else None
-    found = []
+    known, factors, found = data.given(recipe), factors_of(recipe, data), []
+    b = data.read(recipe, B) if result is O and B in data.arrays else np.zeros(layer.canonical[result][1], int)
     with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
-        for number in come_from:
-            index = tuple(map(int, np.unravel_index(max(number, 0), whole)))
-            if number < 0 or known is not None:
-                found.append(0 if number < 0 or known is None else known[index].item())
-            else:
-                left, right = factors(index)
-                found.append((left * right).sum().item() + (0 if b is None else b[index[1]].item()))
-        return recipe.factor * np.array(found)
+        for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
+            found.append(np.multiply(*factors(index)).sum() + b[index[1]] if known is None else known[index])
+        return recipe.factor * np.where(come_from < 0, 0, found)
 
 
 def traced(recipe: Recipe, whole: Shape) -> Array:
     """Where each element of a result of some shape comes from, in the user's shape: a number from 1, 0 from nowhere."""
     numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
-    for edit in recipe.done:
+    for edit in recipe.done.edits:
         numbers = edit(numbers)
     return as_user(recipe, numbers)
 
 
 def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, Array]]:
     """The two arrays whose products an element of O, dE/dW or dE/dX adds up, before anything is done to the result."""
-    layer, result = recipe.layer, recipe.result
-    x, w, o = _grouped(recipe, data)
-    axes = _axes(recipe, o, w, x)
+    layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
+    x, w, o, axes = _grouped(recipe, data)
 
     def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index
-        if result is Tensor.O:
+        if result is O:
             group, f = divmod(second, layer.group_filters)
             left, right = w[group, f], x[first, group]
-            pairs = [axis.inputs(range(i, i + 1), range(axis.taps))[0] for axis, i in zip(axes, places, strict=True)]
-        elif result is Tensor.DW:
+        elif result is DW:
             group, f = divmod(first, layer.group_filters)
             left, right = o[:, group, f], x[:, group, second]
-            pairs = [axis.inputs(range(axis.out), range(u, u + 1))[:, 0] for axis, u in zip(axes, places, strict=True)]
         else:
             group, c = divmod(second, layer.group_channels)
             left, right = o[first, group], w[group, :, c]
-            met = [axis.outputs(h) for axis, h in zip(axes, places, strict=True)]
-        if result is not Tensor.DX:
-            met = [(np.flatnonzero(pair >= 0), pair[pair >= 0]) for pair in pairs]
+        found: Iterable[Places] = ([place] for place in places)
+        if frames and result is DX:
+            found = (np.flatnonzero(frame == place) for frame, place in zip(frames, places, strict=True))
+        met = [axis.met(result, at_place) for axis, at_place in zip(axes, found, strict=True)]
         firsts, seconds = (np.ix_(*part) for part in zip(*met, strict=True))
         return left[at(slice(None), *firsts)], right[at(slice(None), *seconds)]
 

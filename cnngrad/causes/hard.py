@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.search import hidden_by, hidden_words
+from cnngrad.causes.evaluate import Data
+from cnngrad.causes.search import hidden_mistakes, hidden_words
 from cnngrad.layer import Axis, Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import GRADIENTS, Tensor
@@ -97,4 +98,4 @@ def _random(layer: Layer, seed: int) -> tuple[Array, Array, Array]:
 
 
 def _hidden(layer: Layer, arrays: tuple[Array, Array, Array]) -> tuple[str, ...]:
-    return hidden_by(layer.unflipped, dict(zip(_GIVEN, arrays, strict=True)), GRADIENTS)
+    return hidden_mistakes(Data.of(layer.unflipped, dict(zip(_GIVEN, arrays, strict=True))), GRADIENTS)

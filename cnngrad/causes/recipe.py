@@ -1,34 +1,24 @@
 """A backward pass as a value: how one result is computed. A wrong pass is a recipe with a part or two changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnngrad.arrays import Array
 from cnngrad.causes.edits import Edit
 from cnngrad.layer import Layer, Relation, Shape
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DW, DX, O, Tensor
 
-__all__ = ["Collect", "Read", "Recipe", "as_user", "recipe_by", "right_recipe"]
-
-
-class Collect(Enum):
-    """Which of the products that belong to one element of dE/dX are in it."""
-
-    ADDED = "added"
-    LAST_WINDOW = "the last window wins"
-    LAST_TAP = "the last filter element wins"
+__all__ = ["Read", "Recipe", "as_user", "recipe_by", "right_recipe"]
 
 
-@dataclass(frozen=True)
-class Read:
-    """An operand as it is read.
+class Read(NamedTuple):
+    """What stands at the place of an operand or of the result.
 
     Attributes:
-        tensor: the array that stands there.
-        edits: how it is read: turned, in another order, with parts left out.
+        tensor: the array; at the result's place another one is handed in as the result.
+        edits: what is done to it: turned, in another order, with parts left out.
     """
 
     tensor: Tensor
@@ -44,54 +34,54 @@ class Recipe:
         result: O, dE/dW, dE/dX or dE/db.
         relations: for each axis which input position each output meets under each filter position.
         size: the spatial shape that is filled: that of O, of W or of X.
-        x: what stands where X belongs.
-        w: what stands where W belongs.
-        dedo: what stands where dE/dO belongs.
-        b: what stands where b belongs; None where no bias is added.
-        collect: which products are added up.
+        reads: what stands at the place of each operand and of the result.
+        last: O or W if, of the products that belong to one element of dE/dX, only that of the last window or of the
+            last filter element is in it; None if all are added up.
         border: what the padding holds, as `numpy.pad` names it: "constant" for zeros.
         over: the axes of dE/dO over which a gradient is added up; dE/dX has its own.
-        instead: an array that is handed in as the result; None where it is computed.
-        done: what is done to the result.
-        factor: what it is multiplied by.
+        factor: what the result is multiplied by.
         bare: whether the result has the axes of the user's own array already.
         mixed: whether what is done to the result adds up its elements.
+        detail: in words, in which way a mistake changes the right recipe; empty if there is one way only.
+        coded: whether the mistake's line of code changes it in this way.
     """
 
     layer: Layer = field(compare=False, repr=False)
     result: Tensor
     relations: tuple[Relation, ...]
     size: Shape
-    x: Read = Read(Tensor.X)
-    w: Read = Read(Tensor.W)
-    dedo: Read = Read(Tensor.DEDO)
-    b: Read | None = Read(Tensor.B)
-    collect: Collect = Collect.ADDED
+    reads: Mapping[Tensor, Read]
+    last: Tensor | None = None
     border: str = "constant"
     over: tuple[int, ...] = ()
-    instead: Tensor | None = None
-    done: tuple[Edit, ...] = ()
     factor: float = 1
     bare: bool = False
     mixed: bool = False
+    detail: str = field(default="", compare=False)
+    coded: bool = field(default=False, compare=False)
 
-    def but(self, **parts: Any) -> "Recipe":
-        """The recipe with some parts changed."""
-        return replace(self, **parts)
+    def but(self, detail: str = "", coded: bool = False, **parts: Any) -> "Recipe":
+        """The recipe with some parts changed; its words are those of this change."""
+        return replace(self, detail=detail, coded=coded, **parts)
 
-    def at(self, place: Tensor, *edits: Edit, **parts: Any) -> "Recipe":
-        """The recipe with an operand read otherwise, or with something done to its result."""
-        if place is self.result:
-            return replace(self, done=(*self.done, *edits), **parts)
-        read: Read | None = getattr(self, place.keyword)
-        return self if read is None else self.but(**{place.keyword: Read(read.tensor, (*read.edits, *edits))})
+    def at(
+        self, place: Tensor, *edits: Edit, tensor: Tensor | None = None, detail: str = "", coded: bool = False
+    ) -> "Recipe":
+        """The recipe with something done to an operand or to its result, or with another array in its place."""
+        there = self.reads[place]
+        read = Read(tensor or there.tensor, (*there.edits, *edits))
+        return self.but(detail, coded, reads={**self.reads, place: read})
+
+    @cached_property
+    def done(self) -> Read:
+        """What is done to the result, or handed in instead."""
+        return self.reads[self.result]
 
     @cached_property
     def sums(self) -> "Recipe":
         """The recipe without what is done to the result."""
-        if not self.done and self.factor == 1 and not self.bare:
-            return self
-        return replace(self, done=(), factor=1, bare=False, mixed=False)
+        reads = {**self.reads, self.result: Read(self.done.tensor)}
+        return self.but(reads=reads, factor=1, bare=False, mixed=False)
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -100,16 +90,16 @@ class Recipe:
 
     def may_give(self, shape: Shape) -> bool:
         """Whether the result may have a shape, as far as that is known before it is computed."""
-        if self.result is Tensor.DB or self.done or self.instead or self.bare:
-            return True
-        return shape[len(shape) - self.layer.dims :] == self.size
+        known = self.result is not DB and not self.bare and self.done == Read(self.result)
+        return not known or shape[-self.layer.dims :] == self.size
 
 
 def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     """The right recipe of a result."""
-    size = {Tensor.O: layer.out, Tensor.DW: layer.kernel, Tensor.DX: layer.size, Tensor.DB: ()}[result]
+    size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
     relations = tuple(Relation(axis.stride, axis.dilation, -axis.before) for axis in layer.axes)
-    return Recipe(layer, result, relations, size, over=(0, *range(2, 2 + layer.dims)))
+    reads = {place: Read(place) for place in Tensor}
+    return Recipe(layer, result, relations, size, reads, over=(0, *range(2, 2 + layer.dims)))
 
 
 def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
@@ -122,10 +112,10 @@ def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Re
 def as_user(recipe: Recipe, array: Array) -> Array:
     """What a recipe gave in the user's shape: rotated back where the layer has flip, without axes that it has not."""
     layer = recipe.layer
-    if recipe.result is Tensor.DW and array.ndim == 2 + layer.dims:
+    if recipe.result is DW and array.ndim == 2 + layer.dims:
         array = layer.rotated(array)
     if recipe.bare:
         return array
-    if recipe.result is Tensor.DB:
+    if recipe.result is DB:
         return array.reshape(()) if layer.w_lead < 2 and array.size == 1 else array
     return array.reshape(array.shape[2 - layer.lead[recipe.result] :])

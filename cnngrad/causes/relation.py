@@ -5,24 +5,25 @@ code often follows another relation of this form, which a few computations with 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 
 import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import recipe_by
-from cnngrad.layer import Layer, Positions, Relation, indices
+from cnngrad.layer import Layer, Positions, Relation
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import Tensor
 
-__all__ = ["followed", "read_relations", "spoken"]
+__all__ = ["followed", "spoken"]
 
 # Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
 Compute = Callable[[Mapping[Tensor, Array]], Array]
 # So many positions of the first operand are tried, at most.
 _MOST_TRIED = 24
-# Which of output, filter and input position the impulse, its partner's number, and the element itself stand for.
-_ROLES = {Tensor.O: (1, 2, 0), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
+# Which of the impulse (0), its partner (1) and the element itself (2) are output, filter and input position.
+_ROLES = {Tensor.O: (2, 0, 1), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
 
 
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
@@ -45,39 +46,32 @@ def followed(
 
     Args:
         data: the layer and its numbers.
-        result: the result that the code computes.
+        result: the result that the code computes; dE/db follows no relation.
         compute: computes it.
         claim: what it computed of these numbers, in the user's layout.
         allowed: how far an element may be off.
+
+    Returns:
+        The relations; None if there are none, or too few places to tell.
     """
-    relations = read_relations(data.layer, result, compute)
-    if relations is None:
-        return None
-    off = np.abs(claim - made(recipe_by(data.layer, result, relations), data).reshape(claim.shape))
-    return None if (off > allowed).any() else relations
-
-
-def read_relations(layer: Layer, result: Tensor, compute: Compute) -> list[Relation] | None:
-    """The relations that some code follows for one filter and channel; None where there are none, or too few to tell.
-
-    Args:
-        layer: the layer.
-        result: the result that the code computes; dE/db follows no relation.
-        compute: computes it.
-    """
-    if result not in _ROLES:
-        return None
-    places = _places(layer, result, compute)
+    places = _places(data.layer, result, compute) if result in _ROLES else np.zeros((0, 3, 0), np.int64)
     if not len(places):
         return None
-    found = []
-    for number, axis in enumerate(layer.axes):
-        on_axis = places[:, :, number]
-        relation = axis.relation if _holds(axis.relation, on_axis) else _followed(on_axis)
-        if relation is None or not relation.output or not relation.filter:
+    relations = []
+    for number, axis in enumerate(data.layer.axes):
+        # An output and a filter position, and 1; and the input position that belongs to them.
+        factors, inputs = np.insert(places[:, :2, number], 2, 1, axis=1), places[:, 2, number]
+        relation: Relation | None = axis.relation
+        if (factors @ axis.relation != inputs).any():
+            # One relation alone fits if the places are independent.
+            found = np.rint(np.linalg.lstsq(factors, inputs)[0]).astype(int)
+            is_one = np.linalg.matrix_rank(factors) == len(found) and (factors @ found == inputs).all()
+            relation = Relation(*found.tolist()) if is_one and found[:2].all() else None
+        if relation is None:
             return None
-        found.append(relation)
-    return found
+        relations.append(relation)
+    off = np.abs(claim - made(recipe_by(data.layer, result, relations), data).reshape(claim.shape))
+    return None if (off > allowed).any() else relations
 
 
 def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
@@ -88,36 +82,23 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
     large that neither a sum of two nor a multiple is another one of them.
     """
     first, second = OPERANDS[result]
-    shapes, dims = layer.canonical, layer.dims
-    spatial = list(indices(shapes[first][2:]))
-    partners = np.array(list(indices(shapes[second][2:])))
+    shapes = layer.canonical
+    count, size = prod(shapes[first][2:]), prod(shapes[second][2:])
     numbered = np.zeros(shapes[second])
-    least = 2 * len(partners)
-    numbered[0, 0] = np.arange(least, least + len(partners)).reshape(shapes[second][2:])
+    numbered[0, 0] = np.arange(2 * size, 3 * size).reshape(shapes[second][2:])
     found = []
-    for place in spatial[:: -(-len(spatial) // _MOST_TRIED)]:
+    for number in range(0, count, -(-count // _MOST_TRIED)):
         impulse = np.zeros(shapes[first])
-        impulse[(0, 0, *place)] = 1
+        impulse[0, 0].flat[number] = 1
         filled = compute({first: impulse, second: numbered})[0, 0]
-        for element in zip(*np.nonzero(filled), strict=True):
-            number = int(filled[element]) - least
-            if number != filled[element] - least or not 0 <= number < len(partners):
-                return np.zeros((0, 3, dims), np.int64)
-            three = (place, partners[number], element)
-            found.append([three[_ROLES[result].index(role)] for role in range(3)])
-    return np.array(found, np.int64).reshape(-1, 3, dims)
-
-
-def _holds(relation: Relation, places: Positions) -> bool:
-    """Whether all places, rows of an output, a filter and an input position, follow a relation."""
-    return bool((places @ [relation.output, relation.filter, -1] + relation.constant == 0).all())
-
-
-def _followed(places: Positions) -> Relation | None:
-    """The one relation that all places follow; None where there is none, or more than one."""
-    factors = np.column_stack([places[:, :2], np.ones(len(places), np.int64)])
-    if np.linalg.matrix_rank(factors) < factors.shape[1]:
-        return None
-    solution = np.linalg.lstsq(factors, places[:, 2])[0]
-    found = Relation(*(round(float(number)) for number in solution))
-    return found if _holds(found, places) else None
+        elements = np.argwhere(filled)
+        read = filled[filled != 0] - 2 * size
+        if not np.isin(read, np.arange(size)).all():
+            return np.zeros((0, 3, layer.dims), np.int64)
+        partners, places = (
+            np.stack(np.unravel_index(flat.astype(int), shapes[tensor][2:]), axis=1)
+            for flat, tensor in ((read, second), (np.full(len(read), number), first))
+        )
+        three = (places, partners, elements)
+        found.append(np.stack([three[role] for role in _ROLES[result]], axis=1))
+    return np.concatenate(found)

@@ -1,25 +1,22 @@
 """The one search for what explains a result: single mistakes, one with a factor, two, or a relation without a name."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import product
 from math import prod
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from cnngrad.arrays import Array, fractions, rms
-from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake
-from cnngrad.causes.changes import Change, some_axes
+from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake, incomplete, negative, scaled, some_axes
 from cnngrad.causes.evaluate import Data, computed, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "FEWEST_NUMBERS", "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_by", "hidden_mistakes",
+    "FEWEST_NUMBERS", "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
     "hidden_words", "relations_of", "set_of", "truncated",
 ]  # fmt: skip
 
@@ -39,14 +36,10 @@ _MORE = 100
 _ALIKE, _PROBES = 4, 8
 # The relations that are tried: up to these factors of i and u, with windows that begin so far from the right place.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
+# How far a claim's elements may be off, by the claim, the sums of absolute terms and, if known, the right numbers.
+Allowed = Callable[..., Array]
 # Rounding of decimals that should be the same, relative to the largest.
 _ROUNDING = 1e-9
-
-
-class Allowed(Protocol):
-    """How far the elements of a claim may be off, by the sums of absolute terms and the right numbers, if known."""
-
-    def __call__(self, claim: Array, magnitude: Array, right: Array | None = None, /) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -82,26 +75,21 @@ class _Claim:
 
     def __init__(self, data: Data, result: Tensor, claim: Array, allowed: Allowed) -> None:
         """A claim in the user's layout of a result, which may be off as far as is allowed."""
-        self.data, self.array, self._allowed = data, claim, allowed
-        self.right = right_recipe(data.layer, result)
-        x, w, dedo = (np.abs(a.astype(np.float64)) for a in (data.x, data.w, data.dedo))
-        b = None if data.b is None else np.abs(data.b.astype(np.float64))
+        self.array, self._allowed, self.right = claim, allowed, right_recipe(data.layer, result)
         # Without signs, so that a recipe's sums become sums of absolute terms.
-        self._positive = Data(data.layer, x, w, dedo, b)
-        sums = computed(self.right, self._positive)
-        self._positive = replace(self._positive, known=((self.right, sums),))
-        self._largest = max(float(array.max(initial=0.0)) for array in (sums, np.abs(claim)))
+        positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
+        self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
+        self._keep(self.right)
 
-    def after(self, recipe: Recipe) -> "_Claim":
-        """The same claim, with what a recipe gives computed once: the base of others."""
-        claim, positive = copy(self), computed(recipe, self._positive)
-        claim.data = replace(self.data, known=(*self.data.known, (recipe, computed(recipe, self.data))))
-        claim._positive = replace(self._positive, known=(*self._positive.known, (recipe, positive)))
-        claim._largest = max(self._largest, float(positive.max(initial=0.0)))
-        return claim
+    def _keep(self, recipe: Recipe) -> None:
+        """Compute what a recipe gives once for all that is done to it."""
+        positive = computed(recipe, self._positive)
+        self.data = replace(self.data, known=(*self.data.known, (recipe, computed(recipe, self.data))))
+        self._positive = replace(self._positive, known=(*self._positive.known, (recipe, positive)))
+        self._largest = max(self._largest, positive.max(initial=0))
 
     def factor_of(self, recipe: Recipe, factors: Iterable[float] = (1,)) -> float | None:
-        """The first of some factors by which a recipe gives the claim, to the claim's precision; None where none is."""
+        """The first of some factors by which a recipe gives the claim, to the claim's precision; None if none is."""
         claim = self.array
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
@@ -139,83 +127,68 @@ class _Claim:
             made = array if factor == 1 else factor * array.astype(np.float64)
             return bool((np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)).all())
 
-    def scaled(self) -> Change | None:
-        """The factor between the claim and the right gradient, with its names; None where there is no such factor."""
-        right, layer = made(self.right, self.data), self.data.layer
+    def scaled(self) -> Recipe | None:
+        """The right recipe with the factor that gives the claim, with its names; None if there is no such factor."""
+        right, batch = made(self.right, self.data), self.data.layer.batch
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return None
-        named = named_factors(layer)
+        named = named_factors(self.data.layer)
         factor = self.factor_of(self.right, named)
-        if factor is not None:
-            # With a batch, 1/N is the usual wrong factor.
-            coded = factor == 1 / layer.batch and layer.batch > 1
-            return Change(self.right.but(factor=factor), told_factor(factor, named[factor]), coded)
-        factor = _closest_factor(self.array, right)
-        if not np.isfinite(factor) or np.count_nonzero(self.array) < FEWEST_NUMBERS:
-            return None
-        # A factor close to 1 is rounding.
-        allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
-        is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
-        if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
-            return None
-        return Change(self.right.but(factor=factor), told_factor(factor))
+        if factor is None:
+            factor = _closest_factor(self.array, right)
+            if not np.isfinite(factor) or np.count_nonzero(self.array) < FEWEST_NUMBERS:
+                return None
+            # A factor close to 1 is rounding.
+            allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
+            is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
+            if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
+                return None
+        # With a batch, 1/N is the usual wrong factor.
+        coded = factor == 1 / batch and batch > 1
+        return self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
 
-    def ways(self, recipe: Recipe, factors: Iterable[float] = (1,), skip: Iterable[str] = ()) -> Iterator["_Way"]:
+    def ways(
+        self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,)
+    ) -> Iterator[tuple[Mistake, Recipe, float]]:
         """The mistakes that make a recipe give the claim, or one of some factors of it, each in its first way."""
-        # One number fits too many mistakes.
-        tried = [m for m in CATALOGUE if m.id not in skip and (self.array.size != 1 or m.id in OF_ONE_NUMBER)]
-        for mistake in tried:
-            for change in mistake.changed(recipe):
+        for mistake in CATALOGUE:
+            # One number fits too many mistakes.
+            if mistake.id in skip or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
+                continue
+            for changed in mistake.changed(recipe):
                 if self.data.tries.left < 0:
                     return
-                factor = self.factor_of(change.recipe, factors)
+                factor = self.factor_of(changed, factors)
                 if factor is not None:
-                    yield _Way((mistake,), change, factor)
+                    yield mistake, changed, factor
                     break
 
-    def singles(self) -> list["_Way"]:
+    def singles(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
         """The single mistakes that give the claim."""
-        found, scaled = list(self.ways(self.right, skip=("scaled",))), self.scaled()
-        return found if scaled is None else [*found, _Way((_named("scaled"),), scaled)]
+        for mistake, recipe, _ in self.ways(self.right, (scaled.id,)):
+            yield (mistake,), recipe
+        by_factor = self.scaled()
+        if by_factor is not None:
+            yield (scaled,), by_factor
 
-    def pairs(self) -> Iterator["_Way"]:
+    def pairs(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
         """Two mistakes that give the claim, as far as the tries last: one with a factor, or one after another."""
         factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
-        for (mistake,), (recipe, detail, _), factor in self.ways(self.right, factors, OF_ONE_NUMBER):
-            told = (detail, "" if factor == -1 else told_factor(factor, factors[factor]))
-            change = Change(recipe.but(factor=factor * recipe.factor), ", ".join(part for part in told if part))
-            yield _Way((mistake, _named("sign-flipped" if factor == -1 else "scaled")), change)
+        for mistake, recipe, factor in self.ways(self.right, OF_ONE_NUMBER, factors):
+            told = (recipe.detail, "" if factor == -1 else told_factor(factor, factors[factor]))
+            both = recipe.but(", ".join(filter(None, told)), factor=factor * recipe.factor)
+            yield (mistake, negative if factor == -1 else scaled), both
         for first in CATALOGUE:
-            base = next((c.recipe for c in first.changed(self.right) if c.recipe.size == self.right.size), None)
+            base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # A second mistake needs what the first leaves undone: another way to add up, in the same shape.
-            if first.joins and base is not None and base.size and not base.done:
-                for (second,), change, _ in self.after(base).ways(base, skip=(*OF_ONE_NUMBER, first.id)):
-                    yield _Way((first, second), change)
-
-    def relations(self) -> list[Relation] | None:
-        """The relations between positions that the claim follows, one for each axis; None where none are found."""
-        for relations in _other_relations(self.data.layer):
-            if self.data.tries.left < 0:
-                break
-            recipe = recipe_by(self.data.layer, self.right.result, relations)
-            if self.factor_of(recipe) is not None:
-                return relations
-        return None
+            if first.joins and base is not None and base.size and not base.done.edits:
+                after = copy(self)
+                after._keep(base)
+                for second, recipe, _ in after.ways(base, (*OF_ONE_NUMBER, first.id)):
+                    yield (first, second), recipe
 
 
-class _Way(NamedTuple):
-    """How a claim came about: mistakes, and the recipe that they make together, times a factor."""
-
-    mistakes: tuple[Mistake, ...]
-    change: Change
-    factor: float = 1
-
-
-def _named(name: str) -> Mistake:
-    return CATALOGUE[PLACES[name]]
-
-
-def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float = TRIES) -> Diagnosis:
+def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Diagnosis:
     """Name the mistakes that reproduce a wrong gradient: single ones, or else two together.
 
     Args:
@@ -226,34 +199,38 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         tries: after these no more pairs of mistakes are looked for.
     """
     searched, flip = _Claim(data, result, claim, allowed), data.layer.flip
-    # By their places in the catalogue.
-    found: dict[tuple[int, ...], _Way] = {(PLACES[way.mistakes[0].id],): way for way in searched.singles()}
+    # By the mistakes' places in the catalogue.
+    found: dict[tuple[int, ...], Recipe] = {}
+
+    def said(places: tuple[int, ...]) -> str:
+        says, detail = ", and ".join(CATALOGUE[k].words(result, flip)[0] for k in places), found[places].detail
+        return f"{says} ({detail})" if detail else says
+
+    for mistakes, recipe in searched.singles():
+        found[PLACES[mistakes[0].id],] = recipe
     data.tries.left = tries
-    for way in searched.pairs() if not found and np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
-        pair = tuple(sorted(PLACES[mistake.id] for mistake in way.mistakes))
-        found.setdefault(pair, way._replace(mistakes=tuple(CATALOGUE[place] for place in pair)))
+    for mistakes, recipe in searched.pairs() if not found and np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
+        found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
         if len(found) > _MOST_PAIRS:
             break
     if not found:
         return Diagnosis()
-    first, *others = (found[places] for places in sorted(found))
-    (likeliest, *more), change, _ = first
-    says = [mistake.words(result, flip)[0] for mistake in first.mistakes[:-1]]
-    fixes = "; and ".join(mistake.words(result, flip)[1] for mistake in first.mistakes)
-    told = _as_sentence(f"{', and '.join([*says, _said(first, result, flip)])}.")
-    fix = f"To fix it: {fixes}."
+    first, *others = sorted(found)
+    likeliest, *more = (CATALOGUE[place] for place in first)
+    fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(result, flip)[1] for place in first)}."
     if others and not more:
-        fix += f" Or: {'; or '.join(_said(other, result, flip) for other in others)}."
+        fix += f" Or: {'; or '.join(map(said, others))}."
     # The lines are those of a backward pass without flip.
-    coded = change.coded and not more and result is not Tensor.O and not flip
-    also = tuple("+".join(mistake.id for mistake in other.mistakes) for other in others)
-    together = tuple(mistake.id for mistake in more)
-    return Diagnosis(likeliest.id, also, told, fix, together, likeliest.code if coded else None, change.recipe)
-
-
-def _said(way: _Way, result: Tensor, flip: bool) -> str:
-    detail = way.change.detail
-    return f"{way.mistakes[-1].words(result, flip)[0]}{f' ({detail})' if detail else ''}"
+    coded = found[first].coded and not more and result is not Tensor.O and not flip
+    return Diagnosis(
+        likeliest.id,
+        tuple("+".join(CATALOGUE[place].id for place in places) for places in others),
+        _as_sentence(f"{said(first)}."),
+        fix,
+        tuple(mistake.id for mistake in more),
+        likeliest.code if coded else None,
+        found[first],
+    )
 
 
 def _as_sentence(words: str) -> str:
@@ -313,14 +290,18 @@ def _closest_factor(claim: Array, array: Array) -> float:
 # What is said of a result that no known mistake gives.
 
 
-def relations_of(
-    data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float = TRIES
-) -> list[Relation] | None:
+def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
     """The relations between positions that a claim follows, as far as the tries last; arguments as for `diagnose`."""
     if result is Tensor.DB or np.count_nonzero(claim) <= FEWEST_NUMBERS:
         return None
+    searched = _Claim(data, result, claim, allowed)
     data.tries.left = tries
-    return _Claim(data, result, claim, allowed).relations()
+    for relations in _other_relations(data.layer):
+        if data.tries.left < 0:
+            break
+        if searched.factor_of(recipe_by(data.layer, result, relations)) is not None:
+            return relations
+    return None
 
 
 def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
@@ -366,78 +347,48 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     """
     if wrong.sum() < _ALIKE:
         return ""
-    recipe = right_recipe(data.layer, result)
+    recipe, places = right_recipe(data.layer, result), np.flatnonzero(wrong)
     right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
-    places = np.flatnonzero(wrong)
-    step = 1 + places.size // _PROBES
-    for change in _named("incomplete").changed(recipe):
+    some = slice(None, None, 1 + places.size // _PROBES)
+
+    def happens(less: Array, part: slice) -> list[str]:
+        """What becomes of a part without which elements are some numbers."""
+        sums = {"is missing": less, "counts twice": 2 * right[part] - less} if less.size == right[part].size else {}
+        return [words for words, sum_ in sums.items() if (np.abs(claimed[part] - sum_) <= off[part]).all()]
+
+    for change in incomplete.changed(recipe):
         if not change.detail.endswith("is missing"):
             continue
-        few = probed(change.recipe, data, claim.shape, places[::step])
-        if few is not None and not any(_meets(claimed, right, few, off, twice, step) for twice in (False, True)):
+        few = probed(change, data, claim.shape, places[some])
+        if few is not None and not happens(few, some):
             continue
-        less = made(change.recipe, data)
-        if less.shape != claim.shape or (less[wrong] == right).any():
-            continue
-        for twice, happens in ((False, "is missing"), (True, "counts twice")):
-            if _meets(claimed, right, less[wrong], off, twice):
-                return f"In every wrong element {change.detail.replace('is missing', happens)}"
+        less = made(change, data)
+        if less.shape == claim.shape and not (less[wrong] == right).any():
+            for words in happens(less[wrong], slice(None)):
+                return f"In every wrong element {change.detail.replace('is missing', words)}"
     return ""
-
-
-def _meets(claimed: Array, right: Array, less: Array, off: Array, twice: bool, step: int = 1) -> bool:
-    """Whether elements of a claim are the right ones without a part, or with that part twice."""
-    claimed, right, off = claimed[::step], right[::step], off[::step]
-    if less.shape != right.shape:
-        return False
-    return bool((np.abs(claimed - (2 * right - less if twice else less)) <= off).all())
 
 
 # Mistakes that don't show.
 
 
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
-    """The ids of the mistakes that can't be seen in this layer and data: they give the right result, or none."""
+    """The ids of the mistakes that these numbers of a layer can't show in some results: all is right, or none."""
     claims = []
     for result in results:
         right = made(right_recipe(data.layer, result), data)
         rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
-        claims.append(_Claim(data, result, right, partial(_within, rounding)))
-    return tuple(
-        mistake.id
-        for mistake in CATALOGUE
-        if any(result in mistake.results for result in results) and not any(_shows(mistake, claim) for claim in claims)
-    )
-
-
-def _within(off: float, claim: Array, _: Array, __: Array | None = None) -> Array:
-    return np.full(claim.shape, off)
+        claims.append(_Claim(data, result, right, lambda claim, *_, off=rounding: np.full(claim.shape, off)))
+    made_here = [mistake for mistake in CATALOGUE if set(mistake.results) & set(results)]
+    return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
 
 
 def _shows(mistake: Mistake, claim: _Claim) -> bool:
     """Whether a mistake changes a right result. If it keeps the shape, only numbers can reveal it."""
-    others = alike = False
-    for recipe, *_ in mistake.changed(claim.right):
-        if not recipe.may_give(claim.array.shape):
-            others = True
-        elif recipe.bare or claim.factor_of(recipe) is None:
-            return True
-        else:
-            alike = True
-    return others and not alike
-
-
-def hidden_by(layer: Layer, arrays: Mapping[Tensor, Array], results: tuple[Tensor, ...]) -> tuple[str, ...]:
-    """The ids of the mistakes that these numbers of a layer can't show.
-
-    Args:
-        layer: the layer.
-        arrays: X, W, dE/dO and, where the layer has one, b, with their axes in cnngrad's order.
-        results: the results in which the mistakes would show.
-    """
-    data = Data.of(layer, arrays)
-    right = (right_recipe(layer, result) for result in results)
-    return hidden_mistakes(replace(data, known=tuple((recipe, computed(recipe, data)) for recipe in right)), results)
+    changed = list(mistake.changed(claim.right))
+    alike = [recipe for recipe in changed if recipe.may_give(claim.array.shape)]
+    others = any(recipe.bare or claim.factor_of(recipe) is None for recipe in alike)
+    return others or bool(changed and not alike)
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.reading import Product, as_expansion, read_all, read_element
+from cnngrad.causes.reading import Product, as_expansion, read_elements
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.checks.report import Compared, Graded
 from cnngrad.layer.expansion import OPERANDS, Expander
@@ -115,14 +115,9 @@ class _Wrong:
                     raise _UnreadableError(
                         f"{result.title} changes with {tensor.title} alone, on which it must not depend."
                     )
-        read = read_all(layer, result, self._computed, _MOST_READINGS)
+        read = read_elements(layer, result, self._computed, self.worst, _MOST_READINGS)
         if read is None:
-            element = read_element(
-                layer, result, lambda given: self._computed(given)[self.worst].item(), _MOST_READINGS
-            )
-            if element is None:
-                return [self._compared(self.worst, None)]
-            read = {self.worst: element}
+            return [self._compared(self.worst, None)]
         compared = {index: self._compared(index, products) for index, products in read.items()}
         if any(each.made is None for each in compared.values()):
             operands = " and ".join(tensor.title for tensor in OPERANDS[result])

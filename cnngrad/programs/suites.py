@@ -13,7 +13,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.causes.search import OF_ONE_NUMBER, hidden_by
+from cnngrad.causes.search import OF_ONE_NUMBER, hidden_mistakes
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
@@ -82,7 +82,7 @@ class SuiteLayer:
         results = RESULTS if self.layer.has_bias else RESULTS[:-1]
         # A single number is many mistakes' result.
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
-        hidden = {some: set(hidden_by(self.layer, self.arrays, some)) for some in {results, several}}
+        hidden = {some: set(hidden_mistakes(self.data, some)) for some in {results, several}}
         unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
         return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in unnamed)
 
