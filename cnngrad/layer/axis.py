@@ -5,6 +5,7 @@ holds. Only this module decides which terms make up an output, a filter gradient
 colour. All positions count from 0; names shown to people count from 1.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,11 +65,9 @@ class Relation(NamedTuple):
 
     def written(self, i: str, u: str, one: str = "") -> str:
         """The right side in letters, as in `2·i + u − 1`; a factor 1 is written as `one`."""
-        factors = [(self.output, i), (self.filter, u)]
-        terms = [(number, (one if abs(number) == 1 else f"{abs(number)}·") + letter) for number, letter in factors]
-        signed = [(number, text) for number, text in (*terms, (self.constant, str(abs(self.constant)))) if number]
-        words = " ".join(f"{'−' if number < 0 else '+'} {text}" for number, text in signed)
-        return f"−{words[2:]}" if words.startswith("−") else words.removeprefix("+ ") or "0"
+        numbers = ((self.output, f"·{i}"), (self.filter, f"·{u}"), (self.constant, ""))
+        text = re.sub(r"\b1·", one, " ".join(f"{number:+}{letter}" for number, letter in numbers if number))
+        return re.sub(r" ([+-])", r" \1 ", text).removeprefix("+").replace("-", "−") or "0"
 
     def __str__(self) -> str:
         """The right side, as in `2·i + 1·u − 1`."""

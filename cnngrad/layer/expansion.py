@@ -1,9 +1,9 @@
 """One element as a sum of terms: symbols and values together, for any element of any tensor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, islice, product
+from itertools import islice, product
 from math import prod
 from typing import Any, NamedTuple
 
@@ -40,6 +40,8 @@ class Partial:
 
 # None stands for 0; a number is a coefficient.
 Factor = Symbol | Partial | Number | None
+# The factors of a product, by tensor and canonical index; None for a zero.
+Factors = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,7 @@ class Expansion:
 
     def as_json(self) -> dict[str, Any]:
         """As plain data: the element's name, the factors' names in each term, and the value."""
-
-        def spelled(factor: Factor) -> str:
-            return factor.name if isinstance(factor, Symbol | Partial) else "0" if factor is None else repr(factor)
-
-        terms = [list(map(spelled, term.factors)) for term in self.terms]
+        terms = [[getattr(factor, "name", "0") for factor in term.factors] for term in self.terms]
         return {"element": self.target.name, "terms": terms, "value": self.value}
 
     @property
@@ -168,19 +166,33 @@ class Expander:
             value = sum(prod(term.values or ()) for term in terms)
         return Expansion(self.names.symbol(tensor, index), terms, value, written, every - written)
 
-    def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple["Iterator[Factors]", int, int]:
+    def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products; how many there are; how many with those that have a zero."""
         layer, count = self.layer, len(tensor.lead_words)
-        sums, place = leads(layer, tensor, index[:count]), index[count:] or (0,) * layer.dims
+        place, sizes = index[count:] or (0,) * layer.dims, layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
-        axes: list[Sequence[tuple[int, int | None]]] = [*map(met, layer.axes, [tensor] * layer.dims, place)]
-        bias = [((B, index[1:2]),)] if tensor is O and layer.has_bias else []
-        sizes = layer.kernel if tensor is O else layer.out
-        real, every = (len(sums) * prod(numbers) + len(bias) for numbers in (map(len, axes), sizes))
+        axes = [met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)]
+        sums, has_bias = leads(layer, tensor, index[:count]), tensor is O and layer.has_bias
+        real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), sizes))
         if zeros:
-            partners = map(dict, axes)
-            axes = [[(k, known.get(k)) for k in range(size)] for known, size in zip(partners, sizes, strict=True)]
-        return chain(_products(OPERANDS[tensor], sums, axes), bias), every if zeros else real, every
+            axes = [
+                sorted([*known, *((k, -1) for k in {*range(size)} - {*dict(known)})])
+                for known, size in zip(axes, sizes, strict=True)
+            ]
+        first, *others = OPERANDS[tensor]
+
+        def products() -> Iterator[Factors]:
+            for left, right in sums:
+                for pairs in product(*axes):
+                    places, partners = zip(*pairs, strict=True)
+                    yield (
+                        (first, (*left, *places)),
+                        *((other, (*right, *partners)) if min(partners) >= 0 else None for other in others),
+                    )
+            if has_bias:
+                yield ((B, index[1:2]),)
+
+        return products(), every if zeros else real, every
 
     def _term(self, factors: "Factors") -> Term:
         symbols = tuple(factor and self.names.symbol(*factor) for factor in factors)
@@ -201,37 +213,20 @@ class OutputsOnDemand:
         return self._expander.expand(O, index).value or 0
 
 
-# The factors of a product, by tensor and canonical index; None for a zero.
-Factors = tuple[Any, ...]
-
-
 def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:
     """The samples, channels and filters of both operands over which an element is a sum, one pair for each part.
+
+    dE/db has one operand, whose are the first of each pair.
 
     Args:
         layer: the layer.
         tensor: O, dE/dW, dE/dX or dE/db.
         lead: the element's sample, channel and filter.
     """
-    channels, filters = layer.group_channels, layer.group_filters
-    if tensor is DB:
-        return [((n, *lead), ()) for n in range(layer.batch)]
-    first, second = lead
+    channels, filters, (first, second) = layer.group_channels, layer.group_filters, (*lead, 0)[:2]
     if tensor is O:
         return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]
-    if tensor is DW:
-        return [((n, first), (n, first // filters * channels + second)) for n in range(layer.batch)]
-    group, channel = divmod(second, channels)
-    return [((first, f), (f, channel)) for f in range(group * filters, (group + 1) * filters)]
-
-
-def _products(
-    operands: tuple[Tensor, ...], sums: list[tuple[Index, Index]], axes: list[Sequence[tuple[int, int | None]]]
-) -> Iterator[Factors]:
-    """The products of a sum over samples, channels or filters, and over positions; one without a partner is a zero."""
-    first, *others = operands
-    for left, right in sums:
-        for pairs in product(*axes):
-            places, partners = zip(*pairs, strict=True)
-            met = [None if None in partners else (other, (*right, *partners)) for other in others]
-            yield (first, (*left, *places)), *met
+    if tensor is DX:
+        group, channel = divmod(second, channels)
+        return [((first, f), (f, channel)) for f in range(group * filters, (group + 1) * filters)]
+    return [((n, first), (n, first // filters * channels + second)) for n in range(layer.batch)]

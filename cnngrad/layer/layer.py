@@ -1,6 +1,6 @@
 """A layer: its sizes, the layout in which its user writes the arrays, and its description in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -67,9 +67,7 @@ class Layer:
     @cached_property
     def unflipped(self) -> "Layer":
         """The layer that computes the same without `flip`, once W is rotated by 180 degrees."""
-        if not self.flip:
-            return self
-        return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes))
+        return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes)) if self.flip else self
 
     def rotated(self, w: Array) -> Array:
         """A view of W or its gradient, rotated by 180 degrees if the layer has `flip`: to `unflipped` and back.
@@ -128,8 +126,8 @@ class Layer:
     @cached_property
     def lead(self) -> dict[Tensor, int]:
         """How many axes each tensor has in front of its spatial ones."""
-        leads = {X: self.x_lead, W: self.w_lead, B: self.w_lead // 2}
-        leads[O] = self.x_lead if self.w_lead == 2 else 0
+        # Without a filter axis in W there is none in b, and no axis at all in front of O's spatial ones.
+        leads = {X: self.x_lead, W: self.w_lead, B: self.w_lead // 2, O: self.w_lead // 2 * self.x_lead}
         return {tensor: leads[tensor.array] for tensor in Tensor}
 
     @cached_property
@@ -144,7 +142,7 @@ class Layer:
 
     def canonical_index(self, tensor: Tensor, index: Shape) -> Shape:
         """The canonical index of an element, from its index in an array of `shapes`."""
-        return (0,) * (len(self.canonical[tensor]) - len(index)) + index
+        return (0,) * (len(tensor.lead_words) - self.lead[tensor]) + index
 
     def describe(self) -> str:
         """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
@@ -167,19 +165,19 @@ class Layer:
 
     def settings(self) -> list[str]:
         """Stride and padding, and the other options where they differ from their default, in words."""
-        words = [f"stride {_per_axis([a.stride for a in self.axes])}"]
-        words.append(f"padding {_padding_word([(a.before, a.after) for a in self.axes])}")
-        if any(a.dilation > 1 for a in self.axes):
-            words.append(f"dilation {_per_axis([a.dilation for a in self.axes])}")
-        if self.groups > 1:
-            words.append(f"groups {self.groups}")
-        if self.flip:
-            words.append("flip")
-        if self.layouts.data:
-            words.append(f"layout {self.layouts.data}")
-        if self.layouts.filter:
-            words.append(f"filter layout {self.layouts.filter}")
-        return words
+        axes, layouts = self.axes, self.layouts
+        pads = ",".join(f"{axis.before}:{axis.after}" for axis in axes)
+        even = all(axis.before == axis.after for axis in axes)
+        words = {
+            f"stride {_in_short([axis.stride for axis in axes])}": True,
+            f"padding {_in_short([axis.before for axis in axes]) if even else pads}": True,
+            f"dilation {_in_short([axis.dilation for axis in axes])}": any(axis.dilation > 1 for axis in axes),
+            f"groups {self.groups}": self.groups > 1,
+            "flip": self.flip,
+            f"layout {layouts.data}": layouts.data,
+            f"filter layout {layouts.filter}": layouts.filter,
+        }
+        return [word for word, differs in words.items() if differs]
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -236,26 +234,17 @@ def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
     >>> list(indices((2, 2)))
     [(0, 0), (0, 1), (1, 0), (1, 1)]
     """
-    if not shape:
-        yield ()
-        return
-    for first in range(shape[0]):
-        for rest in indices(shape[1:]):
-            yield (first, *rest)
+    if shape:
+        return ((first, *rest) for first in range(shape[0]) for rest in indices(shape[1:]))
+    return iter([()])
 
 
 def _one_or_all(values: list[int]) -> int | list[int]:
     return values[0] if len(set(values)) == 1 else values
 
 
-def _per_axis(values: Sequence[int]) -> str:
-    return str(values[0]) if len(set(values)) == 1 else ",".join(map(str, values))
-
-
-def _padding_word(pads: Sequence[tuple[int, int]]) -> str:
-    if all(before == after for before, after in pads):
-        return _per_axis([before for before, _ in pads])
-    return ",".join(f"{before}:{after}" for before, after in pads)
+def _in_short(values: list[int]) -> str:
+    return ",".join(map(str, values if len(set(values)) > 1 else values[:1]))
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
