@@ -15,6 +15,7 @@ from cnngrad.derivation.lesson import lesson
 from cnngrad.derivation.pictures import layer_matrix, pictures
 from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
+from cnngrad.layer.names import Names
 from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
@@ -158,7 +159,7 @@ def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
         int(k) for k in np.unravel_index(seed % int(np.prod(layer.canonical[tensor])), layer.canonical[tensor])
     )
     expansion = expander.expand(tensor, index)
-    shown = list(pictures(expander.names, values, tensor, index))
+    shown = list(pictures(expander.names, tensor, index))
     marked = [pair for each in shown for pair in covered_of(each.symbols)]
     products = [pair for pair in marked if not isinstance(pair.left, Fill)]
     assert sorted(sorted(map(str, pair)) for pair in products) == sorted(
@@ -187,7 +188,7 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
     x, w = np.arange(np.prod(size)).reshape(size), np.arange(1, np.prod(kernel) + 1).reshape(kernel)
     for values in ({}, {Tensor.X: x[None, None], Tensor.W: w[None, None]}):
         expander = Expander(make_layer(x.shape, w.shape), values)
-        (picture,) = pictures(expander.names, values, Tensor.O, (0, 0, 1, 1))
+        (picture,) = pictures(expander.names, Tensor.O, (0, 0, 1, 1))
         text = text_of(Painter().blocks([picture]))
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 80
@@ -198,12 +199,12 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
 def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
     x, w, _, dedo = case.data(seed)
     layer = make_layer(x.shape, w.shape, **case.options)
-    expander = Expander(layer)
+    names = Names(layer, {Tensor.W: w})
     matrix, transposed = (
         np.array(
             [
                 [0 if cell.content is Fill.NONE else cell.content for cell in row]
-                for row in layer_matrix(expander.names, {Tensor.W: w}, transposed=t).cells
+                for row in layer_matrix(names, transposed=t).cells
             ]
         )
         for t in (False, True)

@@ -189,8 +189,8 @@ def _print_results(
     from cnngrad.layer.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
-    names, values = Names(layer), canonical_values(layer, results)
-    grids = (result_grids(names, tensor, values) for tensor in results)
+    names = Names(layer, canonical_values(layer, results))
+    grids = (result_grids(names, tensor) for tensor in results)
     show_results(stdout, layer.describe(), grids, options.precision, session.color)
 
 

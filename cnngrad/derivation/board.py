@@ -14,7 +14,7 @@ from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, telling
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
-from cnngrad.layer.names import Index, Number, Symbol, Values
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values
 from cnngrad.tensor import DB, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
@@ -47,7 +47,9 @@ class Board:
     """A layer's symbols, numbers and matrices, from which the sections build their blocks.
 
     Attributes:
-        views: what grids show: symbols, as no values, and the numbers where there are any.
+        names: the names of the elements, with their numbers.
+        symbols: the names alone.
+        views: both, or the names alone if there are no numbers.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
@@ -55,11 +57,10 @@ class Board:
         self.layer, self.choice, self.tensors = layer, choice, tensors
         if X in values and O not in values:
             values = {**values, O: OutputsOnDemand(layer, values)}
-        self.values = values
-        self.views: list[Values] = [{}, values] if X in values else [{}]
         self.rules = formulas.rules(layer)
         self.expander = Expander(layer, values)
-        self.names = self.expander.names
+        self.names, self.symbols = self.expander.names, Names(layer)
+        self.views = [self.symbols, self.names] if X in values else [self.symbols]
         self.symbol = self.names.symbol
 
     def factors(self, tensor: Tensor, index: Index, limit: int) -> tuple[list[tuple[Symbol, ...]], int]:
@@ -105,24 +106,25 @@ class Board:
         found = telling(self.layer, DX, min(self.choice.limit, TELLING))
         return {place: why for place, why in found.items() if why}
 
-    def grids(self, tensor: Tensor, values: Values, **how: Any) -> Items:
-        """One sample and channel of a tensor: its first matrices, and an ellipsis where there are more."""
-        every = grids(self.names, tensor, values, **how)
-        return [*islice(every, MOST_MATRICES), *["…" for _ in islice(every, 1)]]
-
-    def padded(self, values: Values, lead: Index = (0, 0), cropped: bool = False) -> Items:
-        """X with its padding; `cropped` without what the stride leaves over at the end."""
-        title = "X, padded" if is_padded(self.layer) else "X"
-        tracks = [framed_input(axis, cropped) for axis in self.layer.axes]
-        return self.grids(X, values, lead=lead, title=title, tracks=tracks)
-
     def result(self, tensor: Tensor) -> Said:
         """A result as matrices; all of them where they are few."""
         if len(self.views) > 1:
             most, shape = MOST_MATRICES if self.choice.limit else _MOST_RESULTS, self.layer.canonical[tensor]
-            shown = list(islice(result_grids(self.names, tensor, self.values), most))
+            shown = list(islice(result_grids(self.names, tensor), most))
             yield apart([grid] for grid in shown)
             rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
             if rest:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
                 yield Hint("Without --explain, -o saves all.")
+
+
+def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:
+    """One sample and channel of a tensor: its first matrices, and an ellipsis where there are more."""
+    every = grids(names, tensor, **how)
+    return [*islice(every, MOST_MATRICES), *("…" for _ in islice(every, 1))]
+
+
+def padded(names: Names, lead: Index = (0, 0), cropped: bool = False) -> Items:
+    """X with its padding; `cropped` without what the stride leaves over at the end."""
+    title = "X, padded" if is_padded(names.layer) else "X"
+    return matrices(names, X, lead=lead, title=title, tracks=[framed_input(axis, cropped) for axis in names.layer.axes])

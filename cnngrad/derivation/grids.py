@@ -8,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 from cnngrad.layer import Axis, indices
-from cnngrad.layer.names import Index, Names, Number, Symbol, Values
+from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, Tensor
 
 # A matrix in short has so many rows and columns, if it has more than that of either.
@@ -148,7 +148,6 @@ def _shown(size: int, covered: Mapping[int, int]) -> Sequence[int]:
 def grids(
     names: Names,
     tensor: Tensor,
-    values: Values,
     lead: Index = (),
     title: str = "",
     tracks: Sequence[Track] = (),
@@ -159,9 +158,8 @@ def grids(
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
     Args:
-        names: the names of the layer's elements.
+        names: the names of the layer's elements, and their numbers, which are shown in place of them.
         tensor: the tensor whose elements they show.
-        values: the numbers to show; symbols are shown where this tensor has none.
         lead: (n, c), (f, c) or (n, f), from 0; the first where it is empty. b has none.
         title: the grids' title; the tensor's where it is empty.
         tracks: what stands along each spatial axis; the array as it is where there are none.
@@ -183,13 +181,13 @@ def grids(
         slots = list(map(Track.slot, tracks, here))
         # A zero of the frame is one on any axis.
         fill = max((slot for slot in slots if slot < 0), default=0)
-        found = Fill(fill) if fill else names.shown(tensor, (*lead, *slots), values)
+        found = Fill(fill) if fill else names.shown(tensor, (*lead, *slots))
         under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]
         if partner and min(under) >= 0:
-            return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under), values)), True)
+            return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under))), True)
         return Cell(found, min(under) >= 0)
 
-    in_short = bool(lead) and tensor not in values and not covered
+    in_short = bool(lead) and tensor not in names.values and not covered
     if covered and len(tracks) == 3:
         shown[0] = sorted(covered[0])
     *deep, height, width = [1] * (2 - len(shown)) + [len(part) for part in shown]
@@ -199,10 +197,10 @@ def grids(
         yield Grid(", ".join(parts) + "".join(which), height, width, partial(cell, *depth), tensor, in_short)
 
 
-def result_grids(names: Names, tensor: Tensor, values: Values) -> Iterator[Grid]:
+def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
     """Every matrix of a tensor, sample, channel or filter in its title, from 1, as far as the tensor has such axes."""
     layer = names.layer
     for lead in indices(layer.canonical[tensor][: 0 if tensor.array is B else 2]):
         words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]
         where = ", ".join(words[2 - layer.lead[tensor] :])
-        yield from grids(names, tensor, values, lead, f"{tensor.title} · {where}" if where else "")
+        yield from grids(names, tensor, lead, f"{tensor.title} · {where}" if where else "")

@@ -8,7 +8,7 @@ from shlex import quote
 import numpy as np
 
 from cnngrad.derivation.blocks import Derivation, Figure, Formula, Hint, Part, Section, Source
-from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks
+from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
 from cnngrad.derivation.grids import MOST_POSITIONS, framed_input, framed_output, grids, spread_output
@@ -20,20 +20,17 @@ from cnngrad.derivation.words import (
     first_matrices,
     frame,
     gaps,
-    groups,
-    how_framed,
-    how_it_moves,
     is_dilated,
     is_padded,
     is_strided,
-    slides,
+    padding,
     strides,
     unreached,
 )
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Partial
-from cnngrad.layer.names import Index, Values, scalar
+from cnngrad.layer.names import Index, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
@@ -69,7 +66,7 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         if not sections:
             there = ", ".join(made)
             raise CnngradError(f"section {', '.join(choice.sections)} does not belong here: there are {there}")
-    return Derivation(layer.describe(), tuple(sections), Source(layer, board.values, O not in tensors))
+    return Derivation(layer.describe(), tuple(sections), Source(layer, board.names.values, O not in tensors))
 
 
 def _given(board: Board) -> Said:
@@ -77,8 +74,8 @@ def _given(board: Board) -> Said:
     layer, backward = board.layer, O not in board.tensors
     given = [X, W, *[B] * layer.has_bias, *[DEDO] * backward]
     yield first_matrices(layer)
-    for values in board.views:
-        yield apart(board.grids(tensor, values) for tensor in given)
+    for names in board.views:
+        yield apart(matrices(names, tensor) for tensor in given)
     x = ("", "x[c] is of channel c", "x[n,c] is of sample n and channel c")[layer.x_lead]
     w = ("", "w[c] is of channel c", "w[f,c] is of filter f and channel c")[layer.w_lead]
     if x or w:
@@ -87,33 +84,37 @@ def _given(board: Board) -> Said:
         yield "E is the error, a number that training makes smaller; ∂E/∂O has come back from the next layer."
     if is_padded(layer):
         yield "With its padding of zeros, X is"
-        yield from map(board.padded, board.views)
+        yield from map(padded, board.views)
 
 
 def _output(board: Board) -> Said:
-    layer, items = board.layer, board.grids(O, {})
+    layer, names, items = board.layer, board.symbols, matrices(board.symbols, O)
     omitted = is_padded(layer) and not board.choice.zeros
     if layer.batch * layer.filters > 1:
         yield first_matrices(layer, "The first output channel of the first sample")
     # The channels have the same form: of many, the first is enough.
     for c in range(layer.group_channels if layer.group_channels < 3 else 1):
-        items += ["+" if c else "=", *board.padded({}, (0, c)), "∗"]
-        items += board.grids(W, {}, lead=(0, c), turned=layer.flip)
+        items += ["+" if c else "=", *padded(names, (0, c)), "∗"]
+        items += matrices(names, W, lead=(0, c), turned=layer.flip)
     items += ["+ …"] * (layer.group_channels > 2)
     yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias else items
-    rotation, kind = (
-        ("is rotated by 180° before it slides (flip)", "This is the convolution of mathematics.")
-        if layer.flip
-        else (
-            "is not rotated before it slides",
-            "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first.",
-        )
+    kind = "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first."
+    strided = any(axis.stride > 1 for axis in layer.axes)
+    yield (
+        "∗ says that the filter slides over X; it is ",
+        "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
+        f"; it moves in steps of {strides(layer, 'position')} (stride)" if strided else "",
+        f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
+        f". {'This is the convolution of mathematics.' if layer.flip else kind}",
     )
-    yield f"∗ says that the filter slides over X; it {rotation}{how_it_moves(layer)}. {kind}"
+    reads, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
     yield from board.derived(
         O,
         f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
-        groups(layer),
+        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads the channels of its own group "
+        f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
+        if layer.groups > 1
+        else "",
         "Products with a 0 of the padding are omitted; their number is in parentheses." if omitted else "",
     )
     # A window that hangs over the padding, its zero terms once.
@@ -186,20 +187,20 @@ def _convolution(board: Board) -> Said:
     if layer.filters * layer.group_channels > 1:
         yield first_matrices(layer, "For the first filter and channel")
     # In numbers too where these are not the matrices that stand above already.
-    for values in board.views if strided or leftover or layer.flip else [{}]:
-        items = board.grids(DW, values, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
+    for names in board.views if strided or leftover or layer.flip else [board.symbols]:
+        items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
         # In symbols the samples have the same form: the first is enough.
-        shown = min(layer.batch, MOST_MATRICES) if values else 1
+        shown = min(layer.batch, MOST_MATRICES) if names.values else 1
         for n in range(shown):
-            items += ["+" if n else "=", *board.padded(values, (n, 0), cropped=True), "∗"]
+            items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
             title, tracks = "∂E/∂O, with zeros" if strided else "∂E/∂O", list(map(spread_output, layer.axes))
-            items += board.grids(DEDO, values, lead=(n, 0), title=title, tracks=tracks)
+            items += matrices(names, DEDO, lead=(n, 0), title=title, tracks=tracks)
         yield items + ["+ …"] * (layer.batch > shown)
 
 
 def _mlp(board: Board) -> Said:
     """The layer as a matrix, o = M x, dE/dx = Mᵀ dE/do: a fully connected layer with shared weights."""
-    layer, names = board.layer, board.names
+    layer, symbols = board.layer, board.symbols
     yield (
         "If X is the output of another layer, that layer needs ∂E/∂X. In an MLP, a network of fully connected "
         "layers, one sees how the error comes back:"
@@ -214,14 +215,13 @@ def _mlp(board: Board) -> Said:
     )
     yield Formula(matrix_product(layer))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
-    name = len(names.last(W).element) + 1
+    name = len(symbols.last(W).element) + 1
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
-        yield [column(names, O, {}), "=", layer_matrix(names, {}), column(names, X, {})]
-    for values in board.views if fits_turned else ():
-        turned = layer_matrix(names, values, transposed=True)
-        yield [column(names, DX, values), "=", turned, column(names, DEDO, values)]
+        yield [column(symbols, O), "=", layer_matrix(symbols), column(symbols, X)]
+    for names in board.views if fits_turned else ():
+        yield [column(names, DX), "=", layer_matrix(names, transposed=True), column(names, DEDO)]
     if not (fits and fits_turned):
         which = "M itself" if fits_turned else "Mᵀ" if fits else "it"
         yield f"M is {outputs}×{inputs} here; {which} is too large to print."
@@ -288,26 +288,32 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
 def _in_matrices(board: Board) -> Said:
     """The rotation, the equation, and how dE/dO is framed for it."""
     layer = board.layer
-    lying: list[Items] = [[*grids(board.names, W, values, turned=not layer.flip)] for values in board.views]
+    lying: list[Items] = [[*grids(names, W, turned=not layer.flip)] for names in board.views]
     if not layer.flip:
         views = zip(board.views, lying, strict=True)
-        rotation: list[Items] = [["rotate 180°", *board.grids(W, values), "=", *turned] for values, turned in views]
+        rotation: list[Items] = [["rotate 180°", *matrices(names, W), "=", *turned] for names, turned in views]
         yield from rotation if layer.w_lead or layer.kernel[-1] > _NARROW else [apart(rotation)]
     if max(layer.size) < MOST_POSITIONS:
         several = layer.group_filters > 1
         if several:
             yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first of them:"
-        convolved: Items = ["Full-Conv(", *board.grids(DEDO, {}), ",", *lying[0], ")", *["+ …"] * several]
-        yield [*board.grids(DX, {}), "=", *convolved]
-    yield how_framed(layer)
+        convolved: Items = ["Full-Conv(", *matrices(board.symbols, DEDO), ",", *lying[0], ")", *["+ …"] * several]
+        yield [*matrices(board.symbols, DX), "=", *convolved]
+    yield (
+        f"For the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
+        "Full means that the filter starts where it covers a corner of ∂E/∂O alone: around it is a frame of ",
+        f"{frame(layer)}.",
+        " Behind it the frame is wider by what the stride leaves over." if any(a.leftover for a in layer.axes) else "",
+        f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
+    )
     framed = list(map(framed_output, layer.axes))
     if all(track.size <= MOST_POSITIONS for track in framed):
-        yield board.grids(DEDO, {}, title="∂E/∂O, framed", tracks=framed)
+        yield matrices(board.symbols, DEDO, title="∂E/∂O, framed", tracks=framed)
 
 
 def _shifts(board: Board) -> Said:
     """The filter on framed dE/dO, at the telling cells."""
-    layer, limit, dx = board.layer, board.choice.limit, board.values.get(DX)
+    layer, names, limit = board.layer, board.names, board.choice.limit
     yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products stand ", IN_BRACKETS, ":"
     if is_strided(layer):
         yield (
@@ -318,42 +324,56 @@ def _shifts(board: Board) -> Said:
     for number, (place, why) in enumerate(shown.items()):
         x = board.symbol(DX, place)
         yield "For ", x, f", {why}:" if why else ":"
-        for picture in pictures(board.names, board.values, DX, place):
+        for picture in pictures(names, DX, place):
             # Once the names have been seen, numbers are enough.
             yield replace(picture, symbols=None) if number and limit and picture.numbers else picture
-        if dx is not None:
-            yield "The products add up to ", x, " = ", scalar(dx, place), "."
+        if (value := names.number(DX, place)) is not None:
+            yield "The products add up to ", x, " = ", value, "."
     if prod(layer.canonical[X]) > len(shown):
-        last = board.names.last(X).name
+        last = names.last(X).name
         yield Hint(f"--element gives the picture of any other, as --element {quote(last)}.")
 
 
 def _scattering(board: Board) -> Said:
     """The form without a rotation: each window of dX receives W * dE/do."""
-    layer, origin = board.layer, (0,) * (2 + board.layer.dims)
-    o = board.symbol(DEDO, origin)
-    value = (" = ", scalar(board.values[DEDO], origin)) if DEDO in board.values else ()
+    layer, names, origin = board.layer, board.symbols, (0,) * (2 + board.layer.dims)
+    o, value = names.symbol(DEDO, origin), board.names.number(DEDO, origin)
     scatters = (
         "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to "
         "inputs: each w goes back along the way it came, nothing is rotated, and it is right too. "
         "It adds the same products in another order. For "
     )
-    yield scatters, o, *value, " it is"
+    yield scatters, o, *(() if value is None else (" = ", value)), " it is"
     tracks, window = list(map(framed_input, layer.axes)), [axis.window(0) for axis in layer.axes]
-    marked = board.grids(DX, {}, title="∂E/∂X, the window marked", tracks=tracks, covered=window)
-    yield [*marked, "+=", *board.grids(W, {}, turned=layer.flip), "·", o]
+    marked = matrices(names, DX, title="∂E/∂X, the window marked", tracks=tracks, covered=window)
+    yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", o]
 
 
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
-    rules = convolutions(layer, summary=True) | {DB: board.rules[DB]}
-    zeros = f" with {gaps(layer)}" if is_strided(layer) else ""
-    dilated = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if is_dilated(layer) else ""
-    here = {DW: slides(layer), DX: f"∂E/∂O{zeros}, in a frame of {frame(layer)}{dilated}{crop(layer)}"}
-    for tensor in tensors:
-        yield Formula(rules[tensor])
-        yield f"Here: {here[tensor]}." if tensor in here else ""
+    rules, dilated = convolutions(layer, summary=True), is_dilated(layer)
+    here = f"Here: ∂E/∂O with {gaps(layer)}" if is_strided(layer) else "Here: ∂E/∂O"
+    over = " and ".join(
+        f"the last {word}" if axis.leftover == 1 else f"the last {axis.leftover} {word}s"
+        for axis, word in zip(layer.axes, layer.axis_words, strict=True)
+        if axis.leftover
+    )
+    if DW in tensors:
+        yield Formula(rules[DW])
+        yield (
+            f"{here} slides over X",
+            f" with its padding of {padding(layer)}" if is_padded(layer) else "",
+            f", without {over}, which the stride leaves over" if over else "",
+            f", in steps of {dilations(layer, 'position')} (dilation)" if dilated else "",
+            "; the result is rotated by 180°." if layer.flip else ".",
+        )
+    if DX in tensors:
+        yield Formula(rules[DX])
+        lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if dilated else ""
+        yield f"{here}, in a frame of {frame(layer)}{lying}{crop(layer)}."
+    if DB in tensors:
+        yield Formula(board.rules[DB])
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow."
 
@@ -371,7 +391,7 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
         yield symbol, " meets the padding alone, so its gradient is exactly 0."
     elif tensor is O and expansion.zeros and expansion.count <= board.layer.has_bias:
         yield "The window of ", symbol, " lies in the padding alone."
-    yield from described_picture(board.names, board.values, tensor, index)
+    yield from described_picture(board.names, tensor, index)
 
 
 # The sections in their order: name, heading, the tensors that they belong to, and what makes them.

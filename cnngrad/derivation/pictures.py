@@ -8,7 +8,7 @@ from cnngrad.derivation.grids import Cell, Fill, Grid, framed_input, framed_outp
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Axis, indices
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
-from cnngrad.layer.names import Index, Names, Values
+from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DB, DW, DX, O, Tensor, W, X
 
 # An element is pictured in this many channels, filters or samples.
@@ -18,7 +18,7 @@ _MOST_PICTURES = 4
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
 
 
-def described_picture(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Block]:
+def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Block]:
     """A sentence, and the pictures in symbols, and in numbers where there are any."""
     if tensor is DB:
         return
@@ -35,12 +35,13 @@ def described_picture(names: Names, values: Values, tensor: Tensor, index: Index
     yield Sentence((*parts, ":"))
     if layer.dims == 3:
         yield Sentence(("Depths without a marked cell are left out.",))
-    yield from pictures(names, values, tensor, index)
+    yield from pictures(names, tensor, index)
 
 
-def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iterator[Picture]:
+def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
     """Where the terms of an element of o, dE/dw or dE/dx come from: their factors lie on each other."""
-    layer, axes, title = names.layer, names.layer.axes, "∂E/∂O, framed" if tensor is DX else "X"
+    layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
+    title = "∂E/∂O, framed" if tensor is DX else "X"
     track, cover = {
         O: (framed_input, Axis.window),
         DW: (lambda axis: plain(axis.size), lambda axis, u: {h: i for i, h in axis.terms(DW, u)}),
@@ -53,17 +54,17 @@ def pictures(names: Names, values: Values, tensor: Tensor, index: Index) -> Iter
     taken = [{i: h for h, i in each.items()} for each in covered] if tensor is DW else ()
     for pair in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
         upper, (lower, lead) = list(zip(OPERANDS[tensor], pair, strict=True))[:: -1 if tensor is DX else 1]
-        below = partial(grids, names, lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
+        below = partial(grids, tensor=lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
         turned = upper[0] is W and layer.flip != (tensor is DX)
-        beside = grids(names, upper[0], values, upper[1], turned=turned, covered=taken)
+        beside = grids(names, *upper, turned=turned, covered=taken)
         yield Picture(
-            GridRow((*below(values={}, partner=upper),)),
-            GridRow((*below(values=values, partner=upper),)) if X in values else None,
-            GridRow((*below(values=values), "and", *beside)),
+            GridRow((*below(symbols, partner=upper),)),
+            GridRow((*below(names, partner=upper),)) if X in names.values else None,
+            GridRow((*below(names), "and", *beside)),
         )
 
 
-def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> Grid:
+def layer_matrix(names: Names, *, transposed: bool = False) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
     rows, columns = (_first_sample(names, tensor) for tensor in (O, X))
     expander = Expander(names.layer)
@@ -71,18 +72,18 @@ def layer_matrix(names: Names, values: Values, *, transposed: bool = False) -> G
 
     def cell(o: int, x: int) -> Cell:
         w = met.get((rows[o], columns[x]))
-        return Cell(names.shown(W, w, values) if w else Fill.NONE)
+        return Cell(names.shown(W, w) if w else Fill.NONE)
 
     if transposed:
         return Grid("Mᵀ", len(columns), len(rows), lambda x, o: cell(o, x), W)
     return Grid("M", len(rows), len(columns), cell, W)
 
 
-def column(names: Names, tensor: Tensor, values: Values) -> Grid:
+def column(names: Names, tensor: Tensor) -> Grid:
     """The first sample of X or O, or of its gradient, written as a column."""
     places = _first_sample(names, tensor)
     title = f"∂E/∂{tensor.letter}" if tensor.is_gradient else tensor.letter
-    return Grid(title, len(places), 1, lambda row, _: Cell(names.shown(tensor, places[row], values)), tensor)
+    return Grid(title, len(places), 1, lambda row, _: Cell(names.shown(tensor, places[row])), tensor)
 
 
 def _first_sample(names: Names, tensor: Tensor) -> list[Index]:

@@ -58,57 +58,6 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
     return ", ".join(f"{text} ({word}s)" for text, word in zip(said, layer.axis_words, strict=True))
 
 
-def groups(layer: Layer) -> str:
-    """What groups do; empty where there are none."""
-    if layer.groups == 1:
-        return ""
-    reads, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
-    return (
-        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads the channels of its own group "
-        f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
-    )
-
-
-def how_framed(layer: Layer) -> str:
-    """How dE/dO is made ready for the full convolution."""
-    text = f"For the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else ""
-    full = "Full means that the filter starts where it covers a corner of ∂E/∂O alone: around it is a frame of"
-    text += f"{full} {frame(layer)}."
-    if any(axis.leftover for axis in layer.axes):
-        text += " Behind it the frame is wider by what the stride leaves over."
-    if is_dilated(layer):
-        text += f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart."
-    return text
-
-
-def slides(layer: Layer) -> str:
-    """How dE/dO slides over X where dE/dW is a convolution, done literally; begins with `∂E/∂O`."""
-    text = f"∂E/∂O with {gaps(layer)}" if is_strided(layer) else "∂E/∂O"
-    text += " slides over X"
-    if is_padded(layer):
-        text += f" with its padding of {padding(layer)}"
-    over = [
-        f"the last {word}" if axis.leftover == 1 else f"the last {axis.leftover} {word}s"
-        for axis, word in zip(layer.axes, layer.axis_words, strict=True)
-        if axis.leftover
-    ]
-    if over:
-        text += f", without {' and '.join(over)}, which the stride leaves over"
-    if is_dilated(layer):
-        text += f", in steps of {dilations(layer, 'position')} (dilation)"
-    return f"{text}; the result is rotated by 180°" if layer.flip else text
-
-
-def how_it_moves(layer: Layer) -> str:
-    """The filter's steps where they are larger than 1, as the continuation of a sentence about the filter."""
-    text = ""
-    if any(axis.stride > 1 for axis in layer.axes):
-        text += f"; it moves in steps of {strides(layer, 'position')} (stride)"
-    if is_dilated(layer):
-        text += f"; its elements lie {dilations(layer, 'position')} apart (dilation)"
-    return text
-
-
 def crop(layer: Layer) -> str:
     """How the full convolution's result is cut back; empty without padding."""
     return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""

@@ -41,7 +41,8 @@ class Relation(NamedTuple):
 
     def inputs(self, outputs: Places, taps: Places, size: int) -> Positions:
         """The input, of `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
-        found = self.output * _numbers(outputs)[:, None] + self.filter * _numbers(taps) + self.constant
+        i, u = np.asarray(outputs, np.int64)[:, None], np.asarray(taps, np.int64)
+        found = self.output * i + self.filter * u + self.constant
         found[(found < 0) | (found >= size)] = -1
         return found
 
@@ -51,7 +52,8 @@ class Relation(NamedTuple):
         >>> Relation(2, 1, -1).outputs([1], range(3), out=3)
         array([[ 1, -1,  0]])
         """
-        found, rest = np.divmod(_numbers(inputs)[:, None] - self.filter * _numbers(taps) - self.constant, self.output)
+        h, u = np.asarray(inputs, np.int64)[:, None], np.asarray(taps, np.int64)
+        found, rest = np.divmod(h - self.filter * u - self.constant, self.output)
         found[(rest != 0) | (found < 0) | (found >= out)] = -1
         return found
 
@@ -74,10 +76,10 @@ class Relation(NamedTuple):
         return self.written("i", "u", "1·")
 
 
-def _numbers(positions: Places) -> Positions:
-    if isinstance(positions, range):
-        return np.arange(positions.start, positions.stop, positions.step)
-    return np.asarray(positions, np.int64)
+def _multiples(least: int, most: int, step: int, count: int) -> range:
+    """Those of the first `count` integers, from 0, whose multiples of a step lie between two bounds."""
+    first = max(0, -(-least // step))
+    return range(first, max(first, min(count, most // step + 1)))
 
 
 @dataclass(frozen=True)
@@ -199,8 +201,7 @@ class Axis:
         >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
         range(1, 3)
         """
-        low = min(max(0, -(first // self.stride)), count)
-        return range(low, max(low, min(count, (self.size - 1 - first) // self.stride + 1)))
+        return _multiples(-first, self.size - 1 - first, self.stride, count)
 
     def outputs_reaching(self, inputs: slice) -> range:
         """The outputs whose windows span one of the input positions start..stop-1, without `flip`.
@@ -208,8 +209,8 @@ class Axis:
         >>> Axis(size=9, kernel=3, stride=2).outputs_reaching(slice(4, 6))
         range(1, 3)
         """
-        first = max(0, -((self.span - 1 - inputs.start - self.before) // self.stride))
-        return range(first, max(first, min(self.out, (inputs.stop - 1 + self.before) // self.stride + 1)))
+        last = inputs.stop - 1 + self.before
+        return _multiples(inputs.start + self.before - self.span + 1, last, self.stride, self.out)
 
     def window(self, i: int) -> dict[int, int]:
         """The positions of X with its padding that the window of output i covers, each with its filter element."""

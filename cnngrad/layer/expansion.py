@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
-from cnngrad.layer.names import Index, Names, Number, Symbol, Values, scalar
+from cnngrad.layer.names import Index, Names, Number, Symbol, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 # The two arrays whose products a result adds up; of dE/db there is one.
@@ -137,9 +137,7 @@ class Expander:
 
     def __init__(self, layer: Layer, values: Values | None = None) -> None:
         """An expander for `layer`; without `values` the expansions have symbols only."""
-        self.layer = layer
-        self.names = Names(layer)
-        self._values = values or {}
+        self.layer, self.names = layer, Names(layer, values)
         # Elements of one row or column share their positions. Those of a filter element are too many to keep.
         self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
@@ -161,7 +159,7 @@ class Expander:
         """
         products, written, every = self.products(tensor, index, zeros)
         terms = tuple(map(self._term, islice(products, limit)))
-        value = scalar(self._values[tensor], index) if tensor in self._values else None
+        value = self.names.number(tensor, index)
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
             value = sum(prod(term.values or ()) for term in terms)
         return Expansion(self.names.symbol(tensor, index), terms, value, written, every - written)
@@ -196,9 +194,8 @@ class Expander:
 
     def _term(self, factors: "Factors") -> Term:
         symbols = tuple(factor and self.names.symbol(*factor) for factor in factors)
-        if not all(factor is None or factor[0] in self._values for factor in factors):
-            return Term(symbols)
-        return Term(symbols, tuple(0 if each is None else scalar(self._values[each[0]], each[1]) for each in factors))
+        values = [value for each in factors if (value := self.names.number(*each) if each else 0) is not None]
+        return Term(symbols, tuple(values) if len(values) == len(factors) else None)
 
 
 class OutputsOnDemand:

@@ -73,9 +73,9 @@ class Names:
     ('dEdW', (1, 0, 0, 1))
     """
 
-    def __init__(self, layer: Layer) -> None:
-        """Names for the elements of `layer`."""
-        self.layer = layer
+    def __init__(self, layer: Layer, values: "Values | None" = None) -> None:
+        """Names for the elements of `layer`, and the numbers of those of its tensors that have any."""
+        self.layer, self.values = layer, values or {}
         self._commas = layer.dims > 1 and max(*layer.size, *layer.kernel, *layer.out) > 9
 
     def symbol(self, tensor: Tensor, index: Index) -> Symbol:
@@ -85,9 +85,14 @@ class Names:
         kept = numbers[count - self.layer.lead[tensor] : count]
         return Symbol(tensor, kept, numbers[count:], self._commas)
 
-    def shown(self, tensor: Tensor, index: Index, values: "Values") -> Symbol | Number:
-        """What stands for an element: its number where its tensor has numbers, otherwise its symbol."""
-        return scalar(values[tensor], index) if tensor in values else self.symbol(tensor, index)
+    def number(self, tensor: Tensor, index: Index) -> Number | None:
+        """An element's number as Python's int or float; None where its tensor has no numbers."""
+        return np.asarray(self.values[tensor][index]).item() if tensor in self.values else None
+
+    def shown(self, tensor: Tensor, index: Index) -> Symbol | Number:
+        """What stands for an element: its number if it has one, otherwise its symbol."""
+        number = self.number(tensor, index)
+        return self.symbol(tensor, index) if number is None else number
 
     def parse(self, text: str) -> tuple[Tensor, Index]:
         """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
@@ -138,9 +143,3 @@ Values = Mapping[Tensor, Numbers]
 def canonical_values(layer: Layer, arrays: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
     """Arrays of the user's layout as values: in canonical shape."""
     return {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}
-
-
-def scalar(numbers: Numbers, index: Index) -> Number:
-    """One of the numbers as Python's int or float."""
-    value: Number = np.asarray(numbers[index]).item()
-    return value
