@@ -174,13 +174,15 @@ def test_check_holds_every_element_to_its_own_terms():
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=3, max_size=5))
 def test_tiles_are_all_of_a_result_and_nothing_twice(axes):
     sizes, counts = zip(*axes, strict=True)
-    tiles = Tiles(sizes, counts)
+    channels, samples, *positions = sizes
+    ones = [1] * len(positions)
+    tiles = Tiles(make_layer((samples, channels, *positions), (1, channels, *ones), dims=len(ones)), counts)
     seen = np.zeros(sizes, int)
     for number in range(len(tiles)):
         tile = tiles[number]
         # Those of one block of channels follow each other.
-        assert tile.channels.start // tiles.counts[1] == number // (len(tiles) // tiles.blocks)
-        seen[(tile.samples, tile.channels, *tile.positions)] += 1
+        assert tile.channels.start // tiles.counts[0] == number // (len(tiles) // tiles.blocks)
+        seen[(tile.channels, tile.samples, *tile.positions)] += 1
     assert (seen == 1).all()
     with pytest.raises(ValueError, match="out of bounds"):
         tiles[len(tiles)]
@@ -331,7 +333,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
     o = cnngrad.forward(x, w, **options)
     forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, o, **options))
     for run, plan in (
-        (lambda progress: forward.computed(Tensor.O, progress=progress), forward.plan()),
+        (lambda progress: forward.computed(Tensor.O, progress=progress), forward.plan(Tensor.O)),
         *(
             (lambda progress, r=r: backward.computed(r, progress=progress), backward.plan(r))
             for r in (Tensor.DW, Tensor.DX)

@@ -33,8 +33,15 @@ class _Work(ABC):
         bounds: for each result, an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
-    def __init__(self, layer: Layer, dtype: DType, bounds: dict[Tensor, float]) -> None:
-        self.layer, self.dtype, self.bounds = layer, dtype, bounds
+    def __init__(self, layer: Layer, bounds: dict[Tensor, float], x: Operand, w: Operand, *others: Operand) -> None:
+        self.layer, self.bounds = layer, bounds
+        self.dtype = common_dtype(x.dtype, w.dtype, *[other.dtype for other in others])
+        self._work = working_dtype(self.dtype)
+        if self.dtype.kind == "i":
+            exact = exact_output_dtype if Tensor.O in bounds else exact_gradient_dtype
+            self._work = exact(layer, x.array, w.array, *[other.array for other in others])
+        self._x = x.array.reshape(layer.canonical[Tensor.X])
+        self._w = layer.rotated(w.array.reshape(layer.by_groups))
 
     @property
     def planned(self) -> dict[Tensor, tuple[Shape, DType]]:
@@ -45,6 +52,13 @@ class _Work(ABC):
         """Raise a CnngradError unless there is memory for the results."""
         if self.layer.largest > _LARGE:
             require({result.key: plan for result, plan in self.planned.items()})
+
+    def plan(self, result: Tensor, rounded: bool = True) -> Plan:
+        """How O, dE/dW or dE/dX is computed.
+
+        Without `rounded` O is computed by no transform, so that each output is as precise as its terms.
+        """
+        return make_plan(self.layer.unflipped, result, self._work, rounded and self.dtype.kind == "f")
 
     def computed(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
         """A result in the user's layout.
@@ -74,7 +88,7 @@ class _Work(ABC):
 
     @abstractmethod
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
-        """Write a result to an array of canonical shape; `rounded` as for `Forward.plan`."""
+        """Write a result to an array of canonical shape; `rounded` as for `plan`."""
 
 
 class Forward(_Work):
@@ -89,21 +103,13 @@ class Forward(_Work):
         Raises:
             CnngradError: integer sums beyond int64.
         """
-        dtype, bound = common_dtype(x.dtype, w.dtype), x.norm * w.norm
-        if b is not None:
-            dtype, bound = common_dtype(dtype, b.dtype), bound + b.norm
         # By the Cauchy-Schwarz inequality no sum of products of X's and W's elements is larger.
-        super().__init__(layer, dtype, {Tensor.O: bound})
-        self._work = working_dtype(dtype)
-        if dtype.kind == "i":
-            self._work = exact_output_dtype(layer, x.array, w.array, None if b is None else b.array)
-        self._x = x.array.reshape(layer.canonical[Tensor.X])
-        self._w = layer.rotated(w.array.reshape(layer.by_groups))
+        bound = x.norm * w.norm
+        if b is None:
+            super().__init__(layer, {Tensor.O: bound}, x, w)
+        else:
+            super().__init__(layer, {Tensor.O: bound + b.norm}, x, w, b)
         self._b = None if b is None else b.array.reshape(-1)
-
-    def plan(self, rounded: bool = True) -> Plan:
-        """How O is computed; without `rounded` by no transform, so that each output is as precise as its terms."""
-        return make_plan(self.layer.unflipped, Tensor.O, self._work, rounded and self.dtype.kind == "f")
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
@@ -111,7 +117,7 @@ class Forward(_Work):
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         b = None if self._b is None else self._b.astype(self._work, copy=False)
-        write(self.plan(rounded), self._x, self._w, b, found, progress)
+        write(self.plan(result, rounded), self._x, self._w, b, found, progress)
 
 
 class Backward(_Work):
@@ -129,17 +135,8 @@ class Backward(_Work):
             Tensor.DX: w.norm * dedo.norm,
             Tensor.DB: dedo.norm * dedo.array.size,
         }
-        super().__init__(layer, common_dtype(x.dtype, w.dtype, dedo.dtype), bounds)
-        self._work = working_dtype(self.dtype)
-        if self.dtype.kind == "i":
-            self._work = exact_gradient_dtype(layer, x.array, w.array, dedo.array)
-        self._x = x.array.reshape(layer.canonical[Tensor.X])
-        self._w = layer.rotated(w.array.reshape(layer.by_groups))
+        super().__init__(layer, bounds, x, w, dedo)
         self._dedo = dedo.array.reshape(layer.canonical[Tensor.DEDO])
-
-    def plan(self, result: Tensor) -> Plan:
-        """How dE/dW or dE/dX is computed."""
-        return make_plan(self.layer.unflipped, result, self._work)
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         if result is Tensor.DB:

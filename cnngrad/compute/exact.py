@@ -1,6 +1,8 @@
 """Chooses the dtype in which integer sums are exact, from bounds on O and the gradients."""
 
+from collections.abc import Iterable
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -10,53 +12,53 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 
-# Elements that are added up at once, and the bits of half an element: 2**19 halves add up to less than 2**64.
-_SUMMED = 2**19
-_HALF = 32
+# Elements that are Python's integers at the same time.
+_TOGETHER = 2**16
 
 
-def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None) -> DType:
+def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None = None) -> DType:
     """The dtype in which O's integer sums are exact: |o| <= max|x| * sum|w| + max|b|."""
-    top_x, top_b = largest_magnitude(x), 0 if b is None else largest_magnitude(b)
-    terms = layer.group_channels * prod(layer.kernel)
-
-    def exact() -> int:
-        return top_x * max(map(_absolute_sum, w.reshape(layer.canonical[Tensor.W]))) + top_b
-
-    return exact_dtype("O", top_x * largest_magnitude(w) * terms + top_b, exact)
+    added = 0 if b is None else largest_magnitude(b)
+    return _exact("O", largest_magnitude(x), largest_magnitude(w), w, added=added)
 
 
 def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType:
     """The dtype in which all three gradients' integer sums are exact."""
-    top_x, top_w, top_g = (largest_magnitude(a) for a in (x, w, dedo))
-    positions = layer.batch * prod(layer.out)
-    terms = layer.group_filters * prod(layer.kernel)
-
-    def sums_by_filter() -> int:
-        return max(map(_absolute_sum, dedo.reshape(layer.canonical[Tensor.O]).swapaxes(0, 1)))
-
-    def sums_by_channel() -> int:
-        groups = w.reshape(layer.by_groups).swapaxes(1, 2)
-        return max(_absolute_sum(channel) for group in groups for channel in group)
-
+    top_x, top_w, top_g = map(largest_magnitude, (x, w, dedo))
+    by_filter = dedo.reshape(layer.canonical[Tensor.O]).swapaxes(0, 1)
+    by_channel = w.reshape(layer.by_groups).swapaxes(1, 2)
     dtypes = (
-        exact_dtype("dEdW", top_x * top_g * positions, lambda: top_x * sums_by_filter()),
-        exact_dtype("dEdX", top_w * top_g * terms, lambda: top_g * sums_by_channel()),
-        exact_dtype("dEdb", top_g * positions, sums_by_filter),
+        _exact("dEdW", top_x, top_g, by_filter),
+        _exact("dEdX", top_g, top_w, by_channel, lead=2),
+        _exact("dEdb", 1, top_g, by_filter),
     )
-    return np.dtype(np.int64) if np.dtype(np.int64) in dtypes else dtypes[0]
+    return max(dtypes, key=lambda dtype: dtype.kind == "i")
+
+
+def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, added: int = 0) -> DType:
+    """The dtype in which all sums of products are exact.
+
+    Args:
+        name: the result's name, for the error.
+        top: the largest magnitude of the first factors.
+        largest: that of the second factors.
+        factors: the second factors; its first axes count the sums.
+        lead: how many axes these are.
+        added: the largest magnitude of what is added to a sum.
+    """
+    sums = factors.shape[:lead]
+
+    def exact() -> int:
+        return top * max(_absolute_sum(factors[index]) for index in np.ndindex(sums)) + added
+
+    return exact_dtype(name, top * largest * (factors.size // prod(sums)) + added, exact)
 
 
 def _absolute_sum(array: Array) -> int:
-    """The sum of absolute values of integers that int64 holds, however large it is.
+    """The sum of absolute values of integers, however large it is.
 
     >>> _absolute_sum(np.array([-(2**63), 2**62])) == 2**63 + 2**62
     True
     """
-    if array.size > _SUMMED:
-        step = _SUMMED * len(array) // array.size
-        parts = (array[first : first + step] for first in range(0, len(array), step)) if step else array
-        return sum(map(_absolute_sum, parts))
-    # In int64, abs(-2**63) is -2**63 again; read as uint64 it is right.
-    magnitudes = np.abs(array.astype(np.int64, copy=False)).view(np.uint64)
-    return (int((magnitudes >> _HALF).sum()) << _HALF) + int((magnitudes & (2**_HALF - 1)).sum())
+    parts: Iterable[Any] = np.nditer(array, ["external_loop", "buffered"], buffersize=_TOGETHER)
+    return sum(sum(map(abs, part.tolist())) for part in parts)

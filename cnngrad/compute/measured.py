@@ -7,7 +7,8 @@ __all__ = ["MEASURED", "Measured"]
 MIB = 2**20
 
 
-@dataclass(frozen=True)
+# Compared and hashed by identity, which is quick.
+@dataclass(frozen=True, eq=False)
 class Measured:
     """The limits between the ways of computing, and the sizes of tiles; in bytes unless stated otherwise.
 

@@ -4,8 +4,10 @@ All layers are cut here, so that besides inputs and results only some megabytes 
 Layers here are canonical and not flipped.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,174 +16,167 @@ from cnngrad.compute.measured import Measured
 from cnngrad.layer import Axis, Layer, Shape
 from cnngrad.tensor import Tensor
 
-__all__ = ["Tile", "Tiles", "channels_at_once", "fitting", "slab", "spanned", "windows"]
+__all__ = ["Tile", "Tiles", "channels_at_once", "every", "filled", "meetings", "slab", "slid", "windows"]
 
+Slices = tuple[Any, ...]
 # A slab is copied only if it holds at most this many times what the windows read.
 _WIDE = 2
 
 
 class Tile(NamedTuple):
-    """Some samples, channels and positions.
+    """Some channels, samples and positions of a layer.
 
     Attributes:
-        samples: the samples.
+        layer: the layer.
         channels: the channels of X: all of them, some of a layer without groups, or those of some groups.
+        samples: the samples.
         positions: the positions, a slice for each spatial axis.
     """
 
-    samples: slice
+    layer: Layer
     channels: slice
+    samples: slice
     positions: tuple[slice, ...]
 
     @property
     def shape(self) -> Shape:
         """(n, *i): the numbers of samples and of positions."""
-        return tuple(map(_length, (self.samples, *self.positions)))
+        return tuple(part.stop - part.start for part in (self.samples, *self.positions))
 
-    def groups(self, layer: Layer) -> slice:
+    @property
+    def groups(self) -> slice:
         """The groups that its channels belong to."""
-        return slice(self.channels.start // layer.group_channels, -(-self.channels.stop // layer.group_channels))
+        each = self.layer.group_channels
+        return slice(self.channels.start // each, -(-self.channels.stop // each))
 
-    def of(self, layer: Layer, outputs: Array) -> Array:
-        """This tile of an array shaped like O, with the filters of its groups: a view (n, f, *i)."""
-        groups = self.groups(layer)
-        filters = slice(groups.start * layer.group_filters, groups.stop * layer.group_filters)
-        return outputs[(self.samples, filters, *self.positions)]
+    def of(self, outputs: Array) -> Array:
+        """This tile of an array shaped like O: a view (n, g, F/g, *i)."""
+        layer = self.layer
+        by_groups = outputs.reshape(layer.batch, layer.groups, layer.group_filters, *outputs.shape[2:])
+        return by_groups[(self.samples, self.groups, slice(None), *self.positions)]
 
-    def weights(self, layer: Layer) -> tuple[slice, ...]:
+    @property
+    def weights(self) -> tuple[slice, ...]:
         """The place of its channels in W by groups, an index of (g, F/g, C/g, *K)."""
-        return (self.groups(layer),) if layer.groups > 1 else (slice(None), slice(None), self.channels)
+        return (self.groups, slice(None), slice(None) if self.layer.groups > 1 else self.channels)
 
 
 class Tiles:
-    """All the tiles of some samples, channels and positions, each made when its turn comes.
+    """All the tiles of a layer, each made when its turn comes; those of one block of channels follow each other.
 
     Attributes:
-        sizes: the total numbers of samples, channels and positions.
-        counts: how many of each a tile has.
+        counts: how many channels, samples and positions a tile has.
     """
 
-    def __init__(self, sizes: Shape, counts: Shape) -> None:
-        """Tiles of at most `counts` of `sizes`."""
-        self.sizes = sizes
-        self.counts = tuple(map(min, counts, sizes))
-        self._numbers = tuple(-(-size // count) for size, count in zip(sizes, self.counts, strict=True))
+    def __init__(self, layer: Layer, counts: Sequence[int], positions: Shape | None = None) -> None:
+        """Tiles of at most these numbers of channels, samples and positions: O's, or those of the given shape."""
+        self._layer, self._sizes = layer, (layer.channels, layer.batch, *(positions or layer.out))
+        self.counts = tuple(map(min, counts, self._sizes))
+        self._numbers = [-(-size // count) for size, count in zip(self._sizes, self.counts, strict=True)]
 
     def __len__(self) -> int:
         """How many there are."""
         return prod(self._numbers)
 
     def __getitem__(self, number: int) -> Tile:
-        """The tile with this number, counted from 0: those of one block of channels follow each other.
+        """The tile with this number, counted from 0.
 
         Raises:
             ValueError: there are not so many.
         """
-        samples, channels, *positions = self._numbers
-        channel, sample, *others = np.unravel_index(number, (channels, samples, *positions))
-        first, second, *rest = (
-            slice(int(place) * count, min((int(place) + 1) * count, size))
-            for place, count, size in zip((sample, channel, *others), self.counts, self.sizes, strict=True)
+        places = zip(np.unravel_index(number, self._numbers), self.counts, self._sizes, strict=True)
+        channels, samples, *positions = (
+            slice(int(place) * count, min((int(place) + 1) * count, size)) for place, count, size in places
         )
-        return Tile(first, second, tuple(rest))
+        return Tile(self._layer, channels, samples, tuple(positions))
 
     @property
     def blocks(self) -> int:
         """The number of blocks into which the channels are cut."""
-        return self._numbers[1]
+        return self._numbers[0]
 
 
-def fitting(layer: Layer, numbers: int, dtype: DType, measured: Measured, channels: int | None = None) -> Tiles:
-    """Tiles of O's positions, of about `measured.tile` bytes, the last axes whole where they fit.
-
-    Args:
-        layer: the layer.
-        numbers: how many numbers there are for each position.
-        dtype: their dtype.
-        measured: the sizes.
-        channels: how many channels a tile has; None for all, and then a large layer is cut into several tiles at least.
-    """
-    positions = layer.batch * prod(layer.out)
-    most = max(1, measured.tile // (numbers * dtype.itemsize))
-    if channels is None and positions * layer.channels * prod(layer.kernel) * layer.group_filters > measured.small_work:
-        most = min(most, -(-positions // measured.fewest_tiles))
-    counts: list[int] = []
-    left = most
-    for out in reversed(layer.out):
-        counts.append(max(1, min(out, left)))
-        left //= out
-    sizes = (layer.batch, layer.channels, *layer.out)
-    return Tiles(sizes, (max(1, left), channels or layer.channels, *reversed(counts)))
+def filled(most: int, sizes: Shape) -> list[int]:
+    """How many there are on each axis of a tile of at most `most` elements, the last axes whole where they fit."""
+    return [max(1, most // prod(sizes[axis + 1 :])) for axis in range(len(sizes))]
 
 
-def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int | None:
-    """How many channels of a large dE/dW one tile computes; None for a small dE/dW, which is summed as a whole."""
+def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int:
+    """How many channels of dE/dW one tile computes: all of a small dE/dW, which is summed as a whole."""
     size = prod(layer.canonical[Tensor.W]) * dtype.itemsize
     if size <= measured.large_sum:
-        return None
+        return layer.channels
     unit = layer.group_channels if layer.groups > 1 else 1
     blocks = max(measured.fewest_tiles, -(-size // (2 * measured.large_sum)))
     return unit * -(-layer.channels // unit // min(blocks, layer.channels // unit))
 
 
-def windows(layer: Layer, tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
+def windows(tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
     """The windows of a tile's outputs, padding included: (n, c, *u, *i), a copy whose memory is in this order.
 
     Or `together`, (c, *u, n, *i).
     """
-    spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, tile.shape[1:], strict=True)]
-    if prod(spans) > _WIDE * prod(layer.kernel) * prod(tile.shape[1:]):
+    layer, counts = tile.layer, tile.shape[1:]
+    spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)]
+    if prod(spans) > _WIDE * prod(layer.kernel) * prod(counts):
         # Where dilation and stride leave wide gaps, a slab would hold little that is read.
-        view = _windows_by_tap(layer, tile, x, dtype)
+        part = x[tile.samples, tile.channels]
+        found = np.zeros((*part.shape[:2], *layer.kernel, *counts), dtype)
+        for taps, outputs, inputs in meetings(layer.axes, tile.positions):
+            found[(slice(None), slice(None), *taps, *outputs)] = part[(..., *inputs)]
     else:
-        part = slab(layer, tile, x, dtype)
-        steps = [axis.dilation * step for axis, step in zip(layer.axes, part.strides[2:], strict=True)]
-        moves = [axis.stride * step for axis, step in zip(layer.axes, part.strides[2:], strict=True)]
-        shape = (*part.shape[:2], *layer.kernel, *tile.shape[1:])
-        view = np.lib.stride_tricks.as_strided(part, shape, (*part.strides[:2], *steps, *moves))
-    return np.ascontiguousarray(np.moveaxis(view, 0, 1 + layer.dims) if together else view)
+        found = slid(slab(tile, x, dtype), layer.axes)
+    return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims) if together else found)
 
 
-def _windows_by_tap(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Array:
-    """The windows, copied from X for each element of the filter."""
-    samples, channels = _length(tile.samples), _length(tile.channels)
-    found = np.zeros((samples, channels, *layer.kernel, *tile.shape[1:]), dtype)
-    for taps in np.ndindex(layer.kernel):
-        filled, read = [], []
-        for axis, u, where in zip(layer.axes, taps, tile.positions, strict=True):
-            first = axis.position(where.start, u)
-            inside = axis.inside_of(first, _length(where))
-            filled.append(slice(inside.start, inside.stop))
+def slid(part: Array, axes: Sequence[Axis]) -> Array:
+    """The windows that slide over an array (n, c, *h) without padding: a view (n, c, *u, *i)."""
+    steps = part.strides[2:]
+    counts = ((size - axis.span) // axis.stride + 1 for size, axis in zip(part.shape[2:], axes, strict=True))
+    inner = (axis.dilation * step for axis, step in zip(axes, steps, strict=True))
+    outer = (axis.stride * step for axis, step in zip(axes, steps, strict=True))
+    shape = (*part.shape[:2], *(axis.kernel for axis in axes), *counts)
+    return np.lib.stride_tricks.as_strided(part, shape, (*part.strides[:2], *inner, *outer))
+
+
+def every(steps: Iterable[int]) -> Slices:
+    """An index that goes in these steps along the last axes."""
+    return (..., *(slice(None, None, step) for step in steps))
+
+
+def meetings(
+    axes: Sequence[Axis], outputs: Sequence[slice]
+) -> Iterator[tuple[Shape, tuple[Any, ...], tuple[Any, ...]]]:
+    """For each filter element, which outputs meet X, counted from the first of those given, and where they meet it."""
+    pairs: list[list[tuple[slice, slice]]] = []
+    for axis, some in zip(axes, outputs, strict=True):
+        pairs.append([])
+        for u in range(axis.kernel):
+            first = axis.position(some.start, u)
+            inside = axis.inside_of(first, some.stop - some.start)
             low = first + axis.stride * inside.start
-            read.append(slice(low, low + axis.stride * len(inside), axis.stride) if inside else slice(0))
-        found[(slice(None), slice(None), *taps, *filled)] = x[(tile.samples, tile.channels, *read)]
-    return found
+            met = slice(low, low + axis.stride * len(inside), axis.stride) if inside else slice(0)
+            pairs[-1].append((slice(inside.start, inside.stop), met))
+    for taps, met_by in zip(np.ndindex(*map(len, pairs)), product(*pairs), strict=True):
+        yield taps, *zip(*met_by, strict=True)
 
 
-def slab(layer: Layer, tile: Tile, x: Array, dtype: DType) -> Array:
+def slab(tile: Tile, x: Array, dtype: DType) -> Array:
     """The part of X, with its padding, that the windows of a tile's outputs span: (n, c, *h), of any strides.
 
     A view where nothing is padded and X holds numbers of this dtype.
     """
-    spans = list(map(spanned, layer.axes, tile.positions))
-    here = x[(tile.samples, tile.channels, *(inner for inner, _, _ in spans))]
-    size = tuple(length for _, _, length in spans)
-    if here.shape[2:] == size:
+    inner, outer, size = [], [], []
+    for axis, outputs in zip(tile.layer.axes, tile.positions, strict=True):
+        first, stop = axis.position(outputs.start, 0), axis.position(outputs.stop - 1, axis.kernel - 1) + 1
+        high = max(min(stop, axis.size), 0)
+        low = min(max(first, 0), high)
+        inner.append(slice(low, high))
+        outer.append(slice(low - first, high - first))
+        size.append(stop - first)
+    here = x[(tile.samples, tile.channels, *inner)]
+    if here.shape[2:] == tuple(size):
         return here.astype(dtype, copy=False)
     padded = np.zeros((*here.shape[:2], *size), dtype)
-    padded[(slice(None), slice(None), *(outer for _, outer, _ in spans))] = here
+    padded[(slice(None), slice(None), *outer)] = here
     return padded
-
-
-def spanned(axis: Axis, outputs: slice) -> tuple[slice, slice, int]:
-    """What some outputs' windows span on an axis: the part inside X, its place in the span, the span's length."""
-    length = axis.stride * (_length(outputs) - 1) + axis.span
-    first = axis.position(outputs.start, 0)
-    high = max(min(first + length, axis.size), 0)
-    low = min(max(first, 0), high)
-    return slice(low, high), slice(low - first, high - first), length
-
-
-def _length(part: slice) -> int:
-    length: int = part.stop - part.start
-    return length

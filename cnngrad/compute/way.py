@@ -9,17 +9,19 @@ from cnngrad.arrays import Array, DType
 from cnngrad.compute.measured import Measured
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.layer import Layer
+from cnngrad.tensor import Tensor
 
-__all__ = ["SummingWay", "Way", "WritingWay"]
+__all__ = ["Way"]
 
 
 class Way(ABC):
-    """A way to compute one result of a layer.
+    """A way to compute a result of a layer: `write` for O and dE/dX, `part` for dE/dW.
 
     Attributes:
         name: what the plan calls it.
         suits: what it is good for, in a few words.
         layer: the layer, which is not flipped.
+        result: O, dE/dW or dE/dX.
         dtype: the dtype to compute in.
         measured: the limits and sizes.
     """
@@ -27,9 +29,9 @@ class Way(ABC):
     name: str
     suits: str
 
-    def __init__(self, layer: Layer, dtype: DType, measured: Measured) -> None:
-        """The way for a layer."""
-        self.layer, self.dtype, self.measured = layer, dtype, measured
+    def __init__(self, layer: Layer, result: Tensor, dtype: DType, measured: Measured) -> None:
+        """The way for a result of a layer."""
+        self.layer, self.result, self.dtype, self.measured = layer, result, dtype, measured
 
     @abstractmethod
     def can(self) -> bool:
@@ -39,17 +41,12 @@ class Way(ABC):
     def tiles(self) -> Tiles:
         """The tiles in which it computes; each thread holds the data of one tile."""
 
-
-class WritingWay(Way):
-    """A way to compute O or dE/dX: every tile writes its own part of the result."""
-
-    def prepared(self, w: Array) -> Any:
+    def prepared(self, w: Array) -> Array:
         """W by groups, (g, F/g, C/g, *K), as all tiles read it; C-contiguous in the dtype to compute in by default."""
         return np.ascontiguousarray(w, self.dtype)
 
-    @abstractmethod
     def write(self, tile: Tile, source: Array, w: Any, b: Array | None, target: Array) -> None:
-        """Write a tile of the result.
+        """Write a tile of O or dE/dX.
 
         Args:
             tile: the tile.
@@ -58,11 +55,8 @@ class WritingWay(Way):
             b: the bias (F,) in the dtype to compute in; None for none, and for dE/dX.
             target: the whole result, canonical, of any strides and any dtype that holds the sums.
         """
+        raise NotImplementedError
 
-
-class SummingWay(Way):
-    """A way to compute dE/dW: the results of the tiles are added up."""
-
-    @abstractmethod
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         """What a tile adds to the gradient of its channels, (g, F/g, C/g, *K) of its groups, in new memory."""
+        raise NotImplementedError

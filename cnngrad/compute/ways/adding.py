@@ -4,19 +4,19 @@ With W^T (C/g * K, F/g) and dE/dO (F/g, positions) as matrices, the columns W^T 
 through each filter element; where windows overlap, these numbers are added up. Known as col2im.
 """
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.compute.tiles import Tile, Tiles, spanned
-from cnngrad.compute.way import WritingWay
-from cnngrad.layer import Layer
+from cnngrad.compute.tiles import Tile, Tiles, meetings
+from cnngrad.compute.way import Way
 
-__all__ = ["AddingForInputGradient"]
+__all__ = ["AddingUp"]
 
 
-class AddingForInputGradient(WritingWay):
+class AddingUp(Way):
     """dE/dX as the sum of what comes back through every filter element; its tiles are rows of X."""
 
     name, suits = "adding up", "far fewer channels than filters, above all with a stride"
@@ -46,44 +46,27 @@ class AddingForInputGradient(WritingWay):
             blocks = max(-(-channels // fit), -(-self.measured.fewest_tiles // layer.batch))
             channels = max(-(-channels // blocks), min(channels, -(-self.measured.added_rows // prod(layer.kernel))))
         rows = max(1, self.measured.added_sum // (row * channels))
-        return Tiles((layer.batch, layer.channels, *layer.size), (1, channels, rows, *layer.size[1:]))
+        return Tiles(layer, (channels, 1, rows, *layer.size[1:]), layer.size)
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """Add up what the outputs that reach the tile's rows send there, some lines of outputs at a time."""
-        layer = self.layer
-        own = w[:, :, tile.channels] if layer.groups == 1 else w
+        layer, rows, lines = self.layer, tile.positions[0], self.layer.axes[0]
+        own = w[tile.weights]
         kernel = own.reshape(layer.groups, layer.group_filters, -1).swapaxes(1, 2)
-        rows = tile.positions[0]
-        outputs = layer.axes[0].outputs_reaching(rows)
-        # What the outputs' windows span: the part inside X, its place among the sums, and how many sums there are.
-        spans = [spanned(axis, slice(0, axis.out)) for axis in layer.axes[1:]]
-        inside, place, length = spanned(layer.axes[0], slice(outputs.start, outputs.stop))
-        sums = np.zeros((own.shape[2] * layer.groups, max(0, length), *(size for _, _, size in spans)), w.dtype)
+        sums = np.zeros((layer.groups * own.shape[2], rows.stop - rows.start, *layer.size[1:]), self.dtype)
+        # The tile's rows as if they were all of X.
+        axes = (replace(lines, size=sums.shape[1], before=lines.before + rows.start), *layer.axes[1:])
         numbers = layer.groups * max(kernel.shape[1], 2 * kernel.shape[2])
-        most = min(self.measured.added_parts // (numbers * w.itemsize), self.measured.added_positions)
-        lines = max(1, most // prod(layer.out[1:]))
-        for first in range(outputs.start, outputs.stop, lines):
-            block = source[tile.samples, :, first : min(first + lines, outputs.stop)].astype(w.dtype, copy=False)
+        most = min(self.measured.added_parts // (numbers * self.dtype.itemsize), self.measured.added_positions)
+        outputs = lines.outputs_reaching(rows)
+        step = max(1, most // prod(layer.out[1:]))
+        for first in outputs[::step]:
+            some = slice(first, min(first + step, outputs.stop))
+            block = source[tile.samples, :, some].astype(self.dtype, copy=False)
             parts = np.matmul(kernel, block.reshape(layer.groups, layer.group_filters, -1))
             parts = parts.reshape(-1, *layer.kernel, *block.shape[2:])
-            _add(layer, parts, sums[:, layer.axes[0].stride * (first - outputs.start) :])
+            for taps, sent, reached in meetings(axes, (some, *(slice(0, out) for out in layer.out[1:]))):
+                sums[(..., *reached)] += parts[(slice(None), *taps, *sent)]
             # Free their memory before the next ones are computed.
             del block, parts
-        here = target[tile.samples, tile.channels][0]
-        here[:, rows] = 0
-        low, high = max(inside.start, rows.start), min(inside.stop, rows.stop)
-        if low < high:
-            moved = place.start - inside.start
-            places = (slice(None), slice(low, high), *(inner for inner, _, _ in spans))
-            here[places] = sums[(slice(None), slice(low + moved, high + moved), *(outer for _, outer, _ in spans))]
-
-
-def _add(layer: Layer, parts: Array, sums: Array) -> None:
-    """Add what some outputs send (c, *u, *i) to sums (c, *position) that begin where the first output's window does."""
-    counts = parts.shape[1 + layer.dims :]
-    for taps in np.ndindex(layer.kernel):
-        places = (
-            slice(axis.dilation * u, axis.dilation * u + axis.stride * (count - 1) + 1, axis.stride)
-            for axis, u, count in zip(layer.axes, taps, counts, strict=True)
-        )
-        sums[(slice(None), *places)] += parts[(slice(None), *taps)]
+        target[tile.samples, tile.channels, rows] = sums

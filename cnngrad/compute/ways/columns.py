@@ -13,36 +13,15 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, fitting, windows
-from cnngrad.compute.way import SummingWay, WritingWay
+from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, filled, windows
+from cnngrad.compute.way import Way
+from cnngrad.tensor import Tensor
 
-__all__ = ["ColumnsForFilterGradient", "ColumnsForOutput"]
-
-
-class ColumnsForOutput(WritingWay):
-    """O = W C, for every layer."""
-
-    name, suits = "columns", "any layer"
-
-    def can(self) -> bool:
-        return True
-
-    def tiles(self) -> Tiles:
-        layer = self.layer
-        return fitting(layer, layer.channels * prod(layer.kernel) + layer.filters, self.dtype, self.measured)
-
-    def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
-        layer = self.layer
-        here = tile.of(layer, target)
-        columns = windows(layer, tile, source, w.dtype).reshape(len(here), layer.groups, -1, prod(tile.shape[1:]))
-        result = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), columns)
-        if b is not None:
-            result += b.reshape(layer.groups, layer.group_filters, 1)
-        here[...] = result.reshape(here.shape)
+__all__ = ["Columns"]
 
 
-class ColumnsForFilterGradient(SummingWay):
-    """dE/dW = dE/dO C^T, for every layer."""
+class Columns(Way):
+    """For every layer."""
 
     name, suits = "columns", "any layer"
 
@@ -51,18 +30,33 @@ class ColumnsForFilterGradient(SummingWay):
 
     def tiles(self) -> Tiles:
         """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
-        layer = self.layer
-        channels = channels_at_once(layer, self.dtype, self.measured)
-        numbers = (channels or layer.channels) * prod(layer.kernel) + layer.filters
-        return fitting(layer, numbers, self.dtype, self.measured, channels)
+        layer, measured, channels = self.layer, self.measured, self.layer.channels
+        if self.result is Tensor.DW:
+            channels = channels_at_once(layer, self.dtype, measured)
+        most = measured.tile // ((channels * prod(layer.kernel) + layer.filters) * self.dtype.itemsize)
+        sizes = (layer.batch, *layer.out)
+        work = prod(sizes) * layer.channels * prod(layer.kernel) * layer.group_filters
+        if channels == layer.channels and work > measured.small_work:
+            most = min(most, -(-prod(sizes) // measured.fewest_tiles))
+        return Tiles(layer, (channels, *filled(most, sizes)))
+
+    def columns(self, tile: Tile, x: Array) -> Array:
+        """The columns of a tile (n, g, C/g * K, positions); for dE/dW (g, C/g * K, samples and positions)."""
+        groups, together, shape = len(range(self.layer.groups)[tile.groups]), self.result is Tensor.DW, tile.shape
+        samples, positions = ((), prod(shape)) if together else (shape[:1], prod(shape[1:]))
+        return windows(tile, x, self.dtype, together).reshape(*samples, groups, -1, positions)
+
+    def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
+        """O = W C."""
+        layer, here = self.layer, tile.of(target)
+        found = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), self.columns(tile, source))
+        if b is not None:
+            found += b.reshape(layer.groups, layer.group_filters, 1)
+        here[...] = found.reshape(here.shape)
 
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
-        """One product for each group, over all samples and positions of the tile."""
-        layer = self.layer
-        above = tile.of(layer, dedo).astype(self.dtype, copy=False).swapaxes(0, 1)
-        columns = windows(layer, tile, x, self.dtype, together=True)
-        groups = len(range(layer.groups)[tile.groups(layer)])
-        shape = (groups, layer.group_filters, len(columns) // groups, *layer.kernel)
-        columns = columns.reshape(groups, prod(shape[2:]), -1)
-        product: Array = np.matmul(above.reshape(groups, layer.group_filters, -1), columns.swapaxes(1, 2))
-        return product.reshape(shape)
+        """dE/dW = dE/dO C^T: one product for each group, over all samples and positions of the tile."""
+        above = np.moveaxis(tile.of(dedo).astype(self.dtype, copy=False), 0, 2)
+        columns = self.columns(tile, x)
+        found: Array = np.matmul(above.reshape(*above.shape[:2], -1), columns.swapaxes(1, 2))
+        return found.reshape(*above.shape[:2], -1, *self.layer.kernel)

@@ -1,8 +1,6 @@
 """Gathering: for small layers, where calls take longer than arithmetic, one index picks the elements of all windows.
 
-    O = W C        dE/dW = dE/dO C^T
-
-C is the matrix of columns, as in `columns`. Where its elements lie in X depends only on the layer, and is cached.
+It gives the matrix of columns, as in `columns`. Where its elements lie in X depends only on the layer, and is cached.
 """
 
 from functools import lru_cache
@@ -10,20 +8,16 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
+from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles
-from cnngrad.compute.way import SummingWay, Way, WritingWay
-from cnngrad.layer import Layer
+from cnngrad.compute.ways.columns import Columns
 from cnngrad.tensor import Tensor
 
-__all__ = ["Gathering", "GatheringForFilterGradient", "GatheringForOutput"]
-
-# Positions in a flat array, and whether some are padding: those point one place past its end.
-Places = tuple[Array, bool]
+__all__ = ["Gathering"]
 
 
-class Gathering(Way):
-    """What the two have in common: the whole layer is one tile."""
+class Gathering(Columns):
+    """Columns of the whole layer, which is one tile."""
 
     name, suits = "gathering", "small layers"
 
@@ -34,64 +28,37 @@ class Gathering(Way):
         return elements <= self.measured.gathered and elements * layer.group_filters <= self.measured.gathered_work
 
     def tiles(self) -> Tiles:
-        layer = self.layer
-        sizes = (layer.batch, layer.channels, *layer.out)
-        return Tiles(sizes, sizes)
+        return Tiles(self.layer, (self.layer.channels, self.layer.batch, *self.layer.out))
 
-
-class GatheringForOutput(Gathering, WritingWay):
-    """O = W C."""
+    def columns(self, tile: Tile, x: Array) -> Array:
+        longer = np.zeros(x.size + 1, self.dtype)
+        longer[1:] = x.reshape(-1)
+        return longer.take(_places(self))
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
-        layer = self.layer
-        columns = _gathered(source, _places(layer), w.dtype)
-        rows = w.reshape(layer.groups, layer.group_filters, -1)
-        # A product of only two matrices takes half the time with dot.
-        alone = len(rows) == len(columns) == 1
-        found: Array = rows[0].dot(columns[0, 0]) if alone else np.matmul(rows, columns)
+        layer, columns = self.layer, self.columns(tile, source)
+        found = _product(w.reshape(layer.groups, layer.group_filters, -1), columns)
         if b is not None:
-            found = found + b.reshape(self.layer.groups, self.layer.group_filters, 1)
+            found = found + b.reshape(layer.groups, layer.group_filters, 1)
         target[...] = found.reshape(target.shape)
-
-
-class GatheringForFilterGradient(Gathering, SummingWay):
-    """dE/dW = dE/dO C^T."""
 
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         layer = self.layer
-        above, columns = dedo.astype(self.dtype, copy=False), _gathered(x, _places(layer), self.dtype)
-        if layer.batch == layer.groups == 1:
-            product: Array = above.reshape(layer.filters, -1).dot(columns[0, 0].T)
-            return product.reshape(layer.by_groups)
-        above = above.reshape(layer.batch, layer.groups, layer.group_filters, -1)
-        products: Array = np.matmul(above, columns.swapaxes(2, 3))
-        whole: Array = products.sum(axis=0)
-        return whole.reshape(layer.by_groups)
+        above = dedo.astype(self.dtype, copy=False).swapaxes(0, 1).reshape(layer.groups, layer.group_filters, -1)
+        return _product(above, self.columns(tile, x).swapaxes(-1, -2)).reshape(layer.by_groups)
 
 
-def _gathered(array: Array, places: Places, dtype: DType) -> Array:
-    """The elements at some places of an array, 0 where they are padding."""
-    index, padded = places
-    flat = array.astype(dtype, copy=False).reshape(-1)
-    if padded:
-        longer = np.zeros(flat.size + 1, dtype)
-        longer[:-1] = flat
-        flat = longer
-    found: Array = flat.take(index)
+def _product(rows: Array, columns: Array) -> Array:
+    """A product of matrices; of only two it takes half the time with dot."""
+    found: Array = rows[0].dot(columns) if columns.ndim == 2 else np.matmul(rows, columns)
     return found
 
 
-@lru_cache(maxsize=32)
-def _places(layer: Layer) -> Places:
-    """Where the elements of X's columns are in flat X: (n, g, C/g * K, positions of O)."""
-    places = np.arange(layer.batch * layer.channels).reshape(-1, *(1,) * (2 * layer.dims))
-    inside = np.ones(places.shape, bool)
-    for number, axis in enumerate(layer.axes):
-        read = axis.inputs(range(axis.out), range(axis.kernel)).T
-        shape = [1] * (1 + 2 * layer.dims)
-        shape[1 + number], shape[1 + layer.dims + number] = read.shape
-        places = places * axis.size + read.reshape(shape)
-        inside = inside & (read >= 0).reshape(shape)
-    places = np.where(inside, places, prod(layer.canonical[Tensor.X]))
-    shape = [layer.batch, layer.groups, layer.group_channels * prod(layer.kernel), -1]
-    return places.reshape(shape), not bool(inside.all())
+@lru_cache(maxsize=64)
+def _places(way: Gathering) -> Array:
+    """Where the elements of the columns lie in flat X, counted from 1; 0 for padding. A single matrix has two axes."""
+    shape = way.layer.canonical[Tensor.X]
+    numbers = np.arange(1, prod(shape) + 1).reshape(shape)
+    # So few are exact in every dtype to compute in.
+    found = Columns.columns(way, way.tiles()[0], numbers).astype(np.intp)
+    return found.reshape(found.shape[-2:]) if prod(found.shape[:-2]) == 1 else found
