@@ -34,7 +34,7 @@ def equations(derivation):
     found = []
     for block in blocks_of(derivation):
         if isinstance(block, Formula):
-            found.append(plain(block.row))
+            found.append(plain(*block.row))
         elif isinstance(block, Expansions):
             for e in block.expansions:
                 terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]

@@ -124,13 +124,13 @@ def test_the_rules_name_the_positions_of_the_one_relation(case):
     """Also with flip, where the position falls as the filter's element rises."""
     layer = make_layer(case.x, case.w, **case.options)
     outputs, taps = "ijk"[: layer.dims], "uvt"[: layer.dims]
-    for rule in (plain(rules(layer)[Tensor.O]), plain(rules(layer)[Tensor.DW])):
+    for rule in (plain(*rules(layer)[Tensor.O]), plain(*rules(layer)[Tensor.DW])):
         for step in (0, 1):
             i = tuple(min(step, a.out - 1) for a in layer.axes)
             u = tuple(min(1 - step, a.kernel - 1) for a in layer.axes)
             told = evaluated(rule, "x", outputs + taps, [k + 1 for k in (*i, *u)])
             assert told == tuple(a.position(p, q) + 1 for a, p, q in zip(layer.axes, i, u, strict=True))
-    conditions = re.findall(r"([^,]+) = ([hlm])", plain(rules(layer)[Tensor.DX]).partition("all with ")[2])
+    conditions = re.findall(r"([^,]+) = ([hlm])", plain(*rules(layer)[Tensor.DX]).partition("all with ")[2])
     for axis, (sum_, _), i, u in zip(layer.axes, conditions, outputs, taps, strict=True):
         told = eval(sum_.replace("−", "-").replace("·", "*"), {}, {i: 1, u: 1})
         assert told == axis.position(0, 0) + 1

@@ -3,14 +3,13 @@
 Each element's right sum comes from the expansions, the sum that a known mistake makes of it from the mistake.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array
-from cnngrad.checks import GradientReport, Report, WrongShape
+from cnngrad.checks import Graded, GradientReport, Report, WrongShape
 from cnngrad.checks.report import Compared, code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import Layer, counted
@@ -24,9 +23,6 @@ __all__ = ["check_page"]
 _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
 
 
-_WRONG = ' class="wrong"'
-
-
 def check_page(report: Report, precision: int, text: str) -> str:
     """The page, with the report's text beneath.
 
@@ -36,69 +32,62 @@ def check_page(report: Report, precision: int, text: str) -> str:
         text: the report as text.
     """
     sums: dict[str, list[str]] = {}
-    grids = "\n".join(
-        part for gradient in report.gradients.values() for part in _gradient(report, gradient, precision, sums)
-    )
+    parts = (part for gradient in report.gradients.values() for part in _gradient(gradient, precision, sums))
     return filled(
         "check",
         ["grid.js", "check.js"],
         title=f"cnngrad check · {report.layer.describe()}",
+        grids="\n".join(parts),
         data=sums,
-        grids=grids,
         report=escape(text),
     )
 
 
-def _gradient(report: Report, gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
+def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
     """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
     yield f"<h2>{gradient.gradient.title} is {gradient.verdict.words}</h2>"
-    for text in filter(None, (gradient.hint, gradient.relation)):
-        yield f"<p>{escape(text)}</p>"
-    if lines := code_lines(gradient):
-        yield f"<pre>{escape(chr(10).join(lines))}</pre>"
-    layer, result = report.layer, gradient.gradient
+    yield from (f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text)
+    if lines := "\n".join(code_lines(gradient)):
+        yield f"<pre>{escape(lines)}</pre>"
     if isinstance(gradient, WrongShape):
         return
-    shape, arrays = layer.canonical[result], gradient.canonical
-    wrong = arrays[-1]
-    leads = list(np.ndindex(shape[:-2]))
+    wrong = gradient.canonical[-1]
+    leads = list(np.ndindex(wrong.shape[:-2]))
     shown = [lead for lead in leads if wrong[lead].any()] or leads[:1]
     for lead in shown[:_MOST_MATRICES]:
         height, width = np.atleast_2d(wrong[lead]).shape
         if height * width > _MOST_ELEMENTS:
             yield f"<p>A matrix of {height}×{width} elements is too large to be shown.</p>"
             continue
-        yield _matrices(layer, result, lead, [array[lead] for array in arrays], precision)
+        yield _matrices(gradient, lead, precision)
         # The wrong ones first: those are looked at.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            compared = gradient.compare(place)
-            sums[_key(result, place)] = list(_sums(compared, bool(wrong[place]), precision))
+            sums[_key(gradient.gradient, place)] = list(_sums(gradient.compare(place), bool(wrong[place]), precision))
     if len(shown) > _MOST_MATRICES:
         more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
         yield f"<p>{more} wrong elements.</p>"
 
 
-def _matrices(layer: Layer, result: Tensor, lead: Index, arrays: Sequence[Array], precision: int) -> str:
+def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     """Yours, the right one, and the difference, as tables beside each other."""
-    words = _which(layer, result, lead)
-    right = "right" if result is O else "by differences"
-    width, wrong = arrays[0].shape[-1], arrays[-1].ravel().tolist()
-    flat = zip(*(array.ravel().tolist() for array in arrays), strict=True)
-    columns = zip(*(_texts(yours, by, off, precision) for yours, by, off in flat), strict=True)
-    keys = [_key(result, lead + place) for place in np.ndindex(arrays[0].shape)]
+    result, arrays = gradient.gradient, [array[lead] for array in gradient.canonical]
+    words, width = _which(gradient.layer, result, lead), arrays[0].shape[-1]
+    names = f"yours · {words}" if words else "yours", "right" if result is O else "by differences", "yours − right"
+    columns: list[list[str]] = [[], [], []]
+    for place in np.ndindex(arrays[0].shape):
+        yours, by, wrong = (array[place].item() for array in arrays)
+        for name, column, text in zip(names, columns, _texts(yours, by, wrong, precision), strict=True):
+            mark = ' class="wrong"' if wrong and name != names[1] else ""
+            column.append(f'<td{mark} data-at="{_key(result, lead + place)}">{text}</td>')
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
     tables = []
-    for name, column in zip((f"yours · {words}" if words else "yours", right, "yours − right"), columns, strict=True):
-        cells = [
-            f'<td{_WRONG if off and name != right else ""} data-at="{key}">{escape(text)}</td>'
-            for off, key, text in zip(wrong, keys, column, strict=True)
-        ]
+    for name, cells in zip(names, columns, strict=True):
         rows = [f'<tr><td class="corner"></td>{head}</tr>']
-        for first in range(0, len(cells), width):
-            row = "".join(cells[first : first + width])
-            rows.append(f'<tr><th scope="row">{first // width + 1}</th>{row}</tr>')
-        tables.append(f'<table class="grid"><caption>{escape(name)}</caption>{"".join(rows)}</table>')
+        for row in range(len(cells) // width):
+            shown = "".join(cells[row * width : (row + 1) * width])
+            rows.append(f'<tr><th scope="row">{row + 1}</th>{shown}</tr>')
+        tables.append(f'<table class="grid"><caption>{name}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
 
 
@@ -109,7 +98,7 @@ def _which(layer: Layer, result: Tensor, lead: Index) -> str:
     filters alone.
     """
     shape, words = layer.canonical[result], result.lead_words
-    found = [f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False)]
+    found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
     parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
     if len(lead) < len(words) and shape[len(words) - 1] > 1:
         parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
@@ -131,8 +120,7 @@ def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:
     mine, right, _ = _texts(compared.yours, compared.right.value or 0, wrong, precision)
     should = f", but it should be {right}" if wrong else ", as it should be"
     yield f"{compared.right.target} is {mine}{should}"
-    found = [("right", compared.right, right), ("yours", compared.made if wrong else None, mine)]
-    for word, expansion, value in found:
+    for word, expansion, value in ("right", compared.right, right), ("yours", compared.made if wrong else None, mine):
         if expansion is not None:
             symbols, *numbers = sum_lines(expansion, precision)
             yield f"{word} {symbols}{'' if numbers else f' = {value}'}"

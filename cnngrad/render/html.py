@@ -62,7 +62,7 @@ def html_document(derivation: Derivation, style: Style) -> str:
         # By itself the title is the layer.
         layer=f'<p class="layer">{escape(derivation.layer)}</p>' if style.title else "",
         data=_data(derivation.source),
-        sections="\n".join(_sections(derivation, style)),
+        sections="\n".join(_sections(derivation, style.precision)),
     )
 
 
@@ -113,8 +113,12 @@ def _data(source: Source) -> dict[str, Any]:
     tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
     if sum(prod(sizes[tensor]) for tensor in tensors) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
-    expander, numbers = Expander(layer, {}), _numbers(source, tensors)
+    expander, numbers = Expander(layer, {}), dict[Tensor, list[Number]]()
     symbols = {t: [expander.names.symbol(t, index) for index in indices(sizes[t])] for t in tensors}
+    if X in values:
+        numbers = {t: a.ravel().tolist() for t in tensors if isinstance(a := values.get(t), np.ndarray)}
+        if O not in numbers:
+            numbers[O] = list(map(OutputsOnDemand(layer, values).__getitem__, indices(sizes[O])))
 
     def each(made: Callable[[Tensor], Iterable[Any]], some: Iterable[Tensor] = tensors) -> dict[str, list[Any]]:
         return {_IDS[tensor]: list(made(tensor)) for tensor in some}
@@ -136,18 +140,6 @@ def _data(source: Source) -> dict[str, Any]:
     }
 
 
-def _numbers(source: Source, tensors: list[Tensor]) -> dict[Tensor, list[Number]]:
-    """The numbers of each tensor, as far as there are any; those of O are computed where they are not given."""
-    layer, values = source.layer, source.values
-    if X not in values:
-        return {}
-    found = {t: np.asarray(values[t]).reshape(-1).tolist() for t in tensors if isinstance(values.get(t), np.ndarray)}
-    if O not in found:
-        outputs = OutputsOnDemand(layer, values)
-        found[O] = [outputs[index] for index in indices(layer.canonical[O])]
-    return found
-
-
 def _number(value: Number) -> Number | str:
     """A number as the script reads it: as text what JavaScript's numbers do not hold."""
     held = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
@@ -161,21 +153,18 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
     """
     layer, sizes = expander.layer, expander.layer.canonical
     chosen: set[Index] = set()
-    if prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS:
-        chosen.update(indices(sizes[tensor]))
-    else:
-        for place in telling(layer, tensor, TELLING):
-            near = (range(max(0, k - 1), min(n, k + 2)) for k, n in zip(place[2:], sizes[tensor][2:], strict=True))
-            chosen.update((*place[:2], *index) for index in product(*near))
+    whole = prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
+    for place in () if whole else telling(layer, tensor, TELLING):
+        near = (range(max(0, k - 1), min(n, k + 2)) for k, n in zip(place[2:], sizes[tensor][2:], strict=True))
+        chosen.update((*place[:2], *index) for index in product(*near))
     for index in indices(sizes[tensor]):
-        products = expander.products(tensor, index)[0] if index in chosen else None
         yield (
-            None
-            if products is None
-            else [
+            [
                 [[_IDS[t], int(np.ravel_multi_index(at, sizes[t]))] for t, at in filter(None, term)]
-                for term in products
+                for term in expander.products(tensor, index)[0]
             ]
+            if whole or index in chosen
+            else None
         )
 
 
@@ -205,23 +194,22 @@ def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _leads(layer: Layer) -> list[tuple[str, str, int]]:
+def _leads(layer: Layer) -> Iterator[tuple[str, str, int]]:
     """What can be chosen by tabs: its name, what it is, and how many there are."""
-    chosen = [
-        ("n", "sample (∂E/∂W adds up over all)", layer.batch),
-        ("f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters),
-    ]
-    if layer.groups == 1:
-        return [*chosen, ("c", "channel (O adds up over all)", layer.channels)]
+    grouped = layer.groups > 1
+    yield "n", "sample (∂E/∂W adds up over all)", layer.batch
+    yield "f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters
     within = "channel of the filter (O adds up over all of them)"
-    return [*chosen, ("c", within, layer.group_channels), ("cx", "channel of X", layer.channels)]
+    yield "c", within if grouped else "channel (O adds up over all)", layer.group_channels
+    if grouped:
+        yield "cx", "channel of X", layer.channels
 
 
-def _sections(derivation: Derivation, style: Style) -> Iterator[str]:
+def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
     """The lesson's sections, which can be folded."""
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, style.precision) for block in section.blocks if not isinstance(block, Hint))
+        blocks = "\n".join(_block(block, precision) for block in section.blocks if not isinstance(block, Hint))
         name = f' id="section-{section.name}"' if section.name else ""
         yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
@@ -229,15 +217,11 @@ def _sections(derivation: Derivation, style: Style) -> Iterator[str]:
 def _block(block: Block, precision: int) -> str:
     match block:
         case Sentence(parts):
-            texts = (
-                mathml((node_of(part),))
-                if isinstance(part, Symbol | Partial)
-                else escape(Notation(precision).part(part))
-                for part in parts
-            )
+            formulas, notation = (Symbol, Partial), Notation(precision)
+            texts = (mathml(node_of(p)) if isinstance(p, formulas) else escape(notation.part(p)) for p in parts)
             return f"<p>{''.join(texts)}</p>"
         case Formula(row):
-            return mathml(row, display=True)
+            return mathml(*row, display=True)
         case Expansions():
             return _sums(block, precision)
     return f"<pre>{escape(text_of(Painter(precision).blocks([block])).rstrip())}</pre>"

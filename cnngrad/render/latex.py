@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from cnngrad.derivation.blocks import (
-    Block,
     Derivation,
     Expansions,
     Figure,
     Form,
     Formula,
     GridRow,
-    Hint,
+    Heading,
     Part,
     Phrase,
     Picture,
+    ReportBlock,
     Sentence,
 )
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Partial, Term
 from cnngrad.layer.names import Number, Symbol
-from cnngrad.render.fitting import Fitting, Item
 from cnngrad.render.maths import latex, node_of
+from cnngrad.render.matrix import Fitting, Item, grouped
 from cnngrad.render.style import Style
 
 __all__ = ["LINE", "MOST_CHARACTERS", "Writer", "latex_document"]
@@ -99,7 +99,7 @@ def latex_document(derivation: Derivation, style: Style) -> str:
 class Writer(Fitting):
     """Writes blocks in LaTeX, in lines of so many ems."""
 
-    most_rows, most_columns = 10, 14
+    most_rows, most_columns, margin = 10, 14, 0
     times, product, more = r" \cdot ", r"\,", r"\cdots"
     # The signs around a formula in running text, and whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
@@ -146,13 +146,13 @@ class Writer(Fitting):
         """Running text with formulas in it."""
         return "".join(self.text(part) if isinstance(part, str) else self.part(part).join(self.signs) for part in parts)
 
-    def block(self, block: Block) -> str:
+    def block(self, block: ReportBlock) -> str:
         """One block."""
         match block:
             case Sentence(parts):
                 return self.sentence(parts)
             case Formula(row):
-                return self.formula(latex(row))
+                return self.formula(latex(*row))
             case Expansions():
                 return self.equations(list(self.sums(block)), aligned=True)
             case Figure():
@@ -165,15 +165,16 @@ class Writer(Fitting):
 
     def sections(self, derivation: Derivation, heading: str) -> str:
         """All sections, each under its heading."""
-        parts = []
-        for section in derivation.sections:
-            parts.append(heading.format(self.sentence(section.title)))
-            parts += [self.block(block) for block in section.blocks if not isinstance(block, Hint)]
-        return "\n\n".join(parts)
+        # The layer stands in the document's head.
+        _, *blocks = derivation.blocks(self.precision)
+        return "\n\n".join(
+            heading.format(self.sentence(block.parts)) if isinstance(block, Heading) else self.block(block)
+            for block in blocks
+        )
 
     def named(self, part: Symbol | Partial | Phrase) -> str:
         """An element, a derivative or words, without the signs around them."""
-        text = latex((part if isinstance(part, Phrase) else node_of(part),))
+        text = latex(node_of(part))
         return rf"{{\color{{c{part.tensor.letter}}}{text}}}" if self.coloured and isinstance(part, Symbol) else text
 
     def number(self, value: Number) -> str:
@@ -232,15 +233,9 @@ class Writer(Fitting):
 
     def _broken(self, parts: Iterable[Iterable[Term]], write: Callable[[Term], str]) -> list[str]:
         """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
-        lines: list[list[str]] = []
+        lines = []
         for part in parts:
-            used = self.line
-            for term in map(write, part):
-                if used + _width(term) + 1.2 > self.line - 8:
-                    lines.append([])
-                    used = 0
-                lines[-1].append(term)
-                used += _width(term) + 1.2
+            lines += grouped(map(write, part), lambda term: _width(term) + 1.2, self.line - 8)
         joined = [" + ".join(line) for line in lines] or ["0"]
         return " + {}\n&\\phantom{=}\\ ".join(joined).split("\n")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from cnngrad.derivation.blocks import Derivation, Figure
 from cnngrad.render.latex import LINE, MOST_CHARACTERS, Writer
+from cnngrad.render.matrix import grouped
 from cnngrad.render.style import Style
 
 __all__ = ["markdown_document"]
@@ -33,12 +34,7 @@ class _Writer(Writer):
         if not aligned:
             return "\n\n".join(map(self.formula, lines))
         # Blocks that are short enough for MathJax.
-        blocks: list[list[str]] = [[]]
-        for line in lines:
-            if blocks[-1] and sum(map(len, blocks[-1])) + len(line) > MOST_CHARACTERS:
-                blocks.append([])
-            blocks[-1].append(line)
-        parts = (" \\\\\n".join(block) for block in blocks)
+        parts = map(" \\\\\n".join, grouped(lines, len, MOST_CHARACTERS))
         return "\n\n".join(self.formula(f"\\begin{{aligned}}\n{part}\n\\end{{aligned}}") for part in parts)
 
     def figure(self, figure: Figure) -> str:

@@ -3,53 +3,48 @@
 import re
 from html import escape
 
-from cnngrad.derivation.blocks import Derivative, Letter, Node, Phrase, Product, Row, Sum
+from cnngrad.derivation.blocks import Derivative, Letter, Node, Phrase, Product, Sum
 from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Symbol
 
 __all__ = ["latex", "mathml", "node_of", "plain"]
 
 
-def node_of(part: Symbol | Partial) -> Letter | Derivative:
-    """An element or a partial derivative as a part of a formula."""
-    if isinstance(part, Partial):
-        return Derivative(_letter(part.by), _letter(part.of))
-    return Derivative(_letter(part)) if part.tensor.is_gradient else _letter(part)
+def node_of(part: Symbol | Partial | Phrase) -> Letter | Derivative | Phrase:
+    """An element, a partial derivative or words as a part of a formula."""
+    match part:
+        case Partial(of, by):
+            return Derivative(_letter(by), _letter(of))
+        case Symbol():
+            return Derivative(_letter(part)) if part.tensor.is_gradient else _letter(part)
+    return part
 
 
 def _letter(symbol: Symbol) -> Letter:
-    return Letter(symbol.tensor.letter, tuple(map(str, symbol.lead)), (symbol.position,) if symbol.place else ())
+    return Letter(symbol.tensor.letter, tuple(map(str, symbol.lead)), (symbol.position,) * bool(symbol.place))
 
 
-def plain(row: Row) -> str:
+def plain(*row: Node) -> str:
     r"""A formula as text; what a sum runs over stands on a line of its own, so that nothing else is broken.
 
-    >>> plain((Derivative(Letter("x")), " = ", Sum(Letter("o", (), ("i",)), (("i",),))))
+    >>> plain(Derivative(Letter("x")), " = ", Sum(Letter("o", (), ("i",)), (("i",),)))
     '∂E/∂x = Σ o(i)\n    over i'
     """
-    tails = [
-        f"\n    over {'all with ' if node.conditions else ''}{', '.join(map(plain, node.over))}"
-        for node in row
-        if isinstance(node, Sum)
-    ]
-    return "".join(map(_plain, row)) + "".join(tails)
-
-
-def _plain(node: Node) -> str:
-    match node:
-        case Letter(name, lead, place):
-            upper = f"[{','.join(lead)}]" if lead else ""
-            lower = f"({', '.join(place)})" if place else ""
-            return f"{name}{upper}{lower}"
-        case Derivative(by, of):
-            return f"∂{_plain(of)}/∂{_plain(by)}"
-        case Product(factors):
-            return "·".join(map(_plain, factors))
-        case Phrase():
-            return str(node)
-        case Sum(body):
-            return f"Σ {_plain(body)}"
-    return node
+    text = tails = ""
+    for node in row:
+        match node:
+            case Letter(name, lead, place):
+                text += name + (f"[{','.join(lead)}]" if lead else "") + (f"({', '.join(place)})" if place else "")
+            case Derivative(by, of):
+                text += f"∂{plain(of)}/∂{plain(by)}"
+            case Product(factors):
+                text += "·".join(map(plain, factors))
+            case Sum(body, over, conditions):
+                text += f"Σ {plain(body)}"
+                tails += f"\n    over {'all with ' * conditions}{', '.join(plain(*each) for each in over)}"
+            case _:
+                text += str(node)
+    return text + tails
 
 
 # Signs as LaTeX and MathML write them; products of a number and a letter have none.
@@ -59,12 +54,13 @@ _MATHML = {
     "180°": "<msup><mn>180</mn><mo>°</mo></msup>", "'": "<mo>′</mo>",
 }  # fmt: skip
 _SIGNS = re.compile(rf"{'|'.join(_LATEX)}|\d+|\S|\s+")
+_THIN = '<mspace width="0.17em"/>'
 
 
-def latex(row: Row) -> str:
+def latex(*row: Node) -> str:
     r"""A formula in LaTeX.
 
-    >>> latex((Derivative(Letter("x", (), ("22",))), " = M"))
+    >>> latex(Derivative(Letter("x", (), ("22",))), " = M")
     '\\frac{\\partial E}{\\partial x_{22}} = M'
     """
     return "".join(map(_latex, row))
@@ -73,25 +69,23 @@ def latex(row: Row) -> str:
 def _latex(node: Node) -> str:
     match node:
         case Letter(name, lead, place):
-            upper = f"^{{[{','.join(lead)}]}}" if lead else ""
-            lower = r",\,".join(map(_latex, place))
-            return f"{name}{upper}_{{{lower}}}" if place else f"{name}{upper}"
+            upper, lower = f"^{{[{','.join(lead)}]}}", r",\,".join(map(latex, place))
+            return name + (upper if lead else "") + (f"_{{{lower}}}" if place else "")
         case Derivative(by, of):
-            return rf"\frac{{\partial {_latex(of)}}}{{\partial {_latex(by)}}}"
+            return rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"
         case Product(factors):
-            return r"\, ".join(map(_latex, factors))
+            return r"\, ".join(map(latex, factors))
         case Phrase(text):
-            before, after = (" " if blank == " " else "" for blank in (text[0], text[-1]))
-            return rf"{before}\text{{{text}}}{after}"
+            return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}"
         case Sum(body, over):
-            return rf"\sum_{{{', '.join(map(latex, over))}}} {_latex(body)}"
+            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {latex(body)}"
     return _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
 
 
-def mathml(row: Row, display: bool = False) -> str:
+def mathml(*row: Node, display: bool = False) -> str:
     """A formula as a `math` element; `display` for one on a line of its own.
 
-    >>> mathml((Letter("x", (), ("22",)),))
+    >>> mathml(Letter("x", (), ("22",)))
     '<math><mrow><msub><mi>x</mi><mrow><mn>22</mn></mrow></msub></mrow></math>'
     """
     block = ' display="block"' if display else ""
@@ -100,9 +94,6 @@ def mathml(row: Row, display: bool = False) -> str:
 
 def _row(*nodes: Node) -> str:
     return f"<mrow>{''.join(map(_mathml, nodes))}</mrow>"
-
-
-_THIN = '<mspace width="0.17em"/>'
 
 
 def _mathml(node: Node) -> str:
@@ -125,7 +116,5 @@ def _mathml(node: Node) -> str:
 
 
 def _sign(text: str) -> str:
-    if text in _MATHML or text.isspace():
-        return _MATHML.get(text, "")
     kind = "mn" if text.isdigit() else "mi" if text.isalpha() else "mo"
-    return f"<{kind}>{escape(text)}</{kind}>"
+    return _MATHML.get(text, "" if text.isspace() else f"<{kind}>{escape(text)}</{kind}>")

@@ -2,23 +2,28 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
-from typing import TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from cnngrad.derivation.grids import Cell, Fill, Grid
-from cnngrad.derivation.notation import align
-from cnngrad.layer.names import Symbol
-from cnngrad.render.fitting import Fitting, Item
+from cnngrad.derivation.grids import Fill, Grid
+from cnngrad.derivation.notation import Notation, align
+from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
-__all__ = ["Beside", "show_results", "style_of"]
+if TYPE_CHECKING:
+    from cnngrad.derivation.blocks import Picture
+
+__all__ = ["Fitting", "Item", "grouped", "show_results", "style_of"]
 
 _MOST_MATRICES = 12
 # Signs that stand behind a matrix; all others stand in front of one.
 _CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+="}
 
+_T = TypeVar("_T")
+# A grid, or a sign between grids.
+Item = Grid | Symbol | Number | str
 # A line as texts with their styles. Rich takes a tenth of a short command's time to load.
 Line = list[tuple[str, str]]
 
@@ -40,10 +45,10 @@ def show_results(
         blocks = (Together((GridRow(matrices), *map(Hint, note))) for matrices, note in results)
         show(make_console(file, color), Painter(precision).blocks([Sentence((layer,), strong=True), *blocks]))
         return
-    beside = Beside(precision, PLAIN_WIDTH, not (file.encoding or "utf-8").lower().startswith("utf"))
+    fitting = Fitting(precision, PLAIN_WIDTH, not (file.encoding or "utf-8").lower().startswith("utf"))
     print(textwrap.fill(layer, PLAIN_WIDTH), file=file)
     for matrices, note in results:
-        for line in ["", *map(_plain, beside.lines(matrices)), *note]:
+        for line in ["", *map(_plain, fitting.lines(matrices)), *note]:
             print(line.rstrip(), file=file)
 
 
@@ -52,21 +57,60 @@ def style_of(part: object) -> str:
     return DIM if part is None else STYLES[part.tensor.letter] if isinstance(part, Symbol) else ""
 
 
+def grouped(items: Iterable[_T], size: Callable[[_T], float], most: float) -> list[list[_T]]:
+    """The items in groups, each with as many as its size allows, or with one."""
+    groups: list[list[_T]] = []
+    used = 0.0
+    for item in items:
+        used += (needed := size(item))
+        if not groups or used > most:
+            groups.append([])
+            used = needed
+        groups[-1].append(item)
+    return groups
+
+
 def _plain(line: Line) -> str:
     return "".join(text for text, _ in line)
 
 
-class Beside(Fitting):
-    """Grids and the signs between them in one line, or in several if the line is too narrow."""
+class Fitting(Notation):
+    """Fits grids and the signs between them into lines: whole, with their middle left out, or in pieces.
 
-    most_rows = 24
+    It writes text; formats that measure in other units have their own `columns`, `is_small` and `pieces`.
+    """
 
-    def __init__(self, precision: int, width: int, ascii_only: bool = False) -> None:
-        """Lines of this width, for an encoding that may lack the characters of brackets."""
-        super().__init__(precision, width)
-        self.most_columns, self._brackets = width // 3, "++|++" if ascii_only else "┌┐│└┘"
+    # The most rows and columns that are shown (0: as many as a line may hold), and the room beside a whole grid.
+    most_rows, most_columns, margin = 24, 0, 1
 
-    def columns(self, grid: Grid, most: int) -> list[Line]:
+    def __init__(self, precision: int, line: float, ascii_only: bool = False) -> None:
+        """Decimals have `precision` significant digits; brackets are in ASCII if an encoding lacks the others."""
+        super().__init__(precision)
+        self.line, self.most_columns = line, self.most_columns or int(line // 3)
+        self._brackets = "++|++" if ascii_only else "┌┐│└┘"
+
+    def rows(self, picture: "Picture") -> list[Sequence[Item]]:
+        """A picture's products in symbols and in numbers, as far as these fit, or both arrays in pieces."""
+        rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
+        whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
+        apart = picture.apart.items
+        pieces = (self.pieces(item, apart) if isinstance(item, Grid) else [item] for item in apart)
+        return whole or [list(chain.from_iterable(pieces))]
+
+    def fitted(self, grid: Grid, room: float) -> list[Any]:
+        """As many columns as fit."""
+        for most in range(max(1, min(grid.width, self.most_columns)), 0, -1):
+            columns = self.columns(grid, most)
+            if self.is_small(columns, room):
+                break
+        return columns
+
+    def fits(self, grid: Grid, room: float) -> bool:
+        """Whether the whole grid fits."""
+        few = grid.height <= self.most_rows and grid.width <= self.most_columns
+        return few and self.is_small(self.columns(grid, grid.width), room - self.margin)
+
+    def columns(self, grid: Grid, most: int) -> list[Any]:
         """The cells with their styles, of equal width within a column."""
         rows, columns = grid.cut(self.most_rows, most), []
         pictured = any(cell.marked for row in rows for cell in row)
@@ -78,17 +122,15 @@ class Beside(Fitting):
                 # The brackets stand beside the text, its leading blanks outside.
                 boxed = zip(column, texts, strict=True)
                 texts = [re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} " for cell, text in boxed]
-            width, styles = max(map(len, texts)), [_style(grid, cell) for cell in column]
+            colours = (DIM if isinstance(cell.content, Fill) else _colour(grid) for cell in column)
+            styles = [colour + " bold" * cell.marked for colour, cell in zip(colours, column, strict=True)]
+            width = max(map(len, texts))
             columns.append([(text.rjust(width), style) for text, style in zip(texts, styles, strict=True)])
         return columns
 
-    def is_small(self, columns: list[Line], room: float) -> bool:
+    def is_small(self, columns: list[Any], room: float) -> bool:
         """Whether the columns and their brackets fit."""
         return _inner(columns) + 2 <= room
-
-    def fits(self, grid: Grid, room: float) -> bool:
-        """Whether the whole grid fits, with a blank beside it."""
-        return super().fits(grid, room - 1)
 
     def pieces(self, grid: Grid, row: Sequence[Item]) -> list[Grid]:
         """The grid whole, or in parts."""
@@ -141,7 +183,7 @@ class Beside(Fitting):
         columns = self.fitted(grid, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
-        lines: list[Line] = [[(grid.title, _style(grid))], [(f"{top_left}{bar}{top_right}", "")]]
+        lines: list[Line] = [[(grid.title, _colour(grid))], [(f"{top_left}{bar}{top_right}", "")]]
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in (("  ", ""), cell)][1:]
             lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])
@@ -151,11 +193,8 @@ class Beside(Fitting):
         return lines
 
 
-def _style(grid: Grid, cell: Cell | None = None) -> str:
-    """The style of a cell, or of the title."""
-    content, marked = cell or (None, False)
-    style = DIM if isinstance(content, Fill) else STYLES[grid.tensor.letter] if grid.tensor else ""
-    return style + " bold" * marked
+def _colour(grid: Grid) -> str:
+    return STYLES[grid.tensor.letter] if grid.tensor else ""
 
 
 def _inner(columns: list[Line]) -> int:

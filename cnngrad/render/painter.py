@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -34,7 +34,7 @@ from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.render.figure import in_text
 from cnngrad.render.maths import plain
-from cnngrad.render.matrix import Beside, style_of
+from cnngrad.render.matrix import Fitting, grouped, style_of
 from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["Painter"]
@@ -67,7 +67,11 @@ class Painter(Notation):
             case Heading(parts):
                 yield Rule(self._parts(parts), align="left", style=DIM)
             case Formula(row):
-                yield Padding(_coloured(plain(row)), (0, 0, 0, 4))
+                # Its letters have the colours of their tensors: o(i, j), w[f,c](u, v), ∂E/∂x(h, l).
+                formula = Text(plain(*row))
+                for tensor, style in STYLES.items():
+                    formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
+                yield Padding(formula, (0, 0, 0, 4))
             case Figure():
                 yield Padding(self._figure(block), (0, 0, 0, 4))
             case Hint(text):
@@ -83,10 +87,11 @@ class Painter(Notation):
                     table.add_row(label, written)
                 yield Padding(table, (0, 0, 0, 2))
             case TextTable(headings, rows, right, wrapped):
-                table = Table(box=None, pad_edge=False, header_style="bold")
-                for place, heading in enumerate(headings):
-                    justify: Any = "right" if heading in right else "left"
-                    table.add_column(heading, justify=justify, no_wrap=not (wrapped and place))
+                columns = (
+                    Column(heading, justify="right" if heading in right else "left", no_wrap=not (wrapped and place))
+                    for place, heading in enumerate(headings)
+                )
+                table = Table(*columns, box=None, pad_edge=False, header_style="bold")
                 for cells in rows:
                     table.add_row(*cells)
                 yield table
@@ -130,11 +135,10 @@ class Painter(Notation):
         for term in chain.from_iterable(worked.parts if worked else ()):
             pairs = zip(term.factors, term.values or (), strict=True)
             numbers.append(dot.join(Text(self.factor(v), style_of(f) or DIM) for f, v in pairs))
-        value = None
-        if valued and worked and worked.value is not None:
-            value = Text.assemble("= " if numbers else "", (self.number(worked.value), "bold"))
-        zeros = f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else ""
-        return _Sum(symbols, numbers, value, expansion.left_out, zeros, in_short)
+        value = [] if worked is None or worked.value is None else [self.number(worked.value)]
+        found = [Text.assemble("= " if numbers else "", (text, "bold")) for text in value if valued]
+        zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
+        return _Sum(symbols, numbers, found, expansion.left_out, zeros, in_short)
 
 
 class _Rows(NamedTuple):
@@ -144,20 +148,12 @@ class _Rows(NamedTuple):
     precision: int
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        beside = Beside(self.precision, options.max_width, options.ascii_only)
-        rows = beside.rows(self.block) if isinstance(self.block, Picture) else [self.block.items]
+        fitting = Fitting(self.precision, options.max_width, options.ascii_only)
+        rows = fitting.rows(self.block) if isinstance(self.block, Picture) else [self.block.items]
         for number_of, row in enumerate(rows):
             yield from [Text()] if number_of else []
-            for line in beside.lines(row):
+            for line in fitting.lines(row):
                 yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
-
-
-def _coloured(formula: str) -> Text:
-    """A rule with its letters in the colours of their tensors: o(i, j), w[f,c](u, v), ∂E/∂x(h, l)."""
-    text = Text(formula)
-    for tensor, style in STYLES.items():
-        text.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
-    return text
 
 
 class _Sum(NamedTuple):
@@ -166,7 +162,7 @@ class _Sum(NamedTuple):
     Attributes:
         symbols: the terms.
         numbers: the terms in numbers; none if there are none.
-        value: what stands behind the numbers.
+        value: what stands behind the numbers, if anything.
         left_out: how many terms are left out already.
         zeros: how many products are with 0, in words.
         in_short: whether only those terms are shown that fit on two lines.
@@ -174,9 +170,9 @@ class _Sum(NamedTuple):
 
     symbols: list[Text]
     numbers: list[Text]
-    value: Text | None
+    value: list[Text]
     left_out: int
-    zeros: str
+    zeros: Text
     in_short: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -187,9 +183,9 @@ class _Sum(NamedTuple):
             if not self.in_short or len(lines) <= _MOST_LINES:
                 break
         if self.zeros and lines[-1].cell_len + len(self.zeros) > width:
-            lines.append(Text("  ").append(self.zeros.strip(), DIM))
+            lines.append(Text("  ") + self.zeros[2:])
         else:
-            lines[-1].append(self.zeros, DIM)
+            lines[-1] += self.zeros
         yield from lines
         yield from _wrapped(numbers, width) if numbers else ()
 
@@ -199,8 +195,7 @@ class _Sum(NamedTuple):
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, "…")):
             terms = [*terms[:shown], *([Text(more, DIM)] if rest and terms else [])]
             sums.append([*(term + Text(" +") for term in terms[:-1]), *terms[-1:]])
-        sums[1] += [] if self.value is None else [self.value]
-        return sums
+        return [sums[0], sums[1] + self.value]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         sums = self._summed(len(self.symbols), 0)
@@ -211,10 +206,5 @@ class _Sum(NamedTuple):
 
 
 def _wrapped(terms: Sequence[Text], width: int) -> list[Text]:
-    lines = [Text("= ") + terms[0]]
-    for term in terms[1:]:
-        if lines[-1].cell_len + 1 + term.cell_len > width:
-            lines.append(Text("  ") + term)
-        else:
-            lines[-1] += Text(" ") + term
-    return lines
+    lines = grouped(terms, lambda term: term.cell_len + 1, width - 1)
+    return [Text("  " if number_of else "= ") + Text(" ").join(line) for number_of, line in enumerate(lines)]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -57,11 +58,11 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
             raise
 
     color = chosen_color(color)
-    forced, redirected = color == "always", dict[str, Any]()
+    forced, options = color == "always", {**AS_IT_IS, "no_color": None if color == "auto" else color == "never"}
     if not file.isatty():
-        redirected = {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
-        redirected |= {"force_terminal": forced, "legacy_windows": False}
-    return StrictConsole(file=file, **AS_IT_IS, **redirected, no_color=None if color == "auto" else not forced)
+        options |= {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
+        options |= {"force_terminal": forced, "legacy_windows": False}
+    return StrictConsole(file=file, **options)
 
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
@@ -103,5 +104,4 @@ def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
         else:
             with console.capture() as capture:
                 console.print(renderable)
-            lines = capture.get().splitlines()
-            console.file.write("".join(f"{line.rstrip()}\n" for line in lines))
+            console.file.write(re.sub(" +\n", "\n", capture.get()))
