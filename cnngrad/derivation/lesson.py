@@ -1,6 +1,6 @@
 """The argument: the sections of a derivation of O or of the gradients, in the order of the notes."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 from shlex import quote
@@ -271,18 +271,17 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
     (place,) = telling(layer, DX, 1)
     factors, count = board.factors(DX, place, MOST_MATRICES)
     readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
-    if len(readers) > 1:
-        through = [part for dedo, w in readers for part in (", by ", dedo.of_array, " through ", w)]
-        more, moves = ", …" if count > len(readers) else "", "moves on too" if layer.flip else "moves back"
-        onwards = f"{more}: as the output moves on, the element of W {moves}. "
-        reason: list[Part] = [board.symbol(X, place), " is read by ", *through[1:], onwards]
-    else:
-        way = "from first to last" if layer.flip else "from last to first"
-        reason = [f"Along ∂E/∂O an input meets the elements of W {way}. "]
-    if layer.flip:
-        turned = "W was rotated before it slid (flip); a second rotation brings it back."
-        return "Why not rotated? ", *reason, turned
-    return "Why rotated? ", *reason, "Laid out in the order of ∂E/∂O these elements are W rotated by 180°."
+    why, way, moves, so = (
+        ("Why not", "first to last", "on too", "W was rotated before it slid (flip); a second rotation brings it back.")
+        if layer.flip
+        else ("Why", "last to first", "back", "Laid out in the order of ∂E/∂O these elements are W rotated by 180°.")
+    )
+    if len(readers) < 2:
+        return f"{why} rotated? Along ∂E/∂O an input meets the elements of W from {way}. ", so
+    through = [part for dedo, w in readers for part in (", by ", dedo.of_array, " through ", w)][1:]
+    more = ", …" if count > len(readers) else ""
+    onwards = f"{more}: as the output moves on, the element of W moves {moves}. "
+    return f"{why} rotated? ", board.symbol(X, place), " is read by ", *through, onwards, so
 
 
 def _in_matrices(board: Board) -> Said:
@@ -395,7 +394,7 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
 
 
 # The sections in their order: name, heading, the tensors that they belong to, and what makes them.
-_SECTIONS: tuple[tuple[str, str, tuple[Tensor, ...], Callable[[Board], Said]], ...] = (
+_SECTIONS = (
     ("layer", "The layer", RESULTS, _given),
     ("output", "O = Conv(X, {w}){b}", RESULTS, _output),
     ("dw", "∂E/∂W by the chain rule", (DW,), _filter_gradient),

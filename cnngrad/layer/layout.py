@@ -31,9 +31,7 @@ class Layouts:
 
     def of(self, tensor: Tensor) -> str:
         """The order of a tensor's axes; empty for cnngrad's own."""
-        if tensor.array is B:
-            return ""
-        return self.filter if tensor.array is W else self.data
+        return {W: self.filter, B: ""}.get(tensor.array, self.data)
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
         """Where the axes of cnngrad's order are in a user's array of `ndim` axes, counted from 0.
@@ -42,13 +40,11 @@ class Layouts:
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
-        if not word:
-            return tuple(range(ndim))
         # A layout of one spatial axis may call it l.
-        every = letters[:2] + ("l" if "l" in word else letters[len(letters) - _spatial_axes(word) :])
+        every = letters[:2] + ("l" if "l" in word else letters[5 - _spatial_axes(word) :])
         own = every[len(every) - ndim :]
         written = [letter for letter in word if letter in own]
-        return tuple(map(written.index, own)) if len(written) == ndim else tuple(range(ndim))
+        return tuple(map(written.index, own) if len(written) == ndim else range(ndim))
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""
@@ -73,8 +69,7 @@ class Layouts:
 
     def written_shape(self, tensor: Tensor, shape: Shape) -> Shape:
         """A shape, or an index, from cnngrad's order to the user's."""
-        places = self.places(tensor, len(shape))
-        return tuple([shape[places.index(place)] for place in range(len(shape))])
+        return tuple(shape[k] for k in np.argsort(self.places(tensor, len(shape))))
 
 
 def _spatial_axes(word: str) -> int:

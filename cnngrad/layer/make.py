@@ -195,8 +195,8 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
     bare = list(map(Axis, sizes, kernels, strides, dilations))
-    pads = pads_per_axis(asked.padding, bare)
-    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *zip(*pads, strict=True), [asked.flip] * d))
+    pads = zip(*pads_per_axis(asked.padding, bare), strict=True)
+    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d))
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         if axis.span > axis.padded:
             dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
