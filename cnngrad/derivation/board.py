@@ -1,6 +1,7 @@
 """What the sections share: the layer, its numbers, the user's choice, and recurring blocks."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from math import prod
 from shlex import quote
@@ -85,10 +86,10 @@ class Board:
         yield self.sums(tensor, shown)
         rest = prod(shape) - len(shown)
         if rest:
-            parts: list[Part] = []
-            for place, why in shown.items():
-                parts += [", " if parts else "Shown: ", self.symbol(tensor, place), why and f" {why}"]
-            yield (*parts, f". {'The other one works' if rest == 1 else f'The other {rest} work'} the same way.")
+            symbol = partial(self.symbol, tensor)
+            told = [part for place, why in shown.items() for part in (", ", symbol(place), why and f" {why}")]
+            how = "other one works" if rest == 1 else f"other {rest} work"
+            yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one, --all all.")
 
@@ -103,8 +104,7 @@ class Board:
         """The elements of dE/dX that are pictured, and why."""
         if self.choice.limit is None:
             return dict.fromkeys(islice(indices(self.layer.canonical[DX]), _MOST_PICTURES), "")
-        found = telling(self.layer, DX, min(self.choice.limit, TELLING))
-        return {place: why for place, why in found.items() if why}
+        return telling(self.layer, DX, min(self.choice.limit, TELLING))
 
     def result(self, tensor: Tensor) -> Said:
         """A result as matrices; all of them where they are few."""

@@ -5,13 +5,13 @@ from typing import Unpack
 
 import numpy.typing as npt
 
-from cnngrad.arrays import Operand, read_tensor
+from cnngrad.arrays import read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.lesson import lesson
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Shape, layer_of, parse_shape
+from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, W, X
@@ -59,32 +59,23 @@ def derive(
     >>> [[str(factor) for factor in term.factors] for term in expansion.terms]
     [['w11', 'x12'], ['w12', 'x13'], ['w21', 'x22'], ['w22', 'x23']]
     """
-    given = {
-        tensor: _operand_or_shape(tensor.key, value)
-        for tensor, value in ((X, x), (W, w), (B, b), (DEDO, dedo))
-        if value is not None
-    }
-    shapes = {tensor: value.shape if isinstance(value, Operand) else value for tensor, value in given.items()}
+    shapes, operands = {}, {}
+    for tensor, value in ((X, x), (W, w), (B, b), (DEDO, dedo)):
+        if isinstance(value, str):
+            if (shape := parse_shape(value)) is None:
+                raise CnngradError(f"{tensor.key} is {value!r}: give an array, or a shape such as '3x3'")
+            shapes[tensor] = shape
+        elif value is not None:
+            operands[tensor] = read_tensor(tensor.key, value)
+            shapes[tensor] = operands[tensor].shape
     layer = layer_of(shapes, **options)
-    operands = {tensor: value.standard(layer, tensor) for tensor, value in given.items() if isinstance(value, Operand)}
-    choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
+    arrays = {}
+    if len(operands) == len(shapes):
+        operands = {tensor: operand.standard(layer, tensor) for tensor, operand in operands.items()}
+        factors = operands[X], operands[W]
+        way = Backward(layer, *factors, operands[DEDO]) if dedo is not None else Forward(layer, *operands.values())
+        arrays = {tensor: operand.array for tensor, operand in operands.items()}
+        arrays |= {result: way.computed(result) for result in ((O,) if dedo is None else GRADIENTS)}
     explained = [O] if dedo is None else explained_tensors(layer, only)
-    if len(operands) < len(given):
-        return lesson(layer, {}, choice, explained)
-    way = (
-        Forward(layer, operands[X], operands[W], operands.get(B))
-        if dedo is None
-        else Backward(layer, operands[X], operands[W], operands[DEDO])
-    )
-    arrays = {tensor: operand.array for tensor, operand in operands.items()}
-    arrays |= {result: way.computed(result) for result in ((O,) if dedo is None else GRADIENTS)}
+    choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
     return lesson(layer, canonical_values(layer, arrays), choice, explained)
-
-
-def _operand_or_shape(name: str, value: npt.ArrayLike) -> Operand | Shape:
-    if isinstance(value, str):
-        shape = parse_shape(value)
-        if shape is None:
-            raise CnngradError(f"{name} is {value!r}: give an array, or a shape such as '3x3'")
-        return shape
-    return read_tensor(name, value)

@@ -167,7 +167,7 @@ class Axis:
         (0, 1)
         """
         reach = self.span - 1
-        total = max((-(-self.size // self.stride) - 1) * self.stride + self.span - self.size, 0)
+        total = max((self.size - 1) // self.stride * self.stride + self.span - self.size, 0)
         less, more = total // 2, total - total // 2
         return {"valid": (0, 0), "same": (less, more), "same-lower": (more, less), "full": (reach, reach)}
 
