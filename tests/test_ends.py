@@ -8,7 +8,7 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.programs.findings import Outcome
-from cnngrad.programs.processes import End, Fault
+from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.results import Findings
 
 ONE = ("-x", "3x3", "-w", "2x2")
@@ -67,8 +67,8 @@ def test_a_program_that_answers_nothing_is_given_up_after_three_layers():
         raise IndexError
 
     findings = cnngrad.check_function(raising, "quick")
-    assert [outcome.end for outcome in findings.outcomes] == [End.FAILED] * 3 + [End.NOT_RUN] * 9
-    assert "not run: 9 layers (--no-give-up runs all)" in findings.sentence
+    assert [outcome.end.verdict for outcome in findings.outcomes] == [Verdict.FAILED] * 3 + [Verdict.NOT_RUN] * 9
+    assert "not run: 9 layers (--no-give-up runs all)" in findings.summary
     assert findings.passed is False
     assert len(cnngrad.check_function(raising, "quick", give_up=False).failing) == 12
 
@@ -110,7 +110,7 @@ STACKS = {
 @pytest.mark.parametrize("said", STACKS.values(), ids=STACKS)
 def test_the_line_that_says_the_error_is_shown(said):
     layer = cnngrad.suite("quick")[0]
-    findings = Findings([Outcome(layer, Fault(End.FAILED, "exit status 1"), said=said)])
+    findings = Findings([Outcome(layer, Result(Verdict.FAILED, "exit status 1"), said=said)])
     assert "no such axis" in str(findings)
 
 

@@ -62,7 +62,7 @@ def test_the_finding_names_the_one_mistake_and_what_the_layers_have_in_common():
 
     findings = cnngrad.check_function(stride_ignored)
     assert findings.explanation.mistakes == ("stride-ignored",)
-    assert "all where stride > 1; all are explained by stride-ignored: the stride is not used" in findings.sentence
+    assert "all where stride > 1; all are explained by stride-ignored: the stride is not used" in findings.summary
     assert findings.smallest.work <= min(outcome.layer.work for outcome in findings.failing)
     (compared,) = findings.compared
     assert compared.made is not None
@@ -116,7 +116,7 @@ def test_a_failure_that_no_mistake_explains_is_shrunk_too():
     findings = cnngrad.check_function(crashing)
     assert findings.smallest.layer.channels == 2
     assert findings.smallest.work <= 2
-    assert "all where channels > 1" in findings.sentence
+    assert "all where channels > 1" in findings.summary
 
 
 def test_every_element_and_the_relation_are_read_off():
@@ -172,7 +172,7 @@ def test_layers_that_can_not_be_judged_are_counted():
     findings = cnngrad.check_function(tf32, "quick", without=FEATURES[:-1], decimals=True)
     unjudged = sum(outcome.passed is None for outcome in findings.outcomes)
     assert unjudged > 6
-    assert f"{unjudged} can't be judged" in findings.sentence
+    assert f"{unjudged} can't be judged" in findings.summary
 
 
 def test_each_of_two_results_has_its_own_explanation():
@@ -190,7 +190,7 @@ def test_each_of_two_results_has_its_own_explanation():
 def test_layers_that_need_what_a_function_does_not_take_are_skipped():
     findings = cnngrad.check_function(lambda x, w, dedo, padding: right(x, w, dedo, padding=padding), "quick")
     assert findings
-    assert findings.sentence == (
+    assert findings.summary == (
         "All 7 layers pass; 5 skipped (not supported); stride > 1, an uneven padding, dilation > 1 and groups > 1 were "
         "never tried: 5 layers left out."
     )

@@ -7,7 +7,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.programs.findings import Verdict
+from cnngrad.programs.verdicts import Verdict
 from cnngrad.tensor import Tensor
 
 
@@ -49,7 +49,7 @@ def test_a_wrong_shape_is_said(change, said):
     findings = cnngrad.check_function(lambda *a, **o: change(*right(*a, **o)), "quick")
     assert said in findings.note
     assert said in " ".join(str(findings).split())
-    assert "12 of 12 layers fail; all" in findings.sentence
+    assert "12 of 12 layers fail; all" in findings.summary
     results = [outcome.results.values() for outcome in findings.outcomes]
     assert all(any(result.verdict is Verdict.WRONG_SHAPE for result in each) for each in results)
     assert any(said in result["hint"] for result in findings.as_json()["layers"][0]["results"].values())

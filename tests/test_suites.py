@@ -56,7 +56,7 @@ def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
     findings = cnngrad.check_function(right, "quick", without=[feature])
     assert findings
     assert set(findings.never_tried) == NEVER[feature]
-    assert "never tried" in findings.sentence
+    assert "never tried" in findings.summary
     assert findings.as_json()["left_out"] > 0
 
 

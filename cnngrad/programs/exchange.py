@@ -16,6 +16,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
 from cnngrad.programs.suites import SuiteLayer
+from cnngrad.programs.verdicts import Result, unreadable
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import DEDO, RESULTS, B, Tensor, W, X
 
@@ -74,9 +75,9 @@ def most_bytes(shape: Shape) -> int:
     return _LEAST + _EACH * prod(shape)
 
 
-def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | str]:
+def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | Result]:
     """The arrays that a program has written, or in words why one can't be read."""
-    found: dict[Tensor, Array | str] = {}
+    found: dict[Tensor, Array | Result] = {}
     for tensor in RESULTS:
         files = [folder / f"{name}.{EXCHANGES[exchange].ending}" for name in tensor.names]
         there = list(filter(os.path.lexists, files))
@@ -86,7 +87,7 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
                     raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
                 found[tensor] = _read(there[0], tensor, layer.written[tensor], exchange)
             except CnngradError as error:
-                found[tensor] = str(error)
+                found[tensor] = unreadable(error)
     return found
 
 

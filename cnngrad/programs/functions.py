@@ -9,10 +9,10 @@ from cnngrad.checks.tolerance import parse_form
 from cnngrad.programs.calling import Caller, UnsupportedLayerError
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judging import expected, run_layers
-from cnngrad.programs.processes import End, Fault
 from cnngrad.programs.programs import Answer, Keep, Program
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.suites import suite as suite_layers
+from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.settings import LayerOptions
 
 
@@ -79,4 +79,4 @@ class _InProcess(Program):
             return Answer.skipped(str(error))
         except Exception as error:
             name = type(error).__name__
-            return Answer({}, Fault(End.FAILED, f"exception ({name})"), f"{name}: {error}")
+            return Answer({}, Result(Verdict.FAILED, f"exception ({name})"), f"{name}: {error}")

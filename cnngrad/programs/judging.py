@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -14,23 +15,22 @@ from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
-from cnngrad.programs.findings import Findings, Outcome, Result, Verdict, explain
+from cnngrad.programs.findings import Findings, Outcome, explain
 from cnngrad.programs.probing import probe
-from cnngrad.programs.processes import End, Fault
 from cnngrad.programs.programs import Answer, Program
-from cnngrad.programs.shrinking import SMALLEST, Progress, shrink
+from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import SuiteLayer
+from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes that are shown of those that layers may have, each its own.
 _MOST_NOTES = 3
 # Give up once the first three layers have ended in the same way, without results.
 _ENOUGH = 3
-# What a program that hangs or writes nothing does, no smaller layer shows better.
-_TELLING_ENDS = (End.CRASHED, End.FAILED, End.FLOODED)
-_TELLING_VERDICTS = (Verdict.WRONG, Verdict.WRONG_SHAPE, Verdict.NOT_FINITE)
 # Results are graded by one thread at a time, however many run programs.
 _GRADING = threading.Lock()
+_ROUNDED = "It may be off by its rounding alone, but not so in other layers."
+_IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
 
 
 def expected(names: Iterable[str]) -> list[Tensor]:
@@ -73,16 +73,10 @@ def run_layers(
         give_up: whether to run no further layers once the first three have ended in the same way, without results.
     """
     taken = _as_taken(programs[0], layers) if "batch" in (without or ()) else layers
-    note = "Its arrays have an axis of one sample." if taken is not layers else ""
-    outcomes = _decided(_outcomes(programs, taken, progress, keep, give_up))
-    outcomes = _with_missing(outcomes, expect)
-    notes = list(dict.fromkeys(filter(None, [note, *(outcome.note for outcome in outcomes)])))[:_MOST_NOTES]
-    notes += _shapes(outcomes) + _on_precision(outcomes)
-    run = {layer.name for layer in layers}
-    left_out = [layer.instead_of or layer.layer for layer in whole if layer.instead_of or layer.name not in run]
-    left_out += [outcome.layer.layer for outcome in outcomes if whole and not outcome.was_tried]
-    not_chosen = max(len(whole) - len(layers), 0)
-    found = Findings(outcomes, explain(outcomes), note=" ".join(notes), left_out=left_out, not_chosen=not_chosen)
+    outcomes = _with_missing(_decided(list(_outcomes(programs, taken, progress, keep, give_up))), expect)
+    said = ["" if taken is layers else "Its arrays have an axis of one sample.", *(each.note for each in outcomes)]
+    notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
+    found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
     if found.explanation is not None:
         wanted = frozenset(found.explanation.mistakes)
@@ -93,31 +87,63 @@ def run_layers(
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
     # A relation shows where there are several outputs and filter elements on every axis.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
-    larger = (telling or failing)[0]
-    if without is not None and _way(smallest) and not any(o.end is End.NOT_RUN for o in outcomes):
+    if without is not None and _way(smallest) and not any(Verdict.NOT_RUN in o.verdicts for o in outcomes):
         smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
-    if keep is not None and smallest.layer.name == SMALLEST:
-        programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
-    probed = probe(programs[0], smallest, larger)
-    return replace(
-        found,
-        smallest=smallest.layer,
-        compared=tuple(probed.worst),
-        others=tuple(probed.others),
-        note=" ".join([*notes, *probed.notes]),
-    )
+        if keep is not None and smallest.layer.name == SMALLEST:
+            programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
+    probed = probe(programs[0], smallest, (telling or failing)[0])
+    note = " ".join([*notes, *probed.notes])
+    compared, others = tuple(probed.worst), tuple(probed.others)
+    return replace(found, smallest=smallest.layer, compared=compared, others=others, note=note)
 
 
-def _on_precision(outcomes: Iterable[Outcome]) -> list[str]:
-    """A sentence on results that are as far off as fewer bits make them; of an array, what most layers show."""
-    shown: dict[Tensor, list[str]] = {}
-    for tensor, result in _each(outcomes):
-        if result.precision:
-            shown.setdefault(tensor, []).append(result.precision)
-    titles: dict[str, list[str]] = {}
-    for tensor, found in shown.items():
-        titles.setdefault(Counter(found).most_common(1)[0][0], []).append(tensor.title)
-    return [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
+def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
+    """What became of each result in all layers."""
+    found: dict[Tensor, list[tuple[Outcome, Result]]] = {}
+    for outcome in outcomes:
+        for tensor, result in outcome.results.items():
+            found.setdefault(tensor, []).append((outcome, result))
+    return found
+
+
+def _in_common(outcomes: list[Outcome]) -> list[str]:
+    """Sentences on wrong shapes, each in the first layer that has it, and on results that are off as in fewer bits."""
+    notes, titles = [], dict[str, list[str]]()
+    for tensor, found in _of(outcomes).items():
+        for outcome, result in found:
+            if result.verdict is Verdict.WRONG_SHAPE:
+                notes.append(f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
+                break
+        # What most layers show.
+        for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):
+            titles.setdefault(words, []).append(tensor.title)
+    return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
+
+
+def _decided(outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes; what is too coarse to judge is wrong if another layer has an error that fewer bits don't explain.
+
+    An error of a known mistake that this layer would not show, such as a wrong stride, decides nothing.
+    """
+    for tensor, found in _of(outcomes).items():
+        beyond = {each.mistakes for _, each in found if each.verdict is Verdict.WRONG and not each.precision}
+        for outcome, result in found:
+            if result.verdict is Verdict.COARSE and any(map(set(outcome.layer.shows).issuperset, beyond)):
+                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
+    return outcomes
+
+
+def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
+    """The outcomes with what a layer lacks: results that are expected, or that other layers have."""
+    usual, filled = {*expect, *_of(outcomes)}, []
+    for outcome in outcomes:
+        if outcome.fault is None:
+            # A layer without a bias has no dE/db to give.
+            wanted = usual if outcome.layer.layer.has_bias else usual - {DB}
+            missing = dict.fromkeys(wanted, Result(Verdict.NOT_WRITTEN))
+            outcome = replace(outcome, results=_in_order(missing | outcome.results))
+        filled.append(outcome)
+    return filled
 
 
 def _as_taken(program: Program, layers: Sequence[SuiteLayer]) -> Sequence[SuiteLayer]:
@@ -125,11 +151,11 @@ def _as_taken(program: Program, layers: Sequence[SuiteLayer]) -> Sequence[SuiteL
     best, least = layers, 3
     for lead in range(layers[0].layer.x_lead, 3):
         made = [each.with_lead(lead) for each in layers] if lead > layers[0].layer.x_lead else layers
-        outcome = _judged(made[0], program.run(made[0]), program.written, 0)
-        fails = 0 if outcome.passed else 2 if outcome.fault or Verdict.WRONG_SHAPE in outcome.verdicts else 1
+        outcome = _judged(program, made[0], program.run(made[0]))
+        fails = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
         if fails < least:
             best, least = made, fails
-        if not fails or outcome.end is End.UNANSWERED:
+        if not fails or Verdict.UNANSWERED in outcome.verdicts:
             break
     return best
 
@@ -140,7 +166,7 @@ def _outcomes(
     progress: Progress | None,
     keep: Kept | None,
     give_up: bool,
-) -> list[Outcome]:
+) -> Iterator[Outcome]:
     """What becomes of every layer, in their order; as many are run at the same time as there are programs."""
     done: list[Outcome] = []
     idle = list(programs)
@@ -159,59 +185,55 @@ def _outcomes(
                 if progress is not None:
                     progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
                 if give_up and _is_hopeless(done):
-                    return done + [Outcome(each, Fault(End.NOT_RUN)) for each in layers[number:]]
+                    yield from (Outcome(each, Result(Verdict.NOT_RUN)) for each in layers[number:])
+                    return
                 done.append(next(running))
+                yield done[-1]
         finally:
             if len(done) < len(layers):
                 pool.shutdown(wait=False, cancel_futures=True)
                 # What still runs is ended, and with it the thread that waits for it.
                 for program in programs:
                     program.close()
-    return done
 
 
 def _is_hopeless(done: Sequence[Outcome]) -> bool:
     """Whether the first layers that were tried are enough and have all ended in the same way, without results."""
-    tried = [outcome for outcome in done if outcome.end is not End.SKIPPED]
-    ends = {outcome.end if outcome.fault or outcome.results else End.SILENT for outcome in tried}
+    tried = [outcome for outcome in done if Verdict.SKIPPED not in outcome.verdicts]
+    ends = {outcome.end and outcome.end.verdict for outcome in tried}
     return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
     """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
     answer = program.run(layer)
-    outcome = _judged(layer, answer, program.written, TRIES)
-    if outcome.passed is not False or (outcome.end is End.UNANSWERED and keep is None):
+    outcome = _judged(program, layer, answer, TRIES)
+    if outcome.passed is not False or (keep is None and outcome.verdicts & {Verdict.UNANSWERED, Verdict.SILENT}):
         return outcome
     again = program.run(layer, None if keep is None else partial(keep.put, layer.folder))
     if answer.fault != again.fault:
-        failed = answer if answer.fault is not None else again
+        failed = again if answer.fault is None else answer
         return replace(outcome, fault=failed.fault, said=failed.said, results={}, note=_IN_ONE_OF_TWO)
     for tensor, before in answer.results.items():
         after = again.results.get(tensor)
-        if isinstance(before, str):
-            continue
-        has_nan = before.dtype.kind == "f"
-        if not isinstance(after, np.ndarray) or not np.array_equal(before, after, equal_nan=has_nan):
+        if isinstance(before, np.ndarray) and not (
+            isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=True)
+        ):
             outcome.results[tensor] = Result(Verdict.VARIES)
     return outcome
 
 
-_ROUNDED = "It may be off by its rounding alone, but not so in other layers."
-_IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
-
-
-def _judged(layer: SuiteLayer, answer: Answer, written: str | None, tries: int) -> Outcome:
+def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
     """The verdict on one run."""
-    claims = {tensor: array for tensor, array in answer.results.items() if not isinstance(array, str)}
-    found = {t: Result(Verdict.UNREADABLE, why=why) for t, why in answer.results.items() if isinstance(why, str)}
+    results = {tensor: found for tensor, found in answer.results.items() if isinstance(found, Result)}
+    claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
     if claims:
         given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
         with _GRADING:
-            report = check_layer(layer.layer, given, claims, written=written, tries=tries)
-        found |= {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
+            report = check_layer(layer.layer, given, claims, written=program.written, tries=tries)
+        results |= {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    return Outcome(layer, answer.fault, _in_order(found), said, visible(answer.note))
+    return Outcome(layer, answer.fault, _in_order(results), said, visible(answer.note))
 
 
 def _in_order(results: dict[Tensor, Result]) -> dict[Tensor, Result]:
@@ -219,96 +241,38 @@ def _in_order(results: dict[Tensor, Result]) -> dict[Tensor, Result]:
 
 
 def _result(report: GradientReport) -> Result:
-    verdict, hint = Verdict.RIGHT if report.passed else Verdict.WRONG, report.hint
-    if report.passed is None:
-        verdict = Verdict.COARSE
+    if report.passed is not False:
+        verdict = Verdict.RIGHT if report else Verdict.COARSE
     elif isinstance(report, WrongShape):
-        verdict = Verdict.WRONG_SHAPE
         shapes = [array.shape for array in (report.analytic, report.numeric)]
         words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
         hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
-    elif report.mistake == "not-finite":
-        verdict = Verdict.NOT_FINITE
-    explanations = [report.mistakes, *(each.split("+") for each in report.also)] if report.mistakes else []
-    return Result(verdict, report, "", hint, report.precision, list(map(frozenset, explanations)))
-
-
-def _shapes(outcomes: list[Outcome]) -> list[str]:
-    """What is wrong with the shape of each result, in the first layer in which it is."""
-    said: dict[Tensor, str] = {}
-    for outcome in outcomes:
-        for tensor, result in outcome.results.items():
-            if result.verdict is Verdict.WRONG_SHAPE:
-                said.setdefault(tensor, f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
-    return list(said.values())
-
-
-def _decided(outcomes: list[Outcome]) -> list[Outcome]:
-    """The outcomes; what is too coarse to judge is wrong if another layer has an error that fewer bits don't explain.
-
-    An error of a known mistake that this layer would not show, such as a wrong stride, decides nothing.
-    """
-    beyond = {
-        (tensor, result.mistakes)
-        for tensor, result in _each(outcomes)
-        if result.verdict is Verdict.WRONG and not result.precision
-    }
-    for outcome in outcomes:
-        for tensor, result in outcome.results.items():
-            shown = {mistakes for wrong, mistakes in beyond if wrong is tensor}
-            if result.verdict is Verdict.COARSE and shown and any(map(set(outcome.layer.shows).issuperset, shown)):
-                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
-    return outcomes
-
-
-def _each(outcomes: Iterable[Outcome]) -> Iterator[tuple[Tensor, Result]]:
-    for outcome in outcomes:
-        yield from outcome.results.items()
-
-
-def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
-    """The outcomes with what a layer lacks: results that are expected, or that other layers have."""
-    usual = {*expect, *(tensor for tensor, _ in _each(outcomes))}
-    filled = []
-    for outcome in outcomes:
-        if outcome.fault is None:
-            # A layer without a bias has no dE/db to give.
-            wanted = usual if outcome.layer.layer.has_bias else usual - {DB}
-            results = _in_order({tensor: Result(Verdict.NOT_WRITTEN) for tensor in wanted} | outcome.results)
-            fault = None if results else Fault(End.SILENT)
-            outcome = replace(outcome, results=results, fault=fault)
-        filled.append(outcome)
-    return filled
+        return Result(Verdict.WRONG_SHAPE, report=report, hint=hint)
+    else:
+        verdict = Verdict.NOT_FINITE if report.mistake == "not-finite" else Verdict.WRONG
+    return Result(verdict, report=report, hint=report.hint)
 
 
 def _smallest(
     program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress | None
 ) -> Outcome:
     """The smallest layer that fails in the same way, as far as few runs find it."""
-    wanted = _way(start)
     # Where it is one mistake, or none that is known, pairs need not be looked for.
     tries = TRIES if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0
-    smallest = start
-
-    def fails(layer: SuiteLayer) -> bool:
-        nonlocal smallest
-        try:
-            outcome = _judged(layer, program.run(layer), program.written, tries)
-        except CnngradError:
-            return False
-        if _way(outcome) == wanted:
-            smallest = outcome
-        return smallest is outcome
-
-    shrink(start.layer, without, fails, progress)
-    return smallest
+    failed = [start]
+    for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
+        with suppress(CnngradError):
+            outcome = _judged(program, layer, program.run(layer), tries)
+            if _way(outcome) == _way(start):
+                failed.append(outcome)
+    return failed[-1]
 
 
-def _way(outcome: Outcome) -> dict[Tensor, str] | Fault | None:
+def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
     """In which way a layer fails: what happened to the program, or to each array that is not right.
 
     Nothing if no smaller layer would show the failure better.
     """
-    if outcome.fault is not None:
-        return outcome.fault if outcome.end in _TELLING_ENDS else None
-    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict in _TELLING_VERDICTS}
+    if outcome.end is not None:
+        return outcome.end if outcome.end.verdict.is_telling else None
+    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict.is_telling}

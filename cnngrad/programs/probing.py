@@ -13,9 +13,10 @@ from cnngrad.causes.relation import followed, spoken
 from cnngrad.checks.report import Compared, Graded
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index, canonical_values
-from cnngrad.programs.findings import Outcome, Verdict
+from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
+from cnngrad.programs.verdicts import Verdict
 from cnngrad.tensor import B, O, Tensor
 
 # How often the program is run to read its products.

@@ -11,12 +11,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from cnngrad.errors import CnngradError
 from cnngrad.programs.exchange import MOST_BYTES
+from cnngrad.programs.verdicts import Result, Verdict
 
 # What is kept of what a process writes to the screen.
 _KEPT = 2**16
@@ -30,34 +30,6 @@ _MARK = "CNNGRAD_RUN"
 _MOST_ROUNDS = 100
 
 
-class End(Enum):
-    """How a run ends that leaves no results to judge."""
-
-    UNANSWERED = "no answer"
-    CRASHED = "crash"
-    FAILED = "failed"
-    FLOODED = "wrote too much"
-    SILENT = "nothing written"
-    SKIPPED = "skipped (not supported)"
-    NOT_RUN = "not run"
-
-
-class Fault(NamedTuple):
-    """Why there are no results to judge.
-
-    Attributes:
-        end: the kind of end.
-        words: what happened, where the kind does not say all.
-    """
-
-    end: End
-    words: str = ""
-
-    def __str__(self) -> str:
-        """What happened, for a table."""
-        return self.words or self.end.value
-
-
 @dataclass(eq=False)
 class ProcessEndedError(Exception):
     """A process has ended, or was ended.
@@ -67,7 +39,7 @@ class ProcessEndedError(Exception):
         said: the end of what it wrote to the screen.
     """
 
-    fault: Fault
+    fault: Result
     said: str
 
 
@@ -167,18 +139,18 @@ class Process:
                         raise self._ended(self._how_it_ended())
                     parts.append(part)
                     if sum(map(len, parts)) > most:
-                        raise self._ended(Fault(End.FLOODED, f"wrote a line of more than {most} bytes"))
+                        raise self._ended(Result(Verdict.FLOODED, f"wrote a line of more than {most} bytes"))
             self._unread += b"".join(parts)
 
-    def _ended(self, fault: Fault) -> ProcessEndedError:
+    def _ended(self, fault: Result) -> ProcessEndedError:
         self.close()
         return ProcessEndedError(fault, self.said())
 
-    def _how_it_ended(self) -> Fault:
+    def _how_it_ended(self) -> Result:
         try:
-            return _fault(self._process.wait(_LAST_WORDS)) or Fault(End.FAILED, "ended without an answer")
+            return _fault(self._process.wait(_LAST_WORDS)) or Result(Verdict.FAILED, "ended without an answer")
         except subprocess.TimeoutExpired:
-            return Fault(End.FAILED, "closed its output")
+            return Result(Verdict.FAILED, "closed its output")
 
     def said(self) -> str:
         """The end of what it wrote to the screen since this was last asked."""
@@ -274,23 +246,23 @@ class _ErrorOutput:
                 self._stream.close()
 
 
-_TOO_MUCH = Fault(End.FLOODED, "wrote more than 1 GiB")
+_TOO_MUCH = Result(Verdict.FLOODED, "wrote more than 1 GiB")
 # A program ends with this status if it does not support a layer, as in automake's test suites.
 _SKIPPED = 77
 
 
-def _too_long(timeout: float) -> Fault:
-    return Fault(End.UNANSWERED, f"no answer in {timeout:g} s")
+def _too_long(timeout: float) -> Result:
+    return Result(Verdict.UNANSWERED, f"no answer in {timeout:g} s")
 
 
-def _fault(code: int) -> Fault | None:
+def _fault(code: int) -> Result | None:
     if code == -signal.SIGXFSZ:
         return _TOO_MUCH
     if code == _SKIPPED:
-        return Fault(End.SKIPPED)
+        return Result(Verdict.SKIPPED)
     if code < 0:
-        return Fault(End.CRASHED, f"crash (signal {-code})")
-    return Fault(End.FAILED, f"exit status {code}") if code else None
+        return Result(Verdict.CRASHED, f"crash (signal {-code})")
+    return Result(Verdict.FAILED, f"exit status {code}") if code else None
 
 
 def _limit_files(process: subprocess.Popen[bytes]) -> None:

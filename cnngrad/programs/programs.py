@@ -16,8 +16,9 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.programs.calling import by_name
 from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
-from cnngrad.programs.processes import End, Fault, Process, ProcessEndedError
+from cnngrad.programs.processes import Process, ProcessEndedError
 from cnngrad.programs.suites import SuiteLayer
+from cnngrad.programs.verdicts import Result, Verdict, unreadable
 from cnngrad.tensor import Tensor
 
 # Lines of a program that are no answers, of which the last are shown if no answer follows.
@@ -43,15 +44,15 @@ class Answer(NamedTuple):
         note: what was done to understand it, in a sentence; may be empty.
     """
 
-    results: dict[Tensor, Array | str]
-    fault: Fault | None = None
+    results: dict[Tensor, Array | Result]
+    fault: Result | None = None
     said: str = ""
     note: str = ""
 
     @classmethod
     def skipped(cls, why: str) -> "Answer":
         """The answer of a program that does not support the layer."""
-        return cls({}, Fault(End.SKIPPED), why)
+        return cls({}, Result(Verdict.SKIPPED), why)
 
 
 class Program(ABC):
@@ -123,9 +124,9 @@ class _External(Program):
                 self._patience = 1
             except ProcessEndedError as ended:
                 self._process, fault = None, ended.fault
-                hangs = fault.end is End.UNANSWERED
+                hangs = fault.verdict is Verdict.UNANSWERED
                 if hangs and self._patience > 1:
-                    fault = Fault(End.UNANSWERED, f"{fault} to the first call")
+                    fault = Result(Verdict.UNANSWERED, f"{fault.status} to the first call")
                 # A program that hangs has had its time: the process that replaces it is given no more.
                 self._patience = 1 if hangs else self.first
                 answer = Answer({}, fault, ended.said)
@@ -227,7 +228,7 @@ class _Stream(_External):
                     self._note = f"A line of its output has {which}, which is no layer's: {line[:_STRAY_LENGTH]}"
         except ProcessEndedError as ended:
             said = [ended.said.rstrip(), *stray]
-            if ended.fault.end is End.UNANSWERED:
+            if ended.fault.verdict is Verdict.UNANSWERED:
                 said.append("(an answer is one line of JSON with the same id; flush standard output behind it)")
             ended.said = "\n".join(filter(None, said)).strip()
             raise
@@ -240,7 +241,7 @@ class _Stream(_External):
         try:
             named = by_name(new, "the answer has")
         except CnngradError as error:
-            return Answer({}, Fault(End.FAILED, f"not readable ({error})"))
+            return Answer({}, Result(Verdict.FAILED, f"not readable ({error})"))
         return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named.items()})
 
 
@@ -252,14 +253,14 @@ def _as_object(line: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _as_numbers(tensor: Tensor, value: Any) -> Array | str:
+def _as_numbers(tensor: Tensor, value: Any) -> Array | Result:
     """An array in an answer, or what is wrong with it; null in it is NaN."""
     try:
         return as_claim(tensor.key, _without_null(value))
     except CnngradError as error:
-        return str(error)
+        return unreadable(error)
     except RecursionError:
-        return "it is nested too deeply"
+        return unreadable("it is nested too deeply")
 
 
 def _without_null(value: Any) -> Any:
@@ -286,7 +287,7 @@ class _Function(_External):
         if kind == "done":
             return Answer(read_results(folder, layer.layer, "npy"), note=words)
         assert self._process is not None
-        return Answer({}, Fault(End.FAILED, f"exception ({words})"), self._process.said())
+        return Answer({}, Result(Verdict.FAILED, f"exception ({words})"), self._process.said())
 
     def _import(self) -> None:
         """Start the process, which says `ready` once it has imported the function."""
@@ -294,8 +295,8 @@ class _Function(_External):
         try:
             line = next(self._process.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
-            late = ended.fault.end is End.UNANSWERED
-            line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else str(ended.fault)
+            late = ended.fault.verdict is Verdict.UNANSWERED
+            line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else ended.fault.status
         if line != "ready":
             self.close()
             raise CnngradError(f"can't import {self._name}: {line}")

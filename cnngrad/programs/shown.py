@@ -18,10 +18,18 @@ _MOST_LINES = 5
 
 def findings_blocks(findings: "Findings") -> Iterator[ReportBlock]:
     """A table of the layers, what the failing programs said, the smallest failing layer, and the sentence for all."""
-    yield _table(findings)
+    outcomes = findings.outcomes
+    shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in outcomes)]
+    rows = []
+    for outcome in outcomes:
+        words = {tensor: result.word for tensor, result in outcome.results.items()}
+        cells = [words.get(tensor, "") for tensor in shown] or [""]
+        rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:]))
+    headings = [tensor.title for tensor in shown] or ["what happened"]
+    yield Table(("layer", *headings), tuple(rows), wrapped=True)
     yield from _said(findings)
     if (layer := findings.smallest) is not None:
-        is_given = any(layer is outcome.layer for outcome in findings.outcomes)
+        is_given = any(layer is outcome.layer for outcome in outcomes)
         heading = Heading((f"The smallest layer that fails{f': {layer.name}' if is_given else ''}",))
         command = [Sentence((findings.command,))] if findings.command else []
         yield Together((heading, Sentence((layer.layer.describe(),), strong=True), *command))
@@ -32,33 +40,22 @@ def findings_blocks(findings: "Findings") -> Iterator[ReportBlock]:
             yield Sentence((f"{others} can be read off too: --explain shows all.",))
     if findings.note:
         yield Sentence((findings.note,))
-    yield Sentence((findings.sentence,), strong=True)
-
-
-def _table(findings: "Findings") -> Table:
-    shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in findings.outcomes)]
-    rows = []
-    for outcome in findings.outcomes:
-        status = outcome.status
-        cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown]
-        rows.append((outcome.layer.name, *([status, *([""] * len(cells[1:]))] if status else cells)))
-    headings = [tensor.title for tensor in shown] or ["what happened"]
-    return Table(("layer", *headings), tuple(rows), wrapped=True)
+    yield Sentence((findings.summary,), strong=True)
 
 
 def _said(findings: "Findings") -> Iterator[ReportBlock]:
     """The last lines that a program wrote, once for all layers in which it ended in the same way; why it skips some."""
     seen = set()
     for outcome in findings.outcomes:
-        said = outcome.said.strip()
-        if not outcome.was_tried and said and said not in seen:
-            seen.add(said)
-            yield Sentence((f"{outcome.layer.name}: {outcome.status}: {said}",))
-        elif outcome.was_tried and said and outcome.status not in seen:
-            seen.add(outcome.status)
-            lines = _excerpt(outcome.said.rstrip().splitlines())
-            heading = f"{outcome.layer.name}: {outcome.status}; the program said:"
-            yield Together(tuple(Sentence((line,)) for line in (heading, *(f"  {line[:200]}" for line in lines))))
+        heading, said = f"{outcome.layer.name}: {outcome.status}", outcome.said.rstrip()
+        kind = outcome.status if outcome.was_tried else said.strip()
+        if said.strip() and kind not in seen:
+            seen.add(kind)
+            if outcome.was_tried:
+                lines = (f"{heading}; the program said:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines())))
+                yield Together(tuple(Sentence((line,)) for line in lines))
+            else:
+                yield Sentence((f"{heading}: {said.strip()}",))
 
 
 def _excerpt(lines: list[str]) -> list[str]:

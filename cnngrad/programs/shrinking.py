@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,24 +21,22 @@ _MOST_RUNS, _LONGEST = 200, 20.0
 Progress = Callable[[str, int, int, int], None]
 
 
-def shrink(
-    start: SuiteLayer, without: Collection[str], fails: Callable[[SuiteLayer], bool], progress: Progress | None = None
-) -> None:
-    """Try smaller layers than one that fails, the largest steps first, and go on from each that fails.
+def smaller_layers(
+    best: Callable[[], SuiteLayer], without: Collection[str], progress: Progress | None = None
+) -> Iterator[SuiteLayer]:
+    """Layers smaller than the best one so far, the largest steps first.
 
     Args:
-        start: the layer that fails.
+        best: gives the smallest layer that is known to fail, which may be the one that came last.
         without: the features, of `FEATURES`, that the layer may not need.
-        fails: whether a layer fails in the same way.
         progress: is told how many layers were tried.
     """
-    until, best = time.monotonic() + _LONGEST, replace(start, name=SMALLEST)
-    tried: set[Hashable] = set()
-    for smaller in (_smaller_layers, _smaller_numbers):
-        found = True
-        while found:
-            found = False
-            for key, candidate in smaller(best):
+    until, tried = time.monotonic() + _LONGEST, set[Hashable]()
+    for smaller in (_with_smaller_sizes, _with_smaller_numbers):
+        start = None
+        while start is not best():
+            start = best()
+            for key, candidate in smaller(start):
                 if key in tried or features(candidate.layer).intersection(without):
                     continue
                 if len(tried) >= _MOST_RUNS or time.monotonic() > until:
@@ -45,27 +44,18 @@ def shrink(
                 tried.add(key)
                 if progress is not None:
                     progress(SMALLER, len(tried), _MOST_RUNS, 0)
-                if fails(candidate):
-                    best, found = candidate, True
+                yield replace(candidate, name=SMALLEST)
+                if start is not best():
                     break
 
 
-def _smaller_layers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
+def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
     """The layer with one thing smaller, each with what tells it from others."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for layer in _smaller(best.layer):
         # At least one window fits on every axis.
         if all(axis.padded >= axis.span for axis in layer.axes):
             yield sizes(layer), numbered(replace(best, layer=layer), decimals)
-
-
-def _smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
-    """The layer with numbers closer to 0 and 1, each with what tells it from others."""
-    for tensor, array in best.arrays.items():
-        for smaller in _closer(array):
-            if not np.array_equal(smaller, array):
-                arrays = best.arrays | {tensor: smaller}
-                yield tuple(each.tobytes() for each in arrays.values()), replace(best, arrays=arrays)
 
 
 def _smaller(layer: Layer) -> Iterator[Layer]:
@@ -81,23 +71,30 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
     if groups > 1:
         yield replace(layer, groups=1, channels=c, filters=f)
-    for name, count, of_each in (("channels", c, groups), ("batch", layer.batch, 1), ("filters", f, groups)):
-        for fewer in _fewer(count, 1):
-            changes: dict[str, Any] = {name: fewer * of_each}
-            yield replace(layer, **changes)
+    yield from (replace(layer, channels=fewer * groups) for fewer in _fewer(c, 1))
+    yield from (replace(layer, batch=fewer) for fewer in _fewer(layer.batch, 1))
+    yield from (replace(layer, filters=fewer * groups) for fewer in _fewer(f, 1))
     if layer.has_bias:
         yield replace(layer, has_bias=False)
     for name in ("kernel", "dilation", "stride", "before", "after", "size"):
         for number, axis in enumerate(layer.axes):
             least = {"before": 0, "after": 0, "size": max(1, axis.span - axis.before - axis.after)}.get(name, 1)
-            for fewer in _fewer(getattr(axis, name), least):
-                yield with_axis(number, **{name: fewer})
+            yield from (with_axis(number, **{name: fewer}) for fewer in _fewer(getattr(axis, name), least))
 
 
-def _fewer(number: int, least: int) -> Iterator[int]:
+def _fewer(number: int, least: int) -> list[int]:
     """Smaller numbers, the least first."""
-    tried = (least, least + 1, least + 2, number // 2, number - 2, number - 1)
-    yield from (smaller for smaller in dict.fromkeys(tried) if least <= smaller < number)
+    tried = dict.fromkeys((least, least + 1, least + 2, number // 2, number - 2, number - 1))
+    return [smaller for smaller in tried if least <= smaller < number]
+
+
+def _with_smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
+    """The layer with numbers closer to 0 and 1, each with what tells it from others."""
+    for tensor, array in best.arrays.items():
+        for smaller in _closer(array):
+            if not np.array_equal(smaller, array):
+                arrays = best.arrays | {tensor: smaller}
+                yield tuple(each.tobytes() for each in arrays.values()), replace(best, arrays=arrays)
 
 
 def _closer(array: Array) -> Iterator[Array]:
@@ -106,10 +103,9 @@ def _closer(array: Array) -> Iterator[Array]:
     yield np.abs(array)
     count = array.size
     for size in (count // 2 or 1, count // 4 or 1, 1):
-        for first in range(0, count, size):
-            for value in (0, 1):
-                changed = array.flatten()
-                part = changed[first : first + size]
-                # A 0 stays: 1 is no step towards it.
-                part[part != 0] = value
-                yield changed.reshape(array.shape)
+        for first, value in product(range(0, count, size), (0, 1)):
+            changed = array.flatten()
+            part = changed[first : first + size]
+            # Never turn 0 into 1: that is not simpler.
+            part[part != 0] = value
+            yield changed.reshape(array.shape)

@@ -1,0 +1,87 @@
+"""What is to be said of one run of the user's program, and of each array that it gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from cnngrad.checks import GradientReport
+
+
+class Verdict(Enum):
+    """What became of one array, or of a run that leaves no arrays to judge.
+
+    Attributes:
+        words: the verdict in words.
+        passed: whether all is right; None if that is not known.
+        is_telling: whether a smaller layer may show it better. If a program hangs or writes nothing, none does.
+    """
+
+    RIGHT = ("right", True)
+    WRONG = ("wrong", False, True)
+    WRONG_SHAPE = ("wrong shape", False, True)
+    NOT_FINITE = ("not finite", False, True)
+    COARSE = ("too coarse to judge", None)
+    NOT_WRITTEN = ("not written",)
+    UNREADABLE = ("not readable",)
+    VARIES = ("not the same twice",)
+    # Of runs:
+    UNANSWERED = ("no answer",)
+    CRASHED = ("crash", False, True)
+    FAILED = ("failed", False, True)
+    FLOODED = ("wrote too much", False, True)
+    SILENT = ("nothing written",)
+    SKIPPED = ("skipped (not supported)", None)
+    NOT_RUN = ("not run", None)
+
+    def __init__(self, words: str, passed: bool | None = False, is_telling: bool = False) -> None:
+        """One row of the table."""
+        self.words, self.passed, self.is_telling = words, passed, is_telling
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one array, or of a run that leaves no arrays to judge.
+
+    Attributes:
+        verdict: what is to be said of it.
+        words: what happened, if the verdict's own words do not say all.
+        report: how the array compares with the right numbers; None if there is nothing to compare.
+        hint: what is wrong with the array, and how to fix it; empty if nothing is.
+    """
+
+    verdict: Verdict
+    words: str = ""
+    report: GradientReport | None = None
+    hint: str = ""
+
+    @property
+    def status(self) -> str:
+        """What became of it, in words."""
+        return self.words or self.verdict.words
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The ids of the mistakes that were made, by the likeliest explanation; empty if none is known."""
+        return () if self.report is None else self.report.mistakes
+
+    @property
+    def precision(self) -> str:
+        """In words, that the array is as far off as fewer bits make it; empty if it is not."""
+        return "" if self.report is None else self.report.precision
+
+    @property
+    def explanations(self) -> Sequence[frozenset[str]]:
+        """Every known explanation of a wrong array, the likeliest first: the ids of the mistakes."""
+        also = [] if self.report is None else self.report.also
+        return [frozenset(names) for names in (self.mistakes, *(each.split("+") for each in also)) if names]
+
+    @property
+    def word(self) -> str:
+        """The status for a table: the mistakes if they are known."""
+        is_named = self.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE) and self.mistakes
+        return "+".join(self.mistakes) if is_named else self.status
+
+
+def unreadable(why: object) -> Result:
+    """What becomes of an array that can't be read."""
+    return Result(Verdict.UNREADABLE, f"{Verdict.UNREADABLE.words} ({why})")
