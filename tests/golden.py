@@ -1,4 +1,4 @@
-"""Documents of four samples in each format, kept as golden files."""
+"""Documents of four samples in each format, and the layers of the suites, kept as golden files."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -27,6 +27,12 @@ def made(name, ending):
     return document(ending, cnngrad.derive(*arrays, b=problem.pop("b", None), **choice, **problem))
 
 
+def suite():
+    """The layers of the standard suite and the first random ones, with three axes: every number of the table."""
+    layers = cnngrad.suite("thorough", dims=3)[:60]
+    return "".join(f"{layer.name}: {layer.layer.describe()}\n" for layer in layers)
+
+
 def comparable(ending, text):
     """The text itself; of an SVG what it shows and where, so that another release of Rich may wrap it differently."""
     if ending != ".svg":
@@ -43,3 +49,4 @@ def rewrite():
     for name in NAMES:
         for ending in ENDINGS:
             (FOLDER / f"{name}{ending}").write_text(made(name, ending), encoding="utf-8")
+    (FOLDER / "suite.txt").write_text(suite(), encoding="utf-8")

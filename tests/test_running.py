@@ -119,6 +119,36 @@ def test_a_failure_that_no_mistake_explains_is_shrunk_too():
     assert "all where channels > 1" in findings.summary
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_nothing_stays_in_the_smallest_layer_that_the_failure_does_not_need(side):
+    def crashing(x, w, dedo, *, stride, padding, dilation, groups):
+        pads = padding if np.ndim(padding) else np.full((2, 2), padding)
+        if min(np.broadcast_to(stride, 2)) > 1 and pads[1][side] > 0:
+            raise IndexError
+        return right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+    findings = cnngrad.check_function(crashing)
+    assert findings.failing[0].status == "exception (IndexError)"
+    layer = findings.smallest.layer
+    assert [(axis.before, axis.after) for axis in layer.axes] == [(0, 0), (1 - side, side)]
+    assert [(axis.size, axis.kernel, axis.stride, axis.dilation) for axis in layer.axes] == [(1, 1, 2, 1)] * 2
+    assert (layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias) == (1, 1, 1, 1, False)
+    assert all(set(array.ravel().tolist()) <= {0, 1} for array in findings.smallest.arrays.values())
+
+
+def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
+    def failing(layers):
+        def crashing(x, w, dedo, *, groups, **options):
+            if groups > 1 and (layers > 1 or len(x) > 1):
+                raise IndexError
+            return right(x, w, dedo, groups=groups, **options)
+
+        return cnngrad.check_function(crashing, "quick").summary
+
+    assert failing(2) == "2 of 12 layers fail, all where groups > 1."
+    assert failing(1) == "1 of 12 layers fails."
+
+
 def test_every_element_and_the_relation_are_read_off():
     def ignored(x, w, dedo, *, stride, padding, dilation, groups):
         _, dx, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)

@@ -9,6 +9,7 @@ import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.programs.suites import CONDITIONS, FEATURES, features
 from cnngrad.tensor import Tensor
+from tests import golden
 
 # Each feature, and what a suite without it never tries.
 NEVER = {
@@ -32,6 +33,10 @@ def right(x, w, dedo, **options):
 def of_four_axes(x, w, dedo, **options):
     assert x.ndim == 4
     return right(x, w, dedo, **options)
+
+
+def test_the_layers_are_the_ones_that_people_have_seen():
+    assert golden.suite() == (golden.FOLDER / "suite.txt").read_text(encoding="utf-8")
 
 
 def test_no_layer_hides_a_zero():
@@ -113,6 +118,8 @@ def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsy
                 assert layer["layer"]["shapes"][key][-len(shape) :] == shape
     assert main([*words, "-w", "5"]) == 2
     assert "W has shape (5,): write the 2 sizes of its spatial axes, or all" in capsys.readouterr().out
+    assert main([*words, "--run-only", "*", "-x", "3x8x8"]) == 2
+    assert "the suite's layer groups: X (1, 3, 8, 8) has 3 channels" in capsys.readouterr().out
     assert main([*words, "--stride", "0"]) == 2
     assert "stride is 0" in capsys.readouterr().out
 

@@ -17,10 +17,6 @@ _OTHERS = "dW, dEdW, grad_w and the like"
 _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
-class UnsupportedLayerError(Exception):
-    """The function does not take an option that the layer needs."""
-
-
 class Caller:
     """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too where it takes that."""
 
@@ -53,17 +49,18 @@ class Caller:
             arrays: X, W, dE/dO and, where the layer has one, b.
 
         Raises:
-            UnsupportedLayerError: the layer needs a keyword that the function does not take.
+            NotImplementedError: the layer needs a keyword that the function does not take.
             CnngradError: what it returns is none of what it may return.
         """
         given = {tensor: self._convert(array.copy()) for tensor, array in arrays.items()}
         positional = [given[tensor] for tensor in (X, W, DEDO)]
         keywords = self._keywords(layer)
         for place, name in enumerate(self._parameters):
-            if name in ("b", "bias") and place < len(positional):
-                positional.insert(place, given.get(B))
-            elif name in ("b", "bias"):
-                keywords[name] = given.get(B)
+            if name in ("b", "bias"):
+                if place < len(positional):
+                    positional.insert(place, given.get(B))
+                else:
+                    keywords[name] = given.get(B)
         returned = self._function(*positional, **keywords)
         if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
             return self._by_place(layer, returned)
@@ -79,7 +76,7 @@ class Caller:
             if every or name in known:
                 found[name] = value
             elif value != default and name not in self._fixed:
-                raise UnsupportedLayerError(f"it takes no {name}")
+                raise NotImplementedError(f"it takes no {name}")
         return found
 
     def _by_place(self, layer: Layer, returned: Sequence[Any]) -> tuple[dict[Tensor, Array], str]:

@@ -77,26 +77,26 @@ def most_bytes(shape: Shape) -> int:
 
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | Result]:
     """The arrays that a program has written, or in words why one can't be read."""
-    found: dict[Tensor, Array | Result] = {}
+    form, found = EXCHANGES[exchange], dict[Tensor, Array | Result]()
     for tensor in RESULTS:
-        files = [folder / f"{name}.{EXCHANGES[exchange].ending}" for name in tensor.names]
+        files = [folder / f"{name}.{form.ending}" for name in tensor.names]
         there = list(filter(os.path.lexists, files))
-        if there:
-            try:
-                if there[1:]:
-                    raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
-                found[tensor] = _read(there[0], tensor, layer.written[tensor], exchange)
-            except CnngradError as error:
-                found[tensor] = unreadable(error)
+        try:
+            if there[1:]:
+                raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
+            for path in there:
+                found[tensor] = _read(path, tensor, layer.written[tensor], exchange)
+        except CnngradError as error:
+            found[tensor] = unreadable(error)
     return found
 
 
 def _read(path: Path, tensor: Tensor, shape: Shape, exchange: str) -> Array:
-    content = _content(path, most_bytes(shape))
-    if not EXCHANGES[exchange].raw:
+    content, raw = _content(path, most_bytes(shape)), EXCHANGES[exchange].raw
+    if not raw:
         return as_claim(tensor.key, parse(path.name, content, lambda _: None))
     try:
-        array = np.frombuffer(content, EXCHANGES[exchange].raw)
+        array = np.frombuffer(content, raw)
     except ValueError:
         raise CnngradError(f"its {len(content)} bytes are no whole number of {exchange} elements") from None
     return array.reshape(shape) if array.size == prod(shape) else array

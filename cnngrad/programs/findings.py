@@ -1,5 +1,6 @@
 """What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,12 +8,11 @@ from math import prod
 from typing import Any
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
-from cnngrad.checks.report import Compared
-from cnngrad.derivation.blocks import ReportBlock
+from cnngrad.checks.report import Compared, labelled
+from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
-from cnngrad.programs.shown import findings_blocks
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
 from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.schema import SCHEMA
@@ -156,8 +156,26 @@ class Findings:
         return "cnngrad check --run"
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """What `cnngrad check --run` shows."""
-        return findings_blocks(self)
+        """A table of the layers, what failing programs said, the smallest failing layer, and the sentence for all."""
+        shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in self.outcomes)]
+        rows = []
+        for outcome in self.outcomes:
+            cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown] or [""]
+            rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:]))
+        headings = [tensor.title for tensor in shown] or ["what happened"]
+        yield Table(("layer", *headings), tuple(rows), wrapped=True)
+        yield from _said(self.outcomes)
+        if (layer := self.smallest) is not None:
+            is_given = any(layer is outcome.layer for outcome in self.outcomes)
+            heading = Heading((f"The smallest layer that fails{f': {layer.name}' if is_given else ''}",))
+            command = [Sentence((self.command,))] if self.command else []
+            yield Together((heading, Sentence((layer.layer.describe(),), strong=True), *command))
+            for compared in (*self.compared, *(self.others if self.explained else ())):
+                yield Together((Sentence((str(compared.right.target),)), labelled(compared)))
+        more = f"{counted(len(self.others), 'other element')} can be read off too: --explain shows all."
+        for text in (more if self.others and not self.explained else "", self.note):
+            yield from [Sentence((text,))] if text else []
+        yield Sentence((self.summary,), strong=True)
 
     def __repr__(self) -> str:
         """The findings in a line."""
@@ -324,3 +342,31 @@ def _common(outcomes: list[Outcome]) -> str:
     fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if all(map(test, failing))}
     word = min(fitting, key=lambda name: fitting[name], default="")
     return f", all where {word}" if word and len(failing) > 1 and 2 * fitting[word] <= len(passing) > 0 else ""
+
+
+# Lines of standard error that are shown of a program that failed.
+_MOST_LINES = 5
+# Lines of a stack are indented, or begin with a number.
+_ERROR = re.compile(r"(?i)(?![\s#\d]).*(error|exception|panic(ked)?|fatal|assert\w*|fault|caused by)\b")
+
+
+def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
+    """The last lines that a program wrote, once for all layers in which it ended in the same way; why it skips some."""
+    seen = set()
+    for outcome in outcomes:
+        heading, said = f"{outcome.layer.name}: {outcome.status}", outcome.said.rstrip()
+        kind = outcome.status if outcome.was_tried else said.strip()
+        if said.strip() and kind not in seen:
+            seen.add(kind)
+            if outcome.was_tried:
+                texts = [f"{heading}; the program said:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines()))]
+                yield Together(tuple(Sentence((text,)) for text in texts))
+            else:
+                yield Sentence((f"{heading}: {kind}",))
+
+
+def _excerpt(lines: list[str]) -> list[str]:
+    """The last lines, or those from the line on that says the error, where a stack of calls follows it."""
+    errors = (number for number, line in enumerate(lines) if _ERROR.match(line))
+    first = min(max(errors, default=len(lines)), max(len(lines) - _MOST_LINES, 0))
+    return lines[first : first + _MOST_LINES]

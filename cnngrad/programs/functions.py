@@ -6,13 +6,13 @@ from typing import Any, Unpack
 
 from cnngrad.arrays import Array
 from cnngrad.checks.tolerance import parse_form
-from cnngrad.programs.calling import Caller, UnsupportedLayerError
+from cnngrad.programs.calling import Caller
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judging import expected, run_layers
-from cnngrad.programs.programs import Answer, Keep, Program
+from cnngrad.programs.programs import Answer, Keep, Program, failed
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.suites import suite as suite_layers
-from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.programs.verdicts import Verdict
 from cnngrad.settings import LayerOptions
 
 
@@ -75,8 +75,8 @@ class _InProcess(Program):
         try:
             found, note = self.caller.call(layer.layer, layer.arrays)
             return Answer({**found}, note=note)
-        except (UnsupportedLayerError, NotImplementedError) as error:
-            return Answer.skipped(str(error))
+        except NotImplementedError as error:
+            return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:
             name = type(error).__name__
-            return Answer({}, Result(Verdict.FAILED, f"exception ({name})"), f"{name}: {error}")
+            return failed(Verdict.FAILED, f"exception ({name})", f"{name}: {error}")

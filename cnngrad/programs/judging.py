@@ -29,6 +29,7 @@ _MOST_NOTES = 3
 _ENOUGH = 3
 # Results are graded by one thread at a time, however many run programs.
 _GRADING = threading.Lock()
+_ONE_SAMPLE = "Its arrays have an axis of one sample."
 _ROUNDED = "It may be off by its rounding alone, but not so in other layers."
 _IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
 
@@ -72,9 +73,11 @@ def run_layers(
         keep: the folder in which to keep the files of the layers that fail; None to keep none.
         give_up: whether to run no further layers once the first three have ended in the same way, without results.
     """
-    taken = _as_taken(programs[0], layers) if "batch" in (without or ()) else layers
-    outcomes = _with_missing(_decided(list(_outcomes(programs, taken, progress, keep, give_up))), expect)
-    said = ["" if taken is layers else "Its arrays have an axis of one sample.", *(each.note for each in outcomes)]
+    own = layers[0].layer.x_lead
+    lead = _lead(programs[0], layers[0]) if "batch" in (without or ()) else own
+    taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
+    outcomes = _together(list(_outcomes(programs, taken, progress, keep, give_up)), expect)
+    said = [_ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
@@ -87,14 +90,11 @@ def run_layers(
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
     # A relation shows where there are several outputs and filter elements on every axis.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
-    if without is not None and _way(smallest) and not any(Verdict.NOT_RUN in o.verdicts for o in outcomes):
+    if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
         if keep is not None and smallest.layer.name == SMALLEST:
             programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
-    probed = probe(programs[0], smallest, (telling or failing)[0])
-    note = " ".join([*notes, *probed.notes])
-    compared, others = tuple(probed.worst), tuple(probed.others)
-    return replace(found, smallest=smallest.layer, compared=compared, others=others, note=note)
+    return probe(programs[0], found, smallest, (telling or failing)[0])
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
@@ -120,44 +120,39 @@ def _in_common(outcomes: list[Outcome]) -> list[str]:
     return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
 
 
-def _decided(outcomes: list[Outcome]) -> list[Outcome]:
-    """The outcomes; what is too coarse to judge is wrong if another layer has an error that fewer bits don't explain.
+def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
+    """The outcomes with what the layers say of each other.
 
-    An error of a known mistake that this layer would not show, such as a wrong stride, decides nothing.
+    What is too coarse to judge is wrong if another layer has an error that fewer bits don't explain; but an error of a
+    known mistake that this layer would not show, such as a wrong stride, decides nothing. A layer lacks results that
+    are expected, or that other layers have.
     """
-    for tensor, found in _of(outcomes).items():
+    every = _of(outcomes)
+    for tensor, found in every.items():
         beyond = {each.mistakes for _, each in found if each.verdict is Verdict.WRONG and not each.precision}
         for outcome, result in found:
             if result.verdict is Verdict.COARSE and any(map(set(outcome.layer.shows).issuperset, beyond)):
                 outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
-    return outcomes
+
+    def filled(outcome: Outcome) -> Outcome:
+        # A layer without a bias has no dE/db to give.
+        usual = {*expect, *every} - ({DB} if not outcome.layer.layer.has_bias else set())
+        results = dict.fromkeys(usual, Result(Verdict.NOT_WRITTEN)) | outcome.results
+        return replace(outcome, results={tensor: results[tensor] for tensor in RESULTS if tensor in results})
+
+    return [filled(outcome) if outcome.fault is None else outcome for outcome in outcomes]
 
 
-def _with_missing(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
-    """The outcomes with what a layer lacks: results that are expected, or that other layers have."""
-    usual, filled = {*expect, *_of(outcomes)}, []
-    for outcome in outcomes:
-        if outcome.fault is None:
-            # A layer without a bias has no dE/db to give.
-            wanted = usual if outcome.layer.layer.has_bias else usual - {DB}
-            missing = dict.fromkeys(wanted, Result(Verdict.NOT_WRITTEN))
-            outcome = replace(outcome, results=_in_order(missing | outcome.results))
-        filled.append(outcome)
-    return filled
-
-
-def _as_taken(program: Program, layers: Sequence[SuiteLayer]) -> Sequence[SuiteLayer]:
-    """The layers with the leading axes that the program has, if those of layers without them make it fail."""
-    best, least = layers, 3
-    for lead in range(layers[0].layer.x_lead, 3):
-        made = [each.with_lead(lead) for each in layers] if lead > layers[0].layer.x_lead else layers
-        outcome = _judged(program, made[0], program.run(made[0]))
-        fails = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
-        if fails < least:
-            best, least = made, fails
-        if not fails or Verdict.UNANSWERED in outcome.verdicts:
+def _lead(program: Program, layer: SuiteLayer) -> int:
+    """How many axes X has in front of the spatial ones: as many as the layer, or more if the program fails on these."""
+    fails: dict[int, int] = {}
+    for lead in range(layer.layer.x_lead, 3):
+        made = layer.with_lead(lead)
+        outcome = _judged(program, made, program.run(made))
+        fails[lead] = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
+        if outcome.passed or Verdict.UNANSWERED in outcome.verdicts:
             break
-    return best
+    return min(fails, key=lambda lead: fails[lead])
 
 
 def _outcomes(
@@ -225,19 +220,19 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
 
 def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
     """The verdict on one run."""
-    results = {tensor: found for tensor, found in answer.results.items() if isinstance(found, Result)}
     claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
+    graded: dict[str, GradientReport] = {}
     if claims:
         given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
         with _GRADING:
-            report = check_layer(layer.layer, given, claims, written=program.written, tries=tries)
-        results |= {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
+            graded = check_layer(layer.layer, given, claims, written=program.written, tries=tries).gradients
+    results = {
+        tensor: found if isinstance(found, Result) else _result(graded[tensor.key])
+        for tensor in RESULTS
+        if (found := answer.results.get(tensor)) is not None
+    }
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    return Outcome(layer, answer.fault, _in_order(results), said, visible(answer.note))
-
-
-def _in_order(results: dict[Tensor, Result]) -> dict[Tensor, Result]:
-    return {tensor: results[tensor] for tensor in RESULTS if tensor in results}
+    return Outcome(layer, answer.fault, results, said, visible(answer.note))
 
 
 def _result(report: GradientReport) -> Result:

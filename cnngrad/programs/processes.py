@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from cnngrad.errors import CnngradError
 from cnngrad.programs.exchange import MOST_BYTES
@@ -75,10 +74,10 @@ class Process:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
             _STARTED.add(self._process.pid)
         _limit_files(self._process)
-        screen = self._process.stderr or self._process.stdout
-        assert screen is not None
-        self._screen = _ErrorOutput(screen)
-        self._unread = b""
+        # The end of what it wrote to the screen, and what it answered behind the last line.
+        self._kept = self._unread = b""
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
 
     def wait(self, timeout: float, folder: Path) -> None:
         """Wait until it has ended well, and end what it has started.
@@ -152,30 +151,37 @@ class Process:
         except subprocess.TimeoutExpired:
             return Result(Verdict.FAILED, "closed its output")
 
+    def _listen(self) -> None:
+        """Read what it writes to the screen as it writes it, and keep the end."""
+        screen = self._process.stderr or self._process.stdout
+        with suppress(OSError, ValueError):
+            while screen and (part := os.read(screen.fileno(), _KEPT)):
+                self._kept = (self._kept + part)[-_KEPT:]
+
     def said(self) -> str:
         """The end of what it wrote to the screen since this was last asked."""
         time.sleep(_SAID)
-        return self._screen.taken()
+        kept, self._kept = self._kept, b""
+        return kept.decode(errors="replace")
 
     def close(self) -> None:
         """End it and everything that it has started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for _ in range(_MOST_ROUNDS):
-            pids = self._left()
+            if not (pids := self._left()):
+                break
             for pid in pids:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
                     if pid != self._process.pid:
                         os.waitpid(pid, os.WNOHANG)
-            if not pids:
-                break
         self._process.wait()
-        self._screen.end()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        # What a process that can't be killed writes later is left out.
+        self._reader.join(_LAST_WORDS)
+        for stream in filter(None, (self._process.stdin, self._process.stdout, self._process.stderr)):
+            with suppress(OSError):
+                stream.close()
 
     def _left(self) -> list[int]:
         """What it has started and what still runs, even if that has lost the mark: then it is an orphan, our child.
@@ -218,32 +224,6 @@ def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
             with suppress(OSError):
                 variables = (folder / "environ").read_bytes().split(b"\0")
             yield int(folder.name), is_child, [each for each in variables if each.startswith(_MARK.encode() + b"=")]
-
-
-class _ErrorOutput:
-    """Reads what a process writes as it writes it, and keeps the end."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._kept = stream, b""
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        with suppress(OSError, ValueError):
-            while part := os.read(self._stream.fileno(), _KEPT):
-                self._kept = (self._kept + part)[-_KEPT:]
-
-    def taken(self) -> str:
-        """What is kept, which is not kept any longer."""
-        kept, self._kept = self._kept, b""
-        return kept.decode(errors="replace")
-
-    def end(self) -> None:
-        """Wait for the end of what is written; what a process that can't be killed writes later is left out."""
-        self._reader.join(_LAST_WORDS)
-        if not self._reader.is_alive():
-            with suppress(OSError):
-                self._stream.close()
 
 
 _TOO_MUCH = Result(Verdict.FLOODED, "wrote more than 1 GiB")

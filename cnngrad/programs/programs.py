@@ -38,9 +38,9 @@ class Answer(NamedTuple):
     """What became of one run.
 
     Attributes:
-        results: the arrays, or in words why one can't be read.
+        results: the arrays, or why one can't be read.
         fault: why there are no results to judge; None where the program ran to its end.
-        said: the end of what it wrote to standard error.
+        said: the end of what it wrote to standard error, or why it skips the layer.
         note: what was done to understand it, in a sentence; may be empty.
     """
 
@@ -49,10 +49,10 @@ class Answer(NamedTuple):
     said: str = ""
     note: str = ""
 
-    @classmethod
-    def skipped(cls, why: str) -> "Answer":
-        """The answer of a program that does not support the layer."""
-        return cls({}, Result(Verdict.SKIPPED), why)
+
+def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
+    """The answer of a program that gives no results."""
+    return Answer({}, Result(verdict, words), said)
 
 
 class Program(ABC):
@@ -93,13 +93,15 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
         if stream:
             raise CnngradError(f"--stream is for commands: {text} is a Python function, leave it out")
-        return _Function(text, timeout, fixed)
+        return _Function([sys.executable, "-m", "cnngrad.programs.worker", text, *fixed], timeout)
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise CnngradError(f"the command {text!r} can't be split into words: {error}") from None
     if not words:
         raise CnngradError("the command is empty: write --run './program {dir}'")
+    if stream and (match := re.search(_IN_BRACES, text)):
+        raise CnngradError(f"{match[0]} has no meaning with --stream, where one process serves all layers")
     return _Stream(words, timeout) if stream else _Command(words, timeout, exchange)
 
 
@@ -109,30 +111,31 @@ class _External(Program):
     # How many times as long as others the first call in a process may take.
     first = _FIRST
 
-    def __init__(self, words: list[str], timeout: float) -> None:
-        self._words, self._timeout = words, timeout
+    def __init__(self, words: list[str], timeout: float, exchange: str = "npy") -> None:
+        self._words, self._timeout, self._exchange = words, timeout, exchange
         self._process: Process | None = None
         # How many times as long as others the next call may take.
         self._patience = self.first
+        # What was done to understand the answer, in a sentence.
+        self._note = ""
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it, with a new, empty folder for its files."""
         with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+            folder, self._note = Path(name), ""
             try:
                 answer = self._answer(layer, folder)
                 self._patience = 1
             except ProcessEndedError as ended:
                 self._process, fault = None, ended.fault
                 hangs = fault.verdict is Verdict.UNANSWERED
-                if hangs and self._patience > 1:
-                    fault = Result(Verdict.UNANSWERED, f"{fault.status} to the first call")
+                words = f"{fault.status} to the first call" if hangs and self._patience > 1 else fault.words
                 # A program that hangs has had its time: the process that replaces it is given no more.
                 self._patience = 1 if hangs else self.first
-                answer = Answer({}, fault, ended.said)
+                answer = failed(fault.verdict, words, ended.said)
             if keep is not None:
                 keep(folder)
-        return answer
+        return answer._replace(note=self._note)
 
     @abstractmethod
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
@@ -157,11 +160,6 @@ class _Command(_External):
 
     first = 1
 
-    def __init__(self, words: list[str], timeout: float, exchange: str) -> None:
-        """A command with words in braces, such as `./conv {dir}`."""
-        super().__init__(words, timeout)
-        self._exchange = exchange
-
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
         write_layer(folder, layer, self._exchange)
         known = _placeholders(folder, layer.layer, self._exchange)
@@ -170,7 +168,7 @@ class _Command(_External):
             if match[1] not in known:
                 names = ", ".join(f"{{{name}}}" for name in known)
                 raise CnngradError(f"{match[0]} is unknown in --run: it may be {names}")
-            return known[match[1]]
+            return str(known[match[1]])
 
         self._process = Process([re.sub(_IN_BRACES, filled, word) for word in self._words], talks=False)
         self._process.wait(self._timeout, folder)
@@ -179,35 +177,24 @@ class _Command(_External):
 
 
 _IN_BRACES = r"\{([A-Za-z_]+)\}"
-_AXES = {"depth": ("front", "back"), "height": ("top", "bottom"), "width": ("left", "right")}
+_AXES = (("depth", "front", "back"), ("height", "top", "bottom"), ("width", "left", "right"))
 
 
-def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, str]:
+def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
     """What the words in braces stand for."""
     known: dict[str, Any] = {"dir": folder} | {tensor.key: path for tensor, path in paths(folder, exchange).items()}
     known |= {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
-    for axis, (name, (front, back)) in zip(layer.axes, list(_AXES.items())[-layer.dims :], strict=True):
-        known |= {name: axis.size, f"kernel_{name}": axis.kernel, f"out_{name}": axis.out}
-        known |= {f"stride_{name}": axis.stride, f"dilation_{name}": axis.dilation}
+    for axis, (name, front, back) in zip(layer.axes, _AXES[-layer.dims :], strict=True):
+        known[name] = axis.size
+        known |= {f"{each}_{name}": getattr(axis, each) for each in ("kernel", "out", "stride", "dilation")}
         known |= {f"pad_{front}": axis.before, f"pad_{back}": axis.after}
-    return {name: str(value) for name, value in known.items()}
+    return known
 
 
 class _Stream(_External):
     """A command that reads a layer from each line on its standard input, and answers it with a line of results."""
 
-    def __init__(self, words: list[str], timeout: float) -> None:
-        """A command without words in braces."""
-        for word in words:
-            if match := re.search(_IN_BRACES, word):
-                raise CnngradError(f"{match[0]} has no meaning with --stream, where one process serves all layers")
-        super().__init__(words, timeout)
-        self._count, self._note = 0, ""
-
-    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
-        """Write the layer to the process, and wait for the answer with the same id."""
-        self._note = ""
-        return super().run(layer, keep)._replace(note=self._note)
+    _count = 0
 
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
         self._count += 1
@@ -234,14 +221,14 @@ class _Stream(_External):
             raise
         assert content is not None
         kept.write_text(f"{line}\n")
-        if content.get("skipped"):
-            return Answer.skipped(str(content["skipped"]))
         # What the line of the layer has may be said again.
-        new = {key: value for key, value in content.items() if key not in asked and key != "skipped"}
+        new = {key: value for key, value in content.items() if key not in asked}
+        if skipped := new.pop("skipped", None):
+            return failed(Verdict.SKIPPED, said=str(skipped))
         try:
             named = by_name(new, "the answer has")
         except CnngradError as error:
-            return Answer({}, Result(Verdict.FAILED, f"not readable ({error})"))
+            return failed(Verdict.FAILED, f"not readable ({error})")
         return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named.items()})
 
 
@@ -272,22 +259,18 @@ def _without_null(value: Any) -> Any:
 class _Function(_External):
     """A Python function, called in one worker process."""
 
-    def __init__(self, name: str, timeout: float, fixed: Collection[str]) -> None:
-        """The function `package.module:function`."""
-        super().__init__([sys.executable, "-m", "cnngrad.programs.worker", name, *fixed], timeout)
-        self._name = name
-
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
-        write_layer(folder, layer, "npy")
+        write_layer(folder, layer, self._exchange)
         if self._process is None:
             self._import()
         kind, _, words = next(self._lines(str(folder), layer.layer)).partition(" ")
         if kind == "skipped":
-            return Answer.skipped(words)
+            return failed(Verdict.SKIPPED, said=words)
         if kind == "done":
-            return Answer(read_results(folder, layer.layer, "npy"), note=words)
+            self._note = words
+            return Answer(read_results(folder, layer.layer, self._exchange))
         assert self._process is not None
-        return Answer({}, Result(Verdict.FAILED, f"exception ({words})"), self._process.said())
+        return failed(Verdict.FAILED, f"exception ({words})", self._process.said())
 
     def _import(self) -> None:
         """Start the process, which says `ready` once it has imported the function."""
@@ -299,4 +282,4 @@ class _Function(_External):
             line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else ended.fault.status
         if line != "ready":
             self.close()
-            raise CnngradError(f"can't import {self._name}: {line}")
+            raise CnngradError(f"can't import {self._words[3]}: {line}")

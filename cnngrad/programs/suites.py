@@ -1,10 +1,10 @@
 """Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from math import prod
-from operator import index
 from typing import Any, Unpack
 
 import numpy as np
@@ -17,6 +17,7 @@ from cnngrad.causes.search import OF_ONE_NUMBER, hidden_mistakes
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
+from cnngrad.layer.options import integer
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
@@ -110,9 +111,8 @@ def _axes_with(**changes: Any) -> Callable[[Layer], Layer]:
 
 def _even(layer: Layer) -> Layer:
     """The layer with the larger padding of each axis on both sides."""
-    pads = [max(axis.before, axis.after) for axis in layer.axes]
-    axes = (replace(axis, before=pad, after=pad) for axis, pad in zip(layer.axes, pads, strict=True))
-    return replace(layer, axes=tuple(axes))
+    larger = [(axis, max(axis.before, axis.after)) for axis in layer.axes]
+    return replace(layer, axes=tuple(replace(axis, before=pad, after=pad) for axis, pad in larger))
 
 
 def _square(layer: Layer) -> Layer:
@@ -266,50 +266,48 @@ def suite(
     >>> [layer.name for layer in suite("quick")][:3]
     ['impulse', 'square', 'plain']
     """
-    if name not in SUITES:
-        raise CnngradError(f"the suite {name[:40]!r} is unknown: use {', '.join(SUITES)}")
-    for feature in without:
-        if feature not in FEATURES:
-            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join(FEATURES)}")
-    dims = options.get("dims") or 2
-    if dims not in (1, 2, 3):
-        raise CnngradError(f"dims is {dims}: it must be 1, 2 or 3, the number of spatial axes")
-    rows = {} if name == "quick" else _STANDARD
-    named = [(title, _row(**row)) for title, row in (_QUICK | rows).items()]
+    require_known("the suite", [name], SUITES)
+    require_known("without", without, FEATURES)
+    named = [(title, _row(**row)) for title, row in (_QUICK | (_STANDARD if name != "quick" else {})).items()]
     if name == "thorough":
-        named += _random_rows(_THOROUGH - len(named), seed)
-    missing, layers = set(without), []
-    lead = 2 - ("batch" in missing) - ({"batch", "channels"} <= missing)
+        more = islice(_random_rows(seed), _THOROUGH - len(named))
+        named += [(f"random-{number}", row) for number, row in enumerate(more, 1)]
+    lead = 2 - ("batch" in without) - ({"batch", "channels"} <= {*without})
+    layers, dims = [], integer("dims", options.get("dims") or 2, least=1)
     for number, (title, row) in enumerate(named):
-        original = replace(row, axes=row.axes[-int(dims) :])
-        layer = original
+        original = layer = replace(row, axes=row.axes[-dims:])
+        lost = [feature for feature in FEATURES if feature in without and _needing(feature)(original)]
         # A padding that is even on every axis comes before none at all.
         for feature in reversed(FEATURES):
-            layer = _WITHOUT[feature](layer) if feature in missing else layer
-        layer = _with_options(layer, x_shape, w_shape, options)
-        needed = features(original) & missing
-        lost = ",".join(feature for feature in FEATURES if feature in needed)
-        same = sizes(layer) == sizes(original)
-        made = SuiteLayer(f"{title} without {lost}" if lost else title, layer, {}, None if same else original)
+            layer = _WITHOUT[feature](layer) if feature in without else layer
+        layer = _with_options(title, layer, x_shape, w_shape, options)
+        instead_of = None if sizes(layer) == sizes(original) else original
+        made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of)
         made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
         if title.startswith("impulse"):
-            dedo = made.arrays[DEDO]
-            by_filter = dedo.reshape(layer.batch, layer.filters, -1)
+            by_filter = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
             by_filter[:] = 0
             by_filter[:, :, by_filter.shape[2] // 2] = 1
         layers.append(made.with_lead(lead))
     return layers
 
 
-def _with_options(layer: Layer, x_shape: Shape | None, w_shape: Shape | None, options: LayerOptions) -> Layer:
+def require_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise a CnngradError if one of some names is none of those that are known."""
+    for name in names:
+        if name not in known:
+            raise CnngradError(f"{what} {name[:40]!r} is unknown: use {', '.join(known)}")
+
+
+def _with_options(
+    title: str, layer: Layer, x_shape: Shape | None, w_shape: Shape | None, options: LayerOptions
+) -> Layer:
     """The layer with options and the last axes of X and W that are the same in all layers.
 
     Groups stay as large as they are. If no window fits, X is made larger; if X is given, windows are made smaller.
     """
-    given: dict[str, Any] = {
-        name: value for name, value in options.items() if "layout" not in name and value is not None
-    }
-    groups = max(1, index(given.get("groups", layer.groups)))
+    given = {name: value for name, value in options.items() if "layout" not in name and value is not None}
+    groups = integer("groups", given.get("groups", layer.groups), least=1)
     x = [layer.batch, layer.group_channels * groups, *layer.size]
     w = [layer.group_filters * groups, 0, *layer.kernel]
     for own, last in ((x, x_shape or ()), (w, w_shape or ())):
@@ -317,11 +315,11 @@ def _with_options(layer: Layer, x_shape: Shape | None, w_shape: Shape | None, op
     if w[1] and len(x_shape or ()) <= layer.dims:
         x[1] = w[1] * groups
     w[1] = x[1] // groups
-    tried: list[tuple[list[int], list[int], dict[str, int]]] = [(x, w, {})]
+    smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
+    tried: list[tuple[list[int], list[int], dict[str, Any]]] = [(x, w, {})]
     if x_shape is None:
         tried += [([*x[:2], *(size + 2**doubled for size in x[2:])], w, {}) for doubled in range(_MOST_DOUBLED)]
     else:
-        smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
         tried += [(x, kernel, {"dilation": 1}) for kernel in (w, smaller)]
     errors = []
     for x, w, changed in tried:
@@ -332,7 +330,7 @@ def _with_options(layer: Layer, x_shape: Shape | None, w_shape: Shape | None, op
             errors.append(error)
         else:
             return replace(made, layouts=read_layouts(options.get("layout"), options.get("filter_layout"))[0])
-    raise errors[0]
+    raise errors[0] if None is x_shape is w_shape else CnngradError(f"the suite's layer {title}: {errors[0]}")
 
 
 def sizes(layer: Layer) -> tuple[Hashable, ...]:
@@ -340,19 +338,17 @@ def sizes(layer: Layer) -> tuple[Hashable, ...]:
     return layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias, layer.axes
 
 
-def _random_rows(count: int, seed: int) -> Iterator[tuple[str, Layer]]:
+def _random_rows(seed: int) -> Iterator[Layer]:
     """Layers with everything at once."""
     generator = np.random.default_rng(seed)
 
     def drawn(low: int, high: int, shape: int | tuple[int, ...] = 3) -> Any:
         return generator.integers(low, high, shape).tolist()
 
-    number = 0
-    while number < count:
+    while True:
         kernel, dilation, groups, padding = drawn(1, 4), drawn(1, 3), drawn(1, 3, ()), drawn(0, 3, (3, 2))
-        size = [d * (k - 1) + 1 + more for d, k, more in zip(dilation, kernel, drawn(0, 5), strict=True)]
-        layer = _row(
-            size,
+        row = _row(
+            [d * (k - 1) + 1 + more for d, k, more in zip(dilation, kernel, drawn(0, 5), strict=True)],
             kernel,
             stride=drawn(1, 4),
             padding=padding,
@@ -364,9 +360,8 @@ def _random_rows(count: int, seed: int) -> Iterator[tuple[str, Layer]]:
             bias=bool(drawn(0, 2, ())),
         )
         # Where no window reads X, all is 0, and so would a wrong pass give it.
-        if all(len(axis.unreached) < axis.size for axis in layer.axes):
-            number += 1
-            yield f"random-{number}", layer
+        if all(len(axis.unreached) < axis.size for axis in row.axes):
+            yield row
 
 
 def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9) -> SuiteLayer:
@@ -375,10 +370,9 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
     None is 0, which would hide what it multiplies.
     """
     generator = np.random.default_rng(seed)
-    tensors = [X, W, *([B] if layer.layer.has_bias else []), DEDO]
     for _ in range(_MOST_DRAWS):
         arrays: dict[Tensor, Array] = {}
-        for tensor in tensors:
+        for tensor in (X, W, *([B] if layer.layer.has_bias else []), DEDO):
             shape = layer.layer.shapes[tensor]
             numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
             arrays[tensor] = numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
@@ -394,10 +388,6 @@ def _hides_zero(made: SuiteLayer) -> bool:
     dedo = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
     if (np.abs(dedo.sum((0, 2))) < _CANCELLED).any():
         return True
-    positive = replace(made, arrays={tensor: np.abs(array) for tensor, array in made.arrays.items()})
-    few = [result for result in (O, DW, DX) if prod(layer.canonical[result]) <= _FEW]
-    return any(not _sums(made, result).any() and bool(_sums(positive, result).any()) for result in few)
-
-
-def _sums(made: SuiteLayer, result: Tensor) -> Array:
-    return computed(right_recipe(made.layer, result), made.data)
+    positive = Data.of(layer, {tensor: np.abs(array) for tensor, array in made.arrays.items()})
+    recipes = [right_recipe(layer, result) for result in (O, DW, DX) if prod(layer.canonical[result]) <= _FEW]
+    return any(not computed(recipe, made.data).any() and computed(recipe, positive).any() for recipe in recipes)

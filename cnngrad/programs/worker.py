@@ -18,7 +18,7 @@ import numpy as np
 from cnngrad.arrays import form_of, upper_halves
 from cnngrad.errors import CnngradError
 from cnngrad.layer import layer_of
-from cnngrad.programs.calling import Caller, UnsupportedLayerError
+from cnngrad.programs.calling import Caller
 from cnngrad.programs.exchange import paths
 from cnngrad.settings import OPTIONS
 
@@ -58,7 +58,7 @@ def _answered(caller: Caller, folder: Path) -> str:
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
         found, note = caller.call(layer, given)
-    except (UnsupportedLayerError, NotImplementedError) as error:
+    except NotImplementedError as error:
         return f"skipped {error or 'not implemented'}"
     except CnngradError as error:
         # What it returned can't be read: a stack of our own calls would hide that.
