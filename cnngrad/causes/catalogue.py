@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, permutations, product
 from math import prod
-from typing import TypeVar
+from typing import Any
 
+import numpy as np
+
+from cnngrad.arrays import Array
 from cnngrad.causes.edits import (
     Edit,
+    along,
     flipped,
     moved,
-    on,
     only,
     reshaped,
     summed_groups,
@@ -51,7 +54,6 @@ _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
 _WHAT = {X: "input", W: "kernel", O: "output", DEDO: "output", DW: "kernel", DX: "input"}
 # The likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
-_Value = TypeVar("_Value")
 Changes = Iterator[Recipe]
 
 
@@ -175,7 +177,7 @@ def scaled(recipe: Recipe) -> Changes:
 def not_rotated(recipe: Recipe) -> Changes:
     """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
     if recipe.result is DX or recipe.layer.flip:
-        yield recipe.at(W, flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+        yield recipe.at(W, "", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
 
 
 @Mistake(
@@ -194,7 +196,7 @@ def not_rotated(recipe: Recipe) -> Changes:
 def flipped_one_axis(recipe: Recipe) -> Changes:
     """The filter is flipped along some of its axes."""
     for axes in chain.from_iterable(combinations(recipe.spatial, count) for count in range(1, recipe.layer.dims)):
-        yield recipe.at(W, flipped(*axes), detail=f"flipped along {_on_axes(axes)}", coded=axes == (2,))
+        yield recipe.at(W, f"flipped along {_on_axes(axes)}", flipped(*axes), coded=axes == (2,))
 
 
 @Mistake(
@@ -226,7 +228,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
         turns = {(a, b): as_it_is, (): rotated, (b,): quarters.format(90, 1), (a,): quarters.format(270, 3)}
         for axes, words in turns.items() if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2] else ():
             coded = len(axes) == recipe.layer.dims == 2
-            yield recipe.at(W, swapped(a, b), flipped(*axes), detail=words, coded=coded)
+            yield recipe.at(W, words, swapped(a, b), flipped(*axes), coded=coded)
 
 
 @Mistake(
@@ -244,7 +246,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
 )
 def stride_ignored(recipe: Recipe) -> Changes:
     """Stride 1 on all axes, or on one."""
-    yield from _followed(recipe, [r._replace(output=1) for r in recipe.relations], coded=True, alone=True)
+    yield from _followed(recipe, coded=True, alone=True, output=1)
 
 
 @Mistake(
@@ -259,8 +261,7 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     """The strides of the axes in another order, or that of one axis on all."""
     strides = tuple(r.output for r in recipe.relations)
     for used in dict.fromkeys((*permutations(strides), *((s,) * len(strides) for s in strides))):
-        others = [r._replace(output=s) for r, s in zip(recipe.relations, used, strict=True)]
-        yield from _followed(recipe, others, f"{_numbers(used)} was used", coded=used == strides[::-1])
+        yield from _followed(recipe, f"{_numbers(used)} was used", used == strides[::-1], output=used)
 
 
 @Mistake(
@@ -277,7 +278,8 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
 )
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride where the dilation belongs, and the other way round."""
-    yield from _followed(recipe, [Relation(r.filter, r.output, r.constant) for r in recipe.relations], coded=True)
+    strides, dilations, _ = np.transpose(recipe.relations)
+    yield from _followed(recipe, coded=True, output=dilations, filter=strides)
 
 
 @Mistake(
@@ -291,16 +293,16 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
 )
 def gap_wrong(recipe: Recipe) -> Changes:
     """One zero too many or too few between the elements of dE/dO; or copies of them in place of zeros."""
-    strides = [r.output for r in recipe.relations]
+    strides = np.array([r.output for r in recipe.relations])
     for change in (1, -1, 2):
-        others = [r._replace(output=r.output + change * (r.output > 1)) for r in recipe.relations]
-        detail = f"{_numbers(r.output - 1 for r in others)} zeros instead of {_numbers(s - 1 for s in strides)}"
-        yield from _followed(recipe, others, detail, coded=change == 1 < min(strides))
-    ones = recipe.but(relations=tuple(r._replace(output=1) for r in recipe.relations))
+        used = strides + change * (strides > 1)
+        detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
+        yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
+    ones = recipe.but(relations=_relations(recipe, output=1))
     for behind in (1, 0) if max(strides) > 1 and recipe.result is not O else ():
-        counts = [s * (out - 1 + behind) + 1 - behind for s, out in zip(strides, recipe.layer.out, strict=True)]
-        spread = [taken(2 + axis, [k // strides[axis] for k in range(count)]) for axis, count in enumerate(counts)]
-        yield ones.at(DEDO, *spread, detail="copies of its elements instead, as np.repeat makes")
+        counts = strides * np.add(recipe.layer.out, behind - 1) + 1 - behind
+        spread = [taken(2 + axis, np.arange(count) // strides[axis]) for axis, count in enumerate(counts)]
+        yield ones.at(DEDO, "copies of its elements instead, as np.repeat makes", *spread)
 
 
 @Mistake(
@@ -314,7 +316,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
 )
 def dilation_ignored(recipe: Recipe) -> Changes:
     """Dilation 1 on all axes, or on one."""
-    yield from _followed(recipe, [r._replace(filter=1) for r in recipe.relations], coded=True, alone=True)
+    yield from _followed(recipe, coded=True, alone=True, filter=1)
 
 
 @Mistake(
@@ -327,13 +329,9 @@ def dilation_ignored(recipe: Recipe) -> Changes:
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d twice, d*d; or d+1 or d-1, on all axes or on those that are dilated."""
-    dilations = [r.filter for r in recipe.relations]
-    used = [[d * d for d in dilations]]
-    for change in (1, -1):
-        used += [[d + change for d in dilations], [d + change * (d > 1) for d in dilations]]
-    for each in dict.fromkeys(map(tuple, used)):
-        others = [r._replace(filter=d) for r, d in zip(recipe.relations, each, strict=True)]
-        yield from _followed(recipe, others, f"{_numbers(each)} was used", coded=each == tuple(used[1]))
+    d = np.array([r.filter for r in recipe.relations])
+    for used in dict.fromkeys(map(tuple, (d * d, d + 1, d + (d > 1), d - 1, d - (d > 1)))):
+        yield from _followed(recipe, f"{_numbers(used)} was used", used == tuple(d + 1), filter=used)
 
 
 @Mistake(
@@ -351,15 +349,12 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
 )
 def padding_ignored(recipe: Recipe) -> Changes:
     """Windows begin at stride*i; O also in the shape that it has without padding."""
-    begun = _in_front(recipe, [0] * recipe.layer.dims)
-    yield from _followed(recipe, begun, "", coded=True, alone=True, resized=False)
+    yield from _followed(recipe, "", coded=True, alone=True, resized=False, constant=0)
     small = [replace(axis, before=0, after=0).out for axis in recipe.layer.axes]
     for axes in some_axes(recipe.layer.dims) if recipe.result is O else ():
-        out = _mixed(recipe.size, axes, small)
+        out, begun = _where(axes, small, recipe.size), _relations(recipe, axes, constant=0)
         if out != recipe.size and min(out) > 0:
-            yield recipe.but(
-                "O is as small as without padding", relations=_mixed(recipe.relations, axes, begun), size=out
-            )
+            yield recipe.but("O is as small as without padding", relations=begun, size=out)
 
 
 @Mistake(
@@ -376,15 +371,15 @@ def padding_ignored(recipe: Recipe) -> Changes:
 )
 def wrong_side(recipe: Recipe) -> Changes:
     """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
-    axes, own = recipe.layer.axes, [-r.constant for r in recipe.relations]
-    after, whole = [a.after for a in axes], [a.before + a.after for a in axes]
-    each = (after, whole, [0] * len(axes), [p + 1 for p in own], [p - 1 for p in own]) if any(whole) else ()
-    for relations in dict.fromkeys(others for zeros in each for others in _each(recipe, _in_front(recipe, zeros))):
-        before = [-r.constant for r in relations]
-        if min(before) >= 0:
-            shift = _numbers(was - now for was, now in zip(own, before, strict=True))
-            detail = f"{_numbers(before)} zeros in front of X: shifted by {shift}"
-            yield from _followed(recipe, relations, detail, coded=before == after, resized=False)
+    dims, own = recipe.layer.dims, np.array([-r.constant for r in recipe.relations])
+    before, after, *_ = _borders(recipe.layer)
+    each = (after, before + after, 0 * own, own + 1, own - 1) if any(before + after) else ()
+    changed = (_relations(recipe, axes, constant=-zeros) for zeros in each for axes in some_axes(dims))
+    for first in dict.fromkeys(tuple(r.constant for r in relations) for relations in changed):
+        zeros = np.negative(first)
+        detail = f"{_numbers(zeros)} zeros in front of X: shifted by {_numbers(own - zeros)}"
+        if min(zeros) >= 0:
+            yield from _followed(recipe, detail, all(zeros == after), resized=False, constant=first)
 
 
 @Mistake(
@@ -397,13 +392,14 @@ def wrong_side(recipe: Recipe) -> Changes:
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
-    layer = recipe.layer
-    padded, covered = [a.padded for a in layer.axes], [a.padded - a.leftover for a in layer.axes]
-    for axes in some_axes(layer.dims):
-        relations = _mixed(recipe.relations, axes, _in_front(recipe, [0] * layer.dims))
-        sizes = [_mixed(layer.size, axes, size) for size in (padded, covered)]
-        for size in dict.fromkeys(sizes) if sizes[0] != layer.size else ():
-            yield recipe.but(relations=relations, size=size, coded=size == tuple(padded))
+    own, (_, _, leftover, padded) = recipe.layer.size, _borders(recipe.layer)
+    for axes in some_axes(recipe.layer.dims):
+        begun, sizes = (
+            _relations(recipe, axes, constant=0),
+            [_where(axes, padded - less, own) for less in (0, leftover)],
+        )
+        for size in dict.fromkeys(sizes) if sizes[0] != own else ():
+            yield recipe.but(relations=begun, size=size, coded=size == tuple(padded))
 
 
 @Mistake(
@@ -416,12 +412,11 @@ def not_cropped(recipe: Recipe) -> Changes:
 )
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty, on all axes or on one."""
-    axes = recipe.layer.axes
-    before, after = [axis.before for axis in axes], [axis.after for axis in axes]
-    for some, sides in product(some_axes(len(axes)), (after, before)) if 0 in after else ():
-        empty = [taken(2 + k, slice(0)) for k in some if sides[k] == 0]
+    before, after, *_ = _borders(recipe.layer)
+    for axes, sides in product(some_axes(len(after)), (after, before)) if 0 in after else ():
+        empty = [taken(2 + k, slice(0)) for k in np.flatnonzero(axes & (sides == 0)).tolist()]
         if empty:
-            yield recipe.at(DX, *empty, coded=sides == before and len(some) == len(axes))
+            yield recipe.at(DX, "", *empty, coded=all(sides == before) and all(axes))
 
 
 @Mistake(
@@ -434,14 +429,14 @@ def empty_crop(recipe: Recipe) -> Changes:
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
-    layer = recipe.layer
-    size = [min(a.size, a.padded - a.leftover - a.before) for a in layer.axes]
-    reached = [a.padded - a.leftover - a.before - a.after for a in layer.axes]
-    shapes = [_mixed(layer.size, axes, size) for axes in some_axes(layer.dims)]
-    for shape in [*shapes, tuple(reached)] if min(reached) > 0 and reached != size else shapes:
-        if shape != layer.size:
+    before, after, leftover, padded = _borders(recipe.layer)
+    own, size = recipe.layer.size, np.minimum(recipe.layer.size, padded - leftover - before)
+    reached = tuple(padded - leftover - before - after)
+    shapes = [_where(axes, size, own) for axes in some_axes(len(own))]
+    for shape in [*shapes, reached] if min(reached) > 0 and reached != tuple(size) else shapes:
+        if shape != own:
             crop = [taken(2 + k, slice(stop)) for k, stop in enumerate(shape)]
-            yield recipe.at(DX, *crop, coded=list(shape) == size)
+            yield recipe.at(DX, "", *crop, coded=shape == tuple(size))
 
 
 @Mistake(
@@ -454,10 +449,10 @@ def leftover_dropped(recipe: Recipe) -> Changes:
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
+    (*_, first), (_, _, leftover, _) = np.transpose(recipe.relations), _borders(recipe.layer)
     for part, detail in ((1, "the zeros stand in front"), (2, "")):
-        zeros = [-r.constant + -a.leftover // part for r, a in zip(recipe.relations, recipe.layer.axes, strict=True)]
-        others = _in_front(recipe, zeros)
-        yield from _followed(recipe, others, detail, coded=part == 1, alone=True, resized=False)
+        moved = first - -leftover // part
+        yield from _followed(recipe, detail, part == 1, alone=True, resized=False, constant=moved)
 
 
 @Mistake(
@@ -470,20 +465,22 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
-    layer = recipe.layer
-    extra = [axis.leftover // r.filter for axis, r in zip(layer.axes, recipe.relations, strict=True)]
-    behind = [r._replace(constant=r.constant + e * r.filter) for r, e in zip(recipe.relations, extra, strict=True)]
-    whole = [k + e for k, e in zip(layer.kernel, extra, strict=True)]
-    for axes in some_axes(layer.dims):
-        size = _mixed(layer.kernel, axes, whole)
-        if size != layer.kernel:
-            yield recipe.but("a row more for each position left over", size == tuple(whole), size=size)
-            yield recipe.but("the last rows instead of the first", relations=_mixed(recipe.relations, axes, behind))
-    for number, (axis, k) in enumerate(zip(layer.axes, layer.kernel, strict=True)):
-        if axis.leftover:
-            beyond = recipe.but(size=_mixed(layer.kernel, [number], [size + 1 for size in layer.kernel]))
-            last_row = taken(2 + number, [*range(k - 1), k])
-            yield beyond.at(DW, last_row, detail="its last row comes from a window that is not there")
+    kernel, (_, _, leftover, _), (_, dilations, first) = (
+        recipe.layer.kernel,
+        _borders(recipe.layer),
+        np.transpose(recipe.relations),
+    )
+    extra = leftover // dilations
+    for axes in some_axes(len(kernel)):
+        size = _where(axes, kernel + extra, kernel)
+        if size != kernel:
+            yield recipe.but("a row more for each position left over", size == tuple(kernel + extra), size=size)
+            last = _relations(recipe, axes, constant=first + extra * dilations)
+            yield recipe.but("the last rows instead of the first", relations=last)
+    for axis in np.flatnonzero(leftover).tolist():
+        beyond = recipe.but(size=tuple(k + (number == axis) for number, k in enumerate(kernel)))
+        last_row = taken(2 + axis, [*range(kernel[axis] - 1), kernel[axis]])
+        yield beyond.at(DW, "its last row comes from a window that is not there", last_row)
 
 
 @Mistake(
@@ -499,18 +496,18 @@ def wrong_operand(recipe: Recipe) -> Changes:
     """Another array stands where dE/dO or W belongs, or is handed in as the result."""
     shape, result = recipe.layer.canonical, recipe.result
     if result is not O:
-        yield recipe.at(DEDO, tensor=O, detail="O is used in place of dE/dO", coded=result is DX)
+        yield recipe.at(DEDO, "O is used in place of dE/dO", tensor=O, coded=result is DX)
     for tensor in {DX: (X, W), DW: (W, X)}.get(result, ()):
         if shape[tensor] == shape[DEDO]:
-            yield recipe.at(DEDO, tensor=tensor, detail=f"{tensor.key} is used in place of dE/dO")
+            yield recipe.at(DEDO, f"{tensor.key} is used in place of dE/dO", tensor=tensor)
     if result is DX and shape[W] == shape[DEDO]:
-        used = recipe.at(W, tensor=DEDO, detail="dE/dO is used in place of W")
+        used = recipe.at(W, "dE/dO is used in place of W", tensor=DEDO)
         yield used
-        yield used.at(DEDO, tensor=W, detail="W and dE/dO are swapped")
+        yield used.at(DEDO, "W and dE/dO are swapped", tensor=W)
     for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
         # W is like its gradient whatever the layer, and so is X.
         if shape[tensor] == shape[result]:
-            yield recipe.at(result, tensor=tensor, detail=f"it is {tensor.key}")
+            yield recipe.at(result, f"it is {tensor.key}", tensor=tensor)
 
 
 @Mistake(
@@ -529,14 +526,15 @@ def operand_rotated(recipe: Recipe) -> Changes:
     """A convolution that rotates one operand, as convolve2d does, in place of a correlation."""
     if recipe.result is O:
         if not recipe.layer.flip:
-            yield recipe.at(W, flipped(*recipe.spatial), detail="W is rotated")
+            yield recipe.at(W, "W is rotated", flipped(*recipe.spatial))
         return
-    yield recipe.at(DEDO, flipped(*recipe.spatial), detail="dE/dO is rotated", coded=recipe.layer.dims == 2)
-    for left in (0, 1):
+    yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+    strides, dilations, first = np.transpose(recipe.relations)
+    before, _, leftover, padded = _borders(recipe.layer)
+    for left in (0, leftover):
         # X with its zeros is rotated, with or without what the stride leaves over.
-        ends = [axis.size + axis.after - axis.before - 1 - left * axis.leftover for axis in recipe.layer.axes]
-        others = [Relation(-s, -d, end - p) for (s, d, p), end in zip(recipe.relations, ends, strict=True)]
-        yield from _followed(recipe, others, "X is rotated", resized=False)
+        end = padded - 2 * before - 1 - left - first
+        yield from _followed(recipe, "X is rotated", resized=False, output=-strides, filter=-dilations, constant=end)
 
 
 @Mistake(
@@ -555,9 +553,9 @@ def operand_rotated(recipe: Recipe) -> Changes:
 )
 def result_rotated(recipe: Recipe) -> Changes:
     """The right gradient rotated by 180 degrees, or reversed along one axis."""
-    yield recipe.at(recipe.result, flipped(*recipe.spatial), detail="by 180°", coded=recipe.layer.dims == 2)
+    yield recipe.at(recipe.result, "by 180°", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
     for axis in recipe.spatial if recipe.layer.dims > 1 else ():
-        yield recipe.at(recipe.result, flipped(axis), detail=f"reversed along {_on_axes([axis])}")
+        yield recipe.at(recipe.result, f"reversed along {_on_axes([axis])}", flipped(axis))
 
 
 @Mistake(
@@ -572,7 +570,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
     for axes in permutations(recipe.spatial):
         if axes != recipe.spatial:
-            yield recipe.at(recipe.result, transposed(0, 1, *axes), coded=recipe.layer.dims == 2)
+            yield recipe.at(recipe.result, "", transposed(0, 1, *axes), coded=recipe.layer.dims == 2)
 
 
 @Mistake(
@@ -596,25 +594,25 @@ def groups_mixed(recipe: Recipe) -> Changes:
     by_filter = recipe
     # b belongs to its filter, whichever channels that reads.
     for tensor, axis in {**read_alike, B: 0}.items():
-        by_filter = by_filter.at(tensor, taken(axis, filters))
+        by_filter = by_filter.at(tensor, "", taken(axis, filters))
     if result is not DX:
-        by_filter = by_filter.at(result, taken(1 if result is O else 0, _inverse(filters)))
+        by_filter = by_filter.at(result, "", taken(1 if result is O else 0, _inverse(filters)))
     place, back = (DX, _inverse(channels)) if result is DX else (X, channels)
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
-    yield recipe.at(place, taken(1, back), detail="channel c belongs to group c mod g")
-    yield by_filter.at(place, taken(1, back), detail="filters and channels are taken mod g")
+    yield recipe.at(place, "channel c belongs to group c mod g", taken(1, back))
+    yield by_filter.at(place, "filters and channels are taken mod g", taken(1, back))
     for tensor, axis in read_alike.items():
         first = taken(axis, _in_groups([0] * g, layer.group_filters))
-        yield recipe.at(tensor, first, detail=f"every group reads the first group's {_name(tensor)}")
+        yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
         for filled, words in _ADDED.items():
-            yield recipe.but(mixed=True).at(DX, summed_groups(g, filled), detail=words)
+            yield recipe.but(mixed=True).at(DX, words, summed_groups(g, filled))
     else:
         first = taken(1, _in_groups([0] * g, layer.group_channels))
-        yield recipe.at(X, first, detail="every filter reads the first group's channels")
+        yield recipe.at(X, "every filter reads the first group's channels", first)
     moved = [(_rolled(g, shift), f"the groups are moved on by {shift}") for shift in range(1, g)]
     for order, words in (*moved, (range(g)[::-1], "the groups are in reverse")):
-        yield recipe.at(place, taken(1, _in_groups(order, layer.group_channels)), detail=words)
+        yield recipe.at(place, words, taken(1, _in_groups(order, layer.group_channels)))
 
 
 @Mistake(
@@ -634,8 +632,8 @@ def channels_swapped(recipe: Recipe) -> Changes:
         for order, words in _orders(shape[axis]):
             yield recipe.at(
                 result,
+                f"{result.lead_words[axis]}s {words}",
                 taken(axis, order),
-                detail=f"{result.lead_words[axis]}s {words}",
                 coded=axis == 1 and words == "in reverse",
             )
     each = layer.group_channels
@@ -643,19 +641,19 @@ def channels_swapped(recipe: Recipe) -> Changes:
     exchange = (*blocks, reshaped(layer.filters, each, *layer.kernel)) if each == layer.group_filters > 1 else ()
     if result in (DX, O):
         if exchange:
-            yield recipe.at(W, *exchange, detail="filters and channels of W swapped")
+            yield recipe.at(W, "filters and channels of W swapped", *exchange)
         if max(shape[1], layer.filters) > 1:
             says = "filters and channels of W in reverse, as np.{} without axes has them"
-            yield recipe.at(W, flipped(0, 1), detail=says.format("flip(w)"))
+            yield recipe.at(W, says.format("flip(w)"), flipped(0, 1))
             turned = says.format("rot90(w, 2)") + ", and W not rotated"
-            yield recipe.at(W, flipped(0, 1, *recipe.spatial), detail=turned)
+            yield recipe.at(W, turned, flipped(0, 1, *recipe.spatial))
     if result is DW and prod(shape[:2]) > 1:
         if exchange and layer.groups > 1:
-            yield recipe.at(DW, *exchange, detail="filters and channels swapped in each group")
-        yield recipe.at(DW, swapped(0, 1), detail="filters and channels swapped")
+            yield recipe.at(DW, "filters and channels swapped in each group", *exchange)
+        yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
     if (result is DW and prod(shape[:2]) > 1) or (result is DX and layer.channels > 1):
-        last = recipe.at(result, transposed(0, *recipe.spatial, 1), detail="channels last")
-        yield last.at(result, reshaped(*shape), detail="channels last in memory")
+        last = recipe.at(result, "channels last", transposed(0, *recipe.spatial, 1))
+        yield last.at(result, "channels last in memory", reshaped(*shape))
         yield last
 
 
@@ -708,7 +706,7 @@ def first_sample(recipe: Recipe) -> Changes:
     # A pointer that does not move on with the sample.
     for tensor in (X, DEDO) if recipe.layer.batch > 1 and recipe.result is DW else ():
         first = taken(0, [0] * recipe.layer.batch)
-        yield recipe.at(tensor, first, detail=f"{_name(tensor)} is that of the first for all of them")
+        yield recipe.at(tensor, f"{_name(tensor)} is that of the first for all of them", first)
 
 
 @Mistake(
@@ -731,7 +729,7 @@ def overwritten(recipe: Recipe) -> Changes:
         yield recipe.but("the last window wins", each == 1, last=O)
         yield recipe.but("the last filter element wins", last=W)
         if each > 1:
-            last = recipe.at(DEDO, only(1, slice(each - 1, None, each)), detail="the last filter wins")
+            last = recipe.at(DEDO, "the last filter wins", only(1, slice(each - 1, None, each)))
             yield last.but("the last window of the last filter wins", last=O, coded=True)
             yield last
             yield last.but("the last filter element of it wins", last=W)
@@ -740,10 +738,10 @@ def overwritten(recipe: Recipe) -> Changes:
     sizes = layer.canonical[place][2:]
     corner = [only(axis, slice(size - 1, None)) for axis, size in zip(recipe.spatial, sizes, strict=True)]
     of_what, several = ("channel", layer.group_channels) if result is O else ("sample", layer.batch)
-    last = recipe.at(place, only(1 if result is O else 0, slice(several - 1, None)))
-    yield (last if result is DB else recipe).at(place, *corner, detail=f"the last {what} wins")
+    last = recipe.at(place, "", only(1 if result is O else 0, slice(several - 1, None)))
+    yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
     alone = last.but(f"the last {of_what} wins")
-    both = last.at(place, *corner, detail=f"the last {what} of the last {of_what} wins")
+    both = last.at(place, f"the last {what} of the last {of_what} wins", *corner)
     yield from {O: (alone, both), DW: (both, alone), DB: (alone,)}[result] if several > 1 else ()
 
 
@@ -759,7 +757,7 @@ def overwritten(recipe: Recipe) -> Changes:
 def not_summed(recipe: Recipe) -> Changes:
     """A gradient per sample: the batch axis is still there."""
     if recipe.layer.x_lead == 2:
-        yield recipe.but(over=tuple(axis for axis in recipe.over if axis), bare=True, coded=True)
+        yield recipe.but(over=recipe.spatial, bare=True, coded=True)
 
 
 @Mistake(
@@ -774,7 +772,7 @@ def incomplete(recipe: Recipe) -> Changes:
     """The first, the last or another one of something is missing from the sums, or from the result."""
     layer, result = recipe.layer, recipe.result
     if result is O and layer.has_bias:
-        yield recipe.at(B, without(...), detail="b is missing")
+        yield recipe.at(B, "b is missing", without(...))
     for place in _PARTS[result]:
         words, shape = (
             (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words)),
@@ -784,25 +782,25 @@ def incomplete(recipe: Recipe) -> Changes:
             for k in range(size) if 1 < size <= _FEW else (0, size - 1) if size > 1 else ():
                 which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
                 coded = which == "the last channel" and place is not X
-                yield recipe.at(place, without(*on(axis, k)), detail=f"{which} is missing", coded=coded)
+                yield recipe.at(place, f"{which} is missing", without(*along(axis, k)), coded=coded)
     if result is DB:
         return
     for place in _PARTS[result] if layer.dims > 1 else ():
         for word, k in (("first", 0), ("last", -1)):
-            ends = [without(*on(axis, k)) for axis in recipe.spatial]
+            ends = [without(*along(axis, k)) for axis in recipe.spatial]
             which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
-            yield recipe.at(place, *ends, detail=f"{which} are missing")
+            yield recipe.at(place, f"{which} are missing", *ends)
     each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
-        yield recipe.at(result, without(*on(axis, group)), detail=f"the {word} group is missing")
-        yield recipe.at(result, only(axis, group), detail=f"the {word} group alone is there")
+        yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
+        yield recipe.at(result, f"the {word} group alone is there", only(axis, group))
     yield from _taps(recipe)
     for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
         s = axis_of_x.stride
         for phase in range(s) if s > 1 else ():
-            missing = without(*on(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
+            missing = without(*along(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
             which = f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s"
-            yield recipe.at(DX, missing, detail=f"{which} is missing")
+            yield recipe.at(DX, f"{which} is missing", missing)
     yield from _miscounted(recipe)
 
 
@@ -820,7 +818,7 @@ def shifted(recipe: Recipe) -> Changes:
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and all(abs(s) < n for s, n in zip(shift, sizes, strict=True)):
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, moved(shift), detail=words, coded=shift == (1, 0))
+            yield recipe.at(recipe.result, words, moved(shift), coded=shift == (1, 0))
 
 
 @Mistake(
@@ -837,16 +835,16 @@ def other_layout(recipe: Recipe) -> Changes:
     letters = ("OI" if result is DW else "NC") + "DHW"[-recipe.layer.dims :]
     _, *others = permutations(range(len(shape)))
     for order in others:
-        name, turned = "".join(letters[k] for k in order), recipe.at(result, transposed(*order))
+        name, turned = "".join(letters[k] for k in order), recipe.at(result, "", transposed(*order))
         says = f"they lie as {name}: transpose({', '.join(map(str, _inverse(order)))}) brings them back"
         yield turned.but(says, order == (0, 2, 3, 1), bare=True)
         words = f"the memory is {name}, read as if it were {letters}"
-        yield turned.at(result, reshaped(*shape), detail=words)
+        yield turned.at(result, words, reshaped(*shape))
     matrix = reshaped(shape[0], prod(shape[1:]))
     bare = recipe.but(bare=True)
-    yield bare.at(result, reshaped(prod(shape)), detail="they are flat")
-    yield bare.at(result, matrix, detail="they are a matrix of a row for each filter, as im2col's")
-    yield bare.at(result, matrix, swapped(0, 1), detail="they are im2col's matrix, transposed")
+    yield bare.at(result, "they are flat", reshaped(prod(shape)))
+    yield bare.at(result, "they are a matrix of a row for each filter, as im2col's", matrix)
+    yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
 
 
 @Mistake(
@@ -863,7 +861,7 @@ def operand_layout(recipe: Recipe) -> Changes:
     for tensor in (DEDO, X, W):
         for edits, words in () if tensor.is_apart(recipe.result) else _read_otherwise(recipe.layer.canonical[tensor]):
             is_coded = tensor is W and words.endswith("with its first two axes swapped")
-            yield recipe.at(tensor, *edits, detail=f"{_name(tensor)} {words}", coded=is_coded)
+            yield recipe.at(tensor, f"{_name(tensor)} {words}", *edits, coded=is_coded)
 
 
 @Mistake(
@@ -884,7 +882,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             kept = reshaped(*(shape[axis] for axis in present))
             words = f"summed over axes {', '.join(map(str, axes)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
-            yield recipe.but(over=axes, bare=True).at(DB, kept, detail=words, coded=coded)
+            yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
 
 
 # What the changes have in common.
@@ -908,7 +906,7 @@ def _taps(recipe: Recipe) -> Changes:
     for place in product(*(range(k) if few else sorted({0, k - 1}) for k in kernel)) if len(kernel) > 1 else ():
         which = f"element {','.join(str(k + 1) for k in place)} of every filter"
         if prod(kernel) > 1:
-            yield recipe.at(DW if recipe.result is DW else W, without(..., *place), detail=f"{which} is missing")
+            yield recipe.at(DW if recipe.result is DW else W, f"{which} is missing", without(..., *place))
 
 
 def _miscounted(recipe: Recipe) -> Changes:
@@ -922,7 +920,7 @@ def _miscounted(recipe: Recipe) -> Changes:
                 words = f"of {many} {layer.axis_words[b]}s of {what} the first {few} alone take part"
                 counted = only(2 + b, slice(few))
                 place = own if recipe.result is own else tensor
-                yield recipe.at(place, counted, detail=f"{words}: another axis's count stands for theirs")
+                yield recipe.at(place, f"{words}: another axis's count stands for theirs", counted)
 
 
 def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
@@ -939,69 +937,71 @@ def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
         yield (reshaped(first, second, *spatial[::-1]), swapped(2, 3)), "is read with rows and columns swapped"
 
 
-def some_axes(dims: int) -> list[Shape]:
-    """All the axes together, then each by itself if there are several."""
-    alone = [(axis,) for axis in range(dims)] if dims > 1 else []
-    return [tuple(range(dims)), *alone]
+def some_axes(dims: int) -> list[Array]:
+    """Which axes are meant: all of them, then each by itself if there are several."""
+    return [np.ones(dims, bool), *np.eye(dims if dims > 1 else 0, dtype=bool)]
 
 
-def _mixed(values: Sequence[_Value], axes: Sequence[int], others: Sequence[_Value]) -> tuple[_Value, ...]:
-    """The values, on some axes replaced by others."""
-    return tuple(others[k] if k in axes else value for k, value in enumerate(values))
+def _where(axes: Array, others: Any, own: Any) -> Shape:
+    """Sizes on all axes: others on some of them."""
+    return tuple(np.where(axes, others, own).tolist())
 
 
-def _each(recipe: Recipe, others: Sequence[Relation]) -> dict[tuple[Relation, ...], str]:
-    """Other relations on all axes, and on each alone, with the words for which."""
-    found: dict[tuple[Relation, ...], str] = {}
-    for axes in some_axes(recipe.layer.dims):
-        where = "" if len(axes) == recipe.layer.dims else f"on {_on_axes(axis + 2 for axis in axes)}"
-        found.setdefault(_mixed(recipe.relations, axes, others), where)
-    return found
+def _relations(recipe: Recipe, axes: Any = True, **numbers: Any) -> tuple[Relation, ...]:
+    """The relations with other numbers on some axes: one for all of them, or one for each."""
+    own = zip(Relation._fields, np.transpose(recipe.relations), strict=True)
+    columns = [np.where(axes, numbers.get(name, column), column) for name, column in own]
+    return tuple(Relation(*row) for row in np.transpose(columns).tolist())
 
 
 def _followed(
     recipe: Recipe,
-    others: Sequence[Relation],
     detail: str | None = None,
     coded: bool = False,
     alone: bool = False,
     resized: bool = True,
+    **numbers: Any,
 ) -> Changes:
     """Other relations on all axes, and on each alone if asked: in the right shape, and in that which such steps give.
 
     Without a detail it is told on which axis alone.
     """
-    for relations, where in (_each(recipe, others) if alone else {tuple(others): ""}).items():
-        if relations == recipe.relations or not all(r.output * r.filter for r in relations):
+    layer = recipe.layer
+    where: dict[tuple[Relation, ...], str] = {}
+    for axes in some_axes(layer.dims)[: None if alone else 1]:
+        where.setdefault(_relations(recipe, axes, **numbers), "" if all(axes) else f"on axis {np.argmax(axes) + 1}")
+    before, after, _, padded = _borders(layer)
+    steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
+    for relations, words in where.items():
+        s, d, _ = np.transpose(relations)
+        if relations == recipe.relations or not all(s * d):
             continue
-        changed = recipe.but(where if detail is None else detail, coded and not where, relations=relations)
+        changed = recipe.but(words if detail is None else detail, coded and not words, relations=relations)
         yield changed
-        sizes = []
-        for (s, d, _), axis in zip(relations, recipe.layer.axes, strict=True):
-            filled = {
-                O: (axis.padded - d * (axis.kernel - 1) - 1) // s + 1,
-                DW: (axis.padded - s * (axis.out - 1) - 1) // d + 1,
-                DX: s * (axis.out - 1) + d * (axis.kernel - 1) + 1 - axis.before - axis.after,
-            }
-            sizes.append(filled[recipe.result])
-        if resized and tuple(sizes) != recipe.size and min(sizes) > 0:
-            yield changed.but(changed.detail, size=tuple(sizes))
+        filled = {
+            O: (padded - d * reach - 1) // s + 1,
+            DW: (padded - s * steps - 1) // d + 1,
+            DX: s * steps + d * reach + 1 - before - after,
+        }
+        size = tuple(filled[recipe.result].tolist())
+        if resized and size != recipe.size and min(size) > 0:
+            yield changed.but(changed.detail, size=size)
 
 
-def _in_front(recipe: Recipe, zeros: Iterable[int]) -> list[Relation]:
-    """The relations with other numbers of zeros in front of X."""
-    return [r._replace(constant=-p) for r, p in zip(recipe.relations, zeros, strict=True)]
+def _borders(layer: Layer) -> Array:
+    """For all axes: zeros before and behind X, positions left over, and X's size with its zeros."""
+    return np.transpose([(axis.before, axis.after, axis.leftover, axis.padded) for axis in layer.axes])
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
     """Of a batch, one sample alone is read, or computed."""
     batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1))
     if batch > 1 and result in (DW, DB):
-        yield recipe.at(DEDO, alone, coded=True)
+        yield recipe.at(DEDO, "", alone, coded=True)
     elif batch > 1:
-        yield recipe.at(result, alone, detail="the others are 0")
-        yield recipe.at(result, taken(0, [n] * batch), detail="for all of them")
-        yield recipe.but(bare=True).at(result, taken(0, n), detail="without its batch axis")
+        yield recipe.at(result, "the others are 0", alone)
+        yield recipe.at(result, "for all of them", taken(0, [n] * batch))
+        yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
 
 
 def _in_groups(groups: Iterable[int], each: int) -> Sequence[int]:

@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import Array
 
 __all__ = [
-    "Edit", "at", "flipped", "moved", "on", "only", "reshaped", "summed_groups", "swapped", "taken", "transposed",
+    "Edit", "along", "at", "flipped", "moved", "only", "reshaped", "summed_groups", "swapped", "taken", "transposed",
     "without",
 ]  # fmt: skip
 
@@ -43,14 +43,14 @@ def reshaped(*shape: int) -> Edit:
     return lambda array: array.reshape(shape)
 
 
-def taken(axis: int, places: int | slice | Sequence[int]) -> Edit:
+def taken(axis: int, places: int | slice | Sequence[int] | Array) -> Edit:
     """With some positions along an axis alone, or with them in another order; one position takes the axis away."""
-    return lambda array: array[on(axis, places)]
+    return lambda array: array[along(axis, places)]
 
 
 def only(axis: int, places: slice) -> Edit:
     """With some positions along an axis alone: the others are 0."""
-    return lambda array: array - without(*on(axis, places))(array)
+    return lambda array: array - without(*along(axis, places))(array)
 
 
 def without(*place: Any) -> Edit:
@@ -76,7 +76,7 @@ def moved(shift: Sequence[int]) -> Edit:
     return edit
 
 
-def on(axis: int, places: int | slice | Sequence[int]) -> Any:
+def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
     """The index of some positions along one axis."""
     return at(*[slice(None)] * axis, places)
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,25 +154,18 @@ def _frames(recipe: Recipe) -> list[Positions]:
 def _grouped(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, list[_Axis]]:
     """X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), zeros for the one computed; and its axes."""
     layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
-    read = {tensor: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-    if X in read:
-        for number, frame in enumerate(frames, 2):
-            read[X] = read[X].take(frame, number)
-    batch = (len(read[X if X in read else DEDO]),)
-    each = batch if result is DW and 0 not in recipe.over else ()
+    arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
+    for number, frame in enumerate(frames if X in arrays else (), 2):
+        arrays[X] = arrays[X].take(frame, number)
     size = tuple(map(len, frames)) if frames and result is DX else recipe.size
-    leads = {X: (*batch, layer.groups, layer.group_channels), W: (*each, layer.groups, layer.group_filters)}
-    leads |= {W: (*leads[W], layer.group_channels), DEDO: (*batch, layer.groups, layer.group_filters)}
-    x, w, o = (
-        read[tensor].reshape(*lead, *read[tensor].shape[2:])
-        if tensor in read
-        else np.zeros((*lead, *size), np.result_type(*read.values()))
-        for tensor, lead in leads.items()
-    )
+    n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
+    leads = {X: (n, g, c), W: (g, f, c) if 0 in recipe.over else (n, g, f, c), O: (n, g, f)}
+    arrays[result.array] = np.zeros((*leads[result.array], *size), np.result_type(*arrays.values()))
+    x, w, o = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[-layer.dims :]) for tensor, lead in leads.items())
     axes = []
-    for number, (axis, (s, d, first)) in enumerate(zip(layer.axes, recipe.relations, strict=True), -layer.dims):
-        relation = Relation(s, d, first + axis.before if frames else first)
-        axes.append(_Axis(relation, o.shape[number], w.shape[number], x.shape[number], recipe.last))
+    for number, (axis, relation) in enumerate(zip(layer.axes, recipe.relations, strict=True), -layer.dims):
+        begun = relation._replace(constant=relation.constant + axis.before) if frames else relation
+        axes.append(_Axis(begun, o.shape[number], w.shape[number], x.shape[number], recipe.last))
     return x, w, o, axes
 
 
@@ -188,7 +180,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     x, w, o, axes = _grouped(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that holds an element holds it under its first tap.
-    for tap in list(product(*(range(axis.taps) for axis in axes)))[:: -1 if recipe.last is W else 1]:
+    for tap in list(np.ndindex(w.shape[-layer.dims :]))[:: -1 if recipe.last is W else 1]:
         met = (_by_tap(axis)[u] for axis, u in zip(axes, tap, strict=True))
         outs, ins = (at(..., *part) for part in zip(*met, strict=True))
         there, read, here = o[outs], x[ins], w[at(..., *tap)]
@@ -197,22 +189,20 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         elif result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
             here += each.sum(axis=0) if 0 in recipe.over else each
-        elif recipe.last:
+        elif recipe.last is None:
+            read += _by_channel(there, here.swapaxes(1, 2))
+        else:
             read += np.where(filled[ins], 0, _by_channel(there, here.swapaxes(1, 2)))
             filled[ins] = True
-        else:
-            read += _by_channel(there, here.swapaxes(1, 2))
-    if result is DX:
-        for number, (frame, axis) in enumerate(zip(_frames(recipe), layer.axes, strict=False), 3):
-            inside, rows = slice(axis.before, axis.before + axis.size), x.swapaxes(0, number)
-            inner = rows[inside].copy()
-            np.add.at(inner, np.delete(frame, inside), np.delete(rows, inside, 0))
-            x = inner.swapaxes(0, number)
-        return x.reshape(len(x), layer.channels, *recipe.size)
-    if result is DW:
-        return w.reshape(*w.shape[: -3 - layer.dims], layer.filters, layer.group_channels, *recipe.size)
-    o = o.reshape(len(o), layer.filters, *recipe.size)
-    return o + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if B in data.arrays else o
+    for number, (frame, axis) in enumerate(zip(_frames(recipe) if result is DX else (), layer.axes, strict=False), 3):
+        inside, rows = slice(axis.before, axis.before + axis.size), x.swapaxes(0, number)
+        inner = rows[inside].copy()
+        np.add.at(inner, np.delete(frame, inside), np.delete(rows, inside, 0))
+        x = inner.swapaxes(0, number)
+    lead = layer.canonical[result][:2] if 0 in recipe.over else (layer.batch, *layer.canonical[W][:2])
+    total = {O: o, DW: w, DX: x}[result].reshape(*lead, *recipe.size)
+    has_bias = result is O and B in data.arrays
+    return total + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else total
 
 
 def _flat(array: Array) -> Array:

@@ -20,7 +20,7 @@ from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Shape, indices
 from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
-from cnngrad.tensor import DB, DEDO, B, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, B, O, Tensor, W, X
 
 __all__ = ["Product", "as_expansion", "products_of", "read_elements"]
 
@@ -98,7 +98,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
     tensors = [recipe.reads[tensor].tensor for tensor in OPERANDS[result]]
     is_sum = recipe.done.tensor is result and not recipe.mixed and O not in tensors
-    if not is_sum or (result is not DB and 0 not in recipe.over):
+    if not is_sum or (result is DW and 0 not in recipe.over):
         return None
     # Each number says from which place of an array it comes; 0 from none.
     given = [X, W, DEDO, *([B] if layer.has_bias else [])]

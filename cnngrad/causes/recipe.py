@@ -65,7 +65,7 @@ class Recipe:
         return replace(self, detail=detail, coded=coded, **parts)
 
     def at(
-        self, place: Tensor, *edits: Edit, tensor: Tensor | None = None, detail: str = "", coded: bool = False
+        self, place: Tensor, detail: str, *edits: Edit, tensor: Tensor | None = None, coded: bool = False
     ) -> "Recipe":
         """The recipe with something done to an operand or to its result, or with another array in its place."""
         there = self.reads[place]

@@ -313,7 +313,7 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
     steps = product(shifts, range(1, _MOST_STRIDE + 1), dilations, (True, False), some_axes(layer.dims))
     for shift, stride, dilation, begun, axes in steps:
         others = list(right)
-        for number in axes:
+        for number in np.flatnonzero(axes):
             axis, own = layer.axes[number], right[number]
             # On an axis with one position the factor cannot be determined.
             s, d = stride if axis.out > 1 else own.output, dilation if axis.kernel > 1 else own.filter
