@@ -151,22 +151,25 @@ def _frames(recipe: Recipe) -> list[Positions]:
     return [np.pad(np.arange(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
 
 
-def _grouped(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, list[_Axis]]:
-    """X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), zeros for the one computed; and its axes."""
+def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
+    """The array to fill, zeros; X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), one of which it is; axes.
+
+    X has its frame if there are other numbers than zeros in it.
+    """
     layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
     for number, frame in enumerate(frames if X in arrays else (), 2):
         arrays[X] = arrays[X].take(frame, number)
-    size = tuple(map(len, frames)) if frames and result is DX else recipe.size
+    shape = (*recipe.shape[:2], *map(len, frames)) if frames and result is DX else recipe.shape
+    filled = arrays[result.array] = np.zeros(shape, np.result_type(*arrays.values()))
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
-    leads = {X: (n, g, c), W: (g, f, c) if 0 in recipe.over else (n, g, f, c), O: (n, g, f)}
-    arrays[result.array] = np.zeros((*leads[result.array], *size), np.result_type(*arrays.values()))
+    leads = {X: (n, g, c), W: (*shape[: -2 - layer.dims], g, f, c) if result is DW else (g, f, c), O: (n, g, f)}
     x, w, o = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[-layer.dims :]) for tensor, lead in leads.items())
     axes = []
     for number, (axis, relation) in enumerate(zip(layer.axes, recipe.relations, strict=True), -layer.dims):
         begun = relation._replace(constant=relation.constant + axis.before) if frames else relation
         axes.append(_Axis(begun, o.shape[number], w.shape[number], x.shape[number], recipe.last))
-    return x, w, o, axes
+    return filled, x, w, o, axes
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
@@ -177,7 +180,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     if result is DB:
         total: Array = data.read(recipe, DEDO).sum(axis=recipe.over)
         return total
-    x, w, o, axes = _grouped(recipe, data)
+    found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that holds an element holds it under its first tap.
     for tap in list(np.ndindex(w.shape[-layer.dims :]))[:: -1 if recipe.last is W else 1]:
@@ -194,15 +197,13 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         else:
             read += np.where(filled[ins], 0, _by_channel(there, here.swapaxes(1, 2)))
             filled[ins] = True
-    for number, (frame, axis) in enumerate(zip(_frames(recipe) if result is DX else (), layer.axes, strict=False), 3):
-        inside, rows = slice(axis.before, axis.before + axis.size), x.swapaxes(0, number)
+    for number, (frame, axis) in enumerate(zip(_frames(recipe) if result is DX else (), layer.axes, strict=False), 2):
+        inside, rows = slice(axis.before, axis.before + axis.size), found.swapaxes(0, number)
         inner = rows[inside].copy()
         np.add.at(inner, np.delete(frame, inside), np.delete(rows, inside, 0))
-        x = inner.swapaxes(0, number)
-    lead = layer.canonical[result][:2] if 0 in recipe.over else (layer.batch, *layer.canonical[W][:2])
-    total = {O: o, DW: w, DX: x}[result].reshape(*lead, *recipe.size)
+        found = inner.swapaxes(0, number)
     has_bias = result is O and B in data.arrays
-    return total + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else total
+    return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
 
 def _flat(array: Array) -> Array:
@@ -236,15 +237,13 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     Returns:
         The elements, or nothing (shape (0,)) if the result has another shape.
     """
-    layer, result = recipe.layer, recipe.result
+    layer, result, whole = recipe.layer, recipe.result, recipe.shape
     products = math.prod(layer.canonical[O]) * math.prod(layer.canonical[W][1:])
-    is_sum = result is not DB and recipe.done.tensor is result and not recipe.mixed and 0 in recipe.over
-    if not is_sum or products <= _FEW_PRODUCTS:
+    if not recipe.is_sum or result is DB or products <= _FEW_PRODUCTS:
         return None
-    whole = (*layer.canonical[result][:2], *recipe.size)
     come_from = places
     if recipe.done.edits or result is DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
-        numbers = traced(recipe, whole)
+        numbers = traced(recipe)
         if numbers.shape != shape:
             return np.empty(0)
         come_from = numbers.reshape(-1)[places] - 1
@@ -257,18 +256,22 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         return recipe.factor * np.where(come_from < 0, 0, found)
 
 
-def traced(recipe: Recipe, whole: Shape) -> Array:
-    """Where each element of a result of some shape comes from, in the user's shape: a number from 1, 0 from nowhere."""
-    numbers = np.arange(1, math.prod(whole) + 1).reshape(whole)
+def traced(recipe: Recipe) -> Array:
+    """Where in the sums each element comes from, in the user's shape: a number from 1, or 0 for nowhere."""
+    numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
     for edit in recipe.done.edits:
         numbers = edit(numbers)
     return as_user(recipe, numbers)
 
 
-def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, Array]]:
-    """The two arrays whose products an element of O, dE/dW or dE/dX adds up, before anything is done to the result."""
+def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...]]:
+    """The arrays whose products an element adds up, before anything is done to the result."""
     layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
-    x, w, o, axes = _grouped(recipe, data)
+    if result is DB:
+        dedo = data.read(recipe, DEDO)
+        kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
+        return lambda index: (dedo.transpose(*kept, *recipe.over)[index],)
+    _, x, w, o, axes = _arrays(recipe, data)
 
     def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index

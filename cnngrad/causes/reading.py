@@ -20,7 +20,7 @@ from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Shape, indices
 from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
-from cnngrad.tensor import DB, DEDO, DW, B, O, Tensor, W, X
+from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
 __all__ = ["Product", "as_expansion", "products_of", "read_elements"]
 
@@ -97,22 +97,16 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     """
     layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
     tensors = [recipe.reads[tensor].tensor for tensor in OPERANDS[result]]
-    is_sum = recipe.done.tensor is result and not recipe.mixed and O not in tensors
-    if not is_sum or (result is DW and 0 not in recipe.over):
+    if not recipe.is_sum or O in tensors:
         return None
     # Each number says from which place of an array it comes; 0 from none.
     given = [X, W, DEDO, *([B] if layer.has_bias else [])]
     data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
-    whole: Shape = (*shapes[result][:2], *recipe.size)
-    if result is DB:
-        dedo = data.read(recipe, DEDO)
-        kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
-        whole = tuple(dedo.shape[axis] for axis in kept)
-    number = int(traced(recipe, whole).reshape(shapes[result])[index])
+    number = int(traced(recipe).reshape(shapes[result])[index])
     if not number or not recipe.factor:
         return []
-    place = _index(number - 1, whole)
-    factors = [dedo.transpose(*kept, *recipe.over)[place]] if result is DB else factors_of(recipe, data)(place)
+    place = _index(number - 1, recipe.shape)
+    factors = factors_of(recipe, data)(place)
     if factors[0].size > _MOST_PRODUCTS:
         return None
     together = zip(*(factor.ravel().tolist() for factor in factors), strict=True)

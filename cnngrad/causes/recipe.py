@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cnngrad.arrays import Array
 from cnngrad.causes.edits import Edit
 from cnngrad.layer import Layer, Relation, Shape
-from cnngrad.tensor import DB, DW, DX, O, Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
 
 __all__ = ["Read", "Recipe", "as_user", "recipe_by", "right_recipe"]
 
@@ -87,6 +87,21 @@ class Recipe:
     def spatial(self) -> tuple[int, ...]:
         """The numbers of the spatial axes of X, W and O."""
         return tuple(range(2, 2 + self.layer.dims))
+
+    @property
+    def shape(self) -> Shape:
+        """The canonical shape of the sums, before anything is done to them."""
+        canonical = self.layer.canonical
+        if self.result is DB:
+            return tuple(size for axis, size in enumerate(canonical[DEDO]) if axis not in self.over)
+        each = () if 0 in self.over else (self.layer.batch,)
+        return (*each, *canonical[self.result][:2], *self.size)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether each element is 0 or one of the sums that the result is made of, as they belong to it."""
+        added_up = self.result is DB or 0 in self.over
+        return added_up and self.done.tensor is self.result and not self.mixed
 
     def may_give(self, shape: Shape) -> bool:
         """Whether the result may have a shape, as far as that is known before it is computed."""

@@ -79,6 +79,7 @@ class _Claim:
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
+        self._places = spread_places(claim.size) if claim.size >= _MANY else np.empty(0, int)
         self._keep(self.right)
 
     def _keep(self, recipe: Recipe) -> None:
@@ -90,10 +91,9 @@ class _Claim:
 
     def factor_of(self, recipe: Recipe, factors: Iterable[float] = (1,)) -> float | None:
         """The first of some factors by which a recipe gives the claim, to the claim's precision; None if none is."""
-        claim = self.array
+        claim, places = self.array, self._places
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
-        places = spread_places(claim.size) if claim.size >= _MANY else np.empty(0, int)
         # The first tells most recipes from the claim.
         for some in (places[:1], places[1:]) if places.size else ():
             few = probed(recipe, self.data, claim.shape, some)
@@ -256,21 +256,21 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
 
 def named_factors(layer: Layer) -> dict[float, list[str]]:
     """Factors that people forget or put in too often, by value; all the names that a value has, the likeliest first."""
-    positions, taps, plane = prod(layer.out), prod(layer.kernel), layer.dims == 2
-    counts = [
-        (layer.batch, "N"),
-        (positions, "H'·W'" if plane else "positions of O"),
-        (layer.batch * positions if layer.batch > 1 else 1, "N·H'·W'" if plane else "N · positions of O"),
-        (layer.filters, "F"),
-        (layer.channels, "C"),
-        (taps, "kh·kw" if plane else "size of the kernel"),
-        (prod(a.stride for a in layer.axes), "product of the strides"),
-    ]
+    positions, plane = prod(layer.out), layer.dims == 2
+    counts = {
+        "N": layer.batch,
+        "H'·W'" if plane else "positions of O": positions,
+        "N·H'·W'" if plane else "N · positions of O": layer.batch * positions if layer.batch > 1 else 1,
+        "F": layer.filters,
+        "C": layer.channels,
+        "kh·kw" if plane else "size of the kernel": prod(layer.kernel),
+        "product of the strides": prod(axis.stride for axis in layer.axes),
+    }
     factors: dict[float, list[str]] = {}
-    for count, word in counts:
+    for word, count in counts.items():
         # Counts of 1 are skipped.
         if count > 1:
-            factors.setdefault(1 / count, []).append(f"1/({word})" if "·" in word or " " in word else f"1/{word}")
+            factors.setdefault(1 / count, []).append(f"1/{word}" if word.isalpha() else f"1/({word})")
             factors.setdefault(float(count), []).append(word)
     return {0.5: [], 2.0: []} | factors
 
