@@ -47,12 +47,6 @@ class Comparison:
     is_double: bool
 
 
-def _largest(first: int, numbers: Array) -> tuple[int | float, int]:
-    """The largest number of a block that begins at `first`, and minus its index: so the first of equals is larger."""
-    index = int(numbers.argmax())
-    return numbers[index].item(), -(first + index)
-
-
 def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> Comparison:
     """Compare a claim with the right numbers, of the same shape.
 
@@ -62,38 +56,36 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         sizes: for each element the sum of its absolute terms.
         tolerance: how far each may be off.
     """
-    wrong = np.zeros(claim.size, bool)
+    wrong, largest = np.zeros(claim.size, bool), float(sizes.max(initial=0.0))
     flat = [array.reshape(-1) for array in (claim, right, sizes, np.broadcast_to(tolerance.inputs, claim.shape))]
-    start: tuple[int | float, int] = (-1, 0)
-    error = relative = excess = wrong_error = start
-    beyond, double, bounded, squares = False, True, True, np.zeros(2)
-    largest = float(sizes.max(initial=0.0))
-    exponent = math.frexp(largest)[1]
+    # The largest numbers so far with minus their indices, so that the first of equals is larger: of errors, relative
+    # ones, errors by their tolerance, and errors of wrong elements.
+    tops: list[tuple[int | float, int]] = [(-1, 0)] * 4
+    # Whether all are within the rounding of the sums, as right as float64 can be, and allowed more than 0.
+    held, squares = np.ones(3, bool), np.zeros(2)
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude, inputs = (array[block] for array in flat)
         here = replace(tolerance, inputs=inputs, largest=largest)
         off, allowed = difference(some, wanted), here.allowed(some, magnitude, wanted)
         wrong[block] = off > allowed
-        beyond = beyond or bool((off > here.sums(magnitude)).any())
-        double = double and bool((off <= here.rounding("float64", magnitude)).all())
-        bounded = bounded and bool(allowed.all())
+        limits = here.sums(magnitude), here.rounding("float64", magnitude)
+        held &= [*((off <= limit).all() for limit in limits), allowed.all()]
+        size = np.maximum(*(np.abs(array.astype(np.float64)) for array in (some, wanted)))
         with np.errstate(over="ignore"):
-            squares += [np.square(np.ldexp(a.astype(np.float64), -exponent)).sum() for a in (allowed, wanted)]
-            over = np.divide(off, allowed, out=np.zeros(off.shape), where=allowed > 0)
-        size = np.maximum(np.abs(some.astype(np.float64)), np.abs(wanted.astype(np.float64)))
-        ratio = np.divide(off.astype(np.float64), size, out=np.zeros(off.shape), where=size > 0)
-        error, relative = max(error, _largest(first, off)), max(relative, _largest(first, ratio))
-        excess = max(excess, _largest(first, over))
-        wrong_error = max(wrong_error, _largest(first, np.where(wrong[block], off, 0)))
+            squares += [np.square(array / (largest or 1)).sum() for array in (allowed, wanted)]
+            ratios = [np.divide(off, by, out=np.zeros(off.shape), where=by > 0) for by in (size, allowed)]
+        places = [(numbers, int(numbers.argmax())) for numbers in (off, *ratios, np.where(wrong[block], off, 0))]
+        tops = [max(top, (a[k].item(), -first - k)) for top, (a, k) in zip(tops, places, strict=True)]
+    within, double, bounded = held.tolist()
     # If some tolerance is 0, the worst element is the one with the largest error.
-    worst = np.unravel_index(-(excess if bounded else wrong_error)[1], claim.shape)
+    worst = np.unravel_index(-tops[2 if bounded else 3][1], claim.shape)
     return Comparison(
         wrong.reshape(claim.shape),
-        error[0],
-        float(relative[0]),
+        tops[0][0],
+        float(tops[1][0]),
         tuple(int(k) for k in worst),
-        beyond and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
+        not within and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
         double,
     )
 
@@ -160,9 +152,7 @@ def _border(layer: Layer, result: Tensor) -> Array | None:
 
     None if these are nearly all, and for other results.
     """
-    inside = np.zeros(layer.canonical[result], bool)
-    reaches = [min(max(1, axis.span - 1), axis.size) for axis in layer.axes]
+    border, reaches = np.ones(layer.canonical[Tensor.DX], bool), [max(1, axis.span - 1) for axis in layer.axes]
     core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
-    if result is Tensor.DX:
-        inside[:, :, *core] = True
-    return ~inside if (~inside).mean() <= _MOST_BORDER else None
+    border[:, :, *core] = False
+    return border if result is Tensor.DX and border.mean() <= _MOST_BORDER else None

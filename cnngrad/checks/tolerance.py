@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -52,26 +53,27 @@ class Form:
 
     def __str__(self) -> str:
         """In a phrase: `3 significant digits`, `bfloat16 values`."""
-        phrases = [f"{self.format} values"] if self.format in SHORT else []
-        if self.digits is not None:
-            phrases.append(counted(self.digits, "significant digit"))
-        if self.places is not None:
-            phrases.append(counted(self.places, "decimal place"))
-        if self.fixed is not None:
-            phrases.append(f"steps of 2^-{self.fixed}")
-        return " and ".join(phrases) or f"{self.format} values"
+        words = {"digits": "significant digit", "places": "decimal place"}
+        phrases = [counted(n, words[part]) if part in words else f"steps of 2^-{n}" for part, n in self._parts.items()]
+        if self.format in SHORT or not phrases:
+            phrases.insert(0, f"{self.format} values")
+        return " and ".join(phrases)
+
+    @property
+    def _parts(self) -> dict[str, int]:
+        """What is known of the writing of its numbers."""
+        return {part: n for part in ("digits", "places", "fixed") if (n := getattr(self, part)) is not None}
 
     @property
     def name(self) -> str:
         """What `parse_form` takes for it."""
-        named = {"digits": self.digits, "places": self.places, "fixed": self.fixed}
-        said = next((f"{word}:{number}" for word, number in named.items() if number is not None), self.format)
-        return self.format if self.format in SHORT else said
+        written = [] if self.format in SHORT else [f"{part}:{number}" for part, number in self._parts.items()]
+        return next(iter(written), self.format)
 
     @property
     def is_rounded(self) -> bool:
         """Whether it is coarser than the format in which sums are made."""
-        return self.format in SHORT or any(part is not None for part in (self.digits, self.places, self.fixed))
+        return self.format in SHORT or bool(self._parts)
 
     @property
     def base(self) -> str:
@@ -96,16 +98,15 @@ class Form:
         step = _step(np.abs(values), self.format)
         nearest = np.rint(values / step) * step
         unit = self._unit(np.abs(nearest))
-        step = np.where(unit > 0, unit, 1.0)
-        nearest = np.where(unit > 0, np.rint(nearest / step) * step, nearest)
-        moved: Array = np.abs(nearest - values)
+        # Rounding to the format once more changes nothing.
+        step = np.where(unit > 0, unit, step)
+        moved: Array = np.abs(np.rint(nearest / step) * step - values)
         return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
 
     def _unit(self, size: Array) -> Array:
         """The unit of the last digit that is written, for numbers of this size; 0 if it is not known."""
-        unit: Array = np.full(size.shape, 0.0 if self.places is None else 10.0**-self.places)
-        if self.fixed is not None:
-            unit += 2.0**-self.fixed
+        fixed = 0.0 if self.fixed is None else 2.0**-self.fixed
+        unit: Array = np.full(size.shape, fixed if self.places is None else 10.0**-self.places)
         if self.digits is not None:
             first = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
             unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - self.digits + 1)))
@@ -123,8 +124,8 @@ def parse_form(text: str) -> Form:
     """
     match = re.fullmatch(r"(digits|places|fixed):(\d{1,3})", text)
     if match and text != "digits:0":
-        number = {match[1]: int(match[2])}
-        return Form(digits=number.get("digits"), places=number.get("places"), fixed=number.get("fixed"), asked=True)
+        part: dict[str, Any] = {match[1]: int(match[2])}
+        return Form(**part, asked=True)
     if text in _BITS:
         return Form(text, asked=True)
     raise CnngradError(
@@ -167,14 +168,12 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
         chances = np.minimum(1.0, grain / form.step(np.abs(some)))
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
 
-    digits, places = (max(numbers) for numbers in zip(*written, strict=True))
-    parts = replace(shown, digits=digits), replace(shown, places=places)
-    is_digits, is_places = map(is_evident, parts)
-    shown = replace(shown, digits=digits if is_digits else None, places=places if is_places else None)
+    most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
+    shown = replace(shown, **{part: n for part, n in most if is_evident(replace(shown, **{part: n}))})
     grain = np.maximum(grain, shown.step(np.abs(some)))
-    for format_ in reversed(HALVES):
-        if is_evident(replace(shown, format=format_)):
-            return replace(shown, format=format_)
+    for half in (replace(shown, format=format_) for format_ in reversed(HALVES)):
+        if is_evident(half):
+            return half
     # Numbers of float32 may be written with as many digits.
     float32 = replace(shown, format="float32")
     return float32 if (float32.shift(values) <= fuzz).all() else shown
