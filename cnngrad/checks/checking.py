@@ -18,7 +18,7 @@ from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, layer_of
-from cnngrad.layer.names import Names, Number
+from cnngrad.layer.names import Names, Number, canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
@@ -141,17 +141,16 @@ def check_layer(
         dedo = random.integers(-9, 10, shape) if dtype.kind == "i" else random.standard_normal(shape).astype(dtype)
         given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
-    ours = None if claims else Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
-    if ours is not None:
-        graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
-    else:
+    if claims:
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
+    else:
+        ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
+        graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
-    arrays = {tensor: operand.converted() for tensor, operand in given.items()}
-    arrays.setdefault(Tensor.DEDO, np.broadcast_to(np.int64(0), layer.shapes[Tensor.DEDO]))
-    grader = partial(Grader, layer, arrays, whole, bool(claims), rtol, tries)
+    arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
+    arrays.setdefault(Tensor.DEDO, np.broadcast_to(np.int64(0), layer.canonical[Tensor.DEDO]))
     reports = {}
     for result, claim in graded.items():
         if result is Tensor.O:
@@ -160,7 +159,8 @@ def check_layer(
             told = None if progress is None else partial(progress, result.key)
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
         asked = tuple(index for tensor, index in chosen if tensor is result)
-        reports[result] = grader(result, np.asarray(claim), right, forms[result], asked).grade()
+        setting = (layer, arrays, whole, bool(claims), rtol, tries)
+        reports[result] = Grader(*setting, result, np.asarray(claim), right, forms[result], asked).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 
@@ -176,10 +176,9 @@ def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
     """O in float64, or exact where all is integer."""
-    numbers = {tensor: given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in given}
-    if common_dtype(*(operand.dtype for operand in numbers.values())).kind == "f":
-        numbers = {t: read_tensor(t.key, operand.array.astype(np.float64)) for t, operand in numbers.items()}
-    forward = Forward(layer, numbers[Tensor.X], numbers[Tensor.W], numbers.get(Tensor.B))
+    operands = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in given]
+    wide = (each._replace(dtype=np.dtype(np.float64)) if each.dtype.kind == "f" else each for each in operands)
+    forward = Forward(layer, *wide)
     o = np.empty(layer.canonical[Tensor.O], forward.dtype)
     forward.write(o)
     return o.reshape(layer.shapes[Tensor.O])
@@ -187,7 +186,7 @@ def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
 
 def _identity(
     layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
-) -> tuple[Number, Number, Number] | None:
+) -> tuple[Number, ...] | None:
     """The three sums that must agree; None if one of the two gradients was not checked, or has a wrong shape."""
     parts = ((given[t].converted(), reports.get(t.gradient)) for t in (Tensor.X, Tensor.W))
     pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]
@@ -201,7 +200,5 @@ def _identity(
     pairs.insert(0, (o, given[Tensor.DEDO].converted()))
     decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
     kind, number = (np.float64, float) if decimals else (object, int)
-    flat = ((a.astype(kind, copy=False).ravel(), g.astype(kind, copy=False).ravel()) for a, g in pairs)
     with np.errstate(over="ignore", invalid="ignore"):  # sums beyond float64 are told by the report
-        first, second, third = (number(a @ g) for a, g in flat)
-    return first, second, third
+        return tuple(number(np.vdot(*(array.astype(kind, copy=False) for array in pair))) for pair in pairs)

@@ -26,9 +26,8 @@ from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, eps, form_shown
 from cnngrad.compute import Backward, Forward
-from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.layer.names import Index, Names, canonical_values
+from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
@@ -43,7 +42,7 @@ class Grader:
 
     Attributes:
         layer: the layer.
-        arrays: X, W, dE/dO and, if the layer has one, b.
+        arrays: X, W, dE/dO and, if the layer has one, b, in canonical shape.
         whole: whether these hold integers alone.
         claimed: whether the gradient is the user's own.
         rtol: the tolerance that was asked for; None if none was.
@@ -84,28 +83,23 @@ class Grader:
         if found.wrong.any() and tolerance.inputs.any():
             found = compare(claim, right, self.sizes, tolerance)
         judged_as = str(self.form) if self.form.is_rounded and not tolerance.exact else ""
-        report = self._graded(
-            found.wrong,
-            found.worst,
-            max_abs_error=found.max_abs_error,
-            max_rel_error=found.max_rel_error,
-            judged_as=judged_as,
-        )
+        errors = {"max_abs_error": found.max_abs_error, "max_rel_error": found.max_rel_error}
+        report = self._graded(found.wrong, found.worst, judged_as=judged_as, **errors)
         if not report:
             return self._wrong(report)
         if found.coarse:
             coarse = f"It is written too coarsely to judge: {self.form}. Write more digits"
             return replace(report, verdict=Verdict.COARSE, says=f"{coarse}, or say how precise it is (--as).")
         hidden = hidden_mistakes(self.data, (self.result,)) if self.claimed else ()
-        single = self.claimed and self.form.format == "float64" and not found.is_double
-        note = "It is right to float32's precision, not to float64's." if single and not tolerance.exact else ""
+        single = self.claimed and self.form.format == "float64" and not found.is_double and not tolerance.exact
+        note = "It is right to float32's precision, not to float64's." if single else ""
         return replace(report, hidden=hidden, says=note)
 
     def _graded(self, wrong: Array, worst: Index, **more: Any) -> Graded:
         """The report on a claim of the right shape."""
         layer, result, layouts = self.layer, self.result, self.layer.layouts
         analytic, numeric, off = (layouts.written(result, array) for array in (self.claim, self.right, wrong))
-        element = Names(layer).symbol(result, layer.canonical_index(result, worst)).name
+        worst_at = layer.canonical_index(result, worst)
         numbers = self.right[worst].item(), self.claim[worst].item()
         return Graded(
             gradient=result,
@@ -114,10 +108,11 @@ class Grader:
             analytic=analytic,
             numeric=numeric,
             wrong=off,
-            worst=Worst(element, layouts.written_shape(result, worst), *numbers),
+            worst=Worst(Names(layer).symbol(result, worst_at).name, layouts.written_shape(result, worst), *numbers),
+            worst_at=worst_at,
             tolerance=str(self.tolerance),
             layer=layer,
-            values=self.values,
+            values=self.arrays,
             asked=self.asked,
             **more,
         )
@@ -242,12 +237,8 @@ class Grader:
         bad = ~np.isfinite(self.claim)
         others = np.where(bad, self.right, self.claim)
         off = self._off(others.astype(self.right.dtype if self.tolerance.exact else np.float64))
-        index = tuple(int(k) for k in np.argwhere(bad)[0])
-        report = self._graded(bad | off, index, mistake="not-finite")
-        value, rest = (
-            report.worst.analytic,
-            " The others are not right either." if off.any() else " The others are right.",
-        )
+        report = self._graded(bad | off, tuple(np.argwhere(bad)[0].tolist()), mistake="not-finite")
+        value, rest = report.worst.analytic, f" The others are {'not right either' if off.any() else 'right'}."
         if bad.all():
             rest, why = "", "all of it is: look for a division by 0 or a memory that is never filled"
         elif np.isnan(value):
@@ -255,15 +246,13 @@ class Grader:
         else:
             why = "infinity comes of a division by 0, or of numbers too large for their type"
         first = f"first {report.worst.element}, which is {value}"
-        hint = f"{bad.sum()} of {bad.size} elements are not finite, {first}: {why}.{rest}"
+        says = f"{bad.sum()} of {bad.size} elements are not finite, {first}: {why}.{rest}"
         where = locate(self.layer, self.result, bad.reshape(self.layer.canonical[self.result]))
-        return replace(report, where=where, says=hint)
+        return replace(report, where=where, says=says)
 
     def _diagnosed(self) -> Diagnosis:
-        whole = truncated(self.claim, self.right, self.tolerance.sums(self.sizes))
-        if whole is not None:
-            return whole
-        return diagnose(self.data, self.result, self.claim, self.tolerance.allowed, self.tries)
+        cut = truncated(self.claim, self.right, self.tolerance.sums(self.sizes))
+        return cut or diagnose(self.data, self.result, self.claim, self.tolerance.allowed, self.tries)
 
     @cached_property
     def tolerance(self) -> Tolerance:
@@ -307,10 +296,7 @@ class Grader:
         It is computed by `backward` from the absolute values. It only scales the tolerance: the numeric gradient
         stays independent of `backward`.
         """
-        if {array.dtype for array in self.arrays.values()} <= {np.dtype(np.float16), np.dtype(np.float32)}:
-            with suppress(CnngradError):
-                return self._summed({t: np.abs(a.astype(np.float32, copy=False)) for t, a in self._operands.items()})
-        return self._summed({t: np.abs(a.astype(np.float64, copy=False)) for t, a in self._operands.items()})
+        return self._summed({t: np.abs(array.astype(np.float64, copy=False)) for t, array in self._operands.items()})
 
     @property
     def _operands(self) -> dict[Tensor, Array]:
@@ -319,25 +305,18 @@ class Grader:
 
     def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:
         """The result of other numbers; arrays that are not given are 0, and take no memory."""
-        x, w, b, dedo = (
-            read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), self.layer.shapes[t])))
-            for t in (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
+        layer, is_o = self.layer, self.result is Tensor.O
+        x, w, last = (
+            read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))
+            for t in (Tensor.X, Tensor.W, Tensor.B if is_o else Tensor.DEDO)
         )
-        is_o = self.result is Tensor.O
-        work = Forward(self.layer, x, w, b) if is_o else Backward(self.layer, x, w, dedo)
+        work = Forward(layer, x, w, last) if is_o else Backward(layer, x, w, last)
         return work.computed(self.result).reshape(self.right.shape)
-
-    @cached_property
-    def values(self) -> dict[Tensor, Array]:
-        """The layer's numbers in canonical shape."""
-        return canonical_values(self.layer, self.arrays)
 
     @cached_property
     def data(self) -> Data:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
-        layer = self.layer
-        own = {tensor: array.astype(self.right.dtype, copy=False) for tensor, array in self.values.items()}
-        right = self.right.reshape(layer.canonical[self.result])
-        right = layer.rotated(right) if self.result is Tensor.DW else right
-        known = ((right_recipe(layer, self.result), right),)
-        return Data.of(layer, own, known)
+        own = {tensor: array.astype(self.right.dtype, copy=False) for tensor, array in self.arrays.items()}
+        right = self.right.reshape(self.layer.canonical[self.result])
+        right = self.layer.rotated(right) if self.result is Tensor.DW else right
+        return Data.of(self.layer, own, ((right_recipe(self.layer, self.result), right),))

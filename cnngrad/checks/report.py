@@ -175,7 +175,7 @@ class WrongShape(_Judged):
     beside_shape: str
 
     count = 0
-    max_abs_error = max_rel_error = worst = wrong = compared = None
+    max_abs_error = max_rel_error = worst = wrong = None
     explained = ()
 
 
@@ -186,6 +186,7 @@ class Graded(_Judged):
     Attributes:
         wrong: True where an element is outside its tolerance.
         worst: the element furthest outside its tolerance.
+        worst_at: its canonical index.
         max_abs_error: the largest |analytic - numeric|; None if some are not finite.
         max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
         layer: the layer.
@@ -195,6 +196,7 @@ class Graded(_Judged):
 
     wrong: Array = field(repr=False)
     worst: Worst
+    worst_at: Index
     max_abs_error: Number | None = None
     max_rel_error: float | None = None
     layer: Layer = field(repr=False)
@@ -221,17 +223,6 @@ class Graded(_Judged):
         if products is None:
             return Compared(yours, right, None)
         return Compared(yours, right, as_expansion(self.layer, self.gradient, index, products, values, yours))
-
-    @property
-    def worst_at(self) -> Index:
-        """The worst element's canonical index."""
-        index = self.layer.layouts.standard_shape(self.gradient, self.worst.index)
-        return self.layer.canonical_index(self.gradient, index)
-
-    @property
-    def compared(self) -> Compared:
-        """The worst element written out."""
-        return self.compare(self.worst_at)
 
     @cached_property
     def explained(self) -> tuple[Compared, ...]:
@@ -287,7 +278,7 @@ class Report:
     gradients: dict[str, GradientReport]
     layer: Layer
     dedo: str
-    identity: tuple[Number, Number, Number] | None = None
+    identity: tuple[Number, ...] | None = None
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
@@ -451,7 +442,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
             found.append(f"  and {more} more")
         yield Together(_said(found))
     yours, wanted = apart(worst.analytic, worst.numeric, precision)
-    should, compared = "it should be" if is_o else "the finite difference is", gradient.compared
+    should, compared = "it should be" if is_o else "the finite difference is", gradient.compare(gradient.worst_at)
     sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
     if compared.made is not None:
         sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
