@@ -48,41 +48,40 @@ def require_bytes(name: str, needed: int) -> None:
 
 def available() -> int | None:
     """The bytes of memory that this process may still take; None where the system does not say."""
-    found = [free for free in (_of_machine(), _of_group(), _of_process()) if free is not None]
+    found = []
+    for reading in (_of_machine, _of_group, _of_process):
+        with suppress(ImportError, AttributeError, OSError, ValueError, StopIteration):
+            found.append(reading())
     return max(min(found), 0) if found else None
 
 
-def _of_machine() -> int | None:
+def _number_behind(word: str, file: str) -> int:
+    """The number behind a word that begins a line of a file."""
+    lines = Path(file).read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(word))
+
+
+def _of_machine() -> int:
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:")))
-    with suppress(AttributeError, ValueError, OSError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+        return 1024 * _number_behind("MemAvailable:", "/proc/meminfo")
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _of_group() -> int | None:
-    """The bytes left under a container's limit (cgroup v2)."""
-    group = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError, StopIteration):
-        limit = int((group / "memory.max").read_text())
-        used = int((group / "memory.current").read_text())
-        lines = (group / "memory.stat").read_text().splitlines()
-        return limit - used + int(next(line.split()[1] for line in lines if line.startswith("inactive_file ")))
-    return None
+def _of_group() -> int:
+    """The bytes left under a container's limit (cgroup v2); no number of them if there is no limit."""
+    limit, used = (int(Path(f"/sys/fs/cgroup/memory.{file}").read_text()) for file in ("max", "current"))
+    return limit - used + _number_behind("inactive_file ", "/sys/fs/cgroup/memory.stat")
 
 
-def _of_process() -> int | None:
-    """The bytes left under `ulimit -v`."""
-    try:
-        import resource
-    except ImportError:
-        return None
+def _of_process() -> int:
+    """The bytes left under `ulimit -v`; no number of them if there is no limit."""
+    import resource
+
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
-        return None
+        raise ValueError
     with suppress(OSError):
-        return limit - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        limit -= int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     return limit
 
 

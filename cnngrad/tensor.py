@@ -22,7 +22,15 @@ class Tensor(Enum):
         letter: the letter of its elements, which a gradient shares with its array: `x`.
         lead_words: what the axes in front of the spatial ones stand for, such as sample and channel.
         is_gradient: whether it is a gradient.
+        array: the array that a gradient belongs to; an array's own is itself.
+        gradient: the gradient with respect to an array; a gradient's own is itself.
+
+    >>> Tensor.DX.array.key, Tensor.X.array.key, Tensor.X.gradient.key, Tensor.O.gradient.key
+    ('X', 'X', 'dEdX', 'dEdO')
     """
+
+    array: "Tensor"
+    gradient: "Tensor"
 
     X = ("X", "x", "x", ("sample", "channel"))
     W = ("W", "w", "w", ("filter", "channel"))
@@ -63,20 +71,6 @@ class Tensor(Enum):
         return f"d{self.key[3:]}"
 
     @property
-    def array(self) -> "Tensor":
-        """The array that a gradient belongs to; an array gives itself.
-
-        >>> Tensor.DX.array.key, Tensor.X.array.key
-        ('X', 'X')
-        """
-        return _ARRAYS[self]
-
-    @property
-    def gradient(self) -> "Tensor":
-        """The gradient with respect to an array; a gradient gives itself."""
-        return _GRADIENTS[self]
-
-    @property
     def names(self) -> tuple[str, ...]:
         """All names that users give to a result: `dEdW`, `dW`, `dw`, `grad_w`; `O`, `o`."""
         own = (self.key, self.keyword)
@@ -98,6 +92,6 @@ GRADIENTS = (DW, DX, DB)
 # All that a layer computes, in the order in which it is graded.
 RESULTS = (O, *GRADIENTS)
 
-_KEYS = {tensor.key: tensor for tensor in Tensor}
-_GRADIENTS = {t: t if t.is_gradient else DEDO if t is O else _KEYS[f"dEd{t.key}"] for t in Tensor}
-_ARRAYS = {t: _KEYS[t.key[3:]] if t.is_gradient else t for t in Tensor}
+for _array, _gradient in ((X, DX), (W, DW), (B, DB), (O, DEDO)):
+    _array.array = _gradient.array = _array
+    _array.gradient = _gradient.gradient = _gradient

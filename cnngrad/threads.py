@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING
 
 from cnngrad.blas import control, one_thread
@@ -16,7 +17,7 @@ from cnngrad.blas import control, one_thread
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["Counted", "Progress", "run_jobs", "thread_count"]
+__all__ = ["Progress", "run_jobs", "tally", "thread_count"]
 
 # Called with the number of steps done and the number of all steps, in the thread that waits for the result.
 Progress = Callable[[int, int], None]
@@ -88,19 +89,14 @@ def thread_count() -> int:
     return min(processors, _MOST_THREADS)
 
 
-class Counted:
-    """Counts finished tiles, and reports progress only in the thread that created it."""
+def tally(total: int, progress: Progress | None) -> Callable[[], None]:
+    """What to call for each finished tile; progress is reported only in the thread that asks for this."""
+    done, lock, own = count(1), threading.Lock(), threading.get_ident()
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        """A count up to `total`."""
-        self._total, self._progress = total, progress
-        self._done, self._lock, self._own = 0, threading.Lock(), threading.get_ident()
+    def add() -> None:
+        with lock:
+            number = next(done)
+        if progress is not None and threading.get_ident() == own:
+            progress(number, total)
 
-    def add(self) -> None:
-        """One more is done."""
-        if self._progress is None:
-            return
-        with self._lock:
-            self._done += 1
-        if threading.get_ident() == self._own:
-            self._progress(self._done, self._total)
+    return add

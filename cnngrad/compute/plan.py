@@ -30,7 +30,7 @@ from cnngrad.compute.ways.rows import Rows
 from cnngrad.compute.ways.spectra import Spectra
 from cnngrad.layer import Layer, counted
 from cnngrad.tensor import Tensor
-from cnngrad.threads import Counted, Progress, run_jobs
+from cnngrad.threads import Progress, run_jobs, tally
 
 __all__ = ["Plan", "Step", "add_up", "make_plan", "write"]
 
@@ -145,7 +145,7 @@ def write(
     if not plan.reached:
         target[...] = 0
     count = sum(len(step.tiles) for step in plan.steps)
-    tally = Counted(count, progress)
+    done = tally(count, progress)
 
     def job(number: int) -> None:
         for step, own in zip(plan.steps, weights, strict=True):
@@ -153,7 +153,7 @@ def write(
                 step.way.write(step.tiles[number], source, own, b, target[step.places])
                 break
             number -= len(step.tiles)
-        tally.add()
+        done()
 
     run_jobs(count, job)
 
@@ -177,12 +177,12 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     each = len(tiles) // tiles.blocks
     sums = 1 if tiles.blocks > 1 else min(each, way.measured.sums)
     found: dict[int, Array] = {}
-    tally = Counted(len(tiles), progress)
+    done = tally(len(tiles), progress)
 
     def parts(numbers: range) -> Iterator[Array]:
         for number in numbers:
             yield way.part(tiles[number], x, dedo)
-            tally.add()
+            done()
 
     def job(number: int) -> None:
         some = range(number * each // sums, (number + 1) * each // sums)
