@@ -588,7 +588,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
     if g == 1:
         return
     # The orders if number k belongs to group k mod g.
-    filters, channels = ([k for j in range(g) for k in range(j, n, g)] for n in (layer.filters, layer.channels))
+    filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
     # What is read by filter, and the axis of the filters; the result, and X, are read or put back.
     read_alike = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
     by_filter = recipe
@@ -596,8 +596,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     for tensor, axis in {**read_alike, B: 0}.items():
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
     if result is not DX:
-        by_filter = by_filter.at(result, "", taken(1 if result is O else 0, _inverse(filters)))
-    place, back = (DX, _inverse(channels)) if result is DX else (X, channels)
+        by_filter = by_filter.at(result, "", taken(1 if result is O else 0, np.argsort(filters)))
+    place, back = (DX, np.argsort(channels)) if result is DX else (X, channels)
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
     yield recipe.at(place, "channel c belongs to group c mod g", taken(1, back))
     yield by_filter.at(place, "filters and channels are taken mod g", taken(1, back))
@@ -610,8 +610,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     else:
         first = taken(1, _in_groups([0] * g, layer.group_channels))
         yield recipe.at(X, "every filter reads the first group's channels", first)
-    moved = [(_rolled(g, shift), f"the groups are moved on by {shift}") for shift in range(1, g)]
-    for order, words in (*moved, (range(g)[::-1], "the groups are in reverse")):
+    orders = {f"the groups are moved on by {shift}": np.roll(range(g), shift) for shift in range(1, g)}
+    for words, order in {**orders, "the groups are in reverse": np.arange(g)[::-1]}.items():
         yield recipe.at(place, words, taken(1, _in_groups(order, layer.group_channels)))
 
 
@@ -630,23 +630,18 @@ def channels_swapped(recipe: Recipe) -> Changes:
     shape = layer.canonical[result]
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
         for order, words in _orders(shape[axis]):
-            yield recipe.at(
-                result,
-                f"{result.lead_words[axis]}s {words}",
-                taken(axis, order),
-                coded=axis == 1 and words == "in reverse",
-            )
+            coded = axis == 1 and words == "in reverse"
+            yield recipe.at(result, f"{result.lead_words[axis]}s {words}", taken(axis, order), coded=coded)
     each = layer.group_channels
-    blocks = reshaped(layer.groups, each, each, *layer.kernel), swapped(1, 2)
-    exchange = (*blocks, reshaped(layer.filters, each, *layer.kernel)) if each == layer.group_filters > 1 else ()
+    blocks = reshaped(layer.groups, each, each, *layer.kernel)
+    exchange = [blocks, swapped(1, 2), reshaped(*layer.canonical[W])] if each == layer.group_filters > 1 else []
     if result in (DX, O):
         if exchange:
             yield recipe.at(W, "filters and channels of W swapped", *exchange)
         if max(shape[1], layer.filters) > 1:
-            says = "filters and channels of W in reverse, as np.{} without axes has them"
-            yield recipe.at(W, says.format("flip(w)"), flipped(0, 1))
-            turned = says.format("rot90(w, 2)") + ", and W not rotated"
-            yield recipe.at(W, turned, flipped(0, 1, *recipe.spatial))
+            for call, axes, more in (("flip(w)", (), ""), ("rot90(w, 2)", recipe.spatial, ", and W not rotated")):
+                words = f"filters and channels of W in reverse, as np.{call} without axes has them{more}"
+                yield recipe.at(W, words, flipped(0, 1, *axes))
     if result is DW and prod(shape[:2]) > 1:
         if exchange and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", *exchange)
@@ -685,7 +680,7 @@ def border_not_zero(recipe: Recipe) -> Changes:
 )
 def last_sample(recipe: Recipe) -> Changes:
     """Only the last sample counts."""
-    yield from _one_sample(recipe, recipe.layer.batch - 1)
+    yield from _one_sample(recipe, -1)
 
 
 @Mistake(
@@ -735,10 +730,9 @@ def overwritten(recipe: Recipe) -> Changes:
             yield last.but("the last filter element of it wins", last=W)
         return
     place, what = (W, "filter element") if result is O else (DEDO, "position" if result is DW else "element")
-    sizes = layer.canonical[place][2:]
-    corner = [only(axis, slice(size - 1, None)) for axis, size in zip(recipe.spatial, sizes, strict=True)]
+    corner = [only(axis, slice(-1, None)) for axis in recipe.spatial]
     of_what, several = ("channel", layer.group_channels) if result is O else ("sample", layer.batch)
-    last = recipe.at(place, "", only(1 if result is O else 0, slice(several - 1, None)))
+    last = recipe.at(place, "", only(1 if result is O else 0, slice(-1, None)))
     yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
     alone = last.but(f"the last {of_what} wins")
     both = last.at(place, f"the last {what} of the last {of_what} wins", *corner)
@@ -774,22 +768,17 @@ def incomplete(recipe: Recipe) -> Changes:
     if result is O and layer.has_bias:
         yield recipe.at(B, "b is missing", without(...))
     for place in _PARTS[result]:
-        words, shape = (
-            (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words)),
-            layer.canonical[place],
-        )
-        for axis, (one, size) in enumerate(zip(words, shape, strict=True)):
+        words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
+        for axis, (one, size) in enumerate(zip(words, layer.canonical[place], strict=True)):
             for k in range(size) if 1 < size <= _FEW else (0, size - 1) if size > 1 else ():
                 which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
                 coded = which == "the last channel" and place is not X
                 yield recipe.at(place, f"{which} is missing", without(*along(axis, k)), coded=coded)
     if result is DB:
         return
-    for place in _PARTS[result] if layer.dims > 1 else ():
-        for word, k in (("first", 0), ("last", -1)):
-            ends = [without(*along(axis, k)) for axis in recipe.spatial]
-            which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
-            yield recipe.at(place, f"{which} are missing", *ends)
+    for place, (word, k) in product(_PARTS[result], (("first", 0), ("last", -1))) if layer.dims > 1 else ():
+        which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
+        yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
     each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
         yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
@@ -836,12 +825,10 @@ def other_layout(recipe: Recipe) -> Changes:
     _, *others = permutations(range(len(shape)))
     for order in others:
         name, turned = "".join(letters[k] for k in order), recipe.at(result, "", transposed(*order))
-        says = f"they lie as {name}: transpose({', '.join(map(str, _inverse(order)))}) brings them back"
+        says = f"they lie as {name}: transpose({', '.join(map(str, np.argsort(order)))}) brings them back"
         yield turned.but(says, order == (0, 2, 3, 1), bare=True)
-        words = f"the memory is {name}, read as if it were {letters}"
-        yield turned.at(result, words, reshaped(*shape))
-    matrix = reshaped(shape[0], prod(shape[1:]))
-    bare = recipe.but(bare=True)
+        yield turned.at(result, f"the memory is {name}, read as if it were {letters}", reshaped(*shape))
+    bare, matrix = recipe.but(bare=True), reshaped(shape[0], prod(shape[1:]))
     yield bare.at(result, "they are flat", reshaped(prod(shape)))
     yield bare.at(result, "they are a matrix of a row for each filter, as im2col's", matrix)
     yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
@@ -878,8 +865,8 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     every = range(len(shape))
     for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
         if axes != recipe.over:
-            present = [axis for axis in every if axis not in axes and axis >= 2 - recipe.layer.lead[O]]
-            kept = reshaped(*(shape[axis] for axis in present))
+            # Axes that the user's O does not have are not there.
+            kept = reshaped(*(shape[axis] for axis in every[2 - recipe.layer.lead[O] :] if axis not in axes))
             words = f"summed over axes {', '.join(map(str, axes)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
             yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
@@ -888,12 +875,12 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
 # What the changes have in common.
 
 
-def _orders(size: int) -> Iterator[tuple[slice | Sequence[int], str]]:
+def _orders(size: int) -> Iterator[tuple[Any, str]]:
     """Other orders of filters or channels."""
     if size > 1:
         yield slice(None, None, -1), "in reverse"
         for shift in range(1, min(size, 4)):
-            yield _rolled(size, shift), f"moved on by {shift}"
+            yield np.roll(range(size), shift), f"moved on by {shift}"
     for order in permutations(range(size)) if 2 < size <= 5 else ():
         if order != tuple(range(size)):
             yield list(order), f"in the order {', '.join(str(k + 1) for k in order)}"
@@ -995,7 +982,7 @@ def _borders(layer: Layer) -> Array:
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
     """Of a batch, one sample alone is read, or computed."""
-    batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1))
+    batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1 or None))
     if batch > 1 and result in (DW, DB):
         yield recipe.at(DEDO, "", alone, coded=True)
     elif batch > 1:
@@ -1007,14 +994,6 @@ def _one_sample(recipe: Recipe, n: int) -> Changes:
 def _in_groups(groups: Iterable[int], each: int) -> Sequence[int]:
     """The order of filters or channels if their groups have this order."""
     return [group * each + k for group in groups for k in range(each)]
-
-
-def _inverse(order: Sequence[int]) -> Sequence[int]:
-    return sorted(range(len(order)), key=order.__getitem__)
-
-
-def _rolled(count: int, shift: int) -> Sequence[int]:
-    return [(k - shift) % count for k in range(count)]
 
 
 def _on_axes(axes: Iterable[int]) -> str:

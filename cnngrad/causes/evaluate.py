@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -84,9 +84,9 @@ def made(recipe: Recipe, data: Data) -> Array:
 
 def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
     """What a recipe gives with other numbers in some arrays, all in canonical shape, W as the user has it."""
-    turned = {tensor: data.layer.rotated(array) if tensor is W else array for tensor, array in arrays.items()}
-    array = made(recipe, replace(data, known=(), arrays={**data.arrays, **turned}))
-    return array.reshape(data.layer.canonical[recipe.result])
+    layer = data.layer
+    own = {**data.arrays, W: layer.rotated(data.arrays[W])}
+    return made(recipe, Data.of(layer, {**own, **arrays})).reshape(layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:

@@ -47,12 +47,12 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     >>> hard_problem(make_layer((9, 9), (2, 2), stride=2), grow=True).note
     'X is 9×10 in place of 9×9, so that more mistakes show'
     """
-    telling = _telling_sizes(layer)
+    telling = _small(layer, unequal=True)
     target = telling if grow else layer
     # Large images are tried out small, their equal sizes equal.
-    tried = target if grow else _small(layer)
-    seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, _random(tried, seed))))
-    found = dict(zip(_GIVEN, _random(target, seed), strict=True))
+    tried = target if grow else _small(layer, unequal=False)
+    seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, seed)))
+    found = _random(target, seed)
     if target.has_bias:
         found[Tensor.B] = np.arange(1, target.filters + 1)
     arrays = {t.key: target.layouts.written(t, found[t].reshape(target.shapes[t])) for t in Tensor if t in found}
@@ -62,40 +62,30 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
         return HardProblem(
             keys, "" if before == after else f"X is {after} in place of {before}, so that more mistakes show"
         )
-    lost = set(_hidden(tried, _random(tried, seed))) - set(_hidden(telling, _random(telling, seed)))
-    words = hidden_words(layer, lost)
+    words = hidden_words(layer, set(_hidden(tried, seed)) - set(_hidden(telling, seed)))
     return HardProblem(keys, f"in this shape some mistakes don't show: {words}; --grow changes it" if words else "")
 
 
-def _telling_sizes(layer: Layer) -> Layer:
+def _small(layer: Layer, unequal: bool) -> Layer:
+    """The layer with large images made small; and, if asked, with no equal sizes and no batch of one."""
     axes: list[Axis] = []
     for axis in layer.axes:
-        size = _small_size(axis)
-        while any(size == other.size for other in axes):
+        # At least three windows fit if the image has as many.
+        least = axis.span + 2 * axis.stride - axis.before - axis.after
+        size = axis.size if axis.size <= _MOST_POSITIONS else max(least, _MOST_POSITIONS)
+        while unequal and any(size == other.size for other in axes):
             size += 1
         axes.append(replace(axis, size=size))
-    batch = max(2, min(layer.batch, 3)) if layer.x_lead == 2 else 1
-    return replace(layer, axes=tuple(axes), batch=batch)
+    least_batch = 2 if unequal and layer.x_lead == 2 else 1
+    return replace(layer, axes=tuple(axes), batch=max(least_batch, min(layer.batch, 3)))
 
 
-def _small(layer: Layer) -> Layer:
-    """The layer with large images made small."""
-    axes = tuple(replace(axis, size=_small_size(axis)) for axis in layer.axes)
-    return replace(layer, axes=axes, batch=min(layer.batch, 3))
-
-
-def _small_size(axis: Axis) -> int:
-    # At least three windows fit, where the image has as many.
-    least = axis.span + 2 * axis.stride - axis.before - axis.after
-    return axis.size if axis.size <= _MOST_POSITIONS else max(least, min(axis.size, _MOST_POSITIONS))
-
-
-def _random(layer: Layer, seed: int) -> tuple[Array, Array, Array]:
+def _random(layer: Layer, seed: int) -> dict[Tensor, Array]:
     generator = np.random.default_rng(seed)
-    x, w, dedo = (generator.integers(1, 10, layer.canonical[tensor]) for tensor in _GIVEN)
-    signs = generator.choice([-1, 1], dedo.shape)
-    return x, w, dedo * signs
+    found: dict[Tensor, Array] = {t: generator.integers(1, 10, layer.canonical[t]) for t in _GIVEN}
+    found[Tensor.DEDO] *= generator.choice([-1, 1], found[Tensor.DEDO].shape)
+    return found
 
 
-def _hidden(layer: Layer, arrays: tuple[Array, Array, Array]) -> tuple[str, ...]:
-    return hidden_mistakes(Data.of(layer.unflipped, dict(zip(_GIVEN, arrays, strict=True))), GRADIENTS)
+def _hidden(layer: Layer, seed: int) -> tuple[str, ...]:
+    return hidden_mistakes(Data.of(layer.unflipped, _random(layer, seed)), GRADIENTS)

@@ -99,7 +99,7 @@ class _Claim:
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
-            factors = self._near(claim.reshape(-1)[some], few, factors) if few.size else ()
+            factors = self._fitting(claim.reshape(-1)[some], few, factors) if few.size else ()
             if not factors:
                 return None
         array = made(recipe, self.data)
@@ -109,23 +109,23 @@ class _Claim:
             return None
         # Few numbers tell most arrays from the claim.
         step = 1 + claim.size // _FIRST
-        factors = self._near(claim.reshape(-1)[::step], array.reshape(-1)[::step], factors)
-        terms = self.terms(recipe).reshape(array.shape) if factors else array
-        return next((f for f in factors if self._is(claim, array, f, terms)), None)
+        factors = self._fitting(claim.reshape(-1)[::step], array.reshape(-1)[::step], factors)
+        fitting = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else []
+        return fitting[0] if fitting else None
 
     def terms(self, recipe: Recipe) -> Array:
         """The sums of the absolute terms of what a recipe gives, in the user's shape."""
         return np.abs(made(recipe, self._positive))
 
-    def _near(self, claim: Array, array: Array, factors: Iterable[float]) -> list[float]:
-        """The factors by which some elements may be those of the claim."""
-        bound = np.full(array.shape, _MORE * self._largest)
-        return [factor for factor in factors if self._is(claim, array, factor, bound)]
-
-    def _is(self, claim: Array, array: Array, factor: float, terms: Array) -> bool:
+    def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
+        """The factors by which an array is the claim; without its terms they are taken to be as large as any."""
+        found, terms = [], np.full(array.shape, _MORE * self._largest) if terms is None else terms
         with np.errstate(over="ignore", invalid="ignore"):
-            made = array if factor == 1 else factor * array.astype(np.float64)
-            return bool((np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)).all())
+            for factor in factors:
+                made = array if factor == 1 else factor * array.astype(np.float64)
+                if (np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)).all():
+                    found.append(factor)
+        return found
 
     def scaled(self) -> Recipe | None:
         """The right recipe with the factor that gives the claim, with its names; None if there is no such factor."""
@@ -163,14 +163,6 @@ class _Claim:
                     yield mistake, changed, factor
                     break
 
-    def singles(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
-        """The single mistakes that give the claim."""
-        for mistake, recipe, _ in self.ways(self.right, (scaled.id,)):
-            yield (mistake,), recipe
-        by_factor = self.scaled()
-        if by_factor is not None:
-            yield (scaled,), by_factor
-
     def pairs(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
         """Two mistakes that give the claim, as far as the tries last: one with a factor, or one after another."""
         factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
@@ -206,8 +198,11 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         says, detail = ", and ".join(CATALOGUE[k].words(result, flip)[0] for k in places), found[places].detail
         return f"{says} ({detail})" if detail else says
 
-    for mistakes, recipe in searched.singles():
-        found[PLACES[mistakes[0].id],] = recipe
+    for mistake, recipe, _ in searched.ways(searched.right, (scaled.id,)):
+        found[PLACES[mistake.id],] = recipe
+    by_factor = searched.scaled()
+    if by_factor is not None:
+        found[PLACES[scaled.id],] = by_factor
     data.tries.left = tries
     for mistakes, recipe in searched.pairs() if not found and np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
         found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
