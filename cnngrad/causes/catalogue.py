@@ -43,7 +43,7 @@ _ADDED = {
     "first": "all filters reach the first group alone",
     "one": "there is one group only",
 }
-_BORDERS = {
+_BORDERS: dict[Any, str] = {
     "edge": "the nearest element",
     "wrap": "the opposite side",
     "reflect": "the mirror image",
@@ -662,8 +662,16 @@ def channels_swapped(recipe: Recipe) -> Changes:
 )
 def border_not_zero(recipe: Recipe) -> Changes:
     """X's frame is filled with elements of X; what belongs to it in dE/dX is added to those."""
-    for mode, words in _BORDERS.items() if any(axis.before or axis.after for axis in recipe.layer.axes) else ():
-        yield recipe.but(f"the padding holds {words}", mode == "edge" and recipe.result is DW, border=mode)
+    axes, result = recipe.layer.axes, recipe.result
+    begun = np.transpose(recipe.relations)[2] + [axis.before for axis in axes]
+    framed = recipe.but(relations=_relations(recipe, constant=begun))
+    for mode, words in _BORDERS.items() if any(axis.before or axis.after for axis in axes) else ():
+        frames = [np.pad(range(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
+        if result is DX:
+            yield framed.but(f"the padding holds {words}", frames=tuple(map(tuple, frames)))
+        else:
+            edits = (taken(2 + axis, frame) for axis, frame in enumerate(frames))
+            yield framed.at(X, f"the padding holds {words}", *edits, coded=mode == "edge" and result is DW)
 
 
 @Mistake(

@@ -1,10 +1,10 @@
 """The one evaluator of recipes: all of a result, or a few of its elements, from the tables of positions."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from cnngrad.arrays import Array
 from cnngrad.causes.edits import at
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
-from cnngrad.layer.axis import Places
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.layer.names import canonical_values
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
@@ -72,6 +71,10 @@ class Data:
         """What a recipe is known to give before anything is done to it; None if it is to be computed."""
         return next((array for known, array in self.known if known == recipe.sums), None)
 
+    def knowing(self, recipe: Recipe) -> "Data":
+        """The same numbers, with what a recipe gives computed once for all that is done to it."""
+        return replace(self, known=(*self.known, (recipe, computed(recipe, self))))
+
     @cached_property
     def _output(self) -> Array:
         return computed(right_recipe(self.layer, O), self)
@@ -106,29 +109,32 @@ class _Axis(NamedTuple):
     """Which positions of O, W and X meet along one axis of a recipe.
 
     Attributes:
-        relation: the relation between them; positions of X count from where its frame begins.
+        last: whether the last window (O) or filter element (W) alone counts for an input.
+        relation: the relation between them.
         out: the number of positions of O.
         taps: that of W.
-        size: that of X with its frame.
-        last: whether the last window (O) or filter element (W) alone counts for an input.
+        size: that of X.
+        frame: the position of X to which each position is added; empty if it is that position itself.
     """
 
+    last: Tensor | None
     relation: Relation
     out: int
     taps: int
     size: int
-    last: Tensor | None
+    frame: tuple[int, ...]
 
-    def met(self, result: Tensor, places: Places) -> tuple[Positions, Positions]:
-        """The positions of the operands whose products belong to a place of a result, or to some places of X."""
+    def met(self, result: Tensor, place: int) -> tuple[Positions, Positions]:
+        """The positions of the operands whose products belong to a place of a result."""
         if result is DX:
+            places = [k for k, stands in enumerate(self.frame) if stands == place] if self.frame else [place]
             met = self.relation.outputs(places, range(self.taps), self.out)
             outs, taps = met[met >= 0], np.nonzero(met >= 0)[1]
             if self.last is None or not taps.size:
                 return outs, taps
             last = [taps.argmin() if self.last is O else taps.argmax()]
             return outs[last], taps[last]
-        outputs, under = (places, range(self.taps)) if result is O else (range(self.out), places)
+        outputs, under = ([place], range(self.taps)) if result is O else (range(self.out), [place])
         inputs = self.relation.inputs(outputs, under, self.size).ravel()
         return np.flatnonzero(inputs >= 0), inputs[inputs >= 0]
 
@@ -138,37 +144,24 @@ def _by_tap(axis: _Axis) -> list[tuple[slice, slice]]:
     """For each tap the outputs and the inputs that meet under it."""
     found, step = [], axis.relation.output
     for u in range(axis.taps):
-        outs, ins = axis.met(DW, [u])
+        outs, ins = axis.met(DW, u)
         first, start, stop = (outs[0], ins[0], ins[-1] + step) if outs.size else (0, 0, 0)
         found.append((slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)))
     return found
 
 
-def _frames(recipe: Recipe) -> list[Positions]:
-    """For each axis the positions of X that stand in its padding and in it; none if the padding is zeros."""
-    mode: Any = recipe.border
-    axes = recipe.layer.axes if mode != "constant" else ()
-    return [np.pad(np.arange(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
-
-
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """The array to fill, zeros; X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), one of which it is; axes.
-
-    X has its frame if there are other numbers than zeros in it.
-    """
-    layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
+    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), one of which they are; the axes."""
+    layer, result, frames = recipe.layer, recipe.result, recipe.frames
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-    for number, frame in enumerate(frames if X in arrays else (), 2):
-        arrays[X] = arrays[X].take(frame, number)
-    shape = (*recipe.shape[:2], *map(len, frames)) if frames and result is DX else recipe.shape
+    shape = (*recipe.shape[:2], *map(len, frames)) if frames else recipe.shape
     filled = arrays[result.array] = np.zeros(shape, np.result_type(*arrays.values()))
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     leads = {X: (n, g, c), W: (*shape[: -2 - layer.dims], g, f, c) if result is DW else (g, f, c), O: (n, g, f)}
     x, w, o = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[-layer.dims :]) for tensor, lead in leads.items())
-    axes = []
-    for number, (axis, relation) in enumerate(zip(layer.axes, recipe.relations, strict=True), -layer.dims):
-        begun = relation._replace(constant=relation.constant + axis.before) if frames else relation
-        axes.append(_Axis(begun, o.shape[number], w.shape[number], x.shape[number], recipe.last))
+    sizes = (array.shape[-layer.dims :] for array in (o, w, x))
+    each = zip(recipe.relations, *sizes, frames or ((),) * layer.dims, strict=True)
+    axes = [_Axis(recipe.last, *numbers) for numbers in each]
     return filled, x, w, o, axes
 
 
@@ -197,11 +190,9 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         else:
             read += np.where(filled[ins], 0, _by_channel(there, here.swapaxes(1, 2)))
             filled[ins] = True
-    for number, (frame, axis) in enumerate(zip(_frames(recipe) if result is DX else (), layer.axes, strict=False), 2):
-        inside, rows = slice(axis.before, axis.before + axis.size), found.swapaxes(0, number)
-        inner = rows[inside].copy()
-        np.add.at(inner, np.delete(frame, inside), np.delete(rows, inside, 0))
-        found = inner.swapaxes(0, number)
+    for number, frame in enumerate(recipe.frames, 2):
+        starts = np.searchsorted(np.sort(frame), range(recipe.size[number - 2]))
+        found = np.add.reduceat(found.take(np.argsort(frame), number), starts, number)
     has_bias = result is O and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
@@ -266,7 +257,7 @@ def traced(recipe: Recipe) -> Array:
 
 def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...]]:
     """The arrays whose products an element adds up, before anything is done to the result."""
-    layer, result, frames = recipe.layer, recipe.result, _frames(recipe)
+    layer, result = recipe.layer, recipe.result
     if result is DB:
         dedo = data.read(recipe, DEDO)
         kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
@@ -284,10 +275,7 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         else:
             group, c = divmod(second, layer.group_channels)
             left, right = o[first, group], w[group, :, c]
-        found: Iterable[Places] = ([place] for place in places)
-        if frames and result is DX:
-            found = (np.flatnonzero(frame == place) for frame, place in zip(frames, places, strict=True))
-        met = [axis.met(result, at_place) for axis, at_place in zip(axes, found, strict=True)]
+        met = (axis.met(result, place) for axis, place in zip(axes, places, strict=True))
         firsts, seconds = (np.ix_(*part) for part in zip(*met, strict=True))
         return left[at(slice(None), *firsts)], right[at(slice(None), *seconds)]
 

@@ -37,7 +37,7 @@ class Recipe:
         reads: what stands at the place of each operand and of the result.
         last: O or W if, of the products that belong to one element of dE/dX, only that of the last window or of the
             last filter element is in it; None if all are added up.
-        border: what the padding holds, as `numpy.pad` names it: "constant" for zeros.
+        frames: for each axis of a dE/dX with a frame, the position to which each is added; empty if it has no frame.
         over: the axes of dE/dO over which a gradient is added up; dE/dX has its own.
         factor: what the result is multiplied by.
         bare: whether the result has the axes of the user's own array already.
@@ -52,7 +52,7 @@ class Recipe:
     size: Shape
     reads: Mapping[Tensor, Read]
     last: Tensor | None = None
-    border: str = "constant"
+    frames: tuple[tuple[int, ...], ...] = ()
     over: tuple[int, ...] = ()
     factor: float = 1
     bare: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, fractions, rms
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake, incomplete, negative, scaled, some_axes
-from cnngrad.causes.evaluate import Data, computed, made, probed, spread_places
+from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
 from cnngrad.tensor import Tensor
@@ -83,11 +83,8 @@ class _Claim:
         self._keep(self.right)
 
     def _keep(self, recipe: Recipe) -> None:
-        """Compute what a recipe gives once for all that is done to it."""
-        positive = computed(recipe, self._positive)
-        self.data = replace(self.data, known=(*self.data.known, (recipe, computed(recipe, self.data))))
-        self._positive = replace(self._positive, known=(*self._positive.known, (recipe, positive)))
-        self._largest = max(self._largest, positive.max(initial=0))
+        self.data, self._positive = self.data.knowing(recipe), self._positive.knowing(recipe)
+        self._largest = max(self._largest, self._positive.known[-1][1].max(initial=0))
 
     def factor_of(self, recipe: Recipe, factors: Iterable[float] = (1,)) -> float | None:
         """The first of some factors by which a recipe gives the claim, to the claim's precision; None if none is."""
