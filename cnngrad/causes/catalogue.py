@@ -38,11 +38,6 @@ ARRAYS = (O, DW, DX)
 # Up to this size every index is tried, otherwise only the first and the last.
 _FEW, _FEW_TAPS = 4, 12
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
-_ADDED = {
-    "every": "all filters reach every group",
-    "first": "all filters reach the first group alone",
-    "one": "there is one group only",
-}
 _BORDERS: dict[Any, str] = {
     "edge": "the nearest element",
     "wrap": "the opposite side",
@@ -584,7 +579,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
 )
 def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
-    layer, result, g = recipe.layer, recipe.result, recipe.layer.groups
+    layer, result, g, each = recipe.layer, recipe.result, recipe.layer.groups, recipe.layer.group_channels
     if g == 1:
         return
     # The orders if number k belongs to group k mod g.
@@ -605,14 +600,16 @@ def groups_mixed(recipe: Recipe) -> Changes:
         first = taken(axis, _in_groups([0] * g, layer.group_filters))
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
-        for filled, words in _ADDED.items():
-            yield recipe.but(mixed=True).at(DX, words, summed_groups(g, filled))
+        added, one = recipe.but(mixed=True).at(DX, "all filters reach every group", summed_groups(g)), slice(each)
+        yield added
+        yield added.at(DX, "all filters reach the first group alone", only(1, one))
+        yield added.at(DX, "there is one group only", taken(1, one))
     else:
-        first = taken(1, _in_groups([0] * g, layer.group_channels))
+        first = taken(1, _in_groups([0] * g, each))
         yield recipe.at(X, "every filter reads the first group's channels", first)
     orders = {f"the groups are moved on by {shift}": np.roll(range(g), shift) for shift in range(1, g)}
     for words, order in {**orders, "the groups are in reverse": np.arange(g)[::-1]}.items():
-        yield recipe.at(place, words, taken(1, _in_groups(order, layer.group_channels)))
+        yield recipe.at(place, words, taken(1, _in_groups(order, each)))
 
 
 @Mistake(

@@ -81,16 +81,11 @@ def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
     return at(*[slice(None)] * axis, places)
 
 
-def summed_groups(groups: int, filled: str) -> Edit:
-    """All groups of channels added up: in every group, in the first alone, or as the one group that there is."""
+def summed_groups(groups: int) -> Edit:
+    """In every group of channels all of them added up."""
 
     def edit(array: Array) -> Array:
-        blocks = array.reshape(array.shape[0], groups, -1, *array.shape[2:])
-        total: Array = blocks.sum(axis=1, keepdims=True)
-        if filled == "one":
-            return total[:, 0]
-        result: Array = np.zeros_like(blocks)
-        result[:, slice(None) if filled == "every" else slice(0, 1)] = total
-        return result.reshape(array.shape)
+        blocks = array.reshape(len(array), groups, -1, *array.shape[2:])
+        return np.concatenate([blocks.sum(axis=1)] * groups, axis=1)
 
     return edit

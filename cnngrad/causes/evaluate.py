@@ -205,7 +205,7 @@ def _by_channel(numbers: Array, w: Array) -> Array:
     """(n, g, c, …) and (g, f, c): the sum over c, as (n, g, f, …)."""
     if numbers.shape[2] == 1:
         # Nothing is to be added up, and nothing copied.
-        only: Array = numbers * w.reshape(1, *w.shape[:2], *(1,) * (numbers.ndim - 3))
+        only: Array = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], w[..., 0])
         return only
     result: Array = w @ _flat(numbers)
     return result.reshape(*result.shape[:3], *numbers.shape[3:])
