@@ -1,52 +1,19 @@
 """Recognises files that cnngrad can't read, and says how it can read them."""
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
 
 __all__ = ["advice", "raw_advice", "text_advice"]
 
-
-class _Kind(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        words: what it is.
-        tells: whether a file with this name and content is of this kind.
-        line: the line of Python that converts it, with FILE in place of the file's name.
-    """
-
-    words: str
-    tells: Callable[[str, bytes], bool]
-    line: str
-
-
-def _begins(*starts: bytes) -> Callable[[str, bytes], bool]:
-    return lambda _, content: content.startswith(starts)
-
-
-def _is_torch(name: str, content: bytes) -> bool:
-    return content.startswith(b"PK\x03\x04") and (b"/data.pkl" in content[:4096] or name.endswith((".pt", ".pth")))
-
-
 # Raw numbers are told by a byte of 0 among the first.
 _LOOKED_AT = 4096
-# The first kind that matches is used.
+# What a binary file is, how it begins, and the line of Python that converts it; the first that matches is used.
 _BINARY = (
-    _Kind("a PyTorch file", _is_torch, 'np.save("X.npy", torch.load("FILE").detach().numpy())'),
-    _Kind(
-        "a Python pickle",
-        _begins(*(b"\x80" + bytes([protocol]) for protocol in range(2, 6))),
-        'np.save("X.npy", pickle.load(open("FILE", "rb")))',
-    ),
-    _Kind("a MATLAB file", _begins(b"MATLAB 5.0"), 'np.save("X.npy", scipy.io.loadmat("FILE")["X"])'),
-    _Kind("an HDF5 file", _begins(b"\x89HDF\r\n"), 'np.save("X.npy", h5py.File("FILE")["X"][:])'),
-    _Kind(
-        "an image",
-        _begins(b"\x89PNG", b"\xff\xd8\xff", b"GIF8"),
-        'np.save("X.npy", np.asarray(PIL.Image.open("FILE").convert("L")))',
-    ),
-    _Kind("a file compressed by gzip", _begins(b"\x1f\x8b"), 'np.save("X.npy", np.load(gzip.open("FILE")))'),
+    ("a PyTorch file", rb"PK\x03\x04[\s\S]*/data\.pkl", 'np.save("X.npy", torch.load("FILE").detach().numpy())'),
+    ("a Python pickle", rb"\x80[\x02-\x05]", 'np.save("X.npy", pickle.load(open("FILE", "rb")))'),
+    ("a MATLAB file", rb"MATLAB 5\.0", 'np.save("X.npy", scipy.io.loadmat("FILE")["X"])'),
+    ("an HDF5 file", rb"\x89HDF\r\n", 'np.save("X.npy", h5py.File("FILE")["X"][:])'),
+    ("an image", rb"\x89PNG|\xff\xd8\xff|GIF8", 'np.save("X.npy", np.asarray(PIL.Image.open("FILE").convert("L")))'),
+    ("a file compressed by gzip", rb"\x1f\x8b", 'np.save("X.npy", np.load(gzip.open("FILE")))'),
 )
 
 
@@ -56,10 +23,11 @@ def advice(name: str, content: bytes) -> str | None:
     >>> advice("m.mat", b"MATLAB 5.0 MAT-file")
     'it seems to be a MATLAB file: save it as .npy, in Python np.save("X.npy", scipy.io.loadmat("m.mat")["X"])'
     """
-    for kind in _BINARY:
-        if kind.tells(name, content):
-            line = kind.line.replace("FILE", name)
-            return f"it seems to be {kind.words}: save it as .npy, in Python {line}"
+    # An archive is PyTorch's by its name too.
+    begins = content[:_LOOKED_AT] + (b"/data.pkl" if name.endswith((".pt", ".pth")) else b"")
+    for words, pattern, line in _BINARY:
+        if re.match(pattern, begins):
+            return f"it seems to be {words}: save it as .npy, in Python {line.replace('FILE', name)}"
     return None
 
 
@@ -73,6 +41,8 @@ def raw_advice(name: str, content: bytes) -> str | None:
     )
 
 
+_PANDAS = 'np.save("X.npy", pandas.read_csv("FILE").to_numpy()), with index_col=0 if its first column numbers the rows'
+_BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
 # What a text is that is no array of numbers, and what to do with it; the first that matches is used.
 _TEXTS = (
     (
@@ -91,25 +61,26 @@ _TEXTS = (
     ),
     (r"(?m)^[ \t]*- |^---", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
+    (
+        r"(?m)^\s*\w+(?:[\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]",
+        "elements with indices",
+        "leave the numbers alone, in one line",
+    ),
     (r"(?i)[0-9][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
     (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),
     (r"[0-9] ?%", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
-    (
-        r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:",
-        "a table with titles",
-        'np.save("X.npy", pandas.read_csv("FILE").to_numpy()), with index_col=0 if its first column numbers the rows',
-    ),
+    (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
+    (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (
         r"(?i)radix|(?<![\w.])(?:0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4})\b",
         "hexadecimal, octal or binary numbers",
-        'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16',
+        _BASES,
     ),
     (
         r"[0-9][,'’\u00a0\u202f\u2009][0-9]",
         "decimal commas or thousands",
         "write a decimal point, and no other separators",
     ),
-    (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
 )
 
 
