@@ -1,5 +1,6 @@
 """Documents: golden files, and what every format must show."""
 
+import io
 import json
 import os
 import re
@@ -7,12 +8,14 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.derivation.blocks import Figure
+from cnngrad.derivation.blocks import Figure, Formula, Labelled
 from cnngrad.render.documents import document
 from cnngrad.render.figure import drawn
+from cnngrad.render.painter import Painter
 from tests import golden
 
 
@@ -32,6 +35,16 @@ def test_every_format_shows_every_section(ending):
     }.get(ending, ("The layer ", "In an MLP ", "Summary "))
     for heading in headings:
         assert heading in text
+
+
+def test_formulas_and_labelled_sums_have_their_indent_alone():
+    """Not a line above or below, and no column at the right: in a window as narrow as they are, nothing breaks."""
+    blocks = Labelled((("yours", 123), ("right", 5))), Formula(("o = Mx",))
+    for block, lines, width in zip(blocks, (["  yours = 123", "  right = 5"], ["    o = Mx"]), (13, 10), strict=True):
+        console = Console(file=io.StringIO(), width=width)
+        for each in Painter().blocks([block]):
+            console.print(each)
+        assert [line.rstrip() for line in console.file.getvalue().splitlines()] == lines
 
 
 def test_latex_needs_no_package_beyond_the_standard_ones():

@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.checks import Graded, GradientReport, Report, WrongShape
 from cnngrad.checks.report import Compared, code_lines
 from cnngrad.derivation.notation import apart, number
-from cnngrad.layer import Layer, counted
+from cnngrad.layer import counted
 from cnngrad.layer.names import Index, Number
 from cnngrad.render.html import filled, sum_lines
 from cnngrad.tensor import O, Tensor
@@ -72,13 +72,21 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
 def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     """Yours, the right one, and the difference, as tables beside each other."""
     result, arrays = gradient.gradient, [array[lead] for array in gradient.canonical]
-    words, width = _which(gradient.layer, result, lead), arrays[0].shape[-1]
-    names = f"yours · {words}" if words else "yours", "right" if result is O else "by differences", "yours − right"
+    layer, width = gradient.layer, arrays[0].shape[-1]
+    # Which matrix it is, if there are several, and what its rows and columns are, if they are not the layer's. The last
+    # two axes are a matrix: of a layer with one spatial axis also its channels, of dE/db its filters alone.
+    shape, words = layer.canonical[result], result.lead_words
+    found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
+    parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
+    if len(lead) < len(words) and shape[len(words) - 1] > 1:
+        parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
+    right = "right" if result is O else "by differences"
+    names = f"yours{' · ' if parts else ''}{'; '.join(parts)}", right, "yours − right"
     columns: list[list[str]] = [[], [], []]
     for place in np.ndindex(arrays[0].shape):
-        yours, by, wrong = (array[place].item() for array in arrays)
-        for name, column, text in zip(names, columns, _texts(yours, by, wrong, precision), strict=True):
-            mark = ' class="wrong"' if wrong and name != names[1] else ""
+        mine, by, wrong = (array[place].item() for array in arrays)
+        for name, column, text in zip(names, columns, _texts(mine, by, wrong, precision), strict=True):
+            mark = ' class="wrong"' if wrong and name != right else ""
             column.append(f'<td{mark} data-at="{_key(result, lead + place)}">{text}</td>')
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
     tables = []
@@ -89,20 +97,6 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
             rows.append(f'<tr><th scope="row">{row + 1}</th>{shown}</tr>')
         tables.append(f'<table class="grid"><caption>{name}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
-
-
-def _which(layer: Layer, result: Tensor, lead: Index) -> str:
-    """Which matrix it is, where there are several, and what its rows and columns are, where they are not the layer's.
-
-    The last two axes of a gradient are a matrix: of a layer with one spatial axis also its channels, of dE/db its
-    filters alone.
-    """
-    shape, words = layer.canonical[result], result.lead_words
-    found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
-    parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
-    if len(lead) < len(words) and shape[len(words) - 1] > 1:
-        parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
-    return "; ".join(parts)
 
 
 def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[str, str, str]:

@@ -3,11 +3,11 @@
 The page knows no convolution: it gets every element's terms from the expansions, and adds them up.
 """
 
-import base64
-import hashlib
 import json
 import math
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from itertools import product
@@ -24,8 +24,8 @@ from cnngrad.derivation.notation import Notation, number
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted, indices
-from cnngrad.layer.expansion import Expander, Expansion, OutputsOnDemand, Partial
-from cnngrad.layer.names import Index, Number, Symbol
+from cnngrad.layer.expansion import Expander, Expansion, Partial
+from cnngrad.layer.names import Index, Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
@@ -80,7 +80,8 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
     # Names and numbers stay text, whatever is in them.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
-    sources = f"script-src 'sha256-{_hash(script)}'; style-src 'sha256-{_hash(css)}'"
+    digests = (b64encode(sha256(part.encode()).digest()).decode() for part in (script, css))
+    sources = "script-src 'sha256-{}'; style-src 'sha256-{}'".format(*digests)
     policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
     return framed(title, body.rstrip("\n"), policy, f"<style>{css}</style>\n")
 
@@ -101,11 +102,6 @@ def _read(name: str) -> str:
     return (files("cnngrad") / "render" / "page" / name).read_text(encoding="utf-8")
 
 
-def _hash(text: str) -> str:
-    """A hash by which a Content-Security-Policy knows a script or a style."""
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def _data(source: Source) -> dict[str, Any]:
     """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
     layer, values, sizes = source.layer, source.values, source.layer.canonical
@@ -113,12 +109,9 @@ def _data(source: Source) -> dict[str, Any]:
     tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
     if sum(prod(sizes[tensor]) for tensor in tensors) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
-    expander, numbers = Expander(layer, {}), dict[Tensor, list[Number]]()
-    symbols = {t: [expander.names.symbol(t, index) for index in indices(sizes[t])] for t in tensors}
-    if X in values:
-        numbers = {t: a.ravel().tolist() for t in tensors if isinstance(a := values.get(t), np.ndarray)}
-        if O not in numbers:
-            numbers[O] = list(map(OutputsOnDemand(layer, values).__getitem__, indices(sizes[O])))
+    expander = Expander(layer, values)
+    names, given = expander.names, [tensor for tensor in values if tensor in tensors]
+    symbols = {t: [names.symbol(t, index) for index in indices(sizes[t])] for t in tensors}
 
     def each(made: Callable[[Tensor], Iterable[Any]], some: Iterable[Tensor] = tensors) -> dict[str, list[Any]]:
         return {_IDS[tensor]: list(made(tensor)) for tensor in some}
@@ -128,7 +121,7 @@ def _data(source: Source) -> dict[str, Any]:
         "written": each(lambda t: layer.shapes[t]),
         "names": each(lambda t: map(str, symbols[t])),
         "short": each(lambda t: (symbol.element for symbol in symbols[t])),
-        "values": each(lambda t: map(_number, numbers[t]), numbers),
+        "values": each(lambda t: (_number(names.number(t, index)) for index in indices(sizes[t])), given),
         "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
         "terms": each(lambda t: _terms(expander, t), (t for t in tensors if t in RESULTS)),
         "grids": list(_grids(layer, tensors)),
@@ -140,7 +133,7 @@ def _data(source: Source) -> dict[str, Any]:
     }
 
 
-def _number(value: Number) -> Number | str:
+def _number(value: Any) -> Any:
     """A number as the script reads it: as text what JavaScript's numbers do not hold."""
     held = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
     return value if held else str(value)
@@ -228,25 +221,24 @@ def _block(block: Block, precision: int) -> str:
 
 
 def _sums(table: Expansions, precision: int) -> str:
-    worked, rows = table.form is Form.WORKED, []
-    headings = ["element", "sum" if worked else "sum by the chain rule"]
+    headings, rows = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"], []
     headings += ["value"] * any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)
-        cells = [str(expansion.target), "<br>".join(sum_lines(expansion, precision, worked)), value][: len(headings)]
+        cells = [str(expansion.target), "<br>".join(sum_lines(expansion, precision)), value][: len(headings)]
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     head = "".join(f"<th>{heading}</th>" for heading in headings)
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
 
 
-def sum_lines(expansion: Expansion, precision: int, worked: bool = True) -> list[str]:
-    """A sum in symbols and, where there are numbers and `worked`, in numbers."""
+def sum_lines(expansion: Expansion, precision: int) -> list[str]:
+    """A sum in symbols and, if there are any, in numbers."""
     notation, left_out, zeros = Notation(precision), expansion.left_out, expansion.zeros
     terms = " + ".join(notation.symbols(term.factors) for term in expansion.terms)
     more, omitted = f" + … {left_out} more", f" ({counted(zeros, 'product')} with 0)"
     lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
-    if worked and expansion.worked and expansion.worked.parts:
+    if expansion.worked and expansion.worked.parts:
         numbers = " + ".join(notation.factors(term.values or ()) for term in expansion.terms)
         lines.append(f"= {numbers}{' + …' if left_out else ''}")
     return lines

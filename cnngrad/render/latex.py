@@ -11,7 +11,6 @@ from cnngrad.derivation.blocks import (
     Derivation,
     Expansions,
     Figure,
-    Form,
     Formula,
     GridRow,
     Heading,
@@ -119,18 +118,17 @@ class Writer(Fitting):
 
     def figure(self, figure: Figure) -> str:
         """The input, its connections, and what comes back; drawn by LaTeX itself: nodes in two columns."""
-        rows = figure.rows
-        heights = range(_ROW * (len(rows) - 1), -1, -_ROW)
-        start = next(height for height, row in zip(heights, rows, strict=True) if row.is_source)
-        parts = []
-        for height, row in zip(heights, rows, strict=True):
-            if row.source:
-                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self.sign(row.source)}$}}}}")
-            if isinstance(row.source, Symbol):
+        rows, top, parts = figure.rows, _ROW * (len(figure.rows) - 1), []
+        start = top - _ROW * [row.is_source for row in rows].index(True)
+        for k, (source, _, link) in enumerate(rows):
+            height = top - _ROW * k
+            if source:
+                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self.sign(source)}$}}}}")
+            if isinstance(source, Symbol):
                 parts.append(rf"\put({_LEFT},{height}){{\circle*{{1.5}}}}")
-            if row.link is None:
+            if link is None:
                 continue
-            weight, node, back = map(self.sign, row.link)
+            weight, node, back = map(self.sign, link)
             ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
             # Where the connections are apart from each other.
             near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
@@ -139,7 +137,7 @@ class Writer(Fitting):
             behind = rf"{node} \;\longleftarrow\; {back}"
             parts.append(rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${behind}$}}}}")
         begin = r"\begin{center}\setlength{\unitlength}{1mm}\begin{picture}"
-        size, inner = f"({_RIGHT + 40},{heights[0] + 4})(0,-2)", "\n".join(parts)
+        size, inner = f"({_RIGHT + 40},{top + 4})(0,-2)", "\n".join(parts)
         return f"{begin}{size}\n{inner}\n\\end{{picture}}\\end{{center}}"
 
     def sentence(self, parts: Sequence[Part]) -> str:
@@ -203,7 +201,7 @@ class Writer(Fitting):
                     lines[-1] += note
             yield f"{self.part(expansion.target)} &= {lines[0]}"
             yield from lines[1:]
-            if table.form is Form.CHAIN or (worked := expansion.worked) is None:
+            if (worked := expansion.worked) is None:
                 continue
             total = "" if worked.value is None else self.number(worked.value)
             if worked.parts:
@@ -222,7 +220,17 @@ class Writer(Fitting):
             if not isinstance(item, Grid):
                 sign += f" {self.sign(item)}"
                 continue
-            grid, width = self._grid(item)
+            columns = self.fitted(item, self.line)
+            rows = [" & ".join(row) for row in zip(*columns, strict=True)]
+            space = r" \\[6pt] " if any(mark in row for row in rows for mark in ("frac", "^{")) else r" \\ "
+            grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"
+            narrow = item.width > self.most_columns if item.in_short else len(columns) < item.width
+            if narrow or item.height > self.most_rows:
+                grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
+            # Words are text, ∂E/∂X and Mᵀ are mathematics.
+            words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", item.title)
+            title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_TITLE)
+            grid, width = rf"\overset{{{title}}}{{{grid}}}", max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
                 lines.append("")
                 used = 0.0
@@ -238,19 +246,6 @@ class Writer(Fitting):
             lines += grouped(map(write, part), lambda term: _width(term) + 1.2, self.line - 8)
         joined = [" + ".join(line) for line in lines] or ["0"]
         return " + {}\n&\\phantom{=}\\ ".join(joined).split("\n")
-
-    def _grid(self, grid: Grid) -> tuple[str, float]:
-        columns = self.fitted(grid, self.line)
-        lines = [" & ".join(row) for row in zip(*columns, strict=True)]
-        space = r" \\[6pt] " if any(mark in line for line in lines for mark in ("frac", "^{")) else r" \\ "
-        matrix = rf"\begin{{bmatrix}} {space.join(lines)} \end{{bmatrix}}"
-        narrow = grid.width > self.most_columns if grid.in_short else len(columns) < grid.width
-        if narrow or grid.height > self.most_rows:
-            matrix = rf"\underset{{\text{{{grid.height}$\times${grid.width}, the middle left out}}}}{{{matrix}}}"
-        # Words are text, ∂E/∂X and Mᵀ are mathematics.
-        words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", grid.title)
-        title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_TITLE)
-        return rf"\overset{{{title}}}{{{matrix}}}", max(_matrix_width(columns), _width(title) * 0.7)
 
     def columns(self, grid: Grid, most: int) -> list[list[str]]:
         """The cells as formulas."""

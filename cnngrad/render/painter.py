@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -31,7 +31,7 @@ from cnngrad.derivation.blocks import (
 from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Expansion
+from cnngrad.layer.expansion import Expansion, Worked
 from cnngrad.render.figure import in_text
 from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Fitting, grouped, style_of
@@ -106,39 +106,30 @@ class Painter(Notation):
 
     def _expansions(self, table: Expansions) -> RenderableType:
         """A table with a row for each element: the element, its sum, and beneath it the numbers, and their value."""
-        chained, values = table.form is Form.CHAIN, [expansion.value for expansion in table.expansions]
-        columns = [Column("element", no_wrap=True), Column("sum by the chain rule" if chained else "sum")]
-        if not chained and any(value is not None for value in values):
+        heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
+        columns = [Column("element", no_wrap=True), Column(heading)]
+        if any(expansion.value is not None for expansion in table.expansions):
             columns.append(Column("value", justify="right", vertical="bottom", no_wrap=True))
-        rows = Table(
-            *columns,
-            box=_HEADED,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, 2, 0, 0),
-            header_style=DIM,
-            border_style=DIM,
-        )
-        for expansion, value in zip(table.expansions, values, strict=True):
-            number = Text("" if value is None else self.number(value), style="bold")
-            cells = self._part(expansion.target), self._sum(expansion, table.form, table.in_short), number
+        style: Any = {"padding": (0, 2, 0, 0), "header_style": DIM, "border_style": DIM}
+        rows = Table(*columns, box=_HEADED, show_edge=False, pad_edge=False, **style)
+        for expansion in table.expansions:
+            value = Text("" if expansion.value is None else self.number(expansion.value), "bold")
+            cells = self._part(expansion.target), self._sum(expansion, in_short=table.in_short), value
             rows.add_row(*cells[: len(columns)])
         return rows
 
-    def _sum(
-        self, expansion: Expansion, form: Form = Form.WORKED, in_short: bool = False, valued: bool = False
-    ) -> "_Sum":
+    def _sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
         """A sum in symbols, and beneath it in numbers if there are any; `valued` puts their value behind them."""
-        dot, worked = Text("·"), expansion.worked if form is Form.WORKED else None
+        dot, worked, numbers = Text("·"), expansion.worked or Worked((), None), []
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
-        numbers = []
-        for term in chain.from_iterable(worked.parts if worked else ()):
+        for term in chain.from_iterable(worked.parts):
             pairs = zip(term.factors, term.values or (), strict=True)
             numbers.append(dot.join(Text(self.factor(v), style_of(f) or DIM) for f, v in pairs))
-        value = [] if worked is None or worked.value is None else [self.number(worked.value)]
-        found = [Text.assemble("= " if numbers else "", (text, "bold")) for text in value if valued]
+        value = []
+        if valued and worked.value is not None:
+            value.append(Text.assemble("= " if numbers else "", (self.number(worked.value), "bold")))
         zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
-        return _Sum(symbols, numbers, found, expansion.left_out, zeros, in_short)
+        return _Sum(symbols, numbers, value, expansion.left_out, zeros, in_short)
 
 
 class _Rows(NamedTuple):
@@ -194,7 +185,7 @@ class _Sum(NamedTuple):
         rest, sums = left_out + len(self.symbols) - shown, []
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, "…")):
             terms = [*terms[:shown], *([Text(more, DIM)] if rest and terms else [])]
-            sums.append([*(term + Text(" +") for term in terms[:-1]), *terms[-1:]])
+            sums.append([*(term + " +" for term in terms[:-1]), *terms[-1:]])
         return [sums[0], sums[1] + self.value]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
