@@ -59,12 +59,11 @@ def space_for(figure: Figure) -> Text:
 
 def drawn(svg: str, figures: Sequence[Figure], ink: str, paper: str) -> str:
     """An SVG with the figures drawn where space was left for them, in their order."""
-    rest = iter(figures)
-    place = re.compile(rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>')
-    return place.sub(lambda found: _drawing(next(rest), float(found[1]), float(found[2]), ink, paper), svg)
+    rest, place = iter(figures), rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>'
+    return re.sub(place, lambda found: _drawing(next(rest), ink, paper, *map(float, found.groups())), svg)
 
 
-def _drawing(figure: Figure, x: float, y: float, ink: str, paper: str) -> str:
+def _drawing(figure: Figure, ink: str, paper: str, x: float, y: float) -> str:
     rows, high = figure.rows, _LINES * _HIGH
     left, _, output, _ = (_WIDE * length for length in _lengths(rows))
     left, right, start = left + _WIDE, left + _WIDE + _APART, high * [row.is_source for row in rows].index(True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from itertools import product
 from math import prod
 from string import Template
 from typing import Any
@@ -25,7 +24,7 @@ from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted, indices
 from cnngrad.layer.expansion import Expander, Expansion, Partial
-from cnngrad.layer.names import Index, Symbol
+from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
@@ -122,7 +121,7 @@ def _data(source: Source) -> dict[str, Any]:
         "names": each(lambda t: map(str, symbols[t])),
         "short": each(lambda t: (symbol.element for symbol in symbols[t])),
         "values": each(lambda t: (_number(names.number(t, index)) for index in indices(sizes[t])), given),
-        "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in tensors if t not in RESULTS and t in values),
+        "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in given if t not in RESULTS),
         "terms": each(lambda t: _terms(expander, t), (t for t in tensors if t in RESULTS)),
         "grids": list(_grids(layer, tensors)),
         "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
@@ -145,18 +144,17 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
     Of a large layer the telling elements have theirs, and those beside them.
     """
     layer, sizes = expander.layer, expander.layer.canonical
-    chosen: set[Index] = set()
     whole = prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
-    for place in () if whole else telling(layer, tensor, TELLING):
-        near = (range(max(0, k - 1), min(n, k + 2)) for k, n in zip(place[2:], sizes[tensor][2:], strict=True))
-        chosen.update((*place[:2], *index) for index in product(*near))
+    told = [] if whole else list(telling(layer, tensor, TELLING))
     for index in indices(sizes[tensor]):
+        # Neighbours on up to three axes are less than 2 apart.
+        chosen = whole or any(index[:2] == at[:2] and math.dist(index[2:], at[2:]) < 2 for at in told)
         yield (
             [
                 [[_IDS[t], int(np.ravel_multi_index(at, sizes[t]))] for t, at in filter(None, term)]
                 for term in expander.products(tensor, index)[0]
             ]
-            if whole or index in chosen
+            if chosen
             else None
         )
 

@@ -187,12 +187,10 @@ class Writer(Fitting):
     def sums(self, table: Expansions) -> Iterator[str]:
         """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
         for whole in table.expansions:
-            expansion = replace(whole, terms=whole.terms[:_GLANCE]) if table.in_short else whole
-            left_out, zeros, notes = expansion.left_out, expansion.zeros, []
-            if left_out:
-                notes.append(rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}")
-            if zeros:
-                notes.append(rf" \quad\text{{({counted(zeros, 'product')} with 0)}}")
+            expansion = replace(whole, terms=whole.terms[: _GLANCE if table.in_short else None])
+            left_out, zeros = expansion.left_out, expansion.zeros
+            notes = [rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}"] * bool(left_out)
+            notes += [rf" \quad\text{{({counted(zeros, 'product')} with 0)}}"] * bool(zeros)
             lines = self._broken(expansion.parts, lambda term: self.symbols(term.factors))
             for note in notes:
                 if _width(lines[-1]) + _width(note) > self.line - 8:
@@ -256,7 +254,7 @@ class Writer(Fitting):
         characters = sum(len(text) + _BETWEEN for column in columns for text in column)
         return _matrix_width(columns) <= room and characters <= MOST_CHARACTERS
 
-    def pieces(self, grid: Grid, row: Sequence[Item]) -> list[Grid]:
+    def pieces(self, grid: Grid) -> list[Grid]:
         """Pieces that are shown whole."""
         texts = [self._cell(cell) for cells in grid.cells for cell in cells]
         widest, longest = max(map(_width, texts)) + 1, max(map(len, texts)) + _BETWEEN
@@ -284,7 +282,7 @@ def _width(latex: str) -> float:
     latex = _FRACTION.sub("", latex)
     scripts = sum(0.37 * max(map(len, parts)) for parts in _SCRIPTS.findall(latex))
     latex = _SCRIPTS.sub("", latex)
-    spaces = 1.0 * latex.count(r"\quad") + 0.5 * latex.count(r"\boxed") + 0.55 * latex.count(r"\partial")
+    spaces = latex.count(r"\quad") + 0.5 * latex.count(r"\boxed") + 0.55 * latex.count(r"\partial")
     operators = 1.2 * len(re.findall(r"[+=]", latex)) + 0.8 * latex.count(r"\cdot")
     letters = 0.52 * len(re.sub(r"\\(?:[a-zA-Z]+|.)|[{}&\s+=]", "", latex))
     return fractions + scripts + spaces + operators + letters

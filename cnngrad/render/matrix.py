@@ -93,8 +93,7 @@ class Fitting(Notation):
         """A picture's products in symbols and in numbers, as far as these fit, or both arrays in pieces."""
         rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
         whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
-        apart = picture.apart.items
-        pieces = (self.pieces(item, apart) if isinstance(item, Grid) else [item] for item in apart)
+        pieces = (self.pieces(item) if isinstance(item, Grid) else [item] for item in picture.apart.items)
         return whole or [list(chain.from_iterable(pieces))]
 
     def fitted(self, grid: Grid, room: float) -> list[Any]:
@@ -112,7 +111,7 @@ class Fitting(Notation):
 
     def columns(self, grid: Grid, most: int) -> list[Any]:
         """The cells with their styles, of equal width within a column."""
-        rows, columns = grid.cut(self.most_rows, most), []
+        rows, columns, colour = grid.cut(self.most_rows, most), [], _colour(grid)
         pictured = any(cell.marked for row in rows for cell in row)
         for column in zip(*rows, strict=True):
             texts = [self.cell(cell.content) for cell in column]
@@ -122,19 +121,20 @@ class Fitting(Notation):
                 # The brackets stand beside the text, its leading blanks outside.
                 boxed = zip(column, texts, strict=True)
                 texts = [re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} " for cell, text in boxed]
-            colours = (DIM if isinstance(cell.content, Fill) else _colour(grid) for cell in column)
-            styles = [colour + " bold" * cell.marked for colour, cell in zip(colours, column, strict=True)]
             width = max(map(len, texts))
-            columns.append([(text.rjust(width), style) for text, style in zip(texts, styles, strict=True)])
+            columns.append([
+                (text.rjust(width), (DIM if isinstance(cell.content, Fill) else colour) + " bold" * cell.marked)
+                for cell, text in zip(column, texts, strict=True)
+            ])  # fmt: skip
         return columns
 
     def is_small(self, columns: list[Any], room: float) -> bool:
         """Whether the columns and their brackets fit."""
         return _inner(columns) + 2 <= room
 
-    def pieces(self, grid: Grid, row: Sequence[Item]) -> list[Grid]:
-        """The grid whole, or in parts."""
-        room, whole = self._room(row) - 2, replace(grid, in_short=False)
+    def pieces(self, grid: Grid) -> list[Grid]:
+        """The grid whole, or in parts, beside the sign between both arrays of a picture."""
+        room, whole = self.line - 6, replace(grid, in_short=False)
         if self.fits(whole, room):
             return [whole]
         wide = max(len(column[0][0]) + 2 for column in self.columns(whole, grid.width))
@@ -148,14 +148,15 @@ class Fitting(Notation):
             if any(isinstance(each, Grid) for each in units[-1]) and self._sign(item).strip() not in _CLOSING:
                 units.append([])
             units[-1].append(item)
-        # A sign stands beside the numbers of a matrix, not beside its title.
-        parts_of = [
-            [
-                self._matrix(i, self._room(unit) - 1) if isinstance(i, Grid) else [[], [(self._sign(i), style_of(i))]]
-                for i in unit
-            ]
-            for unit in units
-        ]
+        parts_of = []
+        for unit in units:
+            # A sign stands beside the numbers of a matrix, not beside its title, and takes its room.
+            signs: list[list[Line]] = [[[], [(self._sign(item), style_of(item))]] for item in unit]
+            room = self.line - sum(map(_width, signs))
+            parts_of.append([
+                self._matrix(item, room) if isinstance(item, Grid) else sign
+                for item, sign in zip(unit, signs, strict=True)
+            ])  # fmt: skip
         widths = [sum(map(_width, parts)) for parts in parts_of]
         line: list[list[Line]] = []
         used, after_equals = 0, False
@@ -173,10 +174,6 @@ class Fitting(Notation):
 
     def _sign(self, item: Item) -> str:
         return item if isinstance(item, str) else "" if isinstance(item, Grid) else self.factor(item)
-
-    def _room(self, items: Sequence[Item]) -> float:
-        """What the signs of a row leave to its matrices."""
-        return self.line - sum(len(self._sign(item)) + 1 for item in items if not isinstance(item, Grid))
 
     def _matrix(self, grid: Grid, room: float) -> list[Line]:
         """A matrix, its title above it."""
