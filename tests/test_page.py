@@ -210,6 +210,7 @@ def typed(rng):
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, path):
     from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.wait import WebDriverWait
 
     rng = np.random.default_rng()
     print("the state to repeat it with:", rng.bit_generator.state)
@@ -224,7 +225,9 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
             assert float(cell.get_attribute("aria-label").split()[1]) == pytest.approx(float(text.replace(",", ".")))
     driver.find_element("id", "copy").click()
     (tmp_path / "copied.json").write_text(driver.find_element("id", "why").text)
-    assert driver.find_element("id", "copy").text in ("Copied", "Copy it from below")
+    # The clipboard answers later.
+    told = ("Copied", "Copy it from below")
+    WebDriverWait(driver, 10, 0.05).until(lambda _: driver.find_element("id", "copy").text in told)
     copied = Reader(bytes).problem(str(tmp_path / "copied.json"))
     layer = copied.layer()
     given = copied.operands(layer)
