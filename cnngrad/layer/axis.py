@@ -252,18 +252,14 @@ class Axis:
         common = gcd(self.stride, self.dilation)
         apart, dilation = self.stride // common, self.dilation // common
         for u in range(min(apart, self.kernel)):
-            first = self.position(0, u) % self.stride
-            if first >= self.size:
-                continue
-            taps = slice(u, self.kernel, apart)
-            kernel = len(range(self.kernel)[taps])
-            inputs = slice(first, self.size, self.stride)
-            # This output reads input `first` through the first tap, and the outputs before it through the next taps.
-            start = (first - self.position(0, u)) // self.stride
+            # Output -ahead reads input `first` through the first tap, and the outputs before it through the next taps.
+            ahead, first = divmod(self.position(0, u), self.stride)
+            count, kernel = len(range(first, self.size, self.stride)), len(range(u, self.kernel, apart))
             reach = dilation * (kernel - 1)
-            before = -start if self.flip else reach - start
-            after = len(range(self.size)[inputs]) + reach - before - self.out
-            found.append(Phase(inputs, taps, Axis(self.out, kernel, 1, dilation, before, after, not self.flip)))
+            before = ahead if self.flip else ahead + reach
+            axis = Axis(self.out, kernel, 1, dilation, before, count + reach - before - self.out, not self.flip)
+            if count:
+                found.append(Phase(slice(first, self.size, self.stride), slice(u, self.kernel, apart), axis))
         return found
 
     def counts(self, tensor: Tensor, positions: Places) -> Positions:

@@ -107,14 +107,13 @@ class Names:
             raise CnngradError(f"{text!r} is not an element: write {self._range(X)}, or w, o, b likewise")
         letter, bracket, position = match.groups(default="")
         tensor = _EXPLAINED[letter]
-        sizes, kept, count = self.layer.canonical[tensor], self.layer.lead[tensor], len(tensor.lead_words)
-        lead = re.findall(r"\d+", bracket)
+        lead, shape = re.findall(r"\d+", bracket), self.layer.shapes[tensor]
         place = re.findall(r"\d+" if "," in position or self.layer.dims == 1 else r"\d", position)
-        index = tuple(int(n) - 1 for n in [*["1"] * (count - kept), *lead, *place])
-        right = len(lead) == kept and len(index) == len(sizes)
-        if not right or not all(0 <= n < size for n, size in zip(index, sizes, strict=True)):
+        index = tuple(int(n) - 1 for n in [*lead, *place])
+        right = len(lead) == self.layer.lead[tensor] and len(index) == len(shape)
+        if not right or not all(0 <= n < size for n, size in zip(index, shape, strict=True)):
             raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
-        return tensor, index
+        return tensor, self.layer.canonical_index(tensor, index)
 
     def last(self, tensor: Tensor) -> Symbol:
         """The symbol of a tensor's last element."""
