@@ -12,7 +12,7 @@ from cnngrad.derivation.blocks import Block, Expansions, Form, Formula, GridRow,
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
 from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, telling
-from cnngrad.derivation.words import is_padded
+from cnngrad.derivation.words import is_padded, unreached
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
@@ -51,6 +51,7 @@ class Board:
         names: the names of the elements, with their numbers.
         symbols: the names alone.
         views: both, or the names alone if there are no numbers.
+        omits: whether products with a zero of the padding are left out.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
@@ -58,6 +59,7 @@ class Board:
         self.layer, self.choice, self.tensors = layer, choice, tensors
         if X in values and O not in values:
             values = {**values, O: OutputsOnDemand(layer, values)}
+        self.omits = is_padded(layer) and not choice.zeros
         self.rules = formulas.rules(layer)
         self.expander = Expander(layer, values)
         self.names, self.symbols = self.expander.names, Names(layer)
@@ -79,7 +81,7 @@ class Board:
         return Expansions(tuple(every), in_short=choice.in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:
-        """The rule of a tensor, what is said of it, and its elements: of many the telling ones, and why these."""
+        """The rule of a tensor, what is said of it, its elements, of many the telling ones, and the result."""
         yield Formula(self.rules[tensor])
         yield from said
         shape, shown = self.layer.canonical[tensor], self.shown(tensor)
@@ -92,6 +94,24 @@ class Board:
             yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one, --all all.")
+        # A window that hangs over the padding, its zero terms once.
+        for place in shown if tensor is O and self.omits else ():
+            table = self.sums(O, [place], zeros=True)
+            if any(None in term.factors for term in table.expansions[0].terms):
+                over = " hangs over the padding. In full, with the terms that are omitted above, it is"
+                yield "The window of ", self.symbol(O, place), over
+                yield table
+                break
+        yield unreached(self.layer, gradient=tensor is DX) if tensor in (O, DX) else ""
+        # The matrices of the result; all of them where they are few.
+        if tensor in self.tensors and len(self.views) > 1:
+            grids = result_grids(self.names, tensor)
+            matrices = list(islice(grids, MOST_MATRICES if self.choice.limit else _MOST_RESULTS))
+            yield apart([grid] for grid in matrices)
+            rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(matrices)
+            if rest:
+                yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
+                yield Hint("Without --explain, -o saves all.")
 
     def shown(self, tensor: Tensor) -> dict[Index, str]:
         """The elements of a tensor that are shown, and why: all of few, the telling ones of many."""
@@ -105,17 +125,6 @@ class Board:
         if self.choice.limit is None:
             return dict.fromkeys(islice(indices(self.layer.canonical[DX]), _MOST_PICTURES), "")
         return telling(self.layer, DX, min(self.choice.limit, TELLING))
-
-    def result(self, tensor: Tensor) -> Said:
-        """A result as matrices; all of them where they are few."""
-        if len(self.views) > 1:
-            most, shape = MOST_MATRICES if self.choice.limit else _MOST_RESULTS, self.layer.canonical[tensor]
-            shown = list(islice(result_grids(self.names, tensor), most))
-            yield apart([grid] for grid in shown)
-            rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(shown)
-            if rest:
-                yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
-                yield Hint("Without --explain, -o saves all.")
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:

@@ -25,7 +25,6 @@ from cnngrad.derivation.words import (
     is_strided,
     padding,
     strides,
-    unreached,
 )
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
@@ -89,7 +88,6 @@ def _given(board: Board) -> Said:
 
 def _output(board: Board) -> Said:
     layer, names, items = board.layer, board.symbols, matrices(board.symbols, O)
-    omitted = is_padded(layer) and not board.choice.zeros
     if layer.batch * layer.filters > 1:
         yield first_matrices(layer, "The first output channel of the first sample")
     # The channels have the same form: of many, the first is enough.
@@ -115,19 +113,8 @@ def _output(board: Board) -> Said:
         f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
         if layer.groups > 1
         else "",
-        "Products with a 0 of the padding are omitted; their number is in parentheses." if omitted else "",
+        "Products with a 0 of the padding are omitted; their number is in parentheses." if board.omits else "",
     )
-    # A window that hangs over the padding, its zero terms once.
-    for place in board.shown(O) if omitted else ():
-        table = board.sums(O, [place], zeros=True)
-        if any(None in term.factors for term in table.expansions[0].terms):
-            over = " hangs over the padding. In full, with the terms that are omitted above, it is"
-            yield "The window of ", board.symbol(O, place), over
-            yield table
-            break
-    yield unreached(layer, gradient=False)
-    if O in board.tensors:
-        yield from board.result(O)
 
 
 def _filter_gradient(board: Board) -> Said:
@@ -137,7 +124,6 @@ def _filter_gradient(board: Board) -> Said:
     yield board.symbol(W, first), through
     yield from _chain_rule(board, DW, shown, [first])
     yield from board.derived(DW)
-    yield from board.result(DW)
 
 
 def _input_gradient(board: Board) -> Said:
@@ -146,14 +132,11 @@ def _input_gradient(board: Board) -> Said:
     shown = board.shown(DX)
     yield from _chain_rule(board, DX, board.pictured() if board.choice.limit else shown, shown)
     yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
-    yield unreached(board.layer, gradient=True)
-    yield from board.result(DX)
 
 
 def _bias_gradient(board: Board) -> Said:
     yield "b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"
     yield from board.derived(DB)
-    yield from board.result(DB)
 
 
 def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated: Iterable[Index]) -> Said:
