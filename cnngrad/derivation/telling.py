@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from cnngrad.layer import Axis, Layer, indices
+from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
 
@@ -27,32 +27,30 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> dict[Index, str]:
 def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
     lead = (0,) * len(tensor.lead_words)
     sizes = layer.canonical[tensor][len(lead) :]
-    terms = [_terms(axis, tensor, size) for axis, size in zip(layer.axes, sizes, strict=False)]
+    # The number of terms that positions have along each axis; of a long one at its ends and in its middle.
+    terms = []
+    for axis, size in zip(layer.axes, sizes, strict=False):
+        some = range(size)
+        near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
+        terms.append(dict(zip(near, axis.counts(tensor, near).tolist(), strict=True)))
     # On each axis the position with the most terms that lies nearest to the middle, and the first with the fewest.
     whole = [max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))) for e, size in zip(terms, sizes, strict=True)]
     fewest = [min(filter(e.get, e), key=e.__getitem__, default=k) for e, k in zip(terms, whole, strict=True)]
-    loses = [axis for axis, e in enumerate(terms) if e[fewest[axis]] < e[whole[axis]]]
+    loses = [number for number, e in enumerate(terms) if e[fewest[number]] < e[whole[number]]]
     yield (*lead, *whole), "inside, where the most terms meet" if loses else "with as many terms as any other"
     if len(loses) > 1:
         yield (*lead, *fewest), "at a corner, where terms fall away"
 
-    def beside(axis: int, k: int) -> Index:
+    def beside(number: int, k: int) -> Index:
         """The element inside, at another position on one axis."""
-        return (*lead, *whole[:axis], k, *whole[axis + 1 :])
+        return (*lead, *whole[:number], k, *whole[number + 1 :])
 
     if loses:
         # The last axis first, along which a row is read.
         where = "at an edge, where fewer do" if len(loses) > 1 else "at an end, where terms fall away"
         yield beside(loses[-1], fewest[loses[-1]]), where
-    for axis, each in enumerate(terms):
+    for number, each in enumerate(terms):
         for k, count in each.items():
             if not count:
-                yield beside(axis, k), "which no window reads"
+                yield beside(number, k), "which no window reads"
                 return
-
-
-def _terms(axis: Axis, tensor: Tensor, size: int) -> dict[int, int]:
-    """The number of terms that the positions of a tensor have along an axis; of a long one those at ends and middle."""
-    some = range(size)
-    near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
-    return dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))

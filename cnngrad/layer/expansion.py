@@ -158,11 +158,15 @@ class Expander:
             limit: the largest number of terms to write; None for all.
         """
         products, written, every = self.products(tensor, index, zeros)
-        terms = tuple(map(self._term, islice(products, limit)))
-        value = self.names.number(tensor, index)
+        names, terms = self.names, []
+        for factors in islice(products, limit):
+            values = [value for each in factors if (value := names.number(*each) if each else 0) is not None]
+            symbols = tuple(each and names.symbol(*each) for each in factors)
+            terms.append(Term(symbols, tuple(values) if len(values) == len(factors) else None))
+        value = names.number(tensor, index)
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
             value = sum(prod(term.values or ()) for term in terms)
-        return Expansion(self.names.symbol(tensor, index), terms, value, written, every - written)
+        return Expansion(names.symbol(tensor, index), tuple(terms), value, written, every - written)
 
     def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products; how many there are; how many with those that have a zero."""
@@ -191,11 +195,6 @@ class Expander:
                 yield ((B, index[1:2]),)
 
         return products(), every if zeros else real, every
-
-    def _term(self, factors: "Factors") -> Term:
-        symbols = tuple(factor and self.names.symbol(*factor) for factor in factors)
-        values = [value for each in factors if (value := self.names.number(*each) if each else 0) is not None]
-        return Term(symbols, tuple(values) if len(values) == len(factors) else None)
 
 
 class OutputsOnDemand:
