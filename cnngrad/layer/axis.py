@@ -136,7 +136,7 @@ class Axis:
         if tensor is O:
             return self.inputs(positions, range(self.kernel))
         if tensor is DW:
-            return self.inputs(range(self.out), positions).T
+            return self.inputs(np.arange(self.out), positions).T
         return self.outputs(positions, range(self.kernel)) if tensor is DX else np.arange(self.out)[None]
 
     def terms(self, tensor: Tensor, position: int) -> list[tuple[int, int]]:
@@ -271,7 +271,7 @@ class Axis:
     @cached_property
     def unreached(self) -> tuple[int, ...]:
         """The input positions that no window reads, so that their gradient is exactly zero."""
-        return tuple(np.flatnonzero(self.counts(DX, range(self.size)) == 0).tolist())
+        return tuple(np.flatnonzero(self.counts(DX, np.arange(self.size)) == 0).tolist())
 
 
 class Phase(NamedTuple):
