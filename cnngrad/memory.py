@@ -39,11 +39,11 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
     )
 
 
-def require_bytes(name: str, needed: int) -> None:
-    """Raise a CnngradError unless there is memory for what a file unpacks to."""
+def require_bytes(claim: str, needed: int) -> None:
+    """Raise a CnngradError unless there are so many bytes of memory; the message begins with who takes them."""
     free = available()
     if needed >= _NOT_ASKED and free is not None and needed > free:
-        raise CnngradError(f"{name} unpacks to {_spoken(needed)}, but {_spoken(free)} are free: save smaller arrays")
+        raise CnngradError(f"{claim} {_spoken(needed)}, but {_spoken(free)} are free: save smaller arrays")
 
 
 def available() -> int | None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from contextlib import suppress
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_what_tools_print_and_write_is_read(text):
         "1 2 3 4",
         "1\n2\n3\n4\n",
         "1,2,3,4\n",
+        "float x[] = {1.f, 2.0f, 3f,\n4f};",
+        "[1f, 2f, 3f, 4f]",
+        "double x[] = {0x1p0, 0x1.0p+1f, 0x1.8p1, 0x.4p+4};",
+        "uint8_t x[] = {0x1, 0x02, 03, 0x4U};",
+        "Tensor([1, 2, 3, 4], dtype=int32)\n",
         "[1, 2,\n 3, 4]",
         "float x[4] = {1, 2, 3, 4};",
         "Float32Array(4) [ 1, 2, 3, 4 ]",
@@ -228,6 +234,22 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[1//2 3//4]", "'[1//2' belongs to no array"),
         ("[99999999999999999999]", "an integer beyond int64's largest"),
         ("\x1b[31m1 2", "a control character in a text"),
+        ("1 2\nbut 3\n", "belongs to no array"),
+        ("[1]0x1f", "'0x1f' belongs to no array"),
+        ("[1]dtype=int32[2]", "belongs to no array"),
+        ("[(1, 2), [3, 4]]", "nested or parted in different ways"),
+        ("[[1, 2], [3, 4]]]", "nested or parted in different ways"),
+        ("[[1, 2], 3, 4]", "a number is missing"),
+        ("[" + "9" * 5_000 + "]", "an integer beyond int64's largest"),
+        ("[1-2,,3]", "'1-2' is not a number"),
+        ("[[1], []]", "nested or parted in different ways"),
+        ('"1",2"\n"3","4"', "nested or parted in different ways"),
+        ("1\t2\n\t3\t4\t5", "a number is missing"),
+        ("[1 2\n, 3 4];", "a number is missing"),
+        ("1 2\n3 4\n\n5 6\n", "nested or parted in different ways"),
+        ("[1]\n4x3 pieces\n", "no array follows 4x3"),
+        ("(1,1,.,) =\n1 2\n3 4\n", "pages with indices"),
+        ("int x[] = {1, inf};", "decimals where int is declared"),
     ],
 )
 def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
@@ -382,8 +404,45 @@ HOSTILE = {
     "labels": "a: " * 10_000,
     "comments": "\n/*" * 10_000,
     "commas": "," * 20_000,
+    "megabytes of brackets": "[" * 10_000_000,
+    "brackets and commas": "[," * 1_000_000,
+    "pairs of brackets": "[]" * 1_000_000,
+    "zeros": "\0" * 1_000_000,
+    "surrogates": "[1, \ud800]",
+    "unclosed": "[[1, 2], " * 100_000,
+    "wrappers": "array([1], " * 50_000,
+    "suffixes": "1ffff" * 200_000,
+    "long numbers": "1" * 200_000 + ";1\n1",
+    "lines of titles": "\n| a |\n|" + "-" * 200_000 + "x",
+    "commas and semicolons": "[" + ",\n" * 50_000 + "; 1]",
     "sizes": "x[1]" * 10_000,
 }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + ", ".join(["[0.25, -1.5]"] * 100_000) + "]",
+        "double x[] = {" + ", ".join(["0.25f, -1.5f"] * 100_000) + "};",
+        "\n".join(["0.25,-1.5"] * 100_000),
+        "\n".join([" ".join(["0.25 -1.5"] * 1_000)] * 100),
+        "\n".join(["0,25;-1,5"] * 100_000),
+        "x = [" + "; ".join(["0.25 -1.5"] * 100_000) + "];",
+        "tensor([" + ",\n        ".join(["[ 0.25, -1.5 ]"] * 100_000) + "])",
+        "| a | b |\n|---|---|\n" + "| 0.25 | -1.5 |\n" * 100_000,
+    ],
+    ids=["pairs", "suffixes", "table", "wide rows", "decimal commas", "semicolons", "tensor", "markdown"],
+)
+def test_a_large_text_takes_ten_times_its_size_at_most_and_little_time(text):
+    began = time.process_time()
+    array = parse_text("x.txt", text).array
+    assert time.process_time() - began < 4
+    assert np.array_equal(array.reshape(-1, 2), np.tile([0.25, -1.5], (100_000, 1)))
+    tracemalloc.start()
+    parse_text("x.txt", text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())

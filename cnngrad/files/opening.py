@@ -42,7 +42,7 @@ def content_of(path: str) -> bytes:
     with reading(path), open(path, "rb") as file:
         if not regular:
             return all_of(path, file.read)
-        require_bytes(path, os.fstat(file.fileno()).st_size)
+        require_bytes(f"{path} takes", os.fstat(file.fileno()).st_size)
         return file.read()
 
 

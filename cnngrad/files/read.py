@@ -130,7 +130,7 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
             unpacked = sum(info.file_size for info in members.values())
             if unpacked > max(_SAID, 2 * len(content)):
                 tell(f"{where} unpacks to {unpacked / 2**20:,.0f} MiB")
-            require_bytes(where, unpacked)
+            require_bytes(f"{where} unpacks to", unpacked)
             found = {}
             for key, info in members.items():
                 with archive.open(info) as file:

@@ -36,10 +36,6 @@ __all__ = ["parse_text"]
 def parse_text(where: str, text: str) -> Loose | Labelled:
     r"""The array in a text, or several by their labels.
 
-    Args:
-        where: the file's name, for messages.
-        text: a text in the grammar above.
-
     Raises:
         CnngradError: another text; the message says where, and how to write it.
 
@@ -88,7 +84,7 @@ _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))"
 _SILENT = re.compile(
     rf"\n[ \t]*+(?:{_COMMENT}|(?:#(?=[\sa-z=!-]|\Z)|%%?(?=\s|\Z))[^\n]*+|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])"
     r"|Out ?\[[0-9]+\][:=]|(?:>{1,3}|In ?\[[0-9]+\]:)(?:[ \t]*+[A-Za-z_][\w.]*;?[ \t]*+(?=\n|\Z)|(?=[ \t]*+\w+ ?=))"
-    r"|\|(?=[^|\n]*[^|\s])[^\n]*\|[ \t]*+\n[ \t]*+\|[ \t:|-]*-[ \t:|-]*\|[ \t]*+(?=\n|\Z))"
+    r"|\|(?=[^|\n]*[^|\s])[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z))"
 )
 _TRAILING = re.compile(rf"[,;{{}}][ \t]*+{_COMMENT}")
 # Functions that leave an array as it is, and the keywords beside it.
@@ -129,7 +125,7 @@ _FORMS = re.compile(
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<behind1>[0-9x, ]+)[^\n]*+(?:\n|\Z)"
     rf"|(?P<table>(?:(?<=[\n:=])(?!, ,)[ \t]*+(?:[-+.0-9\",;|]|(?i:nan|inf)(?!\w))[^\n\[\](){{}}=<>:*]*+"
     rf"(?:\n(?:[ \t]*+\n)*+|\Z))++)"
-    rf"|[ \t]*+{_TYPED}(?P<brackets>[\[({{](?:(?:[-+.0-9eEfF,;\s\[({{]++|{_WORDS})*+[\])}}]++)++)(?P<after>{_KEYWORDS})"
+    rf"|[ \t]*+{_TYPED}(?P<brackets>[\[({{](?:(?:[-+.0-9,;\s\[({{]++|{_WORDS})*+[\])}}]++)++)(?P<after>{_KEYWORDS})"
     rf"[ \t]*+(?:;|,?+{_END}|(?P<stray>\S+))"
     rf"|[ \t]*+(?P<type2>{_TYPE}*?)[*&]?[\"']?(?P<label2>{_NAME})[\"']?[ \t]*+"
     rf"(?P<sizes2>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
@@ -221,12 +217,7 @@ def _shape(structure: bytes, opens: list[bytes], closes: list[bytes]) -> Shape:
 def _counting(array: Array) -> int:
     """How many first columns of a table count its rows; -1 if its first line counts."""
     lead, first = array[:, :-1], array[0]
-    if (
-        len(array) > 2
-        and first.size > 1
-        and first[0] in (0, 1)
-        and np.array_equal(first, np.arange(first.size) + first[0])
-    ):
+    if len(array) > 2 and first.size > 1 and first[0] in (0, 1) and (np.diff(first) == 1).all():
         return -1
     if len(lead) > 1 and lead.size and np.isfinite(lead).all() and set(lead[0].tolist()) <= {0, 1}:
         sizes = [int(size) + 1 for size in lead[-1] - lead[0]]
@@ -298,55 +289,52 @@ class _Reader:
         if integer and not integer[1]:
             # The highest bit is the sign.
             bits = int(integer[2] or integer[3] or _BITS.get((integer[4] or "").lower(), 32))
-            value -= (value >> (bits - 1)) << bits
+            value -= (value >> (bits - 1) == 1) << bits
         return str(value)
 
     def array(self, place: int, source: str, opens: list[bytes], structure: bytes) -> _Part:
         """The array of a structure in these brackets, whose numbers stand in `source`."""
-        raw = source.encode()
-        starts_zero, others = _LEADING_ZERO.search(raw), raw.translate(None, _PLAIN + _BLANKS + b"|")
-        if opens[-1] and others and not starts_zero and not others.strip(b"f"):
-            # The most frequent suffix, quickly; any other f is no number's.
-            for end in b",}\n ":
-                raw = raw.replace(bytes([ord("f"), end]), bytes([end]))
-        elif starts_zero or others:
-            based = _BASED.sub(lambda match: self.based(match, place), source) if opens[-1] else source
-            raw = _in_pieces(lambda piece: _spelled(piece, opens[-1] != b""), based).encode()
-        flat = raw.translate(_FLAT)
+        flat, in_brackets = source.encode().translate(_FLAT) + b" ", opens[-1] != b""
+        others, starts_zero = flat.translate(None, _PLAIN), _LEADING_ZERO.search(flat)
+        if in_brackets and others and not others.strip(b"f") and not starts_zero:
+            # The most frequent suffix, quickly; an f elsewhere stays and is no number's.
+            flat = flat.replace(b"f ", b" ")
+        elif others or starts_zero:
+            based = _BASED.sub(lambda match: self.based(match, place), source) if in_brackets else source
+            flat = _in_pieces(lambda piece: _spelled(piece, in_brackets), based).encode().translate(_FLAT)
         kind = "d" if re.search(rb"[.eEnN]", flat) else "q"
         try:
             numbers: Array = np.fromstring(flat, kind, sep=" ")
         except (ValueError, DeprecationWarning):
-            self.explain(place, source, structure)
+            self.explain(place, source)
         # NumPy gives the nearest of its integers in place of one that is too large.
         is_full = kind == "q" and {numbers.max(initial=0), numbers.min(initial=0)} & {INT64_MAX, -INT64_MAX - 1}
-        if is_full and not all(-INT64_MAX - 1 <= int(word) <= INT64_MAX for word in flat.split()):
+        if is_full and not all(-INT64_MAX - 1 <= int(word[:21]) <= INT64_MAX for word in flat.split()):
             self.fail(place, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
         shape = _shape(structure, opens, [_CLOSES.get(each, b"\n" * (level > 0)) for level, each in enumerate(opens)])
-        if not shape or numbers.size != prod(shape) or (starts_zero and _LEADING_ZERO.search(raw)):
-            self.explain(place, source, structure)
+        if not shape or numbers.size != prod(shape) or (starts_zero and _LEADING_ZERO.search(flat)):
+            self.explain(place, source)
         return _Part(numbers.reshape(shape), place, self.about)
 
-    def explain(self, place: int, source: str, structure: bytes) -> NoReturn:
+    def explain(self, place: int, source: str) -> NoReturn:
         """Say which word is not a number, or where numbers are not apart, or not as many, as in the grammar."""
         in_brackets = source[:1] in "[({"
         for word in re.finditer(r"[^\s,;|\"\[\](){}]++", source):
             is_zero = re.match("[-+]?0[0-9]", word[0])
-            if is_zero or not re.fullmatch(_NUMBER, _spelled(word[0], in_brackets)):
+            if is_zero or not (re.fullmatch(_NUMBER, word[0]) or re.fullmatch(_NUMBER, _spelled(word[0], in_brackets))):
                 self.fail(place + word.start(), f"{word[0][:20]!r} {_ZERO if is_zero else 'is not a number'}")
-        rows = list(
-            re.finditer(r"[^\[\](){}]*[^\s,\[\](){}][^\[\](){}]*" if in_brackets else r"[^\n]*\S[^\n]*", source)
-        )
-        for number, row in enumerate(rows, 1):
-            said = re.sub(r"\s+", " ", row[0].strip()[:30])
-            if re.search(r"^\s*[,;|\t]|[,;|\t][ ]*[,;|\t]", row[0]) and "|" not in row[0]:
-                self.fail(place + row.start(), f"a number is missing in {said!r}")
-            if re.search(r"[,;|\t]", row[0].strip()) and re.search(r"[\w.]+[ ]+[-+.\w]", row[0]):
-                self.fail(place + row.start(), f"{said!r} has commas and blanks: decimal commas, or two numbers each")
-            sizes = [len(re.findall(r"[^\s,;|\"]+", each[0])) for each in (rows[0], row)]
-            if sizes[0] != sizes[1]:
-                words = f"row {number} has {counted(sizes[1], 'number')}, row 1 has {sizes[0]}"
-                self.fail(place + row.start(), f"{words}: all rows must be equally long")
+        row = r"[^\s\[\](){}][^\[\](){}]*+" if in_brackets else r"[^ \n][^\n]*+"
+        rows = [found for found in re.finditer(row, source) if re.search(r"[^\s,]", found[0])]
+        sizes = [len(re.findall(r"[^\s,;|\"]+", row[0])) for row in rows]
+        for number, (found, size) in enumerate(zip(rows, sizes, strict=True), 1):
+            start, said = place + found.start(), re.sub(r"\s+", " ", found[0].strip()[:30])
+            if re.search(r"^\s*[,;\t]|[,;\t][ ]*[,;\t]", found[0]):
+                self.fail(start, f"a number is missing in {said!r}")
+            if re.search(r"[,;|\t]", found[0].strip()) and re.search(r"[\w.][ ]++[-+.\w]", found[0]):
+                self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
+            if size != sizes[0]:
+                words = f"row {number} has {counted(size, 'number')}, row 1 has {sizes[0]}"
+                self.fail(start, f"{words}: all rows must be equally long")
         self.fail(place, "rows that are nested or parted in different ways, or brackets that are not closed")
 
     def brackets(self, place: int, source: str) -> _Part:
@@ -355,18 +343,15 @@ class _Reader:
         opens = [b"", *(bytes([code]) for code in "".join(found[0].split()).encode())] if found else []
         if len(opens) > _DEEPEST:
             raise CnngradError(f"{self.where} is nested too deeply: a layer's arrays have at most 5 axes")
-        if (
-            re.search(r"[;\n]", source)
-            and re.fullmatch(r"\[[^\[\](){}]*\]", source)
-            and not re.search(r",[ \t]*\n[^;]*$", source)
-        ):
-            by_lines, lines = "," not in source and ";" not in source, source[1:-1].replace(";", "\n")
-            rows = [row for row in lines.split("\n") if row.strip()]
+        if re.search(r"[;\n]", source) and re.fullmatch(r"\[[^\[\](){}]*\]", source):
+            held = source[1:-1].replace("\n", " ") if re.search(r",[ \t]*+\n", source) else source[1:-1]
+            lines = re.sub(r"\n\s*\n", "\n", held.replace(";", "\n")).strip()
+            by_lines = not re.search("[,;]", source)
             if ";;" in source or re.search(r"\A\[[^;]*;\s*[1-9][0-9]*\s*\]\Z", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
                 self.fail(place, f"{source[1:-1][:30]!r}: {words}")
-            if len(rows) > 1 and not (by_lines and len({len(row.split()) for row in rows}) > 1):
-                part = self.table(place + 1, "\n".join(rows))
+            if "\n" in lines and not (by_lines and len({len(row.split()) for row in lines.split("\n")}) > 1):
+                part = self.table(place + 1, lines)
                 part.axes, part.doubt = 2, ""
                 if by_lines and self.text[place + len(source) :].lstrip()[:1] != ";":
                     part.axes, part.doubt = 0, "its lines are rows, or one row: write each row in brackets of its own"
@@ -392,17 +377,15 @@ class _Reader:
         if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
             lines = lines.replace("\t", " ")
         mark = next((mark for mark in "|;\t," if mark in lines), "")
-        has_decimal, ends = (
-            "," in lines and mark != ",",
-            mark != "|" and not re.search(rf"[^ {mark}\n][ ]*$", lines, re.M),
-        )
+        has_decimal = "," in lines and mark != ","
+        ends = mark != "|" and not re.search(rf"[^ {mark}\n][ ]*$", lines, re.M)
         if has_decimal and ends and mark == ";":
             self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
         # Beside all other marks a comma is a decimal one.
         if has_decimal and (found := re.search(r"[.,][0-9]*+,|,[0-9]*+\.", lines)):
             self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
         lines = lines.replace(",", ".") if has_decimal else lines
-        found = re.search(r"[-+\w]*\.\w*", lines) if mark == ";" or lines != source.rstrip() else None
+        found = re.search(r"(?<![-+\w])[-+\w]*+\.\w*", lines) if mark == ";" or lines != source.rstrip() else None
         if found and all(_MAYBE_THOUSANDS.fullmatch(word[0]) for word in re.finditer(r"[^\s|;,\"]+", lines)):
             self.fail(place, f"{found[0]} is a decimal number, or {found[0].replace('.', '')}")
         if _OTHER_BASE.match(lines) and {len(word) for word in re.findall(r"[^\s,;|]+", lines)} in _ALIKE:
