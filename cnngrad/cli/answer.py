@@ -6,18 +6,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnngrad.cli.options import Explained, Saved
+from cnngrad.cli.options import Backward, Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
-    from cnngrad.compute import Backward, Forward
     from cnngrad.derivation.blocks import Derivation, ReportBlock
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
@@ -28,10 +27,10 @@ __all__ = ["answer", "present", "progress_bar"]
 
 
 @contextmanager
-def progress_bar(session: Session) -> "Iterator[NamedProgress | None]":
+def progress_bar(session: Session) -> "Iterator[NamedProgress]":
     """A progress bar on standard error, once the work takes longer than a second, if standard error is a terminal."""
     if session.stderr is None or not session.stderr.isatty():
-        yield None
+        yield lambda *_: None
         return
     from cnngrad.render.progress import delayed_bar
 
@@ -39,30 +38,13 @@ def progress_bar(session: Session) -> "Iterator[NamedProgress | None]":
         yield advance
 
 
-def answer(
-    session: Session,
-    options: Explained,
-    problem: "Problem",
-    layer: "Layer",
-    given: "Mapping[Tensor, Operand]",
-    way: "Forward | Backward | None",
-    tensors: Sequence[Tensor],
-) -> ExitCode:
-    """Compute, save and show what was asked for: files first, so that they are whole before anything is printed.
-
-    Args:
-        session: where it is shown.
-        options: what was asked for.
-        problem: the layer as it was given.
-        layer: the layer.
-        given: the given arrays.
-        way: computes the results; None for a layer in symbols.
-        tensors: the results that are wanted.
-    """
+def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode:
+    """Compute, save and show O or gradients: files first, so that they are whole before anything is printed."""
     from cnngrad.files.write import check_target, result_files, target_files, write_results
     from cnngrad.memory import require
 
-    output, report = options.output, options.report
+    output, report, layer = options.output, options.report, problem.layer()
+    tensors, given, way = _work(options, problem, layer)
     if way is None:
         if not options.explained and report is None:
             words = "--explain shows the derivation in symbols, files give numbers"
@@ -75,7 +57,10 @@ def answer(
     if output is not None:
         check_target(output, planned)
     if report is not None:
-        _check_report(options, report)
+        from cnngrad.derivation.blocks import Derivation
+        from cnngrad.render.documents import check_ending
+
+        check_ending(report, Derivation)
     session.begin_work(target_files(output, report, planned))
     results: dict[Tensor, Array] = {}
     with result_files(output, planned) as files:
@@ -87,19 +72,41 @@ def answer(
             with progress_bar(session) as bar:
                 for tensor in tensors:
                     place = layer.layouts.standard(tensor, files[tensor.key]) if tensor.key in files else None
-                    progress = None if bar is None else partial(bar, tensor.key)
-                    results[tensor] = way.computed(tensor, place, progress)
+                    results[tensor] = way.computed(tensor, place, partial(bar, tensor.key))
         derivation, listed = _derived(options, layer, given, results, tensors)
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
-
-    shown = partial(_print_results, session, options, layer, results)
-    if derivation is not None and options.explained:
-        shown = partial(_print, session, options, derivation.blocks(options.precision, hints=True), session.pages)
     content = {"schema": SCHEMA, "layer": layer.as_json()} | named | listed
-    _present(session, options, derivation, lambda: content, shown)
+    if derivation is not None and options.explained:
+        show = partial(_print, session, options, derivation.blocks(options.precision, hints=True), session.pages)
+    else:
+        show = partial(_print_results, session, options, layer, results)
+    _present(session, options, derivation, lambda: content, show)
     return ExitCode.OK
+
+
+def _work(
+    options: Explained, problem: "Problem", layer: "Layer"
+) -> tuple[Sequence[Tensor], "Mapping[Tensor, Operand]", Any]:
+    """The results that are wanted, the given arrays, and what computes the results: None for a layer in symbols."""
+    from cnngrad import compute
+
+    tensors: Sequence[Tensor] = [O]
+    if isinstance(options, Backward):
+        from cnngrad.derivation.choice import explained_tensors
+
+        tensors = explained_tensors(layer, options.only)
+    if problem.in_symbols:
+        return tensors, {}, None
+    given = problem.operands(layer)
+    if O in tensors:
+        return tensors, given, compute.Forward(layer, given[X], given[W], given.get(B))
+    if DEDO not in given:
+        raise CnngradError(
+            "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
+        )
+    return tensors, given, compute.Backward(layer, given[X], given[W], given[DEDO])
 
 
 def present(session: Session, options: Saved, found: "Report | Findings") -> None:
@@ -133,20 +140,6 @@ def _derived(
     if options.explained and options.as_json:
         listed["expansions"] = list_expansions(layer, values, options.choice(whole=True), tensors)
     return derivation, listed
-
-
-def _check_report(options: Explained, target: str) -> None:
-    """Raise a CnngradError unless the report of a derivation can be written like that."""
-    from cnngrad.derivation.blocks import Derivation
-    from cnngrad.render.documents import check_ending
-
-    check_ending(target, Derivation)
-    for name, value, known in (
-        ("math", options.maths, ("github", "dollar")),
-        ("theme", options.theme, ("light", "dark")),
-    ):
-        if value not in known:
-            raise CnngradError(f"{name} is {value[:40]!r}: use {' or '.join(known)}")
 
 
 def _present(

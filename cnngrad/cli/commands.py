@@ -7,7 +7,7 @@ from cnngrad.cli.answer import answer, present, progress_bar
 from cnngrad.cli.options import Backward, Check, Forward, takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
+from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 
 __all__ = ["backward_command", "check_command", "forward_command"]
 
@@ -26,34 +26,14 @@ def _reader(session: Session, options: Forward | Backward | Check, results: Iter
 @takes
 def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
-    from cnngrad import compute
-
     # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
-    problem = options.read(_reader(session, options, [O])).without(DEDO)
-    layer, given, way = problem.layer(), {}, None
-    if not problem.in_symbols:
-        given = problem.operands(layer)
-        way = compute.Forward(layer, given[X], given[W], given.get(B))
-    return answer(session, options, problem, layer, given, way, [O])
+    return answer(session, options, options.read(_reader(session, options, [O])).without(DEDO))
 
 
 @takes
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    from cnngrad import compute
-    from cnngrad.derivation.choice import explained_tensors
-
-    problem = options.read(_reader(session, options, GRADIENTS))
-    layer, given, way = problem.layer(), {}, None
-    tensors = explained_tensors(layer, options.only)
-    if not problem.in_symbols:
-        given = problem.operands(layer)
-        if DEDO not in given:
-            raise CnngradError(
-                "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
-            )
-        way = compute.Backward(layer, given[X], given[W], given[DEDO])
-    return answer(session, options, problem, layer, given, way, tensors)
+    return answer(session, options, options.read(_reader(session, options, GRADIENTS)))
 
 
 @takes

@@ -2,7 +2,8 @@
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Problem, Reader
 
-__all__ = ["TIMEOUT", "Backward", "Check", "Explained", "Forward", "Saved", "takes"]
+__all__ = ["RULES", "Backward", "Check", "Explained", "Forward", "Saved", "listed", "takes", "typed"]
 
 
 def _report(ending: str) -> str:
@@ -70,8 +71,12 @@ _CHECK: tuple[_Rules, _Rules] = (
 RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
 
 
-def refuse_idle(command: str, given: dict[str, Any]) -> None:
-    """Raise a CnngradError for an option that has no effect beside the others, and say where it has one.
+# What the options with few values may be.
+_WORDS = {"color": ("always", "never", "auto"), "math": ("github", "dollar"), "theme": ("light", "dark")}
+
+
+def _refuse(command: str, given: dict[str, Any]) -> None:
+    """Raise a CnngradError for an unknown word, or for an option that has no effect: say where it has one.
 
     Args:
         command: the command.
@@ -82,12 +87,19 @@ def refuse_idle(command: str, given: dict[str, Any]) -> None:
     for options, *others in needs:
         for flag in options.split():
             if flag in given and there.isdisjoint(others):
-                words = " or ".join(filter(None, (", ".join(others[:-1]), others[-1])))
-                raise CnngradError(f"{flag} belongs to {words}")
+                raise CnngradError(f"{flag} belongs to {_or(others)}")
     for options, *others in without:
         for flag, other in product(options.split(), others):
             if flag in given and other in there:
                 raise CnngradError(f"{flag} has no effect with {other}: leave out {flag}, or {other}")
+    for name, known in _WORDS.items():
+        value = given.get(f"--{name}", known[0])
+        if value not in known:
+            raise CnngradError(f"{name} is {value[:40]!r}: use {_or(known)}")
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _said(given: dict[str, Any]) -> Iterator[str]:
@@ -135,10 +147,11 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
     _, taken = inspect.signature(command).parameters.values()
 
     def run(context: typer.Context, **values: Any) -> int:
-        session, options, given = context.obj, taken.annotation(**values), _given(context)
-        refuse_idle(context.info_name or "", given)
+        session, given = context.obj, _given(context)
+        options = taken.annotation(**values, flags=given)
+        _refuse(context.info_name or "", given)
         # How the screen is used is the session's business.
-        session.use_screen(options.color, not options.no_pager)
+        session.color, session.pages = options.color, not options.no_pager
         try:
             return command(session, options)
         except CnngradError as error:
@@ -157,52 +170,64 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
 def _parameters(options: Any) -> Iterator[inspect.Parameter]:
     """The options of a command, group by group."""
     for group in options.__mro__:
-        found = [(name, kind, vars(group)[name]) for name, kind in inspect.get_annotations(group).items()]
-        for name, kind, info in [*_of_layer(), *found] if group is Settings else found:
-            info.rich_help_panel = group.TITLE
-            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
+        for name, value in [*(_of_layer() if group is Settings else ()), *vars(group).items()]:
+            if isinstance(value, inspect.Parameter):
+                value.default.rich_help_panel = group.TITLE
+                yield value.replace(name=name)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
     """The values that the command line gives, by their flags; that of the argument by `problem`."""
-    found = {}
-    for param in context.command.params:
-        name = param.name or ""
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            found[param.opts[0]] = context.params[name]
-    return found
+    named = {param.name or "": param.opts[0] for param in context.command.params}
+    sources = {name: context.get_parameter_source(name) for name in named}
+    return {
+        named[name]: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"
+    }
 
 
 def _as_typed(element: str, given: dict[str, Any]) -> str:
     """The command line that explains an element which the other command, or another gradient, has."""
     forward = element.startswith("o")
     words = ["cnngrad", "forward" if forward else "backward"]
-    for flag, value in given.items():
-        if flag not in ("--only", "--element", "-g" if forward else ""):
-            words += [value] if flag == "problem" else [flag] if value is True else [flag, str(value)]
+    words += typed(given, [flag for flag in given if flag not in ("--only", "--element", "-g" if forward else "")])
     words += [] if forward or given.keys() & {"problem", "-g"} else ["-g", "ones"]
     return shlex.join([*words, "--element", element])
 
 
-def option(flag: str, help: str, default: Any = None, **limits: Any) -> Any:
-    """An option of a group; its type is that of its annotation.
+def typed(given: dict[str, Any], flags: Sequence[str]) -> list[str]:
+    """Those of the options that are given, as words of a command line."""
+    words: list[str] = []
+    for flag in flags:
+        if (value := given.get(flag)) is not None:
+            words += [] if flag == "problem" else [flag]
+            words += [] if value is True else [f"{value:g}" if isinstance(value, float) else str(value)]
+    return words
+
+
+def listed(text: str | None) -> list[str]:
+    """The words of a list with commas."""
+    return [word for part in (text or "").split(",") if (word := part.strip())]
+
+
+def option(kind: Any, flag: str, help: str, default: Any = None, **limits: Any) -> Any:
+    """An option of a group, as the parameter of a command.
 
     Args:
+        kind: the type of its values; None in place of a value means that it is not given.
         flag: the flag, and behind it what stands for its value in the help; PROBLEM for the argument.
         help: what it does.
         default: its value if it is not given.
         limits: the least and the largest value, as `min` and `max`.
     """
     name, _, value = flag.partition(" ")
-    if not name.startswith("-"):
-        return typer.Argument(default, metavar=name, help=help)
-    return typer.Option(default, name, metavar=value or None, help=help, **limits)
+    if name.startswith("-"):
+        info = typer.Option(default, name, metavar=value or None, help=help, **limits)
+    else:
+        info = typer.Argument(default, metavar=name, help=help)
+    return inspect.Parameter("_", inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind | None)
 
 
-def switch(flag: str, help: str) -> Any:
-    """An option without a value."""
-    return option(flag, help, False)
+text, number, switch = partial(option, str), partial(option, int), partial(option, bool, default=False)
 
 
 class Arrays(SimpleNamespace):
@@ -210,14 +235,12 @@ class Arrays(SimpleNamespace):
 
     TITLE = "Arrays"
 
-    problem: str | None = option(
+    problem = text(
         "PROBLEM", "A .json, .npz or .safetensors file with X, W, b, dEdO and the layer options; - for standard input."
     )
-    x: str | None = option(
-        "-x FILE", "X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3."
-    )
-    w: str | None = option("-w FILE", "W, given in the same way as X.")
-    b: str | None = option("-b FILE", "The bias b, in the same way.")
+    x = text("-x FILE", "X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3.")
+    w = text("-w FILE", "W, given in the same way as X.")
+    b = text("-b FILE", "The bias b, in the same way.")
 
 
 class ErrorGradient(SimpleNamespace):
@@ -225,7 +248,7 @@ class ErrorGradient(SimpleNamespace):
 
     TITLE = "Arrays"
 
-    g: str | None = option("-g FILE", "dE/dO, likewise; or the word ones, for E = sum of O.")
+    g = text("-g FILE", "dE/dO, likewise; or the word ones, for E = sum of O.")
 
 
 class Lesson(SimpleNamespace):
@@ -233,16 +256,16 @@ class Lesson(SimpleNamespace):
 
     TITLE = "The lesson"
 
-    explain: bool = switch("--explain", "Show the derivation, in the order of the notes.")
-    element: list[str] | None = option("--element x22", "Explain only this element, with its picture (repeatable).")
-    section: str | None = option(
+    explain = switch("--explain", "Show the derivation, in the order of the notes.")
+    element = option(list[str], "--element x22", "Explain only this element, with its picture (repeatable).")
+    section = text(
         "--section NAME",
         "Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
     )
-    every: bool = switch("--all", "Show every element, and every term.")
-    limit: int | None = option("--limit N", "The most elements in a large table.  [default: 4; all with --json]", min=1)
-    terms: int | None = option("--terms N", "The most terms in a sum.  [default: what fits on two lines]", min=1)
-    zeros: bool = switch("--zeros", "Write the products with 0 too, as the notes do.")
+    every = switch("--all", "Show every element, and every term.")
+    limit = number("--limit N", "The most elements in a large table.  [default: 4; all with --json]", min=1)
+    terms = number("--terms N", "The most terms in a sum.  [default: what fits on two lines]", min=1)
+    zeros = switch("--zeros", "Write the products with 0 too, as the notes do.")
 
     @property
     def explained(self) -> bool:
@@ -258,9 +281,8 @@ class Lesson(SimpleNamespace):
         from cnngrad.derivation.choice import Choice
         from cnngrad.derivation.telling import TELLING
 
-        names = tuple(filter(None, map(str.strip, (self.section or "").split(","))))
         limit = self.limit if self.limit is not None or whole or self.every else TELLING
-        return Choice(tuple(self.element or ()), limit, self.zeros, self.terms, names)
+        return Choice(tuple(self.element or ()), limit, self.zeros, self.terms, tuple(listed(self.section)))
 
 
 class Only(SimpleNamespace):
@@ -268,7 +290,7 @@ class Only(SimpleNamespace):
 
     TITLE = "The lesson"
 
-    only: str | None = option("--only dW|dX|db", "Only this gradient.")
+    only = text("--only dW|dX|db", "Only this gradient.")
 
 
 class Settings(SimpleNamespace):
@@ -276,20 +298,16 @@ class Settings(SimpleNamespace):
 
     TITLE = "The layer"
 
-    no_flip: bool = switch("--no-flip", "W slides as it is, whatever the problem says.")
-    order: str | None = option("--order C|F", "Numbers without a shape: C, the last axis varies fastest; F, the first.")
+    no_flip = switch("--no-flip", "W slides as it is, whatever the problem says.")
+    order = text("--order C|F", "Numbers without a shape: C, the last axis varies fastest; F, the first.")
 
     def given(self) -> dict[str, Any]:
         """The layer's options that are given, as keywords."""
         from cnngrad.layer import parse_per_axis
 
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
-        for name, text in given.items():
-            if OPTIONS[name][0] in (PerAxis, Padding):
-                given[name] = parse_per_axis(name, text)
-        if self.no_flip:
-            given["flip"] = False
-        return given
+        read = {name: parse_per_axis(name, given[name]) for name in given if OPTIONS[name][0] in (PerAxis, Padding)}
+        return given | read | ({"flip": False} if self.no_flip else {})
 
     def read(self, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
@@ -303,11 +321,11 @@ class Settings(SimpleNamespace):
         return flags if self.problem is None else reader.problem(self.problem).overridden(flags)
 
 
-def _of_layer() -> Iterator[tuple[str, Any, Any]]:
+def _of_layer() -> Iterator[tuple[str, Any]]:
     """The layer's options on the command line."""
     for name, (kind, described) in OPTIONS.items():
         held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
-        yield name, held | None, option(f"--{name.replace('_', '-')} {described.metavar}", described.help)
+        yield name, option(held, f"--{name.replace('_', '-')} {described.metavar}", described.help)
 
 
 class Saved(SimpleNamespace):
@@ -315,17 +333,17 @@ class Saved(SimpleNamespace):
 
     TITLE = "Results"
 
-    as_json: bool = switch("--json", "Print one JSON object and nothing else.")
-    output: str | None = option(
+    as_json = switch("--json", "Print one JSON object and nothing else.")
+    output = text(
         "-o FILE",
         "Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
         "problem of --hard (.json, .npz).",
     )
-    report: str | None = option(
+    report = text(
         "--report FILE",
         "Save what is shown as a document: .txt, .md, .svg, .html to play with; a derivation also as .tex.",
     )
-    precision: int = option("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
+    precision = number("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
 
 
 class Document(SimpleNamespace):
@@ -333,14 +351,12 @@ class Document(SimpleNamespace):
 
     TITLE = "The report's form"
 
-    title: str | None = option("--title TEXT", "The heading of the report.")
-    author: str | None = option("--author TEXT", "The author of the report.")
-    open_it: bool = switch("--open", "Open an .html report in the browser.")
-    fragment: bool = switch("--fragment", "A .tex report that another document takes in with \\input.")
-    maths: str = option(
-        "--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github"
-    )
-    theme: str = option("--theme KIND", "The colours of an .svg report: light or dark.", "light")
+    title = text("--title TEXT", "The heading of the report.")
+    author = text("--author TEXT", "The author of the report.")
+    open_it = switch("--open", "Open an .html report in the browser.")
+    fragment = switch("--fragment", "A .tex report that another document takes in with \\input.")
+    maths = text("--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github")
+    theme = text("--theme KIND", "The colours of an .svg report: light or dark.", "light")
 
 
 class Screen(SimpleNamespace):
@@ -348,8 +364,8 @@ class Screen(SimpleNamespace):
 
     TITLE = "On the screen"
 
-    color: str = option("--color WHEN", "Use colours: always, never or auto.", "auto")
-    no_pager: bool = switch("--no-pager", "Don't show a long lesson in a pager.")
+    color = text("--color WHEN", "Use colours: always, never or auto.", "auto")
+    no_pager = switch("--no-pager", "Don't show a long lesson in a pager.")
 
 
 class Claims(SimpleNamespace):
@@ -357,19 +373,15 @@ class Claims(SimpleNamespace):
 
     TITLE = "Results of your own to grade"
 
-    o: str | None = option("--o FILE", "Grade this O.")
-    dw: str | None = option("--dw FILE", "Grade this dE/dW instead of cnngrad's own.")
-    dx: str | None = option("--dx FILE", "Grade this dE/dX.")
-    db: str | None = option("--db FILE", "Grade this dE/db.")
-    written: str | None = option(
+    o = text("--o FILE", "Grade this O.")
+    dw = text("--dw FILE", "Grade this dE/dW instead of cnngrad's own.")
+    dx = text("--dx FILE", "Grade this dE/dX.")
+    db = text("--db FILE", "Grade this dE/db.")
+    written = text(
         "--as FORM",
         "How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
         "  [default: as their dtype says, or a text shows]",
     )
-
-
-# The seconds that each run of a program may take, unless the user says otherwise.
-TIMEOUT = 10.0
 
 
 class Running(SimpleNamespace):
@@ -377,28 +389,26 @@ class Running(SimpleNamespace):
 
     TITLE = "A program of your own (--run)"
 
-    run: str | None = option(
+    run = text(
         "--run COMMAND",
         "Run your own program on many layers: './program {dir}', or a Python function package.module:name.",
     )
-    suite: str | None = option(
+    suite = text(
         "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"
     )
-    stream: bool = switch("--stream", "One process for all layers: each line of JSON on its input is a layer.")
-    exchange: str = option("--exchange FORM", "How arrays are written for it: npy, f32, f64, bf16 or json.", "npy")
-    without: str | None = option(
-        "--without LIST", "What it does not have, such as groups,dilation,bias,batch,channels."
-    )
-    expect: str | None = option("--expect LIST", "What it must write, such as dEdW,dEdX.")
-    decimals: bool = switch("--decimals", "Give it numbers that aren't integers.")
-    seed: int = option("--seed N", "Another seed gives other numbers.", 0, min=0)
-    run_only: str | None = option("--run-only GLOB", "Only the layers of such names.")
-    shard: str | None = option("--shard 2/4", "Only this part of the layers, for several machines.")
-    jobs: int = option("--jobs N", "How many layers run at the same time.", 1, min=1, max=64)
-    timeout: float = option("--timeout S", "The seconds that each run may take.", TIMEOUT, min=0.1)
-    keep: str | None = option("--keep DIR", "Save every layer that fails there: the problem, and the files of its run.")
-    no_give_up: bool = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
-    explain: bool = switch("--explain", "Show what your program computes in every element of a failing layer.")
+    stream = switch("--stream", "One process for all layers: each line of JSON on its input is a layer.")
+    exchange = text("--exchange FORM", "How arrays are written for it: npy, f32, f64, bf16 or json.", "npy")
+    without = text("--without LIST", "What it does not have, such as groups,dilation,bias,batch,channels.")
+    expect = text("--expect LIST", "What it must write, such as dEdW,dEdX.")
+    decimals = switch("--decimals", "Give it numbers that aren't integers.")
+    seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)
+    run_only = text("--run-only GLOB", "Only the layers of such names.")
+    shard = text("--shard 2/4", "Only this part of the layers, for several machines.")
+    jobs = number("--jobs N", "How many layers run at the same time.", 1, min=1, max=64)
+    timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
+    keep = text("--keep DIR", "Save every layer that fails there: the problem, and the files of its run.")
+    no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
+    explain = switch("--explain", "Show what your program computes in every element of a failing layer.")
 
 
 class Differences(SimpleNamespace):
@@ -406,13 +416,11 @@ class Differences(SimpleNamespace):
 
     TITLE = "The check"
 
-    rtol: float | None = option(
-        "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]"
-    )
-    step: float | None = option("--step H", "The step of the differences.  [default: 1]")
-    hard: bool = switch("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
-    grow: bool = switch("--grow", "With --hard: change the shape of X where that shows more mistakes.")
-    element: list[str] | None = option("--element x22", "Show this element of yours beside its right sum (repeatable).")
+    rtol = option(float, "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]")
+    step = option(float, "--step H", "The step of the differences.  [default: 1]")
+    hard = switch("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
+    grow = switch("--grow", "With --hard: change the shape of X where that shows more mistakes.")
+    element = option(list[str], "--element x22", "Show this element of yours beside its right sum (repeatable).")
 
 
 class Explained(Lesson, Saved, Settings, Document, Screen):

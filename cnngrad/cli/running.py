@@ -11,14 +11,14 @@ from typing import Any
 from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import parse_form
 from cnngrad.cli.answer import present, progress_bar
-from cnngrad.cli.options import TIMEOUT, Check
+from cnngrad.cli.options import Check, listed, typed
 from cnngrad.cli.session import Session
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name
 from cnngrad.files.write import target_files, to_json, write_results
-from cnngrad.layer import Shape, parse_shape
+from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judging import expected, run_layers
@@ -32,12 +32,11 @@ __all__ = ["run_command"]
 
 def run_command(session: Session, options: Check, reader: Reader) -> bool | None:
     """Run the user's program; the verdict on it."""
-    assert options.run is not None
     for word in options.run.split():
         reader.refuse_output(word)
     whole = _suite(options)
     layers = _chosen(whole or _own_layers(options, reader), options)
-    expect = expected(_listed(options.expect))
+    expect = expected(listed(options.expect))
     keep = None if options.keep is None else _begun(options.keep, layers)
     programs = _programs(options, min(options.jobs, len(layers)))
     session.begin_work(target_files(options.output, options.report, ()))
@@ -46,11 +45,10 @@ def run_command(session: Session, options: Check, reader: Reader) -> bool | None
         with progress_bar(session) as bar:
 
             def advance(name: str, done: int, total: int, failures: int) -> None:
-                if bar is not None:
-                    stage = "smaller" if name == SMALLER else "layers"
-                    bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
+                stage = "smaller" if name == SMALLER else "layers"
+                bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-            without, give_up = _listed(options.without) if whole else None, not options.no_give_up
+            without, give_up = listed(options.without) if whole else None, not options.no_give_up
             findings = run_layers(
                 programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
             )
@@ -67,9 +65,10 @@ def run_command(session: Session, options: Check, reader: Reader) -> bool | None
 def _programs(options: Check, count: int) -> list[Program]:
     """The program, as often as it may run at the same time."""
     form, fixed = (options.exchange, options.timeout, options.stream), list(options.given())
-    programs = [program_of(options.run or "", *form, fixed) for _ in range(count)]
-    for program in programs:
-        program.written = program.written if options.written is None else parse_form(options.written).name
+    programs = [program_of(options.run, *form, fixed) for _ in range(count)]
+    if options.written is not None:
+        for program in programs:
+            program.written = parse_form(options.written).name
     return programs
 
 
@@ -81,26 +80,19 @@ def _suite(options: Check) -> list[SuiteLayer]:
     given = options.given()
     layouts, dims = read_layouts(options.layout, options.filter_layout)
     given["dims"] = given.get("dims") or dims or 2
-    shapes: dict[Tensor, Shape | None] = {Tensor.X: None, Tensor.W: None}
-    for tensor, spec in ((Tensor.X, options.x), (Tensor.W, options.w)):
-        if spec is not None:
-            shape = parse_shape(spec)
-            if shape is None:
-                raise CnngradError(f"the layers of a suite have numbers of their own: give {tensor.key} as a shape")
-            if not given["dims"] <= len(shape) <= given["dims"] + 2:
-                raise CnngradError(
-                    f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all"
-                )
-            shapes[tensor] = layouts.standard_shape(tensor, shape)
-    return suite(
-        options.suite or "standard",
-        without=_listed(options.without),
-        decimals=options.decimals,
-        seed=options.seed,
-        x_shape=shapes[Tensor.X],
-        w_shape=shapes[Tensor.W],
-        **given,
-    )
+    for tensor, name in ((Tensor.X, "x"), (Tensor.W, "w")):
+        if (spec := getattr(options, name)) is None:
+            continue
+        shape = parse_shape(spec)
+        if shape is None:
+            raise CnngradError(f"the layers of a suite have numbers of their own: give {tensor.key} as a shape")
+        if not given["dims"] <= len(shape) <= given["dims"] + 2:
+            raise CnngradError(
+                f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all"
+            )
+        given[f"{name}_shape"] = layouts.standard_shape(tensor, shape)
+    without = listed(options.without)
+    return suite(options.suite or "standard", without=without, decimals=options.decimals, seed=options.seed, **given)
 
 
 def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
@@ -126,22 +118,16 @@ def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
 
 
 def _chosen(layers: list[SuiteLayer], options: Check) -> list[SuiteLayer]:
-    """Those layers that the command line asks for."""
-    chosen = _shard([each for each in layers if fnmatchcase(each.name, options.run_only or "*")], options.shard)
+    """Those layers that the command line asks for: with `--shard 2/4` every fourth, from the second on."""
+    shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", options.shard or "1/1")
+    if shard is None or int(shard[1]) > int(shard[2]):
+        raise CnngradError(f"shard is {options.shard[:40]!r}: write 2/4 for the second of four parts")
+    named = [each for each in layers if fnmatchcase(each.name, options.run_only or "*")]
+    chosen = named[int(shard[1]) - 1 :: int(shard[2])]
     if not chosen:
         names = ", ".join(each.name for each in layers[:8])
         raise CnngradError(f"no layer is left to run: there are {names or 'none'}{', …' if len(layers) > 8 else ''}")
     return chosen
-
-
-def _shard(layers: list[SuiteLayer], text: str | None) -> list[SuiteLayer]:
-    """The layers of one of several machines: `2/4` is the second of four, which takes every fourth layer."""
-    if text is None:
-        return layers
-    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", text)
-    if match is None or int(match[1]) > int(match[2]):
-        raise CnngradError(f"shard is {text[:40]!r}: write 2/4 for the second of four parts")
-    return layers[int(match[1]) - 1 :: int(match[2])]
 
 
 def _own_layer(name: str, problem: Problem) -> SuiteLayer:
@@ -156,35 +142,26 @@ def _own_layer(name: str, problem: Problem) -> SuiteLayer:
     return SuiteLayer(name, layer, found)
 
 
-def _listed(text: str | None) -> Sequence[str]:
-    return [] if text is None else [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _command(options: Check, findings: Findings) -> str:
     """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    words = ["cnngrad", "check", "-", "--run", options.run or ""]
-    words += ["--exchange", options.exchange] if options.exchange != "npy" else []
-    words += ["--stream"] if options.stream else []
     # A function need not take what is given here.
-    given = {name: getattr(options, name) for name in ("stride", "padding", "dilation", "groups")}
-    words += [word for name, text in given.items() if text is not None for word in (f"--{name}", str(text))]
-    words += ["--as", options.written] if options.written is not None else []
-    words += ["--timeout", f"{options.timeout:g}"] if options.timeout != TIMEOUT else []
+    flags = ("--exchange", "--stream", "--stride", "--padding", "--dilation", "--groups", "--as", "--timeout")
+    words = ["cnngrad", "check", "-", "--run", options.run, *typed(options.flags, flags)]
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
 def _in_short(layer: SuiteLayer) -> dict[str, Any]:
     """A layer as a problem without the options that have their default."""
     default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
-    if layer.layer.x_lead == 2:
-        default["dims"] = layer.layer.dims
-    if not layer.layer.layouts.data:
-        default["layout"] = layer.layer.options["layout"]
-    if not layer.layer.layouts.filter:
-        default["filter_layout"] = layer.layer.options["filter_layout"]
+    usual = {
+        "dims": layer.layer.x_lead == 2,
+        "layout": not layer.layer.layouts.data,
+        "filter_layout": not layer.layer.layouts.filter,
+    }
+    default |= {name: layer.layer.options[name] for name, left_out in usual.items() if left_out}
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 
 

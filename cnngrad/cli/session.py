@@ -80,16 +80,6 @@ class Session:
         self._working = False
         self._files: dict[str, object] = {}
 
-    def use_screen(self, color: str, pages: bool) -> None:
-        """Show results in this way.
-
-        Raises:
-            CnngradError: another word than `always`, `never` or `auto`.
-        """
-        if color not in ("always", "never", "auto"):
-            raise CnngradError(f"color is {color[:40]!r}: use always, never or auto")
-        self.color, self.pages = color, pages
-
     @classmethod
     def of_process(cls) -> "Session":
         """The session of this process's own streams."""
