@@ -40,9 +40,9 @@ class Columns(Way):
             most = min(most, -(-prod(sizes) // measured.fewest_tiles))
         return Tiles(layer, (channels, *filled(most, sizes)))
 
-    def columns(self, tile: Tile, x: Array) -> Array:
-        """The columns of a tile (n, g, C/g * K, positions); for dE/dW (g, C/g * K, samples and positions)."""
-        groups, together, shape = len(range(self.layer.groups)[tile.groups]), self.result is Tensor.DW, tile.shape
+    def columns(self, tile: Tile, x: Array, together: bool = False) -> Array:
+        """The columns of a tile (n, g, C/g * K, positions); or `together`, (g, C/g * K, samples and positions)."""
+        groups, shape = len(range(self.layer.groups)[tile.groups]), tile.shape
         samples, positions = ((), prod(shape)) if together else (shape[:1], prod(shape[1:]))
         return windows(tile, x, self.dtype, together).reshape(*samples, groups, -1, positions)
 
@@ -57,6 +57,6 @@ class Columns(Way):
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         """dE/dW = dE/dO C^T: one product for each group, over all samples and positions of the tile."""
         above = np.moveaxis(tile.of(dedo).astype(self.dtype, copy=False), 0, 2)
-        columns = self.columns(tile, x)
+        columns = self.columns(tile, x, together=True)
         found: Array = np.matmul(above.reshape(*above.shape[:2], -1), columns.swapaxes(1, 2))
         return found.reshape(*above.shape[:2], -1, *self.layer.kernel)

@@ -30,27 +30,29 @@ class Gathering(Columns):
     def tiles(self) -> Tiles:
         return Tiles(self.layer, (self.layer.channels, self.layer.batch, *self.layer.out))
 
-    def columns(self, tile: Tile, x: Array) -> Array:
+    def columns(self, tile: Tile, x: Array, together: bool = False) -> Array:
         longer = np.zeros(x.size + 1, self.dtype)
         longer[1:] = x.reshape(-1)
         return longer.take(_places(self))
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
-        layer, columns = self.layer, self.columns(tile, source)
-        found = _product(w.reshape(layer.groups, layer.group_filters, -1), columns)
+        layer = self.layer
+        found = _product(w.reshape(layer.groups, layer.group_filters, -1), self.columns(tile, source))
         if b is not None:
             found = found + b.reshape(layer.groups, layer.group_filters, 1)
         target[...] = found.reshape(target.shape)
 
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         layer = self.layer
-        above = dedo.astype(self.dtype, copy=False).swapaxes(0, 1).reshape(layer.groups, layer.group_filters, -1)
-        return _product(above, self.columns(tile, x).swapaxes(-1, -2)).reshape(layer.by_groups)
+        above = dedo.astype(self.dtype, copy=False).reshape(layer.batch, layer.groups, layer.group_filters, -1)
+        found = _product(above, self.columns(tile, x).swapaxes(-1, -2))
+        return (found if found.ndim == 2 else found.sum(axis=0)).reshape(layer.by_groups)
 
 
 def _product(rows: Array, columns: Array) -> Array:
     """A product of matrices; of only two it takes half the time with dot."""
-    found: Array = rows[0].dot(columns) if columns.ndim == 2 else np.matmul(rows, columns)
+    alone = columns.ndim == 2
+    found: Array = rows.reshape(-1, rows.shape[-1]).dot(columns) if alone else np.matmul(rows, columns)
     return found
 
 
@@ -61,4 +63,4 @@ def _places(way: Gathering) -> Array:
     numbers = np.arange(1, prod(shape) + 1).reshape(shape)
     # So few are exact in every dtype to compute in.
     found = Columns.columns(way, way.tiles()[0], numbers).astype(np.intp)
-    return found.reshape(found.shape[-2:]) if prod(found.shape[:-2]) == 1 else found
+    return found.reshape(found.shape[2:]) if found.shape[:2] == (1, 1) else found
