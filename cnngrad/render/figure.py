@@ -29,12 +29,12 @@ def in_text(figure: Figure) -> Text:
     line: list[str | tuple[str, str]]
     linked = [k for k, row in enumerate(rows) if row.link]
     left, weight, output, _ = _lengths(rows)
-    for k, row in enumerate(rows):
-        name = _styled(row.source, dim=not row.is_source)
-        line = [name, " " * (left - len(name[0]) + 1), ("─" if row.is_source else " ") * 5]
-        if row.link is not None:
-            joint = _JOINTS[row.is_source][(k != linked[0]) + 2 * (k != linked[-1])]
-            there, node, back = map(_styled, row.link, (weight, output, 0))
+    for k, (source, is_source, link) in enumerate(rows):
+        name = _styled(source, dim=not is_source)
+        line = [name, " " * (left - len(name[0]) + 1), ("─" if is_source else " ") * 5]
+        if link:
+            joint = _JOINTS[is_source][(k != linked[0]) + 2 * (k != linked[-1])]
+            there, node, back = map(_styled, link, (weight, output, 0))
             line += [joint, "── ", there, " ──▶ ", node, "    ◀── ", back]
         lines.append(Text.assemble(*line))
     return Text("\n", no_wrap=True).join(lines)
@@ -82,8 +82,8 @@ def _drawing(figure: Figure, ink: str, paper: str, x: float, y: float) -> str:
         shade = 'stroke-dasharray="2 5" ' if isinstance(node, str) else ""
         lines.append(f'<line x1="{left:g}" y1="{start:g}" x2="{right:g}" y2="{here:g}" stroke="{ink}" {shade}/>')
         if not shade:
-            names.append(_NAME(left + 0.7 * _APART, start + 0.7 * (here - start), "middle", 1, halo, weight))
-            names.append(_NODE(right, here, ink))
+            near = start + 0.7 * (here - start)
+            names += [_NAME(left + 0.7 * _APART, near, "middle", 1, halo, weight), _NODE(right, here, ink)]
         names.append(_NAME(right + 10, here, "start", 1, "", node))
         names.append(_NAME(right + output + 2 * _WIDE, here, "start", 1, "", f"← {back}"))
     return f'<g transform="translate({x} {y - 0.3 * _HIGH})" fill="{ink}">{"".join(lines + names)}</g>'

@@ -148,15 +148,13 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
     told = [] if whole else list(telling(layer, tensor, TELLING))
     for index in indices(sizes[tensor]):
         # Neighbours on up to three axes are less than 2 apart.
-        chosen = whole or any(index[:2] == at[:2] and math.dist(index[2:], at[2:]) < 2 for at in told)
-        yield (
-            [
+        if whole or any(index[:2] == at[:2] and math.dist(index[2:], at[2:]) < 2 for at in told):
+            yield [
                 [[_IDS[t], int(np.ravel_multi_index(at, sizes[t]))] for t, at in filter(None, term)]
                 for term in expander.products(tensor, index)[0]
             ]
-            if chosen
-            else None
-        )
+        else:
+            yield None
 
 
 # What a zero around the elements is.

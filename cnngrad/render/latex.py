@@ -132,10 +132,11 @@ class Writer(Fitting):
             ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
             # Where the connections are apart from each other.
             near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
-            parts.append(rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}")
-            parts.append(rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}")
-            behind = rf"{node} \;\longleftarrow\; {back}"
-            parts.append(rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${behind}$}}}}")
+            parts += [
+                rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}",
+                rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}",
+                rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${node} \;\longleftarrow\; {back}$}}}}",
+            ]
         begin = r"\begin{center}\setlength{\unitlength}{1mm}\begin{picture}"
         size, inner = f"({_RIGHT + 40},{top + 4})(0,-2)", "\n".join(parts)
         return f"{begin}{size}\n{inner}\n\\end{{picture}}\\end{{center}}"

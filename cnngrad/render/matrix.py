@@ -148,21 +148,20 @@ class Fitting(Notation):
             if any(isinstance(each, Grid) for each in units[-1]) and self._sign(item).strip() not in _CLOSING:
                 units.append([])
             units[-1].append(item)
-        parts_of = []
+        placed = []
         for unit in units:
             # A sign stands beside the numbers of a matrix, not beside its title, and takes its room.
             signs: list[list[Line]] = [[[], [(self._sign(item), style_of(item))]] for item in unit]
             room = self.line - sum(map(_width, signs))
-            parts_of.append([
-                self._matrix(item, room) if isinstance(item, Grid) else sign
-                for item, sign in zip(unit, signs, strict=True)
-            ])  # fmt: skip
-        widths = [sum(map(_width, parts)) for parts in parts_of]
+            pairs = zip(unit, signs, strict=True)
+            parts = [self._matrix(item, room) if isinstance(item, Grid) else sign for item, sign in pairs]
+            placed.append((unit, parts, sum(map(_width, parts))))
+        total = sum(width for _, _, width in placed)
         line: list[list[Line]] = []
         used, after_equals = 0, False
-        for unit, parts, width in zip(units, parts_of, widths, strict=True):
+        for unit, parts, width in placed:
             # A row that is too long is broken behind its equals sign first.
-            if line and (used + width > self.line or (after_equals and sum(widths) > self.line)):
+            if line and (used + width > self.line or (after_equals and total > self.line)):
                 yield from _beside(line)
                 yield []
                 line, used = [], 0
