@@ -5,8 +5,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from math import prod
 from typing import IO, Any, Literal
 
@@ -77,7 +76,15 @@ def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> A
     """The array in an NPY file of so many bytes; one on disk may be memory-mapped instead of read."""
     shape, order, dtype = _npy_header(where, file)
     promised, start = prod(shape, start=dtype.itemsize), file.tell()
-    _check_size(where, promised, size - start)
+    if size - start < promised:
+        raise CnngradError(
+            f"{where} is truncated: its header promises {promised} bytes of numbers, {size - start} are there"
+        )
+    if size - start > promised:
+        raise CnngradError(
+            f"{where} is damaged: its header promises {promised} bytes of numbers, but {size - start} are there: "
+            f"save it again"
+        )
     if mapped and promised:
         return np.memmap(where, dtype, "r", start, shape, order)
     # In parts, so that what an archive unpacks is not there twice.
@@ -87,27 +94,12 @@ def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> A
     return np.ndarray(shape, dtype, numbers, order=order)
 
 
-@contextmanager
-def _header_warnings_ignored() -> Iterator[None]:
-    """NumPy warns of headers that Python 2 wrote, and of old names of dtypes; both are read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _check_size(where: str, promised: int, there: int) -> None:
-    if there < promised:
-        raise CnngradError(f"{where} is truncated: its header promises {promised} bytes of numbers, {there} are there")
-    if there > promised:
-        raise CnngradError(
-            f"{where} is damaged: its header promises {promised} bytes of numbers, but {there} are there: save it again"
-        )
-
-
 def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, Literal["C", "F"], DType]:
     """The shape, order and dtype that an NPY file begins with; the file then stands at its numbers."""
     try:
-        with _header_warnings_ignored():
+        with warnings.catch_warnings():
+            # Headers that Python 2 wrote, and old names of dtypes, are read.
+            warnings.simplefilter("ignore")
             shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
     except KeyError as version:
         raise CnngradError(f"{where} is of NPY's version {version}: only 1.0, 2.0 and 3.0 are known") from None

@@ -112,7 +112,7 @@ _END = r"[ \t]*+(?:\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[[^\]\n=]*+\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
-_TYPED = r"(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])+|&(?:mut )?|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*)?\s*+"
+_TYPED = r"(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])+|&(?:mut )?|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{))?\s*+"
 _ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
 # The forms, tried in this order; a group is called as what it says of an array.
 _FORMS = re.compile(
@@ -233,7 +233,7 @@ class _Reader:
         self.where, self.text = where, "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
         # What wrappers say of the arrays in them, by their places; what the text says of the array that comes next.
         self.wrapped, self.about = list[tuple[int, str]](), dict[str, str]()
-        raw = self.text.encode(errors="replace")
+        raw = self.text.encode(errors="surrogatepass")
         if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text:
             for pattern, words in _REFUSED:
                 if found := pattern.search(self.text):
@@ -393,7 +393,7 @@ class _Reader:
         structure = _structure(lines.encode().translate(_IN_TABLE).replace(b"\t", b"\t" if mark == "\t" else b" "))
         structure = structure.replace(b'"n"', b"n")
         if mark == "|":
-            structure = structure.replace(b"\n|", b"\n").replace(b"|\n", b"\n").strip(b"|")
+            structure = (b"\n" + structure + b"\n").replace(b"\n|", b"\n").replace(b"|\n", b"\n")[1:-1]
         elif ends and mark:
             structure = re.sub(mark.encode() + rb"$", b"", structure, flags=re.M)
         structure = re.sub(rb"\n{3,}", b"\n\n", structure.replace(mark.encode() or b",", b",")) + b"\n\n"
@@ -467,7 +467,7 @@ class _Reader:
             words = f"several arrays without labels, or parts of one: {' and '.join(list(shapes)[:9])}"
             self.fail(wholes[1].place, words)
         array, axes = first.numbers, first.axes
-        if "page" in first.about:
+        if any("page" in part.about for part in wholes):
             array, axes = self.placed(wholes)
         elif len(wholes) > 1:
             array = np.stack([part.numbers if axes else part.numbers.ravel() for part in wholes])
@@ -493,7 +493,7 @@ class _Reader:
 
     def placed(self, parts: list[_Part]) -> tuple[Array, int]:
         """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
-        pages = [_sizes(part.about["page"]) for part in parts]
+        pages = [_sizes(part.about.get("page", "")) for part in parts]
         free = [axis for axis, index in enumerate(pages[0]) if index is None]
         fixed = [tuple(index for index in page if index is not None) for page in pages]
         least = min(map(min, fixed)) if all(fixed) else -1
