@@ -249,7 +249,14 @@ class Findings:
             "explanation": told
             and _named(told.mistakes) | {"hint": told.hint, "explains": told.explains, "failing": len(self.failing)},
             "smallest": self.smallest and {"problem": self.smallest.problem, "command": self.command},
-            "expansions": [_spelled(compared) for compared in (*self.compared, *self.others)],
+            "expansions": [
+                {
+                    "element": compared.right.target.name,
+                    "yours": compared.made and list(map(_product, compared.made.terms)),
+                    "right": list(map(_product, compared.right.terms)),
+                }
+                for compared in (*self.compared, *self.others)
+            ],
             "note": self.note,
             "never_tried": self.never_tried,
             "left_out": len(self.left_out),
@@ -258,15 +265,6 @@ class Findings:
 
 def _joined(parts: Iterable[str]) -> str:
     return "; ".join(filter(None, parts))
-
-
-def _spelled(compared: Compared) -> dict[str, Any]:
-    """A compared element: its two sums as lists of products."""
-    return {
-        "element": compared.right.target.name,
-        "yours": None if compared.made is None else list(map(_product, compared.made.terms)),
-        "right": list(map(_product, compared.right.terms)),
-    }
 
 
 def _product(term: Term) -> dict[str, Any]:

@@ -73,7 +73,11 @@ class Process:
             except OSError as error:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
             _STARTED.add(self._process.pid)
-        _limit_files(self._process)
+        # It may write no file larger than an array may be, where the system has such a limit.
+        with suppress(ImportError, AttributeError, OSError, ValueError):
+            import resource
+
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
         # The end of what it wrote to the screen, and what it answered behind the last line.
         self._kept = self._unread = b""
         self._reader = threading.Thread(target=self._listen, daemon=True)
@@ -243,14 +247,6 @@ def _fault(code: int) -> Result | None:
     if code < 0:
         return Result(Verdict.CRASHED, f"crash (signal {-code})")
     return Result(Verdict.FAILED, f"exit status {code}") if code else None
-
-
-def _limit_files(process: subprocess.Popen[bytes]) -> None:
-    """Let a process write no file larger than an array may be, where the system has such a limit."""
-    with suppress(ImportError, AttributeError, OSError, ValueError):
-        import resource
-
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
 
 
 def _size(folder: Path) -> int:

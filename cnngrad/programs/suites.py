@@ -1,8 +1,8 @@
 """Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from math import prod
 from typing import Any, Unpack
@@ -125,13 +125,13 @@ def _square(layer: Layer) -> Layer:
 
 # What `--without` takes, and the layer that has no such feature in place of one that has.
 _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
-    "batch": lambda layer: replace(layer, batch=1),
-    "channels": lambda layer: replace(layer, channels=1, filters=1, groups=1),
-    "groups": lambda layer: replace(layer, groups=1),
+    "batch": partial(replace, batch=1),
+    "channels": partial(replace, channels=1, filters=1, groups=1),
+    "groups": partial(replace, groups=1),
     "stride": _axes_with(stride=1),
     "padding": _axes_with(before=0, after=0),
     "dilation": _axes_with(dilation=1),
-    "bias": lambda layer: replace(layer, has_bias=False),
+    "bias": partial(replace, has_bias=False),
     "asymmetric": _even,
     "non-square": _square,
 }
@@ -266,8 +266,11 @@ def suite(
     >>> [layer.name for layer in suite("quick")][:3]
     ['impulse', 'square', 'plain']
     """
-    require_known("the suite", [name], SUITES)
-    require_known("without", without, FEATURES)
+    if name not in SUITES:
+        raise CnngradError(f"the suite {name[:40]!r} is unknown: use {', '.join(SUITES)}")
+    for feature in without:
+        if feature not in FEATURES:
+            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join(FEATURES)}")
     named = [(title, _row(**row)) for title, row in (_QUICK | (_STANDARD if name != "quick" else {})).items()]
     if name == "thorough":
         more = islice(_random_rows(seed), _THOROUGH - len(named))
@@ -290,13 +293,6 @@ def suite(
             by_filter[:, :, by_filter.shape[2] // 2] = 1
         layers.append(made.with_lead(lead))
     return layers
-
-
-def require_known(what: str, names: Iterable[str], known: Sequence[str]) -> None:
-    """Raise a CnngradError if one of some names is none of those that are known."""
-    for name in names:
-        if name not in known:
-            raise CnngradError(f"{what} {name[:40]!r} is unknown: use {', '.join(known)}")
 
 
 def _with_options(
