@@ -47,6 +47,17 @@ def test_a_result_is_not_written_under_two_names(found):
     assert findings["layers"][0]["results"]["dEdX"]["status"] == said
 
 
+def test_a_raw_result_that_ends_within_an_element_is_not_readable(found):
+    findings = found("--run", "sh -c 'printf abcdef > $0/dEdX.bin' {dir}", "--exchange", "f64", *ONE)
+    said = "not readable (its 6 bytes are no whole number of f64 elements)"
+    assert findings["layers"][0]["results"]["dEdX"]["status"] == said
+
+
+def test_what_a_program_was_given_is_kept_also_if_it_writes_nothing(found, tmp_path):
+    assert found("--run", "true", *ONE, "--keep", "kept")["layers"][0]["status"] == "nothing written"
+    assert {path.name for path in (tmp_path / "kept").rglob("*.npy")} == {"X.npy", "W.npy", "dEdO.npy"}
+
+
 def test_an_import_and_the_first_call_may_take_longer_than_others(found, tmp_path):
     (tmp_path / "slow.py").write_text(
         "import time, cnngrad\n"

@@ -79,27 +79,23 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
     """The arrays that a program has written, or in words why one can't be read."""
     form, found = EXCHANGES[exchange], dict[Tensor, Array | Result]()
     for tensor in RESULTS:
-        files = [folder / f"{name}.{form.ending}" for name in tensor.names]
+        shape, files = layer.written[tensor], [folder / f"{name}.{form.ending}" for name in tensor.names]
         there = list(filter(os.path.lexists, files))
         try:
             if there[1:]:
                 raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
             for path in there:
-                found[tensor] = _read(path, tensor, layer.written[tensor], exchange)
+                content = _content(path, most_bytes(shape))
+                if form.raw:
+                    array = np.frombuffer(content, form.raw)
+                    found[tensor] = array.reshape(shape) if array.size == prod(shape) else array
+                else:
+                    found[tensor] = as_claim(tensor.key, parse(path.name, content, lambda _: None))
         except CnngradError as error:
             found[tensor] = unreadable(error)
+        except ValueError:
+            found[tensor] = unreadable(f"its {len(content)} bytes are no whole number of {exchange} elements")
     return found
-
-
-def _read(path: Path, tensor: Tensor, shape: Shape, exchange: str) -> Array:
-    content, raw = _content(path, most_bytes(shape)), EXCHANGES[exchange].raw
-    if not raw:
-        return as_claim(tensor.key, parse(path.name, content, lambda _: None))
-    try:
-        array = np.frombuffer(content, raw)
-    except ValueError:
-        raise CnngradError(f"its {len(content)} bytes are no whole number of {exchange} elements") from None
-    return array.reshape(shape) if array.size == prod(shape) else array
 
 
 def _content(path: Path, most: int) -> bytes:

@@ -79,7 +79,7 @@ class Process:
 
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
         # The end of what it wrote to the screen, and what it answered behind the last line.
-        self._kept = self._unread = b""
+        self._kept, self._unread = b"", bytearray()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
@@ -121,29 +121,25 @@ class Process:
         assert inlet is not None
         assert outlet is not None
         until, rest = time.monotonic() + timeout, memoryview(f"{line}\n".encode() if line else b"")
-        while True:
-            # Only what has just come can hold the end of a line.
-            *lines, self._unread = self._unread.split(b"\n")
-            yield from (each.decode(errors="replace") for each in lines)
-            parts: list[bytes] = []
-            while not parts or b"\n" not in parts[-1]:
-                left = until - time.monotonic()
-                if left <= 0:
-                    raise self._ended(_too_long(timeout))
-                readable, writable, _ = select.select([outlet], [inlet] if rest else [], [], left)
-                if writable:
-                    try:
-                        rest = rest[os.write(inlet.fileno(), rest[: select.PIPE_BUF]) :]
-                    except BrokenPipeError:
-                        rest = rest[:0]
-                if readable:
-                    part = os.read(outlet.fileno(), _KEPT)
-                    if not part:
-                        raise self._ended(self._how_it_ended())
-                    parts.append(part)
-                    if sum(map(len, parts)) > most:
-                        raise self._ended(Result(Verdict.FLOODED, f"wrote a line of more than {most} bytes"))
-            self._unread += b"".join(parts)
+        while (left := until - time.monotonic()) > 0:
+            readable, writable, _ = select.select([outlet], [inlet] if rest else [], [], left)
+            if writable:
+                try:
+                    rest = rest[os.write(inlet.fileno(), rest[: select.PIPE_BUF]) :]
+                except BrokenPipeError:
+                    rest = rest[:0]
+            if readable:
+                part = os.read(outlet.fileno(), _KEPT)
+                if not part:
+                    raise self._ended(self._how_it_ended())
+                self._unread += part
+                # Only what has just come can hold the end of a line.
+                if b"\n" in part:
+                    *lines, self._unread = self._unread.split(b"\n")
+                    yield from (each.decode(errors="replace") for each in lines)
+                elif len(self._unread) > most:
+                    raise self._ended(Result(Verdict.FLOODED, f"wrote a line of more than {most} bytes"))
+        raise self._ended(_too_long(timeout))
 
     def _ended(self, fault: Result) -> ProcessEndedError:
         self.close()
@@ -173,7 +169,15 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for _ in range(_MOST_ROUNDS):
-            if not (pids := self._left()):
+            # Even if it has lost the mark: then it is an orphan, our child. What another run has marked is not ours.
+            with _STARTING:
+                others = self._others | _STARTED
+                pids = [
+                    pid
+                    for pid, is_child, marks in _processes()
+                    if self._mark in marks or (is_child and not marks and pid not in others)
+                ]
+            if not pids:
                 break
             for pid in pids:
                 with suppress(OSError):
@@ -186,19 +190,6 @@ class Process:
         for stream in filter(None, (self._process.stdin, self._process.stdout, self._process.stderr)):
             with suppress(OSError):
                 stream.close()
-
-    def _left(self) -> list[int]:
-        """What it has started and what still runs, even if that has lost the mark: then it is an orphan, our child.
-
-        What another run has marked is its own business.
-        """
-        with _STARTING:
-            others = self._others | _STARTED
-            return [
-                pid
-                for pid, is_child, marks in _processes()
-                if self._mark in marks or (is_child and not marks and pid not in others)
-            ]
 
 
 # The processes that were started here; one is started, or looked for, at a time.
