@@ -42,11 +42,7 @@ class Caller:
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
 
     def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> tuple[dict[Tensor, Array], str]:
-        """What the function gives for a layer, and how it was understood where that needs saying.
-
-        Args:
-            layer: the layer.
-            arrays: X, W, dE/dO and, where the layer has one, b.
+        """What the function gives for a layer, and how it was understood if that needs saying.
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.

@@ -53,7 +53,7 @@ def run_layers(
     programs: Sequence[Program],
     layers: Sequence[SuiteLayer],
     expect: Sequence[Tensor] = (),
-    progress: Progress | None = None,
+    progress: Progress = lambda *_: None,
     *,
     without: Collection[str] | None = (),
     whole: Sequence[SuiteLayer] = (),
@@ -152,13 +152,13 @@ def _lead(program: Program, layer: SuiteLayer) -> int:
         fails[lead] = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
         if outcome.passed or Verdict.UNANSWERED in outcome.verdicts:
             break
-    return min(fails, key=lambda lead: fails[lead])
+    return min(fails, key=fails.__getitem__)
 
 
 def _outcomes(
     programs: Sequence[Program],
     layers: Sequence[SuiteLayer],
-    progress: Progress | None,
+    progress: Progress,
     keep: Kept | None,
     give_up: bool,
 ) -> Iterator[Outcome]:
@@ -177,8 +177,7 @@ def _outcomes(
         running = pool.map(one, layers) if len(programs) > 1 else map(one, layers)
         try:
             for number, layer in enumerate(layers):
-                if progress is not None:
-                    progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
+                progress(layer.name, number, len(layers), sum(outcome.passed is False for outcome in done))
                 if give_up and _is_hopeless(done):
                     yield from (Outcome(each, Result(Verdict.NOT_RUN)) for each in layers[number:])
                     return
@@ -249,7 +248,7 @@ def _result(report: GradientReport) -> Result:
 
 
 def _smallest(
-    program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress | None
+    program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress
 ) -> Outcome:
     """The smallest layer that fails in the same way, as far as few runs find it."""
     # Where it is one mistake, or none that is known, pairs need not be looked for.

@@ -29,11 +29,7 @@ _ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome) -> Findings:
     """The findings with what the program computes in every array that is wrong, read off it.
 
-    Args:
-        program: the program.
-        found: the findings.
-        smallest: what it made of the smallest layer that fails, in which elements are read.
-        larger: what it made of a layer that fails in the same way, and shows the relation that it follows.
+    Elements are read in the smallest layer that fails; a larger one shows which relation between positions it follows.
     """
     worst, others, notes = list[Compared](), list[Compared](), [found.note]
     for wrong in _wrong(program, smallest):
@@ -63,14 +59,7 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
 
 @dataclass
 class _Wrong:
-    """One wrong array of one layer.
-
-    Attributes:
-        program: the program.
-        suite_layer: the layer, with its numbers.
-        report: how the array compares with the right one.
-        rounding: how far a sum of products may be off, as a part of the sum of their absolute values.
-    """
+    """One wrong array of one layer, and how far a sum of products may be off, as a part of their absolute values."""
 
     program: Program
     suite_layer: SuiteLayer

@@ -86,12 +86,8 @@ class Process:
     def wait(self, timeout: float, folder: Path) -> None:
         """Wait until it has ended well, and end what it has started.
 
-        Args:
-            timeout: the seconds that it may take.
-            folder: the folder that it writes to, whose size is watched.
-
         Raises:
-            ProcessEndedError: it has failed, or was ended as it took or wrote too much.
+            ProcessEndedError: it has failed, or was ended as it took longer or wrote more to its folder than it may.
         """
         until = time.monotonic() + timeout
         while self._process.poll() is None:

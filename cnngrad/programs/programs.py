@@ -63,12 +63,7 @@ class Program(ABC):
 
     @abstractmethod
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
-        """Run it on one layer.
-
-        Args:
-            layer: the layer.
-            keep: keeps the files of this run; None to keep none.
-        """
+        """Run it on one layer; the files of this run go to `keep`, if there is one."""
 
     def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
         """End what is still running; nothing is, by default."""

@@ -22,7 +22,7 @@ Progress = Callable[[str, int, int, int], None]
 
 
 def smaller_layers(
-    best: Callable[[], SuiteLayer], without: Collection[str], progress: Progress | None = None
+    best: Callable[[], SuiteLayer], without: Collection[str], progress: Progress
 ) -> Iterator[SuiteLayer]:
     """Layers smaller than the best one so far, the largest steps first.
 
@@ -42,8 +42,7 @@ def smaller_layers(
                 if len(tried) >= _MOST_RUNS or time.monotonic() > until:
                     return
                 tried.add(key)
-                if progress is not None:
-                    progress(SMALLER, len(tried), _MOST_RUNS, 0)
+                progress(SMALLER, len(tried), _MOST_RUNS, 0)
                 yield replace(candidate, name=SMALLEST)
                 if start is not best():
                     break

@@ -24,12 +24,7 @@ from cnngrad.settings import OPTIONS
 
 
 def serve(name: str, fixed: Collection[str]) -> None:
-    """Answer every line of standard input until it ends.
-
-    Args:
-        name: the function, `package.module:name`.
-        fixed: the options that are the same in all layers.
-    """
+    """Answer every line of standard input, for a function `package.module:name` that need not take fixed options."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
