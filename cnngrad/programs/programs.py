@@ -277,4 +277,5 @@ class _Function(_External):
             line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else ended.fault.status
         if line != "ready":
             self.close()
+            # Behind python -m and the worker.
             raise CnngradError(f"can't import {self._words[3]}: {line}")
