@@ -92,8 +92,14 @@ class Mistake:
         return self
 
     def changed(self, recipe: Recipe) -> Changes:
-        """A recipe in every way in which the mistake changes it; nothing if it can't be made."""
-        return self.change(recipe) if recipe.result in self.results else iter(())
+        """A recipe in every way in which the mistake changes it, each once; nothing if it can't be made."""
+        seen = [recipe]
+        for change in self.change(recipe) if recipe.result in self.results else ():
+            # Edits are never alike.
+            is_new = change.reads is not recipe.reads or change not in seen
+            if is_new and min(change.size, default=1) > 0 and all(r.output * r.filter for r in change.relations):
+                seen.append(change)
+                yield change
 
     def is_made_in(self, layer: Layer) -> bool:
         """Whether people make it in such a layer: one with several filters or channels, a batch axis, or groups."""
@@ -293,7 +299,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    ones = recipe.but(relations=_relations(recipe, output=1))
+    ones = _on(recipe, True, output=1)
     for behind in (1, 0) if max(strides) > 1 and recipe.result is not O else ():
         counts = strides * np.add(recipe.layer.out, behind - 1) + 1 - behind
         spread = [taken(2 + axis, np.arange(count) // strides[axis]) for axis, count in enumerate(counts)]
@@ -347,9 +353,7 @@ def padding_ignored(recipe: Recipe) -> Changes:
     yield from _followed(recipe, "", coded=True, alone=True, resized=False, constant=0)
     small = [replace(axis, before=0, after=0).out for axis in recipe.layer.axes]
     for axes in some_axes(recipe.layer.dims) if recipe.result is O else ():
-        out, begun = _where(axes, small, recipe.size), _relations(recipe, axes, constant=0)
-        if out != recipe.size and min(out) > 0:
-            yield recipe.but("O is as small as without padding", relations=begun, size=out)
+        yield _on(recipe, axes, "O is as small as without padding", size=small, constant=0)
 
 
 @Mistake(
@@ -366,15 +370,13 @@ def padding_ignored(recipe: Recipe) -> Changes:
 )
 def wrong_side(recipe: Recipe) -> Changes:
     """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
-    dims, own = recipe.layer.dims, np.array([-r.constant for r in recipe.relations])
-    before, after, *_ = _borders(recipe.layer)
+    own, (before, after, *_) = np.array([-r.constant for r in recipe.relations]), _borders(recipe.layer)
     each = (after, before + after, 0 * own, own + 1, own - 1) if any(before + after) else ()
-    changed = (_relations(recipe, axes, constant=-zeros) for zeros in each for axes in some_axes(dims))
-    for first in dict.fromkeys(tuple(r.constant for r in relations) for relations in changed):
-        zeros = np.negative(first)
-        detail = f"{_numbers(zeros)} zeros in front of X: shifted by {_numbers(own - zeros)}"
+    for front, axes in product(each, some_axes(len(own))):
+        zeros = np.where(axes, front, own)
         if min(zeros) >= 0:
-            yield from _followed(recipe, detail, all(zeros == after), resized=False, constant=first)
+            detail = f"{_numbers(zeros)} zeros in front of X: shifted by {_numbers(own - zeros)}"
+            yield _on(recipe, axes, detail, all(zeros == after), constant=-zeros)
 
 
 @Mistake(
@@ -387,14 +389,11 @@ def wrong_side(recipe: Recipe) -> Changes:
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
-    own, (_, _, leftover, padded) = recipe.layer.size, _borders(recipe.layer)
-    for axes in some_axes(recipe.layer.dims):
-        begun, sizes = (
-            _relations(recipe, axes, constant=0),
-            [_where(axes, padded - less, own) for less in (0, leftover)],
-        )
-        for size in dict.fromkeys(sizes) if sizes[0] != own else ():
-            yield recipe.but(relations=begun, size=size, coded=size == tuple(padded))
+    _, _, leftover, padded = _borders(recipe.layer)
+    for axes, size in product(some_axes(len(padded)), (padded, padded - leftover)):
+        if any((padded != recipe.layer.size) & axes):
+            # It may be the right dE/dX, which hides the mistake: an edit is never left out.
+            yield _on(recipe, axes, size=size, constant=0).at(DX, "", coded=all(axes) and size is padded)
 
 
 @Mistake(
@@ -426,12 +425,12 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
     before, after, leftover, padded = _borders(recipe.layer)
     own, size = recipe.layer.size, np.minimum(recipe.layer.size, padded - leftover - before)
-    reached = tuple(padded - leftover - before - after)
-    shapes = [_where(axes, size, own) for axes in some_axes(len(own))]
-    for shape in [*shapes, reached] if min(reached) > 0 and reached != tuple(size) else shapes:
-        if shape != own:
-            crop = [taken(2 + k, slice(stop)) for k, stop in enumerate(shape)]
-            yield recipe.at(DX, "", *crop, coded=shape == tuple(size))
+    reached = padded - leftover - before - after
+    shapes = [np.where(axes, size, own) for axes in some_axes(len(own))]
+    for shape in [*shapes, reached] if min(reached) > 0 and any(reached != size) else shapes:
+        if any(shape != own):
+            crop = [taken(2 + axis, slice(stop)) for axis, stop in enumerate(shape)]
+            yield recipe.at(DX, "", *crop, coded=all(shape == size))
 
 
 @Mistake(
@@ -460,21 +459,15 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
-    kernel, (_, _, leftover, _), (_, dilations, first) = (
-        recipe.layer.kernel,
-        _borders(recipe.layer),
-        np.transpose(recipe.relations),
-    )
-    extra = leftover // dilations
+    _, _, leftover, _ = _borders(recipe.layer)
+    _, dilations, first = np.transpose(recipe.relations)
+    kernel, extra = recipe.layer.kernel, leftover // dilations
     for axes in some_axes(len(kernel)):
-        size = _where(axes, kernel + extra, kernel)
-        if size != kernel:
-            yield recipe.but("a row more for each position left over", size == tuple(kernel + extra), size=size)
-            last = _relations(recipe, axes, constant=first + extra * dilations)
-            yield recipe.but("the last rows instead of the first", relations=last)
+        yield _on(recipe, axes, "a row more for each position left over", all(axes), size=kernel + extra)
+        yield _on(recipe, axes, "the last rows instead of the first", constant=first + extra * dilations)
     for axis in np.flatnonzero(leftover).tolist():
-        beyond = recipe.but(size=tuple(k + (number == axis) for number, k in enumerate(kernel)))
         last_row = taken(2 + axis, [*range(kernel[axis] - 1), kernel[axis]])
+        beyond = _on(recipe, np.arange(len(kernel)) == axis, size=np.add(kernel, 1))
         yield beyond.at(DW, "its last row comes from a window that is not there", last_row)
 
 
@@ -661,7 +654,7 @@ def border_not_zero(recipe: Recipe) -> Changes:
     """X's frame is filled with elements of X; what belongs to it in dE/dX is added to those."""
     axes, result = recipe.layer.axes, recipe.result
     begun = np.transpose(recipe.relations)[2] + [axis.before for axis in axes]
-    framed = recipe.but(relations=_relations(recipe, constant=begun))
+    framed = _on(recipe, True, constant=begun)
     for mode, words in _BORDERS.items() if any(axis.before or axis.after for axis in axes) else ():
         frames = [np.pad(range(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
         if result is DX:
@@ -934,16 +927,13 @@ def some_axes(dims: int) -> list[Array]:
     return [np.ones(dims, bool), *np.eye(dims if dims > 1 else 0, dtype=bool)]
 
 
-def _where(axes: Array, others: Any, own: Any) -> Shape:
-    """Sizes on all axes: others on some of them."""
-    return tuple(np.where(axes, others, own).tolist())
-
-
-def _relations(recipe: Recipe, axes: Any = True, **numbers: Any) -> tuple[Relation, ...]:
-    """The relations with other numbers on some axes: one for all of them, or one for each."""
+def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: Any = None, **numbers: Any) -> Recipe:
+    """The recipe with another size and other numbers in its relations on some axes: one for all, or one for each."""
     own = zip(Relation._fields, np.transpose(recipe.relations), strict=True)
     columns = [np.where(axes, numbers.get(name, column), column) for name, column in own]
-    return tuple(Relation(*row) for row in np.transpose(columns).tolist())
+    relations = tuple(Relation(*row) for row in np.transpose(columns).tolist())
+    sizes = recipe.size if size is None else tuple(np.where(axes, size, recipe.size).tolist())
+    return recipe.but(detail, coded, relations=relations, size=sizes)
 
 
 def _followed(
@@ -958,26 +948,20 @@ def _followed(
 
     Without a detail it is told on which axis alone.
     """
-    layer = recipe.layer
-    where: dict[tuple[Relation, ...], str] = {}
-    for axes in some_axes(layer.dims)[: None if alone else 1]:
-        where.setdefault(_relations(recipe, axes, **numbers), "" if all(axes) else f"on axis {np.argmax(axes) + 1}")
-    before, after, _, padded = _borders(layer)
+    layer, (before, after, _, padded) = recipe.layer, _borders(recipe.layer)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
-    for relations, words in where.items():
-        s, d, _ = np.transpose(relations)
-        if relations == recipe.relations or not all(s * d):
-            continue
-        changed = recipe.but(words if detail is None else detail, coded and not words, relations=relations)
+    for axes in some_axes(layer.dims)[: None if alone else 1]:
+        words = detail if detail is not None else "" if all(axes) else f"on axis {np.argmax(axes) + 1}"
+        changed = _on(recipe, axes, words, coded and all(axes), **numbers)
         yield changed
-        filled = {
-            O: (padded - d * reach - 1) // s + 1,
-            DW: (padded - s * steps - 1) // d + 1,
-            DX: s * steps + d * reach + 1 - before - after,
-        }
-        size = tuple(filled[recipe.result].tolist())
-        if resized and size != recipe.size and min(size) > 0:
-            yield changed.but(changed.detail, size=size)
+        s, d, _ = np.transpose(changed.relations)
+        if resized and all(s * d) and changed.relations != recipe.relations:
+            filled = {
+                O: (padded - d * reach - 1) // s + 1,
+                DW: (padded - s * steps - 1) // d + 1,
+                DX: s * steps + d * reach + 1 - before - after,
+            }
+            yield _on(changed, True, words, size=filled[recipe.result])
 
 
 def _borders(layer: Layer) -> Array:
