@@ -377,10 +377,15 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
 
 def _shows(mistake: Mistake, claim: _Claim) -> bool:
     """Whether a mistake changes a right result. If it keeps the shape, only numbers can reveal it."""
-    changed = list(mistake.changed(claim.right))
-    alike = [recipe for recipe in changed if recipe.may_give(claim.array.shape)]
-    others = any(recipe.bare or claim.factor_of(recipe) is None for recipe in alike)
-    return others or bool(changed and not alike)
+    others = alike = False
+    for recipe in mistake.changed(claim.right):
+        if not recipe.may_give(claim.array.shape):
+            others = True
+        elif recipe.bare or claim.factor_of(recipe) is None:
+            return True
+        else:
+            alike = True
+    return others and not alike
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
