@@ -82,6 +82,29 @@ def test_the_products_of_an_element_add_up_to_its_number(name):
     assert told > 100
 
 
+@pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
+def test_a_mistake_changes_something_and_each_change_comes_once(case):
+    layer = data_of(case).layer
+    for mistake in CATALOGUE:
+        for result in mistake.results:
+            right = right_recipe(layer, result)
+            # Edits of arrays are functions, which are never alike.
+            others = [recipe for recipe in mistake.changed(right) if recipe.reads is right.reads]
+            for number, recipe in enumerate(others):
+                assert recipe not in (right, *others[:number]), mistake.id
+                assert all(size > 0 for size in recipe.size), mistake.id
+                assert all(relation.output and relation.filter for relation in recipe.relations), mistake.id
+
+
+def test_a_mistake_that_may_give_the_right_result_is_hidden():
+    """The windows end where X ends: dE/dX with what they cover alone is right, although its padding was not cut off."""
+    x, w = np.arange(1, 8).reshape(1, 7), np.array([[3, 1, 2]])
+    dedo = np.array([[4, -2, 5]])
+    options = {"stride": 2, "padding": ((0, 0), (0, 1)), "dims": 2}
+    dx = cnngrad.backward(x, w, dedo, **options).dx
+    assert "padding-not-cropped" in cnngrad.check(x, w, dedo, dx=dx, **options).gradients["dEdX"].hidden
+
+
 def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():
     rng = np.random.default_rng(0)
     x, w = rng.integers(-9, 10, (2, 8, 20, 20)), rng.integers(-9, 10, (8, 8, 3, 3))

@@ -112,7 +112,7 @@ class Recipe:
 def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     """The right recipe of a result."""
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
-    relations = tuple(Relation(axis.stride, axis.dilation, -axis.before) for axis in layer.axes)
+    relations = tuple(axis.relation for axis in layer.unflipped.axes)
     reads = {place: Read(place) for place in Tensor}
     return Recipe(layer, result, relations, size, reads, over=(0, *range(2, 2 + layer.dims)))
 
