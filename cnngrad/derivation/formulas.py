@@ -53,7 +53,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
 
 
 def _over(factors: tuple[Letter | Derivative, ...], letters: Iterable[str]) -> Sum:
-    return Sum(Product(factors), tuple((letter,) for letter in letters))
+    return Sum(Product(factors), tuple(zip(letters, strict=True)))
 
 
 def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:

@@ -269,18 +269,19 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
 
 def _in_matrices(board: Board) -> Said:
     """The rotation, the equation, and how dE/dO is framed for it."""
-    layer = board.layer
-    lying: list[Items] = [[*grids(names, W, turned=not layer.flip)] for names in board.views]
+    layer, symbols = board.layer, board.symbols
     if not layer.flip:
-        views = zip(board.views, lying, strict=True)
-        rotation: list[Items] = [["rotate 180°", *matrices(names, W), "=", *turned] for names, turned in views]
+        rotation: list[Items] = [
+            ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)] for names in board.views
+        ]
         yield from rotation if layer.w_lead or layer.kernel[-1] > _NARROW else [apart(rotation)]
     if max(layer.size) < MOST_POSITIONS:
         several = layer.group_filters > 1
         if several:
             yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first of them:"
-        convolved: Items = ["Full-Conv(", *matrices(board.symbols, DEDO), ",", *lying[0], ")", *["+ …"] * several]
-        yield [*matrices(board.symbols, DX), "=", *convolved]
+        lying = grids(symbols, W, turned=not layer.flip)
+        convolved: Items = ["Full-Conv(", *matrices(symbols, DEDO), ",", *lying, ")", *["+ …"] * several]
+        yield [*matrices(symbols, DX), "=", *convolved]
     yield (
         f"For the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
         "Full means that the filter starts where it covers a corner of ∂E/∂O alone: around it is a frame of ",
@@ -290,7 +291,7 @@ def _in_matrices(board: Board) -> Said:
     )
     framed = list(map(framed_output, layer.axes))
     if all(track.size <= MOST_POSITIONS for track in framed):
-        yield matrices(board.symbols, DEDO, title="∂E/∂O, framed", tracks=framed)
+        yield matrices(symbols, DEDO, title="∂E/∂O, framed", tracks=framed)
 
 
 def _shifts(board: Board) -> Said:

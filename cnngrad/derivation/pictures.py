@@ -87,4 +87,4 @@ def column(names: Names, tensor: Tensor) -> Grid:
 
 
 def _first_sample(names: Names, tensor: Tensor) -> list[Index]:
-    return [(0, *index) for index in indices(names.layer.canonical[tensor][1:])]
+    return list(indices((1, *names.layer.canonical[tensor][1:])))

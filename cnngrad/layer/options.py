@@ -79,7 +79,8 @@ def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]
         pair = entry if isinstance(entry, tuple) else (entry, entry)
         if len(pair) != 2:
             raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
-        numbers.append((integer("padding", pair[0], least=0), integer("padding", pair[1], least=0)))
+        before, after = (integer("padding", each, least=0) for each in pair)
+        numbers.append((before, after))
     return numbers
 
 
