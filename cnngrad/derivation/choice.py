@@ -18,6 +18,15 @@ SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "s
 _GLANCE = 64
 
 
+class ElsewhereError(CnngradError):
+    """An element that is not explained here; `element` is its name if it is explained elsewhere, else None."""
+
+    def __init__(self, message: str, element: str | None) -> None:
+        """The error for an element."""
+        super().__init__(message)
+        self.element = element
+
+
 @dataclass(frozen=True)
 class Choice:
     """Which parts of a derivation are wanted.
@@ -66,8 +75,9 @@ class Choice:
             tensor, index = names.parse(text)
             if tensor not in tensors:
                 here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
-                where = f"{_ELEMENTS[tensor][1]}; here it can be {here}"
-                raise CnngradError(f"element {text!r} is not explained here: {where}")
+                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; here it can be {here}"
+                elsewhere = tensor is not DB or names.layer.has_bias
+                raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
         return found
 
