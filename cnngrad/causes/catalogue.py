@@ -803,7 +803,7 @@ def shifted(recipe: Recipe) -> Changes:
     """The right gradient moved by one or two positions, zeros moving in."""
     sizes = recipe.layer.canonical[recipe.result][2:]
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
-        if any(shift) and all(abs(s) < n for s, n in zip(shift, sizes, strict=True)):
+        if any(shift) and np.less(np.abs(shift), sizes).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
             yield recipe.at(recipe.result, words, moved(shift), coded=shift == (1, 0))
 

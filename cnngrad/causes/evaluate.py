@@ -180,16 +180,18 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         met = (_by_tap(axis)[u] for axis, u in zip(axes, tap, strict=True))
         outs, ins = (at(..., *part) for part in zip(*met, strict=True))
         there, read, here = o[outs], x[ins], w[at(..., *tap)]
-        if result is O:
-            there += _by_channel(read, here)
-        elif result is DW:
+        if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
             here += each.sum(axis=0) if 0 in recipe.over else each
-        elif recipe.last is None:
-            read += _by_channel(there, here.swapaxes(1, 2))
+            continue
+        part, numbers, matrix = (there, read, here) if result is O else (read, there, here.swapaxes(1, 2))
+        if numbers.shape[2] == 1:
+            # Nothing is to be added up, and nothing copied.
+            product = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
         else:
-            read += np.where(filled[ins], 0, _by_channel(there, here.swapaxes(1, 2)))
-            filled[ins] = True
+            product = (matrix @ _flat(numbers)).reshape(part.shape)
+        part += product if recipe.last is None else np.where(filled[ins], 0, product)
+        filled[ins] = True
     for number, frame in enumerate(recipe.frames, 2):
         starts = np.searchsorted(np.sort(frame), range(recipe.size[number - 2]))
         found = np.add.reduceat(found.take(np.argsort(frame), number), starts, number)
@@ -199,16 +201,6 @@ def _sums(recipe: Recipe, data: Data) -> Array:
 
 def _flat(array: Array) -> Array:
     return array.reshape(*array.shape[:3], -1)
-
-
-def _by_channel(numbers: Array, w: Array) -> Array:
-    """(n, g, c, …) and (g, f, c): the sum over c, as (n, g, f, …)."""
-    if numbers.shape[2] == 1:
-        # Nothing is to be added up, and nothing copied.
-        only: Array = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], w[..., 0])
-        return only
-    result: Array = w @ _flat(numbers)
-    return result.reshape(*result.shape[:3], *numbers.shape[3:])
 
 
 def spread_places(size: int) -> Array:
