@@ -13,8 +13,11 @@ from rich.console import Console
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.blocks import Figure, Formula, Labelled
+from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.render.documents import document
 from cnngrad.render.figure import drawn
+from cnngrad.render.latex import Writer
+from cnngrad.render.matrix import Fitting
 from cnngrad.render.painter import Painter
 from tests import golden
 
@@ -45,6 +48,30 @@ def test_formulas_and_labelled_sums_have_their_indent_alone():
         for each in Painter().blocks([block]):
             console.print(each)
         assert [line.rstrip() for line in console.file.getvalue().splitlines()] == lines
+
+
+def digits(width, *column):
+    """A grid of one row of ones, or of the numbers of one column."""
+    return Grid("G", len(column) or 1, width, lambda r, _: Cell(column[r] if column else 1))
+
+
+def test_the_points_of_a_column_of_decimals_stand_below_each_other():
+    lines = ["".join(text for text, _ in line) for line in Fitting(6, 80).lines([digits(1, 1.25, 10.5, -0.125)])]
+    assert [line.strip("│ ") for line in lines[2:-1]] == ["1.25", "10.5", "-0.125"]
+    assert len({line.index(".") for line in lines[2:-1]}) == 1
+
+
+def test_a_matrix_is_whole_if_it_fits_and_latex_has_fourteen_columns_at_most():
+    """In LaTeX a digit and the space beside it take 1.52 em, and the brackets 1; of text a column stays free."""
+    assert Writer(6, 22.3).fits(digits(14), 22.3)
+    assert not Writer(6, 22.2).fits(digits(14), 22.2)
+    assert not Writer(6, 44.0).fits(digits(15), 44.0)
+    assert Writer(6, 44.0).fits(digits(1, *range(10)), 44.0)
+    assert not Writer(6, 44.0).fits(digits(1, *range(11)), 44.0)
+    assert Fitting(6, 15).fits(digits(4), 15)
+    assert not Fitting(6, 14).fits(digits(4), 14)
+    assert Fitting(6, 15).fits(digits(1, *[1] * 24), 15)
+    assert not Fitting(6, 15).fits(digits(1, *[1] * 25), 15)
 
 
 def test_latex_needs_no_package_beyond_the_standard_ones():
@@ -223,6 +250,7 @@ def test_the_connections_of_an_input_are_drawn_in_pictures_and_in_latex():
     many = cnngrad.derive("9x9", "4x4", "6x6", sections=["mlp"])
     assert document(".svg", many).count("stroke-dasharray") == 1
     assert document(".tex", many).count(r"\qbezier") == 7
+    assert document(".txt", many).count("──▶ …") == 1
 
 
 def test_a_figure_is_found_however_far_down_it_stands():
