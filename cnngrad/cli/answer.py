@@ -109,7 +109,7 @@ def _work(
     return tensors, given, compute.Backward(layer, given[X], given[W], given[DEDO])
 
 
-def present(session: Session, options: Saved, found: "Report | Findings") -> None:
+def present(session: Session, options: Saved, found: "Report | Findings") -> ExitCode:
     """Save and show what a check or a run found: files first, so that they are whole before anything is printed."""
     from cnngrad.files.write import write_results
 
@@ -117,6 +117,7 @@ def present(session: Session, options: Saved, found: "Report | Findings") -> Non
         write_results(options.output, found.as_json())
     shown = partial(_print, session, options, found.blocks(options.precision), False)
     _present(session, options, found, found.as_json, shown)
+    return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
 
 
 def _derived(

@@ -11,8 +11,6 @@ from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 
 __all__ = ["backward_command", "check_command", "forward_command"]
 
-_VERDICTS = {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}
-
 
 def _reader(session: Session, options: Forward | Backward | Check, results: Iterable[Tensor]) -> Any:
     """What reads the input files, which are none of those that results are written to."""
@@ -53,7 +51,7 @@ def check_command(session: Session, options: Check) -> int:
     if options.run is not None:
         from cnngrad.cli.running import run_command
 
-        return _VERDICTS[run_command(session, options, reader)]
+        return run_command(session, options, reader)
     problem = options.read(reader)
     layer = problem.layer()
     if options.hard:
@@ -68,8 +66,7 @@ def check_command(session: Session, options: Check) -> int:
     session.begin_work(target_files(options.output, options.report, ()))
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, *judged, progress, options.written, options.element or ())
-    present(session, options, report)
-    return _VERDICTS[report.passed]
+    return present(session, options, report)
 
 
 def _hard(session: Session, layer: Any, options: Check) -> int:

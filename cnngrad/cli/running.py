@@ -12,7 +12,7 @@ from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import parse_form
 from cnngrad.cli.answer import present, progress_bar
 from cnngrad.cli.options import Check, listed, typed
-from cnngrad.cli.session import Session
+from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
@@ -30,8 +30,8 @@ from cnngrad.tensor import Tensor
 __all__ = ["run_command"]
 
 
-def run_command(session: Session, options: Check, reader: Reader) -> bool | None:
-    """Run the user's program; the verdict on it."""
+def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
+    """Run the user's program, and show what was found."""
     for word in options.run.split():
         reader.refuse_output(word)
     whole = _suite(options)
@@ -58,8 +58,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> bool | None
     findings = replace(findings, command=_command(options, findings), explained=options.explain)
     if keep is not None:
         _keep(keep, findings)
-    present(session, options, findings)
-    return findings.passed
+    return present(session, options, findings)
 
 
 def _programs(options: Check, count: int) -> list[Program]:
@@ -155,13 +154,10 @@ def _command(options: Check, findings: Findings) -> str:
 
 def _in_short(layer: SuiteLayer) -> dict[str, Any]:
     """A layer as a problem without the options that have their default."""
+    made = layer.layer
+    usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
     default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
-    usual = {
-        "dims": layer.layer.x_lead == 2,
-        "layout": not layer.layer.layouts.data,
-        "filter_layout": not layer.layer.layouts.filter,
-    }
-    default |= {name: layer.layer.options[name] for name, left_out in usual.items() if left_out}
+    default |= {name: made.options[name] for name, left_out in usual.items() if left_out}
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 
 
