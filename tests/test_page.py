@@ -53,6 +53,13 @@ def test_the_policy_allows_this_script_and_this_style_alone():
     assert not re.search(r"<[^>]* (on\w+|style)=", text)
 
 
+def test_sums_with_partial_derivatives_of_o_are_headed_as_the_chain_rule():
+    tables = re.findall(r'<table class="sums">.*?</table>', page(SAMPLES[-2]), re.DOTALL)
+    chained = ["sum by the chain rule" in table for table in tables]
+    assert chained == [bool(re.search(r"∂o[^E ]*/∂", table)) for table in tables]
+    assert {*chained} == {True, False}
+
+
 def test_what_a_title_holds_stays_text():
     hostile = "</script><script>alert(1)</script> & \"'<b>"
     derivation = cnngrad.derive("3x3", "2x2", "2x2")
