@@ -152,6 +152,35 @@ def test_declared_sizes_and_types_are_honoured():
     assert "decimals where int is declared" in refusal("np.array([[1.5, 2.5], [3.5, 4.5]], dtype=int)")
     assert parse_text("x.txt", "array([1.5, 2.5], dtype=float16)").typed.dtype == np.float16
     assert read("int x[2][2] = {{010, 020}, {1, 2}};") == [[8, 16], [1, 2]]
+    assert read("uint8_t x[] = {0xfa, 0x7f};") == [250, 127]
+    assert read("short x[] = {0xfffa, 0x7fff, 0x8000};") == [-6, 32767, -32768]
+    assert read("int x[] = {0xfffffffa, 250u};") == [-6, 250]
+
+
+@pytest.mark.parametrize(
+    ("text", "axes", "shape", "doubt"),
+    [
+        ("[[1, 2]]", 2, (1, 2), ""),
+        ("[1 2\n3 4];", 2, (2, 2), ""),
+        ("[1 2\n3 4]", 0, (2, 2), "its lines are rows, or one row"),
+        ("[1 2 3\n4 5]", 0, (5,), ""),
+        ("[1, 2]\n[3, 4]", 1, (2, 2), ""),
+        ("1 2\n3 4", 1, (2, 2), ""),
+        ("1 2\n\n3 4", 1, (2, 2), ""),
+        ("1\n2\n\n3\n4", 0, (2, 2), ""),
+        ("1 2\n3 4\n\n5 6\n7 8", 2, (2, 2, 2), ""),
+        ("(1,.,.) =\n1 2 3\n(2,.,.) =\n4 5 6\n", 0, (2, 1, 3), ""),
+        ("(:,:,1) =\n1 2 3\n(:,:,2) =\n4 5 6\n", 3, (1, 3, 2), ""),
+        ("0 1 2\n5 6 7", 1, (2, 3), ""),
+        ("0 1 2\n5 6 7\n8 9 3", 1, (3, 3), "its first line counts"),
+        ("0 5\n1 6\n2 7", 1, (3, 2), "its lines begin with counts"),
+    ],
+)
+def test_which_axes_a_text_writes_and_what_else_it_may_mean(text, axes, shape, doubt):
+    found = parse_text("x.txt", text)
+    assert (found.axes, found.array.shape) == (axes, shape)
+    assert found.doubt.startswith(doubt)
+    assert bool(found.doubt) == bool(doubt)
 
 
 def test_several_arrays_are_read_by_label(tmp_path, monkeypatch, capsys):
@@ -253,6 +282,13 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("1 2\n3 4\n\n5 6\n", "nested or parted in different ways"),
         ("[1]\n4x3 pieces\n", "no array follows 4x3"),
         ("(1,1,.,) =\n1 2\n3 4\n", "pages with indices"),
+        ("1 1 5\n1 2 6\n2 1 7\n2 2 8", "its lines begin with counts: an index and a number each"),
+        ("0 1 5\n0 2 6\n1 1 7\n1 2 8", "its lines begin with counts: an index and a number each"),
+        ("1;2,5\n3;1.234,5", "x.txt, line 2, column 4: a separator of thousands beside a decimal one"),
+        ("[-9223372036854775809]", "an integer beyond int64's largest"),
+        ("float x[4] = {{1, 2}, {3, 4}};", "4 is declared, but 2x2 is there"),
+        ("float x[] = {1.5f, 2x};", "x.txt, line 1, column 20: '2x' is not a number"),
+        ("array([1, 2], dtype=int32) x", "x.txt, line 1, column 28: 'x' belongs to no array"),
         ("(:,:,1) =\n1 2\n3 4\n\n[[1, 2], [3, 4]]", "pages with indices"),
         ("[[1, 2], [3, 4]]\n(:,:,1) =\n1 2\n3 4\n", "pages with indices"),
         ("int x[] = {1, inf};", "decimals where int is declared"),

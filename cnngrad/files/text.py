@@ -126,7 +126,7 @@ _FORMS = re.compile(
     rf"|(?P<table>(?:(?<=[\n:=])(?!, ,)[ \t]*+(?:[-+.0-9\",;|]|(?i:nan|inf)(?!\w))[^\n\[\](){{}}=<>:*]*+"
     rf"(?:\n(?:[ \t]*+\n)*+|\Z))++)"
     rf"|[ \t]*+{_TYPED}(?P<brackets>[\[({{](?:(?:[-+.0-9,;\s\[({{]++|{_WORDS})*+[\])}}]++)++)(?P<after>{_KEYWORDS})"
-    rf"[ \t]*+(?:;|,?+{_END}|(?P<stray>\S+))"
+    rf"[ \t]*+(?:;|,?+(?:{_END}|[ \t]*+(?P<stray>\S+)))"
     rf"|[ \t]*+(?P<type2>{_TYPE}*?)[*&]?[\"']?(?P<label2>{_NAME})[\"']?[ \t]*+"
     rf"(?P<sizes2>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:)"
@@ -365,7 +365,7 @@ class _Reader:
         part = self.array(place, source, opens, structure)
         part.axes = part.numbers.ndim - 1
         if len(part.numbers) == 1:
-            part.numbers, part.axes = part.numbers[0], part.axes if part.axes > 1 else 0
+            part.numbers = part.numbers[0]
         return part
 
     def table(self, place: int, source: str) -> _Part:
@@ -472,7 +472,7 @@ class _Reader:
         elif len(wholes) > 1:
             array = np.stack([part.numbers if axes else part.numbers.ravel() for part in wholes])
             axes = _ALL if axes == 2 else array.ndim - 1
-        elif not axes and not first.doubt:
+        elif not axes and not first.doubt and 1 in array.shape:
             array = array.ravel()
         kind = first.about.get("type", "")
         nested = "x".join(reversed(re.findall(r"[,;]\s*([0-9]+)\s*[>\]]", kind)))
