@@ -91,14 +91,11 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
         impulse = np.zeros(shapes[first])
         impulse[0, 0].flat[number] = 1
         filled = compute({first: impulse, second: numbered})[0, 0]
-        elements = np.argwhere(filled)
-        read = filled[filled != 0] - 2 * size
+        read, elements = filled[filled != 0] - 2 * size, np.argwhere(filled)
         if not np.isin(read, np.arange(size)).all():
             return np.zeros((0, 3, layer.dims), np.int64)
-        partners, places = (
-            np.stack(np.unravel_index(flat.astype(int), shapes[tensor][2:]), axis=1)
-            for flat, tensor in ((read, second), (np.full(len(read), number), first))
-        )
-        three = (places, partners, elements)
+        place = np.unravel_index(number, shapes[first][2:])
+        partners = np.transpose(np.unravel_index(read.astype(int), shapes[second][2:]))
+        three = (np.broadcast_to(place, elements.shape), partners, elements)
         found.append(np.stack([three[role] for role in _ROLES[result]], axis=1))
     return np.concatenate(found)

@@ -16,7 +16,7 @@ from cnngrad.layer import Layer, Relation
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "FEWEST_NUMBERS", "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
+    "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
     "hidden_words", "relations_of", "set_of", "truncated",
 ]  # fmt: skip
 
@@ -25,7 +25,7 @@ TRIES = 4000
 # One number fits too many mistakes: these alone can be told from it.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Numbers other than 0 from which a factor, or two mistakes, can be told from chance.
-FEWEST_NUMBERS = 4
+_FEWEST_NUMBERS = 4
 # Pairs of mistakes that are looked for.
 _MOST_PAIRS = 3
 # Compare 512 elements first. Arrays of more than 64 elements are probed before they are computed in full.
@@ -47,13 +47,13 @@ class Diagnosis:
     """What is wrong with a gradient.
 
     Attributes:
-        mistake: the id of the likeliest known mistake that reproduces it, None where none does.
+        mistake: the id of the likeliest known mistake that reproduces it, None if none does.
         also: the ids of the others that reproduce it.
         says: what the mistake is, or where the wrong elements are.
-        fix: how to fix it, and which other mistakes it may be; empty where no mistake is known.
-        together: the ids of the mistakes that were made as well, where it takes two.
-        code: a line of NumPy that makes just this mistake, and the right one; None where there are no such lines.
-        recipe: what was computed; None where no mistake is known.
+        fix: how to fix it, and which other mistakes it may be; empty if no mistake is known.
+        together: the ids of the mistakes that were made as well, if it takes two.
+        code: a line of NumPy that makes just this mistake, and the right one; None if there are no such lines.
+        recipe: what was computed; None if no mistake is known.
     """
 
     mistake: str | None = None
@@ -133,7 +133,7 @@ class _Claim:
         factor = self.factor_of(self.right, named)
         if factor is None:
             factor = _closest_factor(self.array, right)
-            if not np.isfinite(factor) or np.count_nonzero(self.array) < FEWEST_NUMBERS:
+            if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
                 return None
             # A factor close to 1 is rounding.
             allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
@@ -201,7 +201,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     if by_factor is not None:
         found[PLACES[scaled.id],] = by_factor
     data.tries.left = tries
-    for mistakes, recipe in searched.pairs() if not found and np.count_nonzero(claim) >= FEWEST_NUMBERS else ():
+    for mistakes, recipe in searched.pairs() if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS else ():
         found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
         if len(found) > _MOST_PAIRS:
             break
@@ -284,7 +284,7 @@ def _closest_factor(claim: Array, array: Array) -> float:
 
 def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
     """The relations between positions that a claim follows, as far as the tries last; arguments as for `diagnose`."""
-    if result is Tensor.DB or np.count_nonzero(claim) <= FEWEST_NUMBERS:
+    if result is Tensor.DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
         return None
     searched = _Claim(data, result, claim, allowed)
     data.tries.left = tries
