@@ -6,13 +6,12 @@ float16 is computed in float32 and given back as float16; bfloat16, which NumPy 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, counted, layer_of
-from cnngrad.settings import LayerOptions
+from cnngrad.layer import Layer, counted
 from cnngrad.tensor import Tensor
 from cnngrad.threads import run_jobs
 
@@ -39,7 +38,6 @@ __all__ = [
     "is_whole",
     "largest_magnitude",
     "norm",
-    "read_layer",
     "read_tensor",
     "upper_halves",
     "working_dtype",
@@ -139,15 +137,6 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
     if dtype == np.uint64 and array.size and (largest := int(array.max())) > INT64_MAX:
         raise CnngradError(f"{name} holds {largest}, beyond int64's largest integer {INT64_MAX}")
     return Operand(array, _INT64, math.inf)
-
-
-def read_layer(
-    values: Mapping[Tensor, "npt.ArrayLike"], **options: Unpack[LayerOptions]
-) -> tuple[Layer, dict[Tensor, Operand]]:
-    """The layer that users' arrays make, and the arrays in their order, with their axes in cnngrad's."""
-    operands = {tensor: read_tensor(tensor.key, value) for tensor, value in values.items()}
-    layer = layer_of({tensor: operand.shape for tensor, operand in operands.items()}, **options)
-    return layer, {tensor: operand.standard(layer, tensor) for tensor, operand in operands.items()}
 
 
 def as_claim(name: str, value: "npt.ArrayLike") -> Array:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from cnngrad.arrays import Array, read_layer
+from cnngrad.arrays import Array, read_tensor
 from cnngrad.compute import Backward, Forward
+from cnngrad.layer import make_layer
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, Tensor
 
@@ -75,9 +76,14 @@ def forward(
     array([[12, 17],
            [27, 32]])
     """
-    bias = {} if b is None else {Tensor.B: b}
-    layer, given = read_layer({Tensor.X: x, Tensor.W: w, **bias}, **options)
-    work = Forward(layer, *given.values())
+    x_, w_, b_ = read_tensor("X", x), read_tensor("W", w), None if b is None else read_tensor("b", b)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        b_shape=None if b_ is None else b_.shape,
+        **options,
+    )
+    work = Forward(layer, x_.standard(layer, Tensor.X), w_.standard(layer, Tensor.W), b_)
     work.require_memory()
     return _written(work, Tensor.O)
 
@@ -119,8 +125,15 @@ def backward(
     >>> int(grads.db)
     4
     """
-    layer, given = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, **options)
-    work = Backward(layer, *given.values())
+    x_, w_, dedo_ = read_tensor("X", x), read_tensor("W", w), read_tensor("dEdO", dedo)
+    layer = make_layer(
+        x_.shape,
+        w_.shape,
+        dedo_shape=dedo_.shape,
+        **options,
+    )
+    operands = zip((x_, w_, dedo_), (Tensor.X, Tensor.W, Tensor.DEDO), strict=True)
+    work = Backward(layer, *(operand.standard(layer, tensor) for operand, tensor in operands))
     work.require_memory()
     return Gradients(*(_written(work, result) for result in GRADIENTS))
 

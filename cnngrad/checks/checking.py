@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_layer, read_tensor
+from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
@@ -17,7 +17,7 @@ from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, layer_of
 from cnngrad.layer.names import Names, Number, canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
@@ -84,7 +84,9 @@ def check(
     Worst(element='dE/dx13', index=(0, 2), numeric=4, analytic=2)
     """
     others = {tensor: value for tensor, value in ((Tensor.B, b), (Tensor.DEDO, dedo)) if value is not None}
-    layer, given = read_layer({Tensor.X: x, Tensor.W: w} | others, **options)
+    given = {tensor: read_tensor(tensor.key, value) for tensor, value in ({Tensor.X: x, Tensor.W: w} | others).items()}
+    layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
+    given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
     claims = {result: claim for result, claim in zip(RESULTS, (o, dw, dx, db), strict=True) if claim is not _OURS}
     for result, claim in claims.items():
         if claim is None:

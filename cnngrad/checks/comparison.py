@@ -1,6 +1,7 @@
 """Comparing a claim with the right numbers, element by element, and where it is wrong.
 
-Blocks of elements are compared, so that a check of a large layer does not hold an array for each step.
+Blocks of elements are compared, so that a check of a large layer does not hold an array for each step. Numbers may be
+too large to compare: who calls this lets NumPy's warnings of that go.
 """
 
 import math
@@ -72,9 +73,8 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         limits = here.sums(magnitude), here.rounding("float64", magnitude)
         held &= [*((off <= limit).all() for limit in limits), allowed.all()]
         size = np.maximum(*(np.abs(array.astype(np.float64)) for array in (some, wanted)))
-        with np.errstate(over="ignore"):
-            squares += [np.square(array / (largest or 1)).sum() for array in (allowed, wanted)]
-            ratios = [np.divide(off, by, out=np.zeros(off.shape), where=by > 0) for by in (size, allowed)]
+        squares += [np.square(array / (largest or 1)).sum() for array in (allowed, wanted)]
+        ratios = [np.divide(off, by, out=np.zeros(off.shape), where=by > 0) for by in (size, allowed)]
         places = [(numbers, int(numbers.argmax())) for numbers in (off, *ratios, np.where(wrong[block], off, 0))]
         tops = [max(top, (a[k].item(), -first - k)) for top, (a, k) in zip(tops, places, strict=True)]
     within, double, bounded = held.tolist()
@@ -97,8 +97,7 @@ def difference(claim: Array, right: Array) -> Array:
             error: Array = np.abs(claim.astype(object) - right.astype(object)).astype(np.float64)
             return error
         return np.abs(np.subtract(claim, right))
-    with np.errstate(over="ignore"):
-        return np.abs(np.subtract(claim, right, dtype=np.float64))
+    return np.abs(np.subtract(claim, right, dtype=np.float64))
 
 
 def locate(layer: Layer, result: Tensor, wrong: Array) -> str:

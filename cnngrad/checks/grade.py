@@ -128,13 +128,26 @@ class Grader:
             report = replace(report, precision=words)
             if verdict is not Verdict.WRONG:
                 return replace(report, verdict=verdict, says=precision)
-        wrong = report.canonical[-1]
-        located = locate(self.layer, self.result, wrong)
-        missing, relation = self._in_common(found, wrong.reshape(self.claim.shape))
-        missing = f" {missing}." if missing else ""
-        found = replace(found, says=found.says or precision or f"No known mistake gives this: {located}.{missing}")
-        relation = f"Your numbers follow {relation}." if relation else ""
-        return replace(report, **vars(found), relation=relation, where=located)
+        data, result, claim, allowed, wrong = (
+            self.data,
+            self.result,
+            self.claim,
+            self.tolerance.allowed,
+            report.canonical[-1],
+        )
+        where, missing, relations = locate(self.layer, result, wrong), "", None
+        if found.recipe is not None:
+            most = allowed(claim, np.full(claim.shape, float(self.sizes.max(initial=0.0))))
+            with suppress(ValueError):
+                relations = followed(data, result, partial(remade, found.recipe, data), claim, most)
+        elif found.mistake is None:
+            wrong = wrong.reshape(claim.shape)
+            missing = alike(claim, wrong) or set_of(data, result, claim, wrong, allowed(claim, self.sizes))
+            relations = None if missing else relations_of(data, result, claim, allowed, self.tries)
+        unknown = f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
+        relation = "" if relations is None else spoken(self.layer, relations)
+        found = replace(found, says=found.says or precision or unknown)
+        return replace(report, **vars(found), relation=relation and f"Your numbers follow {relation}.", where=where)
 
     def _precision(self) -> tuple[Verdict, str, str]:
         """The verdict on a claim that is as far off as fewer bits make it, what it does, and what to do about it."""
@@ -173,20 +186,6 @@ class Grader:
             words = "is as far off as TF32 makes it, whose values can't be told from float32's"
             return Verdict.COARSE, words, "say --as tf32, or turn TF32 off"
         return Verdict.WRONG, "", ""
-
-    def _in_common(self, found: Diagnosis, wrong: Array) -> tuple[str, str]:
-        """What is missing in all wrong elements of an unknown mistake, and which relation a claim follows, in words."""
-        data, result, claim, tolerance = self.data, self.result, self.claim, self.tolerance
-        missing, relations = "", None
-        if found.recipe is not None:
-            allowed = tolerance.allowed(claim, np.full(claim.shape, float(self.sizes.max(initial=0.0))))
-            with suppress(ValueError):
-                relations = followed(data, result, partial(remade, found.recipe, data), claim, allowed)
-        elif found.mistake is None:
-            missing = alike(claim, wrong) or set_of(data, result, claim, wrong, tolerance.allowed(claim, self.sizes))
-            if not missing:
-                relations = relations_of(data, result, claim, tolerance.allowed, self.tries)
-        return missing, "" if relations is None else spoken(self.layer, relations)
 
     def _of_another_shape(self) -> WrongShape:
         claim, right, layouts, found = self.claim, self.right, self.layer.layouts, Diagnosis()
@@ -268,8 +267,7 @@ class Grader:
         }.get(self.result, layer.batch * math.prod(layer.out))
         arrays = (self.claim, self.right)
         exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None
-        finite = [array[np.isfinite(array)] for array in arrays if self.whole and not exact]
-        peak = max((float(np.abs(array).max(initial=0)) for array in finite), default=0.0)
+        peak = max(float(np.abs(array[np.isfinite(array)]).max(initial=0)) for array in arrays) if self.whole else 0.0
         inputs = _INPUTS * eps(form.format) * self.norms if self._loses(form.format) else np.zeros(())
         return Tolerance(form, terms, self.whole, exact, peak, 0.0 if exact else self.rtol, inputs)
 
@@ -282,8 +280,7 @@ class Grader:
         """For each element the root of the sum of its squared terms."""
         small = {t: fractions(array) for t, array in self._operands.items() if t is not Tensor.B}
         root = np.sqrt(self._summed({t: np.square(array) for t, (array, _) in small.items()}))
-        with np.errstate(over="ignore"):
-            norms: Array = np.ldexp(root, sum(exponent for _, exponent in small.values()))
+        norms: Array = np.ldexp(root, sum(exponent for _, exponent in small.values()))
         if self.result is Tensor.O and self.layer.has_bias:
             b = self.arrays[Tensor.B].astype(np.float64).reshape(-1, *[1] * self.layer.dims)
             norms = np.hypot(norms.reshape(self.layer.canonical[self.result]), b)

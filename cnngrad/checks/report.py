@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -160,7 +160,7 @@ class _Judged(Diagnosis):
             "worst", "mistake", "together", "also", "hint", "code", "relation", "hidden",
         )  # fmt: skip
         values = {_KEYS.get(name, name): getattr(self, name) for name in names}
-        code = None if self.code is None else dict(zip(("wrong", "right"), self.code, strict=True))
+        code = self.code and dict(zip(("wrong", "right"), self.code, strict=True))
         return {key: list(value) if type(value) is tuple else value for key, value in values.items()} | {"code": code}
 
 
@@ -220,9 +220,8 @@ class Graded(_Judged):
         values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
         products = None if self.recipe is None else products_of(self.recipe, index)
-        if products is None:
-            return Compared(yours, right, None)
-        return Compared(yours, right, as_expansion(self.layer, self.gradient, index, products, values, yours))
+        expanded = partial(as_expansion, self.layer, self.gradient, index)
+        return Compared(yours, right, None if products is None else expanded(products, values, yours))
 
     @cached_property
     def explained(self) -> tuple[Compared, ...]:
