@@ -78,6 +78,7 @@ def test_the_products_of_an_element_add_up_to_its_number(name):
                     continue
                 terms = [each.coefficient * np.prod([values[t][k] for t, k in each.factors]) for each in products]
                 assert sum(terms) == whole[index], f"{mistake.id} {recipe.detail}"
+                assert all(each.coefficient for each in products), mistake.id
                 told += 1
     assert told > 100
 
