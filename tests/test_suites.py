@@ -79,6 +79,16 @@ def test_an_axis_of_one_sample_stays_where_the_program_has_it():
         assert cnngrad.check_function(right, "quick", without=without).note == ""
 
 
+def test_a_program_that_computes_wrongly_without_the_axis_of_one_sample_gets_it():
+    def wrong_without(x, w, dedo, **options):
+        dw, dx, db = right(x, w, dedo, **options)
+        return dw if x.ndim == 4 else -dw, dx, db
+
+    findings = cnngrad.check_function(wrong_without, "quick", without=["batch"])
+    assert findings.passed
+    assert findings.note == "Its arrays have an axis of one sample."
+
+
 FIXED = {"stride": 2, "padding": "same", "dilation": 2, "groups": 3}
 
 
