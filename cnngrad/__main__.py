@@ -21,7 +21,7 @@ def run() -> int:
 
         guard()
     except KeyboardInterrupt:
-        # Python's own answer to Ctrl-C, before ours is in place.
+        # Ctrl-C before our signal handlers are installed.
         return _ended(130, "interrupted")
     except (ImportError, MemoryError) as error:
         return _ended(2, f"can't start: {str(error) or 'there is not enough memory'}")
@@ -29,7 +29,7 @@ def run() -> int:
     session.ignore_signals()
     if is_limited():
         os._exit(code)
-    # Otherwise Python's final garbage collection scans every loaded object: a tenth of a short command's time.
+    # Spares the final garbage collection every loaded object: a tenth of a short command's time.
     gc.freeze()
     return code
 

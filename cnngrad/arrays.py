@@ -48,21 +48,21 @@ DType = np.dtype[Any]
 
 
 class Marked(np.ndarray[Any, np.dtype[Any]]):
-    """An array that knows what its dtype does not say of its numbers; views and copies know it too.
+    """An array that knows in which form its numbers were given; so do its views and copies.
 
     Attributes:
-        form: `"bfloat16"`; or `"text"` for numbers that were written in decimals, which have no dtype of their own.
+        form: `"bfloat16"`, or `"text"` for numbers of a text or a list, which have no dtype of their own.
     """
 
     form: str = "text"
 
     def __array_finalize__(self, source: Any) -> None:
-        """Take over what the source of a view or copy knows."""
+        """Inherit the form of the array that this is a view or a copy of."""
         self.form = getattr(source, "form", self.form)
 
 
 def form_of(array: Array) -> str:
-    """What an array says of its numbers: `"text"`, `"bfloat16"`, or its dtype's name."""
+    """The form in which an array's numbers were given: `"text"`, `"bfloat16"`, or the name of its dtype."""
     return array.form if isinstance(array, Marked) else array.dtype.name
 
 
@@ -71,18 +71,18 @@ _EXACT_IN_FLOAT64 = 2**53
 _INT64 = np.dtype(np.int64)
 _FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
 _FLOATS = frozenset({_FLOAT16, _FLOAT32, np.dtype(np.float64)})
-# About the square roots of each dtype's largest number, so that a sum has room for the rounding of 2**29 terms, added
-# one by one. float16 has no such room.
+# Sums within this bound cannot overflow: about the square root of each dtype's largest number, which leaves room for
+# the rounding of 2**29 additions. float16 has no such room.
 _SURE = {_FLOAT32: 2.0**64, np.dtype(np.float64): 2.0**512}
-# Up to this many elements Python's own function is quicker than NumPy's; and BLAS works in one thread anyway.
+# Up to 16 elements `math.hypot` is faster than NumPy; up to 8,192 elements BLAS uses one thread anyway.
 _FEW, _ONE_PART = 2**4, 2**13
-# It takes a third of a millisecond to scan this many elements, so that it pays to share more of them among threads.
+# Elements that one job scans, in a third of a millisecond; with more, sharing them among threads pays.
 _SHARED = 2**19
-# Lists nested more deeply are refused without a look at the rest: no layer has an array of so many axes.
+# The deepest nesting of lists that is read; a layer's arrays have at most 5 axes.
 _DEEPEST = 16
 # Bytes of a float16; NumPy has no fast product for it.
 _HALF = 2
-# bfloat16 numbers in files: upper halves of float32's. NumPy, which has no such numbers, reads them as two bytes each.
+# NumPy has no bfloat16: in files each number is two bytes, the upper half of a float32.
 _BFLOAT16 = np.dtype("V2")
 
 
@@ -91,7 +91,7 @@ class Operand(NamedTuple):
 
     Attributes:
         array: the array as it is in memory or in its file: integers or floats of any width and byte order.
-        dtype: what its numbers are computed as: int64, float16, float32 or float64.
+        dtype: the dtype of its numbers in computations: int64, float16, float32 or float64.
         norm: what `norm` returns for floats; inf for integers.
     """
 
@@ -106,7 +106,7 @@ class Operand(NamedTuple):
         return shape
 
     def standard(self, layer: Layer, tensor: Tensor) -> "Operand":
-        """The operand with its axes in cnngrad's order, from the order in which the layer's user writes them."""
+        """The operand with its axes moved from the user's layout to cnngrad's order."""
         return self._replace(array=layer.layouts.standard(tensor, self.array)) if layer.layouts.of(tensor) else self
 
     def converted(self) -> Array:
@@ -142,7 +142,7 @@ def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
 def as_claim(name: str, value: "npt.ArrayLike") -> Array:
     """A claimed result in the dtype that `read_tensor` chooses, in the machine's byte order, with its numbers' form.
 
-    It may hold NaN and infinity: that is a finding, no error.
+    NaN and infinity are allowed: they are a finding, not an error.
     """
     array = _as_array(name, value)
     dtype = array.dtype.newbyteorder("=")
@@ -150,14 +150,14 @@ def as_claim(name: str, value: "npt.ArrayLike") -> Array:
 
 
 def upper_halves(array: Array) -> Array:
-    """The nearest bfloat16 numbers, as files hold them."""
+    """The nearest bfloat16 numbers, two bytes each, as files hold them."""
     bits = np.asarray(array, "<f4").view("<u4")
     upper: Array = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
     return upper.view(_BFLOAT16)
 
 
 def _bfloat16(array: Array) -> Array:
-    """bfloat16 numbers as float32, marked as such; in files they are the upper halves."""
+    """bfloat16 numbers as float32, marked as bfloat16."""
     if array.dtype == _BFLOAT16:
         array = (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
     marked = array.astype(np.float32, copy=False).view(Marked)
@@ -179,7 +179,7 @@ def _as_array(name: str, value: Any) -> Array:
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:
         array = np.asarray(_on_the_cpu(value))
-        # JAX and TensorFlow bring a dtype of this name along; PyTorch's tensors come as float32.
+        # JAX and TensorFlow register a NumPy dtype of this name; PyTorch's tensors have become float32.
         is_named = "bfloat16" in f"{array.dtype} {getattr(value, 'dtype', '')}"
         return _bfloat16(array) if is_named or array.dtype == _BFLOAT16 else array
     except (RuntimeError, TypeError, ValueError) as error:
@@ -187,10 +187,10 @@ def _as_array(name: str, value: Any) -> Array:
 
 
 def _on_the_cpu(value: Any) -> Any:
-    """Another library's tensor as something that NumPy reads, without that library: PyTorch's, TensorFlow's, CuPy's."""
+    """A tensor of PyTorch, TensorFlow or CuPy as something that NumPy reads, without importing that library."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach().cpu()
-        # NumPy has no bfloat16; every such number is one of float32.
+        # NumPy has no bfloat16; float32 holds every such number exactly.
         value = value.float() if str(value.dtype).endswith("bfloat16") else value
     if type(value).__module__.partition(".")[0] == "cupy":
         return value.get()
@@ -201,7 +201,7 @@ def from_lists(name: str, value: Any) -> Array:
     """Nested lists of numbers, or one number, as an array marked as text: int64 if all are integers, else float64.
 
     Raises:
-        CnngradError: a list of another length or depth than its neighbours, or something that is not a number;
+        CnngradError: a list whose length or depth differs from its neighbours', or something that is not a number;
             the message names the place, counted from 1.
 
     >>> from_lists("X", [[1, 2], [3]])
@@ -263,7 +263,7 @@ def at(name: str, index: Sequence[int]) -> str:
 
 
 def common_dtype(*dtypes: DType) -> DType:
-    """The dtype of a result of tensors: the widest float among theirs, int64 where all hold integers."""
+    """The dtype of a result: the widest float among its operands' dtypes, or int64 if all hold integers."""
     different = set(dtypes)
     return dtypes[0] if len(different) == 1 else np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
 
@@ -279,7 +279,7 @@ def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
     Args:
         name: the result's name, for the error.
         largest: a quick bound on every sum's magnitude.
-        exact: computes a tighter bound; called only where the quick one is beyond int64.
+        exact: computes a tighter bound; called only if the quick one is beyond int64.
 
     Raises:
         CnngradError: the sums may exceed int64's largest integer.
@@ -300,7 +300,7 @@ def largest_magnitude(array: Array) -> int:
 
 
 def check_result(name: str, array: Array) -> None:
-    """Raise a CnngradError where finite inputs gave a result too large for its dtype."""
+    """Raise a CnngradError if finite inputs gave a result too large for its dtype."""
     if array.dtype.kind == "f" and not is_finite(array):
         raise CnngradError(
             f"{at(name, _first_not_finite(array))} is too large for {array.dtype}: use smaller numbers"
@@ -309,9 +309,9 @@ def check_result(name: str, array: Array) -> None:
 
 
 def is_sure(bound: float, dtype: DType) -> bool:
-    """Whether sums within this bound can't exceed the dtype's largest number, however they are rounded on the way.
+    """Whether sums within this bound stay below the dtype's largest number, however they are rounded.
 
-    Sums of integers never can: `exact_dtype` bounds them.
+    Sums of integers always do: `exact_dtype` bounds them.
     """
     return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 
@@ -327,28 +327,28 @@ def is_finite(array: Array) -> bool:
 
 
 def is_whole(array: Array) -> bool:
-    """Whether every number is an integer, found a part at a time."""
+    """Whether every number is an integer; tested part by part, to save memory."""
     if array.dtype.kind != "f":
         return True
     return all((np.rint(part) == part).all() for part in np.array_split(array.ravel("K"), 1 + array.size // _SHARED))
 
 
 def norm(array: Array) -> float:
-    """An upper bound on the Euclidean norm of floats, apart from rounding; NaN where an element is not finite.
+    """An upper bound, up to rounding, on the Euclidean norm of floats; NaN if an element is not finite.
 
-    The array's dot product with itself is the quickest pass over all elements. Where the squares overflow, the bound is
-    the largest magnitude times the square root of the size, and inf where that is too large for a float.
+    The array's dot product with itself is the fastest pass over all elements. If the squares overflow, the bound is the
+    largest magnitude times the square root of the size, or inf if that overflows too.
     """
     if array.size <= _FEW:
         found = math.hypot(*array.ravel().tolist())
         if math.isfinite(found):
             return found
     elif array.flags.forc and array.itemsize > _HALF:
-        # Unlike NumPy's other products, vdot does not warn where large elements overflow.
+        # Unlike NumPy's other products, vdot does not warn if large elements overflow.
         if array.size <= _ONE_PART:
             squares = float(np.vdot(array, array))
         else:
-            # In another byte order each part is copied twice.
+            # In another byte order each part is copied twice, so smaller parts save memory.
             size = _SHARED if array.dtype.isnative else _SHARED // 16
             parts = np.array_split(array.ravel("K"), 1 + array.size // size)
             sums = np.empty(len(parts))
@@ -360,13 +360,13 @@ def norm(array: Array) -> float:
             squares = sum(sums)
         if math.isfinite(squares):
             return math.sqrt(squares)
-    # With a NaN, min and max are both NaN. Any other test of all elements would need memory for a result for each.
+    # With a NaN, min and max are both NaN; any other test would allocate a result for each element.
     largest = max(-float(array.min()), float(array.max()))
     return largest * math.sqrt(array.size) if math.isfinite(largest) else math.nan
 
 
 def fractions(array: Array) -> tuple[Array, int]:
-    """The numbers as fractions of a power of 2 that none exceeds, so that their squares can be added, and its exponent.
+    """The numbers divided by a power of 2 that none exceeds, so that sums of squares don't overflow; and its exponent.
 
     >>> fractions(np.array([1e200, 5e199]))
     (array([0.65321009, 0.32660504]), 665)
@@ -376,6 +376,6 @@ def fractions(array: Array) -> tuple[Array, int]:
 
 
 def rms(array: Array) -> float:
-    """The root of the mean square."""
+    """The root mean square, without overflow."""
     small, exponent = fractions(array)
     return math.ldexp(math.sqrt(np.square(small).mean()), exponent)

@@ -1,8 +1,8 @@
-"""NumPy's BLAS in one thread, while threads of ours share the work.
+"""NumPy's BLAS in one thread, while our own threads share the work.
 
-How OpenBLAS splits a product depends on the number of its threads, so with two threads its sums round differently than
-with one. Here each product runs in one thread, on parts that depend only on the layer's shape, so that results depend
-neither on the number of processors nor on the run. Idle threads of OpenBLAS would also keep spinning beside ours.
+OpenBLAS splits a product by the number of its threads, so two threads round its sums differently from one. Here each
+product runs in one thread, on parts that depend only on the layer's shape, so that results depend neither on the number
+of processors nor on the run. Idle OpenBLAS threads would also keep spinning beside ours.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ _before = 0
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Make BLAS work in the calling thread only, inside the context. May be nested, and entered in several threads."""
+    """Inside the context BLAS works in the calling thread only. It may be nested, and entered in several threads."""
     global _users, _before
     found = control()
     if found is None:
@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _begin_anew() -> None:
-    """Fork copies the count of users but not the threads that would decrement it: start again from zero."""
+    """Fork copies the count of users, but not the threads that would decrement it: start from zero."""
     global _lock, _users
     _lock = Lock()
     found = control()

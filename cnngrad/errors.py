@@ -1,8 +1,8 @@
-"""The one error of the library, and how text from outside is shown."""
+"""The library's one error class, and how text from outside is shown."""
 
 __all__ = ["CnngradError", "visible"]
 
-# The characters of a message that are shown from its beginning, and as many from its end.
+# The characters shown from each end of a longer message.
 _SHOWN = 250
 
 
@@ -13,16 +13,16 @@ class CnngradError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        """An error with a message that may quote file names, keys and options as they are: it is made visible."""
+        """The message may quote file names, keys and options verbatim: `visible` escapes it."""
         super().__init__(visible(message, most=2 * _SHOWN))
 
 
 def visible(text: str, most: int | None = None) -> str:
-    r"""Text from outside, fit for a terminal and for a document: characters that don't print as `repr` writes them.
+    r"""Text from outside, safe for a terminal and for a document: unprintable characters are escaped as by `repr`.
 
     Args:
-        text: the text: a file's name, a key, a title, what a program says.
-        most: the characters that are kept, from both ends; None for all.
+        text: a file's name, a key, a title, or a program's output.
+        most: the number of characters to keep, half from each end; None for all.
 
     >>> visible("a\x1b[2Jb\u202ec"), visible("0123456789", most=4)
     ('a\\x1b[2Jb\\u202ec', '01 … 89')

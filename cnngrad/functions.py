@@ -67,8 +67,8 @@ def forward(
         float among the inputs (float16 is computed in float32).
 
     Raises:
-        CnngradError: shapes, options or numbers that don't make a layer, integer sums beyond int64, or a result
-            that there is no memory for.
+        CnngradError: shapes, options or numbers that don't make a layer, integer sums beyond int64, or too little
+            memory for the result.
 
     Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch.
 

@@ -1,4 +1,4 @@
-"""Checks, before the work begins, whether there is memory for a result."""
+"""Checks, before the work begins, whether a result fits in memory."""
 
 import os
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from cnngrad.layer import Shape
 
 __all__ = ["available", "require", "require_bytes"]
 
-# Smaller results, in bytes, are not checked.
+# Results of fewer bytes are not checked.
 _NOT_ASKED = 2**26
 
 
 def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> None:
-    """Raise a CnngradError unless there is memory for results of these shapes and dtypes.
+    """Raise a CnngradError unless results of these shapes and dtypes fit in memory.
 
     Args:
         results: shape and dtype by the result's name.
-        factor: bytes of memory for each byte of a result; not 1 for results that are not held as arrays.
+        factor: bytes of memory for each byte of a result; above 1 if results are held as more than arrays.
     """
     sizes = {name: int(prod(shape) * dtype.itemsize * factor) for name, (shape, dtype) in results.items()}
     needed = sum(sizes.values())
@@ -40,14 +40,14 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
 
 
 def require_bytes(claim: str, needed: int) -> None:
-    """Raise a CnngradError unless there are so many bytes of memory; the message begins with who takes them."""
+    """Raise a CnngradError unless `needed` bytes of memory are free; the message begins with `claim`."""
     free = available()
     if needed >= _NOT_ASKED and free is not None and needed > free:
         raise CnngradError(f"{claim} {_spoken(needed)}, but {_spoken(free)} are free: save smaller arrays")
 
 
 def available() -> int | None:
-    """The bytes of memory that this process may still take; None where the system does not say."""
+    """The bytes of memory that this process may still take; None if the system does not say."""
     found = []
     for reading in (_of_machine, _of_group, _of_process):
         with suppress(ImportError, AttributeError, OSError, ValueError, StopIteration):
@@ -56,7 +56,7 @@ def available() -> int | None:
 
 
 def _number_behind(word: str, file: str) -> int:
-    """The number behind a word that begins a line of a file."""
+    """The number that follows `word` at the beginning of a line."""
     lines = Path(file).read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(word))
 
@@ -68,13 +68,13 @@ def _of_machine() -> int:
 
 
 def _of_group() -> int:
-    """The bytes left under a container's limit (cgroup v2); no number of them if there is no limit."""
+    """The bytes left under a container's limit (cgroup v2); ValueError if there is no limit."""
     limit, used = (int(Path(f"/sys/fs/cgroup/memory.{file}").read_text()) for file in ("max", "current"))
     return limit - used + _number_behind("inactive_file ", "/sys/fs/cgroup/memory.stat")
 
 
 def _of_process() -> int:
-    """The bytes left under `ulimit -v`; no number of them if there is no limit."""
+    """The bytes left under `ulimit -v`; ValueError if there is no limit."""
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]

@@ -1,6 +1,6 @@
-"""What Python's users hold: results that print themselves, save themselves, and show themselves in a notebook.
+"""The results of the Python functions, which print and save themselves, and show themselves in a notebook.
 
-The renderers load when they are asked for: the library itself needs NumPy alone.
+The renderers load on first use: the library itself needs NumPy alone.
 """
 
 from collections.abc import Callable
@@ -34,16 +34,16 @@ class _Shown:
     """What all results can do."""
 
     def __str__(self: "Shown") -> str:
-        """What the command prints to a file."""
+        """The text that the command prints to a file."""
         return _document(".txt", self).rstrip("\n")
 
     def save(self: "Shown", path: str, **choices: Any) -> None:
-        """Write it as a document: `.txt`, `.md`, `.svg` or `.html`; a derivation also as `.tex`.
+        """Save it as a document: `.txt`, `.md`, `.svg` or `.html`; a derivation also as `.tex`.
 
         Args:
-            path: the file, whose ending decides.
-            choices: `title`, `precision`, and of a derivation `author` and what `--fragment`, `--math` (here `maths`)
-                and `--theme` choose.
+            path: the file; its ending chooses the format.
+            choices: `title` and `precision`; for a derivation also `author`, `fragment`, `maths` and `theme`, as the
+                command's `--author`, `--fragment`, `--math` and `--theme`.
 
         Raises:
             CnngradError: an unknown ending, or a failure of the file system.
@@ -67,7 +67,7 @@ class _Verdict(_Shown):
         return html_of(self)
 
     def raise_if_wrong(self) -> None:
-        """Raise an AssertionError unless all is right: first what is wrong, then everything."""
+        """Raise an AssertionError unless all is right; its message is the summary, then the full text."""
         if not self:
             raise AssertionError(f"{self.summary}\n\n{self}")
 
@@ -102,7 +102,7 @@ class _Page:
 
 
 def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callable[_P, _Result]:
-    """A function of the library whose result shows itself."""
+    """The function with its result converted to `kind`, which can show itself."""
 
     @wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _Result:

@@ -6,5 +6,5 @@ __all__ = ["SCHEMA", "SCHEMA_FILE"]
 
 # The number changes when a key is renamed, removed or means something else; new keys don't change it.
 SCHEMA = "cnngrad/1"
-# A JSON Schema (draft 2020-12) of everything that has this version.
+# The JSON Schema (draft 2020-12) of this version.
 SCHEMA_FILE = Path(__file__).with_name("schema.json")

@@ -10,7 +10,7 @@ Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]
 
 
 class Described(NamedTuple):
-    """An option's value in a word, and what it means."""
+    """A placeholder for an option's value, and the option's meaning."""
 
     metavar: str
     help: str
@@ -24,8 +24,8 @@ class LayerOptions(TypedDict, total=False):
         Padding,
         Described("P", "1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]"),
     ]
-    dilation: Annotated[PerAxis, Described("D", "2, or 2,1; 1 is none.  [default: 1]")]
-    groups: Annotated[SupportsIndex, Described("G", "As in PyTorch.  [default: 1]")]
+    dilation: Annotated[PerAxis, Described("D", "2, or 2,1 for one per axis; 1 means none.  [default: 1]")]
+    groups: Annotated[SupportsIndex, Described("G", "The number of groups, as in PyTorch.  [default: 1]")]
     flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.")]
     dims: Annotated[
         SupportsIndex | None, Described("1|2|3", "The number of spatial axes, if the shapes leave it open.")

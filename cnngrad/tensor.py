@@ -20,10 +20,10 @@ class Tensor(Enum):
         key: its name in files, messages and JSON: `X`, `dEdX`.
         keyword: its name in Python: `x`, `dx`.
         letter: the letter of its elements, which a gradient shares with its array: `x`.
-        lead_words: what the axes in front of the spatial ones stand for, such as sample and channel.
+        lead_words: the meanings of the axes in front of the spatial ones, such as sample and channel.
         is_gradient: whether it is a gradient.
-        array: the array that a gradient belongs to; an array's own is itself.
-        gradient: the gradient with respect to an array; a gradient's own is itself.
+        array: the array that a gradient belongs to; for an array, itself.
+        gradient: the gradient with respect to an array; for a gradient, itself.
 
     >>> Tensor.DX.array.key, Tensor.X.array.key, Tensor.X.gradient.key, Tensor.O.gradient.key
     ('X', 'X', 'dEdX', 'dEdO')
@@ -46,11 +46,11 @@ class Tensor(Enum):
         self.key, self.keyword, self.letter, self.lead_words = key, keyword, letter, lead_words
         self.is_gradient = key.startswith("dEd")
 
-    # Members are compared by identity; Enum's own hash, that of the name, would take longer than a dictionary look-up.
+    # Members are compared by identity; Enum's own hash, of the name, takes longer than a dictionary look-up.
     __hash__ = object.__hash__
 
     def is_apart(self, result: "Tensor") -> bool:
-        """Whether a result does not depend on this array: O not on dE/dO, dE/dW not on W, dE/db on dE/dO alone."""
+        """Whether a result is independent of this array: O of dE/dO, dE/dW of W, and dE/db of all but dE/dO."""
         if result is Tensor.O:
             return self is Tensor.DEDO
         return self in ((Tensor.X, Tensor.W, Tensor.B) if result is Tensor.DB else (result.array, Tensor.B))
@@ -62,7 +62,7 @@ class Tensor(Enum):
 
     @property
     def elements(self) -> str:
-        """The letters in front of its elements' names as they are typed: `x`, `dE/dx`."""
+        """The letters with which its elements' names begin when typed: `x`, `dE/dx`."""
         return f"dE/d{self.letter}" if self.is_gradient else self.letter
 
     @property

@@ -22,7 +22,7 @@ __all__ = ["Progress", "run_jobs", "tally", "thread_count"]
 # Called with the number of steps done and the number of all steps, in the thread that waits for the result.
 Progress = Callable[[int, int], None]
 
-# Each thread holds the memory of a tile, some megabytes.
+# Upper limit on threads: each needs memory for a tile, some megabytes.
 _MOST_THREADS = 4
 
 
@@ -69,7 +69,7 @@ def run_jobs(count: int, job: Callable[[int], None]) -> None:
 
 @cache
 def _pool() -> "ThreadPoolExecutor":
-    # Loaded where there is work for several threads: it takes longer to load than most layers take.
+    # Imported only for several threads: the import takes longer than most layers.
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(thread_count(), thread_name_prefix="cnngrad")
@@ -82,7 +82,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def thread_count() -> int:
-    """How many threads to work in: the processors of this process, up to a few; one where BLAS has its own."""
+    """The number of threads to use: one per processor, up to a limit; 1 if BLAS's own threads can't be controlled."""
     if control() is None:
         return 1
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -90,7 +90,7 @@ def thread_count() -> int:
 
 
 def tally(total: int, progress: Progress | None) -> Callable[[], None]:
-    """What to call for each finished tile; progress is reported only in the thread that asks for this."""
+    """A function to call after each finished tile; it reports progress only in the thread that called `tally`."""
     done, lock, own = count(1), threading.Lock(), threading.get_ident()
 
     def add() -> None:
