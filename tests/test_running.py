@@ -6,8 +6,6 @@ import pytest
 import cnngrad
 import cnngrad.programs
 from cnngrad.causes.catalogue import CATALOGUE
-from cnngrad.causes.evaluate import Data, computed
-from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import make_layer
 from cnngrad.programs.suites import FEATURES, features
 from cnngrad.tensor import Tensor
@@ -38,27 +36,35 @@ def test_a_right_function_of_another_precision_passes(dtype):
     assert findings.passed is not False, str(findings)
 
 
+def loops(x, w, dedo, stride, padding, dilation, groups):
+    stride, dilation = (np.broadcast_to(option, 2).tolist() for option in (stride, dilation))
+    pads = np.broadcast_to(padding, (2, 2)).tolist() if np.ndim(padding) == 0 else padding
+    return reference.backward(x, w, dedo, stride, pads, dilation, groups, False)
+
+
 def test_nested_loops_pass_the_quick_suite():
-    def loops(x, w, dedo, stride, padding, dilation, groups):
-        per_axis = [np.broadcast_to(option, 2).tolist() for option in (stride, dilation)]
-        pads = np.broadcast_to(padding, (2, 2)).tolist() if np.ndim(padding) == 0 else padding
-        dw, dx, db = reference.backward(x, w, dedo, per_axis[0], pads, per_axis[1], groups, False)
+    def named(*arrays, **options):
+        dw, dx, db = loops(*arrays, **options)
         return {"dEdX": dx, "dw": dw, "db": db}
 
-    assert cnngrad.check_function(loops, "quick")
+    assert cnngrad.check_function(named, "quick")
 
 
-def with_stride_1(layer, result, x, w, dedo):
-    right = right_recipe(layer, result)
-    ones = tuple(relation._replace(output=1) for relation in right.relations)
-    return computed(right.but(relations=ones), Data.of(layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}))
+def test_with_flip_the_fix_is_that_of_true_convolution():
+    def rotated(x, w, dedo, **options):
+        dw, _, db = right(x, w, dedo, flip=True, **options)
+        return dw, right(x, w, dedo, **options)[1], db
+
+    findings = cnngrad.check_function(rotated, "quick", flip=True)
+    assert findings.explanation.mistakes == ("filter-not-rotated",)
+    assert "W is rotated by 180° in the full convolution. To fix it: slide W over dE/dO as it is" in findings.summary
 
 
 def test_the_finding_names_the_one_mistake_and_what_the_layers_have_in_common():
     def stride_ignored(x, w, dedo, *, stride, padding, dilation, groups):
         dw, _, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        layer = make_layer(x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        return dw, with_stride_1(layer, Tensor.DX, x, w, dedo), db
+        _, dx, _ = loops(x, w, dedo, 1, padding, dilation, groups)
+        return dw, dx, db
 
     findings = cnngrad.check_function(stride_ignored)
     assert findings.explanation.mistakes == ("stride-ignored",)
@@ -152,8 +158,7 @@ def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
 def test_every_element_and_the_relation_are_read_off():
     def ignored(x, w, dedo, *, stride, padding, dilation, groups):
         _, dx, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        layer = make_layer(x.shape, w.shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
-        return with_stride_1(layer, Tensor.DW, x, w, dedo), dx, db
+        return loops(x, w, dedo, 1, padding, dilation, groups)[0], dx, db
 
     findings = cnngrad.check_function(ignored, "quick")
     elements = findings.as_json()["expansions"]

@@ -294,12 +294,13 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
         return None
     results = [(tensor, result.explanations) for outcome in failing for tensor, result in outcome.results.items()]
     first = next(tensor for tensor, found in results if best in found)
-    hints = {first: _hint(best, first)}
+    flip = all(outcome.layer.layer.flip for outcome in failing)
+    hints = {first: _hint(best, first, flip)}
     # If a layer's results are wrong in ways of their own, each has its own explanation.
     for tensor in RESULTS:
         here = [found for each, found in results if each is tensor and found]
         if here and not any(best in found for found in here):
-            hints[tensor] = _hint(Counter(found[0] for found in here).most_common(1)[0][0], tensor)
+            hints[tensor] = _hint(Counter(found[0] for found in here).most_common(1)[0][0], tensor, flip)
     told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
     return Explanation(tuple(sorted(best, key=_place)), told, explained[best])
 
@@ -308,9 +309,9 @@ def _place(name: str) -> int:
     return PLACES.get(name, len(PLACES))
 
 
-def _hint(names: frozenset[str], result: Tensor) -> str:
-    """What some mistakes are, and how to fix them, in one result."""
-    made = [CATALOGUE[place].words(result) for place in sorted(PLACES[name] for name in names if name in PLACES)]
+def _hint(names: frozenset[str], result: Tensor, flip: bool) -> str:
+    """What some mistakes are, and how to fix them, in one result of layers with or without flip."""
+    made = [CATALOGUE[place].words(result, flip) for place in sorted(PLACES[name] for name in names if name in PLACES)]
     if not made:
         return _BESIDE[min(names)]
     return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
