@@ -3,7 +3,7 @@
 The letters mean the same in every formula: n sample, f filter, c channel, i output position, u filter position,
 s stride, d dilation, p padding; x is 0 outside the input.
 
-This module defines what is computed; `plan` decides how, that is by which method for which shape.
+This module defines what is computed; `plan` chooses the method for each shape.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +20,7 @@ from cnngrad.threads import Progress
 
 __all__ = ["Backward", "Forward", "Progress"]
 
-# For layers with a larger array than this many elements, memory for the results is checked first.
+# Number of elements of an array above which memory for the results is checked first.
 _LARGE = 2**20
 
 
@@ -56,7 +56,7 @@ class _Work(ABC):
     def plan(self, result: Tensor, rounded: bool = True) -> Plan:
         """How O, dE/dW or dE/dX is computed.
 
-        Without `rounded` O is computed by no transform, so that each output is as precise as its terms.
+        Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
         """
         return make_plan(self.layer.unflipped, result, self._work, rounded and self.dtype.kind == "f")
 
@@ -65,22 +65,22 @@ class _Work(ABC):
 
         Args:
             result: which one.
-            out: where to write it, a C-contiguous array of its shape and dtype; new memory where None.
+            out: where to write it, a C-contiguous array of its shape and dtype; None for new memory.
             progress: called with the number of tiles done and the number of all tiles.
 
         Raises:
-            CnngradError: it is too large for its dtype.
+            CnngradError: a number is too large for the result's dtype.
         """
         shape = self.layer.canonical[result]
         found = np.empty(shape, self.dtype) if out is None else out.reshape(shape)
         if is_sure(self.bounds[result], self.dtype):
             self._write(result, found, True, progress)
             return found.reshape(self.layer.shapes[result])
-        # Numbers that are too large are found below; NumPy need not warn of them.
+        # `check_result` reports numbers that are too large, so NumPy need not warn.
         with np.errstate(over="ignore", invalid="ignore"):
             self._write(result, found, True, progress)
             if result is Tensor.O and not is_finite(found):
-                # Sums in a transform can overflow where O itself is finite.
+                # Sums in a transform can overflow although O itself is finite.
                 self._write(result, found, False, progress)
         found = found.reshape(self.layer.shapes[result])
         check_result(result.key, found)
@@ -94,7 +94,7 @@ class _Work(ABC):
 class Forward(_Work):
     """One layer's O, not computed yet.
 
-    Where the arrays are changed in place, what is computed next uses the new numbers, but the bounds of the first ones.
+    If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
     """
 
     def __init__(self, layer: Layer, x: Operand, w: Operand, b: Operand | None = None) -> None:
@@ -103,7 +103,7 @@ class Forward(_Work):
         Raises:
             CnngradError: integer sums beyond int64.
         """
-        # By the Cauchy-Schwarz inequality no sum of products of X's and W's elements is larger.
+        # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
         bound = x.norm * w.norm
         if b is None:
             super().__init__(layer, {Tensor.O: bound}, x, w)

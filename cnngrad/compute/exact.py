@@ -12,7 +12,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 
-# Elements that are Python's integers at the same time.
+# Number of elements that are converted to Python's integers at a time.
 _TOGETHER = 2**16
 
 
@@ -42,9 +42,9 @@ def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, add
         name: the result's name, for the error.
         top: the largest magnitude of the first factors.
         largest: that of the second factors.
-        factors: the second factors; its first axes count the sums.
-        lead: how many axes these are.
-        added: the largest magnitude of what is added to a sum.
+        factors: the second factors; the first axes count the sums.
+        lead: the number of these axes.
+        added: the largest magnitude of a bias that is added to a sum.
     """
     sums = factors.shape[:lead]
 

@@ -20,18 +20,18 @@ class Measured:
             Python's lock.
         small_work: multiplications that one thread does in a millisecond; larger work is cut into at least
             `fewest_tiles` tiles.
-        fewest_tiles: the least number of tiles for such work, so that as many threads are busy.
+        fewest_tiles: the least number of tiles for such work, which keeps as many threads busy.
         sums: partial sums of a small dE/dW; a fixed number, so that rounding does not depend on the threads.
         large_sum: size of dE/dW above which each job computes some channels of its own.
         gathered: elements of all windows, and of X, up to which one index gathers them. Forward and backward of 16x16
             with 3x3 take a fifth of the other ways' time, of 64x64 two thirds.
         gathered_work: multiplications up to which the same way is used: OpenBLAS does so few in one thread.
         one_thread: numbers of an operand up to which BLAS takes one thread, even for a product of two vectors.
-        row_tile: the columns and outputs of one tile, when computing by rows. 1024x1024 with 3x3 took 3.7 with 2 MiB
+        row_tile: the columns and outputs of one tile of the rows way. 1024x1024 with 3x3 took 3.7 with 2 MiB
             and 5.2 with 4.
         row_products: products of rows that are added up at once.
-        shared_rows: a tile has this many times as many rows as neighbouring tiles share, so that most rows are copied
-            only once.
+        shared_rows: the least ratio of a tile's rows to those that it shares with its neighbour, so that most rows are
+            copied only once.
         row_width: the least width of a part of a row that is worth a product of its own.
         row_work: the least number of multiplications for a row of O that is worth a product of its own.
         row_length: the least length of a row of dE/dO that is worth a product of its own.

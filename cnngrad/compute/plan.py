@@ -1,10 +1,10 @@
-"""The plan: which way computes a result of a layer, in how many tiles, and why; made first, then carried out.
+"""The plan: which way computes a result of a layer, in how many tiles, and why.
 
 Each result is computed by the first way in its row that suits the layer:
 
 | result | ways |
 | --- | --- |
-| O | gathering, spectra (where sums may be rounded as parts of larger ones), rows, columns |
+| O | gathering, spectra (if sums may be rounded as parts of larger ones), rows, columns |
 | dE/dW | gathering, rows, columns |
 | dE/dX | adding up; else for each phase of the stride a convolution of dE/dO, by one of O's ways |
 """
@@ -47,8 +47,8 @@ class Step(NamedTuple):
     Attributes:
         way: the way, with its layer; for dE/dX, one phase of the stride, written as a layer from dE/dO to X.
         tiles: the tiles in which it is computed.
-        taps: where a phase's filter elements are in W; None for a step that takes all of W, as it is.
-        places: where the step's part of the result is.
+        taps: the index of a phase's filter elements in W; None for a step that uses W unchanged.
+        places: the index of the step's part of the result.
     """
 
     way: Way
@@ -66,9 +66,9 @@ class Plan(NamedTuple):
 
     Attributes:
         result: O, dE/dW or dE/dX.
-        steps: the parts; several for dE/dX alone, and none where no window reaches X.
+        steps: the parts; only dE/dX has several, or none if no window reaches X.
         reached: whether the steps write every element of the result.
-        whole: the only tile, if gathering computes the result, and it is so small that BLAS works in one thread anyway.
+        whole: the only tile, if gathering computes the result and BLAS uses one thread anyway for so small a tile.
     """
 
     result: Tensor
@@ -77,7 +77,7 @@ class Plan(NamedTuple):
     whole: Tile | None
 
     def __str__(self) -> str:
-        """Which way, why, and in how many tiles.
+        """The way, the reason for it, and the number of tiles.
 
         >>> from cnngrad.layer import make_layer
         >>> print(make_plan(make_layer((1024, 1024), (3, 3)), Tensor.O, np.dtype(float)))
@@ -137,7 +137,7 @@ def write(
         target: where to write; canonical, of any dtype that holds the sums.
         progress: called as tiles are done.
     """
-    # One copy of W at most.
+    # All steps together hold at most one copy of W.
     weights = [step.weights(w) for step in plan.steps]
     if plan.whole is not None:
         plan.steps[0].way.write(plan.whole, source, weights[0], b, target)
@@ -172,8 +172,8 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     if plan.whole is not None:
         target[...] = way.part(plan.whole, x, dedo)
         return
-    # Where each job has channels of its own, each needs one sum; otherwise the number of partial sums is fixed,
-    # whatever the number of threads.
+    # Jobs with channels of their own need one sum each; otherwise the number of partial sums does not depend on the
+    # number of threads.
     each = len(tiles) // tiles.blocks
     sums = 1 if tiles.blocks > 1 else min(each, way.measured.sums)
     found: dict[int, Array] = {}

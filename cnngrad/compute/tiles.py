@@ -1,6 +1,6 @@
 """Tiles: the parts of a result that are computed one at a time, and the parts of the input that they read.
 
-All layers are cut here, so that besides inputs and results only some megabytes are needed, whatever the layer's size.
+All layers are cut here, so that a layer of any size needs only some megabytes besides inputs and results.
 Layers here are canonical and not flipped.
 """
 
@@ -19,7 +19,7 @@ from cnngrad.tensor import Tensor
 __all__ = ["Tile", "Tiles", "channels_at_once", "every", "filled", "meetings", "slab", "slid", "windows"]
 
 Slices = tuple[Any, ...]
-# A slab is copied only if it holds at most this many times what the windows read.
+# A slab is copied only if its size is at most this multiple of what the windows read.
 _WIDE = 2
 
 
@@ -62,10 +62,10 @@ class Tile(NamedTuple):
 
 
 class Tiles:
-    """All the tiles of a layer, each made when its turn comes; those of one block of channels follow each other.
+    """The tiles of a layer, made on demand; those of one block of channels are consecutive.
 
     Attributes:
-        counts: how many channels, samples and positions a tile has.
+        counts: the numbers of channels, samples and positions of a tile.
     """
 
     def __init__(self, layer: Layer, counts: Sequence[int], positions: Shape | None = None) -> None:
@@ -75,14 +75,14 @@ class Tiles:
         self._numbers = [-(-size // count) for size, count in zip(self._sizes, self.counts, strict=True)]
 
     def __len__(self) -> int:
-        """How many there are."""
+        """The number of tiles."""
         return prod(self._numbers)
 
     def __getitem__(self, number: int) -> Tile:
         """The tile with this number, counted from 0.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: there is no such tile.
         """
         places = zip(np.unravel_index(number, self._numbers), self.counts, self._sizes, strict=True)
         channels, samples, *positions = (
@@ -97,12 +97,12 @@ class Tiles:
 
 
 def filled(most: int, sizes: Shape) -> list[int]:
-    """How many there are on each axis of a tile of at most `most` elements, the last axes whole where they fit."""
+    """The sizes of a tile of at most `most` elements along each axis, the last axes whole if they fit."""
     return [max(1, most // prod(sizes[axis + 1 :])) for axis in range(len(sizes))]
 
 
 def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int:
-    """How many channels of dE/dW one tile computes: all of a small dE/dW, which is summed as a whole."""
+    """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
     size = prod(layer.canonical[Tensor.W]) * dtype.itemsize
     if size <= measured.large_sum:
         return layer.channels
@@ -119,7 +119,7 @@ def windows(tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array
     layer, counts = tile.layer, tile.shape[1:]
     spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)]
     if prod(spans) > _WIDE * prod(layer.kernel) * prod(counts):
-        # Where dilation and stride leave wide gaps, a slab would hold little that is read.
+        # With wide gaps from dilation and stride most of a slab would never be read.
         part = x[tile.samples, tile.channels]
         found = np.zeros((*part.shape[:2], *layer.kernel, *counts), dtype)
         for taps, outputs, inputs in meetings(layer.axes, tile.positions):
@@ -140,14 +140,14 @@ def slid(part: Array, axes: Sequence[Axis]) -> Array:
 
 
 def every(steps: Iterable[int]) -> Slices:
-    """An index that goes in these steps along the last axes."""
+    """An index with these steps along the last axes."""
     return (..., *(slice(None, None, step) for step in steps))
 
 
 def meetings(
     axes: Sequence[Axis], outputs: Sequence[slice]
 ) -> Iterator[tuple[Shape, tuple[Any, ...], tuple[Any, ...]]]:
-    """For each filter element, which outputs meet X, counted from the first of those given, and where they meet it."""
+    """For each filter element the outputs that meet X, counted from the first given one, and the inputs they meet."""
     pairs: list[list[tuple[slice, slice]]] = []
     for axis, some in zip(axes, outputs, strict=True):
         pairs.append([])
@@ -164,7 +164,7 @@ def meetings(
 def slab(tile: Tile, x: Array, dtype: DType) -> Array:
     """The part of X, with its padding, that the windows of a tile's outputs span: (n, c, *h), of any strides.
 
-    A view where nothing is padded and X holds numbers of this dtype.
+    A view if nothing is padded and X has this dtype.
     """
     inner, outer, size = [], [], []
     for axis, outputs in zip(tile.layer.axes, tile.positions, strict=True):

@@ -1,4 +1,4 @@
-"""The interface of every way of computing: whether it suits a layer, how it cuts it, how it computes a tile."""
+"""The interface of every way of computing: whether it suits a layer, its tiles, and how it computes one."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -19,7 +19,7 @@ class Way(ABC):
 
     Attributes:
         name: what the plan calls it.
-        suits: what it is good for, in a few words.
+        suits: the layers that it suits, in a few words.
         layer: the layer, which is not flipped.
         result: O, dE/dW or dE/dX.
         dtype: the dtype to compute in.

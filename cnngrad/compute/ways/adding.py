@@ -17,7 +17,7 @@ __all__ = ["AddingUp"]
 
 
 class AddingUp(Way):
-    """dE/dX as the sum of what comes back through every filter element; its tiles are rows of X."""
+    """dE/dX as the sum of what comes back through every filter element; the tiles are rows of X."""
 
     name, suits = "adding up", "far fewer channels than filters, above all with a stride"
 

@@ -1,6 +1,6 @@
-"""Gathering: for small layers, where calls take longer than arithmetic, one index picks the elements of all windows.
+"""Gathering: one index picks the elements of all windows, for small layers, in which calls take longer than arithmetic.
 
-It gives the matrix of columns, as in `columns`. Where its elements lie in X depends only on the layer, and is cached.
+The result is the matrix of `columns`. Its index into X depends only on the layer, and is cached.
 """
 
 from functools import lru_cache
@@ -50,7 +50,7 @@ class Gathering(Columns):
 
 
 def _product(rows: Array, columns: Array) -> Array:
-    """A product of matrices; of only two it takes half the time with dot."""
+    """A product of matrices; for only two, dot takes half the time."""
     alone = columns.ndim == 2
     found: Array = rows.reshape(-1, rows.shape[-1]).dot(columns) if alone else np.matmul(rows, columns)
     return found
@@ -58,9 +58,9 @@ def _product(rows: Array, columns: Array) -> Array:
 
 @lru_cache(maxsize=64)
 def _places(way: Gathering) -> Array:
-    """Where the elements of the columns lie in flat X, counted from 1; 0 for padding. A single matrix has two axes."""
+    """The index of each element of the columns in flat X, from 1; 0 for padding. A single matrix has two axes."""
     shape = way.layer.canonical[Tensor.X]
     numbers = np.arange(1, prod(shape) + 1).reshape(shape)
-    # So few are exact in every dtype to compute in.
+    # Every dtype holds numbers up to `gathered` exactly.
     found = Columns.columns(way, way.tiles()[0], numbers).astype(np.intp)
     return found.reshape(found.shape[2:]) if found.shape[:2] == (1, 1) else found

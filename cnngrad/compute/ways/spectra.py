@@ -4,7 +4,7 @@ With ^ a transform that is long enough for a block of X and the filter's span, a
 
     O_f^ = sum over c of X_c^ W_fc^*
 
-Blocks overlap by the filter's span less one (overlap-save: Oppenheim and Schafer, Discrete-Time Signal Processing).
+Blocks overlap by the filter's span minus one (overlap-save: Oppenheim and Schafer, Discrete-Time Signal Processing).
 The rounding error of every output is about the same, some 1e-15 of the largest term, however small its own terms are.
 float32 is computed in float64, where the transform's rounding error is negligible; in float32 it would exceed 1e-6 of
 the largest term at 15x15.
@@ -82,5 +82,5 @@ class Spectra(Way):
         blocks = -(-axis.out // (length - reach))
         if 4 * (axis.out + reach) <= 5 * length:
             blocks = 1
-        # A number without such a factor divides a power of 30.
+        # Such a number divides a power of 30.
         return next(n for n in count(-(-axis.out // blocks) + reach) if 30**64 % n == 0)
