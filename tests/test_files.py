@@ -238,13 +238,15 @@ SEQUENCES = np.arange(48).reshape(2, 3, 8), np.arange(24).reshape(4, 3, 2)
 
 def test_shapes_that_another_number_of_axes_would_fit_are_told_with_it():
     x, w = SEQUENCES
-    with pytest.raises(cnngrad.CnngradError, match=r"has 2 channels.*1 spatial axis\? Then say --dims 1 \(dims=1 in"):
+    with pytest.raises(
+        cnngrad.CnngradError, match=r"has 2 channels.*for a layer with 1 spatial axis use --dims 1 \(dims=1 in"
+    ):
         cnngrad.forward(x, w)
     assert cnngrad.forward(x, w, dims=1).shape == (2, 4, 7)
-    with pytest.raises(cnngrad.CnngradError, match="Then say --dims 1"):
+    with pytest.raises(cnngrad.CnngradError, match="spatial axis use --dims 1"):
         cnngrad.backward(x, w, np.ones((2, 4, 7)))
     volumes = np.ones((2, 5, 6, 7)), np.ones((3, 2, 2, 2, 2))
-    with pytest.raises(cnngrad.CnngradError, match="Then say --dims 3"):
+    with pytest.raises(cnngrad.CnngradError, match="spatial axes use --dims 3"):
         cnngrad.forward(*volumes, dims=2)
 
 
@@ -253,7 +255,7 @@ def test_where_two_readings_fit_the_layer_s_line_says_which_was_taken(tmp_path, 
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"X": np.ones((3, 3, 8), int).tolist(), "W": np.ones((3, 3, 2), int).tolist()}))
     assert main(["forward", str(path)]) == 0
-    assert "(2 spatial axes; for 1 say --dims 1)" in capsys.readouterr().out.replace("\n", " ")
+    assert "(2 spatial axes; for 1 use --dims 1)" in capsys.readouterr().out.replace("\n", " ")
     assert main(["forward", str(path), "--dims", "1"]) == 0
     assert "spatial axes" not in capsys.readouterr().out
 

@@ -71,7 +71,7 @@ def test_a_report_gives_the_index_in_the_users_own_array():
     [
         ({"layout": "nhw"}, "layout is 'nhw': it must have each of the letters n c and of d h w at most once"),
         ({"layout": 3}, "layout is '3'"),
-        ({"filter_layout": "hwoi", "layout": "ncw"}, "layout ncw has 1 spatial axes, filter_layout hwoi has 2"),
+        ({"filter_layout": "hwoi", "layout": "ncw"}, "differ: layout ncw has 1, filter_layout hwoi has 2"),
         ({"layout": "hwc"}, r"X has shape \(2, 4, 3, 4\), but layout hwc is for arrays of 2 to 3 axes"),
         ({"layout": "nhwc", "dims": 1}, "dims is 1, but the layout has 2 spatial axes"),
     ],
@@ -92,7 +92,7 @@ def test_a_layout_that_does_not_fit_is_told(options, words):
     ],
 )
 def test_shapes_that_fit_another_layout_say_so(x, w, say):
-    with pytest.raises(cnngrad.CnngradError, match=f"they would fit as .*: say {say}"):
+    with pytest.raises(cnngrad.CnngradError, match=f"they would fit as .*: use {say}"):
         cnngrad.forward(np.ones(x), np.ones(w))
 
 
@@ -101,7 +101,7 @@ def test_the_layers_line_names_the_layout_and_says_which_was_taken_where_both_fi
         "layout nhwc · filter layout hwio"
         in make_layer((2, 5, 6, 3), (2, 2, 3, 4), layout="nhwc", filter_layout="hwio").describe()
     )
-    assert make_layer((3, 5, 3), (2, 3, 2, 2)).describe().endswith("(X read as CHW; for HWC say --layout hwc)")
+    assert make_layer((3, 5, 3), (2, 3, 2, 2)).describe().endswith("(X read as CHW; for HWC use --layout hwc)")
     assert "read as" not in make_layer((3, 5, 3), (2, 3, 2, 2), layout="chw").describe()
     assert "read as" not in make_layer((3, 5, 4), (2, 3, 2, 2)).describe()
     assert "read as" not in make_layer((3, 5, 3), (4, 3, 2, 2), dedo_shape=(4, 4, 2)).describe()

@@ -1,8 +1,8 @@
 """The one relation, input position = stride*i + dilation*u - padding along one axis, and its table of positions.
 
-An output position i, a filter position u and an input position h belong together exactly where the relation
-holds. Only this module decides which terms make up an output, a filter gradient, an input gradient, a picture or a
-colour. All positions count from 0; names shown to people count from 1.
+An output position i, a filter position u and an input position h belong together exactly if the relation holds. Only
+this module decides which terms make up an output, a filter gradient, an input gradient or a picture. All positions
+count from 0; names shown to people count from 1.
 """
 
 import re
@@ -18,16 +18,15 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Places = Sequence[int] | Positions
-# Entries of a table that are made together.
+# Number of table entries that are computed at a time.
 _TOGETHER = 2**18
 
 
 class Relation(NamedTuple):
     """Input position = output·i + filter·u + constant, along one axis.
 
-    A layer's own relation is (s, d, -p). A wrong pass follows another one; a negative factor goes the other way. The
-    table of positions that meet is made here and nowhere else. It is asked for by rows or by taps, and never made whole
-    for a long axis.
+    A layer's own relation is (s, d, -p); a wrong pass follows another one. A negative factor reverses the direction.
+    The table of positions that meet is computed only here, for given rows and taps, and never whole for a long axis.
 
     >>> Relation(2, 1, -1).inputs(range(3), range(3), size=5)
     array([[-1,  0,  1],
@@ -40,14 +39,14 @@ class Relation(NamedTuple):
     constant: int
 
     def inputs(self, outputs: Places, taps: Places, size: int) -> Positions:
-        """The input, of `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
+        """The input, below `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
         i, u = np.asarray(outputs, np.int64)[:, None], np.asarray(taps, np.int64)
         found = self.output * i + self.filter * u + self.constant
         found[(found < 0) | (found >= size)] = -1
         return found
 
     def outputs(self, inputs: Places, taps: Places, out: int) -> Positions:
-        """The output, of `out`, that meets each input under each tap, shape (inputs, taps); -1 where none does.
+        """The output, below `out`, that meets each input under each tap, shape (inputs, taps); -1 for none.
 
         >>> Relation(2, 1, -1).outputs([1], range(3), out=3)
         array([[ 1, -1,  0]])
@@ -58,11 +57,11 @@ class Relation(NamedTuple):
         return found
 
     def turned(self, kernel: int) -> "Relation":
-        """The same relation in the positions of a filter that is rotated, and back."""
+        """The same relation for a filter that is rotated by 180 degrees, or rotated back."""
         return Relation(self.output, -self.filter, self.constant + self.filter * (kernel - 1))
 
     def from_1(self) -> "Relation":
-        """The same relation in positions that count from 1, as the notes do."""
+        """The same relation for positions that count from 1, as in the notes."""
         return self._replace(constant=self.constant + 1 - self.output - self.filter)
 
     def written(self, i: str, u: str, one: str = "") -> str:
@@ -77,7 +76,7 @@ class Relation(NamedTuple):
 
 
 def _multiples(least: int, most: int, step: int, count: int) -> range:
-    """Those of the first `count` integers, from 0, whose multiples of a step lie between two bounds."""
+    """The k in range(count) with least <= k*step <= most."""
     first = max(0, -(-least // step))
     return range(first, max(first, min(count, most // step + 1)))
 
@@ -93,7 +92,7 @@ class Axis:
         dilation: d, the step from one filter element to the next; 1 = none.
         before: p, zeros in front of the input.
         after: zeros behind the input.
-        flip: the filter is rotated before it slides (true convolution).
+        flip: whether the filter is rotated before it slides (true convolution).
     """
 
     size: int
@@ -106,15 +105,14 @@ class Axis:
 
     @cached_property
     def relation(self) -> Relation:
-        """The relation between the axis's positions: (s, d, -p), with `flip` turned."""
+        """The relation between the axis's positions: (s, d, -p), with `flip` for the rotated filter."""
         right = Relation(self.stride, self.dilation, -self.before)
         return right.turned(self.kernel) if self.flip else right
 
     def inputs(self, outputs: Places, taps: Places) -> Positions:
         """The input that each output meets under each tap, shape (outputs, taps); -1 for a zero of the padding.
 
-        The terms of an output are its row, those of a filter element its column, and those of an input the places
-        where it stands.
+        An output's terms are its row, a filter element's terms its column, an input's terms the places where it occurs.
 
         >>> Axis(size=3, kernel=2, before=1).inputs(range(3), range(2))
         array([[-1,  0],
@@ -124,11 +122,11 @@ class Axis:
         return self.relation.inputs(outputs, taps, self.size)
 
     def outputs(self, inputs: Places, taps: Places) -> Positions:
-        """The output that meets each input under each tap, shape (inputs, taps); -1 where none does."""
+        """The output that meets each input under each tap, shape (inputs, taps); -1 for none."""
         return self.relation.outputs(inputs, taps, self.out)
 
     def met(self, tensor: Tensor, positions: Places) -> Positions:
-        """What meets positions of a tensor, a row for each; -1 where nothing does.
+        """The partners of a tensor's positions, one row for each position; -1 for none.
 
         A position of O meets an input under each tap, one of dE/dW an input for each output, one of dE/dX an output
         under each tap, and dE/db every output.
@@ -196,7 +194,7 @@ class Axis:
         return (self.padded - self.span) % self.stride
 
     def inside_of(self, first: int, count: int) -> range:
-        """Of the first `count` positions first, first + s, first + 2s, …, those inside the input.
+        """The k in range(count) for which position first + k*s is inside the input.
 
         >>> Axis(size=5, kernel=3, stride=2).inside_of(-1, 4)
         range(1, 3)
@@ -204,7 +202,7 @@ class Axis:
         return _multiples(-first, self.size - 1 - first, self.stride, count)
 
     def outputs_reaching(self, inputs: slice) -> range:
-        """The outputs whose windows span one of the input positions start..stop-1, without `flip`.
+        """The outputs whose windows span any of the input positions start..stop-1, without `flip`.
 
         >>> Axis(size=9, kernel=3, stride=2).outputs_reaching(slice(4, 6))
         range(1, 3)
@@ -229,8 +227,8 @@ class Axis:
     def cover(self, h: int) -> dict[int, int]:
         """The positions of framed dE/dO under the rotated filter as it computes dE/dx at h, each with its element.
 
-        They are the windows, by where they begin, that read h through each element. The full convolution is cut back
-        by the padding, since positions count from X's first element.
+        Each position stands for the window that reads h through that element. Since h counts from X's first element,
+        the padding is cut off.
 
         >>> Axis(size=3, kernel=2).cover(1)
         {2: 0, 1: 1}
@@ -263,7 +261,7 @@ class Axis:
         return found
 
     def counts(self, tensor: Tensor, positions: Places) -> Positions:
-        """How many terms each position has, as `terms` would list them, at the memory of a few positions."""
+        """The number of terms of each position, computed for some positions at a time to save memory."""
         few = max(1, _TOGETHER // max(self.kernel, self.out if tensor is DW else 1))
         parts = (self.met(tensor, positions[k : k + few]) for k in range(0, len(positions), few))
         return np.concatenate([(met >= 0).sum(axis=1) for met in parts])
@@ -281,7 +279,7 @@ class Phase(NamedTuple):
         inputs: the input positions of this phase.
         taps: the filter elements that they are read through.
         axis: the axis of the window that slides over O: `axis.position(j, m)` is the output that reads input j of this
-            phase through tap m. Its padding is negative where it begins after O's first output or ends before the last.
+            phase through tap m. Its padding is negative if it begins after O's first output or ends before the last.
     """
 
     inputs: slice

@@ -12,7 +12,7 @@ from cnngrad.layer.layer import Layer
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
-# The two arrays whose products a result adds up; of dE/db there is one.
+# The arrays whose products a result adds up: two, or one for dE/db.
 OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
     O: (W, X),
     DW: (DEDO, X),
@@ -50,7 +50,7 @@ class Term:
 
     Attributes:
         factors: the symbols; None stands for a zero (padding, or a window that does not hold the element).
-        values: the factors' numbers, or None where there are none.
+        values: the factors' numbers; None if there are none.
     """
 
     factors: tuple[Factor, ...]
@@ -62,7 +62,7 @@ class Worked(NamedTuple):
 
     Attributes:
         parts: the terms that are written, as in `Expansion.parts`.
-        value: the total, to be written after the terms; None where the terms already are the total.
+        value: the total, to be written after the terms; None if the only term is the total.
     """
 
     parts: tuple[tuple[Term, ...], ...]
@@ -75,10 +75,10 @@ class Expansion:
 
     Attributes:
         target: the element.
-        terms: the products whose sum it is, or the first of them; none where no window reaches the element.
+        terms: the products whose sum it is, or the first of them; empty if no window reaches the element.
         value: the computed number of the element; None in a derivation with symbols only.
-        count: how many products there are; more than `len(terms)` where a limit cut them.
-        zeros: how many terms are left out because a factor is 0: an x in the padding, or a window without the element.
+        count: the number of products; more than `len(terms)` if a limit cut them.
+        zeros: the number of terms omitted because a factor is 0: an x in the padding, or a window without the element.
     """
 
     target: Symbol
@@ -94,15 +94,12 @@ class Expansion:
 
     @property
     def left_out(self) -> int:
-        """How many terms a limit cut."""
+        """The number of terms that a limit cut."""
         return self.count - len(self.terms)
 
     @property
     def parts(self) -> tuple[tuple[Term, ...], ...]:
-        """The terms by sample, channel and filter: each begins where the brackets of the first factor change.
-
-        The bias stands with the last of them.
-        """
+        """The terms in groups with the same brackets in the first factor; the bias belongs to the last group."""
         parts: list[list[Term]] = []
         lead: Index = ()
         for term in self.terms:
@@ -116,7 +113,7 @@ class Expansion:
 
     @property
     def worked(self) -> "Worked | None":
-        """The line with numbers beneath the symbols; None where there are no numbers, or no terms."""
+        """The line with numbers beneath the symbols; None without numbers or terms."""
         if self.value is None or not self.terms:
             return None
         if self.terms[0].values is None:
@@ -138,7 +135,7 @@ class Expander:
     def __init__(self, layer: Layer, values: Values | None = None) -> None:
         """An expander for `layer`; without `values` the expansions have symbols only."""
         self.layer, self.names = layer, Names(layer, values)
-        # Elements of one row or column share their positions. Those of a filter element are too many to keep.
+        # Cached since elements of a row or column share positions; a filter element has too many to keep.
         self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
     def expand(self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None) -> Expansion:
@@ -169,7 +166,7 @@ class Expander:
         return Expansion(names.symbol(tensor, index), tuple(terms), value, written, every - written)
 
     def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple[Iterator[Factors], int, int]:
-        """The factors of an element's products; how many there are; how many with those that have a zero."""
+        """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
         place, sizes = index[count:] or (0,) * layer.dims, layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
@@ -210,9 +207,9 @@ class OutputsOnDemand:
 
 
 def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:
-    """The samples, channels and filters of both operands over which an element is a sum, one pair for each part.
+    """The samples, channels and filters of both operands over which an element is summed, as pairs.
 
-    dE/db has one operand, whose are the first of each pair.
+    dE/db has one operand: only the first of each pair counts.
 
     Args:
         layer: the layer.

@@ -23,11 +23,11 @@ class Layer:
 
     Attributes:
         axes: the spatial axes, slowest first.
-        batch: N, the number of samples (1 where X has no batch axis).
-        channels: C, the input channels (1 where X has no channel axis).
+        batch: N, the number of samples (1 if X has no batch axis).
+        channels: C, the input channels (1 if X has no channel axis).
         filters: F, the number of filters, which is the number of output channels.
         groups: g; filter f reads the C/g channels of its group only.
-        x_lead: how many axes X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
+        x_lead: the number of axes that X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
         w_lead: the same for W: 0, 1 (channel) or 2 (filter, channel).
         has_bias: whether the layer adds b.
         other_dims: another number of spatial axes for which the same arrays would also make a layer; None if there is
@@ -56,7 +56,7 @@ class Layer:
 
     @property
     def axis_words(self) -> tuple[str, ...]:
-        """What the spatial axes count: rows and columns, or positions where there is one axis."""
+        """What the spatial axes count: rows and columns, or positions if there is only one axis."""
         return ("position",) if self.dims == 1 else ("depth", "row", "column")[-self.dims :]
 
     @cached_property
@@ -70,7 +70,7 @@ class Layer:
         return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes)) if self.flip else self
 
     def rotated(self, w: Array) -> Array:
-        """A view of W or its gradient, rotated by 180 degrees if the layer has `flip`: to `unflipped` and back.
+        """A view of W or its gradient, rotated by 180 degrees if the layer has `flip`: for `unflipped`, or back.
 
         Args:
             w: an array whose last axes are the filter's.
@@ -125,8 +125,8 @@ class Layer:
 
     @cached_property
     def lead(self) -> dict[Tensor, int]:
-        """How many axes each tensor has in front of its spatial ones."""
-        # Without a filter axis in W there is none in b, and no axis at all in front of O's spatial ones.
+        """The number of axes that each tensor has in front of its spatial ones."""
+        # Without a filter axis in W, b has no axis, and O has spatial axes only.
         leads = {X: self.x_lead, W: self.w_lead, B: self.w_lead // 2, O: self.w_lead // 2 * self.x_lead}
         return {tensor: leads[tensor.array] for tensor in Tensor}
 
@@ -153,18 +153,18 @@ class Layer:
         """
         shapes = self.written
         arrays = [X, W, B] if self.has_bias else [X, W]
-        # Where W has no filter axis, b has no axis at all.
+        # Without a filter axis in W, b has no axis: nothing follows its key.
         parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}".rstrip() for tensor in arrays]
         line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
         if self.other_dims is not None:
-            line += f" ({self.dims} spatial axes; for {self.other_dims} say --dims {self.other_dims})"
+            line += f" ({self.dims} spatial axes; for {self.other_dims} use --dims {self.other_dims})"
         if self.other_layout:
             own = "".join(sorted(self.other_layout, key="ncdhw".index))
-            line += f" (X read as {own.upper()}; for {self.other_layout.upper()} say --layout {self.other_layout})"
+            line += f" (X read as {own.upper()}; for {self.other_layout.upper()} use --layout {self.other_layout})"
         return line
 
     def settings(self) -> list[str]:
-        """Stride and padding, and the other options where they differ from their default, in words."""
+        """Stride and padding, and the other options if they differ from their default, in words."""
         axes, layouts = self.axes, self.layouts
         pads = ",".join(f"{axis.before}:{axis.after}" for axis in axes)
         even = all(axis.before == axis.after for axis in axes)
@@ -181,7 +181,7 @@ class Layer:
 
     @cached_property
     def options(self) -> dict[str, Any]:
-        """The layer's options as users write them: one number where all axes agree.
+        """The layer's options as users write them: one number if all axes agree.
 
         >>> from cnngrad.layer import make_layer
         >>> layer = make_layer((5, 6), (2, 2), stride=2, padding="same")
@@ -218,7 +218,7 @@ class Layer:
             )
 
     def check_bias(self, shape: Shape) -> None:
-        """Raise a CnngradError unless b has one number per filter (a scalar will do where W has no filter axis)."""
+        """Raise a CnngradError unless b has one number per filter (a scalar is accepted if W has no filter axis)."""
         accepted = [(self.filters,)] if self.w_lead == 2 else [(), (1,)]
         if shape not in accepted:
             one = "one number per filter" if self.w_lead == 2 else "one number for the one filter"
@@ -229,7 +229,7 @@ class Layer:
 
 
 def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
-    """Every index of a shape in order, one by one, however large it is.
+    """Every index of a shape in order, generated one by one.
 
     >>> list(indices((2, 2)))
     [(0, 0), (0, 1), (1, 0), (1, 1)]

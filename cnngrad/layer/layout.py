@@ -19,11 +19,11 @@ _SPATIAL = "dhw"
 
 @dataclass(frozen=True)
 class Layouts:
-    """The orders of the axes, as letters; empty where they are cnngrad's own.
+    """The orders of the axes, as letters; empty for cnngrad's own.
 
     Attributes:
-        data: of X, O and their gradients: n sample, c channel (or filter of O), d depth, h row, w column.
-        filter: of W and dE/dW: o filter, i channel, and the same spatial letters.
+        data: the order for X, O and their gradients: n sample, c channel (or filter of O), d depth, h row, w column.
+        filter: the order for W and dE/dW: o filter, i channel, and the same spatial letters.
     """
 
     data: str = ""
@@ -34,7 +34,7 @@ class Layouts:
         return {W: self.filter, B: ""}.get(tensor.array, self.data)
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
-        """Where the axes of cnngrad's order are in a user's array of `ndim` axes, counted from 0.
+        """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes.
 
         >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
         ((0, 3, 1, 2), (2, 0, 1))
@@ -55,11 +55,11 @@ class Layouts:
         return array.transpose(np.argsort(self.places(tensor, array.ndim))) if self.of(tensor) else array
 
     def standard_shape(self, tensor: Tensor, shape: Shape) -> Shape:
-        """The same for a shape: from the user's to cnngrad's order."""
+        """A shape, from the user's order to cnngrad's."""
         return tuple(shape[place] for place in self.places(tensor, len(shape)))
 
     def check(self, tensor: Tensor, shape: Shape) -> None:
-        """Raise a CnngradError where an array has more or fewer axes than its layout allows."""
+        """Raise a CnngradError if an array has more or fewer axes than its layout allows."""
         word = self.of(tensor)
         fewest = _spatial_axes(word)
         if word and not fewest <= len(shape) <= len(word):
@@ -73,7 +73,6 @@ class Layouts:
 
 
 def _spatial_axes(word: str) -> int:
-    """The number of spatial axes in a layout."""
     return len(re.findall("[dhwl]", word))
 
 
@@ -81,11 +80,11 @@ def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | 
     """The layouts that two words such as `nhwc` and `hwio` name, and the number of their spatial axes.
 
     Args:
-        layout: letters n c d h w (l or w where there is one spatial axis), in any order; None for cnngrad's own.
+        layout: letters n c d h w (l or w for a single spatial axis), in any order; None for cnngrad's own.
         filter_layout: letters o i d h w, likewise.
 
     Raises:
-        CnngradError: not such a word, or two of different numbers of axes.
+        CnngradError: not such a word, or two words with different numbers of spatial axes.
 
     >>> read_layouts("NHWC", None)
     (Layouts(data='nhwc', filter=''), 2)
@@ -93,7 +92,10 @@ def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | 
     data, dims = _read("layout", layout, _DATA)
     filters, others = _read("filter_layout", filter_layout, _FILTER)
     if dims and others and dims != others:
-        raise CnngradError(f"layout {layout} has {dims} spatial axes, filter_layout {filter_layout} has {others}")
+        raise CnngradError(
+            f"the numbers of spatial axes differ: layout {layout} has {dims}, "
+            f"filter_layout {filter_layout} has {others}"
+        )
     return Layouts(data, filters), dims or others
 
 
@@ -109,7 +111,7 @@ def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
             f"{name} is {str(value)[:40]!r}: it must have each of the letters {' '.join(letters[:2])} and of d h w at "
             f"most once, such as {example} (ncw or ncl for one spatial axis)"
         )
-    # A layout that is cnngrad's own order changes nothing, but tells the number of axes.
+    # A layout in cnngrad's own order changes nothing, but gives the number of axes.
     return ("" if plain == own else word), _spatial_axes(word)
 
 

@@ -1,4 +1,4 @@
-"""Makes layers from users' shapes and options, and raises the errors where these do not make a layer."""
+"""Makes layers from users' shapes and options, and raises the errors if these do not make a layer."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -34,7 +34,7 @@ def make_layer(
         x_shape: X's shape as its user writes it: (*S), (C, *S) or (N, C, *S), or in the order of `layout`.
         w_shape: W's shape: (*K), (C, *K) or (F, C/g, *K), or in the order of `filter_layout`.
         b_shape: the bias's shape; None for a layer without a bias.
-        dedo_shape: the shape of dE/dO, which must be O's; None where it is not known.
+        dedo_shape: the shape of dE/dO, which must be O's; None if it is unknown.
         options: the layer's options, as for `cnngrad.forward`.
 
     Raises:
@@ -48,7 +48,7 @@ def make_layer(
 
 
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
-    """The layer that X and W make, with b and dE/dO where their shapes are given; options as for `make_layer`."""
+    """The layer that X and W make, with b and dE/dO if their shapes are given; options as for `make_layer`."""
     return make_layer(
         shapes[X],
         shapes[W],
@@ -59,7 +59,7 @@ def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) ->
 
 
 class _Asked(NamedTuple):
-    """Shapes and options as the user writes them, equal where they are the same."""
+    """Shapes and options as the user writes them, as a key of the cache."""
 
     x: Shape
     w: Shape
@@ -97,22 +97,21 @@ def _in_other_layouts(asked: _Asked, dims: int, *layouts: str | None) -> Iterato
 
 
 def _would_fit(asked: _Asked) -> str:
-    """In which layouts shapes that make no layer would make one, in words; empty where in none."""
+    """The layout in which shapes that make no layer would make one, as a hint; empty if there is none."""
     for dims in (2, 1, 3):
         if asked.dims in (None, dims) and len(asked.x) > dims:
             for layer in _in_other_layouts(asked, dims, channels_last(dims), None):
                 chosen = (("layout", layer.layouts.data), ("filter-layout", layer.layouts.filter))
                 flags = {flag: word for flag, word in chosen if word}
-                # An accident where the kernel is of no usual shape.
+                # If the kernel's sizes differ, the fit is probably a coincidence.
                 if flags and len(set(layer.kernel)) == 1:
                     say = " ".join(f"--{flag} {word}" for flag, word in flags.items())
                     fit = " with ".join(map(str.upper, flags.values()))
-                    return f"; they would fit as {fit}: say {say} (layout=, filter_layout= in Python)"
+                    return f"; they would fit as {fit}: use {say} (layout=, filter_layout= in Python)"
     return ""
 
 
 def _in_layouts(asked: _Asked) -> Layer:
-    """The layer in the layouts that are asked for."""
     layouts, told = read_layouts(asked.layout, asked.filter_layout)
     for tensor, shape in ((X, asked.x), (W, asked.w)):
         name = tensor.key
@@ -145,8 +144,8 @@ def _in_layouts(asked: _Asked) -> Layer:
         if told or (dims := other()) is None:
             raise
         raise CnngradError(
-            f"{error}; or is it a layer of {counted(dims, 'spatial axis', 'spatial axes')}? "
-            f"Then say --dims {dims} (dims={dims} in Python)"
+            f"{error}; for a layer with {counted(dims, 'spatial axis', 'spatial axes')} "
+            f"use --dims {dims} (dims={dims} in Python)"
         ) from None
     return layer if told or asked.dims is not None else replace(layer, other_dims=other())
 

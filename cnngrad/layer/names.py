@@ -1,4 +1,4 @@
-"""The names of a layer's elements, as in the notes: x11, w[2,1]22, dE/do12; and their numbers, by the same index."""
+"""The names of a layer's elements, as in the notes: x11, w[2,1]22, dE/do12; and their numbers, at the same index."""
 
 import re
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ class Names:
     """Converts between a layer's elements and their names.
 
     Elements are numbered from 1, as in the notes: `x11` while every index has one digit, `x1,12` for all of them
-    otherwise; batch and channel in brackets in front, where the tensor has such an axis.
+    otherwise; batch and channel in brackets in front, if the tensor has such an axis.
 
     >>> from cnngrad.layer import make_layer
     >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
@@ -74,7 +74,7 @@ class Names:
     """
 
     def __init__(self, layer: Layer, values: "Values | None" = None) -> None:
-        """Names for the elements of `layer`, and the numbers of those of its tensors that have any."""
+        """Names for the elements of `layer`, and their numbers, as far as they are known."""
         self.layer, self.values = layer, values or {}
         self._commas = layer.dims > 1 and max(*layer.size, *layer.kernel, *layer.out) > 9
 
@@ -86,7 +86,7 @@ class Names:
         return Symbol(tensor, kept, numbers[count:], self._commas)
 
     def number(self, tensor: Tensor, index: Index) -> Number | None:
-        """An element's number as Python's int or float; None where its tensor has no numbers."""
+        """An element's number as Python's int or float; None if its tensor has no numbers."""
         return np.asarray(self.values[tensor][index]).item() if tensor in self.values else None
 
     def shown(self, tensor: Tensor, index: Index) -> Symbol | Number:
@@ -97,10 +97,10 @@ class Names:
     def parse(self, text: str) -> tuple[Tensor, Index]:
         """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
 
-        What is explained of x, w and b is their gradient.
+        For x, w and b the explained tensor is their gradient.
 
         Raises:
-            CnngradError: not an element's name, or none of this layer's elements.
+            CnngradError: not an element's name, or not an element of this layer.
         """
         match = re.fullmatch(_ELEMENT, text.strip())
         if match is None:
@@ -135,7 +135,7 @@ class Numbers(Protocol):
         """The number at a canonical index, as Python's or NumPy's scalar."""
 
 
-# The numbers of those of a layer's tensors that have any; empty for a derivation in symbols only.
+# The known numbers by tensor; empty for a derivation in symbols only.
 Values = Mapping[Tensor, Numbers]
 
 

@@ -10,14 +10,14 @@ from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import counted
 from cnngrad.layer.layout import Shape
 
-# Larger strides and paddings are typing errors, and an array's strides could not hold them.
+# Largest stride or padding: larger ones are typing errors, and NumPy could not address such arrays.
 _MOST = 2**31 - 1
-# An option is nested at most this deep: a list of pairs, one per axis.
+# Deepest nesting of an option: a list of pairs, one per axis.
 _DEEPEST = 2
 
 
 def parse_shape(text: str) -> Shape | None:
-    """The shape that a word such as `3x3` stands for; None where the word is not a shape.
+    """The shape that a word such as `3x3` stands for; None if the word is not a shape.
 
     Raises:
         CnngradError: a size larger than any array has.
@@ -49,7 +49,7 @@ def parse_per_axis(name: str, text: str) -> Any:
     return numbers[0] if list(map(len, entries)) == [1] else numbers
 
 
-# How a number for each axis is written, and a padding.
+# How to write a number for each axis, and a padding.
 _FORMS = (
     "an integer or one per axis: write 2 or 2,1",
     "understood: write 1, 1,2 (one per axis), 1:0,2:1 (before:after per axis), valid, same, same-lower or full",
