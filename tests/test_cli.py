@@ -140,7 +140,7 @@ def test_numbers_that_are_not_used_are_told(run):
     code, _, err = run("backward", "-x", "3x3", "-w", f"{NOTES}::W", "-g", f"{NOTES}::dEdO", "--explain")
     assert code == 0
     assert err == (
-        "cnngrad: X is a shape without numbers, so all is shown in symbols: the numbers of W and dEdO are not used\n"
+        "cnngrad: X is a shape without numbers, so everything is in symbols: the numbers of W and dEdO are not used\n"
     )
 
 
@@ -354,7 +354,7 @@ BAD = {
     "huge padding": (None, ["forward", NOTES, "--padding", "100000000"], "O would have 4.0e[+]16 numbers"),
     "text for a problem": ('"hello"', ["forward", "FILE"], 'FILE holds "hello": a problem is an object'),
     "a number for X": ('{"X": 5, "W": [1]}', ["forward", "FILE"], "X is a single number"),
-    "an empty name": (None, ["forward", NOTES, "-o", ""], "'' is no name of a file"),
+    "an empty name": (None, ["forward", NOTES, "-o", ""], "'' is not a file name"),
     "standard output as a file": (None, ["forward", NOTES, "-o", "-"], "--json prints the results on standard output"),
     "one shape alone": (None, ["forward", NOTES, "-w", "2x2"], "W is a shape without numbers: --explain"),
     "stride 0": (None, ["forward", NOTES, "--stride", "0"], "stride is 0: it must be at least 1"),
@@ -465,7 +465,7 @@ def test_a_folder_is_written_whole_or_not_at_all(run, tmp_path):
     (tmp_path / "dEdX.npy").mkdir()
     code, _, err = run("backward", NOTES, "-o", str(tmp_path))
     assert code == 2
-    assert f"{tmp_path}/dEdX.npy is there and was not made by cnngrad" in err
+    assert f"{tmp_path}/dEdX.npy exists and was not made by cnngrad" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dEdX.npy"]
 
 

@@ -152,7 +152,7 @@ def test_a_file_that_is_not_read_is_named_with_the_line_that_turns_it_into_one(
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (json.dumps({"X": X}).encode("utf-16"), "is UTF-16, not UTF-8, as its first two bytes tell: save it as UTF-8"),
+        (json.dumps({"X": X}).encode("utf-16"), "is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8"),
         ('{"X": [[1]],\n "ä": 1}'.encode("latin-1"), "is not UTF-8: byte 16 (in line 2) is 0xe4: save it as UTF-8"),
     ],
 )
@@ -176,7 +176,10 @@ def test_another_tool_s_key_is_told_with_ours(key, meant):
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("output_padding", "transposed convolutions, which cnngrad does not"), ("padding_mode", "the padding is zeros")],
+    [
+        ("output_padding", "transposed convolutions, which cnngrad does not"),
+        ("padding_mode", "cnngrad always pads with zeros"),
+    ],
 )
 def test_an_option_that_the_layer_has_not_is_told_as_such(key, words):
     with pytest.raises(cnngrad.CnngradError, match=words) as caught:

@@ -67,7 +67,7 @@ def test_any_other_printable_name_is_a_layer_s(here, capsys):
 def test_two_things_of_one_name_are_refused(here, capsys, names, twice):
     (here / "suite.json").write_text(json.dumps([PROBLEM | {"name": name} for name in names]))
     told = refused(capsys, "check", *FAILS, "--suite", "suite.json", "--keep", "out")
-    assert told == f"cnngrad: out/{twice} would hold two things: rename one of the layers\n"
+    assert told == f"cnngrad: out/{twice} would be written twice: rename one of the layers\n"
 
 
 def test_a_folder_without_our_mark_is_the_user_s(here, capsys):
@@ -90,7 +90,7 @@ def test_what_a_marked_folder_does_not_list_stays(here, capsys):
     assert (here / "out" / "other.json").read_text() == "mine"
     shutil.copy("p.json", "other.json")
     told = refused(capsys, "check", "other.json", *FAILS, "--keep", "out")
-    assert told.startswith("cnngrad: out/other.json is there and was not made by cnngrad: it is not replaced")
+    assert told.startswith("cnngrad: out/other.json exists and was not made by cnngrad, so it is not replaced")
 
 
 def test_only_listed_files_of_the_last_run_are_replaced(here):
@@ -107,7 +107,7 @@ def test_only_listed_files_of_the_last_run_are_replaced(here):
     (run / "old.npy").rename(run / "new.npy")
     again = Kept(here / "out")
     again.begin(["layer"])
-    with pytest.raises(cnngrad.CnngradError, match=r"new\.npy is there and was not made"):
+    with pytest.raises(cnngrad.CnngradError, match=r"new\.npy exists and was not made"):
         again.put("layer", run)
     (run / "new.npy").unlink()
     again.put("layer", run)
@@ -142,7 +142,7 @@ def test_a_folder_of_results_replaces_only_its_own(here, capsys):
     (here / "mine" / "dEdX.npy").write_text("mine")
     capsys.readouterr()
     told = refused(capsys, "backward", "p.json", "-o", "mine")
-    assert told.startswith("cnngrad: mine/dEdX.npy is there and was not made by cnngrad")
+    assert told.startswith("cnngrad: mine/dEdX.npy exists and was not made by cnngrad")
 
 
 LINKS = {

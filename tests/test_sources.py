@@ -69,9 +69,9 @@ def test_raw_bfloat16_is_widened_and_judged_as_bfloat16(run, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("x.bin:f32", "x.bin:f32 has no shape: write X's behind it, such as x.bin:f32:3x3"),
+        ("x.bin:f32", "x.bin:f32 has no shape: append X's, such as x.bin:f32:3x3"),
         ("x.bin:f64:3x3", "x.bin has 36 bytes: f64 numbers have 8 bytes each"),
-        ("x.bin:f32:2x2", "x.bin has 9 f32 numbers, but 2x2 are 4"),
+        ("x.bin:f32:2x2", "x.bin has 9 f32 numbers, but 2x2 needs 4"),
         ("x.bin:f32:wide", "'wide' is not understood"),
         ("y.bin:f32:3x3", "can't read y.bin: No such file"),
         ("x.bin", "it seems to hold raw binary numbers: name their type, as x.bin:f32"),
@@ -111,7 +111,7 @@ def test_safetensors_are_read_as_a_problem_and_by_name(run, tmp_path):
         ({"X": {"dtype": "C64"}}, "holds C64"),
         ({"X": {"shape": [4, 3]}}, "X is not where its header says"),
         ({"X": {"data_offsets": [0, 2**40]}}, "is not where its header says"),
-        ({"X": {"shape": [-3, -3]}}, "X has sizes that are no integers"),
+        ({"X": {"shape": [-3, -3]}}, "X has a size or offset that is not a whole number"),
         ({"W": {"data_offsets": [0, 8]}}, "is not where its header says"),
         ({"W": {"data_offsets": None}}, "its header is not that of a safetensors file"),
     ],

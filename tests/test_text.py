@@ -372,7 +372,7 @@ def test_a_table_that_may_be_numbers_without_axes_is_not_called_wrong(check):
         "dx.txt", lambda right: "\n".join(" ".join(map(str, row)) for row in right.reshape(3, 8)).encode()
     )
     assert code == 2
-    assert "numbers in that shape, or without one: then write them in one line" in said.err.replace("\n", " ")
+    assert "write the numbers in that shape, or all in one line" in said.err.replace("\n", " ")
     assert check("dx.json", lambda right: json.dumps(right.reshape(3, 8).tolist()).encode())[0] == 1
 
 

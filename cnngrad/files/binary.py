@@ -18,16 +18,16 @@ from cnngrad.layer import Shape, parse_shape
 
 __all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
 
-# NumPy's dtypes, little-endian; bfloat16 numbers are two bytes each, which `read_tensor` takes as such.
+# NumPy's little-endian dtypes; a bfloat16 number is read as two bytes.
 _RAW = {"f64": "<f8", "f32": "<f4", "f16": "<f2", "bf16": "<u2", "i8": "<i1", "i32": "<i4"}
 _SPEC = re.compile(rf"(?P<path>.*?[^:]):(?P<form>{'|'.join(_RAW)})(?P<rest>(?::[^:]*)*)\Z")
 _SAFE = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "V2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
-# NumPy's arrays have no more axes.
+# The most axes of a NumPy array.
 _MOST_AXES = 32
-# The format allows a header of 100 MB.
+# The most bytes of a header, by the format's definition.
 _LONGEST_HEADER = 100_000_000
 
 
@@ -41,7 +41,7 @@ class RawSpec(NamedTuple):
 
 
 def parse_raw(spec: str) -> RawSpec | None:
-    """The parts of a raw file's name with its type; None where no type is named.
+    """The parts of a raw file's name with its type; None if no type is named.
 
     >>> parse_raw("x.bin:f32:2x3:be")
     RawSpec(path='x.bin', form='f32', shape=(2, 3), big=True)
@@ -57,14 +57,14 @@ def parse_raw(spec: str) -> RawSpec | None:
             shape = found
         else:
             raise CnngradError(
-                f"{spec}: {part[:40]!r} is not understood: write FILE:{match['form']}, with a shape such as :2x3x8x8 "
-                f"behind it, or :be for big-endian numbers"
+                f"{spec}: {part[:40]!r} is not understood: write FILE:{match['form']}, followed by a shape such as "
+                f":2x3x8x8, or by :be for big-endian numbers"
             )
     return RawSpec(match["path"], match["form"], shape, big)
 
 
 def load_raw(spec: RawSpec) -> Array | Loose:
-    """The numbers of a raw file, in the shape that is named, else loose.
+    """The numbers of a raw file in the named shape, or loose if none is named.
 
     Raises:
         CnngradError: it can't be read, or its size does not fit.
@@ -79,11 +79,11 @@ def load_raw(spec: RawSpec) -> Array | Loose:
     if rest or not count:
         raise CnngradError(
             f"{spec.path} has {content.size} bytes: {spec.form} numbers have {dtype.itemsize} bytes each"
-            + ("" if count else ", and there must be one at least")
+            + ("" if count else ", and there must be at least one")
         )
     if spec.shape is not None and prod(spec.shape) != count:
         shown = "x".join(map(str, spec.shape))
-        raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} are {prod(spec.shape)}")
+        raise CnngradError(f"{spec.path} has {count} {spec.form} numbers, but {shown} needs {prod(spec.shape)}")
     numbers: Array = content.view(dtype.newbyteorder(">") if spec.big else dtype)
     if spec.form == "bf16":
         numbers = numbers.astype("<u2", copy=False).view("V2")
@@ -98,16 +98,16 @@ def is_safetensors(where: str, content: bytes) -> bool:
 
 
 def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
-    """The arrays of a safetensors file by name: a header in JSON, its length in front, and the numbers behind it.
+    """The arrays of a safetensors file by name; the file has its header's length, a header in JSON, and the numbers.
 
     Source: the format as Hugging Face publishes it. Its text metadata is not read.
 
     Raises:
-        CnngradError: a damaged file, or types that cnngrad has no numbers for.
+        CnngradError: a damaged file, or numbers of a type that cnngrad can't read.
     """
     length = int.from_bytes(content[:8], "little")
     if len(content) < 8 or not 2 <= length <= min(_LONGEST_HEADER, len(content) - 8):
-        raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header should have {length}")
+        raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header claims {length}")
     try:
         header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=lambda pairs: unique(where, pairs))
         entries = sorted(_entries(header), key=lambda entry: entry[1])
@@ -120,18 +120,18 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
             raise CnngradError(f"{where}::{name} holds {form}: it must be one of {', '.join(_SAFE)}")
         dtype = np.dtype(_SAFE[form])
         if not is_possible(shape, dtype):
-            raise CnngradError(f"{where} is damaged: {name} has a shape that no array has")
+            raise CnngradError(f"{where} is damaged: {name} has a shape that no array can have")
         if first != place or last - first != prod(shape) * dtype.itemsize or last > len(numbers):
             raise CnngradError(f"{where} is damaged: {name} is not where its header says, at bytes {first} to {last}")
         place = last
         found[name] = np.frombuffer(numbers[first:last], dtype).reshape(shape)
     if place != len(numbers):
-        raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes behind its last array belong to none")
+        raise CnngradError(f"{where} is damaged: {len(numbers) - place} bytes after its last array belong to no array")
     return found
 
 
 def is_possible(shape: Shape, dtype: DType) -> bool:
-    """Whether an array may have this shape: NumPy counts the bytes of the other axes even where one is empty."""
+    """Whether an array may have this shape: NumPy counts the bytes of the other axes even if one is empty."""
     sizes = [max(size, 1) for size in shape if type(size) is int and size >= 0]
     return len(sizes) == len(shape) <= _MOST_AXES and prod(sizes, start=dtype.itemsize) < 2**63
 
@@ -143,5 +143,5 @@ def _entries(header: Any) -> Iterator[tuple[str, tuple[int, int], str, Shape]]:
         first, last = entry["data_offsets"]
         shape = tuple(entry["shape"])
         if not all(type(number) is int and number >= 0 for number in (first, last, *shape)):
-            raise ValueError(f"{name} has sizes that are no integers")
+            raise ValueError(f"{name} has a size or offset that is not a whole number")
         yield name, (first, last), str(entry["dtype"]), shape

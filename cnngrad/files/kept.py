@@ -1,4 +1,4 @@
-"""A folder that the program fills: its mark lists the files that it has made there, and it replaces no others."""
+"""A folder that cnngrad fills: its mark lists the files that cnngrad made there, and only these are replaced."""
 
 import json
 import os
@@ -18,15 +18,15 @@ MARK = ".cnngrad"
 
 
 class Kept:
-    """A folder, and the files in it that the program has made, by their paths from there."""
+    """A folder, and the files that cnngrad made in it, by their relative paths."""
 
     def __init__(self, folder: Path) -> None:
-        """The folder, which need not be there yet, with the files that its mark lists."""
+        """The folder, which need not exist yet, with the files that its mark lists."""
         self.folder = folder
         self._is_marked, self._made, self._lock = False, set[str](), Lock()
         with suppress(OSError, ValueError, TypeError, KeyError):
             listed = map(PurePosixPath, json.loads((folder / MARK).read_text())["made"])
-            # Whoever wrote the mark: what is outside the folder is not ours.
+            # A mark may have been edited: nothing outside the folder is ours.
             self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
             self._is_marked = True
 
@@ -37,14 +37,14 @@ class Kept:
             names: the files and folders that may be made in it.
 
         Raises:
-            CnngradError: it holds something and carries no mark, or one of the names is not free.
+            CnngradError: the folder is not empty and has no mark, or one of the names is taken.
         """
         with writing(str(self.folder)):
             if not self._is_marked and self.folder.exists() and any(self.folder.iterdir()):
                 raise CnngradError(f"{self.folder} is not empty and was not made by --keep: name a new folder")
             name, count = Counter((MARK, *names)).most_common(1)[0]
             if count > 1:
-                raise CnngradError(f"{self.folder / name} would hold two things: rename one of the layers")
+                raise CnngradError(f"{self.folder / name} would be written twice: rename one of the layers")
             for name in names:
                 if not any(PurePosixPath(made).is_relative_to(name) for made in self._made):
                     self._require_free(name)
@@ -52,7 +52,7 @@ class Kept:
             (self.folder / MARK).write_text(self.listing())
 
     def require(self, names: Iterable[str]) -> None:
-        """Raise a CnngradError where files of these names would replace something that the program has not made."""
+        """Raise a CnngradError if files of these names would replace something that cnngrad has not made."""
         for name in names:
             for folder in PurePosixPath(name).parents[:-1]:
                 if (self.folder / folder).is_symlink() or not (self.folder / folder).is_dir():
@@ -65,7 +65,7 @@ class Kept:
         place = self.folder / name
         with suppress(FileNotFoundError):
             os.lstat(place)
-            raise CnngradError(f"{place} is there and was not made by cnngrad: it is not replaced; name a new folder")
+            raise CnngradError(f"{place} exists and was not made by cnngrad, so it is not replaced: name a new folder")
 
     def listing(self, more: Iterable[str] = ()) -> str:
         """The mark's text, with files that are about to be made."""

@@ -12,7 +12,7 @@ def unique(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Keys and values as a mapping; `where` is the file's name in messages.
 
     Raises:
-        CnngradError: a key stands twice.
+        CnngradError: a key occurs twice.
     """
     found = dict(pairs)
     if len(found) < len(pairs):

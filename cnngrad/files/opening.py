@@ -1,4 +1,4 @@
-"""Opens what a user names: regular files, and pipes up to a limit, no devices; failures name the file."""
+"""Opens what a user names: regular files, and pipes up to a limit, but no devices; errors name the file."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from cnngrad.memory import require_bytes
 
 __all__ = ["all_of", "content_of", "is_regular", "is_standard_input", "reading", "writing"]
 
-# The most that is read from standard input or a pipe, whose size nobody knows before.
+# The most MiB that are read from standard input or a pipe, whose size is not known in advance.
 _MOST_MIB = 256
 _PART = 2**20
 
@@ -23,10 +23,10 @@ def is_standard_input(path: str) -> bool:
 
 
 def is_regular(path: str) -> bool:
-    """Whether a path is that of a regular file, not of a pipe.
+    """Whether a path names a regular file rather than a pipe.
 
     Raises:
-        CnngradError: there is nothing that could be read: no file, a folder or a device.
+        CnngradError: it names neither, but a folder, a device or nothing.
     """
     with reading(path):
         mode = os.stat(path).st_mode
@@ -50,7 +50,7 @@ def all_of(where: str, read: Callable[[int], bytes]) -> bytes:
     """All bytes of a stream.
 
     Raises:
-        CnngradError: there are more than are read from a stream.
+        CnngradError: there are more than 256 MiB.
     """
     parts: list[bytes] = []
     while part := read(_PART):
@@ -62,7 +62,7 @@ def all_of(where: str, read: Callable[[int], bytes]) -> bytes:
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Inside, a failure to read becomes a CnngradError that names the file."""
+    """Inside the context a failure to read becomes a CnngradError that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def reading(path: str) -> Iterator[None]:
 
 @contextmanager
 def writing(path: str) -> Iterator[None]:
-    """Inside, a failure to write becomes a CnngradError that names the file."""
+    """Inside the context a failure to write becomes a CnngradError that names the file."""
     try:
         yield
     except OSError as error:
@@ -83,7 +83,7 @@ def writing(path: str) -> Iterator[None]:
 
 
 def _missing(path: str) -> str:
-    """Why there is no such file, with a suggestion: a shape in another spelling, or a similar file name."""
+    """Why there is no such file, with the right spelling of a shape or a similar file name."""
     import difflib
 
     if re.fullmatch(r"\d+(\s*([,*;x×]|by)\s*\d+)+", path, re.IGNORECASE):

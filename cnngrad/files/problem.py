@@ -28,20 +28,20 @@ __all__ = ["ONES", "Problem", "Reader", "layer_name"]
 # The arrays that a problem may have.
 GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTIONS)
-# What cnngrad writes into its own files besides.
+# Further keys of the files that cnngrad writes.
 _DESCRIPTION = ("schema", "layer")
 
-# In place of dE/dO: that of E = sum of O.
+# The word that stands for the dE/dO of E = sum of O.
 ONES = "ones"
 
 
 @dataclass(frozen=True, eq=False)
 class LooseOperand:
-    """Numbers of dE/dO or b that take the shape which the layer gives them.
+    """Numbers of dE/dO or b without a shape of their own; they take the shape that the layer needs.
 
     Attributes:
         operand: the numbers, one after another.
-        order: `"C"` where the last axis varies fastest in them, `"F"` where the first does.
+        order: `"C"` if the last axis varies fastest in them, `"F"` if the first does.
     """
 
     operand: Operand
@@ -51,7 +51,7 @@ class LooseOperand:
 # An array with numbers, numbers without a shape, a shape without numbers, or a word that stands for an array.
 Given = Operand | LooseOperand | Shape | str
 
-# What people who know other tools write for a key, in small letters.
+# Other tools' names for the keys, in lower case.
 _OTHER_WORDS = {
     "X": ("x", "input", "inputs", "image", "a_prev"),
     "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
@@ -69,13 +69,13 @@ _OTHER_WORDS = {
 # Options that other tools' layers have and cnngrad does not.
 _NO_SUCH = {
     "output_padding": "it belongs to transposed convolutions, which cnngrad does not compute: leave it out",
-    "padding_mode": "the padding is zeros, always: leave it out",
+    "padding_mode": "cnngrad always pads with zeros: leave it out",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One layer as its user gave it; None where nothing was given.
+    """One layer as its user gave it.
 
     Attributes:
         given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also the word `ones`, which
@@ -89,7 +89,7 @@ class Problem:
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def overridden(self, flags: "Problem") -> "Problem":
-        """This problem with everything that the flags give in its place."""
+        """This problem with its values overridden by those of the flags."""
         replaced = {*(tensor.key for tensor in flags.given), *flags.options}
         origin = {key: file for key, file in self.origin.items() if key not in replaced}
         return Problem({**self.given, **flags.given}, {**self.options, **flags.options}, origin)
@@ -99,7 +99,7 @@ class Problem:
         return replace(self, given={other: value for other, value in self.given.items() if other is not tensor})
 
     def operands(self, layer: Layer) -> dict[Tensor, Operand]:
-        """The arrays with numbers, their axes in cnngrad's order; dE/dO as ones where it is the word `ones`."""
+        """The arrays with numbers, their axes in cnngrad's order; for the word `ones`, dE/dO is an array of ones."""
         found = {}
         for tensor, value in self.given.items():
             if isinstance(value, LooseOperand):
@@ -114,7 +114,7 @@ class Problem:
 
     @property
     def shapes(self) -> dict[Tensor, Shape]:
-        """The shapes of what is given, with numbers or without."""
+        """The shapes of the given arrays, with numbers or without."""
         return {
             tensor: value.shape if isinstance(value, Operand) else value
             for tensor, value in self.given.items()
@@ -136,11 +136,11 @@ class Problem:
         return f"{' and '.join(names)} {are} without numbers"
 
     def unused_words(self) -> str:
-        """Whose numbers are not used since another array is a shape, in words; empty where there are none."""
+        """Which arrays' numbers are not used because another array is a shape, in words; empty if there are none."""
         names = [tensor.key for tensor, value in self.given.items() if isinstance(value, Operand | LooseOperand)]
         if not names or not self.in_symbols:
             return ""
-        return f"{self.shape_words()}, so all is shown in symbols: the numbers of {' and '.join(names)} are not used"
+        return f"{self.shape_words()}, so everything is in symbols: the numbers of {' and '.join(names)} are not used"
 
     def layer(self) -> Layer:
         """The layer that the arrays and options make.
@@ -164,7 +164,7 @@ class Problem:
                 layer = layer_of(shapes | {Tensor.B: (loose[Tensor.B],)}, **self.options)
             return layer
         except CnngradError as error:
-            # A message begins with what is wrong.
+            # A message begins with the name of what is wrong.
             file = self.origin.get(str(error).split()[0])
             raise CnngradError(f"{file}: {error}" if file else str(error)) from None
 
@@ -184,11 +184,11 @@ class Reader:
         Args:
             standard_input: returns the content of standard input, which `-` stands for.
             tell: shows a message to the user before a long operation begins.
-            order: how numbers without a shape fill one: `C`, the last axis fastest, or `F`, the first; C where None.
+            order: how numbers without a shape fill one: `C`, the last axis fastest, or `F`, the first; None means `C`.
             outputs: the files that will be written, of which none may be read.
 
         Raises:
-            CnngradError: another order.
+            CnngradError: any other order.
         """
         if order is not None and order.upper() not in ("C", "F"):
             raise CnngradError(f"order is {order[:40]!r}: it must be C (the last axis varies fastest) or F (the first)")
@@ -202,9 +202,9 @@ class Reader:
         return self._problem(_spoken(path), self._content(path))
 
     def problems(self, path: str) -> list[tuple[str, Problem]]:
-        """The problems in a list of a `.json` file, or in the `.json` and `.npz` files of a folder, with their names.
+        """The problems in the list of a `.json` file, or in the `.json` and `.npz` files of a folder, with their names.
 
-        An object of the list may have a `name`; else it is called by its number, counted from 1. A file with one
+        An object of the list may have a `name`; otherwise its name has its number, counted from 1. A file with a single
         problem is a list of one.
         """
         place = Path(path)
@@ -251,7 +251,7 @@ class Reader:
             if tensor in (Tensor.DEDO, Tensor.B) and (content.array.ndim == 1 or content.needs_shape):
                 return LooseOperand(_in_file(where, tensor, content.typed.reshape(-1)), self._order)
             if content.needs_shape:
-                words = content.doubt or f"write {tensor.key}'s behind it, such as {spec}:3x3"
+                words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
                 raise CnngradError(f"{spec} has no shape: {words}")
             content = content.typed
         return _in_file(where, tensor, content)
@@ -281,9 +281,9 @@ class Reader:
         return where, content
 
     def claim(self, layer: Layer, tensor: Tensor, spec: str) -> Array:
-        """A gradient to grade, as `array` takes it; NaN and infinity may stand in it.
+        """A result to grade, given as for `array`; NaN and infinity are allowed.
 
-        Numbers without a shape take that of the layer's gradient, if there are as many.
+        Numbers without a shape take the right result's shape if their count fits.
         """
         if parse_shape(spec) is not None:
             raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
@@ -297,7 +297,7 @@ class Reader:
             if shaped.shape != shape and (
                 content.doubt or (content.axes < content.array.ndim and shaped.size == prod(shape))
             ):
-                doubt = content.doubt or "numbers in that shape, or without one: then write them in one line"
+                doubt = content.doubt or "write the numbers in that shape, or all in one line"
                 raise CnngradError(f"{tensor.key} has shape {shape}, the text {shaped.shape}: {doubt}")
             return shaped
 
@@ -311,7 +311,7 @@ class Reader:
         return self._read[where]
 
     def refuse_output(self, path: str) -> None:
-        """Raise a CnngradError where an input is one of the files that will be written, by whatever name."""
+        """Raise a CnngradError if an input is one of the files that will be written, whatever its name."""
         for output in self._outputs:
             with suppress(OSError):
                 if os.path.samefile(path, output):
@@ -319,14 +319,16 @@ class Reader:
 
 
 def layer_name(where: str, name: Any) -> str:
-    """A layer's name, which is shown, and the name of a file.
+    """A layer's name, which is shown and is the name of a file.
 
     Raises:
-        CnngradError: it is no such name; the message says `where` it stands.
+        CnngradError: the name is not allowed; the message begins with `where` it was found.
     """
     if isinstance(name, str) and name.isprintable() and "/" not in name and name not in ("", ".", ".."):
         return name
-    raise CnngradError(f"{where}: the name {name!r} can't be a layer's: use printable characters but /, not . or ..")
+    raise CnngradError(
+        f"{where}: the name {name!r} can't be a layer's: use printable characters but no /, and not . or .."
+    )
 
 
 def _spoken(path: str) -> str:
@@ -350,7 +352,7 @@ def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:
 
 @contextmanager
 def _told_of(where: str) -> Iterator[None]:
-    """Inside, an error names the file."""
+    """Inside the context an error names the file."""
     try:
         yield
     except CnngradError as error:
@@ -358,7 +360,7 @@ def _told_of(where: str) -> Iterator[None]:
 
 
 def _likely(key: str) -> str:
-    """What an unknown key may be meant to be."""
+    """Advice on an unknown key: the key that may be meant, or all keys."""
     import difflib
 
     small = key.lower()
@@ -371,7 +373,7 @@ def _likely(key: str) -> str:
 
 
 def _option(where: str, key: str, value: Any) -> Any:
-    """An option's value as plain Python, whether it comes from JSON or from NPZ."""
+    """An option's value from JSON or NPZ, as plain Python."""
     plain = value.tolist() if isinstance(value, np.ndarray) else value
     if key == "flip" and not isinstance(plain, bool):
         raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")

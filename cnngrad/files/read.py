@@ -34,7 +34,7 @@ _HEADERS = {
     (3, 0): np.lib.format.read_array_header_2_0,
 }
 _PART = 2**20
-# An unpacked size, in bytes, above which the user is told of it before the work begins.
+# Unpacked sizes above this, in bytes, are announced before the work begins.
 _SAID = 2**26
 
 
@@ -53,7 +53,7 @@ def load(path: str, tell: Tell) -> Any:
 
 
 def parse(where: str, content: bytes, tell: Tell) -> Any:
-    """The same from a file's content; `where` is its name in messages."""
+    """What a file's content holds, as for `load`; `where` is the file's name in messages."""
     if not content.strip():
         raise CnngradError(f"{where} is empty: it must hold numbers")
     if content.startswith(_NPY_MAGIC):
@@ -73,12 +73,12 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
 
 
 def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> Array:
-    """The array in an NPY file of so many bytes; one on disk may be memory-mapped instead of read."""
+    """The array in an NPY file of `size` bytes, memory-mapped if `mapped`, otherwise read."""
     shape, order, dtype = _npy_header(where, file)
     promised, start = prod(shape, start=dtype.itemsize), file.tell()
     if size - start < promised:
         raise CnngradError(
-            f"{where} is truncated: its header promises {promised} bytes of numbers, {size - start} are there"
+            f"{where} is truncated: its header promises {promised} bytes of numbers, but only {size - start} are there"
         )
     if size - start > promised:
         raise CnngradError(
@@ -87,7 +87,7 @@ def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> A
         )
     if mapped and promised:
         return np.memmap(where, dtype, "r", start, shape, order)
-    # In parts, so that what an archive unpacks is not there twice.
+    # In parts, so that numbers unpacked from an archive are not held twice.
     numbers = bytearray()
     while part := file.read(_PART):
         numbers += part
@@ -95,21 +95,21 @@ def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> A
 
 
 def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, Literal["C", "F"], DType]:
-    """The shape, order and dtype that an NPY file begins with; the file then stands at its numbers."""
+    """The shape, order and dtype in an NPY file's header; reading goes on at the numbers."""
     try:
         with warnings.catch_warnings():
-            # Headers that Python 2 wrote, and old names of dtypes, are read.
+            # Headers written by Python 2 and old names of dtypes are accepted.
             warnings.simplefilter("ignore")
             shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
     except KeyError as version:
-        raise CnngradError(f"{where} is of NPY's version {version}: only 1.0, 2.0 and 3.0 are known") from None
+        raise CnngradError(f"{where} has the NPY version {version}: only 1.0, 2.0 and 3.0 are known") from None
     except Exception as error:
         # A header is a Python literal; a damaged one can fail in many ways.
         raise CnngradError(f"{where} is not a readable NPY file: {_first_line(error)}") from None
     if dtype.hasobject:
         raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
     if not is_possible(shape, dtype):
-        raise CnngradError(f"{where} is not a readable NPY file: its header has a shape that no array has")
+        raise CnngradError(f"{where} is not a readable NPY file: its header has a shape that no array can have")
     return shape, "F" if is_fortran else "C", dtype
 
 
@@ -158,7 +158,7 @@ def _load_json(where: str, text: str) -> Any:
             f"{where} is not JSON: {error.msg.lower()} in line {error.lineno}, column {error.colno}"
         ) from None
     except ValueError:
-        # Python itself refuses integers of thousands of digits.
+        # Python refuses integers of thousands of digits.
         raise CnngradError(f"{where} holds an integer of thousands of digits: int64's largest has 19") from None
     except RecursionError:
         raise CnngradError(f"{where} is nested too deeply: a layer's arrays have at most 5 axes") from None
@@ -169,7 +169,7 @@ def _text(where: str, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes tell: save it as UTF-8") from None
+            raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8") from None
         if content.lstrip()[:1] in (b"{", b"[") and b"\0" not in content:
             line = content.count(b"\n", 0, error.start) + 1
             raise CnngradError(

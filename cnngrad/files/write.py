@@ -41,19 +41,19 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
     Args:
         target: the file; without an ending, or with a `/` at the end, a folder of `.npy` files.
         names: the names of the results.
-        endings: the endings that are possible.
+        endings: the allowed endings.
     """
     with writing(target):
         path = Path(target)
         if not target or path.name in endings:
-            raise CnngradError(f"{target!r} is no name of a file: write one such as out{next(iter(endings))}")
+            raise CnngradError(f"{target!r} is not a file name: write one such as out{next(iter(endings))}")
         if path.is_dir() and ".npy" not in endings:
             raise CnngradError(f"{target} is a folder: name a file that ends in {', '.join(endings)}")
         if target == "-":
             raise CnngradError("- is not a file to save in: --json prints the results on standard output")
         if _is_folder(target) and ".npy" in endings:
             if path.exists() and not path.is_dir():
-                raise CnngradError(f"{target} is no folder, and as a file it needs an ending: use {', '.join(endings)}")
+                raise CnngradError(f"{target} is not a folder, and a file needs an ending: use {', '.join(endings)}")
             Kept(path).require(f"{name}.npy" for name in names)
             return
         if path.suffix not in endings:
@@ -68,7 +68,7 @@ def check_target(target: str, names: Collection[str], endings: Collection[str] =
 
 
 def check_is_ours(target: str) -> None:
-    """Raise a CnngradError where a file is there already that is neither a report nor a problem of cnngrad's."""
+    """Raise a CnngradError if the file exists and is neither a report nor a problem of cnngrad's."""
     path = Path(target)
     if not path.exists():
         return
@@ -80,17 +80,17 @@ def check_is_ours(target: str) -> None:
             content = json.loads(path.read_bytes())
             keys = set(content) if isinstance(content, dict) else set()
     except Exception:
-        # Whatever is wrong with it, it is not a file of ours.
+        # A file that can't be read is not one of ours.
         keys = set()
     if not any(keys >= ours for ours in ({"X", "W"}, {"passed", "gradients"}, {"passed", "layers"})):
         raise CnngradError(
-            f"{target} is there already, and is neither a report nor a problem: it is not overwritten; "
+            f"{target} exists and is neither a report nor a problem, so it is not overwritten; "
             f"to grade O write --o {target}"
         )
 
 
 def target_files(target: str | None, report: str | None, names: Iterable[str]) -> list[str]:
-    """The files that are written: results of these names under a target, and a report."""
+    """The files that will be written: results of these names under a target, and a report."""
     files = [] if report is None else [report]
     if target is None:
         return files
@@ -99,7 +99,7 @@ def target_files(target: str | None, report: str | None, names: Iterable[str]) -
 
 @contextmanager
 def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]]) -> Iterator[dict[str, Array]]:
-    """Arrays on disk to compute results into, where the target is a `.npy` file or a folder; nothing for others.
+    """Arrays on disk to compute results into, if the target is a `.npy` file or a folder; otherwise none.
 
     The files have temporary names in the same folder, and are renamed when the block ends; after an error they are
     removed. Their space is reserved first, so that a full disk is reported before the work begins.
@@ -138,7 +138,7 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
     """Write named results to a `.json` or `.npz` file, whole or not at all.
 
     Args:
-        target: as `check_target` takes it.
+        target: the file, as for `check_target`.
         results: the arrays by name; for `.json` anything that JSON can hold.
 
     Raises:
@@ -165,7 +165,7 @@ def _is_folder(target: str) -> bool:
 
 
 def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
-    """A memory-mapped array of zeros in the file `part`, all of whose space is on the disk."""
+    """A memory-mapped array of zeros in the file `part`, with all of its space reserved on the disk."""
     with writing(str(place)):
         with part.open("wb") as file:
             np.lib.format.write_array_header_2_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
@@ -175,7 +175,7 @@ def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
-    """Reserve `size` bytes at the file's end; in a sparse file a full disk would only show during the work."""
+    """Reserve `size` bytes at the file's end: with a sparse file, a full disk would be noticed only during the work."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), file.tell(), size)
         return
@@ -188,7 +188,7 @@ _ZEROS = 2**20
 
 @contextmanager
 def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
-    """A new file of temporary name for each path, renamed to it when the block ends, removed when it fails."""
+    """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
     parts: dict[Path, Path] = {}
     finals: dict[Path, Path] = {}
     try:
@@ -211,7 +211,7 @@ def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
 
 
 def _final(path: Path) -> Path:
-    """The file that a path stands for; only a regular file is ever replaced."""
+    """The file to which a path leads; OSError if it is not a regular file, since nothing else is replaced."""
     with suppress(FileNotFoundError):
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
