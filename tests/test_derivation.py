@@ -260,11 +260,11 @@ def test_chain_and_worked_tables_have_the_same_elements():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"only": "dO"}, "only is 'dO': it must be dW, dX, db, or left out"),
+        ({"only": "dO"}, "only is 'dO': it must be dW, dX, db, or omitted"),
         ({"limit": 0}, "limit is 0: it must be at least 1"),
         ({"terms": 0}, "terms is 0: it must be at least 1"),
         ({"sections": ["mlp", "dy"]}, "section 'dy' is unknown: use layer, output, dw"),
-        ({"only": "dW", "sections": ["dx"]}, "section dx does not belong here: there are layer, output, dw, dw-conv"),
+        ({"only": "dW", "sections": ["dx"]}, "section dx is not in this derivation: use layer, output, dw, dw-conv"),
         ({"elements": ["o11"]}, "o belongs to forward"),
         ({"elements": ["b"]}, "b belongs to backward of a layer with a bias"),
         ({"only": "dW", "elements": ["x11"]}, "there to dX; here it can be a w such as w11"),

@@ -1,4 +1,4 @@
-"""What lessons and reports are made of: sentences, formulas, sums and grids, as plain data.
+"""The blocks of lessons and reports: sentences, formulas, sums and grids, as plain data.
 
 Every output format is a view of these blocks.
 """
@@ -37,7 +37,7 @@ class Product(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """Words in a formula; `plain` in place of them where a formula is plain text."""
+    """Words in a formula; `plain` replaces them in plain text."""
 
     text: str
     plain: str = ""
@@ -55,7 +55,7 @@ class Sum(NamedTuple):
     conditions: bool = False
 
 
-# A formula is a row of these; text stands for letters, numbers and signs as they are.
+# A formula is a row of these; a string holds letters, numbers and signs.
 Node = str | Letter | Derivative | Product | Sum | Phrase
 Row = tuple[Node, ...]
 
@@ -64,7 +64,7 @@ Part = str | Symbol | Partial | Phrase | Number
 
 @dataclass(frozen=True)
 class Sentence:
-    """Running text with symbols and formulas in it; `strong` for one that stands out."""
+    """Running text with symbols and formulas; `strong` for emphasis."""
 
     parts: tuple[Part, ...]
     strong: bool = False
@@ -98,7 +98,7 @@ class Table:
     Attributes:
         headings: the headings.
         rows: the cells of each row.
-        right: the headings of columns that are set flush right.
+        right: the headings of right-aligned columns.
         wrapped: whether cells behind the first may be broken into lines.
     """
 
@@ -124,7 +124,7 @@ class Together:
 
 @dataclass(frozen=True)
 class Hint:
-    """A hint for users of the command line on how to see more; documents leave it out."""
+    """A hint for users of the command line on how to see more; documents omit it."""
 
     text: str
 
@@ -141,10 +141,10 @@ class Expansions:
     """A table of elements, each written out.
 
     Attributes:
-        expansions: those that are shown.
+        expansions: the elements' expansions.
         form: with partial derivatives, or worked out.
-        in_short: whether sums of many terms are cut to what is seen at a glance.
-        indent: the blanks in front of it where it is text.
+        in_short: whether long sums are cut to two lines.
+        indent: the blanks in front of it in plain text.
     """
 
     expansions: tuple[Expansion, ...]
@@ -169,7 +169,7 @@ class FigureRow(NamedTuple):
     Attributes:
         source: the node on the left; "…" for others, "" for none.
         is_source: whether it is the input whose connections are drawn.
-        link: the connection's weight, its output and what comes back, "…" thrice for others; None for none.
+        link: the connection's weight, its output and what comes back, three times "…" for others; None for none.
     """
 
     source: Symbol | str
@@ -182,10 +182,10 @@ class Figure:
     """Inputs and outputs as in a fully connected layer, with the connections of one input.
 
     Attributes:
-        inputs: the input and those beside it, "…" for others.
+        inputs: the input and its neighbours, "…" for others.
         source: the input.
         links: for each connection its weight, the output that it leads to, and what comes back from there.
-        more: whether there are others.
+        more: whether there are other connections.
     """
 
     inputs: tuple[Symbol | str, ...]
@@ -207,8 +207,8 @@ class Picture:
     """Two arrays that lie on each other, the products in the covered cells.
 
     Attributes:
-        symbols: with symbols in the cells; a view that is too narrow for it leaves it out. None where numbers do.
-        numbers: with numbers; None where there are none.
+        symbols: with symbols in the cells, which narrow views omit; None if numbers are enough.
+        numbers: with numbers; None if there are none.
         apart: the two arrays side by side, the covered cells marked, for a view that is too narrow for both.
     """
 
@@ -217,19 +217,19 @@ class Picture:
     apart: GridRow
 
 
-# What a lesson has, and what reports have besides.
+# The blocks of a lesson; reports have others too.
 Block = Sentence | Formula | Expansions | GridRow | Picture | Figure | Hint
 ReportBlock = Block | Code | Heading | Labelled | Table | Together
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it.
+    """A heading and the blocks under it.
 
     Attributes:
         title: the heading.
-        blocks: what stands under it.
-        name: what the section is asked for by; empty for one of an element.
+        blocks: the blocks.
+        name: the name that selects it; empty for the section of an element.
     """
 
     title: tuple[Part, ...]
@@ -238,7 +238,7 @@ class Section:
 
 
 class Source(NamedTuple):
-    """What a derivation is made of.
+    """The layer and the numbers that a derivation explains.
 
     Attributes:
         layer: the layer.
@@ -258,7 +258,7 @@ class Derivation:
     Attributes:
         layer: the layer in one line.
         sections: in the order of the notes.
-        source: what it is made of, for views that compute; None where they may not.
+        source: its layer and numbers, for views that compute; None if they must not.
     """
 
     layer: str
@@ -271,7 +271,7 @@ class Derivation:
         return self.layer
 
     def blocks(self, precision: int, hints: bool = False) -> Iterator[ReportBlock]:
-        """All in one list; hints tell users of the command line how to see more."""
+        """All blocks; with `hints` those that tell users of the command line how to see more."""
         names = [section.name for section in self.sections if section.name]
         hint = [Hint(f"Sections: {', '.join(names)}; --section shows one.")] if hints and len(names) > 1 else []
         yield Together((Sentence((self.layer,), strong=True), *hint))
@@ -280,5 +280,5 @@ class Derivation:
             yield from (block for block in section.blocks if hints or not isinstance(block, Hint))
 
     def __repr__(self) -> str:
-        """The layer and how many sections there are, in a line."""
+        """The layer and the number of sections, in one line."""
         return f"<cnngrad derivation: {self.layer}; {len(self.sections)} sections>"

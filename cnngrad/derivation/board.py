@@ -20,16 +20,16 @@ from cnngrad.tensor import DB, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
 MOST_MATRICES = 4
-# Results are shown as at most so many matrices, and elements in so many pictures, where all are asked for.
+# The most matrices of a result and pictures of elements, even if all are asked for.
 _MOST_RESULTS, _MOST_PICTURES = 12, 25
 
 Items = list[Grid | Symbol | Number | str]
-# What a section says: text is a sentence, a tuple is one with symbols in it, and a list is a row of grids.
+# The content of a section: text is a sentence, a tuple a sentence with symbols, and a list a row of grids.
 Said = Iterator[Block | str | tuple[Part, ...] | Items]
 
 
 def blocks(said: Said) -> Iterator[Block]:
-    """What a section says, as blocks; sentences without words fall away."""
+    """The content of a section as blocks, without empty sentences."""
     for each in said:
         if isinstance(each, list):
             yield GridRow(tuple(each))
@@ -51,7 +51,7 @@ class Board:
         names: the names of the elements, with their numbers.
         symbols: the names alone.
         views: both, or the names alone if there are no numbers.
-        omits: whether products with a zero of the padding are left out.
+        omits: whether products with a zero of the padding are omitted.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
@@ -67,12 +67,12 @@ class Board:
         self.symbol = self.names.symbol
 
     def factors(self, tensor: Tensor, index: Index, limit: int) -> tuple[list[tuple[Symbol, ...]], int]:
-        """Both factors of the first terms of an element of dE/dW or dE/dX, and how many terms there are."""
+        """Both factors of the first terms of an element of dE/dW or dE/dX, and the number of its terms."""
         products, count, _ = self.expander.products(tensor, index)
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 
     def sums(self, tensor: Tensor, places: Iterable[Index], chain: bool = False, zeros: bool = False) -> Expansions:
-        """Elements of a tensor, by the chain rule or written out; `zeros` with their zero terms, whatever is chosen."""
+        """Elements of a tensor, by the chain rule or written out; `zeros` writes zero terms in any case."""
         choice, expand = self.choice, self.expander.expand
         zeros = zeros or choice.zeros
         every = [expand(tensor, place, zeros=zeros, limit=choice.most_terms) for place in places]
@@ -81,7 +81,7 @@ class Board:
         return Expansions(tuple(every), in_short=choice.in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:
-        """The rule of a tensor, what is said of it, its elements, of many the telling ones, and the result."""
+        """The rule of a tensor, remarks on it, its elements (the telling ones of many), and the result."""
         yield Formula(self.rules[tensor])
         yield from said
         shape, shown = self.layer.canonical[tensor], self.shown(tensor)
@@ -93,17 +93,17 @@ class Board:
             how = "other one works" if rest == 1 else f"other {rest} work"
             yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
-            yield Hint(f"--element {quote(other.name)} shows one, --all all.")
-        # A window that hangs over the padding, its zero terms once.
+            yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
+        # The zero terms of one window that overlaps the padding.
         for place in shown if tensor is O and self.omits else ():
             table = self.sums(O, [place], zeros=True)
             if any(None in term.factors for term in table.expansions[0].terms):
-                over = " hangs over the padding. In full, with the terms that are omitted above, it is"
+                over = " overlaps the padding. With the terms that are omitted above, its output is"
                 yield "The window of ", self.symbol(O, place), over
                 yield table
                 break
         yield unreached(self.layer, gradient=tensor is DX) if tensor in (O, DX) else ""
-        # The matrices of the result; all of them where they are few.
+        # The matrices of the result; all of them if they are few.
         if tensor in self.tensors and len(self.views) > 1:
             grids = result_grids(self.names, tensor)
             matrices = list(islice(grids, MOST_MATRICES if self.choice.limit else _MOST_RESULTS))
@@ -114,7 +114,7 @@ class Board:
                 yield Hint("Without --explain, -o saves all.")
 
     def shown(self, tensor: Tensor) -> dict[Index, str]:
-        """The elements of a tensor that are shown, and why: all of few, the telling ones of many."""
+        """The elements of a tensor that are shown, and why: all if they are few, otherwise the telling ones."""
         shape, most = self.layer.canonical[tensor], self.choice.limit
         if most is None or prod(shape) <= max(most, WHOLE_UP_TO):
             return dict.fromkeys(indices(shape), "")
@@ -128,12 +128,12 @@ class Board:
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:
-    """One sample and channel of a tensor: its first matrices, and an ellipsis where there are more."""
+    """One sample and channel of a tensor: its first matrices, and an ellipsis if there are more."""
     every = grids(names, tensor, **how)
     return [*islice(every, MOST_MATRICES), *("…" for _ in islice(every, 1))]
 
 
 def padded(names: Names, lead: Index = (0, 0), cropped: bool = False) -> Items:
-    """X with its padding; `cropped` without what the stride leaves over at the end."""
+    """X with its padding; `cropped` without the end that no window reaches."""
     title = "X, padded" if is_padded(names.layer) else "X"
     return matrices(names, X, lead=lead, title=title, tracks=[framed_input(axis, cropped) for axis in names.layer.axes])

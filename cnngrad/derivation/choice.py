@@ -14,7 +14,7 @@ from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
 
 
-# So many terms are more than two lines hold.
+# Number of terms that always fills more than two lines.
 _GLANCE = 64
 
 
@@ -34,7 +34,7 @@ class Choice:
     Attributes:
         elements: names of the elements to show, each with its picture; empty for the whole derivation.
         limit: the most elements in a table that has more than the notes' X; None for all.
-        terms: the most terms in an element; None for all, or with a limit for as many as are seen at a glance.
+        terms: the most terms in an element; None for all, or with a limit for two lines of them.
         zeros: whether zero terms are written too.
         sections: the names of the sections to show; empty for all.
     """
@@ -56,7 +56,7 @@ class Choice:
 
     @property
     def in_short(self) -> bool:
-        """Whether sums of many terms are cut to what is seen at a glance."""
+        """Whether long sums are cut to two lines."""
         return self.limit is not None and self.terms is None
 
     @property
@@ -92,7 +92,7 @@ _ELEMENTS = {
 
 
 def explained_tensors(layer: Layer, only: str | None) -> tuple[Tensor, ...]:
-    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db where the layer has b; or only one.
+    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db if the layer has b; or only one.
 
     Args:
         layer: the layer.
@@ -105,7 +105,7 @@ def explained_tensors(layer: Layer, only: str | None) -> tuple[Tensor, ...]:
         return GRADIENTS if layer.has_bias else GRADIENTS[:2]
     found = Tensor.result_named(only)
     if found not in GRADIENTS:
-        raise CnngradError(f"only is {only!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or left out")
+        raise CnngradError(f"only is {only!r}: it must be {', '.join(g.short for g in GRADIENTS)}, or omitted")
     return (found,)
 
 
@@ -120,7 +120,7 @@ def list_expansions(
         choice: the elements, or a limit for each tensor; the terms are always complete.
         tensors: the tensors wanted: O, or gradients.
     """
-    # What is computed alone needs no expansions.
+    # Loaded here since commands that only compute do not need it.
     from cnngrad.layer.expansion import Expander
 
     expander = Expander(layer, values)

@@ -1,4 +1,4 @@
-"""The rules of a layer as formulas, with its own stride, padding and dilation put in.
+"""The rules of a layer as formulas with its own stride, padding and dilation.
 
 Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s - d - p) through filter element u.
 """
@@ -27,14 +27,14 @@ def letters(layer: Layer, tensor: Tensor) -> Sequence[str]:
 def rules(layer: Layer) -> dict[Tensor, Row]:
     """The rule of O and of each gradient.
 
-    o(i,j)     = Σ w(u,v)·x(i+u−1, j+v−1), plus b where the layer has one
+    o(i,j)     = Σ w(u,v)·x(i+u−1, j+v−1), plus b if the layer has one
     ∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)
     ∂E/∂x(h,l) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = h and so on
     ∂E/∂b      = Σ ∂E/∂o(i,j)
     """
     taken, (i, u, h) = layer.lead, (letters(layer, tensor) for tensor in (O, W, X))
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
-    # With groups X's channel differs from the filter's, which counts within the group.
+    # With groups, X's channel c' differs from the filter's c, which counts within the group.
     channel = "c" if layer.groups == 1 else "c'"
     o = Letter("o", ("n", "f")[2 - taken[O] :], tuple(i))
     w = Letter("w", ("f", "c")[2 - taken[W] :], tuple(u))
@@ -74,6 +74,6 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
 
 
 def matrix_product(layer: Layer) -> Row:
-    """O = M x, plus b where the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
+    """O = M x, plus b if the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
     bias = " + b" if layer.has_bias else ""
     return (f"o = M x{bias}", "     ", Derivative(Letter("x")), " = Mᵀ ", Derivative(Letter("o")))

@@ -11,14 +11,14 @@ from cnngrad.layer import Axis, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, Tensor
 
-# A matrix in short has so many rows and columns, if it has more than that of either.
+# In short, a matrix of more than 5 rows or columns is cut to 3.
 _LARGE, _SHORT = 5, 3
-# A picture of a larger grid shows only the surroundings of the covered cells.
+# Size up to which a picture shows the whole grid, otherwise only the surroundings of the covered cells.
 MOST_POSITIONS = 6
 
 
 class Fill(Enum):
-    """A cell that holds no element; along one axis its value stands where an element's position would."""
+    """A cell without an element; along an axis its value takes the place of an element's position."""
 
     FRAME = -1  # a zero of the padding, or of the frame of a full convolution
     GAP = -2  # a zero between the elements of dE/dO, since the stride is larger than 1
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell of a grid; `marked` where a picture covers it."""
+    """One cell of a grid; `marked` if a picture covers it."""
 
     content: Symbol | Number | Fill | Pair
     marked: bool = False
@@ -50,7 +50,7 @@ class Grid:
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
         tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
-        in_short: whether a large one shows the pattern of its elements alone, as in x11 x12 … x18.
+        in_short: whether a large grid shows only the pattern of its elements, as in x11 x12 … x18.
     """
 
     title: str
@@ -66,7 +66,7 @@ class Grid:
         return [[self.cell(r, c) for c in range(self.width)] for r in range(self.height)]
 
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
-        """The whole grid, not in short, or pieces of at most so many rows and columns where it has more, row by row."""
+        """Pieces of at most this many rows and columns, not in short; the whole grid if it has no more."""
         corners = list(product(range(0, self.height, rows), range(0, self.width, columns)))
         found = []
         for part, (top, left) in enumerate(corners, start=1):
@@ -77,7 +77,7 @@ class Grid:
         return found
 
     def cut(self, rows: int, columns: int) -> list[list[Cell]]:
-        """The cells, with the middle left out where there are more rows or columns than asked for."""
+        """The cells, without the middle if there are more rows or columns than asked for."""
         if self.in_short and max(self.height, self.width) > _LARGE:
             rows = min(rows, _SHORT) if self.height > _SHORT + 1 else rows
             columns = min(columns, _SHORT) if self.width > _SHORT + 1 else columns
@@ -86,7 +86,7 @@ class Grid:
 
 
 def elided(size: int, most: int) -> Sequence[int]:
-    """Positions 0..size-1, or the first and last of them around -1 where there are more than `most`.
+    """Positions 0..size-1, or the first and last of them around -1 if there are more than `most`.
 
     >>> elided(9, 4)
     [0, 1, -1, 7, 8]
@@ -97,12 +97,12 @@ def elided(size: int, most: int) -> Sequence[int]:
 
 
 class Track(NamedTuple):
-    """One axis of a grid: where the elements stand.
+    """One axis of a grid: the places of its elements.
 
     Attributes:
         size: the number of positions.
         elements: the number of elements.
-        step: from one element to the next; -1 turns them round.
+        step: from one element to the next; -1 reverses them.
         first: the position of the first element.
     """
 
@@ -140,7 +140,7 @@ def framed_output(axis: Axis) -> Track:
 
 
 def _shown(size: int, covered: Mapping[int, int]) -> Sequence[int]:
-    """The positions of an axis, or those around the covered ones where there are many."""
+    """The positions of an axis, or if there are many those around the covered ones."""
     near = range(max(0, min(covered, default=0) - 1), min(size, max(covered, default=0) + 2))
     return near if covered and size > MOST_POSITIONS else range(size)
 
@@ -158,11 +158,11 @@ def grids(
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
     Args:
-        names: the names of the layer's elements, and their numbers, which are shown in place of them.
+        names: the names of the layer's elements, and their numbers, which are shown in place of the names.
         tensor: the tensor whose elements they show.
-        lead: (n, c), (f, c) or (n, f), from 0; the first where it is empty. b has none.
-        title: the grids' title; the tensor's where it is empty.
-        tracks: what stands along each spatial axis; the array as it is where there are none.
+        lead: (n, c), (f, c) or (n, f), from 0; empty for the first. b has none.
+        title: the grids' title; empty for the tensor's.
+        tracks: the places of elements along each spatial axis; empty for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
@@ -198,7 +198,7 @@ def grids(
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
-    """Every matrix of a tensor, sample, channel or filter in its title, from 1, as far as the tensor has such axes."""
+    """Every matrix of a tensor, with sample, channel or filter in its title, from 1, if the tensor has such axes."""
     layer = names.layer
     for lead in indices(layer.canonical[tensor][: 0 if tensor.array is B else 2]):
         words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]

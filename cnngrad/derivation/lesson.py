@@ -32,11 +32,11 @@ from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Index, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
-# A matrix with at most this many characters per row fits a screen of 80 columns; nobody reads one with more rows.
+# The most characters in a row of the matrix M, for a screen of 80 columns, and its most rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
-# So many connections of an input are drawn.
+# The most connections of an input that are drawn.
 _MOST_CONNECTIONS = 6
-# Of filters up to this width, symbols and numbers stand beside each other.
+# The largest filter width for which symbols and numbers stand side by side.
 _NARROW = 2
 
 
@@ -64,7 +64,7 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         ]
         if not sections:
             there = ", ".join(made)
-            raise CnngradError(f"section {', '.join(choice.sections)} does not belong here: there are {there}")
+            raise CnngradError(f"section {', '.join(choice.sections)} is not in this derivation: use {there}")
     return Derivation(layer.describe(), tuple(sections), Source(layer, board.names.values, O not in tensors))
 
 
@@ -75,12 +75,12 @@ def _given(board: Board) -> Said:
     yield first_matrices(layer)
     for names in board.views:
         yield apart(matrices(names, tensor) for tensor in given)
-    x = ("", "x[c] is of channel c", "x[n,c] is of sample n and channel c")[layer.x_lead]
-    w = ("", "w[c] is of channel c", "w[f,c] is of filter f and channel c")[layer.w_lead]
+    x = ("", "x[c] belongs to channel c", "x[n,c] belongs to sample n and channel c")[layer.x_lead]
+    w = ("", "w[c] belongs to channel c", "w[f,c] belongs to filter f and channel c")[layer.w_lead]
     if x or w:
-        yield f"Brackets come first: {', '.join(filter(None, (x, w)))}. All count from 1."
+        yield f"Indices in brackets: {', '.join(filter(None, (x, w)))}. All indices count from 1."
     if backward:
-        yield "E is the error, a number that training makes smaller; ∂E/∂O has come back from the next layer."
+        yield "E is the error, which training minimizes; ∂E/∂O comes back from the next layer."
     if is_padded(layer):
         yield "With its padding of zeros, X is"
         yield from map(padded, board.views)
@@ -90,27 +90,27 @@ def _output(board: Board) -> Said:
     layer, names, items = board.layer, board.symbols, matrices(board.symbols, O)
     if layer.batch * layer.filters > 1:
         yield first_matrices(layer, "The first output channel of the first sample")
-    # The channels have the same form: of many, the first is enough.
+    # All channels have the same form: if there are many, the first is enough.
     for c in range(layer.group_channels if layer.group_channels < 3 else 1):
         items += ["+" if c else "=", *padded(names, (0, c)), "∗"]
         items += matrices(names, W, lead=(0, c), turned=layer.flip)
     items += ["+ …"] * (layer.group_channels > 2)
     yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias else items
-    kind = "Mathematics calls this cross-correlation; convolution in mathematics rotates the filter first."
+    kind = "In mathematics this is called cross-correlation; a convolution rotates the filter first."
     strided = any(axis.stride > 1 for axis in layer.axes)
     yield (
-        "∗ says that the filter slides over X; it is ",
+        "∗ means that the filter slides over X; it is ",
         "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
         f"; it moves in steps of {strides(layer, 'position')} (stride)" if strided else "",
         f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
-        f". {'This is the convolution of mathematics.' if layer.flip else kind}",
+        f". {'This is what mathematics calls a convolution.' if layer.flip else kind}",
     )
     reads, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
     yield from board.derived(
         O,
         f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
-        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads the channels of its own group "
-        f"alone. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
+        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads only the channels of its own "
+        f"group. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
         if layer.groups > 1
         else "",
         "Products with a 0 of the padding are omitted; their number is in parentheses." if board.omits else "",
@@ -120,27 +120,27 @@ def _output(board: Board) -> Said:
 def _filter_gradient(board: Board) -> Said:
     shown = board.shown(DW)
     first = next(iter(shown))
-    through = " takes part in the outputs of its filter, so the chain rule adds up its share through each:"
+    through = " is used in every output of its filter, so the chain rule has one term for each:"
     yield board.symbol(W, first), through
     yield from _chain_rule(board, DW, shown, [first])
     yield from board.derived(DW)
 
 
 def _input_gradient(board: Board) -> Said:
-    omitted = "" if board.choice.zeros else "; their products are left out, and their number is in parentheses"
-    yield f"An x reaches E through the outputs whose windows hold it. For all others ∂o/∂x is 0{omitted}:"
+    omitted = "" if board.choice.zeros else "; their products are omitted, and their number is in parentheses"
+    yield f"An x affects only the outputs whose windows cover it. For the others ∂o/∂x = 0{omitted}:"
     shown = board.shown(DX)
     yield from _chain_rule(board, DX, board.pictured() if board.choice.limit else shown, shown)
     yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
 
 
 def _bias_gradient(board: Board) -> Said:
-    yield "b is added to every output of its filter with factor 1, so its gradient is the sum of theirs:"
+    yield "b is added to every output of its filter, so its gradient is the sum of their gradients:"
     yield from board.derived(DB)
 
 
 def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated: Iterable[Index]) -> Said:
-    """Sums of partial derivatives, and what one of them is: that of an output by the first element with terms."""
+    """Sums of partial derivatives, and the value of one: of an output by the first element with terms."""
     yield board.sums(tensor, shown, chain=True)
     for place in evaluated:
         by = board.symbol(tensor.array, place)
@@ -154,7 +154,7 @@ def _convolution(board: Board) -> Said:
     layer = board.layer
     strided, leftover = is_strided(layer), any(axis.leftover for axis in layer.axes)
     steps = f", but {dilations(layer, 'cell')} at a time" if strided else ""
-    yield f"In these sums ∂E/∂O slides over X as W did before{steps}:"
+    yield f"In these sums ∂E/∂O slides over X, as W does in the forward pass{steps}:"
     yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
@@ -164,15 +164,15 @@ def _convolution(board: Board) -> Said:
     if is_dilated(layer):
         yield f"With dilation ∂E/∂O moves in steps of {dilations(layer, 'position')} from one ∂E/∂w to the next."
     if leftover:
-        yield "What the stride leaves over at the end of X takes no part and is cut off."
+        yield "The end of X that no window reaches is cut off."
     if layer.flip:
         yield "Since W is rotated before it slides, the result comes out rotated by 180°."
     if layer.filters * layer.group_channels > 1:
         yield first_matrices(layer, "For the first filter and channel")
-    # In numbers too where these are not the matrices that stand above already.
+    # In numbers too, unless the same matrices stand above already.
     for names in board.views if strided or leftover or layer.flip else [board.symbols]:
         items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
-        # In symbols the samples have the same form: the first is enough.
+        # In symbols all samples have the same form: the first is enough.
         shown = min(layer.batch, MOST_MATRICES) if names.values else 1
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
@@ -186,15 +186,15 @@ def _mlp(board: Board) -> Said:
     layer, symbols = board.layer, board.symbols
     yield (
         "If X is the output of another layer, that layer needs ∂E/∂X. In an MLP, a network of fully connected "
-        "layers, one sees how the error comes back:"
+        "layers, the error comes back like this:"
     )
     yield from _connections(board)
-    bias = " (b is added to it)" if layer.has_bias else ""
+    bias = " (to which b is added)" if layer.has_bias else ""
     yield (
         "A convolution is a fully connected layer whose weight matrix M holds each w once for every output that "
-        "it takes part in, and 0 elsewhere. With the inputs of one sample in a column x and its outputs in a "
-        f"column o{bias}, each row of M belongs to an output, each column to an input, and an entry is the w "
-        "between them, or 0:"
+        "uses it, and 0 elsewhere. If the inputs of one sample are written as a column x and its outputs as a "
+        f"column o{bias}, each row of M belongs to an output and each column to an input, and each entry is the "
+        "w that connects them, or 0:"
     )
     yield Formula(matrix_product(layer))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
@@ -209,11 +209,11 @@ def _mlp(board: Board) -> Said:
         which = "M itself" if fits_turned else "Mᵀ" if fits else "it"
         yield f"M is {outputs}×{inputs} here; {which} is too large to print."
     shared = (
-        "the same w stands in many rows, and ∂E/∂w is the sum of the gradients of all entries in which it stands."
+        "the same w occurs in many rows, and ∂E/∂w is the sum of the gradients of all its entries."
         if prod(layer.out) > 1
         else "too, since O has one element for each filter."
     )
-    yield f"In an MLP every entry of M is a weight of its own and has its own gradient ∂E/∂o·x. Here {shared}"
+    yield f"In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here {shared}"
 
 
 def _connections(board: Board) -> Said:
@@ -223,7 +223,7 @@ def _connections(board: Board) -> Said:
     if not factors:
         return
     x, links = board.symbol(X, place), tuple((w, dedo.of_array, dedo) for dedo, w in factors)
-    # The input with the one before and the one after it in the column of its sample's inputs.
+    # The input with its neighbours in the column of its sample's inputs.
     shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
     near = range(max(0, own - 1), min(size, own + 2))
@@ -231,10 +231,10 @@ def _connections(board: Board) -> Said:
     first, last = ("…",) * (near.start > 0), ("…",) * (near.stop < size)
     yield Figure((*first, *beside, *last), x, links, count > len(links))
     forward = (
-        " sends its value along each connection, times the weight w on it. Backward, the gradient "
-        "∂E/∂o of each node, often written δ, returns along the same connection times the same w, and "
+        " sends its value along each connection, multiplied by the weight w on it. In the backward pass the gradient "
+        "∂E/∂o of each output, often written δ, returns along the same connection, multiplied by the same w, and "
     )
-    yield "Forward, ", x, forward, board.symbol(DX, place), " is the sum of what arrives."
+    yield "In the forward pass ", x, forward, board.symbol(DX, place), " is the sum of what arrives."
 
 
 def _full_convolution(board: Board) -> Said:
@@ -247,10 +247,10 @@ def _full_convolution(board: Board) -> Said:
 
 
 def _why_rotated(board: Board) -> tuple[Part, ...]:
-    """The answer to the question asked most: why is W rotated here?"""
+    """The answer to the most frequent question: why is W rotated here?"""
     layer = board.layer
     if prod(layer.kernel) == 1:
-        return ("W has one element for each channel here, so that a rotation changes nothing.",)
+        return ("W has one element for each channel here, so a rotation changes nothing.",)
     (place,) = telling(layer, DX, 1)
     factors, count = board.factors(DX, place, MOST_MATRICES)
     readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
@@ -278,15 +278,15 @@ def _in_matrices(board: Board) -> Said:
     if max(layer.size) < MOST_POSITIONS:
         several = layer.group_filters > 1
         if several:
-            yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first of them:"
+            yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first:"
         lying = grids(symbols, W, turned=not layer.flip)
         convolved: Items = ["Full-Conv(", *matrices(symbols, DEDO), ",", *lying, ")", *["+ …"] * several]
         yield [*matrices(symbols, DX), "=", *convolved]
     yield (
-        f"For the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
-        "Full means that the filter starts where it covers a corner of ∂E/∂O alone: around it is a frame of ",
+        f"Because of the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
+        "Full means that the filter starts where it covers only a corner of ∂E/∂O. So ∂E/∂O has a frame of ",
         f"{frame(layer)}.",
-        " Behind it the frame is wider by what the stride leaves over." if any(a.leftover for a in layer.axes) else "",
+        " At the end it is wider by what the stride leaves over." if any(a.leftover for a in layer.axes) else "",
         f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
     )
     framed = list(map(framed_output, layer.axes))
@@ -297,24 +297,24 @@ def _in_matrices(board: Board) -> Said:
 def _shifts(board: Board) -> Said:
     """The filter on framed dE/dO, at the telling cells."""
     layer, names, limit = board.layer, board.names, board.choice.limit
-    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products stand ", IN_BRACKETS, ":"
+    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products are ", IN_BRACKETS, ":"
     if is_strided(layer):
         yield (
             f"The filter moves one cell at a time here, though W moved {strides(layer, 'cell')} at a time over "
-            "X: neighbours in ∂E/∂O lie as far apart on X, and the zeros between them keep that distance."
+            "X: the windows of neighbouring outputs lie that far apart on X, and the zeros keep this distance."
         )
     shown = board.pictured()
     for number, (place, why) in enumerate(shown.items()):
         x = board.symbol(DX, place)
         yield "For ", x, f", {why}:" if why else ":"
         for picture in pictures(names, DX, place):
-            # Once the names have been seen, numbers are enough.
+            # After the first picture numbers are enough.
             yield replace(picture, symbols=None) if number and limit and picture.numbers else picture
         if (value := names.number(DX, place)) is not None:
             yield "The products add up to ", x, " = ", value, "."
     if prod(layer.canonical[X]) > len(shown):
         last = names.last(X).name
-        yield Hint(f"--element gives the picture of any other, as --element {quote(last)}.")
+        yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
 
 
 def _scattering(board: Board) -> Said:
@@ -322,9 +322,9 @@ def _scattering(board: Board) -> Said:
     layer, names, origin = board.layer, board.symbols, (0,) * (2 + board.layer.dims)
     o, value = names.symbol(DEDO, origin), board.names.number(DEDO, origin)
     scatters = (
-        "Code that scatters, dX[window] += W·∂E/∂o for one output after the other, walks from outputs to "
-        "inputs: each w goes back along the way it came, nothing is rotated, and it is right too. "
-        "It adds the same products in another order. For "
+        "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too. It goes from "
+        "outputs to inputs, so W lies as in the forward pass, and adds the same products in another order. "
+        "For "
     )
     yield scatters, o, *(() if value is None else (" = ", value)), " it is"
     tracks, window = list(map(framed_input, layer.axes)), [axis.window(0) for axis in layer.axes]
@@ -371,13 +371,13 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     if tensor is DX and not expansion.count:
         yield "No window reaches ", symbol, ", so its gradient is exactly 0."
     elif tensor is DW and not expansion.count:
-        yield symbol, " meets the padding alone, so its gradient is exactly 0."
+        yield symbol, " meets only padding, so its gradient is exactly 0."
     elif tensor is O and expansion.zeros and expansion.count <= board.layer.has_bias:
-        yield "The window of ", symbol, " lies in the padding alone."
+        yield "The window of ", symbol, " covers only padding."
     yield from described_picture(board.names, tensor, index)
 
 
-# The sections in their order: name, heading, the tensors that they belong to, and what makes them.
+# The sections in their order: name, heading, the tensors that they belong to, and the function that writes them.
 _SECTIONS = (
     ("layer", "The layer", RESULTS, _given),
     ("output", "O = Conv(X, {w}){b}", RESULTS, _output),

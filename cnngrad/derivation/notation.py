@@ -23,7 +23,7 @@ def number(value: Number, precision: int = DEFAULT_PRECISION) -> str:
 
 
 def apart(first: Number, second: Number, precision: int = DEFAULT_PRECISION) -> tuple[str, str]:
-    """Two different numbers, with enough digits to look different.
+    """Two different numbers with enough digits to tell them apart.
 
     >>> apart(20, 20.00000001)
     ('20', '20.00000001')

@@ -11,15 +11,15 @@ from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DB, DW, DX, O, Tensor, W, X
 
-# An element is pictured in this many channels, filters or samples.
+# The most channels, filters or samples in which an element is pictured.
 _MOST_PICTURES = 4
 
-# How covered cells are marked: in brackets, or with a line around them.
+# How covered cells are marked: in brackets in plain text, otherwise with a line around them.
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
 
 
 def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Block]:
-    """A sentence, and the pictures in symbols, and in numbers where there are any."""
+    """A sentence, and the pictures in symbols, and in numbers if there are any."""
     if tensor is DB:
         return
     layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
@@ -34,12 +34,12 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Bl
     parts: tuple[Part, ...] = ("For ", names.symbol(tensor, index), f", {said}", f"{each}, the products ", IN_BRACKETS)
     yield Sentence((*parts, ":"))
     if layer.dims == 3:
-        yield Sentence(("Depths without a marked cell are left out.",))
+        yield Sentence(("Depths without a marked cell are not shown.",))
     yield from pictures(names, tensor, index)
 
 
 def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
-    """Where the terms of an element of o, dE/dw or dE/dx come from: their factors lie on each other."""
+    """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
     layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
     title = "∂E/∂O, framed" if tensor is DX else "X"
     track, cover = {

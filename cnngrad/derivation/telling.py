@@ -7,16 +7,16 @@ from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
 
-# So many elements are shown of a table that has more than the notes' X has.
+# Number of elements shown of a large table, and the size up to which a table is shown whole (that of the notes' X).
 TELLING, WHOLE_UP_TO = 4, 9
-# So many positions at each end of an axis, and in its middle, are looked at.
+# Number of positions that are examined at each end of an axis and in its middle.
 _NEAR = 500
 
 
 def telling(layer: Layer, tensor: Tensor, most: int) -> dict[Index, str]:
-    """The most telling elements of a tensor, at most so many, the most telling first, each with what it shows.
+    """At most `most` elements of a tensor, the most telling first, each with what it shows.
 
-    Where more are asked for than are usual, the first of the others follow, of which nothing is said.
+    If more than `TELLING` are asked for, the first of the others follow without a remark.
     """
     found = dict(_telling(layer, tensor))
     if most > TELLING:
@@ -27,7 +27,7 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> dict[Index, str]:
 def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
     lead = (0,) * len(tensor.lead_words)
     sizes = layer.canonical[tensor][len(lead) :]
-    # The number of terms that positions have along each axis; of a long one at its ends and in its middle.
+    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle.
     terms = []
     for axis, size in zip(layer.axes, sizes, strict=False):
         some = range(size)
@@ -37,9 +37,9 @@ def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
     whole = [max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))) for e, size in zip(terms, sizes, strict=True)]
     fewest = [min(filter(e.get, e), key=e.__getitem__, default=k) for e, k in zip(terms, whole, strict=True)]
     loses = [number for number, e in enumerate(terms) if e[fewest[number]] < e[whole[number]]]
-    yield (*lead, *whole), "inside, where the most terms meet" if loses else "with as many terms as any other"
+    yield (*lead, *whole), "inside (the most terms)" if loses else "with as many terms as any other"
     if len(loses) > 1:
-        yield (*lead, *fewest), "at a corner, where terms fall away"
+        yield (*lead, *fewest), "at a corner (the fewest terms)"
 
     def beside(number: int, k: int) -> Index:
         """The element inside, at another position on one axis."""
@@ -47,7 +47,7 @@ def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
 
     if loses:
         # The last axis first, along which a row is read.
-        where = "at an edge, where fewer do" if len(loses) > 1 else "at an end, where terms fall away"
+        where = "at an edge (fewer terms)" if len(loses) > 1 else "at an end (fewer terms)"
         yield beside(loses[-1], fewest[loses[-1]]), where
     for number, each in enumerate(terms):
         for k, count in each.items():

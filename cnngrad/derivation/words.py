@@ -16,7 +16,7 @@ def is_strided(layer: Layer) -> bool:
 
 
 def is_dilated(layer: Layer) -> bool:
-    """Whether the filter's elements lie apart."""
+    """Whether there are gaps between the filter's elements."""
     return any(axis.dilation > 1 and axis.kernel > 1 for axis in layer.axes)
 
 
@@ -52,7 +52,7 @@ def _sides(layer: Layer, sides: Sequence[tuple[int, int]]) -> str:
 
 
 def _per_axis(layer: Layer, said: Sequence[str]) -> str:
-    """What holds for all axes once, otherwise for one after the other."""
+    """One text if all axes agree, otherwise one for each axis."""
     if len(set(said)) == 1:
         return said[0]
     return ", ".join(f"{text} ({word}s)" for text, word in zip(said, layer.axis_words, strict=True))
@@ -63,17 +63,17 @@ def crop(layer: Layer) -> str:
     return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""
 
 
-def first_matrices(layer: Layer, words: str = "Of each array the first matrix") -> str:
-    """An introduction where the matrices shown are the first of several; empty where there is one of each."""
+def first_matrices(layer: Layer, words: str = "The first matrix of each array") -> str:
+    """An introduction if the matrices shown are the first of several; otherwise empty."""
     return f"{words} (the rest work the same way):" if layer.batch * layer.channels * layer.filters > 1 else ""
 
 
 def unreached(layer: Layer, gradient: bool) -> str:
-    """The positions of X that no window reads, and why; empty where there are none.
+    """The positions of X that no window reads, and why; empty if there are none.
 
     Args:
         layer: the layer.
-        gradient: whether to say what that means for the gradient.
+        gradient: whether to add what that means for the gradient.
     """
     reasons: dict[str, list[str]] = {}
     for axis, word in zip(layer.axes, layer.axis_words, strict=True):
@@ -93,11 +93,11 @@ def _reason(axis: Axis) -> str:
     if axis.unreached[-1] > last:
         reasons.append(
             f"since the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
-            f"{axis.span} can move on {axis.padded} positions, which leaves {axis.leftover} over"
+            f"{axis.span} can move on {axis.padded} positions (remainder {axis.leftover})"
         )
     if axis.unreached[0] < last:
         reasons.append(
-            f"since stride {axis.stride} and dilation {axis.dilation} step over it"
+            f"since stride {axis.stride} with dilation {axis.dilation} skips such positions"
             if axis.dilation > 1 and axis.kernel > 1
             else f"since the stride {axis.stride} is larger than the window of {axis.span}"
         )
