@@ -1,1 +1,1 @@
-"""What explains a wrong result: recipes of backward passes, how people change them, and one search among these."""
+"""Explaining a wrong result: recipes of backward passes, the mistakes that change them, and one search among these."""

@@ -1,8 +1,8 @@
-"""The catalogue of mistakes that people make in backward passes: the words for each, and how it changes a recipe.
+"""The catalogue of mistakes in backward passes: the words for each, and how it changes a recipe.
 
 Each function yields a recipe in every way in which one mistake changes it, the likeliest first: by other relations
 between positions, by an edit of an operand or of the result, or by other parts of a recipe. To add a mistake, write
-such a function with its words among the likelier ones.
+such a function, with its words, behind the likelier mistakes.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,32 +44,32 @@ _BORDERS: dict[Any, str] = {
     "reflect": "the mirror image",
     "symmetric": "the mirror image with the edge",
 }
-# In which operands, and in which result's own axes, something may be missing, in the order in which they are tried.
+# Operands and results of which a part may be missing, in the order in which they are tried.
 _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
 _WHAT = {X: "input", W: "kernel", O: "output", DEDO: "output", DW: "kernel", DX: "input"}
-# The likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
+# Likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
 Changes = Iterator[Recipe]
 
 
 @dataclass(eq=False)
 class Mistake:
-    """A known mistake: its words, called with the function that changes a recipe, which enters it into the catalogue.
+    """A known mistake. As a decorator it adds itself, with the function that changes a recipe, to the catalogue.
 
     Attributes:
         id: its name in `--json`.
         results: the results in which it can be made.
-        says: what it is, as a sentence.
+        says: what is wrong, as a sentence.
         fix: how to fix it, as a sentence.
-        code: a line of NumPy that makes it, and the right one. stride, dilation, before and after (zeros) have a number
-            for each axis; i and u are positions of O and W, place is one of X, all from 0.
+        code: a line of NumPy with the mistake, and the right line. stride, dilation, before and after (zeros) have a
+            number for each axis; i and u are positions of O and W, place is one of X, all from 0.
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
-        joins: whether it is often made together with another, so that each other is tried after it.
-        forward: what it is and how to fix it, if it is made in O; None if the same words say it.
-        of_dx: the same for dE/dX.
-        flipped: the same for layers whose W is rotated before it slides, by result, if these need other words.
-        change: yields a recipe in every way in which it is changed.
+        joins: whether it often occurs together with another mistake, so that all others are tried after it.
+        forward: `says` and `fix` for O, if they differ.
+        of_dx: `says` and `fix` for dE/dX, if they differ.
+        flipped: `says` and `fix` by result, for layers with flip, if they differ.
+        change: yields a recipe in every way in which the mistake changes it.
     """
 
     id: str
@@ -86,16 +86,16 @@ class Mistake:
     change: Callable[[Recipe], Changes] = field(init=False)
 
     def __call__(self, change: Callable[[Recipe], Changes]) -> "Mistake":
-        """Enters the mistake into the catalogue."""
+        """Add the mistake to the catalogue."""
         self.change = change
         CATALOGUE.append(self)
         return self
 
     def changed(self, recipe: Recipe) -> Changes:
-        """A recipe in every way in which the mistake changes it, each once; nothing if it can't be made."""
+        """The changed recipes, each once; none if the mistake can't be made in this one."""
         seen = [recipe]
         for change in self.change(recipe) if recipe.result in self.results else ():
-            # Edits are never alike.
+            # Edits are functions, which never compare equal.
             is_new = change.reads is not recipe.reads or change not in seen
             if is_new and min(change.size, default=1) > 0 and all(r.output * r.filter for r in change.relations):
                 seen.append(change)
@@ -121,10 +121,10 @@ class Mistake:
     "sign-flipped",
     RESULTS,
     "every element has the wrong sign",
-    "look for a minus too many: dE/dO is not to be negated",
+    "look for an extra minus: dE/dO is not negated",
     code=("return -result", "return result"),
     short="a wrong sign",
-    forward=("every element has the wrong sign", "look for a minus too many"),
+    forward=("every element has the wrong sign", "look for an extra minus"),
 )
 def negative(recipe: Recipe) -> Changes:
     """The right gradient with the wrong sign."""
@@ -135,7 +135,7 @@ def negative(recipe: Recipe) -> Changes:
     "zero",
     RESULTS,
     "every element is 0",
-    "the array is made but never filled: add up the products in it",
+    "the array is created but never filled: add the products to it",
     code=("return np.zeros_like(result)", "return result"),
     short="an array that is never filled",
 )
@@ -148,12 +148,12 @@ def zero(recipe: Recipe) -> Changes:
     "scaled",
     RESULTS,
     "every element is multiplied by the same factor",
-    "take out the factor: the gradient is a plain sum over samples and positions",
+    "remove the factor: the gradient is a plain sum over samples and positions",
     code=("return result / len(x)", "return result"),
     short="a factor",
     forward=(
         "every element is multiplied by the same factor",
-        "take out the factor: O is a plain sum over channels and filter elements",
+        "remove the factor: O is a plain sum over channels and filter elements",
     ),
 )
 def scaled(recipe: Recipe) -> Changes:
@@ -170,7 +170,7 @@ def scaled(recipe: Recipe) -> Changes:
     short="a filter that is not rotated",
     joins=True,
     forward=(
-        "W is not rotated by 180°, as true convolution has it",
+        "W is not rotated by 180°, as true convolution requires",
         "rotate W before it slides over X: w[..., ::-1, ::-1]",
     ),
     flipped={DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
@@ -203,24 +203,24 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
 @Mistake(
     "filter-transposed",
     (O, DX),
-    "W is transposed or turned by 90° where it is to be rotated by 180°",
+    "W is transposed or turned by 90° instead of rotated by 180°",
     "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
     code=("rotated = w.swapaxes(2, 3)", "rotated = w[..., ::-1, ::-1]"),
     short="a transposed filter",
     forward=(
         "W is transposed or turned by 90°",
-        "slide W over X as it is: look for a transpose, or [j][i] for [i][j]",
+        "slide W over X as it is: look for a transpose, or [j][i] instead of [i][j]",
     ),
     flipped={
         DX: ("W is transposed or turned by 90°", _AS_IT_IS),
         O: (
-            "W is transposed or turned by 90° where it is to be rotated by 180°",
+            "W is transposed or turned by 90° instead of rotated by 180°",
             "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
         ),
     },
 )
 def turned_by_90(recipe: Recipe) -> Changes:
-    """The filter is transposed, or turned by a quarter, where it is to be rotated."""
+    """The filter is transposed or turned by 90° instead of rotated by 180°."""
     as_it_is, rotated = "transposed instead of rotated", "transposed before it is rotated"
     if recipe.result is O:
         as_it_is, rotated = "transposed and rotated", "transposed"
@@ -269,16 +269,16 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     "stride-dilation-swapped",
     ARRAYS,
     "stride and dilation are swapped",
-    "as a convolution over X, dE/dO has dilation = the layer's stride and moves by the layer's dilation",
+    "as a filter over X, dE/dO has the layer's stride as its dilation, and the layer's dilation as its stride",
     code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
     short="stride and dilation swapped",
     forward=(
         "stride and dilation are swapped",
-        "window i begins at stride*i, and its element u lies dilation*u behind",
+        "window i begins at stride*i - padding, and its element u lies dilation*u positions from there",
     ),
 )
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
-    """The stride where the dilation belongs, and the other way round."""
+    """The stride in place of the dilation, and the dilation in place of the stride."""
     strides, dilations, _ = np.transpose(recipe.relations)
     yield from _followed(recipe, coded=True, output=dilations, filter=strides)
 
@@ -286,8 +286,8 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
 @Mistake(
     "stride-gap-wrong",
     ARRAYS,
-    "the wrong number of zeros stands between the elements of dE/dO",
-    "put stride-1 zeros between neighbours",
+    "the wrong number of zeros is put between the elements of dE/dO",
+    "put stride-1 zeros between neighbouring elements",
     code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
     short="a wrong stride",
     forward=("the stride is off by one", "window i begins at stride*i - padding"),
@@ -310,7 +310,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
     "dilation-ignored",
     ARRAYS,
     "the dilation is not used",
-    "filter element u lies dilation*u behind the beginning of the window",
+    "filter element u lies dilation*u positions after the beginning of the window",
     code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
     short="a wrong dilation",
     joins=True,
@@ -324,12 +324,12 @@ def dilation_ignored(recipe: Recipe) -> Changes:
     "dilation-off-by-one",
     ARRAYS,
     "a wrong dilation is used",
-    "dilation 1 is none: dilation d has d-1 zeros between the filter's elements",
+    "dilation d puts d-1 zeros between the filter's elements, and dilation 1 none",
     code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
     short="a wrong dilation",
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
-    """Dilation d twice, d*d; or d+1 or d-1, on all axes or on those that are dilated."""
+    """Dilation d*d, d+1 or d-1, on all axes or on those with a dilation."""
     d = np.array([r.filter for r in recipe.relations])
     for used in dict.fromkeys(map(tuple, (d * d, d + 1, d + (d > 1), d - 1, d - (d > 1)))):
         yield from _followed(recipe, f"{_numbers(used)} was used", used == tuple(d + 1), filter=used)
@@ -383,7 +383,7 @@ def wrong_side(recipe: Recipe) -> Changes:
     "padding-not-cropped",
     (DX,),
     "dX still has the padding around it",
-    "cut it back: dx[..., before : before + H, before : before + W]",
+    "crop it: dx[..., before : before + H, before : before + W]",
     code=("return padded", "return padded[(..., *inside)]"),
     short="a wrong padding",
 )
@@ -392,7 +392,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     _, _, leftover, padded = _borders(recipe.layer)
     for axes, size in product(some_axes(len(padded)), (padded, padded - leftover)):
         if any((padded != recipe.layer.size) & axes):
-            # It may be the right dE/dX, which hides the mistake: an edit is never left out.
+            # If it is the right dE/dX, the mistake is hidden: `at` yields it even then.
             yield _on(recipe, axes, size=size, constant=0).at(DX, "", coded=all(axes) and size is padded)
 
 
@@ -400,7 +400,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     "empty-crop",
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
-    "cut with dx[p : p + H], which is right for p = 0 too",
+    "crop with dx[p : p + H], which is right for p = 0 too",
     code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
     short="a crop with p = 0",
 )
@@ -417,7 +417,7 @@ def empty_crop(recipe: Recipe) -> Changes:
     "leftover-dropped",
     (DX,),
     "the rows that the stride leaves over are missing",
-    "make dX in X's shape: the last rows that no window reaches are 0",
+    "create dX in X's shape: the last rows, which no window reaches, are 0",
     code=("padded = covered", "padded = np.pad(covered, behind)"),
     short="rows left over by the stride",
 )
@@ -453,7 +453,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     "leftover-counted",
     (DW,),
     "positions that the stride leaves over take part in dW",
-    "cut X where the last window ends before you convolve it with dE/dO",
+    "crop X to where the last window ends, then convolve it with dE/dO",
     code=("used = framed", "used = framed[(..., *reached)]"),
     short="rows left over by the stride",
 )
@@ -463,25 +463,25 @@ def leftover_counted(recipe: Recipe) -> Changes:
     _, dilations, first = np.transpose(recipe.relations)
     kernel, extra = recipe.layer.kernel, leftover // dilations
     for axes in some_axes(len(kernel)):
-        yield _on(recipe, axes, "a row more for each position left over", all(axes), size=kernel + extra)
+        yield _on(recipe, axes, "an extra row for each position left over", all(axes), size=kernel + extra)
         yield _on(recipe, axes, "the last rows instead of the first", constant=first + extra * dilations)
     for axis in np.flatnonzero(leftover).tolist():
         last_row = taken(2 + axis, [*range(kernel[axis] - 1), kernel[axis]])
         beyond = _on(recipe, np.arange(len(kernel)) == axis, size=np.add(kernel, 1))
-        yield beyond.at(DW, "its last row comes from a window that is not there", last_row)
+        yield beyond.at(DW, "its last row comes from one window too many", last_row)
 
 
 @Mistake(
     "wrong-operand",
     RESULTS,
-    "another array stands where dE/dO or W belongs",
-    "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: look at the order of the arguments",
+    "another array is used in place of dE/dO or W",
+    "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
     code=("product = o[n, f][i] * kernel[f, c][u]", "product = dedo[n, f][i] * kernel[f, c][u]"),
     short="a wrong operand",
-    forward=("another array stands where O belongs", "look at the order of the arguments, and at what is returned"),
+    forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
 def wrong_operand(recipe: Recipe) -> Changes:
-    """Another array stands where dE/dO or W belongs, or is handed in as the result."""
+    """Another array is used in place of dE/dO or W, or returned as the result."""
     shape, result = recipe.layer.canonical, recipe.result
     if result is not O:
         yield recipe.at(DEDO, "O is used in place of dE/dO", tensor=O, coded=result is DX)
@@ -493,9 +493,9 @@ def wrong_operand(recipe: Recipe) -> Changes:
         yield used
         yield used.at(DEDO, "W and dE/dO are swapped", tensor=W)
     for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
-        # W is like its gradient whatever the layer, and so is X.
+        # W always has the shape of its gradient, and so has X.
         if shape[tensor] == shape[result]:
-            yield recipe.at(result, f"it is {tensor.key}", tensor=tensor)
+            yield recipe.at(result, f"the result is {tensor.key}", tensor=tensor)
 
 
 @Mistake(
@@ -520,7 +520,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
     strides, dilations, first = np.transpose(recipe.relations)
     before, _, leftover, padded = _borders(recipe.layer)
     for left in (0, leftover):
-        # X with its zeros is rotated, with or without what the stride leaves over.
+        # Rotate X with its padding, with or without what the stride leaves over.
         end = padded - 2 * before - 1 - left - first
         yield from _followed(recipe, "X is rotated", resized=False, output=-strides, filter=-dilations, constant=end)
 
@@ -529,7 +529,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
     "result-rotated",
     ARRAYS,
     "the result is rotated",
-    "give it back as it comes out: nothing is to be flipped at the end",
+    "return it as it is: nothing is flipped at the end",
     code=("return result[..., ::-1, ::-1]", "return result"),
     short="a rotated result",
     flipped={
@@ -550,7 +550,7 @@ def result_rotated(recipe: Recipe) -> Changes:
     "axes-swapped",
     ARRAYS,
     "height and width are swapped",
-    "rows first, then columns: look for a transpose, or (w, h) for (h, w)",
+    "rows come first, then columns: look for a transpose, or (w, h) instead of (h, w)",
     code=("return result.swapaxes(2, 3)", "return result"),
     short="rows and columns swapped",
 )
@@ -565,7 +565,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
     "groups-mixed",
     ARRAYS,
     "filters and channels of different groups are mixed",
-    "filter f belongs to group f // (F/g), which reads the channels from group*(C/g) on",
+    "filter f belongs to group f // (F/g), which reads C/g channels, the first of them group*(C/g)",
     code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
     short="mixed groups",
     needs="groups",
@@ -577,10 +577,10 @@ def groups_mixed(recipe: Recipe) -> Changes:
         return
     # The orders if number k belongs to group k mod g.
     filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
-    # What is read by filter, and the axis of the filters; the result, and X, are read or put back.
+    # The tensors that are read by filter, with the axis of their filters.
     read_alike = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
     by_filter = recipe
-    # b belongs to its filter, whichever channels that reads.
+    # b belongs to its filter, whatever channels the filter reads.
     for tensor, axis in {**read_alike, B: 0}.items():
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
     if result is not DX:
@@ -595,13 +595,13 @@ def groups_mixed(recipe: Recipe) -> Changes:
     if result is DX:
         added, one = recipe.but(mixed=True).at(DX, "all filters reach every group", summed_groups(g)), slice(each)
         yield added
-        yield added.at(DX, "all filters reach the first group alone", only(1, one))
-        yield added.at(DX, "there is one group only", taken(1, one))
+        yield added.at(DX, "all filters reach only the first group", only(1, one))
+        yield added.at(DX, "there is only one group", taken(1, one))
     else:
         first = taken(1, _in_groups([0] * g, each))
         yield recipe.at(X, "every filter reads the first group's channels", first)
-    orders = {f"the groups are moved on by {shift}": np.roll(range(g), shift) for shift in range(1, g)}
-    for words, order in {**orders, "the groups are in reverse": np.arange(g)[::-1]}.items():
+    orders = {f"the groups are shifted by {shift}": np.roll(range(g), shift) for shift in range(1, g)}
+    for words, order in {**orders, "the groups are reversed": np.arange(g)[::-1]}.items():
         yield recipe.at(place, words, taken(1, _in_groups(order, each)))
 
 
@@ -630,7 +630,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
             yield recipe.at(W, "filters and channels of W swapped", *exchange)
         if max(shape[1], layer.filters) > 1:
             for call, axes, more in (("flip(w)", (), ""), ("rot90(w, 2)", recipe.spatial, ", and W not rotated")):
-                words = f"filters and channels of W in reverse, as np.{call} without axes has them{more}"
+                words = f"filters and channels of W in reverse, as np.{call} without axes puts them{more}"
                 yield recipe.at(W, words, flipped(0, 1, *axes))
     if result is DW and prod(shape[:2]) > 1:
         if exchange and layer.groups > 1:
@@ -646,12 +646,12 @@ def channels_swapped(recipe: Recipe) -> Changes:
     "border-not-zero",
     ARRAYS,
     "the padding is not zeros",
-    "pad with zeros: np.pad(x, pads), and drop what belongs to the frame of dE/dX",
+    "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
     code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
     short="a padding that is not zeros",
 )
 def border_not_zero(recipe: Recipe) -> Changes:
-    """X's frame is filled with elements of X; what belongs to it in dE/dX is added to those."""
+    """X's frame is filled with elements of X; in dE/dX the gradients of the frame are added to those elements."""
     axes, result = recipe.layer.axes, recipe.result
     begun = np.transpose(recipe.relations)[2] + [axis.before for axis in axes]
     framed = _on(recipe, True, constant=begun)
@@ -670,7 +670,7 @@ def border_not_zero(recipe: Recipe) -> Changes:
     "only the last sample counts",
     "add up over the batch: += in the loop over samples",
     code=("return each[-1]", "return each.sum(axis=0)"),
-    short="a part of the batch alone",
+    short="only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
@@ -684,10 +684,10 @@ def last_sample(recipe: Recipe) -> Changes:
 @Mistake(
     "first-batch-only",
     RESULTS,
-    "the first sample alone is read",
-    "add up over the whole batch, not x[0]",
+    "only the first sample is read",
+    "add up over the whole batch, not x[0] alone",
     code=("return each[0]", "return each.sum(axis=0)"),
-    short="a part of the batch alone",
+    short="only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
@@ -696,26 +696,26 @@ def last_sample(recipe: Recipe) -> Changes:
 def first_sample(recipe: Recipe) -> Changes:
     """Only the first sample counts."""
     yield from _one_sample(recipe, 0)
-    # A pointer that does not move on with the sample.
+    # A pointer that does not advance with the sample.
     for tensor in (X, DEDO) if recipe.layer.batch > 1 and recipe.result is DW else ():
         first = taken(0, [0] * recipe.layer.batch)
-        yield recipe.at(tensor, f"{_name(tensor)} is that of the first for all of them", first)
+        yield recipe.at(tensor, f"{_name(tensor)} of the first sample is used for all of them", first)
 
 
 @Mistake(
     "overwritten",
     RESULTS,
-    "values are overwritten where they are to be added up (= for +=)",
+    "values are overwritten instead of added up (= instead of +=)",
     "begin with zeros and use += for every window",
     code=("result[n, channel, *place] = product", "result[n, channel, *place] += product"),
-    short="= for +=",
+    short="= instead of +=",
     forward=(
-        "values are overwritten where they are to be added up (= for +=)",
+        "values are overwritten instead of added up (= instead of +=)",
         "begin with zeros and use += for every channel and filter element",
     ),
 )
 def overwritten(recipe: Recipe) -> Changes:
-    """Only the last of the products that belong to an element is kept: = for +=."""
+    """Only the last product of each element is kept: = instead of +=."""
     layer, result = recipe.layer, recipe.result
     if result is DX:
         each = layer.group_filters
@@ -725,7 +725,7 @@ def overwritten(recipe: Recipe) -> Changes:
             last = recipe.at(DEDO, "the last filter wins", only(1, slice(each - 1, None, each)))
             yield last.but("the last window of the last filter wins", last=O, coded=True)
             yield last
-            yield last.but("the last filter element of it wins", last=W)
+            yield last.but("the last filter element of the last filter wins", last=W)
         return
     place, what = (W, "filter element") if result is O else (DEDO, "position" if result is DW else "element")
     corner = [only(axis, slice(-1, None)) for axis in recipe.spatial]
@@ -755,13 +755,13 @@ def not_summed(recipe: Recipe) -> Changes:
 @Mistake(
     "incomplete",
     RESULTS,
-    "something is left out",
-    "look at where the loop begins and ends, and at the sizes of the arrays that it fills",
+    "a part is left out",
+    "check where the loop begins and ends, and the sizes of the arrays that it fills",
     code=("for c in range(channels - 1):", "for c in range(channels):"),
     short="a missing part",
 )
 def incomplete(recipe: Recipe) -> Changes:
-    """The first, the last or another one of something is missing from the sums, or from the result."""
+    """A part, such as the last filter or the first row, is missing from the sums or from the result."""
     layer, result = recipe.layer, recipe.result
     if result is O and layer.has_bias:
         yield recipe.at(B, "b is missing", without(...))
@@ -780,7 +780,7 @@ def incomplete(recipe: Recipe) -> Changes:
     each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
         yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
-        yield recipe.at(result, f"the {word} group alone is there", only(axis, group))
+        yield recipe.at(result, f"only the {word} group is there", only(axis, group))
     yield from _taps(recipe)
     for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
         s = axis_of_x.stride
@@ -794,13 +794,13 @@ def incomplete(recipe: Recipe) -> Changes:
 @Mistake(
     "shifted",
     ARRAYS,
-    "every element stands at another position",
-    "count the positions from where X begins, behind its padding",
+    "every element is shifted",
+    "count positions from the first element of X, behind its padding",
     code=("return np.insert(result, 0, 0, axis=2)[:, :, :-1]", "return result"),
     short="a shift by whole positions",
 )
 def shifted(recipe: Recipe) -> Changes:
-    """The right gradient moved by one or two positions, zeros moving in."""
+    """The right gradient shifted by one or two positions; zeros move in."""
     sizes = recipe.layer.canonical[recipe.result][2:]
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and np.less(np.abs(shift), sizes).all():
@@ -811,38 +811,38 @@ def shifted(recipe: Recipe) -> Changes:
 @Mistake(
     "other-layout",
     ARRAYS,
-    "the numbers are right but in another order or shape",
+    "the numbers are right, but in another order or shape",
     "bring the axes into the layout of the array that the gradient belongs to",
     code=("return result.transpose(0, 2, 3, 1)", "return result"),
     short="another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
-    """The right numbers with their axes in another order, as they are or squeezed into the right shape; or flat."""
+    """The right numbers with their axes in another order, as they are or reshaped to the right shape; or flat."""
     shape, result = recipe.layer.canonical[recipe.result], recipe.result
     letters = ("OI" if result is DW else "NC") + "DHW"[-recipe.layer.dims :]
     _, *others = permutations(range(len(shape)))
     for order in others:
         name, turned = "".join(letters[k] for k in order), recipe.at(result, "", transposed(*order))
-        says = f"they lie as {name}: transpose({', '.join(map(str, np.argsort(order)))}) brings them back"
+        says = f"the order is {name}: transpose({', '.join(map(str, np.argsort(order)))}) restores the right one"
         yield turned.but(says, order == (0, 2, 3, 1), bare=True)
         yield turned.at(result, f"the memory is {name}, read as if it were {letters}", reshaped(*shape))
     bare, matrix = recipe.but(bare=True), reshaped(shape[0], prod(shape[1:]))
     yield bare.at(result, "they are flat", reshaped(prod(shape)))
-    yield bare.at(result, "they are a matrix of a row for each filter, as im2col's", matrix)
+    yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
     yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
 
 
 @Mistake(
     "operand-layout",
     ARRAYS,
-    "an operand is read in another order than it lies in",
-    "look at how the array was saved, and transpose it before it is used",
+    "an operand is read in another order than it is stored in",
+    "check how the array was saved, and transpose it before it is used",
     code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
     short="an operand read in another order",
     needs="channels",
 )
 def operand_layout(recipe: Recipe) -> Changes:
-    """X, W or dE/dO read in another order of axes than it lies in."""
+    """X, W or dE/dO is read in another order of axes than it is stored in."""
     for tensor in (DEDO, X, W):
         for edits, words in () if tensor.is_apart(recipe.result) else _read_otherwise(recipe.layer.canonical[tensor]):
             is_coded = tensor is W and words.endswith("with its first two axes swapped")
@@ -863,29 +863,29 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     every = range(len(shape))
     for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
         if axes != recipe.over:
-            # Axes that the user's O does not have are not there.
+            # Leave out axes that the user's O does not have.
             kept = reshaped(*(shape[axis] for axis in every[2 - recipe.layer.lead[O] :] if axis not in axes))
-            words = f"summed over axes {', '.join(map(str, axes)) or 'none'}"
+            words = f"axes summed over: {', '.join(map(str, axes)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
             yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
 
 
-# What the changes have in common.
+# Used by several mistakes.
 
 
 def _orders(size: int) -> Iterator[tuple[Any, str]]:
-    """Other orders of filters or channels."""
+    """Other orders of filters or channels, each with its words."""
     if size > 1:
         yield slice(None, None, -1), "in reverse"
         for shift in range(1, min(size, 4)):
-            yield np.roll(range(size), shift), f"moved on by {shift}"
+            yield np.roll(range(size), shift), f"shifted by {shift}"
     for order in permutations(range(size)) if 2 < size <= 5 else ():
         if order != tuple(range(size)):
             yield list(order), f"in the order {', '.join(str(k + 1) for k in order)}"
 
 
 def _taps(recipe: Recipe) -> Changes:
-    """One element of every filter is missing; any if there are few, or one at a corner."""
+    """One element of every filter is missing: any if there are few, otherwise one at a corner."""
     kernel = recipe.layer.kernel
     few = prod(kernel) <= _FEW_TAPS
     for place in product(*(range(k) if few else sorted({0, k - 1}) for k in kernel)) if len(kernel) > 1 else ():
@@ -895,27 +895,27 @@ def _taps(recipe: Recipe) -> Changes:
 
 
 def _miscounted(recipe: Recipe) -> Changes:
-    """As many rows as there are columns take part, or the other way round: OH for OW."""
+    """A loop over one axis ends at the size of another: OH instead of OW."""
     layer = recipe.layer
     for tensor, own, what in ((DEDO, O, "O"), (W, DW, "the filter")):
         sizes = layer.canonical[tensor][2:]
         for a, b in permutations(range(layer.dims), 2):
             few, many = sizes[a], sizes[b]
             if few < many:
-                words = f"of {many} {layer.axis_words[b]}s of {what} the first {few} alone take part"
+                words = f"of the {many} {layer.axis_words[b]}s of {what} only the first {few} take part"
                 counted = only(2 + b, slice(few))
                 place = own if recipe.result is own else tensor
-                yield recipe.at(place, f"{words}: another axis's count stands for theirs", counted)
+                yield recipe.at(place, f"{words}: the loop uses another axis's size", counted)
 
 
 def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
-    """An array whose memory is taken for channels last, or that lies channels last and is taken for channels first."""
+    """The edits that read an array's memory in a wrong order of axes, each with its words."""
     first, second, *spatial = shape
     axes = range(2, len(shape))
     if second * prod(spatial) > max(second, prod(spatial)):
         last = (reshaped(first, *spatial, second), transposed(0, len(shape) - 1, *range(1, len(shape) - 1)))
         yield last, "is read with its channels last"
-        yield (transposed(0, *axes, 1), reshaped(*shape)), "lies with its channels last, and is read as if first"
+        yield (transposed(0, *axes, 1), reshaped(*shape)), "is stored with its channels last, but read as if first"
     if first * second > max(first, second):
         yield (reshaped(second, first, *spatial), swapped(0, 1)), "is read with its first two axes swapped"
     if len(spatial) == 2 and min(spatial) > 1:
@@ -923,12 +923,12 @@ def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
 
 
 def some_axes(dims: int) -> list[Array]:
-    """Which axes are meant: all of them, then each by itself if there are several."""
+    """Masks of the axes to change: all of them, then each alone if there are several."""
     return [np.ones(dims, bool), *np.eye(dims if dims > 1 else 0, dtype=bool)]
 
 
 def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: Any = None, **numbers: Any) -> Recipe:
-    """The recipe with another size and other numbers in its relations on some axes: one for all, or one for each."""
+    """The recipe with another size and other numbers in the relations of some axes; a number counts for all axes."""
     own = zip(Relation._fields, np.transpose(recipe.relations), strict=True)
     columns = [np.where(axes, numbers.get(name, column), column) for name, column in own]
     relations = tuple(Relation(*row) for row in np.transpose(columns).tolist())
@@ -944,9 +944,9 @@ def _followed(
     resized: bool = True,
     **numbers: Any,
 ) -> Changes:
-    """Other relations on all axes, and on each alone if asked: in the right shape, and in that which such steps give.
+    """Other relations on all axes, and on each alone if asked, in the right shape and in the one that results.
 
-    Without a detail it is told on which axis alone.
+    Without a detail the words name the axis.
     """
     layer, (before, after, _, padded) = recipe.layer, _borders(recipe.layer)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
@@ -965,18 +965,18 @@ def _followed(
 
 
 def _borders(layer: Layer) -> Array:
-    """For all axes: zeros before and behind X, positions left over, and X's size with its zeros."""
+    """For each axis: zeros before and behind X, positions left over, and X's size with its zeros."""
     return np.transpose([(axis.before, axis.after, axis.leftover, axis.padded) for axis in layer.axes])
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
-    """Of a batch, one sample alone is read, or computed."""
+    """Only one sample of the batch is read, or computed."""
     batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1 or None))
     if batch > 1 and result in (DW, DB):
         yield recipe.at(DEDO, "", alone, coded=True)
     elif batch > 1:
         yield recipe.at(result, "the others are 0", alone)
-        yield recipe.at(result, "for all of them", taken(0, [n] * batch))
+        yield recipe.at(result, "and used for all", taken(0, [n] * batch))
         yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
 
 
@@ -997,5 +997,5 @@ def _name(tensor: Tensor) -> str:
     return "dE/dO" if tensor is DEDO else tensor.key
 
 
-# Where the mistake of an id stands in the catalogue.
+# A mistake's place in the catalogue, by its id.
 PLACES = {mistake.id: place for place, mistake in enumerate(CATALOGUE)}

@@ -1,4 +1,4 @@
-"""What can be done to an array that is read, or to a result: an edit moves numbers, leaves them out or puts zeros in.
+"""Edits of an operand or of a result: they move numbers, leave them out or replace them by zeros.
 
 Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, channel, ...), then the spatial ones.
 """
@@ -19,42 +19,42 @@ Edit = Callable[[Array], Array]
 
 
 def at(*index: Any) -> Any:
-    """An index made of integers, slices and an ellipsis, as NumPy takes it."""
+    """A NumPy index of integers, slices and an ellipsis."""
     return index
 
 
 def flipped(*axes: int) -> Edit:
-    """Reversed along some axes."""
+    """Reverse an array along some axes."""
     return lambda array: np.flip(array, axes)
 
 
 def swapped(one: int, other: int) -> Edit:
-    """With two of its axes swapped."""
+    """Swap two axes."""
     return lambda array: array.swapaxes(one, other)
 
 
 def transposed(*order: int) -> Edit:
-    """With its axes in another order."""
+    """Put the axes into another order."""
     return lambda array: array.transpose(order)
 
 
 def reshaped(*shape: int) -> Edit:
-    """The same memory, row-major, in another shape."""
+    """Read the same memory, row-major, in another shape."""
     return lambda array: array.reshape(shape)
 
 
 def taken(axis: int, places: int | slice | Sequence[int] | Array) -> Edit:
-    """With some positions along an axis alone, or with them in another order; one position takes the axis away."""
+    """Keep only some positions along an axis, in the given order; a single integer removes the axis."""
     return lambda array: array[along(axis, places)]
 
 
 def only(axis: int, places: slice) -> Edit:
-    """With some positions along an axis alone: the others are 0."""
+    """Set all but some positions along an axis to 0."""
     return lambda array: array - without(*along(axis, places))(array)
 
 
 def without(*place: Any) -> Edit:
-    """Without the elements at an index, which are 0."""
+    """Set the elements at an index to 0."""
 
     def edit(array: Array) -> Array:
         less = array.copy()
@@ -65,7 +65,7 @@ def without(*place: Any) -> Edit:
 
 
 def moved(shift: Sequence[int]) -> Edit:
-    """Moved by whole positions along the last axes, zeros moving in."""
+    """Shift by whole positions along the last axes; zeros move in."""
     to, of = (at(..., *(slice(max(s, 0), min(s, 0) or None) for s in part)) for part in (shift, [-s for s in shift]))
 
     def edit(array: Array) -> Array:
@@ -82,7 +82,7 @@ def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
 
 
 def summed_groups(groups: int) -> Edit:
-    """In every group of channels all of them added up."""
+    """Replace each group of channels by the sum of all groups."""
 
     def edit(array: Array) -> Array:
         blocks = array.reshape(len(array), groups, -1, *array.shape[2:])

@@ -1,4 +1,4 @@
-"""The one evaluator of recipes: all of a result, or a few of its elements, from the tables of positions."""
+"""The only evaluator of recipes: it computes a result, or a few of its elements, from the tables of positions."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places", "traced"]
 
-# Elements that are read or written in the time that one try takes in a small layer.
+# Elements read or written in the time of one try in a small layer.
 _ELEMENTS_A_TRY = 100_000
 # Below this many products, computing everything is as fast as probing.
 _FEW_PRODUCTS = 100_000
@@ -28,10 +28,10 @@ _PROBES, _GOLDEN = 8, 0.618034
 
 @dataclass
 class Tries:
-    """How many results may still be computed, so that a search ends at the same point on every machine.
+    """A budget of results to compute, so that a search ends at the same point on every machine.
 
     Attributes:
-        left: results of a small layer; one of a large layer counts as several.
+        left: the results of a small layer that may still be computed; one of a large layer counts as several.
     """
 
     left: float = math.inf
@@ -39,13 +39,13 @@ class Tries:
 
 @dataclass(frozen=True)
 class Data:
-    """A layer with its numbers, and what is known of its results.
+    """A layer with its numbers and the results that are already known.
 
     Attributes:
         layer: the layer.
         arrays: X, W, dE/dO and, if the layer has one, b in canonical shape; W is rotated if the layer has flip.
-        known: recipes whose results are known, and these in canonical shape; dE/dW as for W, not rotated back.
-        tries: counts what is computed from these numbers.
+        known: recipes with their known results, in canonical shape; dE/dW is that of the rotated W.
+        tries: the budget for computations from these numbers.
     """
 
     layer: Layer
@@ -55,12 +55,12 @@ class Data:
 
     @classmethod
     def of(cls, layer: Layer, arrays: Mapping[Tensor, Array], known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
-        """The numbers of a layer's X, W, dE/dO and, if it has one, b, as the user has them."""
+        """Data from the user's X, W, dE/dO and, if the layer has one, b."""
         values = canonical_values(layer, arrays)
         return cls(layer, {**values, W: layer.rotated(values[W])}, known)
 
     def read(self, recipe: Recipe, place: Tensor) -> Array:
-        """What a recipe reads at the place of an operand."""
+        """The array that a recipe reads in place of an operand."""
         tensor, edits = recipe.reads[place]
         array = self._output if tensor is O else self.arrays[tensor]
         for edit in edits:
@@ -68,11 +68,11 @@ class Data:
         return array
 
     def given(self, recipe: Recipe) -> Array | None:
-        """What a recipe is known to give before anything is done to it; None if it is to be computed."""
+        """The result of a recipe before its edits; None if it must be computed."""
         return next((array for known, array in self.known if known == recipe.sums), None)
 
     def knowing(self, recipe: Recipe) -> "Data":
-        """The same numbers, with what a recipe gives computed once for all that is done to it."""
+        """The same data, with the result of a recipe computed once and kept."""
         return replace(self, known=(*self.known, (recipe, computed(recipe, self))))
 
     @cached_property
@@ -81,22 +81,22 @@ class Data:
 
 
 def made(recipe: Recipe, data: Data) -> Array:
-    """What a recipe gives, in the user's shape."""
+    """The result of a recipe, in the user's shape."""
     return as_user(recipe, computed(recipe, data))
 
 
 def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
-    """What a recipe gives with other numbers in some arrays, all in canonical shape, W as the user has it."""
+    """The result of a recipe with other numbers in some arrays, all in canonical shape, W as the user has it."""
     layer = data.layer
     own = {**data.arrays, W: layer.rotated(data.arrays[W])}
     return made(recipe, Data.of(layer, {**own, **arrays})).reshape(layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
-    """What a recipe gives, in canonical shape, or in the wrong shape that it leads to."""
+    """The result of a recipe, in canonical shape or in the wrong shape that it leads to."""
     shapes = recipe.layer.canonical
     moved = math.prod(recipe.layer.kernel) * (math.prod(shapes[X]) + math.prod(shapes[O]))
-    with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
+    with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
         array = data.given(recipe)
         data.tries.left -= 1 + (moved / _ELEMENTS_A_TRY if array is None else 0)
         array = _sums(recipe, data) if array is None else array
@@ -109,12 +109,12 @@ class _Axis(NamedTuple):
     """Which positions of O, W and X meet along one axis of a recipe.
 
     Attributes:
-        last: whether the last window (O) or filter element (W) alone counts for an input.
-        relation: the relation between them.
+        last: O or W if only the last window or the last filter element counts for an input; None if all count.
+        relation: the relation between the positions.
         out: the number of positions of O.
-        taps: that of W.
-        size: that of X.
-        frame: the position of X to which each position is added; empty if it is that position itself.
+        taps: the number of positions of W.
+        size: the number of positions of X, with its frame if it has one.
+        frame: the position of X to which each position of the frame is added; empty if there is no frame.
     """
 
     last: Tensor | None
@@ -125,7 +125,7 @@ class _Axis(NamedTuple):
     frame: tuple[int, ...]
 
     def met(self, result: Tensor, place: int) -> tuple[Positions, Positions]:
-        """The positions of the operands whose products belong to a place of a result."""
+        """The positions of the two operands whose products make up one position of the result."""
         if result is DX:
             places = [k for k, stands in enumerate(self.frame) if stands == place] if self.frame else [place]
             met = self.relation.outputs(places, range(self.taps), self.out)
@@ -151,7 +151,7 @@ def _by_tap(axis: _Axis) -> list[tuple[slice, slice]]:
 
 
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K) and dE/dO (n, g, f, *S_out), one of which they are; the axes."""
+    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; the axes."""
     layer, result, frames = recipe.layer, recipe.result, recipe.frames
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
     shape = (*recipe.shape[:2], *map(len, frames)) if frames else recipe.shape
@@ -166,7 +166,7 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
-    """What a recipe gives before anything is done to it."""
+    """The result of a recipe before its edits."""
     layer, result = recipe.layer, recipe.result
     if recipe.done.tensor is not result:
         return data.read(recipe.sums, result)
@@ -175,7 +175,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         return total
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
-    # The last window, in reading order, that holds an element holds it under its first tap.
+    # The last window, in reading order, that covers an input covers it with its first tap.
     for tap in list(np.ndindex(w.shape[-layer.dims :]))[:: -1 if recipe.last is W else 1]:
         met = (_by_tap(axis)[u] for axis, u in zip(axes, tap, strict=True))
         outs, ins = (at(..., *part) for part in zip(*met, strict=True))
@@ -186,7 +186,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             continue
         part, numbers, matrix = (there, read, here) if result is O else (read, there, here.swapaxes(1, 2))
         if numbers.shape[2] == 1:
-            # Nothing is to be added up, and nothing copied.
+            # There is nothing to add up: avoid the copies of a matrix product.
             product = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
         else:
             product = (matrix @ _flat(numbers)).reshape(part.shape)
@@ -204,21 +204,21 @@ def _flat(array: Array) -> Array:
 
 
 def spread_places(size: int) -> Array:
-    """A few flat numbers of an array of some size, spread evenly, at every phase of its rows."""
+    """Flat indices of a few elements of an array, spread evenly over it and over its rows."""
     return np.unique((np.arange(1, _PROBES + 1) * _GOLDEN % 1 * size).astype(int))
 
 
 def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | None:
-    """Some elements of what a recipe gives; None if all are as quick to compute, or none can be without the others.
+    """Some elements of a recipe's result; None if computing all is as fast, or none can be computed alone.
 
     Args:
         recipe: the recipe.
         data: the layer and its numbers.
         shape: the shape, in the user's layout, that the result must have.
-        places: the flat numbers of the elements.
+        places: the flat indices of the elements.
 
     Returns:
-        The elements, or nothing (shape (0,)) if the result has another shape.
+        The elements, or an array of shape (0,) if the result has another shape.
     """
     layer, result, whole = recipe.layer, recipe.result, recipe.shape
     products = math.prod(layer.canonical[O]) * math.prod(layer.canonical[W][1:])
@@ -233,14 +233,14 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
     known, factors, found = data.given(recipe), factors_of(recipe, data), []
     b = data.read(recipe, B) if result is O and B in data.arrays else np.zeros(layer.canonical[result][1], int)
-    with np.errstate(over="ignore", invalid="ignore"):  # what a mistake gives may be too large
+    with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
         for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
             found.append(np.multiply(*factors(index)).sum() + b[index[1]] if known is None else known[index])
         return recipe.factor * np.where(come_from < 0, 0, found)
 
 
 def traced(recipe: Recipe) -> Array:
-    """Where in the sums each element comes from, in the user's shape: a number from 1, or 0 for nowhere."""
+    """For each element, in the user's shape, the flat number of the sum it comes from, from 1; 0 if from none."""
     numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
     for edit in recipe.done.edits:
         numbers = edit(numbers)
@@ -248,7 +248,7 @@ def traced(recipe: Recipe) -> Array:
 
 
 def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...]]:
-    """The arrays whose products an element adds up, before anything is done to the result."""
+    """A function from an index to the arrays whose products that element adds up, before the result's edits."""
     layer, result = recipe.layer, recipe.result
     if result is DB:
         dedo = data.read(recipe, DEDO)

@@ -14,7 +14,7 @@ from cnngrad.tensor import GRADIENTS, Tensor
 
 __all__ = ["HardProblem", "hard_problem"]
 
-# The number of seeds tried; the one whose data hides the fewest mistakes is used.
+# Number of seeds tried; the one whose data hides the fewest mistakes is used.
 _SEEDS = 8
 # Images larger than this reveal no further mistakes.
 _MOST_POSITIONS = 12
@@ -26,7 +26,7 @@ class HardProblem(NamedTuple):
 
     Attributes:
         keys: the problem, as its file's keys.
-        note: what the shapes hide all the same, or how they were changed, in a sentence; empty where neither is so.
+        note: the mistakes that the shape still hides, or how it was changed, in a sentence; empty if neither applies.
     """
 
     keys: dict[str, Any]
@@ -39,7 +39,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     Args:
         layer: the layer.
         grow: whether X's shape may change: equal sizes become unequal, a batch of one becomes two, and large images
-            small. Filter and options stay. What these rule out (a wrong stride where the stride is 1) no data can show.
+            become small. Filter and options stay, and hide what they rule out (a wrong stride if the stride is 1).
 
     >>> from cnngrad.layer import make_layer
     >>> hard_problem(make_layer((9, 9), (2, 2), stride=2)).keys["X"].shape
@@ -49,7 +49,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     """
     telling = _small(layer, unequal=True)
     target = telling if grow else layer
-    # Large images are tried out small, their equal sizes equal.
+    # Try large images at a small size; equal sizes stay equal.
     tried = target if grow else _small(layer, unequal=False)
     seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, seed)))
     found = _random(target, seed)
@@ -67,7 +67,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
 
 
 def _small(layer: Layer, unequal: bool) -> Layer:
-    """The layer with large images made small; and, if asked, with no equal sizes and no batch of one."""
+    """The layer with small images; if asked, also with unequal sizes and at least two samples."""
     axes: list[Axis] = []
     for axis in layer.axes:
         # At least three windows fit if the image has as many.

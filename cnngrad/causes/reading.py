@@ -1,7 +1,7 @@
-"""Which products stand in one element of a result: read off a recipe, or off some code with impulses.
+"""The products in an element of a result, read from a recipe or, with impulses, from somebody's code.
 
-Every result of a layer is linear in each of two arrays. With a single 1 in each of them, and 0 everywhere else, an
-element is the coefficient of the product of these two.
+Every result of a layer is linear in each of its two operands. If each operand holds a single 1, an element of the
+result is the coefficient of the product of these two positions.
 """
 
 from collections import Counter
@@ -24,9 +24,9 @@ from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
 __all__ = ["Product", "as_expansion", "products_of", "read_elements"]
 
-# An element with more products is not written out.
+# Elements with more products are not written out.
 _MOST_PRODUCTS = 500
-# Computes all of a result, in canonical shape, from its operands in canonical shape.
+# Computes a whole result from its operands, all in canonical shape.
 Compute = Callable[[Mapping[Tensor, Array]], Array]
 
 
@@ -36,7 +36,7 @@ class Product:
 
     Attributes:
         factors: its factors, each a tensor and a canonical index.
-        coefficient: how often it stands in the sum: 1 as a rule.
+        coefficient: how often it occurs in the sum, usually 1.
     """
 
     factors: tuple[tuple[Tensor, Index], ...]
@@ -46,21 +46,21 @@ class Product:
 def read_elements(
     layer: Layer, result: Tensor, compute: Compute, worst: Index, most: int
 ) -> dict[Index, list[Product]] | None:
-    """The products in every element of a result, by canonical index, or in its worst one if all would take too long.
+    """The products in every element of a result, by canonical index; only in the worst one if all would take too long.
 
     Args:
         layer: the layer.
         result: the result.
         compute: computes it from the arrays that `OPERANDS` names for it, and b for O; all in canonical shape.
         worst: the canonical index of the worst element.
-        most: how many computations it may take; None is returned if they don't suffice for one element.
+        most: how many computations are allowed; None is returned if they don't suffice for one element.
     """
     shapes, operands = layer.canonical, OPERANDS[result]
 
     def impulse(tensor: Tensor, place: int) -> dict[Tensor, Array]:
         return {tensor: (np.arange(prod(shapes[tensor])) == place).reshape(shapes[tensor]).astype(float)}
 
-    # With numbers whose sums don't cancel in the other array, an impulse shows whether its element takes part.
+    # Positive numbers in the other operand can't cancel: the result shows whether the impulse takes part.
     generator = np.random.default_rng(0)
     spread = {tensor: generator.uniform(1, 2, shapes[tensor]) for tensor in operands}
     parts: dict[Tensor, Sequence[int]] = {tensor: range(prod(shapes[tensor])) for tensor in operands}
@@ -89,7 +89,7 @@ def read_elements(
 
 
 def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
-    """The products whose sum a recipe makes of an element; None if it is no such sum, or too long to be written out.
+    """The products that a recipe adds up to an element; None if it is no such sum, or too long to write out.
 
     Args:
         recipe: the recipe of a result in the right shape.
@@ -99,7 +99,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     tensors = [recipe.reads[tensor].tensor for tensor in OPERANDS[result]]
     if not recipe.is_sum or O in tensors:
         return None
-    # Each number says from which place of an array it comes; 0 from none.
+    # Each number is its own place in its array, counted from 1; 0 is no place.
     given = [X, W, DEDO, *([B] if layer.has_bias else [])]
     data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
     number = int(traced(recipe).reshape(shapes[result])[index])
@@ -135,7 +135,7 @@ def as_expansion(
     value: Number,
     rounding: float = 1e-5,
 ) -> Expansion | None:
-    """Products as an element's sum; None where, with the values put in, they don't give its number.
+    """An element's sum, made of its products; None if their values don't add up to the element's number.
 
     Args:
         layer: the layer.
@@ -144,7 +144,7 @@ def as_expansion(
         products: its products.
         values: the numbers of the arrays, in canonical shape.
         value: the element's number.
-        rounding: how far it may be off, as a part of the sum of the products' absolute values.
+        rounding: the allowed error, as a fraction of the sum of the products' absolute values.
     """
     names = Names(layer)
     terms, total, size = [], 0.0, 0.0

@@ -14,11 +14,11 @@ __all__ = ["Read", "Recipe", "as_user", "recipe_by", "right_recipe"]
 
 
 class Read(NamedTuple):
-    """What stands at the place of an operand or of the result.
+    """The array that a recipe uses in place of an operand, or returns as the result.
 
     Attributes:
-        tensor: the array; at the result's place another one is handed in as the result.
-        edits: what is done to it: turned, in another order, with parts left out.
+        tensor: the array.
+        edits: its edits, in order.
     """
 
     tensor: Tensor
@@ -32,18 +32,18 @@ class Recipe:
     Attributes:
         layer: the layer, as a convolution without flip.
         result: O, dE/dW, dE/dX or dE/db.
-        relations: for each axis which input position each output meets under each filter position.
-        size: the spatial shape that is filled: that of O, of W or of X.
-        reads: what stands at the place of each operand and of the result.
-        last: O or W if, of the products that belong to one element of dE/dX, only that of the last window or of the
-            last filter element is in it; None if all are added up.
-        frames: for each axis of a dE/dX with a frame, the position to which each is added; empty if it has no frame.
-        over: the axes of dE/dO over which a gradient is added up; dE/dX has its own.
-        factor: what the result is multiplied by.
-        bare: whether the result has the axes of the user's own array already.
-        mixed: whether what is done to the result adds up its elements.
-        detail: in words, in which way a mistake changes the right recipe; empty if there is one way only.
-        coded: whether the mistake's line of code changes it in this way.
+        relations: for each axis the input position that each output meets under each filter position.
+        size: the spatial shape of the sums: that of O, W or X if the recipe is right.
+        reads: the array used in place of each operand and of the result.
+        last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element;
+            None if all are added up.
+        frames: for each axis of a dE/dX with a frame, the position to which each one is added; empty without a frame.
+        over: the axes of dE/dO over which dE/dW and dE/db are added up.
+        factor: the factor by which the result is multiplied.
+        bare: whether the result already has the axes of the user's own array.
+        mixed: whether the edits of the result add up its elements.
+        detail: in words, how a mistake changes the right recipe; empty if there is only one way.
+        coded: whether the mistake's line of code makes this change.
     """
 
     layer: Layer = field(compare=False, repr=False)
@@ -61,25 +61,25 @@ class Recipe:
     coded: bool = field(default=False, compare=False)
 
     def but(self, detail: str = "", coded: bool = False, **parts: Any) -> "Recipe":
-        """The recipe with some parts changed; its words are those of this change."""
+        """The recipe with some parts changed; `detail` and `coded` describe this change alone."""
         return replace(self, detail=detail, coded=coded, **parts)
 
     def at(
         self, place: Tensor, detail: str, *edits: Edit, tensor: Tensor | None = None, coded: bool = False
     ) -> "Recipe":
-        """The recipe with something done to an operand or to its result, or with another array in its place."""
+        """The recipe with edits of an operand or of the result, or with another array in its place."""
         there = self.reads[place]
         read = Read(tensor or there.tensor, (*there.edits, *edits))
         return self.but(detail, coded, reads={**self.reads, place: read})
 
     @cached_property
     def done(self) -> Read:
-        """What is done to the result, or handed in instead."""
+        """The array that is returned as the result, and its edits."""
         return self.reads[self.result]
 
     @cached_property
     def sums(self) -> "Recipe":
-        """The recipe without what is done to the result."""
+        """The recipe without factor and edits of the result."""
         reads = {**self.reads, self.result: Read(self.done.tensor)}
         return self.but(reads=reads, factor=1, bare=False, mixed=False)
 
@@ -90,7 +90,7 @@ class Recipe:
 
     @property
     def shape(self) -> Shape:
-        """The canonical shape of the sums, before anything is done to them."""
+        """The canonical shape of the sums, before the result is edited."""
         canonical = self.layer.canonical
         if self.result is DB:
             return tuple(size for axis, size in enumerate(canonical[DEDO]) if axis not in self.over)
@@ -99,12 +99,12 @@ class Recipe:
 
     @property
     def is_sum(self) -> bool:
-        """Whether each element is 0 or one of the sums that the result is made of, as they belong to it."""
+        """Whether each element of the result is 0 or one of its sums, added up over the batch if it is dE/dW."""
         added_up = self.result is DB or 0 in self.over
         return added_up and self.done.tensor is self.result and not self.mixed
 
     def may_give(self, shape: Shape) -> bool:
-        """Whether the result may have a shape, as far as that is known before it is computed."""
+        """Whether the result can have this shape, as far as is known before it is computed."""
         known = self.result is not DB and not self.bare and self.done == Read(self.result)
         return not known or shape[-self.layer.dims :] == self.size
 
@@ -118,14 +118,14 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
 
 
 def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
-    """The recipe of O, dE/dW or dE/dX by other relations, in the filter positions of the user's W."""
+    """The recipe of O, dE/dW or dE/dX by other relations, given for the filter positions of the user's W."""
     if layer.flip:
         relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
     return right_recipe(layer, result).but(relations=tuple(relations))
 
 
 def as_user(recipe: Recipe, array: Array) -> Array:
-    """What a recipe gave in the user's shape: rotated back where the layer has flip, without axes that it has not."""
+    """A recipe's result in the user's shape: rotated back if the layer has flip, without axes that the user omits."""
     layer = recipe.layer
     if recipe.result is DW and array.ndim == 2 + layer.dims:
         array = layer.rotated(array)

@@ -1,7 +1,7 @@
 """The relation between positions that some code follows.
 
 A right layer has input position = s*i + d*u - p along each axis, for output position i and filter position u. Wrong
-code often follows another relation of this form, which a few computations with telling numbers show.
+code often follows another relation of this form, which a few computations reveal.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["followed", "spoken"]
 
-# Computes all of a result, in canonical shape, from its operands in canonical shape; b of O is 0 too.
+# Computes a whole result from its operands, all in canonical shape; for O, b is 0.
 Compute = Callable[[Mapping[Tensor, Array]], Array]
-# So many positions of the first operand are tried, at most.
+# Maximum number of positions tried in the first operand.
 _MOST_TRIED = 24
-# Which of the impulse (0), its partner (1) and the element itself (2) are output, filter and input position.
+# Which of impulse (0), partner (1) and element of the result (2) gives the output, filter and input position.
 _ROLES = {Tensor.O: (2, 0, 1), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
 
 
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
-    """Which relations are followed where they should be others, in words; empty where all are right."""
+    """The wrong relations that are followed, with the right ones, in words; empty if all are right."""
     along: dict[tuple[Relation, Relation], list[str]] = {}
     for found, axis, word in zip(relations, layer.axes, layer.axis_words, strict=True):
         if found != axis.relation:
@@ -42,28 +42,28 @@ def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
 def followed(
     data: Data, result: Tensor, compute: Compute, claim: Array, allowed: Array | float
 ) -> list[Relation] | None:
-    """The relations that some code follows, read for one filter and channel and verified on all it computed.
+    """The relations that some code follows, read for one filter and channel and verified on the whole claim.
 
     Args:
         data: the layer and its numbers.
         result: the result that the code computes; dE/db follows no relation.
         compute: computes it.
-        claim: what it computed of these numbers, in the user's layout.
-        allowed: how far an element may be off.
+        claim: what it computed from these numbers, in the user's layout.
+        allowed: the allowed error of each element.
 
     Returns:
-        The relations; None if there are none, or too few places to tell.
+        The relations; None if the code follows none, or if too few positions are known to determine them.
     """
     places = _places(data.layer, result, compute) if result in _ROLES else np.zeros((0, 3, 0), np.int64)
     if not len(places):
         return None
     relations = []
     for number, axis in enumerate(data.layer.axes):
-        # An output and a filter position, and 1; and the input position that belongs to them.
+        # Output position, filter position and 1; and the input position that they meet.
         factors, inputs = np.insert(places[:, :2, number], 2, 1, axis=1), places[:, 2, number]
         relation: Relation | None = axis.relation
         if (factors @ axis.relation != inputs).any():
-            # One relation alone fits if the places are independent.
+            # The relation is unique if the factors have full rank.
             found = np.rint(np.linalg.lstsq(factors, inputs)[0]).astype(int)
             is_one = np.linalg.matrix_rank(factors) == len(found) and (factors @ found == inputs).all()
             relation = Relation(*found.tolist()) if is_one and found[:2].all() else None
@@ -75,11 +75,11 @@ def followed(
 
 
 def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
-    """Output, filter and input positions that the code brings together, a row of three for each product.
+    """The output, filter and input position of each product that the code makes, one row each.
 
-    With a single 1 in the first operand, and a number for each position in the second, every element of the result is
-    the number of the position that it reads. One sample, one filter and one channel take part. The numbers are so
-    large that neither a sum of two nor a multiple is another one of them.
+    The first operand holds a single 1, the second a different number at each position, so every element of the result
+    is the number of the position that it reads. One sample, one filter and one channel take part. The numbers run from
+    2n to 3n-1 for n positions, so that no sum or multiple of them is another one.
     """
     first, second = OPERANDS[result]
     shapes = layer.canonical

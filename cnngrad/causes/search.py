@@ -1,4 +1,4 @@
-"""The one search for what explains a result: single mistakes, one with a factor, two, or a relation without a name."""
+"""The only search for the cause of a wrong result: one mistake, one with a factor, two, or a wrong relation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
@@ -20,25 +20,25 @@ __all__ = [
     "hidden_words", "relations_of", "set_of", "truncated",
 ]  # fmt: skip
 
-# Tries to find what is wrong with one array, and as many to find the relation that it follows.
+# Budget of tries to find the mistake in one array, and again to find the relation that it follows.
 TRIES = 4000
-# One number fits too many mistakes: these alone can be told from it.
+# One number fits too many mistakes: only these are named for it.
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
-# Numbers other than 0 from which a factor, or two mistakes, can be told from chance.
+# Fewer nonzero elements fit some factor, or some pair of mistakes, by chance.
 _FEWEST_NUMBERS = 4
-# Pairs of mistakes that are looked for.
+# The search ends when it has found more pairs of mistakes than this.
 _MOST_PAIRS = 3
 # Compare 512 elements first. Arrays of more than 64 elements are probed before they are computed in full.
 _FIRST, _MANY = 512, 64
 # Upper bound on a wrong result's magnitude, relative to the right one.
 _MORE = 100
-# Four equal errors are no coincidence; this many wrong elements are looked at first.
+# Four equal errors are no coincidence. Eight wrong elements are compared first.
 _ALIKE, _PROBES = 4, 8
-# The relations that are tried: up to these factors of i and u, with windows that begin so far from the right place.
+# Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
-# How far a claim's elements may be off, by the claim, the sums of absolute terms and, if known, the right numbers.
+# The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
 Allowed = Callable[..., Array]
-# Rounding of decimals that should be the same, relative to the largest.
+# Rounding of decimals that should be equal, relative to the largest.
 _ROUNDING = 1e-9
 
 
@@ -51,9 +51,9 @@ class Diagnosis:
         also: the ids of the others that reproduce it.
         says: what the mistake is, or where the wrong elements are.
         fix: how to fix it, and which other mistakes it may be; empty if no mistake is known.
-        together: the ids of the mistakes that were made as well, if it takes two.
-        code: a line of NumPy that makes just this mistake, and the right one; None if there are no such lines.
-        recipe: what was computed; None if no mistake is known.
+        together: the ids of the other mistakes, if only several together explain the gradient.
+        code: a line of NumPy with this mistake, and the right line; None if there are no such lines.
+        recipe: the recipe of the wrong gradient; None if no mistake is known.
     """
 
     mistake: str | None = None
@@ -71,10 +71,10 @@ class Diagnosis:
 
 
 class _Claim:
-    """A claimed result, and whether a recipe gives it."""
+    """A claimed result, to be compared with the results of recipes."""
 
     def __init__(self, data: Data, result: Tensor, claim: Array, allowed: Allowed) -> None:
-        """A claim in the user's layout of a result, which may be off as far as is allowed."""
+        """Compute the right result and its absolute terms once; the claim is in the user's layout."""
         self.array, self._allowed, self.right = claim, allowed, right_recipe(data.layer, result)
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
@@ -87,11 +87,11 @@ class _Claim:
         self._largest = max(self._largest, self._positive.known[-1][1].max(initial=0))
 
     def factor_of(self, recipe: Recipe, factors: Iterable[float] = (1,)) -> float | None:
-        """The first of some factors by which a recipe gives the claim, to the claim's precision; None if none is."""
+        """The first factor with which a recipe gives the claim, within the tolerance; None if there is none."""
         claim, places = self.array, self._places
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
-        # The first tells most recipes from the claim.
+        # One element rules out most recipes.
         for some in (places[:1], places[1:]) if places.size else ():
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
@@ -104,18 +104,18 @@ class _Claim:
             array = array.reshape(claim.shape)
         if array.shape != claim.shape:
             return None
-        # Few numbers tell most arrays from the claim.
+        # A few elements rule out most arrays.
         step = 1 + claim.size // _FIRST
         factors = self._fitting(claim.reshape(-1)[::step], array.reshape(-1)[::step], factors)
         fitting = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else []
         return fitting[0] if fitting else None
 
     def terms(self, recipe: Recipe) -> Array:
-        """The sums of the absolute terms of what a recipe gives, in the user's shape."""
+        """The sums of absolute terms of a recipe's result, in the user's shape."""
         return np.abs(made(recipe, self._positive))
 
     def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
-        """The factors by which an array is the claim; without its terms they are taken to be as large as any."""
+        """The factors with which an array equals the claim; an upper bound replaces the array's terms if not given."""
         found, terms = [], np.full(array.shape, _MORE * self._largest) if terms is None else terms
         with np.errstate(over="ignore", invalid="ignore"):
             for factor in factors:
@@ -125,7 +125,7 @@ class _Claim:
         return found
 
     def scaled(self) -> Recipe | None:
-        """The right recipe with the factor that gives the claim, with its names; None if there is no such factor."""
+        """The right recipe with the factor that gives the claim; None if there is no such factor."""
         right, batch = made(self.right, self.data), self.data.layer.batch
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return None
@@ -147,7 +147,7 @@ class _Claim:
     def ways(
         self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,)
     ) -> Iterator[tuple[Mistake, Recipe, float]]:
-        """The mistakes that make a recipe give the claim, or one of some factors of it, each in its first way."""
+        """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits."""
         for mistake in CATALOGUE:
             # One number fits too many mistakes.
             if mistake.id in skip or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
@@ -161,7 +161,7 @@ class _Claim:
                     break
 
     def pairs(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
-        """Two mistakes that give the claim, as far as the tries last: one with a factor, or one after another."""
+        """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
         factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
         for mistake, recipe, factor in self.ways(self.right, OF_ONE_NUMBER, factors):
             told = (recipe.detail, "" if factor == -1 else told_factor(factor, factors[factor]))
@@ -169,7 +169,7 @@ class _Claim:
             yield (mistake, negative if factor == -1 else scaled), both
         for first in CATALOGUE:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
-            # A second mistake needs what the first leaves undone: another way to add up, in the same shape.
+            # The second mistake needs the original shape, and a result without edits.
             if first.joins and base is not None and base.size and not base.done.edits:
                 after = copy(self)
                 after._keep(base)
@@ -184,11 +184,11 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         data: the layer and its numbers.
         result: O, dE/dW, dE/dX or dE/db.
         claim: the wrong result, in the user's layout.
-        allowed: how far it may be off.
-        tries: after these no more pairs of mistakes are looked for.
+        allowed: the allowed error of each element.
+        tries: the budget of the search for pairs of mistakes.
     """
     searched, flip = _Claim(data, result, claim, allowed), data.layer.flip
-    # By the mistakes' places in the catalogue.
+    # The keys are places in the catalogue.
     found: dict[tuple[int, ...], Recipe] = {}
 
     def said(places: tuple[int, ...]) -> str:
@@ -212,7 +212,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(result, flip)[1] for place in first)}."
     if others and not more:
         fix += f" Or: {'; or '.join(map(said, others))}."
-    # The lines are those of a backward pass without flip.
+    # The lines of code belong to a backward pass without flip.
     coded = found[first].coded and not more and result is not Tensor.O and not flip
     return Diagnosis(
         likeliest.id,
@@ -233,12 +233,12 @@ def _as_sentence(words: str) -> str:
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
-    """The diagnosis of whole numbers that are decimals cut towards 0; None where a claim is something else."""
+    """The diagnosis of decimals that were cut to whole numbers; None if a claim is something else."""
     if claim.shape != right.shape or right.dtype.kind == "i" or (claim != np.trunc(claim)).any() or not claim.any():
         return None
     off = (np.abs(claim - right) < 1 + rounding) & (np.abs(claim) <= np.abs(right) + rounding)
     if off.all():
-        fix = "To fix it: make the array of floats, np.zeros(x.shape, float)."
+        fix = "To fix it: create an array of floats, np.zeros(x.shape, float)."
         return Diagnosis("truncated", (), "Every element is cut to a whole number.", fix)
     return None
 
@@ -247,7 +247,7 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
 
 
 def named_factors(layer: Layer) -> dict[float, list[str]]:
-    """Factors that people forget or put in too often, by value; all the names that a value has, the likeliest first."""
+    """Factors that people often forget or apply twice, by value, each with its names, the likeliest first."""
     positions, plane = prod(layer.out), layer.dims == 2
     counts = {
         "N": layer.batch,
@@ -268,22 +268,22 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
 
 
 def told_factor(factor: float, names: Sequence[str] = ()) -> str:
-    """`by 0.5 = 1/N`."""
+    """A factor in words, such as `by 0.5 = 1/N`."""
     return f"by {' = '.join([f'{factor:.6g}', *names])}"
 
 
 def _closest_factor(claim: Array, array: Array) -> float:
-    """The factor of an array, not all 0, that comes closest to a claim: least squares; infinity beyond float64."""
+    """The least-squares factor from a nonzero array to a claim; infinity beyond float64's range."""
     (claimed, one), (fractioned, other) = fractions(claim), fractions(array)
     with np.errstate(over="ignore"):
         return float(np.ldexp((claimed * fractioned).sum() / np.square(fractioned).sum(), one - other))
 
 
-# What is said of a result that no known mistake gives.
+# Results that no known mistake gives.
 
 
 def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
-    """The relations between positions that a claim follows, as far as the tries last; arguments as for `diagnose`."""
+    """The relations that a claim follows; None if none are found within the budget; arguments as for `diagnose`."""
     if result is Tensor.DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
         return None
     searched = _Claim(data, result, claim, allowed)
@@ -297,7 +297,7 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tri
 
 
 def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
-    """Relations other than the right ones: changed in the same way on all axes, or on one."""
+    """Wrong relations: changed in the same way on all axes, or on one axis."""
     right = [axis.relation for axis in layer.axes]
     seen = {tuple(right)}
     dilations = [sign * number for sign in (1, -1) for number in range(1, _MOST_DILATION + 1)]
@@ -309,7 +309,7 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
             axis, own = layer.axes[number], right[number]
             # On an axis with one position the factor cannot be determined.
             s, d = stride if axis.out > 1 else own.output, dilation if axis.kernel > 1 else own.filter
-            # Windows that begin so many positions from the right place; or the first element lies so far from it.
+            # Shift the beginning of the windows, or their first elements: they differ if d is negative.
             first = -axis.before - min(0, d * (axis.kernel - 1)) if begun else own.constant
             others[number] = Relation(s, d, first + shift)
         if tuple(others) not in seen:
@@ -318,7 +318,7 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
 
 
 def alike(claim: Array, wrong: Array) -> str:
-    """What all wrong elements are, where they are one number, or one number with either sign; empty else."""
+    """In words, the number that all wrong elements share, up to its sign; empty if there is none."""
     found = claim[wrong]
     if found.size < _ALIKE or (np.abs(found) != np.abs(found[0])).any():
         return ""
@@ -328,14 +328,14 @@ def alike(claim: Array, wrong: Array) -> str:
 
 
 def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Array) -> str:
-    """Which filter, sample, row or element is missing, or counts twice, in all wrong elements; empty where none is.
+    """In words, the filter, sample, row or element that all wrong elements lack or count twice; empty if none.
 
     Args:
         data: the layer and its numbers.
         result: the result that is claimed.
         claim: the claim, in the user's layout.
         wrong: True where an element of the claim is wrong.
-        allowed: how far each element may be off.
+        allowed: the allowed error of each element.
     """
     if wrong.sum() < _ALIKE:
         return ""
@@ -344,7 +344,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     some = slice(None, None, 1 + places.size // _PROBES)
 
     def happens(less: Array, part: slice) -> list[str]:
-        """What becomes of a part without which elements are some numbers."""
+        """Whether the claim lacks a part or counts it twice; `less` holds the right elements without that part."""
         sums = {"is missing": less, "counts twice": 2 * right[part] - less} if less.size == right[part].size else {}
         return [words for words, sum_ in sums.items() if (np.abs(claimed[part] - sum_) <= off[part]).all()]
 
@@ -365,7 +365,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
 
 
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
-    """The ids of the mistakes that these numbers of a layer can't show in some results: all is right, or none."""
+    """The ids of the mistakes that can be made in some results but change none of them, with these numbers."""
     claims = []
     for result in results:
         right = made(right_recipe(data.layer, result), data)
@@ -389,7 +389,7 @@ def _shows(mistake: Mistake, claim: _Claim) -> bool:
 
 
 def hidden_words(layer: Layer, ids: Iterable[str]) -> str:
-    """The mistakes of some ids that people make in such a layer, in one phrase; empty where there are none.
+    """A phrase that lists those of the mistakes that people make in such a layer; empty if there are none.
 
     >>> from cnngrad.layer import make_layer
     >>> hidden_words(make_layer((3, 3), (2, 2)), ["stride-ignored", "stride-gap-wrong", "groups-mixed", "scaled"])
