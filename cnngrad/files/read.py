@@ -17,7 +17,6 @@ from cnngrad.files.advice import advice, raw_advice
 from cnngrad.files.binary import is_possible, is_safetensors, load_safetensors
 from cnngrad.files.keys import unique
 from cnngrad.files.opening import content_of, is_regular, reading
-from cnngrad.files.text import parse_text
 from cnngrad.layer import Shape
 from cnngrad.memory import require_bytes
 
@@ -144,8 +143,13 @@ def _load_text(where: str, text: str) -> Any:
         except CnngradError as error:
             way_out = "" if is_object else "; a table or a printed array is read from a file named .txt"
             raise CnngradError(f"{error}{way_out}") from None
-    # A list of problems is JSON too.
-    return _load_json(where, text) if re.match(r"\s*\[\s*\{", text) else parse_text(where, text)
+    if re.match(r"\s*\[\s*\{", text):
+        # A list of problems is JSON too.
+        return _load_json(where, text)
+    # To compile the patterns takes a tenth of a short command's time, and JSON does not need them.
+    from cnngrad.files.text import parse_text
+
+    return parse_text(where, text)
 
 
 def _load_json(where: str, text: str) -> Any:
