@@ -104,7 +104,7 @@ def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
     for gradient in report.gradients.values():
         assert gradient.passed is False
         words, _, advice = gradient.hint.partition(": ")
-        assert words == f"It adds up in {form}, or is as far off as that makes it"
+        assert words == f"It adds up in {form}, or has errors of that size"
         assert advice == f"use float32, or say --as {form} if it is meant to."
     texts = {name: claim.tolist() for name, claim in claims.items()}
     for written in (None, form):
@@ -146,7 +146,7 @@ def test_tf32_is_no_excuse_where_it_holds_the_integers():
     assert cnngrad.check(X, W, DEDO, dx=claim).passed is False
     report = cnngrad.check(X, 0.001 * W, DEDO, dx=(0.001 * claim).astype(np.float32))
     assert report.passed is None
-    assert report.gradients["dEdX"].precision.startswith("is as far off as TF32 makes it")
+    assert report.gradients["dEdX"].precision.startswith("has errors as large as TF32's")
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
@@ -213,7 +213,7 @@ def in_float16(x, w, dedo, **options):
 def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
     findings = cnngrad.check_function(in_float16, "quick", dims=1, decimals=True)
     assert findings.passed is False
-    assert "∂E/∂W, ∂E/∂X: it adds up in float16, or is as far off as that makes it." in " ".join(str(findings).split())
+    assert "∂E/∂W, ∂E/∂X: it adds up in float16, or has errors of that size." in " ".join(str(findings).split())
     assert cnngrad.check_function(in_float16, "quick", dims=1, decimals=True, written="float16").passed
     with pytest.raises(cnngrad.CnngradError, match="as is 'half': write float64"):
         cnngrad.check_function(in_float16, written="half")

@@ -24,10 +24,10 @@ from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
 
 __all__ = ["check", "check_layer"]
 
-# The seed of the dE/dO that is used where none is given.
+# Seed of the dE/dO that is used if none is given.
 _SEED = 0
-# The default in place of a gradient: the one from `backward` is checked. None would not do: it is an error, since a
-# gradient that was never computed is often None.
+# Default of each gradient: the one from `backward` is checked. None is an error, since a gradient that was never
+# computed is often None.
 _OURS: Any = object()
 
 
@@ -48,26 +48,28 @@ def check(
     progress: Callable[[str, int, int], None] | None = None,
     **options: Unpack[LayerOptions],
 ) -> Report:
-    """Compare gradients with central finite differences of `forward`, every element of them.
+    """Compare every element of the gradients with central finite differences of `forward`.
 
-    (E(h) - E(-h)) / 2h for each element t of W, X and b, with E = sum(O * dE/dO), around t = 0: E is linear in each.
+    These are (E(h) - E(-h)) / 2h for each element t of W, X and b, with E = sum(O * dE/dO) at t = h and t = -h: E is
+    linear in t.
 
     Args:
         x: X, as for `forward`.
         w: W, as for `forward`.
-        dedo: dE/dO, shape of O; without it a fixed pseudo-random one, small integers where X and W are integers.
+        dedo: dE/dO, shape of O; by default fixed pseudo-random numbers, small integers if X and W are integers.
         b: the bias, as for `forward`; with it dE/db is checked too.
         o: an O to grade.
         dw: a dE/dW to grade; if any of `o`, `dw`, `dx` and `db` is given, only these are graded, not those of
             `backward`.
         dx: a dE/dX to grade.
         db: a dE/db to grade.
-        rtol: the tolerance as a fraction of the sum of absolute terms; chosen by the dtype where None.
+        rtol: the tolerance as a fraction of the sum of absolute terms; by default the dtype decides.
         step: the step of the differences; by default 1, at which every change of O is exact.
         written: how precise the graded gradients are: `"float64"`, `"float32"`, `"tf32"`, `"float16"`, `"bfloat16"`,
-            `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8; by default as precise as their dtype, and
-            lists as the numbers in them show.
-        elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: the report shows yours beside the right sum.
+            `"digits:3"`, `"places:6"`, or `"fixed:8"` for steps of 2^-8; by default their dtype decides, and for lists
+            the digits of their numbers.
+        elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: the report shows your number of each beside the
+            right sum.
         progress: called with a gradient's name, the number of steps done and the number of all steps.
         options: the layer's options, as for `forward`.
 
@@ -113,13 +115,13 @@ def check_layer(
     Args:
         layer: the layer.
         given: X and W, and b and dE/dO if there are any, with their axes in cnngrad's order.
-        claims: what to grade, as the user writes it; the gradients of `backward` where there is nothing.
+        claims: what to grade, in the user's layout; the gradients of `backward` if empty.
         rtol: as for `check`.
         step: as for `check`.
         progress: as for `check`.
         written: as for `check`.
         elements: as for `check`.
-        tries: how much is computed to find what is wrong with one array, as for `Grader`.
+        tries: the budget of the search for what is wrong with one array, as for `Grader`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -129,7 +131,7 @@ def check_layer(
     if Tensor.DEDO not in given and set(claims) != {Tensor.O}:
         if claims:
             raise CnngradError(
-                "dEdO is missing: a gradient of yours can be graded with the dE/dO alone that it was computed with "
+                "dEdO is missing: to grade a gradient of yours, give the dE/dO that it was computed with "
                 "(-g FILE, or -g ones for E = sum of O)"
             )
         dtype, shape = common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype), layer.shapes[Tensor.DEDO]
@@ -162,7 +164,7 @@ def check_layer(
 
 
 def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
-    """The form of each claim: as its dtype states; for text as its own numbers show, else as those of all texts do."""
+    """The form of each claim: that of its dtype; for text that of its own numbers, or else of all texts together."""
     stated = {result: form_stated(claim) for result, claim in claims.items()}
     texts = {result: claim for result, claim in claims.items() if stated[result] is None}
     together = form_shown(list(texts.values()), whole)
@@ -171,7 +173,7 @@ def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
 
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
-    """O in float64, or exact where all is integer."""
+    """O in float64, or exact if all arrays are integers."""
     operands = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in given]
     wide = (each._replace(dtype=np.dtype(np.float64)) if each.dtype.kind == "f" else each for each in operands)
     forward = Forward(layer, *wide)
@@ -183,7 +185,7 @@ def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
 def _identity(
     layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
 ) -> tuple[Number, ...] | None:
-    """The three sums that must agree; None if one of the two gradients was not checked, or has a wrong shape."""
+    """The three sums that must agree; None if dE/dW or dE/dX was not checked, or has a wrong shape."""
     parts = ((given[t].converted(), reports.get(t.gradient)) for t in (Tensor.X, Tensor.W))
     pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]
     if len(pairs) < 2:
@@ -191,10 +193,10 @@ def _identity(
     try:
         o = Forward(layer, given[Tensor.X], given[Tensor.W]).computed(Tensor.O)
     except CnngradError:
-        # O itself is too large for its dtype, though its gradients are not.
+        # O is too large for its dtype, although its gradients are not.
         return None
     pairs.insert(0, (o, given[Tensor.DEDO].converted()))
     decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
     kind, number = (np.float64, float) if decimals else (object, int)
-    with np.errstate(over="ignore", invalid="ignore"):  # sums beyond float64 are told by the report
+    with np.errstate(over="ignore", invalid="ignore"):  # the report mentions sums beyond float64
         return tuple(number(np.vdot(*(array.astype(kind, copy=False) for array in pair))) for pair in pairs)

@@ -1,7 +1,7 @@
 """Comparing a claim with the right numbers, element by element, and where it is wrong.
 
-Blocks of elements are compared, so that a check of a large layer does not hold an array for each step. Numbers may be
-too large to compare: who calls this lets NumPy's warnings of that go.
+Elements are compared in blocks, so that a large layer does not need an array for each step. Numbers may overflow: the
+caller silences NumPy's warnings.
 """
 
 import math
@@ -16,11 +16,11 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["COARSE", "Comparison", "compare", "counts", "difference", "locate"]
 
-# Elements in a block.
+# Elements per block.
 _BLOCK = 2**15
 # If rounding exceeds 10 % of the right numbers, a claim is not judged.
 COARSE = 0.1
-# If the border holds more than this part of the elements, it is no place to point at.
+# A border with more than this fraction of the elements does not locate an error.
 _MOST_BORDER = 0.9
 # Rows of an axis are counted in at most this many bands.
 _MOST_BANDS = 8
@@ -35,9 +35,9 @@ class Comparison:
         max_abs_error: the largest |claim - right|.
         max_rel_error: the largest |claim - right| / max(|claim|, |right|).
         worst: the index of the element that is furthest outside its tolerance.
-        coarse: whether some element is off by more than the rounding of the sums, and the tolerance (root mean square)
-            exceeds a tenth of the right numbers (likewise).
-        is_double: whether it is as right as float64 can be.
+        coarse: whether some element is off by more than the rounding of the sums, and the root mean square of the
+            tolerances exceeds a tenth of that of the right numbers.
+        is_double: whether every error is within the rounding of sums in float64.
     """
 
     wrong: Array
@@ -55,14 +55,14 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         claim: finite numbers.
         right: what they should be.
         sizes: for each element the sum of its absolute terms.
-        tolerance: how far each may be off.
+        tolerance: the tolerance of each element.
     """
     wrong, largest = np.zeros(claim.size, bool), float(sizes.max(initial=0.0))
     flat = [array.reshape(-1) for array in (claim, right, sizes, np.broadcast_to(tolerance.inputs, claim.shape))]
-    # The largest numbers so far with minus their indices, so that the first of equals is larger: of errors, relative
-    # ones, errors by their tolerance, and errors of wrong elements.
+    # The largest error so far, relative error, error in units of its tolerance, and error of a wrong element, each with
+    # minus its index, so that the first of equals is the largest.
     tops: list[tuple[int | float, int]] = [(-1, 0)] * 4
-    # Whether all are within the rounding of the sums, as right as float64 can be, and allowed more than 0.
+    # Whether all errors are within the rounding of the sums, all within that of float64, and all tolerances above 0.
     held, squares = np.ones(3, bool), np.zeros(2)
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
@@ -106,13 +106,13 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
     Args:
         layer: the layer.
         result: O, dE/dW, dE/dX or dE/db.
-        wrong: True where an element is wrong, in canonical shape.
+        wrong: True for each wrong element, in canonical shape.
     """
     count = int(wrong.sum())
     if count == wrong.size:
         return "every element is wrong"
     if count == 1:
-        return "one element alone is wrong"
+        return "only one element is wrong"
     limits = []
     axes = zip((*result.lead_words, *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
     for word, size, places in axes:
@@ -128,7 +128,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
 
 
 def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
-    """How many elements are wrong in each part that has any: by sample, channel, row band, and on the border."""
+    """The number of wrong elements in each sample, channel and band of rows that has any, and on the border."""
     lines = []
     words = zip((*result.lead_words, *layer.axis_words), wrong.shape, strict=False)
     for axis, (word, size) in enumerate(words):
@@ -147,10 +147,7 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
 
 
 def _border(layer: Layer, result: Tensor) -> Array | None:
-    """The elements of dE/dX within a window's reach of the edge, where padding and crops matter.
-
-    None if these are nearly all, and for other results.
-    """
+    """The elements of dE/dX near the edge, where padding and crops matter; None for other results, or if nearly all."""
     border, reaches = np.ones(layer.canonical[Tensor.DX], bool), [max(1, axis.span - 1) for axis in layer.axes]
     core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
     border[:, :, *core] = False

@@ -25,13 +25,13 @@ from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Colour", "colours", "numeric_gradient"]
 
-# The largest freed block that makes glibc keep blocks of its size (DEFAULT_MMAP_THRESHOLD_MAX), less its own header.
+# Bytes of the largest block that makes glibc keep freed blocks (DEFAULT_MMAP_THRESHOLD_MAX), less its header.
 _LARGEST_BLOCK = 2**25 - 2**13
-# Larger steps leave integers too little room in int64.
+# With larger steps integers may overflow int64.
 _LARGEST_EXACT_STEP = 2**16
-# Outputs that are computed together: fewer take longer for each, more take more memory.
+# Outputs computed together: fewer are slower, more need more memory.
 _TOGETHER = 2**18
-# As many outputs as fit into the second-level cache while they are worked on.
+# Outputs that fit into the second-level cache.
 _CACHED = 2**14
 
 
@@ -40,14 +40,14 @@ def numeric_gradient(
 ) -> Array:
     """The numeric gradient dE/dX, dE/dW or dE/db, by moving X, W or b: in int64 if all is integer, else in float64.
 
-    Some samples are computed together. Of X and W one channel of every group moves at a time; all others are 0
-    then, and so they are left out: what is computed is the layer of that channel alone.
+    Some samples are computed together. Of X and W one channel of every group moves at a time; the others are 0, so
+    only the layer of that channel is computed.
 
     Args:
         layer: the layer.
         given: X, W, dE/dO and, if the layer has one, b; they are not modified.
         result: the gradient.
-        step: how far elements are moved.
+        step: the distance by which elements are moved.
         progress: called with the number of steps done and the number of all steps.
 
     Raises:
@@ -58,9 +58,9 @@ def numeric_gradient(
     arrays = {tensor: operand.array.reshape(layer.canonical[tensor]) for tensor, operand in given.items()}
     if exact:
         exact_gradient_dtype(layer, arrays[X], arrays[W], arrays[DEDO])
-    # Arrays of megabytes come and go here. glibc hands such blocks back to the system and fetches them anew, page
-    # by page, until it has seen a block of this size freed; then it keeps them. Never touched, it costs nothing.
-    # Measured on 512x512 with 3x3: 30,000 page faults and 40 % of the time less.
+    # glibc returns blocks of megabytes to the system and fetches them anew, page by page, until a block of this size
+    # has been freed; then it keeps them. This block is never touched and costs nothing. On 512x512 with 3x3 it saves
+    # 30,000 page faults and 40 % of the time.
     np.empty(_LARGEST_BLOCK, np.uint8)
     value = np.zeros(layer.canonical[result], np.int64 if exact else np.float64)
     size, done = max(1, _TOGETHER // math.prod(layer.canonical[O][1:])), 0
@@ -90,7 +90,7 @@ def numeric_gradient(
 
 
 def _part(layer: Layer, tensor: Tensor, array: Array, samples: slice, channel: int) -> Array:
-    """Some samples, and one channel of every group, of X, W or their gradients: a view; all of dE/db."""
+    """A view of some samples and one channel of every group of X, W or their gradients; all of dE/db."""
     if tensor is DB:
         return array
     some = array[samples] if tensor.array is X else array
@@ -107,18 +107,15 @@ def _changes(
     dtype: DType,
     moves: Sequence["_Move"],
 ) -> Iterator[Array]:
-    """O(h) - O(-h), for integers divided by 2h, for each move of some elements of one array; all others are 0.
-
-    O is not rounded as part of a larger sum: each difference is compared with what its own terms allow.
-    """
+    """O(h) - O(-h), for integers divided by 2h, for each move of some elements of one array; all others are 0."""
     batch = len(arrays[DEDO][samples])
     thin = replace(layer, batch=batch, channels=layer.groups, x_lead=2, w_lead=2)
-    # What moves is filled with the step, the largest value of its elements, for the bounds on integers.
+    # Fill the moved array with the step, its largest value, for the bounds on integers.
     operands = {tensor: np.full(thin.canonical[tensor], step * (tensor is moved), dtype) for tensor in (X, W, moved)}
     if moved is not B:
         other = X if moved is W else W
         operands[other] = _part(layer, other, arrays[other], samples, channel).astype(dtype)
-    # Nothing here asks for the norm.
+    # The norm is not used.
     forward = Forward(thin, *(Operand(array, dtype, math.inf) for array in operands.values()))
     plus, minus = (np.empty(thin.canonical[O], dtype) for _ in range(2))
     operands[moved].fill(0)
@@ -130,7 +127,7 @@ def _changes(
         for first in range(0, plus.size, _CACHED):
             forth, back = (o.reshape(-1)[first : first + _CACHED] for o in (plus, minus))
             if dtype.kind == "i":
-                # Each half by itself, so that their difference stays within int64; both are odd, or both even.
+                # Halve each, so that their difference stays within int64; both are odd, or both even.
                 forth //= 2
                 back //= 2
                 forth -= back
@@ -157,7 +154,7 @@ class Colour(NamedTuple):
 
 
 def colours(axis: Axis) -> Iterator[Colour]:
-    """The colours of an axis that hold an input which is read."""
+    """The colours of an axis with at least one input that is read."""
     for first in range(min(axis.span, axis.size)):
         inputs = np.arange(first, axis.size, axis.span)
         readers = axis.outputs(inputs, range(axis.kernel))
@@ -191,7 +188,7 @@ def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colo
     for number, (axis, (_, _, starts, stop)) in enumerate(zip(layer.axes, together, strict=True), start=2):
         # The outputs that read one moved element are followed by those of the next; others between them read none.
         reached = np.moveaxis(shares, number, 0)[starts[0] : stop]
-        # If each element but the first and the last feeds equally many outputs, how many these are.
+        # The number of outputs that each element but the first and the last feeds; 0 if it varies.
         length = 0 if axis.span % axis.stride else axis.span // axis.stride
         shares = np.moveaxis(_sums_between(reached, starts - starts[0], length), 0, number)
     gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares
@@ -202,7 +199,7 @@ def _sums_between(array: Array, starts: Positions, length: int) -> Array:
     if not length or len(starts) < 4:
         result: Array = np.add.reduceat(array, starts)
         return result
-    # Adding strided views takes a third of the time. The first stretch may be shorter, and the last.
+    # Adding strided views takes a third of the time. The first and the last stretch may be shorter.
     sums = np.zeros((len(starts), *array.shape[1:]), array.dtype)
     first = int(starts[1]) - length
     for k in range(first, first + length):

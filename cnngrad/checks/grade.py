@@ -32,7 +32,7 @@ from cnngrad.tensor import Tensor
 
 __all__ = ["Grader"]
 
-# A sum of so many rounded numbers may be off by three roundings of the root of its squared terms.
+# Tolerance for rounded X, W and dE/dO, in units of eps times the root of the sum of squared terms.
 _INPUTS = 3
 
 
@@ -45,8 +45,8 @@ class Grader:
         arrays: X, W, dE/dO and, if the layer has one, b, in canonical shape.
         whole: whether these hold integers alone.
         claimed: whether the gradient is the user's own.
-        rtol: the tolerance that was asked for; None if none was.
-        tries: how much is computed to find what is wrong, and again to find the relation that the claim follows.
+        rtol: the tolerance that the user asked for; None for the default.
+        tries: the budget of the search for the mistake, and again for the relation that the claim follows.
         result: O, dE/dW, dE/dX or dE/db.
         claim: the claim, its axes in cnngrad's order.
         right: the right numbers: O, or finite differences.
@@ -66,7 +66,7 @@ class Grader:
     form: Form
     asked: tuple[Index, ...]
 
-    @np.errstate(over="ignore", invalid="ignore")  # a claim, or what a mistake gives, may be too large to compare
+    @np.errstate(over="ignore", invalid="ignore")  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
         """The verdict."""
         if self.claim.shape == (1,) and self.right.shape == ():  # of one filter
@@ -78,7 +78,7 @@ class Grader:
             return self._of_another_shape()
         if not np.isfinite(claim).all():
             return self._not_finite()
-        # What is right without the rounding of X, W and dE/dO is judged without it.
+        # Allow for the rounding of X, W and dE/dO only if the claim needs it.
         found = compare(claim, right, self.sizes, replace(tolerance, inputs=np.zeros(())))
         if found.wrong.any() and tolerance.inputs.any():
             found = compare(claim, right, self.sizes, tolerance)
@@ -118,9 +118,9 @@ class Grader:
         )
 
     def _wrong(self, report: Graded) -> Graded:
-        """What is the matter with a claim that is off by more than its tolerance."""
+        """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
         found, precision = self._diagnosed(), ""
-        # Of 16-bit numbers some pair of mistakes gives much the same as the right ones.
+        # In 16 bits some pair of mistakes comes close to the right numbers.
         is_known = found.mistake and not (found.together and self.form.format in HALVES)
         if not self.tolerance.exact and not is_known:
             verdict, words, advice = self._precision()
@@ -150,15 +150,15 @@ class Grader:
         return replace(report, **vars(found), relation=relation and f"Your numbers follow {relation}.", where=where)
 
     def _precision(self) -> tuple[Verdict, str, str]:
-        """The verdict on a claim that is as far off as fewer bits make it, what it does, and what to do about it."""
+        """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""
         form, tolerance, sizes = self.form, self.tolerance, self.sizes
         error, size = difference(self.claim, self.right), rms(self.right)
-        # A plain float32 loop rounds with each term, most of them in the same direction.
+        # A plain float32 loop rounds at each term, mostly in the same direction.
         drift = tolerance.but_exact(tolerance.terms / 4 * eps("float32") * sizes, sizes, "float32")
         loose = tolerance.sums(sizes) + drift
         if not form.asked and (error <= loose).all() and rms(loose) <= COARSE * size:
-            words = "is right, but less precise than a sum of these terms needs to be"
-            return Verdict.RIGHT, words, "it loses what a plain loop loses"
+            words = "is right, but with the rounding error of a plain float32 loop"
+            return Verdict.RIGHT, words, "pairwise sums are more precise"
 
         def within(other: Form, more: float | Array = 0.0) -> bool:
             return bool((error <= self._tolerance(other).allowed(self.claim, sizes) + more).all())
@@ -167,7 +167,7 @@ class Grader:
         seen = form if is_half else form_shown([self.claim], self.whole)
         meant = "say --as {} if it is meant to"
         if seen.format in HALVES:
-            words = f"adds up in {seen.format}, or is as far off as that makes it"
+            words = f"adds up in {seen.format}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
             if within(seen, tolerance.but_exact(walk, sizes, seen.format)):
@@ -180,10 +180,10 @@ class Grader:
                 if alone.is_rounded and within(alone):
                     return Verdict.WRONG, f"is rounded to {alone}", f"{meant.format(alone.name)} be"
         tf32 = _INPUTS * eps("tf32") * self.norms
-        # Numbers of fewer digits than TF32 loses are no sign of it.
+        # Numbers with fewer digits than TF32 has are no sign of it.
         is_sign = form.base == "float32" and not form.asked and rms(form.rounding(self.claim)) < 0.1 * rms(tf32)
         if is_sign and self._loses("tf32") and within(form, tf32):
-            words = "is as far off as TF32 makes it, whose values can't be told from float32's"
+            words = "has errors as large as TF32's, whose values look like float32's"
             return Verdict.COARSE, words, "say --as tf32, or turn TF32 off"
         return Verdict.WRONG, "", ""
 
@@ -192,7 +192,7 @@ class Grader:
         if np.isfinite(claim).all():
             known, found = self._known(), self._diagnosed()
             if known and claim.size == right.size:
-                # A single number in another shape is many mistakes' result.
+                # One number fits too many mistakes.
                 found = replace(found if claim.size > 1 else Diagnosis(), says=known, fix="")
             elif found.mistake is None:
                 found = Diagnosis(says=known)
@@ -209,7 +209,7 @@ class Grader:
         )
 
     def _known(self) -> str:
-        """What is said of right numbers in another shape, or of their beginning or end; empty for other numbers."""
+        """A sentence on right numbers in another shape, or with one end missing; empty for other numbers."""
         claim, right, result, layouts = self.claim, self.right, self.result, self.layer.layouts
         if claim.size == right.size:
             memory = layouts.written(result, claim).reshape(layouts.written_shape(result, right.shape))
@@ -227,23 +227,23 @@ class Grader:
         return ""
 
     def _off(self, claim: Array, place: Any = ...) -> Array:
-        """Which numbers are not those at some place of the right ones."""
+        """Which numbers differ from those at some place of the right ones by more than the tolerance."""
         right = self.right[place]
         return difference(claim, right) > self.tolerance.allowed(claim, self.sizes[place], right)
 
     def _not_finite(self) -> Graded:
-        """The report on a claim with NaN or infinity in it, and what the others are like."""
+        """The report on a claim that holds NaN or infinity."""
         bad = ~np.isfinite(self.claim)
         others = np.where(bad, self.right, self.claim)
         off = self._off(others.astype(self.right.dtype if self.tolerance.exact else np.float64))
         report = self._graded(bad | off, tuple(np.argwhere(bad)[0].tolist()), mistake="not-finite")
         value, rest = report.worst.analytic, f" The others are {'not right either' if off.any() else 'right'}."
         if bad.all():
-            rest, why = "", "all of it is: look for a division by 0 or a memory that is never filled"
+            rest, why = "", "look for a division by 0, or for memory that is never filled"
         elif np.isnan(value):
-            why = "NaN comes of 0/0, of infinity minus infinity, or of memory that is never filled"
+            why = "NaN comes from 0/0, from infinity minus infinity, or from memory that is never filled"
         else:
-            why = "infinity comes of a division by 0, or of numbers too large for their type"
+            why = "infinity comes from a division by 0, or from numbers too large for their type"
         first = f"first {report.worst.element}, which is {value}"
         says = f"{bad.sum()} of {bad.size} elements are not finite, {first}: {why}.{rest}"
         where = locate(self.layer, self.result, bad.reshape(self.layer.canonical[self.result]))
@@ -259,7 +259,7 @@ class Grader:
         return self._tolerance(self.form)
 
     def _tolerance(self, form: Form) -> Tolerance:
-        """How far it may be off in some form."""
+        """The tolerance of the claim if it has this form."""
         layer = self.layer
         terms = {
             Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
@@ -272,7 +272,7 @@ class Grader:
         return Tolerance(form, terms, self.whole, exact, peak, 0.0 if exact else self.rtol, inputs)
 
     def _loses(self, format_: str) -> bool:
-        """Whether a short format does not hold the problem's own numbers."""
+        """Whether a short format rounds the problem's own numbers."""
         return format_ in SHORT and any(Form(format_).shift(array).any() for array in self.arrays.values())
 
     @cached_property
@@ -301,7 +301,7 @@ class Grader:
         return {tensor: array for tensor, array in self.arrays.items() if not tensor.is_apart(self.result)}
 
     def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:
-        """The result of other numbers; arrays that are not given are 0, and take no memory."""
+        """The result for other numbers; arrays that are not given are 0, and take no memory."""
         layer, is_o = self.layer, self.result is Tensor.O
         x, w, last = (
             read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))

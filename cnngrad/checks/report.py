@@ -36,13 +36,13 @@ __all__ = [
     "Compared", "Graded", "GradientReport", "Report", "Verdict", "Worst", "WrongShape", "code_lines", "labelled",
 ]  # fmt: skip
 
-# Terms of an element that are written out; of the worst one beside its array, as many as one sees at a glance.
+# Maximum number of terms written out for an element; and for the worst one, beside its array.
 _MOST_TERMS, _GLANCE = 64, 12
-# An array of at most this many rows and columns is shown whole, with its wrong elements marked.
+# Arrays of up to this many rows and columns are shown whole, with their wrong elements marked.
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
-# Wrong elements that are listed of a larger one.
+# Number of wrong elements listed for a larger array.
 _MOST_LISTED = 5
-# Names in JSON that are not those in Python.
+# JSON keys that differ from the Python names.
 _KEYS = {"count": "elements", "together": "and"}
 _BEYOND = "a sum or an error is beyond float64's range: it is null"
 
@@ -53,7 +53,7 @@ class Verdict(Enum):
     Attributes:
         passed: whether every element agrees within the tolerance; None if the claim is too coarse to judge.
         words: what the claim is.
-        loud: the same where it must not be overlooked.
+        loud: the same, in capitals if the claim is wrong.
     """
 
     WRONG = (False, "wrong", "WRONG")
@@ -110,7 +110,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Judged(Diagnosis):
-    """What is said of every claimed gradient, or O: a verdict, and the diagnosis of a wrong one.
+    """What every report on a gradient or O holds: a verdict, and the diagnosis of a wrong one.
 
     Attributes:
         gradient: O, dE/dW, dE/dX or dE/db.
@@ -120,7 +120,7 @@ class _Judged(Diagnosis):
         numeric: the finite differences, or the right O, in the user's layout.
         tolerance: how the tolerance was chosen, in words.
         judged_as: how the claim's numbers are written, in a phrase; empty if they are not rounded.
-        precision: in words, that it is as far off as sums in fewer bits are, or as rounding; empty if it is not.
+        precision: in words, how fewer bits or digits explain the error; empty if they don't.
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
             if none is known, or it is the right one.
         where: where the wrong elements are, in words; empty if all is right.
@@ -166,10 +166,10 @@ class _Judged(Diagnosis):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WrongShape(_Judged):
-    """A gradient of another shape than its array's, of which no element can be compared.
+    """A gradient whose shape is not that of its array, so that no element can be compared.
 
     Attributes:
-        beside_shape: what else is known of it, in a sentence.
+        beside_shape: what is known of it besides the shape, in sentences.
     """
 
     beside_shape: str
@@ -184,14 +184,14 @@ class Graded(_Judged):
     """How a gradient compares with its finite differences, or O with the right one.
 
     Attributes:
-        wrong: True where an element is outside its tolerance.
+        wrong: True for each element outside its tolerance.
         worst: the element furthest outside its tolerance.
         worst_at: its canonical index.
         max_abs_error: the largest |analytic - numeric|; None if some are not finite.
         max_rel_error: the largest |analytic - numeric| / max(|analytic|, |numeric|); both zero counts as equal.
         layer: the layer.
         values: its numbers, in canonical shape.
-        asked: the canonical indices of the elements that were asked for.
+        asked: the canonical indices of the elements to explain.
     """
 
     wrong: Array = field(repr=False)
@@ -210,12 +210,12 @@ class Graded(_Judged):
 
     @cached_property
     def canonical(self) -> list[Array]:
-        """The gradient, the right one and what is wrong, in canonical shape."""
+        """The gradient, the right one, and which elements are wrong, in canonical shape."""
         standard = (self.layer.layouts.standard(self.gradient, a) for a in (self.analytic, self.numeric, self.wrong))
         return [array.reshape(self.layer.canonical[self.gradient]) for array in standard]
 
     def compare(self, index: Index) -> Compared:
-        """The element at a canonical index beside its right sum, and the sum that a known mistake makes of it."""
+        """The element at a canonical index beside its right sum, and beside the sum of a known mistake."""
         analytic, numeric, _ = self.canonical
         values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
@@ -305,7 +305,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """What is wrong with each gradient that is, a line each for the verdict, the mistake and the fix."""
+        """For each wrong gradient a line each for the verdict, the mistake and the fix."""
         return "\n".join(_in_lines(gradient) for gradient in self.gradients.values() if not gradient)
 
     def as_json(self) -> dict[str, Any]:
@@ -342,25 +342,25 @@ class Report:
         hidden = {name for gradient in gradients for name in gradient.hidden}
         if words := hidden_words(self.layer, hidden):
             yield from _said([
-                f"In this problem some mistakes would not show: {words}. cnngrad check --hard prints one of the same "
-                "layer that shows all that its shape allows."
+                f"This problem does not reveal some mistakes: {words}. cnngrad check --hard prints a problem of the "
+                "same layer that reveals all that its shape allows."
             ])  # fmt: skip
         yield Sentence((_sentence(self),), strong=True)
 
 
 def labelled(compared: Compared) -> Labelled:
-    """A claimed element, as the sum that makes it if that is known, beside the right sum."""
+    """A claimed element, as its sum if that is known, beside the right sum."""
     yours = compared.yours if compared.made is None else compared.made
     return Labelled((("yours", yours), ("right", compared.right)))
 
 
 def code_lines(gradient: GradientReport) -> list[str]:
-    """The line of code that makes the mistake, and the right one; nothing if there are no such lines."""
+    """A line of code with the mistake, and the right line; empty if there are no such lines."""
     return [f"{word:<13}{line}" for word, line in zip(("for example", "instead of"), gradient.code or (), strict=False)]
 
 
 def _sentence(report: Report) -> str:
-    """The verdict on everything."""
+    """The verdict on all gradients."""
     found = {name == O.key for name, gradient in report.gradients.items() if gradient.verdict is report.verdict}
     if report:
         return "O is right." if found == {True} else "All gradients are right."
@@ -373,7 +373,7 @@ def _said(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
 
 
 def _lines(report: Report, precision: int) -> Iterator[str]:
-    """How each gradient was judged, where it is furthest from the right one, and the sums that must agree."""
+    """The tolerance and the worst element of each gradient, and the sums that must agree."""
     for gradient in report.gradients.values():
         title, worst = _title(gradient), gradient.worst
         if gradient.tolerance:
@@ -427,7 +427,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     is_o = gradient.gradient is O
     if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
         right = _marked("right" if is_o else "finite differences", numeric, np.zeros_like(off))
-        yield GridRow((_marked("compared, wrong ones marked", analytic, off), "  ", right))
+        yield GridRow((_marked("checked, wrong elements marked", analytic, off), "  ", right))
     else:
         found: list[str] = []
         if not off.all():
@@ -449,7 +449,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
 
 
 def _cut(expansion: Expansion) -> Expansion:
-    """A sum with as many terms as one sees at a glance."""
+    """The first terms of a sum."""
     return replace(expansion, terms=expansion.terms[:_GLANCE])
 
 

@@ -1,7 +1,8 @@
 """How far a claim may be from the right numbers: by the rounding of its sums, and by the form that it is written in.
 
-Its dtype gives the form, or the user names it, or the numbers of a text show it. What the form can hold exactly must be
-exact: sums of integers below 2^24 are, in float32. All other sums are judged as computed in float32, at the finest.
+The claim's dtype gives the form, or the user names it, or the numbers of a text show it. Numbers that the form holds
+exactly must be exact, such as sums of integers below 2^24 in float32. All other sums are judged as if computed in
+float32, unless the user asks for float64.
 """
 
 import math
@@ -24,12 +25,12 @@ _BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
 _SMALLEST = {"float64": -1074, "float32": -149, "tf32": -136, "float16": -24, "bfloat16": -133}
 HALVES = ("float16", "bfloat16")
 SHORT = ("tf32", *HALVES)
-# Evidence counts from here: the logarithm of a chance of one in a thousand.
+# A form is evident if its probability by chance is below one in a thousand; decimal logarithm.
 _EVIDENT = math.log10(1e-3)
-# Numbers that are looked at for evidence; what they show is then verified on all.
+# Number of values examined for evidence of a form, which is then verified on all values.
 _MOST_LOOKED_AT = 2000
-# The rounding that every element may share, in units of eps, since transforms spread it: of the largest sum of absolute
-# terms; and of the largest number, if its own sum can be exact.
+# Rounding that transforms spread over all elements, in units of eps times the largest sum of absolute terms; and, for
+# sums that can be exact, in units of eps times the largest number.
 _SHARED, _SHARED_OF_EXACT = 8, 4
 
 
@@ -42,7 +43,7 @@ class Form:
         digits: the significant digits that are written; None if that is not evident.
         places: the decimal places, likewise.
         fixed: K for fixed-point numbers, in steps of 2^-K.
-        asked: whether the user has named it.
+        asked: whether the user named it.
     """
 
     format: str = "float32"
@@ -61,39 +62,39 @@ class Form:
 
     @property
     def _parts(self) -> dict[str, int]:
-        """What is known of the writing of its numbers."""
+        """The known limits of its written numbers."""
         return {part: n for part in ("digits", "places", "fixed") if (n := getattr(self, part)) is not None}
 
     @property
     def name(self) -> str:
-        """What `parse_form` takes for it."""
+        """The text that `parse_form` reads as this form."""
         written = [] if self.format in SHORT else [f"{part}:{number}" for part, number in self._parts.items()]
         return next(iter(written), self.format)
 
     @property
     def is_rounded(self) -> bool:
-        """Whether it is coarser than the format in which sums are made."""
+        """Whether it is coarser than the format of the sums."""
         return self.format in SHORT or bool(self._parts)
 
     @property
     def base(self) -> str:
-        """The format in which sums are made for it."""
+        """The format of the sums: float64 or float32."""
         return "float64" if self.format == "float64" else "float32"
 
     def step(self, size: Array) -> Array:
-        """The distance from one of its numbers to the next, around numbers of this size."""
+        """The distance between neighbouring numbers of this form, around numbers of this size."""
         steps: Array = np.maximum(_step(size, self.format), self._unit(size))
         return steps
 
     def rounding(self, values: Array) -> Array:
-        """How far it may have moved each of these numbers."""
+        """How far rounding to this form may have moved each of these numbers."""
         size = np.abs(values.astype(np.float64, copy=False))
-        # A hair more than a half, which is rounded to either side; a fixed-point number may be cut as well.
+        # Slightly more than a half, since ties go either way; fixed-point numbers may also be truncated.
         off: Array = (0.5 if self.fixed is None else 1.0) * self._unit(size) * (1 + 1e-9)
         return off + 0.5 * _step(size, self.format) if self.format in SHORT else off
 
     def shift(self, right: Array) -> Array:
-        """How far it may move these numbers: not at all if it holds them."""
+        """How far rounding to this form may move these numbers: 0 for those that it holds."""
         values = right.astype(np.float64, copy=False)
         step = _step(np.abs(values), self.format)
         nearest = np.rint(values / step) * step
@@ -104,7 +105,7 @@ class Form:
         return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
 
     def _unit(self, size: Array) -> Array:
-        """The unit of the last digit that is written, for numbers of this size; 0 if it is not known."""
+        """The unit of the last written digit, for numbers of this size; 0 if unknown."""
         fixed = 0.0 if self.fixed is None else 2.0**-self.fixed
         unit: Array = np.full(size.shape, fixed if self.places is None else 10.0**-self.places)
         if self.digits is not None:
@@ -117,7 +118,7 @@ def parse_form(text: str) -> Form:
     """What `--as` and `written=` take: float64, float32, tf32, float16, bfloat16, digits:N, places:N or fixed:K.
 
     Raises:
-        CnngradError: anything else.
+        CnngradError: the text is none of these.
 
     >>> parse_form("digits:3")
     Form(format='float32', digits=3, places=None, fixed=None, asked=True)
@@ -142,11 +143,11 @@ def form_stated(claim: Array) -> Form | None:
 
 
 def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
-    """The form of the numbers of some claims, as far as they show it evidently.
+    """The form that the numbers of some claims evidently have.
 
     Args:
         claims: the claims.
-        whole: whether the right numbers are integers: then that a number is whole shows nothing.
+        whole: whether the right numbers are integers, so that whole numbers are no evidence.
 
     >>> str(form_shown([np.array([1.23, 4.56, 78.9, 0.123, 5.67])]))
     '3 significant digits and 3 decimal places'
@@ -164,7 +165,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     fuzz = 2 * shown.step(np.abs(values))
 
     def is_evident(form: Form) -> bool:
-        """Whether all are numbers of a form, and numbers in steps of the grain would hardly be so by chance."""
+        """Whether all numbers have a form, which multiples of the grain would hardly have by chance."""
         chances = np.minimum(1.0, grain / form.step(np.abs(some)))
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
 
@@ -174,7 +175,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     for half in (replace(shown, format=format_) for format_ in reversed(HALVES)):
         if is_evident(half):
             return half
-    # Numbers of float32 may be written with as many digits.
+    # float32 numbers may be written with as many digits.
     float32 = replace(shown, format="float32")
     return float32 if (float32.shift(values) <= fuzz).all() else shown
 
@@ -189,9 +190,9 @@ class Tolerance:
         whole: whether X, W, b and dE/dO hold integers alone, so that sums are exact in a format that is long enough.
         exact: whether the claim holds integers as well: it may not be off at all.
         peak: the largest of the right numbers and of the claim.
-        asked: the fraction of the sum of absolute terms that is allowed in place of all others; None where none is.
-        inputs: how far each element may be off since a short format does not hold the problem's own numbers.
-        largest: the largest sum of absolute terms, if it is none of those that it is asked about.
+        asked: the fraction of the sum of absolute terms that replaces all other tolerances; None for the default.
+        inputs: how far each element may be off because a short format rounds the problem's own numbers.
+        largest: the largest sum of absolute terms, if it is not among those that the methods receive.
     """
 
     form: Form
@@ -205,7 +206,7 @@ class Tolerance:
 
     @property
     def computed(self) -> str:
-        """The format in which the sums are to be made at least."""
+        """The least precise format in which the sums may be computed."""
         return self.form.base if self.form.asked else "float32"
 
     @property
@@ -214,22 +215,22 @@ class Tolerance:
         return _SHARED_OF_EXACT * eps(self.form.base)
 
     def allowed(self, claim: Array, magnitude: Array, right: Array | None = None) -> Array:
-        """How far a claim may be off altogether.
+        """The total tolerance of each element of a claim.
 
         Args:
             claim: the claim.
             magnitude: the sums of absolute terms.
-            right: the right numbers; without them a number that the form holds exactly may be off as any other.
+            right: the right numbers; without them, numbers that the form holds exactly are treated like all others.
         """
         off = self.sums(magnitude)
         if self.asked is not None:
             return off
-        # Of another shape, each may be off as far as the worst.
+        # In another shape, every element gets the largest tolerance.
         off = off + (self.inputs.reshape(claim.shape) if self.inputs.size == claim.size else self.inputs.max())
         if not self.form.is_rounded:
             return off
-        # Half a step at most. But the right number may be moved less, or not at all: then a sum that is a little off is
-        # rounded to the same number, or to the next one if they lie on either side of a half.
+        # Rounding moves a number by half a step at most. If it moves the right number less, a sum that is slightly off
+        # is rounded to the same number, or to the next one if a tie lies between the two.
         total: Array = off + self.form.rounding(claim)
         return total if right is None else np.minimum(total, self.form.shift(right) + 2 * off)
 
@@ -241,13 +242,13 @@ class Tolerance:
         return self.but_exact(off, magnitude, self.computed, self._of_exact * self.peak)
 
     def rounding(self, format_: str, magnitude: Array) -> Array:
-        """The rounding of sums that are made in a format, even if they can be exact in it."""
+        """The rounding of sums computed in a format, even if they can be exact in it."""
         top = max(self.largest, float(magnitude.max(initial=0.0)))
         off: Array = _spread(format_, self.terms) * magnitude + (_SHARED * eps(format_) * top + self.terms * 2.0**-1074)
         return off
 
     def but_exact(self, off: Array, magnitude: Array, format_: str, most: float = 0.0) -> Array:
-        """Tolerances, but no more than `most` for sums that are exact in a format."""
+        """Tolerances, limited to `most` for sums that are exact in a format."""
         return np.where(magnitude <= 2.0 ** _BITS[format_], np.minimum(off, most), off) if self.whole else off
 
     def __str__(self) -> str:
@@ -288,6 +289,6 @@ def _all_single(array: Array) -> bool:
 
 
 def _shortest(value: float, single: bool) -> tuple[int, int]:
-    """The significant digits and the decimal places of a number's shortest writing."""
+    """The numbers of significant digits and decimal places in a number's shortest decimal form."""
     _, digits, exponent = Decimal(str(np.float32(value)) if single else repr(value)).normalize().as_tuple()
     return len(digits), max(0, -int(exponent))
