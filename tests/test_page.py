@@ -249,7 +249,7 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
     assert not driver.find_element("id", "changed").is_displayed()
     first = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, "x") if line]
     arrays, _ = problem(path)
-    assert [float(text.split(" takes")[0]) for text in first] == pytest.approx(
+    assert [float(text.split(" is used")[0]) for text in first] == pytest.approx(
         np.ravel(arrays[0]).tolist()[: len(first)]
     )
 
@@ -369,7 +369,7 @@ def test_what_is_no_number_is_told_and_the_old_one_stays(opened):
         driver.execute_script("arguments[0].focus()", cell)
         driver.switch_to.active_element.send_keys(Keys.F2)
         driver.switch_to.active_element.send_keys(text, Keys.ENTER)
-        assert driver.find_element("id", "why").text == f'"{text}" is not a number: the old one stays.'
+        assert driver.find_element("id", "why").text == f'"{text}" is not a number: the old value stays.'
         assert cell.text == "1"
     assert not driver.find_element("id", "changed").is_displayed()
     # Pointing elsewhere leaves an open field alone.
@@ -397,7 +397,7 @@ def test_zeros_and_what_is_left_over_say_why_they_are_there(opened):
     driver = opened(next(path for path in SAMPLES if path.stem == "notes-leftover"))
     x = driver.find_elements("css selector", "table.grid")[0].find_elements("css selector", "td:not(.corner)")
     driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", x[-1])
-    assert driver.find_element("id", "line").text.endswith("takes part in nothing")
+    assert driver.find_element("id", "line").text.endswith("is used in no sum")
     assert driver.find_element("id", "why").text.startswith("No window reads ")
 
 
@@ -412,7 +412,7 @@ def test_the_bias_and_its_gradient_follow(opened):
     seen = driver.execute_script(POINT, "db")
     assert [float(line.rpartition("= ")[2]) for _, line, _, _ in seen] == right.ravel().tolist()
     readers = driver.execute_script(POINT, "b")
-    assert all(line.split(" takes part in ")[1].startswith("o[") for _, line, _, _ in readers)
+    assert all(line.split(" is used in ")[1].startswith("o[") for _, line, _, _ in readers)
 
 
 def test_the_page_of_o_alone(browser, tmp_path):
@@ -472,7 +472,7 @@ def test_a_page_with_some_sums_alone_says_so(browser, tmp_path):
     derivation = cnngrad.derive(np.ones((30, 40)), np.ones((5, 5)), np.ones((26, 36)), limit=4)
     (tmp_path / "page.html").write_text(document(".html", derivation))
     browser.get((tmp_path / "page.html").as_uri() + "#x-x1,1")
-    assert browser.find_element("id", "line").text.endswith("takes part in no sum of this page")
+    assert browser.find_element("id", "line").text.endswith("is used in no sum of this page")
     assert browser.find_element("id", "why").text.startswith("The layer is large")
 
 

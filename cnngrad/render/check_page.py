@@ -1,6 +1,6 @@
-"""What a check found as a page: a gradient, the right one and the difference, and the sums of every element.
+"""The report of a check as a page: each gradient beside the right one and their difference, and the sums of elements.
 
-Each element's right sum comes from the expansions, the sum that a known mistake makes of it from the mistake.
+An element's right sum comes from the expansions, its wrong sum from the mistake if that is known.
 """
 
 from collections.abc import Iterator
@@ -19,18 +19,12 @@ from cnngrad.tensor import O, Tensor
 
 __all__ = ["check_page"]
 
-# Matrices of a gradient that are shown, elements of one, and elements whose sums are written out.
+# The most matrices of a gradient, elements of a matrix, and elements whose sums are written out.
 _MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
 
 
 def check_page(report: Report, precision: int, text: str) -> str:
-    """The page, with the report's text beneath.
-
-    Args:
-        report: what a check found.
-        precision: the significant digits of decimals.
-        text: the report as text.
-    """
+    """The page; `text` is the report as text, which stands at its end."""
     sums: dict[str, list[str]] = {}
     parts = (part for gradient in report.gradients.values() for part in _gradient(gradient, precision, sums))
     return filled(
@@ -44,7 +38,7 @@ def check_page(report: Report, precision: int, text: str) -> str:
 
 
 def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
-    """The matrices of a gradient that are wrong, or the first where all is right; `sums` gets what they are made of."""
+    """The wrong matrices of a gradient, or the first if all are right; adds the elements' sums to `sums`."""
     yield f"<h2>{gradient.gradient.title} is {gradient.verdict.words}</h2>"
     yield from (f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text)
     if lines := "\n".join(code_lines(gradient)):
@@ -60,7 +54,7 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
             yield f"<p>A matrix of {height}×{width} elements is too large to be shown.</p>"
             continue
         yield _matrices(gradient, lead, precision)
-        # The wrong ones first: those are looked at.
+        # Wrong elements first, since readers look at those.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
             sums[_key(gradient.gradient, place)] = list(_sums(gradient.compare(place), bool(wrong[place]), precision))
@@ -70,11 +64,11 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
 
 
 def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
-    """Yours, the right one, and the difference, as tables beside each other."""
+    """The user's matrix, the right one and their difference as tables side by side."""
     result, arrays = gradient.gradient, [array[lead] for array in gradient.canonical]
     layer, width = gradient.layer, arrays[0].shape[-1]
-    # Which matrix it is, if there are several, and what its rows and columns are, if they are not the layer's. The last
-    # two axes are a matrix: of a layer with one spatial axis also its channels, of dE/db its filters alone.
+    # The caption says which of several matrices it is, and what its rows are if not the layer's: the last two axes make
+    # a matrix, which with one spatial axis includes the channels, and for dE/db has only filters.
     shape, words = layer.canonical[result], result.lead_words
     found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
     parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
@@ -100,7 +94,7 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
 
 
 def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[str, str, str]:
-    """Both numbers, of a wrong one with so many digits that they can be told apart, and their difference."""
+    """Both numbers, with enough digits to differ if one is wrong, and their difference."""
     both = apart(yours, right, precision) if wrong else (number(yours, precision), number(right, precision))
     return (*both, number(yours - right, precision))
 
@@ -110,7 +104,7 @@ def _key(result: Tensor, place: Index) -> str:
 
 
 def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:
-    """What an element is, what it should be, and both sums as far as they are known."""
+    """An element's value, the right value, and both sums as far as they are known."""
     mine, right, _ = _texts(compared.yours, compared.right.value or 0, wrong, precision)
     should = f", but it should be {right}" if wrong else ", as it should be"
     yield f"{compared.right.target} is {mine}{should}"

@@ -1,4 +1,4 @@
-"""Documents by their file's ending: one registry for lessons, reports and findings."""
+"""Documents by the file's ending: one registry for lessons, reports and findings."""
 
 import io
 import re
@@ -36,7 +36,7 @@ class Shown(Protocol):
         """The heading of a document."""
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """What it holds."""
+        """Its content."""
 
 
 _PLAIN = Style()
@@ -49,8 +49,8 @@ def document(ending: str, shown: Shown, style: Style = _PLAIN) -> str:
 
 
 def check_ending(target: str, kind: type) -> None:
-    """Raise a CnngradError unless such a document can be written under `target`; called before any work."""
-    # LaTeX has no form of a report.
+    """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
+    # Reports cannot be written in LaTeX.
     endings = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
@@ -58,7 +58,7 @@ def check_ending(target: str, kind: type) -> None:
     check_target(target, ["report"], endings)
 
 
-# How the user makes documents of other kinds.
+# How to make documents of other kinds.
 _ELSEWHERE = {
     ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
     ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
@@ -96,7 +96,7 @@ def _markdown(shown: Shown, style: Style) -> str:
 
 
 def _html(shown: Shown, style: Style) -> str:
-    """A page to play with, or what the terminal shows."""
+    """An interactive page, or the terminal's text."""
     if isinstance(shown, Derivation):
         return html_document(shown, style)
     if isinstance(shown, Report):
@@ -107,22 +107,22 @@ def _html(shown: Shown, style: Style) -> str:
 
 
 def html_of(shown: Shown, style: Style = _PLAIN) -> str:
-    """What a notebook shows of a report: the text of the terminal, with its colours."""
+    """A report in a notebook: the terminal's text with its colours."""
     console = _recorded(_painted(shown, style), PLAIN_WIDTH)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
 
 
-# Ink, paper, and what is dim.
+# Colours of ink, paper and dim text.
 _COLOURS = {"light": ("#1a1a1a", "#ffffff", "#666666"), "dark": ("#e6e6e6", "#121418", "#a0a0a0")}
 
 
 def _svg(shown: Shown, style: Style) -> str:
-    """A picture, 80 columns wide and no larger than what it shows."""
+    """A picture, at most 80 columns wide, as large as its content."""
     from rich.color import Color
     from rich.terminal_theme import TerminalTheme
 
     painted = _painted(shown, style, space_for)
-    # A rule is as wide as there is room.
+    # Measured first, since a rule fills the width.
     lines = _recorded(painted, PLAIN_WIDTH).export_text().splitlines()
     recorded = _recorded(painted, max(len(line.rstrip()) for line in lines))
     ink, paper, dim = (Color.parse(colour).get_truecolor() for colour in _COLOURS[style.theme])
@@ -133,7 +133,7 @@ def _svg(shown: Shown, style: Style) -> str:
 
 
 def _recorded(renderables: "Sequence[RenderableType]", width: int) -> "Console":
-    """A console that has recorded what a terminal of this width shows, in all colours."""
+    """A console that has recorded the output of a terminal of this width, in all colours."""
     from rich.console import Console
 
     console = Console(
@@ -145,7 +145,7 @@ def _recorded(renderables: "Sequence[RenderableType]", width: int) -> "Console":
     return console
 
 
-# The text as text, on paper; no window around it, no font from a network.
+# Rich's SVG without its window and without fonts from a network.
 _SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
 <style>

@@ -11,13 +11,13 @@ from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["drawn", "in_text", "space_for"]
 
-# How a connection leaves: with others neither above nor below, above, below, and both; and the same beside the input.
+# The start of a connection, with others neither above nor below, above, below, and both; then beside the input.
 _JOINTS = "─└┌├", "─┴┬┼"
-# The size of Rich's characters in an SVG, the height of the figure's rows, and how far its columns are apart.
+# In an SVG: a character's width and height, lines of text for each row of the figure, distance of its columns.
 _WIDE, _HIGH = 12.2, 24.4
 _LINES = 2
 _APART = 260
-# Private characters that stand where the drawing will.
+# Private characters around the space for the drawing.
 _BEGIN, _END = "\ue000", "\ue001"
 _NAME = '<text x="{:g}" y="{:g}" dominant-baseline="central" text-anchor="{}" opacity="{:g}"{}>{}</text>'.format
 _NODE = '<circle cx="{:g}" cy="{:g}" r="5" fill="{}" />'.format
@@ -45,7 +45,7 @@ def _styled(name: Symbol | str, width: int = 0, dim: bool = False) -> tuple[str,
 
 
 def _lengths(rows: Sequence[FigureRow]) -> list[int]:
-    """Of the longest name among the inputs, the weights, the outputs, and what comes back."""
+    """The lengths of the longest input, weight, output and returned gradient."""
     names = zip(*((row.source, *(row.link or [""] * 3)) for row in rows), strict=True)
     return [max(len(str(name)) for name in column) for column in names]
 
@@ -58,7 +58,7 @@ def space_for(figure: Figure) -> Text:
 
 
 def drawn(svg: str, figures: Sequence[Figure], ink: str, paper: str) -> str:
-    """An SVG with the figures drawn where space was left for them, in their order."""
+    """An SVG with the figures drawn, in order, into the spaces for them."""
     rest, place = iter(figures), rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>'
     return re.sub(place, lambda found: _drawing(next(rest), ink, paper, *map(float, found.groups())), svg)
 
@@ -67,7 +67,7 @@ def _drawing(figure: Figure, ink: str, paper: str, x: float, y: float) -> str:
     rows, high = figure.rows, _LINES * _HIGH
     left, _, output, _ = (_WIDE * length for length in _lengths(rows))
     left, right, start = left + _WIDE, left + _WIDE + _APART, high * [row.is_source for row in rows].index(True)
-    # A weight stands where the connections are apart from each other, on paper of its own.
+    # A halo in the paper's colour separates a weight from the lines.
     halo = f' stroke="{paper}" stroke-width="8" paint-order="stroke"'
     lines, names = [], []
     for k, (source, is_source, link) in enumerate(rows):

@@ -1,6 +1,6 @@
-"""A derivation as one self-contained page: grids whose cells light up what they are made of, and the lesson beneath.
+"""A derivation as one self-contained page: grids whose cells show their terms, and the lesson below.
 
-The page knows no convolution: it gets every element's terms from the expansions, and adds them up.
+The page knows nothing of convolution: it gets every element's terms from the expansions and adds them up.
 """
 
 import json
@@ -33,15 +33,15 @@ from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
 
-# A layer of more products than these has the terms of its telling elements alone; more cells than these it can't show.
+# The most products with which a page has the terms of all elements, and the most cells that it can show.
 _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
-# The largest integer up to which JavaScript's numbers hold all.
+# The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
 _BETWEEN = (
     "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
     "apart on X."
 )
-# What the page calls the tensors, in the order in which it has them.
+# The page's names of the tensors, in its order.
 _IDS = {tensor: "do" if tensor is DEDO else tensor.keyword for tensor in (X, W, B, DEDO, O, DW, DX, DB)}
 
 
@@ -52,13 +52,13 @@ def html_document(derivation: Derivation, style: Style) -> str:
         CnngradError: a derivation without its layer, or a layer that is too large for a page.
     """
     if derivation.source is None:
-        raise CnngradError("this derivation does not know its layer: a page is made of what derive returns")
+        raise CnngradError("this derivation has no layer, which a page needs: pass what derive returns")
     return filled(
         "page",
         ["grid.js", "numbers.js", "page.js"],
         title=style.title or f"cnngrad · {derivation.layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
-        # By itself the title is the layer.
+        # Without a title of its own the page's title is the layer.
         layer=f'<p class="layer">{escape(derivation.layer)}</p>' if style.title else "",
         data=_data(derivation.source),
         sections="\n".join(_sections(derivation, style.precision)),
@@ -66,17 +66,17 @@ def html_document(derivation: Derivation, style: Style) -> str:
 
 
 def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: str) -> str:
-    """A page of `render/page/` with its scripts and the style of all, by whose hashes its policy knows them.
+    """A page of `render/page/` with its scripts and style, whose hashes are in its policy.
 
     Args:
         name: the page.
-        scripts: its scripts, in their order.
+        scripts: its scripts, in order.
         title: the heading, as text.
-        data: what the script reads.
-        parts: the rest of what the page has a place for, as HTML.
+        data: the script's data.
+        parts: the page's other parts, as HTML.
     """
     script, css = "".join(map(_read, scripts)), _read("page.css")
-    # Names and numbers stay text, whatever is in them.
+    # No name can end the script element.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
     digests = (b64encode(sha256(part.encode()).digest()).decode() for part in (script, css))
@@ -86,14 +86,7 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
 
 
 def framed(title: str, body: str, policy: str, style: str = "") -> str:
-    """An HTML document.
-
-    Args:
-        title: the title, as text.
-        body: what is in it, as HTML.
-        policy: its Content-Security-Policy.
-        style: a `style` element; empty for none.
-    """
+    """An HTML document with a Content-Security-Policy; `title` is text, `body` and the `style` element are HTML."""
     return Template(_read("frame.html")).substitute(title=escape(title), body=body, policy=policy, style=style)
 
 
@@ -102,7 +95,7 @@ def _read(name: str) -> str:
 
 
 def _data(source: Source) -> dict[str, Any]:
-    """What the script needs: shapes, names, numbers, every element's terms, and what the grids show."""
+    """The script's data: shapes, names, numbers, every element's terms, and the grids."""
     layer, values, sizes = source.layer, source.values, source.layer.canonical
     there = set(_IDS) if source.backward else {X, W, B, O}
     tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
@@ -133,15 +126,15 @@ def _data(source: Source) -> dict[str, Any]:
 
 
 def _number(value: Any) -> Any:
-    """A number as the script reads it: as text what JavaScript's numbers do not hold."""
+    """A number for the script; as text if JavaScript's numbers cannot hold it."""
     held = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
     return value if held else str(value)
 
 
 def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]] | None]:
-    """The terms of every element, each factor as its tensor and flat number; None where they are left out.
+    """The terms of every element, each factor as its tensor and flat index; None if they are omitted.
 
-    Of a large layer the telling elements have theirs, and those beside them.
+    In a large layer only the telling elements and their neighbours have terms.
     """
     layer, sizes = expander.layer, expander.layer.canonical
     whole = prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
@@ -157,15 +150,15 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
             yield None
 
 
-# What a zero around the elements is.
+# The meaning of a zero around the elements.
 _ZEROS = {
     "x": "A zero of the padding around X.",
-    "do": "A zero of the frame: no output is there, where the rotated filter hangs over the edge.",
+    "do": "A zero of the frame: there is no output here, since the rotated filter overlaps the edge.",
 }
 
 
 def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
-    """What is shown side by side."""
+    """The grids, which stand side by side."""
     leads = {X: ["n", "c" if layer.groups == 1 else "cx"], W: ["f", "c"], O: ["n", "f"], B: []}
     shown = {"x": X, "w": W, "b": B, "o": O, "do": DEDO, "wr": W, "dw": DW, "dx": DX, "db": DB}
     titles = {"do": "∂E/∂O, framed", "wr": "W rotated"}
@@ -184,12 +177,12 @@ def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
 
 
 def _leads(layer: Layer) -> Iterator[tuple[str, str, int]]:
-    """What can be chosen by tabs: its name, what it is, and how many there are."""
+    """What tabs choose: its name, its meaning and its number."""
     grouped = layer.groups > 1
-    yield "n", "sample (∂E/∂W adds up over all)", layer.batch
-    yield "f", "filter (∂E/∂X adds up over all that read its channel)", layer.filters
-    within = "channel of the filter (O adds up over all of them)"
-    yield "c", within if grouped else "channel (O adds up over all)", layer.group_channels
+    yield "n", "sample (∂E/∂W is a sum over all)", layer.batch
+    yield "f", "filter (∂E/∂X is a sum over all that read its channel)", layer.filters
+    within = "channel of the filter (O is a sum over all)"
+    yield "c", within if grouped else "channel (O is a sum over all)", layer.group_channels
     if grouped:
         yield "cx", "channel of X", layer.channels
 

@@ -1,4 +1,4 @@
-r"""A derivation in LaTeX: an article, or a fragment that another document takes in with \input.
+r"""A derivation in LaTeX: an article, or a fragment that another document includes with \input.
 
 It compiles with pdflatex and needs only the packages amsmath and xcolor.
 """
@@ -40,7 +40,7 @@ _ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{6pt}
 """
-# The colours, and in lines of equations more space between fractions.
+# The colours, and more space between lines of equations.
 _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 \providecolor{cw}{HTML}{B2541A}
 \providecolor{co}{HTML}{8347B5}
@@ -50,18 +50,18 @@ _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 \allowdisplaybreaks
 """
 
-# The width of a line in ems, roughly: a page with 17 cm of text in 10 points; and of a fragment: a slide of 128 mm.
+# Approximate widths of a line in ems: a page with 17 cm of text in 10 points, and a slide of 128 mm for a fragment.
 LINE, _NARROW = 44.0, 30.0
-# The terms of a sum in short.
+# Number of terms of a sum in short.
 _GLANCE = 6
-# The characters between two cells of a matrix.
+# Number of characters between two cells of a matrix.
 _BETWEEN = 3
-# MathJax, which GitHub uses, takes no more than 5 kB in one formula.
+# The most characters in one formula: MathJax, which GitHub uses, accepts 5 kB.
 MOST_CHARACTERS = 4000
-# A figure in millimetres: where its columns of nodes are, and the height of a row.
+# A figure in millimetres: the places of its columns of nodes, and the height of a row.
 _LEFT, _RIGHT, _ROW = 15, 55, 9
 
-# How characters of running text, signs between grids, and those of a grid's title are written in LaTeX.
+# LaTeX for characters of running text, for signs between grids, and for characters of a grid's title.
 _CHARACTERS = str.maketrans({
     "\\": r"\textbackslash{}", **{character: f"\\{character}" for character in "&%$#_{}"},
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
@@ -96,11 +96,11 @@ def latex_document(derivation: Derivation, style: Style) -> str:
 
 
 class Writer(Fitting):
-    """Writes blocks in LaTeX, in lines of so many ems."""
+    """Writes blocks in LaTeX, in lines whose width is given in ems."""
 
     most_rows, most_columns, margin = 10, 14, 0
     times, product, more = r" \cdot ", r"\,", r"\cdots"
-    # The signs around a formula in running text, and whether elements have their tensor's colour.
+    # The signs around a formula in running text; whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
 
     def text(self, text: str) -> str:
@@ -130,7 +130,7 @@ class Writer(Fitting):
                 continue
             weight, node, back = map(self.sign, link)
             ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
-            # Where the connections are apart from each other.
+            # At three quarters of the way, where the connections are separate.
             near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
             parts += [
                 rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}",
@@ -182,11 +182,11 @@ class Writer(Fitting):
         return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
     def sign(self, item: Symbol | Number | str) -> str:
-        """What stands between grids, or at a node of a figure."""
+        """A sign between grids, or a node of a figure."""
         return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
 
     def sums(self, table: Expansions) -> Iterator[str]:
-        """The lines of each expansion, with & before the first sign, for an `align` or `aligned` environment."""
+        """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[: _GLANCE if table.in_short else None])
             left_out, zeros = expansion.left_out, expansion.zeros

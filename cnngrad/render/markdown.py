@@ -19,7 +19,7 @@ def markdown_document(derivation: Derivation, style: Style) -> str:
 
 
 class _Writer(Writer):
-    """Writes blocks with their formulas in fenced blocks, as GitHub has them."""
+    """Writes blocks with formulas in fenced blocks, as on GitHub."""
 
     signs, coloured = ("$`", "`$"), False
     fence = ("```math", "```")
@@ -33,7 +33,7 @@ class _Writer(Writer):
     def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
         if not aligned:
             return "\n\n".join(map(self.formula, lines))
-        # Blocks that are short enough for MathJax.
+        # In parts that are short enough for MathJax.
         parts = map(" \\\\\n".join, grouped(lines, len, MOST_CHARACTERS))
         return "\n\n".join(self.formula(f"\\begin{{aligned}}\n{part}\n\\end{{aligned}}") for part in parts)
 

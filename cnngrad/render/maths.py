@@ -25,7 +25,7 @@ def _letter(symbol: Symbol) -> Letter:
 
 
 def plain(*row: Node) -> str:
-    r"""A formula as text; what a sum runs over stands on a line of its own, so that nothing else is broken.
+    r"""A formula as text; the range of a sum has a line of its own, so that lines need no other breaks.
 
     >>> plain(Derivative(Letter("x")), " = ", Sum(Letter("o", (), ("i",)), (("i",),)))
     '∂E/∂x = Σ o(i)\n    over i'
@@ -47,7 +47,7 @@ def plain(*row: Node) -> str:
     return text + tails
 
 
-# Signs as LaTeX and MathML write them; products of a number and a letter have none.
+# Signs in LaTeX and MathML; a number times a letter has no sign.
 _LATEX = {"     ": r" \qquad ", "Mᵀ": "M^T", "180°": r"180^\circ ", "·": "", "−": "-"}
 _MATHML = {
     "     ": '<mspace width="2em"/>', "Mᵀ": "<msup><mi>M</mi><mi>T</mi></msup>", "·": "", "∂": "<mi>∂</mi>",

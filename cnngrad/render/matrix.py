@@ -1,4 +1,4 @@
-"""Matrices as text: between brackets, side by side, their middle left out where they are large."""
+"""Matrices as text: in brackets, side by side, large ones without their middle."""
 
 import re
 import textwrap
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 __all__ = ["Fitting", "Item", "grouped", "show_results", "style_of"]
 
 _MOST_MATRICES = 12
-# Signs that stand behind a matrix; all others stand in front of one.
+# Signs that belong to the matrix before them; all others belong to the next one.
 _CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+="}
 
 _T = TypeVar("_T")
 # A grid, or a sign between grids.
 Item = Grid | Symbol | Number | str
-# A line as texts with their styles. Rich takes a tenth of a short command's time to load.
+# A line as texts with their styles, not Rich's: loading Rich takes a tenth of a short command's time.
 Line = list[tuple[str, str]]
 
 
 def show_results(
     file: TextIO, layer: str, grids: Iterable[Iterable[Grid]], precision: int, color: str = "auto"
 ) -> None:
-    """Print the layer's line, and the matrices of each result; of many matrices the first."""
+    """Print the layer's line, and the first matrices of each result."""
     results = []
     for result in grids:
         matrices = tuple(result)
@@ -53,12 +53,12 @@ def show_results(
 
 
 def style_of(part: object) -> str:
-    """The colour of an element; zeros matter less."""
+    """The style of an element: its tensor's colour, or dim for a zero."""
     return DIM if part is None else STYLES[part.tensor.letter] if isinstance(part, Symbol) else ""
 
 
 def grouped(items: Iterable[_T], size: Callable[[_T], float], most: float) -> list[list[_T]]:
-    """The items in groups, each with as many as its size allows, or with one."""
+    """The items in groups whose sizes add up to at most `most`, or with one item."""
     groups: list[list[_T]] = []
     used = 0.0
     for item in items:
@@ -75,29 +75,29 @@ def _plain(line: Line) -> str:
 
 
 class Fitting(Notation):
-    """Fits grids and the signs between them into lines: whole, with their middle left out, or in pieces.
+    """Fits grids and the signs between them into lines: whole, without their middle, or in pieces.
 
-    It writes text; formats that measure in other units have their own `columns`, `is_small` and `pieces`.
+    It writes text; formats with other units override `columns`, `is_small` and `pieces`.
     """
 
-    # The most rows and columns that are shown (0: as many as a line may hold), and the room beside a whole grid.
+    # The most rows and columns that are shown (0: as many as fit a line), and the margin beside a whole grid.
     most_rows, most_columns, margin = 24, 0, 1
 
     def __init__(self, precision: int, line: float, ascii_only: bool = False) -> None:
-        """Decimals have `precision` significant digits; brackets are in ASCII if an encoding lacks the others."""
+        """Decimals have `precision` significant digits; brackets are in ASCII if the encoding has no others."""
         super().__init__(precision)
         self.line, self.most_columns = line, self.most_columns or int(line // 3)
         self._brackets = "++|++" if ascii_only else "┌┐│└┘"
 
     def rows(self, picture: "Picture") -> list[Sequence[Item]]:
-        """A picture's products in symbols and in numbers, as far as these fit, or both arrays in pieces."""
+        """A picture's products in symbols and in numbers if they fit, otherwise both arrays in pieces."""
         rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
         whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
         pieces = (self.pieces(item) if isinstance(item, Grid) else [item] for item in picture.apart.items)
         return whole or [list(chain.from_iterable(pieces))]
 
     def fitted(self, grid: Grid, room: float) -> list[Any]:
-        """As many columns as fit."""
+        """The columns that fit, as many as possible."""
         for most in range(max(1, min(grid.width, self.most_columns)), 0, -1):
             columns = self.columns(grid, most)
             if self.is_small(columns, room):
@@ -118,7 +118,7 @@ class Fitting(Notation):
             if all(isinstance(cell.content, int | float) for cell in column):
                 texts = align(texts)
             if pictured:
-                # The brackets stand beside the text, its leading blanks outside.
+                # Leading blanks stay outside the brackets.
                 boxed = zip(column, texts, strict=True)
                 texts = [re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} " for cell, text in boxed]
             width = max(map(len, texts))
@@ -133,7 +133,7 @@ class Fitting(Notation):
         return _inner(columns) + 2 <= room
 
     def pieces(self, grid: Grid) -> list[Grid]:
-        """The grid whole, or in parts, beside the sign between both arrays of a picture."""
+        """The grid whole or in parts, with room for the sign between a picture's arrays."""
         room, whole = self.line - 6, replace(grid, in_short=False)
         if self.fits(whole, room):
             return [whole]
@@ -142,7 +142,7 @@ class Fitting(Notation):
 
     def lines(self, items: Iterable[Item]) -> Iterator[Line]:
         """The lines of a row."""
-        # Each unit is a matrix with the signs in front of it and those that close it.
+        # Each unit is a matrix with the signs that belong to it.
         units: list[list[Item]] = [[]]
         for item in items:
             if any(isinstance(each, Grid) for each in units[-1]) and self._sign(item).strip() not in _CLOSING:
@@ -150,7 +150,7 @@ class Fitting(Notation):
             units[-1].append(item)
         placed = []
         for unit in units:
-            # A sign stands beside the numbers of a matrix, not beside its title, and takes its room.
+            # An empty line above each sign keeps it beside the numbers, not beside a title.
             signs: list[list[Line]] = [[[], [(self._sign(item), style_of(item))]] for item in unit]
             room = self.line - sum(map(_width, signs))
             pairs = zip(unit, signs, strict=True)
@@ -160,7 +160,7 @@ class Fitting(Notation):
         line: list[list[Line]] = []
         used, after_equals = 0, False
         for unit, parts, width in placed:
-            # A row that is too long is broken behind its equals sign first.
+            # A row that is too long is first broken after its equals sign.
             if line and (used + width > self.line or (after_equals and total > self.line)):
                 yield from _beside(line)
                 yield []
@@ -199,12 +199,12 @@ def _inner(columns: list[Line]) -> int:
 
 
 def _width(lines: Sequence[Line]) -> int:
-    """The width of a part, with a blank behind it."""
+    """The width of a part and the blank after it."""
     return max(len(_plain(line)) for line in lines) + 1
 
 
 def _beside(parts: Sequence[Sequence[Line]]) -> Iterator[Line]:
-    """The parts beside each other, all with their middle at one height."""
+    """The parts side by side, with their middles at the same height."""
     height = max(map(len, parts))
     placed = [[*[[]] * ((height - len(part)) // 2), *part] for part in parts]
     for row in zip_longest(*placed, fillvalue=[]):

@@ -39,9 +39,9 @@ from cnngrad.render.terminal import DIM, STYLES
 
 __all__ = ["Painter"]
 
-# A line under the heading alone.
+# Only the heading has a line under it.
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
-# Number of lines of a sum in short.
+# The most lines of a sum in short.
 _MOST_LINES = 2
 
 
@@ -49,12 +49,12 @@ class Painter(Notation):
     """Turns blocks into renderables."""
 
     def __init__(self, precision: int = DEFAULT_PRECISION, figure: Callable[[Figure], Text] = in_text) -> None:
-        """A painter of decimals with `precision` significant digits, which shows a figure in this way."""
+        """Decimals have `precision` significant digits; `figure` shows figures."""
         super().__init__(precision)
         self._figure = figure
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
-        """All blocks, an empty line between them."""
+        """All blocks, with an empty line between them."""
         for number_of, block in enumerate(blocks):
             yield from [Text()] if number_of else []
             for each in block.blocks if isinstance(block, Together) else [block]:
@@ -67,7 +67,7 @@ class Painter(Notation):
             case Heading(parts):
                 yield Rule(self._parts(parts), align="left", style=DIM)
             case Formula(row):
-                # Its letters have the colours of their tensors: o(i, j), w[f,c](u, v), ∂E/∂x(h, l).
+                # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(h, l).
                 formula = Text(plain(*row))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
@@ -105,7 +105,7 @@ class Painter(Notation):
         return Text(self.part(part), style=style_of(part))
 
     def _expansions(self, table: Expansions) -> RenderableType:
-        """A table with a row for each element: the element, its sum, and beneath it the numbers, and their value."""
+        """A table with a row for each element: the element, its sum, the numbers below, and the value."""
         heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
         columns = [Column("element", no_wrap=True), Column(heading)]
         if any(expansion.value is not None for expansion in table.expansions):
@@ -119,7 +119,7 @@ class Painter(Notation):
         return rows
 
     def _sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
-        """A sum in symbols, and beneath it in numbers if there are any; `valued` puts their value behind them."""
+        """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
         dot, worked, numbers = Text("·"), expansion.worked or Worked((), None), []
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
         for term in chain.from_iterable(worked.parts):
@@ -133,7 +133,7 @@ class Painter(Notation):
 
 
 class _Rows(NamedTuple):
-    """A row of grids, or a picture, within the width that there is."""
+    """A row of grids, or a picture, in the available width."""
 
     block: GridRow | Picture
     precision: int
@@ -152,11 +152,11 @@ class _Sum(NamedTuple):
 
     Attributes:
         symbols: the terms.
-        numbers: the terms in numbers; none if there are none.
-        value: what stands behind the numbers, if anything.
-        left_out: how many terms are left out already.
-        zeros: how many products are with 0, in words.
-        in_short: whether only those terms are shown that fit on two lines.
+        numbers: the terms in numbers; may be empty.
+        value: the value after the numbers; may be empty.
+        left_out: the number of terms omitted already.
+        zeros: the number of products with 0, in words.
+        in_short: whether to show only terms that fit on two lines.
     """
 
     symbols: list[Text]
@@ -181,7 +181,7 @@ class _Sum(NamedTuple):
         yield from _wrapped(numbers, width) if numbers else ()
 
     def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
-        """The first terms in symbols and in numbers, a + behind each but the last, and how many others there are."""
+        """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
         rest, sums = left_out + len(self.symbols) - shown, []
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, "…")):
             terms = [*terms[:shown], *([Text(more, DIM)] if rest and terms else [])]

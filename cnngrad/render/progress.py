@@ -12,18 +12,17 @@ from cnngrad.render.terminal import AS_IT_IS
 
 __all__ = ["NamedProgress", "delayed_bar"]
 
-# Seconds without a bar.
+# Seconds before the bar appears.
 _PATIENCE = 1.0
 
 
-# Shows how far something has come: its name, the steps that are done, how many there are, and what is shown instead
-# of the name.
+# Shows progress. Arguments: name, steps done, number of all steps, and a text to show instead of the name.
 NamedProgress = Callable[..., None]
 
 
 @contextmanager
 def delayed_bar(file: TextIO) -> Iterator[NamedProgress]:
-    """A bar with the time left on a terminal, silent for the first second."""
+    """A bar with the remaining time, shown after the first second."""
     began = time.monotonic()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     bar, tasks = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True), dict[str, TaskID]()

@@ -1,4 +1,4 @@
-"""How a document is dressed: what its user may choose beside its contents."""
+"""The style of a document: what its user may choose besides its content."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ __all__ = ["Style"]
 
 
 class Style(NamedTuple):
-    r"""What can be chosen for a document.
+    r"""The user's choices for a document.
 
     Attributes:
         precision: the significant digits of decimals.
         title: the heading; empty for the layer in one line.
-        author: who made it; empty for nobody.
-        fragment: LaTeX that another document takes in with `\input`, in place of a document of its own.
-        maths: Markdown's formulas in fenced `math` blocks, as GitHub has them, or between dollars.
-        theme: the colours of an SVG.
+        author: the author; empty for none.
+        fragment: whether to write LaTeX for `\input` in another document.
+        maths: `github` for Markdown's formulas in fenced `math` blocks, `dollar` for dollar signs.
+        theme: the colours of an SVG, `light` or `dark`.
     """
 
     precision: int = DEFAULT_PRECISION

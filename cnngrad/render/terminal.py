@@ -26,18 +26,18 @@ __all__ = [
     "text_of",
 ]
 
-# Redirected output has this width, whatever the window.
+# Number of columns of redirected output, which does not depend on the window.
 PLAIN_WIDTH = 80
-# One colour each for x, w and o (with dE/do); of medium brightness, so that they are legible on dark and on light.
+# Colours of medium brightness, legible on dark and light backgrounds; a gradient has its array's colour.
 STYLES = {"x": "#2288cc", "w": "#c8641e", "o": "#a05ad0", "b": "#2a9d6a"}
-# The style for what matters less: zeros, and notes on what is not shown.
+# The style of less important text: zeros, and notes on omitted parts.
 DIM = "dim"
-# Text is no markup; and in a notebook Rich would show what is printed, whatever the stream.
+# Text is not markup, and in a notebook Rich must write to the stream, not to the cell.
 AS_IT_IS: dict[str, Any] = {"markup": False, "highlight": False, "emoji": False, "force_jupyter": False}
 
 
 def chosen_color(color: str) -> str:
-    """`always`, `never` or, where it is left to the terminal, `auto`; FORCE_COLOR makes `auto` `always`."""
+    """`always`, `never`, or `auto` to leave it to the terminal; FORCE_COLOR turns `auto` into `always`."""
     forced = color == "auto" and os.environ.get("FORCE_COLOR") and not os.environ.get("NO_COLOR")
     return "always" if forced else color
 
@@ -47,14 +47,13 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
 
     Args:
         file: the stream.
-        color: `always` or `never` for colours or none; with `auto` as the terminal and the variables NO_COLOR and
-            FORCE_COLOR have it.
+        color: `always`, `never`, or `auto` for the terminal and the variables NO_COLOR and FORCE_COLOR to decide.
     """
     from rich.console import Console
 
     class StrictConsole(Console):
         def on_broken_pipe(self) -> None:
-            # Rich itself would end the process with 1.
+            # Rich would end the process with exit code 1.
             raise
 
     color = chosen_color(color)
@@ -66,7 +65,7 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
 
 
 def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -> None:
-    """Print to the console; what is longer than the terminal in the user's pager, as git does."""
+    """Print to the console, or as git does to the user's pager if the output is longer than the terminal."""
     command = shlex.split(os.environ.get("PAGER", "less"))
     if not console.is_terminal or not sys.stdin.isatty() or command in ([], ["cat"]):
         show(console, renderables)
@@ -74,12 +73,12 @@ def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -
     with console.capture() as capture:
         show(console, renderables)
     text = capture.get()
-    # A pager that can't be started shows nothing.
+    # If the pager can't be started, the text is printed below.
     with suppress(OSError):
         if text.count("\n") >= console.height:
-            # What fits on a screen is not held, colours are shown, and the screen is left as it was.
+            # F: exit if the text fits a screen. R: show colours. X: keep the screen's content.
             pager = subprocess.Popen(command, stdin=subprocess.PIPE, env={"LESS": "FRX"} | os.environ)
-            # Ctrl-C is the pager's while it runs.
+            # While the pager runs, Ctrl-C belongs to it.
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)
             try:
                 pager.communicate(text.encode())
@@ -90,14 +89,14 @@ def show_in_pages(console: "Console", renderables: "Iterable[RenderableType]") -
 
 
 def text_of(renderables: "Iterable[RenderableType]") -> str:
-    """What is printed to a file: plain, 80 columns wide."""
+    """The output to a file: plain, 80 columns wide."""
     file = io.StringIO()
     show(make_console(file, "never"), renderables)
     return file.getvalue()
 
 
 def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
-    """Print to the console, without blanks at the ends of lines where it is no terminal."""
+    """Print to the console, without blanks at the ends of lines if it is not a terminal."""
     for renderable in renderables:
         if console.is_terminal:
             console.print(renderable)

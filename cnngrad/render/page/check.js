@@ -1,5 +1,5 @@
 "use strict";
-// Shows the sums of the element that is pointed at, and marks it in all three matrices.
+// Shows the sums of the element under the pointer, and marks it in all three matrices.
 (() => {
   const sums = JSON.parse(document.getElementById("data").textContent), line = document.getElementById("line");
   const cells = new Map();

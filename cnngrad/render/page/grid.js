@@ -12,7 +12,7 @@ window.walk = (event, rows, r, c) => {
   next.focus();
 };
 
-// What the address asks for, as text; nothing where it can't be read.
+// The address's fragment as text; empty if it can't be decoded.
 window.asked = () => {
   try {
     return decodeURIComponent(location.hash.slice(1));

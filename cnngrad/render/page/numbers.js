@@ -2,7 +2,7 @@
 // The numbers of a page: every result is a sum of products of cells. Integers are exact, however large.
 window.numbersOf = (data, results) => {
   let exact = data.exact, changed = false;
-  // JSON has no infinity: it is the text "inf".
+  // JSON has no infinity: the text "inf" stands for it.
   const read = (number) => exact ? BigInt(number) : typeof number === "string" ? Number(number.replace("inf", "Infinity")) : number;
   for (const t in data.values) data.values[t] = data.values[t].map(read);
   const first = Object.fromEntries(Object.entries(data.values).map(([t, list]) => [t, list.slice()]));
@@ -11,7 +11,7 @@ window.numbersOf = (data, results) => {
   const productOf = (factors) => factors.reduce((p, [other, at]) => p * value(other, at), exact ? 1n : 1);
   const sumOf = (terms) => terms.reduce((sum, factors) => sum + productOf(factors), exact ? 0n : 0);
 
-  // A result whose terms are not in the page is known as long as nothing is changed.
+  // A result whose terms are not in the page is known until a number is changed.
   function compute() {
     for (const t of results) {
       if (!data.terms[t]) continue;
@@ -29,7 +29,7 @@ window.numbersOf = (data, results) => {
 
   const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
-  // What is typed, as a number; null for what is none.
+  // The typed text as a number; null if it is not a number.
   function parsed(text) {
     if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
     const number = Number(text);
@@ -40,7 +40,7 @@ window.numbersOf = (data, results) => {
 
   function change(tensor, flat, number) {
     if (exact && typeof number !== "bigint") {
-      // A decimal among integers: all are decimals.
+      // A decimal turns all integers into decimals.
       exact = false;
       for (const t in data.values) data.values[t] = data.values[t].map((each) => each === undefined ? each : Number(each));
     }
@@ -56,7 +56,7 @@ window.numbersOf = (data, results) => {
     compute();
   }
 
-  // An array as JSON, nested as the layer's user writes it.
+  // An array as JSON, nested as the user writes it.
   function written(tensor) {
     const shape = data.written[tensor];
     let at = 0;
@@ -65,7 +65,7 @@ window.numbersOf = (data, results) => {
     return within(0);
   }
 
-  // Results that were not asked for are not in the file.
+  // The file lacks results that were not asked for.
   if (data.values.x) compute();
   return { value, shown, factor, sumOf, parsed, change, reset, written };
 };

@@ -1,5 +1,5 @@
 "use strict";
-// The page knows no convolution: every value is a sum of products of cells that the derivation has listed.
+// The page knows nothing of convolution: every value is a sum of products of cells that the derivation has listed.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const given = ["x", "w", "b", "do"].filter((t) => data.names[t]), results = ["o", "dw", "dx", "db"];
@@ -9,7 +9,7 @@
   const numeric = () => Boolean(data.values.x);
   const key = (tensor, flat) => `${tensor}:${flat}`;
 
-  // What every cell feeds, from what every result is made of.
+  // The results that use each cell, from the terms of all results.
   const feeds = new Map();
   for (const t of results) {
     (data.terms[t] || []).forEach((terms, flat) => (terms || []).forEach((factors) => factors.forEach(([other, at]) => {
@@ -19,11 +19,11 @@
     })));
   }
 
-  // Whether the layer is too large for all its sums to be here.
+  // Whether the layer is too large for the page to have all its sums.
   const inPart = results.some((t) => (data.terms[t] || []).includes(null));
-  const someAlone = "The layer is large: this page has the sums of some elements alone.";
+  const someAlone = "The layer is large: this page has only the sums of some elements.";
 
-  // Where an element stands in a grid's tensor: its flat number; -1 for a zero of the frame, -2 for one in a gap.
+  // The flat index of a cell in the grid's tensor; -1 for a zero of the frame, -2 for one in a gap.
   function flatOf(grid, r, c) {
     const axes = grid.axes;
     const spatial = [...(axes.length === 3 ? [axes[0][state.lead[`${grid.id}.depth`] || 0]] : []),
@@ -77,7 +77,7 @@
 
   const cells = new Map();  // grid id -> rows of cells
 
-  // The number of a row or column in its array, from 1; none where zeros stand.
+  // The number of a row or column in its array, from 1; empty for zeros.
   function counted(grid, fromEnd, k) {
     const slot = grid.axes[grid.axes.length - fromEnd][k];
     return slot < 0 ? "" : String(slot + 1);
@@ -127,7 +127,7 @@
         made.push(across);
       }
       cells.set(grid.id, made);
-      // The first stop is an element where there is one in sight, not a zero of the frame.
+      // The tab stop is the first visible element, if there is one, not a zero of the frame.
       const at = made.flatMap((across, r) => across.map((cell, c) => [cell, flatOf(grid, r, c)])).find(([, flat]) => flat >= 0);
       (at ? at[0] : made[0][0]).tabIndex = 0;
       box.append(table);
@@ -171,7 +171,7 @@
     input.value = before;
     input.setAttribute("aria-label", data.names[grid.tensor][flat]);
     const done = (keep) => {
-      // A decimal comma is what many type.
+      // Accept a decimal comma.
       const text = input.value.trim().replace(",", "."), number = parsed(text), right = number !== null;
       state.editing = false;
       if (keep && asked && text === "") delete answers[flat];
@@ -179,7 +179,7 @@
       else if (keep && right && input.value !== before) { numbers.change(grid.tensor, flat, number); byId("changed").hidden = false; }
       draw();
       cell.focus();
-      if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old one stays.`;
+      if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
     };
     let ended = false;
     const end = (keep) => { if (!ended) { ended = true; done(keep); } };
@@ -194,7 +194,7 @@
     input.select();
   }
 
-  // What is lit: cells that the chosen one is made of, with the number of their product, and cells that it feeds.
+  // The cells to light up: the chosen cell's factors with the numbers of their products, and the cells that use it.
   function lit() {
     const made = new Map(), fed = new Set();
     if (!state.chosen || state.chosen.flat < 0) return { made, fed };
@@ -211,7 +211,7 @@
     return { made, fed };
   }
 
-  // Whether W is being stamped onto ∂E/∂X, and where one element of ∂E/∂O stamps it: elements of W and of ∂E/∂X.
+  // Whether W is being stamped onto ∂E/∂X, and the elements of W and of ∂E/∂X for one element of ∂E/∂O.
   const stamping = () => state.way === "scatter" && state.step !== null && state.chosen && state.chosen.tensor === "do" && state.chosen.flat === state.step;
   const stamps = (flat) => data.terms.dx.flatMap((terms, x) => (terms || []).filter((factors) => factors[0][1] === flat)
     .map((factors) => [factors[1][1], x]));
@@ -228,7 +228,7 @@
       }
       cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
-        // W rotated belongs to ∂E/∂X alone.
+        // W rotated is used only for ∂E/∂X.
         const apart = grid.id === "wr" && state.chosen && ["o", "x", "b"].includes(state.chosen.tensor);
         const pairs = apart ? undefined : made.get(id);
         const hidden = state.asked === grid.tensor;
@@ -239,7 +239,7 @@
         }
         const classes = [`of-${grid.letter}`];
         if (flat < 0) classes.push("zero");
-        // The two cells of a product have one shade, and its number.
+        // The two cells of a product have the same shade and number.
         if (pairs) classes.push("made", `shade-${(pairs[0] - 1) % 6}`);
         if (fed.has(id) && !apart) classes.push("feeds");
         if (flat >= 0 && id === chosen) classes.push("chosen");
@@ -260,7 +260,7 @@
     line();
   }
 
-  // While one scatters, an element of dE/dX holds what has arrived so far.
+  // While scattering, an element of dE/dX holds the sum of what has arrived so far.
   function partial(tensor, flat) {
     const terms = (data.terms.dx || [])[flat];
     if (tensor !== "dx" || state.way !== "scatter" || state.step === null || !terms) return value(tensor, flat);
@@ -302,14 +302,14 @@
     }
     if (!results.includes(tensor)) {
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
-      out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} takes part in ${into.slice(0, 24).join(", ") || (inPart ? "no sum of this page" : "nothing")}${into.length > 24 ? ", …" : ""}`;
+      out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} is used in ${into.slice(0, 24).join(", ") || (inPart ? "no sum of this page" : "no sum")}${into.length > 24 ? ", …" : ""}`;
       if (inPart) note.textContent = someAlone;
       else if (tensor === "x" && !into.length) note.textContent = data.unread;
       return;
     }
     if (terms === null || terms === undefined) { out.textContent = `${name}: its sum is not in this page`; return; }
     if (terms.length && (tensor === "dw" || tensor === "dx")) {
-      // Each product has an element of ∂E/∂O in it, through whose output the error depends on this element.
+      // Each product has a factor ∂E/∂o: the error depends on this element through that output.
       const array = data.names[tensor.slice(1)][flat];
       const chain = terms.map((factors) => factors.find(([other]) => other === "do")[1])
         .map((at) => `${data.names.do[at]}·∂${data.names.o[at]}/∂${array}`);
@@ -360,7 +360,7 @@
     address();
   }
 
-  // The tabs in which an element of a grid is seen: the name of each choice, and its number.
+  // The tabs that show an element of a grid, as names and numbers.
   function tabsOf(grid, flat) {
     const shape = data.shapes[grid.tensor];
     let rest = flat;
@@ -373,14 +373,14 @@
     return [...grid.lead.map((name, k) => [name, index[k]]), ...depth];
   }
 
-  // Choose the tabs in which an element is seen.
+  // Choose the tabs that show an element.
   function lookAt(tensor, flat) {
     for (const grid of data.grids) {
       if (grid.tensor === tensor) for (const [name, k] of tabsOf(grid, flat)) state.lead[name] = k;
     }
   }
 
-  // Mark the tabs where something is lit that may not be in sight.
+  // Mark the tabs with lit cells, which may be hidden.
   function markTabs(made, fed) {
     const marked = new Set();
     for (const grid of data.grids) {
@@ -411,7 +411,7 @@
 
   function fromAddress() {
     const [tensor, name] = window.asked().split("-");
-    // Whatever an address holds: an element of an array that the page shows, or nothing.
+    // Ignore an address that names no element of an array on this page.
     if (!Object.hasOwn(data.short, tensor) || !data.grids.some((grid) => grid.tensor === tensor)) return;
     const flat = data.short[tensor].indexOf(name);
     if (flat >= 0) holdElement(tensor, flat);
@@ -440,7 +440,7 @@
   byId("colours").addEventListener("change", (event) => { byId("legend").hidden = !event.target.checked; draw(); });
   byId("ask").addEventListener("change", (event) => {
     state.asked = event.target.value;
-    // The lesson has the answers.
+    // The lesson would show the answers.
     for (const section of document.querySelectorAll("details")) section.open = !state.asked;
     draw();
   });
@@ -472,7 +472,7 @@
     radio.addEventListener("change", () => {
       state.way = radio.value;
       state.step = null;
-      // Scattering is seen once the first output has stamped W.
+      // Scattering becomes visible once the first output has stamped W.
       if (state.way === "scatter") step(0);
       else { showStep(0); draw(); }
     });
