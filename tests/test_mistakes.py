@@ -305,7 +305,7 @@ def test_the_hard_problem_shows_what_the_layer_allows(case):
 
 def test_the_hard_problem_breaks_symmetry():
     problem, note = hard_problem(make_layer((1, 1, 9, 9), (1, 1, 2, 2), stride=2), grow=True)
-    assert note == "X is 2×1×9×10 in place of 1×1×9×9, so that more mistakes show"
+    assert note == "X is 2×1×9×10 instead of 1×1×9×9, which reveals more mistakes"
     assert problem["X"].shape == (2, 1, 9, 10)
     assert problem["W"].tolist() != problem["W"][..., ::-1, ::-1].tolist()
 

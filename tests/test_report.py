@@ -205,11 +205,11 @@ def test_hard_keeps_the_shape_and_says_what_it_hides(capsys):
     given = json.loads((SCHEMA_FILE.parents[1] / "samples/notes-stride2.json").read_text())
     assert np.shape(problem["X"]) == np.shape(given["X"])
     assert (problem["stride"], problem["padding"], problem["dilation"]) == (2, 0, 1)
-    assert err == "cnngrad: in this shape some mistakes don't show: rows left over by the stride; --grow changes it\n"
+    assert err == "cnngrad: this shape hides some mistakes: rows left over by the stride; --grow changes the shape\n"
     assert main(["check", "samples/notes-stride2.json", "--hard", "--grow"]) == 0
     out, err = capsys.readouterr()
     assert np.shape(json.loads(out)["X"]) == (5, 6)
-    assert err == "cnngrad: X is 5×6 in place of 5×5, so that more mistakes show\n"
+    assert err == "cnngrad: X is 5×6 instead of 5×5, which reveals more mistakes\n"
     assert main(["check", "samples/notes-stride2.json", "--grow"]) == 2
 
 

@@ -874,7 +874,6 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
 
 
 def _orders(size: int) -> Iterator[tuple[Any, str]]:
-    """Other orders of filters or channels, each with its words."""
     if size > 1:
         yield slice(None, None, -1), "in reverse"
         for shift in range(1, min(size, 4)):
@@ -895,7 +894,7 @@ def _taps(recipe: Recipe) -> Changes:
 
 
 def _miscounted(recipe: Recipe) -> Changes:
-    """A loop over one axis ends at the size of another: OH instead of OW."""
+    """A loop over one axis ends at another's size: OH instead of OW."""
     layer = recipe.layer
     for tensor, own, what in ((DEDO, O, "O"), (W, DW, "the filter")):
         sizes = layer.canonical[tensor][2:]
@@ -970,7 +969,6 @@ def _borders(layer: Layer) -> Array:
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
-    """Only one sample of the batch is read, or computed."""
     batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1 or None))
     if batch > 1 and result in (DW, DB):
         yield recipe.at(DEDO, "", alone, coded=True)

@@ -45,7 +45,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     >>> hard_problem(make_layer((9, 9), (2, 2), stride=2)).keys["X"].shape
     (9, 9)
     >>> hard_problem(make_layer((9, 9), (2, 2), stride=2), grow=True).note
-    'X is 9×10 in place of 9×9, so that more mistakes show'
+    'X is 9×10 instead of 9×9, which reveals more mistakes'
     """
     telling = _small(layer, unequal=True)
     target = telling if grow else layer
@@ -60,10 +60,10 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     if grow:
         before, after = ("×".join(map(str, each.written[Tensor.X])) for each in (layer, telling))
         return HardProblem(
-            keys, "" if before == after else f"X is {after} in place of {before}, so that more mistakes show"
+            keys, "" if before == after else f"X is {after} instead of {before}, which reveals more mistakes"
         )
     words = hidden_words(layer, set(_hidden(tried, seed)) - set(_hidden(telling, seed)))
-    return HardProblem(keys, f"in this shape some mistakes don't show: {words}; --grow changes it" if words else "")
+    return HardProblem(keys, f"this shape hides some mistakes: {words}; --grow changes the shape" if words else "")
 
 
 def _small(layer: Layer, unequal: bool) -> Layer:

@@ -111,7 +111,6 @@ class _Claim:
         return fitting[0] if fitting else None
 
     def terms(self, recipe: Recipe) -> Array:
-        """The sums of absolute terms of a recipe's result, in the user's shape."""
         return np.abs(made(recipe, self._positive))
 
     def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
@@ -149,7 +148,6 @@ class _Claim:
     ) -> Iterator[tuple[Mistake, Recipe, float]]:
         """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits."""
         for mistake in CATALOGUE:
-            # One number fits too many mistakes.
             if mistake.id in skip or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
                 continue
             for changed in mistake.changed(recipe):
@@ -188,7 +186,6 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         tries: the budget of the search for pairs of mistakes.
     """
     searched, flip = _Claim(data, result, claim, allowed), data.layer.flip
-    # The keys are places in the catalogue.
     found: dict[tuple[int, ...], Recipe] = {}
 
     def said(places: tuple[int, ...]) -> str:
@@ -260,7 +257,6 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
     }
     factors: dict[float, list[str]] = {}
     for word, count in counts.items():
-        # Counts of 1 are skipped.
         if count > 1:
             factors.setdefault(1 / count, []).append(f"1/{word}" if word.isalpha() else f"1/({word})")
             factors.setdefault(float(count), []).append(word)

@@ -96,7 +96,6 @@ class Grader:
         return replace(report, hidden=hidden, says=note)
 
     def _graded(self, wrong: Array, worst: Index, **more: Any) -> Graded:
-        """The report on a claim of the right shape."""
         layer, result, layouts = self.layer, self.result, self.layer.layouts
         analytic, numeric, off = (layouts.written(result, array) for array in (self.claim, self.right, wrong))
         worst_at = layer.canonical_index(result, worst)
@@ -259,7 +258,6 @@ class Grader:
         return self._tolerance(self.form)
 
     def _tolerance(self, form: Form) -> Tolerance:
-        """The tolerance of the claim if it has this form."""
         layer = self.layer
         terms = {
             Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
@@ -297,7 +295,6 @@ class Grader:
 
     @property
     def _operands(self) -> dict[Tensor, Array]:
-        """The arrays on which the result depends."""
         return {tensor: array for tensor, array in self.arrays.items() if not tensor.is_apart(self.result)}
 
     def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:

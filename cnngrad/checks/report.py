@@ -360,7 +360,6 @@ def code_lines(gradient: GradientReport) -> list[str]:
 
 
 def _sentence(report: Report) -> str:
-    """The verdict on all gradients."""
     found = {name == O.key for name, gradient in report.gradients.items() if gradient.verdict is report.verdict}
     if report:
         return "O is right." if found == {True} else "All gradients are right."
@@ -449,7 +448,6 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
 
 
 def _cut(expansion: Expansion) -> Expansion:
-    """The first terms of a sum."""
     return replace(expansion, terms=expansion.terms[:_GLANCE])
 
 

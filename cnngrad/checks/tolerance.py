@@ -62,7 +62,6 @@ class Form:
 
     @property
     def _parts(self) -> dict[str, int]:
-        """The known limits of its written numbers."""
         return {part: n for part in ("digits", "places", "fixed") if (n := getattr(self, part)) is not None}
 
     @property
@@ -283,7 +282,6 @@ def _step(size: Array, format_: str) -> Array:
 
 
 def _all_single(array: Array) -> bool:
-    """Whether all are float32 numbers."""
     with np.errstate(over="ignore"):
         return array.dtype.itemsize <= 4 or bool((array.astype(np.float32) == array).all())
 
