@@ -27,10 +27,7 @@ _LARGE = 2**20
 class _Work(ABC):
     """Results of one layer that are not computed yet: dtype and sizes are known, the caller chooses the target.
 
-    Attributes:
-        layer: the layer.
-        dtype: the results' dtype.
-        bounds: for each result, an upper bound on the magnitude of its elements and of all intermediate sums.
+    `bounds` has for each result an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
     def __init__(self, layer: Layer, bounds: dict[Tensor, float], x: Operand, w: Operand, *others: Operand) -> None:

@@ -41,7 +41,7 @@ def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, add
     Args:
         name: the result's name, for the error.
         top: the largest magnitude of the first factors.
-        largest: that of the second factors.
+        largest: the largest magnitude of the second factors.
         factors: the second factors; the first axes count the sums.
         lead: the number of these axes.
         added: the largest magnitude of a bias that is added to a sum.

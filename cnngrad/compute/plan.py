@@ -93,14 +93,9 @@ class Plan(NamedTuple):
 
 @lru_cache(maxsize=256)
 def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True, measured: Measured = MEASURED) -> Plan:
-    """The plan for a result of a layer that is not flipped.
+    """The plan for O, dE/dW or dE/dX of a layer that is not flipped, computed in `dtype`.
 
-    Args:
-        layer: the layer.
-        result: O, dE/dW or dE/dX.
-        dtype: the dtype to compute in.
-        rounded: whether O's sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
-        measured: the limits and sizes.
+    With `rounded` O's sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
     ways = (way(layer, result, dtype, measured) for way in _WAYS[result] if rounded or way is not Spectra)
     way = next((way for way in ways if way.can()), None)
@@ -130,7 +125,7 @@ def write(
     """Write O or dE/dX.
 
     Args:
-        plan: the plan for it.
+        plan: the plan.
         source: X, or for dE/dX dE/dO; canonical, of any dtype and strides.
         w: W by groups, (g, F/g, C/g, *K), of any dtype and strides.
         b: the bias (F,) in the dtype to compute in; None for none.
@@ -159,14 +154,9 @@ def write(
 
 
 def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress | None = None) -> None:
-    """Write dE/dW.
+    """Write dE/dW to `target`, by groups, (g, F/g, C/g, *K), of any strides and any dtype that holds the sums.
 
-    Args:
-        plan: the plan for it.
-        x: X, canonical, of any dtype and strides.
-        dedo: dE/dO, canonical, of any dtype and strides.
-        target: where to write, by groups, (g, F/g, C/g, *K), of any strides and any dtype that holds the sums.
-        progress: called as tiles are done.
+    X and dE/dO are canonical, of any dtype and strides; `progress` is called as tiles are done.
     """
     way, tiles = plan.steps[0][:2]
     if plan.whole is not None:

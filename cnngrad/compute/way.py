@@ -18,7 +18,7 @@ class Way(ABC):
     """A way to compute a result of a layer: `write` for O and dE/dX, `part` for dE/dW.
 
     Attributes:
-        name: what the plan calls it.
+        name: its name in the plan.
         suits: the layers that it suits, in a few words.
         layer: the layer, which is not flipped.
         result: O, dE/dW or dE/dX.

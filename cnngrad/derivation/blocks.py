@@ -96,10 +96,8 @@ class Table:
     """Rows of text under headings.
 
     Attributes:
-        headings: the headings.
-        rows: the cells of each row.
         right: the headings of right-aligned columns.
-        wrapped: whether cells behind the first may be broken into lines.
+        wrapped: whether cells after the first may be broken into lines.
     """
 
     headings: tuple[str, ...]
@@ -141,8 +139,6 @@ class Expansions:
     """A table of elements, each written out.
 
     Attributes:
-        expansions: the elements' expansions.
-        form: with partial derivatives, or worked out.
         in_short: whether long sums are cut to two lines.
         indent: the blanks in front of it in plain text.
     """
@@ -183,7 +179,6 @@ class Figure:
 
     Attributes:
         inputs: the input and its neighbours, "…" for others.
-        source: the input.
         links: for each connection its weight, the output that it leads to, and what comes back from there.
         more: whether there are other connections.
     """
@@ -224,13 +219,7 @@ ReportBlock = Block | Code | Heading | Labelled | Table | Together
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and the blocks under it.
-
-    Attributes:
-        title: the heading.
-        blocks: the blocks.
-        name: the name that selects it; empty for the section of an element.
-    """
+    """A heading and the blocks under it; `name` selects it, and is empty for the section of an element."""
 
     title: tuple[Part, ...]
     blocks: tuple[Block, ...]
@@ -238,13 +227,7 @@ class Section:
 
 
 class Source(NamedTuple):
-    """The layer and the numbers that a derivation explains.
-
-    Attributes:
-        layer: the layer.
-        values: its numbers; empty for a derivation in symbols.
-        backward: whether its gradients are derived, not O alone.
-    """
+    """The layer that a derivation explains, its numbers if there are any, and whether gradients are derived."""
 
     layer: Layer
     values: Values

@@ -49,8 +49,8 @@ class Board:
 
     Attributes:
         names: the names of the elements, with their numbers.
-        symbols: the names alone.
-        views: both, or the names alone if there are no numbers.
+        symbols: only the names.
+        views: both, or only the names if there are no numbers.
         omits: whether products with a zero of the padding are omitted.
     """
 

@@ -75,7 +75,7 @@ class Choice:
             tensor, index = names.parse(text)
             if tensor not in tensors:
                 here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
-                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; here it can be {here}"
+                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; use {here}"
                 elsewhere = tensor is not DB or names.layer.has_bias
                 raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
@@ -92,11 +92,7 @@ _ELEMENTS = {
 
 
 def explained_tensors(layer: Layer, only: str | None) -> tuple[Tensor, ...]:
-    """The gradients that `backward` explains: dE/dW and dE/dX, and dE/db if the layer has b; or only one.
-
-    Args:
-        layer: the layer.
-        only: the gradient that a user calls `dW`, `dw` or `dEdW`; None for all.
+    """The gradients that `backward` explains: dE/dW, dE/dX and a bias's dE/db, or `only` one such as `dW` or `dEdW`.
 
     Raises:
         CnngradError: another name.
@@ -114,11 +110,7 @@ def list_expansions(
 ) -> dict[str, list[dict[str, Any]]]:
     """The expansions of the tensors' elements by tensor: `{"dE/dx": [{"element": …, "terms": …, "value": …}, …]}`.
 
-    Args:
-        layer: the layer.
-        values: its numbers; without them every value is None.
-        choice: the elements, or a limit for each tensor; the terms are always complete.
-        tensors: the tensors wanted: O, or gradients.
+    `choice` gives the elements, or a limit for each tensor; the terms are always complete.
     """
     # Loaded here since commands that only compute do not need it.
     from cnngrad.layer.expansion import Expander

@@ -165,7 +165,7 @@ def grids(
         tracks: the places of elements along each spatial axis; empty for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
-        partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks alone.
+        partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
     tracks = tracks or [plain(size, turned) for size in names.layer.canonical[tensor][len(lead) :]]

@@ -41,14 +41,7 @@ _NARROW = 2
 
 
 def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> Derivation:
-    """The derivation of O, or of gradients.
-
-    Args:
-        layer: the layer.
-        values: its numbers; empty for a derivation in symbols.
-        choice: which parts are wanted.
-        tensors: O alone, or the gradients to derive.
-    """
+    """The derivation of O, or of the gradients in `tensors`; without `values` in symbols only."""
     board = Board(layer, values, choice, tensors)
     sections = [
         Section((board.symbol(*element),), tuple(blocks(_element(board, *element))))
@@ -358,7 +351,7 @@ def _summary(board: Board) -> Said:
     if DB in tensors:
         yield Formula(board.rules[DB])
     if DX in tensors:
-        yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, where the same steps follow."
+        yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
 
 
 def _element(board: Board, tensor: Tensor, index: Index) -> Said:

@@ -52,7 +52,6 @@ def _sides(layer: Layer, sides: Sequence[tuple[int, int]]) -> str:
 
 
 def _per_axis(layer: Layer, said: Sequence[str]) -> str:
-    """One text if all axes agree, otherwise one for each axis."""
     if len(set(said)) == 1:
         return said[0]
     return ", ".join(f"{text} ({word}s)" for text, word in zip(said, layer.axis_words, strict=True))
@@ -69,12 +68,7 @@ def first_matrices(layer: Layer, words: str = "The first matrix of each array") 
 
 
 def unreached(layer: Layer, gradient: bool) -> str:
-    """The positions of X that no window reads, and why; empty if there are none.
-
-    Args:
-        layer: the layer.
-        gradient: whether to add what that means for the gradient.
-    """
+    """The positions of X that no window reads, the reason, and the result for a `gradient`; empty if there are none."""
     reasons: dict[str, list[str]] = {}
     for axis, word in zip(layer.axes, layer.axis_words, strict=True):
         numbers = [str(h + 1) for h in axis.unreached]

@@ -190,7 +190,7 @@ class Axis:
 
     @property
     def leftover(self) -> int:
-        """The number of positions at the padded input's end that no window reaches: a remainder of the stride."""
+        """The number of positions at the padded input's end that no window reaches, a remainder of the stride."""
         return (self.padded - self.span) % self.stride
 
     def inside_of(self, first: int, count: int) -> range:

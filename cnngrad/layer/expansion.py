@@ -46,24 +46,14 @@ Factors = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Term:
-    """One product of an expansion.
-
-    Attributes:
-        factors: the symbols; None stands for a zero (padding, or a window that does not hold the element).
-        values: the factors' numbers; None if there are none.
-    """
+    """One product of an expansion; a factor None is a zero: padding, or a window without the element."""
 
     factors: tuple[Factor, ...]
     values: tuple[Number, ...] | None = None
 
 
 class Worked(NamedTuple):
-    """An element's sum with numbers put in.
-
-    Attributes:
-        parts: the terms that are written, as in `Expansion.parts`.
-        value: the total, to be written after the terms; None if the only term is the total.
-    """
+    """An element's sum with numbers: terms as in `Expansion.parts`, and the total unless it is the only term."""
 
     parts: tuple[tuple[Term, ...], ...]
     value: Number | None
@@ -207,14 +197,9 @@ class OutputsOnDemand:
 
 
 def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]]:
-    """The samples, channels and filters of both operands over which an element is summed, as pairs.
+    """The pairs of both operands' samples, channels and filters over which an element with this lead is summed.
 
     dE/db has one operand: only the first of each pair counts.
-
-    Args:
-        layer: the layer.
-        tensor: O, dE/dW, dE/dX or dE/db.
-        lead: the element's sample, channel and filter.
     """
     channels, filters, (first, second) = layer.group_channels, layer.group_filters, (*lead, 0)[:2]
     if tensor is O:

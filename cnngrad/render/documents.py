@@ -66,7 +66,7 @@ _ELSEWHERE = {
 
 
 def write(target: str, shown: Shown, style: Style = _PLAIN) -> None:
-    """Write the document that the file's ending asks for.
+    """Write the document for the file's ending.
 
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.

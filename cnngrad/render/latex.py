@@ -268,7 +268,7 @@ class Writer(Fitting):
 
 
 def _matrix_width(columns: list[list[str]]) -> float:
-    """About how many ems a matrix of formulas takes."""
+    """The approximate width in ems of a matrix of formulas."""
     return sum(max(map(_width, column)) + 1 for column in columns) + 1
 
 
@@ -277,7 +277,7 @@ _SCRIPTS = re.compile(r"(?:\^\{([^{}]*)\})?_\{([^{}]*)\}|\^\{([^{}]*)\}")
 
 
 def _width(latex: str) -> float:
-    """About how many ems a formula takes: fractions by their wider half, indices small and above each other."""
+    """The approximate width in ems; a fraction counts as its wider half, stacked scripts as the longer."""
     latex = re.sub(r"\\color\{\w+\}", "", latex)
     fractions = sum(max(map(_width, parts)) * 1.1 for parts in _FRACTION.findall(latex))
     latex = _FRACTION.sub("", latex)

@@ -150,13 +150,7 @@ class _Rows(NamedTuple):
 class _Sum(NamedTuple):
     """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
-    Attributes:
-        symbols: the terms.
-        numbers: the terms in numbers; may be empty.
-        value: the value after the numbers; may be empty.
-        left_out: the number of terms omitted already.
-        zeros: the number of products with 0, in words.
-        in_short: whether to show only terms that fit on two lines.
+    `left_out` terms are omitted already, `zeros` says how many products have a 0; in short a sum has at most two lines.
     """
 
     symbols: list[Text]
