@@ -171,11 +171,11 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--fragment"], "--fragment belongs to a .tex report: write --report FILE.tex"),
+        (["--fragment"], "--fragment needs a .tex report: write --report FILE.tex"),
         (["--report", "a.tex", "--slides"], "--slides is gone: save --section NAME as --report FILE.tex --fragment"),
-        (["--report", "a.tex", "--math", "dollar"], "--math belongs to a .md report"),
+        (["--report", "a.tex", "--math", "dollar"], "--math needs a .md report"),
         (["--report", "a.svg", "--theme", "blue"], "theme is 'blue': use light or dark"),
-        (["--title", "Mine"], "--title belongs to a report: write --report FILE"),
+        (["--title", "Mine"], "--title needs a report: write --report FILE"),
         (["--color", "red"], "color is 'red': use always, never or auto"),
     ],
 )

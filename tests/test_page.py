@@ -110,7 +110,7 @@ def test_open_opens_it(tmp_path, monkeypatch, capsys):
     assert main([*words, "--report", str(tmp_path / "a page.html")]) == 0
     assert seen == [(tmp_path / "a page.html").as_uri()]
     assert main([*words, "--report", str(tmp_path / "a.md")]) == 2
-    assert "--open belongs to a .html report" in capsys.readouterr().err
+    assert "--open needs a .html report" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -230,7 +230,7 @@ def test_layers_of_ones_own(mine, capsys, tmp_path):
         '[{"X": [[1]]}]': "layer-1",
         "[3]": "mine.json, entry 1 holds 3",
         '[{"name": "../x"}]': "the name '../x' can't be a layer's",
-        "[]": "no layer is left to run: there are none",
+        "[]": "no layer is left to run; the names are none",
     }.items():
         (tmp_path / "mine.json").write_text(content)
         assert main(["check", "--run", command, "--suite", "mine.json"]) == 2
@@ -284,9 +284,9 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--suite", "quick"], "--suite belongs to --run"),
+        (["--suite", "quick"], "--suite needs --run"),
         (["--run", "true", "--hard"], "leave out --hard"),
-        (["--stream"], "--stream belongs to --run"),
+        (["--stream"], "--stream needs --run"),
         (["--run", "a.b:c", "--stream"], "--stream is for commands"),
         (["--run", "true", "--stream", "--exchange", "json"], "leave out --exchange"),
         (["--run", "true {dir}", "--stream"], "{dir} has no meaning with --stream"),
@@ -294,7 +294,7 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
         (["--run", "true", "--suite", "fast"], "the suite 'fast' is unknown: use quick, standard, thorough"),
         (["--run", "true", "--exchange", "xml"], "exchange is 'xml': use npy"),
         (["--run", "true", "--exchange", "csv"], "exchange is 'csv': use json"),
-        (["--run", "true", "--run-only", "nothing*"], "no layer is left to run: there are impulse"),
+        (["--run", "true", "--run-only", "nothing*"], "no layer is left to run; the names are impulse"),
         (["--run", "true", "--without", "sleep"], "without 'sleep' is unknown"),
         (["--run", "true", "--expect", "dEdZ"], "expect 'dEdZ' is unknown"),
         (["samples/notes.json", "--run", "true", "--suite", "quick"], "--suite has no effect with a problem"),

@@ -108,7 +108,7 @@ def test_what_was_saved_before_standard_output_failed_is_told(shell, tmp_path):
     target = tmp_path / "out.npz"
     code, err = shell(f"backward {NOTES} -o {target}", "> /dev/full")
     assert code == 2
-    assert err == (f"cnngrad: can't write standard output: No space left on device (written all the same: {target})\n")
+    assert err == (f"cnngrad: can't write standard output: No space left on device (already written: {target})\n")
 
 
 @pytest.mark.sampled(2)

@@ -127,7 +127,7 @@ def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsy
             for key, shape in of_all.items():
                 assert layer["layer"]["shapes"][key][-len(shape) :] == shape
     assert main([*words, "-w", "5"]) == 2
-    assert "W has shape (5,): write the 2 sizes of its spatial axes, or all" in capsys.readouterr().out
+    assert "W has shape (5,): write the 2 sizes of its spatial axes, or all sizes" in capsys.readouterr().out
     assert main([*words, "--run-only", "*", "-x", "3x8x8"]) == 2
     assert "the suite's layer groups: X (1, 3, 8, 8) has 3 channels" in capsys.readouterr().out
     assert main([*words, "--stride", "0"]) == 2

@@ -1,4 +1,4 @@
-"""What the commands do with their results: save them, derive them, show them."""
+"""Computes, saves and shows the results of the commands."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ __all__ = ["answer", "present", "progress_bar"]
 
 @contextmanager
 def progress_bar(session: Session) -> "Iterator[NamedProgress]":
-    """A progress bar on standard error, once the work takes longer than a second, if standard error is a terminal."""
+    """A progress bar on standard error if that is a terminal; it appears after a second of work."""
     if session.stderr is None or not session.stderr.isatty():
         yield lambda *_: None
         return
@@ -39,7 +39,7 @@ def progress_bar(session: Session) -> "Iterator[NamedProgress]":
 
 
 def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode:
-    """Compute, save and show O or gradients: files first, so that they are whole before anything is printed."""
+    """Compute, save and show O or gradients: files first, so that they are complete before anything is printed."""
     from cnngrad.files.write import check_target, result_files, target_files, write_results
     from cnngrad.memory import require
 
@@ -89,7 +89,7 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
 def _work(
     options: Explained, problem: "Problem", layer: "Layer"
 ) -> tuple[Sequence[Tensor], "Mapping[Tensor, Operand]", Any]:
-    """The results that are wanted, the given arrays, and what computes the results: None for a layer in symbols."""
+    """The wanted results, the given arrays, and the object that computes the results, None for a layer in symbols."""
     from cnngrad import compute
 
     tensors: Sequence[Tensor] = [O]
@@ -110,7 +110,7 @@ def _work(
 
 
 def present(session: Session, options: Saved, found: "Report | Findings") -> ExitCode:
-    """Save and show what a check or a run found: files first, so that they are whole before anything is printed."""
+    """Save and show what a check or a run found, files first."""
     from cnngrad.files.write import write_results
 
     if options.output is not None:
@@ -127,7 +127,7 @@ def _derived(
     results: "dict[Tensor, Array]",
     tensors: Sequence[Tensor],
 ) -> "tuple[Derivation | None, dict[str, Any]]":
-    """The lesson, and for `--json` every element's terms as plain data, as far as they are asked for."""
+    """The derivation, and for `--json` the terms of every element as plain data; each only if it is asked for."""
     if not options.explained and options.report is None:
         return None, {}
     from cnngrad.derivation.choice import list_expansions
@@ -146,7 +146,6 @@ def _derived(
 def _present(
     session: Session, options: Saved, shown: Any, content: Callable[[], Any], show: "Callable[[TextIO], None]"
 ) -> None:
-    """Save the report, print, and say that the report is saved."""
     if (report := options.report) is not None:
         from cnngrad.render.documents import write
         from cnngrad.render.style import Style
@@ -188,6 +187,6 @@ def _print_results(
     show_results(stdout, layer.describe(), grids, options.precision, session.color)
 
 
-# How many bytes each byte of an array takes, at least, as Python numbers and their text: a float is an object of 24
-# bytes, with a reference of 8 in its list, and about 20 characters.
+# Bytes of memory for each byte of an array that is printed as JSON, at least: a float takes an object of 24 bytes, a
+# reference of 8 bytes in its list, and about 20 characters.
 _JSON_BYTES = 7

@@ -1,4 +1,4 @@
-"""The three commands: each reads its options, calls the library, and passes on the result."""
+"""The three commands: each reads its input, calls the library, and hands the result on."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["backward_command", "check_command", "forward_command"]
 
 
 def _reader(session: Session, options: Forward | Backward | Check, results: Iterable[Tensor]) -> Any:
-    """What reads the input files, which are none of those that results are written to."""
+    """The reader of the input files; it refuses a file that results will be written to."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import target_files
 
@@ -24,7 +24,7 @@ def _reader(session: Session, options: Forward | Backward | Check, results: Iter
 @takes
 def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
-    # forward does not use dE/dO: one in the problem file need not fit the layer with these options.
+    # A dE/dO in the problem file is not used, so it need not fit the layer with these options.
     return answer(session, options, options.read(_reader(session, options, [O])).without(DEDO))
 
 
@@ -36,7 +36,7 @@ def backward_command(session: Session, options: Backward) -> int:
 
 @takes
 def check_command(session: Session, options: Check) -> int:
-    """Compare gradients with finite differences of forward; exit code 1 where one is wrong."""
+    """Compare gradients with finite differences of forward; exit code 1 if one is wrong."""
     from cnngrad.files.write import check_is_ours, check_target, target_files
 
     if options.output is not None:

@@ -1,7 +1,7 @@
-"""Ends that the system or a library forces on the process: each becomes bad usage, with a line that says why.
+"""If the system or a library ends the process, the exit code is 2, and a line says why.
 
-OpenBLAS calls C's exit(1) where it gets no memory, and 1 would mean a wrong gradient; a file that is cut short while it
-is mapped ends a process by SIGBUS, and Python's own handlers come too late for that.
+OpenBLAS calls C's exit(1) if it gets no memory, but 1 means a wrong gradient. If a file is cut short while it is
+mapped, SIGBUS ends the process before a Python signal handler can run.
 """
 
 import os
@@ -27,16 +27,16 @@ def is_limited() -> bool:
     return any(resource.getrlimit(limit)[0] != resource.RLIM_INFINITY for limit in limits)
 
 
-# What C calls must outlive everything, so the cache keeps it.
+# The cache keeps the callback alive for as long as C may call it.
 @cache
 def guard() -> object:
-    """From now on such an end has exit code 2. Where memory is limited, leave by `os._exit`, which C's exit is not."""
+    """From now on such an end has exit code 2. If memory is limited, leave by `os._exit`, which skips the callback."""
     import ctypes
 
     once = Lock()
 
     def end(number: int) -> None:
-        # Several threads may come; only the first goes on.
+        # Several threads may get here; only the first continues.
         once.acquire()
         os.write(2, f"cnngrad: {_CUT if number == signal.SIGBUS else NO_MEMORY}\n".encode())
         os._exit(2)

@@ -1,4 +1,4 @@
-"""From a command line to an exit code: the Typer app, and the exit code for every way in which a command can end.
+"""From a command line to an exit code: the Typer app, and an exit code for every way in which a command can end.
 
 NumPy, Rich and the library load inside the commands, so that `--help` and `--version` start at once.
 """
@@ -44,7 +44,7 @@ _COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
 }
 
 
-# What takes the place of options that there were.
+# Options that were removed, with their replacements.
 _GONE = {
     "--slides": "--slides is gone: save --section NAME as --report FILE.tex --fragment, and \\input it into a frame",
     "--skip": "--skip is gone: --run-only GLOB names the layers to run, --without LIST what your program does not have",
@@ -79,17 +79,17 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
         context = getattr(error, "ctx", None)
         path = "cnngrad" if context is None else context.command_path
         gone = _GONE.get(getattr(error, "option_name", ""))
-        message = gone or f"{error.format_message().rstrip('.')}; {path} --help shows what there is"
+        message = gone or f"{error.format_message().rstrip('.')}; see {path} --help"
         return _failed(words, session, str(CnngradError(message)))
     except OutputError as error:
         return session.fail(f"can't write standard output: {error}") if str(error) else ExitCode.PIPE_CLOSED
     except MemoryError as error:
         return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
     except Exception as error:
-        # Python 3.11 turns what is raised while a class is made, an interruption too, into a RuntimeError.
+        # Python 3.11 turns any exception raised while a class is created, even an interruption, into a RuntimeError.
         if session.signalled is not None:
             return session.interrupted()
-        # Neither a library nor a thread can begin without memory.
+        # Without memory, imports and new threads fail in these ways.
         if is_limited() and isinstance(error, ImportError | RuntimeError):
             return _failed(words, session, NO_MEMORY)
         import traceback
@@ -102,7 +102,7 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
 def _failed(words: Sequence[str], session: Session, message: str) -> ExitCode:
     """Report what is wrong with the input: a sentence on standard error, and with --json an object too."""
     if "--json" in words:
-        # Standard error has the message, even where standard output can't be written.
+        # Standard error gets the message even if standard output can't be written.
         with suppress(OutputError), session.printing() as stdout:
             stdout.write(json.dumps({"schema": SCHEMA, "error": message}) + "\n")
     return session.fail(message)
@@ -110,7 +110,7 @@ def _failed(words: Sequence[str], session: Session, message: str) -> ExitCode:
 
 def _run(words: Sequence[str], session: Session) -> ExitCode:
     """Run the command line without Typer's own `main`, which handles interruptions and closed pipes differently."""
-    # Typer takes milliseconds to prepare each command, so it gets only the one that is asked for, where that is plain.
+    # Typer takes milliseconds to prepare a command: if the first word names one, prepare that one only.
     wanted = _app(words[:1]) if words and words[0] in _COMMANDS else app
     command = typer.main.get_command(wanted)
     shown = io.StringIO()
@@ -151,7 +151,7 @@ def _app(names: Iterable[str]) -> typer.Typer:
     for name in names:
         command, summary, examples = _COMMANDS[name]
         shown = "\n".join(f"  cnngrad {words}" for words in examples)
-        # Typer fills paragraphs, but not those that begin so.
+        # Typer wraps paragraphs, except those that begin with \b.
         made.command(name, cls=Command, short_help=summary, epilog=f"\b\nExamples:\n{shown}")(command)
     return made
 

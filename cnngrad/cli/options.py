@@ -1,4 +1,4 @@
-"""The options of the commands in groups, which Typer fills in, and which of them belong together."""
+"""The options of the commands, in groups that Typer fills in, and the rules for combining them."""
 
 import inspect
 import shlex
@@ -26,11 +26,11 @@ def _report(ending: str) -> str:
     return f"a {ending} report: write --report FILE{ending}"
 
 
-# What is given with others, or in place of others, in words.
+# Conditions in the rules that are not single flags, in words.
 _ANY_REPORT = "a report: write --report FILE"
 _PROBLEM, _OF_A_SUITE, _OWN_SUITE, _FUNCTION = "a problem", "--run on a suite", "a suite of your own", "a function"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
-# Options, and what at least one of must be given too; options, and what must not be given beside them.
+# Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
 _Rules = tuple[tuple[str, ...], ...]
 _LESSON: tuple[_Rules, _Rules] = (
     (
@@ -67,27 +67,27 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("--flip", "--no-flip"),
     ),
 )
-# Which options of a command belong together; what is not in its table has an effect anywhere.
+# The rules of each command; an option without a rule always has an effect.
 RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
 
 
-# What the options with few values may be.
+# The values of the options that have only a few.
 _WORDS = {"color": ("always", "never", "auto"), "math": ("github", "dollar"), "theme": ("light", "dark")}
 
 
 def _refuse(command: str, given: dict[str, Any]) -> None:
-    """Raise a CnngradError for an unknown word, or for an option that has no effect: say where it has one.
+    """Raise a CnngradError for an unknown value, or for an option without effect; the message says when it has one.
 
     Args:
-        command: the command.
-        given: the values of the options that are given, by their flags; that of the argument by `problem`.
+        command: the name of the command.
+        given: what `_given` returns.
     """
     there = {*given, *_said(given)}
     needs, without = RULES[command]
     for options, *others in needs:
         for flag in options.split():
             if flag in given and there.isdisjoint(others):
-                raise CnngradError(f"{flag} belongs to {_or(others)}")
+                raise CnngradError(f"{flag} needs {_or(others)}")
     for options, *others in without:
         for flag, other in product(options.split(), others):
             if flag in given and other in there:
@@ -103,7 +103,7 @@ def _or(words: Sequence[str]) -> str:
 
 
 def _said(given: dict[str, Any]) -> Iterator[str]:
-    """What the rules call the given options beside their flags."""
+    """The conditions, other than flags, that the given options meet."""
     if (report := given.get("--report")) is not None:
         yield _ANY_REPORT
         yield _report(Path(report).suffix)
@@ -150,7 +150,6 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
         session, given = context.obj, _given(context)
         options = taken.annotation(**values, flags=given)
         _refuse(context.info_name or "", given)
-        # How the screen is used is the session's business.
         session.color, session.pages = options.color, not options.no_pager
         try:
             return command(session, options)
@@ -161,7 +160,7 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
             raise CnngradError(f"{error}; type {_as_typed(element, given)}") from None
 
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    # Typer reads a function's options from this attribute, if it is set; types of functions do not have it.
+    # Typer reads the options from this attribute, which the type of functions lacks.
     run.__signature__ = inspect.Signature([context, *_parameters(taken.annotation)])  # type: ignore[attr-defined]
     run.__doc__ = command.__doc__
     return run
@@ -177,7 +176,7 @@ def _parameters(options: Any) -> Iterator[inspect.Parameter]:
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
-    """The values that the command line gives, by their flags; that of the argument by `problem`."""
+    """The values given on the command line: those of options by flag, that of the argument by `problem`."""
     named = {param.name or "": param.opts[0] for param in context.command.params}
     sources = {name: context.get_parameter_source(name) for name in named}
     return {
@@ -186,7 +185,7 @@ def _given(context: typer.Context) -> dict[str, Any]:
 
 
 def _as_typed(element: str, given: dict[str, Any]) -> str:
-    """The command line that explains an element which the other command, or another gradient, has."""
+    """The command line that explains an element of the other command's results or of another gradient."""
     forward = element.startswith("o")
     words = ["cnngrad", "forward" if forward else "backward"]
     words += typed(given, [flag for flag in given if flag not in ("--only", "--element", "-g" if forward else "")])
@@ -195,7 +194,7 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
 
 
 def typed(given: dict[str, Any], flags: Sequence[str]) -> list[str]:
-    """Those of the options that are given, as words of a command line."""
+    """The given options among `flags`, as words of a command line."""
     words: list[str] = []
     for flag in flags:
         if (value := given.get(flag)) is not None:
@@ -205,7 +204,7 @@ def typed(given: dict[str, Any], flags: Sequence[str]) -> list[str]:
 
 
 def listed(text: str | None) -> list[str]:
-    """The words of a list with commas."""
+    """The words of a comma-separated list."""
     return [word for part in (text or "").split(",") if (word := part.strip())]
 
 
@@ -213,8 +212,8 @@ def option(kind: Any, flag: str, help: str, default: Any = None, **limits: Any) 
     """An option of a group, as the parameter of a command.
 
     Args:
-        kind: the type of its values; None in place of a value means that it is not given.
-        flag: the flag, and behind it what stands for its value in the help; PROBLEM for the argument.
+        kind: the type of its values; without a default, an option that is not given is None.
+        flag: the flag, followed by a placeholder for its value; PROBLEM for the argument.
         help: what it does.
         default: its value if it is not given.
         limits: the least and the largest value, as `min` and `max`.
@@ -240,7 +239,7 @@ class Arrays(SimpleNamespace):
     )
     x = text("-x FILE", "X: a .json, .npy, .txt or .csv file, raw FILE:f32:3x3, FILE::KEY, -, or a shape such as 3x3.")
     w = text("-w FILE", "W, given in the same way as X.")
-    b = text("-b FILE", "The bias b, in the same way.")
+    b = text("-b FILE", "The bias b, given in the same way as X.")
 
 
 class ErrorGradient(SimpleNamespace):
@@ -248,7 +247,7 @@ class ErrorGradient(SimpleNamespace):
 
     TITLE = "Arrays"
 
-    g = text("-g FILE", "dE/dO, likewise; or the word ones, for E = sum of O.")
+    g = text("-g FILE", "dE/dO, given in the same way as X; or the word ones, for E = sum of O.")
 
 
 class Lesson(SimpleNamespace):
@@ -263,20 +262,20 @@ class Lesson(SimpleNamespace):
         "Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
     )
     every = switch("--all", "Show every element, and every term.")
-    limit = number("--limit N", "The most elements in a large table.  [default: 4; all with --json]", min=1)
-    terms = number("--terms N", "The most terms in a sum.  [default: what fits on two lines]", min=1)
-    zeros = switch("--zeros", "Write the products with 0 too, as the notes do.")
+    limit = number("--limit N", "Show at most N elements of a large table.  [default: 4; all with --json]", min=1)
+    terms = number("--terms N", "Show at most N terms of a sum.  [default: what fits on two lines]", min=1)
+    zeros = switch("--zeros", "Show products with 0 too, as the notes do.")
 
     @property
     def explained(self) -> bool:
-        """Whether the derivation is to be shown."""
+        """Whether to show the derivation."""
         return self.explain or bool(self.element) or self.section is not None or self.every
 
     def choice(self, whole: bool) -> "Choice":
-        """What is to be derived.
+        """What to derive.
 
         Args:
-            whole: whether all elements and terms are wanted unless the user limits them.
+            whole: whether to include all elements and terms unless the user limits them.
         """
         from cnngrad.derivation.choice import Choice
         from cnngrad.derivation.telling import TELLING
@@ -290,7 +289,7 @@ class Only(SimpleNamespace):
 
     TITLE = "The lesson"
 
-    only = text("--only dW|dX|db", "Only this gradient.")
+    only = text("--only dW|dX|db", "Show only this gradient.")
 
 
 class Settings(SimpleNamespace):
@@ -298,8 +297,8 @@ class Settings(SimpleNamespace):
 
     TITLE = "The layer"
 
-    no_flip = switch("--no-flip", "W slides as it is, whatever the problem says.")
-    order = text("--order C|F", "Numbers without a shape: C, the last axis varies fastest; F, the first.")
+    no_flip = switch("--no-flip", "Don't rotate W, even if the problem says flip.")
+    order = text("--order C|F", "How numbers without a shape fill one: C, the last axis varies fastest; F, the first.")
 
     def given(self) -> dict[str, Any]:
         """The layer's options that are given, as keywords."""
@@ -336,25 +335,25 @@ class Saved(SimpleNamespace):
     as_json = switch("--json", "Print one JSON object and nothing else.")
     output = text(
         "-o FILE",
-        "Save the results: .json, .npz, .npy, or a folder of .npy; of check the report (.json), or the "
-        "problem of --hard (.json, .npz).",
+        "Save the results: .json, .npz, .npy, or a folder of .npy; check saves its report (.json), check --hard the "
+        "problem (.json, .npz).",
     )
     report = text(
         "--report FILE",
-        "Save what is shown as a document: .txt, .md, .svg, .html to play with; a derivation also as .tex.",
+        "Save what is shown as a document: .txt, .md, .svg or an interactive .html; a derivation also as .tex.",
     )
     precision = number("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
 
 
 class Document(SimpleNamespace):
-    """How a report is dressed."""
+    """The form of a report."""
 
     TITLE = "The report's form"
 
     title = text("--title TEXT", "The heading of the report.")
     author = text("--author TEXT", "The author of the report.")
     open_it = switch("--open", "Open an .html report in the browser.")
-    fragment = switch("--fragment", "A .tex report that another document takes in with \\input.")
+    fragment = switch("--fragment", "Write a .tex report for another document to \\input.")
     maths = text("--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github")
     theme = text("--theme KIND", "The colours of an .svg report: light or dark.", "light")
 
@@ -369,7 +368,7 @@ class Screen(SimpleNamespace):
 
 
 class Claims(SimpleNamespace):
-    """What to grade in place of our own gradients."""
+    """Results to grade instead of cnngrad's own."""
 
     TITLE = "Results of your own to grade"
 
@@ -379,8 +378,8 @@ class Claims(SimpleNamespace):
     db = text("--db FILE", "Grade this dE/db.")
     written = text(
         "--as FORM",
-        "How precise yours are: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
-        "  [default: as their dtype says, or a text shows]",
+        "The precision of your numbers: float64, float32, tf32, float16, bfloat16, digits:N, places:N, fixed:K."
+        "  [default: by their dtype, or by the digits of a text]",
     )
 
 
@@ -396,31 +395,31 @@ class Running(SimpleNamespace):
     suite = text(
         "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"
     )
-    stream = switch("--stream", "One process for all layers: each line of JSON on its input is a layer.")
-    exchange = text("--exchange FORM", "How arrays are written for it: npy, f32, f64, bf16 or json.", "npy")
-    without = text("--without LIST", "What it does not have, such as groups,dilation,bias,batch,channels.")
-    expect = text("--expect LIST", "What it must write, such as dEdW,dEdX.")
-    decimals = switch("--decimals", "Give it numbers that aren't integers.")
+    stream = switch("--stream", "Run one process for all layers: each line of JSON on its input is a layer.")
+    exchange = text("--exchange FORM", "How arrays are written for your program: npy, f32, f64, bf16 or json.", "npy")
+    without = text("--without LIST", "What your program does not support, such as groups,dilation,bias,batch,channels.")
+    expect = text("--expect LIST", "The results that your program must write, such as dEdW,dEdX.")
+    decimals = switch("--decimals", "Use numbers that aren't integers.")
     seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)
-    run_only = text("--run-only GLOB", "Only the layers of such names.")
-    shard = text("--shard 2/4", "Only this part of the layers, for several machines.")
-    jobs = number("--jobs N", "How many layers run at the same time.", 1, min=1, max=64)
+    run_only = text("--run-only GLOB", "Run only the layers whose names match.")
+    shard = text("--shard 2/4", "Run only this part of the layers, to share them among machines.")
+    jobs = number("--jobs N", "Run N layers at the same time.", 1, min=1, max=64)
     timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
-    keep = text("--keep DIR", "Save every layer that fails there: the problem, and the files of its run.")
+    keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
     no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
     explain = switch("--explain", "Show what your program computes in every element of a failing layer.")
 
 
 class Differences(SimpleNamespace):
-    """How finite differences are taken and judged, and how the report is printed."""
+    """How finite differences are taken and judged, and what else `check` shows."""
 
     TITLE = "The check"
 
     rtol = option(float, "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]")
-    step = option(float, "--step H", "The step of the differences.  [default: 1]")
-    hard = switch("--hard", "Print a problem of this layer whose data shows every mistake; -o saves it.")
-    grow = switch("--grow", "With --hard: change the shape of X where that shows more mistakes.")
-    element = option(list[str], "--element x22", "Show this element of yours beside its right sum (repeatable).")
+    step = option(float, "--step H", "The step of the finite differences.  [default: 1]")
+    hard = switch("--hard", "Print a problem for this layer whose numbers reveal every mistake; -o saves it.")
+    grow = switch("--grow", "With --hard: change the shape of X if that reveals more mistakes.")
+    element = option(list[str], "--element x22", "Show your value of this element beside the right sum (repeatable).")
 
 
 class Explained(Lesson, Saved, Settings, Document, Screen):

@@ -40,7 +40,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     keep = None if options.keep is None else _begun(options.keep, layers)
     programs = _programs(options, min(options.jobs, len(layers)))
     session.begin_work(target_files(options.output, options.report, ()))
-    # One layer that the user gives is shown as it is; so are layers of the user's own, which may be all that it takes.
+    # Layers of the user's own are not made smaller: the program may support no others.
     try:
         with progress_bar(session) as bar:
 
@@ -62,7 +62,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 
 
 def _programs(options: Check, count: int) -> list[Program]:
-    """The program, as often as it may run at the same time."""
+    """Copies of the program, one for each layer that may run at the same time."""
     form, fixed = (options.exchange, options.timeout, options.stream), list(options.given())
     programs = [program_of(options.run, *form, fixed) for _ in range(count)]
     if options.written is not None:
@@ -72,7 +72,7 @@ def _programs(options: Check, count: int) -> list[Program]:
 
 
 def _suite(options: Check) -> list[SuiteLayer]:
-    """All layers of a suite, with the options and shapes that are given for all; none where the layers are others."""
+    """All layers of a suite, with the given options and shapes; none if the user gives other layers."""
     has_both = options.suite is None and None not in (options.x, options.w)
     if options.problem is not None or has_both or options.suite not in (None, *SUITES):
         return []
@@ -87,7 +87,7 @@ def _suite(options: Check) -> list[SuiteLayer]:
             raise CnngradError(f"the layers of a suite have numbers of their own: give {tensor.key} as a shape")
         if not given["dims"] <= len(shape) <= given["dims"] + 2:
             raise CnngradError(
-                f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all"
+                f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all sizes"
             )
         given[f"{name}_shape"] = layouts.standard_shape(tensor, shape)
     without = listed(options.without)
@@ -95,7 +95,7 @@ def _suite(options: Check) -> list[SuiteLayer]:
 
 
 def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
-    """The layers of a file or folder of the user's own; or the one layer of a problem, or of two shapes."""
+    """The layers in a file or folder of the user's own, or the single layer of a problem or of two shapes."""
     if options.problem is not None or options.suite is None:
         name = "the layer"
         if options.problem is not None and not is_standard_input(options.problem):
@@ -105,7 +105,7 @@ def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
         raise CnngradError(
             f"the suite {options.suite[:80]!r} is unknown: use {', '.join(SUITES)}, or a file or folder of problems"
         )
-    # The command line's options hold for every layer.
+    # The command line's options apply to every layer.
     flags = Problem({}, options.given())
     layers = []
     for name, problem in reader.problems(options.suite):
@@ -117,7 +117,7 @@ def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
 
 
 def _chosen(layers: list[SuiteLayer], options: Check) -> list[SuiteLayer]:
-    """Those layers that the command line asks for: with `--shard 2/4` every fourth, from the second on."""
+    """The layers that `--run-only` and `--shard` select: with `--shard 2/4` every fourth, from the second on."""
     shard = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", options.shard or "1/1")
     if shard is None or int(shard[1]) > int(shard[2]):
         raise CnngradError(f"shard is {options.shard[:40]!r}: write 2/4 for the second of four parts")
@@ -125,12 +125,14 @@ def _chosen(layers: list[SuiteLayer], options: Check) -> list[SuiteLayer]:
     chosen = named[int(shard[1]) - 1 :: int(shard[2])]
     if not chosen:
         names = ", ".join(each.name for each in layers[:8])
-        raise CnngradError(f"no layer is left to run: there are {names or 'none'}{', …' if len(layers) > 8 else ''}")
+        raise CnngradError(
+            f"no layer is left to run; the names are {names or 'none'}{', …' if len(layers) > 8 else ''}"
+        )
     return chosen
 
 
 def _own_layer(name: str, problem: Problem) -> SuiteLayer:
-    """A layer that the user gives; with telling numbers where it is given by its shapes, or without dE/dO."""
+    """A layer of the user's own; shapes without numbers, or a missing dE/dO, get numbers that reveal mistakes."""
     layer = problem.layer()
     given = {} if problem.in_symbols else problem.operands(layer)
     found = {tensor: operand.converted() for tensor, operand in given.items()}
@@ -142,18 +144,18 @@ def _own_layer(name: str, problem: Problem) -> SuiteLayer:
 
 
 def _command(options: Check, findings: Findings) -> str:
-    """The command that runs the smallest failing layer alone; empty where the user has given that layer."""
+    """The command that runs the smallest failing layer alone; empty if the user gave that layer."""
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    # A function need not take what is given here.
+    # A function need not take options that are given on the command line.
     flags = ("--exchange", "--stream", "--stride", "--padding", "--dilation", "--groups", "--as", "--timeout")
     words = ["cnngrad", "check", "-", "--run", options.run, *typed(options.flags, flags)]
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
 def _in_short(layer: SuiteLayer) -> dict[str, Any]:
-    """A layer as a problem without the options that have their default."""
+    """A layer as a problem, without options that have their default values."""
     made = layer.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
     default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
@@ -162,7 +164,7 @@ def _in_short(layer: SuiteLayer) -> dict[str, Any]:
 
 
 def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
-    """The folder in which the layers that fail are kept."""
+    """The folder in which failing layers are kept, ready for them."""
     kept = Kept(Path(folder))
     names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
     kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])

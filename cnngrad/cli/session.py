@@ -1,7 +1,7 @@
-"""What a command runs in: the standard streams, the signals that may end it, and the files it has written.
+"""The surroundings of a command: the standard streams, the signals that may end it, and the files it has written.
 
-Whatever the streams are (full, closed, absent, a pipe that closes) and at whatever moment a write fails, the exit code
-is one of `ExitCode`, and cnngrad writes at most one line to standard error.
+Even if a stream is full, closed or absent, or fails during a write, the exit code is one of `ExitCode`, and cnngrad
+writes at most one line to standard error.
 """
 
 import codecs
@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     """The exit codes of the process."""
 
     OK = 0
-    WRONG_GRADIENT = 1  # `check` found one; nothing else ends with 1
+    WRONG_GRADIENT = 1  # only if `check` found one
     BAD_INPUT = 2
     CRASHED = 70  # a defect of cnngrad itself: EX_SOFTWARE of sysexits.h
     HUNG_UP = 129  # SIGHUP, as shells report it: the terminal was closed
@@ -39,15 +39,15 @@ if hasattr(signal, "SIGHUP"):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has interrupted the work; Python would remember its own exception, and end by SIGINT after all."""
+    """A signal has interrupted the work. After a plain KeyboardInterrupt Python might end the process by SIGINT."""
 
 
 class OutputError(Exception):
-    """Standard output can't be written, for the reason that the message gives; empty if its reader went away."""
+    """Standard output can't be written; the message is the reason, empty if the reader went away."""
 
 
-# Plain characters in place of those that a stream's encoding lacks, of one character where columns must stay straight:
-# dE/dx22 for ∂E/∂x22. The name is the one under which Python's codecs know it.
+# The name under which Python's codecs know the replacements of characters that a stream's encoding lacks: dE/dx22 for
+# ∂E/∂x22. Characters of tables are replaced by one each, so that columns stay aligned.
 _PLAIN = "cnngrad.plain"
 _REPLACED = dict(zip("∂·∗−×…→▶◀─│┌┐└┘├┬┼ᵀ", "d**-x~>><-|+++++++'", strict=True))
 _REPLACED |= {"°": " degrees", "Σ": "sum", "δ": "delta", "²": "^2"}
@@ -64,10 +64,10 @@ codecs.register_error(_PLAIN, _plain)
 
 
 class Session:
-    """The standard streams of one run, each None where it is closed, and the files that the run writes.
+    """The standard streams of one run, each None if it is closed, and the files that the run writes.
 
     Attributes:
-        signalled: the exit code for the signal that has interrupted the work; None where none has.
+        signalled: the exit code for the signal that has interrupted the work; None if none has.
         color: whether to use colours: `always`, `never` or `auto`.
         pages: whether a long lesson may be shown in a pager.
     """
@@ -88,7 +88,7 @@ class Session:
     def catch_signals(self) -> None:
         """Make Ctrl-C, SIGTERM and SIGHUP end the process in an orderly way from now on."""
         for number in _CODES:
-            # Who started the process may have asked it to ignore a signal, as nohup does.
+            # The parent process may have had a signal ignored, as nohup does.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
 
@@ -109,7 +109,7 @@ class Session:
         os._exit(code)
 
     def begin_work(self, files: Iterable[str] = ()) -> None:
-        """From now on there may be unfinished files, so an interruption is raised as an exception that cleans them up.
+        """From now on there may be unfinished files, so an interruption raises an exception, which cleans them up.
 
         Args:
             files: the files that the command is going to write.
@@ -123,7 +123,7 @@ class Session:
         self._working = True
 
     def end_work(self) -> None:
-        """From now on nothing is unfinished, so an interruption ends the process at once."""
+        """From now on no file is unfinished, so an interruption ends the process at once."""
         self._working = False
 
     @contextmanager
@@ -161,7 +161,7 @@ class Session:
     def fail(self, message: str) -> ExitCode:
         """Report what is wrong with the input, and return the exit code for it."""
         written = self._written()
-        self.tell(f"{message} (written all the same: {written})" if written else message)
+        self.tell(f"{message} (already written: {written})" if written else message)
         return ExitCode.BAD_INPUT
 
     def interrupted(self) -> ExitCode:
@@ -203,7 +203,7 @@ class Session:
 
 
 def _buffered(stream: TextIO | None) -> TextIO | None:
-    """The stream, set up so that it writes everything or fails, plain where it can't encode."""
+    """The stream, set up to write everything or fail, with plain replacements for what it can't encode."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     if isinstance(stream.buffer, io.RawIOBase):
@@ -223,7 +223,7 @@ def _discard(stream: TextIO) -> None:
 
 
 def _identity(file: str) -> object:
-    """Properties that change when a file is rewritten; None where there is no such file."""
+    """Properties that change when a file is rewritten; None if there is no such file."""
     with suppress(OSError):
         status = os.stat(file)
         return status.st_ino, status.st_size, status.st_mtime_ns
