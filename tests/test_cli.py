@@ -305,7 +305,7 @@ BAD = {
     "too deep": (
         "[" * 3000 + "]" * 3000,
         ["forward", "-x", "FILE", "-w", "2x2"],
-        "is nested too deeply|don't go together",
+        "is nested too deeply|don't fit together",
     ),
     "text": ('{"X": [[1, "a"]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[2\] is 'a': it must be a number"),
     "boolean": ('{"X": [[1, true]], "W": [[1]]}', ["forward", "FILE"], r"X\[1\]\[2\] is true: it must be a number"),
@@ -321,7 +321,7 @@ BAD = {
     "no such key in the file": ('{"X": [[1]]}', ["forward", "-x", "FILE::Y"], "FILE has no key 'Y': it has X"),
     "a key of a single array": ("[[1]]", ["forward", "-x", "FILE::X"], "leave out ::X"),
     "X missing": ('{"W": [[1]]}', ["forward", "FILE"], "X is missing: give a problem file with the key X, or -x "),
-    "wrong number of axes": ('{"X": [1, 2], "W": [[1]]}', ["forward", "FILE"], r"don't go together"),
+    "wrong number of axes": ('{"X": [1, 2], "W": [[1]]}', ["forward", "FILE"], r"don't fit together"),
     "channels": (
         '{"X": [[[1]], [[1]]], "W": [[[[1]]]]}',
         ["forward", "FILE"],

@@ -267,7 +267,7 @@ def test_chain_and_worked_tables_have_the_same_elements():
         ({"only": "dW", "sections": ["dx"]}, "section dx is not in this derivation: use layer, output, dw, dw-conv"),
         ({"elements": ["o11"]}, "o belongs to forward"),
         ({"elements": ["b"]}, "b belongs to backward of a layer with a bias"),
-        ({"only": "dW", "elements": ["x11"]}, "there to dX; use a w such as w11"),
+        ({"only": "dW", "elements": ["x11"]}, "there to dX; here it can be a w such as w11"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_an_error(arguments, message):

@@ -143,9 +143,9 @@ def test_elements_are_named_as_the_notes_name_them_and_understood_again(x_shape,
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x44", r"'x44' is none of this layer's elements: x has x11 to x33"),
-        ("w[1]11", r"none of this layer's elements: w has w11 to w22"),
-        ("x1", "none of this layer's elements"),
+        ("x44", r"'x44' is not an element of this layer: x has x11 to x33"),
+        ("w[1]11", r"not an element of this layer: w has w11 to w22"),
+        ("x1", "not an element of this layer"),
         ("y11", r"'y11' is not an element: write x11 to x33, or w, o, b likewise"),
         ("", "is not an element"),
     ],

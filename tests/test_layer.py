@@ -80,9 +80,9 @@ def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
             (3, 3),
             (2, 2, 2),
             {},
-            r"don't go together with 2 spatial axes\. X with W may be \(H, W\) with \(kh, kw\);",
+            r"don't fit together with 2 spatial axes\. X with W may be \(H, W\) with \(kh, kw\);",
         ),
-        ((3,), (2, 2), {}, r"don't go together with 2 spatial axes"),
+        ((3,), (2, 2), {}, r"don't fit together with 2 spatial axes"),
         ((3, 3), (2, 2), {"dims": 4}, "dims is 4: it must be 1, 2 or 3"),
         (
             (2, 3, 3),

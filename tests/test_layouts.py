@@ -92,7 +92,7 @@ def test_a_layout_that_does_not_fit_is_told(options, words):
     ],
 )
 def test_shapes_that_fit_another_layout_say_so(x, w, say):
-    with pytest.raises(cnngrad.CnngradError, match=f"they would fit as .*: use {say}"):
+    with pytest.raises(cnngrad.CnngradError, match=f"these shapes would fit as .*: use {say}"):
         cnngrad.forward(np.ones(x), np.ones(w))
 
 

@@ -75,7 +75,7 @@ class Choice:
             tensor, index = names.parse(text)
             if tensor not in tensors:
                 here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
-                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; use {here}"
+                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; here it can be {here}"
                 elsewhere = tensor is not DB or names.layer.has_bias
                 raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))

@@ -179,7 +179,7 @@ def grids(
     def cell(*places: int) -> Cell:
         here = [part[k] for part, k in zip(shown, places[-len(shown) :], strict=True)]
         slots = list(map(Track.slot, tracks, here))
-        # A zero of the frame is one on any axis.
+        # A zero of the frame on any axis makes the cell one.
         fill = max((slot for slot in slots if slot < 0), default=0)
         found = Fill(fill) if fill else names.shown(tensor, (*lead, *slots))
         under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]

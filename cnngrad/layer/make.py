@@ -107,7 +107,7 @@ def _would_fit(asked: _Asked) -> str:
                 if flags and len(set(layer.kernel)) == 1:
                     say = " ".join(f"--{flag} {word}" for flag, word in flags.items())
                     fit = " with ".join(map(str.upper, flags.values()))
-                    return f"; they would fit as {fit}: use {say} (layout=, filter_layout= in Python)"
+                    return f"; these shapes would fit as {fit}: use {say} (layout=, filter_layout= in Python)"
     return ""
 
 
@@ -158,7 +158,7 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
         lead = f"({x}) with ({w}); (C, {x}) with (C, {w})"
         rows = f"{lead}; (C, {x}) with (F, C/g, {w}); (N, C, {x}) with (F, C/g, {w})"
         raise CnngradError(
-            f"X {asked.x} and W {asked.w} don't go together with {counted(d, 'spatial axis', 'spatial axes')}. "
+            f"X {asked.x} and W {asked.w} don't fit together with {counted(d, 'spatial axis', 'spatial axes')}. "
             f"X with W may be {rows}"
         )
     batch, channels, *sizes = (1,) * (2 - x_lead) + layouts.standard_shape(X, asked.x)

@@ -112,7 +112,7 @@ class Names:
         index = tuple(int(n) - 1 for n in [*lead, *place])
         right = len(lead) == self.layer.lead[tensor] and len(index) == len(shape)
         if not right or not all(0 <= n < size for n, size in zip(index, shape, strict=True)):
-            raise CnngradError(f"{text!r} is none of this layer's elements: {letter} has {self._range(tensor.array)}")
+            raise CnngradError(f"{text!r} is not an element of this layer: {letter} has {self._range(tensor.array)}")
         return tensor, self.layer.canonical_index(tensor, index)
 
     def last(self, tensor: Tensor) -> Symbol:
