@@ -43,7 +43,7 @@ def test_a_result_is_a_regular_file_no_larger_than_its_shape_allows(found, scrip
 
 def test_a_result_is_not_written_under_two_names(found):
     findings = found("--run", "sh -c 'cp $0/X.npy $0/dEdX.npy; cp $0/X.npy $0/dx.npy' {dir}", *ONE)
-    said = "not readable (dEdX.npy and dx.npy are there: write one of them)"
+    said = "not readable (dEdX.npy and dx.npy both exist: write only one of them)"
     assert findings["layers"][0]["results"]["dEdX"]["status"] == said
 
 
@@ -95,7 +95,7 @@ def test_a_crash_in_one_of_two_runs_is_a_crash_with_its_signal(found):
     script = "[ -e once ] && kill -s SEGV $$; touch once; echo 1 > $0/dEdX.json"
     findings = found("--run", f"sh -c '{script}' {{dir}}", "--exchange", "json", *ONE)
     assert findings["layers"][0]["status"] == "crash (signal 11)"
-    assert "Of two runs of the same layer one ended so" in findings["note"]
+    assert "Only one of two runs of the same layer ended in this way" in findings["note"]
 
 
 def test_a_line_of_a_stream_without_a_known_id_is_said(found, tmp_path):
@@ -106,7 +106,7 @@ def test_a_line_of_a_stream_without_a_known_id_is_said(found, tmp_path):
         "    print(json.dumps({'id': json.loads(line)['id'], 'skipped': 'yes'}), flush=True)\n"
     )
     findings = found("--run", f"{sys.executable} -S stream.py", "--stream", *ONE)
-    assert 'A line of its output has no id, which is no layer\'s: {"dEdX": [[1]]}' in findings["note"]
+    assert 'A line of its output with no id is not an answer: {"dEdX": [[1]]}' in findings["note"]
 
 
 STACKS = {

@@ -166,7 +166,7 @@ def test_words_in_braces_are_filled_and_others_are_errors(program, capsys, tmp_p
     assert args[2:] == ["2", "5", "2", "1", "{1}", "{}"]
     capsys.readouterr()
     assert main(["check", "--run", "true {hight}"]) == 2
-    assert "{hight} is unknown in --run: it may be {dir}, {X}" in capsys.readouterr().err
+    assert "{hight} is unknown in --run: use {dir}, {X}" in capsys.readouterr().err
 
 
 def test_one_problem_or_two_shapes_are_one_layer(mine, capsys):
@@ -208,7 +208,7 @@ def test_explain_shows_every_element_and_report_saves_what_is_shown(mine, capsys
     assert main(["check", *words]) == 1
     out = capsys.readouterr().out
     assert out.count("yours = ") == 1
-    assert "5 other elements can be read off too: --explain shows all." in out
+    assert "5 other elements can be shown in the same way: --explain shows all." in out
     assert out.rstrip() in (tmp_path / "found.md").read_text()
     assert main(["check", *words, "--explain"]) == 1
     assert capsys.readouterr().out.count("yours = ") == 6
@@ -287,7 +287,7 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
         (["--suite", "quick"], "--suite needs --run"),
         (["--run", "true", "--hard"], "leave out --hard"),
         (["--stream"], "--stream needs --run"),
-        (["--run", "a.b:c", "--stream"], "--stream is for commands"),
+        (["--run", "a.b:c", "--stream"], "a.b:c is a Python function and --stream is for commands"),
         (["--run", "true", "--stream", "--exchange", "json"], "leave out --exchange"),
         (["--run", "true {dir}", "--stream"], "{dir} has no meaning with --stream"),
         (["--run", "true", "--shard", "3/2"], "shard is '3/2': write 2/4"),
@@ -431,7 +431,7 @@ def test_a_stream_that_does_not_answer_is_reminded_of_flushing(stream, capsys, m
     Path("stream.py").write_text(body + "    os.write(2, b'I am thinking')\n")
     assert main(["check", "--run", stream_py, "--stream", "--timeout", "0.6", *one]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    for words in ("no answer in 3.6 s to the first call", "I am thinking", "flush standard output behind it"):
+    for words in ("no answer in 3.6 s to the first call", "I am thinking", "flush standard output after it"):
         assert words in out
 
 

@@ -68,7 +68,10 @@ def test_the_finding_names_the_one_mistake_and_what_the_layers_have_in_common():
 
     findings = cnngrad.check_function(stride_ignored)
     assert findings.explanation.mistakes == ("stride-ignored",)
-    assert "all where stride > 1; all are explained by stride-ignored: the stride is not used" in findings.summary
+    assert (
+        "in all failing layers stride > 1; all are explained by stride-ignored: the stride is not used"
+        in findings.summary
+    )
     assert findings.smallest.work <= min(outcome.layer.work for outcome in findings.failing)
     (compared,) = findings.compared
     assert compared.made is not None
@@ -122,7 +125,7 @@ def test_a_failure_that_no_mistake_explains_is_shrunk_too():
     findings = cnngrad.check_function(crashing)
     assert findings.smallest.layer.channels == 2
     assert findings.smallest.work <= 2
-    assert "all where channels > 1" in findings.summary
+    assert "in all failing layers channels > 1" in findings.summary
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -151,7 +154,7 @@ def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
 
         return cnngrad.check_function(crashing, "quick").summary
 
-    assert failing(2) == "2 of 12 layers fail, all where groups > 1."
+    assert failing(2) == "2 of 12 layers fail; in all failing layers groups > 1."
     assert failing(1) == "1 of 12 layers fails."
 
 
@@ -172,7 +175,7 @@ def test_every_element_and_the_relation_are_read_off():
 
 def test_what_a_result_must_not_depend_on_is_found():
     findings = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] * x), "quick")
-    assert "∂E/∂X changes with X alone, on which it must not depend." in findings.note
+    assert "∂E/∂X changes if only X changes, but must not depend on it." in findings.note
     assert all(compared.made is None for compared in findings.compared)
 
 
@@ -180,9 +183,9 @@ def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
     squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), "quick")
     assert "is not a sum of products" in str(squared)
     constant = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] + 1), "quick")
-    assert "With zeros in all of its arrays, ∂E/∂X is not 0: something is not reset." in constant.note
+    assert "If all of its arrays are zeros, ∂E/∂X is not 0: some memory is not reset." in constant.note
     decayed = cnngrad.check_function(lambda x, w, dedo: (right(x, w, dedo)[0] + 0.01 * w, None), "quick")
-    assert decayed.note == "∂E/∂W changes with W alone, on which it must not depend."
+    assert decayed.note == "∂E/∂W changes if only W changes, but must not depend on it."
 
 
 def test_an_error_that_rounding_does_not_explain_in_one_layer_decides_for_all():
@@ -241,14 +244,14 @@ def test_other_ways_to_return_and_other_failures(monkeypatch):
     monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
     reversed_order = cnngrad.check_function(lambda *a, **o: right(*a, **o)[1::-1], "quick")
     assert reversed_order
-    assert "It returns (dx, dw), as the shapes tell." in str(reversed_order)
+    assert "It returns (dx, dw), as the shapes show." in str(reversed_order)
     seconds = iter(range(10**6))
     noise = cnngrad.check_function(lambda x, w, dedo: (0 * w, x + next(seconds)), "quick")
     assert {outcome.results[Tensor.DX].status for outcome in noise.failing} == {"not the same twice"}
     times = iter(range(10**6))
     sometimes = cnngrad.check_function(lambda x, w, dedo, **o: right(x, w, dedo, **o)[:2] if next(times) % 2 else 1 / 0)
     assert {outcome.status for outcome in sometimes.failing} == {"exception (ZeroDivisionError)"}
-    assert "Of two runs of the same layer one ended so" in sometimes.note
+    assert "Only one of two runs of the same layer ended in this way" in sometimes.note
     raising = cnngrad.check_function(lambda x, w, dedo: 1 / 0, "quick")
     assert raising.failing[0].status == "exception (ZeroDivisionError)"
     assert cnngrad.check_function(right, "quick", expect=["O"]).failing[0].results[Tensor.O].status == "not written"

@@ -75,7 +75,7 @@ def test_an_axis_of_one_sample_stays_where_the_program_has_it():
     for without in (["batch"], ["batch", "channels"]):
         findings = cnngrad.check_function(of_four_axes, "quick", without=without)
         assert findings.passed
-        assert findings.note == "Its arrays have an axis of one sample."
+        assert findings.note == "Its arrays have a sample axis of length 1."
         assert cnngrad.check_function(right, "quick", without=without).note == ""
 
 
@@ -86,7 +86,7 @@ def test_a_program_that_computes_wrongly_without_the_axis_of_one_sample_gets_it(
 
     findings = cnngrad.check_function(wrong_without, "quick", without=["batch"])
     assert findings.passed
-    assert findings.note == "Its arrays have an axis of one sample."
+    assert findings.note == "Its arrays have a sample axis of length 1."
 
 
 FIXED = {"stride": 2, "padding": "same", "dilation": 2, "groups": 3}

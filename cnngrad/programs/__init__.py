@@ -1,4 +1,4 @@
-"""The user's own backward pass, run over many layers: which fail, and the one mistake behind them."""
+"""The user's own backward pass, run on many layers: which layers fail, and the mistake behind the failures."""
 
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.functions import check_function

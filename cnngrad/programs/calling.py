@@ -11,14 +11,14 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
-# Other names of the results, as an error gives them.
+# Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
-# The options that a function may take, and the values that one which does not take them has.
+# The options that a function may take, and their values for a function that does not take them.
 _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
 
 class Caller:
-    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too where it takes that."""
+    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one."""
 
     def __init__(
         self,
@@ -30,23 +30,23 @@ class Caller:
 
         Args:
             function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
-            convert: makes the arrays that the function takes from NumPy's; None for NumPy's own.
+            convert: converts NumPy's arrays to those that the function takes; None for no conversion.
             fixed: the options that are the same in all layers, which the function need not take.
         """
         self._function, self._convert, self._fixed = function, convert or (lambda array: array), fixed
         self._parameters: Mapping[str, inspect.Parameter] = {}
-        # Some functions do not tell their parameters.
+        # Some functions have no signature.
         with suppress(TypeError, ValueError):
             self._parameters = inspect.signature(function).parameters
-        # In which order the function returns its results, once shapes have told that it is another one than ours.
+        # The order in which the function returns its results, once shapes have shown that it differs from ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
 
     def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> tuple[dict[Tensor, Array], str]:
-        """What the function gives for a layer, and how it was understood if that needs saying.
+        """The function's results for a layer, and a note on how they were understood, or an empty one.
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.
-            CnngradError: what it returns is none of what it may return.
+            CnngradError: it returns something else than results.
         """
         given = {tensor: self._convert(array.copy()) for tensor, array in arrays.items()}
         positional = [given[tensor] for tensor in (X, W, DEDO)]
@@ -76,7 +76,7 @@ class Caller:
         return found
 
     def _by_place(self, layer: Layer, returned: Sequence[Any]) -> tuple[dict[Tensor, Array], str]:
-        """Results in our order, or in another one if that alone fits their shapes, here or in an earlier layer."""
+        """Results in our order, or in another one if only that one fits the shapes here or in an earlier layer."""
         if not 1 <= len(returned) <= len(GRADIENTS):
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
         values = zip(GRADIENTS, returned, strict=False)
@@ -89,7 +89,7 @@ class Caller:
         if order == usual or order not in fitting:
             return found, ""
         names = ", ".join(result.keyword for result in order)
-        return dict(zip(order, found.values(), strict=True)), f"It returns ({names}), as the shapes tell."
+        return dict(zip(order, found.values(), strict=True)), f"It returns ({names}), as the shapes show."
 
 
 def _as_tuples(value: Any) -> Any:
@@ -109,10 +109,10 @@ def _named(returned: Any) -> dict[Tensor, Any]:
 
 
 def by_name(returned: Mapping[str, Any], who: str) -> dict[Tensor, Any]:
-    """The results in a mapping; None stands for one that is not given.
+    """The results in a mapping; None stands for a result that is not given.
 
     Raises:
-        CnngradError: a name that no result has, or two names of one.
+        CnngradError: a name of no result, or two names of one result.
     """
     found: dict[Tensor, Any] = {}
     for name, value in returned.items():

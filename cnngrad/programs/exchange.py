@@ -1,4 +1,4 @@
-"""How arrays go to the user's program and come back: a folder with a file for each, and problem.json."""
+"""Exchanges arrays with the user's program: a folder with a file for each, and problem.json."""
 
 import errno
 import json
@@ -20,19 +20,19 @@ from cnngrad.programs.verdicts import Result, unreadable
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import DEDO, RESULTS, B, Tensor, W, X
 
-# One array and its folder hold 1 GiB at most.
+# The most bytes of a file that a program writes, and of its folder: 1 GiB.
 MOST_BYTES = 2**30
-# A result has at most this many bytes, and this many for each element that it should have.
+# The most bytes of a result: a constant, and a number for each of its elements.
 _LEAST, _EACH = 2**16, 64
 
 
 class _Form(NamedTuple):
-    """A way to write arrays.
+    """A file format for arrays.
 
     Attributes:
         ending: the ending of its files.
         write: writes an array to a file.
-        raw: NumPy's name for the type of raw numbers; empty for files that say what they hold.
+        raw: NumPy's dtype of raw numbers; empty for formats that declare the dtype.
     """
 
     ending: str
@@ -51,7 +51,7 @@ EXCHANGES = {
 
 
 def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
-    """The file of every array, given or computed."""
+    """The file of each array."""
     given = (X, W, B, DEDO)
     return {tensor: folder / f"{tensor.key}.{EXCHANGES[exchange].ending}" for tensor in (*given, *RESULTS)}
 
@@ -71,19 +71,19 @@ def described(layer: Layer) -> dict[str, Any]:
 
 
 def most_bytes(shape: Shape) -> int:
-    """How many bytes a program may write for an array of a shape, in any form."""
+    """The most bytes that a program may write for an array of a shape, in any format."""
     return _LEAST + _EACH * prod(shape)
 
 
 def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | Result]:
-    """The arrays that a program has written, or in words why one can't be read."""
+    """The arrays that a program has written, each replaced by a `Result` with the reason if it can't be read."""
     form, found = EXCHANGES[exchange], dict[Tensor, Array | Result]()
     for tensor in RESULTS:
         shape, files = layer.written[tensor], [folder / f"{name}.{form.ending}" for name in tensor.names]
         there = list(filter(os.path.lexists, files))
         try:
             if there[1:]:
-                raise CnngradError(f"{there[0].name} and {there[1].name} are there: write one of them")
+                raise CnngradError(f"{there[0].name} and {there[1].name} both exist: write only one of them")
             for path in there:
                 content = _content(path, most_bytes(shape))
                 if form.raw:
@@ -99,7 +99,7 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
 
 
 def _content(path: Path, most: int) -> bytes:
-    """The bytes of a result; neither a link nor what is no file is ever opened for reading, as it may never end."""
+    """The bytes of a result; links, pipes and devices are refused, since reading them may never end."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

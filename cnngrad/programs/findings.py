@@ -1,4 +1,4 @@
-"""What running a backward pass over many layers found: layer by layer, and in one sentence for all."""
+"""The findings of running a backward pass on many layers: layer by layer, and in one sentence for all."""
 
 import re
 from collections import Counter
@@ -21,14 +21,14 @@ from cnngrad.tensor import RESULTS, Tensor
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one layer.
+    """The outcome of one layer.
 
     Attributes:
         layer: the layer.
-        fault: how the program ended; None where it ran to its end.
-        results: what became of each array.
-        said: the end of what the program wrote to standard error.
-        note: what was done to understand it, in a sentence; may be empty.
+        fault: how the program failed; None if it finished.
+        results: the verdict on each array.
+        said: the end of the program's output to standard error.
+        note: how its results were understood, in a sentence; may be empty.
     """
 
     layer: SuiteLayer
@@ -39,17 +39,17 @@ class Outcome:
 
     @property
     def end(self) -> Result | None:
-        """Why there are no results to judge; None where there are some."""
+        """Why there are no results to judge; None if there are some."""
         return self.fault or (None if self.results else Result(Verdict.SILENT))
 
     @property
     def status(self) -> str:
-        """What happened in place of results, in words; empty where there are some."""
+        """Why there are no results to judge, in words; empty if there are some."""
         return self.end.status if self.end else ""
 
     @property
     def verdicts(self) -> set[Verdict]:
-        """The verdict on the run, or those on its arrays."""
+        """The verdict on the run, or the verdicts on its arrays."""
         return {found.verdict for found in ([self.end] if self.end else self.results.values())}
 
     @property
@@ -59,7 +59,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool | None:
-        """Whether all is right; None for a layer that was skipped or not run, or that can't be judged."""
+        """Whether all results are right; None for a layer that was skipped, was not run, or can't be judged."""
         return _all_passed(verdict.passed for verdict in self.verdicts)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _all_passed(each: Iterable[bool | None]) -> bool | None:
 
 
 def _named(mistakes: Sequence[str]) -> dict[str, Any]:
-    """Mistakes in JSON: the first one, and those that were made as well."""
+    """Mistakes in JSON: the first one, and those made together with it."""
     return {"mistake": next(iter(mistakes), None), "and": list(mistakes[1:])}
 
 
@@ -106,19 +106,19 @@ class Explanation:
 
 @dataclass(frozen=True, repr=False)
 class Findings:
-    """What was found in all layers.
+    """The findings in all layers.
 
     Attributes:
-        outcomes: what became of each layer.
-        explanation: the mistakes behind the failures; None where nothing explains most of them.
-        smallest: the smallest layer that was found to fail so; None where none fails.
+        outcomes: the outcome of each layer.
+        explanation: the mistakes behind the failures; None if no mistakes explain most of them.
+        smallest: the smallest layer found to fail in this way; None if no layer fails.
         command: the command that runs that layer alone; empty in Python.
-        compared: the worst element of every wrong array of that layer, as the program computes it, beside the right
+        compared: for every wrong array of that layer, the worst element as the program computes it, beside the right
             sum.
-        others: the other elements of these arrays, likewise, where all could be read.
-        note: what is known of the program beyond that, in a sentence; may be empty.
-        whole: the layers of the suite of which these are some; none where they are the user's own.
-        explained: whether all of these elements are shown.
+        others: the other elements of these arrays, in the same form; empty if not all could be read.
+        note: further findings about the program, in sentences; may be empty.
+        whole: all layers of the suite from which these were chosen; empty if they are the user's own.
+        explained: whether `others` is shown too.
     """
 
     outcomes: list[Outcome]
@@ -143,7 +143,7 @@ class Findings:
 
     @property
     def passed(self) -> bool | None:
-        """Whether all layers that are supported pass; None where there are none, or one can't be judged."""
+        """Whether all supported layers pass; None if there are none, or one of them can't be judged."""
         return _all_passed(outcome.passed for outcome in self.tried) if self.tried else None
 
     def __bool__(self) -> bool:
@@ -156,7 +156,7 @@ class Findings:
         return "cnngrad check --run"
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """A table of the layers, what failing programs said, the smallest failing layer, and the sentence for all."""
+        """A table of the layers, the output of failing runs, the smallest failing layer, and the summary."""
         shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in self.outcomes)]
         rows = []
         for outcome in self.outcomes:
@@ -172,25 +172,25 @@ class Findings:
             yield Together((heading, Sentence((layer.layer.describe(),), strong=True), *command))
             for compared in (*self.compared, *(self.others if self.explained else ())):
                 yield Together((Sentence((str(compared.right.target),)), labelled(compared)))
-        more = f"{counted(len(self.others), 'other element')} can be read off too: --explain shows all."
+        more = f"{counted(len(self.others), 'other element')} can be shown in the same way: --explain shows all."
         for text in (more if self.others and not self.explained else "", self.note):
             yield from [Sentence((text,))] if text else []
         yield Sentence((self.summary,), strong=True)
 
     def __repr__(self) -> str:
-        """The findings in a line."""
+        """The summary in a line."""
         return f"<cnngrad findings: {self.summary}>"
 
     @property
     def left_out(self) -> list[Layer]:
-        """The layers of the suite that were not run as they are, or that the program does not support."""
+        """The layers of the suite that were not run, were changed by `without`, or are not supported by the program."""
         run = {outcome.layer.name for outcome in self.outcomes}
         found = [layer.instead_of or layer.layer for layer in self.whole if layer.instead_of or layer.name not in run]
         return found + [outcome.layer.layer for outcome in self.outcomes if self.whole and not outcome.was_tried]
 
     @property
     def never_tried(self) -> list[str]:
-        """What no layer had on which the program was run, though the suite has such layers."""
+        """The conditions that some of the suite's layers meet, but no layer on which the program was run."""
         left, tried = self.left_out, [outcome.layer.layer for outcome in self.tried]
         return [words for words, test in CONDITIONS.items() if any(map(test, left)) and not any(map(test, tried))]
 
@@ -221,7 +221,7 @@ class Findings:
         return f"{_joined(parts)}."
 
     def _untried(self) -> str:
-        """What was never tried, in a phrase; else how many layers were not chosen; empty where none is to be told."""
+        """A phrase on the conditions that were never tried, or else on the layers that were not run; may be empty."""
         if names := self.never_tried:
             count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
             listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
@@ -230,7 +230,7 @@ class Findings:
         return f"{counted(others, 'other layer')} of the suite not run" if others > 0 else ""
 
     def _cause(self) -> str:
-        """The mistake behind the failures, or that shapes are wrong, in a phrase; empty where neither is known."""
+        """A phrase on the mistakes behind the failures, or else on wrong shapes; may be empty."""
         failing, told = len(self.failing), self.explanation
         if told is None:
             count = sum(Verdict.WRONG_SHAPE in outcome.verdicts for outcome in self.failing)
@@ -269,13 +269,13 @@ def _joined(parts: Iterable[str]) -> str:
 
 def _product(term: Term) -> dict[str, Any]:
     names = [factor.name for factor in term.factors if isinstance(factor, Symbol)]
-    # A coefficient that is not 1 stands in front.
+    # A coefficient other than 1 comes first.
     coefficient = next((factor for factor in term.factors if isinstance(factor, int | float)), 1)
     return {"factors": names, "coefficient": float(coefficient)}
 
 
 def explain(outcomes: list[Outcome]) -> Explanation | None:
-    """The mistakes that explain most of the failing layers, with the fewest changes; None where none explains half."""
+    """The fewest mistakes that explain the most failing layers; None if they explain no more than half of several."""
     failing = [outcome for outcome in outcomes if outcome.passed is False]
     explained: Counter[frozenset[str]] = Counter()
     for outcome in failing:
@@ -296,7 +296,7 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     first = next(tensor for tensor, found in results if best in found)
     flip = all(outcome.layer.layer.flip for outcome in failing)
     hints = {first: _hint(best, first, flip)}
-    # If a layer's results are wrong in ways of their own, each has its own explanation.
+    # Results that are wrong in different ways have an explanation each.
     for tensor in RESULTS:
         here = [found for each, found in results if each is tensor and found]
         if here and not any(best in found for found in here):
@@ -310,21 +310,21 @@ def _place(name: str) -> int:
 
 
 def _hint(names: frozenset[str], result: Tensor, flip: bool) -> str:
-    """What some mistakes are, and how to fix them, in one result of layers with or without flip."""
+    """What mistakes in one result are, and how to fix them, in layers with or without flip."""
     made = [CATALOGUE[place].words(result, flip) for place in sorted(PLACES[name] for name in names if name in PLACES)]
     if not made:
         return _BESIDE[min(names)]
     return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
 
 
-# What is found beside the catalogue.
+# Mistakes outside the catalogue.
 _BESIDE = {
     "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, or for memory that is never "
     "filled",
     "truncated": "every element is cut to a whole number. To fix it: make the array of floats",
 }
 
-# What failing layers may have in common, in a sentence.
+# Properties that failing layers may have in common, in words.
 _SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a bias"}
 _PREDICATES: dict[str, Callable[[Layer], bool]] = {
     **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items() if words != "axes that differ"},
@@ -334,23 +334,25 @@ _PREDICATES: dict[str, Callable[[Layer], bool]] = {
 
 
 def _common(outcomes: list[Outcome]) -> str:
-    """What is true of all failing layers, and of the fewest others; empty where it is true of most others too."""
+    """The property of all failing layers that the fewest passing ones share; empty if most of these share it."""
     failing, passing = (
         [outcome.layer.layer for outcome in outcomes if outcome.passed is passed] for passed in (False, True)
     )
     fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if all(map(test, failing))}
     word = min(fitting, key=lambda name: fitting[name], default="")
-    return f", all where {word}" if word and len(failing) > 1 and 2 * fitting[word] <= len(passing) > 0 else ""
+    return (
+        f"; in all failing layers {word}" if word and len(failing) > 1 and 2 * fitting[word] <= len(passing) > 0 else ""
+    )
 
 
-# Lines of standard error that are shown of a program that failed.
+# The most lines shown of a failed program's standard error.
 _MOST_LINES = 5
-# Lines of a stack are indented, or begin with a number.
+# A line that names an error; lines of a stack are indented or begin with a number.
 _ERROR = re.compile(r"(?i)(?![\s#\d]).*(error|exception|panic(ked)?|fatal|assert\w*|fault|caused by)\b")
 
 
 def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
-    """The last lines that a program wrote, once for all layers in which it ended in the same way; why it skips some."""
+    """The last lines of a failed program's output, once for all layers with the same end; and why it skips some."""
     seen = set()
     for outcome in outcomes:
         heading, said = f"{outcome.layer.name}: {outcome.status}", outcome.said.rstrip()
@@ -358,14 +360,14 @@ def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
         if said.strip() and kind not in seen:
             seen.add(kind)
             if outcome.was_tried:
-                texts = [f"{heading}; the program said:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines()))]
+                texts = [f"{heading}; the program wrote:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines()))]
                 yield Together(tuple(Sentence((text,)) for text in texts))
             else:
                 yield Sentence((f"{heading}: {kind}",))
 
 
 def _excerpt(lines: list[str]) -> list[str]:
-    """The last lines, or those from the line on that says the error, where a stack of calls follows it."""
+    """The last lines, or those from the last line that names an error, which a stack of calls may follow."""
     errors = (number for number, line in enumerate(lines) if _ERROR.match(line))
     first = min(max(errors, default=len(lines)), max(len(lines) - _MOST_LINES, 0))
     return lines[first : first + _MOST_LINES]

@@ -1,4 +1,4 @@
-"""A function for Python that runs a backward pass over many layers."""
+"""The function `check_function`, which runs a Python function on many layers."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -29,29 +29,29 @@ def check_function(
     written: str | None = None,
     **options: Unpack[LayerOptions],
 ) -> Findings:
-    """Run a backward pass of your own over the layers of a suite, and find the mistake behind its failures.
+    """Run your own backward pass on the layers of a suite, and find the mistake behind its failures.
 
     Args:
-        function: called as f(x, w, dedo, *, stride, padding, dilation, groups), each option an int where all axes
-            agree, else a tuple (padding of (before, after)). Options that it does not take are left out, and layers
-            that need them skipped, as where it raises NotImplementedError; one that takes b gets it. It returns
-            (dw, dx), (dw, dx, db), a mapping, or an object with these names.
+        function: called as f(x, w, dedo, *, stride, padding, dilation, groups), each option an int if all axes agree,
+            otherwise a tuple (padding: of (before, after)). Options that the function does not take are not passed;
+            layers that need them are skipped, as are those for which it raises NotImplementedError. If it takes b, it
+            gets b. It returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
         suite: `"quick"`, `"standard"` or `"thorough"`.
-        without: what it does not have, as for `suite`.
-        decimals: numbers that aren't integers.
+        without: what the function does not support, as for `suite`.
+        decimals: whether to use numbers that aren't integers.
         seed: another seed gives other numbers.
-        expect: the results that it must give, such as `["dEdW", "dEdX"]`.
-        convert: makes its arrays from NumPy's, such as `torch.from_numpy`.
-        give_up: whether to run no further layers once the first three have ended in the same way, without results.
-        written: how precise its results are, as for `check`; by default as precise as their dtype, so that a function
-            which adds up in float16 and returns float32 fails.
-        options: options that all layers have, as for `suite`; the function need not take them.
+        expect: the results that the function must return, such as `["dEdW", "dEdX"]`.
+        convert: converts NumPy's arrays to the function's, such as `torch.from_numpy`.
+        give_up: whether to stop if the first three layers end in the same way, without results.
+        written: the precision of its results, as for `check`; by default that of their dtype, so that a function which
+            adds up in float16 and returns float32 fails.
+        options: options of all layers, as for `suite`; the function need not take them.
 
     Returns:
         Findings: `passed`, the text with `str`, `as_json()`, `raise_if_wrong()`.
 
     Raises:
-        CnngradError: an unknown suite, feature, result or form.
+        CnngradError: an unknown suite, feature, result or precision.
 
     >>> findings = check_function(lambda x, w, dedo: (0 * w, 0 * x), "quick", without=["stride", "bias"])
     >>> findings.passed, findings.explanation.mistakes
@@ -71,7 +71,7 @@ class _InProcess(Program):
     caller: Caller
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
-        """Call it; what it raises is its status."""
+        """Call it; an exception becomes its status."""
         try:
             found, note = self.caller.call(layer.layer, layer.arrays)
             return Answer({**found}, note=note)

@@ -1,4 +1,4 @@
-"""Runs a program over many layers, grades what it gives, and looks for the one mistake behind its failures."""
+"""Runs a program on many layers, grades its results, and looks for the mistake behind its failures."""
 
 import threading
 from collections import Counter
@@ -23,19 +23,19 @@ from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.tensor import DB, RESULTS, Tensor
 
-# The most notes that are shown of those that layers may have, each its own.
+# The most notes of layers that are shown.
 _MOST_NOTES = 3
-# Give up once the first three layers have ended in the same way, without results.
+# Give up if the first three layers end in the same way, without results.
 _ENOUGH = 3
-# Results are graded by one thread at a time, however many run programs.
+# Only one thread grades at a time, even if several run programs.
 _GRADING = threading.Lock()
-_ONE_SAMPLE = "Its arrays have an axis of one sample."
-_ROUNDED = "It may be off by its rounding alone, but not so in other layers."
-_IN_ONE_OF_TWO = "Of two runs of the same layer one ended so, the other did not."
+_ONE_SAMPLE = "Its arrays have a sample axis of length 1."
+_ROUNDED = "Rounding alone may explain the error here, but not in other layers."
+_IN_ONE_OF_TWO = "Only one of two runs of the same layer ended in this way."
 
 
 def expected(names: Iterable[str]) -> list[Tensor]:
-    """The results of some names, as for `--expect`.
+    """The results with these names, as for `--expect`.
 
     Raises:
         CnngradError: an unknown name.
@@ -60,18 +60,18 @@ def run_layers(
     keep: Kept | None = None,
     give_up: bool = True,
 ) -> Findings:
-    """Run a program over some layers, grade what it gives, and look for the one mistake behind its failures.
+    """Run a program on layers, grade its results, and look for the mistake behind its failures.
 
     Args:
-        programs: the program, as often as it may run at the same time.
+        programs: copies of the program, one for each layer that may run at the same time.
         layers: the layers.
         expect: the results that it must give.
-        progress: is told how far it has come.
-        without: what the program does not have, and the smallest failing layer may not need; None where that layer is
-            to be one of `layers`.
-        whole: the layers of the suite of which `layers` are some; none where these are the user's own.
-        keep: the folder in which to keep the files of the layers that fail; None to keep none.
-        give_up: whether to run no further layers once the first three have ended in the same way, without results.
+        progress: called before each layer.
+        without: the features that the program does not support, so that the smallest failing layer may not need them;
+            None if that layer must be one of `layers`.
+        whole: all layers of the suite from which `layers` were chosen; empty if these are the user's own.
+        keep: the folder in which to keep the files of failing layers; None to keep none.
+        give_up: whether to stop if the first three layers end in the same way, without results.
     """
     own = layers[0].layer.x_lead
     lead = _lead(programs[0], layers[0]) if "batch" in (without or ()) else own
@@ -88,7 +88,7 @@ def run_layers(
         return found
     failing = list(filter(_way, failing)) or failing
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
-    # A relation shows where there are several outputs and filter elements on every axis.
+    # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
@@ -98,7 +98,7 @@ def run_layers(
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
-    """What became of each result in all layers."""
+    """The outcomes of each result in all layers."""
     found: dict[Tensor, list[tuple[Outcome, Result]]] = {}
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
@@ -107,25 +107,25 @@ def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]
 
 
 def _in_common(outcomes: list[Outcome]) -> list[str]:
-    """Sentences on wrong shapes, each in the first layer that has it, and on results that are off as in fewer bits."""
+    """Sentences on wrong shapes, each from the first layer that has it, and on results of too few bits."""
     notes, titles = [], dict[str, list[str]]()
     for tensor, found in _of(outcomes).items():
         for outcome, result in found:
             if result.verdict is Verdict.WRONG_SHAPE:
                 notes.append(f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
                 break
-        # What most layers show.
+        # The most frequent one.
         for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):
             titles.setdefault(words, []).append(tensor.title)
     return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
 
 
 def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
-    """The outcomes with what the layers say of each other.
+    """The outcomes, each revised in the light of the others.
 
-    What is too coarse to judge is wrong if another layer has an error that fewer bits don't explain; but an error of a
-    known mistake that this layer would not show, such as a wrong stride, decides nothing. A layer lacks results that
-    are expected, or that other layers have.
+    A result too coarse to judge is wrong if that of another layer has an error which fewer bits don't explain, unless
+    the error is a known mistake that this layer can't show, such as a wrong stride. Results that are expected, or that
+    other layers have, are missing from a layer without them.
     """
     every = _of(outcomes)
     for tensor, found in every.items():
@@ -144,7 +144,7 @@ def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome
 
 
 def _lead(program: Program, layer: SuiteLayer) -> int:
-    """How many axes X has in front of the spatial ones: as many as the layer, or more if the program fails on these."""
+    """The number of X's axes in front of the spatial ones: the layer's, or more if the program fails with these."""
     fails: dict[int, int] = {}
     for lead in range(layer.layer.x_lead, 3):
         made = layer.with_lead(lead)
@@ -162,7 +162,7 @@ def _outcomes(
     keep: Kept | None,
     give_up: bool,
 ) -> Iterator[Outcome]:
-    """What becomes of every layer, in their order; as many are run at the same time as there are programs."""
+    """The outcomes of the layers, in order; each of the programs runs one layer at a time."""
     done: list[Outcome] = []
     idle = list(programs)
 
@@ -186,20 +186,20 @@ def _outcomes(
         finally:
             if len(done) < len(layers):
                 pool.shutdown(wait=False, cancel_futures=True)
-                # What still runs is ended, and with it the thread that waits for it.
+                # Ending the programs ends the threads that wait for them.
                 for program in programs:
                     program.close()
 
 
 def _is_hopeless(done: Sequence[Outcome]) -> bool:
-    """Whether the first layers that were tried are enough and have all ended in the same way, without results."""
+    """Whether the first layers that were tried have all ended in the same way, without results."""
     tried = [outcome for outcome in done if Verdict.SKIPPED not in outcome.verdicts]
     ends = {outcome.end and outcome.end.verdict for outcome in tried}
     return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
-    """Run a layer; one that fails is run again, since what differs then is a mistake of its own kind."""
+    """Run a layer; a failing one is run again, since results that vary are a mistake of their own kind."""
     answer = program.run(layer)
     outcome = _judged(program, layer, answer, TRIES)
     if outcome.passed is not False or (keep is None and outcome.verdicts & {Verdict.UNANSWERED, Verdict.SILENT}):
@@ -250,8 +250,8 @@ def _result(report: GradientReport) -> Result:
 def _smallest(
     program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress
 ) -> Outcome:
-    """The smallest layer that fails in the same way, as far as few runs find it."""
-    # Where it is one mistake, or none that is known, pairs need not be looked for.
+    """The smallest layer found to fail in the same way, after a limited number of runs."""
+    # A search for pairs of mistakes is needed only if a pair explains the failure.
     tries = TRIES if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0
     failed = [start]
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
@@ -263,9 +263,9 @@ def _smallest(
 
 
 def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
-    """In which way a layer fails: what happened to the program, or to each array that is not right.
+    """The way in which a layer fails: the end of the program, or the status of each array that is not right.
 
-    Nothing if no smaller layer would show the failure better.
+    Empty or None if no smaller layer would show the failure better.
     """
     if outcome.end is not None:
         return outcome.end if outcome.end.verdict.is_telling else None

@@ -1,4 +1,4 @@
-"""What a program computes, read off it: it is run with zeros, with impulses, and with other numbers."""
+"""Finds out what a program computes by running it with zeros, with impulses, and with other numbers."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,16 +20,16 @@ from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.programs.verdicts import Verdict
 from cnngrad.tensor import B, O, Tensor
 
-# How often the program is run to read its products.
+# The most runs of a program to read its products.
 _MOST_READINGS = 200
-# How far a sum of the products that were read may be off, as a part of the sum of their absolute values, by form.
+# The rounding error allowed in a sum of products, as a fraction of the sum of their absolute values, by precision.
 _ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 
 
 def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome) -> Findings:
-    """The findings with what the program computes in every array that is wrong, read off it.
+    """The findings, completed by what the program computes in every wrong array.
 
-    Elements are read in the smallest layer that fails; a larger one shows which relation between positions it follows.
+    The smallest failing layer shows the products in each element, a larger one the relation between positions.
     """
     worst, others, notes = list[Compared](), list[Compared](), [found.note]
     for wrong in _wrong(program, smallest):
@@ -59,7 +59,7 @@ def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
 
 @dataclass
 class _Wrong:
-    """One wrong array of one layer, and how far a sum of products may be off, as a part of their absolute values."""
+    """One wrong array of one layer, and its allowed rounding error, as in `_ROUNDING`."""
 
     program: Program
     suite_layer: SuiteLayer
@@ -67,33 +67,30 @@ class _Wrong:
     rounding: float
 
     def elements(self) -> tuple[list[Compared], str]:
-        """The worst element as the program computes it beside its right sum, and the others, where all can be read.
-
-        Then why not, in a sentence.
-        """
+        """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
         report, result, arrays = self.report, self.report.gradient, self.suite_layer.arrays
         title, worst, operands = result.title, report.worst_at, OPERANDS[result]
         if self._run({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
-            return [], f"With zeros in all of its arrays, {title} is not 0: something is not reset."
+            return [], f"If all of its arrays are zeros, {title} is not 0: some memory is not reset."
         other = numbered(self.suite_layer, decimals=False, seed=1).arrays
         for tensor in arrays:
             if tensor not in operands and (tensor, result) != (B, O):
                 made = self._run(arrays | {tensor: other[tensor]})
                 if not np.allclose(made, report.canonical[0], equal_nan=True):
-                    return [], f"{title} changes with {tensor.title} alone, on which it must not depend."
+                    return [], f"{title} changes if only {tensor.title} changes, but must not depend on it."
         read = read_elements(report.layer, result, self._computed, worst, _MOST_READINGS)
         if read is None:
             return [self._compared(worst, None)], ""
         compared = {index: self._compared(index, products) for index, products in read.items()}
         if any(each.made is None for each in compared.values()):
             return [self._compared(worst, None)], (
-                f"{title} is not a sum of products of {' and '.join(each.title for each in operands)} alone: with a "
-                "single 1 in each, the products that show don't add up to your numbers."
+                f"{title} is not a sum of products of {' and '.join(each.title for each in operands)} alone: the "
+                "products found with a single 1 in each don't add up to your numbers."
             )
         return [compared.pop(worst), *compared.values()], ""
 
     def relation(self) -> str:
-        """The relation between positions that the program follows, in words; empty where it is the right one."""
+        """The wrong relation between positions that the program follows, in words; empty if none is found."""
         report, claim = self.report, self.report.canonical[0]
         floats = {tensor: array.astype(np.float64) for tensor, array in self.suite_layer.arrays.items()}
         allowed = self.rounding * float(np.abs(claim).max(initial=0.0))
@@ -101,7 +98,7 @@ class _Wrong:
         return "" if relations is None else spoken(report.layer, relations)
 
     def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
-        """The result with these arrays, in canonical shape; without a bias that is not given."""
+        """The result with these arrays, in canonical shape; a bias that is not among them is 0."""
         zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is B}
         return self._run(self.suite_layer.arrays | zeros | dict(arrays))
 
@@ -110,13 +107,13 @@ class _Wrong:
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)
         if not isinstance(found, np.ndarray) or found.size != self.report.count:
-            raise CnngradError(f"{result.title} could not be read off: the program did not answer on impulses.")
+            raise CnngradError(f"{result.title} could not be analysed: the program gave no result for impulses.")
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)
         return found.reshape(layer.canonical[result])
 
     def _compared(self, index: Index, products: list[Product] | None) -> Compared:
-        """An element beside its right sum; with the products that the program adds up, if they give its number."""
+        """An element beside its right sum, with the products that the program adds up if these give its number."""
         report = self.report
         right = Expander(report.layer, report.values).expand(report.gradient, index)
         yours = report.canonical[0][index].item()

@@ -1,4 +1,4 @@
-"""A process of the user's program: in a group of its own, watched, and ended with all that it has started."""
+"""A process of the user's program: in a group of its own, watched, and ended together with all that it started."""
 
 import os
 import select
@@ -17,15 +17,15 @@ from cnngrad.errors import CnngradError
 from cnngrad.programs.exchange import MOST_BYTES
 from cnngrad.programs.verdicts import Result, Verdict
 
-# What is kept of what a process writes to the screen.
+# The bytes kept from the end of a process's output to the screen.
 _KEPT = 2**16
-# Seconds to wait for the end of a process's output once it is killed, and for what it says beside an answer.
+# Seconds to wait for a killed process's last output, and for output to the screen that comes with an answer.
 _LAST_WORDS, _SAID = 1.0, 0.05
-# Seconds between two looks at the size of a process's folder.
+# Seconds between two checks of the size of a process's folder.
 _LOOK = 0.2
-# Everything that a process starts inherits this variable, by which it is found again outside the process's group.
+# An environment variable that descendants inherit, by which they are found outside the process's group.
 _MARK = "CNNGRAD_RUN"
-# So often are new descendants looked for while the known ones are being killed.
+# The most searches for new descendants while known ones are being killed.
 _MOST_ROUNDS = 100
 
 
@@ -34,8 +34,8 @@ class ProcessEndedError(Exception):
     """A process has ended, or was ended.
 
     Attributes:
-        fault: how.
-        said: the end of what it wrote to the screen.
+        fault: how it ended.
+        said: the end of its output to the screen.
     """
 
     fault: Result
@@ -50,8 +50,8 @@ class Process:
 
         Args:
             words: the command's words.
-            talks: whether it answers lines on its standard input with lines on its standard output; else its input is
-                empty, and its output is kept with its standard error.
+            talks: whether it answers lines on its standard input with lines on its standard output; otherwise its
+                input is empty, and its output is kept with its standard error.
 
         Raises:
             CnngradError: it can't be started.
@@ -73,21 +73,21 @@ class Process:
             except OSError as error:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
             _STARTED.add(self._process.pid)
-        # It may write no file larger than an array may be, where the system has such a limit.
+        # Limits the size of its files, if the system can.
         with suppress(ImportError, AttributeError, OSError, ValueError):
             import resource
 
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
-        # The end of what it wrote to the screen, and what it answered behind the last line.
+        # The end of its output to the screen, and the beginning of its next answer.
         self._kept, self._unread = b"", bytearray()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
     def wait(self, timeout: float, folder: Path) -> None:
-        """Wait until it has ended well, and end what it has started.
+        """Wait until it ends with success, then end everything that it started.
 
         Raises:
-            ProcessEndedError: it has failed, or was ended as it took longer or wrote more to its folder than it may.
+            ProcessEndedError: it failed, or was killed because it took too long or wrote too much to its folder.
         """
         until = time.monotonic() + timeout
         while self._process.poll() is None:
@@ -106,12 +106,12 @@ class Process:
         """Write a line to its standard input, and yield the lines that it writes to its standard output.
 
         Args:
-            line: the line; nothing is written if it is empty.
+            line: the line; if it is empty, nothing is written.
             timeout: the seconds that all answers may take.
-            most: the bytes that a line of an answer may have.
+            most: the most bytes in a line of an answer.
 
         Raises:
-            ProcessEndedError: it has ended, or was ended as no further line came in time.
+            ProcessEndedError: it ended, or was killed because no further line came in time or a line was too long.
         """
         inlet, outlet = self._process.stdin, self._process.stdout
         assert inlet is not None
@@ -129,7 +129,7 @@ class Process:
                 if not part:
                     raise self._ended(self._how_it_ended())
                 self._unread += part
-                # Only what has just come can hold the end of a line.
+                # Only the new part can hold the end of a line.
                 if b"\n" in part:
                     *lines, self._unread = self._unread.split(b"\n")
                     yield from (each.decode(errors="replace") for each in lines)
@@ -148,14 +148,14 @@ class Process:
             return Result(Verdict.FAILED, "closed its output")
 
     def _listen(self) -> None:
-        """Read what it writes to the screen as it writes it, and keep the end."""
+        """Read its output to the screen as it comes, and keep the end."""
         screen = self._process.stderr or self._process.stdout
         with suppress(OSError, ValueError):
             while screen and (part := os.read(screen.fileno(), _KEPT)):
                 self._kept = (self._kept + part)[-_KEPT:]
 
     def said(self) -> str:
-        """The end of what it wrote to the screen since this was last asked."""
+        """The end of its output to the screen since the last call."""
         time.sleep(_SAID)
         kept, self._kept = self._kept, b""
         return kept.decode(errors="replace")
@@ -165,7 +165,7 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for _ in range(_MOST_ROUNDS):
-            # Even if it has lost the mark: then it is an orphan, our child. What another run has marked is not ours.
+            # Also kill orphans without any mark, which are our children now; those with another mark are another run's.
             with _STARTING:
                 others = self._others | _STARTED
                 pids = [
@@ -181,14 +181,14 @@ class Process:
                     if pid != self._process.pid:
                         os.waitpid(pid, os.WNOHANG)
         self._process.wait()
-        # What a process that can't be killed writes later is left out.
+        # The wait is limited because a process that can't be killed may go on writing.
         self._reader.join(_LAST_WORDS)
         for stream in filter(None, (self._process.stdin, self._process.stdout, self._process.stderr)):
             with suppress(OSError):
                 stream.close()
 
 
-# The processes that were started here; one is started, or looked for, at a time.
+# The processes that were started here; the lock is held while one is started or descendants are searched for.
 _STARTED: set[int] = set()
 _STARTING = threading.Lock()
 # PR_SET_CHILD_SUBREAPER of Linux's prctl.
@@ -196,7 +196,7 @@ _SUBREAPER = 36
 
 
 def _adopt_orphans() -> None:
-    """Become the parent of what a program leaves behind, where the system can: then it can be found."""
+    """Become the parent of the processes that a program leaves behind, so that they can be found; on Linux only."""
     if sys.platform.startswith("linux"):
         import ctypes
 
@@ -205,20 +205,20 @@ def _adopt_orphans() -> None:
 
 
 def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
-    """The processes that the system lists under /proc: each id, whether it is a child of this one, and its marks."""
+    """The processes listed under /proc: the id of each, whether it is a child of this process, and its marks."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
-            # Behind the name in parentheses stand the state and the parent.
+            # The name in parentheses is followed by the state and the parent's id.
             is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid()
             variables: list[bytes] = []
-            # Those of another user's process can't be read.
+            # The environment of another user's process can't be read.
             with suppress(OSError):
                 variables = (folder / "environ").read_bytes().split(b"\0")
             yield int(folder.name), is_child, [each for each in variables if each.startswith(_MARK.encode() + b"=")]
 
 
 _TOO_MUCH = Result(Verdict.FLOODED, "wrote more than 1 GiB")
-# A program ends with this status if it does not support a layer, as in automake's test suites.
+# The exit status of a program that does not support a layer, as in automake's test suites.
 _SKIPPED = 77
 
 
@@ -237,7 +237,7 @@ def _fault(code: int) -> Result | None:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all files in a folder, as far as they can be seen."""
+    """The bytes of all readable files in a folder."""
     total = 0
     with suppress(OSError):
         for path in folder.rglob("*"):

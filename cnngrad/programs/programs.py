@@ -1,4 +1,4 @@
-"""Runs the user's program on one layer: a command in a folder, a command that answers lines, or a Python function."""
+"""Runs the user's program on a layer: a command in a folder, a command that answers lines, or a Python function."""
 
 import json
 import re
@@ -21,27 +21,27 @@ from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Result, Verdict, unreadable
 from cnngrad.tensor import Tensor
 
-# Lines of a program that are no answers, of which the last are shown if no answer follows.
+# The most lines shown of an output without an answer.
 _STRAY_LINES = 5
-# The characters that are shown of such a line.
+# The most characters shown of such a line.
 _STRAY_LENGTH = 60
-# An import, and the first call in a process, may each take this many times as long as a call.
+# An import, and the first call in a process, may each take this many times the timeout.
 _FIRST = 6
-# The bytes of an answer beside its arrays.
+# The most bytes of an answer in addition to its arrays.
 _BESIDE = 2**20
 
-# Keeps the files of a run: called with their folder, before it goes away.
+# Keeps the files of a run: called with their folder before it is deleted.
 Keep = Callable[[Path], None]
 
 
 class Answer(NamedTuple):
-    """What became of one run.
+    """The answer of one run.
 
     Attributes:
-        results: the arrays, or why one can't be read.
-        fault: why there are no results to judge; None where the program ran to its end.
-        said: the end of what it wrote to standard error, or why it skips the layer.
-        note: what was done to understand it, in a sentence; may be empty.
+        results: the arrays, each replaced by the reason if it can't be read.
+        fault: why there are no results to judge; None if the program finished.
+        said: the end of its output to standard error, or why it skips the layer.
+        note: how its results were understood, in a sentence; may be empty.
     """
 
     results: dict[Tensor, Array | Result]
@@ -58,15 +58,15 @@ def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
 class Program(ABC):
     """Something that computes results for a layer."""
 
-    # How precise its results are, as for `check`; None if their dtype says so, or the numbers of a text.
+    # The precision of its results, as for `check`; None for that of their dtype or of a text's digits.
     written: str | None = None
 
     @abstractmethod
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
-        """Run it on one layer; the files of this run go to `keep`, if there is one."""
+        """Run it on one layer; `keep`, if given, keeps the files of this run."""
 
     def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
-        """End what is still running; nothing is, by default."""
+        """End the processes that are still running."""
 
 
 def program_of(text: str, exchange: str, timeout: float, stream: bool = False, fixed: Collection[str] = ()) -> Program:
@@ -80,14 +80,14 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
         fixed: the options that are the same in all layers, which a function need not take.
 
     Raises:
-        CnngradError: an empty command, an unknown word in braces, or an unknown exchange.
+        CnngradError: an empty command, a word in braces with `stream`, or an unknown exchange.
     """
     if exchange not in EXCHANGES:
         forms = {"csv": "json", "npy32": "f32"}.get(exchange, ", ".join(EXCHANGES))
         raise CnngradError(f"exchange is {exchange[:40]!r}: use {forms}")
     if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
         if stream:
-            raise CnngradError(f"--stream is for commands: {text} is a Python function, leave it out")
+            raise CnngradError(f"{text} is a Python function and --stream is for commands: leave out --stream")
         return _Function([sys.executable, "-m", "cnngrad.programs.worker", text, *fixed], timeout)
     try:
         words = shlex.split(text)
@@ -96,22 +96,24 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
     if not words:
         raise CnngradError("the command is empty: write --run './program {dir}'")
     if stream and (match := re.search(_IN_BRACES, text)):
-        raise CnngradError(f"{match[0]} has no meaning with --stream, where one process serves all layers")
+        raise CnngradError(
+            f"{match[0]} has no meaning with --stream, since one process serves all layers: leave it out"
+        )
     return _Stream(words, timeout) if stream else _Command(words, timeout, exchange)
 
 
 class _External(Program):
-    """A program in a process of its own, which is started when it is needed, and anew after a failure."""
+    """A program in a process of its own, which is started on demand, and again after a failure."""
 
-    # How many times as long as others the first call in a process may take.
+    # The timeout of the first call in a process, as a multiple of the others'.
     first = _FIRST
 
     def __init__(self, words: list[str], timeout: float, exchange: str = "npy") -> None:
         self._words, self._timeout, self._exchange = words, timeout, exchange
         self._process: Process | None = None
-        # How many times as long as others the next call may take.
+        # The same for the next call.
         self._patience = self.first
-        # What was done to understand the answer, in a sentence.
+        # How the answer was understood, in a sentence.
         self._note = ""
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
@@ -125,7 +127,7 @@ class _External(Program):
                 self._process, fault = None, ended.fault
                 hangs = fault.verdict is Verdict.UNANSWERED
                 words = f"{fault.status} to the first call" if hangs and self._patience > 1 else fault.words
-                # A program that hangs has had its time: the process that replaces it is given no more.
+                # After a hang, the first call in the new process gets no extra time.
                 self._patience = 1 if hangs else self.first
                 answer = failed(fault.verdict, words, ended.said)
             if keep is not None:
@@ -134,10 +136,10 @@ class _External(Program):
 
     @abstractmethod
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
-        """What it gives for a layer; ProcessEndedError if it gives nothing."""
+        """Its answer for a layer; ProcessEndedError if there is none."""
 
     def _lines(self, line: str, layer: Layer) -> Iterator[str]:
-        """The lines that the process answers a line with, which is that of a layer."""
+        """The lines with which the process answers a layer's line."""
         if self._process is None:
             self._process = Process(self._words, talks=True)
         most = _BESIDE + sum(map(most_bytes, layer.written.values()))
@@ -151,7 +153,7 @@ class _External(Program):
 
 
 class _Command(_External):
-    """A command, run anew for every layer, which finds its arrays in a folder and writes its results there."""
+    """A command, run again for every layer, which reads its arrays from a folder and writes its results there."""
 
     first = 1
 
@@ -162,7 +164,7 @@ class _Command(_External):
         def filled(match: re.Match[str]) -> str:
             if match[1] not in known:
                 names = ", ".join(f"{{{name}}}" for name in known)
-                raise CnngradError(f"{match[0]} is unknown in --run: it may be {names}")
+                raise CnngradError(f"{match[0]} is unknown in --run: use {names}")
             return str(known[match[1]])
 
         self._process = Process([re.sub(_IN_BRACES, filled, word) for word in self._words], talks=False)
@@ -176,7 +178,7 @@ _AXES = (("depth", "front", "back"), ("height", "top", "bottom"), ("width", "lef
 
 
 def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
-    """What the words in braces stand for."""
+    """The values of the words in braces."""
     known: dict[str, Any] = {"dir": folder} | {tensor.key: path for tensor, path in paths(folder, exchange).items()}
     known |= {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
     for axis, (name, front, back) in zip(layer.axes, _AXES[-layer.dims :], strict=True):
@@ -187,7 +189,7 @@ def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
 
 
 class _Stream(_External):
-    """A command that reads a layer from each line on its standard input, and answers it with a line of results."""
+    """A command that reads a layer from each line of its standard input, and answers with a line of results."""
 
     _count = 0
 
@@ -207,16 +209,16 @@ class _Stream(_External):
                 stray.append(line)
                 if content is not None and not self._note:
                     which = f"the id {content['id']!r:.20}" if "id" in content else "no id"
-                    self._note = f"A line of its output has {which}, which is no layer's: {line[:_STRAY_LENGTH]}"
+                    self._note = f"A line of its output with {which} is not an answer: {line[:_STRAY_LENGTH]}"
         except ProcessEndedError as ended:
             said = [ended.said.rstrip(), *stray]
             if ended.fault.verdict is Verdict.UNANSWERED:
-                said.append("(an answer is one line of JSON with the same id; flush standard output behind it)")
+                said.append("(an answer is one line of JSON with the same id; flush standard output after it)")
             ended.said = "\n".join(filter(None, said)).strip()
             raise
         assert content is not None
         kept.write_text(f"{line}\n")
-        # What the line of the layer has may be said again.
+        # An answer may repeat keys of the request.
         new = {key: value for key, value in content.items() if key not in asked}
         if skipped := new.pop("skipped", None):
             return failed(Verdict.SKIPPED, said=str(skipped))
@@ -236,7 +238,7 @@ def _as_object(line: str) -> dict[str, Any] | None:
 
 
 def _as_numbers(tensor: Tensor, value: Any) -> Array | Result:
-    """An array in an answer, or what is wrong with it; null in it is NaN."""
+    """An array in an answer, or what is wrong with it; null stands for NaN."""
     try:
         return as_claim(tensor.key, _without_null(value))
     except CnngradError as error:
@@ -274,8 +276,8 @@ class _Function(_External):
             line = next(self._process.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
             late = ended.fault.verdict is Verdict.UNANSWERED
-            line = f"it took more than {limit:g} s: a longer --timeout gives it more" if late else ended.fault.status
+            line = f"it took more than {limit:g} s: set a longer --timeout" if late else ended.fault.status
         if line != "ready":
             self.close()
-            # Behind python -m and the worker.
+            # The fourth word names the function, after python -m and the worker.
             raise CnngradError(f"can't import {self._words[3]}: {line}")

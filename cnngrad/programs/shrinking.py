@@ -1,4 +1,4 @@
-"""Makes a failing layer smaller as long as it fails in the same way: first the layer, then its numbers."""
+"""Makes a failing layer smaller while it fails in the same way: first its sizes, then its numbers."""
 
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator
@@ -12,12 +12,12 @@ from cnngrad.arrays import Array
 from cnngrad.layer import Layer
 from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes
 
-# What progress says while a smaller layer is looked for, and the name of the smallest that was found.
+# The name of this stage for the progress bar, and the name of the smallest layer found.
 SMALLER, SMALLEST = "a smaller layer that fails", "smallest"
-# The most runs, and the seconds after which none is begun.
+# The most runs, and the seconds after which no more is begun.
 _MOST_RUNS, _LONGEST = 200, 20.0
 
-# Called with what is going on, the number of steps done, that of all, and that of failures so far.
+# Called with the current step's name, the number of steps done, of all steps, and of failures so far.
 Progress = Callable[[str, int, int, int], None]
 
 
@@ -27,9 +27,9 @@ def smaller_layers(
     """Layers smaller than the best one so far, the largest steps first.
 
     Args:
-        best: gives the smallest layer that is known to fail, which may be the one that came last.
+        best: returns the smallest layer that is known to fail, which may be the one yielded last.
         without: the features, of `FEATURES`, that the layer may not need.
-        progress: is told how many layers were tried.
+        progress: called before each layer.
     """
     until, tried = time.monotonic() + _LONGEST, set[Hashable]()
     for smaller in (_with_smaller_sizes, _with_smaller_numbers):
@@ -49,7 +49,7 @@ def smaller_layers(
 
 
 def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
-    """The layer with one thing smaller, each with what tells it from others."""
+    """The layers with one size or option smaller, each with a key that identifies it."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for layer in _smaller(best.layer):
         # At least one window fits on every axis.
@@ -88,7 +88,7 @@ def _fewer(number: int, least: int) -> list[int]:
 
 
 def _with_smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
-    """The layer with numbers closer to 0 and 1, each with what tells it from others."""
+    """The layers with simpler numbers, each with a key that identifies it."""
     for tensor, array in best.arrays.items():
         for smaller in _closer(array):
             if not np.array_equal(smaller, array):
@@ -97,7 +97,7 @@ def _with_smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLay
 
 
 def _closer(array: Array) -> Iterator[Array]:
-    """An array with all of its numbers smaller, or some of them."""
+    """The array with all numbers simpler, or some of them."""
     yield np.ones_like(array)
     yield np.abs(array)
     count = array.size

@@ -1,4 +1,4 @@
-"""Layers that tell wrong backward passes from right ones, from the plainest on, with telling numbers."""
+"""Layers that distinguish wrong backward passes from right ones, with numbers that reveal mistakes."""
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +22,11 @@ from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 SUITES = ("quick", "standard", "thorough")
-# How many layers the thorough suite has, with those of the standard one.
+# The number of layers in the thorough suite, including those of the standard one.
 _THOROUGH = 300
-# X is made larger by up to 2^11 positions on each axis for a window to fit.
+# The number of times that X is enlarged, by 1, 2, 4, … 2^11 positions on each axis, until a window fits.
 _MOST_DOUBLED = 12
-# Numbers are drawn again if they hide a zero: in dE/db, or in a result of few elements.
+# Draws of numbers, at most; results of at most this many elements, and sums for dE/db below this bound, must not be 0.
 _MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
 
 
@@ -37,8 +37,8 @@ class SuiteLayer:
     Attributes:
         name: its name, such as `stride-2`.
         layer: the layer.
-        arrays: X, W, dE/dO and, where the layer has one, b; with the layer's axes, in cnngrad's order.
-        instead_of: the suite's layer in whose place it stands; None for those of the suite itself.
+        arrays: X, W, dE/dO and, if the layer has a bias, b; with the layer's axes, in cnngrad's order.
+        instead_of: the suite's layer that it replaces; None for a layer of the suite itself.
     """
 
     name: str
@@ -63,25 +63,25 @@ class SuiteLayer:
 
     @property
     def data(self) -> Data:
-        """The arrays as recipes compute with them."""
+        """The arrays in the form in which recipes take them."""
         return Data.of(self.layer, self.arrays)
 
     def with_lead(self, lead: int) -> "SuiteLayer":
-        """The layer with so many axes in front of the spatial ones of X: 0, 1 (channel) or 2 (sample, channel)."""
+        """The layer with `lead` axes in front of X's spatial ones: 0, 1 (channel) or 2 (sample, channel)."""
         layer = replace(self.layer, x_lead=lead, w_lead=2 if lead else 0)
         arrays = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in self.arrays.items()}
         return replace(self, layer=layer, arrays=arrays)
 
     @property
     def work(self) -> int:
-        """How many products of an element of dE/dO with one of W there are, a measure of its size."""
+        """A measure of its size: the number of products of an element of dE/dO with one of W."""
         return self.arrays[DEDO].size * self.arrays[W].size
 
     @cached_property
     def shows(self) -> tuple[str, ...]:
-        """The ids of the mistakes that its numbers show, and that have a name there."""
+        """The ids of the mistakes that its numbers reveal and identify."""
         results = RESULTS if self.layer.has_bias else RESULTS[:-1]
-        # A single number is many mistakes' result.
+        # One number fits too many mistakes.
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
         hidden = {some: set(hidden_mistakes(self.data, some)) for some in {results, several}}
         unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
@@ -99,7 +99,7 @@ def _row(
     bias: bool = False,
     **options: Any,
 ) -> Layer:
-    """A layer of three axes, of which a suite uses the last ones; with the options of a layer."""
+    """A layer with three spatial axes, of which a suite uses the last `dims`."""
     w_shape = (filters, channels // groups, *kernel)
     b_shape = (filters,) if bias else None
     return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
@@ -123,7 +123,7 @@ def _square(layer: Layer) -> Layer:
     return replace(layer, axes=(replace(padded, **largest),) * layer.dims)
 
 
-# What `--without` takes, and the layer that has no such feature in place of one that has.
+# The features that `--without` takes, and how to remove each from a layer.
 _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "batch": partial(replace, batch=1),
     "channels": partial(replace, channels=1, filters=1, groups=1),
@@ -139,7 +139,7 @@ FEATURES = tuple(_WITHOUT)
 
 
 def features(layer: Layer) -> set[str]:
-    """Which of `FEATURES` a backward pass must have for a layer."""
+    """Those of `FEATURES` that a backward pass must support for a layer."""
     return {name for name in FEATURES if _needing(name)(layer)}
 
 
@@ -147,7 +147,7 @@ def _needing(feature: str) -> Callable[[Layer], bool]:
     return lambda layer: sizes(_WITHOUT[feature](layer)) != sizes(layer)
 
 
-# What a layer may have, in words.
+# Conditions that a layer may meet, in words.
 CONDITIONS: dict[str, Callable[[Layer], bool]] = {
     "stride > 1": _needing("stride"),
     "padding > 0": _needing("padding"),
@@ -233,7 +233,7 @@ _STANDARD: dict[str, dict[str, Any]] = {
     "depthwise": {"channels": 3, "filters": 3, "groups": 3},
     "groups-stride-padding": {**_STRIDE_2, "padding": 1, "channels": 4, "filters": 6, "groups": 2, "batch": 2},
 }
-# The largest number where it is not 9: sums beyond 2^11, where float16 loses bits, and below 2^16, where it ends.
+# The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40}
 
 
@@ -247,21 +247,21 @@ def suite(
     w_shape: Shape | None = None,
     **options: Unpack[LayerOptions],
 ) -> list[SuiteLayer]:
-    """The layers of a suite, from the plainest on.
+    """The layers of a suite, the plainest first.
 
     Args:
         name: `"quick"` (12 layers), `"standard"` (some 50) or `"thorough"` (300).
-        without: what the code does not have: any of `batch`, `channels`, `groups`, `stride`, `padding`, `dilation`,
-            `bias`, `asymmetric`, `non-square`. A layer without that stands in the place of each that has it. Without
-            `batch`, arrays have no sample axis; without `batch` and `channels` they are plain matrices.
-        decimals: numbers that aren't integers.
+        without: the features that your code does not support: any of `batch`, `channels`, `groups`, `stride`,
+            `padding`, `dilation`, `bias`, `asymmetric`, `non-square`. They are removed from each layer that has them.
+            Without `batch`, arrays have no sample axis; without `batch` and `channels` they are plain matrices.
+        decimals: whether to use numbers that aren't integers.
         seed: another seed gives other numbers, and other random layers.
-        x_shape: the last axes of X's shape in cnngrad's order, the same in all layers; each layer's own where None.
+        x_shape: the last axes of X's shape in all layers, in cnngrad's order; None for each layer's own.
         w_shape: the same for W.
-        options: options that all layers have, such as `stride=2`; `dims` is the number of spatial axes, 2 by default.
+        options: options of all layers, such as `stride=2`; `dims` is the number of spatial axes, 2 by default.
 
     Raises:
-        CnngradError: an unknown suite or feature, or options that make no layer.
+        CnngradError: an unknown suite or feature, or options that don't make a layer.
 
     >>> [layer.name for layer in suite("quick")][:3]
     ['impulse', 'square', 'plain']
@@ -280,7 +280,7 @@ def suite(
     for number, (title, row) in enumerate(named):
         original = layer = replace(row, axes=row.axes[-dims:])
         lost = [feature for feature in FEATURES if feature in without and _needing(feature)(original)]
-        # A padding that is even on every axis comes before none at all.
+        # In reverse, so that padding is made even before it is removed.
         for feature in reversed(FEATURES):
             layer = _WITHOUT[feature](layer) if feature in without else layer
         layer = _with_options(title, layer, x_shape, w_shape, options)
@@ -298,9 +298,9 @@ def suite(
 def _with_options(
     title: str, layer: Layer, x_shape: Shape | None, w_shape: Shape | None, options: LayerOptions
 ) -> Layer:
-    """The layer with options and the last axes of X and W that are the same in all layers.
+    """The layer with the given options and the given last axes of X and W.
 
-    Groups stay as large as they are. If no window fits, X is made larger; if X is given, windows are made smaller.
+    The size of a group stays the same. If no window fits, X is enlarged; if X is given, windows are made smaller.
     """
     given = {name: value for name, value in options.items() if "layout" not in name and value is not None}
     groups = integer("groups", given.get("groups", layer.groups), least=1)
@@ -330,12 +330,12 @@ def _with_options(
 
 
 def sizes(layer: Layer) -> tuple[Hashable, ...]:
-    """What tells a layer from others, but for the layout of its arrays."""
+    """A key that identifies a layer, apart from the layout of its arrays."""
     return layer.batch, layer.channels, layer.filters, layer.groups, layer.has_bias, layer.axes
 
 
 def _random_rows(seed: int) -> Iterator[Layer]:
-    """Layers with everything at once."""
+    """Random layers with every feature."""
     generator = np.random.default_rng(seed)
 
     def drawn(low: int, high: int, shape: int | tuple[int, ...] = 3) -> Any:
@@ -355,15 +355,15 @@ def _random_rows(seed: int) -> Iterator[Layer]:
             groups=groups,
             bias=bool(drawn(0, 2, ())),
         )
-        # Where no window reads X, all is 0, and so would a wrong pass give it.
+        # If no window reads X, everything is 0, also in a wrong pass.
         if all(len(axis.unreached) < axis.size for axis in row.axes):
             yield row
 
 
 def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9) -> SuiteLayer:
-    """The layer with telling numbers in all of its arrays, up to a largest one, of either sign.
+    """The layer with numbers of both signs, up to `largest` in magnitude, that reveal mistakes.
 
-    None is 0, which would hide what it multiplies.
+    None of them is 0, which would hide its factors.
     """
     generator = np.random.default_rng(seed)
     for _ in range(_MOST_DRAWS):
@@ -379,7 +379,7 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
 
 
 def _hides_zero(made: SuiteLayer) -> bool:
-    """Whether a result, or an element of dE/db, is 0 since its terms cancel: then a wrong 0 would not show."""
+    """Whether a result, or an element of dE/db, is 0 because its terms cancel: this would hide a wrong 0."""
     layer = made.layer
     dedo = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
     if (np.abs(dedo.sum((0, 2))) < _CANCELLED).any():

@@ -1,4 +1,4 @@
-"""What is to be said of one run of the user's program, and of each array that it gives."""
+"""The verdict on one run of the user's program, and on each array that it gives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from cnngrad.checks import GradientReport
 
 
 class Verdict(Enum):
-    """What became of one array, or of a run that leaves no arrays to judge.
+    """The verdict on one array, or on a run that leaves no arrays to judge.
 
     Attributes:
         words: the verdict in words.
         passed: whether all is right; None if that is not known.
-        is_telling: whether a smaller layer may show it better. If a program hangs or writes nothing, none does.
+        is_telling: whether a smaller layer may show the failure better, unlike that of a program that hangs.
     """
 
     RIGHT = ("right", True)
@@ -40,11 +40,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one array, or of a run that leaves no arrays to judge.
+    """The result of judging one array, or a run that leaves no arrays to judge.
 
     Attributes:
-        verdict: what is to be said of it.
-        words: what happened, if the verdict's own words do not say all.
+        verdict: the verdict.
+        words: the verdict in more precise words; may be empty.
         report: how the array compares with the right numbers; None if there is nothing to compare.
         hint: what is wrong with the array, and how to fix it; empty if nothing is.
     """
@@ -56,17 +56,17 @@ class Result:
 
     @property
     def status(self) -> str:
-        """What became of it, in words."""
+        """The verdict in words."""
         return self.words or self.verdict.words
 
     @property
     def mistakes(self) -> tuple[str, ...]:
-        """The ids of the mistakes that were made, by the likeliest explanation; empty if none is known."""
+        """The ids of the mistakes in the likeliest explanation; empty if none is known."""
         return () if self.report is None else self.report.mistakes
 
     @property
     def precision(self) -> str:
-        """In words, that the array is as far off as fewer bits make it; empty if it is not."""
+        """A phrase if the error is that of fewer bits; otherwise empty."""
         return "" if self.report is None else self.report.precision
 
     @property
@@ -77,11 +77,11 @@ class Result:
 
     @property
     def word(self) -> str:
-        """The status for a table: the mistakes if they are known."""
+        """The text for a table: the mistakes if they are known, otherwise the status."""
         is_named = self.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE) and self.mistakes
         return "+".join(self.mistakes) if is_named else self.status
 
 
 def unreadable(why: object) -> Result:
-    """What becomes of an array that can't be read."""
+    """The result for an array that can't be read."""
     return Result(Verdict.UNREADABLE, f"{Verdict.UNREADABLE.words} ({why})")

@@ -1,7 +1,7 @@
-"""The process that calls a user's Python function: for each folder named on standard input, it writes the results.
+"""The process that calls a user's Python function, and writes its results to each folder named on standard input.
 
 Its first line is `ready`, or why the function can't be imported. It answers each folder with a line: done, skipped or
-failed, and words. What the function prints goes to standard error.
+failed, and an explanation. The function's own output goes to standard error.
 """
 
 import importlib
@@ -56,7 +56,7 @@ def _answered(caller: Caller, folder: Path) -> str:
     except NotImplementedError as error:
         return f"skipped {error or 'not implemented'}"
     except CnngradError as error:
-        # What it returned can't be read: a stack of our own calls would hide that.
+        # The function returned something unreadable; a stack of our own calls would hide that.
         print(f"error: {error}", file=sys.stderr)
         return f"failed {type(error).__name__}"
     except Exception as error:
