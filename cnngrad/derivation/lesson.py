@@ -290,12 +290,12 @@ def _in_matrices(board: Board) -> Said:
 def _shifts(board: Board) -> Said:
     """The filter on framed dE/dO, at the telling cells."""
     layer, names, limit = board.layer, board.names, board.choice.limit
-    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products are ", IN_BRACKETS, ":"
     if is_strided(layer):
         yield (
             f"The filter moves one cell at a time here, though W moved {strides(layer, 'cell')} at a time over "
             "X: the windows of neighbouring outputs lie that far apart on X, and the zeros keep this distance."
         )
+    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products are ", IN_BRACKETS, ":"
     shown = board.pictured()
     for number, (place, why) in enumerate(shown.items()):
         x = board.symbol(DX, place)
