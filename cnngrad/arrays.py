@@ -87,7 +87,7 @@ _BFLOAT16 = np.dtype("V2")
 
 
 class Operand(NamedTuple):
-    """An array to compute with, and what a single pass over its elements found.
+    """An array to compute with, and its norm, found in a single pass over its elements.
 
     Attributes:
         array: the array as it is in memory or in its file: integers or floats of any width and byte order.
@@ -157,7 +157,6 @@ def upper_halves(array: Array) -> Array:
 
 
 def _bfloat16(array: Array) -> Array:
-    """bfloat16 numbers as float32, marked as bfloat16."""
     if array.dtype == _BFLOAT16:
         array = (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
     marked = array.astype(np.float32, copy=False).view(Marked)
@@ -317,7 +316,6 @@ def is_sure(bound: float, dtype: DType) -> bool:
 
 
 def _first_not_finite(array: Array) -> tuple[int, ...]:
-    """The index of the first NaN or infinite element of an array that has one."""
     return tuple(int(k) for k in np.unravel_index(np.isfinite(array).argmin(), array.shape))
 
 

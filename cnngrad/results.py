@@ -31,8 +31,6 @@ def _document(ending: str, shown: "Shown", **choices: Any) -> str:
 
 
 class _Shown:
-    """What all results can do."""
-
     def __str__(self: "Shown") -> str:
         """The text that the command prints to a file."""
         return _document(".txt", self).rstrip("\n")
@@ -57,8 +55,6 @@ class _Shown:
 
 
 class _Verdict(_Shown):
-    """A result that is right or wrong."""
-
     summary: str
 
     def _repr_html_(self: "Shown") -> str:

@@ -98,7 +98,7 @@ def test_each_of_two_options_of_a_lesson_changes_something_or_is_refused(outcome
         ([NOTES, "--explain"], "--explain needs --run"),
         ([NOTES, "--o", f"{NOTES}::dEdO", "--step", "2"], "--step has no effect with --o alone"),
         ([NOTES, "--flip", "--no-flip"], "--flip has no effect with --no-flip"),
-        ([NOTES, "--skip", "a*"], "--skip is gone: --run-only GLOB names the layers to run"),
+        ([NOTES, "--skip", "a*"], "--skip is gone: --run-only GLOB selects layers"),
     ],
 )  # fmt: skip
 def test_an_option_of_check_that_has_no_effect_is_an_error(words, told, capsys):

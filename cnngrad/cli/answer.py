@@ -47,7 +47,7 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
     tensors, given, way = _work(options, problem, layer)
     if way is None:
         if not options.explained and report is None:
-            words = "--explain shows the derivation in symbols, files give numbers"
+            words = "add --explain for the derivation in symbols, or give files with numbers"
             raise CnngradError(f"{problem.shape_words()}: {words}")
         if output is not None:
             raise CnngradError(f"{output} would be empty: {problem.shape_words()}")

@@ -57,7 +57,7 @@ def check_command(session: Session, options: Check) -> int:
     if options.hard:
         return _hard(session, layer, options)
     if problem.in_symbols:
-        raise CnngradError(f"{problem.shape_words()}: check needs numbers, give files")
+        raise CnngradError(f"{problem.shape_words()}, but check needs numbers: give files")
     from cnngrad.checks import check_layer
 
     specs = zip(RESULTS, (options.o, options.dw, options.dx, options.db), strict=True)

@@ -47,7 +47,7 @@ _COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
 # Options that were removed, with their replacements.
 _GONE = {
     "--slides": "--slides is gone: save --section NAME as --report FILE.tex --fragment, and \\input it into a frame",
-    "--skip": "--skip is gone: --run-only GLOB names the layers to run, --without LIST what your program does not have",
+    "--skip": "--skip is gone: --run-only GLOB selects layers, --without LIST leaves out unsupported features",
 }
 
 

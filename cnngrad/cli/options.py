@@ -167,7 +167,6 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _parameters(options: Any) -> Iterator[inspect.Parameter]:
-    """The options of a command, group by group."""
     for group in options.__mro__:
         for name, value in [*(_of_layer() if group is Settings else ()), *vars(group).items()]:
             if isinstance(value, inspect.Parameter):
@@ -321,7 +320,6 @@ class Settings(SimpleNamespace):
 
 
 def _of_layer() -> Iterator[tuple[str, Any]]:
-    """The layer's options on the command line."""
     for name, (kind, described) in OPTIONS.items():
         held = {bool: bool, SupportsIndex: int, SupportsIndex | None: int}.get(kind, str)
         yield name, option(held, f"--{name.replace('_', '-')} {described.metavar}", described.help)

@@ -1,4 +1,4 @@
-"""`cnngrad check --run`: reads what to run on which layers, runs it, and shows what was found."""
+"""`cnngrad check --run`: runs the user's program on layers, and shows the findings."""
 
 import re
 import shlex
@@ -31,7 +31,7 @@ __all__ = ["run_command"]
 
 
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
-    """Run the user's program, and show what was found."""
+    """Run the user's program, and show the findings."""
     for word in options.run.split():
         reader.refuse_output(word)
     whole = _suite(options)
@@ -164,7 +164,6 @@ def _in_short(layer: SuiteLayer) -> dict[str, Any]:
 
 
 def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
-    """The folder in which failing layers are kept, ready for them."""
     kept = Kept(Path(folder))
     names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
     kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])

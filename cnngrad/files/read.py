@@ -135,7 +135,6 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
 
 
 def _load_text(where: str, text: str) -> Any:
-    """What a text holds: JSON, or arrays in another notation."""
     is_object = re.match(r"\s*\{\s*[\"}]", text) is not None
     if is_object or where.endswith(".json") or not text.strip():
         try:

@@ -63,7 +63,7 @@ class Caller:
         return {result: as_claim(result.key, value) for result, value in _named(returned).items()}, ""
 
     def _keywords(self, layer: Layer) -> dict[str, Any]:
-        """The options that the function takes: an int where all axes agree, else a tuple."""
+        """The options that the function takes: each an int if all axes agree, otherwise a tuple."""
         known = self._parameters
         every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
         found = {}
@@ -97,7 +97,6 @@ def _as_tuples(value: Any) -> Any:
 
 
 def _named(returned: Any) -> dict[Tensor, Any]:
-    """The results in a mapping, or in an object with their names."""
     if hasattr(returned, "_asdict"):
         returned = returned._asdict()
     if not isinstance(returned, Mapping):

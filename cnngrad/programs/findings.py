@@ -162,7 +162,7 @@ class Findings:
         for outcome in self.outcomes:
             cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown] or [""]
             rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:]))
-        headings = [tensor.title for tensor in shown] or ["what happened"]
+        headings = [tensor.title for tensor in shown] or ["outcome"]
         yield Table(("layer", *headings), tuple(rows), wrapped=True)
         yield from _said(self.outcomes)
         if (layer := self.smallest) is not None:

@@ -98,7 +98,6 @@ def run_layers(
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
-    """The outcomes of each result in all layers."""
     found: dict[Tensor, list[tuple[Outcome, Result]]] = {}
     for outcome in outcomes:
         for tensor, result in outcome.results.items():
@@ -124,8 +123,8 @@ def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome
     """The outcomes, each revised in the light of the others.
 
     A result too coarse to judge is wrong if that of another layer has an error which fewer bits don't explain, unless
-    the error is a known mistake that this layer can't show, such as a wrong stride. Results that are expected, or that
-    other layers have, are missing from a layer without them.
+    the error is a known mistake that this layer can't show, such as a wrong stride. If a layer lacks a result that is
+    expected, or that other layers have, the result is marked as not written.
     """
     every = _of(outcomes)
     for tensor, found in every.items():
@@ -135,7 +134,7 @@ def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome
                 outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
 
     def filled(outcome: Outcome) -> Outcome:
-        # A layer without a bias has no dE/db to give.
+        # A layer without a bias has no dE/db.
         usual = {*expect, *every} - ({DB} if not outcome.layer.layer.has_bias else set())
         results = dict.fromkeys(usual, Result(Verdict.NOT_WRITTEN)) | outcome.results
         return replace(outcome, results={tensor: results[tensor] for tensor in RESULTS if tensor in results})
@@ -218,7 +217,6 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
 
 
 def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
-    """The verdict on one run."""
     claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
     graded: dict[str, GradientReport] = {}
     if claims:

@@ -51,7 +51,6 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
 
 
 def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
-    """The wrong arrays of a layer."""
     for result in outcome.results.values():
         if result.verdict is Verdict.WRONG and isinstance(result.report, Graded):
             yield _Wrong(program, outcome.layer, result.report, _ROUNDING.get(result.report.judged_as, 1e-5))

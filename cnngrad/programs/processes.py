@@ -237,7 +237,6 @@ def _fault(code: int) -> Result | None:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all readable files in a folder."""
     total = 0
     with suppress(OSError):
         for path in folder.rglob("*"):

@@ -139,7 +139,6 @@ class _External(Program):
         """Its answer for a layer; ProcessEndedError if there is none."""
 
     def _lines(self, line: str, layer: Layer) -> Iterator[str]:
-        """The lines with which the process answers a layer's line."""
         if self._process is None:
             self._process = Process(self._words, talks=True)
         most = _BESIDE + sum(map(most_bytes, layer.written.values()))
