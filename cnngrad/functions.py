@@ -9,7 +9,7 @@ from cnngrad.arrays import Array, read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.layer import make_layer
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import DEDO, GRADIENTS, O, Tensor, W, X
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -83,9 +83,9 @@ def forward(
         b_shape=None if b_ is None else b_.shape,
         **options,
     )
-    work = Forward(layer, x_.standard(layer, Tensor.X), w_.standard(layer, Tensor.W), b_)
+    work = Forward(layer, x_.standard(layer, X), w_.standard(layer, W), b_)
     work.require_memory()
-    return _written(work, Tensor.O)
+    return _written(work, O)
 
 
 def backward(
@@ -132,7 +132,7 @@ def backward(
         dedo_shape=dedo_.shape,
         **options,
     )
-    operands = zip((x_, w_, dedo_), (Tensor.X, Tensor.W, Tensor.DEDO), strict=True)
+    operands = zip((x_, w_, dedo_), (X, W, DEDO), strict=True)
     work = Backward(layer, *(operand.standard(layer, tensor) for operand, tensor in operands))
     work.require_memory()
     return Gradients(*(_written(work, result) for result in GRADIENTS))

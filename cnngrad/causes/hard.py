@@ -10,7 +10,7 @@ from cnngrad.causes.evaluate import Data
 from cnngrad.causes.search import hidden_mistakes, hidden_words
 from cnngrad.layer import Axis, Layer
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import GRADIENTS, Tensor
+from cnngrad.tensor import DEDO, GRADIENTS, B, Tensor, W, X
 
 __all__ = ["HardProblem", "hard_problem"]
 
@@ -18,7 +18,7 @@ __all__ = ["HardProblem", "hard_problem"]
 _SEEDS = 8
 # Images larger than this reveal no further mistakes.
 _MOST_POSITIONS = 12
-_GIVEN = (Tensor.X, Tensor.W, Tensor.DEDO)
+_GIVEN = (X, W, DEDO)
 
 
 class HardProblem(NamedTuple):
@@ -54,11 +54,11 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, seed)))
     found = _random(target, seed)
     if target.has_bias:
-        found[Tensor.B] = np.arange(1, target.filters + 1)
+        found[B] = np.arange(1, target.filters + 1)
     arrays = {t.key: target.layouts.written(t, found[t].reshape(target.shapes[t])) for t in Tensor if t in found}
     keys = {"schema": SCHEMA} | arrays | target.options
     if grow:
-        before, after = ("×".join(map(str, each.written[Tensor.X])) for each in (layer, telling))
+        before, after = ("×".join(map(str, each.written[X])) for each in (layer, telling))
         return HardProblem(
             keys, "" if before == after else f"X is {after} instead of {before}, which reveals more mistakes"
         )
@@ -83,7 +83,7 @@ def _small(layer: Layer, unequal: bool) -> Layer:
 def _random(layer: Layer, seed: int) -> dict[Tensor, Array]:
     generator = np.random.default_rng(seed)
     found: dict[Tensor, Array] = {t: generator.integers(1, 10, layer.canonical[t]) for t in _GIVEN}
-    found[Tensor.DEDO] *= generator.choice([-1, 1], found[Tensor.DEDO].shape)
+    found[DEDO] *= generator.choice([-1, 1], found[DEDO].shape)
     return found
 
 

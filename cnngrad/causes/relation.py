@@ -14,7 +14,7 @@ from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import recipe_by
 from cnngrad.layer import Layer, Positions, Relation
 from cnngrad.layer.expansion import OPERANDS
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DW, DX, O, Tensor
 
 __all__ = ["followed", "spoken"]
 
@@ -23,7 +23,7 @@ Compute = Callable[[Mapping[Tensor, Array]], Array]
 # Maximum number of positions tried in the first operand.
 _MOST_TRIED = 24
 # Which of impulse (0), partner (1) and element of the result (2) gives the output, filter and input position.
-_ROLES = {Tensor.O: (2, 0, 1), Tensor.DW: (0, 2, 1), Tensor.DX: (0, 1, 2)}
+_ROLES = {O: (2, 0, 1), DW: (0, 2, 1), DX: (0, 1, 2)}
 
 
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:

@@ -13,7 +13,7 @@ from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake, incomplete, neg
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, O, Tensor
 
 __all__ = [
     "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
@@ -210,7 +210,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     if others and not more:
         fix += f" Or: {'; or '.join(map(said, others))}."
     # The lines of code belong to a backward pass without flip.
-    coded = found[first].coded and not more and result is not Tensor.O and not flip
+    coded = found[first].coded and not more and result is not O and not flip
     return Diagnosis(
         likeliest.id,
         tuple("+".join(CATALOGUE[place].id for place in places) for places in others),
@@ -280,7 +280,7 @@ def _closest_factor(claim: Array, array: Array) -> float:
 
 def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
     """The relations that a claim follows; None if none are found within the budget; arguments as for `diagnose`."""
-    if result is Tensor.DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
+    if result is DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
         return None
     searched = _Claim(data, result, claim, allowed)
     data.tries.left = tries

@@ -20,7 +20,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, layer_of
 from cnngrad.layer.names import Names, Number, canonical_values
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import GRADIENTS, RESULTS, Tensor
+from cnngrad.tensor import DB, DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["check", "check_layer"]
 
@@ -85,8 +85,8 @@ def check(
     >>> report.gradients["dEdX"].worst
     Worst(element='dE/dx13', index=(0, 2), numeric=4, analytic=2)
     """
-    others = {tensor: value for tensor, value in ((Tensor.B, b), (Tensor.DEDO, dedo)) if value is not None}
-    given = {tensor: read_tensor(tensor.key, value) for tensor, value in ({Tensor.X: x, Tensor.W: w} | others).items()}
+    others = {tensor: value for tensor, value in ((B, b), (DEDO, dedo)) if value is not None}
+    given = {tensor: read_tensor(tensor.key, value) for tensor, value in ({X: x, W: w} | others).items()}
     layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
     given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
     claims = {result: claim for result, claim in zip(RESULTS, (o, dw, dx, db), strict=True) if claim is not _OURS}
@@ -128,30 +128,30 @@ def check_layer(
     if step is not None and not (is_number(step) and math.isfinite(step) and step > 0):
         raise CnngradError(f"step is {step!r}: it must be a number larger than 0")
     source = "given"
-    if Tensor.DEDO not in given and set(claims) != {Tensor.O}:
+    if DEDO not in given and set(claims) != {O}:
         if claims:
             raise CnngradError(
                 "dEdO is missing: to grade a gradient of yours, give the dE/dO that it was computed with "
                 "(-g FILE, or -g ones for E = sum of O)"
             )
-        dtype, shape = common_dtype(given[Tensor.X].dtype, given[Tensor.W].dtype), layer.shapes[Tensor.DEDO]
+        dtype, shape = common_dtype(given[X].dtype, given[W].dtype), layer.shapes[DEDO]
         random = np.random.default_rng(_SEED)
         dedo = random.integers(-9, 10, shape) if dtype.kind == "i" else random.standard_normal(shape).astype(dtype)
-        given = {**given, Tensor.DEDO: read_tensor("dEdO", dedo)}
+        given = {**given, DEDO: read_tensor("dEdO", dedo)}
         source = "pseudo-random (none was given), the same every time"
     if claims:
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
     else:
-        ours = Backward(layer, given[Tensor.X], given[Tensor.W], given[Tensor.DEDO])
-        graded = {result: ours.computed(result) for result in GRADIENTS if result is not Tensor.DB or layer.has_bias}
+        ours = Backward(layer, given[X], given[W], given[DEDO])
+        graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
     arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
-    arrays.setdefault(Tensor.DEDO, np.broadcast_to(np.int64(0), layer.canonical[Tensor.DEDO]))
+    arrays.setdefault(DEDO, np.broadcast_to(np.int64(0), layer.canonical[DEDO]))
     reports = {}
     for result, claim in graded.items():
-        if result is Tensor.O:
+        if result is O:
             right = _right_output(layer, given)
         else:
             told = None if progress is None else partial(progress, result.key)
@@ -174,28 +174,28 @@ def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
     """O in float64, or exact if all arrays are integers."""
-    operands = [given[tensor] for tensor in (Tensor.X, Tensor.W, Tensor.B) if tensor in given]
+    operands = [given[tensor] for tensor in (X, W, B) if tensor in given]
     wide = (each._replace(dtype=np.dtype(np.float64)) if each.dtype.kind == "f" else each for each in operands)
     forward = Forward(layer, *wide)
-    o = np.empty(layer.canonical[Tensor.O], forward.dtype)
+    o = np.empty(layer.canonical[O], forward.dtype)
     forward.write(o)
-    return o.reshape(layer.shapes[Tensor.O])
+    return o.reshape(layer.shapes[O])
 
 
 def _identity(
     layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
 ) -> tuple[Number, ...] | None:
     """The three sums that must agree; None if dE/dW or dE/dX was not checked, or has a wrong shape."""
-    parts = ((given[t].converted(), reports.get(t.gradient)) for t in (Tensor.X, Tensor.W))
+    parts = ((given[t].converted(), reports.get(t.gradient)) for t in (X, W))
     pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]
     if len(pairs) < 2:
         return None
     try:
-        o = Forward(layer, given[Tensor.X], given[Tensor.W]).computed(Tensor.O)
+        o = Forward(layer, given[X], given[W]).computed(O)
     except CnngradError:
         # O is too large for its dtype, although its gradients are not.
         return None
-    pairs.insert(0, (o, given[Tensor.DEDO].converted()))
+    pairs.insert(0, (o, given[DEDO].converted()))
     decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
     kind, number = (np.float64, float) if decimals else (object, int)
     with np.errstate(over="ignore", invalid="ignore"):  # the report mentions sums beyond float64

@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
 from cnngrad.checks.tolerance import Tolerance
 from cnngrad.layer import Layer
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DX, Tensor
 
 __all__ = ["COARSE", "Comparison", "compare", "counts", "difference", "locate"]
 
@@ -148,7 +148,7 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
 
 def _border(layer: Layer, result: Tensor) -> Array | None:
     """The elements of dE/dX near the edge, where padding and crops matter; None for other results, or if nearly all."""
-    border, reaches = np.ones(layer.canonical[Tensor.DX], bool), [max(1, axis.span - 1) for axis in layer.axes]
+    border, reaches = np.ones(layer.canonical[DX], bool), [max(1, axis.span - 1) for axis in layer.axes]
     core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
     border[:, :, *core] = False
-    return border if result is Tensor.DX and border.mean() <= _MOST_BORDER else None
+    return border if result is DX and border.mean() <= _MOST_BORDER else None

@@ -28,7 +28,7 @@ from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, eps, form_s
 from cnngrad.compute import Backward, Forward
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, DW, DX, B, O, Tensor, W, X
 
 __all__ = ["Grader"]
 
@@ -260,8 +260,8 @@ class Grader:
     def _tolerance(self, form: Form) -> Tolerance:
         layer = self.layer
         terms = {
-            Tensor.O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
-            Tensor.DX: layer.group_filters * math.prod(layer.kernel),
+            O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
+            DX: layer.group_filters * math.prod(layer.kernel),
         }.get(self.result, layer.batch * math.prod(layer.out))
         arrays = (self.claim, self.right)
         exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None
@@ -276,11 +276,11 @@ class Grader:
     @cached_property
     def norms(self) -> Array:
         """For each element the root of the sum of its squared terms."""
-        small = {t: fractions(array) for t, array in self._operands.items() if t is not Tensor.B}
+        small = {t: fractions(array) for t, array in self._operands.items() if t is not B}
         root = np.sqrt(self._summed({t: np.square(array) for t, (array, _) in small.items()}))
         norms: Array = np.ldexp(root, sum(exponent for _, exponent in small.values()))
-        if self.result is Tensor.O and self.layer.has_bias:
-            b = self.arrays[Tensor.B].astype(np.float64).reshape(-1, *[1] * self.layer.dims)
+        if self.result is O and self.layer.has_bias:
+            b = self.arrays[B].astype(np.float64).reshape(-1, *[1] * self.layer.dims)
             norms = np.hypot(norms.reshape(self.layer.canonical[self.result]), b)
         return norms.reshape(self.right.shape)
 
@@ -299,10 +299,10 @@ class Grader:
 
     def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:
         """The result for other numbers; arrays that are not given are 0, and take no memory."""
-        layer, is_o = self.layer, self.result is Tensor.O
+        layer, is_o = self.layer, self.result is O
         x, w, last = (
             read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))
-            for t in (Tensor.X, Tensor.W, Tensor.B if is_o else Tensor.DEDO)
+            for t in (X, W, B if is_o else DEDO)
         )
         work = Forward(layer, x, w, last) if is_o else Backward(layer, x, w, last)
         return work.computed(self.result).reshape(self.right.shape)
@@ -312,5 +312,5 @@ class Grader:
         """The layer's numbers for the catalogue, with the finite differences as the right gradient."""
         own = {tensor: array.astype(self.right.dtype, copy=False) for tensor, array in self.arrays.items()}
         right = self.right.reshape(self.layer.canonical[self.result])
-        right = self.layer.rotated(right) if self.result is Tensor.DW else right
+        right = self.layer.rotated(right) if self.result is DW else right
         return Data.of(self.layer, own, ((right_recipe(self.layer, self.result), right),))

@@ -15,7 +15,7 @@ from cnngrad.compute.exact import exact_gradient_dtype, exact_output_dtype
 from cnngrad.compute.plan import Plan, add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
 from cnngrad.memory import require
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, X
 from cnngrad.threads import Progress
 
 __all__ = ["Backward", "Forward", "Progress"]
@@ -35,9 +35,9 @@ class _Work(ABC):
         self.dtype = common_dtype(x.dtype, w.dtype, *[other.dtype for other in others])
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
-            exact = exact_output_dtype if Tensor.O in bounds else exact_gradient_dtype
+            exact = exact_output_dtype if O in bounds else exact_gradient_dtype
             self._work = exact(layer, x.array, w.array, *[other.array for other in others])
-        self._x = x.array.reshape(layer.canonical[Tensor.X])
+        self._x = x.array.reshape(layer.canonical[X])
         self._w = layer.rotated(w.array.reshape(layer.by_groups))
 
     @property
@@ -76,7 +76,7 @@ class _Work(ABC):
         # `check_result` reports numbers that are too large, so NumPy need not warn.
         with np.errstate(over="ignore", invalid="ignore"):
             self._write(result, found, True, progress)
-            if result is Tensor.O and not is_finite(found):
+            if result is O and not is_finite(found):
                 # Sums in a transform can overflow although O itself is finite.
                 self._write(result, found, False, progress)
         found = found.reshape(self.layer.shapes[result])
@@ -103,14 +103,14 @@ class Forward(_Work):
         # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
         bound = x.norm * w.norm
         if b is None:
-            super().__init__(layer, {Tensor.O: bound}, x, w)
+            super().__init__(layer, {O: bound}, x, w)
         else:
-            super().__init__(layer, {Tensor.O: bound + b.norm}, x, w, b)
+            super().__init__(layer, {O: bound + b.norm}, x, w, b)
         self._b = None if b is None else b.array.reshape(-1)
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
-        self._write(Tensor.O, o, False, None)
+        self._write(O, o, False, None)
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         b = None if self._b is None else self._b.astype(self._work, copy=False)
@@ -128,17 +128,17 @@ class Backward(_Work):
         """
         # As for O. For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
         bounds = {
-            Tensor.DW: x.norm * dedo.norm,
-            Tensor.DX: w.norm * dedo.norm,
-            Tensor.DB: dedo.norm * dedo.array.size,
+            DW: x.norm * dedo.norm,
+            DX: w.norm * dedo.norm,
+            DB: dedo.norm * dedo.array.size,
         }
         super().__init__(layer, bounds, x, w, dedo)
-        self._dedo = dedo.array.reshape(layer.canonical[Tensor.DEDO])
+        self._dedo = dedo.array.reshape(layer.canonical[DEDO])
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
-        if result is Tensor.DB:
+        if result is DB:
             found[...] = np.add.reduce(self._dedo, axis=(0, *range(2, self._dedo.ndim)), dtype=self._work)
-        elif result is Tensor.DX:
+        elif result is DX:
             write(self.plan(result), self._dedo, self._w, None, found, progress)
         else:
             target = self.layer.rotated(found.reshape(self.layer.by_groups))

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType, exact_dtype, largest_magnitude
 from cnngrad.layer import Layer
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import O
 
 __all__ = ["exact_gradient_dtype", "exact_output_dtype"]
 
@@ -25,7 +25,7 @@ def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None = None)
 def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType:
     """The dtype in which all three gradients' integer sums are exact."""
     top_x, top_w, top_g = map(largest_magnitude, (x, w, dedo))
-    by_filter = dedo.reshape(layer.canonical[Tensor.O]).swapaxes(0, 1)
+    by_filter = dedo.reshape(layer.canonical[O]).swapaxes(0, 1)
     by_channel = w.reshape(layer.by_groups).swapaxes(1, 2)
     dtypes = (
         _exact("dEdW", top_x, top_g, by_filter),

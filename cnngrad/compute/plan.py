@@ -29,15 +29,15 @@ from cnngrad.compute.ways.gathering import Gathering
 from cnngrad.compute.ways.rows import Rows
 from cnngrad.compute.ways.spectra import Spectra
 from cnngrad.layer import Layer, counted
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DW, DX, O, Tensor
 from cnngrad.threads import Progress, run_jobs, tally
 
 __all__ = ["Plan", "Step", "add_up", "make_plan", "write"]
 
 _WAYS: dict[Tensor, tuple[type[Way], ...]] = {
-    Tensor.O: (Gathering, Spectra, Rows, Columns),
-    Tensor.DW: (Gathering, Rows, Columns),
-    Tensor.DX: (AddingUp,),
+    O: (Gathering, Spectra, Rows, Columns),
+    DW: (Gathering, Rows, Columns),
+    DX: (AddingUp,),
 }
 
 
@@ -80,7 +80,7 @@ class Plan(NamedTuple):
         """The way, the reason for it, and the number of tiles.
 
         >>> from cnngrad.layer import make_layer
-        >>> print(make_plan(make_layer((1024, 1024), (3, 3)), Tensor.O, np.dtype(float)))
+        >>> print(make_plan(make_layer((1024, 1024), (3, 3)), O, np.dtype(float)))
         O by rows (wide rows and few filters, of which X need not be copied K times), 17 tiles
         """
         if not self.steps:
@@ -112,7 +112,7 @@ def _phases(layer: Layer, dtype: DType, measured: Measured) -> Iterator[Step]:
     for phases in product(*(axis.phases for axis in layer.axes)):
         axes = tuple(replace(phase.axis, flip=False) for phase in phases)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
-        (step,) = make_plan(back, Tensor.O, dtype, False, measured).steps
+        (step,) = make_plan(back, O, dtype, False, measured).steps
         # The way back is flipped: it reads W from the last element to the first.
         lasts = (range(axis.kernel)[phase.taps][-1] for axis, phase in zip(layer.axes, phases, strict=True))
         taps = (slice(last, None, -phase.taps.step) for last, phase in zip(lasts, phases, strict=True))

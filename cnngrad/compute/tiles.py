@@ -14,7 +14,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.compute.measured import Measured
 from cnngrad.layer import Axis, Layer, Shape
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import W
 
 __all__ = ["Tile", "Tiles", "channels_at_once", "every", "filled", "meetings", "slab", "slid", "windows"]
 
@@ -103,7 +103,7 @@ def filled(most: int, sizes: Shape) -> list[int]:
 
 def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int:
     """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
-    size = prod(layer.canonical[Tensor.W]) * dtype.itemsize
+    size = prod(layer.canonical[W]) * dtype.itemsize
     if size <= measured.large_sum:
         return layer.channels
     unit = layer.group_channels if layer.groups > 1 else 1

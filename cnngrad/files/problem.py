@@ -21,12 +21,12 @@ from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 __all__ = ["ONES", "Problem", "Reader", "layer_name"]
 
 # The arrays that a problem may have.
-GIVEN = (Tensor.X, Tensor.W, Tensor.B, Tensor.DEDO)
+GIVEN = (X, W, B, DEDO)
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTIONS)
 # Further keys of the files that cnngrad writes.
 _DESCRIPTION = ("schema", "layer")
@@ -107,9 +107,9 @@ class Problem:
                 found[tensor] = value.operand._replace(array=array).standard(layer, tensor)
             elif isinstance(value, Operand):
                 found[tensor] = value.standard(layer, tensor)
-        if self.given.get(Tensor.DEDO) == ONES:
-            ones = np.broadcast_to(np.int64(1), layer.shapes[Tensor.DEDO])
-            found[Tensor.DEDO] = Operand(ones, ones.dtype, math.inf)
+        if self.given.get(DEDO) == ONES:
+            ones = np.broadcast_to(np.int64(1), layer.shapes[DEDO])
+            found[DEDO] = Operand(ones, ones.dtype, math.inf)
         return found
 
     @property
@@ -149,7 +149,7 @@ class Problem:
             CnngradError: X or W is missing, or they, b and dE/dO don't make a layer.
         """
         shapes = self.shapes
-        for tensor in (Tensor.X, Tensor.W):
+        for tensor in (X, W):
             if tensor not in shapes:
                 raise CnngradError(
                     f"{tensor.key} is missing: give a problem file with the key {tensor.key}, or -{tensor.letter} FILE"
@@ -158,10 +158,10 @@ class Problem:
             layer = layer_of(shapes, **self.options)
             loose = {t: v.operand.array.size for t, v in self.given.items() if isinstance(v, LooseOperand)}
             for tensor, size in loose.items():
-                if tensor is Tensor.DEDO and size != prod(layer.written[tensor]):
+                if tensor is DEDO and size != prod(layer.written[tensor]):
                     layer.check_dedo((size,))
-            if Tensor.B in loose:
-                layer = layer_of(shapes | {Tensor.B: (loose[Tensor.B],)}, **self.options)
+            if B in loose:
+                layer = layer_of(shapes | {B: (loose[B],)}, **self.options)
             return layer
         except CnngradError as error:
             # A message begins with the name of what is wrong.
@@ -248,7 +248,7 @@ class Reader:
             return shape
         where, content = self._named(spec)
         if isinstance(content, Loose):
-            if tensor in (Tensor.DEDO, Tensor.B) and (content.array.ndim == 1 or content.needs_shape):
+            if tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape):
                 return LooseOperand(_in_file(where, tensor, content.typed.reshape(-1)), self._order)
             if content.needs_shape:
                 words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
@@ -338,7 +338,7 @@ def _spoken(path: str) -> str:
 def _given(where: str, tensor: Tensor, value: Any) -> Given:
     """An array in a problem: its numbers, a shape such as `3x3`, or for dE/dO the word `ones`."""
     if isinstance(value, str):
-        if tensor is Tensor.DEDO and value == ONES:
+        if tensor is DEDO and value == ONES:
             return ONES
         if (shape := parse_shape(value)) is not None:
             return shape

@@ -141,7 +141,7 @@ class Axis:
         """The pairs of positions in both operands whose products make up a position of O or of a gradient.
 
         >>> axis = Axis(size=3, kernel=2)
-        >>> axis.terms(Tensor.O, 1), axis.terms(Tensor.DW, 1), axis.terms(Tensor.DX, 1)
+        >>> axis.terms(O, 1), axis.terms(DW, 1), axis.terms(DX, 1)
         ([(0, 1), (1, 2)], [(0, 1), (1, 2)], [(0, 1), (1, 0)])
         """
         met = self.met(tensor, [position])[0].tolist()

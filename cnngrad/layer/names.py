@@ -66,7 +66,7 @@ class Names:
 
     >>> from cnngrad.layer import make_layer
     >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
-    >>> names.symbol(Tensor.X, (0, 1, 2, 2)).name
+    >>> names.symbol(X, (0, 1, 2, 2)).name
     'x[2]33'
     >>> tensor, index = names.parse("dE/dw[2,1]12")
     >>> tensor.key, index

@@ -15,7 +15,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, filled, windows
 from cnngrad.compute.way import Way
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DW
 
 __all__ = ["Columns"]
 
@@ -31,7 +31,7 @@ class Columns(Way):
     def tiles(self) -> Tiles:
         """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
         layer, measured, channels = self.layer, self.measured, self.layer.channels
-        if self.result is Tensor.DW:
+        if self.result is DW:
             channels = channels_at_once(layer, self.dtype, measured)
         most = measured.tile // ((channels * prod(layer.kernel) + layer.filters) * self.dtype.itemsize)
         sizes = (layer.batch, *layer.out)

@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.compute.ways.columns import Columns
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import X
 
 __all__ = ["Gathering"]
 
@@ -59,7 +59,7 @@ def _product(rows: Array, columns: Array) -> Array:
 @lru_cache(maxsize=64)
 def _places(way: Gathering) -> Array:
     """The index of each element of the columns in flat X, from 1; 0 for padding. A single matrix has two axes."""
-    shape = way.layer.canonical[Tensor.X]
+    shape = way.layer.canonical[X]
     numbers = np.arange(1, prod(shape) + 1).reshape(shape)
     # Every dtype holds numbers up to `gathered` exactly.
     found = Columns.columns(way, way.tiles()[0], numbers).astype(np.intp)

@@ -18,7 +18,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, filled, slab, slid
 from cnngrad.compute.way import Way
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DW
 
 __all__ = ["Rows"]
 
@@ -41,7 +41,7 @@ class Rows(Way):
         if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes) or prod(layer.kernel) == 1:
             return False
         length, filters = layer.out[-1], layer.group_filters
-        if self.result is Tensor.DW:
+        if self.result is DW:
             if channels_at_once(layer, self.dtype, measured) < layer.channels:
                 return False
             narrow, long = False, length >= max(measured.row_length, filters * layer.kernel[-2])
