@@ -49,7 +49,7 @@ def test_a_result_is_not_written_under_two_names(found):
 
 def test_a_raw_result_that_ends_within_an_element_is_not_readable(found):
     findings = found("--run", "sh -c 'printf abcdef > $0/dEdX.bin' {dir}", "--exchange", "f64", *ONE)
-    said = "not readable (its 6 bytes are no whole number of f64 elements)"
+    said = "not readable (its 6 bytes are not a whole number of f64 elements)"
     assert findings["layers"][0]["results"]["dEdX"]["status"] == said
 
 

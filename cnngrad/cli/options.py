@@ -258,11 +258,11 @@ class Lesson(SimpleNamespace):
     element = option(list[str], "--element x22", "Explain only this element, with its picture (repeatable).")
     section = text(
         "--section NAME",
-        "Only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
+        "Show only these sections: layer, output, dw, dw-conv, mlp, dx, dx-conv, db, summary (dx,dx-conv for two).",
     )
     every = switch("--all", "Show every element, and every term.")
     limit = number("--limit N", "Show at most N elements of a large table.  [default: 4; all with --json]", min=1)
-    terms = number("--terms N", "Show at most N terms of a sum.  [default: what fits on two lines]", min=1)
+    terms = number("--terms N", "Show at most N terms of a sum.  [default: as many as fit on two lines]", min=1)
     zeros = switch("--zeros", "Show products with 0 too, as the notes do.")
 
     @property

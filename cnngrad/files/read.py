@@ -145,7 +145,7 @@ def _load_text(where: str, text: str) -> Any:
     if re.match(r"\s*\[\s*\{", text):
         # A list of problems is JSON too.
         return _load_json(where, text)
-    # To compile the patterns takes a tenth of a short command's time, and JSON does not need them.
+    # Compiling the patterns takes a tenth of a short command's time, and JSON needs none of them.
     from cnngrad.files.text import parse_text
 
     return parse_text(where, text)

@@ -94,7 +94,7 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
         except CnngradError as error:
             found[tensor] = unreadable(error)
         except ValueError:
-            found[tensor] = unreadable(f"its {len(content)} bytes are no whole number of {exchange} elements")
+            found[tensor] = unreadable(f"its {len(content)} bytes are not a whole number of {exchange} elements")
     return found
 
 

@@ -321,7 +321,7 @@ def _hint(names: frozenset[str], result: Tensor, flip: bool) -> str:
 _BESIDE = {
     "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, or for memory that is never "
     "filled",
-    "truncated": "every element is cut to a whole number. To fix it: make the array of floats",
+    "truncated": "every element is cut to a whole number. To fix it: use an array of floats",
 }
 
 # Properties that failing layers may have in common, in words.
