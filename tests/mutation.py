@@ -93,6 +93,8 @@ def survives(path, text, folder):
         command += [*ordered(relative), "cnngrad"]
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "LANG": "C.UTF-8", "HOME": str(folder)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=900)
+        if done.returncode and text == original:
+            print(done.stdout.decode()[-3000:])
         return done.returncode == 0
     except subprocess.TimeoutExpired:
         return False
