@@ -168,7 +168,6 @@ raise SystemExit(cnngrad.__main__.run())
 def test_a_signal_as_the_command_ends_is_an_interruption(place):
     code = f"""
 import os, signal, cnngrad.__main__, cnngrad.cli.main as main
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 real = main.{place}
 def late(*args):
     found = real(*args)
@@ -179,7 +178,7 @@ main.{place} = late
 raise SystemExit(cnngrad.__main__.run())
 """
     command = [sys.executable, "-c", code, "backward", NOTES, "--explain"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, preexec_fn=heed_signals)
     assert (done.returncode, done.stderr) == (129, "cnngrad: interrupted\n")
     assert "Summary" in done.stdout
 
