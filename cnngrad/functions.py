@@ -76,7 +76,9 @@ def forward(
     array([[12, 17],
            [27, 32]])
     """
-    x_, w_, b_ = read_tensor("X", x), read_tensor("W", w), None if b is None else read_tensor("b", b)
+    x_ = read_tensor("X", x)
+    w_ = read_tensor("W", w)
+    b_ = None if b is None else read_tensor("b", b)
     layer = make_layer(
         x_.shape,
         w_.shape,

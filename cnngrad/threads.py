@@ -38,7 +38,9 @@ def run_jobs(count: int, job: Callable[[int], None]) -> None:
             for number in range(count):
                 job(number)
             return
-        numbers, lock, errors = iter(range(count)), threading.Lock(), list[BaseException]()
+        numbers = iter(range(count))
+        lock = threading.Lock()
+        errors = list[BaseException]()
 
         def work() -> None:
             while not errors:

@@ -221,7 +221,8 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
 )
 def turned_by_90(recipe: Recipe) -> Changes:
     """The filter is transposed or turned by 90° instead of rotated by 180°."""
-    as_it_is, rotated = "transposed instead of rotated", "transposed before it is rotated"
+    as_it_is = "transposed instead of rotated"
+    rotated = "transposed before it is rotated"
     if recipe.result is O:
         as_it_is, rotated = "transposed and rotated", "transposed"
     for a, b in combinations(recipe.spatial, 2):
@@ -424,7 +425,8 @@ def empty_crop(recipe: Recipe) -> Changes:
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
     before, after, leftover, padded = _borders(recipe.layer)
-    own, size = recipe.layer.size, np.minimum(recipe.layer.size, padded - leftover - before)
+    own = recipe.layer.size
+    size = np.minimum(recipe.layer.size, padded - leftover - before)
     reached = padded - leftover - before - after
     shapes = [np.where(axes, size, own) for axes in some_axes(len(own))]
     for shape in [*shapes, reached] if min(reached) > 0 and any(reached != size) else shapes:
@@ -572,7 +574,10 @@ def axes_swapped(recipe: Recipe) -> Changes:
 )
 def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
-    layer, result, g, each = recipe.layer, recipe.result, recipe.layer.groups, recipe.layer.group_channels
+    layer = recipe.layer
+    result = recipe.result
+    g = recipe.layer.groups
+    each = recipe.layer.group_channels
     if g == 1:
         return
     # The orders if number k belongs to group k mod g.
@@ -593,7 +598,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
         first = taken(axis, _in_groups([0] * g, layer.group_filters))
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
-        added, one = recipe.but(mixed=True).at(DX, "all filters reach every group", summed_groups(g)), slice(each)
+        added = recipe.but(mixed=True).at(DX, "all filters reach every group", summed_groups(g))
+        one = slice(each)
         yield added
         yield added.at(DX, "all filters reach only the first group", only(1, one))
         yield added.at(DX, "there is only one group", taken(1, one))
@@ -777,7 +783,8 @@ def incomplete(recipe: Recipe) -> Changes:
     for place, (word, k) in product(_PARTS[result], (("first", 0), ("last", -1))) if layer.dims > 1 else ():
         which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
-    each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
+    each = layer.group_channels if result is DX else layer.group_filters
+    axis = 0 if result is DW else 1
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
         yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
         yield recipe.at(result, f"only the {word} group is there", only(axis, group))
@@ -822,7 +829,8 @@ def other_layout(recipe: Recipe) -> Changes:
     letters = ("OI" if result is DW else "NC") + "DHW"[-recipe.layer.dims :]
     _, *others = permutations(range(len(shape)))
     for order in others:
-        name, turned = "".join(letters[k] for k in order), recipe.at(result, "", transposed(*order))
+        name = "".join(letters[k] for k in order)
+        turned = recipe.at(result, "", transposed(*order))
         says = f"the order is {name}: transpose({', '.join(map(str, np.argsort(order)))}) restores the right one"
         yield turned.but(says, order == (0, 2, 3, 1), bare=True)
         yield turned.at(result, f"the memory is {name}, read as if it were {letters}", reshaped(*shape))
@@ -969,7 +977,9 @@ def _borders(layer: Layer) -> Array:
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
-    batch, result, alone = recipe.layer.batch, recipe.result, only(0, slice(n, n + 1 or None))
+    batch = recipe.layer.batch
+    result = recipe.result
+    alone = only(0, slice(n, n + 1 or None))
     if batch > 1 and result in (DW, DB):
         yield recipe.at(DEDO, "", alone, coded=True)
     elif batch > 1:

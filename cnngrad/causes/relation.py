@@ -60,7 +60,8 @@ def followed(
     relations = []
     for number, axis in enumerate(data.layer.axes):
         # Output position, filter position and 1; and the input position that they meet.
-        factors, inputs = np.insert(places[:, :2, number], 2, 1, axis=1), places[:, 2, number]
+        factors = np.insert(places[:, :2, number], 2, 1, axis=1)
+        inputs = places[:, 2, number]
         relation: Relation | None = axis.relation
         if (factors @ axis.relation != inputs).any():
             # The relation is unique if the factors have full rank.

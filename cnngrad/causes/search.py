@@ -115,7 +115,8 @@ class _Claim:
 
     def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
         """The factors with which an array equals the claim; an upper bound replaces the array's terms if not given."""
-        found, terms = [], np.full(array.shape, _MORE * self._largest) if terms is None else terms
+        found = []
+        terms = np.full(array.shape, _MORE * self._largest) if terms is None else terms
         with np.errstate(over="ignore", invalid="ignore"):
             for factor in factors:
                 made = array if factor == 1 else factor * array.astype(np.float64)
@@ -189,7 +190,8 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     found: dict[tuple[int, ...], Recipe] = {}
 
     def said(places: tuple[int, ...]) -> str:
-        says, detail = ", and ".join(CATALOGUE[k].words(result, flip)[0] for k in places), found[places].detail
+        says = ", and ".join(CATALOGUE[k].words(result, flip)[0] for k in places)
+        detail = found[places].detail
         return f"{says} ({detail})" if detail else says
 
     for mistake, recipe, _ in searched.ways(searched.right, (scaled.id,)):
@@ -304,7 +306,8 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
         for number in np.flatnonzero(axes):
             axis, own = layer.axes[number], right[number]
             # On an axis with one position the factor cannot be determined.
-            s, d = stride if axis.out > 1 else own.output, dilation if axis.kernel > 1 else own.filter
+            s = stride if axis.out > 1 else own.output
+            d = dilation if axis.kernel > 1 else own.filter
             # Shift the beginning of the windows, or their first elements: they differ if d is negative.
             first = -axis.before - min(0, d * (axis.kernel - 1)) if begun else own.constant
             others[number] = Relation(s, d, first + shift)

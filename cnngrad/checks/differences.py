@@ -65,7 +65,8 @@ def numeric_gradient(
     value = np.zeros(layer.canonical[result], np.int64 if exact else np.float64)
     size, done = max(1, _TOGETHER // math.prod(layer.canonical[O][1:])), 0
     blocks = [slice(first, first + size) for first in range(0, layer.batch, size)]
-    channels, moves = range(1 if result is DB else layer.group_channels), _moves(layer, result)
+    channels = range(1 if result is DB else layer.group_channels)
+    moves = _moves(layer, result)
     with np.errstate(over="ignore", invalid="ignore"):
         for samples, channel in product(blocks, channels):
             dedo = np.ascontiguousarray(arrays[DEDO][samples], value.dtype)

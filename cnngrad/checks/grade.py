@@ -187,7 +187,10 @@ class Grader:
         return Verdict.WRONG, "", ""
 
     def _of_another_shape(self) -> WrongShape:
-        claim, right, layouts, found = self.claim, self.right, self.layer.layouts, Diagnosis()
+        claim = self.claim
+        right = self.right
+        layouts = self.layer.layouts
+        found = Diagnosis()
         if np.isfinite(claim).all():
             known, found = self._known(), self._diagnosed()
             if known and claim.size == right.size:
@@ -209,7 +212,10 @@ class Grader:
 
     def _known(self) -> str:
         """A sentence on right numbers in another shape, or with one end missing; empty for other numbers."""
-        claim, right, result, layouts = self.claim, self.right, self.result, self.layer.layouts
+        claim = self.claim
+        right = self.right
+        result = self.result
+        layouts = self.layer.layouts
         if claim.size == right.size:
             memory = layouts.written(result, claim).reshape(layouts.written_shape(result, right.shape))
             is_right = not self._off(layouts.standard(result, memory)).any()
@@ -236,9 +242,11 @@ class Grader:
         others = np.where(bad, self.right, self.claim)
         off = self._off(others.astype(self.right.dtype if self.tolerance.exact else np.float64))
         report = self._graded(bad | off, tuple(np.argwhere(bad)[0].tolist()), mistake="not-finite")
-        value, rest = report.worst.analytic, f" The others are {'not right either' if off.any() else 'right'}."
+        value = report.worst.analytic
+        rest = f" The others are {'not right either' if off.any() else 'right'}."
         if bad.all():
-            rest, why = "", "look for a division by 0, or for memory that is never filled"
+            rest = ""
+            why = "look for a division by 0, or for memory that is never filled"
         elif np.isnan(value):
             why = "NaN comes from 0/0, from infinity minus infinity, or from memory that is never filled"
         else:

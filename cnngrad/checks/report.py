@@ -422,7 +422,10 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     if isinstance(gradient, WrongShape):
         return
     yield from _said([gradient.relation] if gradient.relation else [])
-    analytic, numeric, off, worst = gradient.analytic, gradient.numeric, gradient.wrong, gradient.worst
+    analytic = gradient.analytic
+    numeric = gradient.numeric
+    off = gradient.wrong
+    worst = gradient.worst
     is_o = gradient.gradient is O
     if off.ndim <= 2 and off.shape[-1:] <= (_MOST_COLUMNS,) and off.size <= _MOST_ROWS * _MOST_COLUMNS:
         right = _marked("right" if is_o else "finite differences", numeric, np.zeros_like(off))
@@ -440,7 +443,8 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
             found.append(f"  and {more} more")
         yield Together(_said(found))
     yours, wanted = apart(worst.analytic, worst.numeric, precision)
-    should, compared = "it should be" if is_o else "the finite difference is", gradient.compare(gradient.worst_at)
+    should = "it should be" if is_o else "the finite difference is"
+    compared = gradient.compare(gradient.worst_at)
     sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
     if compared.made is not None:
         sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))

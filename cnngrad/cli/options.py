@@ -28,7 +28,10 @@ def _report(ending: str) -> str:
 
 # Conditions in the rules that are not single flags, in words.
 _ANY_REPORT = "a report: write --report FILE"
-_PROBLEM, _OF_A_SUITE, _OWN_SUITE, _FUNCTION = "a problem", "--run on a suite", "a suite of your own", "a function"
+_PROBLEM = "a problem"
+_OF_A_SUITE = "--run on a suite"
+_OWN_SUITE = "a suite of your own"
+_FUNCTION = "a function"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
 # Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
 _Rules = tuple[tuple[str, ...], ...]
@@ -225,7 +228,9 @@ def option(kind: Any, flag: str, help: str, default: Any = None, **limits: Any) 
     return inspect.Parameter("_", inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind | None)
 
 
-text, number, switch = partial(option, str), partial(option, int), partial(option, bool, default=False)
+text = partial(option, str)
+number = partial(option, int)
+switch = partial(option, bool, default=False)
 
 
 class Arrays(SimpleNamespace):

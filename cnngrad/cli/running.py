@@ -48,7 +48,8 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
                 stage = "smaller" if name == SMALLER else "layers"
                 bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-            without, give_up = listed(options.without) if whole else None, not options.no_give_up
+            without = listed(options.without) if whole else None
+            give_up = not options.no_give_up
             findings = run_layers(
                 programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
             )
@@ -63,7 +64,8 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 
 def _programs(options: Check, count: int) -> list[Program]:
     """Copies of the program, one for each layer that may run at the same time."""
-    form, fixed = (options.exchange, options.timeout, options.stream), list(options.given())
+    form = (options.exchange, options.timeout, options.stream)
+    fixed = list(options.given())
     programs = [program_of(options.run, *form, fixed) for _ in range(count)]
     if options.written is not None:
         for program in programs:

@@ -168,7 +168,8 @@ def slab(tile: Tile, x: Array, dtype: DType) -> Array:
     """
     inner, outer, size = [], [], []
     for axis, outputs in zip(tile.layer.axes, tile.positions, strict=True):
-        first, stop = axis.position(outputs.start, 0), axis.position(outputs.stop - 1, axis.kernel - 1) + 1
+        first = axis.position(outputs.start, 0)
+        stop = axis.position(outputs.stop - 1, axis.kernel - 1) + 1
         high = max(min(stop, axis.size), 0)
         low = min(max(first, 0), high)
         inner.append(slice(low, high))

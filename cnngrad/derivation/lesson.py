@@ -98,7 +98,8 @@ def _output(board: Board) -> Said:
         f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
         f". {'This is what mathematics calls a convolution.' if layer.flip else kind}",
     )
-    reads, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
+    reads = counted(layer.group_channels, "channel")
+    filters = counted(layer.group_filters, "filter")
     yield from board.derived(
         O,
         f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
@@ -169,7 +170,8 @@ def _convolution(board: Board) -> Said:
         shown = min(layer.batch, MOST_MATRICES) if names.values else 1
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
-            title, tracks = "∂E/∂O, with zeros" if strided else "∂E/∂O", list(map(spread_output, layer.axes))
+            title = "∂E/∂O, with zeros" if strided else "∂E/∂O"
+            tracks = list(map(spread_output, layer.axes))
             items += matrices(names, DEDO, lead=(n, 0), title=title, tracks=tracks)
         yield items + ["+ …"] * (layer.batch > shown)
 
@@ -215,7 +217,8 @@ def _connections(board: Board) -> Said:
     factors, count = board.factors(DX, place, _MOST_CONNECTIONS)
     if not factors:
         return
-    x, links = board.symbol(X, place), tuple((w, dedo.of_array, dedo) for dedo, w in factors)
+    x = board.symbol(X, place)
+    links = tuple((w, dedo.of_array, dedo) for dedo, w in factors)
     # The input with its neighbours in the column of its sample's inputs.
     shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
@@ -320,7 +323,8 @@ def _scattering(board: Board) -> Said:
         "For "
     )
     yield scatters, o, *(() if value is None else (" = ", value)), " it is"
-    tracks, window = list(map(framed_input, layer.axes)), [axis.window(0) for axis in layer.axes]
+    tracks = list(map(framed_input, layer.axes))
+    window = [axis.window(0) for axis in layer.axes]
     marked = matrices(names, DX, title="∂E/∂X, the window marked", tracks=tracks, covered=window)
     yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", o]
 

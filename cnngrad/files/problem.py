@@ -219,7 +219,8 @@ class Reader:
             where, name = f"{path}, entry {number}", f"layer-{number}"
             if isinstance(each, Mapping) and "name" in each:
                 name = layer_name(where, each["name"])
-                where, each = f"{path}, {name}", {key: value for key, value in each.items() if key != "name"}
+                where = f"{path}, {name}"
+                each = {key: value for key, value in each.items() if key != "name"}
             found.append((name, self._problem(where, each)))
         return found
 

@@ -210,7 +210,8 @@ def _shape(structure: bytes, opens: list[bytes], closes: list[bytes]) -> Shape:
         count, rest = divmod(end - start + len(apart), len(unit + apart))
         if rest or count < 1:
             return ()
-        unit, shape = opens[level] + (unit + apart) * (count - 1) + unit + closes[level], (count, *shape)
+        unit = opens[level] + (unit + apart) * (count - 1) + unit + closes[level]
+        shape = (count, *shape)
     return shape if unit == structure else ()
 
 
@@ -254,7 +255,8 @@ class _Reader:
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and how the text becomes readable."""
         # A line break stands in front of the first line.
-        line, column = self.text.count("\n", 0, place + 1), place - self.text.rfind("\n", 0, place)
+        line = self.text.count("\n", 0, place + 1)
+        column = place - self.text.rfind("\n", 0, place)
         advice = text_advice(self.where, self.text)
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
@@ -264,13 +266,15 @@ class _Reader:
             return match[0]
         if said := match["before"] + match["after"]:
             self.wrapped.append((match.start(), said))
-        before, after = match.start("held") - match.start(), match.end("held") - match.start()
+        before = match.start("held") - match.start()
+        after = match.end("held") - match.start()
         return _gap(match[0][:before]) + match["held"] + _gap(match[0][after:])
 
     def boxes(self, match: re.Match[str]) -> str:
         """Matrices between frames, side by side, as cnngrad itself prints them, as pages one below the other."""
         starts = [found.start() for found in re.finditer(r"[┌+] +[┐+]", match["frame"])]
-        cells, text = [re.findall(r"\|([^|]*)\|", line) for line in match["rows"].splitlines()], "\n"
+        cells = [re.findall(r"\|([^|]*)\|", line) for line in match["rows"].splitlines()]
+        text = "\n"
         for number, (start, end) in enumerate(pairwise([*starts, None])):
             name, *place = re.split(" [·*] ", (match["titles"] or "")[start:end].strip())
             page = f"({','.join(re.findall('[0-9]+', place[0]))},:,:)" if place else ""
@@ -283,7 +287,9 @@ class _Reader:
         digits, kind = match[0].rstrip("uUlL"), self.about.get("type", "")
         if digits[1] not in "xX":
             return str(int(digits, 8)) if kind and ("sizes" in self.about or "std::" in kind) else match[0]
-        value, bits, integer = int(digits, 16), 4 * len(digits) - 8, _INTEGER.search(kind)
+        value = int(digits, 16)
+        bits = 4 * len(digits) - 8
+        integer = _INTEGER.search(kind)
         if not kind and bits in (8, 16, 32, 64) and value >> (bits - 1):
             self.fail(place, f"hexadecimal numbers without a type: in {bits} bits some are negative")
         if integer and not integer[1]:
@@ -327,7 +333,8 @@ class _Reader:
         rows = [found for found in re.finditer(row, source) if re.search(r"[^\s,]", found[0])]
         sizes = [len(re.findall(r"[^\s,;|\"]+", row[0])) for row in rows]
         for number, (found, size) in enumerate(zip(rows, sizes, strict=True), 1):
-            start, said = place + found.start(), re.sub(r"\s+", " ", found[0].strip()[:30])
+            start = place + found.start()
+            said = re.sub(r"\s+", " ", found[0].strip()[:30])
             if re.search(r"^\s*[,;\t]|[,;\t][ ]*[,;\t]", found[0]):
                 self.fail(start, f"a number is missing in {said!r}")
             if re.search(r"[,;|\t]", found[0].strip()) and re.search(r"[\w.][ ]++[-+.\w]", found[0]):
@@ -417,7 +424,8 @@ class _Reader:
                 words = re.findall(r"\A(?:[^\s\[{(]*[(]|\S+)", self.text[place : place + 30])[0]
                 self.fail(place, f"{words!r} belongs to no array of numbers")
             said = {key.rstrip("1234"): value.strip() for key, value in match.groupdict().items() if value}
-            after, form = said.pop("after", ""), next((form for form in ("brackets", "table") if form in said), "")
+            after = said.pop("after", "")
+            form = next((form for form in ("brackets", "table") if form in said), "")
             if form:
                 while self.wrapped and self.wrapped[0][0] < match.end():
                     after += self.wrapped.pop(0)[1]
@@ -462,7 +470,8 @@ class _Reader:
                 wholes[-1].numbers, wholes[-1].axes = np.hstack(sides), 1
             else:
                 self.fail(part.place, f"column {column} does not continue the columns in front of it")
-        first, shapes = wholes[0], dict.fromkeys(_times(part.numbers.shape) for part in wholes)
+        first = wholes[0]
+        shapes = dict.fromkeys(_times(part.numbers.shape) for part in wholes)
         if len(shapes) > 1:
             words = f"several arrays without labels, or parts of one: {' and '.join(list(shapes)[:9])}"
             self.fail(wholes[1].place, words)

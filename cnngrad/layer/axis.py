@@ -252,7 +252,8 @@ class Axis:
         for u in range(min(apart, self.kernel)):
             # Output -ahead reads input `first` through the first tap, and the outputs before it through the next taps.
             ahead, first = divmod(self.position(0, u), self.stride)
-            count, kernel = len(range(first, self.size, self.stride)), len(range(u, self.kernel, apart))
+            count = len(range(first, self.size, self.stride))
+            kernel = len(range(u, self.kernel, apart))
             reach = dilation * (kernel - 1)
             before = ahead if self.flip else ahead + reach
             axis = Axis(self.out, kernel, 1, dilation, before, count + reach - before - self.out, not self.flip)

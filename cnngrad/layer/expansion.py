@@ -158,10 +158,12 @@ class Expander:
     def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
-        place, sizes = index[count:] or (0,) * layer.dims, layer.kernel if tensor is O else layer.out
+        place = index[count:] or (0,) * layer.dims
+        sizes = layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
         axes = [met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)]
-        sums, has_bias = leads(layer, tensor, index[:count]), tensor is O and layer.has_bias
+        sums = leads(layer, tensor, index[:count])
+        has_bias = tensor is O and layer.has_bias
         real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), sizes))
         if zeros:
             axes = [

@@ -154,7 +154,8 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
     if (x_lead, w_lead) not in _ROWS:
-        x, w = ", ".join(_AXIS_LETTERS[d]), ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
+        x = ", ".join(_AXIS_LETTERS[d])
+        w = ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
         lead = f"({x}) with ({w}); (C, {x}) with (C, {w})"
         rows = f"{lead}; (C, {x}) with (F, C/g, {w}); (N, C, {x}) with (F, C/g, {w})"
         raise CnngradError(
@@ -163,7 +164,8 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
         )
     batch, channels, *sizes = (1,) * (2 - x_lead) + layouts.standard_shape(X, asked.x)
     filters, reads, *kernels = (1,) * (2 - w_lead) + layouts.standard_shape(W, asked.w)
-    groups, given = integer("groups", asked.groups, least=1), f"X {asked.x} has {counted(channels, 'channel')}"
+    groups = integer("groups", asked.groups, least=1)
+    given = f"X {asked.x} has {counted(channels, 'channel')}"
     if channels % groups:
         raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
     if filters % groups:

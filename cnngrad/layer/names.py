@@ -120,7 +120,8 @@ class Names:
         return self.symbol(tensor, tuple(size - 1 for size in self.layer.canonical[tensor]))
 
     def _range(self, tensor: Tensor) -> str:
-        first, last = self.symbol(tensor, (0,) * len(self.layer.canonical[tensor])).name, self.last(tensor).name
+        first = self.symbol(tensor, (0,) * len(self.layer.canonical[tensor])).name
+        last = self.last(tensor).name
         return first if first == last else f"{first} to {last}"
 
 

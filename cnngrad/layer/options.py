@@ -93,7 +93,8 @@ def _per_axis(name: str, value: object, d: int, how: str) -> tuple[object, ...]:
     if not isinstance(value, tuple):
         return (value,) * d
     if len(value) != d:
-        values, axes = counted(len(value), "value"), counted(d, "spatial axis", "spatial axes")
+        values = counted(len(value), "value")
+        axes = counted(d, "spatial axis", "spatial axes")
         raise CnngradError(f"{name} has {values} for {axes}: give one number, {how}")
     return value
 

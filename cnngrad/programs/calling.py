@@ -100,7 +100,8 @@ def _named(returned: Any) -> dict[Tensor, Any]:
     if hasattr(returned, "_asdict"):
         returned = returned._asdict()
     if not isinstance(returned, Mapping):
-        kind, names = type(returned).__name__, [name for result in RESULTS for name in result.names]
+        kind = type(returned).__name__
+        names = [name for result in RESULTS for name in result.names]
         returned = {name: getattr(returned, name) for name in names if getattr(returned, name, None) is not None}
         if not returned:
             raise CnngradError(f"the function returned {kind}: it must return (dw, dx), (dw, dx, db), or these by name")

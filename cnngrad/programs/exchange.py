@@ -79,7 +79,8 @@ def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Arra
     """The arrays that a program has written, each replaced by a `Result` with the reason if it can't be read."""
     form, found = EXCHANGES[exchange], dict[Tensor, Array | Result]()
     for tensor in RESULTS:
-        shape, files = layer.written[tensor], [folder / f"{name}.{form.ending}" for name in tensor.names]
+        shape = layer.written[tensor]
+        files = [folder / f"{name}.{form.ending}" for name in tensor.names]
         there = list(filter(os.path.lexists, files))
         try:
             if there[1:]:

@@ -67,7 +67,9 @@ class _Wrong:
 
     def elements(self) -> tuple[list[Compared], str]:
         """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
-        report, result, arrays = self.report, self.report.gradient, self.suite_layer.arrays
+        report = self.report
+        result = self.report.gradient
+        arrays = self.suite_layer.arrays
         title, worst, operands = result.title, report.worst_at, OPERANDS[result]
         if self._run({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
             return [], f"If all of its arrays are zeros, {title} is not 0: some memory is not reset."

@@ -116,7 +116,8 @@ class Process:
         inlet, outlet = self._process.stdin, self._process.stdout
         assert inlet is not None
         assert outlet is not None
-        until, rest = time.monotonic() + timeout, memoryview(f"{line}\n".encode() if line else b"")
+        until = time.monotonic() + timeout
+        rest = memoryview(f"{line}\n".encode() if line else b"")
         while (left := until - time.monotonic()) > 0:
             readable, writable, _ = select.select([outlet], [inlet] if rest else [], [], left)
             if writable:

@@ -342,7 +342,10 @@ def _random_rows(seed: int) -> Iterator[Layer]:
         return generator.integers(low, high, shape).tolist()
 
     while True:
-        kernel, dilation, groups, padding = drawn(1, 4), drawn(1, 3), drawn(1, 3, ()), drawn(0, 3, (3, 2))
+        kernel = drawn(1, 4)
+        dilation = drawn(1, 3)
+        groups = drawn(1, 3, ())
+        padding = drawn(0, 3, (3, 2))
         row = _row(
             [d * (k - 1) + 1 + more for d, k, more in zip(dilation, kernel, drawn(0, 5), strict=True)],
             kernel,

@@ -59,7 +59,8 @@ def space_for(figure: Figure) -> Text:
 
 def drawn(svg: str, figures: Sequence[Figure], ink: str, paper: str) -> str:
     """An SVG with the figures drawn, in order, into the spaces for them."""
-    rest, place = iter(figures), rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>'
+    rest = iter(figures)
+    place = rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>'
     return re.sub(place, lambda found: _drawing(next(rest), ink, paper, *map(float, found.groups())), svg)
 
 

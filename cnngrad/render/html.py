@@ -210,7 +210,8 @@ def _block(block: Block, precision: int) -> str:
 
 
 def _sums(table: Expansions, precision: int) -> str:
-    headings, rows = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"], []
+    headings = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"]
+    rows = []
     headings += ["value"] * any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)

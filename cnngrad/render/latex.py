@@ -229,7 +229,8 @@ class Writer(Fitting):
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
             words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", item.title)
             title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_TITLE)
-            grid, width = rf"\overset{{{title}}}{{{grid}}}", max(_matrix_width(columns), _width(title) * 0.7)
+            grid = rf"\overset{{{title}}}{{{grid}}}"
+            width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
                 lines.append("")
                 used = 0.0

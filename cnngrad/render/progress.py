@@ -25,7 +25,8 @@ def delayed_bar(file: TextIO) -> Iterator[NamedProgress]:
     """A bar with the remaining time, shown after the first second."""
     began = time.monotonic()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
-    bar, tasks = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True), dict[str, TaskID]()
+    bar = Progress(*columns, console=Console(file=file, **AS_IT_IS), transient=True)
+    tasks = dict[str, TaskID]()
 
     def advance(name: str, done: int, total: int, told: str = "") -> None:
         if time.monotonic() - began >= _PATIENCE:

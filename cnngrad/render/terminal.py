@@ -57,7 +57,8 @@ def make_console(file: TextIO, color: str = "auto") -> "Console":
             raise
 
     color = chosen_color(color)
-    forced, options = color == "always", {**AS_IT_IS, "no_color": None if color == "auto" else color == "never"}
+    forced = color == "always"
+    options = {**AS_IT_IS, "no_color": None if color == "auto" else color == "never"}
     if not file.isatty():
         options |= {"width": PLAIN_WIDTH, "color_system": "256" if forced else None}
         options |= {"force_terminal": forced, "legacy_windows": False}

@@ -26,7 +26,8 @@ __all__ = ["Rows"]
 class Rows(Way):
     """A product for each row of O."""
 
-    name, suits = "rows", "wide rows and few filters, of which X need not be copied K times"
+    name = "rows"
+    suits = "wide rows and few filters, of which X need not be copied K times"
 
     def can(self) -> bool:
         """Whether a row of O reads little enough contiguous memory, and is long enough to be worth a product.
@@ -44,7 +45,8 @@ class Rows(Way):
         if self.result is DW:
             if channels_at_once(layer, self.dtype, measured) < layer.channels:
                 return False
-            narrow, long = False, length >= max(measured.row_length, filters * layer.kernel[-2])
+            narrow = False
+            long = length >= max(measured.row_length, filters * layer.kernel[-2])
         else:
             narrow, long = filters <= measured.few_filters, 4 * length >= 3 * filters
         width = 1 if narrow else min(length, measured.row_width)
