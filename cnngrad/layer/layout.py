@@ -36,7 +36,7 @@ class Layouts:
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
         """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes.
 
-        >>> Layouts("nhwc").places(X, 4), Layouts("nhwc").places(X, 3)
+        >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
         ((0, 3, 1, 2), (2, 0, 1))
         """
         word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
