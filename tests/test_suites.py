@@ -110,6 +110,17 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
     assert plain.outcomes[2].passed
 
 
+def test_a_function_that_a_command_names_need_not_take_a_given_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo):\n"
+        "    r = cnngrad.backward(x, w, dedo, stride=2)\n"
+        "    return r.dw, r.dx, r.db\n"
+    )
+    assert main(["check", "--run", "mine:f", "--suite", "quick", "--stride", "2", "--run-only", "plain"]) == 0
+
+
 def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsys):
     assert cnngrad.check_function(lambda *a, **o: right(*a, **o, flip=True), "quick", flip=True)
     monkeypatch.chdir(tmp_path)
