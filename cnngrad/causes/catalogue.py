@@ -426,7 +426,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
     before, after, leftover, padded = _borders(recipe.layer)
     own = recipe.layer.size
-    size = np.minimum(recipe.layer.size, padded - leftover - before)
+    size = np.minimum(own, padded - leftover - before)
     reached = padded - leftover - before - after
     shapes = [np.where(axes, size, own) for axes in some_axes(len(own))]
     for shape in [*shapes, reached] if min(reached) > 0 and any(reached != size) else shapes:
@@ -576,8 +576,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
     layer = recipe.layer
     result = recipe.result
-    g = recipe.layer.groups
-    each = recipe.layer.group_channels
+    g = layer.groups
+    each = layer.group_channels
     if g == 1:
         return
     # The orders if number k belongs to group k mod g.

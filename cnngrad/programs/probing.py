@@ -68,7 +68,7 @@ class _Wrong:
     def elements(self) -> tuple[list[Compared], str]:
         """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
         report = self.report
-        result = self.report.gradient
+        result = report.gradient
         arrays = self.suite_layer.arrays
         title, worst, operands = result.title, report.worst_at, OPERANDS[result]
         if self._run({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
