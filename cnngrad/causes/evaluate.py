@@ -190,8 +190,10 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             product = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
         else:
             product = (matrix @ _flat(numbers)).reshape(part.shape)
-        part += product if recipe.last is None else np.where(filled[ins], 0, product)
-        filled[ins] = True
+        if recipe.last is not None:
+            product = np.where(filled[ins], 0, product)
+            filled[ins] = True
+        part += product
     for number, frame in enumerate(recipe.frames, 2):
         starts = np.searchsorted(np.sort(frame), range(recipe.size[number - 2]))
         found = np.add.reduceat(found.take(np.argsort(frame), number), starts, number)

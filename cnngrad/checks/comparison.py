@@ -148,8 +148,10 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
 
 def _border(layer: Layer, result: Tensor) -> Array | None:
     """The elements of dE/dX near the edge, where padding and crops matter; None for other results, or if nearly all."""
+    if result is not DX:
+        return None
     border = np.ones(layer.canonical[DX], bool)
     reaches = [max(1, axis.span - 1) for axis in layer.axes]
     core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
     border[:, :, *core] = False
-    return border if result is DX and border.mean() <= _MOST_BORDER else None
+    return border if border.mean() <= _MOST_BORDER else None
