@@ -86,6 +86,20 @@ def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
     assert f"it should be {right}" in report.relation
 
 
+def test_the_relation_of_a_large_layer_is_found_within_the_budget():
+    """One element of dE/dW rules a relation out, although dE/dW is small: the sums are long."""
+    layer = make_layer((512, 512), (3, 3))
+    numbers = arrays(layer)
+    x, dedo = (numbers[tensor][0, 0] for tensor in (Tensor.X, Tensor.DEDO))
+    behind = np.pad(x, (0, 6))
+    claim = np.array([
+        [(dedo * behind[3 * u + 2 : 3 * u + 512, 3 * v + 2 : 3 * v + 512]).sum() for v in range(3)] for u in range(3)
+    ])  # fmt: skip
+    report = graded(layer, numbers, Tensor.DW, claim)
+    assert report.mistake is None
+    assert "follow input position = 1·i + 3·u + 2 along the rows and columns" in report.relation
+
+
 def test_the_relation_of_a_known_mistake_is_told():
     layer = make_layer((5, 6), (3, 2), stride=2)
     numbers = arrays(layer)

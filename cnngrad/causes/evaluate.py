@@ -142,12 +142,14 @@ class _Axis(NamedTuple):
 @lru_cache(maxsize=128)
 def _by_tap(axis: _Axis) -> list[tuple[slice, slice]]:
     """For each tap the outputs and the inputs that meet under it."""
-    found, step = [], axis.relation.output
-    for u in range(axis.taps):
-        outs, ins = axis.met(DW, u)
-        first, start, stop = (outs[0], ins[0], ins[-1] + step) if outs.size else (0, 0, 0)
-        found.append((slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)))
-    return found
+    return [_under(axis, u) for u in range(axis.taps)]
+
+
+def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
+    """The outputs and the inputs that meet under one tap."""
+    (outs, ins), step = axis.met(DW, u), axis.relation.output
+    first, start, stop = (outs[0], ins[0], ins[-1] + step) if outs.size else (0, 0, 0)
+    return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)
 
 
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
@@ -237,7 +239,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     b = data.read(recipe, B) if result is O and B in data.arrays else np.zeros(layer.canonical[result][1], int)
     with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
         for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
-            found.append(np.multiply(*factors(index)).sum() + b[index[1]] if known is None else known[index])
+            found.append(np.vecdot(*factors(index)).sum() + b[index[1]] if known is None else known[index])
         return recipe.factor * np.where(come_from < 0, 0, found)
 
 
@@ -269,8 +271,12 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         else:
             group, c = divmod(second, layer.group_channels)
             left, right = o[first, group], w[group, :, c]
-        met = (axis.met(result, place) for axis, place in zip(axes, places, strict=True))
-        firsts, seconds = (np.ix_(*part) for part in zip(*met, strict=True))
+        each = zip(axes, places, strict=True)
+        if result is DW:
+            # Slices: the numbers of many positions are not copied.
+            firsts, seconds = zip(*(_under(axis, place) for axis, place in each), strict=True)
+        else:
+            firsts, seconds = (np.ix_(*part) for part in zip(*(axis.met(result, k) for axis, k in each), strict=True))
         return left[at(slice(None), *firsts)], right[at(slice(None), *seconds)]
 
     return factors

@@ -28,8 +28,8 @@ OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 _FEWEST_NUMBERS = 4
 # The search ends when it has found more pairs of mistakes than this.
 _MOST_PAIRS = 3
-# Compare 512 elements first. Arrays of more than 64 elements are probed before they are computed in full.
-_FIRST, _MANY = 512, 64
+# Compare 512 elements first.
+_FIRST = 512
 # Upper bound on a wrong result's magnitude, relative to the right one.
 _MORE = 100
 # Four equal errors are no coincidence. Eight wrong elements are compared first.
@@ -79,7 +79,7 @@ class _Claim:
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
-        self._places = spread_places(claim.size) if claim.size >= _MANY else np.empty(0, int)
+        self._places = spread_places(claim.size) if claim.size > 1 else np.empty(0, int)
         self._keep(self.right)
 
     def _keep(self, recipe: Recipe) -> None:
@@ -96,7 +96,10 @@ class _Claim:
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
-            factors = self._fitting(claim.reshape(-1)[some], few, factors) if few.size else ()
+            claimed = claim.reshape(-1)[some]
+            factors = self._fitting(claimed, few, factors) if few.size else ()
+            terms = probed(recipe, self._positive, claim.shape, some) if factors else None
+            factors = () if terms is None else self._fitting(claimed, few, factors, np.abs(terms))
             if not factors:
                 return None
         array = made(recipe, self.data)
