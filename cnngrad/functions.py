@@ -54,13 +54,15 @@ def forward(
 
     o[n,f,i] = b[f] + sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p]
 
+    Outside X stand zeros, or what `padding_mode` says.
+
     Args:
         x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
         w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K).
         b: the bias, shape (F,), or a single number for one filter.
-        options: the layer's options `stride`, `padding`, `dilation`, `groups`, `flip`, `dims`, `layout` and
-            `filter_layout`; `help(cnngrad.settings.LayerOptions)` describes each. Stride and dilation take one integer
-            or one per axis, padding also a (before, after) pair per axis or a word.
+        options: the layer's options `stride`, `padding`, `padding_mode`, `dilation`, `groups`, `flip`, `dims`, `layout`
+            and `filter_layout`; `help(cnngrad.settings.LayerOptions)` describes each. Stride and dilation take one
+            integer or one per axis, padding also a (before, after) pair per axis or a word.
 
     Returns:
         O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
@@ -99,7 +101,7 @@ def backward(
     """The gradients dE/dW, dE/dX and dE/db of the layer that `forward` computes.
 
     dE/dw[f,c,u] = sum over n,i of dE/do[n,f,i] * x[n,c, s*i + d*u - p]
-    dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u]   where s*i + d*u - p = h
+    dE/dx[n,c,h] = sum over f,u of dE/do[n,f,i] * w[f,c,u]   where s*i + d*u - p = h, or stands for h
     dE/db[f]     = sum over n,i of dE/do[n,f,i]
 
     Args:

@@ -24,6 +24,9 @@ class LayerOptions(TypedDict, total=False):
         Padding,
         Described("P", "1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]"),
     ]
+    padding_mode: Annotated[
+        str, Described("MODE", "What the padding holds: zeros, reflect, replicate or circular.  [default: zeros]")
+    ]
     dilation: Annotated[PerAxis, Described("D", "2, or 2,1 for one per axis; 1 means none.  [default: 1]")]
     groups: Annotated[SupportsIndex, Described("G", "The number of groups, as in PyTorch.  [default: 1]")]
     flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.")]

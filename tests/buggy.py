@@ -23,8 +23,9 @@ class Layer:
             (self.Hp - self.dh * (self.kh - 1) - 1) % self.sh,
             (self.Wp - self.dw * (self.kw - 1) - 1) % self.sw,
         )
-        self.xp = np.zeros((self.N, self.C, self.Hp, self.Wp), int)
-        self.xp[:, :, self.pt : self.pt + self.H, self.pl : self.pl + self.W] = self.x
+        # NumPy's word for what stands in the padding, and the row and column of X that each position repeats.
+        self.mode = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[case.mode]
+        self.xp = framed(self, self.mode)
 
     def padded(self, x):
         framed = np.zeros_like(self.xp)
@@ -56,7 +57,27 @@ def scatter(q, w=None, g=None, sh=None, sw=None, dh=None, dw=None, assign=False,
     return dxp
 
 
+def folded(q, dxp, mode):
+    """The gradient of each position of the padding is added to the element that stands there."""
+    rows, columns = np.pad(range(q.H), (q.pt, q.pb), mode), np.pad(range(q.W), (q.pl, q.pr), mode)
+    dx = np.zeros_like(q.x)
+    for n, c, h, k in np.ndindex(q.N, q.C, q.Hp, q.Wp):
+        dx[n, c, rows[h], columns[k]] += dxp[n, c, h, k]
+    return dx
+
+
+def folded_rows(q, dxp):
+    """The same for rows; columns in the padding are dropped."""
+    rows = np.pad(range(q.H), (q.pt, q.pb), q.mode)
+    dx = np.zeros_like(q.x)
+    for n, c, h, k in np.ndindex(q.N, q.C, q.Hp, q.W):
+        dx[n, c, rows[h], k] += dxp[n, c, h, q.pl + k]
+    return dx
+
+
 def crop(q, dxp, top=None, left=None):
+    if q.mode != "constant" and top is None:
+        return folded(q, dxp, q.mode)
     top, left = q.pt if top is None else top, q.pl if left is None else left
     return dxp[:, :, top : top + q.H, left : left + q.W]
 
@@ -229,6 +250,11 @@ def exchanged(q, w):
     return np.concatenate(blocks)
 
 
+def is_filled(q):
+    """Whether elements of X stand in the padding."""
+    return q.mode != "constant"
+
+
 BUGGY = {
     "filter-not-rotated": [
         ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, ::-1, ::-1])), None),
@@ -313,9 +339,20 @@ BUGGY = {
         ("dw", last_row_beyond, lambda q: q.rh > 0),
     ],
     "border-not-zero": [
-        ("dw", lambda q: gather(q, xp=framed(q, "edge")), lambda q: q.Hp > q.H),
-        ("dw", lambda q: gather(q, xp=framed(q, "wrap")), lambda q: q.Hp > q.H),
-        ("dx", clamped_dx, lambda q: q.Hp > q.H),
+        ("dw", lambda q: gather(q, xp=framed(q, "edge")), lambda q: q.Hp > q.H and q.mode == "constant"),
+        ("dw", lambda q: gather(q, xp=framed(q, "wrap")), lambda q: q.Hp > q.H and q.mode == "constant"),
+        ("dx", clamped_dx, lambda q: q.Hp > q.H and q.mode == "constant"),
+    ],
+    "border-wrong": [
+        ("dw", lambda q: gather(q, xp=framed(q, "constant")), is_filled),
+        ("dw", lambda q: gather(q, xp=framed(q, "symmetric")), is_filled),
+        ("dw", lambda q: gather(q, xp=framed(q, "edge")), lambda q: is_filled(q) and q.mode != "edge"),
+        ("dx", lambda q: folded(q, scatter(q), "symmetric"), is_filled),
+        ("dx", lambda q: folded(q, scatter(q), "wrap"), lambda q: is_filled(q) and q.mode != "wrap"),
+    ],
+    "border-not-folded": [
+        ("dx", lambda q: crop(q, scatter(q), q.pt, q.pl), is_filled),
+        ("dx", lambda q: folded_rows(q, scatter(q)), is_filled),
     ],
     "incomplete": [
         ("dx", lambda q: crop(q, scatter(q, g=without(q.g, 1, -1))), lambda q: q.F > 2),

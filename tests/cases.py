@@ -20,6 +20,7 @@ class Case:
     groups: int = 1
     flip: bool = False
     bias: bool = True
+    mode: str = "zeros"
 
     @property
     def dims(self):
@@ -38,11 +39,11 @@ class Case:
             "groups": self.groups,
             "flip": self.flip,
             "dims": self.dims,
-        }
+        } | ({"padding_mode": self.mode} if self.mode != "zeros" else {})
 
     @property
     def definition(self):
-        return (self.stride, self.pads, self.dilation, self.groups, self.flip)
+        return (self.stride, self.pads, self.dilation, self.groups, self.flip, self.mode)
 
     def data(self, seed=0, dtype=np.int64):
         """X, W, b and dE/dO; small integers, or decimals of a float dtype."""
@@ -68,6 +69,13 @@ CASES = {
     "one axis": Case((2, 2, 9), (3, 2, 3), (2,), ((1, 2),), (2,)),
     "one axis, flip": Case((1, 4, 8), (4, 2, 2), (3,), ((0, 1),), (1,), groups=2, flip=True),
     "three axes": Case((2, 2, 4, 5, 3), (2, 2, 2, 3, 2), (1, 2, 1), ((1, 0), (0, 1), (0, 0)), (1, 1, 2)),
+    "reflect": Case((2, 2, 5, 4), (2, 2, 3, 2), (2, 1), ((2, 1), (0, 3)), (1, 2), mode="reflect"),
+    "replicate": Case((1, 4, 4, 5), (2, 2, 2, 3), (1, 2), ((1, 3), (2, 1)), (2, 1), groups=2, mode="replicate"),
+    "circular, flip": Case((2, 1, 4, 6), (2, 1, 3, 3), (1, 1), ((4, 2), (1, 6)), (1, 2), flip=True, mode="circular"),
+    "one axis, reflect": Case((1, 2, 7), (2, 2, 3), (2,), ((2, 2),), (2,), mode="reflect"),
+    "three axes, circular": Case(
+        (1, 1, 3, 2, 4), (1, 1, 2, 2, 3), (1, 1, 2), ((1, 0), (2, 1), (1, 1)), (1,) * 3, mode="circular"
+    ),
     "many rows, so several tiles": Case((2, 3, 300, 60), (2, 3, 9, 9), (1, 1), ((4, 4), (4, 4)), (1, 1)),
 }
 
@@ -82,6 +90,8 @@ def layers(draw, most=6, counts=2):
     per_axis = [draw(axes(size)) for _ in range(dims)]
     groups, channels, filters, batch = (draw(st.integers(1, counts)) for _ in range(4))
     sizes, kernels, strides, pads, dilations = zip(*per_axis, strict=True)
+    widest = [max(pair) - size for pair, size in zip(pads, sizes, strict=True)]
+    fitting = ["zeros", "zeros", "replicate"] + ["circular"] * (max(widest) <= 0) + ["reflect"] * (max(widest) < 0)
     return Case(
         (batch, groups * channels, *sizes),
         (groups * filters, channels, *kernels),
@@ -91,6 +101,7 @@ def layers(draw, most=6, counts=2):
         groups,
         draw(st.booleans()),
         draw(st.booleans()),
+        draw(st.sampled_from(fitting)),
     )
 
 

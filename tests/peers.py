@@ -16,21 +16,31 @@ def random_layer(generator):
     size = np.maximum(1, span - pads.sum(axis=1)) + generator.integers(0, 5, dims)
     groups, channels, filters, batch = (int(count) for count in generator.integers(1, 4, 4))
     options = {"stride": stride, "padding": pads, "dilation": dilation, "groups": groups}
+    spare = int((pads - size[:, None]).max())
+    modes = ["zeros", "replicate"] + ["circular"] * (spare <= 0) + ["reflect"] * (spare < 0)
+    options["padding_mode"] = str(generator.choice(modes))
     return (
         (batch, groups * channels, *size.tolist()),
         (groups * filters, channels, *kernel.tolist()),
-        {name: value if name == "groups" else value.tolist() for name, value in options.items()},
+        {name: value if name in ("groups", "padding_mode") else value.tolist() for name, value in options.items()},
     )
 
 
-def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups):
+def padded(x, padding, padding_mode="zeros"):
+    """X with its padding, by PyTorch."""
+    import torch
+
+    mode = "constant" if padding_mode == "zeros" else padding_mode
+    return torch.nn.functional.pad(x, [amount for pair in reversed(padding) for amount in pair], mode=mode)
+
+
+def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups, padding_mode="zeros"):
     """O, dE/dW, dE/dX and dE/db by PyTorch's autograd; dE/dO is made by `dedo` from O's shape."""
     import torch
 
     conv = getattr(torch.nn.functional, f"conv{x.ndim - 2}d")
     leaves = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in (x, w, b)]
-    padded = torch.nn.functional.pad(leaves[0], [amount for pair in reversed(padding) for amount in pair])
-    o = conv(padded, *leaves[1:], stride=stride, dilation=dilation, groups=groups)
+    o = conv(padded(leaves[0], padding, padding_mode), *leaves[1:], stride=stride, dilation=dilation, groups=groups)
     given = dedo(tuple(o.shape))
     dx, dw, db = torch.autograd.grad(o, leaves, torch.tensor(given, dtype=torch.float64))
     return given, [array.detach().numpy() for array in (o, dw, dx, db)]

@@ -5,7 +5,21 @@ from itertools import product
 import numpy as np
 
 
-def pairs(x_shape, w_shape, o_shape, stride, pads, dilation, groups, flip):
+def standing(h, size, mode):
+    """The input that stands at a position, inside or in the padding; None for a zero."""
+    while not 0 <= h < size:
+        if mode == "zeros":
+            return None
+        if mode == "replicate":
+            h = 0 if h < 0 else size - 1
+        elif mode == "circular":
+            h += size if h < 0 else -size
+        else:
+            h = -h if h < 0 else 2 * (size - 1) - h
+    return h
+
+
+def pairs(x_shape, w_shape, o_shape, stride, pads, dilation, groups, flip, mode="zeros"):
     """Every (output, filter, input) index triple of a layer in canonical shape."""
     for n, f in product(range(o_shape[0]), range(o_shape[1])):
         group = f // (o_shape[1] // groups)
@@ -14,9 +28,10 @@ def pairs(x_shape, w_shape, o_shape, stride, pads, dilation, groups, flip):
                 for u in product(*map(range, w_shape[2:])):
                     tap = [k - 1 - t for k, t in zip(w_shape[2:], u, strict=True)] if flip else u
                     h = tuple(
-                        s * a + d * t - p[0] for s, a, d, t, p in zip(stride, i, dilation, tap, pads, strict=True)
+                        standing(s * a + d * t - p[0], size, mode)
+                        for s, a, d, t, p, size in zip(stride, i, dilation, tap, pads, x_shape[2:], strict=True)
                     )
-                    if all(0 <= a < size for a, size in zip(h, x_shape[2:], strict=True)):
+                    if None not in h:
                         yield (n, f, *i), (f, c, *u), (n, group * w_shape[1] + c, *h)
 
 
@@ -25,16 +40,16 @@ def out_shape(x_shape, w_shape, stride, pads, dilation):
     return (x_shape[0], w_shape[0], *((h + sum(p) - d * (k - 1) - 1) // s + 1 for h, k, s, p, d in sizes))
 
 
-def forward(x, w, b, stride, pads, dilation, groups, flip):
+def forward(x, w, b, stride, pads, dilation, groups, flip, mode="zeros"):
     o = np.zeros(out_shape(x.shape, w.shape, stride, pads, dilation), np.result_type(x, w))
-    for at_o, at_w, at_x in pairs(x.shape, w.shape, o.shape, stride, pads, dilation, groups, flip):
+    for at_o, at_w, at_x in pairs(x.shape, w.shape, o.shape, stride, pads, dilation, groups, flip, mode):
         o[at_o] += w[at_w] * x[at_x]
     return o if b is None else o + b.reshape(1, -1, *[1] * (x.ndim - 2))
 
 
-def backward(x, w, dedo, stride, pads, dilation, groups, flip):
+def backward(x, w, dedo, stride, pads, dilation, groups, flip, mode="zeros"):
     dw, dx = np.zeros_like(w), np.zeros_like(x)
-    for at_o, at_w, at_x in pairs(x.shape, w.shape, dedo.shape, stride, pads, dilation, groups, flip):
+    for at_o, at_w, at_x in pairs(x.shape, w.shape, dedo.shape, stride, pads, dilation, groups, flip, mode):
         dw[at_w] += dedo[at_o] * x[at_x]
         dx[at_x] += dedo[at_o] * w[at_w]
     return dw, dx, dedo.sum(axis=(0, *range(2, dedo.ndim)))

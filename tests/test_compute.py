@@ -59,6 +59,8 @@ def computed(case, arrays, dtype, measured):
 
 
 def agree(case, dtype, measured, seed=0):
+    # Padding that is not zeros is filled before a way is chosen.
+    case = replace(case, mode="zeros")
     arrays = case.data(seed, dtype)
     x, w, b, dedo = arrays
     found, ways = computed(case, arrays, dtype, measured)

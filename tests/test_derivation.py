@@ -203,7 +203,7 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
     matrix, transposed = (
         np.array(
             [
-                [0 if cell.content is Fill.NONE else cell.content for cell in row]
+                [0 if cell.content is Fill.NONE else sum(np.ravel(cell.content).tolist()) for cell in row]
                 for row in layer_matrix(names, transposed=t).cells
             ]
         )
@@ -314,6 +314,7 @@ def test_the_whole_derivation_of_a_large_layer_stays_small_under_its_limit():
     assert looks[0] == looks[1] < 5000
 
 
+NUMPYS = {"": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 AXES = {1: ("positions",), 2: ("rows", "columns"), 3: ("depths", "rows", "columns")}
 
 
@@ -358,11 +359,11 @@ def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
 
     for_w = told[0].removeprefix("Here: ").removesuffix(".")
     between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_w, "0 zeros"), dims)
-    padding = sides(
-        phrase(r"its padding of (.*?)(?:, without|, in steps|; the result|$)", for_w, "0 zeros on each side"), dims
-    )
+    said = phrase(r"its padding of (.*?)(?:, without|, in steps|; the result|$)", for_w, "0 zeros on each side")
+    mode = phrase(r" \((reflect|replicate|circular)\)$", said)
+    padding = sides(said.removesuffix(f" ({mode})").replace("position", "zero"), dims)
     steps = per_axis(phrase(r"in steps of (.*) \(dilation\)", for_w, "1 position"), dims)
-    still = np.pad(x, padding)
+    still = np.pad(x, padding, NUMPYS[mode])
     for axis, word in enumerate(AXES[dims]):
         if match := re.search(rf"the last (?:(\d+) {word}|{word[:-1]})\b", for_w):
             still = still[(slice(None),) * axis + (slice(0, still.shape[axis] - int(match[1] or 1)),)]
@@ -371,10 +372,20 @@ def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
 
     for_x = told[1].removeprefix("Here: ").removesuffix(".")
     between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_x, "0 zeros"), dims)
-    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|$)", for_x), dims)
+    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|; the|$)", for_x), dims)
     apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", for_x, "1 cell"), dims)]
-    cut = sides(phrase(r"the padding of (.*)$", for_x, "0 zeros on each side"), dims)
+    cut = sides(
+        phrase(r"(?:the|a) padding of (.*?)(?: \(\w+\), and|$)", for_x, "0 zeros on each side").replace(
+            "position", "zero"
+        ),
+        dims,
+    )
     turned = w if case.options["flip"] else np.flip(w)
     full = slid(np.pad(spread(dedo, between), frame), spread(turned, apart), [1] * dims)
-    whole = full[tuple(slice(a, size - b) for (a, b), size in zip(cut, full.shape, strict=True))]
+    if "each position of it is added to the x that stands there" in for_x:
+        whole = np.zeros_like(x)
+        stands = [np.pad(range(n), pair, NUMPYS[mode]) for n, pair in zip(x.shape, cut, strict=True)]
+        np.add.at(whole, np.ix_(*stands), full)
+    else:
+        whole = full[tuple(slice(a, size - b) for (a, b), size in zip(cut, full.shape, strict=True))]
     np.testing.assert_array_equal(whole, grads.dx[0, 0])

@@ -130,7 +130,9 @@ def test_the_rules_name_the_positions_of_the_one_relation(case):
             u = tuple(min(1 - step, a.kernel - 1) for a in layer.axes)
             told = evaluated(rule, "x", outputs + taps, [k + 1 for k in (*i, *u)])
             assert told == tuple(a.position(p, q) + 1 for a, p, q in zip(layer.axes, i, u, strict=True))
-    conditions = re.findall(r"([^,]+) = ([hlm])", plain(*rules(layer)[Tensor.DX]).partition("all with ")[2])
+    conditions = re.findall(
+        r"([^,]+) (?:=|standing for) ([hlm])", plain(*rules(layer)[Tensor.DX]).partition("all with ")[2]
+    )
     for axis, (sum_, _), i, u in zip(layer.axes, conditions, outputs, taps, strict=True):
         told = eval(sum_.replace("−", "-").replace("·", "*"), {}, {i: 1, u: 1})
         assert told == axis.position(0, 0) + 1

@@ -178,7 +178,6 @@ def test_another_tool_s_key_is_told_with_ours(key, meant):
     ("key", "words"),
     [
         ("output_padding", "transposed convolutions, which cnngrad does not"),
-        ("padding_mode", "cnngrad always pads with zeros"),
     ],
 )
 def test_an_option_that_the_layer_has_not_is_told_as_such(key, words):

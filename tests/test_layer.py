@@ -10,6 +10,7 @@ from cnngrad.derivation.grids import framed_output
 from cnngrad.layer import Axis, Relation, make_layer, parse_shape
 from cnngrad.tensor import Tensor
 from tests.cases import layers
+from tests.reference import standing
 
 
 def axes_of(case):
@@ -20,11 +21,11 @@ def triples_of(axis):
     """Output, filter and input positions that meet, by the definition: input position = s*i + d*u - p."""
     taps = [axis.kernel - 1 - u if axis.flip else u for u in range(axis.kernel)]
     every = (
-        (i, u, axis.stride * i + axis.dilation * taps[u] - axis.before)
+        (i, u, standing(axis.stride * i + axis.dilation * taps[u] - axis.before, axis.size, axis.mode))
         for i in range(axis.out)
         for u in range(axis.kernel)
     )
-    return {(i, u, h) for i, u, h in every if 0 <= h < axis.size}
+    return {(i, u, h) for i, u, h in every if h is not None}
 
 
 @given(layers())
@@ -55,11 +56,10 @@ def test_elements_of_one_colour_share_no_window_and_the_colours_hold_every_reach
     for axis in axes_of(case):
         coloured = []
         for colour in colours(axis):
-            ends = [*colour.starts[1:], colour.stop]
-            for h, start, end in zip(colour.inputs, colour.starts, ends, strict=True):
-                readers = sorted(i for i, _, read in triples_of(axis) if read == h)
-                assert start == readers[0]
-                assert readers[-1] < end
+            parts = np.split(colour.outputs, colour.starts[1:])
+            for h, outputs in zip(colour.inputs, parts, strict=True):
+                assert sorted({i for i, _, read in triples_of(axis) if read == h}) == outputs.tolist()
+            assert len(set(colour.outputs.tolist())) == len(colour.outputs)
             coloured += colour.inputs.tolist()
         assert sorted(coloured) == sorted(set(range(axis.size)) - set(axis.unreached))
 
@@ -69,7 +69,8 @@ def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
     for axis in axes_of(case):
         framed = framed_output(axis)
         for h in range(axis.size):
-            pairs = {(slot, u) for q, u in axis.cover(h).items() if (slot := framed.slot(q)) >= 0}
+            covers = [axis.cover(place) for place in axis.places([h])[0].tolist()]
+            pairs = {(slot, u) for cover in covers for q, u in cover.items() if (slot := framed.slot(q)) >= 0}
             assert pairs == {(i, u) for i, u, read in triples_of(axis) if read == h}
 
 
@@ -84,6 +85,15 @@ def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
         ),
         ((3,), (2, 2), {}, r"don't fit together with 2 spatial axes"),
         ((3, 3), (2, 2), {"dims": 4}, "dims is 4: it must be 1, 2 or 3"),
+        (
+            (3, 4),
+            (2, 2),
+            {"padding": 3, "padding_mode": "reflect"},
+            "padding 3 is too large for padding_mode reflect: along H the input is 3, which fills at most 2 positions",
+        ),
+        ((3, 4), (2, 2), {"padding": 4, "padding_mode": "circular"}, "along H the input is 3, which fills at most 3"),
+        ((3, 3), (2, 2), {"padding_mode": "edge"}, r"'edge': it must be zeros, .* or reflect: write replicate"),
+        ((3, 3), (2, 2), {"padding_mode": ["reflect"]}, r"padding_mode is .*: it must be zeros"),
         (
             (2, 3, 3),
             (3, 2, 2),

@@ -6,7 +6,7 @@ import pytest
 import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from tests import buggy
-from tests.test_mistakes import LAYERS
+from tests.test_mistakes import FILLED, LAYERS
 
 DX = """
 def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
@@ -64,22 +64,41 @@ def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape)
                 each[(n, f, c, *u)] += moving[n, f][i] * used[(n, channel, *(stride * i + dilation * u))]
     return each.sum(axis=0)
 """
+FILLED_DX = """
+def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
+    w, size = memory.reshape(shape), x.shape[2:]
+    channels, per_group = w.shape[1], len(w) // groups
+    padded = np.zeros((*x.shape[:2], *(size + before + after)), x.dtype)
+    for n, f in np.ndindex(dedo.shape[:2]):
+        for i in np.ndindex(dedo.shape[2:]):
+            for c, *u in np.ndindex(w.shape[1:]):
+                place = (n, f // per_group * channels + c, *(stride * i + dilation * u))
+                padded[place] += dedo[n, f][i] * w[f, c, *u]
+    inside = [slice(p, p + n) for p, n in zip(before, size)]
+    repeated = [np.pad(range(n), pads, mode) for n, *pads in zip(size, before, after)]
+    dx = np.zeros_like(x)
+    np.add.at(dx, (..., *np.ix_(*repeated)), padded)
+    return dx
+"""
+FILLED_DW = DW.replace("np.pad(x, pads)", "np.pad(x, pads, mode)")
 DB = """
 def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
     return dedo.sum(axis=(0, 2, 3))
 """
 PROGRAMS = [("dx", DX), ("dx", PADDED), ("dw", DW), ("db", DB)]
+# For layers in whose padding elements of X stand.
+FILLING = [("dx", FILLED_DX), ("dw", FILLED_DW)]
 
 
-def of(line):
+def of(line, programs):
     """The programs that have this line, by the gradient that they compute."""
-    return [(gradient, text) for gradient, text in PROGRAMS if f" {line}\n" in text]
+    return [(gradient, text) for gradient, text in programs if f" {line}\n" in text]
 
 
 def run(text, q):
     before, after = np.array(q.case.pads).T
     o = cnngrad.forward(q.x, q.w, **q.case.options)
-    names = {"np": np}
+    names = {"np": np, "mode": q.mode}
     exec(text, names)
     stride, dilation = np.array(q.case.stride), np.array(q.case.dilation)
     return names["computed"](q.x, q.w.ravel(), q.g, o, stride, dilation, before, after, q.case.groups, q.w.shape)
@@ -89,9 +108,10 @@ def run(text, q):
 def test_the_wrong_line_makes_the_mistake_and_the_right_one_does_not(mistake, whole):
     wrong, right = mistake.code
     assert max(map(len, mistake.code)) <= 65  # within 80 columns
-    programs, named, shown = of(right), 0, 0
+    cases, programs = (FILLED, FILLING) if mistake.filled else (LAYERS, PROGRAMS)
+    programs, named, shown = of(right, programs), 0, 0
     assert programs
-    for case in LAYERS:
+    for case in cases:
         if named >= 2 and shown and not whole:
             break
         q = buggy.Layer(case)

@@ -34,6 +34,15 @@ LAYERS = [
     Case((2, 6, 6, 7), (6, 2, 3, 2), (1, 2), ((0, 1), (1, 0)), (1, 1), groups=3),
 ]
 
+# What stands in the padding are elements of X.
+FILLED = [
+    Case((2, 2, 6, 5), (2, 2, 3, 2), (1, 1), ((2, 1), (1, 2)), (1, 1), mode="reflect"),
+    Case((2, 2, 6, 7), (3, 2, 2, 3), (1, 2), ((1, 2), (2, 1)), (1, 1), mode="replicate"),
+    Case((1, 4, 5, 6), (4, 2, 3, 2), (1, 1), ((1, 2), (2, 1)), (1, 1), groups=2, mode="circular"),
+    Case((2, 1, 7, 6), (2, 1, 3, 3), (2, 1), ((3, 2), (2, 3)), (1, 1), mode="reflect"),
+    Case((2, 2, 5, 6), (2, 2, 3, 2), (1, 1), ((2, 2), (3, 1)), (2, 1), mode="replicate"),
+    Case((2, 2, 6, 5), (2, 2, 2, 3), (1, 1), ((3, 1), (1, 2)), (1, 1), mode="circular"),
+]
 PASSES = [
     (name, number, gradient, wrong, needs)
     for name, entries in buggy.BUGGY.items()
@@ -57,7 +66,7 @@ def graded(q, gradient, claim):
 )
 def test_a_known_mistake_is_named_in_three_layers_at_least(name, number, gradient, wrong, needs, whole):
     named = 0
-    for case in LAYERS:
+    for case in LAYERS + FILLED:
         if named == 3 and not whole:
             break
         q = buggy.Layer(case)
@@ -136,7 +145,7 @@ def test_a_cause_does_not_depend_on_the_clock(monkeypatch):
 
 
 def test_the_loops_without_a_mistake_are_right():
-    for case in LAYERS:
+    for case in LAYERS + FILLED:
         q = buggy.Layer(case)
         for gradient, loops in (("dw", buggy.right_dw), ("dx", buggy.right_dx), ("db", buggy.right_db)):
             assert graded(q, gradient, loops(q)).passed
@@ -280,7 +289,7 @@ def test_a_symmetric_filter_hides_a_missing_rotation_and_the_report_says_so():
     assert "filter-flipped-one-axis" not in hidden
 
 
-@pytest.mark.parametrize("case", LAYERS)
+@pytest.mark.parametrize("case", LAYERS + FILLED)
 def test_the_hard_problem_shows_what_the_layer_allows(case):
     problem, note = hard_problem(make_layer(case.x, case.w, **case.options), grow=True)
     assert not note or note.startswith("X is ")

@@ -5,7 +5,7 @@ import pytest
 
 import cnngrad
 from tests.cases import CASES
-from tests.peers import worst_error
+from tests.peers import padded, worst_error
 
 
 @pytest.mark.parametrize("shape", [((40, 30), (5, 7)), ((6, 7, 8), (2, 3, 4)), ((50,), (9,)), ((300, 600), (9, 9))])
@@ -35,9 +35,7 @@ def test_pytorch_gives_the_same_output_and_gradients(case):
     conv = {1: torch.nn.functional.conv1d, 2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}[case.dims]
     x, w, b, dedo = (torch.tensor(a, dtype=torch.float64) for a in case.data())
     leaves = [t.requires_grad_() for t in (x, w, b)]
-    amounts = [amount for pair in reversed(case.pads) for amount in pair]
-    padded = torch.nn.functional.pad(x, amounts)
-    o = conv(padded, w, b, stride=case.stride, dilation=case.dilation, groups=case.groups)
+    o = conv(padded(x, case.pads, case.mode), w, b, stride=case.stride, dilation=case.dilation, groups=case.groups)
     dx, dw, db = torch.autograd.grad(o, leaves, dedo)
     mine = cnngrad.backward(*(t.detach().numpy() for t in (x, w, dedo)), **case.options)
     np.testing.assert_allclose(

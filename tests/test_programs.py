@@ -237,6 +237,50 @@ def test_layers_of_ones_own(mine, capsys, tmp_path):
         assert told in capsys.readouterr().err
 
 
+MODES = READ.replace("**o)", "**o, padding_mode=p.get('padding_mode', 'zeros'))")
+MODES += "np.save(d + '/dEdX.npy', r.dx)\n"
+
+
+def test_a_command_gets_other_padding_than_zeros_only_if_it_is_told_of_it(program, capsys):
+    """The six layers are run with zeros otherwise, and what was not tried is said."""
+    command = program(MODES + "print(p.get('padding_mode', 'zeros'), sys.argv[2:], file=open('seen', 'a'))")
+    only = ("--suite", "standard", "--run-only", "re[fp]l*")
+    code, findings, _ = found(capsys, "--run", command, *only)
+    assert code == 0
+    assert "padding that is not zeros" in findings["never_tried"]
+    assert set(Path("seen").read_text().splitlines()) == {"zeros []"}
+    Path("seen").unlink()
+    assert found(capsys, "--run", command + " {padding_mode}", *only)[0] == 0
+    assert set(Path("seen").read_text().splitlines()) == {f"{mode} ['{mode}']" for mode in ("reflect", "replicate")}
+    Path("seen").unlink()
+    assert found(capsys, "--run", command, "--suite", "quick", "--padding-mode", "circular")[0] == 0
+    assert set(Path("seen").read_text().splitlines()) == {"circular []"}
+
+
+def test_a_function_gets_other_padding_than_zeros_only_if_it_has_the_parameter():
+    def told(x, w, dedo, stride, padding, dilation, groups, padding_mode):
+        r = cnngrad.backward(
+            x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups, padding_mode=padding_mode
+        )
+        return r.dw, r.dx
+
+    def wrong(x, w, dedo, stride, padding, dilation, groups, padding_mode):
+        return told(x, w, dedo, stride, padding, dilation, groups, "zeros")
+
+    def other(x, w, dedo, **options):
+        return told(x, w, dedo, padding_mode="zeros", **options)
+
+    assert cnngrad.check_function(told, "standard").never_tried == []
+    findings = cnngrad.check_function(wrong, "standard")
+    assert {outcome.layer.layer.mode for outcome in findings.failing} == {"reflect", "replicate", "circular"}
+    assert findings.explanation.mistakes == ("border-wrong",)
+    assert "in ∂E/∂X the gradients of the padding are dropped" in " ".join(str(findings).split())
+    assert findings.smallest.layer.mode != "zeros"
+    skipped = cnngrad.check_function(other, "standard")
+    assert skipped.passed
+    assert skipped.never_tried == ["padding that is not zeros"]
+
+
 def test_shards_are_all_layers_together(program, capsys):
     command = program("sys.exit(77)")
     names = [

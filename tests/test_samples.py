@@ -22,7 +22,7 @@ DIGITS = {name: SAMPLES / "digits" / f"{name}.npy" for name in ("X", "W", "b", "
 def test_the_samples_that_readme_names_are_there():
     readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     assert all(path.name in readme for path in PROBLEMS if path.parent == SAMPLES)
-    assert len(PROBLEMS) == 9
+    assert len(PROBLEMS) == 10
 
 
 @pytest.mark.parametrize("path", PROBLEMS, ids=lambda path: path.stem)

@@ -28,7 +28,7 @@ from cnngrad.causes.edits import (
     without,
 )
 from cnngrad.causes.recipe import Recipe
-from cnngrad.layer import Layer, Relation, Shape
+from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["CATALOGUE", "PLACES", "Mistake", "some_axes"]
@@ -38,12 +38,6 @@ ARRAYS = (O, DW, DX)
 # Up to this size every index is tried, otherwise only the first and the last.
 _FEW, _FEW_TAPS = 4, 12
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
-_BORDERS: dict[Any, str] = {
-    "edge": "the nearest element",
-    "wrap": "the opposite side",
-    "reflect": "the mirror image",
-    "symmetric": "the mirror image with the edge",
-}
 # Operands and results of which a part may be missing, in the order in which they are tried.
 _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
 _WHAT = {X: "input", W: "kernel", O: "output", DEDO: "output", DW: "kernel", DX: "input"}
@@ -65,6 +59,7 @@ class Mistake:
             number for each axis; i and u are positions of O and W, place is one of X, all from 0.
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
+        filled: whether the padding must hold elements of X (or zeros, if False); None if either will do.
         joins: whether it often occurs together with another mistake, so that all others are tried after it.
         forward: `says` and `fix` for O, if they differ.
         of_dx: `says` and `fix` for dE/dX, if they differ.
@@ -79,6 +74,7 @@ class Mistake:
     code: tuple[str, str]
     short: str
     needs: str = ""
+    filled: bool | None = None
     joins: bool = False
     forward: tuple[str, str] | None = None
     of_dx: tuple[str, str] | None = None
@@ -94,21 +90,28 @@ class Mistake:
     def changed(self, recipe: Recipe) -> Changes:
         """The changed recipes, each once; none if the mistake can't be made in this one."""
         seen = [recipe]
-        for change in self.change(recipe) if recipe.result in self.results else ():
+        for change in self.change(recipe) if recipe.result in self.results and self.suits(recipe.layer) else ():
             # Edits are functions, which never compare equal.
             is_new = change.reads is not recipe.reads or change not in seen
             if is_new and min(change.size, default=1) > 0 and all(r.output * r.filter for r in change.relations):
                 seen.append(change)
                 yield change
 
+    def suits(self, layer: Layer) -> bool:
+        """Whether the padding of a layer holds what the mistake needs."""
+        return self.filled in (None, layer.mode != "zeros")
+
     def is_made_in(self, layer: Layer) -> bool:
         """Whether people make it in such a layer: one with several filters or channels, a batch axis, or groups."""
-        return {
-            "": True,
-            "channels": max(layer.filters, layer.channels) > 1,
-            "batch": layer.x_lead == 2,
-            "groups": layer.groups > 1,
-        }[self.needs]
+        return (
+            self.suits(layer)
+            and {
+                "": True,
+                "channels": max(layer.filters, layer.channels) > 1,
+                "batch": layer.x_lead == 2,
+                "groups": layer.groups > 1,
+            }[self.needs]
+        )
 
     def words(self, result: Tensor, flip: bool = False) -> tuple[str, str]:
         """What the mistake is, and how to fix it, in one result of a layer with or without flip."""
@@ -655,19 +658,55 @@ def channels_swapped(recipe: Recipe) -> Changes:
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
     code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
     short="a padding that is not zeros",
+    filled=False,
 )
 def border_not_zero(recipe: Recipe) -> Changes:
-    """X's frame is filled with elements of X; in dE/dX the gradients of the frame are added to those elements."""
-    axes, result = recipe.layer.axes, recipe.result
-    begun = np.transpose(recipe.relations)[2] + [axis.before for axis in axes]
-    framed = _on(recipe, True, constant=begun)
-    for mode, words in _BORDERS.items() if any(axis.before or axis.after for axis in axes) else ():
-        frames = [np.pad(range(axis.size), (axis.before, axis.after), mode=mode) for axis in axes]
-        if result is DX:
-            yield framed.but(f"the padding holds {words}", frames=tuple(map(tuple, frames)))
-        else:
-            edits = (taken(2 + axis, frame) for axis, frame in enumerate(frames))
-            yield framed.at(X, f"the padding holds {words}", *edits, coded=mode == "edge" and result is DW)
+    """X's padding is filled with elements of X; in dE/dX its gradients are added to those elements."""
+    yield from _other_borders(recipe)
+
+
+@Mistake(
+    "border-wrong",
+    ARRAYS,
+    "the padding holds something else than padding_mode says",
+    "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
+    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
+    short="a padding that is filled in another way",
+    filled=True,
+    of_dx=(
+        "the gradients of the padding are added to other elements than those that stand there",
+        "add the gradient of each position of the padding to the element of X that stands there",
+    ),
+)
+def border_wrong(recipe: Recipe) -> Changes:
+    """The padding is filled in another way; in dE/dX its gradients are added to other elements."""
+    yield from _other_borders(recipe)
+
+
+def _other_borders(recipe: Recipe) -> Changes:
+    dims, right = recipe.layer.dims, recipe.layer.mode
+    for mode, border in BORDERS.items() if any(axis.before or axis.after for axis in recipe.layer.axes) else ():
+        # A dE/dX that adds up nothing has a name of its own.
+        if mode != right and (mode, recipe.result) != ("zeros", DX):
+            coded = mode == "replicate" and recipe.result is DW
+            yield recipe.but(f"the padding holds {border.words}", coded, borders=(mode,) * dims)
+
+
+@Mistake(
+    "border-not-folded",
+    (DX,),
+    "the gradients of the padding are dropped",
+    "add the gradient of each position of the padding to the element of X that stands there, and crop then",
+    code=("dx = padded[(..., *inside)]", "np.add.at(dx, (..., *np.ix_(*repeated)), padded)"),
+    short="gradients of the padding that are dropped",
+    filled=True,
+    joins=True,
+)
+def border_not_folded(recipe: Recipe) -> Changes:
+    """The padding is cut off, along all axes or one, and its gradients with it."""
+    for axes in some_axes(recipe.layer.dims):
+        words = "" if all(axes) else f"on axis {np.argmax(axes) + 1}"
+        yield recipe.but(words, all(axes), borders=tuple(np.where(axes, "zeros", recipe.borders).tolist()))
 
 
 @Mistake(

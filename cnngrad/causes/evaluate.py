@@ -114,7 +114,7 @@ class _Axis(NamedTuple):
         out: the number of positions of O.
         taps: the number of positions of W.
         size: the number of positions of X, with its frame if it has one.
-        frame: the position of X to which each position of the frame is added; empty if there is no frame.
+        frame: the element of X that stands at each position, if X has its padding here; otherwise empty.
     """
 
     last: Tensor | None
@@ -129,11 +129,12 @@ class _Axis(NamedTuple):
         if result is DX:
             places = [k for k, stands in enumerate(self.frame) if stands == place] if self.frame else [place]
             met = self.relation.outputs(places, range(self.taps), self.out)
-            outs, taps = met[met >= 0], np.nonzero(met >= 0)[1]
-            if self.last is None or not taps.size:
-                return outs, taps
-            last = [taps.argmin() if self.last is O else taps.argmax()]
-            return outs[last], taps[last]
+            counts = met >= 0
+            if self.last is not None:
+                # At each place the last window counts, which covers it with its first tap, or the last tap.
+                step = 1 if self.last is O else -1
+                counts &= np.cumsum(counts[:, ::step], axis=1)[:, ::step] == 1
+            return met[counts], np.nonzero(counts)[1]
         outputs, under = ([place], range(self.taps)) if result is O else (range(self.out), [place])
         inputs = self.relation.inputs(outputs, under, self.size).ravel()
         return np.flatnonzero(inputs >= 0), inputs[inputs >= 0]
@@ -152,18 +153,37 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
     return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)
 
 
+def _bordered(recipe: Recipe, size: Shape) -> Layer:
+    """The layer with a recipe's borders around an X of this size; a dE/dX of another size keeps its padding."""
+    kept = recipe.result is DX and size != recipe.layer.size
+    each = zip(recipe.layer.axes, size, recipe.borders, strict=True)
+    return replace(recipe.layer, axes=tuple(replace(a, size=n, mode="zeros" if kept else m) for a, n, m in each))
+
+
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; the axes."""
-    layer, result, frames = recipe.layer, recipe.result, recipe.frames
+    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; the axes.
+
+    X, or its gradient, has its padding along the axes where that is not zeros.
+    """
+    layer, result = recipe.layer, recipe.result
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-    shape = (*recipe.shape[:2], *map(len, frames)) if frames else recipe.shape
+    bordered = _bordered(recipe, recipe.size if result is DX else arrays[X].shape[-layer.dims :])
+    framed = (axis.size if axis.mode == "zeros" else axis.padded for axis in bordered.axes)
+    shape = (*recipe.shape[:2], *framed) if result is DX else recipe.shape
     filled = arrays[result.array] = np.zeros(shape, np.result_type(*arrays.values()))
+    if result is not DX:
+        arrays[X] = bordered.bordered(arrays[X])
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     leads = {X: (n, g, c), W: (*shape[: -2 - layer.dims], g, f, c) if result is DW else (g, f, c), O: (n, g, f)}
     x, w, o = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[-layer.dims :]) for tensor, lead in leads.items())
-    sizes = (array.shape[-layer.dims :] for array in (o, w, x))
-    each = zip(recipe.relations, *sizes, frames or ((),) * layer.dims, strict=True)
-    axes = [_Axis(recipe.last, *numbers) for numbers in each]
+    sizes = zip(*(array.shape[-layer.dims :] for array in (o, w, x)), strict=True)
+    axes = []
+    for relation, axis, numbers in zip(recipe.relations, bordered.axes, sizes, strict=True):
+        is_framed = axis.mode != "zeros"
+        begun = relation._replace(constant=relation.constant + is_framed * axis.before)
+        out, taps, size_of_x = numbers
+        frame = tuple(axis.border.tolist()) if is_framed else ()
+        axes.append(_Axis(recipe.last, begun, out, taps, size_of_x, frame))
     return filled, x, w, o, axes
 
 
@@ -196,9 +216,8 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             product = np.where(filled[ins], 0, product)
             filled[ins] = True
         part += product
-    for number, frame in enumerate(recipe.frames, 2):
-        starts = np.searchsorted(np.sort(frame), range(recipe.size[number - 2]))
-        found = np.add.reduceat(found.take(np.argsort(frame), number), starts, number)
+    if result is DX:
+        return _bordered(recipe, recipe.size).folded(found)
     has_bias = result is O and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 

@@ -72,6 +72,8 @@ def _small(layer: Layer, unequal: bool) -> Layer:
     for axis in layer.axes:
         # At least three windows fit if the image has as many.
         least = axis.span + 2 * axis.stride - axis.before - axis.after
+        # The padding may be no larger than the image.
+        least = max(least, axis.before + 1, axis.after + 1)
         size = axis.size if axis.size <= _MOST_POSITIONS else max(least, _MOST_POSITIONS)
         while unequal and any(size == other.size for other in axes):
             size += 1

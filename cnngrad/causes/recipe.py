@@ -37,7 +37,7 @@ class Recipe:
         reads: the array used in place of each operand and of the result.
         last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element;
             None if all are added up.
-        frames: for each axis of a dE/dX with a frame, the position to which each one is added; empty without a frame.
+        borders: what stands in X's padding along each axis; in dE/dX its gradients are added to what stands there.
         over: the axes of dE/dO over which dE/dW and dE/db are added up.
         factor: the factor by which the result is multiplied.
         bare: whether the result already has the axes of the user's own array.
@@ -52,7 +52,7 @@ class Recipe:
     size: Shape
     reads: Mapping[Tensor, Read]
     last: Tensor | None = None
-    frames: tuple[tuple[int, ...], ...] = ()
+    borders: tuple[str, ...] = ()
     over: tuple[int, ...] = ()
     factor: float = 1
     bare: bool = False
@@ -114,7 +114,8 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
     relations = tuple(axis.relation for axis in layer.unflipped.axes)
     reads = {place: Read(place) for place in Tensor}
-    return Recipe(layer, result, relations, size, reads, over=(0, *range(2, 2 + layer.dims)))
+    borders = (layer.mode,) * layer.dims
+    return Recipe(layer, result, relations, size, reads, borders=borders, over=(0, *range(2, 2 + layer.dims)))
 
 
 def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:

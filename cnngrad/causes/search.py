@@ -373,7 +373,7 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
         right = made(right_recipe(data.layer, result), data)
         rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
         claims.append(_Claim(data, result, right, lambda claim, *_, off=rounding: np.full(claim.shape, off)))
-    made_here = [mistake for mistake in CATALOGUE if set(mistake.results) & set(results)]
+    made_here = [each for each in CATALOGUE if set(each.results) & set(results) and each.suits(data.layer)]
     return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
 
 

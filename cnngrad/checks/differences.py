@@ -139,31 +139,32 @@ def _changes(
 
 
 class Colour(NamedTuple):
-    """The inputs first, first + span, … of an axis that any output reads: no window holds two of them.
+    """Inputs of an axis, a span apart, that any output reads: no window holds two of them.
 
     Attributes:
-        first: the first input of this colour, read or not.
-        inputs: those that are read.
-        starts: the first output that reads each of them.
-        stop: the position after the last output that reads one.
+        inputs: the inputs.
+        outputs: the outputs that read them: those of the first input, then those of the next.
+        starts: the place in `outputs` of the first one for each input.
     """
 
-    first: int
     inputs: Positions
+    outputs: Positions
     starts: Positions
-    stop: int
 
 
 def colours(axis: Axis) -> Iterator[Colour]:
     """The colours of an axis with at least one input that is read."""
-    for first in range(min(axis.span, axis.size)):
-        inputs = np.arange(first, axis.size, axis.span)
-        readers = axis.outputs(inputs, range(axis.kernel))
-        read = readers.max(axis=1) >= 0
-        if read.any():
-            stop = int(readers.max()) + 1
-            readers[readers < 0] = stop
-            yield Colour(first, inputs[read], readers.min(axis=1)[read], stop)
+    # In a circle the last input is next to the first: each one after the last whole span has a colour of its own.
+    whole = axis.size - axis.size % axis.span if axis.mode == "circular" else axis.size
+    for first in (*range(min(axis.span, whole)), *range(whole, axis.size)):
+        inputs = np.arange(first, whole if first < whole else first + 1, axis.span)
+        readers = axis.outputs(inputs)
+        owners = np.full(axis.out, -1)
+        owners[readers[readers >= 0]] = np.nonzero(readers >= 0)[0]
+        outputs = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
+        starts = np.flatnonzero(np.diff(owners[outputs], prepend=-1))
+        if outputs.size:
+            yield Colour(inputs[owners[outputs][starts]], outputs, starts)
 
 
 # An index of the elements that move, and, of X, their colours on all axes.
@@ -177,7 +178,10 @@ def _moves(layer: Layer, result: Tensor) -> list[_Move]:
         return [((every, 0, *u), ()) for u in np.ndindex(layer.kernel)] if result is DW else [((every,), ())]
     # Elements that no output reads are moved too, and change nothing.
     return [
-        ((..., *(slice(c.first, None, axis.span) for c, axis in zip(together, layer.axes, strict=True))), together)
+        (
+            (..., *(slice(c.inputs[0], c.inputs[-1] + 1, a.span) for c, a in zip(together, layer.axes, strict=True))),
+            together,
+        )
         for together in product(*map(colours, layer.axes))
     ]
 
@@ -186,18 +190,19 @@ def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colo
     """Write to dE/dX the sum of the shares (N, F, *out) of the outputs that each moved element feeds."""
     shares = shares.reshape(len(shares), layer.groups, layer.group_filters, *layer.out)
     shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
-    for number, (axis, (_, _, starts, stop)) in enumerate(zip(layer.axes, together, strict=True), start=2):
-        # The outputs that read one moved element are followed by those of the next; others between them read none.
-        reached = np.moveaxis(shares, number, 0)[starts[0] : stop]
-        # The number of outputs that each element but the first and the last feeds; 0 if it varies.
-        length = 0 if axis.span % axis.stride else axis.span // axis.stride
-        shares = np.moveaxis(_sums_between(reached, starts - starts[0], length), 0, number)
+    for number, (_, outputs, starts) in enumerate(together, start=2):
+        along = np.moveaxis(shares, number, 0)
+        first, stop = outputs[0], outputs[-1] + 1
+        reached = along[first:stop] if (outputs == np.arange(first, first + len(outputs))).all() else along[outputs]
+        shares = np.moveaxis(_sums_between(reached, starts), 0, number)
     gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares
 
 
-def _sums_between(array: Array, starts: Positions, length: int) -> Array:
-    """The sums from each start to the next along the first axis; `length` from one to the next, or 0 if it varies."""
-    if not length or len(starts) < 4:
+def _sums_between(array: Array, starts: Positions) -> Array:
+    """The sums from each start to the next along the first axis."""
+    lengths = np.diff(starts, append=len(array))
+    length = int(lengths.max())
+    if len(starts) < 4 or (lengths[1:-1] != length).any():
         result: Array = np.add.reduceat(array, starts)
         return result
     # Adding strided views takes a third of the time. The first and the last stretch may be shorter.

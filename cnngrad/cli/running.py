@@ -22,7 +22,7 @@ from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judging import expected, run_layers
-from cnngrad.programs.programs import Program, program_of
+from cnngrad.programs.programs import Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.tensor import Tensor
@@ -93,6 +93,9 @@ def _suite(options: Check) -> list[SuiteLayer]:
             )
         given[f"{name}_shape"] = layouts.standard_shape(tensor, shape)
     without = listed(options.without)
+    # A command must be told of these layers.
+    if not is_function(options.run) and "{padding_mode}" not in options.run and "padding_mode" not in given:
+        without.append("padding-modes")
     return suite(options.suite or "standard", without=without, decimals=options.decimals, seed=options.seed, **given)
 
 
@@ -151,7 +154,17 @@ def _command(options: Check, findings: Findings) -> str:
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
     # A function need not take options that are given on the command line.
-    flags = ("--exchange", "--stream", "--stride", "--padding", "--dilation", "--groups", "--as", "--timeout")
+    flags = (
+        "--exchange",
+        "--stream",
+        "--stride",
+        "--padding",
+        "--padding-mode",
+        "--dilation",
+        "--groups",
+        "--as",
+        "--timeout",
+    )
     words = ["cnngrad", "check", "-", "--run", options.run, *typed(options.flags, flags)]
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 

@@ -55,7 +55,7 @@ class _Work(ABC):
 
         Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
         """
-        return make_plan(self.layer.unflipped, result, self._work, rounded and self.dtype.kind == "f")
+        return make_plan(self.layer.framed.unflipped, result, self._work, rounded and self.dtype.kind == "f")
 
     def computed(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
         """A result in the user's layout.
@@ -101,7 +101,7 @@ class Forward(_Work):
             CnngradError: integer sums beyond int64.
         """
         # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
-        bound = x.norm * w.norm
+        bound = x.norm * w.norm * layer.copies
         if b is None:
             super().__init__(layer, {O: bound}, x, w)
         else:
@@ -114,7 +114,7 @@ class Forward(_Work):
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         b = None if self._b is None else self._b.astype(self._work, copy=False)
-        write(self.plan(result, rounded), self._x, self._w, b, found, progress)
+        write(self.plan(result, rounded), self.layer.bordered(self._x), self._w, b, found, progress)
 
 
 class Backward(_Work):
@@ -128,8 +128,8 @@ class Backward(_Work):
         """
         # As for O. For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
         bounds = {
-            DW: x.norm * dedo.norm,
-            DX: w.norm * dedo.norm,
+            DW: x.norm * dedo.norm * layer.copies,
+            DX: w.norm * dedo.norm * layer.copies,
             DB: dedo.norm * dedo.array.size,
         }
         super().__init__(layer, bounds, x, w, dedo)
@@ -139,7 +139,11 @@ class Backward(_Work):
         if result is DB:
             found[...] = np.add.reduce(self._dedo, axis=(0, *range(2, self._dedo.ndim)), dtype=self._work)
         elif result is DX:
-            write(self.plan(result), self._dedo, self._w, None, found, progress)
+            framed = self.layer.framed
+            sums = found if framed is self.layer else np.empty(framed.canonical[DX], self._work)
+            write(self.plan(result), self._dedo, self._w, None, sums, progress)
+            if sums is not found:
+                found[...] = self.layer.folded(sums)
         else:
             target = self.layer.rotated(found.reshape(self.layer.by_groups))
-            add_up(self.plan(result), self._x, self._dedo, target, progress)
+            add_up(self.plan(result), self.layer.bordered(self._x), self._dedo, target, progress)

@@ -29,7 +29,7 @@ def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType
     by_channel = w.reshape(layer.by_groups).swapaxes(1, 2)
     dtypes = (
         _exact("dEdW", top_x, top_g, by_filter),
-        _exact("dEdX", top_g, top_w, by_channel, lead=2),
+        _exact("dEdX", top_g * layer.copies, top_w, by_channel, lead=2),
         _exact("dEdb", 1, top_g, by_filter),
     )
     return max(dtypes, key=lambda dtype: dtype.kind == "i")

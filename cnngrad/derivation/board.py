@@ -59,23 +59,33 @@ class Board:
         self.layer, self.choice, self.tensors = layer, choice, tensors
         if X in values and O not in values:
             values = {**values, O: OutputsOnDemand(layer, values)}
-        self.omits = is_padded(layer) and not choice.zeros
+        self.omits = is_padded(layer) and layer.mode == "zeros" and not choice.zeros
         self.rules = formulas.rules(layer)
         self.expander = Expander(layer, values)
         self.names, self.symbols = self.expander.names, Names(layer)
         self.views = [self.symbols, self.names] if X in values else [self.symbols]
         self.symbol = self.names.symbol
 
-    def factors(self, tensor: Tensor, index: Index, limit: int) -> tuple[list[tuple[Symbol, ...]], int]:
-        """Both factors of the first terms of an element of dE/dW or dE/dX, and the number of its terms."""
-        products, count, _ = self.expander.products(tensor, index)
+    def factors(
+        self, tensor: Tensor, index: Index, limit: int | None, inside: bool = False
+    ) -> tuple[list[tuple[Symbol, ...]], int]:
+        """Both factors of the first terms of an element of dE/dW or dE/dX, and the number of its terms.
+
+        Args:
+            tensor: dE/dW or dE/dX.
+            index: the element.
+            limit: how many terms; None for all.
+            inside: whether to leave out the terms of an x that stands in the padding.
+        """
+        expander = Expander(self.layer.framed_by_zeros) if inside else self.expander
+        products, count, _ = expander.products(tensor, index)
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 
     def sums(self, tensor: Tensor, places: Iterable[Index], chain: bool = False, zeros: bool = False) -> Expansions:
         """Elements of a tensor, by the chain rule or written out; `zeros` writes zero terms in any case."""
         choice, expand = self.choice, self.expander.expand
         zeros = zeros or choice.zeros
-        every = [expand(tensor, place, zeros=zeros, limit=choice.most_terms) for place in places]
+        every = [expand(tensor, place, zeros=zeros, limit=choice.most_terms, once=chain) for place in places]
         if chain:
             return Expansions(tuple(each.by_chain_rule() for each in every), Form.CHAIN, choice.in_short)
         return Expansions(tuple(every), in_short=choice.in_short)
@@ -94,6 +104,12 @@ class Board:
             yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
+        if tensor is O and self.layer.mode != "zeros" and is_padded(self.layer) and rest:
+            # The first window overlaps the padding, or the last one.
+            first = any(axis.before for axis in self.layer.axes)
+            place = next(indices(shape)) if first else tuple(size - 1 for size in shape)
+            yield "The window of ", self.symbol(O, place), " overlaps the padding:"
+            yield self.sums(O, [place])
         # The zero terms of one window that overlaps the padding.
         for place in shown if tensor is O and self.omits else ():
             table = self.sums(O, [place], zeros=True)

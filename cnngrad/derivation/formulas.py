@@ -42,7 +42,9 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     b = Letter("b", ("f",)[: taken[B]])
     dedo, outputs = Derivative(o), (*o.lead[:-1], *i)
     filters: Row = ("f",) if layer.groups == 1 else ("f", Phrase(" of the group of "), channel)
-    met = [(f"{position} = {letter}",) for position, letter in zip(read, h, strict=True)]
+    # A position in the padding may stand for an element of X.
+    meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
+    met = [(position, meets, letter) for position, letter in zip(read, h, strict=True)]
     conditions = Sum(Product((dedo, w)), (*[filters][: taken[B]], *met), True)
     return {
         O: (o, " = ", _over((w, x), (*w.lead[-1:], *u)), *((" + ", b) if layer.has_bias else ())),
@@ -60,16 +62,17 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
     """dE/dW and dE/dX as convolutions; the summary names the arrays as the notes do.
 
     ∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated
-    ∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)), with flip the rotations cancel
+    ∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)), with flip the rotations cancel; Fold(…) if the padding is not zeros
     """
     turned, output_gradient = (Phrase("Rotated "), "180°"), Derivative(Letter("O"))
     x: Row = (Phrase("Input "), "X") if summary else ("X",)
     dedo: Row = (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,)
     made: Row = (Phrase("Conv"), "(", *x, ", ", *dedo, ")")
     w: Row = ("W",) if layer.flip else (*turned, "(W)")
+    full: Row = (Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")")
     return {
         DW: (Derivative(Letter("W")), " = ", *((*turned, "(", *made, ")") if layer.flip else made)),
-        DX: (Derivative(Letter("X")), " = ", Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")"),
+        DX: (Derivative(Letter("X")), " = ", *(full if layer.mode == "zeros" else (Phrase("Fold"), "(", *full, ")"))),
     }
 
 

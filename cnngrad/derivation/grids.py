@@ -7,7 +7,9 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from cnngrad.layer import Axis, indices
+import numpy as np
+
+from cnngrad.layer import BORDERS, Axis, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, Tensor
 
@@ -33,10 +35,14 @@ class Pair(NamedTuple):
     right: Symbol | Number
 
 
+class Added(tuple[Symbol | Number, ...]):
+    """What a cell adds up."""
+
+
 class Cell(NamedTuple):
     """One cell of a grid; `marked` if a picture covers it."""
 
-    content: Symbol | Number | Fill | Pair
+    content: Symbol | Number | Fill | Pair | Added
     marked: bool = False
 
 
@@ -104,16 +110,20 @@ class Track(NamedTuple):
         elements: the number of elements.
         step: from one element to the next; -1 reverses them.
         first: the position of the first element.
+        mode: what stands around the elements.
     """
 
     size: int
     elements: int
     step: int = 1
     first: int = 0
+    mode: str = "zeros"
 
     def slot(self, k: int) -> int:
         """The element at a position, both from 0, or the value of `Fill.FRAME` or `Fill.GAP`."""
         element, between = divmod(k - self.first, self.step)
+        if self.mode != "zeros":
+            return int(BORDERS[self.mode].held(np.array(element), self.elements))
         if 0 <= element < self.elements - bool(between):
             return Fill.GAP.value if between else element
         return Fill.FRAME.value
@@ -126,7 +136,7 @@ def plain(size: int, turned: bool = False) -> Track:
 
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end."""
-    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before)
+    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before, axis.mode)
 
 
 def spread_output(axis: Axis) -> Track:

@@ -24,6 +24,7 @@ from cnngrad.derivation.words import (
     is_padded,
     is_strided,
     padding,
+    standing,
     strides,
 )
 from cnngrad.errors import CnngradError
@@ -75,7 +76,8 @@ def _given(board: Board) -> Said:
     if backward:
         yield "E is the error, which training minimizes; ∂E/∂O comes back from the next layer."
     if is_padded(layer):
-        yield "With its padding of zeros, X is"
+        yield standing(layer)
+        yield f"With its padding{' of zeros' if layer.mode == 'zeros' else ''}, X is"
         yield from map(padded, board.views)
 
 
@@ -125,7 +127,7 @@ def _input_gradient(board: Board) -> Said:
     yield f"An x affects only the outputs whose windows cover it. For the others ∂o/∂x = 0{omitted}:"
     shown = board.shown(DX)
     yield from _chain_rule(board, DX, board.pictured() if board.choice.limit else shown, shown)
-    yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
+    yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1. {standing(board.layer)}".rstrip())
 
 
 def _bias_gradient(board: Board) -> Said:
@@ -138,9 +140,24 @@ def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated:
     yield board.sums(tensor, shown, chain=True)
     for place in evaluated:
         by = board.symbol(tensor.array, place)
-        for dedo, factor in board.factors(tensor, place, 1)[0]:
-            o, times = dedo.of_array, " is multiplied by "
-            yield "In ", o, ", ", by, times, factor, ", so ", Partial(o, by), " = ", factor, ". This gives"
+        # An output may read an x several times, in the padding too.
+        found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
+        for dedo, _ in found[:1]:
+            o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
+            times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
+            yield (
+                "In ",
+                o,
+                ", ",
+                by,
+                " is multiplied by ",
+                *times,
+                ", so ",
+                Partial(o, by),
+                " = ",
+                *plus,
+                ". This gives",
+            )
             return
 
 
@@ -236,6 +253,11 @@ def _connections(board: Board) -> Said:
 def _full_convolution(board: Board) -> Said:
     """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees), and why W is rotated."""
     yield Formula(convolutions(board.layer)[DX])
+    if board.layer.mode != "zeros":
+        yield (
+            "The full convolution gives a gradient for each position of X with its padding. Fold adds each one to the "
+            "x that stands there."
+        )
     yield _why_rotated(board)
     yield from _in_matrices(board)
     yield from _shifts(board)
@@ -248,7 +270,7 @@ def _why_rotated(board: Board) -> tuple[Part, ...]:
     if prod(layer.kernel) == 1:
         return ("W has one element for each channel here, so a rotation changes nothing.",)
     (place,) = telling(layer, DX, 1)
-    factors, count = board.factors(DX, place, MOST_MATRICES)
+    factors, count = board.factors(DX, place, MOST_MATRICES, inside=True)
     readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
     why, way, moves, so = (
         ("Why not", "first to last", "on too", "W was rotated before it slid (flip); a second rotation brings it back.")
@@ -276,7 +298,15 @@ def _in_matrices(board: Board) -> Said:
         if several:
             yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first:"
         lying = grids(symbols, W, turned=not layer.flip)
-        convolved: Items = ["Full-Conv(", *matrices(symbols, DEDO), ",", *lying, ")", *["+ …"] * several]
+        before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
+        convolved: Items = [
+            f"{before}Full-Conv(",
+            *matrices(symbols, DEDO),
+            ",",
+            *lying,
+            f"){behind}",
+            *["+ …"] * several,
+        ]
         yield [*matrices(symbols, DX), "=", *convolved]
     yield (
         f"Because of the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
@@ -303,9 +333,10 @@ def _shifts(board: Board) -> Said:
     for number, (place, why) in enumerate(shown.items()):
         x = board.symbol(DX, place)
         yield "For ", x, f", {why}:" if why else ":"
-        for picture in pictures(names, DX, place):
+        for part, picture in enumerate(pictures(names, DX, place)):
             # After the first picture numbers are enough.
-            yield replace(picture, symbols=None) if number and limit and picture.numbers else picture
+            short = limit and picture.numbers and (number or (part and layer.mode != "zeros"))
+            yield replace(picture, symbols=None) if short else picture
         if (value := names.number(DX, place)) is not None:
             yield "The products add up to ", x, " = ", value, "."
     if prod(layer.canonical[X]) > len(shown):

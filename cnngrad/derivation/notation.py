@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cnngrad.derivation.grids import Fill, Pair
+from cnngrad.derivation.grids import Added, Fill, Pair
 from cnngrad.layer.names import Number
 
 DEFAULT_PRECISION = 6
@@ -90,4 +90,6 @@ class Notation:
 
     def cell(self, content: Any) -> str:
         """What a cell of a grid holds."""
+        if isinstance(content, Added):
+            return "+".join(map(self.part, content))
         return self.factors(content) if isinstance(content, Pair) else self.part(content)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 
 from cnngrad.derivation.blocks import Block, GridRow, Part, Phrase, Picture, Sentence
-from cnngrad.derivation.grids import Cell, Fill, Grid, framed_input, framed_output, grids, plain
+from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, plain
 from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Axis, indices
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
@@ -41,18 +42,24 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Bl
 def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
     """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
     layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
-    title = "∂E/∂O, framed" if tensor is DX else "X"
     track, cover = {
         O: (framed_input, Axis.window),
-        DW: (lambda axis: plain(axis.size), lambda axis, u: {h: i for i, h in axis.terms(DW, u)}),
+        DW: (framed_input, _read) if layer.mode != "zeros" else (lambda axis: plain(axis.size), _met),
         DX: (framed_output, Axis.cover),
     }[tensor]
-    covered = list(map(cover, axes, index[2:]))
-    if not all(covered):
-        return
-    # dE/dO is too large to be shown whole beside X.
-    taken = [{i: h for h, i in each.items()} for each in covered] if tensor is DW else ()
-    for pair in leads(layer, tensor, index[:2])[:_MOST_PICTURES]:
+    # An x may stand in the padding too: each place has a picture of its own.
+    there = [axis.places([k])[0].tolist() if tensor is DX else [k] for axis, k in zip(axes, index[2:], strict=True)]
+    inside = [[k for k in each if k >= -axis.before] for axis, each in zip(axes, there, strict=True)]
+    for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:_MOST_PICTURES]):
+        covered = list(map(cover, axes, place))
+        if not all(covered):
+            return
+        title = "∂E/∂O, framed" if tensor is DX else "X"
+        if place != index[2:]:
+            where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
+            title = f"{title} ({', '.join(where)})"
+        # dE/dO is too large to be shown whole beside X.
+        taken = [{i: h for h, i in each.items()} for each in covered] if tensor is DW else ()
         upper, (lower, lead) = list(zip(OPERANDS[tensor], pair, strict=True))[:: -1 if tensor is DX else 1]
         below = partial(grids, tensor=lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
         turned = upper[0] is W and layer.flip != (tensor is DX)
@@ -64,15 +71,31 @@ def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
         )
 
 
+def _met(axis: Axis, u: int) -> dict[int, int]:
+    """The positions of X that filter element u meets, each with its output."""
+    return {h: i for i, h in axis.terms(DW, u)}
+
+
+def _read(axis: Axis, u: int) -> dict[int, int]:
+    """The same for positions of X with its padding."""
+    return {axis.position(i, u) + axis.before: i for i in range(axis.out)}
+
+
 def layer_matrix(names: Names, *, transposed: bool = False) -> Grid:
     """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
     rows, columns = (_first_sample(names, tensor) for tensor in (O, X))
     expander = Expander(names.layer)
-    met = {(o, x): w for x in columns for (_, o), (_, w) in expander.products(DX, x)[0]}
+    met: dict[tuple[Index, Index], list[Index]] = {}
+    for x in columns:
+        for (_, o), (_, w) in expander.products(DX, x)[0]:
+            met.setdefault((o, x), []).append(w)
 
     def cell(o: int, x: int) -> Cell:
-        w = met.get((rows[o], columns[x]))
-        return Cell(names.shown(W, w) if w else Fill.NONE)
+        found = [names.shown(W, w) for w in met.get((rows[o], columns[x]), ())]
+        if len(found) < 2:
+            return Cell(found[0] if found else Fill.NONE)
+        # An output reads this x more than once, since it stands in the padding too.
+        return Cell(Added(found))
 
     if transposed:
         return Grid("Mᵀ", len(columns), len(rows), lambda x, o: cell(o, x), W)

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from cnngrad.layer import Axis, Layer, counted
+from cnngrad.layer import BORDERS, Axis, Layer, counted
+
+# Positions of the padding, on each side, whose elements are told.
+_MOST_TOLD = 2
 
 
 def is_padded(layer: Layer) -> bool:
@@ -36,8 +39,24 @@ def gaps(layer: Layer) -> str:
 
 
 def padding(layer: Layer) -> str:
-    """The padding: `1 zero on each side`, or before and behind."""
-    return _sides(layer, [(axis.before, axis.after) for axis in layer.axes])
+    """The padding: `1 zero on each side`, or before and behind; `1 position on each side (reflect)`."""
+    sides = [(axis.before, axis.after) for axis in layer.axes]
+    return _sides(layer, sides) if layer.mode == "zeros" else f"{_sides(layer, sides, 'position')} ({layer.mode})"
+
+
+def standing(layer: Layer) -> str:
+    """The elements that stand in the padding: `row 0 is row 2, row 4 is row 2`; empty if these are zeros."""
+    if layer.mode == "zeros":
+        return ""
+    told = []
+    for axis, word in zip(layer.axes, layer.axis_words, strict=True):
+        sides = range(axis.before - 1, -1, -1), range(axis.before + axis.size, axis.padded)
+        each = [
+            f"{word} {k - axis.before + 1} is {word} {axis.border[k] + 1}" for side in sides for k in side[:_MOST_TOLD]
+        ]
+        told.append(", ".join([*each, *["…"] * any(len(side) > _MOST_TOLD for side in sides)]))
+    where = "; ".join(filter(None, told)).replace("-", "−")
+    return f"The padding holds {BORDERS[layer.mode].words} ({layer.mode}): {where}." if where else ""
 
 
 def frame(layer: Layer) -> str:
@@ -45,10 +64,10 @@ def frame(layer: Layer) -> str:
     return _sides(layer, [axis.frame for axis in layer.axes])
 
 
-def _sides(layer: Layer, sides: Sequence[tuple[int, int]]) -> str:
+def _sides(layer: Layer, sides: Sequence[tuple[int, int]], word: str = "zero") -> str:
     if len(set(sides)) == 1 and len(set(sides[0])) == 1:
-        return f"{counted(sides[0][0], 'zero')} on each side"
-    return _per_axis(layer, [f"{counted(before, 'zero')} before and {after} behind" for before, after in sides])
+        return f"{counted(sides[0][0], word)} on each side"
+    return _per_axis(layer, [f"{counted(before, word)} before and {after} behind" for before, after in sides])
 
 
 def _per_axis(layer: Layer, said: Sequence[str]) -> str:
@@ -58,8 +77,12 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
 
 
 def crop(layer: Layer) -> str:
-    """How the full convolution's result is cut back; empty without padding."""
-    return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""
+    """How the full convolution's result is cut back, or folded; empty without padding."""
+    if not is_padded(layer) or layer.mode == "zeros":
+        return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""
+    return (
+        f"; the result has a padding of {padding(layer)}, and each position of it is added to the x that stands there"
+    )
 
 
 def first_matrices(layer: Layer, words: str = "The first matrix of each array") -> str:

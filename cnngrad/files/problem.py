@@ -62,6 +62,7 @@ _OTHER_WORDS = {
     ),
     "stride": ("strides", "s"),
     "padding": ("pad", "pads", "p"),
+    "padding_mode": ("pad_mode", "mode", "border_mode"),
     "dilation": ("dilations", "d", "rate"),
     "groups": ("group", "g"),
     "dims": ("ndim", "spatial_dims"),
@@ -69,7 +70,6 @@ _OTHER_WORDS = {
 # Options that other tools' layers have and cnngrad does not.
 _NO_SUCH = {
     "output_padding": "it belongs to transposed convolutions, which cnngrad does not compute: leave it out",
-    "padding_mode": "cnngrad always pads with zeros: leave it out",
 }
 
 

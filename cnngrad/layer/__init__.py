@@ -1,12 +1,13 @@
 """The layer: the relation between positions, the sizes and layouts, and the options as users write them."""
 
-from cnngrad.layer.axis import Axis, Phase, Positions, Relation
+from cnngrad.layer.axis import BORDERS, Axis, Phase, Positions, Relation
 from cnngrad.layer.layer import Layer, counted, indices
 from cnngrad.layer.layout import Shape
 from cnngrad.layer.make import layer_of, make_layer
 from cnngrad.layer.options import parse_per_axis, parse_shape
 
 __all__ = [
+    "BORDERS",
     "Axis",
     "Layer",
     "Phase",

@@ -6,10 +6,10 @@ count from 0; names shown to people count from 1.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import gcd
+from math import gcd, inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,12 +38,10 @@ class Relation(NamedTuple):
     filter: int
     constant: int
 
-    def inputs(self, outputs: Places, taps: Places, size: int) -> Positions:
+    def inputs(self, outputs: Places, taps: Places, size: int, mode: str = "zeros") -> Positions:
         """The input, below `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
         i, u = np.asarray(outputs, np.int64)[:, None], np.asarray(taps, np.int64)
-        found = self.output * i + self.filter * u + self.constant
-        found[(found < 0) | (found >= size)] = -1
-        return found
+        return BORDERS[mode].held(self.output * i + self.filter * u + self.constant, size)
 
     def outputs(self, inputs: Places, taps: Places, out: int) -> Positions:
         """The output, below `out`, that meets each input under each tap, shape (inputs, taps); -1 for none.
@@ -75,6 +73,38 @@ class Relation(NamedTuple):
         return self.written("i", "u", "1·")
 
 
+class Border(NamedTuple):
+    """What stands in the padding, outside the positions 0 to size-1 of the input.
+
+    Attributes:
+        held: the input that each position stands for, from the positions and the size; -1 for a zero.
+        most: the largest padding, beyond the input's size; None if there is no limit.
+        words: what the padding holds.
+    """
+
+    held: Callable[[Positions, int], Positions]
+    most: int | None
+    words: str
+
+
+def _mirrored(positions: Positions, size: int, edges: int) -> Positions:
+    """Positions in the input, mirrored there and back with `edges` more copies of its edge."""
+    period = max(2 * (size - 1 + edges), 1)
+    within = positions % period
+    return np.where(within < size, within, period - edges - within)
+
+
+# The borders by padding mode, in PyTorch's words; "symmetric" occurs in wrong passes only.
+BORDERS = {
+    "zeros": Border(lambda at, size: np.where((at < 0) | (at >= size), -1, at), None, "zeros"),
+    "replicate": Border(lambda at, size: np.clip(at, 0, size - 1), None, "the nearest element"),
+    "circular": Border(np.remainder, 0, "the opposite side"),
+    "reflect": Border(lambda at, size: _mirrored(at, size, 0), -1, "the mirror image"),
+    "symmetric": Border(lambda at, size: _mirrored(at, size, 1), None, "the mirror image with the edge"),
+}
+MODES = tuple(BORDERS)[:-1]
+
+
 def _multiples(least: int, most: int, step: int, count: int) -> range:
     """The k in range(count) with least <= k*step <= most."""
     first = max(0, -(-least // step))
@@ -93,6 +123,7 @@ class Axis:
         before: p, zeros in front of the input.
         after: zeros behind the input.
         flip: whether the filter is rotated before it slides (true convolution).
+        mode: what stands in the padding, a key of `BORDERS`.
     """
 
     size: int
@@ -102,6 +133,7 @@ class Axis:
     before: int = 0
     after: int = 0
     flip: bool = False
+    mode: str = "zeros"
 
     @cached_property
     def relation(self) -> Relation:
@@ -119,23 +151,52 @@ class Axis:
                [ 0,  1],
                [ 1,  2]])
         """
-        return self.relation.inputs(outputs, taps, self.size)
+        return self.relation.inputs(outputs, taps, self.size, self.mode)
 
-    def outputs(self, inputs: Places, taps: Places) -> Positions:
-        """The output that meets each input under each tap, shape (inputs, taps); -1 for none."""
-        return self.relation.outputs(inputs, taps, self.out)
+    def outputs(self, inputs: Places) -> Positions:
+        """The outputs that meet each input, one row for each: at each place where it stands, under each tap; or -1."""
+        places = self.places(inputs)
+        return self.relation.outputs(places.ravel(), range(self.kernel), self.out).reshape(len(places), -1)
+
+    @cached_property
+    def border(self) -> Positions:
+        """The input that each position of X with its padding stands for; -1 for a zero.
+
+        >>> Axis(size=4, kernel=2, before=2, after=1, mode="reflect").border
+        array([2, 1, 0, 1, 2, 3, 2])
+        """
+        return BORDERS[self.mode].held(np.arange(-self.before, self.size + self.after), self.size)
+
+    def places(self, inputs: Places) -> Positions:
+        """The positions, from X's first, where each input stands: its own, then the padding's; some before any window.
+
+        >>> Axis(size=3, kernel=2, before=1, after=1, mode="circular").places([0, 1])
+        array([[ 0, -2,  3],
+               [ 1, -2, -2]])
+        """
+        inputs = np.asarray(inputs, np.int64)[:, None]
+        if self.mode == "zeros":
+            return inputs
+        around = np.delete(np.arange(self.padded), slice(self.before, self.before + self.size))
+        repeats = np.where(self.border[around] == inputs, around, -1) - self.before
+        return np.hstack([inputs, repeats])
+
+    @property
+    def copies(self) -> int:
+        """An upper bound on the number of places where an input stands."""
+        return 1 if self.mode == "zeros" else 1 + self.before + self.after
 
     def met(self, tensor: Tensor, positions: Places) -> Positions:
         """The partners of a tensor's positions, one row for each position; -1 for none.
 
         A position of O meets an input under each tap, one of dE/dW an input for each output, one of dE/dX an output
-        under each tap, and dE/db every output.
+        under each tap, once for each place where it stands, and dE/db every output.
         """
         if tensor is O:
             return self.inputs(positions, range(self.kernel))
         if tensor is DW:
             return self.inputs(np.arange(self.out), positions).T
-        return self.outputs(positions, range(self.kernel)) if tensor is DX else np.arange(self.out)[None]
+        return self.outputs(positions) if tensor is DX else np.arange(self.out)[None]
 
     def terms(self, tensor: Tensor, position: int) -> list[tuple[int, int]]:
         """The pairs of positions in both operands whose products make up a position of O or of a gradient.
@@ -146,7 +207,7 @@ class Axis:
         """
         met = self.met(tensor, [position])[0].tolist()
         pairs = [(k, partner) for k, partner in enumerate(met) if partner >= 0]
-        return sorted((i, u) for u, i in pairs) if tensor is DX else pairs
+        return sorted((i, u % self.kernel) for u, i in pairs) if tensor is DX else pairs
 
     def position(self, i: int, u: int) -> int:
         """The input position that output i reads through filter element u; outside 0..size-1 it is padding.
@@ -173,6 +234,12 @@ class Axis:
     def span(self) -> int:
         """The width of a window on the input: d*(k-1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def most_padding(self) -> float:
+        """The most positions on one side that the padding can fill."""
+        beyond = BORDERS[self.mode].most
+        return inf if beyond is None else self.size + beyond
 
     @property
     def padded(self) -> int:
@@ -263,7 +330,7 @@ class Axis:
 
     def counts(self, tensor: Tensor, positions: Places) -> Positions:
         """The number of terms of each position, computed for some positions at a time to save memory."""
-        few = max(1, _TOGETHER // max(self.kernel, self.out if tensor is DW else 1))
+        few = max(1, _TOGETHER // max(self.kernel * self.copies, self.out if tensor is DW else 1))
         parts = (self.met(tensor, positions[k : k + few]) for k in range(0, len(positions), few))
         return np.concatenate([(met >= 0).sum(axis=1) for met in parts])
 

@@ -128,7 +128,9 @@ class Expander:
         # Cached since elements of a row or column share positions; a filter element has too many to keep.
         self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
-    def expand(self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None) -> Expansion:
+    def expand(
+        self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None, once: bool = False
+    ) -> Expansion:
         """The expansion of an element of o, or of dE/dw, dE/dx, dE/db.
 
             o[n,f,i]     = sum over c,u of w[f,c,u] * x[n,c,h], + b[f]
@@ -143,8 +145,9 @@ class Expander:
             index: the element's canonical index, from 0.
             zeros: write the zero terms in their places (padding; outputs whose window does not hold the element).
             limit: the largest number of terms to write; None for all.
+            once: write only one term for each output that reads an element of X in several places.
         """
-        products, written, every = self.products(tensor, index, zeros)
+        products, written, every = self.products(tensor, index, zeros, once)
         names, terms = self.names, []
         for factors in islice(products, limit):
             values = [value for each in factors if (value := names.number(*each) if each else 0) is not None]
@@ -155,16 +158,22 @@ class Expander:
             value = sum(prod(term.values or ()) for term in terms)
         return Expansion(names.symbol(tensor, index), tuple(terms), value, written, every - written)
 
-    def products(self, tensor: Tensor, index: Index, zeros: bool = False) -> tuple[Iterator[Factors], int, int]:
+    def products(
+        self, tensor: Tensor, index: Index, zeros: bool = False, once: bool = False
+    ) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
         place = index[count:] or (0,) * layer.dims
         sizes = layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
         axes = [met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)]
+        if once:
+            axes = [list(dict(known).items()) for known in axes]
         sums = leads(layer, tensor, index[:count])
         has_bias = tensor is O and layer.has_bias
-        real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), sizes))
+        # With padding that is not zeros an output may read an input through several taps.
+        wholes = [size + len(known) - len(dict(known)) for known, size in zip(axes, sizes, strict=True)]
+        real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), wholes))
         if zeros:
             axes = [
                 sorted([*known, *((k, -1) for k in {*range(size)} - {*dict(known)})])

@@ -65,6 +65,49 @@ class Layer:
         return self.axes[0].flip
 
     @cached_property
+    def mode(self) -> str:
+        """What the padding holds: zeros, or elements of X."""
+        return self.axes[0].mode
+
+    @cached_property
+    def framed(self) -> "Layer":
+        """The layer without padding whose X is this layer's X with its padding; the layer itself if that is zeros."""
+        if self.mode == "zeros":
+            return self
+        return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))
+
+    @property
+    def framed_by_zeros(self) -> "Layer":
+        """The layer with the same padding of zeros."""
+        return replace(self, axes=tuple(replace(axis, mode="zeros") for axis in self.axes))
+
+    def bordered(self, x: Array) -> Array:
+        """X with the elements that stand in its padding; X itself if these are zeros."""
+        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True):
+            x = x if axis.mode == "zeros" else x.take(axis.border, number)
+        return x
+
+    def folded(self, sums: Array) -> Array:
+        """dE/dX from the gradient of X with its padding: the sum over all places where an element stands.
+
+        Args:
+            sums: the gradient of X with its padding; it is changed, and returned in part.
+        """
+        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True):
+            if axis.mode != "zeros":
+                along = np.moveaxis(sums, number, 0)
+                inside = along[axis.before : axis.before + axis.size]
+                for place in (*range(axis.before), *range(axis.before + axis.size, axis.padded)):
+                    inside[axis.border[place]] += along[place]
+                sums = np.moveaxis(inside, 0, number)
+        return sums
+
+    @cached_property
+    def copies(self) -> int:
+        """An upper bound on the number of places where an element of X stands, its own and those in the padding."""
+        return prod(axis.copies for axis in self.axes)
+
+    @cached_property
     def unflipped(self) -> "Layer":
         """The layer that computes the same without `flip`, once W is rotated by 180 degrees."""
         return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes)) if self.flip else self
@@ -171,6 +214,7 @@ class Layer:
         words = {
             f"stride {_in_short([axis.stride for axis in axes])}": True,
             f"padding {_in_short([axis.before for axis in axes]) if even else pads}": True,
+            self.mode: self.mode != "zeros",
             f"dilation {_in_short([axis.dilation for axis in axes])}": any(axis.dilation > 1 for axis in axes),
             f"groups {self.groups}": self.groups > 1,
             "flip": self.flip,
@@ -193,6 +237,7 @@ class Layer:
         return {
             "stride": _one_or_all([axis.stride for axis in self.axes]),
             "padding": pads[0][0] if same else pads,
+            **({"padding_mode": self.mode} if self.mode != "zeros" else {}),
             "dilation": _one_or_all([axis.dilation for axis in self.axes]),
             "groups": self.groups,
             "flip": self.flip,

@@ -12,7 +12,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, counted
 from cnngrad.layer.layout import Layouts, Shape, channels_last, filter_layouts, read_layouts
-from cnngrad.layer.options import integer, one_per_axis, pads_per_axis, plain_option
+from cnngrad.layer.options import integer, one_per_axis, padding_mode, pads_per_axis, plain_option
 from cnngrad.settings import OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
@@ -67,6 +67,7 @@ class _Asked(NamedTuple):
     dedo: Shape | None
     stride: Any = 1
     padding: Any = 0
+    padding_mode: Any = "zeros"
     dilation: Any = 1
     groups: Any = 1
     flip: bool = False
@@ -197,8 +198,15 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
     bare = list(map(Axis, sizes, kernels, strides, dilations))
     pads = zip(*pads_per_axis(asked.padding, bare), strict=True)
-    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d))
+    mode = padding_mode(asked.padding_mode)
+    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d, [mode] * d))
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
+        pad = max(axis.before, axis.after)
+        if pad > axis.most_padding:
+            raise CnngradError(
+                f"padding {pad} is too large for padding_mode {mode}: along {letter} the input is {axis.size}, which "
+                f"fills at most {axis.most_padding} positions on each side"
+            )
         if axis.span > axis.padded:
             dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""
             padded = f" (padded: {axis.padded})" if axis.padded > axis.size else ""

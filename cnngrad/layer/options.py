@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.axis import Axis
+from cnngrad.layer.axis import MODES, Axis
 from cnngrad.layer.layer import counted
 from cnngrad.layer.layout import Shape
 
@@ -82,6 +82,17 @@ def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]
         before, after = (integer("padding", each, least=0) for each in pair)
         numbers.append((before, after))
     return numbers
+
+
+def padding_mode(value: Any) -> str:
+    """What the padding holds, as one of `MODES`."""
+    if value not in MODES:
+        # The words of NumPy and TensorFlow.
+        other = {"edge": "replicate", "wrap": "circular", "constant": "zeros", "mirror": "reflect"}
+        meant = f": write {other[value]}" if value in other else ""
+        words = f"{', '.join(MODES[:-1])} or {MODES[-1]}"
+        raise CnngradError(f"padding_mode is {shortened(repr(value))}: it must be {words}{meant}")
+    return str(value)
 
 
 def one_per_axis(name: str, value: object, d: int, least: int) -> Shape:

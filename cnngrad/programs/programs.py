@@ -69,6 +69,11 @@ class Program(ABC):
         """End the processes that are still running."""
 
 
+def is_function(text: str) -> bool:
+    """Whether `--run` names a Python function: `package.module:function`."""
+    return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text) is not None
+
+
 def program_of(text: str, exchange: str, timeout: float, stream: bool = False, fixed: Collection[str] = ()) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
 
@@ -85,7 +90,7 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
     if exchange not in EXCHANGES:
         forms = {"csv": "json", "npy32": "f32"}.get(exchange, ", ".join(EXCHANGES))
         raise CnngradError(f"exchange is {exchange[:40]!r}: use {forms}")
-    if re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text):
+    if is_function(text):
         if stream:
             raise CnngradError(f"{text} is a Python function and --stream is for commands: leave out --stream")
         return _Function([sys.executable, "-m", "cnngrad.programs.worker", text, *fixed], timeout)
@@ -180,6 +185,7 @@ def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
     """The values of the words in braces."""
     known: dict[str, Any] = {"dir": folder} | {tensor.key: path for tensor, path in paths(folder, exchange).items()}
     known |= {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
+    known["padding_mode"] = layer.mode
     for axis, (name, front, back) in zip(layer.axes, _AXES[-layer.dims :], strict=True):
         known[name] = axis.size
         known |= {f"{each}_{name}": getattr(axis, each) for each in ("kernel", "out", "stride", "dilation")}

@@ -53,7 +53,7 @@ def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for layer in _smaller(best.layer):
         # At least one window fits on every axis.
-        if all(axis.padded >= axis.span for axis in layer.axes):
+        if all(axis.padded >= axis.span and max(axis.before, axis.after) <= axis.most_padding for axis in layer.axes):
             yield sizes(layer), numbered(replace(best, layer=layer), decimals)
 
 
@@ -67,6 +67,8 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
 
     for number in range(layer.dims):
         yield with_axis(number, size=1, kernel=1, stride=1, dilation=1, before=0, after=0)
+    if layer.mode != "zeros":
+        yield layer.framed_by_zeros
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
     if groups > 1:
         yield replace(layer, groups=1, channels=c, filters=f)

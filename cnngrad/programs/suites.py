@@ -85,7 +85,7 @@ class SuiteLayer:
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
         hidden = {some: set(hidden_mistakes(self.data, some)) for some in {results, several}}
         unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
-        return tuple(mistake.id for mistake in CATALOGUE if mistake.id not in unnamed)
+        return tuple(each.id for each in CATALOGUE if each.id not in unnamed and each.suits(self.layer))
 
 
 def _row(
@@ -129,11 +129,12 @@ _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "channels": partial(replace, channels=1, filters=1, groups=1),
     "groups": partial(replace, groups=1),
     "stride": _axes_with(stride=1),
-    "padding": _axes_with(before=0, after=0),
+    "padding": _axes_with(before=0, after=0, mode="zeros"),
     "dilation": _axes_with(dilation=1),
     "bias": partial(replace, has_bias=False),
     "asymmetric": _even,
     "non-square": _square,
+    "padding-modes": _axes_with(mode="zeros"),
 }
 FEATURES = tuple(_WITHOUT)
 
@@ -152,6 +153,7 @@ CONDITIONS: dict[str, Callable[[Layer], bool]] = {
     "stride > 1": _needing("stride"),
     "padding > 0": _needing("padding"),
     "an uneven padding": _needing("asymmetric"),
+    "padding that is not zeros": _needing("padding-modes"),
     "dilation > 1": _needing("dilation"),
     "groups > 1": _needing("groups"),
     "batch > 1": _needing("batch"),
@@ -232,6 +234,12 @@ _STANDARD: dict[str, dict[str, Any]] = {
     "many-bias": {**_MANY, "bias": True},
     "depthwise": {"channels": 3, "filters": 3, "groups": 3},
     "groups-stride-padding": {**_STRIDE_2, "padding": 1, "channels": 4, "filters": 6, "groups": 2, "batch": 2},
+    "reflect": {"padding": (1, 2, 1), "padding_mode": "reflect"},
+    "reflect-stride-2": {**_STRIDE_2, "padding": _UNEVEN, "padding_mode": "reflect"},
+    "replicate": {"padding": 2, "padding_mode": "replicate"},
+    "replicate-many": {**_MANY, **_DILATION_2, "padding": 1, "padding_mode": "replicate"},
+    "circular": {"padding": (1, 2, 1), "padding_mode": "circular"},
+    "circular-groups": {"padding": _UNEVEN, "padding_mode": "circular", "channels": 4, "filters": 6, "groups": 2},
 }
 # The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40}
@@ -250,10 +258,11 @@ def suite(
     """The layers of a suite, the plainest first.
 
     Args:
-        name: `"quick"` (12 layers), `"standard"` (some 50) or `"thorough"` (300).
+        name: `"quick"` (12 layers), `"standard"` (some 55) or `"thorough"` (300).
         without: the features that your code does not support: any of `batch`, `channels`, `groups`, `stride`,
-            `padding`, `dilation`, `bias`, `asymmetric`, `non-square`. They are removed from each layer that has them.
-            Without `batch`, arrays have no sample axis; without `batch` and `channels` they are plain matrices.
+            `padding`, `dilation`, `bias`, `asymmetric`, `non-square`, `padding-modes` (any but zeros). They are removed
+            from each layer that has them. Without `batch`, arrays have no sample axis; without `batch` and `channels`
+            they are plain matrices.
         decimals: whether to use numbers that aren't integers.
         seed: another seed gives other numbers, and other random layers.
         x_shape: the last axes of X's shape in all layers, in cnngrad's order; None for each layer's own.

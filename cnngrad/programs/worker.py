@@ -49,7 +49,7 @@ def _answered(caller: Caller, folder: Path) -> str:
     files = paths(folder, "npy")
     given = {tensor: np.load(file) for tensor, file in files.items() if file.exists()}
     described = json.loads((folder / "problem.json").read_text())
-    options: Any = {name: described[name] for name in OPTIONS}
+    options: Any = {name: described[name] for name in OPTIONS if name in described}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
         found, note = caller.call(layer, given)

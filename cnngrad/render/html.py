@@ -172,6 +172,7 @@ def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
         yield {
             "id": name, "tensor": _IDS[tensor], "title": titles.get(name, tensor.title), "letter": tensor.letter,
             "axes": [list(map(track.slot, range(track.size))) for track in tracks],
+            "inside": [[0, t.size] if t.mode == "zeros" else [t.first, t.first + t.elements] for t in tracks],
             "lead": lead, "zeros": _ZEROS.get(name, ""),
         }  # fmt: skip
 

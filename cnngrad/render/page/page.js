@@ -35,6 +35,12 @@
     return index.reduce((flat, k, axis) => flat * shape[axis] + k, 0);
   }
 
+  // Whether a cell of the padding repeats an element.
+  function isRepeated(grid, r, c) {
+    const places = [state.lead[`${grid.id}.depth`] || 0, r, c].slice(-grid.axes.length);
+    return places.some((k, axis) => k < grid.inside[axis][0] || k >= grid.inside[axis][1]);
+  }
+
   function span(kind, text) {
     const made = document.createElement("span");
     made.className = kind;
@@ -238,7 +244,7 @@
           text = hidden ? state.typed[grid.tensor][flat] ?? "?" : numeric() && !state.names ? shown(number) : data.names[grid.tensor][flat];
         }
         const classes = [`of-${grid.letter}`];
-        if (flat < 0) classes.push("zero");
+        if (flat < 0 || isRepeated(grid, r, c)) classes.push("zero");
         // The two cells of a product have the same shade and number.
         if (pairs) classes.push("made", `shade-${(pairs[0] - 1) % 6}`);
         if (fed.has(id) && !apart) classes.push("feeds");
@@ -292,7 +298,10 @@
       const all = stamps(flat), back = numeric() && factor(value("do", flat));
       out.append(`${name}${numeric() ? ` = ${shown(value("do", flat))}` : ""} stamps W:`, document.createElement("br"));
       all.slice(0, 25).forEach(([w, x], k) => {
-        const so = numeric() && partial("dx", x), by = numeric() && value("do", flat) * value("w", w);
+        const by = numeric() && value("do", flat) * value("w", w);
+        // An x that stands in the padding too may be stamped again.
+        const again = all.slice(k + 1).filter(([, other]) => other === x).map(([other]) => [["do", flat], ["w", other]]);
+        const so = numeric() && partial("dx", x) - sumOf(again);
         const text = `${data.names.dx[x]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
         out.append(k ? ", " : "", span("link", text));
       });
@@ -311,7 +320,7 @@
     if (terms.length && (tensor === "dw" || tensor === "dx")) {
       // Each product has a factor ∂E/∂o: the error depends on this element through that output.
       const array = data.names[tensor.slice(1)][flat];
-      const chain = terms.map((factors) => factors.find(([other]) => other === "do")[1])
+      const chain = [...new Set(terms.map((factors) => factors.find(([other]) => other === "do")[1]))]
         .map((at) => `${data.names.do[at]}·∂${data.names.o[at]}/∂${array}`);
       out.append(`${name} = `);
       chain.forEach((text, k) => out.append(k ? " + " : "", span("link", text)));
