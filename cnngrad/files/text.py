@@ -1,24 +1,22 @@
 r"""Arrays from text, as people's tools print and write them: a grammar for brackets, one for tables, a few wrappers.
 
-    text     = { comment | mark | label | array }
-    label    = [type] name [sizes], and = or := or : or <- or <<; or a single word in a line of its own
-    mark     = a page "(:,:,1) =", "Columns 1 through 6", a factor "1.0e+03 *", sizes "4x3 Matrix{Float64}:", a prompt
-    array    = {wrapper} brackets {keyword} | table
-    brackets = open {number | array, apart by commas or by blanks} close; in [] a semicolon ends a row
+    text     = { comment | header | brackets | table }
+    header   = a label [type] name [sizes], and = or := or : or <- or <<, or a single word in a line of its own
+             | a page "(:,:,1) =", "Columns 1 through 6", a factor "1.0e+03 *", sizes "4x3 Matrix{Float64}:"
+    brackets = open {number | brackets, apart by commas or by blanks} close; in [] a semicolon ends a row
+    open     = one of [ ( { or a function that leaves an array as it is, such as tensor( or np.float64(
     table    = lines of equally many numbers, apart by one of | ; tab comma, else by blanks; empty lines part planes
-    number   = a decimal number; with the suffixes, exponents and hexadecimal digits of programming languages
+    number   = a decimal number; in brackets also with the suffixes, exponents and bases of programming languages
 
-An array is read as a whole: with an n for each number and no blanks its text must be the string that its first row,
-first plane and so on predict, such as [[n,n],[n,n]], and NumPy must find as many numbers in it. All steps are linear.
-What can be read in two ways is refused with both readings.
+What stands between two headers is read as a whole: with an n for each number and no blanks its text must be the string
+that its first row, first plane and so on predict, such as [[n,n],[n,n]], and NumPy must find as many numbers in it. A
+table's planes and rows are brackets of their own there. All steps are linear in the text. What can be read in two ways
+is refused with both readings.
 """
 
 import re
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
-from itertools import pairwise, product
+from itertools import chain, pairwise
 from math import prod
 from typing import NoReturn
 
@@ -52,111 +50,100 @@ def parse_text(where: str, text: str) -> Loose | Labelled:
 
 # Patterns begin with a character, where they can, since the search for one is quick.
 _NUMBER = r"(?:[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?|[-+]?(?i:nan|inf(?:inity)?))(?![\w.])"
-# What programming languages write: 2.5f and 3UL, 1_000, 0x1.8p1, 2.5_f32, 1D3 or 1*^3.
-_SPELLINGS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"[fFdDlLuU](?<=[0-9.].)[lL]{0,2}(?![\w.+-])"), ""),
-    (re.compile(r"_(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))"), ""),
-    (re.compile(r"0[xX][\da-fA-F.]++[pP][-+]?\d++"), lambda match: repr(float.fromhex(match[0]))),
-    (re.compile(r"[_fiu](?<=[0-9.].)(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)(?![\w.+-])"), ""),
-    (re.compile(r"[dDf](?<=[0-9.].)(?=[-+]?[0-9])|\*\^(?<=[0-9.]..)(?=[-+]?[0-9])"), "e"),
+# What follows digits in programming languages: 1_000, 2.5f, 3UL, 2.5_f32; and exponents in Julia, Fortran, Mathematica.
+_SPELLINGS = (
+    (b"inf", b"INF"),
+    *((suffix + b" ", b" ") for suffix in b"_f32 _f64 _i32 f32 f64 i32 l l u f d".split()),
+    *((sign, b"e") for sign in (b"f", b"d", b"*^")),
 )
 _BASED = re.compile(
-    r"0[0-7xX](?<![\w.]..)(?<![eEdDf^][-+]..)(?:(?<=[xX])[\da-fA-F]++|(?<=[0-7])[0-7]*+)[uUlL]*(?![\w.])"
+    rb"0x(?<![\w.]0x)(?:[0-9a-f]{1,16}+(?![0-9a-f.p])"
+    rb"|(?=\.?[0-9a-f])[0-9a-f]{0,6}+\.?[0-9a-f]*+p[-+]?[0-9]{1,3}+(?![0-9]))"
 )
-_LEADING_ZERO = re.compile(rb"0[0-9](?<![\w.]..)(?<![eE][-+]..)")
-_INTEGER = re.compile(r"(?<![^\W_])(unsigned\s++|u)?(?:int(\d*)|i(\d+)|(char|short|long))(?:_t)?(?![^\W_])", re.I)
-_BITS = {"char": 8, "short": 16, "long": 64}
+_UNDERSCORE = re.compile(rb"_(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))")
+_LEADING_ZERO = re.compile(rb"0[0-9](?<![\w.]..)(?<!e[-+]..)[\w.]*+")
+_HIGHEST_BIT = re.compile(r"0[xX][89a-fA-F](?:[\da-fA-F]{2}){0,7}[\da-fA-F](?![\da-fA-F])")
+_INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
+_INTEGERS = {"char": "int8", "short": "int16", "int": "int32", "long": "int64"}
 # A number whose point may part thousands; numbers that may be binary or hexadecimal if all are equally long.
 _MAYBE_THOUSANDS = re.compile(r"[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)")
 _ALIKE = ({2}, {4}, {8}, {16}, {32})
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]++[eE][0-9]")
-_REFUSED = (
-    (re.compile(r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)"), "numbers are omitted here"),
-    (
-        re.compile(r"[\u00a0\u202f\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])"),
-        "one number with a separator of thousands, or two",
-    ),
-    (re.compile(r"[\0-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]"), "a control character in a text"),
-)
-# What says nothing: comments, prompts with what was typed, the line in front of cnngrad's results, R's numbers of rows,
-# titles of columns.
+_REFUSED = {
+    r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
+    r"[\u00a0\u202f\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
+    r"[\0-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]": "a control character in a text",
+}
+# What says nothing, in the second group: comments, prompts with what was typed, the line in front of cnngrad's results,
+# R's numbers of rows, titles of columns.
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))"
 _SILENT = re.compile(
-    rf"\n[ \t]*+(?:{_COMMENT}|(?:#(?=[\sa-z=!-]|\Z)|%%?(?=\s|\Z))[^\n]*+|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])"
-    r"|Out ?\[[0-9]+\][:=]|(?:>{1,3}|In ?\[[0-9]+\]:)(?:[ \t]*+[A-Za-z_][\w.]*;?[ \t]*+(?=\n|\Z)|(?=[ \t]*+\w+ ?=))"
-    r"|\|(?=[^|\n]*[^|\s])[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z))"
+    rf"(\n)([ \t]*+(?:{_COMMENT}|(?:#(?=[\sa-z=!-]|\Z)|%%?(?=\s|\Z))[^\n]*+"
+    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
+    r"|(?:>{1,3}|In ?\[[0-9]+\]:)(?:[ \t]*+[A-Za-z_][\w.]*;?[ \t]*+(?=\n|\Z)|(?=[ \t]*+\w+ ?=))"
+    r"|\|(?=[^|\n]*[^|\s])[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
-_TRAILING = re.compile(rf"[,;{{}}][ \t]*+{_COMMENT}")
+_TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
 # Functions that leave an array as it is, and the keywords beside it.
+_CALL = re.compile(r"[A-Za-z_<](?<![\w.].)(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)[\w.]*+\((?![0-9]+\)\s*\[))")
 _KNOWN = re.compile(
-    r"(?:<.*|(?:new\s++)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|onp|nn|paddle)\.)*(?:(?:as|to_)?array"
-    r"|(?:as_|to_)?tensor(?:[1-5]d)?|constant|[mM]atrix|\w*Array|\w*Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]+)\()"
+    r"<.*|(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)\.){0,2}"
+    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|Int(?:8|32))?Array"
+    r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
-_KEYWORDS = (
-    r"(?:\s*+,?+\s*+(?:(?:numpy|value)\s*+=|(?:dtype|device|requires_grad|grad_fn|shape|size|weak_type|place"
-    r"|stop_gradient|strides|layout|const ndim|id)\s*+=\s*+(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'"
-    r"|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)))*+"
+_KEYWORD = re.compile(
+    r"[a-z](?<=[ ,\1].)[a-z_ ]*+=(\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?),?"
 )
-_SAID = re.compile(r"(dtype|shape|size)\s*+=\s*+(\([^()]*\)|\[[^\[\]]*\]|[\w.']*)")
-_WORDS = r"(?<=[0-9.])(?:[A-Za-z_]\w*+|\*\^)|(?i:nan|inf(?:inity)?)(?!\w)"
-_WRAPPER = re.compile(
-    r"[A-Za-z<](?<![\w.].)(?:(?<=<)tf\.\w+:?(?:\s++'[^'\n]*')?|(?<!<)(?:ew\s++)?[\w.]*+\()"
-    rf"(?P<before>{_KEYWORDS}\s*+,?\s*+&?)(?P<held>(?:\s*+{_NUMBER}\s*+\*[ ]*\n)?"
-    rf"(?:[-+.0-9,;\s\[\]{{}}]++|{_WORDS}|\([-+.0-9eE,\s]*+\))++)(?P<after>{_KEYWORDS})\s*+,?+\s*+[)>](?!\s*[\[{{])"
-)
+_FIELDS = {"dtype": "type", "shape": "sizes", "size": "sizes"}
+_BESIDE = r"dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|ndim|id"
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
 )
-_END = r"[ \t]*+(?:\n|\Z)"
+_END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[[^\]\n=]*+\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
-_TYPED = r"(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])+|&(?:mut )?|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{))?\s*+"
 _ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
-# The forms, tried in this order; a group is called as what it says of an array.
-_FORMS = re.compile(
-    rf"(?:[ \t]*+\n)++|[ \t]++\Z|(?P<page1>, (?:, [0-9]+)+){_END}"
-    rf"|[ \t]*+(?:ans|val|(?P<label1>[\w.]+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
-    rf"|[ \t]*+Columns?[ \t]++(?P<column1>[0-9]+)(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]+)?:?{_END}"
-    rf"|[ \t]*+\[,(?P<column2>[0-9]+)\](?:[ \t]++\[,[0-9]+\])*{_END}|[ \t]*+(?P<factor1>{_NUMBER})[ \t]*+\*{_END}"
-    rf"|[ \t]*+(?P<sizes1>[0-9]+(?:[x×][0-9]+)+|[0-9]+(?=-element)|{_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
+# A type or a macro in front of brackets.
+_TYPED = re.compile(
+    r"\s*+(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])*|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{))?\s*+"
+)
+# Lines that say something of the array below, or above; a group is called as what it says.
+_HEADER = re.compile(
+    rf"[\n\1][ \t]*+(?![\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
+    rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
+    rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
+    rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:, [a-z]+ [0-9]+)*){_END}"
+    rf"|Columns?[ \t]++(?P<column1>[0-9]+)(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]+)?:?{_END}"
+    rf"|\[,(?P<column2>[0-9]+)\](?:[ \t]++\[,[0-9]+\])*{_END}"
+    rf"|(?P<sizes1>[0-9]++(?:[x×][0-9]+)+|[0-9]++(?=-element)|{_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
-    rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<behind1>[0-9x, ]+)[^\n]*+(?:\n|\Z)"
-    rf"|(?P<table>(?:(?<=[\n:=])(?!, ,)[ \t]*+(?:[-+.0-9\",;|]|(?i:nan|inf)(?!\w))[^\n\[\](){{}}=<>:*]*+"
-    rf"(?:\n(?:[ \t]*+\n)*+|\Z))++)"
-    rf"|[ \t]*+{_TYPED}(?P<brackets>[\[({{](?:(?:[-+.0-9,;\s\[({{]++|{_WORDS})*+[\])}}]++)++)(?P<after>{_KEYWORDS})"
-    rf"[ \t]*+(?:;|,?+(?:{_END}|[ \t]*+(?P<stray>\S+)))"
-    rf"|[ \t]*+(?P<type2>{_TYPE}*?)[*&]?[\"']?(?P<label2>{_NAME})[\"']?[ \t]*+"
-    rf"(?P<sizes2>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
-    rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:)"
-    rf"|[ \t]*+(?P<type4>{_TYPE}+?)(?P<label4>{_NAME})(?=[{{])|[ \t]*+(?P<label3>{_NAME}){_END}"
+    rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]+)[^\n]*+"
+    rf"|(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
+    rf"(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
+    rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
+    rf"|(?!(?i:nan|inf))(?P<label4>{_NAME}){_END})"
 )
 # Each character of a number becomes an n, blanks become one blank; brackets and what stands between numbers stay.
-_BLANKS, _APART = b"\t\n\v\f\r ", b'[](){},;|"'
-_USUAL = bytes({*range(32, 127), *_BLANKS} - {*b"'"})
+_BLANKS, _APART = b"\v\f\r ", b'\n\t\1[](){},;|"'
+_ASCII = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
+_USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
-_FLAT = bytes.maketrans(_BLANKS + _APART, b" " * 16)
-_IN_BRACKETS = bytes(32 if code in _BLANKS else code if code in _APART else ord("n") for code in range(256))
-_IN_TABLE = bytes(code if code in b"\t\n" else letter for code, letter in enumerate(_IN_BRACKETS))
-_CLOSES = {b"[": b"]", b"(": b")", b"{": b"}"}
-_PIECE = re.compile(r".{1,65536}[^\s,]*+", re.S)
-_ALL = _DEEPEST = 32
-_FIELDS = {"dtype": "type", "shape": "sizes", "size": "sizes"}
+_FLAT = bytes.maketrans(bytes(range(65, 91)) + _BLANKS + _APART, bytes(range(97, 123)) + b" " * 17)
+_LETTERS = bytes(32 if code in _BLANKS else code if code in _APART else ord("n") for code in range(256))
+# Numbers in a row, and the innermost brackets: those of the text, those that stand for a function, a plane and a row.
+_ROW = rb"n(?:(?:,n)++|n*+)"
+_INNERMOST = re.compile(rb"[(\x01]%b,?\)|\[%b,?\]|\{%b,?\}|\x02%b\x03|\x04%b\x05".replace(b"%b", _ROW))
+_CALLED = 1
+_PIECE = re.compile(rb".{1,65536}[^ ]*+")
+_OPENS, _DEEPEST = "[({\1", 32
+_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _ZERO = "begins with 0: a decimal number, or an octal or hexadecimal one"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 Sizes = tuple[int | None, ...]
-
-
-@dataclass
-class _Part:
-    """An array of the text, or a part of one, its place there, and what the text says about it."""
-
-    numbers: Array
-    place: int
-    about: dict[str, str]
-    axes: int = 0
-    doubt: str = ""
+# Where a part of the text between two headers begins, of which column and factor it is, and its pieces.
+Chunk = tuple[int, dict[str, str], list[str]]
 
 
 def _sizes(text: str) -> Sizes:
@@ -169,50 +156,58 @@ def _sizes(text: str) -> Sizes:
     return tuple(int(size) if size.isdigit() else None for size in found)
 
 
-def _times(sizes: Sizes) -> str:
-    return "x".join("?" if size is None else str(size) for size in sizes)
-
-
 def _gap(text: str) -> str:
-    """As many blanks; line breaks and a mark at the beginning stay."""
-    return re.sub(r"(?!\A)[^\n]|\A[^\n,;{}]", " ", text) if "\n" in text or text[:1] in ",;{}" else " " * len(text)
+    """As many blanks; line breaks and the openings of functions stay."""
+    return re.sub(r"[^\n\1]", " ", text)
 
 
-def _in_pieces(change: Callable[[str], str], text: str) -> str:
-    """A change of numbers, piece by piece: many changes at once need much memory."""
-    return "".join(change(piece[0]) for piece in _PIECE.finditer(text))
+def _flat(source: str, in_code: bool) -> bytes:
+    """Numbers as Python writes them, with blanks between; of the spellings of languages a table has Fortran's alone."""
+    flat = source.encode().translate(_FLAT) + b" "
+    if not (others := {*flat.translate(None, _PLAIN)}):
+        return flat
+    if not in_code:
+        return flat.replace(b"d+", b"e+").replace(b"d-", b"e-")
+    if b"0x" in flat:
+        flat = b"".join(_BASED.sub(_decimal, piece[0]) for piece in _PIECE.finditer(flat))
+    if b"_" in flat:
+        flat = _UNDERSCORE.sub(b"", flat)
+    for old, new in _SPELLINGS:
+        flat = flat.replace(old, new) if old[0] in others else flat
+    return flat
 
 
-def _spelled(text: str, in_brackets: bool) -> str:
-    """Numbers as Python writes them; of the spellings of languages a table has Fortran's exponents alone."""
-    for pattern, change in _SPELLINGS if in_brackets else _SPELLINGS[-1:]:
-        text = pattern.sub(change, text) if text.encode().translate(None, _PLAIN) else text
-    return text
+def _decimal(match: re.Match[bytes]) -> bytes:
+    """A hexadecimal number as a decimal one."""
+    return repr(float.fromhex(match[0].decode())).encode() if b"p" in match[0] else b"%d" % int(match[0], 16)
 
 
-def _structure(letters: bytes) -> bytes:
-    """One n for each run of them, without blanks."""
-    codes = np.frombuffer(letters, np.uint8)
+def _structure(source: str) -> bytes:
+    """One n for each number, brackets, and what stands between, without blanks."""
+    codes = np.frombuffer(source.encode().translate(_LETTERS), np.uint8)
     kept = codes != ord(" ")
     kept[1:] &= (codes[1:] != ord("n")) | (codes[:-1] != ord("n"))
     return bytes(codes[kept])
 
 
-def _shape(structure: bytes, opens: list[bytes], closes: list[bytes]) -> Shape:
-    """The shape of numbers that are nested regularly in brackets, the outermost first; () if they are not."""
-    unit, ends, shape = b"n", b"", Shape()
-    for level in reversed(range(len(opens))):
-        ends += closes[level]
-        start, end = sum(map(len, opens[: level + 1])), len(structure)
-        if closes[level]:
-            end = structure.find(ends) + len(ends) - len(closes[level])
-        apart = b"," if unit[-1:] != b"\n" and structure.startswith(b",", start + len(unit)) else b""
-        count, rest = divmod(end - start + len(apart), len(unit + apart))
-        if rest or count < 1:
+def _shape(structure: bytes) -> Shape:
+    """The shape of numbers that are nested regularly, the outermost first; () if they are not.
+
+    From the innermost brackets on, all that is in brackets must be the same, and counts as a number.
+
+    >>> _shape(b"[n,n,n][n,n,n]"), _shape(b"[[n,n],[n]]")
+    ((2, 3), ())
+    """
+    shape = Shape()
+    for _ in range(_DEEPEST):
+        if not (found := _INNERMOST.search(structure)):
+            break
+        structure, count = structure.replace(found[0], b"N"), found[0].count(b"n")
+        if b"n" in structure or (found[0][0] == _CALLED and count > 1):
             return ()
-        unit = opens[level] + (unit + apart) * (count - 1) + unit + closes[level]
-        shape = (count, *shape)
-    return shape if unit == structure else ()
+        structure = structure.lower()
+        shape = shape if found[0][0] == _CALLED else (count, *shape)
+    return (structure.count(b"n"), *shape) if re.fullmatch(_ROW, structure) else ()
 
 
 def _counting(array: Array) -> int:
@@ -220,37 +215,39 @@ def _counting(array: Array) -> int:
     lead, first = array[:, :-1], array[0]
     if len(array) > 2 and first.size > 1 and first[0] in (0, 1) and (np.diff(first) == 1).all():
         return -1
-    if len(lead) > 1 and lead.size and np.isfinite(lead).all() and set(lead[0].tolist()) <= {0, 1}:
-        sizes = [int(size) + 1 for size in lead[-1] - lead[0]]
-        if min(sizes) > 0 and prod(sizes) == len(lead) and (lead - lead[0] == np.argwhere(np.ones(sizes))).all():
-            return len(sizes)
-    return 0
+    if len(lead) < 2 or not lead.size or {*lead.min(axis=0).tolist()} - {0, 1}:
+        return 0
+    counts = prod((np.ptp(lead, axis=0) + 1).tolist())
+    return lead[0].size if counts == len(lead) == len(np.unique(lead, axis=0)) else 0
 
 
 class _Reader:
     """Reads one text."""
 
     def __init__(self, where: str, text: str) -> None:
-        self.where, self.text = where, "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
-        # What wrappers say of the arrays in them, by their places; what the text says of the array that comes next.
-        self.wrapped, self.about = list[tuple[int, str]](), dict[str, str]()
-        raw = self.text.encode(errors="surrogatepass")
+        self.where = where
+        # The label of the array that is read, what is said of it, the indices of its pages, and its parts.
+        self.label, self.about, self.pages = "", dict[str, str](), list[str]()
+        self.chunks: list[Chunk] = [(0, {}, [])]
+        self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
+        raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text:
-            for pattern, words in _REFUSED:
-                if found := pattern.search(self.text):
+            for pattern, words in _REFUSED.items():
+                if found := re.search(pattern, self.text):
                     self.fail(found.start(), f"{found[0]!r}: {words}")
         # Numbers and brackets alone need no more.
-        if not raw.translate(None, _PLAIN) and ",]" not in text:
+        if not raw and ",]" not in text:
             return
         if not text.isascii():
-            self.text = re.sub("[│⎡⎢⎣⎤⎥⎦]", "|", re.sub("[\u00a0\u202f]", " ", self.text.replace("−", "-")))
-        for pattern in (_SILENT, _TRAILING) if "/" in text else (_SILENT,):
-            self.text = pattern.sub(lambda match: _gap(match[0]), self.text)
-        self.text = _BOXES.sub(self.boxes, self.text.replace("vec!", "    "))
-        for _ in range(_DEEPEST):
-            before, self.text = self.text, _WRAPPER.sub(self.unwrapped, self.text)
-            if before == self.text:
-                break
+            self.text = self.text.translate(_ASCII)
+        for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
+            self.text = silent.sub(lambda match: match[1] + _gap(match[2]), self.text)
+        self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
+        found = _CALL.search(self.text)
+        while found:
+            if _KNOWN.fullmatch(found[0]):
+                self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
+            found = _CALL.search(self.text, found.end())
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and how the text becomes readable."""
@@ -260,258 +257,228 @@ class _Reader:
         advice = text_advice(self.where, self.text)
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
-    def unwrapped(self, match: re.Match[str]) -> str:
-        """What a function that leaves an array as it is holds, where it stands."""
-        if not _KNOWN.match(match[0]):
-            return match[0]
-        if said := match["before"] + match["after"]:
-            self.wrapped.append((match.start(), said))
-        before = match.start("held") - match.start()
-        after = match.end("held") - match.start()
-        return _gap(match[0][:before]) + match["held"] + _gap(match[0][after:])
-
-    def boxes(self, match: re.Match[str]) -> str:
-        """Matrices between frames, side by side, as cnngrad itself prints them, as pages one below the other."""
-        starts = [found.start() for found in re.finditer(r"[┌+] +[┐+]", match["frame"])]
-        cells = [re.findall(r"\|([^|]*)\|", line) for line in match["rows"].splitlines()]
-        text = "\n"
-        for number, (start, end) in enumerate(pairwise([*starts, None])):
-            name, *place = re.split(" [·*] ", (match["titles"] or "")[start:end].strip())
-            page = f"({','.join(re.findall('[0-9]+', place[0]))},:,:)" if place else ""
-            text += name and f"{name.replace('∂E/∂', 'dEd').replace('dE/d', 'dEd')}{page} ="
-            text += "\n".join(["", *(row[number] for row in cells if row[number:] and row[number].strip()), "", ""])
-        return text
-
-    def based(self, match: re.Match[str], place: int) -> str:
-        """A hexadecimal number, or an octal one of C, as a decimal one."""
-        digits, kind = match[0].rstrip("uUlL"), self.about.get("type", "")
-        if digits[1] not in "xX":
-            return str(int(digits, 8)) if kind and ("sizes" in self.about or "std::" in kind) else match[0]
-        value = int(digits, 16)
-        bits = 4 * len(digits) - 8
-        integer = _INTEGER.search(kind)
-        if not kind and bits in (8, 16, 32, 64) and value >> (bits - 1):
-            self.fail(place, f"hexadecimal numbers without a type: in {bits} bits some are negative")
-        if integer and not integer[1]:
-            # The highest bit is the sign.
-            bits = int(integer[2] or integer[3] or _BITS.get((integer[4] or "").lower(), 32))
-            value -= (value >> (bits - 1) == 1) << bits
-        return str(value)
-
-    def array(self, place: int, source: str, opens: list[bytes], structure: bytes) -> _Part:
-        """The array of a structure in these brackets, whose numbers stand in `source`."""
-        flat, in_brackets = source.encode().translate(_FLAT) + b" ", opens[-1] != b""
-        others, starts_zero = flat.translate(None, _PLAIN), _LEADING_ZERO.search(flat)
-        if in_brackets and others and not others.strip(b"f") and not starts_zero:
-            # The most frequent suffix, quickly; an f elsewhere stays and is no number's.
-            flat = flat.replace(b"f ", b" ")
-        elif others or starts_zero:
-            based = _BASED.sub(lambda match: self.based(match, place), source) if in_brackets else source
-            flat = _in_pieces(lambda piece: _spelled(piece, in_brackets), based).encode().translate(_FLAT)
-        kind = "d" if re.search(rb"[.eEnN]", flat) else "q"
-        try:
-            numbers: Array = np.fromstring(flat, kind, sep=" ")
-        except (ValueError, DeprecationWarning):
-            self.explain(place, source)
-        # NumPy gives the nearest of its integers in place of one that is too large.
-        is_full = kind == "q" and {numbers.max(initial=0), numbers.min(initial=0)} & {INT64_MAX, -INT64_MAX - 1}
-        if is_full and not all(-INT64_MAX - 1 <= int(word[:21]) <= INT64_MAX for word in flat.split()):
-            self.fail(place, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
-        shape = _shape(structure, opens, [_CLOSES.get(each, b"\n" * (level > 0)) for level, each in enumerate(opens)])
-        if not shape or numbers.size != prod(shape) or (starts_zero and _LEADING_ZERO.search(flat)):
-            self.explain(place, source)
-        return _Part(numbers.reshape(shape), place, self.about)
-
-    def explain(self, place: int, source: str) -> NoReturn:
-        """Say which word is not a number, or where numbers are not apart, or not as many, as in the grammar."""
-        in_brackets = source[:1] in "[({"
-        for word in re.finditer(r"[^\s,;|\"\[\](){}]++", source):
-            is_zero = re.match("[-+]?0[0-9]", word[0])
-            if is_zero or not (re.fullmatch(_NUMBER, word[0]) or re.fullmatch(_NUMBER, _spelled(word[0], in_brackets))):
-                self.fail(place + word.start(), f"{word[0][:20]!r} {_ZERO if is_zero else 'is not a number'}")
-        row = r"[^\s\[\](){}][^\[\](){}]*+" if in_brackets else r"[^ \n][^\n]*+"
-        rows = [found for found in re.finditer(row, source) if re.search(r"[^\s,]", found[0])]
-        sizes = [len(re.findall(r"[^\s,;|\"]+", row[0])) for row in rows]
-        for number, (found, size) in enumerate(zip(rows, sizes, strict=True), 1):
-            start = place + found.start()
-            said = re.sub(r"\s+", " ", found[0].strip()[:30])
-            if re.search(r"^\s*[,;\t]|[,;\t][ ]*[,;\t]", found[0]):
-                self.fail(start, f"a number is missing in {said!r}")
-            if re.search(r"[,;|\t]", found[0].strip()) and re.search(r"[\w.][ ]++[-+.\w]", found[0]):
-                self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
-            if size != sizes[0]:
-                words = f"row {number} has {counted(size, 'number')}, row 1 has {sizes[0]}"
-                self.fail(start, f"{words}: all rows must be equally long")
-        self.fail(place, "rows that are nested or parted in different ways, or brackets that are not closed")
-
-    def brackets(self, place: int, source: str) -> _Part:
-        """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
-        found = re.match(r"[\s\[({]+", source)
-        opens = [b"", *(bytes([code]) for code in "".join(found[0].split()).encode())] if found else []
-        if len(opens) > _DEEPEST:
-            raise CnngradError(f"{self.where} is nested too deeply: a layer's arrays have at most 5 axes")
-        if re.search(r"[;\n]", source) and re.fullmatch(r"\[[^\[\](){}]*\]", source):
-            held = source[1:-1].replace("\n", " ") if re.search(r",[ \t]*+\n", source) else source[1:-1]
-            lines = re.sub(r"\n\s*\n", "\n", held.replace(";", "\n")).strip()
-            by_lines = not re.search("[,;]", source)
-            if ";;" in source or re.search(r"\A\[[^;]*;\s*[1-9][0-9]*\s*\]\Z", source):
-                words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
-                self.fail(place, f"{source[1:-1][:30]!r}: {words}")
-            if "\n" in lines and not (by_lines and len({len(row.split()) for row in lines.split("\n")}) > 1):
-                part = self.table(place + 1, lines)
-                part.axes, part.doubt = 2, ""
-                if by_lines and self.text[place + len(source) :].lstrip()[:1] != ";":
-                    part.axes, part.doubt = 0, "its lines are rows, or one row: write each row in brackets of its own"
-                return part
-        if ";" in source:
-            self.fail(place + source.index(";"), "';' in these brackets: the end of a row, or of an element")
-        structure = _structure(source.encode().translate(_IN_BRACKETS))
-        closes = {_CLOSES[each] for each in opens[1:]}
-        for close, other in product(closes, (*closes, *opens[1:])):
-            structure = structure.replace(b"," + close, close).replace(close + b"," + other, close + other)
-        part = self.array(place, source, opens, structure)
-        part.axes = part.numbers.ndim - 1
-        if len(part.numbers) == 1:
-            part.numbers = part.numbers[0]
-        return part
-
-    def table(self, place: int, source: str) -> _Part:
-        """Lines of a table, or of several planes with empty lines between."""
-        lines = source.rstrip()
-        quoted = re.compile(r'("[-+]?[0-9]+),([0-9]+")')
-        if '"' in lines and quoted.search(lines):
-            lines = _in_pieces(lambda piece: quoted.sub(r"\1.\2", piece), lines)
-        if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
-            lines = lines.replace("\t", " ")
-        mark = next((mark for mark in "|;\t," if mark in lines), "")
-        has_decimal = "," in lines and mark != ","
-        ends = mark != "|" and not re.search(rf"[^ {mark}\n][ ]*$", lines, re.M)
-        if has_decimal and ends and mark == ";":
-            self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-        # Beside all other marks a comma is a decimal one.
-        if has_decimal and (found := re.search(r"[.,][0-9]*+,|,[0-9]*+\.", lines)):
-            self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
-        lines = lines.replace(",", ".") if has_decimal else lines
-        found = re.search(r"(?<![-+\w])[-+\w]*+\.\w*", lines) if mark == ";" or lines != source.rstrip() else None
-        if found and all(_MAYBE_THOUSANDS.fullmatch(word[0]) for word in re.finditer(r"[^\s|;,\"]+", lines)):
-            self.fail(place, f"{found[0]} is a decimal number, or {found[0].replace('.', '')}")
-        if _OTHER_BASE.match(lines) and {len(word) for word in re.findall(r"[^\s,;|]+", lines)} in _ALIKE:
-            self.fail(place, "numbers of as many digits each: decimal, or binary or hexadecimal ones")
-        structure = _structure(lines.encode().translate(_IN_TABLE).replace(b"\t", b"\t" if mark == "\t" else b" "))
-        structure = structure.replace(b'"n"', b"n")
-        if mark == "|":
-            structure = (b"\n" + structure + b"\n").replace(b"\n|", b"\n").replace(b"|\n", b"\n")[1:-1]
-        elif ends and mark:
-            structure = re.sub(mark.encode() + rb"$", b"", structure, flags=re.M)
-        structure = re.sub(rb"\n{3,}", b"\n\n", structure.replace(mark.encode() or b",", b",")) + b"\n\n"
-        part = self.array(place, lines, [b"", b"", b""], structure)
-        planes, rows, columns = part.numbers.shape
-        if (count := _counting(part.numbers[0])) > 1:
-            self.fail(place, _INDICES)
-        part.doubt = ("", _INDICES, "its first line counts: titles, or numbers")[count]
-        part.axes = 0 if columns == 1 or planes * rows == 1 else 1 if 1 in (planes, rows) else 2
-        sizes = [size for size in (planes, rows, columns) if size > 1]
-        part.numbers = part.numbers[0] if planes == 1 else part.numbers.reshape(sizes)
-        return part
-
     def read(self) -> Loose | Labelled:
         """The arrays of the text, by label if there are several."""
-        groups, label, place = dict[str, list[_Part]](), "", 0
-        while place < len(self.text):
-            match = _FORMS.match(self.text, place)
-            if not match or match["stray"]:
-                place = match.start("stray") if match else place + len(re.findall(r"\A\s*", self.text[place:])[0])
-                words = re.findall(r"\A(?:[^\s\[{(]*[(]|\S+)", self.text[place : place + 30])[0]
-                self.fail(place, f"{words!r} belongs to no array of numbers")
-            said = {key.rstrip("1234"): value.strip() for key, value in match.groupdict().items() if value}
-            after = said.pop("after", "")
-            form = next((form for form in ("brackets", "table") if form in said), "")
-            if form:
-                while self.wrapped and self.wrapped[0][0] < match.end():
-                    after += self.wrapped.pop(0)[1]
-                self.about |= {_FIELDS[key]: value for key, value in _SAID.findall(after)}
-                part: _Part = getattr(self, form)(match.start(form), match[form])
-                if "label" in self.about and (self.about["label"] != label or "page" not in self.about):
-                    label = self.about["label"]
-                    if label in groups:
-                        self.fail(part.place, f"a second array is called {label}")
-                groups.setdefault(label, []).append(part)
-                self.about = {key: value for key, value in self.about.items() if key == "factor"}
-            elif "behind" in said and label in groups:
-                groups[label][0].about.setdefault("sizes", said["behind"])
+        arrays = dict[str, Loose]()
+        for header, following in pairwise(chain([None], _HEADER.finditer(self.text), [None])):
+            found = header.groupdict() if header else {}
+            said = {key.rstrip("1234"): value for key, value in found.items() if value}
+            label, page = said.pop("label", ""), said.pop("page", "")
+            marks = {key: said.pop(key) for key in ("column", "factor") if key in said}
+            start, before, gap = header.end() if header else 0, self.chunks[-1][1], _gap(header[0]) if header else ""
+            if label and not (page and label == self.label):
+                self.finish(arrays)
+                self.label, self.about, self.pages = label, {}, []
+                self.chunks = [(start, {}, [])]
+            elif marks or before:
+                self.chunks.append((start - len(gap), ({} if page else before) | marks, [gap]))
             else:
-                kept = {} if "label" in said else self.about
-                self.about = {key: value for key, value in kept.items() if key != "factor" or "page" not in said} | said
-            place = match.end()
-        if left := [self.about[key] for key in ("label", "page", "column", "sizes", "type") if key in self.about]:
-            self.fail(len(self.text) - 1, f"no array follows {left[0]}")
-        if not groups:
+                self.chunks[-1][2].append(gap)
+            self.chunks[-1][2].append(self.text[start : following.start() if following else None])
+            self.pages += [page] if page else []
+            self.about = said | self.about
+        self.finish(arrays)
+        if self.label and self.label not in arrays:
+            self.fail(len(self.text) - 1, f"no array follows {self.label}")
+        if not arrays:
             raise CnngradError(f"{self.where} is empty: there is no number in it")
-        if "" in groups and len(groups) > 1:
-            self.fail(groups[""][0].place, f"an array without a label beside {', '.join(filter(None, groups))}")
-        arrays = {label: self.joined(parts) for label, parts in groups.items()}
+        if "" in arrays and len(arrays) > 1:
+            self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return Labelled(arrays) if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def joined(self, parts: list[_Part]) -> Loose:
-        """The array that consecutive columns, pages or planes make."""
-        wholes: list[_Part] = []
-        for part in parts:
-            if factor := part.about.get("factor"):
-                power = Decimal(factor)
-                if power != Decimal(10) ** power.adjusted():
-                    self.fail(part.place, f"the factor {factor} is no power of ten")
-                scaled = [float(Decimal(repr(value)) * power) for value in part.numbers.ravel().tolist()]
-                part.numbers = np.reshape(scaled, part.numbers.shape)
-            column, rows = int(part.about.get("column", 1)), len(part.numbers)
-            if column == 1:
-                wholes.append(part)
-            elif wholes and wholes[-1].numbers.size == rows * (column - 1):
-                sides = [each.numbers.reshape(rows, -1) for each in (wholes[-1], part)]
-                wholes[-1].numbers, wholes[-1].axes = np.hstack(sides), 1
-            else:
-                self.fail(part.place, f"column {column} does not continue the columns in front of it")
-        first = wholes[0]
-        shapes = dict.fromkeys(_times(part.numbers.shape) for part in wholes)
-        if len(shapes) > 1:
-            words = f"several arrays without labels, or parts of one: {' and '.join(list(shapes)[:9])}"
-            self.fail(wholes[1].place, words)
-        array, axes = first.numbers, first.axes
-        if any("page" in part.about for part in wholes):
-            array, axes = self.placed(wholes)
-        elif len(wholes) > 1:
-            array = np.stack([part.numbers if axes else part.numbers.ravel() for part in wholes])
-            axes = _ALL if axes == 2 else array.ndim - 1
-        elif not axes and not first.doubt and 1 in array.shape:
-            array = array.ravel()
-        kind = first.about.get("type", "")
+    def finish(self, arrays: dict[str, Loose]) -> None:
+        """Put the array that is read, if there is one, to the others by its label."""
+        place, (array, axes, doubt) = self.chunks[0][0], self.joined()
+        if not array.size:
+            return
+        if self.label in arrays:
+            self.fail(place, f"a second array is called {self.label}")
+        kind = self.about.get("type", "")
         nested = "x".join(reversed(re.findall(r"[,;]\s*([0-9]+)\s*[>\]]", kind)))
-        sizes = _sizes(first.about.get("sizes") or nested)
+        sizes = _sizes(self.about.get("sizes", nested))
         want = tuple(size for size in sizes if size is not None)
         if sizes and len(want) == len(sizes):
             bare, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
             if prod(want) != array.size or (array.ndim > 1 and bare != asked):
-                self.fail(first.place, f"{_times(sizes)} is declared, but {_times(array.shape)} is there")
-            array, axes = array.reshape(want), _ALL
-        if integer := _INTEGER.search(kind):
-            if not np.isfinite(array).all() or (array != np.floor(array)).any():
-                self.fail(first.place, f"decimals where {integer[0]} is declared")
-            array = array.astype(np.int64)
+                said, there = ("x".join(map(str, shape)) for shape in (want, array.shape))
+                self.fail(place, f"{said} is declared, but {there} is there")
+            array, axes = array.reshape(want), _DEEPEST
         few = re.search(r"float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        return Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", first.doubt)
+        arrays[self.label] = Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", doubt)
 
-    def placed(self, parts: list[_Part]) -> tuple[Array, int]:
+    def joined(self) -> tuple[Array, int, str]:
+        """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
+        lines, doubt, is_table = list[list[Array]](), "", False
+        for start, marks, pieces in self.chunks:
+            source = "".join(pieces).rstrip()
+            begin = len(source) - len(_TYPED.sub("", source, count=1))
+            if begin == len(source):
+                continue
+            is_table = source[begin] not in _OPENS
+            read = self.table if is_table else self.brackets
+            # The first line of a table may begin with a tab.
+            begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
+            array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
+            column = int(marks.get("column", 1))
+            lines += [[]] if column == 1 or not lines else []
+            if column != 1 + sum(part.shape[-1] for part in lines[-1]):
+                self.fail(start, f"column {column} does not continue the columns in front of it")
+            lines[-1].append(array)
+        try:
+            array = np.concatenate([np.concatenate(parts, axis=-1) for parts in lines]) if lines else np.empty(0)
+        except ValueError:
+            self.fail(self.chunks[0][0], "several arrays without labels, or parts of one, of different sizes")
+        if self.pages and lines:
+            return *self.placed(self.chunks[0][0], array), doubt
+        if is_table:
+            planes, rows, columns = array.shape
+            axes = 0 if columns == 1 or planes * rows == 1 else 1 if 1 in (planes, rows) else 2
+            return array.reshape([size for size in array.shape if size > 1] or [1]), axes, doubt
+        axes = 0 if doubt else array.ndim - 1
+        return array[0] if len(array) == 1 else array, axes, doubt
+
+    def placed(self, place: int, array: Array) -> tuple[Array, int]:
         """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
-        pages = [_sizes(part.about.get("page", "")) for part in parts]
+        pages = [_sizes(page) for page in self.pages]
+        if None not in pages[0]:
+            pages = [(*page, None, None) for page in pages]
         free = [axis for axis, index in enumerate(pages[0]) if index is None]
-        fixed = [tuple(index for index in page if index is not None) for page in pages]
-        least = min(map(min, fixed)) if all(fixed) else -1
-        sizes = tuple(max(column) - least + 1 for column in zip(*fixed, strict=False))
-        is_whole = parts[0].numbers.ndim == len(free) and len({*map(len, fixed)}) == 1
-        if not is_whole or least not in (0, 1) or not len(set(fixed)) == len(fixed) == prod(sizes):
-            self.fail(parts[0].place, f"{len(fixed)} pages with indices: some are missing or stand twice")
-        stacked = np.stack([part.numbers for part in parts])[np.lexsort(np.transpose(fixed)[::-1])]
-        array = stacked.reshape(*sizes, *stacked.shape[1:] if free else ())
+        fixed = [[index for index in page if index is not None] for page in pages]
+        if len({*map(len, fixed)}) > 1 or not fixed[0] or len(free) != 2 or array.ndim != 3:
+            self.fail(place, "pages with indices: not two whole axes each, and a number for each other axis")
+        sizes = (np.ptp(fixed, axis=0) + 1).tolist()
+        distinct = len(np.unique(fixed, axis=0))
+        if {*np.min(fixed, axis=0).tolist()} - {0, 1} or not len(array) == len(fixed) == distinct == prod(sizes):
+            self.fail(place, f"{len(fixed)} pages with indices: some are missing or stand twice")
+        array = array[np.lexsort(np.transpose(fixed)[::-1])].reshape(*sizes, *array.shape[1:])
         # Pages of one row may be vectors.
-        axes = 0 if free and free[0] and array.shape[-2] == 1 else _ALL
-        return np.moveaxis(array, range(len(sizes), array.ndim), free), axes
+        return np.moveaxis(array, (-2, -1), free), 0 if free[0] and array.shape[-2] == 1 else _DEEPEST
+
+    def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
+        """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
+        has_end = source.endswith(";")
+        source = _KEYWORD.sub(self.keyword, source).replace(">", ")").rstrip(";, \n")
+        structure = _structure(source)
+        if re.fullmatch(rb"\[[^\[\](){}\1]*\]", structure):
+            if b";;" in structure or re.fullmatch(r"[^;]*;\s*[1-9][0-9]*\s*\]", source):
+                words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
+                self.fail(place, f"{source[1:-1][:30]!r}: {words}")
+            rows = structure[1:-1].replace(b",\n", b",").replace(b";", b"\n").replace(b"\n\n", b"\n").strip(b"\n")
+            rows = b"\2\4" + rows.replace(b"\n", b"\5\4") + b"\5\3"
+            by_lines = b"," not in structure and b";" not in structure
+            if b"\5\4" in rows and (_shape(rows) or not by_lines):
+                return self.array(place, source, rows, factor), _LINES if by_lines and not has_end else ""
+        return self.array(place, source, structure.translate(None, b"\n\t"), factor), ""
+
+    def keyword(self, match: re.Match[str]) -> str:
+        """Keep what a keyword says of the array that it stands beside, and leave the array itself."""
+        key, value = match[0].partition("=")[0].removeprefix("const "), match[1]
+        if key in ("numpy", "value"):
+            return " " * len(key) + " " + value
+        if not re.fullmatch(_BESIDE, key):
+            return match[0]
+        if key in _FIELDS:
+            self.about[_FIELDS[key]] = value
+        return _gap(match[0])
+
+    def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
+        """Lines of a table, or of several planes with empty lines between."""
+        # If all cells stand in quotation marks, commas in them are decimal ones.
+        quoted = source.replace('","', '";"') if '"' in source else source
+        lines = source if '",' in quoted or ',"' in quoted else quoted
+        if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
+            lines = lines.replace("\t", " ")
+        mark = next((mark for mark in "|;\t" if mark in lines), ",")
+        # Beside all other marks a comma is a decimal one.
+        if has_decimal := mark != "," and "," in lines:
+            if mark == ";" and re.search(r";[ ]*$", lines, re.M):
+                self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
+            if found := re.search(r"[.,][0-9]*+,|,[0-9]*+\.", lines):
+                self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
+            lines = lines.replace(",", ".")
+        found = re.search(r"(?<![-+\w])[-+\w]*+\.\w*", lines) if mark == ";" or has_decimal else None
+        if found and all(_MAYBE_THOUSANDS.fullmatch(word[0]) for word in re.finditer(r"[^\s|;,\"]+", lines)):
+            self.fail(place, f"{found[0]} is a decimal number, or {found[0].replace('.', '')}")
+        if _OTHER_BASE.match(lines) and {len(word) for word in re.findall(r"[^\s,;|]+", lines)} in _ALIKE:
+            self.fail(place, "numbers of as many digits each: decimal, or binary or hexadecimal ones")
+        structure = _structure(lines if mark == "\t" else lines.replace("\t", " ")).replace(b'"n"', b"n")
+        sign = mark.encode()
+        if structure.translate(None, b"[](){}") != structure:
+            self.explain(place, source, in_code=False)
+        structure = (structure + b"\n").replace(sign + b"\n", b"\n")
+        if mark == "|":
+            structure = (b"\n" + structure).replace(b"\n|", b"\n")
+        structure = re.sub(rb"\n{3,}", b"\n\n", structure.strip(b"\n").replace(sign, b","))
+        structure = b"\2\4" + structure.replace(b"\n\n", b"\5\3\2\4").replace(b"\n", b"\5\4") + b"\5\3"
+        array = self.array(place, lines, structure, factor)
+        if (count := _counting(array[0])) > 1:
+            self.fail(place, _INDICES)
+        return array, ("", _INDICES, "its first line counts: titles, or numbers")[count]
+
+    def array(self, place: int, source: str, structure: bytes, factor: str) -> Array:
+        """The numbers of a source in the shape of their structure, times a factor."""
+        in_code, kind = source[0] in _OPENS, self.about.get("type", "")
+        flat, shape, integer = _flat(source, in_code), _shape(structure), _INTEGER.search(kind)
+        if in_code and not kind and (found := _HIGHEST_BIT.search(source)):
+            self.fail(place + found.start(), "hexadecimal numbers without a type: some may be negative")
+        has_zero = _LEADING_ZERO.search(flat) is not None
+        if factor:
+            flat = f"{float(factor):.0e} ".encode()[1:].join([*flat.split(), b""])
+        kind_of = "d" if re.search(rb"[.enN]", flat) else "q"
+        try:
+            if has_zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
+                has_zero, flat = False, _LEADING_ZERO.sub(lambda match: str(int(match[0], 8)).encode(), flat)
+            numbers: Array = np.fromstring(flat, kind_of, sep=" ")
+        except (ValueError, DeprecationWarning):
+            self.explain(place, source, in_code)
+        blank = np.frombuffer(flat, np.uint8) == ord(" ")
+        words = np.count_nonzero(blank[1:] > blank[:-1])
+        if has_zero or not shape or not words == numbers.size == prod(shape):
+            self.explain(place, source, in_code)
+        # NumPy gives the nearest of its integers in place of one that is too large.
+        is_full = kind_of == "q" and {numbers.max(), numbers.min()} & {INT64_MAX, -INT64_MAX - 1}
+        if is_full and not all(-INT64_MAX - 1 <= int(word[:21]) <= INT64_MAX for word in flat.split()):
+            self.fail(place, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
+        if integer and kind_of == "d":
+            self.fail(place, f"decimals where {integer[0]} is declared")
+        if integer and "0x" in source.lower():
+            # The highest bit is the sign.
+            name = integer[2].lower()
+            numbers = numbers.astype(("u" if integer[1] else "") + _INTEGERS.get(name, name)).astype(np.int64)
+        return numbers.reshape(shape)
+
+    def explain(self, place: int, source: str, in_code: bool) -> NoReturn:
+        """Say which word is not a number, or where numbers are not apart, or not as many, as in the grammar."""
+        sizes = list[int]()
+        for found in re.finditer(r"[^\s\[\](){}\1][^\[\](){}\1]*+" if in_code else r"[^ \n][^\n]*+", source):
+            start = place + found.start()
+            for word in re.finditer(r"[^\s,;|\"\[\](){}\1]++", found[0]):
+                spelled = word[0] if re.fullmatch(_NUMBER, word[0]) else _flat(word[0], in_code).decode().rstrip()
+                zero = re.match("[-+]?0[0-9]", word[0]) and _ZERO
+                if zero or not re.fullmatch(_NUMBER, spelled):
+                    self.fail(start + word.start(), f"{word[0][:20]!r} {zero or 'is not a number'}")
+            row = re.sub(r"[^\s,;|]+", "n", found[0].strip(" \n" if in_code else " "))
+            if "n" not in row:
+                continue
+            said = re.sub(r"\s+", " ", found[0].strip()[:30])
+            if re.search(r"^[,;\t]|[,;\t] *[,;\t]", row):
+                self.fail(start, f"a number is missing in {said!r}")
+            if re.search(r"n +n", row) and re.search("[,|\t]" if in_code else "[,;|\t]", row):
+                self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
+            sizes.append(row.count("n"))
+            if sizes[-1] != sizes[0]:
+                words = f"row {len(sizes)} has {counted(sizes[-1], 'number')}, row 1 has {sizes[0]}"
+                self.fail(start, f"{words}: all rows must be equally long")
+        semicolon = "';' may end a row, or an element; " if in_code and ";" in source else ""
+        self.fail(
+            place, f"{semicolon}rows that are nested or parted in different ways, or brackets that are not closed"
+        )
+
+
+def _beside(boxes: re.Match[str]) -> str:
+    """Matrices between frames, side by side, as cnngrad itself prints them, one below the other."""
+    starts = [found.start() for found in re.finditer(r"[┌+] +[┐+]", boxes["frame"])]
+    lines = [boxes["titles"] or "", "", *boxes["rows"].splitlines(), ""]
+    text = "\n".join(line[start:end].strip() for start, end in pairwise([*starts, None]) for line in lines)
+    return "\n" + re.sub("[d∂]E/[d∂]", "dEd", text)
