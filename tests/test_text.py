@@ -242,8 +242,8 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[[1.; 2.]; [3.; 4.]]", "';' may end a row, or an element"),
         ("{1;2.3;4}", "';' may end a row, or an element"),
         ("010 020", "'010' begins with 0: a decimal number, or an octal or hexadecimal one"),
-        ("0010 1E02", "numbers of as many digits each: decimal, or binary or hexadecimal"),
-        ("1010 1100", "numbers of as many digits each: decimal, or binary or hexadecimal"),
+        ("0010 1E02", "1E02 is a decimal number, or a binary or hexadecimal one"),
+        ("1010 1100", "1100 is a decimal number, or a binary or hexadecimal one"),
         ("{0xfa, 0x04}", "hexadecimal numbers without a type: some may be negative"),
         ("int[][] x = {{010, 020}};", "'010' begins with 0"),
         ("0 0 5\n0 1 6\n1 0 7\n1 1 8", "its lines begin with counts: an index and a number each, or numbers alone"),
@@ -321,7 +321,7 @@ def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1, ..., 2]", "np.set_printoptions(threshold=10**9)"),
+        ("[1, ..., 2]", "print it whole, after np.set_printoptions(threshold=10**9)"),
         ("a,b\n1,2", 'pandas.read_csv("x.txt")'),
         ("fa 04\n00 13", 'int(word, 16) for word in open("x.txt")'),
         ("00000000: faff 0400\n", "xxd -r x.txt X.bin"),

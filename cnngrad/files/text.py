@@ -65,10 +65,9 @@ _LEADING_ZERO = re.compile(rb"0[0-9](?<![\w.]..)(?<!e[-+]..)[\w.]*+")
 _HIGHEST_BIT = re.compile(r"0[xX][89a-fA-F](?:[\da-fA-F]{2}){0,7}[\da-fA-F](?![\da-fA-F])")
 _INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
 _INTEGERS = {"char": "int8", "short": "int16", "int": "int32", "long": "int64"}
-# A number whose point may part thousands; numbers that may be binary or hexadecimal if all are equally long.
+# A number whose point may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)")
-_ALIKE = ({2}, {4}, {8}, {16}, {32})
-_OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]++[eE][0-9]")
+_OTHER_BASE = re.compile(r"(?:\s*+([01]{4,}+))++\s*+\Z|[0-9\s]*\s([0-9]++[eE][0-9]++)")
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
@@ -162,12 +161,10 @@ def _gap(text: str) -> str:
 
 
 def _flat(source: str, in_code: bool) -> bytes:
-    """Numbers as Python writes them, with blanks between; of the spellings of languages a table has Fortran's alone."""
+    """Numbers as Python writes them, with blanks between; in code also as programming languages do."""
     flat = source.encode().translate(_FLAT) + b" "
-    if not (others := {*flat.translate(None, _PLAIN)}):
+    if not in_code or not (others := {*flat.translate(None, _PLAIN)}):
         return flat
-    if not in_code:
-        return flat.replace(b"d+", b"e+").replace(b"d-", b"e-")
     if b"0x" in flat:
         flat = b"".join(_BASED.sub(_decimal, piece[0]) for piece in _PIECE.finditer(flat))
     if b"_" in flat:
@@ -243,7 +240,7 @@ class _Reader:
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
             self.text = silent.sub(lambda match: match[1] + _gap(match[2]), self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
-        found = _CALL.search(self.text)
+        found = _CALL.search(self.text) if "(" in text else None
         while found:
             if _KNOWN.fullmatch(found[0]):
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
@@ -265,7 +262,8 @@ class _Reader:
             said = {key.rstrip("1234"): value for key, value in found.items() if value}
             label, page = said.pop("label", ""), said.pop("page", "")
             marks = {key: said.pop(key) for key in ("column", "factor") if key in said}
-            start, before, gap = header.end() if header else 0, self.chunks[-1][1], _gap(header[0]) if header else ""
+            start, before = header.end() if header else 0, self.chunks[-1][1]
+            gap = header[0][0] + " " * (len(header[0]) - 1) if header else ""
             if label and not (page and label == self.label):
                 self.finish(arrays)
                 self.label, self.about, self.pages = label, {}, []
@@ -358,7 +356,8 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
         has_end = source.endswith(";")
-        source = _KEYWORD.sub(self.keyword, source).replace(">", ")").rstrip(";, \n")
+        source = _KEYWORD.sub(self.keyword, source).replace(">", ")") if "=" in source else source
+        source = source.rstrip(";, \n")
         structure = _structure(source)
         if re.fullmatch(rb"\[[^\[\](){}\1]*\]", structure):
             if b";;" in structure or re.fullmatch(r"[^;]*;\s*[1-9][0-9]*\s*\]", source):
@@ -400,8 +399,8 @@ class _Reader:
         found = re.search(r"(?<![-+\w])[-+\w]*+\.\w*", lines) if mark == ";" or has_decimal else None
         if found and all(_MAYBE_THOUSANDS.fullmatch(word[0]) for word in re.finditer(r"[^\s|;,\"]+", lines)):
             self.fail(place, f"{found[0]} is a decimal number, or {found[0].replace('.', '')}")
-        if _OTHER_BASE.match(lines) and {len(word) for word in re.findall(r"[^\s,;|]+", lines)} in _ALIKE:
-            self.fail(place, "numbers of as many digits each: decimal, or binary or hexadecimal ones")
+        if found := _OTHER_BASE.match(lines):
+            self.fail(place, f"{found[1] or found[2]} is a decimal number, or a binary or hexadecimal one")
         structure = _structure(lines if mark == "\t" else lines.replace("\t", " ")).replace(b'"n"', b"n")
         sign = mark.encode()
         if structure.translate(None, b"[](){}") != structure:
