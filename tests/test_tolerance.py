@@ -90,7 +90,7 @@ def added_up(x, w, dedo, rounded):
     """dE/dW and dE/dX with every product and every sum rounded."""
     dw, dx = rounded(0 * w), rounded(0 * x)
     for n, f, i, j in np.ndindex(dedo.shape):
-        window = (n, slice(None), slice(i, i + 3), slice(j, j + 2))
+        window = (n, slice(None), slice(i, i + w.shape[2]), slice(j, j + w.shape[3]))
         dw[f] = rounded(dw[f] + rounded(dedo[n, f, i, j] * x[window]))
         dx[window] = rounded(dx[window] + rounded(dedo[n, f, i, j] * w[f]))
     return {"dw": dw, "dx": dx}
@@ -217,6 +217,25 @@ def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
     assert cnngrad.check_function(in_float16, "quick", dims=1, decimals=True, written="float16").passed
     with pytest.raises(cnngrad.CnngradError, match="as is 'half': write float64"):
         cnngrad.check_function(in_float16, written="half")
+
+
+@pytest.mark.parametrize(("names", "options"), [
+    (("dw", "dx"), {"seed": 3}), (("dw",), {"without": ["stride", "padding", "dilation", "groups"]})
+], ids=["both", "dW alone"])  # fmt: skip
+def test_all_layers_together_show_that_a_program_adds_up_in_16_bits(names, options):
+    """In one layer of integers few numbers are so large that a bfloat16 number is no coincidence."""
+
+    def backward(x, w, dedo):
+        claims = added_up(*(array.astype(float) for array in (x, w, dedo)), as_bfloat16)
+        right = {"dx": cnngrad.backward(x, w, dedo).dx.astype(np.float32)}
+        return {name: claims[name] if name in names else right[name] for name in claims}
+
+    findings = cnngrad.check_function(backward, "quick", **options)
+    wrong = [r for outcome in findings.outcomes for r in outcome.results.values() if not r.verdict.passed]
+    assert wrong
+    assert {result.precision for result in wrong} == {"adds up in bfloat16, or has errors of that size"}
+    titles = ", ".join(f"∂E/∂{name[1].upper()}" for name in names)
+    assert f"{titles}: it adds up in bfloat16, or has errors of that size." in findings.note
 
 
 @pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "fixed:8"])

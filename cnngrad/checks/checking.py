@@ -109,6 +109,7 @@ def check_layer(
     written: str | None = None,
     elements: Sequence[str] = (),
     tries: float = TRIES,
+    shown: Form | None = None,
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
@@ -122,6 +123,7 @@ def check_layer(
         written: as for `check`.
         elements: as for `check`.
         tries: the budget of the search for what is wrong with one array, as for `Grader`.
+        shown: as for `Grader`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -158,7 +160,7 @@ def check_layer(
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
         asked = tuple(index for tensor, index in chosen if tensor is result)
         setting = (layer, arrays, whole, bool(claims), rtol, tries)
-        reports[result] = Grader(*setting, result, np.asarray(claim), right, forms[result], asked).grade()
+        reports[result] = Grader(*setting, result, np.asarray(claim), right, forms[result], asked, shown).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 

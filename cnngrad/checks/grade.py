@@ -52,6 +52,7 @@ class Grader:
         right: the right numbers: O, or finite differences.
         form: what the claim's numbers are rounded to.
         asked: the canonical indices of the elements to explain.
+        shown: the form that several claims evidently have together; None for that of this claim.
     """
 
     layer: Layer
@@ -65,6 +66,7 @@ class Grader:
     right: Array
     form: Form
     asked: tuple[Index, ...]
+    shown: Form | None = None
 
     @np.errstate(over="ignore", invalid="ignore")  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
@@ -163,7 +165,7 @@ class Grader:
             return bool((error <= self._tolerance(other).allowed(self.claim, sizes) + more).all())
 
         is_half = form.format in HALVES
-        seen = form if is_half else form_shown([self.claim], self.whole)
+        seen = form if is_half else self.shown or form_shown([self.claim], self.whole)
         meant = "say --as {} if it is meant to"
         if seen.format in HALVES:
             words = f"adds up in {seen.format}, or has errors of that size"

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -10,9 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import read_tensor
+from cnngrad.arrays import Array, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
+from cnngrad.checks.tolerance import HALVES, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.programs.findings import Findings, Outcome, explain
@@ -76,7 +77,9 @@ def run_layers(
     own = layers[0].layer.x_lead
     lead = _lead(programs[0], layers[0]) if "batch" in (without or ()) else own
     taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
-    outcomes = _together(list(_outcomes(programs, taken, progress, keep, give_up)), expect)
+    outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
+    _see_bits(programs[0], outcomes)
+    outcomes = _together(outcomes, expect)
     said = [_ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
@@ -117,6 +120,27 @@ def _in_common(outcomes: list[Outcome]) -> list[str]:
         for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):
             titles.setdefault(words, []).append(tensor.title)
     return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
+
+
+def _see_bits(program: Program, outcomes: list[Outcome]) -> None:
+    """Grade wrong results again whose numbers have 16 bits, as all layers show together, if one alone does not.
+
+    The evidence is the numbers of the same tensor, or else of all tensors.
+    """
+    whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
+    reports: dict[Tensor, list[tuple[Outcome, GradientReport]]] = {}
+    for tensor, found in _of(outcomes).items():
+        judged = ((o, each.report) for o, each in found if each.verdict in (Verdict.RIGHT, Verdict.WRONG))
+        # If a report names a form, the form is known.
+        reports[tensor] = [(o, report) for o, report in judged if report is not None and not report.judged_as]
+    claims = {tensor: [report.analytic for _, report in given] for tensor, given in reports.items()}
+    together = form_shown([claim for each in claims.values() for claim in each], whole)
+    for tensor, given in reports.items():
+        alone = form_shown(claims[tensor], whole)
+        shown = alone if alone.format in HALVES else together
+        for outcome, report in given if shown.format in HALVES else ():
+            if report.passed is False and not report.mistake and not report.precision:
+                outcome.results.update(_graded(program, outcome.layer, {tensor: report.analytic}, TRIES, shown))
 
 
 def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
@@ -218,18 +242,23 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
 
 def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
     claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
-    graded: dict[str, GradientReport] = {}
-    if claims:
-        given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
-        with _GRADING:
-            graded = check_layer(layer.layer, given, claims, written=program.written, tries=tries).gradients
+    graded = _graded(program, layer, claims, tries) if claims else {}
     results = {
-        tensor: found if isinstance(found, Result) else _result(graded[tensor.key])
+        tensor: found if isinstance(found, Result) else graded[tensor]
         for tensor in RESULTS
         if (found := answer.results.get(tensor)) is not None
     }
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
     return Outcome(layer, answer.fault, results, said, visible(answer.note))
+
+
+def _graded(
+    program: Program, layer: SuiteLayer, claims: Mapping[Tensor, Array], tries: int, shown: Form | None = None
+) -> dict[Tensor, Result]:
+    given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
+    with _GRADING:
+        report = check_layer(layer.layer, given, claims, written=program.written, tries=tries, shown=shown)
+    return {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
 
 
 def _result(report: GradientReport) -> Result:
