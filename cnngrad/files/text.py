@@ -101,7 +101,7 @@ _BOXES = re.compile(
 )
 _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
-_TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[[^\]\n=]*+\]|[*&])[ \t]*+)"
+_TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
 _ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
 # A type or a macro in front of brackets.
@@ -119,7 +119,7 @@ _HEADER = re.compile(
     rf"|(?P<sizes1>[0-9]++(?:[x×][0-9]+)+|[0-9]++(?=-element)|{_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]+)[^\n]*+"
-    rf"|(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
+    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
     rf"(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
     rf"|(?!(?i:nan|inf))(?P<label4>{_NAME}){_END})"
@@ -358,7 +358,7 @@ class _Reader:
         has_end = source.endswith(";")
         source = _KEYWORD.sub(self.keyword, source).replace(">", ")") if "=" in source else source
         source = source.rstrip(";, \n")
-        structure = _structure(source)
+        structure = _structure(source).replace(b"\t", b"")
         if re.fullmatch(rb"\[[^\[\](){}\1]*\]", structure):
             if b";;" in structure or re.fullmatch(r"[^;]*;\s*[1-9][0-9]*\s*\]", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
@@ -368,7 +368,7 @@ class _Reader:
             by_lines = b"," not in structure and b";" not in structure
             if b"\5\4" in rows and (_shape(rows) or not by_lines):
                 return self.array(place, source, rows, factor), _LINES if by_lines and not has_end else ""
-        return self.array(place, source, structure.translate(None, b"\n\t"), factor), ""
+        return self.array(place, source, structure.replace(b"\n", b""), factor), ""
 
     def keyword(self, match: re.Match[str]) -> str:
         """Keep what a keyword says of the array that it stands beside, and leave the array itself."""
