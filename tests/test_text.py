@@ -270,7 +270,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("| | 0 |\n| 1 | 2 |", "rows must be equally long"),
         ("| 1 | 0 |\n| 1 | |", "rows must be equally long"),
         ("[1]0x1f", "nested or parted in different ways"),
-        ("[1]dtype=int32[2]", "'dtype=int32' is not a number"),
+        ("[1, mydtype=int32]", "'my' is not a number"),
         ("[(1, 2), [3, 4]]", "nested or parted in different ways"),
         ("[[1, 2], [3, 4]]]", "nested or parted in different ways"),
         ("[[1, 2], 3, 4]", "a number is missing"),
@@ -479,6 +479,8 @@ HOSTILE = {
     "lines of titles": "\n| a |\n|" + "-" * 200_000 + "x",
     "commas and semicolons": "[" + ",\n" * 50_000 + "; 1]",
     "sizes": "x[1]" * 10_000,
+    "keywords of functions": "array([1]" + ", dtype=int8" * 50_000 + " x)",
+    "deep numbers": "[" * 100_000 + "1" + "]" * 100_000,
 }
 
 

@@ -90,11 +90,12 @@ _KNOWN = re.compile(
     r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|Int(?:8|32))?Array"
     r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
-_KEYWORD = re.compile(
-    r"[a-z](?<=[ ,\1].)[a-z_ ]*+=(\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?),?"
+_BESIDE = "size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
+_VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
+_KEYWORDS = re.compile(
+    rf"numpy=|value=|dtype=(?P<type>{_VALUE}),?|shape=(?P<sizes>{_VALUE}),?"
+    + "".join(f"|{key}={_VALUE},?" for key in _BESIDE.split("|"))
 )
-_FIELDS = {"dtype": "type", "shape": "sizes", "size": "sizes"}
-_BESIDE = r"dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|ndim|id"
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
@@ -119,7 +120,7 @@ _HEADER = re.compile(
     rf"|(?P<sizes1>[0-9]++(?:[x×][0-9]+)+|[0-9]++(?=-element)|{_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]+)[^\n]*+"
-    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
+    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:dtype|shape|{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
     rf"(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
     rf"|(?!(?i:nan|inf))(?P<label4>{_NAME}){_END})"
@@ -140,12 +141,11 @@ _OPENS, _DEEPEST = "[({\1", 32
 _LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _ZERO = "begins with 0: a decimal number, or an octal or hexadecimal one"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
-Sizes = tuple[int | None, ...]
 # Where a part of the text between two headers begins, of which column and factor it is, and its pieces.
 Chunk = tuple[int, dict[str, str], list[str]]
 
 
-def _sizes(text: str) -> Sizes:
+def _sizes(text: str) -> tuple[int | None, ...]:
     """Sizes or indices; None for an empty bracket, or for a whole axis of a page.
 
     >>> _sizes("[][3]"), _sizes("(2, 3)"), _sizes(":,:,1")
@@ -356,8 +356,13 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
         has_end = source.endswith(";")
-        source = _KEYWORD.sub(self.keyword, source).replace(">", ")") if "=" in source else source
-        source = source.rstrip(";, \n")
+
+        def noted(keyword: re.Match[str]) -> str:
+            self.about |= {key: value for key, value in keyword.groupdict().items() if value}
+            return _gap(keyword[0])
+
+        source = _KEYWORDS.sub(noted, source) if "=" in source else source
+        source = source.replace(">", ")").rstrip(";, \n")
         structure = _structure(source).replace(b"\t", b"")
         if re.fullmatch(rb"\[[^\[\](){}\1]*\]", structure):
             if b";;" in structure or re.fullmatch(r"[^;]*;\s*[1-9][0-9]*\s*\]", source):
@@ -369,17 +374,6 @@ class _Reader:
             if b"\5\4" in rows and (_shape(rows) or not by_lines):
                 return self.array(place, source, rows, factor), _LINES if by_lines and not has_end else ""
         return self.array(place, source, structure.replace(b"\n", b""), factor), ""
-
-    def keyword(self, match: re.Match[str]) -> str:
-        """Keep what a keyword says of the array that it stands beside, and leave the array itself."""
-        key, value = match[0].partition("=")[0].removeprefix("const "), match[1]
-        if key in ("numpy", "value"):
-            return " " * len(key) + " " + value
-        if not re.fullmatch(_BESIDE, key):
-            return match[0]
-        if key in _FIELDS:
-            self.about[_FIELDS[key]] = value
-        return _gap(match[0])
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
@@ -470,9 +464,7 @@ class _Reader:
                 words = f"row {len(sizes)} has {counted(sizes[-1], 'number')}, row 1 has {sizes[0]}"
                 self.fail(start, f"{words}: all rows must be equally long")
         semicolon = "';' may end a row, or an element; " if in_code and ";" in source else ""
-        self.fail(
-            place, f"{semicolon}rows that are nested or parted in different ways, or brackets that are not closed"
-        )
+        self.fail(place, f"{semicolon}rows nested or parted in different ways, or brackets that are not closed")
 
 
 def _beside(boxes: re.Match[str]) -> str:
