@@ -96,21 +96,23 @@ def added_up(x, w, dedo, rounded):
     return {"dw": dw, "dx": dx}
 
 
-@pytest.mark.parametrize("form", ["float16", "bfloat16"])
+@pytest.mark.parametrize("form", ["float16", "tf32", "bfloat16"])
 def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
     arrays = [ROUNDED[form](1.01 * array) for array in (X[:1], W, DEDO[:1])]
     claims = added_up(*arrays, ROUNDED[form])
+    # The numbers of float16 and TF32 have as many bits.
+    shown, alike = ("bfloat16", "bfloat16") if form == "bfloat16" else ("float16", "float16 or tf32")
     report = cnngrad.check(*arrays, dw=claims["dw"].astype(np.float32), dx=claims["dx"].astype(np.float64))
     for gradient in report.gradients.values():
         assert gradient.passed is False
         words, _, advice = gradient.hint.partition(": ")
-        assert words == f"It adds up in {form}, or has errors of that size"
-        assert advice == f"use float32, or say --as {form} if it is meant to."
+        assert words == f"It adds up in {alike}, or has errors of that size"
+        assert advice == f"use float32, or say --as {shown} if it is meant to."
     texts = {name: claim.tolist() for name, claim in claims.items()}
-    for written in (None, form):
+    for written in (None, shown):
         report = cnngrad.check(*arrays, **texts, written=written)
         assert report.passed
-        assert report.gradients["dEdW"].hint.startswith(f"It adds up in {form}")
+        assert report.gradients["dEdW"].hint.startswith(f"It adds up in {shown}, ")
     assert cnngrad.check(*arrays, **texts, written="float32").passed is False
 
 
@@ -213,7 +215,7 @@ def in_float16(x, w, dedo, **options):
 def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
     findings = cnngrad.check_function(in_float16, "quick", dims=1, decimals=True)
     assert findings.passed is False
-    assert "∂E/∂W, ∂E/∂X: it adds up in float16, or has errors of that size." in " ".join(str(findings).split())
+    assert "∂E/∂W, ∂E/∂X: it adds up in float16 or tf32, or has errors of that size." in " ".join(str(findings).split())
     assert cnngrad.check_function(in_float16, "quick", dims=1, decimals=True, written="float16").passed
     with pytest.raises(cnngrad.CnngradError, match="as is 'half': write float64"):
         cnngrad.check_function(in_float16, written="half")

@@ -24,7 +24,7 @@ from cnngrad.causes.search import (
 )
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
-from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, eps, form_shown
+from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
 from cnngrad.compute import Backward, Forward
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
@@ -168,7 +168,7 @@ class Grader:
         seen = form if is_half else self.shown or form_shown([self.claim], self.whole)
         meant = "say --as {} if it is meant to"
         if seen.format in HALVES:
-            words = f"adds up in {seen.format}, or has errors of that size"
+            words = f"adds up in {form.format if is_half else as_precise(seen.format)}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
             if within(seen, tolerance.but_exact(walk, sizes, seen.format)):

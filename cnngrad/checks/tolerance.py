@@ -18,10 +18,10 @@ from cnngrad.arrays import Array, form_of
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
-__all__ = ["HALVES", "SHORT", "Form", "Tolerance", "eps", "form_shown", "form_stated", "parse_form"]
+__all__ = ["HALVES", "SHORT", "Form", "Tolerance", "as_precise", "eps", "form_shown", "form_stated", "parse_form"]
 
 # Significant bits of each format, and the exponent of its smallest step.
-_BITS = {"float64": 53, "float32": 24, "tf32": 11, "float16": 11, "bfloat16": 8}
+_BITS = {"float64": 53, "float32": 24, "float16": 11, "tf32": 11, "bfloat16": 8}
 _SMALLEST = {"float64": -1074, "float32": -149, "tf32": -136, "float16": -24, "bfloat16": -133}
 HALVES = ("float16", "bfloat16")
 SHORT = ("tf32", *HALVES)
@@ -267,6 +267,15 @@ class Tolerance:
 def eps(format_: str) -> float:
     """The distance from 1 to a format's next number."""
     return 2.0 ** (1 - _BITS[format_])
+
+
+def as_precise(format_: str) -> str:
+    """A format and all others with as many significant bits, whose numbers are alike, in words.
+
+    >>> as_precise("float16")
+    'float16 or tf32'
+    """
+    return " or ".join(name for name, bits in _BITS.items() if bits == _BITS[format_])
 
 
 def _spread(format_: str, terms: int) -> float:
