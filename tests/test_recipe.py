@@ -119,6 +119,15 @@ def test_a_wrong_result_of_a_large_layer_is_named_by_its_probes_and_the_whole():
         assert cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"].mistake is None
 
 
+@pytest.mark.parametrize("name", ["dw", "dx"])
+def test_the_probes_of_a_large_layer_allow_for_rounding_whatever_the_sign(name):
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape) for shape in ((200, 200), (3, 3), (198, 198))]
+    claim = -getattr(cnngrad.backward(*arrays), name).astype(np.float32)
+    report = cnngrad.check(*arrays, **{name: claim})
+    assert [gradient.mistake for gradient in report.gradients.values()] == ["sign-flipped"]
+
+
 def test_a_border_gives_back_to_where_it_was_taken_from():
     """dE/dX is the transpose of O with any border, so both give the same sum of products."""
     data = data_of(SMALL["dilation and padding"])
