@@ -124,8 +124,9 @@ def test_the_probes_of_a_large_layer_allow_for_rounding_whatever_the_sign(name):
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape) for shape in ((200, 200), (3, 3), (198, 198))]
     claim = -getattr(cnngrad.backward(*arrays), name).astype(np.float32)
-    report = cnngrad.check(*arrays, **{name: claim})
-    assert [gradient.mistake for gradient in report.gradients.values()] == ["sign-flipped"]
+    (found,) = cnngrad.check(*arrays, **{name: claim}).gradients.values()
+    assert (found.mistake, found.together) == ("sign-flipped", ())
+    assert found.hint.startswith("Every element has the wrong sign.")
 
 
 def test_a_border_gives_back_to_where_it_was_taken_from():
