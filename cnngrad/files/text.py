@@ -65,9 +65,9 @@ _LEADING_ZERO = re.compile(rb"0[0-9](?<![\w.]..)(?<!e[-+]..)[\w.]*+")
 _HIGHEST_BIT = re.compile(r"0[xX][89a-fA-F](?:[\da-fA-F]{2}){0,7}[\da-fA-F](?![\da-fA-F])")
 _INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
 _INTEGERS = {"char": "int8", "short": "int16", "int": "int32", "long": "int64"}
-# A number whose point may part thousands; numbers that may be binary or hexadecimal.
-_MAYBE_THOUSANDS = re.compile(r"[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)")
-_OTHER_BASE = re.compile(r"(?:\s*+([01]{4,}+))++\s*+\Z|[0-9\s]*\s([0-9]++[eE][0-9]++)")
+# Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
+_MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
+_OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
     r"[\u00a0\u202f\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
@@ -390,11 +390,11 @@ class _Reader:
             if found := re.search(r"[.,][0-9]*+,|,[0-9]*+\.", lines):
                 self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
             lines = lines.replace(",", ".")
-        found = re.search(r"(?<![-+\w])[-+\w]*+\.\w*", lines) if mark == ";" or has_decimal else None
-        if found and all(_MAYBE_THOUSANDS.fullmatch(word[0]) for word in re.finditer(r"[^\s|;,\"]+", lines)):
-            self.fail(place, f"{found[0]} is a decimal number, or {found[0].replace('.', '')}")
+        if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
+            pointed = next(word for word in re.split(r"[\s|;\"]+", lines) if "." in word)
+            self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
         if found := _OTHER_BASE.match(lines):
-            self.fail(place, f"{found[1] or found[2]} is a decimal number, or a binary or hexadecimal one")
+            self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
         structure = _structure(lines if mark == "\t" else lines.replace("\t", " ")).replace(b'"n"', b"n")
         sign = mark.encode()
         if structure.translate(None, b"[](){}") != structure:
