@@ -351,6 +351,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
     np.testing.assert_array_equal(
         parse_text("x.txt", "[nan, -inf, Infinity, 1d2, inff]").array, [np.nan, -np.inf, np.inf, 100, np.inf]
     )
+    np.testing.assert_array_equal(parse_text("x.txt", "X =\n\n 1.0e-02 *\n\n 5 NaN\n").array, [0.05, np.nan])
     assert parse_text("x.txt", "[[1, 2]]").array.dtype == np.int64
     assert read("9223372036854775807 -9223372036854775808") == [2**63 - 1, -(2**63)]
     assert "is empty" in refusal("")

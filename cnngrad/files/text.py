@@ -417,7 +417,9 @@ class _Reader:
             self.fail(place + found.start(), "hexadecimal numbers without a type: some may be negative")
         has_zero = _LEADING_ZERO.search(flat) is not None
         if factor:
-            flat = f"{float(factor):.0e} ".encode()[1:].join([*flat.split(), b""])
+            power = f"{float(factor):.0e} ".encode()[1:]
+            flat = b"".join(power.join([*piece[0].split(), b""]) for piece in _PIECE.finditer(flat))
+            flat = flat.replace(b"nan" + power, b"nan ")
         kind_of = "d" if re.search(rb"[.enN]", flat) else "q"
         try:
             if has_zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
