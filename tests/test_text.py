@@ -38,6 +38,7 @@ def refusal(text):
         "-6;4;0\n19;-20;8",
         "-6,4,0,\n19,-20,8,\n",
         '"-6","4","0"\n"19","-20","8"',
+        '"-6,0","4","0"\n"19","-20,0","8"',
         "−6\t4\t0\n19\t−20\t8",
         "| a | b | c |\n|---|--:|---|\n| -6 | 4 | 0 |\n| 19 | -20 | 8 |",
         "[[ -6   4   0]\n [ 19 -20   8]]",
@@ -53,6 +54,8 @@ def refusal(text):
         "[[np.int64(-6), np.int64(4), np.int64(0)], [np.int64(19), np.int64(-20), np.int64(8)]]",
         "dX = [-6 4 0; 19 -20 8];",
         "dX = [-6 4 0\n      19 -20 8];",
+        "dX = [-6.0f0 4.0f0 0.0f0; 19.0f0 -20.0f0 8.0f0]",
+        "[array([-6, 4, 0], dtype=int32),\n array([19, -20, 8], dtype=int32)]",
         ">> dX\ndX =\n\n   1.0e+01 *\n\n Columns 1 through 2\n\n -0.6 0.4\n 1.9 -2.0\n\n Column 3\n\n 0\n 0.8\n",
         "dX =\n\n  2×3 single matrix\n\n    -6     4     0\n    19   -20     8\n",
         "2×3 Matrix{Int64}:\n -6    4  0\n 19  -20  8\n",
@@ -164,6 +167,8 @@ def test_declared_sizes_and_types_are_honoured():
         ("[1 2\n3 4];", 2, (2, 2), ""),
         ("[1 2\n3 4]", 0, (2, 2), "its lines are rows, or one row"),
         ("[1\t2\n3\t4]", 0, (2, 2), "its lines are rows, or one row"),
+        ("[1 2; 3 4]", 2, (2, 2), ""),
+        ("[1, 2;\n3, 4]", 2, (2, 2), ""),
         ("[1 2 3\n4 5]", 0, (5,), ""),
         ("[1, 2]\n[3, 4]", 1, (2, 2), ""),
         ("1 2\n3 4", 1, (2, 2), ""),
@@ -177,7 +182,14 @@ def test_declared_sizes_and_types_are_honoured():
         ("9.7775;1.234", 0, (2,), ""),
         ("9.777;1234", 0, (2,), ""),
         ("0 1 2\n5 6 7\n8 9 3", 1, (3, 3), "its first line counts"),
+        ("0\n5\n7", 0, (3,), ""),
+        ("0 1\n5 6\n7 8", 1, (3, 2), "its first line counts"),
+        ("1 2\n5 6\n7 8", 1, (3, 2), "its first line counts"),
+        ("2 3\n5 6\n7 8", 1, (3, 2), ""),
+        ("0 5", 0, (2,), ""),
+        ("0 5\n1 6", 1, (2, 2), "its lines begin with counts"),
         ("0 5\n1 6\n2 7", 1, (3, 2), "its lines begin with counts"),
+        ("\t1 2\n\t3 4", 1, (2, 2), ""),
     ],
 )
 def test_which_axes_a_text_writes_and_what_else_it_may_mean(text, axes, shape, doubt):
@@ -185,6 +197,7 @@ def test_which_axes_a_text_writes_and_what_else_it_may_mean(text, axes, shape, d
     assert (found.axes, found.array.shape) == (axes, shape)
     assert found.doubt.startswith(doubt)
     assert bool(found.doubt) == bool(doubt)
+    assert found.needs_shape == (axes == 0 and len(shape) > 1)
 
 
 def test_several_arrays_are_read_by_label(tmp_path, monkeypatch, capsys):
@@ -250,13 +263,14 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("010 020", "'010' begins with 0: a decimal number, or an octal or hexadecimal one"),
         ("0010 1E02", "1E02 is a decimal number, or a binary or hexadecimal one"),
         ("1010 1100", "1100 is a decimal number, or a binary or hexadecimal one"),
+        ("x = {0x01, 0xfa}", "x.txt, line 1, column 12: hexadecimal numbers without a type"),
         ("{0xfa, 0x04}", "hexadecimal numbers without a type: some may be negative"),
         ("int[][] x = {{010, 020}};", "'010' begins with 0"),
         ("0 0 5\n0 1 6\n1 0 7\n1 1 8", "its lines begin with counts: an index and a number each, or numbers alone"),
         ("|   | 0 |\n|---|---|\n| 0 | 5 |", "'---' is not a number"),
         ("[[1, 2]]\n[[1, 2, 3]]", "x.txt, line 2, column 3: row 2 has 3 numbers, row 1 has 2"),
         ("2 * \n[1, 2]", "'*' is not a number"),
-        ("dx:\n", "no array follows dx"),
+        ("1 2\ndx:\n", "x.txt, line 2, column 3: no array follows dx"),
         ("1 2\n3 x\n", "x.txt, line 2, column 3: 'x' is not a number"),
         ("1,,2\n", "a number is missing"),
         ("1 2\n3\n", "x.txt, line 2, column 1: row 2 has 1 number, row 1 has 2"),
@@ -313,6 +327,11 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("int x[] = {08};", "'08' begins with 0"),
         ("tensor([1, 2], [3, 4])", "nested or parted in different ways"),
         ("(:,:) =\n1 2\n", "not two whole axes each"),
+        ("(:,:,1) =\n1 2\n(:,:,2,1) =\n3 4\n", "not two whole axes each"),
+        ("(:,:,:,1) =\n1 2\n3 4\n", "not two whole axes each"),
+        ("(2,.,.) =\n1 2\n3 4\n", "some are missing or stand twice"),
+        ('"1,5",2\n"3,5",4', "nested or parted in different ways"),
+        ('2,"1,5"\n4,"3,5"', "nested or parted in different ways"),
         ("1 2)(3 4", "nested or parted in different ways"),
         ("(:,:,1) =\n1 2\n\n3 4\n", "some are missing or stand twice"),
         ("Columns 2 through 3\n1 2\n", "column 2 does not continue the columns"),
@@ -354,7 +373,10 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
     np.testing.assert_array_equal(parse_text("x.txt", "X =\n\n 1.0e-02 *\n\n 5 NaN\n").array, [0.05, np.nan])
     assert parse_text("x.txt", "[[1, 2]]").array.dtype == np.int64
     assert read("9223372036854775807 -9223372036854775808") == [2**63 - 1, -(2**63)]
+    assert read("[[1_000, 2_500.5, 1_000_000]]") == [[1_000, 2_500.5, 1_000_000]]
+    assert read("9223372036854775808.0 1.5") == [2.0**63, 1.5]
     assert "is empty" in refusal("")
+    assert "may end a row" not in refusal("1;2\n\n3;4\n5;6")
 
 
 @pytest.fixture

@@ -167,8 +167,7 @@ def _flat(source: str, in_code: bool) -> bytes:
         return flat
     if b"0x" in flat:
         flat = b"".join(_BASED.sub(_decimal, piece[0]) for piece in _PIECE.finditer(flat))
-    if b"_" in flat:
-        flat = _UNDERSCORE.sub(b"", flat)
+    flat = _UNDERSCORE.sub(b"", flat)
     for old, new in _SPELLINGS:
         flat = flat.replace(old, new) if old[0] in others else flat
     return flat
@@ -277,7 +276,7 @@ class _Reader:
             self.about = said | self.about
         self.finish(arrays)
         if self.label and self.label not in arrays:
-            self.fail(len(self.text) - 1, f"no array follows {self.label}")
+            self.fail(self.chunks[0][0] - 1, f"no array follows {self.label}")
         if not arrays:
             raise CnngradError(f"{self.where} is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
@@ -378,7 +377,7 @@ class _Reader:
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
         # If all cells stand in quotation marks, commas in them are decimal ones.
-        quoted = source.replace('","', '";"') if '"' in source else source
+        quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted
         if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
             lines = lines.replace("\t", " ")
