@@ -286,6 +286,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("1 2\nbut 3\n", "'but' is not a number"),
         ("[1]double[2]", "'double' is not a number"),
         ("1, \ud800", "a control character in a text"),
+        ("1 2\x7f", "a control character in a text"),
         ("| | 0 |\n| 1 | 2 |", "rows must be equally long"),
         ("| 1 | 0 |\n| 1 | |", "rows must be equally long"),
         ("[1]0x1f", "nested or parted in different ways"),

@@ -135,7 +135,6 @@ _LETTERS = bytes(32 if code in _BLANKS else code if code in _APART else ord("n")
 # Numbers in a row, and the innermost brackets: those of the text, those that stand for a function, a plane and a row.
 _ROW = rb"n(?:(?:,n)++|n*+)"
 _INNERMOST = re.compile(rb"[(\x01]%b,?\)|\[%b,?\]|\{%b,?\}|\x02%b\x03|\x04%b\x05".replace(b"%b", _ROW))
-_CALLED = 1
 _PIECE = re.compile(rb".{1,65536}[^ ]*+")
 _OPENS, _DEEPEST = "[({\1", 32
 _LINES = "its lines are rows, or one row: write each row in brackets of its own"
@@ -199,10 +198,11 @@ def _shape(structure: bytes) -> Shape:
         if not (found := _INNERMOST.search(structure)):
             break
         structure, count = structure.replace(found[0], b"N"), found[0].count(b"n")
-        if b"n" in structure or (found[0][0] == _CALLED and count > 1):
+        if b"n" in structure:
             return ()
         structure = structure.lower()
-        shape = shape if found[0][0] == _CALLED else (count, *shape)
+        # A function holds one array; if it holds more, the shape has too few numbers.
+        shape = shape if found[0].startswith(b"\1") else (count, *shape)
     return (structure.count(b"n"), *shape) if re.fullmatch(_ROW, structure) else ()
 
 
