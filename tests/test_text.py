@@ -190,6 +190,8 @@ def test_declared_sizes_and_types_are_honoured():
         ("0 5\n1 6", 1, (2, 2), "its lines begin with counts"),
         ("0 5\n1 6\n2 7", 1, (3, 2), "its lines begin with counts"),
         ("\t1 2\n\t3 4", 1, (2, 2), ""),
+        ("1;\t2\n3;\t4", 1, (2, 2), ""),
+        ("(0,.,.) =\n1 2\n3 4\n(1,.,.) =\n5 6\n7 8\n", 3, (2, 2, 2), ""),
     ],
 )
 def test_which_axes_a_text_writes_and_what_else_it_may_mean(text, axes, shape, doubt):
@@ -242,6 +244,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("6'895.0", "one number with a separator of thousands, or two"),
         ("1 234;5 678", "has commas and blanks"),
         ("1\t\t3\n4\t5\t6", "a number is missing"),
+        ("1\t\t3\n4\t\t6", "a number is missing"),
         ("1\t2\t3\n\t5\t6", "a number is missing"),
         ("12%,34%", "'12%' is not a number"),
         ("1,2,#N/A", "'#N/A' is not a number"),
