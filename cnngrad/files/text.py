@@ -84,9 +84,11 @@ _SILENT = re.compile(
 )
 _TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
 # Functions that leave an array as it is, and the keywords beside it.
-_CALL = re.compile(r"[A-Za-z_<](?<![\w.].)(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)[\w.]*+\((?![0-9]+\)\s*\[))")
+_CALL = re.compile(
+    r"[A-Za-z_<](?<![\w.].)(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
+)
 _KNOWN = re.compile(
-    r"<.*|(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)\.){0,2}"
+    r"<.*|(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
     r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|Int(?:8|32))?Array"
     r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
@@ -278,7 +280,7 @@ class _Reader:
         if self.label and self.label not in arrays:
             self.fail(self.chunks[0][0] - 1, f"no array follows {self.label}")
         if not arrays:
-            raise CnngradError(f"{self.where} is empty: there is no number in it")
+            self.fail(0, "the text is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return Labelled(arrays) if len(arrays) > 1 else next(iter(arrays.values()))
@@ -306,7 +308,7 @@ class _Reader:
 
     def joined(self) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
-        lines, doubt, is_table = list[list[Array]](), "", False
+        lines, first, doubt, is_table = list[list[Array]](), 0, "", False
         for start, marks, pieces in self.chunks:
             source = "".join(pieces).rstrip()
             begin = len(source) - len(_TYPED.sub("", source, count=1))
@@ -318,8 +320,9 @@ class _Reader:
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
             column = int(marks.get("column", 1))
-            lines += [[]] if column == 1 or not lines else []
-            if column != 1 + sum(part.shape[-1] for part in lines[-1]):
+            if column in (0, 1):
+                lines, first = [*lines, []], column
+            if not lines or column != first + sum(part.shape[-1] for part in lines[-1]):
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
         try:
@@ -376,6 +379,8 @@ class _Reader:
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
+        if any(bracket in source for bracket in "[](){}"):
+            self.explain(place, source, in_code=False)
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted
@@ -396,8 +401,6 @@ class _Reader:
             self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
         structure = _structure(lines if mark == "\t" else lines.replace("\t", " ")).replace(b'"n"', b"n")
         sign = mark.encode()
-        if structure.translate(None, b"[](){}") != structure:
-            self.explain(place, source, in_code=False)
         structure = (structure + b"\n").replace(sign + b"\n", b"\n")
         if mark == "|":
             structure = (b"\n" + structure).replace(b"\n|", b"\n")
