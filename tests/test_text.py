@@ -131,6 +131,11 @@ def test_pages_stand_where_their_indices_say(mark, axes):
     assert "stand twice" in refusal(pages(mark, axes) + pages(mark, axes))
 
 
+@pytest.mark.parametrize("indices", [("1,1", "1,2", "1,2", "2,2"), ("1,2", "1,3", "2,2", "2,3"), ("1,1", "1,2", "2,1")])
+def test_pages_that_stand_twice_or_are_missing_are_refused(indices):
+    assert "some are missing or stand twice" in refusal("".join(f"(:,:,{index}) =\n1 2\n3 4\n" for index in indices))
+
+
 def test_r_prints_the_first_two_axes_as_pages():
     text = "".join(
         f", , {k + 1}, {i + 1}\n\n     [,1] [,2] [,3]\n"

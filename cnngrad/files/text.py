@@ -333,7 +333,7 @@ class _Reader:
             return *self.placed(self.chunks[0][0], array), doubt
         if is_table:
             planes, rows, columns = array.shape
-            axes = 0 if columns == 1 or planes * rows == 1 else 1 if 1 in (planes, rows) else 2
+            axes = 0 if columns == 1 else 1 if 1 in (planes, rows) else 2
             return array.reshape([size for size in array.shape if size > 1] or [1]), axes, doubt
         axes = 0 if doubt else array.ndim - 1
         return array[0] if len(array) == 1 else array, axes, doubt
