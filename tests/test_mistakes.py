@@ -262,6 +262,89 @@ def test_the_parameter_of_a_mistake_is_told():
     assert "2,2 zeros in front of X: shifted by -1,-1" in shifted.hint
 
 
+@pytest.mark.parametrize(
+    ("filters", "place", "which"),
+    [
+        (2, 1, "the last filter"),
+        (3, 1, "filter 2"),
+        (4, 2, "filter 3"),
+        (7, 0, "the first filter"),
+        (7, 6, "the last filter"),
+    ],
+)
+def test_the_filter_that_is_left_out_is_told(filters, place, which):
+    q = buggy.Layer(Case((1, 2, 6, 5), (filters, 2, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    dx = buggy.crop(q, buggy.scatter(q, g=buggy.without(q.g, 1, place)))
+    assert graded(q, "dx", dx).hint.startswith(f"A part is left out ({which} is missing).")
+
+
+@pytest.mark.parametrize(
+    ("left", "which"),
+    [
+        (np.s_[2:], "the first group is missing"),
+        (np.s_[:4], "the last group is missing"),
+        (np.s_[:2], "only the first group is there"),
+        (np.s_[4:], "only the last group is there"),
+    ],
+)
+def test_the_group_that_is_left_out_is_told(left, which):
+    """Of three groups with two filters and two channels each."""
+    q = buggy.Layer(LAYERS[9])
+    dw, dx = np.zeros_like(q.w), np.zeros_like(q.x)
+    dw[left], dx[:, left] = buggy.right_dw(q)[left], buggy.right_dx(q)[:, left]
+    for gradient, claim in (("dw", dw), ("dx", dx)):
+        assert graded(q, gradient, claim).hint.startswith(f"A part is left out ({which}).")
+
+
+@pytest.mark.parametrize("phase", [0, 1, 2])
+def test_the_phase_of_the_stride_that_is_left_out_is_told(phase):
+    """With a row of padding, X's first row is in the second phase."""
+    q = buggy.Layer(Case((1, 1, 11, 5), (2, 1, 6, 2), (3, 1), ((1, 0), (0, 0)), (1, 1)))
+    framed = buggy.scatter(q)
+    framed[:, :, phase::3] = 0
+    hint = graded(q, "dx", buggy.crop(q, framed)).hint
+    assert f"(phase {phase + 1} of the stride along the rows is missing)" in hint
+
+
+@pytest.mark.parametrize(("kernel", "place"), [((3, 4), (1, 2)), ((3, 4), (2, 1)), ((3, 5), (0, 4)), ((3, 5), (2, 0))])
+def test_the_element_that_every_filter_lacks_is_told(kernel, place):
+    q = buggy.Layer(Case((1, 1, 7, 8), (2, 1, *kernel), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=buggy.without_tap(q.w, *place)))).hint
+    assert f"(element {place[0] + 1},{place[1] + 1} of every filter is missing)" in hint
+
+
+def test_the_edges_that_are_left_out_together_are_told():
+    q = buggy.Layer(Case((1, 1, 7, 8), (2, 1, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    for k, word in ((0, "first"), (-1, "last")):
+        less = buggy.without(buggy.without(q.g, 2, k), 3, k)
+        for gradient, claim in (("dx", buggy.crop(q, buggy.scatter(q, g=less))), ("dw", buggy.gather(q, g=less))):
+            assert f"(the {word} output row and column are missing)" in graded(q, gradient, claim).hint
+        less = buggy.without(buggy.without(q.w, 2, k), 3, k)
+        hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=less))).hint
+        assert f"(the {word} kernel row and column are missing)" in hint
+
+
+def test_of_many_parts_only_the_outermost_are_tried():
+    """One of the others would fit too many results by chance."""
+    q = buggy.Layer(Case((1, 2, 4, 15), (5, 2, 1, 13), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    for parts in ({"g": buggy.without(q.g, 1, 2)}, {"w": buggy.without_tap(q.w, 0, 2)}):
+        assert graded(q, "dx", buggy.crop(q, buggy.scatter(q, **parts))).mistake is None
+
+
+def test_a_loop_that_ends_at_another_axis_s_size_is_told():
+    q = buggy.Layer(Case((1, 1, 7, 8), (2, 1, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    hint = graded(q, "dw", buggy.gather(q, g=buggy.first_square(q.g))).hint
+    assert "(of the 7 columns of O only the first 5 take part: the loop uses another axis's size)" in hint
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (1, 2), (2, 2)])
+def test_what_there_is_one_of_is_not_called_missing(kernel):
+    """Without its only channel, or its only kernel row, every element is 0: that has a name."""
+    q = buggy.Layer(Case((1, 1, 4, 4), (1, 1, *kernel), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    report = graded(q, "dx", 0 * q.x)
+    assert (report.mistake, report.also) == ("zero", ())
+
+
 def test_a_wrong_shape_is_a_finding_with_its_cause():
     q = buggy.Layer(LAYERS[1])
     report = graded(q, "dx", buggy.scatter(q)[:, :, : q.Hp, : q.Wp])

@@ -813,13 +813,15 @@ def incomplete(recipe: Recipe) -> Changes:
     for place in _PARTS[result]:
         words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
         for axis, (one, size) in enumerate(zip(words, layer.canonical[place], strict=True)):
-            for k in range(size) if 1 < size <= _FEW else (0, size - 1) if size > 1 else ():
+            tried = range(size) if size <= _FEW else (0, size - 1)
+            for k in tried if size > 1 else ():
                 which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
                 coded = which == "the last channel" and place is not X
                 yield recipe.at(place, f"{which} is missing", without(*along(axis, k)), coded=coded)
     if result is DB:
         return
-    for place, (word, k) in product(_PARTS[result], (("first", 0), ("last", -1))) if layer.dims > 1 else ():
+    several = [place for place in _PARTS[result] if layer.dims > 1 and min(layer.canonical[place][2:]) > 1]
+    for place, (word, k) in product(several, (("first", 0), ("last", -1))):
         which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
     each = layer.group_channels if result is DX else layer.group_filters
@@ -958,11 +960,11 @@ def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
     """The edits that read an array's memory in a wrong order of axes, each with its words."""
     first, second, *spatial = shape
     axes = range(2, len(shape))
-    if second * prod(spatial) > max(second, prod(spatial)):
+    if min(second, prod(spatial)) > 1:
         last = (reshaped(first, *spatial, second), transposed(0, len(shape) - 1, *range(1, len(shape) - 1)))
         yield last, "is read with its channels last"
         yield (transposed(0, *axes, 1), reshaped(*shape)), "is stored with its channels last, but read as if first"
-    if first * second > max(first, second):
+    if min(first, second) > 1:
         yield (reshaped(second, first, *spatial), swapped(0, 1)), "is read with its first two axes swapped"
     if len(spatial) == 2 and min(spatial) > 1:
         yield (reshaped(first, second, *spatial[::-1]), swapped(2, 3)), "is read with rows and columns swapped"
