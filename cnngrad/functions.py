@@ -54,15 +54,18 @@ def forward(
 
     o[n,f,i] = b[f] + sum over c,u of w[f,c,u] * x[n,c, s*i + d*u - p]
 
-    Outside X stand zeros, or what `padding_mode` says.
+    Outside X stand zeros, or what `padding_mode` says. Of a transposed layer O is the dE/dX of its twin, a convolution:
+
+    o[n,f,h] = b[f] + sum over c,i,u with s*i + d*u - p = h of w[c,f,u] * x[n,c,i]
 
     Args:
         x: X, shape (*S), (C, *S) or (N, C, *S) with 1, 2 or 3 spatial axes.
-        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K).
+        w: W, shape (*K), (C, *K) for one filter, or (F, C/g, *K); of a transposed layer (*K) or (C, F/g, *K).
         b: the bias, shape (F,), or a single number for one filter.
-        options: the layer's options `stride`, `padding`, `padding_mode`, `dilation`, `groups`, `flip`, `dims`, `layout`
-            and `filter_layout`; `help(cnngrad.settings.LayerOptions)` describes each. Stride and dilation take one
-            integer or one per axis, padding also a (before, after) pair per axis or a word.
+        options: the layer's options `stride`, `padding`, `padding_mode`, `dilation`, `groups`, `flip`, `transposed`,
+            `output_padding`, `output_size`, `dims`, `layout` and `filter_layout`;
+            `help(cnngrad.settings.LayerOptions)` describes each. Stride and dilation take one integer or one per axis,
+            padding also a (before, after) pair per axis or a word.
 
     Returns:
         O in X's layout: (*S_out), (F, *S_out) or (N, F, *S_out). Integers give exact int64; otherwise the widest
@@ -72,7 +75,8 @@ def forward(
         CnngradError: shapes, options or numbers that don't make a layer, integer sums beyond int64, or too little
             memory for the result.
 
-    Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch.
+    Source: the notes *Back Prop in CNN*, "filter is not rotated for sake of simplicity"; options as in PyTorch, whose
+    `conv_transpose2d` is the transposed layer, with any output padding.
 
     >>> forward([[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]])
     array([[12, 17],
@@ -115,6 +119,8 @@ def backward(
 
     Raises:
         CnngradError: as for `forward`, and if dE/dO does not have O's shape.
+
+    Of a transposed layer dE/dX is O of its twin, and dE/dW exchanges X and dE/dO.
 
     Source: the notes *Back Prop in CNN*, with the mistakes listed in samples/README.md corrected.
 

@@ -30,6 +30,13 @@ class LayerOptions(TypedDict, total=False):
     dilation: Annotated[PerAxis, Described("D", "2, or 2,1 for one per axis; 1 means none.  [default: 1]")]
     groups: Annotated[SupportsIndex, Described("G", "The number of groups, as in PyTorch.  [default: 1]")]
     flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.")]
+    transposed: Annotated[
+        bool, Described("", "Transposed convolution: each x stamps W, of shape (C, F/g, kh, kw), onto O.")
+    ]
+    output_padding: Annotated[
+        PerAxis, Described("P", "With --transposed: rows and columns added behind O, 1 or 1,0.  [default: 0]")
+    ]
+    output_size: Annotated[PerAxis | None, Described("SIZE", "With --transposed: O's size, 7x7, instead.")]
     dims: Annotated[
         SupportsIndex | None, Described("1|2|3", "The number of spatial axes, if the shapes leave it open.")
     ]

@@ -21,6 +21,8 @@ class Case:
     flip: bool = False
     bias: bool = True
     mode: str = "zeros"
+    transposed: bool = False
+    extra: tuple = ()
 
     @property
     def dims(self):
@@ -28,27 +30,35 @@ class Case:
 
     @property
     def o(self):
+        if self.transposed:
+            return reference.transposed_shape(
+                self.x, self.w, self.stride, self.pads, self.dilation, self.groups, self.extra
+            )
         return reference.out_shape(self.x, self.w, self.stride, self.pads, self.dilation)
 
     @property
     def options(self):
-        return {
-            "stride": self.stride,
-            "padding": self.pads,
-            "dilation": self.dilation,
-            "groups": self.groups,
-            "flip": self.flip,
-            "dims": self.dims,
-        } | ({"padding_mode": self.mode} if self.mode != "zeros" else {})
+        return (
+            {
+                "stride": self.stride,
+                "padding": self.pads,
+                "dilation": self.dilation,
+                "groups": self.groups,
+                "flip": self.flip,
+                "dims": self.dims,
+            }
+            | ({"padding_mode": self.mode} if self.mode != "zeros" else {})
+            | ({"transposed": True, "output_padding": self.extra} if self.transposed else {})
+        )
 
     @property
     def definition(self):
-        return (self.stride, self.pads, self.dilation, self.groups, self.flip, self.mode)
+        return (self.stride, self.pads, self.dilation, self.groups, self.flip, self.mode, self.transposed, self.extra)
 
     def data(self, seed=0, dtype=np.int64):
         """X, W, b and dE/dO; small integers, or decimals of a float dtype."""
         generator = np.random.default_rng(seed)
-        shapes = (self.x, self.w, self.w[:1], self.o)
+        shapes = (self.x, self.w, self.o[1:2], self.o)
         if np.dtype(dtype).kind == "i":
             return [generator.integers(-9, 10, shape) for shape in shapes]
         return [generator.standard_normal(shape).astype(dtype) for shape in shapes]
@@ -76,20 +86,47 @@ CASES = {
     "three axes, circular": Case(
         (1, 1, 3, 2, 4), (1, 1, 2, 2, 3), (1, 1, 2), ((1, 0), (2, 1), (1, 1)), (1,) * 3, mode="circular"
     ),
+    "transposed": Case((1, 1, 2, 3), (1, 1, 3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1), transposed=True, extra=(0, 0)),
+    "transposed, all": Case(
+        (2, 4, 3, 2), (4, 3, 3, 2), (2, 3), ((1, 2), (0, 1)), (1, 2), groups=2, transposed=True, extra=(1, 2)
+    ),
+    "transposed, output padding beyond the stride": Case(
+        (1, 2, 3, 3), (2, 1, 2, 2), (2, 1), ((0, 1), (1, 0)), (1, 1), transposed=True, extra=(5, 2)
+    ),
+    "transposed, filter smaller than the stride": Case(
+        (2, 1, 3, 2), (1, 2, 2, 1), (3, 3), ((0, 0), (0, 0)), (1, 1), flip=True, transposed=True, extra=(0, 1)
+    ),
+    "transposed, one axis": Case((2, 2, 4), (2, 3, 3), (2,), ((1, 1),), (2,), transposed=True, extra=(1,)),
+    "transposed, three axes": Case(
+        (1, 2, 2, 3, 2),
+        (2, 1, 2, 2, 3),
+        (1, 2, 2),
+        ((0, 1), (1, 0), (1, 1)),
+        (1, 1, 1),
+        transposed=True,
+        extra=(0, 1, 0),
+    ),
     "many rows, so several tiles": Case((2, 3, 300, 60), (2, 3, 9, 9), (1, 1), ((4, 4), (4, 4)), (1, 1)),
 }
 
 SMALL = {name: case for name, case in CASES.items() if np.prod(case.x) < 1000}
+PLAIN = {name: case for name, case in SMALL.items() if not case.transposed}
 
 
 @st.composite
-def layers(draw, most=6, counts=2):
-    """A random layer in 1, 2 or 3 dimensions whose kernel fits its padded input."""
+def layers(draw, most=6, counts=2, plain=False):
+    """A random layer in 1, 2 or 3 dimensions whose kernel fits its padded input; `plain`: a convolution."""
     dims = draw(st.integers(1, 3))
     size = most if dims < 3 else 4
     per_axis = [draw(axes(size)) for _ in range(dims)]
     groups, channels, filters, batch = (draw(st.integers(1, counts)) for _ in range(4))
     sizes, kernels, strides, pads, dilations = zip(*per_axis, strict=True)
+    if not plain and draw(st.integers(0, 3)) == 0:
+        # Cut off no more than leaves a position of O.
+        extra = tuple(draw(st.integers(0, 3)) + sum(pair) for pair in pads)
+        shapes = (batch, groups * channels, *sizes), (groups * channels, filters, *kernels)
+        bits = draw(st.booleans()), draw(st.booleans())
+        return Case(*shapes, strides, pads, dilations, groups, *bits, transposed=True, extra=extra)
     widest = [max(pair) - size for pair, size in zip(pads, sizes, strict=True)]
     fitting = ["zeros", "zeros", "replicate"] + ["circular"] * (max(widest) <= 0) + ["reflect"] * (max(widest) < 0)
     return Case(

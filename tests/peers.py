@@ -7,6 +7,16 @@ import numpy as np
 import cnngrad
 
 
+def random_transposed(generator):
+    """The same for a transposed layer; its padding cuts off no more than leaves a position of O."""
+    x_shape, (filters, channels, *kernel), options = random_layer(generator)
+    groups = options.pop("groups")
+    del options["padding_mode"]
+    extra = [int(generator.integers(0, 3)) + sum(pair) for pair in options["padding"]]
+    options |= {"groups": groups, "transposed": True, "output_padding": extra}
+    return (x_shape[0], filters, *(min(size, 5) for size in x_shape[2:])), (filters, channels, *kernel), options
+
+
 def random_layer(generator):
     """(X's shape, W's shape, options) of a layer of one to three axes with everything at once."""
     dims = int(generator.integers(1, 4))
@@ -34,13 +44,27 @@ def padded(x, padding, padding_mode="zeros"):
     return torch.nn.functional.pad(x, [amount for pair in reversed(padding) for amount in pair], mode=mode)
 
 
-def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups, padding_mode="zeros"):
+def transposed(x, w, b, stride, padding, dilation, groups, output_padding):
+    """O of a transposed layer, by PyTorch, which adds rows behind, and then what is left is cut."""
+    import torch
+
+    conv = getattr(torch.nn.functional, f"conv_transpose{x.ndim - 2}d")
+    full = conv(x, w, None, stride=stride, dilation=dilation, groups=groups)
+    full = torch.nn.functional.pad(full, [amount for extra in reversed(output_padding) for amount in (0, extra)])
+    o = torch.nn.functional.pad(full, [-amount for pair in reversed(padding) for amount in pair])
+    return o + b.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups, padding_mode="zeros", **others):
     """O, dE/dW, dE/dX and dE/db by PyTorch's autograd; dE/dO is made by `dedo` from O's shape."""
     import torch
 
     conv = getattr(torch.nn.functional, f"conv{x.ndim - 2}d")
     leaves = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in (x, w, b)]
-    o = conv(padded(leaves[0], padding, padding_mode), *leaves[1:], stride=stride, dilation=dilation, groups=groups)
+    if others:
+        o = transposed(*leaves, stride, padding, dilation, groups, others["output_padding"])
+    else:
+        o = conv(padded(leaves[0], padding, padding_mode), *leaves[1:], stride=stride, dilation=dilation, groups=groups)
     given = dedo(tuple(o.shape))
     dx, dw, db = torch.autograd.grad(o, leaves, torch.tensor(given, dtype=torch.float64))
     return given, [array.detach().numpy() for array in (o, dw, dx, db)]
@@ -48,12 +72,14 @@ def pytorch(x, w, b, dedo, *, stride, padding, dilation, groups, padding_mode="z
 
 def worst_error(generator, integers):
     """The largest error in a random layer, as a fraction of the largest sum of absolute terms of its array."""
-    x_shape, w_shape, options = random_layer(generator)
+    kind = random_transposed if generator.integers(2) else random_layer
+    x_shape, w_shape, options = kind(generator)
+    filters = options["groups"] * w_shape[1] if kind is random_transposed else w_shape[0]
 
     def numbers(shape):
         return generator.integers(-9, 10, shape) if integers else generator.standard_normal(shape)
 
-    x, w, b = (numbers(shape) for shape in (x_shape, w_shape, w_shape[:1]))
+    x, w, b = (numbers(shape) for shape in (x_shape, w_shape, (filters,)))
     dedo, theirs = pytorch(x, w, b, numbers, **options)
     absolute = [np.abs(array) for array in (x, w, b, dedo)]
     sums = results(*absolute, options)

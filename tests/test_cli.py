@@ -560,3 +560,26 @@ def test_redirected_output_is_plain_and_does_not_depend_on_the_window(columns):
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_a_transposed_layer_on_the_command_line(capsys):
+    words = ["-x", "2x2", "-w", "3x3", "--transposed", "--stride", "2"]
+    assert main(["forward", *words, "--output-size", "6x5", "--element", "o66"]) == 2
+    assert main(["forward", *words, "--output-size", "6x5", "--element", "o65"]) == 0
+    out, err = capsys.readouterr()
+    assert "'o66' is not an element of this layer: o has o11 to o65" in err
+    assert out.startswith("X 2×2 · W 3×3 · transposed · stride 2 · padding 0 · output padding 1,0 → O 6×5")
+    assert main(["forward", *words, "--output-padding", "1,0", "--element", "o65", "--json"]) == 0
+    layer = json.loads(capsys.readouterr().out)["layer"]
+    assert (layer["transposed"], layer["output_padding"], layer["filter_layout"]) == (True, [1, 0], "iohw")
+
+
+def test_a_padding_mode_on_the_command_line(capsys, tmp_path):
+    (tmp_path / "p.json").write_text('{"X": [[1, 2, 3]], "W": [[1, 1]], "padding": [[0, 0], [1, 1]]}')
+    values = []
+    for mode in ("zeros", "reflect", "replicate", "circular"):
+        assert main(["forward", str(tmp_path / "p.json"), "--padding-mode", mode, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["layer"].get("padding_mode", "zeros") == mode
+        values.append(found["O"])
+    assert values == [[[1, 3, 5, 3]], [[3, 3, 5, 5]], [[2, 3, 5, 6]], [[4, 3, 5, 4]]]

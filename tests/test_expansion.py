@@ -58,7 +58,7 @@ def test_the_notes_lines_symbol_by_symbol(element):
 def test_every_expansion_has_the_definitions_terms_and_the_cores_value(case, seed):
     x, w, b, dedo = case.data(seed)
     b = b if case.bias else None
-    layer = make_layer(x.shape, w.shape, **case.options, b_shape=case.w[:1] if case.bias else None)
+    layer = make_layer(x.shape, w.shape, **case.options, b_shape=case.o[1:2] if case.bias else None)
     grads = cnngrad.backward(x, w, dedo, **case.options)
     arrays = {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}
     arrays |= {Tensor.DW: grads.dw, Tensor.DX: grads.dx, Tensor.DB: grads.db}

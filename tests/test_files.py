@@ -174,18 +174,6 @@ def test_another_tool_s_key_is_told_with_ours(key, meant):
         Reader(lambda: json.dumps({key: 1}).encode()).problem("-")
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("output_padding", "transposed convolutions, which cnngrad does not"),
-    ],
-)
-def test_an_option_that_the_layer_has_not_is_told_as_such(key, words):
-    with pytest.raises(cnngrad.CnngradError, match=words) as caught:
-        Reader(lambda: json.dumps({key: 1}).encode()).problem("-")
-    assert "did you mean" not in str(caught.value)
-
-
 @pytest.mark.parametrize("spec", ["3,3", "3by3", "3*3", "3; 3"])
 def test_a_shape_in_other_words_is_told_in_ours(spec):
     with pytest.raises(cnngrad.CnngradError, match="for an array without numbers write its shape as 3x3"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+import cnngrad
 from cnngrad import CnngradError
 from cnngrad.checks.differences import colours
 from cnngrad.derivation.grids import framed_output
@@ -20,6 +21,13 @@ def axes_of(case):
 def triples_of(axis):
     """Output, filter and input positions that meet, by the definition: input position = s*i + d*u - p."""
     taps = [axis.kernel - 1 - u if axis.flip else u for u in range(axis.kernel)]
+    if axis.transposed:
+        stamped = (
+            (axis.stride * h + axis.dilation * taps[u] - axis.before, u, h)
+            for h in range(axis.size)
+            for u in range(axis.kernel)
+        )
+        return {(i, u, h) for i, u, h in stamped if 0 <= i < axis.out}
     every = (
         (i, u, standing(axis.stride * i + axis.dilation * taps[u] - axis.before, axis.size, axis.mode))
         for i in range(axis.out)
@@ -64,7 +72,7 @@ def test_elements_of_one_colour_share_no_window_and_the_colours_hold_every_reach
         assert sorted(coloured) == sorted(set(range(axis.size)) - set(axis.unreached))
 
 
-@given(layers())
+@given(layers(plain=True))
 def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
     for axis in axes_of(case):
         framed = framed_output(axis)
@@ -85,6 +93,46 @@ def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
         ),
         ((3,), (2, 2), {}, r"don't fit together with 2 spatial axes"),
         ((3, 3), (2, 2), {"dims": 4}, "dims is 4: it must be 1, 2 or 3"),
+        ((3, 3), (2, 2), {"output_padding": 1}, "output_padding belongs to a transposed convolution"),
+        ((3, 3), (2, 2), {"output_size": (4, 4)}, "output_size belongs to a transposed convolution"),
+        ((2, 3, 3), (2, 2, 2), {"transposed": True, "dims": 2}, r"\(C, H, W\) with \(C, F/g, kh, kw\)"),
+        (
+            (2, 3, 3),
+            (3, 4, 2, 2),
+            {"transposed": True},
+            r"X .* has 2 channels, but W \(3, 4, 2, 2\) has 3: a transposed layer's W has the shape \(C, F/g, …\)",
+        ),
+        ((3, 4), (2, 2), {"transposed": True, "padding_mode": "reflect"}, "reflect has no meaning with transposed"),
+        (
+            (3, 4),
+            (2, 2),
+            {"transposed": True, "padding": "full"},
+            "padding 'full' is unknown: use valid, same, same-low",
+        ),
+        (
+            (3, 4),
+            (3, 2),
+            {"transposed": True, "padding": (2, 3)},
+            "cuts off all of O along W: 3 and 3 positions of the 5",
+        ),
+        (
+            (3, 4),
+            (3, 2),
+            {"transposed": True, "stride": 2, "output_size": (6, 8)},
+            r"output_size 6 is too small along H: X \(3, 4\) makes 7 at least",
+        ),
+        (
+            (3, 4),
+            (3, 2),
+            {"transposed": True, "output_size": (6, 8), "output_padding": 1},
+            "output_size gives O its size: leave out output_padding",
+        ),
+        (
+            (3, 4),
+            (3, 2),
+            {"transposed": True, "padding": "SAME_LOWER", "output_padding": (0, 1)},
+            "padding same gives O its size: leave out output_padding",
+        ),
         (
             (3, 4),
             (2, 2),
@@ -163,3 +211,46 @@ def test_a_word_such_as_3x3_is_a_shape(text, shape):
 
 def test_the_axis_is_the_notes_relation():
     assert Axis(size=5, kernel=2, stride=2, dilation=3, before=1).position(i=2, u=1) == 2 * 2 + 3 * 1 - 1
+
+
+@pytest.mark.parametrize(
+    ("options", "out", "extra"),
+    [
+        ({}, (7, 5), (0, 0)),
+        ({"padding": 1}, (5, 3), (0, 0)),
+        ({"padding": ((1, 0), (0, 2)), "output_padding": (3, 1)}, (9, 4), (3, 1)),
+        ({"output_size": (9, 5)}, (9, 5), (2, 0)),
+        ({"output_size": 8, "padding": 1}, (8, 8), (3, 5)),
+        ({"padding": "same"}, (6, 4), (0, 0)),
+        ({"padding": "same", "stride": (4, 1)}, (12, 2), (1, 0)),
+        ({"padding": "same", "output_size": (5, 3)}, (5, 3), (0, 0)),
+    ],
+)
+def test_the_size_of_a_transposed_layers_o(options, out, extra):
+    """X is 3x2 and W 3x3; stride 2 unless it is given. SAME is TensorFlow's: O is the stride times X, or its size."""
+    layer = make_layer((3, 2), (3, 3), transposed=True, **{"stride": 2} | options)
+    assert layer.out == out
+    assert tuple(axis.extra for axis in layer.axes) == extra
+    assert layer.conv.out == layer.size
+    again = make_layer((3, 2), (3, 3), **layer.options)
+    assert again.axes == layer.axes
+
+
+def test_padding_same_of_a_transposed_layer_is_its_twins():
+    for size, kernel, stride in ((3, 3, 2), (4, 2, 1), (3, 5, 3), (2, 4, 2)):
+        twin = make_layer((stride * size,), (kernel,), stride=stride, padding="same").axes[0]
+        own = make_layer((size,), (kernel,), stride=stride, padding="same", transposed=True).axes[0]
+        assert (own.before, own.after, own.out) == (twin.before, twin.after, stride * size)
+
+
+def test_the_filter_layout_of_a_transposed_layer_has_its_own_order():
+    layer = make_layer((4, 4, 3), (2, 2, 5, 3), transposed=True, layout="hwc", filter_layout="hwoi")
+    assert (layer.channels, layer.filters, layer.options["filter_layout"]) == (3, 5, "hwoi")
+    assert "filter layout hwoi" in layer.describe()
+    assert make_layer((3, 4, 4), (3, 5, 2, 2), transposed=True).options["filter_layout"] == "iohw"
+    x, w = np.arange(48).reshape(4, 4, 3), np.arange(60).reshape(2, 2, 5, 3)
+    o = cnngrad.forward(x, w, transposed=True, layout="hwc", filter_layout="hwoi", stride=2)
+    right = cnngrad.forward(x.transpose(2, 0, 1), w.transpose(3, 2, 0, 1), transposed=True, stride=2)
+    np.testing.assert_array_equal(o, right.transpose(1, 2, 0))
+    with pytest.raises(CnngradError, match="use --layout nhwc --filter-layout hwoi "):
+        make_layer((4, 4, 3), (2, 2, 5, 3), transposed=True)

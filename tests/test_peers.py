@@ -5,7 +5,7 @@ import pytest
 
 import cnngrad
 from tests.cases import CASES
-from tests.peers import padded, worst_error
+from tests.peers import padded, transposed, worst_error
 
 
 @pytest.mark.parametrize("shape", [((40, 30), (5, 7)), ((6, 7, 8), (2, 3, 4)), ((50,), (9,)), ((300, 600), (9, 9))])
@@ -35,7 +35,10 @@ def test_pytorch_gives_the_same_output_and_gradients(case):
     conv = {1: torch.nn.functional.conv1d, 2: torch.nn.functional.conv2d, 3: torch.nn.functional.conv3d}[case.dims]
     x, w, b, dedo = (torch.tensor(a, dtype=torch.float64) for a in case.data())
     leaves = [t.requires_grad_() for t in (x, w, b)]
-    o = conv(padded(x, case.pads, case.mode), w, b, stride=case.stride, dilation=case.dilation, groups=case.groups)
+    if case.transposed:
+        o = transposed(x, w, b, case.stride, case.pads, case.dilation, case.groups, case.extra)
+    else:
+        o = conv(padded(x, case.pads, case.mode), w, b, stride=case.stride, dilation=case.dilation, groups=case.groups)
     dx, dw, db = torch.autograd.grad(o, leaves, dedo)
     mine = cnngrad.backward(*(t.detach().numpy() for t in (x, w, dedo)), **case.options)
     np.testing.assert_allclose(

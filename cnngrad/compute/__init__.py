@@ -6,16 +6,16 @@ s stride, d dilation, p padding; x is 0 outside the input.
 This module defines what is computed; `plan` chooses the method for each shape.
 """
 
-from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, is_finite, is_sure, working_dtype
-from cnngrad.compute.exact import exact_gradient_dtype, exact_output_dtype
+from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.compute.plan import Plan, add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
 from cnngrad.memory import require
-from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, X
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 from cnngrad.threads import Progress
 
 __all__ = ["Backward", "Forward", "Progress"]
@@ -24,21 +24,23 @@ __all__ = ["Backward", "Forward", "Progress"]
 _LARGE = 2**20
 
 
-class _Work(ABC):
+class _Work:
     """Results of one layer that are not computed yet: dtype and sizes are known, the caller chooses the target.
 
     `bounds` has for each result an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
-    def __init__(self, layer: Layer, bounds: dict[Tensor, float], x: Operand, w: Operand, *others: Operand) -> None:
+    def __init__(self, layer: Layer, bounds: dict[Tensor, float], given: Mapping[Tensor, Operand]) -> None:
         self.layer, self.bounds = layer, bounds
-        self.dtype = common_dtype(x.dtype, w.dtype, *[other.dtype for other in others])
+        self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
         self._work = working_dtype(self.dtype)
         if self.dtype.kind == "i":
-            exact = exact_output_dtype if O in bounds else exact_gradient_dtype
-            self._work = exact(layer, x.array, w.array, *[other.array for other in others])
-        self._x = x.array.reshape(layer.canonical[X])
-        self._w = layer.rotated(w.array.reshape(layer.by_groups))
+            self._work = exact_dtype_of(layer, bounds, {tensor: operand.array for tensor, operand in given.items()})
+        # Everything is computed as the convolution of the same products.
+        self._conv = layer.conv
+        shapes = self._conv.canonical | {W: layer.by_groups, B: (-1,)}
+        self._arrays = {layer.role[t]: operand.array.reshape(shapes[layer.role[t]]) for t, operand in given.items()}
+        self._w = layer.rotated(self._arrays[W])
 
     @property
     def planned(self) -> dict[Tensor, tuple[Shape, DType]]:
@@ -55,7 +57,8 @@ class _Work(ABC):
 
         Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
         """
-        return make_plan(self.layer.framed.unflipped, result, self._work, rounded and self.dtype.kind == "f")
+        computed = self.layer.role[result]
+        return make_plan(self._conv.framed.unflipped, computed, self._work, rounded and self.dtype.kind == "f")
 
     def computed(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
         """A result in the user's layout.
@@ -76,16 +79,34 @@ class _Work(ABC):
         # `check_result` reports numbers that are too large, so NumPy need not warn.
         with np.errstate(over="ignore", invalid="ignore"):
             self._write(result, found, True, progress)
-            if result is O and not is_finite(found):
-                # Sums in a transform can overflow although O itself is finite.
+            if self.layer.role[result] is O and not is_finite(found):
+                # Sums in a transform can overflow although the result itself is finite.
                 self._write(result, found, False, progress)
         found = found.reshape(self.layer.shapes[result])
         check_result(result.key, found)
         return found
 
-    @abstractmethod
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         """Write a result to an array of canonical shape; `rounded` as for `plan`."""
+        computed, conv, arrays = self.layer.role[result], self._conv, self._arrays
+        if result is DB:
+            dedo = arrays[self.layer.role[DEDO]]
+            found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
+            return
+        plan = self.plan(result, rounded)
+        b = arrays[B].astype(self._work, copy=False) if result is O and B in arrays else None
+        if computed is O:
+            write(plan, conv.bordered(arrays[X]), self._w, b, found, progress)
+        elif computed is DW:
+            target = self.layer.rotated(found.reshape(self.layer.by_groups))
+            add_up(plan, conv.bordered(arrays[X]), arrays[DEDO], target, progress)
+        elif b is None and conv.framed is conv:
+            write(plan, arrays[DEDO], self._w, None, found, progress)
+        else:
+            sums = np.empty(conv.framed.canonical[DX], self._work)
+            write(plan, arrays[DEDO], self._w, None, sums, progress)
+            sums = conv.folded(sums)
+            found[...] = sums if b is None else sums + b.reshape(-1, *(1,) * conv.dims)
 
 
 class Forward(_Work):
@@ -103,18 +124,13 @@ class Forward(_Work):
         # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
         bound = x.norm * w.norm * layer.copies
         if b is None:
-            super().__init__(layer, {O: bound}, x, w)
+            super().__init__(layer, {O: bound}, {X: x, W: w})
         else:
-            super().__init__(layer, {O: bound + b.norm}, x, w, b)
-        self._b = None if b is None else b.array.reshape(-1)
+            super().__init__(layer, {O: bound + b.norm}, {X: x, W: w, B: b})
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
         self._write(O, o, False, None)
-
-    def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
-        b = None if self._b is None else self._b.astype(self._work, copy=False)
-        write(self.plan(result, rounded), self.layer.bordered(self._x), self._w, b, found, progress)
 
 
 class Backward(_Work):
@@ -132,18 +148,4 @@ class Backward(_Work):
             DX: w.norm * dedo.norm * layer.copies,
             DB: dedo.norm * dedo.array.size,
         }
-        super().__init__(layer, bounds, x, w, dedo)
-        self._dedo = dedo.array.reshape(layer.canonical[DEDO])
-
-    def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
-        if result is DB:
-            found[...] = np.add.reduce(self._dedo, axis=(0, *range(2, self._dedo.ndim)), dtype=self._work)
-        elif result is DX:
-            framed = self.layer.framed
-            sums = found if framed is self.layer else np.empty(framed.canonical[DX], self._work)
-            write(self.plan(result), self._dedo, self._w, None, sums, progress)
-            if sums is not found:
-                found[...] = self.layer.folded(sums)
-        else:
-            target = self.layer.rotated(found.reshape(self.layer.by_groups))
-            add_up(self.plan(result), self.layer.bordered(self._x), self._dedo, target, progress)
+        super().__init__(layer, bounds, {X: x, W: w, DEDO: dedo})

@@ -1,6 +1,6 @@
 """Chooses the dtype in which integer sums are exact, from bounds on O and the gradients."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
 from typing import Any
 
@@ -8,31 +8,36 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType, exact_dtype, largest_magnitude
 from cnngrad.layer import Layer
-from cnngrad.tensor import O
+from cnngrad.tensor import DB, DEDO, DW, B, O, Tensor, W, X
 
-__all__ = ["exact_gradient_dtype", "exact_output_dtype"]
+__all__ = ["exact_dtype_of"]
 
 # Number of elements that are converted to Python's integers at a time.
 _TOGETHER = 2**16
 
 
-def exact_output_dtype(layer: Layer, x: Array, w: Array, b: Array | None = None) -> DType:
-    """The dtype in which O's integer sums are exact: |o| <= max|x| * sum|w| + max|b|."""
-    added = 0 if b is None else largest_magnitude(b)
-    return _exact("O", largest_magnitude(x), largest_magnitude(w), w, added=added)
+def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Mapping[Tensor, Array]) -> DType:
+    """The dtype in which the integer sums of some results are all exact, from the arrays that they need.
 
-
-def exact_gradient_dtype(layer: Layer, x: Array, w: Array, dedo: Array) -> DType:
-    """The dtype in which all three gradients' integer sums are exact."""
-    top_x, top_w, top_g = map(largest_magnitude, (x, w, dedo))
-    by_filter = dedo.reshape(layer.canonical[O]).swapaxes(0, 1)
-    by_channel = w.reshape(layer.by_groups).swapaxes(1, 2)
-    dtypes = (
-        _exact("dEdW", top_x, top_g, by_filter),
-        _exact("dEdX", top_g * layer.copies, top_w, by_channel, lead=2),
-        _exact("dEdb", 1, top_g, by_filter),
-    )
-    return max(dtypes, key=lambda dtype: dtype.kind == "i")
+    |o| <= max|x| * sum|w| + max|b|, and so on.
+    """
+    conv, role = layer.conv, layer.role
+    own = {role[tensor]: array for tensor, array in arrays.items()}
+    tops = {tensor: largest_magnitude(array) for tensor, array in own.items()}
+    w = own[W].reshape(conv.by_groups)
+    by_filter = {t: own[t].reshape(conv.canonical[t]).swapaxes(0, 1) for t in (X, DEDO) if t in own}
+    found = []
+    for result in results:
+        name, added = result.key, tops.get(B, 0) if result is O else 0
+        if result is DB:
+            found.append(_exact(name, 1, tops[role[DEDO]], by_filter[role[DEDO]]))
+        elif role[result] is O:
+            found.append(_exact(name, tops[X], tops[W], w.reshape(conv.canonical[W]), added=added))
+        elif role[result] is DW:
+            found.append(_exact(name, tops[X], tops[DEDO], by_filter[DEDO]))
+        else:
+            found.append(_exact(name, tops[DEDO] * conv.copies, tops[W], w.swapaxes(1, 2), lead=2, added=added))
+    return max(found, key=lambda dtype: dtype.kind == "i")
 
 
 def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, added: int = 0) -> DType:

@@ -65,12 +65,11 @@ _OTHER_WORDS = {
     "padding_mode": ("pad_mode", "mode", "border_mode"),
     "dilation": ("dilations", "d", "rate"),
     "groups": ("group", "g"),
+    "transposed": ("transpose", "deconvolution", "deconv"),
+    "output_padding": ("out_pad", "out_padding", "adj"),
+    "output_size": ("output_shape", "out_size"),
     "dims": ("ndim", "spatial_dims"),
 }  # fmt: skip
-# Options that other tools' layers have and cnngrad does not.
-_NO_SUCH = {
-    "output_padding": "it belongs to transposed convolutions, which cnngrad does not compute: leave it out",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -365,8 +364,6 @@ def _likely(key: str) -> str:
     import difflib
 
     small = key.lower()
-    if small in _NO_SUCH:
-        return _NO_SUCH[small]
     other = next((ours for ours, words in _OTHER_WORDS.items() if small in words), None)
     close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
     known = f"the keys are {', '.join(KEYS)}"
@@ -376,9 +373,10 @@ def _likely(key: str) -> str:
 def _option(where: str, key: str, value: Any) -> Any:
     """An option's value from JSON or NPZ, as plain Python."""
     plain = value.tolist() if isinstance(value, np.ndarray) else value
-    if key == "flip" and not isinstance(plain, bool):
-        raise CnngradError(f"{where}: flip is {plain!r}: it must be true or false")
+    is_switch = OPTIONS[key][0] is bool
+    if is_switch and not isinstance(plain, bool):
+        raise CnngradError(f"{where}: {key} is {plain!r}: it must be true or false")
     if plain is None:
         raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
     with _told_of(where):
-        return plain if key == "flip" else plain_option(key, plain)
+        return plain if is_switch else plain_option(key, plain)

@@ -7,7 +7,7 @@ count from 0; names shown to people count from 1.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, inf
 from typing import Any, NamedTuple
@@ -124,6 +124,8 @@ class Axis:
         after: zeros behind the input.
         flip: whether the filter is rotated before it slides (true convolution).
         mode: what stands in the padding, a key of `BORDERS`.
+        transposed: whether each input stamps the filter onto the output, at position s*i + d*u - p of the output.
+        extra: positions added behind a transposed axis's output, known as output padding.
     """
 
     size: int
@@ -134,6 +136,21 @@ class Axis:
     after: int = 0
     flip: bool = False
     mode: str = "zeros"
+    transposed: bool = False
+    extra: int = 0
+
+    @cached_property
+    def conv(self) -> "Axis":
+        """The axis of the convolution in which the same positions meet: of a transposed axis the twin, from O to X.
+
+        >>> Axis(size=3, kernel=3, stride=2, transposed=True, extra=1).conv == Axis(size=8, kernel=3, stride=2)
+        True
+        """
+        if not self.transposed:
+            return self
+        # Whole strides behind O would be outputs of the twin that X does not have.
+        after = self.after - self.extra // self.stride * self.stride
+        return replace(self, size=self.out, after=after, transposed=False, extra=0)
 
     @cached_property
     def relation(self) -> Relation:
@@ -151,10 +168,14 @@ class Axis:
                [ 0,  1],
                [ 1,  2]])
         """
+        if self.transposed:
+            return self.relation.outputs(outputs, taps, self.size)
         return self.relation.inputs(outputs, taps, self.size, self.mode)
 
     def outputs(self, inputs: Places) -> Positions:
         """The outputs that meet each input, one row for each: at each place where it stands, under each tap; or -1."""
+        if self.transposed:
+            return self.conv.inputs(inputs, range(self.kernel))
         places = self.places(inputs)
         return self.relation.outputs(places.ravel(), range(self.kernel), self.out).reshape(len(places), -1)
 
@@ -225,6 +246,9 @@ class Axis:
         >>> Axis(size=5, kernel=2, stride=2).pads["same"]
         (0, 1)
         """
+        if self.transposed:
+            same = Axis(self.stride * self.size + self.extra, self.kernel, self.stride, self.dilation)
+            return {word: pads for word, pads in same.pads.items() if word != "full"}
         reach = self.span - 1
         total = max((self.size - 1) // self.stride * self.stride + self.span - self.size, 0)
         less, more = total // 2, total - total // 2
@@ -236,29 +260,52 @@ class Axis:
         return self.dilation * (self.kernel - 1) + 1
 
     @property
+    def apart(self) -> int:
+        """How far two inputs lie apart if no output reads both, the padding aside."""
+        return -(-self.span // self.stride) if self.transposed else self.span
+
+    @property
     def most_padding(self) -> float:
         """The most positions on one side that the padding can fill."""
         beyond = BORDERS[self.mode].most
         return inf if beyond is None else self.size + beyond
 
     @property
+    def wide(self) -> int:
+        """The size of the array that windows lie on: the input, or of a transposed axis the output."""
+        return self.out if self.transposed else self.size
+
+    @property
+    def windows(self) -> int:
+        """The number of windows: one for each output, or of a transposed axis for each input, which stamps it."""
+        return self.size if self.transposed else self.out
+
+    @property
     def padded(self) -> int:
-        """The input's size with its padding."""
-        return self.before + self.size + self.after
+        """The size of the array that windows lie on, with its padding."""
+        return self.before + self.wide + self.after
 
     @property
     def out(self) -> int:
-        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1.
+        """H_out = floor((H + p_before + p_after - d*(k-1) - 1) / s) + 1; of a transposed axis what makes the twin's H.
 
-        >>> Axis(size=5, kernel=2, stride=2).out
-        2
+        >>> Axis(size=5, kernel=2, stride=2).out, Axis(size=2, kernel=2, stride=2, transposed=True, extra=1).out
+        (2, 5)
         """
+        if self.transposed:
+            return self.stride * (self.size - 1) + self.span - self.before - self.after + self.extra
         return (self.padded - self.span) // self.stride + 1
 
     @property
     def leftover(self) -> int:
-        """The number of positions at the padded input's end that no window reaches, a remainder of the stride."""
-        return (self.padded - self.span) % self.stride
+        """The number of positions at the padded array's end that no window reaches.
+
+        It is a remainder of the stride, or of a transposed axis the output padding.
+
+        >>> Axis(size=6, kernel=3, stride=2).leftover, Axis(size=2, kernel=3, transposed=True, extra=1).leftover
+        (1, 1)
+        """
+        return self.padded - self.span - (self.spread - 1)
 
     def inside_of(self, first: int, count: int) -> range:
         """The k in range(count) for which position first + k*s is inside the input.
@@ -278,13 +325,13 @@ class Axis:
         return _multiples(inputs.start + self.before - self.span + 1, last, self.stride, self.out)
 
     def window(self, i: int) -> dict[int, int]:
-        """The positions of X with its padding that the window of output i covers, each with its filter element."""
+        """The positions of the padded array that window i covers, each with its filter element."""
         return {self.position(i, u) + self.before: u for u in range(self.kernel)}
 
     @property
     def spread(self) -> int:
-        """The size of dE/dO with s-1 zeros between its elements."""
-        return self.stride * (self.out - 1) + 1
+        """The size of dE/dO with s-1 zeros between its elements; of a transposed axis that of X."""
+        return self.stride * (self.windows - 1) + 1
 
     @property
     def frame(self) -> tuple[int, int]:
@@ -336,7 +383,7 @@ class Axis:
 
     @cached_property
     def unreached(self) -> tuple[int, ...]:
-        """The input positions that no window reads, so that their gradient is exactly zero."""
+        """The input positions that no output reads, so that their gradient is exactly zero."""
         return tuple(np.flatnonzero(self.counts(DX, np.arange(self.size)) == 0).tolist())
 
 

@@ -212,6 +212,10 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
 
     dE/db has one operand: only the first of each pair counts.
     """
+    if layer.transposed and tensor is not DB:
+        # The twin's pairs; its result is the other one, and its operands stand in the order of its own formula.
+        pairs = leads(layer.conv, layer.role[tensor], lead)
+        return [pair[::-1] for pair in pairs]
     channels, filters, (first, second) = layer.group_channels, layer.group_filters, (*lead, 0)[:2]
     if tensor is O:
         return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]

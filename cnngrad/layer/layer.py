@@ -10,8 +10,8 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
-from cnngrad.layer.layout import Array, Layouts, Shape
-from cnngrad.tensor import B, O, Tensor, W, X
+from cnngrad.layer.layout import TURNED, Array, Layouts, Shape
+from cnngrad.tensor import DEDO, DX, B, O, Tensor, W, X
 
 
 # Compared and hashed by identity, which is quick: `make_layer` gives the same layer for the same shapes and options.
@@ -35,6 +35,7 @@ class Layer:
         layouts: the order of the axes in the user's arrays.
         other_layout: another layout in which the same arrays would also make a layer; empty if there is no other, or if
             the user has chosen one.
+        twin: the transposed layer whose products this convolution makes; None for a layer of its own.
     """
 
     axes: tuple[Axis, ...]
@@ -48,6 +49,7 @@ class Layer:
     other_dims: int | None = None
     layouts: Layouts = field(default_factory=Layouts)
     other_layout: str = ""
+    twin: "Layer | None" = None
 
     @cached_property
     def dims(self) -> int:
@@ -68,6 +70,33 @@ class Layer:
     def mode(self) -> str:
         """What the padding holds: zeros, or elements of X."""
         return self.axes[0].mode
+
+    @cached_property
+    def transposed(self) -> bool:
+        """Whether this is a transposed convolution."""
+        return self.axes[0].transposed
+
+    @cached_property
+    def conv(self) -> "Layer":
+        """The convolution that makes the same products: the layer itself, or the twin of a transposed one.
+
+        The twin reads an array of O's shape and gives one of X's, with the same W: its filters are the channels of X.
+        """
+        if not self.transposed:
+            return self
+        axes = tuple(axis.conv for axis in self.axes)
+        return replace(self, axes=axes, channels=self.filters, filters=self.channels, twin=self)
+
+    @property
+    def own(self) -> "Layer":
+        """The user's layer: the transposed one whose twin this is, or this one."""
+        return self.twin or self
+
+    @cached_property
+    def role(self) -> dict[Tensor, Tensor]:
+        """Which tensor of `conv` each tensor is: in a transposed layer X and dE/dO change places, and O and dE/dX."""
+        changed = {X: DEDO, DEDO: X, O: DX, DX: O} if self.transposed else {}
+        return {tensor: changed.get(tensor, tensor) for tensor in Tensor}
 
     @cached_property
     def framed(self) -> "Layer":
@@ -147,19 +176,22 @@ class Layer:
 
     @cached_property
     def canonical(self) -> dict[Tensor, Shape]:
-        """The shapes used internally: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); same for gradients."""
+        """The shapes used internally: X (N, C, *S), W (F, C/g, *K), O (N, F, *S_out), b (F,); same for gradients.
+
+        In a transposed layer W is (C, F/g, *K).
+        """
         shapes = {
             X: (self.batch, self.channels, *self.size),
-            W: (self.filters, self.group_channels, *self.kernel),
+            W: (self.conv.filters, self.conv.group_channels, *self.kernel),
             O: (self.batch, self.filters, *self.out),
-            B: (self.filters,),
+            B: (self.own.filters,),
         }
         return {tensor: shapes[tensor.array] for tensor in Tensor}
 
     @cached_property
     def by_groups(self) -> Shape:
-        """The shape of W by groups, (g, F/g, C/g, *K)."""
-        return (self.groups, self.group_filters, self.group_channels, *self.kernel)
+        """The shape of W by groups, (g, F/g, C/g, *K), or (g, C/g, F/g, *K) in a transposed layer."""
+        return (self.groups, self.conv.group_filters, self.conv.group_channels, *self.kernel)
 
     @cached_property
     def largest(self) -> int:
@@ -172,6 +204,10 @@ class Layer:
         # Without a filter axis in W, b has no axis, and O has spatial axes only.
         leads = {X: self.x_lead, W: self.w_lead, B: self.w_lead // 2, O: self.w_lead // 2 * self.x_lead}
         return {tensor: leads[tensor.array] for tensor in Tensor}
+
+    def lead_words(self, tensor: Tensor) -> tuple[str, ...]:
+        """What the axes in front of the spatial ones count: in a transposed layer W's are channel and filter."""
+        return tensor.lead_words[:: -1 if self.transposed and tensor.array is W else 1]
 
     @cached_property
     def shapes(self) -> dict[Tensor, Shape]:
@@ -211,17 +247,24 @@ class Layer:
         axes, layouts = self.axes, self.layouts
         pads = ",".join(f"{axis.before}:{axis.after}" for axis in axes)
         even = all(axis.before == axis.after for axis in axes)
+        extra = [axis.extra for axis in axes]
         words = {
+            "transposed": self.transposed,
             f"stride {_in_short([axis.stride for axis in axes])}": True,
             f"padding {_in_short([axis.before for axis in axes]) if even else pads}": True,
             self.mode: self.mode != "zeros",
+            f"output padding {_in_short(extra)}": any(extra),
             f"dilation {_in_short([axis.dilation for axis in axes])}": any(axis.dilation > 1 for axis in axes),
             f"groups {self.groups}": self.groups > 1,
             "flip": self.flip,
             f"layout {layouts.data}": layouts.data,
-            f"filter layout {layouts.filter}": layouts.filter,
+            f"filter layout {self.filter_word(layouts.filter)}": layouts.filter,
         }
         return [word for word, differs in words.items() if differs]
+
+    def filter_word(self, word: str) -> str:
+        """A filter layout in the user's letters, or back: in a transposed layer the twin's filters are its channels."""
+        return word.translate(TURNED) if self.transposed else word
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -233,6 +276,8 @@ class Layer:
         (2, [[0, 1], [0, 0]], 'nchw')
         """
         pads = [[axis.before, axis.after] for axis in self.axes]
+        extra = _one_or_all([axis.extra for axis in self.axes])
+        transposed = {"transposed": True, "output_padding": extra} if self.transposed else {}
         same = len({pad for pair in pads for pad in pair}) == 1
         return {
             "stride": _one_or_all([axis.stride for axis in self.axes]),
@@ -243,8 +288,8 @@ class Layer:
             "flip": self.flip,
             "dims": self.dims,
             "layout": self.layouts.data or f"nc{'dhw'[-self.dims :]}",
-            "filter_layout": self.layouts.filter or f"oi{'dhw'[-self.dims :]}",
-        }
+            "filter_layout": self.filter_word(self.layouts.filter or f"oi{'dhw'[-self.dims :]}"),
+        } | transposed
 
     def as_json(self) -> dict[str, Any]:
         """The layer as plain data: the shapes as the user writes them, and the options."""

@@ -12,6 +12,8 @@ from cnngrad.tensor import B, Tensor, W
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
 
+# Exchanges the letters of W's first axes.
+TURNED = str.maketrans("io", "oi")
 # The letters of all axes in cnngrad's own order: X, O and their gradients; W and its gradient.
 _DATA, _FILTER = "ncdhw", "oidhw"
 _SPATIAL = "dhw"
@@ -76,12 +78,13 @@ def _spatial_axes(word: str) -> int:
     return len(re.findall("[dhwl]", word))
 
 
-def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | None]:
+def read_layouts(layout: object, filter_layout: object, turned: bool = False) -> tuple[Layouts, int | None]:
     """The layouts that two words such as `nhwc` and `hwio` name, and the number of their spatial axes.
 
     Args:
         layout: letters n c d h w (l or w for a single spatial axis), in any order; None for cnngrad's own.
         filter_layout: letters o i d h w, likewise.
+        turned: whether i comes before o in cnngrad's own order, as in a transposed layer; o is written as i then.
 
     Raises:
         CnngradError: not such a word, or two words with different numbers of spatial axes.
@@ -90,6 +93,8 @@ def read_layouts(layout: object, filter_layout: object) -> tuple[Layouts, int | 
     (Layouts(data='nhwc', filter=''), 2)
     """
     data, dims = _read("layout", layout, _DATA)
+    if turned and isinstance(filter_layout, str):
+        filter_layout = filter_layout.lower().translate(TURNED)
     filters, others = _read("filter_layout", filter_layout, _FILTER)
     if dims and others and dims != others:
         raise CnngradError(

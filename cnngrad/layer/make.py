@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Unpack
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, counted
-from cnngrad.layer.layout import Layouts, Shape, channels_last, filter_layouts, read_layouts
+from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, filter_layouts, read_layouts
 from cnngrad.layer.options import integer, one_per_axis, padding_mode, pads_per_axis, plain_option
 from cnngrad.settings import OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
@@ -43,7 +43,9 @@ def make_layer(
     """
     if unknown := options.keys() - OPTIONS.keys():
         raise TypeError(f"{unknown.pop()!r} is not an option of a layer: use {', '.join(OPTIONS)}")
-    plain = {name: bool(value) if name == "flip" else plain_option(name, value) for name, value in options.items()}
+    plain = {
+        name: bool(value) if OPTIONS[name][0] is bool else plain_option(name, value) for name, value in options.items()
+    }
     return _make_layer(_Asked(tuple(x_shape), tuple(w_shape), b_shape, dedo_shape, **plain))
 
 
@@ -71,6 +73,9 @@ class _Asked(NamedTuple):
     dilation: Any = 1
     groups: Any = 1
     flip: bool = False
+    transposed: bool = False
+    output_padding: Any = 0
+    output_size: Any = None
     dims: Any = None
     layout: Any = None
     filter_layout: Any = None
@@ -92,7 +97,8 @@ def _make_layer(asked: _Asked) -> Layer:
 
 def _in_other_layouts(asked: _Asked, dims: int, *layouts: str | None) -> Iterator[Layer]:
     """The layers that the same arrays make in some layouts, and in the filter layouts of other libraries."""
-    for data, kernel in product(layouts, (*filter_layouts(dims), None)):
+    turned = [word.translate(TURNED) if asked.transposed else word for word in filter_layouts(dims)]
+    for data, kernel in product(layouts, (*turned, None)):
         with suppress(CnngradError):
             yield _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
 
@@ -102,7 +108,7 @@ def _would_fit(asked: _Asked) -> str:
     for dims in (2, 1, 3):
         if asked.dims in (None, dims) and len(asked.x) > dims:
             for layer in _in_other_layouts(asked, dims, channels_last(dims), None):
-                chosen = (("layout", layer.layouts.data), ("filter-layout", layer.layouts.filter))
+                chosen = (("layout", layer.layouts.data), ("filter-layout", layer.filter_word(layer.layouts.filter)))
                 flags = {flag: word for flag, word in chosen if word}
                 # If the kernel's sizes differ, the fit is probably a coincidence.
                 if flags and len(set(layer.kernel)) == 1:
@@ -113,7 +119,7 @@ def _would_fit(asked: _Asked) -> str:
 
 
 def _in_layouts(asked: _Asked) -> Layer:
-    layouts, told = read_layouts(asked.layout, asked.filter_layout)
+    layouts, told = read_layouts(asked.layout, asked.filter_layout, turned=asked.transposed)
     for tensor, shape in ((X, asked.x), (W, asked.w)):
         name = tensor.key
         if not shape:
@@ -154,11 +160,11 @@ def _in_layouts(asked: _Asked) -> Layer:
 def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
-    if (x_lead, w_lead) not in _ROWS:
+    if (x_lead, w_lead) not in _ROWS - ({(1, 1)} if asked.transposed else set()):
         x = ", ".join(_AXIS_LETTERS[d])
         w = ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
-        lead = f"({x}) with ({w}); (C, {x}) with (C, {w})"
-        rows = f"{lead}; (C, {x}) with (F, C/g, {w}); (N, C, {x}) with (F, C/g, {w})"
+        lead, full = (f"; (C, {x}) with (C, {w})", f"F, C/g, {w}") if not asked.transposed else ("", f"C, F/g, {w}")
+        rows = f"({x}) with ({w}){lead}; (C, {x}) with ({full}); (N, C, {x}) with ({full})"
         raise CnngradError(
             f"X {asked.x} and W {asked.w} don't fit together with {counted(d, 'spatial axis', 'spatial axes')}. "
             f"X with W may be {rows}"
@@ -169,6 +175,13 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     given = f"X {asked.x} has {counted(channels, 'channel')}"
     if channels % groups:
         raise CnngradError(f"{given}, which groups {groups} does not divide: groups must divide the channels")
+    if asked.transposed:
+        if filters != channels:
+            raise CnngradError(
+                f"{given}, but W {asked.w} has {filters}: a transposed layer's W has the shape (C, F/g, …), with the "
+                f"channels of X first"
+            )
+        filters, reads = groups * reads, channels // groups
     if filters % groups:
         raise CnngradError(
             f"W {asked.w} has {counted(filters, 'filter')}, which groups {groups} does not divide: "
@@ -196,9 +209,14 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     d = len(sizes)
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
+    mode = padding_mode(asked.padding_mode)
+    if asked.transposed:
+        return _transposed_axes(asked, list(map(Axis, sizes, kernels, strides, dilations)), mode)
+    for name, value in (("output_padding", asked.output_padding), ("output_size", asked.output_size)):
+        if value not in (0, None):
+            raise CnngradError(f"{name} belongs to a transposed convolution: say transposed too, or leave it out")
     bare = list(map(Axis, sizes, kernels, strides, dilations))
     pads = zip(*pads_per_axis(asked.padding, bare), strict=True)
-    mode = padding_mode(asked.padding_mode)
     axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d, [mode] * d))
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         pad = max(axis.before, axis.after)
@@ -215,6 +233,41 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
                 f"the input {axis.size}{padded}: use a smaller kernel or more padding"
             )
     return axes
+
+
+def _transposed_axes(asked: _Asked, plain: list[Axis], mode: str) -> tuple[Axis, ...]:
+    d = len(plain)
+    if mode != "zeros":
+        raise CnngradError(f"padding_mode {mode} has no meaning with transposed: there, padding is cut off O")
+    extra = one_per_axis("output_padding", asked.output_padding, d, least=0)
+    is_same = isinstance(asked.padding, str) and asked.padding.lower().startswith("same")
+    if any(extra) and (is_same or asked.output_size is not None):
+        reason = "padding same gives O" if is_same else "output_size gives O"
+        raise CnngradError(f"{reason} its size: leave out output_padding")
+    sizes: Shape | None = None
+    if asked.output_size is not None:
+        sizes = one_per_axis("output_size", asked.output_size, d, least=1)
+    elif is_same:
+        sizes = tuple(axis.stride * axis.size for axis in plain)
+    # Padding `same` depends on the size that O shall have.
+    wanted = [size - a.stride * a.size for size, a in zip(sizes, plain, strict=True)] if sizes else extra
+    bare = [replace(axis, flip=asked.flip, transposed=True, extra=e) for axis, e in zip(plain, wanted, strict=True)]
+    axes = []
+    for number, (axis, (before, after)) in enumerate(zip(bare, pads_per_axis(asked.padding, bare), strict=True)):
+        letter, made = _AXIS_LETTERS[d][number], replace(axis, before=before, after=after, extra=0)
+        made = replace(made, extra=sizes[number] - made.out if sizes else extra[number])
+        if made.extra < 0:
+            least = made.out - made.extra
+            raise CnngradError(
+                f"output_size {made.out} is too small along {letter}: X {asked.x} makes {least} at least"
+            )
+        if made.out < 1:
+            raise CnngradError(
+                f"the padding cuts off all of O along {letter}: {before} and {after} positions of the "
+                f"{made.out + before + after} that X makes"
+            )
+        axes.append(made)
+    return tuple(axes)
 
 
 # How many axes X and W have in front of the spatial ones, for each row of the shapes table.

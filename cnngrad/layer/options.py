@@ -37,6 +37,8 @@ def parse_shape(text: str) -> Shape | None:
 def parse_per_axis(name: str, text: str) -> Any:
     """An option as `forward` takes it, from `2` or `2,1`; a padding also from `1:0,2:1`, or a word such as `same`."""
     padding = name == "padding"
+    # A size may be written as a shape is.
+    text = text.replace("x", ",") if name == "output_size" else text
     if padding and re.fullmatch(r"[A-Za-z_-]*[A-Za-z]", text):
         return text
     try:

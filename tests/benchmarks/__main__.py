@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks.checks import checks
-from tests.benchmarks.layers import beside_pytorch, growth, notes, one_channel
+from tests.benchmarks.layers import beside_pytorch, growth, notes, one_channel, transposed
 from tests.benchmarks.processes import larger_than_memory, starts
 
 PARTS = {
@@ -27,6 +27,7 @@ PARTS = {
     "float32": lambda runs: [*beside_pytorch(np.float32, runs), *one_channel(np.float32, runs)],
     "notes": notes,
     "growth": growth,
+    "transposed": lambda runs: [*transposed(runs)],
     "check": checks,
     "start": lambda runs: [*starts(2 * runs)],
     "memory": lambda _: [*larger_than_memory()],

@@ -1,5 +1,7 @@
 """O, dE/dW and dE/dX beside PyTorch; one channel beside OpenCV and SciPy too."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import scipy.signal
@@ -7,7 +9,7 @@ import torch
 
 import cnngrad
 from cnngrad.arrays import read_tensor
-from cnngrad.compute import Backward
+from cnngrad.compute import Backward, Forward
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
 from tests.benchmarks.timing import Row, medians
@@ -146,3 +148,25 @@ def notes(runs):
 
     pair = medians([ours, theirs], runs)
     yield Row("forward and backward, the notes' 3x3, float64", "PyTorch", *pair, unit="µs")
+
+
+def transposed(runs):
+    """O and dE/dX of transposed layers beside dE/dX and O of their twins."""
+    generator = np.random.default_rng(0)
+    for x_shape, w_shape, options in (
+        ((512, 512), (3, 3), {}),
+        ((4, 64, 56, 56), (64, 32, 3, 3), {"stride": 2, "padding": 1}),
+        ((16, 32, 1024), (32, 64, 9), {"dims": 1}),
+    ):
+        x, w = generator.standard_normal(x_shape), generator.standard_normal(w_shape)
+        dedo = generator.standard_normal(cnngrad.forward(x, w, transposed=True, **options).shape)
+        own, twin = (make_layer(a.shape, w.shape, transposed=t, **options) for a, t in ((x, True), (dedo, False)))
+        x_, w_, dedo_ = (read_tensor("array", array) for array in (x, w, dedo))
+        pairs = {
+            "O": ((Forward(own, x_, w_), Tensor.O), (Backward(twin, dedo_, w_, x_), Tensor.DX)),
+            "∂E/∂X": ((Backward(own, x_, w_, dedo_), Tensor.DX), (Forward(twin, dedo_, w_), Tensor.O)),
+        }
+        for name, sides in pairs.items():
+            what = f"{name}, transposed, {'x'.join(map(str, x_shape))}, {'x'.join(map(str, w_shape))}"
+            calls = [partial(work.computed, result) for work, result in sides]
+            yield Row(what, "the same of its twin", *medians(calls, runs), limit=1.1)
