@@ -462,3 +462,172 @@ BUGGY = {
         ("db", lambda q: q.g.sum(axis=(1, 2, 3)), None),
     ],
 }
+
+
+class Transposed:
+    """The numbers of a transposed layer."""
+
+    def __init__(self, case: Case, seed=0):
+        self.case = case
+        self.x, self.w, self.b, self.g = case.data(seed)
+        self.N, self.C, self.H, self.W = self.x.shape
+        _, self.Fg, self.kh, self.kw = self.w.shape
+        self.F, self.Ho, self.Wo = self.g.shape[1:]
+        (self.sh, self.sw), (self.dh, self.dw), (self.eh, self.ew) = case.stride, case.dilation, case.extra
+        (self.pt, self.pb), (self.pl, self.pr) = case.pads
+        self.groups = case.groups
+
+    def filter(self, c, f):
+        return c // (self.C // self.groups) * self.Fg + f
+
+
+def stamped(q, x=None, w=None, sh=None, sw=None, dh=None, dw=None, assign=False, of=None):
+    """O before padding is cut off, with room behind: each x stamps W, with something in it changed."""
+    x, w = q.x if x is None else x, q.w if w is None else w
+    sh, sw, dh, dw, of = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw, of or q.filter
+    room = 5 * (q.Ho + q.Wo + sum(map(sum, q.case.pads)))
+    full = np.zeros((q.N, q.F, room, room), int)
+    for n, c, i, j in np.ndindex(x.shape):
+        for f, u, v in np.ndindex(w.shape[1:]):
+            at = (n, of(c, f), i * sh + u * dh, j * sw + v * dw)
+            full[at] = x[n, c, i, j] * w[c, f, u, v] + (0 if assign else full[at])
+    return full
+
+
+def cut(q, full, top=None, left=None, rows=None, columns=None, bias=True):
+    """O: the padding is cut off, and b added."""
+    top, left = q.pt if top is None else top, q.pl if left is None else left
+    rows, columns = rows or q.Ho, columns or q.Wo
+    return full[:, :, top : top + rows, left : left + columns] + q.b.reshape(-1, 1, 1) * bias
+
+
+def slid(q, g=None, w=None, sh=None, sw=None, dh=None, dw=None, top=None, left=None):
+    """dE/dX: W slides over dE/dO."""
+    g, w = q.g if g is None else g, q.w if w is None else w
+    sh, sw, dh, dw = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw
+    top, left = q.pt if top is None else top, q.pl if left is None else left
+    dx = np.zeros_like(q.x)
+    for n, c, i, j in np.ndindex(q.x.shape):
+        for f, u, v in np.ndindex(w.shape[1:]):
+            row, column = i * sh + u * dh - top, j * sw + v * dw - left
+            if 0 <= row < g.shape[2] and 0 <= column < g.shape[3]:
+                dx[n, c, i, j] += g[n, q.filter(c, f), row, column] * w[c, f, u, v]
+    return dx
+
+
+def met(q, x=None, g=None, sh=None, sw=None, dh=None, dw=None, top=None, left=None, samples=None):
+    """dE/dW: X lies, spread by the stride, on dE/dO."""
+    x, g = q.x if x is None else x, q.g if g is None else g
+    sh, sw, dh, dw = sh or q.sh, sw or q.sw, dh or q.dh, dw or q.dw
+    top, left = q.pt if top is None else top, q.pl if left is None else left
+    result = np.zeros_like(q.w)
+    for c, f, u, v in np.ndindex(q.w.shape):
+        for n, i, j in ((n, i, j) for n in samples or range(q.N) for i in range(q.H) for j in range(q.W)):
+            row, column = i * sh + u * dh - top, j * sw + v * dw - left
+            if 0 <= row < g.shape[2] and 0 <= column < g.shape[3]:
+                result[c, f, u, v] += x[n, c, i, j] * g[n, q.filter(c, f), row, column]
+    return result
+
+
+def strided(q):
+    return q.sh * q.sw > 1
+
+
+def extended(q):
+    return q.eh * q.ew > 0
+
+
+def padded_in_front(q):
+    return q.pt + q.pl > 0
+
+
+def zeros_behind(q, bias):
+    """The rows of the output padding are zeros, put on before or after b."""
+    o = cut(q, stamped(q), bias=bias)
+    o[:, :, q.Ho - q.eh :], o[:, :, :, q.Wo - q.ew :] = 0, 0
+    return o
+
+
+def exchanged_filters(q):
+    """W is read as (F, C/g) in place of (C, F/g)."""
+    each = q.C // q.groups
+    return np.concatenate([q.w[k * each : (k + 1) * each].swapaxes(0, 1) for k in range(q.groups)])
+
+
+ROTATED = (..., slice(None, None, -1), slice(None, None, -1))
+# id: (result, wrong function, what a layer must have for it to make sense), for transposed layers
+TRANSPOSED = {
+    "filter-not-rotated": [("o", lambda q: cut(q, stamped(q, w=q.w[ROTATED])), None)],
+    "filter-flipped-one-axis": [("o", lambda q: cut(q, stamped(q, w=q.w[:, :, ::-1])), None)],
+    "filter-transposed": [
+        ("o", lambda q: cut(q, stamped(q, w=q.w.swapaxes(2, 3))), lambda q: q.kh == q.kw),
+        ("dx", lambda q: slid(q, w=q.w.swapaxes(2, 3)), lambda q: q.kh == q.kw),
+    ],
+    "operand-rotated": [
+        ("dx", lambda q: slid(q, w=q.w[ROTATED]), None),
+        ("dw", lambda q: met(q, x=q.x[ROTATED]), None),
+    ],
+    "result-rotated": [("dw", lambda q: met(q)[ROTATED], None), ("dx", lambda q: slid(q)[ROTATED], None)],
+    "stride-ignored": [
+        ("o", lambda q: cut(q, stamped(q, sh=1, sw=1)), strided),
+        ("dx", lambda q: slid(q, sh=1, sw=1), strided),
+        ("dw", lambda q: met(q, sh=1, sw=1), strided),
+    ],
+    "stride-gap-wrong": [("o", lambda q: cut(q, stamped(q, sh=q.sh + 1, sw=q.sw + 1)), lambda q: min(q.sh, q.sw) > 1)],
+    "stride-axes-swapped": [
+        ("o", lambda q: cut(q, stamped(q, sh=q.sw, sw=q.sh)), lambda q: q.sh != q.sw),
+        ("dw", lambda q: met(q, sh=q.sw, sw=q.sh), lambda q: q.sh != q.sw),
+    ],
+    "dilation-ignored": [
+        ("o", lambda q: cut(q, stamped(q, dh=1, dw=1)), lambda q: q.dh * q.dw > 1),
+        ("dx", lambda q: slid(q, dh=1, dw=1), lambda q: q.dh * q.dw > 1),
+        ("dw", lambda q: met(q, dh=1, dw=1), lambda q: q.dh * q.dw > 1),
+    ],
+    "padding-ignored": [
+        ("o", lambda q: cut(q, stamped(q), 0, 0), padded_in_front),
+        ("dx", lambda q: slid(q, top=0, left=0), padded_in_front),
+        ("dw", lambda q: met(q, top=0, left=0), padded_in_front),
+    ],
+    "padding-wrong-side": [
+        ("o", lambda q: cut(q, stamped(q), q.pb, q.pr), lambda q: (q.pt, q.pl) != (q.pb, q.pr)),
+        ("dx", lambda q: slid(q, top=q.pb, left=q.pr), lambda q: (q.pt, q.pl) != (q.pb, q.pr)),
+    ],
+    "padding-not-cropped": [
+        ("o", lambda q: cut(q, stamped(q), 0, 0, q.Ho + q.pt + q.pb, q.Wo + q.pl + q.pr), padded_in_front),
+    ],
+    "output-padding-zeros": [("o", lambda q: zeros_behind(q, True), extended)],
+    "output-padding-wrong-side": [
+        (
+            "o",
+            lambda q: cut(q, stamped(q), q.pt - q.eh, q.pl - q.ew),
+            lambda q: extended(q) and q.pt >= q.eh and q.pl >= q.ew,
+        ),
+    ],
+    "output-padding-ignored": [
+        ("o", lambda q: cut(q, stamped(q), rows=q.Ho - q.eh, columns=q.Wo - q.ew), extended),
+    ],
+    "overwritten": [("o", lambda q: cut(q, stamped(q, assign=True)), None)],
+    "channels-swapped": [
+        ("o", lambda q: cut(q, stamped(q, w=exchanged_filters(q))), lambda q: q.C == q.F and q.C // q.groups > 1),
+        ("dx", lambda q: slid(q, w=exchanged_filters(q)), lambda q: q.C == q.F and q.C // q.groups > 1),
+        ("dx", lambda q: slid(q)[:, ::-1], lambda q: q.C > 1),
+    ],
+    "groups-mixed": [
+        ("o", lambda q: cut(q, stamped(q, of=lambda c, f: c % q.groups * q.Fg + f)), lambda q: 1 < q.groups < q.C),
+    ],
+    "incomplete": [
+        ("o", lambda q: cut(q, stamped(q), bias=False), None),
+        ("o", lambda q: cut(q, stamped(q, x=without(q.x, 1, -1))), lambda q: q.C > 1),
+        ("dx", lambda q: slid(q, g=without(q.g, 1, -1)), lambda q: q.F > 1),
+        ("dw", lambda q: met(q, x=without(q.x, 2, -1)), lambda q: q.H > 1),
+    ],
+    "shifted": [("dx", lambda q: moved_down(slid(q)), None)],
+    "last-batch-only": [("dw", lambda q: met(q, samples=[q.N - 1]), lambda q: q.N > 1)],
+    "first-batch-only": [("dw", lambda q: met(q, samples=[0]), lambda q: q.N > 1)],
+    "sign-flipped": [("dw", lambda q: -met(q), None), ("o", lambda q: -cut(q, stamped(q)), None)],
+    "scaled": [("dw", lambda q: met(q) / q.N, lambda q: q.N > 1), ("dx", lambda q: 2 * slid(q), None)],
+    "zero": [("dx", lambda q: 0 * slid(q), None)],
+    "other-layout": [("dw", lambda q: met(q).swapaxes(0, 1).reshape(q.w.shape), lambda q: q.C > 1 < q.Fg)],
+    "db-wrong-axes": [("db", lambda q: q.g.sum((0, 2)), None)],
+}
+RIGHT = {"o": lambda q: cut(q, stamped(q)), "dx": slid, "dw": met, "db": lambda q: q.g.sum((0, 2, 3))}

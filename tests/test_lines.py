@@ -6,7 +6,7 @@ import pytest
 import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from tests import buggy
-from tests.test_mistakes import FILLED, LAYERS
+from tests.test_mistakes import FILLED, LAYERS, TRANSPOSED, of_transposed
 
 DX = """
 def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
@@ -80,14 +80,32 @@ def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape)
     np.add.at(dx, (..., *np.ix_(*repeated)), padded)
     return dx
 """
+TRANSPOSED_O = """
+def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
+    w, size = memory.reshape(shape), dedo.shape[2:]
+    filters, per_group = w.shape[1], len(w) // groups
+    full = np.zeros((*dedo.shape[:2], *(size + before + after)), x.dtype)
+    for n, c in np.ndindex(x.shape[:2]):
+        for i in np.ndindex(x.shape[2:]):
+            for f, *u in np.ndindex(w.shape[1:]):
+                place = stride * i + dilation * u
+                if (place < full.shape[2:]).all():
+                    full[n, c // per_group * filters + f, *place] += x[n, c][i] * w[c, f, *u]
+    behind = ((0, 0), (0, 0), *((0, e) for e in extra))
+    fewer = [slice(p, p + n) for p, n in zip(before, size - extra)]
+    inside = [slice(p, p + n) for p, n in zip(before, size)]
+    o = full[(..., *inside)]
+    return o
+"""
 FILLED_DW = DW.replace("np.pad(x, pads)", "np.pad(x, pads, mode)")
 DB = """
 def computed(x, memory, dedo, o, stride, dilation, before, after, groups, shape):
     return dedo.sum(axis=(0, 2, 3))
 """
 PROGRAMS = [("dx", DX), ("dx", PADDED), ("dw", DW), ("db", DB)]
-# For layers in whose padding elements of X stand.
+# For layers in whose padding elements of X stand, and for transposed ones.
 FILLING = [("dx", FILLED_DX), ("dw", FILLED_DW)]
+TRANSPOSING = [("o", TRANSPOSED_O)]
 
 
 def of(line, programs):
@@ -98,7 +116,7 @@ def of(line, programs):
 def run(text, q):
     before, after = np.array(q.case.pads).T
     o = cnngrad.forward(q.x, q.w, **q.case.options)
-    names = {"np": np, "mode": q.mode}
+    names = {"np": np, "mode": getattr(q, "mode", ""), "extra": np.array(q.case.extra)}
     exec(text, names)
     stride, dilation = np.array(q.case.stride), np.array(q.case.dilation)
     return names["computed"](q.x, q.w.ravel(), q.g, o, stride, dilation, before, after, q.case.groups, q.w.shape)
@@ -108,21 +126,30 @@ def run(text, q):
 def test_the_wrong_line_makes_the_mistake_and_the_right_one_does_not(mistake, whole):
     wrong, right = mistake.code
     assert max(map(len, mistake.code)) <= 65  # within 80 columns
-    cases, programs = (FILLED, FILLING) if mistake.filled else (LAYERS, PROGRAMS)
+    kinds = {"filled": (FILLED, FILLING), "transposed": (TRANSPOSED, TRANSPOSING)}
+    cases, programs = kinds.get(mistake.only, (LAYERS, PROGRAMS))
     programs, named, shown = of(right, programs), 0, 0
     assert programs
     for case in cases:
         if named >= 2 and shown and not whole:
             break
-        q = buggy.Layer(case)
+        q = (buggy.Transposed if case.transposed else buggy.Layer)(case)
         for gradient, text in programs:
             good = run(text, q)
-            np.testing.assert_array_equal(good, getattr(cnngrad.backward(q.x, q.w, q.g, **q.case.options), gradient))
+            grads = cnngrad.backward(q.x, q.w, q.g, **q.case.options)
+            ours = cnngrad.forward(q.x, q.w, **q.case.options) if gradient == "o" else getattr(grads, gradient)
+            np.testing.assert_array_equal(good, ours)
             try:
                 claim = run(text.replace(f" {right}\n", f" {wrong}\n"), q)
             except (IndexError, ValueError):
                 continue  # the shapes of this layer do not allow it
             if claim.shape == good.shape and (claim == good).all():
+                continue
+            if gradient == "o":
+                found = of_transposed(q, "o", claim + q.b.reshape(-1, 1, 1))
+                assert not found.passed
+                named += mistake.id in (found.mistake, *found.also)
+                shown += found.code is None
                 continue
             key = {"dx": "dEdX", "dw": "dEdW", "db": "dEdb"}[gradient]
             options = q.case.options | {"b": np.zeros(len(q.w), int)}

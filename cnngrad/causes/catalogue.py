@@ -5,6 +5,7 @@ between positions, by an edit of an operand or of the result, or by other parts 
 such a function, with its words, behind the likelier mistakes.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations, permutations, product
@@ -31,7 +32,7 @@ from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
-__all__ = ["CATALOGUE", "PLACES", "Mistake", "some_axes"]
+__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "some_axes"]
 
 # The results that have spatial axes.
 ARRAYS = (O, DW, DX)
@@ -59,7 +60,8 @@ class Mistake:
             number for each axis; i and u are positions of O and W, place is one of X, all from 0.
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
-        filled: whether the padding must hold elements of X (or zeros, if False); None if either will do.
+        only: the layers in which it can be made: `transposed` or `plain` ones, or plain ones whose padding is `zeros`
+            or is `filled`; empty for all.
         joins: whether it often occurs together with another mistake, so that all others are tried after it.
         forward: `says` and `fix` for O, if they differ.
         of_dx: `says` and `fix` for dE/dX, if they differ.
@@ -74,7 +76,7 @@ class Mistake:
     code: tuple[str, str]
     short: str
     needs: str = ""
-    filled: bool | None = None
+    only: str = ""
     joins: bool = False
     forward: tuple[str, str] | None = None
     of_dx: tuple[str, str] | None = None
@@ -98,8 +100,9 @@ class Mistake:
                 yield change
 
     def suits(self, layer: Layer) -> bool:
-        """Whether the padding of a layer holds what the mistake needs."""
-        return self.filled in (None, layer.mode != "zeros")
+        """Whether the mistake can be made in a layer, or in the one whose twin it is."""
+        kinds = ("transposed",) if layer.own.transposed else ("plain", "zeros" if layer.mode == "zeros" else "filled")
+        return self.only in ("", *kinds)
 
     def is_made_in(self, layer: Layer) -> bool:
         """Whether people make it in such a layer: one with several filters or channels, a batch axis, or groups."""
@@ -113,11 +116,34 @@ class Mistake:
             }[self.needs]
         )
 
-    def words(self, result: Tensor, flip: bool = False) -> tuple[str, str]:
-        """What the mistake is, and how to fix it, in one result of a layer with or without flip."""
-        if flip and result in self.flipped:
-            return self.flipped[result]
-        return {O: self.forward, DX: self.of_dx}.get(result) or (self.says, self.fix)
+    def words(self, result: Tensor, layer: Layer) -> tuple[str, str]:
+        """What the mistake is, and how to fix it, in one result of a layer."""
+        made = layer.role[result]
+        found = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
+        if layer.flip and made in self.flipped:
+            found = self.flipped[made]
+        if not layer.transposed or self.only == "transposed" or result is DB:
+            return found
+        says, fix = map(exchanged, found)
+        return says.replace("the gradient", "O") if result is O else says, fix
+
+
+# The names of a transposed layer's tensors, by those of its twin.
+_EXCHANGED = {"dE/dO": "X", "X": "dE/dO", "dE/dX": "O", "dX": "O", "O": "dE/dX", "dx": "o", "dedo": "x", "x": "dedo"}
+_EXCHANGED |= {"input": "output", "output": "input"}
+
+
+def exchanged(words: str) -> str:
+    """What is said of a convolution, in the names of the transposed layer whose twin it is.
+
+    >>> exchanged("slide W over X as it is"), exchanged("crop it: dx[..., before : before + H]")
+    ('slide W over dE/dO as it is', 'crop it: o[..., before : before + H]')
+    """
+    # A filter of the twin is a channel of X; but "filter" is W's form too.
+    swapped = {"filter": "channel", "channel": "filter", "F/g": "C/g", "C/g": "F/g"}
+    axes = r"\b(?:(?:filter|channel)(?=s?\b(?! element| position|'s| over))|[FC]/g)"
+    words = re.sub(axes, lambda match: swapped[match[0]], words)
+    return re.sub(r"(?<![\w/])(?:dE/d)?\w+\b(?!/)", lambda match: _EXCHANGED.get(match[0], match[0]), words)
 
 
 @Mistake(
@@ -424,6 +450,7 @@ def empty_crop(recipe: Recipe) -> Changes:
     "create dX in X's shape: the last rows, which no window reaches, are 0",
     code=("padded = covered", "padded = np.pad(covered, behind)"),
     short="rows left over by the stride",
+    only="plain",
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
@@ -445,6 +472,7 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     "the zeros belong behind the last window, not in front of the first",
     code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
     short="rows left over by the stride",
+    only="plain",
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
@@ -452,6 +480,61 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     for part, detail in ((1, "the zeros stand in front"), (2, "")):
         moved = first - -leftover // part
         yield from _followed(recipe, detail, part == 1, alone=True, resized=False, constant=moved)
+
+
+@Mistake(
+    "output-padding-zeros",
+    (DX,),
+    "the output padding holds zeros",
+    "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
+    code=("o = np.pad(full[(..., *fewer)], behind)", "o = full[(..., *inside)]"),
+    short="an output padding of zeros",
+    only="transposed",
+)
+def output_padding_zeros(recipe: Recipe) -> Changes:
+    """The last rows of O are 0, along all axes or one."""
+    extra = np.array([axis.extra for axis in recipe.layer.own.axes])
+    for axes in some_axes(len(extra)):
+        rows = [without(*along(2 + k, slice(-extra[k], None))) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
+        if rows:
+            yield recipe.at(DX, "", *rows, coded=all(axes))
+
+
+@Mistake(
+    "output-padding-wrong-side",
+    (DX,),
+    "the output padding is added in front of O",
+    "add it behind: cut `before` positions off the front, and fewer off the end",
+    code=(
+        "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
+        "inside = [slice(p, p + n) for p, n in zip(before, size)]",
+    ),
+    short="an output padding at the wrong side",
+    only="transposed",
+)
+def output_padding_wrong_side(recipe: Recipe) -> Changes:
+    """O begins with the rows of its output padding."""
+    first, extra = np.transpose(recipe.relations)[2], [axis.extra for axis in recipe.layer.own.axes]
+    for axes in some_axes(len(extra)):
+        yield _on(recipe, axes, "", all(axes), constant=first + extra)
+
+
+@Mistake(
+    "output-padding-ignored",
+    (DX,),
+    "O is as small as without output padding",
+    "compute O with its output padding: it adds rows and columns behind",
+    code=("o = full[(..., *fewer)]", "o = full[(..., *inside)]"),
+    short="an output padding that is ignored",
+    only="transposed",
+)
+def output_padding_ignored(recipe: Recipe) -> Changes:
+    """O without the rows of its output padding."""
+    extra = np.array([axis.extra for axis in recipe.layer.own.axes])
+    for axes in some_axes(len(extra)):
+        fewer = [taken(2 + k, slice(-extra[k])) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
+        if fewer:
+            yield recipe.at(DX, "", *fewer, coded=all(axes))
 
 
 @Mistake(
@@ -589,7 +672,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
     read_alike = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
     by_filter = recipe
     # b belongs to its filter, whatever channels the filter reads.
-    for tensor, axis in {**read_alike, B: 0}.items():
+    for tensor, axis in (read_alike | ({B: 0} if result is O else {})).items():
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
     if result is not DX:
         by_filter = by_filter.at(result, "", taken(1 if result is O else 0, np.argsort(filters)))
@@ -658,7 +741,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
     code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
     short="a padding that is not zeros",
-    filled=False,
+    only="zeros",
 )
 def border_not_zero(recipe: Recipe) -> Changes:
     """X's padding is filled with elements of X; in dE/dX its gradients are added to those elements."""
@@ -672,7 +755,7 @@ def border_not_zero(recipe: Recipe) -> Changes:
     "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
     code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
     short="a padding that is filled in another way",
-    filled=True,
+    only="filled",
     of_dx=(
         "the gradients of the padding are added to other elements than those that stand there",
         "add the gradient of each position of the padding to the element of X that stands there",
@@ -699,7 +782,7 @@ def _other_borders(recipe: Recipe) -> Changes:
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
     code=("dx = padded[(..., *inside)]", "np.add.at(dx, (..., *np.ix_(*repeated)), padded)"),
     short="gradients of the padding that are dropped",
-    filled=True,
+    only="filled",
     joins=True,
 )
 def border_not_folded(recipe: Recipe) -> Changes:
@@ -808,11 +891,12 @@ def not_summed(recipe: Recipe) -> Changes:
 def incomplete(recipe: Recipe) -> Changes:
     """A part, such as the last filter or the first row, is missing from the sums or from the result."""
     layer, result = recipe.layer, recipe.result
-    if result is O and layer.has_bias:
+    if result is layer.own.role[O] and layer.has_bias:
         yield recipe.at(B, "b is missing", without(...))
     for place in _PARTS[result]:
         words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
-        for axis, (one, size) in enumerate(zip(words, layer.canonical[place], strict=True)):
+        sizes = layer.canonical[recipe.reads[place].tensor]
+        for axis, (one, size) in enumerate(zip(words, sizes, strict=True)):
             tried = range(size) if size <= _FEW else (0, size - 1)
             for k in tried if size > 1 else ():
                 which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
@@ -908,7 +992,7 @@ def operand_layout(recipe: Recipe) -> Changes:
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
     """Sums of dE/dO over any other axes, in the shape that they give."""
-    shape = recipe.layer.canonical[DEDO]
+    shape = recipe.layer.canonical[recipe.reads[DEDO].tensor]
     every = range(len(shape))
     for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
         if axes != recipe.over:
@@ -1014,7 +1098,10 @@ def _followed(
 
 def _borders(layer: Layer) -> Array:
     """For each axis: zeros before and behind X, positions left over, and X's size with its zeros."""
-    return np.transpose([(axis.before, axis.after, axis.leftover, axis.padded) for axis in layer.axes])
+    # The twin of a transposed layer may have fewer zeros behind: its user has cut off as many as the layer says.
+    behind = [axis.after for axis in layer.own.axes]
+    each = zip(layer.axes, behind, strict=True)
+    return np.transpose([(a.before, after, a.leftover, a.before + a.size + after) for a, after in each])
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:

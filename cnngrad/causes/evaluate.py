@@ -42,7 +42,7 @@ class Data:
     """A layer with its numbers and the results that are already known.
 
     Attributes:
-        layer: the layer.
+        layer: the layer, as a convolution.
         arrays: X, W, dE/dO and, if the layer has one, b in canonical shape; W is rotated if the layer has flip.
         known: recipes with their known results, in canonical shape; dE/dW is that of the rotated W.
         tries: the budget for computations from these numbers.
@@ -55,9 +55,9 @@ class Data:
 
     @classmethod
     def of(cls, layer: Layer, arrays: Mapping[Tensor, Array], known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
-        """Data from the user's X, W, dE/dO and, if the layer has one, b."""
-        values = canonical_values(layer, arrays)
-        return cls(layer, {**values, W: layer.rotated(values[W])}, known)
+        """Data from the user's X, W, dE/dO and, if the layer has one, b; those of a transposed layer are its twin's."""
+        values = {layer.role[tensor]: array for tensor, array in canonical_values(layer, arrays).items()}
+        return cls(layer.conv, {**values, W: layer.rotated(values[W])}, known)
 
     def read(self, recipe: Recipe, place: Tensor) -> Array:
         """The array that a recipe reads in place of an operand."""
@@ -86,10 +86,10 @@ def made(recipe: Recipe, data: Data) -> Array:
 
 
 def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
-    """The result of a recipe with other numbers in some arrays, all in canonical shape, W as the user has it."""
+    """The result of a recipe with other numbers in some of the user's arrays, all in canonical shape."""
     layer = data.layer
-    own = {**data.arrays, W: layer.rotated(data.arrays[W])}
-    return made(recipe, Data.of(layer, {**own, **arrays})).reshape(layer.canonical[recipe.result])
+    own = {**data.arrays, W: layer.rotated(data.arrays[W])} | {layer.own.role[t]: array for t, array in arrays.items()}
+    return made(recipe, Data.of(layer, own)).reshape(layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
@@ -217,8 +217,8 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             filled[ins] = True
         part += product
     if result is DX:
-        return _bordered(recipe, recipe.size).folded(found)
-    has_bias = result is O and B in data.arrays
+        found = _bordered(recipe, recipe.size).folded(found)
+    has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
 
@@ -255,7 +255,8 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
     known, factors, found = data.given(recipe), factors_of(recipe, data), []
-    b = data.read(recipe, B) if result is O and B in data.arrays else np.zeros(layer.canonical[result][1], int)
+    has_bias = result is layer.own.role[O] and B in data.arrays
+    b = data.read(recipe, B) if has_bias else np.zeros(layer.canonical[result][1], int)
     with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
         for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
             found.append(np.vecdot(*factors(index)).sum() + b[index[1]] if known is None else known[index])

@@ -75,6 +75,8 @@ def _small(layer: Layer, unequal: bool) -> Layer:
         # The padding may be no larger than the image.
         least = max(least, axis.before + 1, axis.after + 1)
         size = axis.size if axis.size <= _MOST_POSITIONS else max(least, _MOST_POSITIONS)
+        while replace(axis, size=size).out < 1:
+            size += 1
         while unequal and any(size == other.size for other in axes):
             size += 1
         axes.append(replace(axis, size=size))

@@ -89,7 +89,7 @@ def read_elements(
 
 
 def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
-    """The products that a recipe adds up to an element; None if it is no such sum, or too long to write out.
+    """The products of the user's arrays that a recipe adds up to an element; None if it is no such sum, or too long.
 
     Args:
         recipe: the recipe of a result in the right shape.
@@ -101,6 +101,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
         return None
     # Each number is its own place in its array, counted from 1; 0 is no place.
     given = [X, W, DEDO, *([B] if layer.has_bias else [])]
+    role = layer.own.role
     data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
     number = int(traced(recipe).reshape(shapes[result])[index])
     if not number or not recipe.factor:
@@ -113,11 +114,12 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     counts = Counter(sorted(places for places in together if all(places)))
     products = [
         Product(
-            tuple((t, _index(k - 1, shapes[t])) for t, k in zip(tensors, places, strict=True)), recipe.factor * count
+            tuple((role[t], _index(k - 1, shapes[t])) for t, k in zip(tensors, places, strict=True)),
+            recipe.factor * count,
         )
         for places, count in counts.items()
     ]
-    if result is O and layer.has_bias and (k := int(data.read(recipe, B)[place[1]])):
+    if result is role[O] and layer.has_bias and (k := int(data.read(recipe, B)[place[1]])):
         products.append(Product(((B, (k - 1,)),), recipe.factor))
     return products
 

@@ -93,7 +93,8 @@ class Recipe:
         """The canonical shape of the sums, before the result is edited."""
         canonical = self.layer.canonical
         if self.result is DB:
-            return tuple(size for axis, size in enumerate(canonical[DEDO]) if axis not in self.over)
+            summed = canonical[self.reads[DEDO].tensor]
+            return tuple(size for axis, size in enumerate(summed) if axis not in self.over)
         each = () if 0 in self.over else (self.layer.batch,)
         return (*each, *canonical[self.result][:2], *self.size)
 
@@ -110,10 +111,11 @@ class Recipe:
 
 
 def right_recipe(layer: Layer, result: Tensor) -> Recipe:
-    """The right recipe of a result."""
+    """The right recipe of a result; of a transposed layer's, that of its twin."""
+    reads = {place: Read(layer.own.role[place] if result is DB else place) for place in Tensor}
+    layer, result = layer.conv, layer.role[result]
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
     relations = tuple(axis.relation for axis in layer.unflipped.axes)
-    reads = {place: Read(place) for place in Tensor}
     borders = (layer.mode,) * layer.dims
     return Recipe(layer, result, relations, size, reads, borders=borders, over=(0, *range(2, 2 + layer.dims)))
 

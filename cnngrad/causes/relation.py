@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.catalogue import exchanged
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import recipe_by
 from cnngrad.layer import Layer, Positions, Relation
@@ -36,7 +37,9 @@ def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     for (found, right), words in along.items():
         where = "" if layer.dims == 1 else f" along the {' and '.join(words)}"
         told.append(f"input position = {found}{where}; it should be {right}")
-    return f"{', and '.join(told)} (output position i and filter position u count from 0)" if told else ""
+    text = f"{', and '.join(told)} (output position i and filter position u count from 0)" if told else ""
+    # Where a transposed layer writes, its twin reads.
+    return exchanged(text) if layer.transposed else text
 
 
 def followed(
@@ -46,15 +49,21 @@ def followed(
 
     Args:
         data: the layer and its numbers.
-        result: the result that the code computes; dE/db follows no relation.
-        compute: computes it.
+        result: the user's result that the code computes; dE/db follows no relation.
+        compute: computes it from the user's arrays.
         claim: what it computed from these numbers, in the user's layout.
         allowed: the allowed error of each element.
 
     Returns:
         The relations; None if the code follows none, or if too few positions are known to determine them.
     """
-    places = _places(data.layer, result, compute) if result in _ROLES else np.zeros((0, 3, 0), np.int64)
+    role = data.layer.own.role
+    result = role[result]
+
+    def made_of(arrays: Mapping[Tensor, Array]) -> Array:
+        return compute({role[tensor]: array for tensor, array in arrays.items()})
+
+    places = _places(data.layer, result, made_of) if result in _ROLES else np.zeros((0, 3, 0), np.int64)
     if not len(places):
         return None
     relations = []

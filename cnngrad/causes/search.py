@@ -9,11 +9,20 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, fractions, rms
-from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake, incomplete, negative, scaled, some_axes
+from cnngrad.causes.catalogue import (
+    CATALOGUE,
+    PLACES,
+    Mistake,
+    exchanged,
+    incomplete,
+    negative,
+    scaled,
+    some_axes,
+)
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
-from cnngrad.tensor import DB, O, Tensor
+from cnngrad.tensor import DB, B, O, Tensor
 
 __all__ = [
     "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
@@ -189,12 +198,14 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         allowed: the allowed error of each element.
         tries: the budget of the search for pairs of mistakes.
     """
-    searched, flip = _Claim(data, result, claim, allowed), data.layer.flip
+    own, user = data.layer.own, result
+    result = own.role[result]
+    searched = _Claim(data, result, claim, allowed)
     found: dict[tuple[int, ...], Recipe] = {}
 
     def said(places: tuple[int, ...]) -> str:
-        says = ", and ".join(CATALOGUE[k].words(result, flip)[0] for k in places)
-        detail = found[places].detail
+        says = ", and ".join(CATALOGUE[k].words(user, own)[0] for k in places)
+        detail = _told(own, user, found[places].detail)
         return f"{says} ({detail})" if detail else says
 
     for mistake, recipe, _ in searched.ways(searched.right, (scaled.id,)):
@@ -208,14 +219,20 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         if len(found) > _MOST_PAIRS:
             break
     if not found:
-        return Diagnosis()
+        b = data.arrays.get(B)
+        if user is not O or b is None or claim.shape != own.shapes[O]:
+            return Diagnosis()
+        # The mistake may have been made before b was added.
+        less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not B})
+        added = b.reshape(-1, *(1,) * own.dims) if own.lead[O] else b.reshape(())
+        return diagnose(less, user, claim - added, allowed, tries)
     first, *others = sorted(found)
     likeliest, *more = (CATALOGUE[place] for place in first)
-    fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(result, flip)[1] for place in first)}."
+    fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(user, own)[1] for place in first)}."
     if others and not more:
         fix += f" Or: {'; or '.join(map(said, others))}."
-    # The lines of code belong to a backward pass without flip.
-    coded = found[first].coded and not more and result is not O and not flip
+    # The lines of code belong to the backward pass of a convolution without flip.
+    coded = found[first].coded and not more and user is not O and not own.flip and not own.transposed
     return Diagnosis(
         likeliest.id,
         tuple("+".join(CATALOGUE[place].id for place in places) for places in others),
@@ -225,6 +242,11 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         likeliest.code if coded else None,
         found[first],
     )
+
+
+def _told(layer: Layer, result: Tensor, words: str) -> str:
+    """What is said of a result of a convolution, its channels, filters and arrays, in the words of the user's layer."""
+    return exchanged(words) if layer.transposed and result is not DB else words
 
 
 def _as_sentence(words: str) -> str:
@@ -251,6 +273,7 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
 def named_factors(layer: Layer) -> dict[float, list[str]]:
     """Factors that people often forget or apply twice, by value, each with its names, the likeliest first."""
     positions, plane = prod(layer.out), layer.dims == 2
+    layer = layer.own
     counts = {
         "N": layer.batch,
         "H'·W'" if plane else "positions of O": positions,
@@ -285,6 +308,7 @@ def _closest_factor(claim: Array, array: Array) -> float:
 
 def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
     """The relations that a claim follows; None if none are found within the budget; arguments as for `diagnose`."""
+    result = data.layer.own.role[result]
     if result is DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
         return None
     searched = _Claim(data, result, claim, allowed)
@@ -341,7 +365,8 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     """
     if wrong.sum() < _ALIKE:
         return ""
-    recipe, places = right_recipe(data.layer, result), np.flatnonzero(wrong)
+    own = data.layer.own
+    recipe, places = right_recipe(own, result), np.flatnonzero(wrong)
     right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
     some = slice(None, None, 1 + places.size // _PROBES)
 
@@ -359,7 +384,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         less = made(change, data)
         if less.shape == claim.shape and not (less[wrong] == right).any():
             for words in happens(less[wrong], slice(None)):
-                return f"In every wrong element {change.detail.replace('is missing', words)}"
+                return f"In every wrong element {_told(own, result, change.detail.replace('is missing', words))}"
     return ""
 
 
@@ -369,11 +394,12 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     """The ids of the mistakes that can be made in some results but change none of them, with these numbers."""
     claims = []
-    for result in results:
+    computed = [data.layer.own.role[result] for result in results]
+    for result in computed:
         right = made(right_recipe(data.layer, result), data)
         rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
         claims.append(_Claim(data, result, right, lambda claim, *_, off=rounding: np.full(claim.shape, off)))
-    made_here = [each for each in CATALOGUE if set(each.results) & set(results) and each.suits(data.layer)]
+    made_here = [each for each in CATALOGUE if {*computed} & {*each.results} and each.suits(data.layer)]
     return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
 
 

@@ -114,7 +114,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
     if count == 1:
         return "only one element is wrong"
     limits = []
-    axes = zip((*result.lead_words, *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
+    axes = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
     for word, size, places in axes:
         distinct = np.unique(places)
         first, last = int(distinct[0]), int(distinct[-1])
@@ -130,7 +130,7 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
 def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
     """The number of wrong elements in each sample, channel and band of rows that has any, and on the border."""
     lines = []
-    words = zip((*result.lead_words, *layer.axis_words), wrong.shape, strict=False)
+    words = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, strict=False)
     for axis, (word, size) in enumerate(words):
         rows, step, bands = np.moveaxis(wrong, axis, 0), -(-size // _MOST_BANDS), []
         for first in range(0, size, step):

@@ -225,7 +225,7 @@ class Grader:
         few = [(m - n, axis) for axis, (n, m) in enumerate(zip(claim.shape, right.shape, strict=False)) if n != m]
         if claim.ndim != right.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
             return ""
-        (missing, axis), words = few[0], (*result.lead_words, *self.layer.axis_words)[-claim.ndim :]
+        (missing, axis), words = few[0], (*self.layer.lead_words(result), *self.layer.axis_words)[-claim.ndim :]
         for end, start in (("last", 0), ("first", missing)):
             place = (*[slice(None)] * axis, slice(start, start + claim.shape[axis]))
             if not self._off(claim, place).any():
@@ -271,8 +271,8 @@ class Grader:
         layer = self.layer
         terms = {
             O: layer.group_channels * math.prod(layer.kernel) + layer.has_bias,
-            DX: layer.group_filters * math.prod(layer.kernel),
-        }.get(self.result, layer.batch * math.prod(layer.out))
+            DX: layer.group_filters * math.prod(layer.kernel) * layer.copies,
+        }.get(self.result, layer.batch * math.prod(layer.conv.out))
         arrays = (self.claim, self.right)
         exact = all(array.dtype.kind == "i" for array in arrays) and self.rtol is None
         peak = max(float(np.abs(array[np.isfinite(array)]).max(initial=0)) for array in arrays) if self.whole else 0.0
