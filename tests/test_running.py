@@ -264,7 +264,9 @@ def test_a_suite_is_data_for_parametrize():
     layers = cnngrad.suite("standard")
     assert len({layer.name for layer in layers}) == len(layers) > 45
     assert len(cnngrad.suite("thorough")) == 300
-    shown = {name for layer in layers for name in layer.shows}
+    transposed = cnngrad.suite("standard", transposed=True)
+    assert len(transposed) == 51
+    shown = {name for layer in (*layers, *transposed) for name in layer.shows}
     assert shown == {mistake.id for mistake in CATALOGUE}
     for layer in cnngrad.suite("quick"):
         assert cnngrad.check(**{t.keyword: a for t, a in layer.arrays.items()}, **layer.layer.options)

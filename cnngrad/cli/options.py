@@ -296,6 +296,10 @@ class Only(SimpleNamespace):
     only = text("--only dW|dX|db", "Show only this gradient.")
 
 
+# The types of options that have a number for each axis.
+_LISTED = (PerAxis, PerAxis | None, Padding)
+
+
 class Settings(SimpleNamespace):
     """The layer's own options, as `cnngrad.settings` describes them; None for those that are not given."""
 
@@ -309,7 +313,7 @@ class Settings(SimpleNamespace):
         from cnngrad.layer import parse_per_axis
 
         given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
-        read = {name: parse_per_axis(name, given[name]) for name in given if OPTIONS[name][0] in (PerAxis, Padding)}
+        read = {name: parse_per_axis(name, given[name]) for name in given if OPTIONS[name][0] in _LISTED}
         return given | read | ({"flip": False} if self.no_flip else {})
 
     def read(self, reader: "Reader") -> "Problem":

@@ -154,18 +154,15 @@ def _command(options: Check, findings: Findings) -> str:
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
     # A function need not take options that are given on the command line.
-    flags = (
-        "--exchange",
-        "--stream",
-        "--stride",
-        "--padding",
-        "--padding-mode",
-        "--dilation",
-        "--groups",
-        "--as",
-        "--timeout",
-    )
-    words = ["cnngrad", "check", "-", "--run", options.run, *typed(options.flags, flags)]
+    flags = "--exchange --stream --stride --padding --padding-mode --transposed --output-padding --dilation --groups"
+    words = [
+        "cnngrad",
+        "check",
+        "-",
+        "--run",
+        options.run,
+        *typed(options.flags, [*flags.split(), "--as", "--timeout"]),
+    ]
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
@@ -174,6 +171,7 @@ def _in_short(layer: SuiteLayer) -> dict[str, Any]:
     made = layer.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
     default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
+    default["output_padding"] = 0
     default |= {name: made.options[name] for name, left_out in usual.items() if left_out}
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 

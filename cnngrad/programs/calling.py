@@ -14,7 +14,8 @@ from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 # Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
 # The options that a function may take, and their values for a function that does not take them.
-_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"}
+_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+_LATER = {"padding_mode": "zeros", "transposed": False, "output_padding": 0}
 
 
 class Caller:
@@ -67,10 +68,11 @@ class Caller:
         known = self._parameters
         every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
         found = {}
-        for name, default in _DEFAULTS.items():
+        for name, default in (_DEFAULTS | _LATER).items():
             value = _as_tuples(layer.options.get(name, default))
-            # A function that takes any keyword may not look at this one.
-            if name in known or (every and (name != "padding_mode" or name in self._fixed)):
+            # A function that takes any keyword may not look at one that it is not told of.
+            told = name in _DEFAULTS or name in self._fixed or (layer.transposed and value != default)
+            if name in known or (every and told):
                 found[name] = value
             elif value != default and name not in self._fixed:
                 raise NotImplementedError(f"it takes no {name}")

@@ -294,13 +294,13 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
         return None
     results = [(tensor, result.explanations) for outcome in failing for tensor, result in outcome.results.items()]
     first = next(tensor for tensor, found in results if best in found)
-    flip = all(outcome.layer.layer.flip for outcome in failing)
-    hints = {first: _hint(best, first, flip)}
+    layer = min((outcome.layer.layer for outcome in failing), key=lambda layer: layer.flip)
+    hints = {first: _hint(best, first, layer)}
     # Results that are wrong in different ways have an explanation each.
     for tensor in RESULTS:
         here = [found for each, found in results if each is tensor and found]
         if here and not any(best in found for found in here):
-            hints[tensor] = _hint(Counter(found[0] for found in here).most_common(1)[0][0], tensor, flip)
+            hints[tensor] = _hint(Counter(found[0] for found in here).most_common(1)[0][0], tensor, layer)
     told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
     return Explanation(tuple(sorted(best, key=_place)), told, explained[best])
 
@@ -309,9 +309,9 @@ def _place(name: str) -> int:
     return PLACES.get(name, len(PLACES))
 
 
-def _hint(names: frozenset[str], result: Tensor, flip: bool) -> str:
-    """What mistakes in one result are, and how to fix them, in layers with or without flip."""
-    made = [CATALOGUE[place].words(result, flip) for place in sorted(PLACES[name] for name in names if name in PLACES)]
+def _hint(names: frozenset[str], result: Tensor, layer: Layer) -> str:
+    """What mistakes in one result are, and how to fix them, in layers such as this one."""
+    made = [CATALOGUE[place].words(result, layer) for place in sorted(PLACES[name] for name in names if name in PLACES)]
     if not made:
         return _BESIDE[min(names)]
     return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
@@ -329,7 +329,7 @@ _SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a b
 _PREDICATES: dict[str, Callable[[Layer], bool]] = {
     **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items() if words != "axes that differ"},
     "the kernel is larger than 1": lambda layer: prod(layer.kernel) > 1,
-    "rows are left over by the stride": lambda layer: any(axis.leftover for axis in layer.axes),
+    "rows are left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
 }
 
 

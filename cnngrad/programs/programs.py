@@ -189,7 +189,7 @@ def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
     for axis, (name, front, back) in zip(layer.axes, _AXES[-layer.dims :], strict=True):
         known[name] = axis.size
         known |= {f"{each}_{name}": getattr(axis, each) for each in ("kernel", "out", "stride", "dilation")}
-        known |= {f"pad_{front}": axis.before, f"pad_{back}": axis.after}
+        known |= {f"pad_{front}": axis.before, f"pad_{back}": axis.after, f"output_padding_{name}": axis.extra}
     return known
 
 

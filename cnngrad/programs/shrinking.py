@@ -53,7 +53,7 @@ def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for layer in _smaller(best.layer):
         # At least one window fits on every axis.
-        if all(axis.padded >= axis.span and max(axis.before, axis.after) <= axis.most_padding for axis in layer.axes):
+        if all(axis.out > 0 and max(axis.before, axis.after) <= axis.most_padding for axis in layer.axes):
             yield sizes(layer), numbered(replace(best, layer=layer), decimals)
 
 
@@ -66,7 +66,7 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
         return replace(layer, axes=tuple(axes))
 
     for number in range(layer.dims):
-        yield with_axis(number, size=1, kernel=1, stride=1, dilation=1, before=0, after=0)
+        yield with_axis(number, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
     if layer.mode != "zeros":
         yield layer.framed_by_zeros
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
@@ -77,9 +77,10 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     yield from (replace(layer, filters=fewer * groups) for fewer in _fewer(f, 1))
     if layer.has_bias:
         yield replace(layer, has_bias=False)
-    for name in ("kernel", "dilation", "stride", "before", "after", "size"):
+    for name in ("kernel", "dilation", "stride", "before", "after", "extra", "size"):
         for number, axis in enumerate(layer.axes):
-            least = {"before": 0, "after": 0, "size": max(1, axis.span - axis.before - axis.after)}.get(name, 1)
+            fits = 1 if axis.transposed else max(1, axis.span - axis.before - axis.after)
+            least = {"before": 0, "after": 0, "extra": 0, "size": fits}.get(name, 1)
             yield from (with_axis(number, **{name: fewer}) for fewer in _fewer(getattr(axis, name), least))
 
 

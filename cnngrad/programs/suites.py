@@ -109,6 +109,12 @@ def _axes_with(**changes: Any) -> Callable[[Layer], Layer]:
     return lambda layer: replace(layer, axes=tuple(replace(axis, **changes) for axis in layer.axes))
 
 
+def _turned(row: Layer) -> Layer:
+    """The transposed layer whose twin is a layer of the suite."""
+    axes = tuple(replace(axis, size=axis.out, transposed=True, extra=axis.leftover) for axis in row.axes)
+    return replace(row, axes=axes, channels=row.filters, filters=row.channels)
+
+
 def _even(layer: Layer) -> Layer:
     """The layer with the larger padding of each axis on both sides."""
     larger = [(axis, max(axis.before, axis.after)) for axis in layer.axes]
@@ -152,6 +158,7 @@ def _needing(feature: str) -> Callable[[Layer], bool]:
 CONDITIONS: dict[str, Callable[[Layer], bool]] = {
     "stride > 1": _needing("stride"),
     "padding > 0": _needing("padding"),
+    "output padding > 0": lambda layer: any(axis.extra for axis in layer.axes),
     "an uneven padding": _needing("asymmetric"),
     "padding that is not zeros": _needing("padding-modes"),
     "dilation > 1": _needing("dilation"),
@@ -267,7 +274,8 @@ def suite(
         seed: another seed gives other numbers, and other random layers.
         x_shape: the last axes of X's shape in all layers, in cnngrad's order; None for each layer's own.
         w_shape: the same for W.
-        options: options of all layers, such as `stride=2`; `dims` is the number of spatial axes, 2 by default.
+        options: options of all layers, such as `stride=2`; `dims` is the number of spatial axes, 2 by default;
+            `transposed=True` gives the transposed layers whose twins these are.
 
     Raises:
         CnngradError: an unknown suite or feature, or options that don't make a layer.
@@ -284,6 +292,8 @@ def suite(
     if name == "thorough":
         more = islice(_random_rows(seed), _THOROUGH - len(named))
         named += [(f"random-{number}", row) for number, row in enumerate(more, 1)]
+    if options.get("transposed"):
+        named = [(title, _turned(row)) for title, row in named if row.mode == "zeros"]
     lead = 2 - ("batch" in without) - ({"batch", "channels"} <= {*without})
     layers, dims = [], integer("dims", options.get("dims") or 2, least=1)
     for number, (title, row) in enumerate(named):
@@ -315,11 +325,16 @@ def _with_options(
     groups = integer("groups", given.get("groups", layer.groups), least=1)
     x = [layer.batch, layer.group_channels * groups, *layer.size]
     w = [layer.group_filters * groups, 0, *layer.kernel]
+    if layer.transposed:
+        w[:2] = x[1], layer.group_filters
     for own, last in ((x, x_shape or ()), (w, w_shape or ())):
         own[len(own) - len(last) :] = last
-    if w[1] and len(x_shape or ()) <= layer.dims:
-        x[1] = w[1] * groups
-    w[1] = x[1] // groups
+    if layer.transposed:
+        x[1] = w[0] = x[1] if len(x_shape or ()) > layer.dims else w[0]
+    else:
+        if w[1] and len(x_shape or ()) <= layer.dims:
+            x[1] = w[1] * groups
+        w[1] = x[1] // groups
     smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
     tried: list[tuple[list[int], list[int], dict[str, Any]]] = [(x, w, {})]
     if x_shape is None:
@@ -328,7 +343,7 @@ def _with_options(
         tried += [(x, kernel, {"dilation": 1}) for kernel in (w, smaller)]
     errors = []
     for x, w, changed in tried:
-        b = (w[0],) if layer.has_bias else None
+        b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
         try:
             made = make_layer(tuple(x), tuple(w), b_shape=b, **layer.options | changed | given)
         except CnngradError as error:
