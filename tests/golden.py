@@ -1,4 +1,4 @@
-"""Documents of four samples in each format, and the layers of the suites, kept as golden files."""
+"""Documents of five samples in each format, and the layers of the suites, kept as golden files."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -15,6 +15,7 @@ NAMES = {
     "notes-leftover": ("x33", "x51"),
     "padding-dilation": ("x11", "w22"),
     "channels": ("x[2,1]22", "w[2,3]12", "b[1]"),
+    "transposed": ("x22", "w11"),
 }
 ENDINGS = (".txt", ".md", ".tex", ".svg")
 

@@ -20,7 +20,8 @@ from cnngrad.render.maths import plain
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
 from cnngrad.tensor import GRADIENTS, Tensor
-from tests.cases import layers
+from tests import reference
+from tests.cases import SMALL, layers
 
 X, W, G = [[1, 2, 3], [4, 5, 6], [7, 8, 9]], [[1, 2], [3, -1]], [[4, -2], [-3, 5]]
 
@@ -55,7 +56,7 @@ def as_text(item):
 
 def shown(cell):
     parts = cell.content if isinstance(cell.content, Pair) else [cell.content]
-    return "·".join("0" if isinstance(part, Fill) else str(part) for part in parts)
+    return "·".join({Fill.CUT: "-"}.get(part, "0") if isinstance(part, Fill) else str(part) for part in parts)
 
 
 def chain(target, outputs):
@@ -106,6 +107,211 @@ def test_the_derivation_holds_every_equation_of_the_notes_in_their_order():
         assert equation in found, equation
 
 
+# The same of a transposed layer with 1 position cut off in front and one added behind, worked out by hand.
+TRANSPOSED = [
+    "([-] [o1] o2 o3 o4) += (w1 w2) · x1",
+    "o(h) = Σ w(u)·x(i) over all with 2·i + u − 3 = h",
+    "o1 = w2·x1",
+    "o2 = w1·x2",
+    "o3 = w2·x2",
+    "o4 = ",
+    "O = Full-Conv(X, Rotated 180°(W))",
+    "rotate 180° (w1 w2) = (w2 w1)",
+    "(o1 o2 o3 o4) = Full-Conv( (x1 x2) , (w2 w1) )",
+    "(0 x1 0 x2 0 0)",
+    "(0 [x1·w2] [0·w1] x2 0 0)",
+    "(0 x1 [0·w2] [x2·w1] 0 0)",
+    "(0 x1 0 [x2·w2] [0·w1] 0)",
+    "(0 x1 0 x2 [0·w2] [0·w1])",
+    chain("w1", ["o2"]),
+    chain("w2", ["o1", "o3"]),
+    "∂E/∂w(u) = Σ ∂E/∂o(2·i + u − 3)·x(i) over i",
+    "∂E/∂w1 = ∂E/∂o2·x2",
+    "∂E/∂w2 = ∂E/∂o1·x1 + ∂E/∂o3·x2",
+    "∂E/∂W = Conv(∂E/∂O, X)",
+    "(∂E/∂w1 ∂E/∂w2) = (0 ∂E/∂o1 ∂E/∂o2 ∂E/∂o3) ∗ (x1 0 x2)",
+    "o = Mᵀ x ∂E/∂x = M ∂E/∂o",
+    "(o1 | o2 | o3 | o4) = (w2 0 | 0 w1 | 0 w2 | 0 0) (x1 | x2)",
+    "(∂E/∂x1 | ∂E/∂x2) = (w2 0 0 0 | 0 w1 w2 0) (∂E/∂o1 | ∂E/∂o2 | ∂E/∂o3 | ∂E/∂o4)",
+    chain("x1", ["o1"]),
+    chain("x2", ["o2", "o3"]),
+    "∂E/∂x(i) = Σ ∂E/∂o(2·i + u − 3)·w(u) over u",
+    "∂E/∂x1 = ∂E/∂o1·w2",
+    "∂E/∂x2 = ∂E/∂o2·w1 + ∂E/∂o3·w2",
+    "∂E/∂X = Conv(∂E/∂O, W)",
+    "(∂E/∂x1 ∂E/∂x2) = (0 ∂E/∂o1 ∂E/∂o2 ∂E/∂o3) ∗ (w1 w2)",
+    "([0·w1] [∂E/∂o1·w2] ∂E/∂o2 ∂E/∂o3 ∂E/∂o4)",
+    "(0 ∂E/∂o1 [∂E/∂o2·w1] [∂E/∂o3·w2] ∂E/∂o4)",
+    "O = Full-Conv(Input X, Rotated 180°(W))",
+    "∂E/∂W = Conv(Loss gradient ∂E/∂O, Input X)",
+    "∂E/∂X = Conv(Loss gradient ∂E/∂O, W)",
+]
+LAYER = {"transposed": True, "stride": 2, "padding": ((1, 0),), "output_padding": 1}
+
+
+def test_every_equation_of_a_transposed_layer():
+    _, *found = (" ".join(each.split()) for each in equations(cnngrad.derive("2", "2", "4", **LAYER)))
+    assert found == [" ".join(each.split()) for each in TRANSPOSED]
+
+
+def test_with_flip_a_transposed_layer_rotates_w_in_the_other_places():
+    found = equations(cnngrad.derive("2", "2", "3", transposed=True, flip=True))
+    for equation in (
+        "([o1] [o2] o3) += (w2 w1) · x1",
+        "o2 = w1·x1 + w2·x2",
+        "O = Full-Conv(X, W)",
+        "(o1 o2 o3) = Full-Conv( (x1 x2) , (w1 w2) )",
+        "∂E/∂W = Rotated 180°(Conv(∂E/∂O, X))",
+        "∂E/∂X = Conv(∂E/∂O, Rotated 180°(W))",
+        "(∂E/∂x1 ∂E/∂x2) = (∂E/∂o1 ∂E/∂o2 ∂E/∂o3) ∗ (w2 w1)",
+    ):
+        assert equation in found, equation
+
+
+def test_channels_groups_and_samples_of_a_transposed_layer():
+    found = equations(cnngrad.derive("2x4x2", "4x1x2", "2x2x3", b="2", dims=1, groups=2, transposed=True))
+    for equation in (
+        "o[n,f'](h) = Σ w[c,f](u)·x[n,c](i) + b[f']\n    over all with c of the group of f', i + u − 1 = h",
+        "o[1,2]2 = w[3,1]1·x[1,3]2 + w[3,1]2·x[1,3]1 + w[4,1]1·x[1,4]2 + w[4,1]2·x[1,4]1 + b[2]",
+        "∂E/∂w[c,f](u) = Σ ∂E/∂o[n,f'](i + u − 1)·x[n,c](i)\n    over n, i",
+        "∂E/∂x[n,c](i) = Σ ∂E/∂o[n,f'](i + u − 1)·w[c,f](u)\n    over f, u",
+        "∂E/∂b[f'] = Σ ∂E/∂o[n,f'](h)\n    over n, h",
+    ):
+        assert equation in found, equation
+    x, w, dedo = [[1, 2]], [[[3], [4]]], [[5, 6], [7, 8]]
+    (section,) = cnngrad.derive(x, w, dedo, dims=1, transposed=True, sections=["dw"]).sections
+    titles = [grid.title for grid in section.blocks[-1].items if isinstance(grid, Grid)]
+    assert titles == ["∂E/∂W · channel 1, filter 1", "∂E/∂W · channel 1, filter 2"]
+    derivation = cnngrad.derive(x, w, dedo, dims=1, transposed=True, sections=["dx-conv"])
+    assert equations(derivation)[1] == (
+        "(∂E/∂x[1]1 ∂E/∂x[1]2) = (∂E/∂o[1]1 ∂E/∂o[1]2) ∗ (w[1,1]1) + (∂E/∂o[2]1 ∂E/∂o[2]2) ∗ (w[1,2]1)"
+    )
+
+
+def told(derivation):
+    """The sentences of a derivation."""
+    return ["".join(map(str, b.parts)) for b in blocks_of(derivation) if isinstance(b, Sentence)]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "sentence"),
+    [
+        (("2", "2"), LAYER, "No x reaches position 4 of O, since output padding adds positions behind the last stamp"),
+        (
+            ("2", "2"),
+            LAYER,
+            "The size of O is (size of X − 1)·stride + width of a stamp − padding on both sides + output",
+        ),
+        (("2", "2"), LAYER, "output padding: (2 − 1)·2 + 2 − 1 + 1 = 4."),
+        (("2", "2"), LAYER, "with this W, stride and padding it makes 2 positions from 3 or 4."),
+        (("2", "2"), LAYER, "The padding of 1 position before and 0 behind is cut off (-)."),
+        (
+            ("2x2", "1x2"),
+            {"stride": 3},
+            "No x reaches rows 2, 3 of O, since the stride 3 is larger than the stamp of 1; no ",
+        ),
+        (
+            ("2", "2"),
+            {"stride": 2, "dilation": 2},
+            "No x reaches positions 2, 4 of O, since stride 2 with dilation 2 skips",
+        ),
+        (
+            ("2", "2", "4"),
+            LAYER,
+            "x2 reaches o2 through w1, o3 through w2: as the output moves on, the element",
+        ),
+        (
+            ("3", "2", "2"),
+            {"padding": ((2, 0),)},
+            "The padding cuts off all stamps of position 1 of X: ∂E/∂x is exactly 0",
+        ),
+        (("2", "2", "4"), LAYER, "The end of ∂E/∂O that no window reaches is cut off."),
+        (("2", "2"), {"b": "1"}, "o2 is reached by x1 through w2, by x2 through w1: as x moves on"),
+        (("2", "2"), {"b": "1", "output_padding": 1}, "behind the last stamp: o is b there."),
+        (
+            ("2", "2"),
+            {},
+            "Why rotated? o2 is reached by x1 through w2, by x2 through w1: as x moves on, the element of",
+        ),
+        (("2", "2"), {}, "W moves back. Laid out in the order of X these elements are W rotated by 180°."),
+        (
+            ("2", "2"),
+            {"flip": True},
+            "Why not rotated? o2 is reached by x1 through w1, by x2 through w2: as x moves on,",
+        ),
+        (("2", "2"), {"flip": True}, "W is rotated before it is stamped (flip); a second rotation brings it back."),
+        (("2", "2", "3"), {}, "moves on too. Laid out in the order of ∂E/∂O these elements are W as it is."),
+        (
+            ("2", "2", "3"),
+            {"flip": True},
+            "Why rotated? x1 reaches o1 through w2, o2 through w1: as the output",
+        ),
+        (("2", "2", "3"), {"flip": True}, "Laid out in the order of ∂E/∂O these elements are W rotated by 180°."),
+        (("1", "2", "2"), {}, "too, since X has one element for each channel."),
+        (("2", "2", "3"), {}, "Here the same w occurs in many rows"),
+        (("2", "2", "3"), {"b": "1"}, "in a frame of 1 zero on each side; b is added."),
+        (([1, 2], [3, 4]), {"b": [5]}, "The products and b add up to o1 = 8."),
+        (([1, 2], [3, 4]), {}, "The products add up to o1 = 3."),
+        (("2x2", "2x1x2"), {"dims": 1}, "O is a sum over the 2 channels. For the first:"),
+        (("2", "2"), {"elements": ["o3"], "padding": ((0, 0),), "stride": 3}, "No x reaches o3."),
+        (
+            ("3", "2", "2"),
+            {"elements": ["x1"], "padding": ((2, 0),)},
+            "The padding cuts off all products of x1, so its",
+        ),
+    ],
+)
+def test_what_a_transposed_layer_says(shapes, options, sentence):
+    said = told(cnngrad.derive(*shapes[:2], *shapes[2:], **{"transposed": True} | options))
+    assert any(sentence in each for each in said), said
+
+
+def test_with_stride_1_one_size_of_o_alone_belongs_to_x():
+    said = told(cnngrad.derive("3", "3", transposed=True, dilation=2, output_padding=1))
+    assert "Output padding adds positions behind O, not around it. PyTorch demands" in " ".join(said)
+    assert "Why output padding" not in " ".join(said)
+    assert "utput padding adds" not in " ".join(told(cnngrad.derive("3", "3", transposed=True)))
+
+
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(2, 4), st.integers(1, 2), st.integers(0, 2), st.integers(0, 2))
+def test_the_sizes_of_which_a_convolution_makes_xs_size_are_all_named(size, kernel, stride, dilation, before, after):
+    options = {"stride": stride, "dilation": dilation, "padding": ((before, after),), "output_padding": before + after}
+    derivation = cnngrad.derive(f"{size}", f"{kernel}", transposed=True, **options)
+    (said,) = (text for text in told(derivation) if "Why output padding" in text)
+    named = re.search(r"makes (\d+) positions? from (?:no size|([\d or]+))\.", said)
+    twin = (stride,), ((before, after),), (dilation,)
+    least = dilation * (kernel - 1) + 1 - before - after
+    makes = {n: reference.out_shape((1, 1, n), (1, 1, kernel), *twin)[2] for n in range(max(1, least), 99)}
+    right = [n for n, made in makes.items() if made == size]
+    assert [int(named[1]), *map(int, re.findall(r"\d+", named[2] or ""))] == [size, *right]
+
+
+def test_one_x_has_nothing_between_its_elements():
+    assert not any("between" in each for each in told(cnngrad.derive("1", "3", "3", transposed=True, stride=2)))
+
+
+@given(layers(most=4))
+def test_a_stamp_marks_the_outputs_of_its_x(case):
+    derivation = cnngrad.derive(*("x".join(map(str, shape)) for shape in (case.x, case.w)), limit=4, **case.options)
+    rows = [block for block in blocks_of(derivation) if isinstance(block, GridRow) and "+=" in block.items]
+    assert len(rows) == case.transposed
+    for row in rows:
+        cells = [cell for grid in row.items if isinstance(grid, Grid) for line in grid.cells for cell in line]
+        marked = [cell.content for cell in cells if cell.marked]
+        first = Expander(derivation.source.layer).expand(Tensor.DX, (0,) * len(case.x))
+        onto = [term.factors[0].of_array for term in first.terms if term.factors[0].lead == (1, 1)]
+        assert [each for each in marked if each is not Fill.CUT] == onto
+        assert len(marked) == np.prod(case.w[2:])
+
+
+@given(layers(most=4))
+def test_the_lesson_of_a_transposed_layer_speaks_of_windows_only_where_w_slides(case):
+    for section in cnngrad.derive(*case.data()[:2], case.data()[3], limit=4, **case.options).sections:
+        said = [" ".join(map(str, b.parts)) for b in section.blocks if isinstance(b, Sentence)]
+        if case.transposed and section.name not in ("dw-conv", "dx-conv"):
+            assert not any("window" in each for each in said), said
+
+
 def test_numbers_do_not_change_the_argument():
     with_numbers = equations(cnngrad.derive(X, W, G))
     for equation in equations(cnngrad.derive("3x3", "2x2", "2x2")):
@@ -149,8 +355,8 @@ def covered_of(row):
     return [cell.content for grid in row.items for line in grid.cells for cell in line if cell.marked]
 
 
-@given(layers(most=5), st.sampled_from([Tensor.O, Tensor.DW, Tensor.DX]), st.integers(0, 2**16))
-def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
+def check_pictures(case, tensor, seed):
+    """The products that the pictures of an element mark are those of its sum."""
     x, w, _, dedo = case.data(seed)
     layer = make_layer(x.shape, w.shape, **case.options)
     values = dict(zip((Tensor.X, Tensor.W, Tensor.DEDO), (x, w, dedo), strict=True))
@@ -180,6 +386,21 @@ def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
             cell.marked for item in each.apart.items if isinstance(item, Grid) for row in item.cells for cell in row
         )
         assert seen in {*(once * number for number in range(1, len(rows) + 1)), apart}
+        if tensor is not Tensor.DW:
+            is_full = tensor is (Tensor.O if case.transposed else Tensor.DX)
+            assert each.apart.items[-1].title.startswith("W rotated") == (case.flip != is_full)
+
+
+@given(layers(most=5), st.sampled_from([Tensor.O, Tensor.DW, Tensor.DX]), st.integers(0, 2**16))
+def test_what_a_picture_marks_are_the_terms_of_the_sum(case, tensor, seed):
+    check_pictures(case, tensor, seed)
+
+
+@pytest.mark.parametrize("name", [name for name, case in SMALL.items() if case.transposed])
+def test_what_a_picture_of_a_transposed_layer_marks_are_the_terms_of_the_sum(name):
+    for tensor in (Tensor.O, Tensor.DW, Tensor.DX):
+        for seed in range(7):
+            check_pictures(SMALL[name], tensor, seed)
 
 
 @pytest.mark.parametrize("kernel", [(1, 45), (30, 2), (26, 27)])
@@ -204,10 +425,10 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
         np.array(
             [
                 [0 if cell.content is Fill.NONE else sum(np.ravel(cell.content).tolist()) for cell in row]
-                for row in layer_matrix(names, transposed=t).cells
+                for row in layer_matrix(names, result).cells
             ]
         )
-        for t in (False, True)
+        for result in (Tensor.O, Tensor.DX)
     )
     np.testing.assert_array_equal(matrix.T, transposed)
     for n in range(len(x)):
@@ -219,9 +440,11 @@ def test_the_layers_matrix_gives_o_and_its_transpose_dx(case, seed):
 @given(layers(most=4))
 def test_every_layer_has_a_derivation(case):
     x, w, b, dedo = case.data()
+    shapes = ["x".join(map(str, array.shape)) for array in (x, w, dedo)]
     for derivation in (
         cnngrad.derive(x, w, dedo, b=b if case.bias else None, **case.options),
         cnngrad.derive(x, w, b=b if case.bias else None, **case.options),
+        cnngrad.derive(*shapes, limit=4, **case.options),
     ):
         for block in blocks_of(derivation):
             if isinstance(block, GridRow):
@@ -345,47 +568,75 @@ def slid(still, moving, steps):
     return (taken * moving).sum(tuple(range(-moving.ndim, 0)))
 
 
+def phrase(pattern, text, default=""):
+    match = re.search(pattern, text)
+    return match[1] if match else default
+
+
+BETWEEN = r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements"
+
+
+def padded_and_cropped(array, told):
+    """The array that something slides over: `X with its padding of 1 zero on each side, without the last row, …`."""
+    dims = array.ndim
+    said = phrase(r"its padding of (.*?)(?:, without|, in steps|; the result|$)", told, "0 zeros on each side")
+    mode = phrase(r" \((reflect|replicate|circular)\)$", said)
+    padding = sides(said.removesuffix(f" ({mode})").replace("position", "zero"), dims)
+    still = np.pad(array, padding, NUMPYS[mode])
+    for axis, word in enumerate(AXES[dims]):
+        if match := re.search(rf"the last (?:(\d+) {word}|{word[:-1]})\b", told):
+            still = still[(slice(None),) * axis + (slice(0, still.shape[axis] - int(match[1] or 1)),)]
+    return still
+
+
+def done_for_w(told, still, moving):
+    """dE/dW as the sentence says."""
+    dims = still.ndim
+    between = per_axis(phrase(BETWEEN, told, "0 zeros"), dims)
+    steps = per_axis(phrase(r"in steps of (.*) \(dilation\)", told, "1 position"), dims)
+    found = slid(padded_and_cropped(still, told), spread(moving, between), steps)
+    return np.flip(found) if "rotated" in told else found
+
+
+def done_in_full(told, moving, w, shape):
+    """dE/dX, or a transposed layer's O, as the sentence says; `w` lies as it slides."""
+    dims = w.ndim
+    between = per_axis(phrase(BETWEEN, told, "0 zeros"), dims)
+    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|; the|$)", told), dims)
+    apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", told, "1 cell"), dims)]
+    said = phrase(r"(?:the|a) padding of (.*?)(?: \(\w+\), and|$)", told, "0 zeros on each side")
+    cut = sides(said.replace("position", "zero"), dims)
+    full = slid(np.pad(spread(moving, between), frame), spread(w, apart), [1] * dims)
+    if "each position of it is added to the x that stands there" not in told:
+        return full[tuple(slice(a, size - b) for (a, b), size in zip(cut, full.shape, strict=True))]
+    mode, whole = phrase(r" \((reflect|replicate|circular)\)", told), np.zeros(shape, full.dtype)
+    stands = [np.pad(range(n), pair, NUMPYS[mode]) for n, pair in zip(shape, cut, strict=True)]
+    np.add.at(whole, np.ix_(*stands), full)
+    return whole
+
+
+def done_with_steps(told, still, w):
+    """dE/dX of a transposed layer as the sentence says; `w` lies as it slides."""
+    steps = per_axis(phrase(r"in steps of (.*?)(?:;|$)", told), w.ndim)
+    apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", told, "1 position"), w.ndim)]
+    return slid(padded_and_cropped(still, told), spread(w, apart), steps)
+
+
 @given(layers(counts=1), st.integers(0, 2**16))
 def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
     x, w, _, dedo = case.data(seed)
     derivation = cnngrad.derive(x, w, dedo, sections=["summary"], **case.options)
     told = ["".join(map(str, b.parts)) for b in blocks_of(derivation) if isinstance(b, Sentence)]
-    grads, dims = cnngrad.backward(x, w, dedo, **case.options), case.dims
-    x, w, dedo = (array[0, 0] for array in (x, w, dedo))
-
-    def phrase(pattern, text, default=""):
-        match = re.search(pattern, text)
-        return match[1] if match else default
-
-    for_w = told[0].removeprefix("Here: ").removesuffix(".")
-    between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_w, "0 zeros"), dims)
-    said = phrase(r"its padding of (.*?)(?:, without|, in steps|; the result|$)", for_w, "0 zeros on each side")
-    mode = phrase(r" \((reflect|replicate|circular)\)$", said)
-    padding = sides(said.removesuffix(f" ({mode})").replace("position", "zero"), dims)
-    steps = per_axis(phrase(r"in steps of (.*) \(dilation\)", for_w, "1 position"), dims)
-    still = np.pad(x, padding, NUMPYS[mode])
-    for axis, word in enumerate(AXES[dims]):
-        if match := re.search(rf"the last (?:(\d+) {word}|{word[:-1]})\b", for_w):
-            still = still[(slice(None),) * axis + (slice(0, still.shape[axis] - int(match[1] or 1)),)]
-    found = slid(still, spread(dedo, between), steps)
-    np.testing.assert_array_equal(np.flip(found) if "rotated" in for_w else found, grads.dw[0, 0])
-
-    for_x = told[1].removeprefix("Here: ").removesuffix(".")
-    between = per_axis(phrase(r"with ([^,]*(?:, \d+ zeros? [^,]*)*) between its elements", for_x, "0 zeros"), dims)
-    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|; the|$)", for_x), dims)
-    apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", for_x, "1 cell"), dims)]
-    cut = sides(
-        phrase(r"(?:the|a) padding of (.*?)(?: \(\w+\), and|$)", for_x, "0 zeros on each side").replace(
-            "position", "zero"
-        ),
-        dims,
-    )
-    turned = w if case.options["flip"] else np.flip(w)
-    full = slid(np.pad(spread(dedo, between), frame), spread(turned, apart), [1] * dims)
-    if "each position of it is added to the x that stands there" in for_x:
-        whole = np.zeros_like(x)
-        stands = [np.pad(range(n), pair, NUMPYS[mode]) for n, pair in zip(x.shape, cut, strict=True)]
-        np.add.at(whole, np.ix_(*stands), full)
+    recipes = [text.removeprefix("Here: ").removesuffix(".") for text in told]
+    grads, o = cnngrad.backward(x, w, dedo, **case.options), cnngrad.forward(x, w, **case.options)[0, 0]
+    x, w, dedo, dw, dx = (array[0, 0] for array in (x, w, dedo, grads.dw, grads.dx))
+    lying, rotated = (np.flip(w), w) if case.flip else (w, np.flip(w))
+    if case.transposed:
+        for_o, for_w, for_x, _ = recipes
+        np.testing.assert_array_equal(done_in_full(for_o, x, rotated, o.shape), o)
+        np.testing.assert_array_equal(done_for_w(for_w, dedo, x), dw)
+        np.testing.assert_array_equal(done_with_steps(for_x, dedo, lying), dx)
     else:
-        whole = full[tuple(slice(a, size - b) for (a, b), size in zip(cut, full.shape, strict=True))]
-    np.testing.assert_array_equal(whole, grads.dx[0, 0])
+        for_w, for_x, _ = recipes
+        np.testing.assert_array_equal(done_for_w(for_w, x, dedo), dw)
+        np.testing.assert_array_equal(done_in_full(for_x, dedo, rotated, x.shape), dx)

@@ -482,3 +482,71 @@ def test_w_rotated_lights_up_for_the_gradient_of_x_alone(opened):
     assert not driver.find_elements("css selector", "#grid-wr td.made")
     driver = opened(NOTES, "#dx-x22")
     assert len(driver.find_elements("css selector", "#grid-wr td.made")) == 4
+
+
+def transposed(folder, **options):
+    """The file of a transposed layer with a row of O that no x reaches."""
+    problem = {"X": [[1, 2], [0, -1]], "W": [[1, 2], [3, -1]], "b": [5], "dEdO": np.arange(20).reshape(5, 4).tolist()}
+    layer = {"transposed": True, "stride": 2, "output_padding": [1, 0]}
+    path = folder / "transposed.json"
+    path.write_text(json.dumps(problem | layer | options))
+    return path
+
+
+def test_the_page_of_a_transposed_layer_lights_what_its_sums_have(opened, tmp_path):
+    test_every_cell_lights_what_its_sum_has(opened, transposed(tmp_path))
+    test_every_cell_lights_what_its_sum_has(opened, transposed(tmp_path, flip=True))
+
+
+def test_each_x_of_a_transposed_layer_stamps_w_onto_o(opened, tmp_path):
+    driver = opened(transposed(tmp_path))
+    assert driver.find_element("tag name", "legend").text == "O by"
+    driver.find_element("css selector", "input[value=scatter]").click()
+    driver.execute_script("const s = document.getElementById('step'); s.value = 1; s.dispatchEvent(new Event('input'))")
+    grid = driver.find_element("id", "grid-o")
+    seen = [cell.text.split("\n")[0] for cell in grid.find_elements("css selector", "td:not(.made):not(.corner)")]
+    # x11 = 1 has stamped W; b = 5 stands where nothing has arrived.
+    assert seen == ["6", "7", "8", "4", *["5"] * 12]
+    line = driver.find_element("id", "line").text
+    assert line == "x12 = 2 stamps W:\no13 += 2·1: 5 → 7, o14 += 2·2: 5 → 9, o23 += 2·3: 5 → 11, o24 += 2·(-1): 5 → 3"
+    assert grid.find_element("tag name", "caption").text == "O so far"
+    assert len(driver.find_elements("css selector", "#grid-wr td.made")) == 4
+    driver = opened(transposed(tmp_path), "#dx-x11")
+    assert len(driver.find_elements("css selector", "#grid-w td.made")) == 4
+    assert not driver.find_elements("css selector", "#grid-wr td.made")
+
+
+def test_zeros_of_a_transposed_layer_say_why_they_are_there(opened, tmp_path):
+    dedo = np.arange(12).reshape(4, 3).tolist()
+    driver = opened(transposed(tmp_path, padding=[[1, 0], [0, 1]], dEdO=dedo))
+    said = {
+        name: {
+            driver.execute_script(
+                "arguments[0].dispatchEvent(new MouseEvent('mouseenter')); "
+                "return document.getElementById('why').textContent",
+                cell,
+            )
+            for cell in driver.find_elements("css selector", f"#grid-{name} td:not(.corner)")
+        }
+        for name in ("x", "do", "o")
+    }
+    assert said == {
+        "x": {
+            "",
+            "A zero between elements of X: neighbours stamp W onto O a stride apart.",
+            "A zero of the frame: there is no x here, since the rotated filter overlaps the edge.",
+        },
+        "do": {"", "A zero of the padding around ∂E/∂O."},
+        "o": {"", "No x reaches row 4 of O, since output padding adds positions behind the last stamp: o is b there."},
+    }
+
+
+def test_the_page_of_a_transposed_layers_o_alone(browser, tmp_path):
+    derivation = cnngrad.derive("2x4x2x3", "4x1x2x2", transposed=True, groups=2, stride=2)
+    (tmp_path / "page.html").write_text(document(".html", derivation), encoding="utf-8")
+    browser.get((tmp_path / "page.html").as_uri())
+    tabs = [each.text.split(":")[0] for each in browser.find_elements("css selector", "span.tabs")]
+    assert [text.split(" (")[0] for text in tabs] == ["sample", "channel", "filter of O"]
+    browser.find_element("css selector", "input[value=scatter]").click()
+    assert browser.find_element("id", "line").text.startswith("x[1,1]11 stamps W:\no[1,1]11 += x[1,1]11·w[1,1]11, ")
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []

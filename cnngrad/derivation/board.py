@@ -51,7 +51,7 @@ class Board:
         names: the names of the elements, with their numbers.
         symbols: only the names.
         views: both, or only the names if there are no numbers.
-        omits: whether products with a zero of the padding are omitted.
+        omits: whether an output's products with a zero are omitted.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
@@ -59,7 +59,8 @@ class Board:
         self.layer, self.choice, self.tensors = layer, choice, tensors
         if X in values and O not in values:
             values = {**values, O: OutputsOnDemand(layer, values)}
-        self.omits = is_padded(layer) and layer.mode == "zeros" and not choice.zeros
+        has_zeros = layer.transposed or (is_padded(layer) and layer.mode == "zeros")
+        self.omits = has_zeros and not choice.zeros
         self.rules = formulas.rules(layer)
         self.expander = Expander(layer, values)
         self.names, self.symbols = self.expander.names, Names(layer)
@@ -111,14 +112,14 @@ class Board:
             yield "The window of ", self.symbol(O, place), " overlaps the padding:"
             yield self.sums(O, [place])
         # The zero terms of one window that overlaps the padding.
-        for place in shown if tensor is O and self.omits else ():
+        for place in shown if tensor is O and self.omits and not self.layer.transposed else ():
             table = self.sums(O, [place], zeros=True)
             if any(None in term.factors for term in table.expansions[0].terms):
                 over = " overlaps the padding. With the terms that are omitted above, its output is"
                 yield "The window of ", self.symbol(O, place), over
                 yield table
                 break
-        yield unreached(self.layer, gradient=tensor is DX) if tensor in (O, DX) else ""
+        yield unreached(self.layer, tensor) if tensor in (O, DX) else ""
         # The matrices of the result; all of them if they are few.
         if tensor in self.tensors and len(self.views) > 1:
             grids = result_grids(self.names, tensor)
@@ -136,11 +137,11 @@ class Board:
             return dict.fromkeys(indices(shape), "")
         return telling(self.layer, tensor, most)
 
-    def pictured(self) -> dict[Index, str]:
-        """The elements of dE/dX that are pictured, and why."""
+    def pictured(self, result: Tensor) -> dict[Index, str]:
+        """The elements of a result that are pictured, and why."""
         if self.choice.limit is None:
-            return dict.fromkeys(islice(indices(self.layer.canonical[DX]), _MOST_PICTURES), "")
-        return telling(self.layer, DX, min(self.choice.limit, TELLING))
+            return dict.fromkeys(islice(indices(self.layer.canonical[result]), _MOST_PICTURES), "")
+        return telling(self.layer, result, min(self.choice.limit, TELLING))
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:
@@ -150,6 +151,8 @@ def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:
 
 
 def padded(names: Names, lead: Index = (0, 0), cropped: bool = False) -> Items:
-    """X with its padding; `cropped` without the end that no window reaches."""
-    title = "X, padded" if is_padded(names.layer) else "X"
-    return matrices(names, X, lead=lead, title=title, tracks=[framed_input(axis, cropped) for axis in names.layer.axes])
+    """X, or a transposed layer's dE/dO, with its padding; `cropped` without the end that no window reaches."""
+    wide = names.layer.role[X]
+    title = f"{wide.title}, padded" if is_padded(names.layer) else ""
+    tracks = [framed_input(axis, cropped) for axis in names.layer.axes]
+    return matrices(names, wide, lead=lead, title=title, tracks=tracks)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Product, Row, Sum
 from cnngrad.layer import Layer
-from cnngrad.tensor import DB, DW, DX, B, O, Tensor, W, X
+from cnngrad.layer.expansion import OPERANDS
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 _LETTERS = {O: "ijk", W: "uvt", X: "hlm"}
 
@@ -20,8 +21,8 @@ def counted_by(layer: Layer, tensor: Tensor) -> str:
 
 
 def letters(layer: Layer, tensor: Tensor) -> Sequence[str]:
-    """The letters that count the positions of O, W or X."""
-    return _LETTERS[tensor][: layer.dims]
+    """The letters that count the positions of O, W or X: i those of the windows, h those that windows lie on."""
+    return _LETTERS[layer.role[tensor].array][: layer.dims]
 
 
 def rules(layer: Layer) -> dict[Tensor, Row]:
@@ -31,52 +32,76 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     ∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)
     ∂E/∂x(h,l) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = h and so on
     ∂E/∂b      = Σ ∂E/∂o(i,j)
+
+    In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
-    taken, (i, u, h) = layer.lead, (letters(layer, tensor) for tensor in (O, W, X))
+    windows, wide = layer.role[O].array, layer.role[X].array
+    i, u, h = (letters(layer, tensor) for tensor in (windows, W, wide))
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
-    # With groups, X's channel c' differs from the filter's c, which counts within the group.
-    channel = "c" if layer.groups == 1 else "c'"
-    o = Letter("o", ("n", "f")[2 - taken[O] :], tuple(i))
-    w = Letter("w", ("f", "c")[2 - taken[W] :], tuple(u))
-    x = Letter("x", ("n", channel)[2 - taken[X] :], tuple(read))
-    b = Letter("b", ("f",)[: taken[B]])
-    dedo, outputs = Derivative(o), (*o.lead[:-1], *i)
-    filters: Row = ("f",) if layer.groups == 1 else ("f", Phrase(" of the group of "), channel)
+    places = {windows: i, W: u, wide: h, B: ()}
+    outer, inner = "cf" if layer.transposed else "fc"
+    # With groups, W's second axis counts within the group: c or f there differs from c' of X or f' of O.
+    words: dict[Tensor, tuple[str, ...]] = {
+        windows: ("n", outer),
+        W: (outer, inner),
+        wide: ("n", inner + "'" * (layer.groups > 1)),
+    }
+    words[B] = words[O][1:]
+    leads = {tensor: lead[len(lead) - layer.lead[tensor] :] for tensor, lead in words.items()}
+
+    def element(tensor: Tensor, place: Iterable[str]) -> Letter | Derivative:
+        letter = Letter(tensor.letter, leads[tensor.array], tuple(place))
+        return Derivative(letter) if tensor.is_gradient else letter
+
+    def total(tensor: Tensor, met: Iterable[str], summed: Iterable[Row], conditions: bool = False) -> Row:
+        there = places | {wide: met}
+        factors = tuple(element(operand, there[operand.array]) for operand in OPERANDS[tensor])
+        bias = (" + ", element(B, ())) if tensor is O and layer.has_bias else ()
+        return element(tensor, places[tensor.array]), " = ", Sum(Product(factors), tuple(summed), conditions), *bias
+
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
-    met = [(position, meets, letter) for position, letter in zip(read, h, strict=True)]
-    conditions = Sum(Product((dedo, w)), (*[filters][: taken[B]], *met), True)
+    conditions = [(position, meets, letter) for position, letter in zip(read, h, strict=True)]
+    summed: Row = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), words[wide][1])
+    plain, full = layer.role[O], layer.role[DX]
     return {
-        O: (o, " = ", _over((w, x), (*w.lead[-1:], *u)), *((" + ", b) if layer.has_bias else ())),
-        DW: (Derivative(w), " = ", _over((dedo, x), outputs)),
-        DX: (Derivative(x._replace(place=tuple(h))), " = ", conditions),
-        DB: (Derivative(b), " = ", _over((dedo,), outputs)),
+        plain: total(plain, read, zip((*leads[W][-1:], *u), strict=True)),
+        DW: total(DW, read, zip((*leads[windows][:-1], *i), strict=True)),
+        full: total(full, h, (*[summed][: layer.lead[B]], *conditions), True),
+        DB: total(DB, h, zip((*leads[O][:-1], *places[O]), strict=True)),
     }
-
-
-def _over(factors: tuple[Letter | Derivative, ...], letters: Iterable[str]) -> Sum:
-    return Sum(Product(factors), tuple(zip(letters, strict=True)))
 
 
 def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
-    """dE/dW and dE/dX as convolutions; the summary names the arrays as the notes do.
+    """O, dE/dW and dE/dX as convolutions; the summary names the arrays as the notes do.
 
+    O     = Conv(X, W), with flip W is rotated
     ∂E/∂W = Conv(X, ∂E/∂O), with flip the result is rotated
     ∂E/∂X = Full-Conv(∂E/∂O, Rotated 180°(W)), with flip the rotations cancel; Fold(…) if the padding is not zeros
+
+    In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
     turned, output_gradient = (Phrase("Rotated "), "180°"), Derivative(Letter("O"))
-    x: Row = (Phrase("Input "), "X") if summary else ("X",)
-    dedo: Row = (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,)
-    made: Row = (Phrase("Conv"), "(", *x, ", ", *dedo, ")")
-    w: Row = ("W",) if layer.flip else (*turned, "(W)")
-    full: Row = (Phrase("Full-Conv"), "(", *dedo, ", ", *w, ")")
-    return {
-        DW: (Derivative(Letter("W")), " = ", *((*turned, "(", *made, ")") if layer.flip else made)),
-        DX: (Derivative(Letter("X")), " = ", *(full if layer.mode == "zeros" else (Phrase("Fold"), "(", *full, ")"))),
+    named: dict[Tensor, Row] = {
+        X: (Phrase("Input "), "X") if summary else ("X",),
+        DEDO: (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,),
     }
+    wide, windows = named[layer.role[X]], named[layer.role[DEDO]]
+    as_it_is, rotated = (("W",), (*turned, "(W)"))[:: -1 if layer.flip else 1]
+    made: Row = (Phrase("Conv"), "(", *wide, ", ", *windows, ")")
+    full: Row = (Phrase("Full-Conv"), "(", *windows, ", ", *rotated, ")")
+    rows: dict[Tensor, Row] = {
+        layer.role[O]: (Phrase("Conv"), "(", *wide, ", ", *as_it_is, ")"),
+        DW: (*turned, "(", *made, ")") if layer.flip else made,
+        layer.role[DX]: full if layer.mode == "zeros" else (Phrase("Fold"), "(", *full, ")"),
+    }
+    if layer.has_bias:
+        rows[O] += (" + b",)
+    return {t: (Derivative(Letter(t.array.key)) if t.is_gradient else t.key, " = ", *row) for t, row in rows.items()}
 
 
 def matrix_product(layer: Layer) -> Row:
-    """O = M x, plus b if the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o."""
+    """O = M x, plus b if the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o; in a transposed layer M and Mᵀ change places."""
     bias = " + b" if layer.has_bias else ""
-    return (f"o = M x{bias}", "     ", Derivative(Letter("x")), " = Mᵀ ", Derivative(Letter("o")))
+    there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
+    return (f"o = {there} x{bias}", "     ", Derivative(Letter("x")), f" = {back} ", Derivative(Letter("o")))

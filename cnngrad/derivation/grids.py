@@ -11,7 +11,7 @@ import numpy as np
 
 from cnngrad.layer import BORDERS, Axis, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol
-from cnngrad.tensor import B, Tensor
+from cnngrad.tensor import B, O, Tensor
 
 # In short, a matrix of more than 5 rows or columns is cut to 3.
 _LARGE, _SHORT = 5, 3
@@ -26,6 +26,7 @@ class Fill(Enum):
     GAP = -2  # a zero between the elements of dE/dO, since the stride is larger than 1
     NONE = -3  # a zero of the layer's matrix: the output does not read this input
     MORE = -4  # rows or columns that are not shown
+    CUT = -5  # a position that the padding cuts off the O of a transposed layer
 
 
 class Pair(NamedTuple):
@@ -135,18 +136,18 @@ def plain(size: int, turned: bool = False) -> Track:
 
 
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
-    """X with its padding; `cropped` without the leftover positions at the end."""
-    return Track(axis.padded - cropped * axis.leftover, axis.size, 1, axis.before, axis.mode)
+    """X with its padding; `cropped` without the leftover positions at the end. In a transposed layer O or dE/dO."""
+    return Track(axis.padded - cropped * axis.leftover, axis.wide, 1, axis.before, axis.mode)
 
 
 def spread_output(axis: Axis) -> Track:
-    """dE/dO with s-1 zeros between its elements."""
-    return Track(axis.spread, axis.out, axis.stride)
+    """dE/dO with s-1 zeros between its elements; in a transposed layer X."""
+    return Track(axis.spread, axis.windows, axis.stride)
 
 
 def framed_output(axis: Axis) -> Track:
-    """dE/dO with its zeros and the frame that a full convolution needs."""
-    return Track(sum(axis.frame, axis.spread), axis.out, axis.stride, axis.frame[0])
+    """dE/dO, or X, with its zeros and the frame that a full convolution needs."""
+    return Track(sum(axis.frame, axis.spread), axis.windows, axis.stride, axis.frame[0])
 
 
 def _shown(size: int, covered: Mapping[int, int]) -> Sequence[int]:
@@ -191,7 +192,9 @@ def grids(
         slots = list(map(Track.slot, tracks, here))
         # A zero of the frame on any axis makes the cell one.
         fill = max((slot for slot in slots if slot < 0), default=0)
-        found = Fill(fill) if fill else names.shown(tensor, (*lead, *slots))
+        # What stands around O is cut off.
+        around = Fill.CUT.value if tensor is O else fill
+        found = Fill(around) if fill else names.shown(tensor, (*lead, *slots))
         under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]
         if partner and min(under) >= 0:
             return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under))), True)
@@ -203,7 +206,8 @@ def grids(
     *deep, height, width = [1] * (2 - len(shown)) + [len(part) for part in shown]
     for depth in product(*map(range, deep)):
         slots = [track.slot(part[k]) for track, part, k in zip(tracks, shown, depth, strict=False)]
-        which = [f" · depth {k + 1 if k >= 0 else f'of zeros ({Fill(k).name.lower()})'}" for k in slots]
+        blank = "cut off" if tensor is O else "of zeros ({})"
+        which = [f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots]
         yield Grid(", ".join(parts) + "".join(which), height, width, partial(cell, *depth), tensor, in_short)
 
 
@@ -211,6 +215,6 @@ def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
     """Every matrix of a tensor, with sample, channel or filter in its title, from 1, if the tensor has such axes."""
     layer = names.layer
     for lead in indices(layer.canonical[tensor][: 0 if tensor.array is B else 2]):
-        words = [f"{word} {k + 1}" for word, k in zip(tensor.lead_words, lead, strict=False)]
+        words = [f"{word} {k + 1}" for word, k in zip(layer.lead_words(tensor), lead, strict=False)]
         where = ", ".join(words[2 - layer.lead[tensor] :])
         yield from grids(names, tensor, lead, f"{tensor.title} · {where}" if where else "")

@@ -16,6 +16,7 @@ from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, 
 from cnngrad.derivation.telling import telling
 from cnngrad.derivation.words import (
     crop,
+    cut_off,
     dilations,
     first_matrices,
     frame,
@@ -23,6 +24,7 @@ from cnngrad.derivation.words import (
     is_dilated,
     is_padded,
     is_strided,
+    output_size,
     padding,
     standing,
     strides,
@@ -49,7 +51,8 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        made = {name: (title, make) for name, title, of, make in _SECTIONS if {*of} & {*tensors}}
+        every = _SECTIONS + _TRANSPOSED if layer.transposed else _SECTIONS
+        made = {name: (title, make) for name, title, of, make in every if {*of} & {*tensors}}
         w, b = "W rotated" if layer.flip else "W", " + b" if layer.has_bias else ""
         sections = [
             Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name)
@@ -70,64 +73,124 @@ def _given(board: Board) -> Said:
     for names in board.views:
         yield apart(matrices(names, tensor) for tensor in given)
     x = ("", "x[c] belongs to channel c", "x[n,c] belongs to sample n and channel c")[layer.x_lead]
-    w = ("", "w[c] belongs to channel c", "w[f,c] belongs to filter f and channel c")[layer.w_lead]
+    both = (
+        "w[c,f] belongs to channel c and filter f" if layer.transposed else "w[f,c] belongs to filter f and channel c"
+    )
+    w = ("", "w[c] belongs to channel c", both)[layer.w_lead]
     if x or w:
         yield f"Indices in brackets: {', '.join(filter(None, (x, w)))}. All indices count from 1."
     if backward:
         yield "E is the error, which training minimizes; ∂E/∂O comes back from the next layer."
-    if is_padded(layer):
+    if is_padded(layer) and not layer.transposed:
         yield standing(layer)
         yield f"With its padding{' of zeros' if layer.mode == 'zeros' else ''}, X is"
         yield from map(padded, board.views)
 
 
 def _output(board: Board) -> Said:
-    layer, names, items = board.layer, board.symbols, matrices(board.symbols, O)
+    layer = board.layer
     if layer.batch * layer.filters > 1:
         yield first_matrices(layer, "The first output channel of the first sample")
-    # All channels have the same form: if there are many, the first is enough.
-    for c in range(layer.group_channels if layer.group_channels < 3 else 1):
-        items += ["+" if c else "=", *padded(names, (0, c)), "∗"]
-        items += matrices(names, W, lead=(0, c), turned=layer.flip)
-    items += ["+ …"] * (layer.group_channels > 2)
-    yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias else items
-    kind = "In mathematics this is called cross-correlation; a convolution rotates the filter first."
-    strided = any(axis.stride > 1 for axis in layer.axes)
-    yield (
-        "∗ means that the filter slides over X; it is ",
-        "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
-        f"; it moves in steps of {strides(layer, 'position')} (stride)" if strided else "",
-        f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
-        f". {'This is what mathematics calls a convolution.' if layer.flip else kind}",
-    )
-    reads = counted(layer.group_channels, "channel")
-    filters = counted(layer.group_filters, "filter")
+    yield from _sliding(board, O)
     yield from board.derived(
         O,
         f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
-        f"The layer has {layer.groups} groups of {reads} and {filters}: a filter reads only the channels of its own "
-        f"group. c counts them within the group, c' in X: c' = c + {layer.group_channels}·(number of the group − 1)."
-        if layer.groups > 1
-        else "",
+        _groups(layer),
         "Products with a 0 of the padding are omitted; their number is in parentheses." if board.omits else "",
+    )
+
+
+def _sliding(board: Board, result: Tensor) -> Said:
+    """O, or dE/dX of a transposed layer: the filter slides as it lies in the forward pass."""
+    layer, names, items = board.layer, board.symbols, matrices(board.symbols, result)
+    # All channels have the same form: if there are many, the first is enough.
+    channels = layer.conv.group_channels
+    for c in range(channels if channels < 3 else 1):
+        items += ["+" if c else "=", *padded(names, (0, c), cropped=layer.transposed), "∗"]
+        items += matrices(names, W, lead=(0, c), turned=layer.flip)
+    items += ["+ …"] * (channels > 2)
+    yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias and result is O else items
+    kind = " In mathematics this is called cross-correlation; a convolution rotates the filter first."
+    strided = any(axis.stride > 1 for axis in layer.axes)
+    yield (
+        f"∗ means that the filter slides over {layer.role[X].title}; it is ",
+        "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
+        f"; it moves in steps of {strides(layer, 'position')} (stride)" if strided else "",
+        f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
+        f".{' This is what mathematics calls a convolution.' if layer.flip else kind if result is O else ''}",
+    )
+
+
+def _groups(layer: Layer) -> str:
+    """What groups mean; empty without."""
+    if layer.groups == 1:
+        return ""
+    channels, filters = counted(layer.group_channels, "channel"), counted(layer.group_filters, "filter")
+    letter, reads = "c", "a filter reads only the channels"
+    if layer.transposed:
+        letter, reads = "f", "a channel is stamped only onto the filters"
+    each, array = layer.conv.group_channels, layer.role[X].array.key
+    return (
+        f"The layer has {layer.groups} groups of {channels} and {filters}: {reads} of its own group. {letter} counts "
+        f"them within the group, {letter}' in {array}: {letter}' = {letter} + {each}·(number of the group − 1)."
+    )
+
+
+def _stamping(board: Board) -> Said:
+    """O of a transposed layer: scattered, then gathered as a full convolution."""
+    layer = board.layer
+    yield (
+        f"Each x stamps W onto O: W{', rotated by 180° (flip),' if layer.flip else ''} times this x is added to O.",
+        " An x of channel c stamps w[c,f] onto filter f." if layer.w_lead else "",
+        f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." if is_strided(layer) else "",
+        f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." if is_dilated(layer) else "",
+        " Where stamps overlap, they add up.",
+        f" The padding of {cut_off(layer)} is cut off (-)." if is_padded(layer) else "",
+        " b is added to every o of its filter." if layer.has_bias else "",
+    )
+    yield from _scattering(board)
+    yield from board.derived(
+        O,
+        f"{counted_by(layer, O)}, {', '.join(letters(layer, X))} those of X, and {', '.join(letters(layer, W))} those "
+        f"of W, from 1.",
+        _groups(layer),
+        "Elements of W that meet no x at an o give no product there; their number is in parentheses."
+        if board.omits
+        else "",
+    )
+    yield from output_size(layer)
+    yield "Gathered for one o after another, the same sums are a full convolution:"
+    yield from _full_convolution(board)
+    yield (
+        "A transposed convolution is also called deconvolution, but it does not undo a convolution: it brings back "
+        "the size that the convolution's input had, not the numbers."
     )
 
 
 def _filter_gradient(board: Board) -> Said:
     shown = board.shown(DW)
     first = next(iter(shown))
-    through = " is used in every output of its filter, so the chain rule has one term for each:"
-    yield board.symbol(W, first), through
+    w = board.symbol(W, first)
+    if board.layer.transposed:
+        cut = ", unless the padding cuts it off" if is_padded(board.layer) else ""
+        yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}. {_others(board, 'w')}"
+    else:
+        yield w, " is used in every output of its filter, so the chain rule has one term for each:"
     yield from _chain_rule(board, DW, shown, [first])
     yield from board.derived(DW)
 
 
 def _input_gradient(board: Board) -> Said:
-    omitted = "" if board.choice.zeros else "; their products are omitted, and their number is in parentheses"
-    yield f"An x affects only the outputs whose windows cover it. For the others ∂o/∂x = 0{omitted}:"
+    reached = "that it is stamped on" if board.layer.transposed else "whose windows cover it"
+    yield f"An x affects only the outputs {reached}. {_others(board, 'x')}"
     shown = board.shown(DX)
-    yield from _chain_rule(board, DX, board.pictured() if board.choice.limit else shown, shown)
+    yield from _chain_rule(board, DX, board.pictured(DX) if board.choice.limit else shown, shown)
     yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1. {standing(board.layer)}".rstrip())
+
+
+def _others(board: Board, letter: str) -> str:
+    omitted = "" if board.choice.zeros else "; their products are omitted, and their number is in parentheses"
+    return f"For the others ∂o/∂{letter} = 0{omitted}:"
 
 
 def _bias_gradient(board: Board) -> Said:
@@ -163,19 +226,21 @@ def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated:
 
 def _convolution(board: Board) -> Said:
     layer = board.layer
+    wide, moving = layer.role[X], layer.role[DEDO]
     strided, leftover = is_strided(layer), any(axis.leftover for axis in layer.axes)
-    steps = f", but {dilations(layer, 'cell')} at a time" if strided else ""
-    yield f"In these sums ∂E/∂O slides over X, as W does in the forward pass{steps}:"
+    as_w, but = ("", "") if layer.transposed else (", as W does in the forward pass", " but")
+    steps = f",{but} {dilations(layer, 'cell')} at a time" if strided else ""
+    yield f"In these sums {moving.title} slides over {wide.title}{as_w}{steps}:"
     yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
     if strided:
-        spread = "Neighbouring outputs lie a stride apart on X, so ∂E/∂O is spread out in the same way"
-        yield f"{spread}: {gaps(layer)}."
+        apart = "x lie a stride apart on O" if layer.transposed else "outputs lie a stride apart on X"
+        yield f"Neighbouring {apart}, so {moving.title} is spread out in the same way: {gaps(layer)}."
     if is_dilated(layer):
-        yield f"With dilation ∂E/∂O moves in steps of {dilations(layer, 'position')} from one ∂E/∂w to the next."
-    if leftover:
-        yield "The end of X that no window reaches is cut off."
+        steps = dilations(layer, "position")
+        yield f"With dilation {moving.title} moves in steps of {steps} from one ∂E/∂w to the next."
+    yield _cropped(layer)
     if layer.flip:
         yield "Since W is rotated before it slides, the result comes out rotated by 180°."
     if layer.filters * layer.group_channels > 1:
@@ -187,14 +252,20 @@ def _convolution(board: Board) -> Said:
         shown = min(layer.batch, MOST_MATRICES) if names.values else 1
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
-            title = "∂E/∂O, with zeros" if strided else "∂E/∂O"
+            title = f"{moving.title}, with zeros" if strided else ""
             tracks = list(map(spread_output, layer.axes))
-            items += matrices(names, DEDO, lead=(n, 0), title=title, tracks=tracks)
+            items += matrices(names, moving, lead=(n, 0), title=title, tracks=tracks)
         yield items + ["+ …"] * (layer.batch > shown)
 
 
+def _cropped(layer: Layer) -> str:
+    """That the end of X, or of a transposed layer's dE/dO, is cut off; empty if no window leaves it over."""
+    leftover = any(axis.leftover for axis in layer.axes)
+    return f"The end of {layer.role[X].title} that no window reaches is cut off." if leftover else ""
+
+
 def _mlp(board: Board) -> Said:
-    """The layer as a matrix, o = M x, dE/dx = Mᵀ dE/do: a fully connected layer with shared weights."""
+    """The layer as a matrix, o = M x, dE/dx = Mᵀ dE/do, or transposed: a fully connected layer with shared weights."""
     layer, symbols = board.layer, board.symbols
     yield (
         "If X is the output of another layer, that layer needs ∂E/∂X. In an MLP, a network of fully connected "
@@ -207,6 +278,12 @@ def _mlp(board: Board) -> Said:
         "uses it, and 0 elsewhere. If the inputs of one sample are written as a column x and its outputs as a "
         f"column o{bias}, each row of M belongs to an output and each column to an input, and each entry is the "
         "w that connects them, or 0:"
+        if not layer.transposed
+        else "A transposed convolution is a fully connected layer, too. A convolution with the same W, stride and "
+        "padding goes the other way, from an array of O's size to one of X's. Its weight matrix M has a row for each x "
+        "here and a column for each o; each entry is the w that connects them, or 0. If the inputs of one sample are "
+        f"written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, hence its "
+        "name:"
     )
     yield Formula(matrix_product(layer))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
@@ -214,16 +291,18 @@ def _mlp(board: Board) -> Said:
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
-        yield [column(symbols, O), "=", layer_matrix(symbols), column(symbols, X)]
+        yield [column(symbols, O), "=", layer_matrix(symbols, O), column(symbols, X)]
     for names in board.views if fits_turned else ():
-        yield [column(names, DX), "=", layer_matrix(names, transposed=True), column(names, DEDO)]
+        yield [column(names, DX), "=", layer_matrix(names, DX), column(names, DEDO)]
     if not (fits and fits_turned):
-        which = "M itself" if fits_turned else "Mᵀ" if fits else "it"
-        yield f"M is {outputs}×{inputs} here; {which} is too large to print."
+        there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
+        which = f"{there} itself" if fits_turned else back if fits else "it"
+        yield f"{there} is {outputs}×{inputs} here; {which} is too large to print."
+    each = "O has one element for each filter"
     shared = (
         "the same w occurs in many rows, and ∂E/∂w is the sum of the gradients of all its entries."
-        if prod(layer.out) > 1
-        else "too, since O has one element for each filter."
+        if prod(layer.conv.out) > 1
+        else f"too, since {'X has one element for each channel' if layer.transposed else each}."
     )
     yield f"In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here {shared}"
 
@@ -251,138 +330,197 @@ def _connections(board: Board) -> Said:
 
 
 def _full_convolution(board: Board) -> Said:
-    """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees), and why W is rotated."""
-    yield Formula(convolutions(board.layer)[DX])
+    """dE/dX = Full-Conv(dE/dO with zeros and frame, W rotated by 180 degrees), and why W is rotated.
+
+    In a transposed layer O is such a convolution of X.
+    """
+    result = board.layer.role[DX]
+    yield Formula(convolutions(board.layer)[result])
     if board.layer.mode != "zeros":
         yield (
             "The full convolution gives a gradient for each position of X with its padding. Fold adds each one to the "
             "x that stands there."
         )
-    yield _why_rotated(board)
+    yield _why_rotated(board, result)
     yield from _in_matrices(board)
     yield from _shifts(board)
-    yield from _scattering(board)
+    if not board.layer.transposed:
+        yield from _scattering(board)
 
 
-def _why_rotated(board: Board) -> tuple[Part, ...]:
+def _plain_convolution(board: Board) -> Said:
+    """dE/dX of a transposed layer = Conv(dE/dO, W), and why W is not rotated."""
+    layer = board.layer
+    yield Formula(convolutions(layer)[DX])
+    yield _why_rotated(board, DX)
+    yield _cropped(layer)
+    yield first_matrices(layer, "For the first sample and channel")
+    yield from _sliding(board, DX)
+    yield "Where the filter lies, the products are ", IN_BRACKETS, ":"
+    yield from _pictured(board, DX)
+
+
+def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     """The answer to the most frequent question: why is W rotated here?"""
     layer = board.layer
     if prod(layer.kernel) == 1:
         return ("W has one element for each channel here, so a rotation changes nothing.",)
-    (place,) = telling(layer, DX, 1)
-    factors, count = board.factors(DX, place, MOST_MATRICES, inside=True)
-    readers = [(dedo, w) for dedo, w in factors if dedo.lead == factors[0][0].lead]
-    why, way, moves, so = (
-        ("Why not", "first to last", "on too", "W was rotated before it slid (flip); a second rotation brings it back.")
-        if layer.flip
-        else ("Why", "last to first", "back", "Laid out in the order of ∂E/∂O these elements are W rotated by 180°.")
-    )
+    (place,) = telling(layer, result, 1)
+    factors, count = board.factors(result, place, MOST_MATRICES, inside=True)
+    # W's element last, in the order of the other one.
+    pairs = [pair[:: -1 if result is O else 1] for pair in factors if len(pair) > 1]
+    readers = sorted((pair for pair in pairs if pair[0].lead == pairs[0][0].lead), key=lambda pair: pair[0].place)
+    is_full, array = result is layer.role[DX], (X if result is O else DEDO).title
+    why, way, moves, lying = ("Why", "last to first", "back", "rotated by 180°")
+    if is_full == layer.flip:
+        why, way, moves, lying = ("Why not", "first to last", "on too", "as it is")
+    so = f"Laid out in the order of {array} these elements are W {lying}."
+    if is_full and layer.flip:
+        before = "is rotated before it is stamped" if layer.transposed else "was rotated before it slid"
+        so = f"W {before} (flip); a second rotation brings it back."
+    one, other = ("an output", "x") if result is O else ("an input", "the output")
     if len(readers) < 2:
-        return f"{why} rotated? Along ∂E/∂O an input meets the elements of W from {way}. ", so
-    through = [part for dedo, w in readers for part in (", by ", dedo.of_array, " through ", w)][1:]
-    more = ", …" if count > len(readers) else ""
-    onwards = f"{more}: as the output moves on, the element of W moves {moves}. "
-    return f"{why} rotated? ", board.symbol(X, place), " is read by ", *through, onwards, so
+        return f"{why} rotated? Along {array} {one} meets the elements of W from {way}. ", so
+    met, by = "is reached" if layer.transposed else "is read", " by"
+    if not is_full:
+        met, by = "reaches", ""
+    through = [part for reader, w in readers for part in (f",{by} ", reader.of_array, " through ", w)][1:]
+    more = ", …" if count - (result is O and layer.has_bias) > len(readers) else ""
+    onwards = f"{more}: as {other} moves on, the element of W moves {moves}. "
+    return f"{why} rotated? ", board.symbol(result.array, place), f" {met}{by} ", *through, onwards, so
 
 
 def _in_matrices(board: Board) -> Said:
-    """The rotation, the equation, and how dE/dO is framed for it."""
+    """The rotation, the equation, and how dE/dO, or a transposed layer's X, is framed for it."""
     layer, symbols = board.layer, board.symbols
+    result, array = layer.role[DX], layer.role[DEDO]
     if not layer.flip:
         rotation: list[Items] = [
             ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)] for names in board.views
         ]
         yield from rotation if layer.w_lead or layer.kernel[-1] > _NARROW else [apart(rotation)]
     if max(layer.size) < MOST_POSITIONS:
-        several = layer.group_filters > 1
+        several = layer.conv.group_filters > 1
         if several:
-            yield f"∂E/∂X is a sum over the {layer.group_filters} filters. For the first:"
+            over = "channels" if layer.transposed else "filters"
+            yield f"{result.title} is a sum over the {layer.conv.group_filters} {over}. For the first:"
         lying = grids(symbols, W, turned=not layer.flip)
         before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
         convolved: Items = [
             f"{before}Full-Conv(",
-            *matrices(symbols, DEDO),
+            *matrices(symbols, array),
             ",",
             *lying,
             f"){behind}",
             *["+ …"] * several,
         ]
-        yield [*matrices(symbols, DX), "=", *convolved]
+        if result is O and layer.has_bias:
+            convolved += ["+", symbols.symbol(B, (0,))]
+        yield [*matrices(symbols, result), "=", *convolved]
+    wider = "the output padding" if layer.transposed else "what the stride leaves over"
     yield (
-        f"Because of the stride ∂E/∂O gets {gaps(layer)}. " if is_strided(layer) else "",
-        "Full means that the filter starts where it covers only a corner of ∂E/∂O. So ∂E/∂O has a frame of ",
-        f"{frame(layer)}.",
-        " At the end it is wider by what the stride leaves over." if any(a.leftover for a in layer.axes) else "",
+        f"Because of the stride {array.title} gets {gaps(layer)}. " if is_strided(layer) else "",
+        f"Full means that the filter starts where it covers only a corner of {array.title}. ",
+        f"So {array.title} has a frame of {frame(layer)}.",
+        f" At the end it is wider by {wider}." if any(a.leftover for a in layer.axes) else "",
         f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
     )
     framed = list(map(framed_output, layer.axes))
     if all(track.size <= MOST_POSITIONS for track in framed):
-        yield matrices(symbols, DEDO, title="∂E/∂O, framed", tracks=framed)
+        yield matrices(symbols, array, title=f"{array.title}, framed", tracks=framed)
 
 
 def _shifts(board: Board) -> Said:
-    """The filter on framed dE/dO, at the telling cells."""
-    layer, names, limit = board.layer, board.names, board.choice.limit
+    """The filter on framed dE/dO, or on a transposed layer's X, at the telling cells."""
+    layer, result = board.layer, board.layer.role[DX]
     if is_strided(layer):
-        yield (
-            f"The filter moves one cell at a time here, though W moved {strides(layer, 'cell')} at a time over "
-            "X: the windows of neighbouring outputs lie that far apart on X, and the zeros keep this distance."
+        apart = strides(layer, "cell")
+        reason = (
+            f", though W moved {apart} at a time over X: the windows of neighbouring outputs lie that far apart on X"
         )
-    yield f"Shifted one cell at a time, the filter gives ∂E/∂X{crop(layer)}. The products are ", IN_BRACKETS, ":"
-    shown = board.pictured()
+        if layer.transposed:
+            reason = f": the stamps of neighbouring x lie {apart} apart on O"
+        yield f"The filter moves one cell at a time here{reason}, and the zeros keep this distance."
+    shifted = f"Shifted one cell at a time, the filter gives {result.title}{crop(layer)}."
+    yield f"{shifted} The products are ", IN_BRACKETS, ":"
+    yield from _pictured(board, result)
+
+
+def _pictured(board: Board, result: Tensor) -> Said:
+    """The pictures of the telling elements of a result."""
+    layer, names, limit = board.layer, board.names, board.choice.limit
+    shown = board.pictured(result)
     for number, (place, why) in enumerate(shown.items()):
-        x = board.symbol(DX, place)
-        yield "For ", x, f", {why}:" if why else ":"
-        for part, picture in enumerate(pictures(names, DX, place)):
+        element = board.symbol(result, place)
+        yield "For ", element, f", {why}:" if why else ":"
+        for part, picture in enumerate(pictures(names, result, place)):
             # After the first picture numbers are enough.
             short = limit and picture.numbers and (number or (part and layer.mode != "zeros"))
             yield replace(picture, symbols=None) if short else picture
-        if (value := names.number(DX, place)) is not None:
-            yield "The products add up to ", x, " = ", value, "."
-    if prod(layer.canonical[X]) > len(shown):
-        last = names.last(X).name
+        if (value := names.number(result, place)) is not None:
+            bias = " and b" if result is O and layer.has_bias else ""
+            yield f"The products{bias} add up to ", element, " = ", value, "."
+    if prod(layer.canonical[result]) > len(shown):
+        last = names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
 
 
 def _scattering(board: Board) -> Said:
-    """The form without a rotation: each window of dX receives W * dE/do."""
+    """The form without a rotation: each window of dX receives W * dE/do; each x of a transposed layer stamps W."""
     layer, names, origin = board.layer, board.symbols, (0,) * (2 + board.layer.dims)
-    o, value = names.symbol(DEDO, origin), board.names.number(DEDO, origin)
-    scatters = (
-        "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too. It goes from "
-        "outputs to inputs, so W lies as in the forward pass, and adds the same products in another order. "
-        "For "
-    )
-    yield scatters, o, *(() if value is None else (" = ", value)), " it is"
-    tracks = list(map(framed_input, layer.axes))
-    window = [axis.window(0) for axis in layer.axes]
-    marked = matrices(names, DX, title="∂E/∂X, the window marked", tracks=tracks, covered=window)
-    yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", o]
+    result, array = layer.role[DX], layer.role[DEDO]
+    each, value = names.symbol(array, origin), board.names.number(array, origin)
+    numbered = (each, *(() if value is None else (" = ", value)))
+    window = "window"
+    if layer.transposed:
+        window = "stamp"
+        yield "For ", *numbered, " the stamp is"
+    else:
+        yield (
+            "Code that scatters, dX[window] += W·∂E/∂o for one output after another, is right too. It goes from "
+            "outputs to inputs, so W lies as in the forward pass, and adds the same products in another order. For ",
+            *numbered,
+            " it is",
+        )
+    title, tracks = f"{result.title}, the {window} marked", list(map(framed_input, layer.axes))
+    marked = matrices(names, result, title=title, tracks=tracks, covered=[axis.window(0) for axis in layer.axes])
+    yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", each]
 
 
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
     rules, dilated = convolutions(layer, summary=True), is_dilated(layer)
-    here = f"Here: ∂E/∂O with {gaps(layer)}" if is_strided(layer) else "Here: ∂E/∂O"
+    wide, moving = layer.role[X].title, layer.role[DEDO].title
+    here = f"Here: {moving} with {gaps(layer)}" if is_strided(layer) else f"Here: {moving}"
     over = " and ".join(
         f"the last {word}" if axis.leftover == 1 else f"the last {axis.leftover} {word}s"
         for axis, word in zip(layer.axes, layer.axis_words, strict=True)
         if axis.leftover
     )
+    over = (
+        f", without {over}, which {'no stamp reaches' if layer.transposed else 'the stride leaves over'}"
+        if over
+        else ""
+    )
+    lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if dilated else ""
+    padded = f"{wide} with its padding of {padding(layer)}" if is_padded(layer) else wide
+    full = f"{here}, in a frame of {frame(layer)}{lying}{crop(layer)}"
+    if layer.transposed:
+        yield Formula(rules[O])
+        yield f"{full}{'; b is added' if layer.has_bias else ''}."
     if DW in tensors:
         yield Formula(rules[DW])
         yield (
-            f"{here} slides over X",
-            f" with its padding of {padding(layer)}" if is_padded(layer) else "",
-            f", without {over}, which the stride leaves over" if over else "",
+            f"{here} slides over {padded}{over}",
             f", in steps of {dilations(layer, 'position')} (dilation)" if dilated else "",
             "; the result is rotated by 180°." if layer.flip else ".",
         )
     if DX in tensors:
         yield Formula(rules[DX])
-        lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if dilated else ""
-        yield f"{here}, in a frame of {frame(layer)}{lying}{crop(layer)}."
+        steps = f"Here: the filter slides over {padded}{over}, in steps of {strides(layer, 'position')}"
+        apart = f"; its elements lie {dilations(layer, 'position')} apart" if dilated else ""
+        yield f"{f'{steps}{apart}' if layer.transposed else full}."
     if DB in tensors:
         yield Formula(board.rules[DB])
     if DX in tensors:
@@ -396,12 +534,16 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
         yield board.sums(tensor, [index], chain=True)
     yield table
     (expansion,) = table.expansions
-    if tensor is DX and not expansion.count:
+    transposed = board.layer.transposed
+    if tensor is not O and transposed and not expansion.count:
+        yield "The padding cuts off all products of ", symbol, ", so its gradient is exactly 0."
+    elif tensor is DX and not expansion.count:
         yield "No window reaches ", symbol, ", so its gradient is exactly 0."
     elif tensor is DW and not expansion.count:
         yield symbol, " meets only padding, so its gradient is exactly 0."
     elif tensor is O and expansion.zeros and expansion.count <= board.layer.has_bias:
-        yield "The window of ", symbol, " covers only padding."
+        before, after = ("No x reaches ", ".") if transposed else ("The window of ", " covers only padding.")
+        yield before, symbol, after
     yield from described_picture(board.names, tensor, index)
 
 
@@ -416,4 +558,9 @@ _SECTIONS = (
     ("dx-conv", "∂E/∂X as a full convolution", (DX,), _full_convolution),
     ("db", "∂E/∂b", (DB,), _bias_gradient),
     ("summary", "Summary", GRADIENTS, _summary),
+)
+# Those of a transposed layer that are others.
+_TRANSPOSED = (
+    ("output", "O = Transposed-Conv(X, {w}){b}", RESULTS, _stamping),
+    ("dx-conv", "∂E/∂X as a convolution", (DX,), _plain_convolution),
 )

@@ -64,7 +64,7 @@ class Notation:
     def part(self, part: Any) -> str:
         """An element, a number, a derivative or words; 0 for None, and for a cell without an element."""
         if part is None or isinstance(part, Fill):
-            return self.more if part is Fill.MORE else "0"
+            return self.more if part is Fill.MORE else "-" if part is Fill.CUT else "0"
         return self.number(part) if isinstance(part, int | float) else self.named(part)
 
     def number(self, value: Number) -> str:

@@ -10,7 +10,7 @@ from cnngrad.derivation.words import is_padded
 from cnngrad.layer import Axis, indices
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
-from cnngrad.tensor import DB, DW, DX, O, Tensor, W, X
+from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
 
 # The most channels, filters or samples in which an element is pictured.
 _MOST_PICTURES = 4
@@ -24,12 +24,14 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Bl
     if tensor is DB:
         return
     layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
-    w = "W rotated by 180°" if layer.flip != (tensor is DX) else "W"
-    said, word = {
-        O: (f"{w} lies on {'X with its padding' if is_padded(layer) else 'X'}", "channel"),
-        DW: ("∂E/∂O lies on X", "sample"),
-        DX: (f"{w} lies on framed ∂E/∂O", "filter"),
-    }[tensor]
+    role, (wide, windows) = layer.role[tensor], (layer.role[each].title for each in (X, DEDO))
+    w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
+    said = {
+        O: f"{w} lies on {wide}{' with its padding' if is_padded(layer) else ''}",
+        DW: f"{windows} lies on {wide}",
+        DX: f"{w} lies on framed {windows}",
+    }[role]
+    word = {O: "channel", DW: "sample", DX: "filter"}[tensor]
     shown = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
     each = f", {word} by {word}{shown}" if count > 1 else ""
     parts: tuple[Part, ...] = ("For ", names.symbol(tensor, index), f", {said}", f"{each}, the products ", IN_BRACKETS)
@@ -42,27 +44,29 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Bl
 def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
     """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
     layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
+    role = layer.role[tensor]
     track, cover = {
         O: (framed_input, Axis.window),
-        DW: (framed_input, _read) if layer.mode != "zeros" else (lambda axis: plain(axis.size), _met),
+        DW: (framed_input, _read) if layer.mode != "zeros" else (lambda axis: plain(axis.wide), _met),
         DX: (framed_output, Axis.cover),
-    }[tensor]
+    }[role]
+    still = layer.role[DEDO if role is DX else X]
     # An x may stand in the padding too: each place has a picture of its own.
-    there = [axis.places([k])[0].tolist() if tensor is DX else [k] for axis, k in zip(axes, index[2:], strict=True)]
+    there = [axis.places([k])[0].tolist() if role is DX else [k] for axis, k in zip(axes, index[2:], strict=True)]
     inside = [[k for k in each if k >= -axis.before] for axis, each in zip(axes, there, strict=True)]
     for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:_MOST_PICTURES]):
         covered = list(map(cover, axes, place))
         if not all(covered):
             return
-        title = "∂E/∂O, framed" if tensor is DX else "X"
+        title = f"{still.title}, framed" if role is DX else still.title
         if place != index[2:]:
             where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
             title = f"{title} ({', '.join(where)})"
         # dE/dO is too large to be shown whole beside X.
-        taken = [{i: h for h, i in each.items()} for each in covered] if tensor is DW else ()
-        upper, (lower, lead) = list(zip(OPERANDS[tensor], pair, strict=True))[:: -1 if tensor is DX else 1]
+        taken = [{i: h for h, i in each.items()} for each in covered] if role is DW else ()
+        upper, (lower, lead) = sorted(zip(OPERANDS[tensor], pair, strict=True), key=lambda each: each[0] is still)
         below = partial(grids, tensor=lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
-        turned = upper[0] is W and layer.flip != (tensor is DX)
+        turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
         yield Picture(
             GridRow((*below(symbols, partner=upper),)),
@@ -72,8 +76,8 @@ def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
 
 
 def _met(axis: Axis, u: int) -> dict[int, int]:
-    """The positions of X that filter element u meets, each with its output."""
-    return {h: i for i, h in axis.terms(DW, u)}
+    """The positions of X that filter element u meets, each with its output; in a transposed layer those of O."""
+    return {h: i for i, h in axis.conv.terms(DW, u)}
 
 
 def _read(axis: Axis, u: int) -> dict[int, int]:
@@ -81,25 +85,28 @@ def _read(axis: Axis, u: int) -> dict[int, int]:
     return {axis.position(i, u) + axis.before: i for i in range(axis.out)}
 
 
-def layer_matrix(names: Names, *, transposed: bool = False) -> Grid:
-    """M with o = M·x for one sample: rows are outputs, columns inputs, each entry a w or zero; or its transpose."""
-    rows, columns = (_first_sample(names, tensor) for tensor in (O, X))
+def layer_matrix(names: Names, result: Tensor) -> Grid:
+    """The matrix that gives O from X, or dE/dX from dE/dO, for one sample; each entry is a w or zero.
+
+    It is M, whose rows are outputs and columns inputs, or its transpose. In a transposed layer M is that of the twin.
+    """
+    outputs, inputs = (_first_sample(names, tensor) for tensor in (O, X))
+    rows, columns = (outputs, inputs) if result is O else (inputs, outputs)
     expander = Expander(names.layer)
     met: dict[tuple[Index, Index], list[Index]] = {}
-    for x in columns:
+    for x in inputs:
         for (_, o), (_, w) in expander.products(DX, x)[0]:
-            met.setdefault((o, x), []).append(w)
+            met.setdefault((o, x) if result is O else (x, o), []).append(w)
 
-    def cell(o: int, x: int) -> Cell:
-        found = [names.shown(W, w) for w in met.get((rows[o], columns[x]), ())]
+    def cell(row: int, column: int) -> Cell:
+        found = [names.shown(W, w) for w in met.get((rows[row], columns[column]), ())]
         if len(found) < 2:
             return Cell(found[0] if found else Fill.NONE)
         # An output reads this x more than once, since it stands in the padding too.
         return Cell(Added(found))
 
-    if transposed:
-        return Grid("Mᵀ", len(columns), len(rows), lambda x, o: cell(o, x), W)
-    return Grid("M", len(rows), len(columns), cell, W)
+    title = "M" if names.layer.role[result] is O else "Mᵀ"
+    return Grid(title, len(rows), len(columns), cell, W)
 
 
 def column(names: Names, tensor: Tensor) -> Grid:

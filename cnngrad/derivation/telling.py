@@ -5,7 +5,7 @@ from itertools import islice
 
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import O, Tensor
 
 # Number of elements shown of a large table, and the size up to which a table is shown whole (that of the notes' X).
 TELLING, WHOLE_UP_TO = 4, 9
@@ -52,5 +52,6 @@ def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
     for number, each in enumerate(terms):
         for k, count in each.items():
             if not count:
-                yield beside(number, k), "which no window reads"
+                cut = "which no x reaches" if tensor is O else "whose products are all cut off"
+                yield beside(number, k), cut if layer.transposed else "which no window reads"
                 return

@@ -1,8 +1,9 @@
 """What a layer's stride, padding and dilation mean, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cnngrad.layer import BORDERS, Axis, Layer, counted
+from cnngrad.tensor import DX, Tensor
 
 # Positions of the padding, on each side, whose elements are told.
 _MOST_TOLD = 2
@@ -14,8 +15,8 @@ def is_padded(layer: Layer) -> bool:
 
 
 def is_strided(layer: Layer) -> bool:
-    """Whether zeros stand between the elements of dE/dO."""
-    return any(axis.stride > 1 and axis.out > 1 for axis in layer.axes)
+    """Whether zeros stand between the elements of dE/dO, or of a transposed layer's X."""
+    return any(axis.stride > 1 and axis.windows > 1 for axis in layer.axes)
 
 
 def is_dilated(layer: Layer) -> bool:
@@ -42,6 +43,39 @@ def padding(layer: Layer) -> str:
     """The padding: `1 zero on each side`, or before and behind; `1 position on each side (reflect)`."""
     sides = [(axis.before, axis.after) for axis in layer.axes]
     return _sides(layer, sides) if layer.mode == "zeros" else f"{_sides(layer, sides, 'position')} ({layer.mode})"
+
+
+def cut_off(layer: Layer) -> str:
+    """The padding of a transposed layer, which is cut off O: `1 position on each side`."""
+    return _sides(layer, [(axis.before, axis.after) for axis in layer.axes], "position")
+
+
+def output_size(layer: Layer) -> Iterator[str]:
+    """The size of a transposed layer's O, and why output padding exists."""
+    sums = [
+        f"({a.size} − 1)·{a.stride} + {a.span} − {a.before + a.after}{f' + {a.extra}' * bool(a.extra)} = {a.out}"
+        for a in layer.axes
+    ]
+    yield (
+        "The size of O is (size of X − 1)·stride + width of a stamp − padding on both sides + output padding: "
+        f"{_per_axis(layer, sums)}."
+    )
+    sizes, why = [], ""
+    for axis in layer.axes:
+        least = axis.out - axis.extra
+        several = " or ".join(map(str, range(max(1, least), least + axis.stride)))
+        sizes.append(f"{counted(axis.size, 'position')} from {several or 'no size'}")
+    if any(axis.stride > 1 for axis in layer.axes):
+        why = (
+            "Why output padding? A convolution drops what its stride leaves over: with this W, stride and padding it "
+            f"makes {_per_axis(layer, sizes)}. So the size of X alone does not tell the size of O: output padding "
+            "chooses it. "
+        )
+    if why or any(axis.extra for axis in layer.axes):
+        yield (
+            f"{why}Output padding adds positions behind O, not around it. PyTorch demands that it is less than the "
+            "stride or the dilation."
+        )
 
 
 def standing(layer: Layer) -> str:
@@ -79,7 +113,8 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
 def crop(layer: Layer) -> str:
     """How the full convolution's result is cut back, or folded; empty without padding."""
     if not is_padded(layer) or layer.mode == "zeros":
-        return f", cut back by the padding of {padding(layer)}" if is_padded(layer) else ""
+        said = cut_off(layer) if layer.transposed else padding(layer)
+        return f", cut back by the padding of {said}" if is_padded(layer) else ""
     return (
         f"; the result has a padding of {padding(layer)}, and each position of it is added to the x that stands there"
     )
@@ -90,32 +125,46 @@ def first_matrices(layer: Layer, words: str = "The first matrix of each array") 
     return f"{words} (the rest work the same way):" if layer.batch * layer.channels * layer.filters > 1 else ""
 
 
-def unreached(layer: Layer, gradient: bool) -> str:
-    """The positions of X that no window reads, the reason, and the result for a `gradient`; empty if there are none."""
+def unreached(layer: Layer, tensor: Tensor) -> str:
+    """The positions of X, or of a transposed layer's O, without a product, the reason and the result; or empty.
+
+    Args:
+        layer: the layer.
+        tensor: O or dE/dX, to which the sentence belongs.
+    """
     reasons: dict[str, list[str]] = {}
+    is_cut = layer.transposed and tensor is DX
     for axis, word in zip(layer.axes, layer.axis_words, strict=True):
-        numbers = [str(h + 1) for h in axis.unreached]
+        numbers = [str(h + 1) for h in (axis if is_cut else axis.conv).unreached]
         if numbers:
             shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]
             named = f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}"
-            reasons.setdefault(_reason(axis), []).append(named)
+            reasons.setdefault("" if is_cut else _reason(axis), []).append(named)
     if not reasons:
         return ""
-    told = "; ".join(f"no window reads {' and '.join(places)} of X, {why}" for why, places in reasons.items())
-    return f"{told[0].upper()}{told[1:]}{': ∂E/∂x is exactly 0 there' if gradient else ''}."
+    what, end = "no window reads {} of X", ": ∂E/∂x is exactly 0 there" if tensor is DX else ""
+    if is_cut:
+        what = "the padding cuts off all stamps of {} of X"
+    elif layer.transposed:
+        what, end = "no x reaches {} of O", f": o is {'b' if layer.has_bias else '0'} there"
+    told = "; ".join(what.format(" and ".join(places)) + why for why, places in reasons.items())
+    return f"{told[0].upper()}{told[1:]}{end}."
 
 
 def _reason(axis: Axis) -> str:
-    reasons, last = [], max(axis.window(axis.out - 1)) - axis.before
-    if axis.unreached[-1] > last:
+    window = "stamp" if axis.transposed else "window"
+    reasons, last = [], max(axis.window(axis.windows - 1)) - axis.before
+    if axis.conv.unreached[-1] > last:
         reasons.append(
-            f"since the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
+            "output padding adds positions behind the last stamp"
+            if axis.transposed
+            else f"the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
             f"{axis.span} can move on {axis.padded} positions (remainder {axis.leftover})"
         )
-    if axis.unreached[0] < last:
+    if axis.conv.unreached[0] < last:
         reasons.append(
-            f"since stride {axis.stride} with dilation {axis.dilation} skips such positions"
+            f"stride {axis.stride} with dilation {axis.dilation} skips such positions"
             if axis.dilation > 1 and axis.kernel > 1
-            else f"since the stride {axis.stride} is larger than the window of {axis.span}"
+            else f"the stride {axis.stride} is larger than the {window} of {axis.span}"
         )
-    return " and ".join(reasons)
+    return f", since {' and since '.join(reasons)}"

@@ -69,7 +69,7 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     layer, width = gradient.layer, arrays[0].shape[-1]
     # The caption says which of several matrices it is, and what its rows are if not the layer's: the last two axes make
     # a matrix, which with one spatial axis includes the channels, and for dE/db has only filters.
-    shape, words = layer.canonical[result], result.lead_words
+    shape, words = layer.canonical[result], layer.lead_words(result)
     found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
     parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
     if len(lead) < len(words) and shape[len(words) - 1] > 1:

@@ -39,7 +39,8 @@ _MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
 _LARGEST = 2**53 - 1
 _BETWEEN = (
     "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
-    "apart on X."
+    "apart on X.",
+    "A zero between elements of X: neighbours stamp W onto O a stride apart.",
 )
 # The page's names of the tensors, in its order.
 _IDS = {tensor: "do" if tensor is DEDO else tensor.keyword for tensor in (X, W, B, DEDO, O, DW, DX, DB)}
@@ -120,8 +121,11 @@ def _data(source: Source) -> dict[str, Any]:
         "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
         # The page copies arrays in cnngrad's own order of axes.
         "options": {name: option for name, option in layer.options.items() if "layout" not in name},
-        "gap": _BETWEEN,
-        "unread": words.unreached(layer, gradient=True),
+        "gap": _BETWEEN[layer.transposed],
+        "unread": {_IDS[tensor]: words.unreached(layer, tensor) for tensor in (DX, O)[: 1 + layer.transposed]},
+        # What W is stamped onto, by each element of what.
+        "stamped": _IDS[layer.role[DX]],
+        "stamping": _IDS[layer.role[DEDO]],
     }
 
 
@@ -137,7 +141,7 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
     In a large layer only the telling elements and their neighbours have terms.
     """
     layer, sizes = expander.layer, expander.layer.canonical
-    whole = prod(sizes[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
+    whole = prod(layer.conv.canonical[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
     told = [] if whole else list(telling(layer, tensor, TELLING))
     for index in indices(sizes[tensor]):
         # Neighbours on up to three axes are less than 2 apart.
@@ -152,40 +156,46 @@ def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]]
 
 # The meaning of a zero around the elements.
 _ZEROS = {
-    "x": "A zero of the padding around X.",
-    "do": "A zero of the frame: there is no output here, since the rotated filter overlaps the edge.",
+    X: "A zero of the padding around {}.",
+    DEDO: "A zero of the frame: there is no {} here, since the rotated filter overlaps the edge.",
 }
 
 
 def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
     """The grids, which stand side by side."""
-    leads = {X: ["n", "c" if layer.groups == 1 else "cx"], W: ["f", "c"], O: ["n", "f"], B: []}
+    wide, windows = layer.role[X], layer.role[DEDO]
+    sample, first, *others = (name for name, _, _ in _leads(layer))
+    leads = {wide.array: [sample, others[-1]], W: [first, others[0]], windows.array: [sample, first], B: []}
     shown = {"x": X, "w": W, "b": B, "o": O, "do": DEDO, "wr": W, "dw": DW, "dx": DX, "db": DB}
-    titles = {"do": "∂E/∂O, framed", "wr": "W rotated"}
+    zeros = {wide: _ZEROS[X].format(wide.title), windows: _ZEROS[DEDO].format("x" if layer.transposed else "output")}
     for name, tensor in shown.items():
-        if tensor not in tensors or (name == "wr" and DEDO not in tensors):
+        if tensor not in tensors or (name == "wr" and layer.role[DX] not in tensors):
             continue
         lead = leads[tensor.array]
         tracks = [plain(size, turned=name == "wr") for size in layer.canonical[tensor][len(lead) :]]
-        if name in _ZEROS:
-            tracks = [(framed_input if tensor is X else framed_output)(axis) for axis in layer.axes]
+        if tensor in zeros:
+            tracks = [(framed_input if tensor is wide else framed_output)(axis) for axis in layer.axes]
+        title = "W rotated" if name == "wr" else f"{tensor.title}, framed" if tensor is windows else tensor.title
         yield {
-            "id": name, "tensor": _IDS[tensor], "title": titles.get(name, tensor.title), "letter": tensor.letter,
+            "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter,
             "axes": [list(map(track.slot, range(track.size))) for track in tracks],
             "inside": [[0, t.size] if t.mode == "zeros" else [t.first, t.first + t.elements] for t in tracks],
-            "lead": lead, "zeros": _ZEROS.get(name, ""),
+            "lead": lead, "zeros": zeros.get(tensor, ""),
         }  # fmt: skip
 
 
 def _leads(layer: Layer) -> Iterator[tuple[str, str, int]]:
-    """What tabs choose: its name, its meaning and its number."""
+    """What tabs choose: its name, meaning and number; after n both axes of W, and the second of all groups."""
     grouped = layer.groups > 1
     yield "n", "sample (∂E/∂W is a sum over all)", layer.batch
-    yield "f", "filter (∂E/∂X is a sum over all that read its channel)", layer.filters
-    within = "channel of the filter (O is a sum over all)"
-    yield "c", within if grouped else "channel (O is a sum over all)", layer.group_channels
+    if layer.transposed:
+        yield "c", "channel (O is a sum over all that stamp its filter)", layer.channels
+        yield "f", f"filter{' of the channel' * grouped} (∂E/∂X is a sum over all)", layer.group_filters
+    else:
+        yield "f", "filter (∂E/∂X is a sum over all that read its channel)", layer.filters
+        yield "c", f"channel{' of the filter' * grouped} (O is a sum over all)", layer.group_channels
     if grouped:
-        yield "cx", "channel of X", layer.channels
+        yield ("fo", "filter of O", layer.filters) if layer.transposed else ("cx", "channel of X", layer.channels)
 
 
 def _sections(derivation: Derivation, precision: int) -> Iterator[str]:

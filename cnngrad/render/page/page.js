@@ -206,7 +206,7 @@
     if (!state.chosen || state.chosen.flat < 0) return { made, fed };
     const { tensor, flat } = state.chosen;
     if (stamping()) {
-      stamps(flat).forEach(([w, x], k) => { made.set(key("w", w), [k + 1]); made.set(key("dx", x), [k + 1]); });
+      stamps(flat).forEach(([w, at], k) => { made.set(key("w", w), [k + 1]); made.set(key(onto, at), [k + 1]); });
       return { made, fed };
     }
     ((data.terms[tensor] || [])[flat] || []).forEach((factors, k) => factors.forEach(([other, at]) => {
@@ -217,10 +217,13 @@
     return { made, fed };
   }
 
-  // Whether W is being stamped onto ∂E/∂X, and the elements of W and of ∂E/∂X for one element of ∂E/∂O.
-  const stamping = () => state.way === "scatter" && state.step !== null && state.chosen && state.chosen.tensor === "do" && state.chosen.flat === state.step;
-  const stamps = (flat) => data.terms.dx.flatMap((terms, x) => (terms || []).filter((factors) => factors[0][1] === flat)
-    .map((factors) => [factors[1][1], x]));
+  // W is stamped onto ∂E/∂X by each element of ∂E/∂O, or in a transposed layer onto O by each x.
+  const onto = data.stamped, from = data.stamping;
+  const factorOf = (factors, tensor) => (factors.find(([other]) => other === tensor) || [])[1];
+  // Whether W is being stamped, and the elements of W and of the result for one element.
+  const stamping = () => state.way === "scatter" && state.step !== null && state.chosen && state.chosen.tensor === from && state.chosen.flat === state.step;
+  const stamps = (flat) => data.terms[onto].flatMap((terms, at) => (terms || []).filter((factors) => factorOf(factors, from) === flat)
+    .map((factors) => [factorOf(factors, "w"), at]));
 
   function draw() {
     const { made, fed } = lit();
@@ -228,14 +231,15 @@
     const largest = {};
     for (const t in data.values) largest[t] = Math.max(1e-300, ...data.values[t].map((each) => Math.abs(Number(each ?? 0))));
     for (const grid of data.grids) {
-      if (grid.id === "dx") {
-        const last = data.names.do.length - 1, unfinished = state.way === "scatter" && state.step !== null && state.step < last;
-        byId("grid-dx").caption.textContent = unfinished ? `${grid.title} so far` : grid.title;
+      if (grid.id === onto) {
+        const last = data.names[from].length - 1, unfinished = state.way === "scatter" && state.step !== null && state.step < last;
+        byId(`grid-${onto}`).caption.textContent = unfinished ? `${grid.title} so far` : grid.title;
       }
       cells.get(grid.id).forEach((row, r) => row.forEach((cell, c) => {
         const flat = flatOf(grid, r, c), id = key(grid.tensor, flat);
-        // W rotated is used only for ∂E/∂X.
-        const apart = grid.id === "wr" && state.chosen && ["o", "x", "b"].includes(state.chosen.tensor);
+        // W rotated is used only for what W is stamped onto.
+        const others = onto === "dx" ? ["o", "x", "b"] : ["dx", "do", "b"];
+        const apart = grid.id === "wr" && state.chosen && others.includes(state.chosen.tensor);
         const pairs = apart ? undefined : made.get(id);
         const hidden = state.asked === grid.tensor;
         let text = "0", number = null;
@@ -266,11 +270,11 @@
     line();
   }
 
-  // While scattering, an element of dE/dX holds the sum of what has arrived so far.
+  // While scattering, an element holds the sum of what has arrived so far, and b from the beginning.
   function partial(tensor, flat) {
-    const terms = (data.terms.dx || [])[flat];
-    if (tensor !== "dx" || state.way !== "scatter" || state.step === null || !terms) return value(tensor, flat);
-    return sumOf(terms.filter((factors) => factors[0][1] <= state.step));
+    const terms = (data.terms[onto] || [])[flat];
+    if (tensor !== onto || state.way !== "scatter" || state.step === null || !terms) return value(tensor, flat);
+    return sumOf(terms.filter((factors) => (factorOf(factors, from) ?? -1) <= state.step));
   }
 
   const isRight = (tensor, flat) => shown(parsed(state.typed[tensor][flat])) === shown(value(tensor, flat));
@@ -295,14 +299,14 @@
     const name = data.names[tensor][flat], terms = (data.terms[tensor] || [])[flat];
     if (state.asked === tensor && !state.told) { out.textContent = question(tensor, flat); return; }
     if (stamping()) {
-      const all = stamps(flat), back = numeric() && factor(value("do", flat));
-      out.append(`${name}${numeric() ? ` = ${shown(value("do", flat))}` : ""} stamps W:`, document.createElement("br"));
-      all.slice(0, 25).forEach(([w, x], k) => {
-        const by = numeric() && value("do", flat) * value("w", w);
+      const all = stamps(flat), back = numeric() && factor(value(from, flat));
+      out.append(`${name}${numeric() ? ` = ${shown(value(from, flat))}` : ""} stamps W:`, document.createElement("br"));
+      all.slice(0, 25).forEach(([w, at], k) => {
+        const by = numeric() && value(from, flat) * value("w", w);
         // An x that stands in the padding too may be stamped again.
-        const again = all.slice(k + 1).filter(([, other]) => other === x).map(([other]) => [["do", flat], ["w", other]]);
-        const so = numeric() && partial("dx", x) - sumOf(again);
-        const text = `${data.names.dx[x]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
+        const again = all.slice(k + 1).filter(([, other]) => other === at).map(([other]) => [[from, flat], ["w", other]]);
+        const so = numeric() && partial(onto, at) - sumOf(again);
+        const text = `${data.names[onto][at]} += ${numeric() ? `${back}·${factor(value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${name}·${data.names.w[w]}`}`;
         out.append(k ? ", " : "", span("link", text));
       });
       if (all.length > 25) out.append(", …");
@@ -313,7 +317,7 @@
       const into = [...(feeds.get(key(tensor, flat)) || [])].map((id) => { const [t, at] = id.split(":"); return data.names[t][at]; });
       out.textContent = `${name}${numeric() ? ` = ${shown(value(tensor, flat))}` : ""} is used in ${into.slice(0, 24).join(", ") || (inPart ? "no sum of this page" : "no sum")}${into.length > 24 ? ", …" : ""}`;
       if (inPart) note.textContent = someAlone;
-      else if (tensor === "x" && !into.length) note.textContent = data.unread;
+      else if (tensor === "x" && !into.length) note.textContent = data.unread.dx;
       return;
     }
     if (terms === null || terms === undefined) { out.textContent = `${name}: its sum is not in this page`; return; }
@@ -340,7 +344,8 @@
       out.append(document.createElement("br"), `= ${sums.join(" + ")} = ${shown(all)}`);
       if (so !== all) note.textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
     }
-    if (data.unread && tensor === "dx" && !terms.length) note.textContent = data.unread;
+    // Without any product the sum is 0, or b.
+    if (data.unread[tensor] && !terms.some((factors) => factors.length > 1)) note.textContent = data.unread[tensor];
   }
 
   function light(factors, on) {
@@ -359,7 +364,7 @@
     slider.setAttribute("aria-valuetext", data.names[stepped()][k]);
   }
 
-  const stepped = () => !data.names.dx ? "o" : state.way === "gather" ? "dx" : "do";
+  const stepped = () => !data.names[onto] ? "o" : state.way === "gather" ? onto : from;
   const steps = () => data.names[stepped()].length;
   function step(k) {
     state.step = k;
@@ -496,7 +501,9 @@
   addEventListener("hashchange", () => { fromAddress(); tabs(); draw(); });
 
   byId("names").checked = state.names;
-  for (const part of [document.querySelector("fieldset"), byId("ask").parentElement]) part.hidden = !data.names.dx;
+  document.querySelector("fieldset").hidden = !data.names[onto];
+  document.querySelector("legend").textContent = `${onto === "o" ? "O" : "∂E/∂X"} by`;
+  byId("ask").parentElement.hidden = !data.names.dx;
   byId("copy").hidden = byId("reset").hidden = !numeric();
   showStep(0);
   if (still) byId("play-steps").textContent = "Next step";
