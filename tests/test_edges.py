@@ -121,17 +121,18 @@ def evaluated(rule, tensor, letters, values):
 
 @given(layers())
 def test_the_rules_name_the_positions_of_the_one_relation(case):
-    """Also with flip, where the position falls as the filter's element rises."""
+    """Also with flip, where the position falls as the filter's element rises; a transposed layer reads ∂E/∂o."""
     layer = make_layer(case.x, case.w, **case.options)
     outputs, taps = "ijk"[: layer.dims], "uvt"[: layer.dims]
-    for rule in (plain(*rules(layer)[Tensor.O]), plain(*rules(layer)[Tensor.DW])):
+    by_windows, by_places, read = (Tensor.DX, Tensor.O, "o") if case.transposed else (Tensor.O, Tensor.DX, "x")
+    for rule in (plain(*rules(layer)[by_windows]), plain(*rules(layer)[Tensor.DW])):
         for step in (0, 1):
-            i = tuple(min(step, a.out - 1) for a in layer.axes)
+            i = tuple(min(step, (a.size if case.transposed else a.out) - 1) for a in layer.axes)
             u = tuple(min(1 - step, a.kernel - 1) for a in layer.axes)
-            told = evaluated(rule, "x", outputs + taps, [k + 1 for k in (*i, *u)])
+            told = evaluated(rule, read, outputs + taps, [k + 1 for k in (*i, *u)])
             assert told == tuple(a.position(p, q) + 1 for a, p, q in zip(layer.axes, i, u, strict=True))
     conditions = re.findall(
-        r"([^,]+) (?:=|standing for) ([hlm])", plain(*rules(layer)[Tensor.DX]).partition("all with ")[2]
+        r"([^,]+) (?:=|standing for) ([hlm])", plain(*rules(layer)[by_places]).partition("all with ")[2]
     )
     for axis, (sum_, _), i, u in zip(layer.axes, conditions, outputs, taps, strict=True):
         told = eval(sum_.replace("−", "-").replace("·", "*"), {}, {i: 1, u: 1})
