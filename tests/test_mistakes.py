@@ -279,15 +279,58 @@ def test_unknown_errors_are_located(index, words):
     assert located(index) == words
 
 
-def test_a_wrong_border_is_told():
-    case = Case((1, 1, 6, 5), (1, 1, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1))
+def counted(rows, wrong):
+    """What a report says on dE/dX with 2 samples, a 2x2 filter and some wrong elements."""
+    x, w, _, dedo = Case((2, 1, rows, 4), (1, 1, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)).data(3)
+    dx = cnngrad.backward(x, w, dedo).dx.copy()
+    for number, index in enumerate(wrong):
+        dx[index] += 7 + number
+    text = str(cnngrad.check(x, w, dedo, dx=dx))
+    return text.partition("Wrong elements,\n")[2].partition("\n\n")[0].splitlines()
+
+
+def test_wrong_elements_are_counted_in_bands_of_rows_and_the_first_five_are_listed():
+    wrong = [(1, 0, 0, 0), (1, 0, 4, 1), (1, 0, 16, 2), (1, 0, 16, 3), (1, 0, 15, 1)]
+    lines = counted(17, wrong)
+    assert [line.strip() for line in lines[:4]] == [
+        "by sample: 2: 5 of 68",
+        "by row: 1 to 3: 1 of 24, 4 to 6: 1 of 24, 16 to 17: 3 of 16",
+        "by column: 1: 1 of 34, 2: 2 of 34, 3: 1 of 34, 4: 1 of 34",
+        "by place: border 3 of 76, inside 2 of 60",
+    ]
+    assert len(lines) == 9
+    assert lines[4].startswith("  dEdX[1][0][0][0] (from 0) is ")
+    lines = counted(17, [*wrong, (0, 0, 2, 2)])
+    assert lines[4].startswith("  dEdX[0][0][2][2] (from 0) is ")
+    assert lines[9] == "  and 1 more"
+
+
+def test_up_to_eight_rows_are_counted_one_by_one():
+    wrong = [(0, 0, 0, 0), (0, 0, 7, 1)]
+    assert counted(8, wrong)[1] == "  by row: 1: 1 of 8, 8: 1 of 8"
+    assert counted(9, wrong)[1] == "  by row: 1 to 2: 1 of 16, 7 to 8: 1 of 16"
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "told"),
+    [
+        ((6, 5), 2, "18 of 30 elements are wrong, all on the border."),
+        ((7, 6), 3, "36 of 42 elements are wrong, all on the border."),
+        ((5, 8), 3, "36 of 40 elements are wrong, all on the border."),
+        # More than nine tenths of all elements are no place.
+        ((5, 7), 3, "32 of 35 elements are wrong, here and there."),
+    ],
+)
+def test_a_wrong_border_is_told(shape, kernel, told):
+    """It is as wide as the windows overlap."""
+    case = Case((1, 1, *shape), (1, 1, kernel, kernel), (1, 1), ((0, 0), (0, 0)), (1, 1))
     x, w, _, dedo = case.data(3)
     dx = cnngrad.backward(x, w, dedo, **case.options).dx.copy()
     rim = np.ones(dx.shape, bool)
-    rim[..., 1:-1, 1:-1] = False
+    rim[..., kernel - 1 : 1 - kernel, kernel - 1 : 1 - kernel] = False
     dx[rim] += np.arange(1, rim.sum() + 1)
     hint = cnngrad.check(x, w, dedo, dx=dx, **case.options).gradients["dEdX"].hint
-    assert hint.endswith("18 of 30 elements are wrong, all on the border.")
+    assert hint.endswith(told)
 
 
 @pytest.mark.parametrize("factor", [3, 0.37, -2, 1 / 7])
