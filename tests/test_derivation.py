@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cnngrad
-from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Picture, Sentence
+from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Hint, Picture, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
 from cnngrad.derivation.grids import Fill, Grid, Pair
 from cnngrad.derivation.lesson import lesson
@@ -414,6 +414,17 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
         assert "…" not in text
         assert max(map(len, text.splitlines())) <= 80
         assert len(re.findall(r"(?<![a-z])\[", text)) == np.prod(kernel)
+
+
+@pytest.mark.parametrize(
+    ("columns", "hints"),
+    [(5, []), (6, ["--element shows the picture of any other element: --element x56."])],
+)
+def test_a_hint_on_other_pictures_comes_only_if_there_are_others(columns, hints):
+    """25 elements are pictured."""
+    steps = cnngrad.derive(np.ones((5, columns)), np.ones((2, 2)), np.ones((4, columns - 1)))
+    assert sum(isinstance(block, Picture) for block in blocks_of(steps)) == 25
+    assert [block.text for block in blocks_of(steps) if isinstance(block, Hint) and "picture" in block.text] == hints
 
 
 @given(layers(most=4), st.integers(0, 2**16))
