@@ -124,6 +124,13 @@ def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, how):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
 
 
+@pytest.mark.parametrize(("words", "told"), [("'no stride yet'", ": no stride yet\n"), ("", "\n")])
+def test_why_a_function_skips_a_layer_is_told(mine, capsys, words, told):
+    command = mine(f"raise NotImplementedError({words})")
+    assert main(["check", "--run", command, "-x", "3x3", "-w", "2x2"]) == 2
+    assert f"skipped (not supported){told}" in capsys.readouterr().out
+
+
 def test_status_77_is_skipped_and_all_skipped_ends_with_2(program, capsys):
     code, findings, _ = found(capsys, "--run", program("sys.exit(77)"), "--suite", "quick")
     assert (code, findings["passed"]) == (2, None)

@@ -107,6 +107,18 @@ def test_the_smallest_layer_is_shrunk_and_fails_in_the_same_way():
     assert report.gradients["dEdX"].mistake == "filter-not-rotated"
 
 
+def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(monkeypatch):
+    """Sign and one axis of the filter are wrong: the pair must be found again in every smaller layer."""
+    monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
+
+    def wrong(x, w, dedo, **options):
+        return None, -right(x, w[..., ::-1, :], dedo, **options)[1]
+
+    findings = cnngrad.check_function(wrong, "quick", without=FEATURES[:-2])
+    assert findings.explanation.mistakes == ("sign-flipped", "filter-flipped-one-axis")
+    assert findings.smallest.name == "smallest"
+
+
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature, whole):
     suite = "standard" if whole else "quick"
@@ -237,7 +249,9 @@ def test_layers_that_need_what_a_function_does_not_take_are_skipped():
     def not_implemented(*_, **__):
         raise NotImplementedError
 
-    assert cnngrad.check_function(not_implemented, "quick").passed is None
+    findings = cnngrad.check_function(not_implemented, "quick")
+    assert findings.passed is None
+    assert "skipped (not supported):" not in str(findings)
 
 
 def test_other_ways_to_return_and_other_failures(monkeypatch):

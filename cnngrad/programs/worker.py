@@ -54,7 +54,7 @@ def _answered(caller: Caller, folder: Path) -> str:
     try:
         found, note = caller.call(layer, given)
     except NotImplementedError as error:
-        return f"skipped {error or 'not implemented'}"
+        return f"skipped {error}"
     except CnngradError as error:
         # The function returned something unreadable; a stack of our own calls would hide that.
         print(f"error: {error}", file=sys.stderr)
