@@ -347,6 +347,12 @@ def test_known_factors_are_told_by_name():
     assert "1/(N·H'·W')" in graded(q, "dw", buggy.right_dw(q) / (q.N * q.Ho * q.Wo)).hint
 
 
+def test_only_a_mean_over_the_batch_has_lines_of_code():
+    q = buggy.Layer(LAYERS[2])
+    assert graded(q, "dw", buggy.right_dw(q) / q.N).code is not None
+    assert graded(q, "dw", buggy.right_dw(q) * q.N).code is None
+
+
 def test_the_parameter_of_a_mistake_is_told():
     q = buggy.Layer(LAYERS[4])
     gap = graded(q, "dx", buggy.crop(q, buggy.scatter(q, sh=3, sw=3)))
@@ -596,9 +602,21 @@ ONES = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
         ([4], [1], [1], {"dw": [4 - 2**63]}),
         ([2**62 + 5], [0], [1], {"dw": [-4611686018427387899]}),
         ([2**40], [2**30], [1], {"dw": [2**40 + 1]}),
+        ([2**60], [1], [1], {"dw": [2**60 + 1]}),
         ([1e-200, 2e-200], [1e-200], [1.0, 1.0], {"dw": [0.0]}),
     ],
-    ids=["tiny b", "b of 0", "large b", "large x", "large w", "int64 wraps", "int64 wraps too", "large O", "tiny data"],
+    ids=[
+        "tiny b",
+        "b of 0",
+        "large b",
+        "large x",
+        "large w",
+        "int64 wraps",
+        "int64 wraps too",
+        "large O",
+        "beyond 2^53",
+        "tiny data",
+    ],
 )
 def test_large_neighbours_hide_no_wrong_element(x, w, dedo, options):
     report = cnngrad.check(x, w, dedo, **options)

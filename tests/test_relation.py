@@ -131,6 +131,18 @@ def test_what_is_missing_or_counts_twice_in_some_elements_is_told(times, happens
     assert f"In every wrong element the first sample {happens}." in report.hint
 
 
+@pytest.mark.parametrize(("count", "told"), [(3, False), (4, True)])
+def test_what_fewer_than_four_wrong_elements_lack_is_not_told(count, told):
+    layer = make_layer((2, 2, 6, 5), (3, 2, 3, 2))
+    numbers = arrays(layer)
+    last = numbers[Tensor.DEDO].copy()
+    last[:1] = 0
+    right = right_recipe(layer, Tensor.DW)
+    claim, less = made(right, data_of(layer, numbers)), made(right, data_of(layer, numbers | {Tensor.DEDO: last}))
+    claim.flat[:count] = less.flat[:count]
+    assert ("In every wrong element" in graded(layer, numbers, Tensor.DW, claim).hint) is told
+
+
 def test_a_factor_that_multiplies_0_alone_is_not_accused():
     layer = make_layer((2, 7, 7), (3, 2, 1, 1), dilation=2, dims=2)
     numbers = arrays(layer)

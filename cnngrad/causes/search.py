@@ -138,7 +138,7 @@ class _Claim:
 
     def scaled(self) -> Recipe | None:
         """The right recipe with the factor that gives the claim; None if there is no such factor."""
-        right, batch = made(self.right, self.data), self.data.layer.batch
+        right = made(self.right, self.data)
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return None
         named = named_factors(self.data.layer)
@@ -153,7 +153,7 @@ class _Claim:
             if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
                 return None
         # With a batch, 1/N is the usual wrong factor.
-        coded = factor == 1 / batch and batch > 1
+        coded = factor == 1 / self.data.layer.batch
         return self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
 
     def ways(
