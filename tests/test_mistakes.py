@@ -3,6 +3,7 @@
 import itertools
 import json
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from cnngrad.cli.main import main
 from cnngrad.compute import Backward
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
-from tests import buggy
+from tests import buggy, reference
 from tests.cases import Case, layers
 
 LAYERS = [
@@ -451,6 +452,35 @@ def test_a_wrong_shape_is_a_finding_with_its_cause():
     assert report.hint.startswith("dEdX has shape (2, 4, 8, 7), but it must be (2, 4, 6, 5), the shape of X. dX still")
 
 
+@pytest.mark.parametrize(("ignored", "steps"), [("stride", (1, 1, 2, 3)), ("dilation", (2, 3, 1, 1))])
+def test_what_is_ignored_is_told_by_the_shape_that_results(ignored, steps):
+    q = buggy.Layer(Case((2, 1, 12, 14), (2, 1, 3, 2), (2, 3), ((2, 1), (1, 3)), (2, 3), bias=False))
+    sh, sw, dh, dw = steps
+    other = replace(q.case, stride=(sh, sw), dilation=(dh, dw))
+    o = reference.forward(q.x, q.w, np.zeros(2, int), *other.definition)
+    # All filter elements that stay within X, and all of X that the windows cover.
+    kh, kw = (q.Hp - 1 - sh * (q.Ho - 1)) // dh + 1, (q.Wp - 1 - sw * (q.Wo - 1)) // dw + 1
+    covered = buggy.scatter(q, sh=sh, sw=sw, dh=dh, dw=dw)
+    rows, columns = sh * (q.Ho - 1) + dh * (q.kh - 1) + 1, sw * (q.Wo - 1) + dw * (q.kw - 1) + 1
+    claims = {
+        "o": o,
+        "dw": buggy.gather(q, sh=sh, sw=sw, dh=dh, dw=dw, kh=kh, kw=kw),
+        "dx": covered[:, :, q.pt : rows - q.pb, q.pl : columns - q.pr],
+    }
+    for key, claim in claims.items():
+        (found,) = cnngrad.check(q.x, q.w, q.g, **q.case.options, **{key: claim}).gradients.values()
+        assert f"has shape {claim.shape}, but it must be" in found.hint
+        assert found.mistake == f"{ignored}-ignored"
+
+
+@pytest.mark.parametrize("dx", [-3, [-3], [[[-3]]]])
+def test_a_number_in_another_shape_has_a_cause_too(dx):
+    hint = cnngrad.check([[5]], [[1]], [[3]], dx=dx).gradients["dEdX"].hint
+    assert hint.startswith(
+        f"dEdX has shape {np.shape(dx)}, but it must be (1, 1), the shape of X. Every element has the"
+    )
+
+
 def test_a_wrong_shape_of_unknown_cause_is_told_as_such():
     q = buggy.Layer(LAYERS[1])
     report = graded(q, "dx", np.ones((3, 3)))
@@ -499,6 +529,28 @@ def test_the_hard_problem_breaks_symmetry():
     assert note == "X is 2×1×9×10 instead of 1×1×9×9, which reveals more mistakes"
     assert problem["X"].shape == (2, 1, 9, 10)
     assert problem["W"].tolist() != problem["W"][..., ::-1, ::-1].tolist()
+    assert hard_problem(make_layer((5, 1, 9, 9), (1, 1, 2, 2)), grow=True).keys["X"].shape == (3, 1, 9, 10)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "shape"),
+    [
+        (11, {}, (11, 12)),
+        (12, {}, (12, 13)),
+        (13, {}, (12, 13)),
+        (40, {}, (12, 13)),
+        # Three windows, or X as large as the padding needs.
+        (40, {"stride": 9}, (20, 21)),
+        (40, {"dilation": 20}, (23, 24)),
+        (40, {"padding": ((15, 0), (0, 14))}, (16, 15)),
+        # A small X does not grow for more windows.
+        (12, {"stride": 9}, (12, 13)),
+    ],
+)
+def test_the_hard_problem_is_small(size, options, shape):
+    problem, note = hard_problem(make_layer((size, size), (2, 2), **options), grow=True)
+    assert problem["X"].shape == shape
+    assert note.startswith("X is {}×{} instead of {}×{}, ".format(*shape, size, size))
 
 
 @pytest.mark.parametrize(
@@ -724,6 +776,29 @@ def test_a_quarter_turn_is_told_as_numpy_counts(quarters):
     slid = np.rot90(q.w, quarters, (2, 3))
     hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=slid[:, :, ::-1, ::-1]))).hint
     assert f"turned by {90 * quarters}°, as np.rot90(w, {quarters}) does" in hint
+
+
+READINGS = {
+    "is read with its channels last": lambda a: a.reshape(2, 2, 2, 2).transpose(0, 3, 1, 2),
+    "is stored with its channels last, but read as if first": lambda a: a.transpose(0, 2, 3, 1).reshape(a.shape),
+    "is read with its first two axes swapped": lambda a: a.swapaxes(0, 1),
+    "is read with rows and columns swapped": lambda a: a.swapaxes(2, 3),
+}
+
+
+@pytest.mark.parametrize(("reading", "read"), READINGS.items(), ids=READINGS)
+def test_the_order_in_which_an_operand_is_read_is_told(reading, read):
+    """Two of each are enough to confuse."""
+    q = buggy.Layer(Case((2, 2, 3, 3), (2, 2, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    for name, operand in (("dE/dO", {"g": read(q.g)}), ("W", {"w": read(q.w)})):
+        hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, **operand))).hint
+        assert f"{name} {reading}" in hint
+
+
+@pytest.mark.parametrize(("axes", "told"), [((), "none"), ((0,), "0"), ((0, 1, 3), "0, 1, 3")])
+def test_the_axes_that_db_is_summed_over_are_told(axes, told):
+    q = buggy.Layer(LAYERS[0])
+    assert f"(axes summed over: {told})" in graded(q, "db", q.g.sum(axes)).hint
 
 
 def test_hints_do_not_capitalise_names():
