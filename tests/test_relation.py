@@ -86,6 +86,57 @@ def test_the_relation_of_an_unknown_mistake_is_found(result, flip):
     assert f"it should be {right}" in report.relation
 
 
+@pytest.mark.parametrize("result", [Tensor.O, Tensor.DX], ids=lambda result: result.key)
+@pytest.mark.parametrize(
+    ("relation", "found"),
+    [
+        ((4, 3, 4), "4·i + 3·u + 4"),
+        ((4, -3, 4), "4·i − 3·u + 4"),
+        ((1, 2, -4), "1·i + 2·u − 4"),
+        ((5, 3, 4), None),
+        ((4, 4, 4), None),
+        ((1, 2, 5), None),
+        ((1, 2, -5), None),
+    ],
+)
+def test_relations_are_sought_up_to_a_bound(result, relation, found):
+    """4 is the largest factor of i and the furthest shift, 3 the largest factor of u."""
+    layer = make_layer((1, 1, 31), (1, 1, 4), dims=1)
+    numbers = arrays(layer)
+    report = graded(layer, numbers, result, by_loops(layer, numbers, result, [relation]))
+    assert report.mistake is None
+    assert report.relation.startswith(f"Your numbers follow input position = {found}; " if found else "")
+    assert bool(report.relation) is bool(found)
+
+
+@pytest.mark.parametrize(("nearest", "furthest"), [(-5, 3), (10, 18)])
+def test_a_filter_that_runs_backwards_is_shifted_from_where_its_windows_or_its_first_elements_are(nearest, furthest):
+    """X's first window begins at -1. There either the first filter element lies, or 15 positions behind it."""
+    layer = make_layer((1, 1, 31), (1, 1, 6), padding=1, dims=1)
+    numbers = arrays(layer)
+    for constant in (nearest - 1, nearest, furthest, furthest + 1):
+        relation = Relation(1, -3, constant)
+        report = graded(layer, numbers, Tensor.DX, by_loops(layer, numbers, Tensor.DX, [relation]))
+        assert (f"input position = {relation};" in report.relation) is (nearest <= constant <= furthest)
+
+
+def test_two_windows_and_two_filter_elements_suffice_to_determine_their_factors():
+    for out, kernel, relation in ((2, 6, (3, 2, 1)), (6, 2, (2, 3, 1))):
+        layer = make_layer((1, 1, out + kernel - 1), (1, 1, kernel), dims=1)
+        numbers = arrays(layer)
+        report = graded(layer, numbers, Tensor.DX, by_loops(layer, numbers, Tensor.DX, [relation]))
+        assert "input position = {}·i + {}·u + {};".format(*relation) in report.relation
+
+
+def test_four_numbers_follow_some_relation_by_chance():
+    for kernel, told in ((4, False), (5, True)):
+        layer = make_layer((1, 1, 31), (1, 1, kernel), dims=1)
+        numbers = arrays(layer)
+        report = graded(layer, numbers, Tensor.DW, by_loops(layer, numbers, Tensor.DW, [(2, 3, 1)]))
+        assert report.mistake is None
+        assert ("2·i + 3·u + 1" in report.relation) is told
+
+
 def test_the_relation_of_a_large_layer_is_found_within_the_budget():
     """One element of dE/dW rules a relation out, although dE/dW is small: the sums are long."""
     layer = make_layer((512, 512), (3, 3))
