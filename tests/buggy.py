@@ -28,9 +28,7 @@ class Layer:
         self.xp = framed(self, self.mode)
 
     def padded(self, x):
-        framed = np.zeros_like(self.xp)
-        framed[:, :, self.pt : self.pt + self.H, self.pl : self.pl + self.W] = x
-        return framed
+        return framed(self, self.mode, x)
 
     def channel(self, f, c):
         return f // (self.F // self.groups) * self.Cg + c
@@ -177,9 +175,9 @@ def interleaved_channels(q):
     return lambda f, c: c * q.groups + f // (q.F // q.groups)
 
 
-def framed(q, mode):
+def framed(q, mode, x=None):
     pads = [(0, 0), (0, 0), (q.pt, q.pb), (q.pl, q.pr)]
-    return np.pad(q.x, pads, mode=mode)
+    return np.pad(q.x if x is None else x, pads, mode=mode)
 
 
 def clamped_dx(q):
