@@ -366,6 +366,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
         ((1, 1024, 5, 5), (1500, 1024, 3, 3), {"flip": True}),
         ((2000, 2000), (3, 3), {}),
         ((4, 3, 1000, 700), (16, 3, 5, 5), {"stride": 2}),
+        ((4, 8, 500, 350), (8, 3, 5, 5), {"stride": 2, "transposed": True, "output_padding": 1}),
     ],
 )
 @pytest.mark.parametrize("dtype", [np.float64, np.int8])
@@ -375,6 +376,8 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
     layer = make_layer(x_shape, w_shape, **options)
     dedo = np.ones(layer.shapes[Tensor.O], dtype)
     forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, dedo, **options))
+    if layer.transposed:
+        forward = Forward(layer, *(read_tensor("array", array) for array in (x, w, np.ones(layer.filters, dtype))))
     window = 8 * layer.channels * math.prod(layer.kernel)
     allowed = 2**26 + 8 * w.size + 2 * window
     for run, (shape, kind) in (
@@ -391,7 +394,10 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
 
 @given(layers(), st.integers(0, 2**16))
 def test_float16_is_rounded_once(case, seed):
-    x, w, _, dedo = case.data(seed, np.float16)
+    x, w, b, dedo = case.data(seed, np.float16)
+    o = cnngrad.forward(x, w, b, **case.options)
+    wide = cnngrad.forward(*(a.astype(np.float32) for a in (x, w, b)), **case.options)
+    np.testing.assert_array_equal(o, wide.astype(np.float16))
     half = cnngrad.backward(x, w, dedo, **case.options)
     single = cnngrad.backward(*(a.astype(np.float32) for a in (x, w, dedo)), **case.options)
     np.testing.assert_array_equal(half.dx, single.dx.astype(np.float16))

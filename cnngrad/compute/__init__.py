@@ -100,13 +100,16 @@ class _Work:
         elif computed is DW:
             target = self.layer.rotated(found.reshape(self.layer.by_groups))
             add_up(plan, conv.bordered(arrays[X]), arrays[DEDO], target, progress)
-        elif b is None and conv.framed is conv:
-            write(plan, arrays[DEDO], self._w, None, found, progress)
         else:
-            sums = np.empty(conv.framed.canonical[DX], self._work)
+            # A short float must be rounded once, after b is added.
+            is_apart = conv.framed is not conv or (b is not None and found.dtype.kind == "f" and found.dtype != b.dtype)
+            sums = np.empty(conv.framed.canonical[DX], self._work) if is_apart else found
             write(plan, arrays[DEDO], self._w, None, sums, progress)
-            sums = conv.folded(sums)
-            found[...] = sums if b is None else sums + b.reshape(-1, *(1,) * conv.dims)
+            folded = conv.folded(sums)
+            if b is not None:
+                np.add(folded, b.reshape(-1, *(1,) * conv.dims), out=folded, casting="unsafe")
+            if is_apart:
+                found[...] = folded
 
 
 class Forward(_Work):
