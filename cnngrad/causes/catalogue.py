@@ -493,11 +493,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
 )
 def output_padding_zeros(recipe: Recipe) -> Changes:
     """The last rows of O are 0, along all axes or one."""
-    extra = np.array([axis.extra for axis in recipe.layer.own.axes])
-    for axes in some_axes(len(extra)):
-        rows = [without(*along(2 + k, slice(-extra[k], None))) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
-        if rows:
-            yield recipe.at(DX, "", *rows, coded=all(axes))
+    yield from _behind(recipe, lambda axis, extra: without(*along(axis, slice(-extra, None))))
 
 
 @Mistake(
@@ -530,11 +526,16 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
 )
 def output_padding_ignored(recipe: Recipe) -> Changes:
     """O without the rows of its output padding."""
+    yield from _behind(recipe, lambda axis, extra: taken(axis, slice(-extra)))
+
+
+def _behind(recipe: Recipe, edit: Callable[[int, int], Edit]) -> Changes:
+    """The rows of the output padding edited, by axis and their number, along all axes or one."""
     extra = np.array([axis.extra for axis in recipe.layer.own.axes])
     for axes in some_axes(len(extra)):
-        fewer = [taken(2 + k, slice(-extra[k])) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
-        if fewer:
-            yield recipe.at(DX, "", *fewer, coded=all(axes))
+        edits = [edit(2 + k, extra[k]) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
+        if edits:
+            yield recipe.at(DX, "", *edits, coded=all(axes))
 
 
 @Mistake(
