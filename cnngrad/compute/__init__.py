@@ -38,9 +38,8 @@ class _Work:
             self._work = exact_dtype_of(layer, bounds, {tensor: operand.array for tensor, operand in given.items()})
         # Everything is computed as the convolution of the same products.
         self._conv = layer.conv
-        shapes = self._conv.canonical | {W: layer.by_groups, B: (-1,)}
-        self._arrays = {layer.role[t]: operand.array.reshape(shapes[layer.role[t]]) for t, operand in given.items()}
-        self._w = layer.rotated(self._arrays[W])
+        self._arrays = {layer.role[t]: each.array.reshape(layer.canonical[t]) for t, each in given.items()}
+        self._w = layer.rotated(self._arrays[W].reshape(layer.by_groups))
 
     @property
     def planned(self) -> dict[Tensor, tuple[Shape, DType]]:

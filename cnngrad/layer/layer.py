@@ -101,7 +101,7 @@ class Layer:
     @cached_property
     def framed(self) -> "Layer":
         """The layer without padding whose X is this layer's X with its padding; the layer itself if that is zeros."""
-        if self.mode == "zeros":
+        if all(axis.mode == "zeros" for axis in self.axes):
             return self
         return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))
 
@@ -112,6 +112,8 @@ class Layer:
 
     def bordered(self, x: Array) -> Array:
         """X with the elements that stand in its padding; X itself if these are zeros."""
+        if self.framed is self:
+            return x
         for axis, number in zip(self.axes, range(-self.dims, 0), strict=True):
             x = x if axis.mode == "zeros" else x.take(axis.border, number)
         return x
