@@ -123,9 +123,11 @@ def _said(given: dict[str, Any]) -> Iterator[str]:
             yield _OWN_SUITE
     if given.keys() & {"--o", "--dw", "--dx", "--db"} == {"--o"}:
         yield _O_ALONE
-    module, colon, name = given.get("--run", "").partition(":")
-    if colon and f"{module.replace('.', '')}{name}".isidentifier():
-        yield _FUNCTION
+    if "--run" in given:
+        from cnngrad.programs.programs import is_function
+
+        if is_function(given["--run"]):
+            yield _FUNCTION
 
 
 class Command(typer.core.TyperCommand):
