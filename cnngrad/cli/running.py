@@ -170,8 +170,8 @@ def _in_short(layer: SuiteLayer) -> dict[str, Any]:
     """A layer as a problem, without options that have their default values."""
     made = layer.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
-    default: dict[str, Any] = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "flip": False}
-    default["output_padding"] = 0
+    default: dict[str, Any] = dict.fromkeys(("stride", "dilation", "groups"), 1)
+    default |= {"padding": 0, "output_padding": 0, "flip": False}
     default |= {name: made.options[name] for name, left_out in usual.items() if left_out}
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 
