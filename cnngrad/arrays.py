@@ -348,7 +348,7 @@ def norm(array: Array) -> float:
         else:
             # In another byte order each part is copied twice, so smaller parts save memory.
             size = _SHARED if array.dtype.isnative else _SHARED // 16
-            parts = np.array_split(array.ravel("K"), 1 + array.size // size)
+            parts = np.array_split(array.ravel("K"), -(-array.size // size))
             sums = np.empty(len(parts))
 
             def add_up(number: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice, product
+from itertools import islice, product, zip_longest
 from math import prod
 from typing import Any, NamedTuple
 
@@ -163,10 +163,10 @@ class Expander:
     ) -> tuple[Iterator[Factors], int, int]:
         """The factors of an element's products, their number, and their number including products with a zero."""
         layer, count = self.layer, len(tensor.lead_words)
-        place = index[count:] or (0,) * layer.dims
         sizes = layer.kernel if tensor is O else layer.out
         met = Axis.terms if tensor is DW else self._terms
-        axes = [met(axis, tensor, k) for axis, k in zip(layer.axes, place, strict=True)]
+        # An element of dE/db has no position.
+        axes = [met(axis, tensor, k) for axis, k in zip_longest(layer.axes, index[count:])]
         if once:
             axes = [list(dict(known).items()) for known in axes]
         sums = leads(layer, tensor, index[:count])
