@@ -21,6 +21,7 @@ from cnngrad.compute.measured import MEASURED
 from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.compute.tiles import Tiles
 from cnngrad.layer import make_layer
+from cnngrad.layer.layer import counted
 from cnngrad.tensor import Tensor
 from tests import reference
 from tests.cases import CASES, PLAIN, Case, layers
@@ -149,6 +150,12 @@ def exact(case, x, w):
     """O of a case without padding, by sums over taps of a dtype as wide as it needs."""
     windows = np.lib.stride_tricks.sliding_window_view(x, case.w[2:], axis=(2, 3))
     return np.einsum("ncijuv,fcuv->nfij", windows, w, optimize=False)
+
+
+@pytest.mark.parametrize(("side", "tiles"), [(300, 1), (320, 1), (321, 4), (512, 9)])
+def test_a_transform_is_a_quarter_longer_rather_than_two(side, tiles):
+    plan = make_plan(make_layer((side, side), (15, 15)), Tensor.O, np.dtype(np.float64))
+    assert str(plan) == f"O by spectra (large filters of floats), {counted(tiles, 'tile')}"
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(np.float64, 1e-13), (np.float32, 1e-6)])

@@ -74,6 +74,14 @@ def test_a_matrix_is_whole_if_it_fits_and_latex_has_fourteen_columns_at_most():
     assert not Fitting(6, 15).fits(digits(1, *[1] * 25), 15)
 
 
+@pytest.mark.parametrize("columns", range(2, 7))
+def test_a_matrix_fits_its_line_with_the_sign_before_it(columns):
+    """Of one that does not, the middle is left out."""
+    lines = ["".join(text for text, _ in line) for line in Fitting(6, 15).lines(["+=", digits(columns)])]
+    assert max(len(line.rstrip()) for line in lines) <= 15
+    assert any("…" in line for line in lines) is (columns > 3)
+
+
 def test_latex_needs_no_package_beyond_the_standard_ones():
     text = golden.made("notes", ".tex")
     packages = {line for line in text.splitlines() if line.startswith(r"\usepackage")}

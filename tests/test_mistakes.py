@@ -362,6 +362,17 @@ def test_the_parameter_of_a_mistake_is_told():
     assert "2,2 zeros in front of X: shifted by -1,-1" in shifted.hint
 
 
+@pytest.mark.parametrize("columns", [3, 1])
+def test_a_wrong_dilation_on_the_one_axis_that_has_any_is_told(columns):
+    q = buggy.Layer(Case((2, 2, 9, 10), (2, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (1, 2)))
+    assert f"(1,{columns} was used)" in graded(q, "dx", buggy.crop(q, buggy.scatter(q, dw=columns))).hint
+
+
+def test_a_dilation_that_is_wrong_on_one_axis_alone_is_not_told_of_both():
+    q = buggy.Layer(Case((2, 2, 9, 10), (2, 2, 3, 3), (1, 1), ((0, 0), (0, 0)), (2, 2)))
+    assert "3,3 was used" not in graded(q, "dx", buggy.crop(q, buggy.scatter(q, dh=3))).hint
+
+
 @pytest.mark.parametrize(
     ("filters", "place", "which"),
     [
