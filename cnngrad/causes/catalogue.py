@@ -32,7 +32,7 @@ from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
-__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "some_axes"]
+__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some_axes"]
 
 # The results that have spatial axes.
 ARRAYS = (O, DW, DX)
@@ -892,35 +892,16 @@ def not_summed(recipe: Recipe) -> Changes:
 def incomplete(recipe: Recipe) -> Changes:
     """A part, such as the last filter or the first row, is missing from the sums or from the result."""
     layer, result = recipe.layer, recipe.result
-    if result is layer.own.role[O] and layer.has_bias:
-        yield recipe.at(B, "b is missing", without(...))
-    for place in _PARTS[result]:
-        words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
-        sizes = layer.canonical[recipe.reads[place].tensor]
-        for axis, (one, size) in enumerate(zip(words, sizes, strict=True)):
-            tried = range(size) if size <= _FEW else (0, size - 1)
-            for k in tried if size > 1 else ():
-                which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
-                coded = which == "the last channel" and place is not X
-                yield recipe.at(place, f"{which} is missing", without(*along(axis, k)), coded=coded)
+    for part in missing_parts(recipe):
+        yield part.but(f"{part.detail} is missing", part.coded)
     if result is DB:
         return
     several = [place for place in _PARTS[result] if layer.dims > 1 and min(layer.canonical[place][2:]) > 1]
     for place, (word, k) in product(several, (("first", 0), ("last", -1))):
         which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
-    each = layer.group_channels if result is DX else layer.group_filters
-    axis = 0 if result is DW else 1
-    for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
-        yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
+    for word, axis, group in _outer_groups(recipe):
         yield recipe.at(result, f"only the {word} group is there", only(axis, group))
-    yield from _taps(recipe)
-    for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
-        s = axis_of_x.stride
-        for phase in range(s) if s > 1 else ():
-            missing = without(*along(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
-            which = f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s"
-            yield recipe.at(DX, f"{which} is missing", missing)
     yield from _miscounted(recipe)
 
 
@@ -1017,14 +998,45 @@ def _orders(size: int) -> Iterator[tuple[Any, str]]:
             yield list(order), f"in the order {', '.join(str(k + 1) for k in order)}"
 
 
-def _taps(recipe: Recipe) -> Changes:
-    """One element of every filter is missing: any if there are few, otherwise one at a corner."""
-    kernel = recipe.layer.kernel
-    few = prod(kernel) <= _FEW_TAPS
-    for place in product(*(range(k) if few else sorted({0, k - 1}) for k in kernel)) if len(kernel) > 1 else ():
-        which = f"element {','.join(str(k + 1) for k in place)} of every filter"
-        if prod(kernel) > 1:
-            yield recipe.at(DW if recipe.result is DW else W, f"{which} is missing", without(..., *place))
+def missing_parts(recipe: Recipe) -> Changes:
+    """Every part that may be missing alone, as a recipe without it; the detail names the part."""
+    layer, result = recipe.layer, recipe.result
+    if result is layer.own.role[O] and layer.has_bias:
+        yield recipe.at(B, "b", without(...))
+    for place in _PARTS[result]:
+        words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
+        sizes = layer.canonical[recipe.reads[place].tensor]
+        for axis, (one, size) in enumerate(zip(words, sizes, strict=True)):
+            tried = range(size) if size <= _FEW else (0, size - 1)
+            for k in tried if size > 1 else ():
+                which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
+                coded = which == "the last channel" and place is not X
+                yield recipe.at(place, which, without(*along(axis, k)), coded=coded)
+    if result is DB:
+        return
+    for word, axis, group in _outer_groups(recipe):
+        yield recipe.at(result, f"the {word} group", without(*along(axis, group)))
+    # Any element of a filter if there are few, otherwise one at a corner.
+    few = prod(layer.kernel) <= _FEW_TAPS
+    taps = product(*(range(k) if few else sorted({0, k - 1}) for k in layer.kernel))
+    for tap in taps if layer.dims > 1 and prod(layer.kernel) > 1 else ():
+        which = f"element {','.join(str(k + 1) for k in tap)} of every filter"
+        yield recipe.at(DW if result is DW else W, which, without(..., *tap))
+    for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
+        s = axis_of_x.stride
+        for phase in range(s) if s > 1 else ():
+            missing = without(*along(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
+            yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
+
+
+def _outer_groups(recipe: Recipe) -> Iterator[tuple[str, int, slice]]:
+    """The first and the last group of a result: which it is, and where it stands, along which axis."""
+    layer = recipe.layer
+    each = layer.group_channels if recipe.result is DX else layer.group_filters
+    axis = 0 if recipe.result is DW else 1
+    if layer.groups > 1:
+        yield "first", axis, slice(each)
+        yield "last", axis, slice(-each, None)
 
 
 def _miscounted(recipe: Recipe) -> Changes:

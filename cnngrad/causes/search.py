@@ -1,6 +1,6 @@
 """The only search for the cause of a wrong result: one mistake, one with a factor, two, or a wrong relation."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import product
@@ -14,7 +14,7 @@ from cnngrad.causes.catalogue import (
     PLACES,
     Mistake,
     exchanged,
-    incomplete,
+    missing_parts,
     negative,
     scaled,
     some_axes,
@@ -56,22 +56,42 @@ class Diagnosis:
     """What is wrong with a gradient.
 
     Attributes:
-        mistake: the id of the likeliest known mistake that reproduces it, None if none does.
-        also: the ids of the others that reproduce it.
+        found: the recipes that reproduce it, by the ids of the mistakes that are made together in each, the likeliest
+            first; None for a mistake that is no recipe.
         says: what the mistake is, or where the wrong elements are.
         fix: how to fix it, and which other mistakes it may be; empty if no mistake is known.
-        together: the ids of the other mistakes, if only several together explain the gradient.
         code: a line of NumPy with this mistake, and the right line; None if there are no such lines.
-        recipe: the recipe of the wrong gradient; None if no mistake is known.
     """
 
-    mistake: str | None = None
-    also: tuple[str, ...] = ()
+    found: Mapping[tuple[str, ...], Recipe | None] = field(default_factory=dict)
     says: str = ""
     fix: str = ""
-    together: tuple[str, ...] = ()
     code: tuple[str, str] | None = None
-    recipe: Recipe | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The ids of the mistakes that were made, by the likeliest explanation; empty if none is known."""
+        return next(iter(self.found), ())
+
+    @property
+    def mistake(self) -> str | None:
+        """The first of them; None if none is known."""
+        return next(iter(self.mistakes), None)
+
+    @property
+    def together(self) -> tuple[str, ...]:
+        """The others, if only several mistakes together explain the gradient."""
+        return self.mistakes[1:]
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """The ids of the mistakes in the other explanations, with a plus between those that are made together."""
+        return tuple("+".join(names) for names in [*self.found][1:])
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe of the wrong gradient; None if no mistake is known."""
+        return next(iter(self.found.values()), None)
 
     @property
     def hint(self) -> str:
@@ -234,13 +254,10 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     # The lines of code belong to the backward pass of a convolution without flip.
     coded = found[first].coded and not more and user is not O and not own.flip and not own.transposed
     return Diagnosis(
-        likeliest.id,
-        tuple("+".join(CATALOGUE[place].id for place in places) for places in others),
+        {tuple(CATALOGUE[place].id for place in places): found[places] for places in (first, *others)},
         _as_sentence(f"{said(first)}."),
         fix,
-        tuple(mistake.id for mistake in more),
         likeliest.code if coded else None,
-        found[first],
     )
 
 
@@ -263,7 +280,7 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
     off = (np.abs(claim - right) < 1 + rounding) & (np.abs(claim) <= np.abs(right) + rounding)
     if off.all():
         fix = "To fix it: create an array of floats, np.zeros(x.shape, float)."
-        return Diagnosis("truncated", (), "Every element is cut to a whole number.", fix)
+        return Diagnosis({("truncated",): None}, "Every element is cut to a whole number.", fix)
     return None
 
 
@@ -375,16 +392,14 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         sums = {"is missing": less, "counts twice": 2 * right[part] - less} if less.size == right[part].size else {}
         return [words for words, sum_ in sums.items() if (np.abs(claimed[part] - sum_) <= off[part]).all()]
 
-    for change in incomplete.changed(recipe):
-        if not change.detail.endswith("is missing"):
-            continue
+    for change in missing_parts(recipe):
         few = probed(change, data, claim.shape, places[some])
         if few is not None and not happens(few, some):
             continue
         less = made(change, data)
         if less.shape == claim.shape and not (less[wrong] == right).any():
             for words in happens(less[wrong], slice(None)):
-                return f"In every wrong element {_told(own, result, change.detail.replace('is missing', words))}"
+                return f"In every wrong element {_told(own, result, change.detail)} {words}"
     return ""
 
 

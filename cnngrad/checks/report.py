@@ -148,11 +148,6 @@ class _Judged(Diagnosis):
         """Whether every element agrees within the tolerance; None if the claim is too coarse to judge."""
         return self.verdict.passed
 
-    @property
-    def mistakes(self) -> tuple[str, ...]:
-        """The ids of the mistakes that were made, by the likeliest explanation; empty if none is known."""
-        return () if self.mistake is None else (self.mistake, *self.together)
-
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
         names = (

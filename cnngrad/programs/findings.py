@@ -277,7 +277,7 @@ def _product(term: Term) -> dict[str, Any]:
 def explain(outcomes: list[Outcome]) -> Explanation | None:
     """The fewest mistakes that explain the most failing layers; None if they explain no more than half of several."""
     failing = [outcome for outcome in outcomes if outcome.passed is False]
-    explained: Counter[frozenset[str]] = Counter()
+    explained: Counter[tuple[str, ...]] = Counter()
     for outcome in failing:
         wrong = [set(result.explanations) for result in outcome.results.values() if not result.verdict.passed]
         if wrong:
@@ -286,8 +286,8 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
         return None
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
 
-    def rank(names: frozenset[str]) -> tuple[int, int, int, list[int]]:
-        return -explained[names], len(names), sum(map(names.issubset, passing)), sorted(map(_place, names))
+    def rank(names: tuple[str, ...]) -> tuple[int, int, int, list[int]]:
+        return -explained[names], len(names), sum(map(set(names).issubset, passing)), [*map(_place, names)]
 
     best = min(explained, key=rank)
     if 2 * explained[best] <= len(failing) and len(failing) > 1:
@@ -300,20 +300,20 @@ def explain(outcomes: list[Outcome]) -> Explanation | None:
     for tensor in RESULTS:
         here = [found for each, found in results if each is tensor and found]
         if here and not any(best in found for found in here):
-            hints[tensor] = _hint(Counter(found[0] for found in here).most_common(1)[0][0], tensor, layer)
+            hints[tensor] = _hint(Counter(next(iter(found)) for found in here).most_common(1)[0][0], tensor, layer)
     told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
-    return Explanation(tuple(sorted(best, key=_place)), told, explained[best])
+    return Explanation(best, told, explained[best])
 
 
 def _place(name: str) -> int:
     return PLACES.get(name, len(PLACES))
 
 
-def _hint(names: frozenset[str], result: Tensor, layer: Layer) -> str:
+def _hint(names: tuple[str, ...], result: Tensor, layer: Layer) -> str:
     """What mistakes in one result are, and how to fix them, in layers such as this one."""
-    made = [CATALOGUE[place].words(result, layer) for place in sorted(PLACES[name] for name in names if name in PLACES)]
+    made = [CATALOGUE[place].words(result, layer) for place in map(_place, names) if place < len(PLACES)]
     if not made:
-        return _BESIDE[min(names)]
+        return _BESIDE[names[0]]
     return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
 
 

@@ -85,7 +85,7 @@ def run_layers(
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
     if found.explanation is not None:
-        wanted = frozenset(found.explanation.mistakes)
+        wanted = found.explanation.mistakes
         failing = [o for o in failing if any(wanted in result.explanations for result in o.results.values())]
     if not failing:
         return found

@@ -1,9 +1,10 @@
 """The verdict on one run of the user's program, and on each array that it gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from cnngrad.causes.recipe import Recipe
 from cnngrad.checks import GradientReport
 
 
@@ -70,10 +71,9 @@ class Result:
         return "" if self.report is None else self.report.precision
 
     @property
-    def explanations(self) -> Sequence[frozenset[str]]:
-        """Every known explanation of a wrong array, the likeliest first: the ids of the mistakes."""
-        also = [] if self.report is None else self.report.also
-        return [frozenset(names) for names in (self.mistakes, *(each.split("+") for each in also)) if names]
+    def explanations(self) -> Mapping[tuple[str, ...], Recipe | None]:
+        """Every known explanation of a wrong array, the likeliest first: the ids of the mistakes, and their recipe."""
+        return {} if self.report is None else self.report.found
 
     @property
     def word(self) -> str:
