@@ -263,8 +263,7 @@ def at(name: str, index: Sequence[int]) -> str:
 
 def common_dtype(*dtypes: DType) -> DType:
     """The dtype of a result: the widest float among its operands' dtypes, or int64 if all hold integers."""
-    different = set(dtypes)
-    return dtypes[0] if len(different) == 1 else np.result_type(*(dtype for dtype in different if dtype.kind == "f"))
+    return dtypes[0] if len({*dtypes}) == 1 else np.result_type(*(dtype for dtype in dtypes if dtype.kind == "f"))
 
 
 def working_dtype(dtype: DType) -> DType:

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
-from cnngrad.arrays import Array, read_tensor
+from cnngrad.arrays import Array, Operand, read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.layer import make_layer
+from cnngrad.layer import Layer, layer_of
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import DEDO, GRADIENTS, O, Tensor, W, X
+from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy.typing as npt
 
-__all__ = ["Gradients", "backward", "forward"]
+__all__ = ["Gradients", "backward", "forward", "read_layer"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +84,7 @@ def forward(
     array([[12, 17],
            [27, 32]])
     """
-    x_ = read_tensor("X", x)
-    w_ = read_tensor("W", w)
-    b_ = None if b is None else read_tensor("b", b)
-    layer = make_layer(
-        x_.shape,
-        w_.shape,
-        b_shape=None if b_ is None else b_.shape,
-        **options,
-    )
-    work = Forward(layer, x_.standard(layer, X), w_.standard(layer, W), b_)
+    work = Forward(*read_layer({X: x, W: w} if b is None else {X: x, W: w, B: b}, options))
     work.require_memory()
     return _written(work, O)
 
@@ -135,17 +128,16 @@ def backward(
     >>> int(grads.db)
     4
     """
-    x_, w_, dedo_ = read_tensor("X", x), read_tensor("W", w), read_tensor("dEdO", dedo)
-    layer = make_layer(
-        x_.shape,
-        w_.shape,
-        dedo_shape=dedo_.shape,
-        **options,
-    )
-    operands = zip((x_, w_, dedo_), (X, W, DEDO), strict=True)
-    work = Backward(layer, *(operand.standard(layer, tensor) for operand, tensor in operands))
+    work = Backward(*read_layer({X: x, W: w, DEDO: dedo}, options))
     work.require_memory()
     return Gradients(*(_written(work, result) for result in GRADIENTS))
+
+
+def read_layer(arrays: "Mapping[Tensor, npt.ArrayLike]", options: LayerOptions) -> tuple[Layer, dict[Tensor, Operand]]:
+    """The layer that a user's arrays make, and the arrays with their axes in cnngrad's order."""
+    given = {tensor: read_tensor(tensor.key, array) for tensor, array in arrays.items()}
+    layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
+    return layer, {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
 
 
 def _written(work: Forward | Backward, result: Tensor) -> Array:

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad import threads
-from cnngrad.arrays import read_tensor
 from cnngrad.compute import Backward, Forward
 from cnngrad.compute.measured import MEASURED
 from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.compute.tiles import Tiles
+from cnngrad.functions import read_layer
 from cnngrad.layer import make_layer
 from cnngrad.layer.layer import counted
 from cnngrad.tensor import Tensor
@@ -332,8 +332,8 @@ def test_jobs_within_a_job_do_not_wait_for_each_other(cores):
 
 
 def read(x, w, dedo=None, **options):
-    layer = make_layer(x.shape, w.shape, **options)
-    return layer, *(read_tensor("array", array) for array in (x, w, dedo) if array is not None)
+    given = {Tensor.X: x, Tensor.W: w} if dedo is None else {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}
+    return read_layer(given, options)
 
 
 @pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
@@ -384,7 +384,8 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
     dedo = np.ones(layer.shapes[Tensor.O], dtype)
     forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, dedo, **options))
     if layer.transposed:
-        forward = Forward(layer, *(read_tensor("array", array) for array in (x, w, np.ones(layer.filters, dtype))))
+        given = {Tensor.X: x, Tensor.W: w, Tensor.B: np.ones(layer.filters, dtype)}
+        forward = Forward(*read_layer(given, options))
     window = 8 * layer.channels * math.prod(layer.kernel)
     allowed = 2**26 + 8 * w.size + 2 * window
     for run, (shape, kind) in (

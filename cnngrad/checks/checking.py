@@ -17,7 +17,8 @@ from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
 from cnngrad.compute import Backward, Forward
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, layer_of
+from cnngrad.functions import read_layer
+from cnngrad.layer import Layer
 from cnngrad.layer.names import Names, Number, canonical_values
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DB, DEDO, GRADIENTS, RESULTS, B, O, Tensor, W, X
@@ -86,9 +87,7 @@ def check(
     Worst(element='dE/dx13', index=(0, 2), numeric=4, analytic=2)
     """
     others = {tensor: value for tensor, value in ((B, b), (DEDO, dedo)) if value is not None}
-    given = {tensor: read_tensor(tensor.key, value) for tensor, value in ({X: x, W: w} | others).items()}
-    layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
-    given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
+    layer, given = read_layer({X: x, W: w, **others}, options)
     claims = {result: claim for result, claim in zip(RESULTS, (o, dw, dx, db), strict=True) if claim is not _OURS}
     for result, claim in claims.items():
         if claim is None:
@@ -144,7 +143,7 @@ def check_layer(
     if claims:
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
     else:
-        ours = Backward(layer, given[X], given[W], given[DEDO])
+        ours = Backward(layer, given)
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
@@ -176,9 +175,8 @@ def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
 
 def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
     """O in float64, or exact if all arrays are integers."""
-    operands = [given[tensor] for tensor in (X, W, B) if tensor in given]
-    wide = (each._replace(dtype=np.dtype(np.float64)) if each.dtype.kind == "f" else each for each in operands)
-    forward = Forward(layer, *wide)
+    wide, operands = np.dtype(np.float64), {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
+    forward = Forward(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
     o = np.empty(layer.canonical[O], forward.dtype)
     forward.write(o)
     return o.reshape(layer.shapes[O])
@@ -193,7 +191,7 @@ def _identity(
     if len(pairs) < 2:
         return None
     try:
-        o = Forward(layer, given[X], given[W]).computed(O)
+        o = Forward(layer, {X: given[X], W: given[W]}).computed(O)
     except CnngradError:
         # O is too large for its dtype, although its gradients are not.
         return None

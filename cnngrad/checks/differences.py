@@ -119,7 +119,7 @@ def _changes(
         other = X if moved is W else W
         operands[other] = _part(layer, other, arrays[other], samples, channel).astype(dtype)
     # The norm is not used.
-    forward = Forward(thin, *(Operand(array, dtype, math.inf) for array in operands.values()))
+    forward = Forward(thin, {tensor: Operand(array, dtype, math.inf) for tensor, array in operands.items()})
     plus, minus = (np.empty(thin.canonical[O], dtype) for _ in range(2))
     operands[moved].fill(0)
     for elements, _ in moves:

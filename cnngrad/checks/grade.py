@@ -310,11 +310,11 @@ class Grader:
     def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:
         """The result for other numbers; arrays that are not given are 0, and take no memory."""
         layer, is_o = self.layer, self.result is O
-        x, w, last = (
-            read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))
+        given = {
+            t: read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))
             for t in (X, W, B if is_o else DEDO)
-        )
-        work = Forward(layer, x, w, last) if is_o else Backward(layer, x, w, last)
+        }
+        work = Forward(layer, given) if is_o else Backward(layer, given)
         return work.computed(self.result).reshape(self.right.shape)
 
     @cached_property

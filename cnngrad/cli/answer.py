@@ -10,7 +10,7 @@ from cnngrad.cli.options import Backward, Explained, Saved
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import DEDO, B, O, Tensor, W, X
+from cnngrad.tensor import DEDO, O, Tensor
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -101,12 +101,12 @@ def _work(
         return tensors, {}, None
     given = problem.operands(layer)
     if O in tensors:
-        return tensors, given, compute.Forward(layer, given[X], given[W], given.get(B))
+        return tensors, given, compute.Forward(layer, given)
     if DEDO not in given:
         raise CnngradError(
             "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
         )
-    return tensors, given, compute.Backward(layer, given[X], given[W], given[DEDO])
+    return tensors, given, compute.Backward(layer, given)
 
 
 def present(session: Session, options: Saved, found: "Report | Findings") -> ExitCode:

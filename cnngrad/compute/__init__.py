@@ -117,18 +117,15 @@ class Forward(_Work):
     If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
     """
 
-    def __init__(self, layer: Layer, x: Operand, w: Operand, b: Operand | None = None) -> None:
-        """O of a layer with these numbers, in the user's layout.
+    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand]) -> None:
+        """O of a layer with these numbers in X, W and, if it has one, b alone, their axes in cnngrad's order.
 
         Raises:
             CnngradError: integer sums beyond int64.
         """
         # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
-        bound = x.norm * w.norm * layer.copies
-        if b is None:
-            super().__init__(layer, {O: bound}, {X: x, W: w})
-        else:
-            super().__init__(layer, {O: bound + b.norm}, {X: x, W: w, B: b})
+        bound = given[X].norm * given[W].norm * layer.copies + (given[B].norm if B in given else 0)
+        super().__init__(layer, {O: bound}, given)
 
     def write(self, o: Array) -> None:
         """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
@@ -138,12 +135,13 @@ class Forward(_Work):
 class Backward(_Work):
     """One layer's gradients, not computed yet; each can be computed by itself."""
 
-    def __init__(self, layer: Layer, x: Operand, w: Operand, dedo: Operand) -> None:
-        """The gradients of a layer with these numbers, in the user's layout.
+    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand]) -> None:
+        """The gradients of a layer with these numbers in X, W and dE/dO, their axes in cnngrad's order.
 
         Raises:
             CnngradError: integer sums beyond int64.
         """
+        x, w, dedo = given[X], given[W], given[DEDO]
         # As for O. For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
         bounds = {
             DW: x.norm * dedo.norm * layer.copies,

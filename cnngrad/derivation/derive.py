@@ -72,8 +72,7 @@ def derive(
     arrays = {}
     if len(operands) == len(shapes):
         operands = {tensor: operand.standard(layer, tensor) for tensor, operand in operands.items()}
-        factors = operands[X], operands[W]
-        way = Backward(layer, *factors, operands[DEDO]) if dedo is not None else Forward(layer, *operands.values())
+        way = Forward(layer, operands) if dedo is None else Backward(layer, operands)
         arrays = {tensor: operand.array for tensor, operand in operands.items()}
         arrays |= {result: way.computed(result) for result in ((O,) if dedo is None else GRADIENTS)}
     explained = [O] if dedo is None else explained_tensors(layer, only)

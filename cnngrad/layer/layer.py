@@ -124,7 +124,7 @@ class Layer:
         Args:
             sums: the gradient of X with its padding; it is changed, and returned in part.
         """
-        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True):
+        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True) if self.framed is not self else ():
             if axis.mode != "zeros":
                 along = np.moveaxis(sums, number, 0)
                 inside = along[axis.before : axis.before + axis.size]

@@ -33,7 +33,7 @@ class Layouts:
 
     def of(self, tensor: Tensor) -> str:
         """The order of a tensor's axes; empty for cnngrad's own."""
-        return {W: self.filter, B: ""}.get(tensor.array, self.data)
+        return self.filter if tensor.array is W else "" if tensor.array is B else self.data
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
         """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes.

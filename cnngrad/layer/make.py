@@ -41,8 +41,9 @@ def make_layer(
         CnngradError: the shapes or options don't make a layer.
         TypeError: an option that a layer does not have.
     """
-    if unknown := options.keys() - OPTIONS.keys():
-        raise TypeError(f"{unknown.pop()!r} is not an option of a layer: use {', '.join(OPTIONS)}")
+    for name in options:
+        if name not in OPTIONS:
+            raise TypeError(f"{name!r} is not an option of a layer: use {', '.join(OPTIONS)}")
     plain = {
         name: bool(value) if OPTIONS[name][0] is bool else plain_option(name, value) for name, value in options.items()
     }

@@ -8,9 +8,8 @@ import scipy.signal
 import torch
 
 import cnngrad
-from cnngrad.arrays import read_tensor
 from cnngrad.compute import Backward, Forward
-from cnngrad.layer import make_layer
+from cnngrad.functions import read_layer
 from cnngrad.tensor import Tensor
 from tests.benchmarks.timing import Row, medians
 
@@ -58,9 +57,8 @@ def beside_pytorch(dtype, runs):
         def ours(what, x=x, w=w, dedo=dedo, options=options | {"dims": dims}):
             if what == "O":
                 return cnngrad.forward(x, w, **options)
-            layer = make_layer(x.shape, w.shape, dedo_shape=dedo.shape, **options)
-            given = (read_tensor("array", array) for array in (x, w, dedo))
-            return Backward(layer, *given).computed(Tensor.result_named(what.replace("/", "")))
+            layer, given = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, options)
+            return Backward(layer, given).computed(Tensor.result_named(what.replace("/", "")))
 
         def theirs(what, conv=conv, tx=tx, tw=tw, dedo=above, leaves=leaves, graphs=graphs, o=options):
             if what == "O":
@@ -160,11 +158,11 @@ def transposed(runs):
     ):
         x, w = generator.standard_normal(x_shape), generator.standard_normal(w_shape)
         dedo = generator.standard_normal(cnngrad.forward(x, w, transposed=True, **options).shape)
-        own, twin = (make_layer(a.shape, w.shape, transposed=t, **options) for a, t in ((x, True), (dedo, False)))
-        x_, w_, dedo_ = (read_tensor("array", array) for array in (x, w, dedo))
+        own = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, options | {"transposed": True})
+        twin = read_layer({Tensor.X: dedo, Tensor.W: w, Tensor.DEDO: x}, options)
         pairs = {
-            "O": ((Forward(own, x_, w_), Tensor.O), (Backward(twin, dedo_, w_, x_), Tensor.DX)),
-            "∂E/∂X": ((Backward(own, x_, w_, dedo_), Tensor.DX), (Forward(twin, dedo_, w_), Tensor.O)),
+            "O": ((Forward(*own), Tensor.O), (Backward(*twin), Tensor.DX)),
+            "∂E/∂X": ((Backward(*own), Tensor.DX), (Forward(*twin), Tensor.O)),
         }
         for name, sides in pairs.items():
             what = f"{name}, transposed, {'x'.join(map(str, x_shape))}, {'x'.join(map(str, w_shape))}"

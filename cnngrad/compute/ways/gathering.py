@@ -11,6 +11,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.compute.ways.columns import Columns
+from cnngrad.layer import Shape
 from cnngrad.tensor import X
 
 __all__ = ["Gathering"]
@@ -37,22 +38,22 @@ class Gathering(Columns):
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         layer = self.layer
-        found = _product(w.reshape(layer.groups, layer.group_filters, -1), self.columns(tile, source))
+        found = _product((layer.groups,), w, self.columns(tile, source))
         if b is not None:
             found = found + b.reshape(layer.groups, layer.group_filters, 1)
         target[...] = found.reshape(target.shape)
 
     def part(self, tile: Tile, x: Array, dedo: Array) -> Array:
         layer = self.layer
-        above = dedo.astype(self.dtype, copy=False).reshape(layer.batch, layer.groups, layer.group_filters, -1)
-        found = _product(above, self.columns(tile, x).swapaxes(-1, -2))
+        above = dedo.astype(self.dtype, copy=False)
+        found = _product((layer.batch, layer.groups), above, self.columns(tile, x).swapaxes(-1, -2))
         return (found if found.ndim == 2 else found.sum(axis=0)).reshape(layer.by_groups)
 
 
-def _product(rows: Array, columns: Array) -> Array:
-    """A product of matrices; for only two, dot takes half the time."""
-    alone = columns.ndim == 2
-    found: Array = rows.reshape(-1, rows.shape[-1]).dot(columns) if alone else np.matmul(rows, columns)
+def _product(lead: Shape, rows: Array, columns: Array) -> Array:
+    """The products of matrices; `lead` counts those of the rows. For a single one, dot takes half the time."""
+    shape = (-1, columns.shape[-2])
+    found: Array = rows.reshape(shape).dot(columns) if columns.ndim == 2 else rows.reshape(*lead, *shape) @ columns
     return found
 
 
