@@ -211,14 +211,15 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
     mode = padding_mode(asked.padding_mode)
+    each = zip(sizes, kernels, strides, dilations, strict=True)
+    bare = [Axis(*numbers, flip=asked.flip, mode=mode, transposed=asked.transposed) for numbers in each]
     if asked.transposed:
-        return _transposed_axes(asked, list(map(Axis, sizes, kernels, strides, dilations)), mode)
+        return _transposed_axes(asked, bare)
     for name, value in (("output_padding", asked.output_padding), ("output_size", asked.output_size)):
         if value not in (0, None):
             raise CnngradError(f"{name} belongs to a transposed convolution: say transposed too, or leave it out")
-    bare = list(map(Axis, sizes, kernels, strides, dilations))
-    pads = zip(*pads_per_axis(asked.padding, bare), strict=True)
-    axes = tuple(map(Axis, sizes, kernels, strides, dilations, *pads, [asked.flip] * d, [mode] * d))
+    pads = zip(bare, pads_per_axis(asked.padding, bare), strict=True)
+    axes = tuple(replace(axis, before=before, after=after) for axis, (before, after) in pads)
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         pad = max(axis.before, axis.after)
         if pad > axis.most_padding:
@@ -236,27 +237,28 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     return axes
 
 
-def _transposed_axes(asked: _Asked, plain: list[Axis], mode: str) -> tuple[Axis, ...]:
-    d = len(plain)
-    if mode != "zeros":
-        raise CnngradError(f"padding_mode {mode} has no meaning with transposed: there, padding is cut off O")
+def _transposed_axes(asked: _Asked, bare: list[Axis]) -> tuple[Axis, ...]:
+    d = len(bare)
+    if asked.padding_mode != "zeros":
+        raise CnngradError(
+            f"padding_mode {asked.padding_mode} has no meaning with transposed: there, padding is cut off O"
+        )
     extra = one_per_axis("output_padding", asked.output_padding, d, least=0)
     is_same = isinstance(asked.padding, str) and asked.padding.lower().startswith("same")
-    if any(extra) and (is_same or asked.output_size is not None):
+    is_sized = is_same or asked.output_size is not None
+    if any(extra) and is_sized:
         reason = "padding same gives O" if is_same else "output_size gives O"
         raise CnngradError(f"{reason} its size: leave out output_padding")
-    sizes: Shape | None = None
     if asked.output_size is not None:
         sizes = one_per_axis("output_size", asked.output_size, d, least=1)
-    elif is_same:
-        sizes = tuple(axis.stride * axis.size for axis in plain)
-    # Padding `same` depends on the size that O shall have.
-    wanted = [size - a.stride * a.size for size, a in zip(sizes, plain, strict=True)] if sizes else extra
-    bare = [replace(axis, flip=asked.flip, transposed=True, extra=e) for axis, e in zip(plain, wanted, strict=True)]
+        extra = tuple(size - axis.stride * axis.size for size, axis in zip(sizes, bare, strict=True))
+    # Padding `same` depends on how much larger O shall be than stride * size.
+    bare = [replace(axis, extra=more) for axis, more in zip(bare, extra, strict=True)]
     axes = []
-    for number, (axis, (before, after)) in enumerate(zip(bare, pads_per_axis(asked.padding, bare), strict=True)):
-        letter, made = _AXIS_LETTERS[d][number], replace(axis, before=before, after=after, extra=0)
-        made = replace(made, extra=sizes[number] - made.out if sizes else extra[number])
+    for axis, (before, after), letter in zip(bare, pads_per_axis(asked.padding, bare), _AXIS_LETTERS[d], strict=True):
+        made = replace(axis, before=before, after=after)
+        if is_sized:
+            made = replace(made, extra=axis.extra + (axis.stride * axis.size + axis.extra - made.out))
         if made.extra < 0:
             least = made.out - made.extra
             raise CnngradError(
