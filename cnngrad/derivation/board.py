@@ -78,7 +78,7 @@ class Board:
             limit: how many terms; None for all.
             inside: whether to leave out the terms of an x that stands in the padding.
         """
-        expander = Expander(self.layer.framed_by_zeros) if inside else self.expander
+        expander = Expander(self.layer.with_axes(mode="zeros")) if inside else self.expander
         products, count, _ = expander.products(tensor, index)
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 

@@ -105,10 +105,9 @@ class Layer:
             return self
         return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))
 
-    @property
-    def framed_by_zeros(self) -> "Layer":
-        """The layer with the same padding of zeros."""
-        return replace(self, axes=tuple(replace(axis, mode="zeros") for axis in self.axes))
+    def with_axes(self, **changes: Any) -> "Layer":
+        """The layer with the same changes of all its axes."""
+        return replace(self, axes=tuple(replace(axis, **changes) for axis in self.axes))
 
     def bordered(self, x: Array) -> Array:
         """X with the elements that stand in its padding; X itself if these are zeros."""
@@ -141,7 +140,7 @@ class Layer:
     @cached_property
     def unflipped(self) -> "Layer":
         """The layer that computes the same without `flip`, once W is rotated by 180 degrees."""
-        return replace(self, axes=tuple(replace(axis, flip=False) for axis in self.axes)) if self.flip else self
+        return self.with_axes(flip=False) if self.flip else self
 
     def rotated(self, w: Array) -> Array:
         """A view of W or its gradient, rotated by 180 degrees if the layer has `flip`: for `unflipped`, or back.

@@ -68,7 +68,7 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     for number in range(layer.dims):
         yield with_axis(number, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
     if layer.mode != "zeros":
-        yield layer.framed_by_zeros
+        yield layer.with_axes(mode="zeros")
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
     if groups > 1:
         yield replace(layer, groups=1, channels=c, filters=f)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from math import prod
+from operator import methodcaller
 from typing import Any, Unpack
 
 import numpy as np
@@ -105,10 +106,6 @@ def _row(
     return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
 
 
-def _axes_with(**changes: Any) -> Callable[[Layer], Layer]:
-    return lambda layer: replace(layer, axes=tuple(replace(axis, **changes) for axis in layer.axes))
-
-
 def _turned(row: Layer) -> Layer:
     """The transposed layer whose twin is a layer of the suite."""
     axes = tuple(replace(axis, size=axis.out, transposed=True, extra=axis.leftover) for axis in row.axes)
@@ -134,13 +131,13 @@ _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "batch": partial(replace, batch=1),
     "channels": partial(replace, channels=1, filters=1, groups=1),
     "groups": partial(replace, groups=1),
-    "stride": _axes_with(stride=1),
-    "padding": _axes_with(before=0, after=0, mode="zeros"),
-    "dilation": _axes_with(dilation=1),
+    "stride": methodcaller("with_axes", stride=1),
+    "padding": methodcaller("with_axes", before=0, after=0, mode="zeros"),
+    "dilation": methodcaller("with_axes", dilation=1),
     "bias": partial(replace, has_bias=False),
     "asymmetric": _even,
     "non-square": _square,
-    "padding-modes": _axes_with(mode="zeros"),
+    "padding-modes": methodcaller("with_axes", mode="zeros"),
 }
 FEATURES = tuple(_WITHOUT)
 
@@ -176,18 +173,19 @@ _SQUARE = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
 _STRIDE_2 = {"size": (5, 7, 6), "stride": 2}
 _DILATION_2 = {"size": (5, 7, 6), "dilation": 2}
 _MANY = {"batch": 2, "channels": 3, "filters": 4}
+_GROUPS = {"channels": 4, "filters": 6, "groups": 2}
 # The layers of the suites by name, as `_row` takes them.
 _QUICK: dict[str, dict[str, Any]] = {
     "impulse": {},
-    "square": {**_SQUARE},
+    "square": _SQUARE,
     "plain": {},
     "padding-1": {"padding": 1},
-    "stride-2": {**_STRIDE_2},
-    "dilation-2": {**_DILATION_2},
+    "stride-2": _STRIDE_2,
+    "dilation-2": _DILATION_2,
     "leftover": {"size": (5, 8, 7), "stride": (2, 3, 2)},
     "batch": {"batch": 3},
     "channels": {"channels": 3, "filters": 2},
-    "groups": {"channels": 4, "filters": 6, "groups": 2},
+    "groups": _GROUPS,
     "bias": {"channels": 2, "filters": 3, "bias": True},
     "all": {
         "size": (6, 9, 8),
@@ -195,15 +193,13 @@ _QUICK: dict[str, dict[str, Any]] = {
         "padding": _UNEVEN,
         "dilation": (1, 2, 1),
         "batch": 2,
-        "channels": 4,
-        "filters": 6,
-        "groups": 2,
+        **_GROUPS,
         "bias": True,
     },
 }
 _STANDARD: dict[str, dict[str, Any]] = {
     "impulse-padding": {"padding": 1},
-    "impulse-stride": {**_STRIDE_2},
+    "impulse-stride": _STRIDE_2,
     "1x1": {"kernel": (1, 1, 1)},
     "1x1-channels": {**_MANY, "kernel": (1, 1, 1)},
     "1x1-stride": {"kernel": (1, 1, 1), "stride": (1, 2, 2)},
@@ -234,19 +230,19 @@ _STANDARD: dict[str, dict[str, Any]] = {
     "batch-stride": {**_STRIDE_2, "batch": 2},
     "channels-more": {"channels": 2, "filters": 5},
     "channels-fewer": {"channels": 5, "filters": 2},
-    "many": {**_MANY},
+    "many": _MANY,
     "many-padding": {**_MANY, "padding": 1},
     "many-stride": {**_MANY, **_STRIDE_2},
     "many-dilation": {**_MANY, **_DILATION_2},
     "many-bias": {**_MANY, "bias": True},
     "depthwise": {"channels": 3, "filters": 3, "groups": 3},
-    "groups-stride-padding": {**_STRIDE_2, "padding": 1, "channels": 4, "filters": 6, "groups": 2, "batch": 2},
+    "groups-stride-padding": {**_STRIDE_2, **_GROUPS, "padding": 1, "batch": 2},
     "reflect": {"padding": (1, 2, 1), "padding_mode": "reflect"},
     "reflect-stride-2": {**_STRIDE_2, "padding": _UNEVEN, "padding_mode": "reflect"},
     "replicate": {"padding": 2, "padding_mode": "replicate"},
     "replicate-many": {**_MANY, **_DILATION_2, "padding": 1, "padding_mode": "replicate"},
     "circular": {"padding": (1, 2, 1), "padding_mode": "circular"},
-    "circular-groups": {"padding": _UNEVEN, "padding_mode": "circular", "channels": 4, "filters": 6, "groups": 2},
+    "circular-groups": {"padding": _UNEVEN, "padding_mode": "circular", **_GROUPS},
 }
 # The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40}
@@ -324,17 +320,15 @@ def _with_options(
     given = {name: value for name, value in options.items() if "layout" not in name and value is not None}
     groups = integer("groups", given.get("groups", layer.groups), least=1)
     x = [layer.batch, layer.group_channels * groups, *layer.size]
-    w = [layer.group_filters * groups, 0, *layer.kernel]
-    if layer.transposed:
-        w[:2] = x[1], layer.group_filters
+    w = [layer.conv.group_filters * groups, layer.conv.group_channels, *layer.kernel]
     for own, last in ((x, x_shape or ()), (w, w_shape or ())):
         own[len(own) - len(last) :] = last
-    if layer.transposed:
-        x[1] = w[0] = x[1] if len(x_shape or ()) > layer.dims else w[0]
+    # The channels of X decide those of W, or those of W the channels of X.
+    place, times = (0, 1) if layer.transposed else (1, groups)
+    if len(x_shape or ()) > layer.dims:
+        w[place] = x[1] // times
     else:
-        if w[1] and len(x_shape or ()) <= layer.dims:
-            x[1] = w[1] * groups
-        w[1] = x[1] // groups
+        x[1] = w[place] * times
     smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
     tried: list[tuple[list[int], list[int], dict[str, Any]]] = [(x, w, {})]
     if x_shape is None:
