@@ -1,6 +1,6 @@
 """A layer: its sizes, the layout in which its user writes the arrays, and its description in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -345,3 +345,12 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     ('1 axis', '2 axes')
     """
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words in a list, as in a sentence.
+
+    >>> joined(["X", "W", "b"])
+    'X, W and b'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -1,14 +1,18 @@
 """Calls a backward pass that is a Python function, and reads what it returns."""
 
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import permutations
-from typing import Any
+from itertools import combinations, permutations
+from typing import Any, NamedTuple
+
+# Bound here, so that a function which replaces NumPy's own changes nothing.
+from numpy import array_equal, empty_like, shares_memory
 
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, joined
+from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
 # Further names of the results, for an error message.
@@ -18,8 +22,25 @@ _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 _LATER = {"padding_mode": "zeros", "transposed": False, "output_padding": 0}
 
 
+class Returned(NamedTuple):
+    """The outcome of one call.
+
+    Attributes:
+        results: the function's results.
+        note: how they were understood, in a sentence; may be empty.
+        faults: what the call does beside computing results.
+    """
+
+    results: dict[Tensor, Array]
+    note: str = ""
+    faults: tuple[Fault, ...] = ()
+
+
 class Caller:
-    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one."""
+    """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one.
+
+    Arrays of one shape lie at the same address in all calls, as those of a training loop do.
+    """
 
     def __init__(
         self,
@@ -41,15 +62,42 @@ class Caller:
             self._parameters = inspect.signature(function).parameters
         # The order in which the function returns its results, once shapes have shown that it differs from ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
+        # The arrays that it is given, by what they are; its last results, and copies of these.
+        self._own: dict[tuple[Any, ...], Array] = {}
+        self._last: list[tuple[Tensor, Array, Array]] = []
 
-    def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> tuple[dict[Tensor, Array], str]:
-        """The function's results for a layer, and a note on how they were understood, or an empty one.
+    def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> Returned:
+        """Call the function on a layer.
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.
             CnngradError: it returns something else than results.
         """
-        given = {tensor: self._convert(array.copy()) for tensor, array in arrays.items()}
+        own = {tensor: self._filled(tensor, array) for tensor, array in arrays.items()}
+        given = {tensor: self._convert(array) for tensor, array in own.items()}
+        before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
+        returned = self._returned(layer, given)
+        changed = [t.title for t, old in before.items() if not array_equal(as_claim(t.key, given[t]), old)]
+        faults = [Fault("changes-inputs", f"it changes {joined(changed)} in place")] if changed else []
+        return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
+
+    def _filled(self, tensor: Tensor, array: Array) -> Array:
+        """An array of this one's numbers, at the address of the last one of its shape."""
+        own = self._own.setdefault((tensor, array.shape, array.dtype), empty_like(array))
+        own[...] = array
+        return own
+
+    def _aliases(self, results: Mapping[Tensor, Array], own: Mapping[Tensor, Array]) -> Iterator[Fault]:
+        """Results that share memory with an input or with each other, and earlier ones that this call has changed."""
+        for (first, one), (second, other) in combinations([*own.items(), *results.items()], 2):
+            if second in results and shares_memory(one, other):
+                yield Fault("aliases", f"its {second.title} shares memory with {first.title}")
+        for tensor, earlier, copy in self._last:
+            if not array_equal(earlier, copy, equal_nan=True):
+                yield Fault("aliases", f"its {tensor.title} shares memory with that of the next call, and changes")
+        self._last = [(tensor, array, array.copy()) for tensor, array in results.items()]
+
+    def _returned(self, layer: Layer, given: Mapping[Tensor, Any]) -> Returned:
         positional = [given[tensor] for tensor in (X, W, DEDO)]
         keywords = self._keywords(layer)
         for place, name in enumerate(self._parameters):
@@ -61,7 +109,7 @@ class Caller:
         returned = self._function(*positional, **keywords)
         if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
             return self._by_place(layer, returned)
-        return {result: as_claim(result.key, value) for result, value in _named(returned).items()}, ""
+        return Returned({result: as_claim(result.key, value) for result, value in _named(returned).items()})
 
     def _keywords(self, layer: Layer) -> dict[str, Any]:
         """The options that the function takes: each an int if all axes agree, otherwise a tuple."""
@@ -78,7 +126,7 @@ class Caller:
                 raise NotImplementedError(f"it takes no {name}")
         return found
 
-    def _by_place(self, layer: Layer, returned: Sequence[Any]) -> tuple[dict[Tensor, Array], str]:
+    def _by_place(self, layer: Layer, returned: Sequence[Any]) -> Returned:
         """Results in our order, or in another one if only that one fits the shapes here or in an earlier layer."""
         if not 1 <= len(returned) <= len(GRADIENTS):
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
@@ -90,9 +138,10 @@ class Caller:
             self._order[usual] = fitting[0]
         order = self._order.get(usual, usual)
         if order == usual or order not in fitting:
-            return found, ""
+            return Returned(found)
         names = ", ".join(result.keyword for result in order)
-        return dict(zip(order, found.values(), strict=True)), f"It returns ({names}), as the shapes show."
+        by_order = dict(zip(order, found.values(), strict=True))
+        return Returned(by_order, f"It returns ({names}), as the shapes show.")
 
 
 def _as_tuples(value: Any) -> Any:

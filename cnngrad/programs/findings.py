@@ -10,11 +10,11 @@ from typing import Any
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
 from cnngrad.checks.report import Compared, labelled
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
-from cnngrad.layer import Layer, counted
+from cnngrad.layer import Layer, counted, joined
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
-from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.programs.verdicts import Fault, Result, Verdict
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import RESULTS, Tensor
 
@@ -29,6 +29,7 @@ class Outcome:
         results: the verdict on each array.
         said: the end of the program's output to standard error.
         note: how its results were understood, in a sentence; may be empty.
+        faults: what is wrong beside the arrays.
     """
 
     layer: SuiteLayer
@@ -36,6 +37,7 @@ class Outcome:
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
     note: str = ""
+    faults: tuple[Fault, ...] = ()
 
     @property
     def end(self) -> Result | None:
@@ -60,7 +62,7 @@ class Outcome:
     @property
     def passed(self) -> bool | None:
         """Whether all results are right; None for a layer that was skipped, was not run, or can't be judged."""
-        return _all_passed(verdict.passed for verdict in self.verdicts)
+        return _all_passed([not self.faults, *(verdict.passed for verdict in self.verdicts)])
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -137,6 +139,15 @@ class Findings:
         return [outcome for outcome in self.outcomes if outcome.passed is False]
 
     @property
+    def faults(self) -> dict[Fault, list[str]]:
+        """What is wrong beside the arrays, with the names of the layers that show it."""
+        found: dict[Fault, list[str]] = {}
+        for outcome in self.outcomes:
+            for fault in outcome.faults:
+                found.setdefault(fault, []).append(outcome.layer.name)
+        return found
+
+    @property
     def tried(self) -> list[Outcome]:
         """The layers on which the program was run, and which it supports."""
         return [outcome for outcome in self.outcomes if outcome.was_tried]
@@ -161,8 +172,9 @@ class Findings:
         rows = []
         for outcome in self.outcomes:
             cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown] or [""]
-            rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:]))
-        headings = [tensor.title for tensor in shown] or ["outcome"]
+            last = ["+".join(dict.fromkeys(fault.id for fault in outcome.faults))] if self.faults else []
+            rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:], *last))
+        headings = [*([tensor.title for tensor in shown] or ["outcome"]), *(["calls"] if self.faults else [])]
         yield Table(("layer", *headings), tuple(rows), wrapped=True)
         yield from _said(self.outcomes)
         if (layer := self.smallest) is not None:
@@ -210,7 +222,8 @@ class Findings:
                 f"{unjudged} can't be judged" if unjudged else "",
                 f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
             ]
-            parts = [_joined(parts) + _common(self.outcomes), self._cause(), "" if left else self._untried()]
+            faults = (fault.says for fault in self.faults)
+            parts = [_joined(parts) + _common(self.outcomes), self._cause(), *faults, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
             parts = [
@@ -224,8 +237,8 @@ class Findings:
         """A phrase on the conditions that were never tried, or else on the layers that were not run; may be empty."""
         if names := self.never_tried:
             count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
-            listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-            return f"{listed} {'was' if len(names) == 1 else 'were'} never tried: {counted(count, 'layer')} left out"
+            were = "was" if len(names) == 1 else "were"
+            return f"{joined(names)} {were} never tried: {counted(count, 'layer')} left out"
         others = len(self.whole) - len(self.outcomes)
         return f"{counted(others, 'other layer')} of the suite not run" if others > 0 else ""
 
@@ -256,6 +269,9 @@ class Findings:
                     "right": list(map(_product, compared.right.terms)),
                 }
                 for compared in (*self.compared, *self.others)
+            ],
+            "faults": [
+                {"fault": fault.id, "says": fault.says, "layers": names} for fault, names in self.faults.items()
             ],
             "note": self.note,
             "never_tried": self.never_tried,

@@ -73,8 +73,8 @@ class _InProcess(Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; an exception becomes its status."""
         try:
-            found, note = self.caller.call(layer.layer, layer.arrays)
-            return Answer({**found}, note=note)
+            returned = self.caller.call(layer.layer, layer.arrays)
+            return Answer({**returned.results}, note=returned.note, faults=returned.faults)
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:

@@ -249,7 +249,7 @@ def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0)
         if (found := answer.results.get(tensor)) is not None
     }
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    return Outcome(layer, answer.fault, results, said, visible(answer.note))
+    return Outcome(layer, answer.fault, results, said, visible(answer.note), answer.faults)
 
 
 def _graded(

@@ -18,7 +18,7 @@ from cnngrad.programs.calling import by_name
 from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
 from cnngrad.programs.processes import Process, ProcessEndedError
 from cnngrad.programs.suites import SuiteLayer
-from cnngrad.programs.verdicts import Result, Verdict, unreadable
+from cnngrad.programs.verdicts import Fault, Result, Verdict, unreadable
 from cnngrad.tensor import Tensor
 
 # The most lines shown of an output without an answer.
@@ -42,12 +42,14 @@ class Answer(NamedTuple):
         fault: why there are no results to judge; None if the program finished.
         said: the end of its output to standard error, or why it skips the layer.
         note: how its results were understood, in a sentence; may be empty.
+        faults: what else is wrong with the run.
     """
 
     results: dict[Tensor, Array | Result]
     fault: Result | None = None
     said: str = ""
     note: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
@@ -269,8 +271,9 @@ class _Function(_External):
         if kind == "skipped":
             return failed(Verdict.SKIPPED, said=words)
         if kind == "done":
-            self._note = words
-            return Answer(read_results(folder, layer.layer, self._exchange))
+            done = json.loads(words)
+            self._note, faults = done["note"], tuple(Fault(*each) for each in done["faults"])
+            return Answer(read_results(folder, layer.layer, self._exchange), faults=faults)
         assert self._process is not None
         return failed(Verdict.FAILED, f"exception ({words})", self._process.said())
 

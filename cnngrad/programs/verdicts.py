@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from cnngrad.causes.recipe import Recipe
 from cnngrad.checks import GradientReport
@@ -37,6 +38,18 @@ class Verdict(Enum):
     def __init__(self, words: str, passed: bool | None = False, is_telling: bool = False) -> None:
         """One row of the table."""
         self.words, self.passed, self.is_telling = words, passed, is_telling
+
+
+class Fault(NamedTuple):
+    """What is wrong with a program beside the numbers of a single call.
+
+    Attributes:
+        id: its id, such as `changes-inputs`.
+        says: a phrase: "it changes X in place".
+    """
+
+    id: str
+    says: str
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The process that calls a user's Python function, and writes its results to each folder named on standard input.
 
 Its first line is `ready`, or why the function can't be imported. It answers each folder with a line: done, skipped or
-failed, and an explanation. The function's own output goes to standard error.
+failed, and an explanation: of done a JSON object. The function's own output goes to standard error.
 """
 
 import importlib
@@ -52,7 +52,7 @@ def _answered(caller: Caller, folder: Path) -> str:
     options: Any = {name: described[name] for name in OPTIONS if name in described}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
-        found, note = caller.call(layer, given)
+        returned = caller.call(layer, given)
     except NotImplementedError as error:
         return f"skipped {error}"
     except CnngradError as error:
@@ -62,9 +62,9 @@ def _answered(caller: Caller, folder: Path) -> str:
     except Exception as error:
         traceback.print_exc()
         return f"failed {type(error).__name__}"
-    for tensor, array in found.items():
+    for tensor, array in returned.results.items():
         np.save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
-    return f"done {note}"
+    return f"done {json.dumps({'note': returned.note, 'faults': returned.faults})}"
 
 
 if __name__ == "__main__":
