@@ -46,8 +46,14 @@ _SETTINGS = r"""\providecolor{cx}{HTML}{1A6FAE}
 \providecolor{co}{HTML}{8347B5}
 \providecolor{cb}{HTML}{1F7A52}
 \setlength{\jot}{7pt}
-\setcounter{MaxMatrixCols}{50}
+\value{MaxMatrixCols}=50\relax
 \allowdisplaybreaks
+"""
+# A group keeps the settings from the document around it.
+_BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. A long section fits \begin{frame}[allowframebreaks]{} of Beamer.
+\begingroup
+\setlength{\abovedisplayskip}{6pt plus 2pt}
+\setlength{\belowdisplayskip}{6pt plus 2pt}
 """
 
 # Approximate widths of a line in ems: a page with 17 cm of text in 10 points, and a slide of 128 mm for a fragment.
@@ -61,35 +67,39 @@ MOST_CHARACTERS = 4000
 # A figure in millimetres: the places of its columns of nodes, and the height of a row.
 _LEFT, _RIGHT, _ROW = 15, 55, 9
 
-# LaTeX for characters of running text, for signs between grids, and for characters of a grid's title.
+# LaTeX for characters of running text, for those that are formulas, and for signs between grids.
 _CHARACTERS = str.maketrans({
     "\\": r"\textbackslash{}", **{character: f"\\{character}" for character in "&%$#_{}"},
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$", "·": r"$\cdot$", "→": r"$\to$",
-    "°": r"$^\circ$", "…": r"\dots{}", "ᵀ": r"$^T$", "−": "$-$", "∗": "$*$", "-": "{-}",
-    "Σ": r"$\sum$", "δ": r"$\delta$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "…": r"\dots{}", "-": "{-}",
 })  # fmt: skip
+_FORMULAS = {
+    "×": r"\times", "·": r"\cdot", "→": r"\to", "°": r"^\circ", "ᵀ": "^T", "−": "-", "∗": "*", "Σ": r"\sum",
+    "δ": r"\delta", "∂": r"\partial ",
+}  # fmt: skip
+_IN_FORMULAS = str.maketrans(_FORMULAS)
 _SIGNS = {
     "∗": "*",
     "·": r"\cdot",
     "+=": r"\mathrel{+}=",
-    "Full-Conv(": r"\text{Full-Conv}\Bigl(",
-    ")": r"\Bigr)",
+    "Full-Conv(": r"\text{Full-Conv}\Big(",
+    "Fold(Full-Conv(": r"\text{Fold}\Big(\text{Full-Conv}\Big(",
+    ")": r"\Big)",
+    "))": r"\Big)\Big)",
     "and": r"\quad\text{and}\quad",
     "…": r"\cdots",
     "+ …": r"+ \cdots",
     "  ": r"\quad",
     "rotate 180°": r"\text{rotate } 180^\circ",
 }
-_TITLE = str.maketrans({"∂": r"\partial ", "ᵀ": "^T", "·": r"\cdot"})
 
 
 def latex_document(derivation: Derivation, style: Style) -> str:
     """The article, or the fragment."""
-    writer = Writer(style.precision, _NARROW if style.fragment else LINE)
+    writer = _Fragment(style.precision, _NARROW) if style.fragment else Writer(style.precision, LINE)
     title = writer.text(style.title or derivation.layer)
     body = writer.sections(derivation, r"\textbf{{{}}}" if style.fragment else r"\subsection*{{{}}}")
     if style.fragment:
-        return f"% Needs amsmath and xcolor.\n{_SETTINGS}\n{title}\n\n{body}\n"
+        return f"{_BEGIN_FRAGMENT}{_SETTINGS}\n{title}\n\n{body}\n\\par\\endgroup\n"
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
     return f"{_ARTICLE}{_SETTINGS}{begin}\n{by}\n{body}\n\\end{{document}}\n"
@@ -102,15 +112,25 @@ class Writer(Fitting):
     times, product, more = r" \cdot ", r"\,", r"\cdots"
     # The signs around a formula in running text; whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
+    # A formula belongs to the paragraph before it: the page is not broken between them.
+    before_display = "\n"
 
     def text(self, text: str) -> str:
         """Running text."""
-        return re.sub(r"∂(E|o)/∂(\w)", r"$\\partial \1/\\partial \2$", text.translate(_CHARACTERS))
+        return self.with_formulas(text.translate(_CHARACTERS), _FORMULAS)
 
-    def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
-        """Several formulas; aligned ones stand below each other's &."""
-        name = "align*" if aligned else "gather*"
+    def with_formulas(self, text: str, characters: Iterable[str]) -> str:
+        """Running text with these characters, and partial derivatives, as formulas."""
+        found = re.compile(rf"∂\w/∂\w|[{''.join(characters)}]")
+        return found.sub(lambda each: each[0].translate(_IN_FORMULAS).join(self.signs), text)
+
+    def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
+        """Several formulas below each other."""
         return "\n".join([rf"\begin{{{name}}}", " \\\\\n".join(lines), rf"\end{{{name}}}"])
+
+    def expansions(self, sums: Iterable[list[str]]) -> str:
+        """Sums, aligned at their &; no page ends within one."""
+        return self.equations(map(" \\\\*\n".join, sums), "align*")
 
     def formula(self, line: str) -> str:
         """A formula on a line of its own."""
@@ -137,9 +157,9 @@ class Writer(Fitting):
                 rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}",
                 rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${node} \;\longleftarrow\; {back}$}}}}",
             ]
-        begin = r"\begin{center}\setlength{\unitlength}{1mm}\begin{picture}"
+        begin = r"\setlength{\unitlength}{1mm}\begin{picture}"
         size, inner = f"({_RIGHT + 40},{top + 4})(0,-2)", "\n".join(parts)
-        return f"{begin}{size}\n{inner}\n\\end{{picture}}\\end{{center}}"
+        return self.formula(f"{begin}{size}\n{inner}\n\\end{{picture}}")
 
     def sentence(self, parts: Sequence[Part]) -> str:
         """Running text with formulas in it."""
@@ -148,12 +168,10 @@ class Writer(Fitting):
     def block(self, block: ReportBlock) -> str:
         """One block."""
         match block:
-            case Sentence(parts):
-                return self.sentence(parts)
             case Formula(row):
                 return self.formula(latex(*row))
             case Expansions():
-                return self.equations(list(self.sums(block)), aligned=True)
+                return self.expansions(self.sums(block))
             case Figure():
                 return self.figure(block)
             case GridRow(items):
@@ -166,10 +184,16 @@ class Writer(Fitting):
         """All sections, each under its heading."""
         # The layer stands in the document's head.
         _, *blocks = derivation.blocks(self.precision)
-        return "\n\n".join(
-            heading.format(self.sentence(block.parts)) if isinstance(block, Heading) else self.block(block)
-            for block in blocks
-        )
+        text = ""
+        for block in blocks:
+            match block:
+                case Heading(parts):
+                    text += f"\n\n{heading.format(self.sentence(parts))}"
+                case Sentence(parts):
+                    text += f"\n\n{self.sentence(parts)}"
+                case _:
+                    text += self.before_display + self.block(block)
+        return text.strip()
 
     def named(self, part: Symbol | Partial | Phrase) -> str:
         """An element, a derivative or words, without the signs around them."""
@@ -185,7 +209,7 @@ class Writer(Fitting):
         """A sign between grids, or a node of a figure."""
         return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
 
-    def sums(self, table: Expansions) -> Iterator[str]:
+    def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[: _GLANCE if table.in_short else None])
@@ -198,18 +222,15 @@ class Writer(Fitting):
                     lines.append(rf"&\phantom{{=}}\ {note}")
                 else:
                     lines[-1] += note
-            yield f"{self.part(expansion.target)} &= {lines[0]}"
-            yield from lines[1:]
-            if (worked := expansion.worked) is None:
-                continue
-            total = "" if worked.value is None else self.number(worked.value)
-            if worked.parts:
-                lines = self._broken(worked.parts, lambda term: self.factors(term.values or ()))
-                lines[-1] += r" + \cdots" * bool(left_out) + f" = {total}" * bool(total)
-            else:
-                lines = [total]
-            yield f"&= {lines[0]}"
-            yield from lines[1:]
+            lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
+            if (worked := expansion.worked) is not None:
+                total = "" if worked.value is None else self.number(worked.value)
+                numbers = [total]
+                if worked.parts:
+                    numbers = self._broken(worked.parts, lambda term: self.factors(term.values or ()))
+                    numbers[-1] += r" + \cdots" * bool(left_out) + f" = {total}" * bool(total)
+                lines += [f"&= {numbers[0]}", *numbers[1:]]
+            yield lines
 
     def row(self, items: Iterable[Item]) -> list[str]:
         """The grids and signs of a row, broken into as many lines as the page's width requires."""
@@ -228,7 +249,7 @@ class Writer(Fitting):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
             words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", item.title)
-            title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_TITLE)
+            title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_IN_FORMULAS)
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
@@ -266,6 +287,14 @@ class Writer(Fitting):
     def _cell(self, cell: Cell) -> str:
         text = self.cell(cell.content).replace(r"\frac", r"\tfrac")
         return rf"\boxed{{{text}}}" if cell.marked else text
+
+
+class _Fragment(Writer):
+    """Writes rows of matrices without depth, which Beamer does not count where it breaks a frame."""
+
+    def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
+        flat = (rf"\vbox{{\hbox{{$\displaystyle {line}$}}\kern0pt}}" for line in lines)
+        return super().equations(flat if name == "gather*" else lines, name)
 
 
 def _matrix_width(columns: list[list[str]]) -> float:

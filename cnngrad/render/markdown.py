@@ -1,7 +1,8 @@
 """A derivation in Markdown: GitHub's, with formulas in fenced `math` blocks, or with formulas between dollars."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import chain
 
 from cnngrad.derivation.blocks import Derivation, Figure
 from cnngrad.render.latex import LINE, MOST_CHARACTERS, Writer
@@ -10,10 +11,13 @@ from cnngrad.render.style import Style
 
 __all__ = ["markdown_document"]
 
+# The width in ems of a line of text in the PDF that pandoc makes.
+_PAGE = 34.0
+
 
 def markdown_document(derivation: Derivation, style: Style) -> str:
     """The document."""
-    writer = (_DollarWriter if style.maths == "dollar" else _Writer)(style.precision, LINE)
+    writer = _DollarWriter(style.precision, _PAGE) if style.maths == "dollar" else _Writer(style.precision, LINE)
     head = [f"# {writer.text(style.title or derivation.layer)}", *([writer.text(style.author)] if style.author else [])]
     return "\n\n".join([*head, writer.sections(derivation, "## {}")]) + "\n"
 
@@ -23,19 +27,26 @@ class _Writer(Writer):
 
     signs, coloured = ("$`", "`$"), False
     fence = ("```math", "```")
+    before_display = "\n\n"
+    # Pandoc's LaTeX has matrices of 10 columns.
+    most_columns = 9
 
     def text(self, text: str) -> str:
-        return re.sub(r"([\\*_<\[\]`])", r"\\\1", text)
+        # Characters that pandoc's PDF lacks are formulas.
+        return self.with_formulas(re.sub(r"([\\*_<\[\]`$])", r"\\\1", text), "ᵀ−∗Σδ")
 
     def formula(self, line: str) -> str:
         return f"\n{line}\n".join(self.fence)
 
-    def equations(self, lines: Sequence[str], aligned: bool = False) -> str:
-        if not aligned:
-            return "\n\n".join(map(self.formula, lines))
-        # In parts that are short enough for MathJax.
-        parts = map(" \\\\\n".join, grouped(lines, len, MOST_CHARACTERS))
-        return "\n\n".join(self.formula(f"\\begin{{aligned}}\n{part}\n\\end{{aligned}}") for part in parts)
+    def equations(self, lines: Iterable[str], name: str = "") -> str:
+        return "\n\n".join(map(self.formula, lines))
+
+    def expansions(self, sums: Iterable[list[str]]) -> str:
+        # In parts that are short enough for MathJax, if possible between sums.
+        whole = grouped(sums, lambda lines: sum(map(len, lines)), MOST_CHARACTERS)
+        parts = [part for group in whole for part in grouped(chain.from_iterable(group), len, MOST_CHARACTERS)]
+        texts = map(" \\\\\n".join, parts)
+        return self.equations(f"\\begin{{aligned}}\n{text}\n\\end{{aligned}}" for text in texts)
 
     def figure(self, figure: Figure) -> str:
         rows = [
