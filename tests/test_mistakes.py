@@ -786,7 +786,7 @@ def test_a_quarter_turn_is_told_as_numpy_counts(quarters):
     q = buggy.Layer(LAYERS[0])
     slid = np.rot90(q.w, quarters, (2, 3))
     hint = graded(q, "dx", buggy.crop(q, buggy.scatter(q, w=slid[:, :, ::-1, ::-1]))).hint
-    assert f"turned by {90 * quarters}°, as np.rot90(w, {quarters}) does" in hint
+    assert f"turned by {90 * quarters}°, as np.rot90(w, {quarters}, (2, 3)) does" in hint
 
 
 READINGS = {

@@ -138,7 +138,7 @@ def test_raise_if_wrong_says_gradient_verdict_mistake_and_fix_first():
     assert str(caught.value).splitlines()[:3] == [
         "∂E/∂X is WRONG: filter-not-rotated",
         "W is not rotated by 180° in the full convolution.",
-        "To fix it: rotate W before it slides over dE/dO: w[..., ::-1, ::-1].",
+        "To fix it: rotate W before it slides over dE/dO: w[::-1, ::-1].",
     ]
 
 

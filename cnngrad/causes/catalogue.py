@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.axes import Axes, spelled
 from cnngrad.causes.edits import (
     Edit,
     along,
@@ -57,7 +58,8 @@ class Mistake:
         says: what is wrong, as a sentence.
         fix: how to fix it, as a sentence.
         code: a line of NumPy with the mistake, and the right line. stride, dilation, before and after (zeros) have a
-            number for each axis; i and u are positions of O and W, place is one of X, all from 0.
+            number for each axis; i and u are positions of O and W, place is one of X, all from 0. Axes are written as
+            `spelled` takes them, here and in the sentences.
         short: a phrase for it in a list; several mistakes may share one.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         only: the layers in which it can be made: `transposed` or `plain` ones, or plain ones whose padding is `zeros`
@@ -122,10 +124,16 @@ class Mistake:
         found = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
         if layer.flip and made in self.flipped:
             found = self.flipped[made]
+        says, fix = (spelled(text, layer.conv, made) for text in found)
         if not layer.transposed or self.only == "transposed" or result is DB:
-            return found
-        says, fix = map(exchanged, found)
+            return says, fix
+        says, fix = exchanged(says), exchanged(fix)
         return says.replace("the gradient", "O") if result is O else says, fix
+
+    def lines(self, layer: Layer, result: Tensor) -> tuple[str, str]:
+        """The line of code with the mistake, and the right one, for the axes of a convolution's arrays."""
+        wrong, right = (spelled(line, layer, result) for line in self.code)
+        return wrong, right
 
 
 # The names of a transposed layer's tensors, by those of its twin.
@@ -178,7 +186,7 @@ def zero(recipe: Recipe) -> Changes:
     RESULTS,
     "every element is multiplied by the same factor",
     "remove the factor: the gradient is a plain sum over samples and positions",
-    code=("return result / len(x)", "return result"),
+    code=("return result / N", "return result"),
     short="a factor",
     forward=(
         "every element is multiplied by the same factor",
@@ -194,47 +202,48 @@ def scaled(recipe: Recipe) -> Changes:
     "filter-not-rotated",
     (O, DX),
     "W is not rotated by 180° in the full convolution",
-    "rotate W before it slides over dE/dO: w[..., ::-1, ::-1]",
-    code=("rotated = w", "rotated = w[..., ::-1, ::-1]"),
+    "rotate W before it slides over dE/dO: w[{w:,,*::-1}]",
+    code=("rotated = w", "rotated = w[{w:,,*::-1}]"),
     short="a filter that is not rotated",
     joins=True,
     forward=(
         "W is not rotated by 180°, as true convolution requires",
-        "rotate W before it slides over X: w[..., ::-1, ::-1]",
+        "rotate W before it slides over X: w[{w:,,*::-1}]",
     ),
     flipped={DX: ("W is rotated by 180° in the full convolution", _AS_IT_IS)},
 )
 def not_rotated(recipe: Recipe) -> Changes:
     """The filter slides over framed dE/dO as it is; or in true convolution over X as it is."""
     if recipe.result is DX or recipe.layer.flip:
-        yield recipe.at(W, "", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+        yield recipe.at(W, "", flipped(*recipe.spatial), coded=True)
 
 
 @Mistake(
     "filter-flipped-one-axis",
     (O, DX),
     "W is flipped along some axes only",
-    "flip W along every spatial axis: w[..., ::-1, ::-1]",
-    code=("rotated = w[..., ::-1]", "rotated = w[..., ::-1, ::-1]"),
+    "flip W along every spatial axis: w[{w:,,*::-1}]",
+    code=("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
     short="a filter that is flipped along one axis",
     forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
     flipped={
         DX: ("W is flipped along some axes", _AS_IT_IS),
-        O: ("W is flipped along some axes only", "flip W along every spatial axis: w[..., ::-1, ::-1]"),
+        O: ("W is flipped along some axes only", "flip W along every spatial axis: w[{w:,,*::-1}]"),
     },
 )
 def flipped_one_axis(recipe: Recipe) -> Changes:
     """The filter is flipped along some of its axes."""
     for axes in chain.from_iterable(combinations(recipe.spatial, count) for count in range(1, recipe.layer.dims)):
-        yield recipe.at(W, f"flipped along {_on_axes(axes)}", flipped(*axes), coded=axes == (2,))
+        coded = axes == (2,) and recipe.layer.dims == 2
+        yield recipe.at(W, f"flipped along {_on_axes(recipe, W, axes)}", flipped(*axes), coded=coded)
 
 
 @Mistake(
     "filter-transposed",
     (O, DX),
     "W is transposed or turned by 90° instead of rotated by 180°",
-    "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
-    code=("rotated = w.swapaxes(2, 3)", "rotated = w[..., ::-1, ::-1]"),
+    "rotate W by 180°: w[{w:,,*::-1}]",
+    code=("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
     short="a transposed filter",
     forward=(
         "W is transposed or turned by 90°",
@@ -244,7 +253,7 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
         DX: ("W is transposed or turned by 90°", _AS_IT_IS),
         O: (
             "W is transposed or turned by 90° instead of rotated by 180°",
-            "rotate W by 180°: w[..., ::-1, ::-1], or np.rot90(w, 2, (-2, -1))",
+            "rotate W by 180°: w[{w:,,*::-1}]",
         ),
     },
 )
@@ -255,8 +264,9 @@ def turned_by_90(recipe: Recipe) -> Changes:
     if recipe.result is O:
         as_it_is, rotated = "transposed and rotated", "transposed"
     for a, b in combinations(recipe.spatial, 2):
-        quarters = "turned by {}°, as np.rot90(w, {}) does"
-        turns = {(a, b): as_it_is, (): rotated, (b,): quarters.format(90, 1), (a,): quarters.format(270, 3)}
+        plane = tuple(Axes(recipe.layer, W).order.index(axis) for axis in (a, b))
+        quarters = {axis: f"turned by {90 * k}°, as np.rot90(w, {k}, {plane}) does" for axis, k in ((b, 1), (a, 3))}
+        turns = {(a, b): as_it_is, (): rotated, (b,): quarters[b], (a,): quarters[a]}
         for axes, words in turns.items() if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2] else ():
             coded = len(axes) == recipe.layer.dims == 2
             yield recipe.at(W, words, swapped(a, b), flipped(*axes), coded=coded)
@@ -413,8 +423,8 @@ def wrong_side(recipe: Recipe) -> Changes:
     "padding-not-cropped",
     (DX,),
     "dX still has the padding around it",
-    "crop it: dx[..., before : before + H, before : before + W]",
-    code=("return padded", "return padded[(..., *inside)]"),
+    "crop it: dx[{x.crop}]",
+    code=("return padded", "return padded[{x:,,*inside}]"),
     short="a wrong padding",
 )
 def not_cropped(recipe: Recipe) -> Changes:
@@ -430,7 +440,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     "empty-crop",
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
-    "crop with dx[p : p + H], which is right for p = 0 too",
+    "crop with dx[{x.crop}], which is right without padding too",
     code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
     short="a crop with p = 0",
 )
@@ -487,7 +497,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     (DX,),
     "the output padding holds zeros",
     "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
-    code=("o = np.pad(full[(..., *fewer)], behind)", "o = full[(..., *inside)]"),
+    code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
     short="an output padding of zeros",
     only="transposed",
 )
@@ -520,7 +530,7 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "O is as small as without output padding",
     "compute O with its output padding: it adds rows and columns behind",
-    code=("o = full[(..., *fewer)]", "o = full[(..., *inside)]"),
+    code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
     short="an output padding that is ignored",
     only="transposed",
 )
@@ -543,7 +553,7 @@ def _behind(recipe: Recipe, edit: Callable[[int, int], Edit]) -> Changes:
     (DW,),
     "positions that the stride leaves over take part in dW",
     "crop X to where the last window ends, then convolve it with dE/dO",
-    code=("used = framed", "used = framed[(..., *reached)]"),
+    code=("used = framed", "used = framed[{x:,,*reached}]"),
     short="rows left over by the stride",
 )
 def leftover_counted(recipe: Recipe) -> Changes:
@@ -565,7 +575,10 @@ def leftover_counted(recipe: Recipe) -> Changes:
     RESULTS,
     "another array is used in place of dE/dO or W",
     "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
-    code=("product = o[n, f][i] * kernel[f, c][u]", "product = dedo[n, f][i] * kernel[f, c][u]"),
+    code=(
+        "product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
+        "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
+    ),
     short="a wrong operand",
     forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
@@ -592,7 +605,7 @@ def wrong_operand(recipe: Recipe) -> Changes:
     (O, DW),
     "an operand of the convolution is rotated",
     "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-    code=("moving = dedo[..., ::-1, ::-1]", "moving = dedo"),
+    code=("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
     short="a rotated operand",
     forward=(
         "W is rotated by 180°",
@@ -605,7 +618,7 @@ def operand_rotated(recipe: Recipe) -> Changes:
         if not recipe.layer.flip:
             yield recipe.at(W, "W is rotated", flipped(*recipe.spatial))
         return
-    yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+    yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=True)
     strides, dilations, first = np.transpose(recipe.relations)
     before, _, leftover, padded = _borders(recipe.layer)
     for left in (0, leftover):
@@ -619,20 +632,20 @@ def operand_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "the result is rotated",
     "return it as it is: nothing is flipped at the end",
-    code=("return result[..., ::-1, ::-1]", "return result"),
+    code=("return result[{result:,,*::-1}]", "return result"),
     short="a rotated result",
     flipped={
         DW: (
             "the result is not rotated by 180° as W was, or along other axes",
-            "rotate it at the end: dw[..., ::-1, ::-1]",
+            "rotate it at the end: dw[{w:,,*::-1}]",
         )
     },
 )
 def result_rotated(recipe: Recipe) -> Changes:
     """The right gradient rotated by 180 degrees, or reversed along one axis."""
-    yield recipe.at(recipe.result, "by 180°", flipped(*recipe.spatial), coded=recipe.layer.dims == 2)
+    yield recipe.at(recipe.result, "by 180°", flipped(*recipe.spatial), coded=True)
     for axis in recipe.spatial if recipe.layer.dims > 1 else ():
-        yield recipe.at(recipe.result, f"reversed along {_on_axes([axis])}", flipped(axis))
+        yield recipe.at(recipe.result, f"reversed along {_on_axes(recipe, recipe.result, [axis])}", flipped(axis))
 
 
 @Mistake(
@@ -640,7 +653,7 @@ def result_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "height and width are swapped",
     "rows come first, then columns: look for a transpose, or (w, h) instead of (h, w)",
-    code=("return result.swapaxes(2, 3)", "return result"),
+    code=("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
     short="rows and columns swapped",
 )
 def axes_swapped(recipe: Recipe) -> Changes:
@@ -703,7 +716,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
     RESULTS,
     "channels or filters are in another order",
     "keep the order (sample, channel, ...) and (filter, channel, ...)",
-    code=("return result[:, ::-1]", "return result"),
+    code=("return result[{result:,::-1}]", "return result"),
     short="filters or channels in another order",
     needs="channels",
 )
@@ -722,9 +735,9 @@ def channels_swapped(recipe: Recipe) -> Changes:
         if exchange:
             yield recipe.at(W, "filters and channels of W swapped", *exchange)
         if max(shape[1], layer.filters) > 1:
-            for call, axes, more in (("flip(w)", (), ""), ("rot90(w, 2)", recipe.spatial, ", and W not rotated")):
-                words = f"filters and channels of W in reverse, as np.{call} without axes puts them{more}"
-                yield recipe.at(W, words, flipped(0, 1, *axes))
+            turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
+            for call, axes in (("np.flip(w) without axes puts them", ()), (turned, recipe.spatial)):
+                yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
     if result is DW and prod(shape[:2]) > 1:
         if exchange and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", *exchange)
@@ -781,7 +794,7 @@ def _other_borders(recipe: Recipe) -> Changes:
     (DX,),
     "the gradients of the padding are dropped",
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
-    code=("dx = padded[(..., *inside)]", "np.add.at(dx, (..., *np.ix_(*repeated)), padded)"),
+    code=("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
     short="gradients of the padding that are dropped",
     only="filled",
     joins=True,
@@ -789,8 +802,9 @@ def _other_borders(recipe: Recipe) -> Changes:
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        words = "" if all(axes) else f"on axis {np.argmax(axes) + 1}"
-        yield recipe.but(words, all(axes), borders=tuple(np.where(axes, "zeros", recipe.borders).tolist()))
+        yield recipe.but(
+            _along(recipe, axes), all(axes), borders=tuple(np.where(axes, "zeros", recipe.borders).tolist())
+        )
 
 
 @Mistake(
@@ -836,7 +850,7 @@ def first_sample(recipe: Recipe) -> Changes:
     RESULTS,
     "values are overwritten instead of added up (= instead of +=)",
     "begin with zeros and use += for every window",
-    code=("result[n, channel, *place] = product", "result[n, channel, *place] += product"),
+    code=("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
     short="= instead of +=",
     forward=(
         "values are overwritten instead of added up (= instead of +=)",
@@ -910,7 +924,7 @@ def incomplete(recipe: Recipe) -> Changes:
     ARRAYS,
     "every element is shifted",
     "count positions from the first element of X, behind its padding",
-    code=("return np.insert(result, 0, 0, axis=2)[:, :, :-1]", "return result"),
+    code=("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
     short="a shift by whole positions",
 )
 def shifted(recipe: Recipe) -> Changes:
@@ -931,16 +945,23 @@ def shifted(recipe: Recipe) -> Changes:
     short="another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
-    """The right numbers with their axes in another order, as they are or reshaped to the right shape; or flat."""
-    shape, result = recipe.layer.canonical[recipe.result], recipe.result
-    letters = ("OI" if result is DW else "NC") + "DHW"[-recipe.layer.dims :]
-    _, *others = permutations(range(len(shape)))
-    for order in others:
-        name = "".join(letters[k] for k in order)
-        turned = recipe.at(result, "", transposed(*order))
-        says = f"the order is {name}: transpose({', '.join(map(str, np.argsort(order)))}) restores the right one"
-        yield turned.but(says, order == (0, 2, 3, 1), bare=True)
-        yield turned.at(result, f"the memory is {name}, read as if it were {letters}", reshaped(*shape))
+    """The right numbers with their axes in another order, as they are or read as if in the right one; or flat."""
+    layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
+    lead = "NC" if result is not DW else "IO" if layer.own.transposed else "OI"
+    letters, own = lead + "DHW"[-layer.dims :], Axes(layer, result).order
+    back = transposed(*np.argsort(own))
+    for order in permutations(sorted(own)):
+        name = "".join(letters[axis] for axis in order)
+        lacking = [axis for axis in range(len(shape)) if axis not in own]
+        turned = recipe.but(bare=True).at(result, "", transposed(*lacking, *order))
+        restored = tuple(map(order.index, own))
+        if order != own:
+            handed = turned.at(result, "", reshaped(*(shape[axis] for axis in order)), back)
+            coded = [own[place] for place in (0, 2, 3, 1)] == [*order] if len(own) == 4 else False
+            yield handed.but(f"the order is {name}: transpose{restored} restores the right one", coded)
+            memory = turned.at(result, "", reshaped(*(shape[axis] for axis in own)), back)
+            right = "".join(letters[axis] for axis in own)
+            yield memory.but(f"the memory is {name}, read as if it were {right}")
     bare, matrix = recipe.but(bare=True), reshaped(shape[0], prod(shape[1:]))
     yield bare.at(result, "they are flat", reshaped(prod(shape)))
     yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
@@ -958,9 +979,10 @@ def other_layout(recipe: Recipe) -> Changes:
 )
 def operand_layout(recipe: Recipe) -> Changes:
     """X, W or dE/dO is read in another order of axes than it is stored in."""
+    layouts = recipe.layer.layouts
     for tensor in (DEDO, X, W):
         for edits, words in () if tensor.is_apart(recipe.result) else _read_otherwise(recipe.layer.canonical[tensor]):
-            is_coded = tensor is W and words.endswith("with its first two axes swapped")
+            is_coded = tensor is W and words.endswith("with its first two axes swapped") and not layouts.filter
             yield recipe.at(tensor, f"{_name(tensor)} {words}", *edits, coded=is_coded)
 
 
@@ -968,8 +990,8 @@ def operand_layout(recipe: Recipe) -> Changes:
     "db-wrong-axes",
     (DB,),
     "dE/dO is summed over the wrong axes",
-    "sum over the batch and all spatial axes: dedo.sum(axis=(0, 2, 3))",
-    code=("return dedo.sum(axis=(0, 1, 2))", "return dedo.sum(axis=(0, 2, 3))"),
+    "sum over the batch and all spatial axes: dedo.sum(axis={o.others[1]})",
+    code=("return dedo.sum(axis={o.others[3]})", "return dedo.sum(axis={o.others[1]})"),
     short="sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
@@ -980,7 +1002,8 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
         if axes != recipe.over:
             # Leave out axes that the user's O does not have.
             kept = reshaped(*(shape[axis] for axis in every[2 - recipe.layer.lead[O] :] if axis not in axes))
-            words = f"axes summed over: {', '.join(map(str, axes)) or 'none'}"
+            summed = [place for place, axis in enumerate(Axes(recipe.layer, O).order) if axis in axes]
+            words = f"axes summed over: {', '.join(map(str, summed)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
             yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
 
@@ -1096,7 +1119,7 @@ def _followed(
     layer, (before, after, _, padded) = recipe.layer, _borders(recipe.layer)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
     for axes in some_axes(layer.dims)[: None if alone else 1]:
-        words = detail if detail is not None else "" if all(axes) else f"on axis {np.argmax(axes) + 1}"
+        words = detail if detail is not None else _along(recipe, axes)
         changed = _on(recipe, axes, words, coded and all(axes), **numbers)
         yield changed
         s, d, _ = np.transpose(changed.relations)
@@ -1134,8 +1157,15 @@ def _in_groups(groups: Iterable[int], each: int) -> Sequence[int]:
     return [group * each + k for group in groups for k in range(each)]
 
 
-def _on_axes(axes: Iterable[int]) -> str:
-    return "axis " + " and ".join(str(axis - 1) for axis in axes)
+def _along(recipe: Recipe, axes: Array) -> str:
+    """The only axis that is changed, in words; empty if all are."""
+    return "" if all(axes) else f"along the {recipe.layer.axis_words[np.argmax(axes)]}s"
+
+
+def _on_axes(recipe: Recipe, tensor: Tensor, axes: Iterable[int]) -> str:
+    """Axes of an array by their numbers in NumPy, in the user's order."""
+    order = Axes(recipe.layer, tensor).order
+    return "axis " + " and ".join(str(order.index(axis)) for axis in axes)
 
 
 def _numbers(values: Iterable[int]) -> str:

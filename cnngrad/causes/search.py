@@ -251,13 +251,14 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(user, own)[1] for place in first)}."
     if others and not more:
         fix += f" Or: {'; or '.join(map(said, others))}."
-    # The lines of code belong to the backward pass of a convolution without flip.
-    coded = found[first].coded and not more and user is not O and not own.flip and not own.transposed
+    # The lines of code belong to the backward pass of a convolution without flip, or to O of a transposed layer.
+    is_theirs = likeliest.only == "transposed" if own.transposed else user is not O
+    coded = found[first].coded and not more and not own.flip and is_theirs
     return Diagnosis(
         {tuple(CATALOGUE[place].id for place in places): found[places] for places in (first, *others)},
         _as_sentence(f"{said(first)}."),
         fix,
-        likeliest.code if coded else None,
+        likeliest.lines(data.layer, result) if coded else None,
     )
 
 

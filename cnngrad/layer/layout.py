@@ -36,17 +36,21 @@ class Layouts:
         return self.filter if tensor.array is W else "" if tensor.array is B else self.data
 
     def places(self, tensor: Tensor, ndim: int) -> tuple[int, ...]:
-        """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes.
+        """The positions, from 0, of cnngrad's axes in a user's array of `ndim` axes; those in front of all stay there.
 
         >>> Layouts("nhwc").places(Tensor.X, 4), Layouts("nhwc").places(Tensor.X, 3)
         ((0, 3, 1, 2), (2, 0, 1))
+        >>> Layouts(filter="hwio").places(Tensor.DW, 5)
+        (0, 4, 3, 1, 2)
         """
         word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
         # A layout of one spatial axis may call it l.
         every = letters[:2] + ("l" if "l" in word else letters[5 - _spatial_axes(word) :])
-        own = every[len(every) - ndim :]
+        more = max(0, ndim - len(every))
+        own = every[len(every) + more - ndim :]
         written = [letter for letter in word if letter in own]
-        return tuple(map(written.index, own) if len(written) == ndim else range(ndim))
+        known = [more + written.index(letter) for letter in own] if len(written) == len(own) else range(more, ndim)
+        return (*range(more), *known)
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""
