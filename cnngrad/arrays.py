@@ -6,12 +6,14 @@ float16 is computed in float32 and given back as float16; bfloat16, which NumPy 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
+from cnngrad.layer.layout import Array
 from cnngrad.tensor import Tensor
 from cnngrad.threads import run_jobs
 
@@ -37,17 +39,18 @@ __all__ = [
     "is_sure",
     "is_whole",
     "largest_magnitude",
+    "may_overflow",
     "norm",
     "read_tensor",
     "upper_halves",
-    "working_dtype",
 ]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 DType = np.dtype[Any]
+# Numbers may overflow within: what is too large is reported, or compared as infinity.
+may_overflow = partial(np.errstate, over="ignore", invalid="ignore")
 
 
-class Marked(np.ndarray[Any, np.dtype[Any]]):
+class Marked(Array):
     """An array that knows in which form its numbers were given; so do its views and copies.
 
     Attributes:
@@ -230,7 +233,9 @@ def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int
     place, sibling = at(name, index), at(name, (*index[:-1], 0))
     is_list = isinstance(value, (list, tuple))
     if not is_list:
-        _check_number(place, value)
+        if not is_number(value):
+            shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+            raise CnngradError(f"{place} is {shown[:40]}: it must be a number")
         kinds.add(type(value))
     if is_list != bool(shape):
         this, other = ("a list", "a number") if is_list else ("a number", "a list")
@@ -250,12 +255,6 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _check_number(place: str, value: Any) -> None:
-    if not is_number(value):
-        shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-        raise CnngradError(f"{place} is {shown[:40]}: it must be a number")
-
-
 def at(name: str, index: Sequence[int]) -> str:
     """The name of one element in a message, counted from 1: `at("X", (1, 2))` is `X[2][3]`."""
     return name + "".join(f"[{i + 1}]" for i in index)
@@ -264,11 +263,6 @@ def at(name: str, index: Sequence[int]) -> str:
 def common_dtype(*dtypes: DType) -> DType:
     """The dtype of a result: the widest float among its operands' dtypes, or int64 if all hold integers."""
     return dtypes[0] if len({*dtypes}) == 1 else np.result_type(*(dtype for dtype in dtypes if dtype.kind == "f"))
-
-
-def working_dtype(dtype: DType) -> DType:
-    """The dtype to compute in for a result of `dtype`."""
-    return _FLOAT32 if dtype == _FLOAT16 else dtype
 
 
 def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
@@ -315,7 +309,7 @@ def is_sure(bound: float, dtype: DType) -> bool:
 
 
 def _first_not_finite(array: Array) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(np.isfinite(array).argmin(), array.shape))
+    return tuple(map(int, np.unravel_index(np.isfinite(array).argmin(), array.shape)))
 
 
 def is_finite(array: Array) -> bool:

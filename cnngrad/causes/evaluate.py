@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, may_overflow
 from cnngrad.causes.edits import at
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
@@ -96,7 +96,7 @@ def computed(recipe: Recipe, data: Data) -> Array:
     """The result of a recipe, in canonical shape or in the wrong shape that it leads to."""
     shapes = recipe.layer.canonical
     moved = math.prod(recipe.layer.kernel) * (math.prod(shapes[X]) + math.prod(shapes[O]))
-    with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
+    with may_overflow():  # a mistake may overflow
         array = data.given(recipe)
         data.tries.left -= 1 + (moved / _ELEMENTS_A_TRY if array is None else 0)
         array = _sums(recipe, data) if array is None else array
@@ -257,7 +257,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     known, factors, found = data.given(recipe), factors_of(recipe, data), []
     has_bias = result is layer.own.role[O] and B in data.arrays
     b = data.read(recipe, B) if has_bias else np.zeros(layer.canonical[result][1], int)
-    with np.errstate(over="ignore", invalid="ignore"):  # a mistake may overflow
+    with may_overflow():  # a mistake may overflow
         for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
             found.append(np.vecdot(*factors(index)).sum() + b[index[1]] if known is None else known[index])
         return recipe.factor * np.where(come_from < 0, 0, found)

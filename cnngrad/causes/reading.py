@@ -125,7 +125,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
 
 
 def _index(number: int, shape: Shape) -> Index:
-    return tuple(int(k) for k in np.unravel_index(number, shape))
+    return tuple(map(int, np.unravel_index(number, shape)))
 
 
 def as_expansion(

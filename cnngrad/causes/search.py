@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array, fractions, rms
+from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.catalogue import (
     CATALOGUE,
     PLACES,
@@ -149,7 +149,7 @@ class _Claim:
         """The factors with which an array equals the claim; an upper bound replaces the array's terms if not given."""
         found = []
         terms = np.full(array.shape, _MORE * self._largest) if terms is None else terms
-        with np.errstate(over="ignore", invalid="ignore"):
+        with may_overflow():
             for factor in factors:
                 made = array if factor == 1 else factor * array.astype(np.float64)
                 if (np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)).all():
@@ -317,7 +317,7 @@ def told_factor(factor: float, names: Sequence[str] = ()) -> str:
 def _closest_factor(claim: Array, array: Array) -> float:
     """The least-squares factor from a nonzero array to a claim; infinity beyond float64's range."""
     (claimed, one), (fractioned, other) = fractions(claim), fractions(array)
-    with np.errstate(over="ignore"):
+    with may_overflow():
         return float(np.ldexp((claimed * fractioned).sum() / np.square(fractioned).sum(), one - other))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, read_tensor
+from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, may_overflow, read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
@@ -198,5 +198,5 @@ def _identity(
     pairs.insert(0, (o, given[DEDO].converted()))
     decimals = any(array.dtype.kind == "f" for pair in pairs for array in pair)
     kind, number = (np.float64, float) if decimals else (object, int)
-    with np.errstate(over="ignore", invalid="ignore"):  # the report mentions sums beyond float64
+    with may_overflow():  # the report mentions sums beyond float64
         return tuple(number(np.vdot(*(array.astype(kind, copy=False) for array in pair))) for pair in pairs)

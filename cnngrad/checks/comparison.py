@@ -84,7 +84,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         wrong.reshape(claim.shape),
         tops[0][0],
         float(tops[1][0]),
-        tuple(int(k) for k in worst),
+        tuple(map(int, worst)),
         not within and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
         double,
     )

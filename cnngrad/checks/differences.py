@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype
+from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, may_overflow
 from cnngrad.blas import one_thread
 from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_dtype_of
@@ -67,7 +67,7 @@ def numeric_gradient(
     blocks = [slice(first, first + size) for first in range(0, layer.batch, size)]
     channels = range(1 if result is DB else layer.group_channels)
     moves = _moves(layer, result)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with may_overflow():
         for samples, channel in product(blocks, channels):
             dedo = np.ascontiguousarray(arrays[DEDO][samples], value.dtype)
             here = _part(layer, result, value, samples, channel)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, fractions, read_tensor, rms
+from cnngrad.arrays import Array, fractions, may_overflow, read_tensor, rms
 from cnngrad.causes.evaluate import Data, remade
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
@@ -68,7 +68,7 @@ class Grader:
     asked: tuple[Index, ...]
     shown: Form | None = None
 
-    @np.errstate(over="ignore", invalid="ignore")  # a claim or a mistake may overflow
+    @may_overflow()  # a claim or a mistake may overflow
     def grade(self) -> GradientReport:
         """The verdict."""
         if self.claim.shape == (1,) and self.right.shape == ():  # of one filter

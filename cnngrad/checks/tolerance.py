@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, form_of
+from cnngrad.arrays import Array, form_of, may_overflow
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 
@@ -291,7 +291,7 @@ def _step(size: Array, format_: str) -> Array:
 
 
 def _all_single(array: Array) -> bool:
-    with np.errstate(over="ignore"):
+    with may_overflow():
         return array.dtype.itemsize <= 4 or bool((array.astype(np.float32) == array).all())
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, is_finite, is_sure, working_dtype
+from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, is_finite, is_sure, may_overflow
 from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.compute.plan import Plan, add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
@@ -33,7 +33,7 @@ class _Work:
     def __init__(self, layer: Layer, bounds: dict[Tensor, float], given: Mapping[Tensor, Operand]) -> None:
         self.layer, self.bounds = layer, bounds
         self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
-        self._work = working_dtype(self.dtype)
+        self._work = np.promote_types(self.dtype, np.float32)
         if self.dtype.kind == "i":
             self._work = exact_dtype_of(layer, bounds, {tensor: operand.array for tensor, operand in given.items()})
         # Everything is computed as the convolution of the same products.
@@ -76,7 +76,7 @@ class _Work:
             self._write(result, found, True, progress)
             return found.reshape(self.layer.shapes[result])
         # `check_result` reports numbers that are too large, so NumPy need not warn.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with may_overflow():
             self._write(result, found, True, progress)
             if self.layer.role[result] is O and not is_finite(found):
                 # Sums in a transform can overflow although the result itself is finite.

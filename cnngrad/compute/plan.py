@@ -28,7 +28,7 @@ from cnngrad.compute.ways.columns import Columns
 from cnngrad.compute.ways.gathering import Gathering
 from cnngrad.compute.ways.rows import Rows
 from cnngrad.compute.ways.spectra import Spectra
-from cnngrad.layer import Layer, counted
+from cnngrad.layer import Layer
 from cnngrad.tensor import DW, DX, O, Tensor
 from cnngrad.threads import Progress, run_jobs, tally
 
@@ -65,30 +65,14 @@ class Plan(NamedTuple):
     """How one result of a layer is computed.
 
     Attributes:
-        result: O, dE/dW or dE/dX.
         steps: the parts; only dE/dX has several, or none if no window reaches X.
         reached: whether the steps write every element of the result.
         whole: the only tile, if gathering computes the result and BLAS uses one thread anyway for so small a tile.
     """
 
-    result: Tensor
     steps: tuple[Step, ...]
     reached: bool
     whole: Tile | None
-
-    def __str__(self) -> str:
-        """The way, the reason for it, and the number of tiles.
-
-        >>> from cnngrad.layer import make_layer
-        >>> print(make_plan(make_layer((1024, 1024), (3, 3)), O, np.dtype(float)))
-        O by rows (wide rows and few filters, of which X need not be copied K times), 17 tiles
-        """
-        if not self.steps:
-            return f"{self.result.key}: no window reaches X, so all is 0"
-        steps = [f"{s.way.name} ({s.way.suits}), {counted(len(s.tiles), 'tile')}" for s in self.steps]
-        if self.steps[0].taps is None:
-            return f"{self.result.key} by {steps[0]}"
-        return f"{self.result.key} by {counted(len(steps), 'convolution')} of dEdO: {'; '.join(steps)}"
 
 
 @lru_cache(maxsize=256)
@@ -104,7 +88,7 @@ def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True, 
     positions = max(prod(layer.out), prod(layer.size)) * prod(layer.kernel)
     small = layer.batch * max(layer.channels, layer.filters) * positions <= measured.one_thread
     alone = small and reached and len(steps) == 1 and isinstance(steps[0].way, Gathering)
-    return Plan(result, steps, reached, steps[0].tiles[0] if alone else None)
+    return Plan(steps, reached, steps[0].tiles[0] if alone else None)
 
 
 def _phases(layer: Layer, dtype: DType, measured: Measured) -> Iterator[Step]:

@@ -18,16 +18,11 @@ class Way(ABC):
     """A way to compute a result of a layer: `write` for O and dE/dX, `part` for dE/dW.
 
     Attributes:
-        name: its name in the plan.
-        suits: the layers that it suits, in a few words.
         layer: the layer, which is not flipped.
         result: O, dE/dW or dE/dX.
         dtype: the dtype to compute in.
         measured: the limits and sizes.
     """
-
-    name: str
-    suits: str
 
     def __init__(self, layer: Layer, result: Tensor, dtype: DType, measured: Measured) -> None:
         """The way for a result of a layer."""

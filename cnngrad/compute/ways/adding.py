@@ -17,9 +17,10 @@ __all__ = ["AddingUp"]
 
 
 class AddingUp(Way):
-    """dE/dX as the sum of what comes back through every filter element; the tiles are rows of X."""
+    """For far fewer channels than filters, above all with a stride: dE/dX as a sum over filter elements.
 
-    name, suits = "adding up", "far fewer channels than filters, above all with a stride"
+    The tiles are rows of X.
+    """
 
     def can(self) -> bool:
         """The columns hold C/g * K numbers for each output, those of the full convolution F/g * K.

@@ -21,9 +21,7 @@ __all__ = ["Columns"]
 
 
 class Columns(Way):
-    """For every layer."""
-
-    name, suits = "columns", "any layer"
+    """For any layer."""
 
     def can(self) -> bool:
         return True

@@ -18,9 +18,7 @@ __all__ = ["Gathering"]
 
 
 class Gathering(Columns):
-    """Columns of the whole layer, which is one tile."""
-
-    name, suits = "gathering", "small layers"
+    """For small layers: columns of the whole layer, which is one tile."""
 
     def can(self) -> bool:
         """Whether all windows are small."""

@@ -24,10 +24,7 @@ __all__ = ["Rows"]
 
 
 class Rows(Way):
-    """A product for each row of O."""
-
-    name = "rows"
-    suits = "wide rows and few filters, of which X need not be copied K times"
+    """For wide rows and few filters, of which X need not be copied K times: a product for each row of O."""
 
     def can(self) -> bool:
         """Whether a row of O reads little enough contiguous memory, and is long enough to be worth a product.

@@ -26,9 +26,7 @@ __all__ = ["Spectra"]
 
 
 class Spectra(Way):
-    """O_f^ = sum over c of X_c^ W_fc^*, block by block."""
-
-    name, suits = "spectra", "large filters of floats"
+    """For large filters of floats: O_f^ = sum over c of X_c^ W_fc^*, block by block."""
 
     @cached_property
     def _transform(self) -> dict[str, Any]:
