@@ -5,7 +5,7 @@ float16 is computed in float32 and given back as float16; bfloat16, which NumPy 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +31,6 @@ __all__ = [
     "at",
     "check_result",
     "common_dtype",
-    "exact_dtype",
     "form_of",
     "from_lists",
     "is_finite",
@@ -70,7 +69,6 @@ def form_of(array: Array) -> str:
 
 
 INT64_MAX = 2**63 - 1
-_EXACT_IN_FLOAT64 = 2**53
 _INT64 = np.dtype(np.int64)
 _FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
 _FLOATS = frozenset({_FLOAT16, _FLOAT32, np.dtype(np.float64)})
@@ -265,27 +263,6 @@ def common_dtype(*dtypes: DType) -> DType:
     return dtypes[0] if len({*dtypes}) == 1 else np.result_type(*(dtype for dtype in dtypes if dtype.kind == "f"))
 
 
-def exact_dtype(name: str, largest: int, exact: Callable[[], int]) -> DType:
-    """The dtype in which integer sums stay exact: float64 (BLAS) up to 2**53, else int64.
-
-    Args:
-        name: the result's name, for the error.
-        largest: a quick bound on every sum's magnitude.
-        exact: computes a tighter bound; called only if the quick one is beyond int64.
-
-    Raises:
-        CnngradError: the sums may exceed int64's largest integer.
-    """
-    if largest > INT64_MAX:
-        largest = exact()
-    if largest > INT64_MAX:
-        raise CnngradError(
-            f"{name} may reach {largest:.3g} in magnitude, beyond int64's {INT64_MAX} (2**63 - 1), so it can't be "
-            f"exact: use smaller integers, or decimals (1.0 for 1) to compute in float64"
-        )
-    return np.dtype(np.float64 if largest <= _EXACT_IN_FLOAT64 else np.int64)
-
-
 def largest_magnitude(array: Array) -> int:
     """The largest |element| of an integer array, as a Python integer (so that -2**63 does not wrap)."""
     return max(-int(array.min()), int(array.max())) if array.size else 0
@@ -303,7 +280,7 @@ def check_result(name: str, array: Array) -> None:
 def is_sure(bound: float, dtype: DType) -> bool:
     """Whether sums within this bound stay below the dtype's largest number, however they are rounded.
 
-    Sums of integers always do: `exact_dtype` bounds them.
+    Sums of integers always do: `compute.exact` bounds them.
     """
     return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 

@@ -309,7 +309,7 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
     return {0.5: [], 2.0: []} | factors
 
 
-def told_factor(factor: float, names: Sequence[str] = ()) -> str:
+def told_factor(factor: float, names: Sequence[str]) -> str:
     """A factor in words, such as `by 0.5 = 1/N`."""
     return f"by {' = '.join([f'{factor:.6g}', *names])}"
 

@@ -36,7 +36,7 @@ _CACHED = 2**14
 
 
 def numeric_gradient(
-    layer: Layer, given: Mapping[Tensor, Operand], result: Tensor, step: float, progress: Progress | None = None
+    layer: Layer, given: Mapping[Tensor, Operand], result: Tensor, step: float, progress: Progress | None
 ) -> Array:
     """The numeric gradient dE/dX, dE/dW or dE/db, by moving X, W or b: in int64 if all is integer, else in float64.
 
@@ -57,7 +57,7 @@ def numeric_gradient(
     exact = whole and step <= _LARGEST_EXACT_STEP and step == int(step)
     arrays = {tensor: operand.array.reshape(layer.canonical[tensor]) for tensor, operand in given.items()}
     if exact:
-        exact_dtype_of(layer, GRADIENTS, arrays)
+        exact_dtype_of(layer, GRADIENTS, {layer.role[tensor]: array for tensor, array in arrays.items()})
     # glibc returns blocks of megabytes to the system and fetches them anew, page by page, until a block of this size
     # has been freed; then it keeps them. This block is never touched and costs nothing. On 512x512 with 3x3 it saves
     # 30,000 page faults and 40 % of the time.

@@ -34,6 +34,7 @@ from cnngrad.tensor import O, Tensor
 
 __all__ = [
     "Compared", "Graded", "GradientReport", "Report", "Verdict", "Worst", "WrongShape", "code_lines", "labelled",
+    "sentences",
 ]  # fmt: skip
 
 # Maximum number of terms written out for an element; and for the worst one, beside its array.
@@ -272,7 +273,7 @@ class Report:
     gradients: dict[str, GradientReport]
     layer: Layer
     dedo: str
-    identity: tuple[Number, ...] | None = None
+    identity: tuple[Number, ...] | None
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
@@ -322,11 +323,11 @@ class Report:
         gradients = self.gradients.values()
         layer: list[ReportBlock] = [Sentence((self.layer.describe(),), strong=True)]
         if set(self.gradients) != {O.key}:
-            layer += _said([f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {self.dedo}"])
+            layer += sentences([f"finite differences of E = sum(O·∂E/∂O), ∂E/∂O {self.dedo}"])
         yield Together(tuple(layer))
         headings = ("gradient", "verdict", "elements", "largest error", "relative", "worst element")
         yield Table(headings, tuple(tuple(_row(gradient, precision)) for gradient in gradients), right=("elements",))
-        if lines := _said(_lines(self, precision)):
+        if lines := sentences(_lines(self, precision)):
             yield Together(lines)
         for gradient in gradients:
             if gradient.verdict is Verdict.WRONG:
@@ -336,7 +337,7 @@ class Report:
                 yield Together((Heading((str(compared.right.target),)), labelled(compared)))
         hidden = {name for gradient in gradients for name in gradient.hidden}
         if words := hidden_words(self.layer, hidden):
-            yield from _said([
+            yield from sentences([
                 f"This problem does not reveal some mistakes: {words}. cnngrad check --hard prints a problem of the "
                 "same layer that reveals all that its shape allows."
             ])  # fmt: skip
@@ -362,7 +363,8 @@ def _sentence(report: Report) -> str:
     return f"{who} {'' if report.verdict is Verdict.COARSE else be}{report.verdict.words}."
 
 
-def _said(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
+def sentences(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
+    """A sentence for each text."""
     return tuple(Sentence((text,)) for text in texts)
 
 
@@ -413,10 +415,10 @@ def _row(gradient: GradientReport, precision: int) -> list[str]:
 def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     """What is wrong with a gradient: the mistake, the wrong elements, and the worst of them written out."""
     lines = tuple(f"  {line}" for line in code_lines(gradient))
-    yield Together((*_said([f"{_title(gradient)} is wrong. {gradient.hint}"]), Code(lines)))
+    yield Together((*sentences([f"{_title(gradient)} is wrong. {gradient.hint}"]), Code(lines)))
     if isinstance(gradient, WrongShape):
         return
-    yield from _said([gradient.relation] if gradient.relation else [])
+    yield from sentences([gradient.relation] if gradient.relation else [])
     analytic = gradient.analytic
     numeric = gradient.numeric
     off = gradient.wrong
@@ -436,14 +438,14 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
             found.append(f"  {gradient.gradient.key}{place} (from 0) is {value}, not {wanted}")
         if (more := int(off.sum()) - _MOST_LISTED) > 0:
             found.append(f"  and {more} more")
-        yield Together(_said(found))
+        yield Together(sentences(found))
     yours, wanted = apart(worst.analytic, worst.numeric, precision)
     should = "it should be" if is_o else "the finite difference is"
     compared = gradient.compare(gradient.worst_at)
     sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
     if compared.made is not None:
         sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
-    yield Together((*_said([f"{_spoken(worst)} is {yours}, but {should} {wanted}:"]), sums))
+    yield Together((*sentences([f"{_spoken(worst)} is {yours}, but {should} {wanted}:"]), sums))
 
 
 def _cut(expansion: Expansion) -> Expansion:

@@ -150,8 +150,8 @@ def _present(
         from cnngrad.render.documents import write
         from cnngrad.render.style import Style
 
-        chosen = {name: getattr(options, name, None) for name in Style._fields}
-        write(report, shown, Style(**{name: value for name, value in chosen.items() if value is not None}))
+        chosen = {name: value for name in Style._fields if (value := getattr(options, name, None)) is not None}
+        write(report, shown, Style(**chosen))
         if getattr(options, "open_it", False):
             import webbrowser
 

@@ -16,7 +16,7 @@ from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
-from cnngrad.files.problem import Problem, Reader, layer_name
+from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
@@ -114,10 +114,8 @@ def _own_layers(options: Check, reader: Reader) -> list[SuiteLayer]:
     flags = Problem({}, options.given())
     layers = []
     for name, problem in reader.problems(options.suite):
-        try:
+        with told_of(f"{options.suite}, {name}"):
             layers.append(_own_layer(name, problem.overridden(flags)))
-        except CnngradError as failed:
-            raise CnngradError(f"{options.suite}, {name}: {failed}") from None
     return layers
 
 

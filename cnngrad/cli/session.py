@@ -108,7 +108,7 @@ class Session:
                 os.write(2, f"cnngrad: {self._interruption()}\n".encode())
         os._exit(code)
 
-    def begin_work(self, files: Iterable[str] = ()) -> None:
+    def begin_work(self, files: Iterable[str]) -> None:
         """From now on there may be unfinished files, so an interruption raises an exception, which cleans them up.
 
         Args:

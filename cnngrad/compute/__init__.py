@@ -34,11 +34,11 @@ class _Work:
         self.layer, self.bounds = layer, bounds
         self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
         self._work = np.promote_types(self.dtype, np.float32)
-        if self.dtype.kind == "i":
-            self._work = exact_dtype_of(layer, bounds, {tensor: operand.array for tensor, operand in given.items()})
         # Everything is computed as the convolution of the same products.
         self._conv = layer.conv
         self._arrays = {layer.role[t]: each.array.reshape(layer.canonical[t]) for t, each in given.items()}
+        if self.dtype.kind == "i":
+            self._work = exact_dtype_of(layer, bounds, self._arrays)
         self._w = layer.rotated(self._arrays[W].reshape(layer.by_groups))
 
     @property

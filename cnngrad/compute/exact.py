@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType, exact_dtype, largest_magnitude
+from cnngrad.arrays import INT64_MAX, Array, DType, largest_magnitude
+from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.tensor import DB, DEDO, DW, B, O, Tensor, W, X
 
@@ -14,18 +15,26 @@ __all__ = ["exact_dtype_of"]
 
 # Number of elements that are converted to Python's integers at a time.
 _TOGETHER = 2**16
+_EXACT_IN_FLOAT64 = 2**53
 
 
 def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Mapping[Tensor, Array]) -> DType:
-    """The dtype in which the integer sums of some results are all exact, from the arrays that they need.
+    """The dtype in which the integer sums of some results are all exact: float64 (BLAS) up to 2**53, else int64.
+
+    Args:
+        layer: the layer.
+        results: its results.
+        arrays: the arrays that they need, in canonical shape; of a transposed layer those of its twin.
+
+    Raises:
+        CnngradError: some sums may exceed int64's largest integer.
 
     |o| <= max|x| * sum|w| + max|b|, and so on.
     """
     conv, role = layer.conv, layer.role
-    own = {role[tensor]: array for tensor, array in arrays.items()}
-    tops = {tensor: largest_magnitude(array) for tensor, array in own.items()}
-    w = own[W].reshape(conv.by_groups)
-    by_filter = {t: own[t].reshape(conv.canonical[t]).swapaxes(0, 1) for t in (X, DEDO) if t in own}
+    tops = {tensor: largest_magnitude(array) for tensor, array in arrays.items()}
+    w = arrays[W].reshape(conv.by_groups)
+    by_filter = {tensor: arrays[tensor].swapaxes(0, 1) for tensor in (X, DEDO) if tensor in arrays}
     found = []
     for result in results:
         name, added = result.key, tops.get(B, 0) if result is O else 0
@@ -52,11 +61,15 @@ def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, add
         added: the largest magnitude of a bias that is added to a sum.
     """
     sums = factors.shape[:lead]
-
-    def exact() -> int:
-        return top * max(_absolute_sum(factors[index]) for index in np.ndindex(sums)) + added
-
-    return exact_dtype(name, top * largest * (factors.size // prod(sums)) + added, exact)
+    bound = top * largest * (factors.size // prod(sums)) + added
+    if bound > INT64_MAX:
+        bound = top * max(_absolute_sum(factors[index]) for index in np.ndindex(sums)) + added
+    if bound > INT64_MAX:
+        raise CnngradError(
+            f"{name} may reach {bound:.3g} in magnitude, beyond int64's {INT64_MAX} (2**63 - 1), so it can't be "
+            f"exact: use smaller integers, or decimals (1.0 for 1) to compute in float64"
+        )
+    return np.dtype(np.float64 if bound <= _EXACT_IN_FLOAT64 else np.int64)
 
 
 def _absolute_sum(array: Array) -> int:

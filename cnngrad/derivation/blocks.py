@@ -186,7 +186,7 @@ class Figure:
     inputs: tuple[Symbol | str, ...]
     source: Symbol
     links: tuple[tuple[Symbol, Symbol, Symbol], ...]
-    more: bool = False
+    more: bool
 
     @property
     def rows(self) -> tuple[FigureRow, ...]:

@@ -16,7 +16,6 @@ from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, 
 from cnngrad.derivation.telling import telling
 from cnngrad.derivation.words import (
     crop,
-    cut_off,
     dilations,
     first_matrices,
     frame,
@@ -145,7 +144,7 @@ def _stamping(board: Board) -> Said:
         f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." if is_strided(layer) else "",
         f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." if is_dilated(layer) else "",
         " Where stamps overlap, they add up.",
-        f" The padding of {cut_off(layer)} is cut off (-)." if is_padded(layer) else "",
+        f" The padding of {padding(layer, 'position')} is cut off (-)." if is_padded(layer) else "",
         " b is added to every o of its filter." if layer.has_bias else "",
     )
     yield from _scattering(board)

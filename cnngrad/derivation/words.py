@@ -39,15 +39,10 @@ def gaps(layer: Layer) -> str:
     return f"{_per_axis(layer, [counted(axis.stride - 1, 'zero') for axis in layer.axes])} between its elements"
 
 
-def padding(layer: Layer) -> str:
+def padding(layer: Layer, word: str = "zero") -> str:
     """The padding: `1 zero on each side`, or before and behind; `1 position on each side (reflect)`."""
-    sides = [(axis.before, axis.after) for axis in layer.axes]
-    return _sides(layer, sides) if layer.mode == "zeros" else f"{_sides(layer, sides, 'position')} ({layer.mode})"
-
-
-def cut_off(layer: Layer) -> str:
-    """The padding of a transposed layer, which is cut off O: `1 position on each side`."""
-    return _sides(layer, [(axis.before, axis.after) for axis in layer.axes], "position")
+    is_filled, sides = layer.mode != "zeros", [(axis.before, axis.after) for axis in layer.axes]
+    return _sides(layer, sides, "position" if is_filled else word) + f" ({layer.mode})" * is_filled
 
 
 def output_size(layer: Layer) -> Iterator[str]:
@@ -112,9 +107,10 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
 
 def crop(layer: Layer) -> str:
     """How the full convolution's result is cut back, or folded; empty without padding."""
-    if not is_padded(layer) or layer.mode == "zeros":
-        said = cut_off(layer) if layer.transposed else padding(layer)
-        return f", cut back by the padding of {said}" if is_padded(layer) else ""
+    if not is_padded(layer):
+        return ""
+    if layer.mode == "zeros":
+        return f", cut back by the padding of {padding(layer, 'position' if layer.transposed else 'zero')}"
     return (
         f"; the result has a padding of {padding(layer)}, and each position of it is added to the x that stands there"
     )

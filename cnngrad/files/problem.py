@@ -23,7 +23,7 @@ from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
-__all__ = ["ONES", "Problem", "Reader", "layer_name"]
+__all__ = ["ONES", "Problem", "Reader", "layer_name", "told_of"]
 
 # The arrays that a problem may have.
 GIVEN = (X, W, B, DEDO)
@@ -288,7 +288,7 @@ class Reader:
         if parse_shape(spec) is not None:
             raise CnngradError(f"{tensor.key} is the shape {spec} without numbers: give a file")
         where, content = self._named(spec)
-        with _told_of(where):
+        with told_of(where):
             shape = layer.written[tensor]
             if not isinstance(content, Loose):
                 array = as_claim(tensor.key, content)
@@ -346,12 +346,12 @@ def _given(where: str, tensor: Tensor, value: Any) -> Given:
 
 
 def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:
-    with _told_of(where):
+    with told_of(where):
         return read_tensor(tensor.key, value)
 
 
 @contextmanager
-def _told_of(where: str) -> Iterator[None]:
+def told_of(where: str) -> Iterator[None]:
     """Inside the context an error names the file."""
     try:
         yield
@@ -378,5 +378,5 @@ def _option(where: str, key: str, value: Any) -> Any:
         raise CnngradError(f"{where}: {key} is {plain!r}: it must be true or false")
     if plain is None:
         raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
-    with _told_of(where):
+    with told_of(where):
         return plain if is_switch else plain_option(key, plain)

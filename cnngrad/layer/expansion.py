@@ -28,11 +28,6 @@ class Partial:
     of: Symbol
     by: Symbol
 
-    @property
-    def name(self) -> str:
-        """The name as it is typed: `do11/dw11`."""
-        return f"d{self.of.element}/d{self.by.element}"
-
     def __str__(self) -> str:
         """The name on the screen."""
         return f"∂{self.of.element}/∂{self.by.element}"

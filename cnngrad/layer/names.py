@@ -30,7 +30,7 @@ class Symbol:
     tensor: Tensor
     lead: Index
     place: Index
-    commas: bool = False
+    commas: bool
 
     @property
     def of_array(self) -> "Symbol":

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
-from cnngrad.checks.report import Compared, labelled
+from cnngrad.checks.report import Compared, labelled, sentences
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import Layer, counted, joined
 from cnngrad.layer.expansion import Term
@@ -33,7 +33,7 @@ class Outcome:
     """
 
     layer: SuiteLayer
-    fault: Result | None = None
+    fault: Result | None
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
     note: str = ""
@@ -377,7 +377,7 @@ def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
             seen.add(kind)
             if outcome.was_tried:
                 texts = [f"{heading}; the program wrote:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines()))]
-                yield Together(tuple(Sentence((text,)) for text in texts))
+                yield Together(sentences(texts))
             else:
                 yield Sentence((f"{heading}: {kind}",))
 
