@@ -651,3 +651,17 @@ def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
         for_w, for_x, _ = recipes
         np.testing.assert_array_equal(done_for_w(for_w, x, dedo), dw)
         np.testing.assert_array_equal(done_in_full(for_x, dedo, rotated, x.shape), dx)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "options", "why"),
+    [
+        (("4x4", "2x2"), {"padding": 3}, "o15 whose window covers only padding"),
+        (("2x2", "4x4", "1x1"), {"padding": 1}, "∂E/∂w12 which meets only padding"),
+        (("6x6", "2x2", "2x2"), {"stride": 4}, "∂E/∂x32 which no window reads"),
+        (("2x2", "2x2"), {"stride": 4, "transposed": True}, "o32 which no x reaches"),
+        (("4x4", "2x2", "1x1"), {"padding": 2, "transposed": True}, "∂E/∂x12 whose products are all cut off"),
+    ],
+)
+def test_the_first_element_without_products_is_shown_with_the_reason(shapes, options, why):
+    assert f"{why}. The other" in " ".join(str(cnngrad.derive(*shapes, limit=4, **options)).split())

@@ -5,7 +5,7 @@ from itertools import islice
 
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index
-from cnngrad.tensor import O, Tensor
+from cnngrad.tensor import DW, DX, O, Tensor
 
 # Number of elements shown of a large table, and the size up to which a table is shown whole (that of the notes' X).
 TELLING, WHOLE_UP_TO = 4, 9
@@ -49,9 +49,11 @@ def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
         # The last axis first, along which a row is read.
         where = "at an edge (fewer terms)" if len(loses) > 1 else "at an end (fewer terms)"
         yield beside(loses[-1], fewest[loses[-1]]), where
+    alone = {O: "whose window covers only padding", DW: "which meets only padding", DX: "which no window reads"}
+    if layer.transposed:
+        alone = {O: "which no x reaches", DW: "whose products are all cut off", DX: "whose products are all cut off"}
     for number, each in enumerate(terms):
         for k, count in each.items():
             if not count:
-                cut = "which no x reaches" if tensor is O else "whose products are all cut off"
-                yield beside(number, k), cut if layer.transposed else "which no window reads"
+                yield beside(number, k), alone[tensor]
                 return
