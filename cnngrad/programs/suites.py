@@ -168,81 +168,78 @@ CONDITIONS: dict[str, Callable[[Layer], bool]] = {
 }
 
 
-_UNEVEN = ((0, 1), (1, 0), (0, 2))
+# What layers of the suites have, as `_row` takes it.
 _SQUARE = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
+_1X1 = {"kernel": (1, 1, 1)}
+_PADDING_1 = {"padding": 1}
+_UNEVEN = {"padding": ((0, 1), (1, 0), (0, 2))}
 _STRIDE_2 = {"size": (5, 7, 6), "stride": 2}
+_LEFTOVER = {"size": (5, 8, 7), "stride": (2, 3, 2)}
 _DILATION_2 = {"size": (5, 7, 6), "dilation": 2}
 _MANY = {"batch": 2, "channels": 3, "filters": 4}
 _GROUPS = {"channels": 4, "filters": 6, "groups": 2}
-# The layers of the suites by name, as `_row` takes them.
+_BIAS = {"bias": True}
+# The layers by name.
 _QUICK: dict[str, dict[str, Any]] = {
     "impulse": {},
     "square": _SQUARE,
     "plain": {},
-    "padding-1": {"padding": 1},
+    "padding-1": _PADDING_1,
     "stride-2": _STRIDE_2,
     "dilation-2": _DILATION_2,
-    "leftover": {"size": (5, 8, 7), "stride": (2, 3, 2)},
+    "leftover": _LEFTOVER,
     "batch": {"batch": 3},
     "channels": {"channels": 3, "filters": 2},
     "groups": _GROUPS,
     "bias": {"channels": 2, "filters": 3, "bias": True},
-    "all": {
-        "size": (6, 9, 8),
-        "stride": (1, 2, 3),
-        "padding": _UNEVEN,
-        "dilation": (1, 2, 1),
-        "batch": 2,
-        **_GROUPS,
-        "bias": True,
-    },
+    "all": _UNEVEN | _GROUPS | _BIAS | {"size": (6, 9, 8), "stride": (1, 2, 3), "dilation": (1, 2, 1), "batch": 2},
 }
 _STANDARD: dict[str, dict[str, Any]] = {
-    "impulse-padding": {"padding": 1},
+    "impulse-padding": _PADDING_1,
     "impulse-stride": _STRIDE_2,
-    "1x1": {"kernel": (1, 1, 1)},
-    "1x1-channels": {**_MANY, "kernel": (1, 1, 1)},
-    "1x1-stride": {"kernel": (1, 1, 1), "stride": (1, 2, 2)},
-    "square-padding-1": {**_SQUARE, "padding": 1},
-    "square-stride-2": {**_SQUARE, "stride": 2},
-    "square-stride-2-padding-1": {**_SQUARE, "stride": 2, "padding": 1},
-    "square-many": {**_SQUARE, **_MANY},
+    "1x1": _1X1,
+    "1x1-channels": _MANY | _1X1,
+    "1x1-stride": _1X1 | {"stride": (1, 2, 2)},
+    "square-padding-1": _SQUARE | _PADDING_1,
+    "square-stride-2": _SQUARE | {"stride": 2},
+    "square-stride-2-padding-1": _SQUARE | _PADDING_1 | {"stride": 2},
+    "square-many": _SQUARE | _MANY,
     "padding-2": {"padding": (0, 2, 1)},
-    "padding-uneven": {"padding": _UNEVEN},
+    "padding-uneven": _UNEVEN,
     "padding-front": {"padding": ((1, 0), (2, 0), (1, 0))},
     "padding-behind": {"padding": ((0, 1), (0, 2), (0, 1))},
     "padding-full": {"padding": (1, 2, 1)},
     "stride-3": {"size": (7, 9, 8), "stride": 3},
     "stride-uneven": {"size": (5, 7, 8), "stride": (1, 2, 3)},
     "stride-1-2": {"size": (5, 7, 6), "stride": (2, 1, 2)},
-    "stride-2-padding-1": {**_STRIDE_2, "padding": 1},
-    "stride-2-padding-uneven": {**_STRIDE_2, "padding": _UNEVEN},
+    "stride-2-padding-1": _STRIDE_2 | _PADDING_1,
+    "stride-2-padding-uneven": _STRIDE_2 | _UNEVEN,
     "stride-over-kernel": {"size": (7, 8, 9), "kernel": (1, 2, 2), "stride": (2, 3, 4)},
     "leftover-padding": {"size": (5, 8, 8), "stride": (2, 3, 3), "padding": 1},
-    "leftover-channels": {"size": (5, 8, 7), "stride": (2, 3, 2), "channels": 2, "filters": 3},
+    "leftover-channels": _LEFTOVER | {"channels": 2, "filters": 3},
     "kernel-as-large-as-x": {"size": (3, 4, 3), "kernel": (3, 4, 3)},
     "kernel-over-x": {"size": (2, 3, 2), "kernel": (3, 4, 3), "padding": 1},
     "dilation-uneven": {"size": (5, 8, 7), "dilation": (1, 2, 3)},
-    "dilation-padding": {**_DILATION_2, "padding": 1},
+    "dilation-padding": _DILATION_2 | _PADDING_1,
     "dilation-stride": {"size": (6, 9, 8), "dilation": 2, "stride": (1, 2, 2)},
     "dilation-3-stride-2": {"size": (6, 10, 9), "dilation": (1, 3, 3), "stride": 2},
-    "batch-padding": {"batch": 2, "padding": 1},
-    "batch-stride": {**_STRIDE_2, "batch": 2},
+    "batch-padding": _PADDING_1 | {"batch": 2},
+    "batch-stride": _STRIDE_2 | {"batch": 2},
     "channels-more": {"channels": 2, "filters": 5},
     "channels-fewer": {"channels": 5, "filters": 2},
     "many": _MANY,
-    "many-padding": {**_MANY, "padding": 1},
-    "many-stride": {**_MANY, **_STRIDE_2},
-    "many-dilation": {**_MANY, **_DILATION_2},
-    "many-bias": {**_MANY, "bias": True},
+    "many-padding": _MANY | _PADDING_1,
+    "many-stride": _MANY | _STRIDE_2,
+    "many-dilation": _MANY | _DILATION_2,
+    "many-bias": _MANY | _BIAS,
     "depthwise": {"channels": 3, "filters": 3, "groups": 3},
-    "groups-stride-padding": {**_STRIDE_2, **_GROUPS, "padding": 1, "batch": 2},
+    "groups-stride-padding": _GROUPS | _STRIDE_2 | _PADDING_1 | {"batch": 2},
     "reflect": {"padding": (1, 2, 1), "padding_mode": "reflect"},
-    "reflect-stride-2": {**_STRIDE_2, "padding": _UNEVEN, "padding_mode": "reflect"},
+    "reflect-stride-2": _STRIDE_2 | _UNEVEN | {"padding_mode": "reflect"},
     "replicate": {"padding": 2, "padding_mode": "replicate"},
-    "replicate-many": {**_MANY, **_DILATION_2, "padding": 1, "padding_mode": "replicate"},
+    "replicate-many": _MANY | _DILATION_2 | _PADDING_1 | {"padding_mode": "replicate"},
     "circular": {"padding": (1, 2, 1), "padding_mode": "circular"},
-    "circular-groups": {"padding": _UNEVEN, "padding_mode": "circular", **_GROUPS},
+    "circular-groups": _GROUPS | _UNEVEN | {"padding_mode": "circular"},
 }
 # The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40}
