@@ -79,9 +79,9 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
         write_results(output, named)
     content = {"schema": SCHEMA, "layer": layer.as_json()} | named | listed
     if derivation is not None and options.explained:
-        show = partial(_print, session, options, derivation.blocks(options.precision, hints=True), session.pages)
+        show = partial(_print, options, derivation.blocks(options.precision, hints=True), not options.no_pager)
     else:
-        show = partial(_print_results, session, options, layer, results)
+        show = partial(_print_results, options, layer, results)
     _present(session, options, derivation, lambda: content, show)
     return ExitCode.OK
 
@@ -115,7 +115,7 @@ def present(session: Session, options: Saved, found: "Report | Findings") -> Exi
 
     if options.output is not None:
         write_results(options.output, found.as_json())
-    shown = partial(_print, session, options, found.blocks(options.precision), False)
+    shown = partial(_print, options, found.blocks(options.precision), False)
     _present(session, options, found, found.as_json, shown)
     return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
 
@@ -167,24 +167,22 @@ def _present(
         session.tell(f"{report} is saved")
 
 
-def _print(session: Session, options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: "TextIO") -> None:
+def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: "TextIO") -> None:
     from cnngrad.render.painter import Painter
     from cnngrad.render.terminal import make_console, show, show_in_pages
 
     shown = Painter(options.precision).blocks(blocks)
-    (show_in_pages if pages else show)(make_console(stdout, session.color), shown)
+    (show_in_pages if pages else show)(make_console(stdout, options.color), shown)
 
 
-def _print_results(
-    session: Session, options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO"
-) -> None:
+def _print_results(options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO") -> None:
     from cnngrad.derivation.grids import result_grids
     from cnngrad.layer.names import Names, canonical_values
     from cnngrad.render.matrix import show_results
 
     names = Names(layer, canonical_values(layer, results))
     grids = (result_grids(names, tensor) for tensor in results)
-    show_results(stdout, layer.describe(), grids, options.precision, session.color)
+    show_results(stdout, layer.describe(), grids, options.precision, options.color)
 
 
 # Bytes of memory for each byte of an array that is printed as JSON, at least: a float takes an object of 24 bytes, a

@@ -155,7 +155,6 @@ def takes(command: Callable[..., int]) -> Callable[..., int]:
         session, given = context.obj, _given(context)
         options = taken.annotation(**values, flags=given)
         _refuse(context.info_name or "", given)
-        session.color, session.pages = options.color, not options.no_pager
         try:
             return command(session, options)
         except CnngradError as error:

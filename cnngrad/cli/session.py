@@ -68,15 +68,12 @@ class Session:
 
     Attributes:
         signalled: the exit code for the signal that has interrupted the work; None if none has.
-        color: whether to use colours: `always`, `never` or `auto`.
-        pages: whether a long lesson may be shown in a pager.
     """
 
     def __init__(self, stdin: BinaryIO | None, stdout: TextIO | None, stderr: TextIO | None) -> None:
         """A session with these streams."""
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.signalled: ExitCode | None = None
-        self.color, self.pages = "auto", True
         self._working = False
         self._files: dict[str, object] = {}
 

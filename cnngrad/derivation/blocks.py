@@ -241,12 +241,12 @@ class Derivation:
     Attributes:
         layer: the layer in one line.
         sections: in the order of the notes.
-        source: its layer and numbers, for views that compute; None if they must not.
+        source: its layer and numbers, for views that compute.
     """
 
     layer: str
     sections: tuple[Section, ...]
-    source: Source | None = field(default=None, compare=False)
+    source: Source = field(compare=False)
 
     @property
     def title(self) -> str:

@@ -189,9 +189,11 @@ class Reader:
         Raises:
             CnngradError: any other order.
         """
-        if order is not None and order.upper() not in ("C", "F"):
-            raise CnngradError(f"order is {order[:40]!r}: it must be C (the last axis varies fastest) or F (the first)")
-        self._order: Literal["C", "F"] = "F" if order is not None and order.upper() == "F" else "C"
+        self._order: Any = "C" if order is None else order.upper()
+        if self._order not in ("C", "F"):
+            raise CnngradError(
+                f"order is {str(order)[:40]!r}: it must be C (the last axis varies fastest) or F (the first)"
+            )
         self._standard_input = standard_input
         self._tell, self._outputs = tell, outputs
         self._read: dict[str, Any] = {}
