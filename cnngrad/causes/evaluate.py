@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -141,9 +142,9 @@ class _Axis(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def _by_tap(axis: _Axis) -> list[tuple[slice, slice]]:
-    """For each tap the outputs and the inputs that meet under it."""
-    return [_under(axis, u) for u in range(axis.taps)]
+def _by_tap(axis: _Axis) -> list[tuple[int, slice, slice]]:
+    """Each tap, and the outputs and the inputs that meet under it."""
+    return [(u, *_under(axis, u)) for u in range(axis.taps)]
 
 
 def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
@@ -156,8 +157,14 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
 def _bordered(recipe: Recipe, size: Shape) -> Layer:
     """The layer with a recipe's borders around an X of this size; a dE/dX of another size keeps its padding."""
     kept = recipe.result is DX and size != recipe.layer.size
-    each = zip(recipe.layer.axes, size, recipe.borders, strict=True)
-    return replace(recipe.layer, axes=tuple(replace(a, size=n, mode="zeros" if kept else m) for a, n, m in each))
+    return _with(recipe.layer, size, ("zeros",) * recipe.layer.dims if kept else recipe.borders)
+
+
+@lru_cache(maxsize=128)
+def _with(layer: Layer, size: Shape, borders: tuple[str, ...]) -> Layer:
+    """The layer around an X of this size, with these borders."""
+    each = zip(layer.axes, size, borders, strict=True)
+    return replace(layer, axes=tuple(replace(axis, size=n, mode=mode) for axis, n, mode in each))
 
 
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
@@ -198,10 +205,10 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
-    for tap in list(np.ndindex(w.shape[-layer.dims :]))[:: -1 if recipe.last is W else 1]:
-        met = (_by_tap(axis)[u] for axis, u in zip(axes, tap, strict=True))
-        outs, ins = (at(..., *part) for part in zip(*met, strict=True))
-        there, read, here = o[outs], x[ins], w[at(..., *tap)]
+    step = -1 if recipe.last is W else 1
+    for met in product(*(_by_tap(axis)[::step] for axis in axes)):
+        tap, outs, ins = (at(..., *part) for part in zip(*met, strict=True))
+        there, read, here = o[outs], x[ins], w[tap]
         if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
             here += each.sum(axis=0) if 0 in recipe.over else each
@@ -209,13 +216,13 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         part, numbers, matrix = (there, read, here) if result is O else (read, there, here.swapaxes(1, 2))
         if numbers.shape[2] == 1:
             # There is nothing to add up: avoid the copies of a matrix product.
-            product = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
+            products = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
         else:
-            product = (matrix @ _flat(numbers)).reshape(part.shape)
+            products = (matrix @ _flat(numbers)).reshape(part.shape)
         if recipe.last is not None:
-            product = np.where(filled[ins], 0, product)
+            products = np.where(filled[ins], 0, products)
             filled[ins] = True
-        part += product
+        part += products
     if result is DX:
         found = _bordered(recipe, recipe.size).folded(found)
     has_bias = result is layer.own.role[O] and B in data.arrays
