@@ -8,17 +8,19 @@ r"""Arrays from text, as people's tools print and write them: a grammar for brac
     table    = lines of equally many numbers, apart by one of | ; tab comma, else by blanks; empty lines part planes
     number   = a decimal number; in brackets also with the suffixes, exponents and bases of programming languages
 
-What stands between two headers is read as a whole: with an n for each number and no blanks its text must be the string
-that its first row, first plane and so on predict, such as [[n,n],[n,n]], and NumPy must find as many numbers in it. A
-table's planes and rows are brackets of their own there. All steps are linear in the text. What can be read in two ways
-is refused with both readings.
+What stands between two headers is read as a whole: NumPy's loadtxt reads its rows, which are the innermost brackets or
+the lines of a table, and the brackets alone, read as JSON, give the shape. What can be read in two ways is refused with
+both readings.
 """
 
+import json
 import re
 import warnings
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain, islice, pairwise
 from math import prod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from cnngrad.arrays import INT64_MAX, Array, Marked
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import text_advice
 from cnngrad.files.loose import Labelled, Loose
-from cnngrad.layer import Shape, counted
+from cnngrad.layer import counted
 
 __all__ = ["parse_text"]
 
@@ -43,28 +45,24 @@ def parse_text(where: str, text: str) -> Loose | Labelled:
     ([[1.5, 2.0], [3.0, 4.0]], 0)
     """
     with warnings.catch_warnings():
-        # NumPy's sign that it found something other than a number.
-        warnings.simplefilter("error", DeprecationWarning)
+        # NumPy's sign that there is nothing to read.
+        warnings.simplefilter("error", UserWarning)
         return _Reader(where, text).read()
 
 
 # Patterns begin with a character, where they can, since the search for one is quick.
-_NUMBER = r"(?:[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?|[-+]?(?i:nan|inf(?:inity)?))(?![\w.])"
-# What follows digits in programming languages: 1_000, 2.5f, 3UL, 2.5_f32; and exponents in Julia, Fortran, Mathematica.
-_SPELLINGS = (
-    (b"inf", b"INF"),
-    *((suffix + b" ", b" ") for suffix in b"_f32 _f64 _i32 f32 f64 i32 l l u f d".split()),
-    *((sign, b"e") for sign in (b"f", b"d", b"*^")),
+_APART = r"\s,;|\"\[\](){}\1"
+# A number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3, 1f0 and 0x1p-1.
+_SPELLED = (
+    r"([-+]?(?:[0-9]++(?:_[0-9]++)*+)?\.?[0-9]*+)(?<=[0-9.])(?:(?:e|f|d|\*\^)([-+]?[0-9]++))?"
+    r"(?:_?[fiu](?:16|32|64)|u?l{0,2}|[fd])|([-+]?(?:nan|inf(?:inity)?))f?"
+    r"|0x([0-9a-f]++)u?l{0,2}|([-+]?0x[0-9a-f.]++p[-+]?[0-9]{1,3})f?"
 )
-_BASED = re.compile(
-    rb"0x(?<![\w.]0x)(?:[0-9a-f]{1,16}+(?![0-9a-f.p])"
-    rb"|(?=\.?[0-9a-f])[0-9a-f]{0,6}+\.?[0-9a-f]*+p[-+]?[0-9]{1,3}+(?![0-9]))"
-)
-_UNDERSCORE = re.compile(rb"_(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))")
-_LEADING_ZERO = re.compile(rb"0[0-9](?<![\w.]..)(?<!e[-+]..)[\w.]*+")
-_HIGHEST_BIT = re.compile(r"0[xX][89a-fA-F](?:[\da-fA-F]{2}){0,7}[\da-fA-F](?![\da-fA-F])")
+_CODED = re.compile(_SPELLED, re.I)
+_NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]++", re.I)
+_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eE][-+]..)[\w.]*+")
+_OCTAL = re.compile(r"(?<![\w.])0[0-7]++(?![\w.])")
 _INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
-_INTEGERS = {"char": "int8", "short": "int16", "int": "int32", "long": "int64"}
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
@@ -127,23 +125,20 @@ _HEADER = re.compile(
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
     rf"|(?!(?i:nan|inf))(?P<label4>{_NAME}){_END})"
 )
-# Each character of a number becomes an n, blanks become one blank; brackets and what stands between numbers stay.
-_BLANKS, _APART = b"\v\f\r ", b'\n\t\1[](){},;|"'
 _ASCII = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
-_FLAT = bytes.maketrans(bytes(range(65, 91)) + _BLANKS + _APART, bytes(range(97, 123)) + b" " * 17)
-_LETTERS = bytes(32 if code in _BLANKS else code if code in _APART else ord("n") for code in range(256))
-# Numbers in a row, and the innermost brackets: those of the text, those that stand for a function, a plane and a row.
-_ROW = rb"n(?:(?:,n)++|n*+)"
-_INNERMOST = re.compile(rb"[(\x01]%b,?\)|\[%b,?\]|\{%b,?\}|\x02%b\x03|\x04%b\x05".replace(b"%b", _ROW))
-_PIECE = re.compile(rb".{1,65536}[^ ]*+")
+# Brackets alone, as those of JSON.
+_NO_BRACKETS, _TO_JSON = bytes({*range(256)} - {*b"[](){}\1"}), bytes.maketrans(b"({\1)}", b"[[[]]")
+# The rows of a table, of [] as in MATLAB, and of nested brackets: what stands between some characters and is not blank.
+_LINES, _PARTS, _INNERMOST = (
+    re.compile(rf"(?<![^{apart}])[^{apart}]*[^{apart}{blank}][^{apart}]*+")
+    for apart, blank in ((r"\n", r"\s"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
+)
 _OPENS, _DEEPEST = "[({\1", 32
-_LINES = "its lines are rows, or one row: write each row in brackets of its own"
+_BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _ZERO = "begins with 0: a decimal number, or an octal or hexadecimal one"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
-# Where a part of the text between two headers begins, of which column and factor it is, and its pieces.
-Chunk = tuple[int, dict[str, str], list[str]]
 
 
 def _sizes(text: str) -> tuple[int | None, ...]:
@@ -156,56 +151,32 @@ def _sizes(text: str) -> tuple[int | None, ...]:
     return tuple(int(size) if size.isdigit() else None for size in found)
 
 
-def _gap(text: str) -> str:
-    """As many blanks; line breaks and the openings of functions stay."""
-    return re.sub(r"[^\n\1]", " ", text)
+def _spelled(kind: Callable[[str], float], endings: str, word: str) -> float:
+    """A number as programming languages write it, most often as `kind` reads it; a ValueError for another word.
 
-
-def _flat(source: str, in_code: bool) -> bytes:
-    """Numbers as Python writes them, with blanks between; in code also as programming languages do."""
-    flat = source.encode().translate(_FLAT) + b" "
-    if not in_code or not (others := {*flat.translate(None, _PLAIN)}):
-        return flat
-    if b"0x" in flat:
-        flat = b"".join(_BASED.sub(_decimal, piece[0]) for piece in _PIECE.finditer(flat))
-    flat = _UNDERSCORE.sub(b"", flat)
-    for old, new in _SPELLINGS:
-        flat = flat.replace(old, new) if old[0] in others else flat
-    return flat
-
-
-def _decimal(match: re.Match[bytes]) -> bytes:
-    """A hexadecimal number as a decimal one."""
-    return repr(float.fromhex(match[0].decode())).encode() if b"p" in match[0] else b"%d" % int(match[0], 16)
-
-
-def _structure(source: str) -> bytes:
-    """One n for each number, brackets, and what stands between, without blanks."""
-    codes = np.frombuffer(source.encode().translate(_LETTERS), np.uint8)
-    kept = codes != ord(" ")
-    kept[1:] &= (codes[1:] != ord("n")) | (codes[:-1] != ord("n"))
-    return bytes(codes[kept])
-
-
-def _shape(structure: bytes) -> Shape:
-    """The shape of numbers that are nested regularly, the outermost first; () if they are not.
-
-    From the innermost brackets on, all that is in brackets must be the same, and counts as a number.
-
-    >>> _shape(b"[n,n,n][n,n,n]"), _shape(b"[[n,n],[n]]")
-    ((2, 3), ())
+    >>> [_spelled(float, "fF", word) for word in ("2.5f", "1_000UL", "0x1F", "0x1p-1", "1*^3", "-inff")]
+    [2.5, 1000.0, 31, 0.5, 1000.0, -inf]
     """
-    shape = Shape()
-    for _ in range(_DEEPEST):
-        if not (found := _INNERMOST.search(structure)):
-            break
-        structure, count = structure.replace(found[0], b"N"), found[0].count(b"n")
-        if b"n" in structure:
-            return ()
-        structure = structure.lower()
-        # A function holds one array; if it holds more, the shape has too few numbers.
-        shape = shape if found[0].startswith(b"\1") else (count, *shape)
-    return (structure.count(b"n"), *shape) if re.fullmatch(_ROW, structure) else ()
+    try:
+        return kind(word.rstrip(endings))
+    except ValueError:
+        pass
+    if not (found := _CODED.fullmatch(word.strip())):
+        raise ValueError(word)
+    number, power, other, digits, binary = found.groups()
+    if other or digits or binary:
+        return float(other) if other else int(digits, 16) if digits else float.fromhex(binary)
+    return kind(number.replace("_", "") + (f"e{power}" if power else ""))
+
+
+def _loaded(lines: Iterator[str], mark: str | None, dtype: type, convert: Any, quote: str | None) -> Array:
+    """What loadtxt reads in lines; a single line is read in parts, since loadtxt takes much memory for it."""
+    first = list(islice(lines, 2))
+    parts: Iterable[Iterable[str]] = [chain(first, lines)]
+    if len(first) == 1:
+        parts = ([part[1]] for part in re.finditer(rf"(?:^|{mark or ' '})(.{{1,65536}}[^{mark or ' '}]*+)", first[0]))
+    form = {"dtype": dtype, "delimiter": mark, "converters": convert, "quotechar": quote}
+    return np.concatenate([np.loadtxt(part, comments=None, encoding=None, ndmin=2, **form) for part in parts], axis=1)
 
 
 def _counting(array: Array) -> int:
@@ -224,9 +195,8 @@ class _Reader:
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # The label of the array that is read, what is said of it, the indices of its pages, and its parts.
-        self.label, self.about, self.pages = "", dict[str, str](), list[str]()
-        self.chunks: list[Chunk] = [(0, {}, [])]
+        # What is said of the array that is read.
+        self.about = dict[str, str]()
         self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text:
@@ -239,13 +209,17 @@ class _Reader:
         if not text.isascii():
             self.text = self.text.translate(_ASCII)
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
-            self.text = silent.sub(lambda match: match[1] + _gap(match[2]), self.text)
+            self.text = silent.sub(lambda match: match[1] + re.sub("[^\n\1]", " ", match[2]), self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
-        found = _CALL.search(self.text) if "(" in text else None
+        found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
         while found:
             if _KNOWN.fullmatch(found[0]):
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
+                opened.append(found[0])
             found = _CALL.search(self.text, found.end())
+        # Functions of one number alone.
+        if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
+            self.text = self.text.replace("\1", " ").replace(")", " ")
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and how the text becomes readable."""
@@ -258,59 +232,57 @@ class _Reader:
     def read(self) -> Loose | Labelled:
         """The arrays of the text, by label if there are several."""
         arrays = dict[str, Loose]()
-        for header, following in pairwise(chain([None], _HEADER.finditer(self.text), [None])):
+        bare = _HEADER.sub(lambda header: header[0][0] + " " * (len(header[0]) - 1), self.text)
+        # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
+        label, pages, parts = "", list[str](), [(0, dict[str, str]())]
+        for header in chain(_HEADER.finditer(self.text), [None]):
             found = header.groupdict() if header else {}
             said = {key.rstrip("1234"): value for key, value in found.items() if value}
-            label, page = said.pop("label", ""), said.pop("page", "")
+            new, page = said.pop("label", ""), said.pop("page", "")
             marks = {key: said.pop(key) for key in ("column", "factor") if key in said}
-            start, before = header.end() if header else 0, self.chunks[-1][1]
-            gap = header[0][0] + " " * (len(header[0]) - 1) if header else ""
-            if label and not (page and label == self.label):
-                self.finish(arrays)
-                self.label, self.about, self.pages = label, {}, []
-                self.chunks = [(start, {}, [])]
-            elif marks or before:
-                self.chunks.append((start - len(gap), ({} if page else before) | marks, [gap]))
-            else:
-                self.chunks[-1][2].append(gap)
-            self.chunks[-1][2].append(self.text[start : following.start() if following else None])
-            self.pages += [page] if page else []
+            if not header or (new and not (page and new == label)):
+                parts.append((header.start() + 1 if header else len(bare), {}))
+                array = self.finished(bare, parts, pages)
+                if array and label in arrays:
+                    self.fail(parts[0][0], f"a second array is called {label}")
+                if label and not array:
+                    self.fail(parts[0][0] - 1, f"no array follows {label}")
+                arrays |= {label: array} if array else {}
+                label, pages, parts, self.about = new, [], parts[-1:], {}
+            elif marks or (page and parts[-1][1]):
+                parts.append((header.start(), ({} if page else parts[-1][1]) | marks))
+            pages += [page] if page else []
             self.about = said | self.about
-        self.finish(arrays)
-        if self.label and self.label not in arrays:
-            self.fail(self.chunks[0][0] - 1, f"no array follows {self.label}")
         if not arrays:
             self.fail(0, "the text is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return Labelled(arrays) if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def finish(self, arrays: dict[str, Loose]) -> None:
-        """Put the array that is read, if there is one, to the others by its label."""
-        place, (array, axes, doubt) = self.chunks[0][0], self.joined()
+    def finished(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> Loose | None:
+        """The array of some parts of the text without headers, each up to the next one; None if there is none."""
+        place, (array, axes, doubt) = parts[0][0], self.joined(bare, parts, pages)
         if not array.size:
-            return
-        if self.label in arrays:
-            self.fail(place, f"a second array is called {self.label}")
+            return None
         kind = self.about.get("type", "")
         nested = "x".join(reversed(re.findall(r"[,;]\s*([0-9]+)\s*[>\]]", kind)))
         sizes = _sizes(self.about.get("sizes", nested))
         want = tuple(size for size in sizes if size is not None)
         if sizes and len(want) == len(sizes):
-            bare, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
-            if prod(want) != array.size or (array.ndim > 1 and bare != asked):
+            read, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
+            if prod(want) != array.size or (array.ndim > 1 and read != asked):
                 said, there = ("x".join(map(str, shape)) for shape in (want, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes = array.reshape(want), _DEEPEST
         few = re.search(r"float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        arrays[self.label] = Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", doubt)
+        return Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", doubt)
 
-    def joined(self) -> tuple[Array, int, str]:
+    def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
         lines, first, doubt, is_table = list[list[Array]](), 0, "", False
-        for start, marks, pieces in self.chunks:
-            source = "".join(pieces).rstrip()
+        for (start, marks), (end, _) in pairwise(parts):
+            source = bare[start:end].rstrip()
             begin = len(source) - len(_TYPED.sub("", source, count=1))
             if begin == len(source):
                 continue
@@ -326,11 +298,11 @@ class _Reader:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
         try:
-            array = np.concatenate([np.concatenate(parts, axis=-1) for parts in lines]) if lines else np.empty(0)
+            array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
-            self.fail(self.chunks[0][0], "several arrays without labels, or parts of one, of different sizes")
-        if self.pages and lines:
-            return *self.placed(self.chunks[0][0], array), doubt
+            self.fail(parts[0][0], "several arrays without labels, or parts of one, of different sizes")
+        if pages and lines:
+            return *self.placed(parts[0][0], array, list(map(_sizes, pages))), doubt
         if is_table:
             planes, rows, columns = array.shape
             axes = 0 if columns == 1 else 1 if 1 in (planes, rows) else 2
@@ -338,9 +310,8 @@ class _Reader:
         axes = 0 if doubt else array.ndim - 1
         return array[0] if len(array) == 1 else array, axes, doubt
 
-    def placed(self, place: int, array: Array) -> tuple[Array, int]:
+    def placed(self, place: int, array: Array, pages: list[tuple[int | None, ...]]) -> tuple[Array, int]:
         """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
-        pages = [_sizes(page) for page in self.pages]
         if None not in pages[0]:
             pages = [(*page, None, None) for page in pages]
         free = [axis for axis, index in enumerate(pages[0]) if index is None]
@@ -361,32 +332,53 @@ class _Reader:
 
         def noted(keyword: re.Match[str]) -> str:
             self.about |= {key: value for key, value in keyword.groupdict().items() if value}
-            return _gap(keyword[0])
+            return " " * len(keyword[0])
 
         source = _KEYWORDS.sub(noted, source) if "=" in source else source
         source = source.replace(">", ")").rstrip(";, \n")
-        structure = _structure(source).replace(b"\t", b"")
-        if re.fullmatch(rb"\[[^\[\](){}\1]*\]", structure):
-            if b";;" in structure or re.fullmatch(r"[^;]*;\s*[1-9][0-9]*\s*\]", source):
+        if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
+            if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9]*\s*\]$", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
                 self.fail(place, f"{source[1:-1][:30]!r}: {words}")
-            rows = structure[1:-1].replace(b",\n", b",").replace(b";", b"\n").replace(b"\n\n", b"\n").strip(b"\n")
-            rows = b"\2\4" + rows.replace(b"\n", b"\5\4") + b"\5\3"
-            by_lines = b"," not in structure and b";" not in structure
-            if b"\5\4" in rows and (_shape(rows) or not by_lines):
-                return self.array(place, source, rows, factor), _LINES if by_lines and not has_end else ""
-        return self.array(place, source, structure.replace(b"\n", b""), factor), ""
+            inside = re.sub(r",([ \t]*)\n", r",\1 ", source[1:-1])
+            by_lines = not re.search("[,;]", inside)
+            has_rows = sum(1 for _ in _PARTS.finditer(inside)) > 1
+            if has_rows and (not by_lines or len({len(row[0].split()) for row in _PARTS.finditer(inside)}) == 1):
+                array = self.matrix(place + 1, inside, _PARTS, factor)
+                return array[None], _BY_LINES if by_lines and not has_end else ""
+        array = self.matrix(place, source.replace("\n", " "), _INNERMOST, factor)
+        skeleton = source.encode().translate(None, _NO_BRACKETS)
+        counts = [skeleton.count(kind) for kind in b"[](){}\1"]
+        try:
+            nested = skeleton.translate(_TO_JSON).replace(b"[]", b"0,").replace(b",]", b"]").replace(b"][", b"],[")
+            shape = np.shape(json.loads(b"[%b]" % nested.rstrip(b",")))
+        except (ValueError, RecursionError):
+            shape = (0,)
+        is_closed = counts[::2] == [counts[1], counts[3] - counts[6], counts[5], counts[6]]
+        if not is_closed or prod(shape) != len(array) or len(shape) > _DEEPEST:
+            self.uneven(place, source)
+        array = array.reshape(*shape, -1)
+        # A function holds one array.
+        opened = skeleton[: len(skeleton) - len(skeleton.lstrip(b"[({\1"))]
+        functions = tuple(axis for axis, kind in enumerate(opened, start=1) if kind == 1)
+        if any(array.shape[axis] > 1 for axis in functions):
+            self.uneven(place, source)
+        return array.squeeze(functions), ""
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
-        if any(bracket in source for bracket in "[](){}"):
-            self.explain(place, source, in_code=False)
+        if re.search(r"[\[\](){}]", source):
+            self.explain(place, source, _LINES, "")
+        if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
+            self.fail(place + found.start(), "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = source.replace('","', '";"')
-        lines = source if '",' in quoted or ',"' in quoted else quoted
+        lines = source if '",' in quoted or ',"' in quoted else quoted.replace('"', " ")
         if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
             lines = lines.replace("\t", " ")
-        mark = next((mark for mark in "|;\t" if mark in lines), ",")
+        # Bars at the ends of lines part no numbers.
+        first = lines.strip().partition("\n")[0].strip("| ")
+        mark = next((mark for mark in "|;\t," if mark in (first if mark == "|" else lines)), None)
         # Beside all other marks a comma is a decimal one.
         if has_decimal := mark != "," and "," in lines:
             if mark == ";" and re.search(r";[ ]*$", lines, re.M):
@@ -399,75 +391,78 @@ class _Reader:
             self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
         if found := _OTHER_BASE.match(lines):
             self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
-        structure = _structure(lines if mark == "\t" else lines.replace("\t", " ")).replace(b'"n"', b"n")
-        sign = mark.encode()
-        structure = (structure + b"\n").replace(sign + b"\n", b"\n")
-        if mark == "|":
-            structure = (b"\n" + structure).replace(b"\n|", b"\n")
-        structure = re.sub(rb"\n{3,}", b"\n\n", structure.strip(b"\n").replace(sign, b","))
-        structure = b"\2\4" + structure.replace(b"\n\n", b"\5\3\2\4").replace(b"\n", b"\5\4") + b"\5\3"
-        array = self.array(place, lines, structure, factor)
+        array = self.matrix(place, lines, _LINES, factor, mark)
+        planes = [sum(1 for _ in _LINES.finditer(plane)) for plane in re.split(r"\n[ \t]*+(?=\n)", lines)]
+        if len(sizes := {*planes} - {0}) > 1:
+            self.uneven(place, source)
+        array = array.reshape(-1, *sizes, array.shape[1])
         if (count := _counting(array[0])) > 1:
             self.fail(place, _INDICES)
         return array, ("", _INDICES, "its first line counts: titles, or numbers")[count]
 
-    def array(self, place: int, source: str, structure: bytes, factor: str) -> Array:
-        """The numbers of a source in the shape of their structure, times a factor."""
-        in_code, kind = source[0] in _OPENS, self.about.get("type", "")
-        flat, shape, integer = _flat(source, in_code), _shape(structure), _INTEGER.search(kind)
-        if in_code and not kind and (found := _HIGHEST_BIT.search(source)):
-            self.fail(place + found.start(), "hexadecimal numbers without a type: some may be negative")
-        has_zero = _LEADING_ZERO.search(flat) is not None
-        if factor:
-            power = f"{float(factor):.0e} ".encode()[1:]
-            flat = b"".join(power.join([*piece[0].split(), b""]) for piece in _PIECE.finditer(flat))
-            flat = flat.replace(b"nan" + power, b"nan ")
-        kind_of = "d" if re.search(rb"[.enN]", flat) else "q"
-        try:
-            if has_zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
-                has_zero, flat = False, _LEADING_ZERO.sub(lambda match: str(int(match[0], 8)).encode(), flat)
-            numbers: Array = np.fromstring(flat, kind_of, sep=" ")
-        except (ValueError, DeprecationWarning):
-            self.explain(place, source, in_code)
-        blank = np.frombuffer(flat, np.uint8) == ord(" ")
-        words = np.count_nonzero(blank[1:] > blank[:-1])
-        if has_zero or not shape or not words == numbers.size == prod(shape):
-            self.explain(place, source, in_code)
-        # NumPy gives the nearest of its integers in place of one that is too large.
-        is_full = kind_of == "q" and {numbers.max(), numbers.min()} & {INT64_MAX, -INT64_MAX - 1}
-        if is_full and not all(-INT64_MAX - 1 <= int(word[:21]) <= INT64_MAX for word in flat.split()):
-            self.fail(place, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
-        if integer and kind_of == "d":
-            self.fail(place, f"decimals where {integer[0]} is declared")
-        if integer and "0x" in source.lower():
-            # The highest bit is the sign.
-            name = integer[2].lower()
-            numbers = numbers.astype(("u" if integer[1] else "") + _INTEGERS.get(name, name)).astype(np.int64)
-        return numbers.reshape(shape)
+    def matrix(self, place: int, source: str, rows: re.Pattern[str], factor: str, mark: str | None = None) -> Array:
+        """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
+        kind, in_code = self.about.get("type", ""), rows is not _LINES
+        integer, is_hex = _INTEGER.search(kind), in_code and "0x" in source.lower()
+        if is_hex and not kind:
+            self.fail(place + source.lower().index("0x"), "hexadecimal numbers without a type: some may be negative")
+        if in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
+            source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
+        if zero := _LEADING_ZERO.search(source):
+            self.fail(place + zero.start(), f"{zero[0]!r} {_ZERO}")
+        if in_code and any("," in row[0] for row in rows.finditer(source)):
+            mark = ","
+        apart, power = mark or " ", f"{float(factor or 1):.0e}"[1:]
 
-    def explain(self, place: int, source: str, in_code: bool) -> NoReturn:
-        """Say which word is not a number, or where numbers are not apart, or not as many, as in the grammar."""
-        sizes = list[int]()
-        for found in re.finditer(r"[^\s\[\](){}\1][^\[\](){}\1]*+" if in_code else r"[^ \n][^\n]*+", source):
-            start = place + found.start()
-            for word in re.finditer(r"[^\s,;|\"\[\](){}\1]++", found[0]):
-                spelled = word[0] if re.fullmatch(_NUMBER, word[0]) else _flat(word[0], in_code).decode().rstrip()
-                zero = re.match("[-+]?0[0-9]", word[0]) and _ZERO
-                if zero or not re.fullmatch(_NUMBER, spelled):
-                    self.fail(start + word.start(), f"{word[0][:20]!r} {zero or 'is not a number'}")
-            row = re.sub(r"[^\s,;|]+", "n", found[0].strip(" \n" if in_code else " "))
-            if "n" not in row:
-                continue
-            said = re.sub(r"\s+", " ", found[0].strip()[:30])
-            if re.search(r"^[,;\t]|[,;\t] *[,;\t]", row):
-                self.fail(start, f"a number is missing in {said!r}")
-            if re.search(r"n +n", row) and re.search("[,|\t]" if in_code else "[,;|\t]", row):
-                self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
-            sizes.append(row.count("n"))
-            if sizes[-1] != sizes[0]:
-                words = f"row {len(sizes)} has {counted(sizes[-1], 'number')}, row 1 has {sizes[0]}"
-                self.fail(start, f"{words}: all rows must be equally long")
-        semicolon = "';' may end a row, or an element; " if in_code and ";" in source else ""
+        def lines() -> Iterator[str]:
+            for row in rows.finditer(source):
+                line = row[0].strip(" ").removesuffix(apart).removeprefix("|").removesuffix("|")
+                if factor:
+                    line = apart.join(word.rstrip() + power for word in line.split(mark)).replace("NaN" + power, "NaN")
+                yield line or apart
+
+        is_decimal = re.search(r"[.p]" if is_hex else r"[.en^]|[0-9][fd][-+0-9]", source, re.I) is not None
+        is_coded = in_code and re.search(r"[a-df-zA-DF-Z_*]", source)
+        whole = (partial(int, base=0), "uUlL") if is_hex else (int, "fFuUlL")
+        convert = partial(_spelled, *(float, "fF") if is_decimal else whole) if is_coded else None
+        try:
+            array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
+        except (ValueError, UserWarning) as error:
+            self.explain(place, source, rows, str(error))
+        if integer and is_decimal:
+            self.fail(place, f"decimals where {integer[0]} is declared")
+        if integer and is_hex:
+            # The highest bit is the sign.
+            name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
+            array = array.astype(("u" if integer[1] else "") + name).astype(np.int64)
+        return array
+
+    def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:
+        """Say which word is no number, or what is wrong in the row that NumPy's error names."""
+        if found := _NO_NUMBER.search(source):
+            self.fail(place + found.start(), f"{found[0][:20]!r} is not a number")
+        reason = r"(?:string ['\"](.*?)['\"]? to \w+|from ([0-9]+) to ([0-9]+)) at row ([0-9]+)"
+        if not (found := re.search(reason, error, re.S)):
+            self.uneven(place, source)
+        cell, first, other, number = found.groups()
+        row = next(islice(rows.finditer(source), int(number) - bool(other), None))
+        start, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
+        if other:
+            words = f"row {number} has {counted(int(other), 'number')}, row 1 has {first}"
+            self.fail(start, f"{words}: all rows must be equally long")
+        if not cell.strip():
+            self.fail(start, f"a number is missing in {said!r}")
+        if ";" in cell:
+            self.uneven(place, source)
+        if re.search(r"\S\s+\S", cell):
+            self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
+        if "to int64" in error and (cell.strip(" +-").isdigit() or rows is not _LINES):
+            self.fail(start, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
+        self.fail(start, f"{cell.strip()[:20]!r} is not a number")
+
+    def uneven(self, place: int, source: str) -> NoReturn:
+        """Raise an error for numbers that form no array."""
+        semicolon = "';' may end a row, or an element; " if source[0] in _OPENS and ";" in source else ""
         self.fail(place, f"{semicolon}rows nested or parted in different ways, or brackets that are not closed")
 
 
