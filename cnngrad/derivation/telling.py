@@ -27,15 +27,16 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> dict[Index, str]:
 def _telling(layer: Layer, tensor: Tensor) -> Iterator[tuple[Index, str]]:
     lead = (0,) * len(tensor.lead_words)
     sizes = layer.canonical[tensor][len(lead) :]
-    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle.
-    terms = []
+    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle. And on each
+    # axis the position with the most terms that lies nearest to the middle, and the first with the fewest.
+    terms, whole, fewest = [], [], []
     for axis, size in zip(layer.axes, sizes, strict=False):
         some = range(size)
         near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
-        terms.append(dict(zip(near, axis.counts(tensor, near).tolist(), strict=True)))
-    # On each axis the position with the most terms that lies nearest to the middle, and the first with the fewest.
-    whole = [max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))) for e, size in zip(terms, sizes, strict=True)]
-    fewest = [min(filter(e.get, e), key=e.__getitem__, default=k) for e, k in zip(terms, whole, strict=True)]
+        e = dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))
+        terms.append(e)
+        whole.append(max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))))
+        fewest.append(min(filter(e.get, e), key=e.__getitem__, default=whole[-1]))
     loses = [number for number, e in enumerate(terms) if e[fewest[number]] < e[whole[number]]]
     yield (*lead, *whole), "inside (the most terms)" if loses else "with as many terms as any other"
     if len(loses) > 1:
