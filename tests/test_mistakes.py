@@ -1010,6 +1010,9 @@ def test_the_largest_numbers_are_compared_without_a_warning():
     dedo = np.linspace(-1, 1, 16).reshape(4, 4)
     for claim in (-8e307 * dedo, 1.2e308 * dedo, np.full((4, 4), 1.7e308)):
         assert cnngrad.check(np.ones((4, 4)), [[8e307]], dedo, dx=claim).passed is False
+    report = cnngrad.check(np.ones((4, 4)), [[1e307]], dedo, dx=1e307 * dedo).gradients["dEdX"]
+    assert report.passed
+    assert "filter-not-rotated" in report.hidden
 
 
 def test_a_factor_beyond_float64_is_none():

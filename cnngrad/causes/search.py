@@ -407,6 +407,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
 # Mistakes that don't show.
 
 
+@may_overflow()
 def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     """The ids of the mistakes that can be made in some results but change none of them, with these numbers."""
     claims = []

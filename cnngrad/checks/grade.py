@@ -17,7 +17,6 @@ from cnngrad.causes.search import (
     Diagnosis,
     alike,
     diagnose,
-    hidden_mistakes,
     relations_of,
     set_of,
     truncated,
@@ -92,10 +91,9 @@ class Grader:
         if found.coarse:
             coarse = f"It is written too coarsely to judge: {self.form}. Write more digits"
             return replace(report, verdict=Verdict.COARSE, says=f"{coarse}, or say how precise it is (--as).")
-        hidden = hidden_mistakes(self.data, (self.result,)) if self.claimed else ()
         single = self.claimed and self.form.format == "float64" and not found.is_double and not tolerance.exact
         note = "It is right to float32's precision, not to float64's." if single else ""
-        return replace(report, hidden=hidden, says=note)
+        return replace(report, data=self.data if self.claimed else None, says=note)
 
     def _graded(self, wrong: Array, worst: Index, **more: Any) -> Graded:
         layer, result, layouts = self.layer, self.result, self.layer.layouts

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import as_expansion, products_of
-from cnngrad.causes.search import Diagnosis, hidden_words
+from cnngrad.causes.search import Diagnosis, hidden_mistakes, hidden_words
 from cnngrad.checks.comparison import counts
 from cnngrad.derivation.blocks import (
     Code,
@@ -124,7 +125,7 @@ class _Judged(Diagnosis):
         relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
             if none is known, or it is the right one.
         where: where the wrong elements are, in words; empty if all is right.
-        hidden: if the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal.
+        data: the layer's numbers for the catalogue, if the gradient is the user's and right.
     """
 
     gradient: Tensor
@@ -137,7 +138,7 @@ class _Judged(Diagnosis):
     precision: str = ""
     relation: str = ""
     where: str = ""
-    hidden: tuple[str, ...] = ()
+    data: Data | None = field(default=None, repr=False)
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
@@ -147,6 +148,11 @@ class _Judged(Diagnosis):
     def passed(self) -> bool | None:
         """Whether every element agrees within the tolerance; None if the claim is too coarse to judge."""
         return self.verdict.passed
+
+    @cached_property
+    def hidden(self) -> tuple[str, ...]:
+        """If the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal."""
+        return () if self.data is None else hidden_mistakes(self.data, (self.gradient,))
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
