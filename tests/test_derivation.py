@@ -1,6 +1,7 @@
 """The derivation as data: the notes' argument, pictures, matrices, and what it costs."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Hint, Picture, Sentence
 from cnngrad.derivation.choice import SECTIONS, Choice
-from cnngrad.derivation.grids import Fill, Grid, Pair
+from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
 from cnngrad.derivation.lesson import lesson
 from cnngrad.derivation.pictures import layer_matrix, pictures
 from cnngrad.layer import make_layer
@@ -41,7 +42,9 @@ def equations(derivation):
                 terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]
                 found.append(f"{e.target} = {' + '.join(terms)}")
         elif isinstance(block, GridRow):
-            found.append(" ".join(as_text(item) for item in block.items))
+            # Pictures that stand side by side are equations of their own.
+            apart = set(block.items[1::2]) == {"  "} and covered_of(block)
+            found += map(as_text, block.items[::2]) if apart else [" ".join(map(as_text, block.items))]
         elif isinstance(block, Picture):
             found += [" ".join(map(as_text, row.items)) for row in (block.symbols, block.numbers) if row is not None]
     return found
@@ -56,6 +59,7 @@ def as_text(item):
 
 def shown(cell):
     parts = cell.content if isinstance(cell.content, Pair) else [cell.content]
+    parts = [part.of if isinstance(part, Copy) else part for part in parts]
     return "·".join({Fill.CUT: "-"}.get(part, "0") if isinstance(part, Fill) else str(part) for part in parts)
 
 
@@ -110,7 +114,7 @@ def test_the_derivation_holds_every_equation_of_the_notes_in_their_order():
 # The same of a transposed layer with 1 position cut off in front and one added behind, worked out by hand.
 TRANSPOSED = [
     "([-] [o1] o2 o3 o4) += (w1 w2) · x1",
-    "o(h) = Σ w(u)·x(i) over all with 2·i + u − 3 = h",
+    "o(p) = Σ w(u)·x(i) over all with 2·i + u − 3 = p",
     "o1 = w2·x1",
     "o2 = w1·x2",
     "o3 = w2·x2",
@@ -130,6 +134,8 @@ TRANSPOSED = [
     "∂E/∂w2 = ∂E/∂o1·x1 + ∂E/∂o3·x2",
     "∂E/∂W = Conv(∂E/∂O, X)",
     "(∂E/∂w1 ∂E/∂w2) = (0 ∂E/∂o1 ∂E/∂o2 ∂E/∂o3) ∗ (x1 0 x2)",
+    "([0·x1] ∂E/∂o1 [∂E/∂o2·x2] ∂E/∂o3 ∂E/∂o4)",
+    "(0 [∂E/∂o1·x1] ∂E/∂o2 [∂E/∂o3·x2] ∂E/∂o4)",
     "o = Mᵀ x ∂E/∂x = M ∂E/∂o",
     "(o1 | o2 | o3 | o4) = (w2 0 | 0 w1 | 0 w2 | 0 0) (x1 | x2)",
     "(∂E/∂x1 | ∂E/∂x2) = (w2 0 0 0 | 0 w1 w2 0) (∂E/∂o1 | ∂E/∂o2 | ∂E/∂o3 | ∂E/∂o4)",
@@ -171,11 +177,11 @@ def test_with_flip_a_transposed_layer_rotates_w_in_the_other_places():
 def test_channels_groups_and_samples_of_a_transposed_layer():
     found = equations(cnngrad.derive("2x4x2", "4x1x2", "2x2x3", b="2", dims=1, groups=2, transposed=True))
     for equation in (
-        "o[n,f'](h) = Σ w[c,f](u)·x[n,c](i) + b[f']\n    over all with c of the group of f', i + u − 1 = h",
+        "o[n,f'](p) = Σ w[c,f](u)·x[n,c](i) + b[f']\n    over all with c of the group of f', i + u − 1 = p",
         "o[1,2]2 = w[3,1]1·x[1,3]2 + w[3,1]2·x[1,3]1 + w[4,1]1·x[1,4]2 + w[4,1]2·x[1,4]1 + b[2]",
         "∂E/∂w[c,f](u) = Σ ∂E/∂o[n,f'](i + u − 1)·x[n,c](i)\n    over n, i",
         "∂E/∂x[n,c](i) = Σ ∂E/∂o[n,f'](i + u − 1)·w[c,f](u)\n    over f, u",
-        "∂E/∂b[f'] = Σ ∂E/∂o[n,f'](h)\n    over n, h",
+        "∂E/∂b[f'] = Σ ∂E/∂o[n,f'](p)\n    over n, p",
     ):
         assert equation in found, equation
     x, w, dedo = [[1, 2]], [[[3], [4]]], [[5, 6], [7, 8]]
@@ -204,7 +210,7 @@ def told(derivation):
         ),
         (("2", "2"), LAYER, "output padding: (2 − 1)·2 + 2 − 1 + 1 = 4."),
         (("2", "2"), LAYER, "with this W, stride and padding it makes 2 positions from 3 or 4."),
-        (("2", "2"), LAYER, "The padding of 1 position before and 0 behind is cut off (-)."),
+        (("2", "2"), LAYER, "The padding of 1 position in front, 0 behind is cut off (shown as -)."),
         (
             ("2x2", "1x2"),
             {"stride": 3},
@@ -225,7 +231,7 @@ def told(derivation):
             {"padding": ((2, 0),)},
             "The padding cuts off all stamps of position 1 of X: ∂E/∂x is exactly 0",
         ),
-        (("2", "2", "4"), LAYER, "The end of ∂E/∂O that no window reaches is cut off."),
+        (("2", "2", "4"), LAYER, "∂E/∂O with its padding is cut here: no window reaches the last position."),
         (("2", "2"), {"b": "1"}, "o2 is reached by x1 through w2, by x2 through w1: as x moves on"),
         (("2", "2"), {"b": "1", "output_padding": 1}, "behind the last stamp: o is b there."),
         (
@@ -233,31 +239,35 @@ def told(derivation):
             {},
             "Why rotated? o2 is reached by x1 through w2, by x2 through w1: as x moves on, the element of",
         ),
-        (("2", "2"), {}, "W moves back. Laid out in the order of X these elements are W rotated by 180°."),
+        (("2", "2"), {}, "W moves back. Laid out in the order of X these elements lie as in W rotated by 180°."),
         (
             ("2", "2"),
             {"flip": True},
             "Why not rotated? o2 is reached by x1 through w1, by x2 through w2: as x moves on,",
         ),
         (("2", "2"), {"flip": True}, "W is rotated before it is stamped (flip); a second rotation brings it back."),
-        (("2", "2", "3"), {}, "moves on too. Laid out in the order of ∂E/∂O these elements are W as it is."),
+        (("2", "2", "3"), {}, "moves on too. Laid out in the order of ∂E/∂O these elements lie as in W as it is."),
         (
             ("2", "2", "3"),
             {"flip": True},
             "Why rotated? x1 reaches o1 through w2, o2 through w1: as the output",
         ),
-        (("2", "2", "3"), {"flip": True}, "Laid out in the order of ∂E/∂O these elements are W rotated by 180°."),
-        (("1", "2", "2"), {}, "too, since X has one element for each channel."),
-        (("2", "2", "3"), {}, "Here the same w occurs in many rows"),
+        (("2", "2", "3"), {"flip": True}, "Laid out in the order of ∂E/∂O these elements lie as in W rotated by 180°."),
+        (("1", "2", "2"), {}, "Here a w stands in at most 1 entry, and"),
+        (("2", "2", "3"), {}, "Here a w stands in at most 2 entries, and ∂E/∂w is the sum of all their gradients."),
         (("2", "2", "3"), {"b": "1"}, "in a frame of 1 zero on each side; b is added."),
-        (([1, 2], [3, 4]), {"b": [5]}, "The products and b add up to o1 = 8."),
-        (([1, 2], [3, 4]), {}, "The products add up to o1 = 3."),
+        (([1, 2], [3, 4]), {"b": [5]}, "The products in [brackets] and b add up to the element:"),
+        (([1, 2], [3, 4]), {}, "The products in [brackets] add up to the element:"),
         (("2x2", "2x1x2"), {"dims": 1}, "O is a sum over the 2 channels. For the first:"),
-        (("2", "2"), {"elements": ["o3"], "padding": ((0, 0),), "stride": 3}, "No x reaches o3."),
+        (
+            ("2", "2"),
+            {"elements": ["o3"], "padding": ((0, 0),), "stride": 3},
+            "o3, which no x reaches, adds up no products.",
+        ),
         (
             ("3", "2", "2"),
             {"elements": ["x1"], "padding": ((2, 0),)},
-            "The padding cuts off all products of x1, so its",
+            "x1, whose products are all cut off, has a gradient of exactly 0.",
         ),
     ],
 )
@@ -352,7 +362,8 @@ def test_every_result_stands_at_the_end_of_its_sections():
 
 
 def covered_of(row):
-    return [cell.content for grid in row.items for line in grid.cells for cell in line if cell.marked]
+    cells = (cell for item in row.items if isinstance(item, Grid) for line in item.cells for cell in line)
+    return [cell.content for cell in cells if cell.marked]
 
 
 def check_pictures(case, tensor, seed):
@@ -367,13 +378,13 @@ def check_pictures(case, tensor, seed):
     expansion = expander.expand(tensor, index)
     shown = list(pictures(expander.names, tensor, index))
     marked = [pair for each in shown for pair in covered_of(each.symbols)]
-    products = [pair for pair in marked if not isinstance(pair.left, Fill)]
+    products = [(getattr(left, "of", left), right) for left, right in marked if not isinstance(left, Fill)]
     assert sorted(sorted(map(str, pair)) for pair in products) == sorted(
         sorted(map(str, term.factors)) for term in expansion.terms
     )
     numbers = [pair for each in shown for pair in covered_of(each.numbers)]
     assert len(numbers) == len(marked)
-    assert sum(left * right for left, right in numbers if not isinstance(left, Fill)) == sum(
+    assert sum(getattr(left, "of", left) * right for left, right in numbers if not isinstance(left, Fill)) == sum(
         left * right for left, right in (term.values for term in expansion.terms)
     )
     for each in shown:
@@ -421,9 +432,14 @@ def test_a_window_of_any_size_is_seen_whole(kernel):
     [(5, []), (6, ["--element shows the picture of any other element: --element x56."])],
 )
 def test_a_hint_on_other_pictures_comes_only_if_there_are_others(columns, hints):
-    """25 elements are pictured."""
+    """25 elements of dE/dX are pictured."""
     steps = cnngrad.derive(np.ones((5, columns)), np.ones((2, 2)), np.ones((4, columns - 1)))
-    assert sum(isinstance(block, Picture) for block in blocks_of(steps)) == 25
+    blocks = next(section.blocks for section in steps.sections if section.name == "dx-conv")
+    walked = [
+        item.total for block in blocks if isinstance(block, GridRow) for item in block.items if isinstance(item, Grid)
+    ]
+    alone = [block for block in blocks if isinstance(block, Picture) and block.apart is not None]
+    assert len(alone) + len(walked) - walked.count(None) == 25
     assert [block.text for block in blocks_of(steps) if isinstance(block, Hint) and "picture" in block.text] == hints
 
 
@@ -559,11 +575,11 @@ def per_axis(text, dims):
 
 
 def sides(text, dims):
-    """The numbers of zeros before and behind on each axis."""
+    """The numbers of zeros before and behind on each axis: `1 zero above, 2 below, 1 on the left, …`."""
     if match := re.fullmatch(r"(\d+) zeros? on each side", text):
         return [(int(match[1]), int(match[1]))] * dims
-    found = [(int(a), int(b)) for a, b in re.findall(r"(\d+) zeros? before and (\d+) behind", text)]
-    return found if len(found) == dims else found * dims
+    found = [int(number) for number in re.findall(r"\d+", text)]
+    return list(zip(found[::2], found[1::2], strict=True))
 
 
 def spread(array, zeros):
@@ -613,7 +629,7 @@ def done_in_full(told, moving, w, shape):
     """dE/dX, or a transposed layer's O, as the sentence says; `w` lies as it slides."""
     dims = w.ndim
     between = per_axis(phrase(BETWEEN, told, "0 zeros"), dims)
-    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|; the|$)", told), dims)
+    frame = sides(phrase(r"a frame of (.*?)(?:, under|, cut|; the|; b|$)", told, "0 zeros on each side"), dims)
     apart = [d - 1 for d in per_axis(phrase(r"elements lie (.*?) apart", told, "1 cell"), dims)]
     said = phrase(r"(?:the|a) padding of (.*?)(?: \(\w+\), and|$)", told, "0 zeros on each side")
     cut = sides(said.replace("position", "zero"), dims)
@@ -637,18 +653,20 @@ def done_with_steps(told, still, w):
 def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
     x, w, _, dedo = case.data(seed)
     derivation = cnngrad.derive(x, w, dedo, sections=["summary"], **case.options)
-    told = ["".join(map(str, b.parts)) for b in blocks_of(derivation) if isinstance(b, Sentence)]
-    recipes = [text.removeprefix("Here: ").removesuffix(".") for text in told]
+    # A formula that says all has no sentence.
+    parts = [isinstance(b, Sentence) and "".join(map(str, b.parts)) for b in blocks_of(derivation)]
+    recipes = [said or "" for formula, said in pairwise(parts) if formula is False]
+    recipes = [text.removesuffix(".") if text.startswith("Here: ") else "" for text in recipes]
     grads, o = cnngrad.backward(x, w, dedo, **case.options), cnngrad.forward(x, w, **case.options)[0, 0]
     x, w, dedo, dw, dx = (array[0, 0] for array in (x, w, dedo, grads.dw, grads.dx))
     lying, rotated = (np.flip(w), w) if case.flip else (w, np.flip(w))
     if case.transposed:
-        for_o, for_w, for_x, _ = recipes
+        for_o, for_w, for_x = recipes
         np.testing.assert_array_equal(done_in_full(for_o, x, rotated, o.shape), o)
         np.testing.assert_array_equal(done_for_w(for_w, dedo, x), dw)
         np.testing.assert_array_equal(done_with_steps(for_x, dedo, lying), dx)
     else:
-        for_w, for_x, _ = recipes
+        for_w, for_x = recipes
         np.testing.assert_array_equal(done_for_w(for_w, x, dedo), dw)
         np.testing.assert_array_equal(done_in_full(for_x, dedo, rotated, x.shape), dx)
 
@@ -664,4 +682,4 @@ def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
     ],
 )
 def test_the_first_element_without_products_is_shown_with_the_reason(shapes, options, why):
-    assert f"{why}. The other" in " ".join(str(cnngrad.derive(*shapes, limit=4, **options)).split())
+    assert f" {why}" in " ".join(str(cnngrad.derive(*shapes, limit=4, **options)).split())

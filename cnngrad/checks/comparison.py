@@ -5,8 +5,7 @@ caller silences NumPy's warnings.
 """
 
 import math
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +26,8 @@ _MOST_BORDER = 0.9
 _MOST_BANDS = 8
 
 
-class Comparison(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Comparison:
     """How far a claim is from the right numbers.
 
     Attributes:
@@ -152,5 +152,6 @@ def _border(layer: Layer, result: Tensor) -> Array | None:
         return None
     border = np.ones(layer.canonical[DX], bool)
     reaches = [max(1, axis.span - 1) for axis in layer.axes]
-    border[:, :, *(slice(reach, -reach) for reach in reaches)] = False
+    core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
+    border[:, :, *core] = False
     return border if border.mean() <= _MOST_BORDER else None

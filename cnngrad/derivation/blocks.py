@@ -148,6 +148,11 @@ class Expansions:
     in_short: bool = False
     indent: int = 0
 
+    @property
+    def has_zeros(self) -> bool:
+        """Whether products with 0 are omitted."""
+        return any(expansion.zeros for expansion in self.expansions)
+
 
 @dataclass(frozen=True)
 class GridRow:
@@ -204,12 +209,13 @@ class Picture:
     Attributes:
         symbols: with symbols in the cells, which narrow views omit; None if numbers are enough.
         numbers: with numbers; None if there are none.
-        apart: the two arrays side by side, the covered cells marked, for a view that is too narrow for both.
+        apart: the two arrays side by side, the covered cells marked, for a view that is too narrow for both; None if
+            the middle is omitted there.
     """
 
     symbols: GridRow | None
-    numbers: GridRow | None
-    apart: GridRow
+    numbers: GridRow | None = None
+    apart: GridRow | None = None
 
 
 # The blocks of a lesson; reports have others too.

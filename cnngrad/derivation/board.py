@@ -1,27 +1,33 @@
 """What the sections share: the layer, its numbers, the user's choice, and recurring blocks."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from math import prod
 from shlex import quote
 from typing import Any
 
 from cnngrad.derivation import formulas
-from cnngrad.derivation.blocks import Block, Expansions, Form, Formula, GridRow, Hint, Part, Sentence
+from cnngrad.derivation.blocks import Block, Expansions, Form, Formula, GridRow, Hint, Part, Picture, Sentence
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
-from cnngrad.derivation.telling import TELLING, WHOLE_UP_TO, telling
+from cnngrad.derivation.telling import WHOLE_UP_TO, telling
 from cnngrad.derivation.words import is_padded, unreached
-from cnngrad.layer import Layer, indices
+from cnngrad.layer import Layer, counted, indices
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
-from cnngrad.tensor import DB, DX, O, Tensor, X
+from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
 MOST_MATRICES = 4
-# The most matrices of a result and pictures of elements, even if all are asked for.
-_MOST_RESULTS, _MOST_PICTURES = 12, 25
+# The most matrices of a result, even if all are asked for.
+_MOST_RESULTS = 12
+# Where an element lies, by the number of axes with several positions and of those at whose end it is.
+_PLACES = (
+    ("alone",),
+    ("inside", "at an end"),
+    ("inside", "at an edge", "at a corner"),
+    ("inside", "on a face", "at an edge", "at a corner"),
+)
 
 Items = list[Grid | Symbol | Number | str]
 # The content of a section: text is a sentence, a tuple a sentence with symbols, and a list a row of grids.
@@ -51,7 +57,6 @@ class Board:
         names: the names of the elements, with their numbers.
         symbols: only the names.
         views: both, or only the names if there are no numbers.
-        omits: whether an output's products with a zero are omitted.
     """
 
     def __init__(self, layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> None:
@@ -59,10 +64,8 @@ class Board:
         self.layer, self.choice, self.tensors = layer, choice, tensors
         if X in values and O not in values:
             values = {**values, O: OutputsOnDemand(layer, values)}
-        has_zeros = layer.transposed or (is_padded(layer) and layer.mode == "zeros")
-        self.omits = has_zeros and not choice.zeros
         self.rules = formulas.rules(layer)
-        self.expander = Expander(layer, values)
+        self.expander, self.inside = Expander(layer, values), Expander(layer.with_axes(mode="zeros"))
         self.names, self.symbols = self.expander.names, Names(layer)
         self.views = [self.symbols, self.names] if X in values else [self.symbols]
         self.symbol = self.names.symbol
@@ -78,7 +81,7 @@ class Board:
             limit: how many terms; None for all.
             inside: whether to leave out the terms of an x that stands in the padding.
         """
-        expander = Expander(self.layer.with_axes(mode="zeros")) if inside else self.expander
+        expander = self.inside if inside else self.expander
         products, count, _ = expander.products(tensor, index)
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 
@@ -96,29 +99,19 @@ class Board:
         yield Formula(self.rules[tensor])
         yield from said
         shape, shown = self.layer.canonical[tensor], self.shown(tensor)
-        yield self.sums(tensor, shown)
+        sums = self.sums(tensor, shown)
+        yield sums
+        if sums.has_zeros:
+            yield Hint("--zeros shows the products with 0 too, as the notes do.")
         rest = prod(shape) - len(shown)
         if rest:
-            symbol = partial(self.symbol, tensor)
-            told = [part for place, why in shown.items() for part in (", ", symbol(place), why and f" {why}")]
+            told = [part for at in shown for part in (", ", self.symbol(tensor, at), f" {self.remark(tensor, at)}")]
             how = "other one works" if rest == 1 else f"other {rest} work"
             yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
-        if tensor is O and self.layer.mode != "zeros" and is_padded(self.layer) and rest:
-            # The first window overlaps the padding, or the last one.
-            first = any(axis.before for axis in self.layer.axes)
-            place = next(indices(shape)) if first else tuple(size - 1 for size in shape)
-            yield "The window of ", self.symbol(O, place), " overlaps the padding:"
-            yield self.sums(O, [place])
-        # The zero terms of one window that overlaps the padding.
-        for place in shown if tensor is O and self.omits and not self.layer.transposed else ():
-            table = self.sums(O, [place], zeros=True)
-            if any(None in term.factors for term in table.expansions[0].terms):
-                over = " overlaps the padding. With the terms that are omitted above, its output is"
-                yield "The window of ", self.symbol(O, place), over
-                yield table
-                break
+        if tensor is O and not self.layer.transposed:
+            yield from self._over_padding(shown)
         yield unreached(self.layer, tensor) if tensor in (O, DX) else ""
         # The matrices of the result; all of them if they are few.
         if tensor in self.tensors and len(self.views) > 1:
@@ -130,18 +123,45 @@ class Board:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
                 yield Hint("Without --explain, -o saves all.")
 
-    def shown(self, tensor: Tensor) -> dict[Index, str]:
-        """The elements of a tensor that are shown, and why: all if they are few, otherwise the telling ones."""
+    def _over_padding(self, shown: Sequence[Index]) -> Said:
+        """The sum of a window that overlaps the padding, if it is not among those shown with all their products."""
+        sizes, is_whole = self.layer.canonical[O], self.layer.mode != "zeros" or self.choice.zeros
+        for place in (*shown, (0,) * len(sizes), tuple(size - 1 for size in sizes)):
+            _, inside, every = self.inside.products(O, place)
+            if inside < every:
+                if not is_whole or place not in shown:
+                    also = "" if is_whole else ". With its products with 0 its sum is"
+                    yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
+                    yield self.sums(O, [place], zeros=True)
+                return
+
+    def alone(self, tensor: Tensor, place: Index) -> str:
+        """Why an element has no products; empty if it has some."""
+        if self.expander.products(tensor, place)[1] > (tensor is O and self.layer.has_bias):
+            return ""
+        if self.layer.transposed:
+            return "which no x reaches" if tensor is O else "whose products are all cut off"
+        other = {O: "whose window covers only padding", DW: "which meets only padding"}
+        return other.get(tensor, "which no window reads")
+
+    def remark(self, tensor: Tensor, place: Index) -> str:
+        """Where an element lies, and the number of its terms, `at a corner (1 term)`; or why it has none."""
+        lead, (_, count, _) = len(tensor.lead_words), self.expander.products(tensor, place)
+        sizes = self.layer.canonical[tensor][lead:]
+        at_end = [k in (0, size - 1) for k, size in zip(place[lead:], sizes, strict=True) if size > 1]
+        where = f"{_PLACES[len(at_end)][sum(at_end)]} ({counted(count, 'term')})"
+        return self.alone(tensor, place) or where
+
+    def shown(self, tensor: Tensor) -> Sequence[Index]:
+        """The elements of a tensor that are shown: all if they are few, otherwise the telling ones."""
         shape, most = self.layer.canonical[tensor], self.choice.limit
         if most is None or prod(shape) <= max(most, WHOLE_UP_TO):
-            return dict.fromkeys(indices(shape), "")
+            return list(indices(shape))
         return telling(self.layer, tensor, most)
 
-    def pictured(self, result: Tensor) -> dict[Index, str]:
-        """The elements of a result that are pictured, and why."""
-        if self.choice.limit is None:
-            return dict.fromkeys(islice(indices(self.layer.canonical[result]), _MOST_PICTURES), "")
-        return telling(self.layer, result, min(self.choice.limit, TELLING))
+    def in_both(self, make: Callable[[Names], Items]) -> Picture:
+        """A row of grids in symbols and in numbers, each if it fits."""
+        return Picture(*(GridRow(tuple(make(names))) for names in self.views))
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:

@@ -10,7 +10,7 @@ from cnngrad.layer import Layer
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
-_LETTERS = {O: "ijk", W: "uvt", X: "hlm"}
+_LETTERS = {O: "ijk", W: "uvt", X: "pqr"}
 
 
 def counted_by(layer: Layer, tensor: Tensor) -> str:
@@ -21,7 +21,7 @@ def counted_by(layer: Layer, tensor: Tensor) -> str:
 
 
 def letters(layer: Layer, tensor: Tensor) -> Sequence[str]:
-    """The letters that count the positions of O, W or X: i those of the windows, h those that windows lie on."""
+    """The letters that count the positions of O, W or X: i those of the windows, p those that windows lie on."""
     return _LETTERS[layer.role[tensor].array][: layer.dims]
 
 
@@ -30,15 +30,15 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
 
     o(i,j)     = Σ w(u,v)·x(i+u−1, j+v−1), plus b if the layer has one
     ∂E/∂w(u,v) = Σ ∂E/∂o(i,j)·x(i+u−1, j+v−1)
-    ∂E/∂x(h,l) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = h and so on
+    ∂E/∂x(p,q) = Σ ∂E/∂o(i,j)·w(u,v) over all i, u with i+u−1 = p and so on
     ∂E/∂b      = Σ ∂E/∂o(i,j)
 
     In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
     windows, wide = layer.role[O].array, layer.role[X].array
-    i, u, h = (letters(layer, tensor) for tensor in (windows, W, wide))
+    i, u, p = (letters(layer, tensor) for tensor in (windows, W, wide))
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
-    places = {windows: i, W: u, wide: h, B: ()}
+    places = {windows: i, W: u, wide: p, B: ()}
     outer, inner = "cf" if layer.transposed else "fc"
     # With groups, W's second axis counts within the group: c or f there differs from c' of X or f' of O.
     words: dict[Tensor, tuple[str, ...]] = {
@@ -61,14 +61,14 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
-    conditions = [(position, meets, letter) for position, letter in zip(read, h, strict=True)]
+    conditions = [(position, meets, letter) for position, letter in zip(read, p, strict=True)]
     summed: Row = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), words[wide][1])
     plain, full = layer.role[O], layer.role[DX]
     return {
         plain: total(plain, read, zip((*leads[W][-1:], *u), strict=True)),
         DW: total(DW, read, zip((*leads[windows][:-1], *i), strict=True)),
-        full: total(full, h, (*[summed][: layer.lead[B]], *conditions), True),
-        DB: total(DB, h, zip((*leads[O][:-1], *places[O]), strict=True)),
+        full: total(full, p, (*[summed][: layer.lead[B]], *conditions), True),
+        DB: total(DB, p, zip((*leads[O][:-1], *places[O]), strict=True)),
     }
 
 

@@ -1,7 +1,7 @@
 """Matrices as grids of cells, as plain data: a layer's arrays with the zeros between and around their elements."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from itertools import product
@@ -9,14 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.layer import BORDERS, Axis, indices
+from cnngrad.layer import BORDERS, Axis, Layer, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, O, Tensor
-
-# In short, a matrix of more than 5 rows or columns is cut to 3.
-_LARGE, _SHORT = 5, 3
-# Size up to which a picture shows the whole grid, otherwise only the surroundings of the covered cells.
-MOST_POSITIONS = 6
 
 
 class Fill(Enum):
@@ -29,10 +24,16 @@ class Fill(Enum):
     CUT = -5  # a position that the padding cuts off the O of a transposed layer
 
 
+class Copy(NamedTuple):
+    """A cell of the padding that repeats an element."""
+
+    of: Symbol | Number
+
+
 class Pair(NamedTuple):
     """Two factors that a picture lays on each other."""
 
-    left: Symbol | Number | Fill
+    left: Symbol | Number | Fill | Copy
     right: Symbol | Number
 
 
@@ -43,7 +44,7 @@ class Added(tuple[Symbol | Number, ...]):
 class Cell(NamedTuple):
     """One cell of a grid; `marked` if a picture covers it."""
 
-    content: Symbol | Number | Fill | Pair | Added
+    content: Symbol | Number | Fill | Copy | Pair | Added
     marked: bool = False
 
 
@@ -57,7 +58,10 @@ class Grid:
         width: the number of columns.
         cell: makes the cell of a row and column, from 0.
         tensor: the tensor whose elements it shows and whose colour it has; None for numbers that belong to no tensor.
-        in_short: whether a large grid shows only the pattern of its elements, as in x11 x12 … x18.
+        pattern: the rows and columns that show the pattern of its elements, as in x11 x12 … x18, if not all of them
+            fit; None if then as many as possible are shown.
+        total: what its marked products add up to; None if it is not said.
+        around: the surroundings of its marked cells, for a view that the whole grid does not fit; None without marks.
     """
 
     title: str
@@ -65,29 +69,35 @@ class Grid:
     width: int
     cell: Callable[[int, int], Cell]
     tensor: Tensor | None = None
-    in_short: bool = False
+    pattern: tuple[int, int] | None = None
+    total: Number | None = None
+    around: "Grid | None" = None
 
     @property
     def cells(self) -> list[list[Cell]]:
         """Every cell."""
         return [[self.cell(r, c) for c in range(self.width)] for r in range(self.height)]
 
+    def part(self, title: str, rows: Sequence[int], columns: Sequence[int]) -> "Grid":
+        """Some rows and columns, under a title of their own."""
+        return Grid(title, len(rows), len(columns), lambda r, c: self.cell(rows[r], columns[c]), self.tensor)
+
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
-        """Pieces of at most this many rows and columns, not in short; the whole grid if it has no more."""
-        corners = list(product(range(0, self.height, rows), range(0, self.width, columns)))
-        found = []
-        for part, (top, left) in enumerate(corners, start=1):
-            title = f"{self.title} (part {part} of {len(corners)})" if len(corners) > 1 else self.title
-            cell = partial(lambda top, left, row, column: self.cell(top + row, left + column), top, left)
-            size = min(rows, self.height - top), min(columns, self.width - left)
-            found.append(Grid(title, *size, cell, self.tensor))
-        return found
+        """Pieces of at most this many rows and columns; the whole grid if it has no more."""
+        parts = [
+            (range(self.height)[top : top + rows], range(self.width)[left : left + columns])
+            for top, left in product(range(0, self.height, rows), range(0, self.width, columns))
+        ]
+        if len(parts) == 1:
+            return [self]
+        return [self.part(f"{self.title} (part {k} of {len(parts)})", *each) for k, each in enumerate(parts, start=1)]
 
     def cut(self, rows: int, columns: int) -> list[list[Cell]]:
         """The cells, without the middle if there are more rows or columns than asked for."""
-        if self.in_short and max(self.height, self.width) > _LARGE:
-            rows = min(rows, _SHORT) if self.height > _SHORT + 1 else rows
-            columns = min(columns, _SHORT) if self.width > _SHORT + 1 else columns
+        if self.pattern and (self.height > rows or self.width > columns):
+            # An ellipsis in place of a single row or column saves nothing.
+            sizes = zip((self.height, self.width), (rows, columns), self.pattern, strict=True)
+            rows, columns = (min(most, short) if size > short + 1 else most for size, most, short in sizes)
         more, shown = Cell(Fill.MORE), elided(self.width, columns)
         return [[more if -1 in (r, c) else self.cell(r, c) for c in shown] for r in elided(self.height, rows)]
 
@@ -120,6 +130,15 @@ class Track(NamedTuple):
     first: int = 0
     mode: str = "zeros"
 
+    @property
+    def pattern(self) -> int:
+        """The number of positions that show the first two elements, the zeros around and between them, and the end."""
+        return 2 * (self.first + self.step) + 1 if self.step > 0 else 3
+
+    def is_copy(self, k: int) -> bool:
+        """Whether a position in the padding repeats an element."""
+        return self.mode != "zeros" and not 0 <= k - self.first < self.elements
+
     def slot(self, k: int) -> int:
         """The element at a position, both from 0, or the value of `Fill.FRAME` or `Fill.GAP`."""
         element, between = divmod(k - self.first, self.step)
@@ -150,12 +169,6 @@ def framed_output(axis: Axis) -> Track:
     return Track(sum(axis.frame, axis.spread), axis.windows, axis.stride, axis.frame[0])
 
 
-def _shown(size: int, covered: Mapping[int, int]) -> Sequence[int]:
-    """The positions of an axis, or if there are many those around the covered ones."""
-    near = range(max(0, min(covered, default=0) - 1), min(size, max(covered, default=0) + 2))
-    return near if covered and size > MOST_POSITIONS else range(size)
-
-
 def grids(
     names: Names,
     tensor: Tensor,
@@ -165,6 +178,7 @@ def grids(
     turned: bool = False,
     covered: Sequence[Mapping[int, int]] = (),
     partner: tuple[Tensor, Index] | None = None,
+    total: Number | None = None,
 ) -> Iterator[Grid]:
     """Grids of one sample and channel: one for one or two axes, one per depth for three.
 
@@ -176,45 +190,54 @@ def grids(
         tracks: the places of elements along each spatial axis; empty for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
+        total: what the products add up to, if it is to be said.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
     tracks = tracks or [plain(size, turned) for size in names.layer.canonical[tensor][len(lead) :]]
-    marks = covered or [{}] * len(tracks)
-    shown = [_shown(track.size, each) for track, each in zip(tracks, marks, strict=True)]
-    parts = [title or ("W rotated" if turned else tensor.title)]
-    for track, part, word in zip(tracks, shown, names.layer.axis_words, strict=False):
-        if len(part) < track.size:
-            parts.append(f"{word}s {part[0] + 1} to {part[-1] + 1} of {track.size}")
+    marks, count = covered or [{}] * len(tracks), len(tracks)
+    title = title or ("W rotated" if turned else tensor.title)
 
     def cell(*places: int) -> Cell:
-        here = [part[k] for part, k in zip(shown, places[-len(shown) :], strict=True)]
+        here = places[-count:]
         slots = list(map(Track.slot, tracks, here))
         # A zero of the frame on any axis makes the cell one.
         fill = max((slot for slot in slots if slot < 0), default=0)
         # What stands around O is cut off.
         around = Fill.CUT.value if tensor is O else fill
-        found = Fill(around) if fill else names.shown(tensor, (*lead, *slots))
+        element = 0 if fill else names.shown(tensor, (*lead, *slots))
+        copied = any(map(Track.is_copy, tracks, here))
+        found = Fill(around) if fill else Copy(element) if copied else element
         under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]
         if partner and min(under) >= 0:
             return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under))), True)
         return Cell(found, min(under) >= 0)
 
-    in_short = bool(lead) and tensor not in names.values and not covered
-    if covered and len(tracks) == 3:
-        shown[0] = sorted(covered[0])
-    *deep, height, width = [1] * (2 - len(shown)) + [len(part) for part in shown]
-    for depth in product(*map(range, deep)):
-        slots = [track.slot(part[k]) for track, part, k in zip(tracks, shown, depth, strict=False)]
+    # The rows and columns next to the covered ones too.
+    near, where = [range(1)], [title]
+    for track, each, word in zip(tracks[-2:], marks[-2:], names.layer.axis_words[-2:], strict=False):
+        near.append(range(max(0, min(each, default=0) - 1), min(track.size, max(each, default=track.size) + 2)))
+        if len(near[-1]) < track.size:
+            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {track.size}")
+    height, width = [1, *(track.size for track in tracks)][-2:]
+    rows, columns = [1, *(track.pattern for track in tracks)][-2:]
+    pattern = (rows, columns) if lead and tensor not in names.values and not covered else None
+    deep = [sorted(covered[0]) if covered else range(tracks[0].size)] if count == 3 else []
+    for depth in product(*deep):
+        slots = [track.slot(k) for track, k in zip(tracks, depth, strict=False)]
         blank = "cut off" if tensor is O else "of zeros ({})"
-        which = [f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots]
-        yield Grid(", ".join(parts) + "".join(which), height, width, partial(cell, *depth), tensor, in_short)
+        which = "".join(f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots)
+        grid = Grid(title + which, height, width, partial(cell, *depth), tensor, pattern, total)
+        yield replace(grid, around=grid.part(", ".join(where) + which, *near[-2:])) if where[1:] else grid
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
     """Every matrix of a tensor, with sample, channel or filter in its title, from 1, if the tensor has such axes."""
-    layer = names.layer
-    for lead in indices(layer.canonical[tensor][: 0 if tensor.array is B else 2]):
-        words = [f"{word} {k + 1}" for word, k in zip(layer.lead_words(tensor), lead, strict=False)]
-        where = ", ".join(words[2 - layer.lead[tensor] :])
-        yield from grids(names, tensor, lead, f"{tensor.title} · {where}" if where else "")
+    for lead in indices(names.layer.canonical[tensor][: 0 if tensor.array is B else 2]):
+        yield from grids(names, tensor, lead, titled(names.layer, tensor, lead))
+
+
+def titled(layer: Layer, tensor: Tensor, lead: Index, title: str = "") -> str:
+    """A title with the sample, channel or filter, if the tensor has such axes: `X · sample 1, channel 2`."""
+    words = [f"{word} {k + 1}" for word, k in zip(layer.lead_words(tensor), lead, strict=False)]
+    return " · ".join(filter(None, (title or tensor.title, ", ".join(words[2 - layer.lead[tensor] :]))))

@@ -7,22 +7,23 @@ from shlex import quote
 
 import numpy as np
 
-from cnngrad.derivation.blocks import Derivation, Figure, Formula, Hint, Part, Section, Source
+from cnngrad.derivation.blocks import Derivation, Expansions, Figure, Formula, Hint, Part, Section, Source
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
-from cnngrad.derivation.grids import MOST_POSITIONS, framed_input, framed_output, grids, spread_output
+from cnngrad.derivation.grids import framed_input, framed_output, grids, spread_output
 from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, layer_matrix, pictures
-from cnngrad.derivation.telling import telling
+from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.derivation.words import (
     crop,
     dilations,
-    first_matrices,
+    first,
     frame,
     gaps,
     is_dilated,
     is_padded,
     is_strided,
+    leftover,
     output_size,
     padding,
     standing,
@@ -31,15 +32,15 @@ from cnngrad.derivation.words import (
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Partial
-from cnngrad.layer.names import Index, Values
+from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # The most characters in a row of the matrix M, for a screen of 80 columns, and its most rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
+# The most pictures of elements, even if all are asked for.
+_MOST_PICTURES = 25
 # The most connections of an input that are drawn.
 _MOST_CONNECTIONS = 6
-# The largest filter width for which symbols and numbers stand side by side.
-_NARROW = 2
 
 
 def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> Derivation:
@@ -68,7 +69,7 @@ def _given(board: Board) -> Said:
     """The arrays, in symbols and in numbers."""
     layer, backward = board.layer, O not in board.tensors
     given = [X, W, *[B] * layer.has_bias, *[DEDO] * backward]
-    yield first_matrices(layer)
+    yield first(layer, X, W, O)
     for names in board.views:
         yield apart(matrices(names, tensor) for tensor in given)
     x = ("", "x[c] belongs to channel c", "x[n,c] belongs to sample n and channel c")[layer.x_lead]
@@ -83,19 +84,17 @@ def _given(board: Board) -> Said:
     if is_padded(layer) and not layer.transposed:
         yield standing(layer)
         yield f"With its padding{' of zeros' if layer.mode == 'zeros' else ''}, X is"
-        yield from map(padded, board.views)
+        yield board.in_both(padded)
 
 
 def _output(board: Board) -> Said:
     layer = board.layer
-    if layer.batch * layer.filters > 1:
-        yield first_matrices(layer, "The first output channel of the first sample")
+    yield first(layer, O)
     yield from _sliding(board, O)
     yield from board.derived(
         O,
         f"{counted_by(layer, O)}, and {', '.join(letters(layer, W))} those of W, from 1.",
         _groups(layer),
-        "Products with a 0 of the padding are omitted; their number is in parentheses." if board.omits else "",
     )
 
 
@@ -110,11 +109,10 @@ def _sliding(board: Board, result: Tensor) -> Said:
     items += ["+ …"] * (channels > 2)
     yield [*items, "+", board.symbol(B, (0,))] if layer.has_bias and result is O else items
     kind = " In mathematics this is called cross-correlation; a convolution rotates the filter first."
-    strided = any(axis.stride > 1 for axis in layer.axes)
     yield (
         f"∗ means that the filter slides over {layer.role[X].title}; it is ",
         "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
-        f"; it moves in steps of {strides(layer, 'position')} (stride)" if strided else "",
+        f"; it moves in steps of {strides(layer, 'position')} (stride)" if is_strided(layer) else "",
         f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
         f".{' This is what mathematics calls a convolution.' if layer.flip else kind if result is O else ''}",
     )
@@ -143,8 +141,8 @@ def _stamping(board: Board) -> Said:
         " An x of channel c stamps w[c,f] onto filter f." if layer.w_lead else "",
         f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." if is_strided(layer) else "",
         f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." if is_dilated(layer) else "",
-        " Where stamps overlap, they add up.",
-        f" The padding of {padding(layer, 'position')} is cut off (-)." if is_padded(layer) else "",
+        " Stamps that overlap add up.",
+        f" The padding of {padding(layer, 'position')} is cut off (shown as -)." if is_padded(layer) else "",
         " b is added to every o of its filter." if layer.has_bias else "",
     )
     yield from _scattering(board)
@@ -153,9 +151,6 @@ def _stamping(board: Board) -> Said:
         f"{counted_by(layer, O)}, {', '.join(letters(layer, X))} those of X, and {', '.join(letters(layer, W))} those "
         f"of W, from 1.",
         _groups(layer),
-        "Elements of W that meet no x at an o give no product there; their number is in parentheses."
-        if board.omits
-        else "",
     )
     yield from output_size(layer)
     yield "Gathered for one o after another, the same sums are a full convolution:"
@@ -167,29 +162,32 @@ def _stamping(board: Board) -> Said:
 
 
 def _filter_gradient(board: Board) -> Said:
-    shown = board.shown(DW)
-    first = next(iter(shown))
-    w = board.symbol(W, first)
-    if board.layer.transposed:
-        cut = ", unless the padding cuts it off" if is_padded(board.layer) else ""
-        yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}. {_others(board, 'w')}"
+    layer, shown = board.layer, board.shown(DW)
+    w, sums = board.symbol(W, shown[0]), board.sums(DW, shown, chain=True)
+    if layer.transposed:
+        cut = ", unless the padding cuts it off" if is_padded(layer) else ""
+        yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}{_others(sums, 'w')}"
     else:
-        yield w, " is used in every output of its filter, so the chain rule has one term for each:"
-    yield from _chain_rule(board, DW, shown, [first])
+        zeros = "; terms with a 0 of the padding are omitted" if sums.has_zeros else ""
+        yield w, f" is used in every output of its filter, so the chain rule has one term for each{zeros}:"
+    yield sums
+    yield from _evaluated(board, DW, shown[:1])
     yield from board.derived(DW)
 
 
 def _input_gradient(board: Board) -> Said:
+    places = telling(board.layer, DX, TELLING) if board.choice.limit else board.shown(DX)
+    sums = board.sums(DX, places, chain=True)
     reached = "that it is stamped on" if board.layer.transposed else "whose windows cover it"
-    yield f"An x affects only the outputs {reached}. {_others(board, 'x')}"
-    shown = board.shown(DX)
-    yield from _chain_rule(board, DX, board.pictured(DX) if board.choice.limit else shown, shown)
-    yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1. {standing(board.layer)}".rstrip())
+    yield f"An x affects only the outputs {reached}{_others(sums, 'x')}"
+    yield sums
+    yield from _evaluated(board, DX, places)
+    yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
 
 
-def _others(board: Board, letter: str) -> str:
-    omitted = "" if board.choice.zeros else "; their products are omitted, and their number is in parentheses"
-    return f"For the others ∂o/∂{letter} = 0{omitted}:"
+def _others(sums: Expansions, letter: str) -> str:
+    """What is omitted in a table of sums, if anything is."""
+    return f". For the others ∂o/∂{letter} = 0; their products are omitted:" if sums.has_zeros else ":"
 
 
 def _bias_gradient(board: Board) -> Said:
@@ -197,70 +195,58 @@ def _bias_gradient(board: Board) -> Said:
     yield from board.derived(DB)
 
 
-def _chain_rule(board: Board, tensor: Tensor, shown: Iterable[Index], evaluated: Iterable[Index]) -> Said:
-    """Sums of partial derivatives, and the value of one: of an output by the first element with terms."""
-    yield board.sums(tensor, shown, chain=True)
-    for place in evaluated:
+def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
+    """The value of one partial derivative: of an output by the first element with terms."""
+    for place in places:
         by = board.symbol(tensor.array, place)
         # An output may read an x several times, in the padding too.
         found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
         for dedo, _ in found[:1]:
             o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
             times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
-            yield (
-                "In ",
-                o,
-                ", ",
-                by,
-                " is multiplied by ",
-                *times,
-                ", so ",
-                Partial(o, by),
-                " = ",
-                *plus,
-                ". This gives",
-            )
+            multiplied = (o, ", ", by, " is multiplied by ", *times)
+            yield "In ", *multiplied, ", so ", Partial(o, by), " = ", *plus, ". This gives"
             return
 
 
 def _convolution(board: Board) -> Said:
     layer = board.layer
     wide, moving = layer.role[X], layer.role[DEDO]
-    strided, leftover = is_strided(layer), any(axis.leftover for axis in layer.axes)
-    as_w, but = ("", "") if layer.transposed else (", as W does in the forward pass", " but")
-    steps = f",{but} {dilations(layer, 'cell')} at a time" if strided else ""
-    yield f"In these sums {moving.title} slides over {wide.title}{as_w}{steps}:"
+    strided = is_strided(layer)
+    steps = f"{dilations(layer, 'cell')} at a time{' (dilation)' * is_dilated(layer)}"
+    yield f"In these sums {moving.title} slides over {wide.title}, {steps}:"
     yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
     if strided:
-        apart = "x lie a stride apart on O" if layer.transposed else "outputs lie a stride apart on X"
-        yield f"Neighbouring {apart}, so {moving.title} is spread out in the same way: {gaps(layer)}."
-    if is_dilated(layer):
-        steps = dilations(layer, "position")
-        yield f"With dilation {moving.title} moves in steps of {steps} from one ∂E/∂w to the next."
+        apart = "Neighbouring x lie" if layer.transposed else "The windows of neighbouring outputs lie"
+        far = f"{strides(layer, 'cell')} apart on {'O' if layer.transposed else 'X'}"
+        yield f"{apart} {far}, so {moving.title} is spread out in the same way: {gaps(layer)}."
     yield _cropped(layer)
     if layer.flip:
         yield "Since W is rotated before it slides, the result comes out rotated by 180°."
-    if layer.filters * layer.group_channels > 1:
-        yield first_matrices(layer, "For the first filter and channel")
-    # In numbers too, unless the same matrices stand above already.
-    for names in board.views if strided or leftover or layer.flip else [board.symbols]:
+    yield first(layer, DW)
+
+    def equation(names: Names) -> Items:
         items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
         # In symbols all samples have the same form: the first is enough.
         shown = min(layer.batch, MOST_MATRICES) if names.values else 1
+        title, tracks = f"{moving.title}, with zeros" if strided else "", list(map(spread_output, layer.axes))
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
-            title = f"{moving.title}, with zeros" if strided else ""
-            tracks = list(map(spread_output, layer.axes))
             items += matrices(names, moving, lead=(n, 0), title=title, tracks=tracks)
-        yield items + ["+ …"] * (layer.batch > shown)
+        return items + ["+ …"] * (layer.batch > shown)
+
+    yield board.in_both(equation)
+    another = f"{moving.title} lies in another place for each ∂E/∂w. " if prod(layer.kernel) > 1 else ""
+    yield another, *_add_up(board, DW)
+    yield from _pictured(board, DW)
 
 
 def _cropped(layer: Layer) -> str:
     """That the end of X, or of a transposed layer's dE/dO, is cut off; empty if no window leaves it over."""
-    leftover = any(axis.leftover for axis in layer.axes)
-    return f"The end of {layer.role[X].title} that no window reaches is cut off." if leftover else ""
+    wide = f"{layer.role[X].title}{' with its padding' if is_padded(layer) else ''}"
+    return f"{wide} is cut here: no window reaches {leftover(layer)}." if leftover(layer) else ""
 
 
 def _mlp(board: Board) -> Said:
@@ -276,7 +262,7 @@ def _mlp(board: Board) -> Said:
         "A convolution is a fully connected layer whose weight matrix M holds each w once for every output that "
         "uses it, and 0 elsewhere. If the inputs of one sample are written as a column x and its outputs as a "
         f"column o{bias}, each row of M belongs to an output and each column to an input, and each entry is the "
-        "w that connects them, or 0:"
+        f"w that connects them{', the sum of several' * (layer.mode != 'zeros')}, or 0:"
         if not layer.transposed
         else "A transposed convolution is a fully connected layer, too. A convolution with the same W, stride and "
         "padding goes the other way, from an array of O's size to one of X's. Its weight matrix M has a row for each x "
@@ -286,24 +272,21 @@ def _mlp(board: Board) -> Said:
     )
     yield Formula(matrix_product(layer))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
-    name = len(symbols.last(W).element) + 1
+    # With other padding than zeros an entry may be a sum.
+    name = (len(symbols.last(W).element) + 1) * (1 + (layer.mode != "zeros"))
     fits = inputs * name <= _MATRIX_WIDTH and outputs <= _MATRIX_HEIGHT
     fits_turned = outputs * name <= _MATRIX_WIDTH - 20 and inputs <= _MATRIX_HEIGHT
     if fits:
         yield [column(symbols, O), "=", layer_matrix(symbols, O), column(symbols, X)]
     for names in board.views if fits_turned else ():
         yield [column(names, DX), "=", layer_matrix(names, DX), column(names, DEDO)]
-    if not (fits and fits_turned):
-        there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
-        which = f"{there} itself" if fits_turned else back if fits else "it"
-        yield f"{there} is {outputs}×{inputs} here; {which} is too large to print."
-    each = "O has one element for each filter"
-    shared = (
-        "the same w occurs in many rows, and ∂E/∂w is the sum of the gradients of all its entries."
-        if prod(layer.conv.out) > 1
-        else f"too, since {'X has one element for each channel' if layer.transposed else each}."
+    if not (fits or fits_turned):
+        yield f"{'Mᵀ' if layer.transposed else 'M'} is {outputs}×{inputs} here, too large to print."
+    entries = board.expander.products(DW, telling(layer, DW, 1)[0])[1] // layer.batch
+    yield (
+        "In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here a w stands in at most "
+        f"{counted(entries, 'entry', 'entries')}, and ∂E/∂w is the sum of all their gradients."
     )
-    yield f"In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here {shared}"
 
 
 def _connections(board: Board) -> Said:
@@ -353,9 +336,9 @@ def _plain_convolution(board: Board) -> Said:
     yield Formula(convolutions(layer)[DX])
     yield _why_rotated(board, DX)
     yield _cropped(layer)
-    yield first_matrices(layer, "For the first sample and channel")
+    yield first(layer, DX)
     yield from _sliding(board, DX)
-    yield "Where the filter lies, the products are ", IN_BRACKETS, ":"
+    yield _add_up(board, DX)
     yield from _pictured(board, DX)
 
 
@@ -364,28 +347,31 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     layer = board.layer
     if prod(layer.kernel) == 1:
         return ("W has one element for each channel here, so a rotation changes nothing.",)
+    is_full, array = result is layer.role[DX], (X if result is O else DEDO).title
+    why, moves, lying = (
+        ("Why not", "on too", "as it is") if is_full == layer.flip else ("Why", "back", "rotated by 180°")
+    )
+    so = f"Laid out in the order of {array} these elements lie as in W {lying}."
+    if is_full and layer.flip:
+        before = "is rotated before it is stamped" if layer.transposed else "was rotated before it slid"
+        so = f"W {before} (flip); a second rotation brings it back."
     (place,) = telling(layer, result, 1)
     factors, count = board.factors(result, place, MOST_MATRICES, inside=True)
     # W's element last, in the order of the other one.
     pairs = [pair[:: -1 if result is O else 1] for pair in factors if len(pair) > 1]
     readers = sorted((pair for pair in pairs if pair[0].lead == pairs[0][0].lead), key=lambda pair: pair[0].place)
-    is_full, array = result is layer.role[DX], (X if result is O else DEDO).title
-    why, way, moves, lying = ("Why", "last to first", "back", "rotated by 180°")
-    if is_full == layer.flip:
-        why, way, moves, lying = ("Why not", "first to last", "on too", "as it is")
-    so = f"Laid out in the order of {array} these elements are W {lying}."
-    if is_full and layer.flip:
-        before = "is rotated before it is stamped" if layer.transposed else "was rotated before it slid"
-        so = f"W {before} (flip); a second rotation brings it back."
-    one, other = ("an output", "x") if result is O else ("an input", "the output")
     if len(readers) < 2:
-        return f"{why} rotated? Along {array} {one} meets the elements of W from {way}. ", so
-    met, by = "is reached" if layer.transposed else "is read", " by"
+        because = (
+            "A filter lays its first element on the first cell that it covers, but one that slides over "
+            f"{array} reaches each element with its last one first. {so if layer.flip else 'So it is turned round.'}"
+        )
+        return (f"{why} rotated? {because if is_full else 'Each ∂E/∂x collects what its stamp covers.'}",)
+    one, met, by = ("x" if result is O else "the output"), "is reached" if layer.transposed else "is read", " by"
     if not is_full:
         met, by = "reaches", ""
     through = [part for reader, w in readers for part in (f",{by} ", reader.of_array, " through ", w)][1:]
     more = ", …" if count - (result is O and layer.has_bias) > len(readers) else ""
-    onwards = f"{more}: as {other} moves on, the element of W moves {moves}. "
+    onwards = f"{more}: as {one} moves on, the element of W moves {moves}. "
     return f"{why} rotated? ", board.symbol(result.array, place), f" {met}{by} ", *through, onwards, so
 
 
@@ -394,39 +380,27 @@ def _in_matrices(board: Board) -> Said:
     layer, symbols = board.layer, board.symbols
     result, array = layer.role[DX], layer.role[DEDO]
     if not layer.flip:
-        rotation: list[Items] = [
-            ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)] for names in board.views
-        ]
-        yield from rotation if layer.w_lead or layer.kernel[-1] > _NARROW else [apart(rotation)]
-    if max(layer.size) < MOST_POSITIONS:
-        several = layer.conv.group_filters > 1
-        if several:
-            over = "channels" if layer.transposed else "filters"
-            yield f"{result.title} is a sum over the {layer.conv.group_filters} {over}. For the first:"
-        lying = grids(symbols, W, turned=not layer.flip)
-        before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
-        convolved: Items = [
-            f"{before}Full-Conv(",
-            *matrices(symbols, array),
-            ",",
-            *lying,
-            f"){behind}",
-            *["+ …"] * several,
-        ]
-        if result is O and layer.has_bias:
-            convolved += ["+", symbols.symbol(B, (0,))]
-        yield [*matrices(symbols, result), "=", *convolved]
+        yield board.in_both(lambda names: ["rotate 180°", *matrices(names, W), "=", *grids(names, W, turned=True)])
+    several = layer.conv.group_filters > 1
+    if several:
+        over = "channels" if layer.transposed else "filters"
+        yield f"{result.title} is a sum over the {layer.conv.group_filters} {over}. For the first:"
+    before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
+    lying = matrices(symbols, W, turned=not layer.flip)
+    convolved: Items = [f"{before}Full-Conv(", *matrices(symbols, array), ",", *lying, f"){behind}", *["+ …"] * several]
+    if result is O and layer.has_bias:
+        convolved += ["+", symbols.symbol(B, (0,))]
+    yield [*matrices(symbols, result), "=", *convolved]
+    framed = list(map(framed_output, layer.axes))
     wider = "the output padding" if layer.transposed else "what the stride leaves over"
+    ends = f" At the end it is wider by {wider}." if leftover(layer) else ""
+    full = f"Full means that the filter starts where it covers only the first element of {array.title}, so "
     yield (
         f"Because of the stride {array.title} gets {gaps(layer)}. " if is_strided(layer) else "",
-        f"Full means that the filter starts where it covers only a corner of {array.title}. ",
-        f"So {array.title} has a frame of {frame(layer)}.",
-        f" At the end it is wider by {wider}." if any(a.leftover for a in layer.axes) else "",
+        f"{full}{array.title} has a frame of {frame(layer)}.{ends}" if frame(layer) else "",
         f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
     )
-    framed = list(map(framed_output, layer.axes))
-    if all(track.size <= MOST_POSITIONS for track in framed):
-        yield matrices(symbols, array, title=f"{array.title}, framed", tracks=framed)
+    yield board.in_both(lambda names: matrices(names, array, title=f"{array.title}, framed", tracks=framed))
 
 
 def _shifts(board: Board) -> Said:
@@ -440,28 +414,57 @@ def _shifts(board: Board) -> Said:
         if layer.transposed:
             reason = f": the stamps of neighbouring x lie {apart} apart on O"
         yield f"The filter moves one cell at a time here{reason}, and the zeros keep this distance."
-    shifted = f"Shifted one cell at a time, the filter gives {result.title}{crop(layer)}."
-    yield f"{shifted} The products are ", IN_BRACKETS, ":"
+    yield f"Shifted one cell at a time, the filter gives {result.title}{crop(layer)}. ", *_add_up(board, result)
     yield from _pictured(board, result)
 
 
+def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
+    """How pictures are read."""
+    bias = " and b" if result is O and board.layer.has_bias else ""
+    return "The products ", IN_BRACKETS, f"{bias} add up to the element:"
+
+
 def _pictured(board: Board, result: Tensor) -> Said:
-    """The pictures of the telling elements of a result."""
-    layer, names, limit = board.layer, board.names, board.choice.limit
-    shown = board.pictured(result)
-    for number, (place, why) in enumerate(shown.items()):
-        element = board.symbol(result, place)
-        yield "For ", element, f", {why}:" if why else ":"
-        for part, picture in enumerate(pictures(names, result, place)):
+    """The pictures of the telling elements of a result: side by side if these are all, and each has one."""
+    layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURES]
+    every = [list(pictures(names, result, place)) for place in shown]
+    if layer.dims < 3 and len(shown) == prod(layer.canonical[result]) and all(len(each) == 1 for each in every):
+        yield from _walk(board, result, shown)
+        return
+    for number, (place, found) in enumerate(zip(shown, every, strict=True)):
+        element, value = board.symbol(result, place), names.number(result, place)
+        sum_of = () if value is None else (" = ", value)
+        past = _between(board, result, shown[number - 1], place) if number else ""
+        yield "For ", element, *sum_of, f", {board.remark(result, place)}{past}:"
+        for part, picture in enumerate(found):
             # After the first picture numbers are enough.
-            short = limit and picture.numbers and (number or (part and layer.mode != "zeros"))
-            yield replace(picture, symbols=None) if short else picture
-        if (value := names.number(result, place)) is not None:
-            bias = " and b" if result is O and layer.has_bias else ""
-            yield f"The products{bias} add up to ", element, " = ", value, "."
+            short = board.choice.limit and picture.numbers and (number or part)
+            # dE/dO is too large to stand beside X.
+            apart = None if layer.role[result] is DW else picture.apart
+            yield replace(picture, symbols=None if short else picture.symbols, apart=apart)
     if prod(layer.canonical[result]) > len(shown):
         last = names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
+
+
+def _walk(board: Board, result: Tensor, shown: Sequence[Index]) -> Said:
+    """Every element's picture, side by side; the first in symbols too."""
+    items: Items = []
+    for place in shown:
+        for picture in pictures(board.names, result, place, str(board.symbol(result, place))):
+            in_numbers = board.choice.limit and picture.numbers and place != shown[0]
+            for row in (None if in_numbers else picture.symbols, picture.numbers):
+                items += ["  ", *row.items] if row else ()
+    yield items[1:]
+
+
+def _between(board: Board, result: Tensor, before: Index, place: Index) -> str:
+    """What the filter passes from one picture to the next along an axis: `, past ∂E/∂x12`; or empty."""
+    axis, *others = (k for k, ends in enumerate(zip(before, place, strict=True)) if ends[0] != ends[1])
+    passed = range(before[axis] + 1, place[axis])
+    ends = dict.fromkeys((*place[:axis], k, *place[axis + 1 :]) for k in (*passed[:1], *passed[-1:]))
+    names = " to ".join(str(board.symbol(result, end)) for end in ends)
+    return f", past {names}" if names and not others else ""
 
 
 def _scattering(board: Board) -> Said:
@@ -491,37 +494,28 @@ def _summary(board: Board) -> Said:
     layer, tensors = board.layer, board.tensors
     rules, dilated = convolutions(layer, summary=True), is_dilated(layer)
     wide, moving = layer.role[X].title, layer.role[DEDO].title
-    here = f"Here: {moving} with {gaps(layer)}" if is_strided(layer) else f"Here: {moving}"
-    over = " and ".join(
-        f"the last {word}" if axis.leftover == 1 else f"the last {axis.leftover} {word}s"
-        for axis, word in zip(layer.axes, layer.axis_words, strict=True)
-        if axis.leftover
-    )
-    over = (
-        f", without {over}, which {'no stamp reaches' if layer.transposed else 'the stride leaves over'}"
-        if over
-        else ""
-    )
+    spread = f"{moving} with {gaps(layer)}" if is_strided(layer) else moving
+    reached = "no stamp reaches" if layer.transposed else "the stride leaves over"
+    over = f", without {leftover(layer)}, which {reached}" if leftover(layer) else ""
     lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if dilated else ""
     padded = f"{wide} with its padding of {padding(layer)}" if is_padded(layer) else wide
-    full = f"{here}, in a frame of {frame(layer)}{lying}{crop(layer)}"
-    if layer.transposed:
-        yield Formula(rules[O])
-        yield f"{full}{'; b is added' if layer.has_bias else ''}."
-    if DW in tensors:
-        yield Formula(rules[DW])
-        yield (
-            f"{here} slides over {padded}{over}",
-            f", in steps of {dilations(layer, 'position')} (dilation)" if dilated else "",
-            "; the result is rotated by 180°." if layer.flip else ".",
-        )
-    if DX in tensors:
-        yield Formula(rules[DX])
-        steps = f"Here: the filter slides over {padded}{over}, in steps of {strides(layer, 'position')}"
-        apart = f"; its elements lie {dilations(layer, 'position')} apart" if dilated else ""
-        yield f"{f'{steps}{apart}' if layer.transposed else full}."
-    if DB in tensors:
-        yield Formula(board.rules[DB])
+    framed = f" in a frame of {frame(layer)}" if frame(layer) else ""
+    full = f"{spread}{framed}{lying}{crop(layer)}"
+    slides = f"{spread} slides over {padded}{over}"
+    slides += f", in steps of {dilations(layer, 'position')} (dilation)" if dilated else ""
+    slides += "; the result is rotated by 180°" if layer.flip else ""
+    steps = f"the filter slides over {padded}{over}, in steps of {strides(layer, 'position')}"
+    steps += f"; its elements lie {dilations(layer, 'position')} apart" if dilated else ""
+    said = {
+        O: f"{full}{'; b is added' if layer.has_bias else ''}",
+        DW: slides,
+        DX: steps if layer.transposed else full,
+    }
+    for tensor in (*[O] * layer.transposed, *tensors):
+        yield Formula(rules.get(tensor) or board.rules[tensor])
+        # What the formula itself says is not repeated.
+        if tensor in said and said[tensor] not in (moving, f"{moving} slides over {wide}"):
+            yield f"Here: {said[tensor]}."
     if DX in tensors:
         yield "∂E/∂X of this layer is ∂E/∂O of the layer before it, which follows the same steps."
 
@@ -532,17 +526,9 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     if tensor in (DW, DX):
         yield board.sums(tensor, [index], chain=True)
     yield table
-    (expansion,) = table.expansions
-    transposed = board.layer.transposed
-    if tensor is not O and transposed and not expansion.count:
-        yield "The padding cuts off all products of ", symbol, ", so its gradient is exactly 0."
-    elif tensor is DX and not expansion.count:
-        yield "No window reaches ", symbol, ", so its gradient is exactly 0."
-    elif tensor is DW and not expansion.count:
-        yield symbol, " meets only padding, so its gradient is exactly 0."
-    elif tensor is O and expansion.zeros and expansion.count <= board.layer.has_bias:
-        before, after = ("No x reaches ", ".") if transposed else ("The window of ", " covers only padding.")
-        yield before, symbol, after
+    if alone := board.alone(tensor, index):
+        has = "adds up no products" if tensor is O else "has a gradient of exactly 0"
+        yield symbol, f", {alone}, {has}."
     yield from described_picture(board.names, tensor, index)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cnngrad.derivation.grids import Added, Fill, Pair
+from cnngrad.derivation.grids import Added, Copy, Fill, Pair
 from cnngrad.layer.names import Number
 
 DEFAULT_PRECISION = 6
@@ -55,14 +55,16 @@ class Notation:
     ('(-2)·0.333333', '0')
     """
 
-    times, product, more = "·", "·", "…"
+    times, product, more, prime = "·", "·", "…", "′"
 
     def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
         """A notation of decimals with `precision` significant digits."""
         self.precision = precision
 
     def part(self, part: Any) -> str:
-        """An element, a number, a derivative or words; 0 for None, and for a cell without an element."""
+        """An element, a number, a derivative or words; 0 for None and for a cell without an element."""
+        if isinstance(part, Copy):
+            return self.part(part.of) + self.prime
         if part is None or isinstance(part, Fill):
             return self.more if part is Fill.MORE else "-" if part is Fill.CUT else "0"
         return self.number(part) if isinstance(part, int | float) else self.named(part)

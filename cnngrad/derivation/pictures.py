@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 
-from cnngrad.derivation.blocks import Block, GridRow, Part, Phrase, Picture, Sentence
-from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, plain
-from cnngrad.derivation.words import is_padded
+from cnngrad.derivation.blocks import GridRow, Phrase, Picture
+from cnngrad.derivation.board import Said
+from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
+from cnngrad.derivation.words import is_padded, standing
 from cnngrad.layer import Axis, indices
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
@@ -19,72 +20,60 @@ _MOST_PICTURES = 4
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
 
 
-def described_picture(names: Names, tensor: Tensor, index: Index) -> Iterator[Block]:
+def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
     """A sentence, and the pictures in symbols, and in numbers if there are any."""
     if tensor is DB:
         return
     layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
     role, (wide, windows) = layer.role[tensor], (layer.role[each].title for each in (X, DEDO))
     w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
-    said = {
-        O: f"{w} lies on {wide}{' with its padding' if is_padded(layer) else ''}",
-        DW: f"{windows} lies on {wide}",
-        DX: f"{w} lies on framed {windows}",
-    }[role]
+    padded = f"{wide}{' with its padding' if is_padded(layer) else ''}"
+    said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
     word = {O: "channel", DW: "sample", DX: "filter"}[tensor]
-    shown = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
-    each = f", {word} by {word}{shown}" if count > 1 else ""
-    parts: tuple[Part, ...] = ("For ", names.symbol(tensor, index), f", {said}", f"{each}, the products ", IN_BRACKETS)
-    yield Sentence((*parts, ":"))
-    if layer.dims == 3:
-        yield Sentence(("Depths without a marked cell are not shown.",))
+    only = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
+    each = f", {word} by {word}{only}" if count > 1 else ""
+    yield "For ", names.symbol(tensor, index), f", {said}", f"{each}, the products ", IN_BRACKETS, ":"
+    yield standing(layer)
+    yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
     yield from pictures(names, tensor, index)
 
 
-def pictures(names: Names, tensor: Tensor, index: Index) -> Iterator[Picture]:
-    """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other."""
+def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Picture]:
+    """Pictures of the terms of an element of o, dE/dw or dE/dx: their factors lie on each other.
+
+    Under a heading of their own they have the element's number too.
+    """
     layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
     role = layer.role[tensor]
-    track, cover = {
-        O: (framed_input, Axis.window),
-        DW: (framed_input, _read) if layer.mode != "zeros" else (lambda axis: plain(axis.wide), _met),
-        DX: (framed_output, Axis.cover),
-    }[role]
+    track, cover = {O: (framed_input, Axis.window), DW: (framed_input, _read), DX: (framed_output, Axis.cover)}[role]
     still = layer.role[DEDO if role is DX else X]
+    state = ", framed" if role is DX else ", padded" if is_padded(layer) else ""
+    total = names.number(tensor, index) if heading else None
     # An x may stand in the padding too: each place has a picture of its own.
-    inside = [
-        [place for place in (axis.places([k])[0].tolist() if role is DX else [k]) if place >= -axis.before]
-        for axis, k in zip(axes, index[2:], strict=True)
-    ]
+    there = [axis.places([k])[0].tolist() if role is DX else [k] for axis, k in zip(axes, index[2:], strict=True)]
+    inside = [[k for k in each if k >= -axis.before] for axis, each in zip(axes, there, strict=True)]
     for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:_MOST_PICTURES]):
         covered = list(map(cover, axes, place))
-        if not all(covered):
-            return
-        title = f"{still.title}, framed" if role is DX else still.title
-        if place != index[2:]:
-            where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
-            title = f"{title} ({', '.join(where)})"
-        # dE/dO is too large to be shown whole beside X.
+        # ∂E/∂O is too large to be shown whole beside X.
         taken = [{i: h for h, i in each.items()} for each in covered] if role is DW else ()
         upper, (lower, lead) = sorted(zip(OPERANDS[tensor], pair, strict=True), key=lambda each: each[0] is still)
+        title = heading or titled(layer, lower, lead, f"{still.title}{state}")
+        if place != index[2:]:
+            where = (f"{word} {k + 1}".replace("-", "−") for word, k in zip(layer.axis_words, place, strict=True))
+            title = f"{title}, for {names.symbol(tensor.array, index)}′ in {', '.join(where)}"
         below = partial(grids, tensor=lower, lead=lead, title=title, tracks=list(map(track, axes)), covered=covered)
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
         yield Picture(
             GridRow((*below(symbols, partner=upper),)),
-            GridRow((*below(names, partner=upper),)) if X in names.values else None,
+            GridRow((*below(names, partner=upper, total=total),)) if X in names.values else None,
             GridRow((*below(names), "and", *beside)),
         )
 
 
-def _met(axis: Axis, u: int) -> dict[int, int]:
-    """The positions of X that filter element u meets, each with its output; in a transposed layer those of O."""
-    return {h: i for i, h in axis.conv.terms(DW, u)}
-
-
 def _read(axis: Axis, u: int) -> dict[int, int]:
-    """The same for positions of X with its padding."""
-    return {axis.position(i, u) + axis.before: i for i in range(axis.out)}
+    """The positions that filter element u meets on X with its padding, each with its output, or as in the twin."""
+    return {axis.position(i, u) + axis.before: i for i in range(axis.windows)}
 
 
 def layer_matrix(names: Names, result: Tensor) -> Grid:

@@ -1,12 +1,15 @@
 """What a layer's stride, padding and dilation mean, in words."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from cnngrad.layer import BORDERS, Axis, Layer, counted
 from cnngrad.tensor import DX, Tensor
 
 # Positions of the padding, on each side, whose elements are told.
 _MOST_TOLD = 2
+# The sides of an axis that are not in front and behind.
+_SIDES = {"row": ("above", "below"), "column": ("on the left", "on the right")}
 
 
 def is_padded(layer: Layer) -> bool:
@@ -40,7 +43,7 @@ def gaps(layer: Layer) -> str:
 
 
 def padding(layer: Layer, word: str = "zero") -> str:
-    """The padding: `1 zero on each side`, or before and behind; `1 position on each side (reflect)`."""
+    """The padding: `1 zero on each side`, `1 zero in front and 2 behind`; `1 position on each side (reflect)`."""
     is_filled, sides = layer.mode != "zeros", [(axis.before, axis.after) for axis in layer.axes]
     return _sides(layer, sides, "position" if is_filled else word) + f" ({layer.mode})" * is_filled
 
@@ -85,18 +88,22 @@ def standing(layer: Layer) -> str:
         ]
         told.append(", ".join([*each, *["…"] * any(len(side) > _MOST_TOLD for side in sides)]))
     where = "; ".join(filter(None, told)).replace("-", "−")
-    return f"The padding holds {BORDERS[layer.mode].words} ({layer.mode}): {where}." if where else ""
+    said = f"The padding holds {BORDERS[layer.mode].words} ({layer.mode}): {where}. "
+    return f"{said}Its cells are marked: x′ is a cell that repeats x." if where else ""
 
 
 def frame(layer: Layer) -> str:
-    """The frame of zeros around dE/dO in the full convolution."""
-    return _sides(layer, [axis.frame for axis in layer.axes])
+    """The frame of zeros around dE/dO in the full convolution, or empty."""
+    sides = [axis.frame for axis in layer.axes]
+    return _sides(layer, sides) if any(map(any, sides)) else ""
 
 
 def _sides(layer: Layer, sides: Sequence[tuple[int, int]], word: str = "zero") -> str:
-    if len(set(sides)) == 1 and len(set(sides[0])) == 1:
+    if len(set(chain(*sides))) == 1:
         return f"{counted(sides[0][0], word)} on each side"
-    return _per_axis(layer, [f"{counted(before, word)} before and {after} behind" for before, after in sides])
+    places = chain(*(_SIDES.get(axis, ("in front", "behind")) for axis in layer.axis_words))
+    (number, place), *others = zip(chain(*sides), places, strict=True)
+    return ", ".join([f"{counted(number, word)} {place}", *(f"{number} {place}" for number, place in others)])
 
 
 def _per_axis(layer: Layer, said: Sequence[str]) -> str:
@@ -110,15 +117,23 @@ def crop(layer: Layer) -> str:
     if not is_padded(layer):
         return ""
     if layer.mode == "zeros":
-        return f", cut back by the padding of {padding(layer, 'position' if layer.transposed else 'zero')}"
+        return f", cut back by the padding of {padding(layer, 'position')}"
     return (
         f"; the result has a padding of {padding(layer)}, and each position of it is added to the x that stands there"
     )
 
 
-def first_matrices(layer: Layer, words: str = "The first matrix of each array") -> str:
-    """An introduction if the matrices shown are the first of several; otherwise empty."""
-    return f"{words} (the rest work the same way):" if layer.batch * layer.channels * layer.filters > 1 else ""
+def first(layer: Layer, *tensors: Tensor) -> str:
+    """That the first of several samples, channels or filters of some tensors is an example; or empty."""
+    axes = chain(*(zip(layer.lead_words(each), layer.canonical[each], strict=False) for each in tensors))
+    said = ", ".join(dict.fromkeys(f"{word} 1" for word, count in axes if count > 1))
+    return f"For {said}, as an example:" if said else ""
+
+
+def leftover(layer: Layer) -> str:
+    """The positions that no window reaches at the end: `the last row and the last 2 columns`, or empty."""
+    ends = ((axis.leftover, word) for axis, word in zip(layer.axes, layer.axis_words, strict=True))
+    return " and ".join(f"the last {word if number == 1 else counted(number, word)}" for number, word in ends if number)
 
 
 def unreached(layer: Layer, tensor: Tensor) -> str:

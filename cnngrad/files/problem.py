@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,7 +35,8 @@ _DESCRIPTION = ("schema", "layer")
 ONES = "ones"
 
 
-class LooseOperand(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class LooseOperand:
     """Numbers of dE/dO or b without a shape of their own; they take the shape that the layer needs.
 
     Attributes:

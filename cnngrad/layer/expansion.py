@@ -82,6 +82,11 @@ class Expansion:
         """The number of terms that a limit cut."""
         return self.count - len(self.terms)
 
+    def rest(self, shown: int) -> Number:
+        """What the terms behind the first `shown` add up to, if there are numbers."""
+        products = [prod(term.values or ()) for term in self.terms]
+        return (self.value or 0) - sum(products[:shown]) if self.left_out else sum(products[shown:])
+
     @property
     def parts(self) -> tuple[tuple[Term, ...], ...]:
         """The terms in groups with the same brackets in the first factor; the bias belongs to the last group."""

@@ -239,5 +239,6 @@ def sum_lines(expansion: Expansion, precision: int) -> list[str]:
     lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
     if expansion.worked and expansion.worked.parts:
         numbers = " + ".join(notation.factors(term.values or ()) for term in expansion.terms)
-        lines.append(f"= {numbers}{' + …' if left_out else ''}")
+        rest = f" + ({left_out} more = {notation.number(expansion.rest(len(expansion.terms)))})" if left_out else ""
+        lines.append(f"= {numbers}{rest}")
     return lines

@@ -109,7 +109,7 @@ class Writer(Fitting):
     """Writes blocks in LaTeX, in lines whose width is given in ems."""
 
     most_rows, most_columns, margin = 10, 14, 0
-    times, product, more = r" \cdot ", r"\,", r"\cdots"
+    times, product, more, prime = r" \cdot ", r"\,", r"\cdots", "'"
     # The signs around a formula in running text; whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
     # A formula belongs to the paragraph before it: the page is not broken between them.
@@ -228,7 +228,8 @@ class Writer(Fitting):
                 numbers = [total]
                 if worked.parts:
                     numbers = self._broken(worked.parts, lambda term: self.factors(term.values or ()))
-                    numbers[-1] += r" + \cdots" * bool(left_out) + f" = {total}" * bool(total)
+                    rest = rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
+                    numbers[-1] += rest * bool(left_out) + f" = {total}" * bool(total)
                 lines += [f"&= {numbers[0]}", *numbers[1:]]
             yield lines
 
@@ -240,16 +241,16 @@ class Writer(Fitting):
             if not isinstance(item, Grid):
                 sign += f" {self.sign(item)}"
                 continue
+            item = self.seen(item, self.line)
             columns = self.fitted(item, self.line)
             rows = [" & ".join(row) for row in zip(*columns, strict=True)]
             space = r" \\[6pt] " if any(mark in row for row in rows for mark in ("frac", "^{")) else r" \\ "
             grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"
-            narrow = item.width > self.most_columns if item.in_short else len(columns) < item.width
-            if narrow or item.height > self.most_rows:
+            if any(self.more in column for column in columns):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
-            words = re.sub(r"∂E/∂\w|Mᵀ|·", r"}\g<0>\\text{", item.title)
-            title = rf"\text{{{words}}}".replace(r"\text{}", "").translate(_IN_FORMULAS)
+            words = re.sub(r"(∂E/∂\w)((?:[\[\],]?\d)*)|(Mᵀ|·|′)", r"}\1_{\2}\3\\text{", self.title(item))
+            title = rf"\text{{{words}}}".replace(r"\text{}", "").replace("_{}", "").translate(_IN_FORMULAS)
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:

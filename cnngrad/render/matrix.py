@@ -19,7 +19,7 @@ __all__ = ["Fitting", "Item", "grouped", "show_results", "style_of"]
 
 _MOST_MATRICES = 12
 # Signs that belong to the matrix before them; all others belong to the next one.
-_CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+="}
+_CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+=", "·"}
 
 _T = TypeVar("_T")
 # A grid, or a sign between grids.
@@ -91,10 +91,22 @@ class Fitting(Notation):
 
     def rows(self, picture: "Picture") -> list[Sequence[Item]]:
         """A picture's products in symbols and in numbers if they fit, otherwise both arrays in pieces."""
-        rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
+        every = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
+        rows = [[self.seen(item, self.line) for item in row] for row in every]
         whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
+        if whole or picture.apart is None:
+            return [*whole] or [*rows[-1:]]
         pieces = (self.pieces(item) if isinstance(item, Grid) else [item] for item in picture.apart.items)
-        return whole or [list(chain.from_iterable(pieces))]
+        return [list(chain.from_iterable(pieces))]
+
+    def seen(self, item: Any, room: float) -> Any:
+        """A grid whole if it fits, otherwise the surroundings of its marked cells if it has any; signs as they are."""
+        around = getattr(item, "around", None)
+        return around if around and not self.fits(item, room) else item
+
+    def title(self, grid: Grid) -> str:
+        """A grid's title, with what its marked products add up to."""
+        return grid.title if grid.total is None else f"{grid.title} = {self.number(grid.total)}"
 
     def fitted(self, grid: Grid, room: float) -> list[Any]:
         """The columns that fit, as many as possible."""
@@ -134,10 +146,10 @@ class Fitting(Notation):
 
     def pieces(self, grid: Grid) -> list[Grid]:
         """The grid whole or in parts, with room for the sign between a picture's arrays."""
-        room, whole = self.line - 6, replace(grid, in_short=False)
-        if self.fits(whole, room):
-            return [whole]
-        wide = max(len(column[0][0]) + 2 for column in self.columns(whole, grid.width))
+        room, grid = self.line - 6, replace(grid.around or grid, pattern=None)
+        if self.fits(grid, room):
+            return [grid]
+        wide = max(len(column[0][0]) + 2 for column in self.columns(grid, grid.width))
         return grid.pieces(self.most_rows, max(1, int(room - 3) // wide))
 
     def lines(self, items: Iterable[Item]) -> Iterator[Line]:
@@ -145,7 +157,8 @@ class Fitting(Notation):
         # Each unit is a matrix with the signs that belong to it.
         units: list[list[Item]] = [[]]
         for item in items:
-            if any(isinstance(each, Grid) for each in units[-1]) and self._sign(item).strip() not in _CLOSING:
+            begins = not isinstance(item, Symbol | Number) and self._sign(item).strip() not in _CLOSING
+            if begins and any(isinstance(each, Grid) for each in units[-1]):
                 units.append([])
             units[-1].append(item)
         placed = []
@@ -176,10 +189,11 @@ class Fitting(Notation):
 
     def _matrix(self, grid: Grid, room: float) -> list[Line]:
         """A matrix, its title above it."""
+        grid = self.seen(grid, room)
         columns = self.fitted(grid, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
-        lines: list[Line] = [[(grid.title, _colour(grid))], [(f"{top_left}{bar}{top_right}", "")]]
+        lines: list[Line] = [[(self.title(grid), _colour(grid))], [(f"{top_left}{bar}{top_right}", "")]]
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in (("  ", ""), cell)][1:]
             lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])

@@ -67,7 +67,7 @@ class Painter(Notation):
             case Heading(parts):
                 yield Rule(self._parts(parts), align="left", style=DIM)
             case Formula(row):
-                # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(h, l).
+                # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(p, q).
                 formula = Text(plain(*row))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
@@ -129,7 +129,7 @@ class Painter(Notation):
         if valued and worked.value is not None:
             value.append(Text.assemble("= " if numbers else "", (self.number(worked.value), "bold")))
         zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
-        return _Sum(symbols, numbers, value, expansion.left_out, zeros, in_short)
+        return _Sum(symbols, numbers, value, expansion, self, zeros, in_short)
 
 
 class _Rows(NamedTuple):
@@ -150,20 +150,21 @@ class _Rows(NamedTuple):
 class _Sum(NamedTuple):
     """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
-    `left_out` terms are omitted already, `zeros` says how many products have a 0; in short a sum has at most two lines.
+    `zeros` says how many products have a 0; in short a sum has at most two lines.
     """
 
     symbols: list[Text]
     numbers: list[Text]
     value: list[Text]
-    left_out: int
+    expansion: Expansion
+    notation: Notation
     zeros: Text
     in_short: bool
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
         for shown in range(len(self.symbols), 0, -1):
-            symbols, numbers = self._summed(shown, self.left_out)
+            symbols, numbers = self._summed(shown, self.expansion.left_out)
             lines = _wrapped(symbols, width)
             if not self.in_short or len(lines) <= _MOST_LINES:
                 break
@@ -177,7 +178,8 @@ class _Sum(NamedTuple):
     def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
         """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
         rest, sums = left_out + len(self.symbols) - shown, []
-        for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, "…")):
+        behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})" if self.numbers else ""
+        for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, behind)):
             terms = [*terms[:shown], *([Text(more, DIM)] if rest and terms else [])]
             sums.append([*(term + " +" for term in terms[:-1]), *terms[-1:]])
         return [sums[0], sums[1] + self.value]
@@ -186,7 +188,8 @@ class _Sum(NamedTuple):
         sums = self._summed(len(self.symbols), 0)
         widest = max(text.cell_len for terms in sums for text in terms)
         longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
-        longest += len(f" + … {self.left_out} more") if self.left_out else 0
+        left_out = self.expansion.left_out
+        longest += len(f" + … {left_out} more") if left_out else 0
         return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
 
 
