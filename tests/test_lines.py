@@ -100,7 +100,7 @@ def computed():
 FILLED_DW = DW.replace("np.pad(x, pads)", "np.pad(x, pads, mode)")
 SUM = """
 def computed():
-    return dedo.sum(axis={o.others[1]})
+    return dedo.sum(axis={summed})
 """
 PROGRAMS = [("dx", DX), ("dx", PADDED), ("dw", DW), ("db", SUM)]
 # For layers in whose padding elements of X stand, and for transposed ones.
@@ -156,8 +156,6 @@ class Program:
             "sizes_of_x": lambda array: np.array([array.shape[self.x_order.index(2 + k)] for k in range(case.dims)]),
             "every_x": lambda each: [[range(len(x)), range(x.shape[1]), *each][k] for k in self.x_order],
         }  # fmt: skip
-        self.names |= dict(zip(("front", "top", "left")[-case.dims :], before.tolist(), strict=True))
-        self.names |= dict(zip("DHW"[-case.dims :], sizes, strict=True))
         if not case.transposed:
             self.names["o"] = cnngrad.forward(self.x, self.w, **self.options)
 
@@ -203,10 +201,11 @@ def fixed(program, gradient, text, wrong, found, claim):
         yield program.run(text.replace(f" {wrong}\n", f" rotated = {code}\n"))
     for code in re.findall(r"np\.pad\([^)]*\)", found.fix) if gradient == "dw" else ():
         yield program.run(text.replace(f" {wrong}\n", f" framed = {code}\n"))
-    for code in re.findall(r"\bdx\[[^\]]*\]", found.fix):
-        names = program.names
-        framed = np.pad(program.right("dx"), names["along_x"](names["before"], names["after"]))
-        yield eval(code, names | {"dx": framed})
+    for code, line in re.findall(r": (dx\[.*?\]) with (inside = .*\])", found.fix):
+        names = dict(program.names)
+        names["dx"] = np.pad(program.right("dx"), names["along_x"](names["before"], names["after"]))
+        exec(line, names)
+        yield eval(code, names)
     for code in re.findall(r"dedo\.sum\(axis=\([^)]*\)\)", found.fix):
         yield eval(code, program.names)
     for code in re.findall(r"transpose\([^)]*\)", found.says):
@@ -261,7 +260,7 @@ def test_lines_and_fixes_suit_any_number_of_axes(case, data, filters, whole):
     """Of every mistake that is named there."""
     program, told = Program(case, data, filters), []
     for mistake in CATALOGUE if whole else CATALOGUE[3:30:9]:
-        needs = {"spatial[0]": 2, "others[3]": 2, ",,,": 2}
+        needs = {"spatial[0]": 2, "fewer": 2, ",,,": 2}
         fits = all(program.layer.dims == dims for part, dims in needs.items() if part in "".join(mistake.code))
         is_theirs = not mistake.only.startswith(("f", "t")) and mistake.id != "operand-layout"
         if fits and is_theirs and (len(data) > 2 or mistake.needs in ("", "groups")):

@@ -1,13 +1,21 @@
 """A backward pass of the user's own, run over many layers: what is found."""
 
+import json
+
+import jsonschema
 import numpy as np
 import pytest
 
 import cnngrad
 import cnngrad.programs
 from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.files.write import to_json
 from cnngrad.layer import make_layer
-from cnngrad.programs.suites import FEATURES, features
+from cnngrad.programs.calling import Caller
+from cnngrad.programs.functions import _InProcess
+from cnngrad.programs.judging import run_layers
+from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
+from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
 from tests import reference
 
@@ -233,8 +241,13 @@ def test_each_of_two_results_has_its_own_explanation():
     findings = cnngrad.check_function(wrong, "quick", without=["groups", "bias"])
     batches = [outcome for outcome in findings.outcomes if outcome.layer.layer.batch > 1]
     assert all(outcome.results[Tensor.DX].mistakes == ("first-batch-only",) for outcome in batches)
-    assert "in ∂E/∂W every element has the wrong sign. To fix it:" in findings.explanation.hint
-    assert "in ∂E/∂X only the first sample is computed. To fix it: loop over all samples" in findings.explanation.hint
+    assert findings.explanation.mistakes == ("sign-flipped",)
+    assert (
+        "all are explained by sign-flipped: in ∂E/∂W every element has the wrong sign. To fix it:" in findings.summary
+    )
+    told = f"; {len(batches)} ({', '.join(o.layer.name for o in batches[:-1])} and {batches[-1].layer.name}"
+    assert told in findings.summary
+    assert "in ∂E/∂X only the first sample is computed (the others are 0). To fix it: loop over all" in findings.summary
 
 
 def test_layers_that_need_what_a_function_does_not_take_are_skipped():
@@ -300,3 +313,139 @@ def test_a_mistake_whose_numbers_are_right_here_is_not_shown_for_another_shape_t
     (layer,) = (layer for layer in cnngrad.suite("standard") if layer.name == "1x1-stride")
     assert "dilation-off-by-one" not in layer.shows
     assert "stride-ignored" in layer.shows
+
+
+LAYERS = {layer.name: layer for layer in cnngrad.suite("standard")}
+
+
+def found(function, *names):
+    """The findings in some layers of the standard suite, which are not made smaller."""
+    findings = run_layers([_InProcess(Caller(function))], [LAYERS[name] for name in names], without=None)
+    jsonschema.validate(json.loads(to_json(findings.as_json())), json.loads(SCHEMA_FILE.read_text()))
+    return findings
+
+
+def with_dx(change):
+    """A function that is right but for dE/dX, for which the options are changed."""
+
+    def wrong(x, w, dedo, *, stride, padding, dilation, groups):
+        dw, _, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
+        options = {"stride": stride, "padding": padding, "dilation": dilation} | change(stride, padding, dilation)
+        return dw, loops(x, w, dedo, **options, groups=groups)[1], db
+
+    return wrong
+
+
+def test_the_part_that_all_failing_layers_lack_is_told():
+    def without_b(x, w, b, dedo, **options):
+        return {"o": cnngrad.forward(x, w, **options)}
+
+    findings = found(without_b, "plain", "bias", "many-bias")
+    assert "all are explained by incomplete: a part is left out (b is missing). To fix it:" in findings.summary
+
+
+def test_the_factor_that_all_failing_layers_share_is_told_by_its_name():
+    """1/3 is 1/N in one layer, and 1/N = 1/F in another one."""
+
+    def mean(x, w, dedo, **options):
+        return right(x, w, dedo, **options)[0] / len(x), None
+
+    findings = found(mean, "plain", "batch", "many")
+    assert "every element is multiplied by the same factor (by 1/N). To fix it" in findings.summary
+
+
+def own_layer(**options):
+    """A layer of 14 by 13 with a filter of 3 by 2."""
+    layer = make_layer((1, 1, 14, 13), (1, 1, 3, 2), **options)
+    return numbered(SuiteLayer(" ".join(f"{name} {value}" for name, value in options.items()), layer, {}), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "used", "told"),
+    [
+        ("stride", (1, 2, 3, 4), (1, 2, 2, 2), "stride-fixed: your windows move by 2, whatever the stride above 1. To"),
+        ("stride", (1, 2, 3, 4), (3, 3, 3, 3), "stride-fixed: your windows move by 3, whatever the stride. To fix it:"),
+        # One number in place of one other has a name of its own.
+        ("stride", (1, 2, 3), (1, 2, 2), "stride-gap-wrong"),
+        (
+            "dilation",
+            (1, 2, 3, 4),
+            (1, 2, 2, 2),
+            "dilation-fixed: the elements of your filter stand 2 apart, whatever the dilation above 1",
+        ),
+        (
+            "padding",
+            (0, 2, 4),
+            (0, 3, 3),
+            "padding-fixed: your windows begin 3 in front of X, whatever the padding above",
+        ),
+        ("padding", (0, 1, 3), (0, 0, 0), "padding-ignored"),
+    ],
+)
+def test_a_number_in_place_of_those_of_the_layers_is_told(name, given, used, told):
+    numbers = dict(zip(given, used, strict=True))
+
+    def change(stride, padding, dilation):
+        if name == "padding":
+            return {name: [[numbers[padding], 2 * padding - numbers[padding]]] * 2}
+        return {name: numbers[{"stride": stride, "dilation": dilation}[name]]}
+
+    layers = [own_layer(**{name: number}) for number in given]
+    findings = run_layers([_InProcess(Caller(with_dx(change)))], layers, without=None)
+    assert f"explained by {told}" in findings.summary
+    assert len(findings.explanations) == 1
+
+
+def test_each_of_two_mistakes_is_told_with_its_layers():
+    findings = found(
+        with_dx(lambda *_: {"stride": 1, "dilation": 1}), "plain", "square", "stride-2", "dilation-2", "leftover", "all"
+    )
+    stride, dilation = findings.as_json()["explanations"]
+    assert (stride["mistake"], stride["layers"]) == ("stride-ignored", ["stride-2", "leftover", "all"])
+    assert (dilation["mistake"], dilation["layers"]) == ("dilation-ignored", ["dilation-2", "all"])
+    assert findings.as_json()["explanation"] == stride
+    assert (stride["explains"], stride["failing"]) == (3, 4)
+    assert (
+        "4 of 6 layers fail; 3 (stride-2, leftover and all: in all of them stride > 1) are explained by stride-ignored"
+    )
+    assert "; 2 (dilation-2 and all: in all of them dilation > 1) are explained by dilation-ignored" in findings.summary
+
+
+def test_a_layer_that_raises_hides_none_with_wrong_numbers():
+    def wrong(x, w, dedo, *, groups, **options):
+        if groups > 1:
+            raise IndexError
+        dw, dx, _ = right(x, w, dedo, **options)
+        return (dw if len(x) == 1 else right(x[-1:], w, dedo[-1:], **options)[0]), dx
+
+    findings = found(wrong, "groups", "depthwise", "plain", "square", "batch", "batch-padding", "many")
+    assert findings.smallest.name == "batch"
+    assert (
+        "3 (batch, batch-padding and many: in all of them batch > 1) are explained by last-batch-only"
+        in findings.summary
+    )
+    assert (
+        "; 2 (groups and depthwise: in all of them groups > 1) have no results: exception (IndexError)"
+        in findings.summary
+    )
+
+
+def test_arrays_that_no_mistake_explains_are_told_too():
+    def wrong(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        return dw * np.arange(1, dw.size + 1).reshape(dw.shape) if len(w) > 1 else dw, -dx
+
+    findings = found(wrong, "plain", "square", "channels")
+    assert findings.explanation.mistakes == ("sign-flipped",)
+    last = findings.as_json()["explanations"][1]
+    assert (last["mistake"], last["layers"]) == (None, ["channels"])
+    assert "; 1 (channels) is wrong otherwise: in ∂E/∂W no known mistake gives it." in findings.summary
+
+
+def test_five_layers_are_not_all_named():
+    names = ["batch", "batch-padding", "batch-stride", "many", "many-padding"]
+    findings = found(
+        lambda x, w, dedo, **o: (None, right(x, w, dedo, **o)[1] * (-1 if len(w) == 2 else 1 / len(x))),
+        "channels", *names, "square",
+    )  # fmt: skip
+    assert "5 (batch, batch-padding, batch-stride, many and others: in all of them batch > 1) are" in findings.summary

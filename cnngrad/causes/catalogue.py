@@ -33,7 +33,7 @@ from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
-__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some_axes"]
+__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some_axes", "told"]
 
 # The results that have spatial axes.
 ARRAYS = (O, DW, DX)
@@ -152,6 +152,11 @@ def exchanged(words: str) -> str:
     axes = r"\b(?:(?:filter|channel)(?=s?\b(?! element| position|'s| over))|[FC]/g)"
     words = re.sub(axes, lambda match: swapped[match[0]], words)
     return re.sub(r"(?<![\w/])(?:dE/d)?\w+\b(?!/)", lambda match: _EXCHANGED.get(match[0], match[0]), words)
+
+
+def told(layer: Layer, result: Tensor, words: str) -> str:
+    """What is said of a result of a convolution, its channels, filters and arrays, in the words of the user's layer."""
+    return exchanged(words) if layer.transposed and result is not DB else words
 
 
 @Mistake(
@@ -423,7 +428,7 @@ def wrong_side(recipe: Recipe) -> Changes:
     "padding-not-cropped",
     (DX,),
     "dX still has the padding around it",
-    "crop it: dx[{x.crop}]",
+    "crop it: dx[{x:,,*inside}] with inside = [slice(p, p + n) for p, n in zip(before, size)]",
     code=("return padded", "return padded[{x:,,*inside}]"),
     short="a wrong padding",
 )
@@ -440,7 +445,7 @@ def not_cropped(recipe: Recipe) -> Changes:
     "empty-crop",
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
-    "crop with dx[{x.crop}], which is right without padding too",
+    "crop with dx[p:p + n] for n positions, which is right for p = 0 too",
     code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
     short="a crop with p = 0",
 )
@@ -990,8 +995,8 @@ def operand_layout(recipe: Recipe) -> Changes:
     "db-wrong-axes",
     (DB,),
     "dE/dO is summed over the wrong axes",
-    "sum over the batch and all spatial axes: dedo.sum(axis={o.others[1]})",
-    code=("return dedo.sum(axis={o.others[3]})", "return dedo.sum(axis={o.others[1]})"),
+    "sum over the batch and all spatial axes: dedo.sum(axis={summed})",
+    code=("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
     short="sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:

@@ -13,11 +13,11 @@ from cnngrad.causes.catalogue import (
     CATALOGUE,
     PLACES,
     Mistake,
-    exchanged,
     missing_parts,
     negative,
     scaled,
     some_axes,
+    told,
 )
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
@@ -26,7 +26,7 @@ from cnngrad.tensor import DB, B, O, Tensor
 
 __all__ = [
     "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
-    "hidden_words", "relations_of", "set_of", "truncated",
+    "hidden_words", "named_factors", "relations_of", "set_of", "truncated",
 ]  # fmt: skip
 
 # Budget of tries to find the mistake in one array, and again to find the relation that it follows.
@@ -195,8 +195,8 @@ class _Claim:
         """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
         factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
         for mistake, recipe, factor in self.ways(self.right, OF_ONE_NUMBER, factors):
-            told = (recipe.detail, "" if factor == -1 else told_factor(factor, factors[factor]))
-            both = recipe.but(", ".join(filter(None, told)), factor=factor * recipe.factor)
+            details = (recipe.detail, "" if factor == -1 else told_factor(factor, factors[factor]))
+            both = recipe.but(", ".join(filter(None, details)), factor=factor * recipe.factor)
             yield (mistake, negative if factor == -1 else scaled), both
         for first in CATALOGUE:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
@@ -225,7 +225,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
 
     def said(places: tuple[int, ...]) -> str:
         says = ", and ".join(CATALOGUE[k].words(user, own)[0] for k in places)
-        detail = _told(own, user, found[places].detail)
+        detail = told(own, user, found[places].detail)
         return f"{says} ({detail})" if detail else says
 
     for mistake, recipe, _ in searched.ways(searched.right, (scaled.id,)):
@@ -260,11 +260,6 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         fix,
         likeliest.lines(data.layer, result) if coded else None,
     )
-
-
-def _told(layer: Layer, result: Tensor, words: str) -> str:
-    """What is said of a result of a convolution, its channels, filters and arrays, in the words of the user's layer."""
-    return exchanged(words) if layer.transposed and result is not DB else words
 
 
 def _as_sentence(words: str) -> str:
@@ -400,7 +395,7 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
         less = made(change, data)
         if less.shape == claim.shape and not (less[wrong] == right).any():
             for words in happens(less[wrong], slice(None)):
-                return f"In every wrong element {_told(own, result, change.detail)} {words}"
+                return f"In every wrong element {told(own, result, change.detail)} {words}"
     return ""
 
 

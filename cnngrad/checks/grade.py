@@ -144,9 +144,10 @@ class Grader:
             missing = alike(claim, wrong) or set_of(data, result, claim, wrong, allowed(claim, self.sizes))
             relations = None if missing else relations_of(data, result, claim, allowed, self.tries)
         unknown = f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
-        relation = "" if relations is None else spoken(self.layer, relations)
-        found = replace(found, says=found.says or precision or unknown)
-        return replace(report, **vars(found), relation=relation and f"Your numbers follow {relation}.", where=where)
+        found, relations = replace(found, says=found.says or precision or unknown), relations or []
+        relation = spoken(self.layer, relations) if relations else ""
+        relation = relation and f"Your numbers follow {relation}."
+        return replace(report, **vars(found), relations=relations, relation=relation, where=where)
 
     def _precision(self) -> tuple[Verdict, str, str]:
         """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""

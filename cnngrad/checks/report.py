@@ -1,7 +1,7 @@
 """What a check found, as data and as blocks: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, partial
@@ -27,7 +27,7 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.grids import Cell, Grid
 from cnngrad.derivation.notation import apart, number
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Relation
 from cnngrad.layer.expansion import Expander, Expansion
 from cnngrad.layer.names import Index, Number
 from cnngrad.schema import SCHEMA
@@ -123,8 +123,9 @@ class _Judged(Diagnosis):
         tolerance: how the tolerance was chosen, in words.
         judged_as: how the claim's numbers are written, in a phrase; empty if they are not rounded.
         precision: in words, how fewer bits or digits explain the error; empty if they don't.
-        relation: which relation between positions a wrong gradient follows, and which it should, in a sentence; empty
-            if none is known, or it is the right one.
+        relations: the relations between positions that a wrong gradient follows, one for each axis; empty if none are
+            known.
+        relation: which of them are wrong, and which they should be, in a sentence; empty if all are right.
         where: where the wrong elements are, in words; empty if all is right.
         data: the layer's numbers for the catalogue, if the gradient is the user's and right.
     """
@@ -137,6 +138,7 @@ class _Judged(Diagnosis):
     tolerance: str = ""
     judged_as: str = ""
     precision: str = ""
+    relations: Sequence[Relation] = ()
     relation: str = ""
     where: str = ""
     data: Data | None = field(default=None, repr=False)

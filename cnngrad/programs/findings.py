@@ -2,15 +2,18 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
-from cnngrad.causes.catalogue import CATALOGUE, PLACES
+from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
+from cnngrad.causes.recipe import Recipe
+from cnngrad.causes.search import named_factors
 from cnngrad.checks.report import Compared, labelled, sentences
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
-from cnngrad.layer import Layer, counted, joined
+from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
@@ -93,17 +96,27 @@ def _named(mistakes: Sequence[str]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The mistakes that explain most of the failing layers.
+    """Mistakes that are made together, and explain arrays of several failing layers.
 
     Attributes:
         mistakes: their ids.
         hint: what they are, and how to fix them.
-        explains: how many failing layers they explain.
+        outcomes: the failing layers in which they explain an array.
     """
 
     mistakes: tuple[str, ...]
     hint: str
-    explains: int
+    outcomes: Sequence[Outcome]
+
+    @property
+    def explains(self) -> int:
+        """The number of these layers."""
+        return len(self.outcomes)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        layers = [outcome.layer.name for outcome in self.outcomes]
+        return _named(self.mistakes) | {"hint": self.hint, "explains": self.explains, "layers": layers}
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,7 +125,7 @@ class Findings:
 
     Attributes:
         outcomes: the outcome of each layer.
-        explanation: the mistakes behind the failures; None if no mistakes explain most of them.
+        explanations: the mistakes behind the failures, those that explain most first; empty if they explain too few.
         smallest: the smallest layer found to fail in this way; None if no layer fails.
         command: the command that runs that layer alone; empty in Python.
         compared: for every wrong array of that layer, the worst element as the program computes it, beside the right
@@ -124,7 +137,7 @@ class Findings:
     """
 
     outcomes: list[Outcome]
-    explanation: Explanation | None = None
+    explanations: Sequence[Explanation] = ()
     smallest: SuiteLayer | None = None
     command: str = ""
     compared: tuple[Compared, ...] = ()
@@ -132,6 +145,11 @@ class Findings:
     note: str = ""
     whole: Sequence[SuiteLayer] = ()
     explained: bool = False
+
+    @property
+    def explanation(self) -> Explanation | None:
+        """The mistakes that explain most of the failures; None if there are none."""
+        return next(iter(self.explanations), None)
 
     @property
     def failing(self) -> list[Outcome]:
@@ -223,7 +241,9 @@ class Findings:
                 f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
             ]
             faults = (fault.says for fault in self.faults)
-            parts = [_joined(parts) + _common(self.outcomes), self._cause(), *faults, "" if left else self._untried()]
+            common = self._common(self.failing)
+            common = common and f"; in all failing layers {common}"
+            parts = [_joined(parts) + common, *self._causes(), *faults, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
             parts = [
@@ -242,25 +262,46 @@ class Findings:
         others = len(self.whole) - len(self.outcomes)
         return f"{counted(others, 'other layer')} of the suite not run" if others > 0 else ""
 
-    def _cause(self) -> str:
-        """A phrase on the mistakes behind the failures, or else on wrong shapes; may be empty."""
-        failing, told = len(self.failing), self.explanation
-        if told is None:
-            count = sum(Verdict.WRONG_SHAPE in outcome.verdicts for outcome in self.failing)
-            return f"{'all' if count == failing else count} give an array of a wrong shape" if count else ""
-        count = told.explains
-        which = "it" if count == failing == 1 else "all" if count == failing else count
-        return f"{which} {'are' if count != 1 else 'is'} explained by {'+'.join(told.mistakes)}: {told.hint}"
+    def _causes(self) -> Iterator[str]:
+        """Phrases on the mistakes behind the failures, or else on wrong shapes, and on runs that ended otherwise."""
+        for each in self.explanations:
+            cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
+            yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
+        shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
+        if shapes and not self.explanations:
+            yield f"{self._which(shapes)} give an array of a wrong shape"
+        ends: dict[str, list[Outcome]] = {}
+        for outcome in self.failing:
+            ends.setdefault(outcome.status, []).append(outcome)
+        for status, ended in ends.items():
+            if status and len(ended) < len(self.failing):
+                yield f"{self._which(ended)} {'have' if ended[1:] else 'has'} no results: {status}"
+
+    def _which(self, outcomes: Sequence[Outcome]) -> str:
+        """The number of some failing layers, with their names and what they have in common unless they are all."""
+        if len(outcomes) == len(self.failing):
+            return "all" if outcomes[1:] else "it"
+        names, common = [outcome.layer.name for outcome in outcomes], self._common(outcomes)
+        named = joined(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "others"])
+        return f"{len(names)} ({named}{common and f': in all of them {common}'})"
+
+    def _common(self, outcomes: Sequence[Outcome]) -> str:
+        """The property of some layers that the fewest others share; empty if most of these share it."""
+        here = [outcome.layer.layer for outcome in outcomes]
+        others = [each.layer.layer for each in self.tried if each.layer.layer not in here]
+        fitting = {word: sum(map(test, others)) for word, test in _PREDICATES.items() if all(map(test, here))}
+        word = min(fitting, key=lambda name: fitting[name], default="")
+        return word if word and len(here) > 1 and 2 * fitting[word] <= len(others) > 0 else ""
 
     def as_json(self) -> dict[str, Any]:
         """As plain data, with the keys that `cnngrad check --run --json` prints."""
-        told = self.explanation
+        explanations = [each.as_json() | {"failing": len(self.failing)} for each in self.explanations]
         return {
             "schema": SCHEMA,
             "passed": self.passed,
             "layers": [outcome.as_json() for outcome in self.outcomes],
-            "explanation": told
-            and _named(told.mistakes) | {"hint": told.hint, "explains": told.explains, "failing": len(self.failing)},
+            "explanation": next(iter(explanations), None),
+            "explanations": explanations,
             "smallest": self.smallest and {"problem": self.smallest.problem, "command": self.command},
             "expansions": [
                 {
@@ -290,55 +331,125 @@ def _product(term: Term) -> dict[str, Any]:
     return {"factors": names, "coefficient": float(coefficient)}
 
 
-def explain(outcomes: list[Outcome]) -> Explanation | None:
-    """The fewest mistakes that explain the most failing layers; None if they explain no more than half of several."""
-    failing = [outcome for outcome in outcomes if outcome.passed is False]
-    explained: Counter[tuple[str, ...]] = Counter()
-    for outcome in failing:
-        wrong = [set(result.explanations) for result in outcome.results.values() if not result.verdict.passed]
-        if wrong:
-            explained.update(set.intersection(*wrong) or set.union(*wrong))
-    if not explained:
-        return None
+class _Wrong(NamedTuple):
+    """A wrong array of a failing layer, and what explains it: the ids of the mistakes, each with its recipe."""
+
+    outcome: Outcome
+    tensor: Tensor
+    known: dict[tuple[str, ...], Recipe | None]
+    relations: Sequence[Relation]
+
+    def by(self, mistakes: Iterable[str]) -> set[str]:
+        """Those of some mistakes that take part in explanations by these mistakes alone."""
+        return {name for names in self.known if {*names} <= {*mistakes} for name in names}
+
+
+def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
+    """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
+
+    None are given if they explain no array of half of the failing layers.
+    """
+    wrong = [
+        _Wrong(outcome, tensor, {**found.explanations}, found.report.relations)
+        for outcome in outcomes
+        for tensor, found in outcome.results.items()
+        if found.verdict.passed is False and found.report is not None
+    ]
+    beside = _BESIDE | _fixed(wrong)
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
 
-    def rank(names: tuple[str, ...]) -> tuple[int, int, int, list[int]]:
-        return -explained[names], len(names), sum(map(set(names).issubset, passing)), [*map(_place, names)]
+    def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
+        return len(names), sum(map(set(names).issubset, passing)), [PLACES.get(name, -1) for name in names]
 
-    best = min(explained, key=rank)
-    if 2 * explained[best] <= len(failing) and len(failing) > 1:
-        return None
-    results = [(tensor, result.explanations) for outcome in failing for tensor, result in outcome.results.items()]
-    first = next(tensor for tensor, found in results if best in found)
-    layer = min((outcome.layer.layer for outcome in failing), key=lambda layer: layer.flip)
-    hints = {first: _hint(best, first, layer)}
-    # Results that are wrong in different ways have an explanation each.
-    for tensor in RESULTS:
-        here = [found for each, found in results if each is tensor and found]
-        if here and not any(best in found for found in here):
-            hints[tensor] = _hint(Counter(next(iter(found)) for found in here).most_common(1)[0][0], tensor, layer)
-    told = "; ".join(hint if len(hints) == 1 else f"in {tensor.title} {hint}" for tensor, hint in hints.items())
-    return Explanation(best, told, explained[best])
-
-
-def _place(name: str) -> int:
-    return PLACES.get(name, len(PLACES))
+    chosen, rest = list[tuple[str, ...]](), wrong
+    while explained := Counter(names for each in rest for names in each.known):
+        best = max(sorted(explained, key=rank), key=explained.__getitem__)
+        made = [*chain(*chosen, best)]
+        others = [each for each in rest if not each.by(made)]
+        # The name of one array may be a coincidence.
+        if chosen and others and explained[best] == 1:
+            break
+        chosen, rest = [*chosen, best], others
+    made = [*chain(*chosen)]
+    known = [each for each in wrong if each.by(made)]
+    if 2 * len(_by_layer(known)) <= len(_by_layer(wrong)) > 1:
+        return []
+    explained_by = [(names, [w for w in wrong if w.by(made).issuperset(names)]) for names in chosen]
+    return [_explanation(names, some, wrong, beside) for names, some in (*explained_by, ((), rest)) if some]
 
 
-def _hint(names: tuple[str, ...], result: Tensor, layer: Layer) -> str:
+def _by_layer(wrong: Iterable[_Wrong]) -> dict[str, Outcome]:
+    return {each.outcome.layer.name: each.outcome for each in wrong}
+
+
+def _explanation(
+    names: tuple[str, ...], explained: list[_Wrong], wrong: list[_Wrong], beside: Mapping[str, str]
+) -> Explanation:
+    """The explanation of some of the wrong arrays by mistakes; `beside` has those outside the catalogue."""
+    tensors, every = (dict.fromkeys(each.tensor.title for each in some) for some in (explained, wrong))
+    where = f"in {joined([*tensors])} " if tensors != every else ""
+    recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
+    layer = explained[0].outcome.layer.layer
+    hint = beside.get("".join(names)) or _hint(names, explained[0].tensor, layer, _shared(recipes))
+    return Explanation(names, where + hint, [*_by_layer(explained).values()])
+
+
+def _fixed(wrong: Sequence[_Wrong]) -> dict[str, str]:
+    """The number that most arrays use in place of several of the layers': its id and hint. It explains these arrays."""
+    # For each array: which number of a relation is changed, to which one, and from which.
+    changes = [
+        {
+            (place, abs(used), abs(right))
+            for axis, relation in zip(each.outcome.layer.layer.axes, each.relations, strict=False)
+            for place, (used, right) in enumerate(zip(relation, axis.relation, strict=True))
+            if used != right
+        }
+        for each in wrong
+    ]
+    fixed = [{change[:2] for change in some} for some in changes]
+    for best, _ in Counter(key for keys in fixed if len(keys) == 1 for key in keys).most_common(1):
+        replaced = {right for keys, some in zip(fixed, changes, strict=True) if keys == {best} for *_, right in some}
+        name, words, usual = _FIXED[best[0]]
+        # That the usual number is used for all has a name of its own.
+        if len(replaced) > 1 and best[1] != usual:
+            for each, keys in zip(wrong, fixed, strict=True):
+                each.known.update({(name,): None} if keys == {best} else {})
+            above = f" above {usual}" if min(replaced) > usual else ""
+            return {name: f"{words.format(best[1])}{above}. To fix it: use that of the layer, on each axis"}
+    return {}
+
+
+def _shared(recipes: list[Recipe]) -> str:
+    """The detail that all recipes share, or the names that all of their factors have; may be empty."""
+    details = {recipe.detail for recipe in recipes}
+    if len(details) < 2:
+        return "".join(details)
+    names = [named_factors(recipe.layer).get(recipe.factor, []) for recipe in recipes]
+    shared = [name for name in names[0] if all(name in others for others in names)]
+    return f"by {' = '.join(shared)}" if shared else ""
+
+
+def _hint(names: tuple[str, ...], result: Tensor, layer: Layer, detail: str) -> str:
     """What mistakes in one result are, and how to fix them, in layers such as this one."""
-    made = [CATALOGUE[place].words(result, layer) for place in map(_place, names) if place < len(PLACES)]
-    if not made:
-        return _BESIDE[names[0]]
-    return f"{' and '.join(says for says, _ in made)}. To fix it: {'; and '.join(fix for _, fix in made)}"
+    made = [CATALOGUE[PLACES[name]].words(result, layer) for name in names]
+    says = " and ".join(says for says, _ in made) + (detail and f" ({told(layer, result, detail)})")
+    return f"{says}. To fix it: {'; and '.join(fix for _, fix in made)}"
 
 
 # Mistakes outside the catalogue.
 _BESIDE = {
+    "": "no known mistake gives it",
     "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, or for memory that is never "
     "filled",
     "truncated": "every element is cut to a whole number. To fix it: use an array of floats",
 }
+
+# Numbers that may be used in place of the layer's, in the order of a relation's: id, words, and the usual number.
+_FIXED = (
+    ("stride-fixed", "your windows move by {}, whatever the stride", 1),
+    ("dilation-fixed", "the elements of your filter stand {} apart, whatever the dilation", 1),
+    ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
+)
 
 # Properties that failing layers may have in common, in words.
 _SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a bias"}
@@ -349,18 +460,8 @@ _PREDICATES: dict[str, Callable[[Layer], bool]] = {
 }
 
 
-def _common(outcomes: list[Outcome]) -> str:
-    """The property of all failing layers that the fewest passing ones share; empty if most of these share it."""
-    failing, passing = (
-        [outcome.layer.layer for outcome in outcomes if outcome.passed is passed] for passed in (False, True)
-    )
-    fitting = {word: sum(map(test, passing)) for word, test in _PREDICATES.items() if all(map(test, failing))}
-    word = min(fitting, key=lambda name: fitting[name], default="")
-    return (
-        f"; in all failing layers {word}" if word and len(failing) > 1 and 2 * fitting[word] <= len(passing) > 0 else ""
-    )
-
-
+# Of more layers than this, the others are not named.
+_MOST_NAMED = 4
 # The most lines shown of a failed program's standard error.
 _MOST_LINES = 5
 # A line that names an error; lines of a stack are indented or begin with a number.

@@ -85,11 +85,11 @@ def run_layers(
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
     if found.explanation is not None:
-        wanted = found.explanation.mistakes
-        failing = [o for o in failing if any(wanted in result.explanations for result in o.results.values())]
+        failing = [*found.explanation.outcomes]
     if not failing:
         return found
-    failing = list(filter(_way, failing)) or failing
+    # Wrong numbers tell more than an exception.
+    failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
