@@ -76,13 +76,6 @@ def test_a_layer_that_is_too_large_for_a_page_is_an_error():
         document(".html", cnngrad.derive("300x300", "3x3", "298x298", limit=4))
 
 
-def test_a_large_layer_has_the_sums_of_its_telling_elements():
-    text = document(".html", cnngrad.derive("60x60", "5x5", "56x56", limit=4))
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    # Up to four elements, and the eight around each.
-    assert 9 < sum(terms is not None for terms in data["terms"]["dx"]) <= 4 * 9
-
-
 def test_formulas_are_mathml():
     """Every formula of every layer of the tests can be written, and reads as its plain text does."""
     from xml.etree import ElementTree
@@ -133,17 +126,34 @@ def opened(browser, tmp_path):
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
+# The grids of a page by their tensor: the results, and each other array in its first equation.
+GRIDS = {"o": "o-result", "dw": "dw-result", "dx": "dx-result", "db": "db-result", "x": "o-x", "w": "o-w", "b": "o-b"}
+
 # Points at every cell of a grid, one after another; says its name, the line, and which names are lit in which way.
 POINT = """
 document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
 const tables = [...document.querySelectorAll("table.grid")], table = document.getElementById("grid-" + arguments[0]);
-const name = (cell) => (cell.getAttribute("aria-label") || "").split(" ")[0];
+const name = (cell) => (cell.getAttribute("aria-label") || "").split(" ")[0], line = document.getElementById("line");
 return [...table.querySelectorAll("td:not(.corner)")].map((cell) => {
-  cell.dispatchEvent(new MouseEvent("mouseenter"));
+  cell.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+  const fold = line.querySelector(".fold");
+  if (fold && fold.textContent.endsWith("show")) fold.click();
   const of = (kind) => tables.flatMap((t) => [...t.querySelectorAll("td." + kind)].map(name));
-  return [name(cell), document.getElementById("line").textContent, of("made"), of("feeds")];
+  return [name(cell), line.textContent, of("made"), of("feeds")];
 });
 """
+
+
+def pointed(driver, tensor):
+    return driver.execute_script(POINT, GRIDS.get(tensor, tensor))
+
+
+def cells_of(driver, grid, which="td:not(.corner)"):
+    return driver.find_elements("css selector", f"#grid-{GRIDS.get(grid, grid)} {which}")
+
+
+def point_at(driver, cell):
+    driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseover', { bubbles: true }))", cell)
 
 
 def expected(path):
@@ -178,7 +188,7 @@ def expected(path):
 def test_every_cell_lights_what_its_sum_has(opened, path):
     driver, sums = opened(path), expected(path)
     for grid in ("o", "dw", "dx"):
-        seen = driver.execute_script(POINT, grid)
+        seen = pointed(driver, grid)
         assert seen
         for name, line, made, _ in seen:
             terms, value = sums[name]
@@ -200,7 +210,7 @@ def test_every_cell_lights_what_its_sum_has(opened, path):
 
 def test_an_input_lights_all_its_readers(opened):
     driver, sums = opened(NOTES), expected(NOTES)
-    for name, line, _, feeds in driver.execute_script(POINT, "x"):
+    for name, line, _, feeds in pointed(driver, "x"):
         readers = {target for target, (terms, _) in sums.items() if any(name in term for term in terms)}
         assert set(feeds) == readers
         assert line.startswith(f"{name} = ")
@@ -223,7 +233,7 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
     print("the state to repeat it with:", rng.bit_generator.state)
     driver = opened(path)
     for grid in ("x", "w", "do"):
-        cells = driver.find_element("id", f"grid-{grid}").find_elements("css selector", "td:not(.zero):not(.corner)")
+        cells = cells_of(driver, "dx-do" if grid == "do" else grid, "td:not(.zero):not(.corner)")
         for cell in rng.choice(cells, 2):
             driver.execute_script("arguments[0].focus()", cell)
             driver.switch_to.active_element.send_keys(Keys.F2)
@@ -233,7 +243,7 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
     driver.find_element("id", "copy").click()
     (tmp_path / "copied.json").write_text(driver.find_element("id", "why").text)
     # The clipboard answers later.
-    told = ("Copied", "Copy it from below")
+    told = ("Copied", "Copy below")
     WebDriverWait(driver, 10, 0.05).until(lambda _: driver.find_element("id", "copy").text in told)
     copied = Reader(bytes).problem(str(tmp_path / "copied.json"))
     layer = copied.layer()
@@ -242,13 +252,13 @@ def test_changed_numbers_change_all_results_and_are_copied(opened, tmp_path, pat
     b = given[Tensor.B].array if Tensor.B in given else None
     grads = cnngrad.backward(x, w, dedo, **layer.options)
     for grid, right in (("dx", grads.dx), ("dw", grads.dw), ("o", cnngrad.forward(x, w, b=b, **layer.options))):
-        shown = [line.rpartition("= ")[2] for _, line, _, _ in driver.execute_script(POINT, grid)]
+        shown = [line.rpartition("= ")[2] for _, line, _, _ in pointed(driver, grid)]
         seen = np.ravel(right) if len(shown) == np.size(right) else np.reshape(right, (-1, len(shown)))[0]
         np.testing.assert_allclose([float(text) for text in shown], seen, rtol=1e-5, atol=1e-12)
     driver.find_element("id", "reset").click()
     assert not driver.find_element("id", "changed").is_displayed()
     # Elements may stand in the padding too.
-    seen = {name: line.rpartition("= ")[2] for name, line, _, _ in driver.execute_script(POINT, "x") if line}
+    seen = {name: line.rpartition("= ")[2] for name, line, _, _ in pointed(driver, "x") if line}
     arrays, _ = problem(path)
     first = [float(seen[name].split(" is used")[0]) for name in sorted(seen)]
     assert first == pytest.approx(np.ravel(arrays[0]).tolist()[: len(first)])
@@ -261,17 +271,17 @@ def test_integers_are_exact_however_large(browser, tmp_path):
     target = tmp_path / "page.html"
     target.write_text(document(".html", cnngrad.derive(x, w, dedo)), encoding="utf-8")
     browser.get(target.as_uri())
-    seen = browser.execute_script(POINT, "o")
+    seen = pointed(browser, "o")
     assert [line.rpartition("= ")[2] for _, line, _, _ in seen] == [str(257 * n) for row in x for n in row]
-    assert browser.execute_script(POINT, "dw")[0][1].endswith(f"= {2**54 + 1 - 6 + 12 + 5 * (2**53 + 1)}")
-    cell = browser.find_element("id", "grid-x").find_elements("css selector", "td:not(.corner)")[1]
+    assert pointed(browser, "dw")[0][1].endswith(f"= {2**54 + 1 - 6 + 12 + 5 * (2**53 + 1)}")
+    cell = cells_of(browser, "x")[1]
     browser.execute_script("arguments[0].focus()", cell)
     browser.switch_to.active_element.send_keys(Keys.F2)
     browser.switch_to.active_element.send_keys(str(2**62 - 1), Keys.ENTER)
     browser.find_element("id", "copy").click()
     copied = json.loads(browser.find_element("id", "why").text)
     assert copied["X"] == [[2**54 + 1, 2**62 - 1], [4, 2**53 + 1]]
-    assert browser.execute_script(POINT, "o")[1][1].endswith(f"= {257 * (2**62 - 1)}")
+    assert pointed(browser, "o")[1][1].endswith(f"= {257 * (2**62 - 1)}")
 
 
 def test_an_output_that_is_too_large_is_infinite(browser, tmp_path):
@@ -280,15 +290,15 @@ def test_an_output_that_is_too_large_is_infinite(browser, tmp_path):
     problem.write_text('{"X": [[1e200]], "W": [[-1e200]], "dEdO": [[1e-200]]}')
     assert main(["backward", str(problem), "--json", "--report", str(target)]) == 0
     browser.get(target.as_uri())
-    assert browser.execute_script(POINT, "o")[0][1].endswith("= -inf")
-    assert browser.execute_script(POINT, "dx")[0][1].endswith("= -1")
+    assert pointed(browser, "o")[0][1].endswith("= -inf")
+    assert pointed(browser, "dx")[0][1].endswith("= -1")
 
 
 @pytest.mark.parametrize("fragment", ["#%", "#toString-x", "#x-", "#dx-x99", "#b-b", "#__proto__-1", "#dx", "#%F0%9F"])
 def test_whatever_the_address_holds_the_page_opens(opened, fragment):
     driver = opened(NOTES, fragment)
     assert driver.find_element("id", "play").is_displayed()
-    assert len(driver.find_elements("css selector", "table.grid")) == 7
+    assert len(driver.find_elements("css selector", "table.grid")) == 9
     assert driver.find_element("id", "line").text == ""
 
 
@@ -300,103 +310,171 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
     for name in ("[2,1]322", "[1,2]222", "[2,2]144"):
         browser.get("about:blank")
         browser.get(f"{target.as_uri()}#dx-x{name}")
-        chosen = browser.find_element("id", "grid-dx").find_element("css selector", "td.chosen")
+        (chosen,) = cells_of(browser, "dx", "td.chosen")
         assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
-    # What lights up on other tabs is marked on them.
-    marked = [tab.get_attribute("id") for tab in browser.find_elements("css selector", "button.tab") if "•" in tab.text]
-    assert {"tab-f-0", "tab-f-1", "tab-n-1", "tab-c-1"} <= set(marked)
-    assert "tab-n-0" not in marked
+    # What lights up in others is marked.
+    marked = {
+        (select.get_attribute("data-lead"), option.text.rstrip(" •"))
+        for select in browser.find_elements("css selector", "#leads [data-lead]")
+        for option in select.find_elements("css selector", "option")
+        if "•" in option.text
+    }
+    assert {("f", "1"), ("f", "2"), ("n", "2"), ("c", "2")} <= marked
+    assert ("n", "1") not in marked
 
 
-def test_keyboard_address_switch_and_ask_me(opened):
-    driver = opened(NOTES, "#dx-x22")
-    from selenium.webdriver.common.by import By
+def test_keyboard_and_address(opened):
     from selenium.webdriver.common.keys import Keys
 
-    line = driver.find_element(By.ID, "line")
+    driver = opened(NOTES, "#dx-x22")
+    line = driver.find_element("id", "line")
     assert line.text.startswith("∂E/∂x22 = ∂E/∂o11·∂o11/∂x22 + ∂E/∂o12·∂o12/∂x22")
     assert "∂E/∂x22 = ∂E/∂o11·w22" in line.text
-    grid = driver.find_element("id", "grid-dx")
-    assert len(grid.find_elements(By.CSS_SELECTOR, "td[tabindex='0']")) == 1
-    grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']").send_keys(Keys.ESCAPE)
-    driver.execute_script("arguments[0].focus()", grid.find_element(By.CSS_SELECTOR, "td[tabindex='0']"))
+    (stop,) = cells_of(driver, "dx", "td[tabindex='0']")
+    stop.send_keys(Keys.ESCAPE)
+    driver.execute_script("arguments[0].focus()", stop)
     driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN, Keys.END)
     assert line.text.startswith("∂E/∂x23 = ")
     driver.switch_to.active_element.send_keys(Keys.ENTER)
     assert driver.current_url.endswith("#dx-x23")
-    driver.find_element(By.CSS_SELECTOR, "input[value=scatter]").click()
-    driver.execute_script("const s = document.getElementById('step'); s.value = 0; s.dispatchEvent(new Event('input'))")
-    numbers = "return [...arguments[0].querySelectorAll('td:not(.corner)')].map((cell) => cell.firstChild.textContent)"
-    first = driver.execute_script(numbers, grid)
-    # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]].
-    assert first == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
+
+
+def texts(cells):
+    return [cell.find_element("class name", "number").text for cell in cells]
+
+
+CHANGE = """
+const [field, value] = arguments;
+field.value = value;
+field.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+
+def choose(driver, select, value):
+    driver.execute_script(
+        CHANGE,
+        driver.find_element("id", select),
+        value,
+    )
+
+
+def test_scattering_stamps_w_onto_the_gradient_of_x(opened):
+    driver = opened(NOTES)
+    choose(driver, "way", "scatter")
+    # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]], which lies on ∂E/∂X.
+    assert texts(cells_of(driver, "dx")) == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
+    marks = [cell.text.split("\n")[0] for cell in cells_of(driver, "dx", "td .mark")]
+    assert marks == ["·1", "·2", "·3", "·-1"]
+    line = driver.find_element("id", "line")
     assert (
         "∂E/∂x11 += 4·1: 0 → 4, ∂E/∂x12 += 4·2: 0 → 8, ∂E/∂x21 += 4·3: 0 → 12, ∂E/∂x22 += 4·(-1): 0 → -4" in line.text
     )
-    assert grid.find_element(By.TAG_NAME, "caption").text == "∂E/∂X so far"
-    lit = driver.find_element("id", "grid-w").find_elements(By.CSS_SELECTOR, "td.made")
-    assert len(lit) == 4
-    assert not driver.find_elements(By.CSS_SELECTOR, "td.feeds")
-    driver.find_element(By.CSS_SELECTOR, "#ask option[value=dw]").click()
-    asked = driver.find_element("id", "grid-dw")
-    assert {cell.text for cell in asked.find_elements(By.CSS_SELECTOR, "td:not(.corner)")} == {"?"}
+    assert driver.find_element("css selector", "#grid-dx-result caption").text == "∂E/∂X so far"
+    assert len(cells_of(driver, "dx-w", "td.made")) == 4
+    assert not driver.find_elements("css selector", "td.feeds")
+    driver.find_element("id", "forward").click()
+    assert driver.find_element("id", "count").text == "2 of 4"
+    assert texts(cells_of(driver, "dx")) == ["4", "6", "-4", "12", "-10", "2", "0", "0", "0"]
+    # All have arrived if nothing is chosen.
+    driver.find_element("id", "held").click()
+    assert texts(cells_of(driver, "dx")) == ["4", "6", "-4", "9", "-11", "12", "-9", "18", "-5"]
+
+
+def test_ask_me_counts_and_shows_nothing_until_a_hint_is_asked_for(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened(NOTES)
+    line, hint = driver.find_element("id", "line"), driver.find_element("id", "hint")
+    assert [option.text for option in driver.find_elements("css selector", "#ask option")] == [
+        "nothing",
+        "O",
+        "∂E/∂W",
+        "∂E/∂X",
+    ]
+    choose(driver, "ask", "dw")
+    assert set(texts(cells_of(driver, "dw"))) == {"?"}
     # The lesson, which has the answers, is folded.
-    assert not driver.find_elements(By.CSS_SELECTOR, "details[open]")
+    assert not driver.find_elements("css selector", "details[open]")
+    first = cells_of(driver, "dw")[0]
     for typed, said in (
         ("7", "∂E/∂w11 is not 7. 0 of 4 are right."),
         ("13,0", "∂E/∂w11 = 13.0 is right. 1 of 4 are right."),
     ):
-        driver.execute_script("arguments[0].focus()", asked.find_element(By.CSS_SELECTOR, "td[tabindex='0']"))
-        driver.switch_to.active_element.send_keys(Keys.F2)
-        driver.switch_to.active_element.send_keys(typed, Keys.ENTER)
-        driver.execute_script("document.activeElement.click()")
+        driver.execute_script("arguments[0].focus()", first)
+        # The first digit on the cell begins the answer.
+        driver.switch_to.active_element.send_keys(typed[0])
+        driver.switch_to.active_element.send_keys(Keys.END, typed[1:], Keys.ENTER)
         assert line.text == said
-    driver.switch_to.active_element.send_keys(Keys.F2)
-    driver.switch_to.active_element.send_keys(Keys.DELETE, Keys.ENTER)
-    show = driver.find_element(By.ID, "show")
-    asked.find_element(By.CSS_SELECTOR, "td[tabindex='0']").click()
-    assert line.text.startswith("∂E/∂w11 = ?")
-    show.click()
-    assert "∂E/∂w11 = ∂E/∂o11·x11 + " in line.text
+        driver.execute_script("arguments[0].focus()", cells_of(driver, "dx")[0])
+    point_at(driver, cells_of(driver, "dw")[1])
+    assert line.text == "∂E/∂w12 = ? Type it on its cell. 1 of 4 are right."
+    assert not driver.find_elements("css selector", "td.made, td .mark, .window, td.feeds")
+    hint.click()
+    assert "∂E/∂w12 = ∂E/∂o11·x12 + " in line.text
+    assert driver.find_elements("css selector", "td.made")
+    assert driver.find_elements("css selector", ".window")
+    point_at(driver, cells_of(driver, "dx")[1])
+    assert not hint.is_enabled()
+
+
+def test_what_is_held_says_so_and_lets_go(opened):
+    from selenium.webdriver.common.keys import Keys
+
+    driver = opened(NOTES)
+    held, (first, second, *_) = driver.find_element("id", "held"), cells_of(driver, "dx")
+    line = driver.find_element("id", "line")
+    for release in (
+        second.click,
+        held.click,
+        lambda: second.send_keys(Keys.ESCAPE),
+        driver.find_element("id", "reset").click,
+    ):
+        second.click()
+        assert held.is_displayed()
+        assert held.text == "held ✕"
+        point_at(driver, first)
+        assert line.text.startswith("∂E/∂x12 = ")
+        release()
+        assert not held.is_displayed()
+        assert line.text == ""
+        assert "#dx" not in driver.current_url
 
 
 def test_what_is_no_number_is_told_and_the_old_one_stays(opened):
     from selenium.webdriver.common.keys import Keys
 
     driver = opened(NOTES)
-    cell = driver.find_element("id", "grid-x").find_elements("css selector", "td:not(.corner)")[0]
+    cell = cells_of(driver, "x")[0]
     for text in ("abc", "0x10", "1/2", "1e999"):
         driver.execute_script("arguments[0].focus()", cell)
         driver.switch_to.active_element.send_keys(Keys.F2)
         driver.switch_to.active_element.send_keys(text, Keys.ENTER)
         assert driver.find_element("id", "why").text == f'"{text}" is not a number: the old value stays.'
-        assert cell.text == "1"
+        assert texts([cell]) == ["1"]
     assert not driver.find_element("id", "changed").is_displayed()
     # Pointing elsewhere leaves an open field alone.
     driver.switch_to.active_element.send_keys(Keys.F2)
-    w = driver.find_element("id", "grid-w").find_elements("css selector", "td:not(.corner)")[0]
-    driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", w)
+    point_at(driver, cells_of(driver, "w")[0])
     driver.switch_to.active_element.send_keys("5,5", Keys.ENTER)
-    assert cell.text.split()[0] == "5.5"
+    assert texts([cell]) == ["5.5"]
     assert driver.find_element("id", "changed").is_displayed()
+
+
+def notes_of(driver, grid):
+    """What is said of each cell of a grid."""
+    found = []
+    for cell in cells_of(driver, grid):
+        point_at(driver, cell)
+        found.append(driver.find_element("id", "why").text)
+    return found
 
 
 def test_zeros_and_what_is_left_over_say_why_they_are_there(opened):
     driver = opened(next(path for path in SAMPLES if path.stem == "notes-stride2"))
-    said = driver.execute_script(
-        """
-        const table = document.getElementById("grid-" + arguments[0]);
-        return [...table.querySelectorAll("td:not(.corner)")].map((cell) => {
-          cell.dispatchEvent(new MouseEvent("mouseenter"));
-          return document.getElementById("why").textContent;
-        });
-        """,
-        "do",
-    )
+    said = notes_of(driver, "dx-do")
     assert {text[:20] for text in said} == {"", "A zero of the frame:", "A zero between eleme"}
     driver = opened(next(path for path in SAMPLES if path.stem == "notes-leftover"))
-    x = driver.find_elements("css selector", "table.grid")[0].find_elements("css selector", "td:not(.corner)")
-    driver.execute_script("arguments[0].dispatchEvent(new MouseEvent('mouseenter'))", x[-1])
+    point_at(driver, cells_of(driver, "x")[-1])
     assert driver.find_element("id", "line").text.endswith("is used in no sum")
     assert driver.find_element("id", "why").text.startswith("No window reads ")
 
@@ -405,13 +483,17 @@ def test_the_bias_and_its_gradient_follow(opened):
     path = next(path for path in SAMPLES if "b" in json.loads(path.read_text()))
     driver = opened(path)
     (_, _, dedo), _ = problem(path)
-    titles = [caption.text for caption in driver.find_elements("css selector", "table.grid caption")]
     right = np.sum(dedo, axis=(0, 2, 3) if np.ndim(dedo) == 4 else (1, 2))
-    assert titles[2] == "b"
-    assert titles[-1] == "∂E/∂b"
-    seen = driver.execute_script(POINT, "db")
+    titles = [title.text for title in driver.find_elements("css selector", "button.title")]
+    assert titles == [
+        "X ∗ W + b = O",
+        "X ∗ ∂E/∂O with zeros = ∂E/∂W",
+        "framed ∂E/∂O ∗ W rotated = ∂E/∂X",
+        "∂E/∂O summed = ∂E/∂b",
+    ]
+    seen = pointed(driver, "db")
     assert [float(line.rpartition("= ")[2]) for _, line, _, _ in seen] == right.ravel().tolist()
-    readers = driver.execute_script(POINT, "b")
+    readers = pointed(driver, "b")
     assert all(line.split(" is used in ")[1].startswith("o[") for _, line, _, _ in readers)
 
 
@@ -419,7 +501,7 @@ def test_the_page_of_o_alone(browser, tmp_path):
     (x, w, _), options = problem(NOTES)
     (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, **options)), encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
-    seen = browser.execute_script(POINT, "o")
+    seen = pointed(browser, "o")
     assert [line.rpartition("= ")[2] for _, line, _, _ in seen] == ["12", "17", "27", "32"]
     browser.find_element("id", "play-steps").click()
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
@@ -428,7 +510,7 @@ def test_the_page_of_o_alone(browser, tmp_path):
 def test_the_page_of_one_gradient_has_the_others_too(browser, tmp_path, capsys):
     assert main(["backward", str(NOTES), "--only", "dW", "--json", "--report", str(tmp_path / "page.html")]) == 0
     browser.get((tmp_path / "page.html").as_uri())
-    assert [line.rpartition("= ")[2] for _, line, _, _ in browser.execute_script(POINT, "dx")][4] == "-11"
+    assert [line.rpartition("= ")[2] for _, line, _, _ in pointed(browser, "dx")][4] == "-11"
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
@@ -437,7 +519,7 @@ def test_symbols_alone_make_a_page_too(browser, tmp_path):
         document(".html", cnngrad.derive("4x4", "2x2", "2x2", stride=2)), encoding="utf-8"
     )
     browser.get((tmp_path / "page.html").as_uri())
-    seen = browser.execute_script(POINT, "dx")
+    seen = pointed(browser, "dx")
     assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·∂o11/∂x11∂E/∂x11 = ∂E/∂o11·w11"]
 
 
@@ -446,7 +528,7 @@ def test_a_number_that_is_looked_at_and_left_is_not_changed(browser, tmp_path):
 
     (tmp_path / "page.html").write_text(document(".html", cnngrad.derive([[0.123456789]], [[1.0]], [[2.0]])))
     browser.get((tmp_path / "page.html").as_uri())
-    cell = browser.find_element("css selector", "#grid-x td:not(.corner)")
+    (cell,) = cells_of(browser, "x")
     browser.execute_script("arguments[0].focus()", cell)
     browser.switch_to.active_element.send_keys(Keys.F2)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
@@ -468,22 +550,6 @@ def test_a_copy_of_a_layer_in_another_layout_is_read_as_it_is_written(browser, t
     np.testing.assert_array_equal(np.moveaxis(made, 1, -1), cnngrad.backward(x, w, dedo, **options).dx)
 
 
-def test_a_page_with_some_sums_alone_says_so(browser, tmp_path):
-    derivation = cnngrad.derive(np.ones((30, 40)), np.ones((5, 5)), np.ones((26, 36)), limit=4)
-    (tmp_path / "page.html").write_text(document(".html", derivation))
-    browser.get((tmp_path / "page.html").as_uri() + "#x-x1,1")
-    assert browser.find_element("id", "line").text.endswith("is used in no sum of this page")
-    assert browser.find_element("id", "why").text.startswith("The layer is large")
-
-
-def test_w_rotated_lights_up_for_the_gradient_of_x_alone(opened):
-    driver = opened(NOTES, "#o-o11")
-    assert len(driver.find_elements("css selector", "#grid-w td.made")) == 4
-    assert not driver.find_elements("css selector", "#grid-wr td.made")
-    driver = opened(NOTES, "#dx-x22")
-    assert len(driver.find_elements("css selector", "#grid-wr td.made")) == 4
-
-
 def transposed(folder, **options):
     """The file of a transposed layer with a row of O that no x reaches."""
     problem = {"X": [[1, 2], [0, -1]], "W": [[1, 2], [3, -1]], "b": [5], "dEdO": np.arange(20).reshape(5, 4).tolist()}
@@ -500,44 +566,32 @@ def test_the_page_of_a_transposed_layer_lights_what_its_sums_have(opened, tmp_pa
 
 def test_each_x_of_a_transposed_layer_stamps_w_onto_o(opened, tmp_path):
     driver = opened(transposed(tmp_path))
-    assert driver.find_element("tag name", "legend").text == "O by"
-    driver.find_element("css selector", "input[value=scatter]").click()
-    driver.execute_script("const s = document.getElementById('step'); s.value = 1; s.dispatchEvent(new Event('input'))")
-    grid = driver.find_element("id", "grid-o")
-    seen = [cell.text.split("\n")[0] for cell in grid.find_elements("css selector", "td:not(.made):not(.corner)")]
-    # x11 = 1 has stamped W; b = 5 stands where nothing has arrived.
-    assert seen == ["6", "7", "8", "4", *["5"] * 12]
+    assert driver.find_element("css selector", "#ways span").text == "O"
+    assert "O" in [option.text for option in driver.find_elements("css selector", "#ask option")]
+    choose(driver, "way", "scatter")
+    driver.find_element("id", "forward").click()
+    # x11 = 1 and x12 = 2 have stamped W; b = 5 stands where nothing has arrived.
+    assert texts(cells_of(driver, "o")) == ["6", "7", "7", "9", "8", "4", "11", "3", *["5"] * 12]
     line = driver.find_element("id", "line").text
     assert line == "x12 = 2 stamps W:\no13 += 2·1: 5 → 7, o14 += 2·2: 5 → 9, o23 += 2·3: 5 → 11, o24 += 2·(-1): 5 → 3"
-    assert grid.find_element("tag name", "caption").text == "O so far"
-    assert len(driver.find_elements("css selector", "#grid-wr td.made")) == 4
+    assert driver.find_element("css selector", "#grid-o-result caption").text == "O so far"
     driver = opened(transposed(tmp_path), "#dx-x11")
-    assert len(driver.find_elements("css selector", "#grid-w td.made")) == 4
-    assert not driver.find_elements("css selector", "#grid-wr td.made")
+    assert len(cells_of(driver, "dx-w", "td.made")) == 4
+    assert not cells_of(driver, "o-w", "td.made")
 
 
 def test_zeros_of_a_transposed_layer_say_why_they_are_there(opened, tmp_path):
     dedo = np.arange(12).reshape(4, 3).tolist()
     driver = opened(transposed(tmp_path, padding=[[1, 0], [0, 1]], dEdO=dedo))
-    said = {
-        name: {
-            driver.execute_script(
-                "arguments[0].dispatchEvent(new MouseEvent('mouseenter')); "
-                "return document.getElementById('why').textContent",
-                cell,
-            )
-            for cell in driver.find_elements("css selector", f"#grid-{name} td:not(.corner)")
-        }
-        for name in ("x", "do", "o")
-    }
+    said = {name: set(notes_of(driver, name)) for name in ("o-x", "dw-do", "o")}
     assert said == {
-        "x": {
+        "o-x": {
             "",
             "A zero between elements of X: neighbours stamp W onto O a stride apart.",
             "A zero of the frame: there is no x here, since the rotated filter overlaps the edge.",
         },
-        "do": {"", "A zero of the padding around ∂E/∂O."},
-        "o": {"", "No x reaches row 4 of O, since output padding adds positions behind the last stamp: o is b there."},
+        "dw-do": {"", "A zero of the padding around ∂E/∂O."},
+        "o": {"", "No x reaches this o: it is b."},
     }
 
 
@@ -545,8 +599,109 @@ def test_the_page_of_a_transposed_layers_o_alone(browser, tmp_path):
     derivation = cnngrad.derive("2x4x2x3", "4x1x2x2", transposed=True, groups=2, stride=2)
     (tmp_path / "page.html").write_text(document(".html", derivation), encoding="utf-8")
     browser.get((tmp_path / "page.html").as_uri())
-    tabs = [each.text.split(":")[0] for each in browser.find_elements("css selector", "span.tabs")]
-    assert [text.split(" (")[0] for text in tabs] == ["sample", "channel", "filter of O"]
-    browser.find_element("css selector", "input[value=scatter]").click()
+    assert [each.text.split()[0] for each in browser.find_elements("css selector", "#leads label")] == [
+        "sample",
+        "channel",
+    ]
+    assert len(browser.find_elements("css selector", ".equation")) == 1
+    choose(browser, "way", "scatter")
     assert browser.find_element("id", "line").text.startswith("x[1,1]11 stamps W:\no[1,1]11 += x[1,1]11·w[1,1]11, ")
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def random_layer(rng):
+    """Arrays of integers and options of a small layer, or None if there is no such layer."""
+    dims, mode = rng.choice([1, 2, 2, 2, 3]), str(rng.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
+    groups, batch, channels, filters = (int(rng.integers(1, most)) for most in (3, 3, 3, 3))
+    is_transposed = mode == "zeros" and bool(rng.integers(2))
+
+    def each(low, high):
+        return [int(n) for n in rng.integers(low, high, dims)]
+
+    options = {
+        "stride": each(1, 4),
+        "dilation": each(1, 3),
+        "groups": groups,
+        "flip": bool(rng.integers(2)),
+        "dims": int(dims),
+    }
+    options["padding"] = [[a, b] for a, b in zip(each(0, 3), each(0, 3), strict=True)]
+    if is_transposed:
+        options |= {"transposed": True, "output_padding": each(0, 2)}
+    else:
+        options["padding_mode"] = mode
+    pairs = (channels * groups, filters) if is_transposed else (filters * groups, channels)
+    x = rng.integers(-9, 10, (batch, channels * groups, *each(1, 7)))
+    w = rng.integers(-9, 10, (*pairs, *each(1, 4)))
+    b = rng.integers(-9, 10, filters * groups) * 2**55 if rng.integers(2) else None
+    try:
+        o = cnngrad.forward(x, w, b, **options)
+    except cnngrad.CnngradError:
+        return None
+    return x, w, rng.integers(-9, 10, o.shape), b, options
+
+
+# All results of layers, as texts.
+COMPUTED = """
+return arguments[0].map(({ layer: spec, values }) => {
+  const layer = window.layerOf(spec);
+  const given = Object.entries(values).map(([t, list]) => [t, window.numbersOf.read(list)]);
+  const numbers = window.numbersOf(layer, Object.fromEntries(given));
+  return Object.fromEntries(["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
+    [t, layer.range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]));
+});
+"""
+
+
+def test_the_pages_own_table_computes_what_the_library_does(opened, whole):
+    """Random layers, exactly: the page is the one other place that knows which positions meet."""
+    driver, rng, layers = opened(NOTES), np.random.default_rng(27), []
+    while len(layers) < (500 if whole else 60):
+        if (layer := random_layer(rng)) is not None:
+            layers.append(layer)
+    for start in range(0, len(layers), 50):
+        some, data = layers[start : start + 50], []
+        for x, w, dedo, b, options in some:
+            text = document(".html", cnngrad.derive(x, w, dedo, b=b, limit=1, **options))
+            data.append(json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]))
+        for (x, w, dedo, b, options), found in zip(some, driver.execute_script(COMPUTED, data), strict=True):
+            grads = cnngrad.backward(x, w, dedo, **options)
+            right = {"o": cnngrad.forward(x, w, b, **options), "dw": grads.dw, "dx": grads.dx}
+            right |= {} if b is None else {"db": grads.db}
+            assert found == {name: [str(n) for n in np.ravel(array).tolist()] for name, array in right.items()}, options
+
+
+def test_the_layer_can_be_changed(opened):
+    """Number fields change the layer; what is left of the numbers stays, and O and the gradients are computed anew."""
+    driver = opened(NOTES)
+    for field, value in (("size-0", 4), ("kernel-1", 3), ("stride-1", 2), ("before-0", 1), ("before-1", 1)):
+        driver.execute_script(
+            CHANGE,
+            driver.find_element("id", field),
+            value,
+        )
+    driver.find_element("id", "copy").click()
+    copied = json.loads(driver.find_element("id", "why").text)
+    x, w, dedo = (copied.pop(key) for key in ("X", "W", "dEdO"))
+    assert np.shape(x) == (4, 3)
+    assert np.shape(w) == (2, 3)
+    assert [row[:3] for row in x[:3]] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert copied["stride"] == [1, 2]
+    assert copied["padding"] == [[1, 1], [1, 1]]
+    grads = cnngrad.backward(x, w, dedo, **copied)
+    for tensor, right in (("o", cnngrad.forward(x, w, **copied)), ("dw", grads.dw), ("dx", grads.dx)):
+        assert [line.rpartition("= ")[2] for _, line, _, _ in pointed(driver, tensor)] == [
+            str(n) for n in np.ravel(right)
+        ]
+    assert driver.find_element("id", "changed").is_displayed()
+    # A filter that is too large is refused, with the reason, and the layer stays.
+    field = driver.find_element("id", "kernel-0")
+    driver.execute_script(CHANGE, field, 9)
+    assert (
+        driver.find_element("css selector", "#fields .note").text == "the filter spans 9, more than X with its padding"
+    )
+    assert len(cells_of(driver, "dw")) == 6
+    driver.find_element("id", "reset").click()
+    assert len(cells_of(driver, "dw")) == 4
+    assert driver.find_element("id", "size-0").get_attribute("value") == "3"
+    assert not driver.find_element("id", "changed").is_displayed()

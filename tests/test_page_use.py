@@ -60,7 +60,7 @@ def test_paper_has_the_pinned_picture_and_no_buttons(browser, tmp_path):
     try:
         assert not browser.find_element("id", "play-steps").is_displayed()
         assert browser.find_element("id", "line").text.startswith("∂E/∂x22 = ")
-        grid = browser.find_element("id", "grid-do")
+        grid = browser.find_element("id", "grid-dx-do")
         lit = grid.find_elements("css selector", "td.made")
         assert len(lit) == 4
         # Browsers leave backgrounds out on paper unless they are asked for.
@@ -71,37 +71,136 @@ def test_paper_has_the_pinned_picture_and_no_buttons(browser, tmp_path):
     assert base64.b64decode(made["data"]).startswith(b"%PDF")
 
 
-def test_play_goes_on_and_the_slider_goes_anywhere(browser, tmp_path):
-    browser.get(written(tmp_path))
+def test_play_walks_all_cells_and_stops_at_the_end(browser, tmp_path):
+    browser.get(written(tmp_path) + "#dw-w11")
     browser.execute_script("document.getElementById('speed').value = '300'")
     seen = browser.execute_async_script("""
-      const done = arguments[0], seen = [], line = document.getElementById("line");
+      const done = arguments[0], seen = [], button = document.getElementById("play-steps");
       new MutationObserver(() => {
-        if (seen.at(-1) !== line.textContent.split(" ")[0]) seen.push(line.textContent.split(" ")[0]);
-        if (seen.length === 3) { document.getElementById("play-steps").click(); done(seen); }
-      }).observe(line, { childList: true });
-      document.getElementById("play-steps").click();
+        const count = document.getElementById("count").textContent;
+        if (seen.at(-1) !== count) seen.push(count);
+        if (button.textContent === "Play") setTimeout(() => done(seen), 800);
+      }).observe(document.getElementById("play"), { childList: true, subtree: true });
+      button.click();
     """)
-    assert seen == ["∂E/∂x11", "∂E/∂x12", "∂E/∂x13"]
+    assert seen == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    line, count = browser.find_element("id", "line"), browser.find_element("id", "count")
+    assert line.text.startswith("∂E/∂w22 = ")
+    assert not browser.find_element("id", "forward").is_enabled()
+    browser.find_element("id", "back").click()
+    assert count.text == "3 of 4"
+    assert line.text.startswith("∂E/∂w21 = ")
+    # Play begins again behind the end; Reset stops it.
+    browser.find_element("id", "play-steps").click()
+    browser.find_element("id", "reset").click()
+    assert browser.find_element("id", "play-steps").text == "Play"
+    assert count.text == "– of 4"
     slider = browser.find_element("id", "step")
-    assert slider.get_attribute("max") == "8"
-    browser.execute_script("arguments[0].value = 4; arguments[0].dispatchEvent(new Event('input'))", slider)
-    assert browser.find_element("id", "line").text.startswith("∂E/∂x22 = ")
-    assert slider.get_attribute("aria-valuetext") == "∂E/∂x22"
-    assert browser.current_url.endswith("#dx-x22")
+    assert slider.get_attribute("max") == "3"
+    browser.execute_script("arguments[0].value = 1; arguments[0].dispatchEvent(new Event('input'))", slider)
+    assert line.text.startswith("∂E/∂w12 = ")
+    assert slider.get_attribute("aria-valuetext") == "∂E/∂w12"
+    assert browser.current_url.endswith("#dw-w12")
 
 
 def test_it_stands_still_for_those_who_ask_for_less_motion(tmp_path):
     with a_browser(1300, 1200, "--force-prefers-reduced-motion") as driver:
         driver.get(written(tmp_path))
-        button = driver.find_element("id", "play-steps")
-        assert button.text == "Next step"
-        button.click()
-        button.click()
-        first = driver.find_element("id", "line").text
-        driver.execute_async_script("setTimeout(arguments[0], 1200)")
-        assert driver.find_element("id", "line").text == first
-        assert first.startswith("∂E/∂x12 = ")
+        assert not driver.find_element("id", "play-steps").is_displayed()
+        forward = driver.find_element("id", "forward")
+        forward.click()
+        forward.click()
+        assert driver.find_element("id", "line").text.startswith("∂E/∂x12 = ")
+
+
+# Brings the cell of a number into sight, and says its name and middle, the cell under that place of the window, whether
+# it is chosen or says which zero it is, and where all grids are.
+CELL = """
+const [k, moves] = arguments, cells = document.querySelectorAll("#stage td[data-grid]"), cell = cells[k];
+if (!cell) return null;
+if (moves) cell.scrollIntoView({ block: "nearest", inline: "nearest" });
+const name = (each) => each && `${each.dataset.grid} ${each.dataset.r} ${each.dataset.c}`;
+const box = (each) => each.getBoundingClientRect(), { left, top, width, height } = box(cell);
+const [x, y] = [left + width / 2, top + height / 2], under = document.elementFromPoint(x, y).closest("td[data-grid]");
+const isTold = cell.classList.contains("chosen") || document.getElementById("why").textContent.includes("A zero ");
+const all = [...document.querySelectorAll("table.grid, #said")];
+const places = all.map((each) => [box(each).left, box(each).top].join());
+return { x, y, name: name(cell), under: name(under), isTold, places: places.join(" ") };
+"""
+
+
+def walk(driver):
+    """Points with the mouse at every cell, one after another: the cell is found and nothing moves."""
+    number = 0
+    while before := driver.execute_script(CELL, number, True):
+        assert before["under"] == before["name"], "another cell lies there"
+        driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": before["x"], "y": before["y"]})
+        after = driver.execute_script(CELL, number, False)
+        assert after["under"] == before["name"]
+        assert after["isTold"], f"{after['name']} is not chosen"
+        assert after["places"] == before["places"], f"{after['name']} moves what stands there"
+        number += 1
+    return number
+
+
+SIZES = [(1280, 800), (1024, 768), (360, 740)]
+
+
+@pytest.fixture
+def sized(browser, request):
+    width, height = request.param
+    shape = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("sized", SIZES, ids=str, indirect=True)
+def test_the_mouse_finds_every_cell_and_moves_none(sized, tmp_path, path):
+    sized.get(written(tmp_path, path))
+    assert walk(sized) > 40
+
+
+@pytest.mark.parametrize("sized", SIZES, ids=str, indirect=True)
+def test_the_result_what_it_is_made_of_and_the_sum_are_in_sight_together(sized, tmp_path):
+    for path in SAMPLES:
+        sized.get(written(tmp_path, path))
+        sized.execute_script("document.querySelector('.equation.large').scrollIntoView()")
+        high, wide, body, said, fonts = sized.execute_script("""
+          const body = document.querySelector(".large .body"), said = document.getElementById("said");
+          return [innerHeight, document.documentElement.clientWidth, [body.scrollWidth - body.clientWidth,
+            body.scrollHeight - body.clientHeight], said.getBoundingClientRect().bottom,
+            [...body.querySelectorAll("table")].map((each) => parseFloat(getComputedStyle(each).fontSize))];
+        """)
+        assert body == [0, 0], f"the equation of {path.stem} is cut"
+        # In a narrow window the end of long sums may be below.
+        assert said <= high or wide < 400
+        assert min(fonts) >= {1280: 18, 1024: 16}.get(wide + 15, 11)
+
+
+def test_a_click_lights_what_a_name_in_the_sum_stands_for(browser, tmp_path):
+    browser.get(written(tmp_path) + "#dx-x22")
+    link = browser.find_element("css selector", "#line a[href='#do-o12']")
+    link.click()
+    assert browser.find_element("id", "line").text.startswith("∂E/∂o12 = -2 is used in ")
+    chosen = browser.find_elements("css selector", "td.chosen")
+    assert {cell.get_attribute("aria-label").split()[0] for cell in chosen} == {"∂E/∂o12"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_values_by_colour_tell_each_number_from_the_next(browser, tmp_path, scheme):
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.get(written(tmp_path))
+    legend = browser.find_element("id", "legend")
+    assert legend.value_of_css_property("visibility") == "hidden"
+    browser.find_element("id", "colours").click()
+    assert legend.value_of_css_property("visibility") == "visible"
+    cells = browser.find_elements("css selector", "#grid-o-x td.heat")
+    assert len({cell.value_of_css_property("background-color") for cell in cells}) == 9
 
 
 def test_nothing_is_requested_and_it_opens_within_a_second(tmp_path):
@@ -155,13 +254,13 @@ def test_a_keyboard_walk_says_what_lights_up(browser, tmp_path):
 
     browser.get(written(tmp_path))
     # One tab stop a grid.
-    assert len(browser.find_elements("css selector", "table.grid [tabindex='0']")) == 7
+    assert len(browser.find_elements("css selector", "table.grid [tabindex='0']")) == 9
     live = browser.find_element("id", "line")
     assert live.get_attribute("aria-live") == "polite"
     for grid, walk, name in (
-        ("x", [Keys.ARROW_RIGHT], "x12 = 2 is used in o11, o12, ∂E/∂w11, ∂E/∂w12"),
-        ("dw", [Keys.ARROW_DOWN, Keys.END], "∂E/∂w22 = ∂E/∂o11·∂o11/∂w22"),
-        ("do", [Keys.HOME], ""),
+        ("o-x", [Keys.ARROW_RIGHT], "x12 = 2 is used in o11, o12, ∂E/∂w11, ∂E/∂w12"),
+        ("dw-result", [Keys.ARROW_DOWN, Keys.END], "∂E/∂w22 = ∂E/∂o11·∂o11/∂w22"),
+        ("dx-do", [Keys.HOME], ""),
     ):
         table = browser.find_element("id", f"grid-{grid}")
         browser.execute_script("arguments[0].focus()", table.find_element("css selector", "td[tabindex='0']"))

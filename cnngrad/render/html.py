@@ -1,12 +1,12 @@
 """A derivation as one self-contained page: grids whose cells show their terms, and the lesson below.
 
-The page knows nothing of convolution: it gets every element's terms from the expansions and adds them up.
+The page gets the layer and its given numbers. Its script computes every other number from a table of its own.
 """
 
 import json
-import math
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -16,34 +16,27 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.derivation import words
 from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
-from cnngrad.derivation.grids import framed_input, framed_output, plain
 from cnngrad.derivation.notation import Notation, number
-from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, counted, indices
-from cnngrad.layer.expansion import Expander, Expansion, Partial
+from cnngrad.layer import counted
+from cnngrad.layer.expansion import Expansion, Partial
+from cnngrad.layer.layout import Array
 from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import text_of
-from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
+from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
 
-# The most products with which a page has the terms of all elements, and the most cells that it can show.
-_MOST_PRODUCTS, _MOST_CELLS = 20_000, 60_000
+# The most cells that a page can show.
+_MOST_CELLS = 60_000
 # The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
-_BETWEEN = (
-    "A zero between elements of ∂E/∂O: in the forward pass the window moves by the stride, so neighbours lie that far "
-    "apart on X.",
-    "A zero between elements of X: neighbours stamp W onto O a stride apart.",
-)
-# The page's names of the tensors, in its order.
-_IDS = {tensor: "do" if tensor is DEDO else tensor.keyword for tensor in (X, W, B, DEDO, O, DW, DX, DB)}
+# The page's script, a module after those that it uses.
+_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "sums", "controls", "page")
 
 
 def html_document(derivation: Derivation, style: Style) -> str:
@@ -54,7 +47,7 @@ def html_document(derivation: Derivation, style: Style) -> str:
     """
     return filled(
         "page",
-        ["grid.js", "numbers.js", "page.js"],
+        _SCRIPTS,
         title=style.title or f"cnngrad · {derivation.layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
         # Without a title of its own the page's title is the layer.
@@ -74,7 +67,7 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
         data: the script's data.
         parts: the page's other parts, as HTML.
     """
-    script, css = "".join(map(_read, scripts)), _read("page.css")
+    script, css = ("".join(map(_short, parts)) for parts in ([f"{name}.js" for name in scripts], ["page.css"]))
     # No name can end the script element.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
@@ -89,111 +82,42 @@ def framed(title: str, body: str, policy: str, style: str = "") -> str:
     return Template(_read("frame.html")).substitute(title=escape(title), body=body, policy=policy, style=style)
 
 
+def _short(name: str) -> str:
+    """A script or style without indentation and lines of comment."""
+    lines = map(str.strip, _read(name).splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
 def _read(name: str) -> str:
     return (files("cnngrad") / "render" / "page" / name).read_text(encoding="utf-8")
 
 
 def _data(source: Source) -> dict[str, Any]:
-    """The script's data: shapes, names, numbers, every element's terms, and the grids."""
+    """The script's data: the layer and its given numbers; the script computes all others."""
     layer, values, sizes = source.layer, source.values, source.layer.canonical
-    there = set(_IDS) if source.backward else {X, W, B, O}
-    tensors = [t for t in _IDS if t in there and (layer.has_bias or t.array is not B)]
-    if sum(prod(sizes[tensor]) for tensor in tensors) > _MOST_CELLS:
+    given = [X, W, *[B] * layer.has_bias, *[DEDO] * source.backward]
+    if sum(prod(sizes[tensor]) for tensor in (*given, O, *GRADIENTS * source.backward)) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
-    expander = Expander(layer, values)
-    names, given = expander.names, [tensor for tensor in values if tensor in tensors]
-    symbols = {t: [names.symbol(t, index) for index in indices(sizes[t])] for t in tensors}
-
-    def each(made: Callable[[Tensor], Iterable[Any]], some: Iterable[Tensor] = tensors) -> dict[str, list[Any]]:
-        return {_IDS[tensor]: list(made(tensor)) for tensor in some}
-
+    counts = {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
+    leads = {tensor.letter: layer.lead[tensor] for tensor in (X, W, B, O)}
     return {
-        "shapes": each(lambda t: sizes[t]),
-        "written": each(lambda t: layer.shapes[t]),
-        "names": each(lambda t: map(str, symbols[t])),
-        "short": each(lambda t: (symbol.element for symbol in symbols[t])),
-        "values": each(lambda t: (_number(names.number(t, index)) for index in indices(sizes[t])), given),
-        "exact": all(np.asarray(values[t]).dtype.kind == "i" for t in given if t not in RESULTS),
-        "terms": each(lambda t: _terms(expander, t), (t for t in tensors if t in RESULTS)),
-        "grids": list(_grids(layer, tensors)),
-        "leads": [dict(zip(("name", "word", "size"), lead, strict=True)) for lead in _leads(layer)],
-        # The page copies arrays in cnngrad's own order of axes.
-        "options": {name: option for name, option in layer.options.items() if "layout" not in name},
-        "gap": _BETWEEN[layer.transposed],
-        "unread": {_IDS[tensor]: words.unreached(layer, tensor) for tensor in (DX, O)[: 1 + layer.transposed]},
-        # What W is stamped onto, by each element of what.
-        "stamped": _IDS[layer.role[DX]],
-        "stamping": _IDS[layer.role[DEDO]],
+        "layer": counts | {"axes": list(map(asdict, layer.axes)), "bias": layer.has_bias, "lead": leads},
+        "backward": source.backward,
+        "values": {address(tensor): _numbers(np.asarray(values[tensor])) for tensor in given if tensor in values},
     }
 
 
-def _number(value: Any) -> Any:
-    """A number for the script; as text if JavaScript's numbers cannot hold it."""
-    held = abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
-    return value if held else str(value)
+def address(tensor: Tensor) -> str:
+    """A tensor's name in the page and in addresses of its elements: `dx`, as in `#dx-x22`."""
+    return "d" * tensor.is_gradient + tensor.letter
 
 
-def _terms(expander: Expander, tensor: Tensor) -> Iterator[list[list[list[Any]]] | None]:
-    """The terms of every element, each factor as its tensor and flat index; None if they are omitted.
-
-    In a large layer only the telling elements and their neighbours have terms.
-    """
-    layer, sizes = expander.layer, expander.layer.canonical
-    whole = prod(layer.conv.canonical[O]) * prod(sizes[W][1:]) <= _MOST_PRODUCTS
-    told = [] if whole else list(telling(layer, tensor, TELLING))
-    for index in indices(sizes[tensor]):
-        # Neighbours on up to three axes are less than 2 apart.
-        if whole or any(index[:2] == at[:2] and math.dist(index[2:], at[2:]) < 2 for at in told):
-            yield [
-                [[_IDS[t], int(np.ravel_multi_index(at, sizes[t]))] for t, at in filter(None, term)]
-                for term in expander.products(tensor, index)[0]
-            ]
-        else:
-            yield None
-
-
-# The meaning of a zero around the elements.
-_ZEROS = {
-    X: "A zero of the padding around {}.",
-    DEDO: "A zero of the frame: there is no {} here, since the rotated filter overlaps the edge.",
-}
-
-
-def _grids(layer: Layer, tensors: Sequence[Tensor]) -> Iterator[dict[str, Any]]:
-    """The grids, which stand side by side."""
-    wide, windows = layer.role[X], layer.role[DEDO]
-    sample, first, *others = (name for name, _, _ in _leads(layer))
-    leads = {wide.array: [sample, others[-1]], W: [first, others[0]], windows.array: [sample, first], B: []}
-    shown = {"x": X, "w": W, "b": B, "o": O, "do": DEDO, "wr": W, "dw": DW, "dx": DX, "db": DB}
-    zeros = {wide: _ZEROS[X].format(wide.title), windows: _ZEROS[DEDO].format("x" if layer.transposed else "output")}
-    for name, tensor in shown.items():
-        if tensor not in tensors or (name == "wr" and layer.role[DX] not in tensors):
-            continue
-        lead = leads[tensor.array]
-        tracks = [plain(size, turned=name == "wr") for size in layer.canonical[tensor][len(lead) :]]
-        if tensor in zeros:
-            tracks = [(framed_input if tensor is wide else framed_output)(axis) for axis in layer.axes]
-        title = "W rotated" if name == "wr" else f"{tensor.title}, framed" if tensor is windows else tensor.title
-        yield {
-            "id": name, "tensor": _IDS[tensor], "title": title, "letter": tensor.letter,
-            "axes": [list(map(track.slot, range(track.size))) for track in tracks],
-            "inside": [[0, t.size] if t.mode == "zeros" else [t.first, t.first + t.elements] for t in tracks],
-            "lead": lead, "zeros": zeros.get(tensor, ""),
-        }  # fmt: skip
-
-
-def _leads(layer: Layer) -> Iterator[tuple[str, str, int]]:
-    """What tabs choose: its name, meaning and number; after n both axes of W, and the second of all groups."""
-    grouped = layer.groups > 1
-    yield "n", "sample (∂E/∂W is a sum over all)", layer.batch
-    if layer.transposed:
-        yield "c", "channel (O is a sum over all that stamp its filter)", layer.channels
-        yield "f", f"filter{' of the channel' * grouped} (∂E/∂X is a sum over all)", layer.group_filters
-    else:
-        yield "f", "filter (∂E/∂X is a sum over all that read its channel)", layer.filters
-        yield "c", f"channel{' of the filter' * grouped} (O is a sum over all)", layer.group_channels
-    if grouped:
-        yield ("fo", "filter of O", layer.filters) if layer.transposed else ("cx", "channel of X", layer.channels)
+def _numbers(array: Array) -> Any:
+    """An array for the script: integers, as text if JavaScript's numbers cannot hold them, or the bytes of decimals."""
+    if array.dtype.kind != "f":
+        return [n if abs(n) <= _LARGEST else str(n) for n in array.ravel().tolist()]
+    kind = "f4" if array.itemsize <= 4 else "f8"
+    return {kind: b64encode(array.astype(f"<{kind}").tobytes()).decode()}
 
 
 def _sections(derivation: Derivation, precision: int) -> Iterator[str]:

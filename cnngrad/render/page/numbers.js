@@ -1,71 +1,66 @@
 "use strict";
-// The numbers of a page: every result is a sum of products of cells. Integers are exact, however large.
-window.numbersOf = (data, results) => {
-  let exact = data.exact, changed = false;
-  // JSON has no infinity: the text "inf" stands for it.
-  const read = (number) => exact ? BigInt(number) : typeof number === "string" ? Number(number.replace("inf", "Infinity")) : number;
-  for (const t in data.values) data.values[t] = data.values[t].map(read);
-  const first = Object.fromEntries(Object.entries(data.values).map(([t, list]) => [t, list.slice()]));
+// The numbers of a page: every result is a sum of products of given numbers. Integers are exact, however large.
+(() => {
+  const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0)).buffer;
+  // Integers come as a list, decimals as the bytes of an array.
+  const read = (numbers) => Array.isArray(numbers) ? numbers.map(BigInt)
+    : Array.from(numbers.f4 ? new Float32Array(bytes(numbers.f4)) : new Float64Array(bytes(numbers.f8)));
 
-  const value = (tensor, flat) => data.values[tensor][flat];
-  const productOf = (factors) => factors.reduce((p, [other, at]) => p * value(other, at), exact ? 1n : 1);
-  const sumOf = (terms) => terms.reduce((sum, factors) => sum + productOf(factors), exact ? 0n : 0);
-
-  // A result whose terms are not in the page is known until a number is changed.
-  function compute() {
-    for (const t of results) {
-      if (!data.terms[t]) continue;
-      const known = changed ? [] : first[t] || [];
-      data.values[t] = data.terms[t].map((terms, flat) => terms === null ? known[flat] : sumOf(terms));
-    }
-  }
-
-  function shown(number) {
-    if (number === undefined) return "…";
+  function shown(number, digits = 6) {
     if (typeof number === "bigint" || (Number.isInteger(number) && Math.abs(number) < 1e15)) return String(number);
     if (!Number.isFinite(number)) return Number.isNaN(number) ? "nan" : number < 0 ? "-inf" : "inf";
-    return String(Number(number.toPrecision(6)));
+    return String(Number(number.toPrecision(digits)));
   }
 
   const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
-  // The typed text as a number; null if it is not a number.
-  function parsed(text) {
-    if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
-    const number = Number(text);
-    const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
-    if (!right) return null;
-    return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
-  }
+  // The numbers of a layer: the given ones, and the results, each computed from its terms when it is asked for.
+  window.numbersOf = (layer, given) => {
+    const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
+    let exact = Object.values(values).every((list) => list.every((each) => typeof each === "bigint")), known = new Map();
+    const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
+    if (!exact) toDecimals();
 
-  function change(tensor, flat, number) {
-    if (exact && typeof number !== "bigint") {
-      // A decimal turns all integers into decimals.
-      exact = false;
-      for (const t in data.values) data.values[t] = data.values[t].map((each) => each === undefined ? each : Number(each));
+    const product = (factors) => factors.reduce((all, [tensor, flat]) => all * values[tensor][flat], exact ? 1n : 1);
+    const sumOf = (terms) => terms.reduce((sum, factors) => sum + product(factors), exact ? 0n : 0);
+
+    function value(tensor, flat) {
+      if (values[tensor]) return values[tensor][flat];
+      const key = `${tensor}:${flat}`;
+      if (!known.has(key)) known.set(key, sumOf(layer.terms(tensor, flat)));
+      return known.get(key);
     }
-    data.values[tensor][flat] = number;
-    changed = true;
-    compute();
-  }
 
-  function reset() {
-    exact = data.exact;
-    changed = false;
-    for (const t in first) data.values[t] = first[t].slice();
-    compute();
-  }
+    // The typed text as a number; null if it is not a number.
+    function parsed(text) {
+      if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
+      const number = Number(text);
+      const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
+      if (!right) return null;
+      return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
+    }
 
-  // An array as JSON, nested as the user writes it.
-  function written(tensor) {
-    const shape = data.written[tensor];
-    let at = 0;
-    const within = (axis) => axis === shape.length ? String(value(tensor, at++))
-      : `[${Array.from({ length: shape[axis] }, () => within(axis + 1)).join(", ")}]`;
-    return within(0);
-  }
+    function change(tensor, flat, number) {
+      if (exact && typeof number !== "bigint") {
+        // A decimal turns all integers into decimals.
+        exact = false;
+        toDecimals();
+      }
+      values[tensor][flat] = number;
+      known = new Map();
+    }
 
-  // The file lacks results that were not asked for.
-  if (data.values.x) compute();
-  return { value, shown, factor, sumOf, parsed, change, reset, written };
-};
+    // An array as JSON, nested as the user writes it.
+    function written(tensor) {
+      const array = window.layerOf.arrayOf(tensor), all = layer.shape(tensor), leads = array === "b" ? 1 : 2;
+      const shape = all.slice(leads - layer.spec.lead[array]);
+      let at = 0;
+      const within = (axis) => axis === shape.length ? String(values[tensor][at++])
+        : `[${Array.from({ length: shape[axis] }, () => within(axis + 1)).join(", ")}]`;
+      return within(0);
+    }
+
+    return { given: values, value, sumOf, parsed, change, written };
+  };
+  Object.assign(window.numbersOf, { read, shown, factor });
+})();
