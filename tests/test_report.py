@@ -142,6 +142,12 @@ def test_raise_if_wrong_says_gradient_verdict_mistake_and_fix_first():
     ]
 
 
+@pytest.mark.parametrize("b", [3, [3]])
+@pytest.mark.parametrize("claim", [{}, {"db": 4}, {"db": [4]}])
+def test_the_gradient_of_one_filters_b_is_right_as_a_number_or_a_list(b, claim):
+    assert cnngrad.check([[1, 2], [3, 4]], [[1]], [[1, 1], [1, 1]], b=b, **claim).passed
+
+
 def test_a_wrong_shape_prints_no_empty_line():
     text = str(cnngrad.check(X, W, DEDO, dx=[[1, 2]]))
     assert "\n\n\n" not in text
