@@ -41,6 +41,74 @@ def returns_its_workspace(x, w, dedo, **options):
     return _SPACE[: dw.size].reshape(dw.shape), dx, db
 
 
+_KEPT = {}
+
+
+def kept_by_shape(x, w, dedo, **options):
+    key = x.shape, w.shape, str(options)
+    return [array.copy() for array in _KEPT.setdefault(key, right(x, w, dedo, **options))]
+
+
+def kept_by_sums(x, w, dedo, **options):
+    key = x.shape, w.shape, x.sum(), w.sum(), dedo.sum(), str(options)
+    return [array.copy() for array in _KEPT.setdefault(key, right(x, w, dedo, **options))]
+
+
+def x_kept_by_address(x, w, dedo, **options):
+    own = _KEPT.setdefault((x.ctypes.data, x.shape), x.copy())
+    return right(own, w, dedo, **options)
+
+
+def adds_to_a_buffer(x, w, dedo, **options):
+    dw, dx, db = right(x, w, dedo, **options)
+    total = _KEPT.setdefault(("dW", w.shape), np.zeros(w.shape))
+    total += dw
+    return total.copy(), dx, db
+
+
+def right_at_first(x, w, dedo, **options):
+    _KEPT["calls"] = calls = _KEPT.get("calls", 0) + 1
+    return [array * (calls <= 20) for array in right(x, w, dedo, **options)]
+
+
+def loses_updates(x, w, dedo, **options):
+    dw, dx, db = right(x, w, dedo, **options)
+    dw.flat[np.random.default_rng().integers(dw.size)] = 0
+    return dw, dx, db
+
+
+def in_order_of_memory(x, w, dedo, **options):
+    x, w, dedo = (array.ravel("K").reshape(array.shape) for array in (x, w, dedo))
+    return right(x, w, dedo, **options)
+
+
+def w_in_order_of_memory(x, w, dedo, **options):
+    return right(x, w.ravel("K").reshape(w.shape), dedo, **options)
+
+
+def by_pointer(x, w, dedo, **options):
+    own = np.lib.stride_tricks.as_strided(dedo, strides=np.empty_like(dedo, order="C").strides)
+    return right(x, w, own if dedo.strides[-1] > 0 else dedo, **options)
+
+
+def refuses_strides(x, w, dedo, **options):
+    if not all(array.flags.c_contiguous for array in (x, w, dedo)):
+        raise ValueError("contiguous arrays only")
+    return right(x, w, dedo, **options)
+
+
+def in_any_order(x, w, dedo, **options):
+    _KEPT["calls"] = calls = _KEPT.get("calls", 0) + 1
+    scale = 1 + calls % 7 / 10
+    dw, dx, db = right(x * scale, w * scale, dedo, **options)
+    return dw / scale, dx / scale, db
+
+
+def keeps_positions(x, w, dedo, **options):
+    order = _KEPT.setdefault(("order", x.shape), np.arange(x.size))
+    return right(x.ravel()[order].reshape(x.shape), w, dedo, **options)
+
+
 def apart_in_one_buffer(x, w, dedo, **options):
     dw, dx, db = right(x, w, dedo, **options)
     space = np.concatenate([dw.ravel(), dx.ravel()])
@@ -55,10 +123,27 @@ def on_copies(x, w, dedo, **options):
     return results
 
 
+FORTRAN, GAPS = "in Fortran order", "with gaps between their elements"
+ALONE = "right for C-contiguous arrays alone: wrong for"
 CHEATS = [
     (rotates_in_place, "changes-inputs", "it changes W in place"),
     (zeroes_the_gradient, "changes-inputs", "it changes ∂E/∂O in place"),
     (into_x, "aliases", "its ∂E/∂X shares memory with X"),
+    (kept_by_shape, "keeps-state", "its results depend on an earlier call"),
+    (kept_by_sums, "keeps-state", "its results depend on an earlier call"),
+    (x_kept_by_address, "keeps-state", "its results depend on an earlier call"),
+    (adds_to_a_buffer, "keeps-state", "its ∂E/∂W adds up over calls, as nothing resets it"),
+    (right_at_first, "keeps-state", "its results depend on an earlier call"),
+    (loses_updates, "not-deterministic", "its results are not the same twice"),
+    (in_order_of_memory, "ignores-strides", f"{ALONE} X, W and ∂E/∂O {FORTRAN}"),
+    (w_in_order_of_memory, "ignores-strides", f"{ALONE} W {FORTRAN}"),
+    (by_pointer, "ignores-strides", f"{ALONE} X, W and ∂E/∂O {GAPS}"),
     (returns_its_workspace, "aliases", "its ∂E/∂W shares memory with that of the next call, and changes"),
 ]
-HONEST = [apart_in_one_buffer, on_copies]
+HONEST = {
+    apart_in_one_buffer: "",
+    on_copies: "",
+    refuses_strides: " ".join(f"It takes no arrays {how}." for how in (FORTRAN, "with negative strides", GAPS)),
+    in_any_order: "Its results differ from call to call by rounding alone, as sums in another order do.",
+    keeps_positions: "",
+}

@@ -3,15 +3,19 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import combinations, permutations
+from math import prod
 from typing import Any, NamedTuple
 
-# Bound here, so that a function which replaces NumPy's own changes nothing.
-from numpy import array_equal, empty_like, shares_memory
+import numpy as np
 
-from cnngrad.arrays import Array, as_claim
+# Bound here, so that a function which replaces NumPy's own changes nothing.
+from numpy import array_equal, shares_memory
+
+from cnngrad.arrays import Array, DType, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, joined
+from cnngrad.layer import Layer, Shape, joined
 from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
@@ -20,6 +24,21 @@ _OTHERS = "dW, dEdW, grad_w and the like"
 # The options that a function may take, and their values for a function that does not take them.
 _DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 _LATER = {"padding_mode": "zeros", "transposed": False, "output_padding": 0}
+
+# How arrays may lie in memory, if not in C order, in words; each makes an array of a shape and a dtype.
+MEMORY: dict[str, Callable[[Shape, DType], Array]] = {
+    "in Fortran order": partial(np.empty, order="F"),
+    "with negative strides": lambda shape, dtype: _by_steps(np.empty(shape, dtype), -1),
+    "with gaps between their elements": lambda shape, dtype: _by_steps(np.zeros([2 * n for n in shape], dtype), 2),
+    "at an offset": lambda shape, dtype: np.zeros(prod(shape) + 99, dtype)[99:].reshape(shape),
+    "that are read-only": np.empty,
+}
+
+
+def _by_steps(array: Array, step: int) -> Array:
+    place: Any = (..., *[slice(None, None, step)] * array.ndim)
+    view: Array = array[place]
+    return view
 
 
 class Returned(NamedTuple):
@@ -66,14 +85,14 @@ class Caller:
         self._own: dict[tuple[Any, ...], Array] = {}
         self._last: list[tuple[Tensor, Array, Array]] = []
 
-    def call(self, layer: Layer, arrays: Mapping[Tensor, Array]) -> Returned:
-        """Call the function on a layer.
+    def call(self, layer: Layer, arrays: Mapping[Tensor, Array], memory: Mapping[Tensor, str]) -> Returned:
+        """Call the function on a layer, with arrays that lie in C order, or as `memory` says in the words of `MEMORY`.
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.
             CnngradError: it returns something else than results.
         """
-        own = {tensor: self._filled(tensor, array) for tensor, array in arrays.items()}
+        own = {tensor: self._filled(tensor, array, memory.get(tensor, "")) for tensor, array in arrays.items()}
         given = {tensor: self._convert(array) for tensor, array in own.items()}
         before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
         returned = self._returned(layer, given)
@@ -81,10 +100,13 @@ class Caller:
         faults = [Fault("changes-inputs", f"it changes {joined(changed)} in place")] if changed else []
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 
-    def _filled(self, tensor: Tensor, array: Array) -> Array:
+    def _filled(self, tensor: Tensor, array: Array, memory: str) -> Array:
         """An array of this one's numbers, at the address of the last one of its shape."""
-        own = self._own.setdefault((tensor, array.shape, array.dtype), empty_like(array))
+        made = MEMORY.get(memory, np.empty)(array.shape, array.dtype)
+        own = self._own.setdefault((tensor, array.shape, array.dtype, memory), made)
+        own.flags.writeable = True
         own[...] = array
+        own.flags.writeable = memory != "that are read-only"
         return own
 
     def _aliases(self, results: Mapping[Tensor, Array], own: Mapping[Tensor, Array]) -> Iterator[Fault]:

@@ -61,7 +61,8 @@ def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
     files = paths(folder, exchange)
     for tensor, array in layer.written.items():
         EXCHANGES[exchange].write(files[tensor], np.ascontiguousarray(array))
-    (folder / "problem.json").write_text(json.dumps(described(layer.layer)))
+    memory = {tensor.name: words for tensor, words in layer.memory.items()}
+    (folder / "problem.json").write_text(json.dumps(described(layer.layer) | ({"memory": memory} if memory else {})))
 
 
 def described(layer: Layer) -> dict[str, Any]:

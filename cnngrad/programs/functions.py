@@ -68,12 +68,13 @@ def check_function(
 class _InProcess(Program):
     """A Python function, called in this process."""
 
+    keeps_running = in_memory = True
     caller: Caller
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; an exception becomes its status."""
         try:
-            returned = self.caller.call(layer.layer, layer.arrays)
+            returned = self.caller.call(layer.layer, layer.arrays, layer.memory)
             return Answer({**returned.results}, note=returned.note, faults=returned.faults)
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))

@@ -16,12 +16,13 @@ from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import HALVES, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
+from cnngrad.programs.calls import VARIES, called_again, is_same
 from cnngrad.programs.findings import Findings, Outcome, explain
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Answer, Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
-from cnngrad.programs.suites import SuiteLayer
-from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.programs.suites import STRIDED, SuiteLayer
+from cnngrad.programs.verdicts import Fault, Result, Verdict
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
@@ -32,6 +33,11 @@ _ENOUGH = 3
 _GRADING = threading.Lock()
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
 _ROUNDED = "Rounding alone may explain the error here, but not in other layers."
+_OTHER_ORDER = "Its results differ from call to call by rounding alone, as sums in another order do."
+# Verdicts on runs that are not repeated.
+_LAST = {Verdict.UNANSWERED, Verdict.SILENT, Verdict.SKIPPED}
+# Faults of programs whose results are no function of the arrays: other layers and numbers tell nothing of them.
+_UNSTEADY = {"keeps-state", "not-deterministic"}
 _IN_ONE_OF_TWO = "Only one of two runs of the same layer ended in this way."
 
 
@@ -79,8 +85,9 @@ def run_layers(
     taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
     outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
     _see_bits(programs[0], outcomes)
-    outcomes = _together(outcomes, expect)
-    said = [_ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
+    judge, strided = partial(_judged, programs[0]), STRIDED not in (without or ())
+    outcomes, told = called_again(programs[0], _together(outcomes, expect), judge, strided)
+    said = [*told, _ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
@@ -91,6 +98,8 @@ def run_layers(
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
     smallest = min(failing, key=lambda outcome: outcome.layer.work)
+    if any(fault.id in _UNSTEADY for fault in found.faults):
+        return replace(found, smallest=smallest.layer)
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
@@ -222,22 +231,42 @@ def _is_hopeless(done: Sequence[Outcome]) -> bool:
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
-    """Run a layer; a failing one is run again, since results that vary are a mistake of their own kind."""
+    """Run a layer, and again if it fails, or if the program keeps running: results may vary from call to call."""
     answer = program.run(layer)
     outcome = _judged(program, layer, answer, TRIES)
-    if outcome.passed is not False or (keep is None and outcome.verdicts & {Verdict.UNANSWERED, Verdict.SILENT}):
+    fails = outcome.passed is False
+    if not (fails or program.keeps_running) or (keep is None and outcome.verdicts & _LAST):
         return outcome
-    again = program.run(layer, None if keep is None else partial(keep.put, layer.folder))
+    again = program.run(layer, partial(keep.put, layer.folder) if keep is not None and fails else None)
     if answer.fault != again.fault:
         failed = again if answer.fault is None else answer
         return replace(outcome, fault=failed.fault, said=failed.said, results={}, note=_IN_ONE_OF_TWO)
-    for tensor, before in answer.results.items():
+    if is_same(again, outcome):
+        return outcome
+    if not fails and _judged(program, layer, again).passed:
+        return replace(outcome, note=_OTHER_ORDER)
+    return replace(outcome, faults=(*outcome.faults, *_varied(outcome, again)))
+
+
+def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
+    """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
+    for tensor, result in outcome.results.items():
+        if result.report is None:
+            continue
+        before, right = result.report.analytic, result.report.numeric
         after = again.results.get(tensor)
-        if isinstance(before, np.ndarray) and not (
-            isinstance(after, np.ndarray) and np.array_equal(before, after, equal_nan=True)
-        ):
+        if not isinstance(after, np.ndarray) or after.shape != before.shape:
             outcome.results[tensor] = Result(Verdict.VARIES)
-    return outcome
+        elif not np.array_equal(before, after, equal_nan=True):
+            with np.errstate(invalid="ignore"):  # both may be infinite
+                off = np.abs(after - before)
+            differ = f"{np.count_nonzero(off)} of {off.size} elements differ from call to call"
+            hint = f"{differ}, by up to {off.max():.6g}"
+            outcome.results[tensor] = Result(Verdict.VARIES, hint=hint)
+            if before.shape == right.shape and np.allclose(after - before, right):
+                yield Fault("keeps-state", f"its {tensor.title} adds up over calls, as nothing resets it")
+            else:
+                yield VARIES
 
 
 def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:

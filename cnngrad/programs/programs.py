@@ -62,6 +62,9 @@ class Program(ABC):
 
     # The precision of its results, as for `check`; None for that of their dtype or of a text's digits.
     written: str | None = None
+    # Whether it runs several layers in one process, and whether its arrays may lie in memory in any order.
+    keeps_running = False
+    in_memory = False
 
     @abstractmethod
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
@@ -198,6 +201,7 @@ def _placeholders(folder: Path, layer: Layer, exchange: str) -> dict[str, Any]:
 class _Stream(_External):
     """A command that reads a layer from each line of its standard input, and answers with a line of results."""
 
+    keeps_running = True
     _count = 0
 
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
@@ -262,6 +266,8 @@ def _without_null(value: Any) -> Any:
 
 class _Function(_External):
     """A Python function, called in one worker process."""
+
+    keeps_running = in_memory = True
 
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
         write_layer(folder, layer, self._exchange)

@@ -1,7 +1,7 @@
 """Layers that distinguish wrong backward passes from right ones, with numbers that reveal mistakes."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import islice
 from math import prod
@@ -40,12 +40,14 @@ class SuiteLayer:
         layer: the layer.
         arrays: X, W, dE/dO and, if the layer has a bias, b; with the layer's axes, in cnngrad's order.
         instead_of: the suite's layer that it replaces; None for a layer of the suite itself.
+        memory: how arrays lie in memory that are not in C order, for functions.
     """
 
     name: str
     layer: Layer
     arrays: dict[Tensor, Array]
     instead_of: Layer | None = None
+    memory: Mapping[Tensor, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -140,6 +142,8 @@ _WITHOUT: dict[str, Callable[[Layer], Layer]] = {
     "padding-modes": methodcaller("with_axes", mode="zeros"),
 }
 FEATURES = tuple(_WITHOUT)
+# What `--without` takes too: arrays that are not in C order.
+STRIDED = "strided"
 
 
 def features(layer: Layer) -> set[str]:
@@ -262,7 +266,7 @@ def suite(
         without: the features that your code does not support: any of `batch`, `channels`, `groups`, `stride`,
             `padding`, `dilation`, `bias`, `asymmetric`, `non-square`, `padding-modes` (any but zeros). They are removed
             from each layer that has them. Without `batch`, arrays have no sample axis; without `batch` and `channels`
-            they are plain matrices.
+            they are plain matrices. `strided`, arrays that don't lie in C order, concerns no layer.
         decimals: whether to use numbers that aren't integers.
         seed: another seed gives other numbers, and other random layers.
         x_shape: the last axes of X's shape in all layers, in cnngrad's order; None for each layer's own.
@@ -279,8 +283,8 @@ def suite(
     if name not in SUITES:
         raise CnngradError(f"the suite {name[:40]!r} is unknown: use {', '.join(SUITES)}")
     for feature in without:
-        if feature not in FEATURES:
-            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join(FEATURES)}")
+        if feature not in (*FEATURES, STRIDED):
+            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join((*FEATURES, STRIDED))}")
     named = [(title, _row(**row)) for title, row in (_QUICK | (_STANDARD if name != "quick" else {})).items()]
     if name == "thorough":
         more = islice(_random_rows(seed), _THOROUGH - len(named))

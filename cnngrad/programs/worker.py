@@ -21,6 +21,7 @@ from cnngrad.layer import layer_of
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.exchange import paths
 from cnngrad.settings import OPTIONS
+from cnngrad.tensor import Tensor
 
 
 def serve(name: str, fixed: Collection[str]) -> None:
@@ -52,7 +53,8 @@ def _answered(caller: Caller, folder: Path) -> str:
     options: Any = {name: described[name] for name in OPTIONS if name in described}
     layer = layer_of({tensor: array.shape for tensor, array in given.items()}, **options)
     try:
-        returned = caller.call(layer, given)
+        memory = {Tensor[key]: words for key, words in described.get("memory", {}).items()}
+        returned = caller.call(layer, given, memory)
     except NotImplementedError as error:
         return f"skipped {error}"
     except CnngradError as error:
