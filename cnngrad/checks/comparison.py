@@ -5,7 +5,8 @@ caller silences NumPy's warnings.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,7 @@ _MOST_BORDER = 0.9
 _MOST_BANDS = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(NamedTuple):
     """How far a claim is from the right numbers.
 
     Attributes:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -84,8 +84,7 @@ class Worst:
     analytic: Number
 
 
-@dataclass(frozen=True, eq=False)
-class Compared:
+class Compared(NamedTuple):
     """One element of a claim beside its right sum.
 
     Attributes:
@@ -274,6 +273,7 @@ class Report:
         gradients: a report for each gradient, by its name in files: `dEdW`, `dEdX`, `dEdb`.
         layer: the layer.
         dedo: where dE/dO came from, in words.
+        title: the heading of a document.
         identity: sum(O*dE/dO), sum(X*dE/dX) and sum(W*dE/dW), without bias, which must agree; None if one of the
             two gradients was not checked.
     """
@@ -282,6 +282,8 @@ class Report:
     layer: Layer
     dedo: str
     identity: tuple[Number, ...] | None
+
+    title = "cnngrad check"
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
@@ -297,11 +299,6 @@ class Report:
     def passed(self) -> bool | None:
         """Whether every gradient passed; False if one is wrong, else None if one is too coarse to judge."""
         return self.verdict.passed
-
-    @property
-    def title(self) -> str:
-        """The heading of a document."""
-        return "cnngrad check"
 
     def __repr__(self) -> str:
         """The verdict on each gradient and what is wrong with it, in a line."""
@@ -452,7 +449,7 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     compared = gradient.compare(gradient.worst_at)
     sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
     if compared.made is not None:
-        sums = labelled(replace(compared, right=_cut(compared.right), made=_cut(compared.made)))
+        sums = labelled(compared._replace(right=_cut(compared.right), made=_cut(compared.made)))
     yield Together((*sentences([f"{_spoken(worst)} is {yours}, but {should} {wanted}:"]), sums))
 
 

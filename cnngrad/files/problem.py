@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ _DESCRIPTION = ("schema", "layer")
 ONES = "ones"
 
 
-@dataclass(frozen=True, eq=False)
-class LooseOperand:
+class LooseOperand(NamedTuple):
     """Numbers of dE/dO or b without a shape of their own; they take the shape that the layer needs.
 
     Attributes:

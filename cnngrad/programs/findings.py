@@ -134,6 +134,7 @@ class Findings:
         note: further findings about the program, in sentences; may be empty.
         whole: all layers of the suite from which these were chosen; empty if they are the user's own.
         explained: whether `others` is shown too.
+        title: the heading of a document.
     """
 
     outcomes: list[Outcome]
@@ -145,6 +146,8 @@ class Findings:
     note: str = ""
     whole: Sequence[SuiteLayer] = ()
     explained: bool = False
+
+    title = "cnngrad check --run"
 
     @property
     def explanation(self) -> Explanation | None:
@@ -178,11 +181,6 @@ class Findings:
     def __bool__(self) -> bool:
         """Whether all passed."""
         return self.passed is True
-
-    @property
-    def title(self) -> str:
-        """The heading of a document."""
-        return "cnngrad check --run"
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A table of the layers, the output of failing runs, the smallest failing layer, and the summary."""
