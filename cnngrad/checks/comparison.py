@@ -152,6 +152,5 @@ def _border(layer: Layer, result: Tensor) -> Array | None:
         return None
     border = np.ones(layer.canonical[DX], bool)
     reaches = [max(1, axis.span - 1) for axis in layer.axes]
-    core = [slice(reach, axis.size - reach) for reach, axis in zip(reaches, layer.axes, strict=True)]
-    border[:, :, *core] = False
+    border[:, :, *(slice(reach, -reach) for reach in reaches)] = False
     return border if border.mean() <= _MOST_BORDER else None

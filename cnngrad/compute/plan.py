@@ -94,13 +94,11 @@ def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True, 
 def _phases(layer: Layer, dtype: DType, measured: Measured) -> Iterator[Step]:
     """dE/dX as a convolution of dE/dO with W rotated, for each phase of the stride, without zeros between elements."""
     for phases in product(*(axis.phases for axis in layer.axes)):
-        axes = tuple(replace(phase.axis, flip=False) for phase in phases)
+        axes = tuple(phase.axis for phase in phases)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
         (step,) = make_plan(back, O, dtype, False, measured).steps
-        # The way back is flipped: it reads W from the last element to the first.
-        lasts = (range(axis.kernel)[phase.taps][-1] for axis, phase in zip(layer.axes, phases, strict=True))
-        taps = (slice(last, None, -phase.taps.step) for last, phase in zip(lasts, phases, strict=True))
-        yield step._replace(taps=(..., *taps), places=(..., *(phase.inputs for phase in phases)))
+        taps = (..., *(phase.taps for phase in phases))
+        yield step._replace(taps=taps, places=(..., *(phase.inputs for phase in phases)))
 
 
 def write(

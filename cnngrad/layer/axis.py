@@ -6,7 +6,7 @@ count from 0; names shown to people count from 1.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, inf
@@ -350,30 +350,27 @@ class Axis:
         return {h - self.position(0, u) + self.span - 1: u for u in range(self.kernel)}
 
     @property
-    def phases(self) -> list["Phase"]:
-        """The way back from O to the input: for each phase of the stride, a window that slides with stride 1 over O.
+    def phases(self) -> Iterator["Phase"]:
+        """The way back from O to the input without `flip`: for each phase of the stride, a window that slides over O.
 
         Input positions h, h + s, h + 2s, ... are all read through the same filter elements. So each of these phases is
         a convolution of its own, without the zeros between the elements of dE/dO. No output reads an input position
         that is in no phase.
 
         >>> [(phase.inputs, phase.taps) for phase in Axis(size=4, kernel=3, stride=2, before=1).phases]
-        [(slice(1, 4, 2), slice(0, 3, 2)), (slice(0, 4, 2), slice(1, 3, 2))]
+        [(slice(1, 4, 2), slice(2, None, -2)), (slice(0, 4, 2), slice(1, None, -2))]
         """
-        found = []
         common = gcd(self.stride, self.dilation)
         apart, dilation = self.stride // common, self.dilation // common
         for u in range(min(apart, self.kernel)):
             # Output -ahead reads input `first` through the first tap, and the outputs before it through the next taps.
             ahead, first = divmod(self.position(0, u), self.stride)
-            count = len(range(first, self.size, self.stride))
-            kernel = len(range(u, self.kernel, apart))
-            reach = dilation * (kernel - 1)
-            before = ahead if self.flip else ahead + reach
-            axis = Axis(self.out, kernel, 1, dilation, before, count + reach - before - self.out, not self.flip)
-            if count:
-                found.append(Phase(slice(first, self.size, self.stride), slice(u, self.kernel, apart), axis))
-        return found
+            if count := len(range(first, self.size, self.stride)):
+                kernel = len(range(u, self.kernel, apart))
+                before = ahead + dilation * (kernel - 1)
+                axis = Axis(self.out, kernel, 1, dilation, before, count - ahead - self.out)
+                taps = slice(u + apart * (kernel - 1), None, -apart)
+                yield Phase(slice(first, self.size, self.stride), taps, axis)
 
     def counts(self, tensor: Tensor, positions: Places) -> Positions:
         """The number of terms of each position, computed for some positions at a time to save memory."""
@@ -392,9 +389,10 @@ class Phase(NamedTuple):
 
     Attributes:
         inputs: the input positions of this phase.
-        taps: the filter elements that they are read through.
-        axis: the axis of the window that slides over O: `axis.position(j, m)` is the output that reads input j of this
-            phase through tap m. Its padding is negative if it begins after O's first output or ends before the last.
+        taps: the filter elements that they are read through, from the last to the first.
+        axis: the axis of the window that slides over O with stride 1: `axis.position(j, m)` is the output that reads
+            input j of this phase through the m-th of these taps. Its padding is negative if it begins after O's first
+            output or ends before the last.
     """
 
     inputs: slice

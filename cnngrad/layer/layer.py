@@ -113,7 +113,7 @@ class Layer:
         """X with the elements that stand in its padding; X itself if these are zeros."""
         if self.framed is self:
             return x
-        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True):
+        for number, axis in enumerate(self.axes, -self.dims):
             x = x if axis.mode == "zeros" else x.take(axis.border, number)
         return x
 
@@ -123,7 +123,7 @@ class Layer:
         Args:
             sums: the gradient of X with its padding; it is changed, and returned in part.
         """
-        for axis, number in zip(self.axes, range(-self.dims, 0), strict=True) if self.framed is not self else ():
+        for number, axis in enumerate(self.axes if self.framed is not self else (), -self.dims):
             if axis.mode != "zeros":
                 along = np.moveaxis(sums, number, 0)
                 inside = along[axis.before : axis.before + axis.size]

@@ -214,7 +214,7 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     each = zip(sizes, kernels, strides, dilations, strict=True)
     bare = [Axis(*numbers, flip=asked.flip, mode=mode, transposed=asked.transposed) for numbers in each]
     if asked.transposed:
-        return _transposed_axes(asked, bare)
+        return tuple(_transposed_axes(asked, bare))
     for name, value in (("output_padding", asked.output_padding), ("output_size", asked.output_size)):
         if value not in (0, None):
             raise CnngradError(f"{name} belongs to a transposed convolution: say transposed too, or leave it out")
@@ -237,7 +237,7 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     return axes
 
 
-def _transposed_axes(asked: _Asked, bare: list[Axis]) -> tuple[Axis, ...]:
+def _transposed_axes(asked: _Asked, bare: list[Axis]) -> Iterator[Axis]:
     d = len(bare)
     if asked.padding_mode != "zeros":
         raise CnngradError(
@@ -254,7 +254,6 @@ def _transposed_axes(asked: _Asked, bare: list[Axis]) -> tuple[Axis, ...]:
         extra = tuple(size - axis.stride * axis.size for size, axis in zip(sizes, bare, strict=True))
     # Padding `same` depends on how much larger O shall be than stride * size.
     bare = [replace(axis, extra=more) for axis, more in zip(bare, extra, strict=True)]
-    axes = []
     for axis, (before, after), letter in zip(bare, pads_per_axis(asked.padding, bare), _AXIS_LETTERS[d], strict=True):
         made = replace(axis, before=before, after=after)
         if is_sized:
@@ -269,8 +268,7 @@ def _transposed_axes(asked: _Asked, bare: list[Axis]) -> tuple[Axis, ...]:
                 f"the padding cuts off all of O along {letter}: {before} and {after} positions of the "
                 f"{made.out + before + after} that X makes"
             )
-        axes.append(made)
-    return tuple(axes)
+        yield made
 
 
 # How many axes X and W have in front of the spatial ones, for each row of the shapes table.

@@ -76,15 +76,15 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
         parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
     right = "right" if result is O else "by differences"
     names = f"yours{' · ' if parts else ''}{'; '.join(parts)}", right, "yours − right"
-    columns: list[list[str]] = [[], [], []]
+    columns: dict[str, list[str]] = {name: [] for name in names}
     for place in np.ndindex(arrays[0].shape):
         mine, by, wrong = (array[place].item() for array in arrays)
-        for name, column, text in zip(names, columns, _texts(mine, by, wrong, precision), strict=True):
+        for (name, column), text in zip(columns.items(), _texts(mine, by, wrong, precision), strict=True):
             mark = ' class="wrong"' if wrong and name != right else ""
             column.append(f'<td{mark} data-at="{_key(result, lead + place)}">{text}</td>')
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
     tables = []
-    for name, cells in zip(names, columns, strict=True):
+    for name, cells in columns.items():
         rows = [f'<tr><td class="corner"></td>{head}</tr>']
         for row in range(len(cells) // width):
             shown = "".join(cells[row * width : (row + 1) * width])
