@@ -12,7 +12,7 @@ from cnngrad.layer import Axis, Layer
 from cnngrad.schema import SCHEMA
 from cnngrad.tensor import DEDO, GRADIENTS, B, Tensor, W, X
 
-__all__ = ["HardProblem", "hard_problem"]
+__all__ = ["HardProblem", "hard_problem", "random_arrays"]
 
 # Number of seeds tried; the one whose data hides the fewest mistakes is used.
 _SEEDS = 8
@@ -52,7 +52,7 @@ def hard_problem(layer: Layer, grow: bool = False) -> HardProblem:
     # Try large images at a small size; equal sizes stay equal.
     tried = target if grow else _small(layer, unequal=False)
     seed = min(range(_SEEDS), key=lambda seed: len(_hidden(tried, seed)))
-    found = _random(target, seed)
+    found = random_arrays(target, seed)
     if target.has_bias:
         found[B] = np.arange(1, target.filters + 1)
     arrays = {t.key: target.layouts.written(t, found[t].reshape(target.shapes[t])) for t in Tensor if t in found}
@@ -84,7 +84,8 @@ def _small(layer: Layer, unequal: bool) -> Layer:
     return replace(layer, axes=tuple(axes), batch=max(least_batch, min(layer.batch, 3)))
 
 
-def _random(layer: Layer, seed: int) -> dict[Tensor, Array]:
+def random_arrays(layer: Layer, seed: int) -> dict[Tensor, Array]:
+    """X, W and dE/dO of small integers, in canonical shape."""
     generator = np.random.default_rng(seed)
     found: dict[Tensor, Array] = {t: generator.integers(1, 10, layer.canonical[t]) for t in _GIVEN}
     found[DEDO] *= generator.choice([-1, 1], found[DEDO].shape)
@@ -92,4 +93,4 @@ def _random(layer: Layer, seed: int) -> dict[Tensor, Array]:
 
 
 def _hidden(layer: Layer, seed: int) -> tuple[str, ...]:
-    return hidden_mistakes(Data.of(layer.unflipped, _random(layer, seed)), GRADIENTS)
+    return hidden_mistakes(Data.of(layer.unflipped, random_arrays(layer, seed)), GRADIENTS)

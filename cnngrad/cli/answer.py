@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
+    from cnngrad.checks.mistakes import Mistakes
     from cnngrad.derivation.blocks import Derivation, ReportBlock
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
@@ -109,7 +110,7 @@ def _work(
     return tensors, given, compute.Backward(layer, given)
 
 
-def present(session: Session, options: Saved, found: "Report | Findings") -> ExitCode:
+def present(session: Session, options: Saved, found: "Report | Findings | Mistakes") -> ExitCode:
     """Save and show what a check or a run found, files first."""
     from cnngrad.files.write import write_results
 

@@ -47,6 +47,8 @@ def check_command(session: Session, options: Check) -> int:
         from cnngrad.render.documents import check_ending
 
         check_ending(options.report, Report)
+    if options.mistakes:
+        return _mistakes(session, options)
     reader = _reader(session, options, ())
     if options.run is not None:
         from cnngrad.cli.running import run_command
@@ -67,6 +69,15 @@ def check_command(session: Session, options: Check) -> int:
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, *judged, progress, options.written, options.element or ())
     return present(session, options, report)
+
+
+def _mistakes(session: Session, options: Check) -> int:
+    from cnngrad.checks.mistakes import known_mistakes
+    from cnngrad.files.write import target_files
+
+    name = options.problem
+    session.begin_work(target_files(None, options.report, ()))
+    return present(session, options, known_mistakes(name, listed=name is None and options.report is None))
 
 
 def _hard(session: Session, layer: Any, options: Check) -> int:

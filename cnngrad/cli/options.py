@@ -67,6 +67,8 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("--hard --o --dw --dx --db --rtol --step --element", "--run"),
         ("--o --dw --dx --db --as --rtol --step --element --report", "--hard"),
         ("--step", _O_ALONE),
+        ("-x -w -b -g --o --dw --dx --db --as --run --rtol --step --hard --element --order -o --no-flip", "--mistakes"),
+        (" ".join(f"--{name.replace('_', '-')}" for name in OPTIONS), "--mistakes"),
         ("--flip", "--no-flip"),
     ),
 )
@@ -425,6 +427,7 @@ class Differences(SimpleNamespace):
 
     rtol = option(float, "--rtol R", "Tolerance, as a fraction of the sum of absolute terms.  [default: by dtype]")
     step = option(float, "--step H", "The step of the finite differences.  [default: 1]")
+    mistakes = switch("--mistakes", "List the known mistakes, or show the one whose name stands in place of PROBLEM.")
     hard = switch("--hard", "Print a problem for this layer whose numbers reveal every mistake; -o saves it.")
     grow = switch("--grow", "With --hard: change the shape of X if that reveals more mistakes.")
     element = option(list[str], "--element x22", "Show your value of this element beside the right sum (repeatable).")

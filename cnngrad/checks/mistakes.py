@@ -1,0 +1,123 @@
+"""A page on each known mistake: what it is, how it looks in code, a layer that shows it, and how it is fixed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from typing import Any
+
+from cnngrad.causes.catalogue import CATALOGUE, Mistake
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.hard import random_arrays
+from cnngrad.causes.recipe import right_recipe
+from cnngrad.checks.checking import check
+from cnngrad.checks.report import Report
+from cnngrad.derivation.blocks import GridRow, Heading, ReportBlock, Sentence, Table
+from cnngrad.derivation.grids import result_grids
+from cnngrad.errors import CnngradError
+from cnngrad.layer import make_layer
+from cnngrad.layer.names import Names, canonical_values
+from cnngrad.schema import SCHEMA
+from cnngrad.tensor import DB, DEDO, DW, DX, O, W, X
+
+__all__ = ["Mistakes", "known_mistakes"]
+
+# Layers in which a mistake is looked for, the simplest first: the shapes of X, W and b, and options.
+_LAYERS: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+    ((3, 3), (2, 2), {}),
+    ((5, 5), (2, 2), {"stride": 2}),
+    ((4, 5), (3, 3), {"padding": 1}),
+    ((4, 4), (3, 3), {"padding": 1, "padding_mode": "reflect"}),
+    ((7, 8), (2, 3), {"stride": (2, 1), "padding": ((0, 1), (1, 0)), "dilation": (1, 2)}),
+    ((2, 3, 3), (3, 2, 2, 2), {}),
+    ((2, 2, 3, 3), (2, 2, 2, 2), {}),
+    ((1, 4, 3, 3), (4, 2, 2, 2), {"groups": 2}),
+    ((3, 3), (2, 2), {"flip": True}),
+    ((3, 3), (3, 3), {"transposed": True, "stride": 2, "padding": 1, "output_padding": 1}),
+    ((3, 3), (2, 2), {"transposed": True, "stride": 2, "output_padding": 1}),
+)
+# The results that are graded, by the keywords of `check`, those first in which a mistake is shown.
+_CLAIMS = {DX: "dx", DW: "dw", DB: "db", O: "o"}
+
+
+@dataclass(frozen=True)
+class _Page:
+    """One known mistake, and the report on a result with it."""
+
+    mistake: Mistake
+
+    @cached_property
+    def shown(self) -> tuple[GridRow, Report]:
+        """The arrays of the first layer in which a wrong result gets this name, and the report on it."""
+        for x, w, settings in _LAYERS:
+            layer = make_layer(x, w, **settings)
+            arrays = random_arrays(layer, 0)
+            given = [layer.layouts.written(t, arrays[t].reshape(layer.shapes[t])) for t in (X, W, DEDO)]
+            for result, keyword in _CLAIMS.items() if self.mistake.is_made_in(layer) else ():
+                for recipe in self.mistake.changed(right_recipe(layer, result)):
+                    options: dict[str, Any] = {**settings, keyword: made(recipe, Data.of(layer, arrays))}
+                    report = check(*given, **options)
+                    if report.gradients[result.key].mistakes == (self.mistake.id,):
+                        names = Names(layer, canonical_values(layer, arrays))
+                        return GridRow(tuple(grid for t in (X, W, DEDO) for grid in result_grids(names, t))), report
+        raise AssertionError(f"no layer shows {self.mistake.id}")
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Known mistakes, as a list or as pages.
+
+    Attributes:
+        pages: the mistakes.
+        listed: whether only their names are shown.
+    """
+
+    pages: tuple[_Page, ...]
+    listed: bool = False
+
+    passed = True
+
+    @property
+    def title(self) -> str:
+        """The heading of a document."""
+        return "Mistakes in backward passes" if len(self.pages) > 1 else self.pages[0].mistake.id
+
+    def blocks(self, precision: int) -> Iterator[ReportBlock]:
+        """A table of the mistakes; or for each its arrays, and the report on a result with it."""
+        if self.listed:
+            rows = (
+                (m.id, ", ".join(t.title for t in m.results), m.short) for m in (page.mistake for page in self.pages)
+            )
+            yield Table(("mistake", "made in", "what it is"), tuple(rows), wrapped=True)
+            yield Sentence(("cnngrad check --mistakes NAME shows one.",))
+            return
+        for page in self.pages:
+            grids, report = page.shown
+            # Without the last line, which names this page.
+            layer, *found, _ = report.blocks(precision)
+            yield from (Heading((page.mistake.id,)), layer, grids, *found)
+
+    def as_json(self) -> dict[str, Any]:
+        """The mistakes as plain data, and if they aren't only listed the report on each."""
+        return {
+            "schema": SCHEMA,
+            "mistakes": [
+                {"mistake": page.mistake.id, "made_in": [t.key for t in page.mistake.results], "is": page.mistake.short}
+                | ({} if self.listed else {"report": page.shown[1].as_json()})
+                for page in self.pages
+            ],
+        }
+
+
+def known_mistakes(name: str | None = None, listed: bool = False) -> Mistakes:
+    """All known mistakes, or one.
+
+    Raises:
+        CnngradError: an unknown name; the message suggests the nearest.
+    """
+    found = tuple(_Page(mistake) for mistake in CATALOGUE if name in (None, mistake.id))
+    if not found:
+        near = get_close_matches(name or "", [mistake.id for mistake in CATALOGUE], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise CnngradError(f"no mistake is called {name!r}: {hint}cnngrad check --mistakes lists them")
+    return Mistakes(found, listed)
