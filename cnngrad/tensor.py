@@ -87,6 +87,8 @@ class Tensor(Enum):
 
 
 X, W, B, O, DEDO, DW, DX, DB = Tensor  # noqa: E741: the field's own letter
+# The arrays that a problem may have.
+GIVEN = (X, W, B, DEDO)
 # The results of backward, in the order in which they are shown.
 GRADIENTS = (DW, DX, DB)
 # All that a layer computes, in the order in which it is graded.

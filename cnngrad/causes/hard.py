@@ -18,7 +18,6 @@ __all__ = ["HardProblem", "hard_problem", "random_arrays"]
 _SEEDS = 8
 # Images larger than this reveal no further mistakes.
 _MOST_POSITIONS = 12
-_GIVEN = (X, W, DEDO)
 
 
 class HardProblem(NamedTuple):
@@ -87,7 +86,7 @@ def _small(layer: Layer, unequal: bool) -> Layer:
 def random_arrays(layer: Layer, seed: int) -> dict[Tensor, Array]:
     """X, W and dE/dO of small integers, in canonical shape."""
     generator = np.random.default_rng(seed)
-    found: dict[Tensor, Array] = {t: generator.integers(1, 10, layer.canonical[t]) for t in _GIVEN}
+    found: dict[Tensor, Array] = {t: generator.integers(1, 10, layer.canonical[t]) for t in (X, W, DEDO)}
     found[DEDO] *= generator.choice([-1, 1], found[DEDO].shape)
     return found
 

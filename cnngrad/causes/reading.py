@@ -100,7 +100,7 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     if not recipe.is_sum or O in tensors:
         return None
     # Each number is its own place in its array, counted from 1; 0 is no place.
-    given = [X, W, DEDO, *([B] if layer.has_bias else [])]
+    given = [X, W, DEDO, *[B] * layer.has_bias]
     role = layer.own.role
     data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
     number = int(traced(recipe).reshape(shapes[result])[index])

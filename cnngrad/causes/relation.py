@@ -59,33 +59,35 @@ def followed(
     """
     role = data.layer.own.role
     result = role[result]
+    if result not in _ROLES:
+        return None
 
     def made_of(arrays: Mapping[Tensor, Array]) -> Array:
         return compute({role[tensor]: array for tensor, array in arrays.items()})
 
-    places = _places(data.layer, result, made_of) if result in _ROLES else np.zeros((0, 3, 0), np.int64)
-    if not len(places):
+    places = _places(data.layer, result, made_of)
+    if places is None or not len(places):
         return None
     relations = []
     for number, axis in enumerate(data.layer.axes):
         # Output position, filter position and 1; and the input position that they meet.
         factors = np.insert(places[:, :2, number], 2, 1, axis=1)
         inputs = places[:, 2, number]
-        relation: Relation | None = axis.relation
-        if (factors @ axis.relation != inputs).any():
+        relation = axis.relation
+        if (factors @ relation != inputs).any():
             # The relation is unique if the factors have full rank.
-            found = np.rint(np.linalg.lstsq(factors, inputs)[0]).astype(int)
-            is_one = np.linalg.matrix_rank(factors) == len(found) and (factors @ found == inputs).all()
-            relation = Relation(*found.tolist()) if is_one and found[:2].all() else None
-        if relation is None:
-            return None
+            found, _, rank, _ = np.linalg.lstsq(factors, inputs)
+            relation = Relation(*np.rint(found).astype(int).tolist())
+            is_one = rank == len(found) and (factors @ relation == inputs).all()
+            if not (is_one and relation.output and relation.filter):
+                return None
         relations.append(relation)
     off = np.abs(claim - made(recipe_by(data.layer, result, relations), data).reshape(claim.shape))
     return None if (off > allowed).any() else relations
 
 
-def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
-    """The output, filter and input position of each product that the code makes, one row each.
+def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions | None:
+    """The output, filter and input position of each product that the code makes, one row each; None if it reads others.
 
     The first operand holds a single 1, the second a different number at each position, so every element of the result
     is the number of the position that it reads. One sample, one filter and one channel take part. The numbers run from
@@ -103,7 +105,7 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions:
         filled = compute({first: impulse, second: numbered})[0, 0]
         read, elements = filled[filled != 0] - 2 * size, np.argwhere(filled)
         if not np.isin(read, np.arange(size)).all():
-            return np.zeros((0, 3, layer.dims), np.int64)
+            return None
         place = np.unravel_index(number, shapes[first][2:])
         partners = np.transpose(np.unravel_index(read.astype(int), shapes[second][2:]))
         three = (np.broadcast_to(place, elements.shape), partners, elements)

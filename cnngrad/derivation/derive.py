@@ -14,7 +14,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import DEDO, GRADIENTS, B, O, W, X
+from cnngrad.tensor import GIVEN, GRADIENTS, O
 
 
 def derive(
@@ -60,7 +60,7 @@ def derive(
     [['w11', 'x12'], ['w12', 'x13'], ['w21', 'x22'], ['w22', 'x23']]
     """
     shapes, operands = {}, {}
-    for tensor, value in ((X, x), (W, w), (B, b), (DEDO, dedo)):
+    for tensor, value in zip(GIVEN, (x, w, b, dedo), strict=True):
         if isinstance(value, str):
             if (shape := parse_shape(value)) is None:
                 raise CnngradError(f"{tensor.key} is {value!r}: give an array, or a shape such as '3x3'")

@@ -21,12 +21,10 @@ from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
 from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
-from cnngrad.tensor import DEDO, B, Tensor, W, X
+from cnngrad.tensor import DEDO, GIVEN, B, Tensor, W, X
 
 __all__ = ["ONES", "Problem", "Reader", "layer_name", "told_of"]
 
-# The arrays that a problem may have.
-GIVEN = (X, W, B, DEDO)
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTIONS)
 # Further keys of the files that cnngrad writes.
 _DESCRIPTION = ("schema", "layer")

@@ -18,7 +18,7 @@ from cnngrad.layer import Layer, Shape
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Result, unreadable
 from cnngrad.schema import SCHEMA
-from cnngrad.tensor import DEDO, RESULTS, B, Tensor, W, X
+from cnngrad.tensor import GIVEN, RESULTS, Tensor
 
 # The most bytes of a file that a program writes, and of its folder: 1 GiB.
 MOST_BYTES = 2**30
@@ -52,8 +52,7 @@ EXCHANGES = {
 
 def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
     """The file of each array."""
-    given = (X, W, B, DEDO)
-    return {tensor: folder / f"{tensor.key}.{EXCHANGES[exchange].ending}" for tensor in (*given, *RESULTS)}
+    return {tensor: folder / f"{tensor.key}.{EXCHANGES[exchange].ending}" for tensor in (*GIVEN, *RESULTS)}
 
 
 def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:

@@ -390,7 +390,7 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
     generator = np.random.default_rng(seed)
     for _ in range(_MOST_DRAWS):
         arrays: dict[Tensor, Array] = {}
-        for tensor in (X, W, *([B] if layer.layer.has_bias else []), DEDO):
+        for tensor in (X, W, *[B] * layer.layer.has_bias, DEDO):
             shape = layer.layer.shapes[tensor]
             numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
             arrays[tensor] = numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
