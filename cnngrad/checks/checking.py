@@ -147,7 +147,7 @@ def check_layer(
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
-    chosen = Choice(elements=tuple(elements)).chosen(Names(layer), tuple(graded))
+    chosen = Choice(tuple(elements)).chosen(Names(layer), tuple(graded))
     arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
     arrays.setdefault(DEDO, np.broadcast_to(np.int64(0), layer.canonical[DEDO]))
     reports = {}

@@ -67,8 +67,7 @@ class Form:
     @property
     def name(self) -> str:
         """The text that `parse_form` reads as this form."""
-        written = [] if self.format in SHORT else [f"{part}:{number}" for part, number in self._parts.items()]
-        return next(iter(written), self.format)
+        return next((f"{part}:{n}" for part, n in self._parts.items() if self.format not in SHORT), self.format)
 
     @property
     def is_rounded(self) -> bool:

@@ -14,7 +14,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
-from cnngrad.tensor import GIVEN, GRADIENTS, O
+from cnngrad.tensor import GIVEN, O
 
 
 def derive(
@@ -74,7 +74,7 @@ def derive(
         operands = {tensor: operand.standard(layer, tensor) for tensor, operand in operands.items()}
         way = Forward(layer, operands) if dedo is None else Backward(layer, operands)
         arrays = {tensor: operand.array for tensor, operand in operands.items()}
-        arrays |= {result: way.computed(result) for result in ((O,) if dedo is None else GRADIENTS)}
+        arrays |= {result: way.computed(result) for result in way.planned}
     explained = [O] if dedo is None else explained_tensors(layer, only)
     choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
     return lesson(layer, canonical_values(layer, arrays), choice, explained)

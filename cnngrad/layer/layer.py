@@ -232,7 +232,7 @@ class Layer:
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
         shapes = self.written
-        arrays = [X, W, B] if self.has_bias else [X, W]
+        arrays = [X, W, *[B] * self.has_bias]
         # Without a filter axis in W, b has no axis: nothing follows its key.
         parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}".rstrip() for tensor in arrays]
         line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
@@ -294,7 +294,7 @@ class Layer:
 
     def as_json(self) -> dict[str, Any]:
         """The layer as plain data: the shapes as the user writes them, and the options."""
-        named = (X, W, B, O) if self.has_bias else (X, W, O)
+        named = (X, W, *[B] * self.has_bias, O)
         return {"shapes": {tensor.key: list(self.written[tensor]) for tensor in named}} | self.options
 
     def given(self) -> str:
