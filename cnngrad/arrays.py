@@ -13,7 +13,7 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
-from cnngrad.layer.layout import Array
+from cnngrad.layer.layout import Array, Arrays, Shape
 from cnngrad.tensor import Tensor
 from cnngrad.threads import run_jobs
 
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 __all__ = [
     "INT64_MAX",
     "Array",
+    "Arrays",
     "DType",
     "Marked",
     "Operand",
+    "Operands",
     "as_claim",
     "at",
     "check_result",
@@ -101,9 +103,9 @@ class Operand(NamedTuple):
     norm: float
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         """The array's shape."""
-        shape: tuple[int, ...] = self.array.shape
+        shape: Shape = self.array.shape
         return shape
 
     def standard(self, layer: Layer, tensor: Tensor) -> "Operand":
@@ -113,6 +115,9 @@ class Operand(NamedTuple):
     def converted(self) -> Array:
         """The array in its dtype, in the machine's byte order."""
         return self.array.astype(self.dtype, copy=False)
+
+
+Operands = Mapping[Tensor, Operand]
 
 
 def read_tensor(name: str, value: "npt.ArrayLike") -> Operand:
@@ -227,7 +232,7 @@ def from_lists(name: str, value: Any) -> Array:
         raise CnngradError(f"{name} holds an integer {size}") from None
 
 
-def _check_level(name: str, value: Any, shape: tuple[int, ...], index: tuple[int, ...], kinds: set[type]) -> None:
+def _check_level(name: str, value: Any, shape: Shape, index: Shape, kinds: set[type]) -> None:
     place, sibling = at(name, index), at(name, (*index[:-1], 0))
     is_list = isinstance(value, (list, tuple))
     if not is_list:
@@ -285,7 +290,7 @@ def is_sure(bound: float, dtype: DType) -> bool:
     return dtype.kind == "i" or bound < _SURE.get(dtype, 0.0)
 
 
-def _first_not_finite(array: Array) -> tuple[int, ...]:
+def _first_not_finite(array: Array) -> Shape:
     return tuple(map(int, np.unravel_index(np.isfinite(array).argmin(), array.shape)))
 
 

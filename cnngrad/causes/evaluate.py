@@ -1,7 +1,7 @@
 """The only evaluator of recipes: it computes a result, or a few of its elements, from the tables of positions."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, may_overflow
+from cnngrad.arrays import Array, Arrays, may_overflow
 from cnngrad.causes.edits import at
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
@@ -50,12 +50,12 @@ class Data:
     """
 
     layer: Layer
-    arrays: Mapping[Tensor, Array]
+    arrays: Arrays
     known: tuple[tuple[Recipe, Array], ...] = ()
     tries: Tries = field(default_factory=Tries, compare=False, repr=False)
 
     @classmethod
-    def of(cls, layer: Layer, arrays: Mapping[Tensor, Array], known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
+    def of(cls, layer: Layer, arrays: Arrays, known: tuple[tuple[Recipe, Array], ...] = ()) -> "Data":
         """Data from the user's X, W, dE/dO and, if the layer has one, b; those of a transposed layer are its twin's."""
         values = {layer.role[tensor]: array for tensor, array in canonical_values(layer, arrays).items()}
         return cls(layer.conv, {**values, W: layer.rotated(values[W])}, known)
@@ -86,7 +86,7 @@ def made(recipe: Recipe, data: Data) -> Array:
     return as_user(recipe, computed(recipe, data))
 
 
-def remade(recipe: Recipe, data: Data, arrays: Mapping[Tensor, Array]) -> Array:
+def remade(recipe: Recipe, data: Data, arrays: Arrays) -> Array:
     """The result of a recipe with other numbers in some of the user's arrays, all in canonical shape."""
     layer = data.layer
     own = {**data.arrays, W: layer.rotated(data.arrays[W])} | {layer.own.role[t]: array for t, array in arrays.items()}

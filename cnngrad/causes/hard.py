@@ -1,7 +1,7 @@
 """A problem for a layer, with data that reveals every mistake that the layer can reveal."""
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.search import hidden_mistakes, hidden_words
 from cnngrad.layer import Axis, Layer
-from cnngrad.schema import SCHEMA
+from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import DEDO, GRADIENTS, B, Tensor, W, X
 
 __all__ = ["HardProblem", "hard_problem", "random_arrays"]
@@ -28,7 +28,7 @@ class HardProblem(NamedTuple):
         note: the mistakes that the shape still hides, or how it was changed, in a sentence; empty if neither applies.
     """
 
-    keys: dict[str, Any]
+    keys: Json
     note: str
 
 

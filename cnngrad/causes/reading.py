@@ -5,7 +5,7 @@ result is the coefficient of the product of these two positions.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
@@ -14,7 +14,7 @@ from operator import or_
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data, factors_of, traced
 from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Shape, indices
@@ -27,7 +27,7 @@ __all__ = ["Product", "as_expansion", "products_of", "read_elements"]
 # Elements with more products are not written out.
 _MOST_PRODUCTS = 500
 # Computes a whole result from its operands, all in canonical shape.
-Compute = Callable[[Mapping[Tensor, Array]], Array]
+Compute = Callable[[Arrays], Array]
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def as_expansion(
     result: Tensor,
     index: Index,
     products: list[Product],
-    values: Mapping[Tensor, Array],
+    values: Arrays,
     value: Number,
     rounding: float = 1e-5,
 ) -> Expansion | None:

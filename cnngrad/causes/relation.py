@@ -4,14 +4,15 @@ A right layer has input position = s*i + d*u - p along each axis, for output pos
 code often follows another relation of this form, which a few computations reveal.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import exchanged
 from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.reading import Compute
 from cnngrad.causes.recipe import recipe_by
 from cnngrad.layer import Layer, Positions, Relation
 from cnngrad.layer.expansion import OPERANDS
@@ -19,8 +20,6 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 __all__ = ["followed", "spoken"]
 
-# Computes a whole result from its operands, all in canonical shape; for O, b is 0.
-Compute = Callable[[Mapping[Tensor, Array]], Array]
 # Maximum number of positions tried in the first operand.
 _MOST_TRIED = 24
 # Which of impulse (0), partner (1) and element of the result (2) gives the output, filter and input position.
@@ -62,7 +61,7 @@ def followed(
     if result not in _ROLES:
         return None
 
-    def made_of(arrays: Mapping[Tensor, Array]) -> Array:
+    def made_of(arrays: Arrays) -> Array:
         return compute({role[tensor]: array for tensor, array in arrays.items()})
 
     places = _places(data.layer, result, made_of)

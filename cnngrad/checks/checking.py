@@ -8,7 +8,17 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from cnngrad.arrays import Array, Operand, as_claim, common_dtype, is_number, is_whole, may_overflow, read_tensor
+from cnngrad.arrays import (
+    Array,
+    Arrays,
+    Operands,
+    as_claim,
+    common_dtype,
+    is_number,
+    is_whole,
+    may_overflow,
+    read_tensor,
+)
 from cnngrad.causes.search import TRIES
 from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
@@ -100,7 +110,7 @@ def check(
 
 def check_layer(
     layer: Layer,
-    given: Mapping[Tensor, Operand],
+    given: Operands,
     claims: Mapping[Tensor, npt.ArrayLike],
     rtol: float | None = None,
     step: float | None = None,
@@ -164,7 +174,7 @@ def check_layer(
     return Report(named, layer, source, _identity(layer, given, reports))
 
 
-def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
+def _forms(claims: Arrays, whole: bool) -> dict[Tensor, Form]:
     """The form of each claim: that of its dtype; for text that of its own numbers, or else of all texts together."""
     stated = {result: form_stated(claim) for result, claim in claims.items()}
     texts = {result: claim for result, claim in claims.items() if stated[result] is None}
@@ -173,7 +183,7 @@ def _forms(claims: Mapping[Tensor, Array], whole: bool) -> dict[Tensor, Form]:
     return {t: form or (alone[t] if alone[t].is_rounded else together) for t, form in stated.items()}
 
 
-def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
+def _right_output(layer: Layer, given: Operands) -> Array:
     """O in float64, or exact if all arrays are integers."""
     wide, operands = np.dtype(np.float64), {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
     forward = Forward(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
@@ -182,9 +192,7 @@ def _right_output(layer: Layer, given: Mapping[Tensor, Operand]) -> Array:
     return o.reshape(layer.shapes[O])
 
 
-def _identity(
-    layer: Layer, given: Mapping[Tensor, Operand], reports: Mapping[Tensor, GradientReport]
-) -> tuple[Number, ...] | None:
+def _identity(layer: Layer, given: Operands, reports: Mapping[Tensor, GradientReport]) -> tuple[Number, ...] | None:
     """The three sums that must agree; None if dE/dW or dE/dX was not checked, or has a wrong shape."""
     parts = ((given[t].converted(), reports.get(t.gradient)) for t in (X, W))
     pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]

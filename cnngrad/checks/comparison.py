@@ -12,7 +12,7 @@ import numpy as np
 
 from cnngrad.arrays import INT64_MAX, Array, largest_magnitude
 from cnngrad.checks.tolerance import Tolerance
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Shape
 from cnngrad.tensor import DX, Tensor
 
 __all__ = ["COARSE", "Comparison", "compare", "counts", "difference", "locate"]
@@ -43,7 +43,7 @@ class Comparison(NamedTuple):
     wrong: Array
     max_abs_error: int | float
     max_rel_error: float
-    worst: tuple[int, ...]
+    worst: Shape
     coarse: bool
     is_double: bool
 

@@ -9,14 +9,14 @@ Elements that never share a window are moved together, since each changes output
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, may_overflow
+from cnngrad.arrays import Array, Arrays, DType, Operand, Operands, check_result, common_dtype, may_overflow
 from cnngrad.blas import one_thread
 from cnngrad.compute import Forward, Progress
 from cnngrad.compute.exact import exact_dtype_of
@@ -35,9 +35,7 @@ _TOGETHER = 2**18
 _CACHED = 2**14
 
 
-def numeric_gradient(
-    layer: Layer, given: Mapping[Tensor, Operand], result: Tensor, step: float, progress: Progress | None
-) -> Array:
+def numeric_gradient(layer: Layer, given: Operands, result: Tensor, step: float, progress: Progress | None) -> Array:
     """The numeric gradient dE/dX, dE/dW or dE/db, by moving X, W or b: in int64 if all is integer, else in float64.
 
     Some samples are computed together. Of X and W one channel of every group moves at a time; the others are 0, so
@@ -102,7 +100,7 @@ def _part(layer: Layer, tensor: Tensor, array: Array, samples: slice, channel: i
 
 def _changes(
     layer: Layer,
-    arrays: Mapping[Tensor, Array],
+    arrays: Arrays,
     moved: Tensor,
     samples: slice,
     channel: int,

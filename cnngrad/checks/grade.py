@@ -1,7 +1,6 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
 import math
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -9,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import Array, fractions, may_overflow, read_tensor, rms
+from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, rms
 from cnngrad.causes.evaluate import Data, remade
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
@@ -55,7 +54,7 @@ class Grader:
     """
 
     layer: Layer
-    arrays: Mapping[Tensor, Array]
+    arrays: Arrays
     whole: bool
     claimed: bool
     rtol: float | None
@@ -306,7 +305,7 @@ class Grader:
     def _operands(self) -> dict[Tensor, Array]:
         return {tensor: array for tensor, array in self.arrays.items() if not tensor.is_apart(self.result)}
 
-    def _summed(self, numbers: Mapping[Tensor, Array]) -> Array:
+    def _summed(self, numbers: Arrays) -> Array:
         """The result for other numbers; arrays that are not given are 0, and take no memory."""
         layer, is_o = self.layer, self.result is O
         given = {

@@ -17,7 +17,7 @@ from cnngrad.derivation.grids import result_grids
 from cnngrad.errors import CnngradError
 from cnngrad.layer import make_layer
 from cnngrad.layer.names import Names, canonical_values
-from cnngrad.schema import SCHEMA
+from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import DB, DEDO, DW, DX, O, W, X
 
 __all__ = ["Mistakes", "known_mistakes"]
@@ -97,7 +97,7 @@ class Mistakes:
             layer, *found, _ = report.blocks(precision)
             yield from (Heading((page.mistake.id,)), layer, grids, *found)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The mistakes as plain data, and if they aren't only listed the report on each."""
         return {
             "schema": SCHEMA,

@@ -1,15 +1,15 @@
 """What a check found, as data and as blocks: a verdict for each gradient, where it is wrong, and the mistake's name."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import as_expansion, products_of
@@ -31,7 +31,7 @@ from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import Layer, Relation
 from cnngrad.layer.expansion import Expander, Expansion
 from cnngrad.layer.names import Index, Number
-from cnngrad.schema import SCHEMA
+from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import O, Tensor
 
 __all__ = [
@@ -82,7 +82,7 @@ class Worst:
     """
 
     element: str
-    index: tuple[int, ...]
+    index: Index
     numeric: Number
     analytic: Number
 
@@ -100,7 +100,7 @@ class Compared(NamedTuple):
     right: Expansion
     made: Expansion | None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """As plain data."""
         right = self.right.as_json()
         return {
@@ -159,7 +159,7 @@ class _Judged(Diagnosis):
         """If the gradient is the user's and right, the ids of the mistakes that this layer and data can't reveal."""
         return () if self.data is None else hidden_mistakes(self.data, (self.gradient,))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The report as plain data; NaN and infinity in a claim are the strings "nan", "inf" and "-inf"."""
         names = (
             "passed", "claimed", "count", "wrong", "where", "tolerance", "judged_as", "max_abs_error", "max_rel_error",
@@ -206,7 +206,7 @@ class Graded(_Judged):
     max_abs_error: Number | None = None
     max_rel_error: float | None = None
     layer: Layer = field(repr=False)
-    values: Mapping[Tensor, Array] = field(repr=False)
+    values: Arrays = field(repr=False)
     asked: tuple[Index, ...] = ()
 
     @property
@@ -234,7 +234,7 @@ class Graded(_Judged):
         """The elements that were asked for."""
         return tuple(map(self.compare, self.asked))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The report as plain data, with its numbers."""
         numbers = {
             "wrong": int(self.wrong.sum()),
@@ -312,7 +312,7 @@ class Report:
         """For each wrong gradient a line each for the verdict, the mistake and the fix."""
         return "\n".join(_in_lines(gradient) for gradient in self.gradients.values() if not gradient)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
         names = ("sum(O*dEdO)", "sum(X*dEdX)", "sum(W*dEdW)")
         sums = [*(self.identity or ())]

@@ -76,11 +76,13 @@ _CHECK: tuple[_Rules, _Rules] = (
 RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
 
 
+# The options that are given, by flag, or their values by keyword.
+_Given = dict[str, Any]
 # The values of the options that have only a few.
 _WORDS = {"color": ("always", "never", "auto"), "math": ("github", "dollar"), "theme": ("light", "dark")}
 
 
-def _refuse(command: str, given: dict[str, Any]) -> None:
+def _refuse(command: str, given: _Given) -> None:
     """Raise a CnngradError for an unknown value, or for an option without effect; the message says when it has one.
 
     Args:
@@ -107,7 +109,7 @@ def _or(words: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
-def _said(given: dict[str, Any]) -> Iterator[str]:
+def _said(given: _Given) -> Iterator[str]:
     """The conditions, other than flags, that the given options meet."""
     if (report := given.get("--report")) is not None:
         yield _ANY_REPORT
@@ -180,7 +182,7 @@ def _parameters(options: Any) -> Iterator[inspect.Parameter]:
                 yield value.replace(name=name)
 
 
-def _given(context: typer.Context) -> dict[str, Any]:
+def _given(context: typer.Context) -> _Given:
     """The values given on the command line: those of options by flag, that of the argument by `problem`."""
     named = {param.name or "": param.opts[0] for param in context.command.params}
     sources = {name: context.get_parameter_source(name) for name in named}
@@ -189,7 +191,7 @@ def _given(context: typer.Context) -> dict[str, Any]:
     }
 
 
-def _as_typed(element: str, given: dict[str, Any]) -> str:
+def _as_typed(element: str, given: _Given) -> str:
     """The command line that explains an element of the other command's results or of another gradient."""
     forward = element.startswith("o")
     words = ["cnngrad", "forward" if forward else "backward"]
@@ -198,7 +200,7 @@ def _as_typed(element: str, given: dict[str, Any]) -> str:
     return shlex.join([*words, "--element", element])
 
 
-def typed(given: dict[str, Any], flags: Sequence[str]) -> list[str]:
+def typed(given: _Given, flags: Sequence[str]) -> list[str]:
     """The given options among `flags`, as words of a command line."""
     words: list[str] = []
     for flag in flags:
@@ -311,7 +313,7 @@ class Settings(SimpleNamespace):
     no_flip = switch("--no-flip", "Don't rotate W, even if the problem says flip.")
     order = text("--order C|F", "How numbers without a shape fill one: C, the last axis varies fastest; F, the first.")
 
-    def given(self) -> dict[str, Any]:
+    def given(self) -> _Given:
         """The layer's options that are given, as keywords."""
         from cnngrad.layer import parse_per_axis
 

@@ -25,6 +25,7 @@ from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
+from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
 __all__ = ["run_command"]
@@ -164,7 +165,7 @@ def _command(options: Check, findings: Findings) -> str:
     return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
 
 
-def _in_short(layer: SuiteLayer) -> dict[str, Any]:
+def _in_short(layer: SuiteLayer) -> Json:
     """A layer as a problem, without options that have their default values."""
     made = layer.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}

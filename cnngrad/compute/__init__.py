@@ -6,11 +6,9 @@ s stride, d dilation, p padding; x is 0 outside the input.
 This module defines what is computed; `plan` chooses the method for each shape.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from cnngrad.arrays import Array, DType, Operand, check_result, common_dtype, is_finite, is_sure, may_overflow
+from cnngrad.arrays import Array, DType, Operands, check_result, common_dtype, is_finite, is_sure, may_overflow
 from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.compute.plan import Plan, add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
@@ -30,7 +28,7 @@ class _Work:
     `bounds` has for each result an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
-    def __init__(self, layer: Layer, bounds: dict[Tensor, float], given: Mapping[Tensor, Operand]) -> None:
+    def __init__(self, layer: Layer, bounds: dict[Tensor, float], given: Operands) -> None:
         self.layer, self.bounds = layer, bounds
         self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
         self._work = np.promote_types(self.dtype, np.float32)
@@ -117,7 +115,7 @@ class Forward(_Work):
     If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
     """
 
-    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand]) -> None:
+    def __init__(self, layer: Layer, given: Operands) -> None:
         """O of a layer with these numbers in X, W and, if it has one, b alone, their axes in cnngrad's order.
 
         Raises:
@@ -135,7 +133,7 @@ class Forward(_Work):
 class Backward(_Work):
     """One layer's gradients, not computed yet; each can be computed by itself."""
 
-    def __init__(self, layer: Layer, given: Mapping[Tensor, Operand]) -> None:
+    def __init__(self, layer: Layer, given: Operands) -> None:
         """The gradients of a layer with these numbers in X, W and dE/dO, their axes in cnngrad's order.
 
         Raises:

@@ -1,12 +1,12 @@
 """Chooses the dtype in which integer sums are exact, from bounds on O and the gradients."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from cnngrad.arrays import INT64_MAX, Array, DType, largest_magnitude
+from cnngrad.arrays import INT64_MAX, Array, Arrays, DType, largest_magnitude
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.tensor import DB, DEDO, DW, B, O, Tensor, W, X
@@ -18,7 +18,7 @@ _TOGETHER = 2**16
 _EXACT_IN_FLOAT64 = 2**53
 
 
-def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Mapping[Tensor, Array]) -> DType:
+def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Arrays) -> DType:
     """The dtype in which the integer sums of some results are all exact: float64 (BLAS) up to 2**53, else int64.
 
     Args:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index, Names, Values
+from cnngrad.schema import Json
 from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 
 # The sections of a lesson, in their order.
@@ -105,9 +105,7 @@ def explained_tensors(layer: Layer, only: str | None) -> tuple[Tensor, ...]:
     return (found,)
 
 
-def list_expansions(
-    layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]
-) -> dict[str, list[dict[str, Any]]]:
+def list_expansions(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tensor]) -> dict[str, list[Json]]:
     """The expansions of the tensors' elements by tensor: `{"dE/dx": [{"element": …, "terms": …, "value": …}, …]}`.
 
     `choice` gives the elements, or a limit for each tensor; the terms are always complete.

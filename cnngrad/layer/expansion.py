@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
+from cnngrad.schema import Json
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 # The arrays whose products a result adds up: two, or one for dE/db.
@@ -72,7 +73,7 @@ class Expansion:
     count: int
     zeros: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """As plain data: the element's name, the factors' names in each term, and the value."""
         terms = [[getattr(factor, "name", "0") for factor in term.factors] for term in self.terms]
         return {"element": self.target.name, "terms": terms, "value": self.value}

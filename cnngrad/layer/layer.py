@@ -11,6 +11,7 @@ import numpy as np
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layout import TURNED, Array, Layouts, Shape
+from cnngrad.schema import Json
 from cnngrad.tensor import DEDO, DX, B, O, Tensor, W, X
 
 
@@ -268,7 +269,7 @@ class Layer:
         return word.translate(TURNED) if self.transposed else word
 
     @cached_property
-    def options(self) -> dict[str, Any]:
+    def options(self) -> Json:
         """The layer's options as users write them: one number if all axes agree.
 
         >>> from cnngrad.layer import make_layer
@@ -292,7 +293,7 @@ class Layer:
             "filter_layout": self.filter_word(self.layouts.filter or f"oi{'dhw'[-self.dims :]}"),
         } | transposed
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """The layer as plain data: the shapes as the user writes them, and the options."""
         named = (X, W, *[B] * self.has_bias, O)
         return {"shapes": {tensor.key: list(self.written[tensor]) for tensor in named}} | self.options
@@ -319,7 +320,7 @@ class Layer:
             )
 
 
-def indices(shape: Shape) -> Iterator[tuple[int, ...]]:
+def indices(shape: Shape) -> Iterator[Shape]:
     """Every index of a shape in order, generated one by one.
 
     >>> list(indices((2, 2)))

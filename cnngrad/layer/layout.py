@@ -1,6 +1,7 @@
 """The order in which users write the axes of their arrays: NCHW or NHWC, OIHW or HWIO, and any other."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from cnngrad.tensor import B, Tensor, W
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
+# A layer's arrays, by what each is.
+Arrays = Mapping[Tensor, Array]
 
 # Exchanges the letters of W's first axes.
 TURNED = str.maketrans("io", "oi")

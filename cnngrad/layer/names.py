@@ -9,7 +9,7 @@ import numpy as np
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.layer import Layer
-from cnngrad.layer.layout import Array
+from cnngrad.layer.layout import Array, Arrays
 from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 
 Index = tuple[int, ...]
@@ -140,6 +140,6 @@ class Numbers(Protocol):
 Values = Mapping[Tensor, Numbers]
 
 
-def canonical_values(layer: Layer, arrays: Mapping[Tensor, Array]) -> dict[Tensor, Array]:
+def canonical_values(layer: Layer, arrays: Arrays) -> dict[Tensor, Array]:
     """Arrays of the user's layout as values: in canonical shape."""
     return {tensor: array.reshape(layer.canonical[tensor]) for tensor, array in arrays.items()}

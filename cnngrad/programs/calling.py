@@ -13,7 +13,7 @@ import numpy as np
 # Bound here, so that a function which replaces NumPy's own changes nothing.
 from numpy import array_equal, shares_memory
 
-from cnngrad.arrays import Array, DType, as_claim
+from cnngrad.arrays import Array, Arrays, DType, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, joined
 from cnngrad.programs.verdicts import Fault
@@ -85,7 +85,7 @@ class Caller:
         self._own: dict[tuple[Any, ...], Array] = {}
         self._last: list[tuple[Tensor, Array, Array]] = []
 
-    def call(self, layer: Layer, arrays: Mapping[Tensor, Array], memory: Mapping[Tensor, str]) -> Returned:
+    def call(self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str]) -> Returned:
         """Call the function on a layer, with arrays that lie in C order, or as `memory` says in the words of `MEMORY`.
 
         Raises:
@@ -109,7 +109,7 @@ class Caller:
         own.flags.writeable = memory != "that are read-only"
         return own
 
-    def _aliases(self, results: Mapping[Tensor, Array], own: Mapping[Tensor, Array]) -> Iterator[Fault]:
+    def _aliases(self, results: Arrays, own: Arrays) -> Iterator[Fault]:
         """Results that share memory with an input or with each other, and earlier ones that this call has changed."""
         for (first, one), (second, other) in combinations([*own.items(), *results.items()], 2):
             if second in results and shares_memory(one, other):

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Result, unreadable
-from cnngrad.schema import SCHEMA
+from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import GIVEN, RESULTS, Tensor
 
 # The most bytes of a file that a program writes, and of its folder: 1 GiB.
@@ -64,7 +64,7 @@ def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
     (folder / "problem.json").write_text(json.dumps(described(layer.layer) | ({"memory": memory} if memory else {})))
 
 
-def described(layer: Layer) -> dict[str, Any]:
+def described(layer: Layer) -> Json:
     """A layer without its numbers: shapes, layout and options, the padding as [before, after] of each axis."""
     pads = [[axis.before, axis.after] for axis in layer.axes]
     return {"schema": SCHEMA} | layer.as_json() | {"padding": pads}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.recipe import Recipe
@@ -18,7 +18,7 @@ from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
 from cnngrad.programs.verdicts import Fault, Result, Verdict
-from cnngrad.schema import SCHEMA
+from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import RESULTS, Tensor
 
 
@@ -67,7 +67,7 @@ class Outcome:
         """Whether all results are right; None for a layer that was skipped, was not run, or can't be judged."""
         return _all_passed([not self.faults, *(verdict.passed for verdict in self.verdicts)])
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """As plain data."""
         return {
             "name": self.layer.name,
@@ -89,7 +89,7 @@ def _all_passed(each: Iterable[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _named(mistakes: Sequence[str]) -> dict[str, Any]:
+def _named(mistakes: Sequence[str]) -> Json:
     """Mistakes in JSON: the first one, and those made together with it."""
     return {"mistake": next(iter(mistakes), None), "and": list(mistakes[1:])}
 
@@ -113,7 +113,7 @@ class Explanation:
         """The number of these layers."""
         return len(self.outcomes)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """As plain data."""
         layers = [outcome.layer.name for outcome in self.outcomes]
         return _named(self.mistakes) | {"hint": self.hint, "explains": self.explains, "layers": layers}
@@ -291,7 +291,7 @@ class Findings:
         word = min(fitting, key=lambda name: fitting[name], default="")
         return word if word and len(here) > 1 and 2 * fitting[word] <= len(others) > 0 else ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Json:
         """As plain data, with the keys that `cnngrad check --run --json` prints."""
         explanations = [each.as_json() | {"failing": len(self.failing)} for each in self.explanations]
         return {
@@ -322,7 +322,7 @@ def _joined(parts: Iterable[str]) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _product(term: Term) -> dict[str, Any]:
+def _product(term: Term) -> Json:
     names = [factor.name for factor in term.factors if isinstance(factor, Symbol)]
     # A coefficient other than 1 comes first.
     coefficient = next((factor for factor in term.factors if isinstance(factor, int | float)), 1)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from cnngrad.arrays import Array, is_whole, read_tensor
+from cnngrad.arrays import Arrays, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import HALVES, Form, form_shown
@@ -282,7 +282,7 @@ def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0)
 
 
 def _graded(
-    program: Program, layer: SuiteLayer, claims: Mapping[Tensor, Array], tries: int, shown: Form | None = None
+    program: Program, layer: SuiteLayer, claims: Arrays, tries: int, shown: Form | None = None
 ) -> dict[Tensor, Result]:
     given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
     with _GRADING:

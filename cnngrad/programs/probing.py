@@ -1,12 +1,12 @@
 """Finds out what a program computes by running it with zeros, with impulses, and with other numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, read_elements
 from cnngrad.causes.relation import followed, spoken
@@ -18,7 +18,7 @@ from cnngrad.programs.findings import Findings, Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.programs.verdicts import Verdict
-from cnngrad.tensor import B, O, Tensor
+from cnngrad.tensor import B, O
 
 # The most runs of a program to read its products.
 _MOST_READINGS = 200
@@ -98,12 +98,12 @@ class _Wrong:
         relations = followed(Data.of(report.layer, floats), report.gradient, self._computed, claim, allowed)
         return "" if relations is None else spoken(report.layer, relations)
 
-    def _computed(self, arrays: Mapping[Tensor, Array]) -> Array:
+    def _computed(self, arrays: Arrays) -> Array:
         """The result with these arrays, in canonical shape; a bias that is not among them is 0."""
         zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is B}
         return self._run(self.suite_layer.arrays | zeros | dict(arrays))
 
-    def _run(self, arrays: Mapping[Tensor, Array]) -> Array:
+    def _run(self, arrays: Arrays) -> Array:
         layer, result = self.report.layer, self.report.gradient
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)

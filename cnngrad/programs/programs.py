@@ -19,6 +19,7 @@ from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, r
 from cnngrad.programs.processes import Process, ProcessEndedError
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Fault, Result, Verdict, unreadable
+from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
 # The most lines shown of an output without an answer.
@@ -240,7 +241,7 @@ class _Stream(_External):
         return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named.items()})
 
 
-def _as_object(line: str) -> dict[str, Any] | None:
+def _as_object(line: str) -> Json | None:
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):

@@ -19,6 +19,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.layout import read_layouts
 from cnngrad.layer.options import integer
+from cnngrad.schema import Json
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
@@ -55,7 +56,7 @@ class SuiteLayer:
         return self.name.replace(" ", "-")
 
     @property
-    def problem(self) -> dict[str, Any]:
+    def problem(self) -> Json:
         """The layer as a problem's keys."""
         return {tensor.key: array for tensor, array in self.written.items()} | self.layer.options
 
@@ -357,7 +358,7 @@ def _random_rows(seed: int) -> Iterator[Layer]:
     """Random layers with every feature."""
     generator = np.random.default_rng(seed)
 
-    def drawn(low: int, high: int, shape: int | tuple[int, ...] = 3) -> Any:
+    def drawn(low: int, high: int, shape: int | Shape = 3) -> Any:
         return generator.integers(low, high, shape).tolist()
 
     while True:
