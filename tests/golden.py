@@ -30,7 +30,7 @@ def made(name, ending):
 
 def suite():
     """The layers of the standard suite and the first random ones, with three axes: every number of the table."""
-    layers = cnngrad.suite("thorough", dims=3)[:60]
+    layers = cnngrad.suite("thorough", dims=3)[:72]
     return "".join(f"{layer.name}: {layer.layer.describe()}\n" for layer in layers)
 
 

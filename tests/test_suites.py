@@ -47,7 +47,8 @@ def test_no_layer_hides_a_zero():
             found = cnngrad.backward(**arrays, **layer.layer.options)
             assert found.dw.any(), layer.name
             assert found.dx.any(), layer.name
-            assert (np.abs(found.db) > 0.1).all(), layer.name
+            dedo = layer.arrays[Tensor.DEDO]
+            assert (np.abs(found.db) > 0.1 * np.abs(dedo[dedo != 0]).min()).all(), layer.name
 
 
 @pytest.mark.parametrize("feature", FEATURES)
@@ -70,7 +71,7 @@ def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
 
 def test_without_all_that_may_be_missing_every_layer_is_plain():
     layers = cnngrad.suite("standard", without=FEATURES)
-    assert len(layers) == 57
+    assert len(layers) == 69
     assert not any(test(layer.layer) for layer in layers for test in CONDITIONS.values())
 
 
@@ -104,7 +105,7 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
 
     layers = cnngrad.suite("standard", **fixed)
     same = {str(layer.layer.options[option]) for layer in layers}
-    assert len(layers) == 57
+    assert len(layers) == 69
     assert same == {str(FIXED[option])} or option == "padding"
     findings = cnngrad.check_function(hard_coded, "quick", **fixed)
     assert findings, str(findings)
@@ -163,3 +164,50 @@ def test_what_was_left_out_is_said(tmp_path, monkeypatch, capsys):
     assert "were never tried: 7 layers left out" in said
     assert main([*words, "--run-only", "all"]) == 0
     assert "All 1 layer pass; 11 other layers of the suite not run." in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_suites_have_as_many_layers_as_the_readme_says():
+    assert [len(cnngrad.suite(name)) for name in ("quick", "standard", "thorough")] == [12, 69, 300]
+    assert "on 69 layers" in (golden.FOLDER.parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_layers_have_sizes_at_the_edges_of_tiles_and_numbers_at_those_of_types():
+    layers = {layer.name: layer for layer in cnngrad.suite("standard", decimals=True)}
+    shapes = {name: layer.layer.canonical for name, layer in layers.items()}
+    assert shapes["edge-outputs"][Tensor.O] == (1, 1, 39, 18)
+    assert shapes["edge-channels"][Tensor.DX][1] == 11
+    assert min(np.prod(shapes["edge-channels"][result]) for result in (Tensor.DW, Tensor.DX)) > 1024
+    assert shapes["edge-groups"][Tensor.X][0] == layers["edge-groups"].layer.groups == 5
+    assert shapes["channels-more"][Tensor.W][0] == 5
+    assert shapes["edge-kernel"][Tensor.W][2:] == (7, 8)
+    assert shapes["edge-column"][Tensor.O][3] == 1
+    axes = layers["edge-padding"].layer.axes
+    assert all(min(axis.before, axis.after) > axis.dilation * (axis.kernel - 1) for axis in axes)
+    sizes = {name: {t: np.abs(array) for t, array in layers[name].arrays.items()} for name in layers if "numb" in name}
+    for name, least in (("numbers-above-127", 128), ("numbers-above-32767", 2**15)):
+        assert all(array.max() > least for array in sizes[name].values())
+    assert all(array.max() < 2**-36 for array in sizes["numbers-tiny"].values())
+    assert all(array.max() > 500 * array.min() for array in sizes["numbers-apart"].values())
+    assert all(0 < np.count_nonzero(array) < array.size for array in sizes["numbers-zero"].values())
+
+
+def test_random_layers_reach_the_edges_of_tiles():
+    layers = [layer.layer for layer in cnngrad.suite("thorough")[69:]]
+    assert max(max(layer.out) for layer in layers) > 60
+    assert max(layer.batch for layer in layers) > 60
+    assert max(layer.group_channels for layer in layers) > 60
+    assert max(layer.group_filters for layer in layers) > 60
+
+
+def test_numbers_that_a_format_does_not_hold_say_nothing_of_the_program():
+    def half(x, w, dedo, **options):
+        x, w, dedo = (np.asarray(array, np.float16).astype(np.float32) for array in (x, w, dedo))
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = cnngrad.backward(np.nan_to_num(x), np.nan_to_num(w), np.nan_to_num(dedo), **options)
+            return found.dw.astype(np.float16), found.dx.astype(np.float16)
+
+    findings = cnngrad.check_function(half, "standard", decimals=True, padding_mode="zeros")
+    assert findings.passed, str(findings)
+    skipped = {outcome.layer.name for outcome in findings.outcomes if not outcome.was_tried}
+    assert skipped == {name for name in skipped if name.startswith("numbers-")}
+    assert len(skipped) == 5

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import islice
+from itertools import count, islice
 from math import prod
 from operator import methodcaller
 from typing import Any, Unpack
@@ -246,8 +246,30 @@ _STANDARD: dict[str, dict[str, Any]] = {
     "circular": {"padding": (1, 2, 1), "padding_mode": "circular"},
     "circular-groups": _GROUPS | _UNEVEN | {"padding_mode": "circular"},
 }
+_STANDARD |= {
+    # Sizes beyond, and no multiples of, those of tiles and blocks.
+    "edge-outputs": {"size": (3, 40, 20), "kernel": (1, 2, 3)},
+    "edge-channels": {"size": (3, 10, 10), "kernel": (1, 3, 3), "channels": 11, "filters": 17},
+    "edge-groups": _BIAS | {"batch": 5, "channels": 10, "filters": 10, "groups": 5},
+    "edge-kernel": {"size": (3, 9, 11), "kernel": (1, 7, 8)},
+    "edge-column": {"size": (3, 20, 3), "kernel": (1, 3, 3)},
+    "edge-padding": {"padding": (2, 4, 5)},
+    "edge-steps": {"size": (9, 19, 17), "stride": (3, 5, 4), "dilation": (2, 4, 5)},
+}
+# The layers whose numbers overflow, vanish, or are special; formats that do not hold them are not judged by them.
+NUMBERS = "numbers-"
+_STANDARD |= dict.fromkeys(map(NUMBERS.__add__, ("above-127", "above-32767", "apart", "tiny", "zero")), _MANY)
 # The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
-_LARGEST = {"many": 40}
+_LARGEST = {"many": 40, "numbers-above-127": 200, "numbers-above-32767": 2**16}
+# What is done to the numbers of other layers.
+_CHANGED: dict[str, Callable[[Array, np.random.Generator], Array]] = {
+    "numbers-apart": lambda array, generator: array * 2 ** generator.integers(0, 12, array.shape),
+    "numbers-tiny": lambda array, _: array * 2.0**-40 if array.dtype.kind == "f" else array,
+    "numbers-zero": lambda array, generator: array * (generator.random(array.shape) < _NOT_ZERO),
+}
+_NOT_ZERO = 0.6
+# Sizes that are no multiples of a tile's, in every fourth random layer.
+_EDGES = (7, 9, 15, 17, 31, 33, 65)
 
 
 def suite(
@@ -263,7 +285,7 @@ def suite(
     """The layers of a suite, the plainest first.
 
     Args:
-        name: `"quick"` (12 layers), `"standard"` (some 55) or `"thorough"` (300).
+        name: `"quick"` (12 layers), `"standard"` (69) or `"thorough"` (300).
         without: the features that your code does not support: any of `batch`, `channels`, `groups`, `stride`,
             `padding`, `dilation`, `bias`, `asymmetric`, `non-square`, `padding-modes` (any but zeros). They are removed
             from each layer that has them. Without `batch`, arrays have no sample axis; without `batch` and `channels`
@@ -304,6 +326,9 @@ def suite(
         instead_of = None if sizes(layer) == sizes(original) else original
         made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of)
         made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
+        if title in _CHANGED:
+            generator = np.random.default_rng(seed)
+            made = replace(made, arrays={t: _CHANGED[title](array, generator) for t, array in made.arrays.items()})
         if title.startswith("impulse"):
             by_filter = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
             by_filter[:] = 0
@@ -361,20 +386,24 @@ def _random_rows(seed: int) -> Iterator[Layer]:
     def drawn(low: int, high: int, shape: int | Shape = 3) -> Any:
         return generator.integers(low, high, shape).tolist()
 
-    while True:
+    for number in count():
         kernel = drawn(1, 4)
         dilation = drawn(1, 3)
         groups = drawn(1, 3, ())
         padding = drawn(0, 3, (3, 2))
+        counts = [*drawn(0, 5), drawn(1, 3, ()), drawn(1, 3, ()), drawn(1, 4, ())]
+        if number % 4 == 0:
+            counts[drawn(1, len(counts), ())] = _EDGES[drawn(0, len(_EDGES), ())]
+        *more, batch, channels, filters = counts
         row = _row(
-            [d * (k - 1) + 1 + more for d, k, more in zip(dilation, kernel, drawn(0, 5), strict=True)],
+            [d * (k - 1) + 1 + extra for d, k, extra in zip(dilation, kernel, more, strict=True)],
             kernel,
             stride=drawn(1, 4),
             padding=padding,
             dilation=dilation,
-            batch=drawn(1, 3, ()),
-            channels=groups * drawn(1, 3, ()),
-            filters=groups * drawn(1, 4, ()),
+            batch=batch,
+            channels=groups * channels,
+            filters=groups * filters,
             groups=groups,
             bias=bool(drawn(0, 2, ())),
         )
