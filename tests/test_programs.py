@@ -2,10 +2,12 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -310,7 +312,44 @@ def test_a_run_ends_no_child_that_was_there_before(program, capsys):
 def test_jobs_change_nothing_but_the_time(mine, capsys, jobs):
     command = mine("return {'dx': -r.dx}")
     words = ["--run", command, "--suite", "quick", "--run-only", "[bips]*"]
-    assert found(capsys, *words, "--jobs", jobs) == found(capsys, *words)
+    told = [found(capsys, *words, *more) for more in (("--jobs", jobs), ())]
+    commands = [findings.pop("command") for _, findings, _ in told]
+    assert commands == [
+        f"cnngrad check --run mine:f --suite quick --run-only '[bips]*' {more}--json"
+        for more in (f"--jobs {jobs} ", "")
+    ]
+    assert all(findings.pop("seconds") > 0 for _, findings, _ in told)
+    assert told[0] == told[1]
+
+
+def test_json_has_a_score_and_the_facts_of_the_run(mine, capsys):
+    body = "if r.dx.shape[1] > 1: raise NotImplementedError\n    return {'dx': r.dx * (1 if len(x) == 1 else -1)}"
+    words = ["--run", mine(body), "--suite", "quick", "--run-only", "[bips]*", "--seed", "3"]
+    code, findings, _ = found(capsys, *words)
+    kinds = Counter(layer["status"] for layer in findings["layers"])
+    assert code == 1
+    assert findings["counts"] == {"right": 5, "wrong": 1, "not_judged": 0, "not_run": 0, "skipped": 1}
+    assert kinds["skipped (not supported)"] == 1
+    assert findings["score"] == 5 / 7
+    assert findings["seed"] == 3
+    assert findings["versions"]["cnngrad"] == cnngrad.__version__
+    jsonschema.validate(findings, json.loads(SCHEMA_FILE.read_text()))
+    code, findings, _ = found(capsys, "--run", mine("return 1 / 0"), *words[2:])
+    assert findings["counts"] == {"right": 0, "wrong": 3, "not_judged": 0, "not_run": 4, "skipped": 0}
+    assert findings["score"] == 0
+
+
+def test_the_printed_command_makes_the_failure_again_also_if_it_needs_the_layers_before(mine, capsys):
+    """The sign is wrong in all layers after the first one with a stride: no layer fails alone."""
+    late = "f.late = getattr(f, 'late', False) or o['stride'] != 1"
+    words = ["--run", mine(f"{late}\n    return {{'dx': -r.dx if f.late and len(x) > 1 else r.dx}}")]
+    words += ["--suite", "quick", "--run-only", "[bs]*"]
+    code, findings, _ = found(capsys, *words)
+    command = findings["smallest"]["command"]
+    assert (code, command) == (1, findings["command"])
+    assert findings["smallest"]["problem"]["X"]
+    assert main(shlex.split(command)[1:]) == 1
+    capsys.readouterr()
 
 
 def test_a_command_that_can_not_be_started_ends_all_jobs(capsys):

@@ -90,3 +90,41 @@ def test_the_numbers_of_the_notes_layer_tell_its_matrices_apart():
     assert len({*w, *dedo}) == 8
     assert min(w) < 0
     assert min(dedo) < 0
+
+
+class Layer:
+    """A layer as people write it, with its gradients in attributes."""
+
+    def __init__(self, w, b, stride, padding):
+        self.w, self.b, self.options = w, b, {"stride": stride, "padding": padding}
+
+    def forward(self, x):
+        self.x = x
+
+    def backward(self, dedo):
+        self.dw, dx, self.db = vars(cnngrad.backward(self.x, self.w, dedo, **self.options)).values()
+        return dx
+
+
+def step(x, w, dedo, rate, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return w - rate * found.dw, found.dx
+
+
+def backward_by_cells(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw, found.dx, dedo.sum(axis=0)
+
+
+def backward_of_means(x, w, dedo, **options):
+    found = cnngrad.backward(x, w, dedo, **options)
+    return found.dw / len(x), found.dx, found.db / len(x)
+
+
+def test_the_recipes_for_other_conventions_are_right():
+    readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
+    names = dict(globals())
+    exec(readme.partition("**Other conventions**")[2].split("```")[1].removeprefix("python"), names)
+    for name in ("attributes", "update", "cells", "mean"):
+        findings = cnngrad.check_function(names[name], "quick", without=["dilation", "groups", "non-square"])
+        assert findings.passed, (name, findings)

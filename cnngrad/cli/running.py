@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -20,7 +21,7 @@ from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.programs.findings import Findings
+from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
@@ -33,6 +34,7 @@ __all__ = ["run_command"]
 
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the user's program, and show the findings."""
+    begun = time.monotonic()
     for word in options.run.split():
         reader.refuse_output(word)
     whole = _suite(options)
@@ -57,7 +59,11 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     finally:
         for program in programs:
             program.close()
-    findings = replace(findings, command=_command(options, findings), explained=options.explain)
+    command = visible(shlex.join(["cnngrad", "check", *typed(options.flags, [*options.flags])]))
+    run = facts_of_run(begun, options.seed, command)
+    # What needs the layers before it needs the whole run.
+    again = _command(options, findings) if findings.alone else command
+    findings = replace(findings, command=again, run=run, explained=options.explain)
     if keep is not None:
         _keep(keep, findings)
     return present(session, options, findings)

@@ -1,6 +1,8 @@
 """The findings of running a backward pass on many layers: layer by layer, and in one sentence for all."""
 
+import platform
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +10,9 @@ from itertools import chain
 from math import prod
 from typing import NamedTuple
 
+import numpy as np
+
+from cnngrad import __version__
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.recipe import Recipe
 from cnngrad.causes.search import named_factors
@@ -134,6 +139,8 @@ class Findings:
         note: further findings about the program, in sentences; may be empty.
         whole: all layers of the suite from which these were chosen; empty if they are the user's own.
         explained: whether `others` is shown too.
+        alone: whether the smallest layer fails in a new process too, without the layers before it.
+        run: the facts of the run for JSON, as `facts_of_run` gives them.
         title: the heading of a document.
     """
 
@@ -146,6 +153,8 @@ class Findings:
     note: str = ""
     whole: Sequence[SuiteLayer] = ()
     explained: bool = False
+    alone: bool = True
+    run: Json = field(default_factory=dict)
 
     title = "cnngrad check --run"
 
@@ -172,6 +181,14 @@ class Findings:
     def tried(self) -> list[Outcome]:
         """The layers on which the program was run, and which it supports."""
         return [outcome for outcome in self.outcomes if outcome.was_tried]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many layers are right, wrong and so on; each is counted once."""
+        judged = [outcome.passed for outcome in self.tried]
+        skipped = sum(Verdict.SKIPPED in outcome.verdicts for outcome in self.outcomes)
+        found = {"right": judged.count(True), "wrong": judged.count(False), "not_judged": judged.count(None)}
+        return found | {"not_run": len(self.outcomes) - len(judged) - skipped, "skipped": skipped}
 
     @property
     def passed(self) -> bool | None:
@@ -225,12 +242,8 @@ class Findings:
     @property
     def summary(self) -> str:
         """One sentence for all layers."""
-        skipped, left = (
-            sum(verdict in outcome.verdicts for outcome in self.outcomes)
-            for verdict in (Verdict.SKIPPED, Verdict.NOT_RUN)
-        )
-        count, failing = counted(len(self.outcomes), "layer"), len(self.failing)
-        unjudged = sum(outcome.passed is None for outcome in self.tried)
+        _, failing, unjudged, left, skipped = self.counts.values()
+        count = counted(len(self.outcomes), "layer")
         if failing:
             parts = [
                 f"{failing} of {count} {'fails' if failing == 1 else 'fail'}"
@@ -297,6 +310,9 @@ class Findings:
         return {
             "schema": SCHEMA,
             "passed": self.passed,
+            "score": self.counts["right"] / len(self.outcomes),
+            "counts": self.counts,
+            **self.run,
             "layers": [outcome.as_json() for outcome in self.outcomes],
             "explanation": next(iter(explanations), None),
             "explanations": explanations,
@@ -316,6 +332,12 @@ class Findings:
             "never_tried": self.never_tried,
             "left_out": len(self.left_out),
         }
+
+
+def facts_of_run(begun: float, seed: int, command: str = "") -> Json:
+    """What JSON says of a run that began at a time of `time.monotonic`."""
+    versions = {"cnngrad": __version__, "python": platform.python_version(), "numpy": np.__version__}
+    return {"seconds": round(time.monotonic() - begun, 3), "seed": seed, "versions": versions, "command": command}
 
 
 def _joined(parts: Iterable[str]) -> str:

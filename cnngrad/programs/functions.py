@@ -1,13 +1,14 @@
 """The function `check_function`, which runs a Python function on many layers."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
 from cnngrad.checks.tolerance import parse_form
 from cnngrad.programs.calling import Caller
-from cnngrad.programs.findings import Findings
+from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Answer, Keep, Program, failed
 from cnngrad.programs.suites import SuiteLayer
@@ -57,11 +58,13 @@ def check_function(
     >>> findings.passed, findings.explanation.mistakes
     (False, ('zero',))
     """
+    begun = time.monotonic()
     layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
     program = _InProcess(Caller(function, convert, options))
     if written is not None:
         program.written = parse_form(written).name
-    return run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
+    findings = run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
+    return replace(findings, run=facts_of_run(begun, seed))
 
 
 @dataclass
