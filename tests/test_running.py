@@ -14,6 +14,7 @@ from cnngrad.layer import make_layer
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
+from cnngrad.programs.shrinking import smaller_layers
 from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
 from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
@@ -449,3 +450,30 @@ def test_five_layers_are_not_all_named():
         "channels", *names, "square",
     )  # fmt: skip
     assert "5 (batch, batch-padding, batch-stride, many and others: in all of them batch > 1) are" in findings.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "takes", "smallest"),
+    [
+        (
+            "square-stride-2-padding-1",
+            lambda layer: len({(a.size, a.kernel) for a in layer.axes}) == 1,
+            {"size": (1, 1)},
+        ),
+        ("padding-2", lambda layer: all(a.before == a.after for a in layer.axes), {"pads": [(0, 0), (0, 0)]}),
+        ("channels-fewer", lambda layer: layer.channels % 2, {"channels": 1, "filters": 1}),
+        ("depthwise", lambda layer: layer.channels == layer.filters, {"channels": 1, "filters": 1, "groups": 1}),
+        ("stride-over-kernel", lambda layer: min(layer.kernel) > 1, {"kernel": (2, 2), "size": (2, 2)}),
+    ],
+)
+def test_the_way_to_a_smaller_layer_goes_round_those_that_a_program_refuses(name, takes, smallest):
+    best = [LAYERS[name]]
+    for layer in smaller_layers(lambda: best[-1], (), lambda *_: None):
+        if takes(layer.layer):
+            best.append(layer)
+    layer = best[-1].layer
+    found = {name: getattr(layer, name, None) for name in smallest}
+    if "pads" in found:
+        found["pads"] = [(axis.before, axis.after) for axis in layer.axes]
+    assert found == smallest
+    assert takes(layer)

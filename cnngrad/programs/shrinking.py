@@ -1,7 +1,7 @@
 """Makes a failing layer smaller while it fails in the same way: first its sizes, then its numbers."""
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -58,35 +58,46 @@ def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer
 
 
 def _smaller(layer: Layer) -> Iterator[Layer]:
-    """A layer with one of its sizes or options smaller, the plainest first."""
+    """A layer with one of its sizes or options smaller, the plainest first.
 
-    def with_axis(number: int, **changes: Any) -> Layer:
-        axes = list(layer.axes)
-        axes[number] = replace(axes[number], **changes)
+    All axes change together, then each alone, as programs may refuse axes that differ; so do both sides of the padding,
+    and channels with filters.
+    """
+    every = tuple(range(layer.dims))
+    some = (every, *((number,) for number in every))
+
+    def with_axes(numbers: Sequence[int], **changes: Any) -> Layer:
+        axes = (replace(axis, **changes) if k in numbers else axis for k, axis in enumerate(layer.axes))
         return replace(layer, axes=tuple(axes))
 
-    for number in range(layer.dims):
-        yield with_axis(number, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
+    for numbers in some:
+        yield with_axes(numbers, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
     if layer.mode != "zeros":
         yield layer.with_axes(mode="zeros")
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
     if groups > 1:
         yield replace(layer, groups=1, channels=c, filters=f)
+    yield from (replace(layer, channels=n * groups, filters=n * groups) for n in _fewer(min(c, f), 1))
     yield from (replace(layer, channels=fewer * groups) for fewer in _fewer(c, 1))
     yield from (replace(layer, batch=fewer) for fewer in _fewer(layer.batch, 1))
     yield from (replace(layer, filters=fewer * groups) for fewer in _fewer(f, 1))
     if layer.has_bias:
         yield replace(layer, has_bias=False)
-    for name in ("kernel", "dilation", "stride", "before", "after", "extra", "size"):
-        for number, axis in enumerate(layer.axes):
-            fits = 1 if axis.transposed else max(1, axis.span - axis.before - axis.after)
-            least = {"before": 0, "after": 0, "extra": 0, "size": fits}.get(name, 1)
-            yield from (with_axis(number, **{name: fewer}) for fewer in _fewer(getattr(axis, name), least))
+    for names, numbers in product(_NAMES, some):
+        axes = [layer.axes[number] for number in numbers]
+        fits = max(1 if axis.transposed else axis.span - axis.before - axis.after for axis in axes)
+        least = {"before": 0, "after": 0, "extra": 0, "size": max(1, fits)}.get(names[0], 1)
+        smallest = min(getattr(axis, name) for axis in axes for name in names)
+        yield from (with_axes(numbers, **dict.fromkeys(names, fewer)) for fewer in _fewer(smallest, least))
+
+
+# The numbers of an axis that become smaller together.
+_NAMES = (("kernel",), ("dilation",), ("stride",), ("before", "after"), ("before",), ("after",), ("extra",), ("size",))
 
 
 def _fewer(number: int, least: int) -> list[int]:
-    """Smaller numbers, the least first."""
-    tried = dict.fromkeys((least, least + 1, least + 2, number // 2, number - 2, number - 1))
+    """Smaller numbers, the least first; a program may take multiples of a number alone, or numbers from one on."""
+    tried = dict.fromkeys((*range(least, least + 5), number // 2, number - 2, number - 1))
     return [smaller for smaller in tried if least <= smaller < number]
 
 
