@@ -105,3 +105,43 @@ def test_the_layers_line_names_the_layout_and_says_which_was_taken_where_both_fi
     assert "read as" not in make_layer((3, 5, 3), (2, 3, 2, 2), layout="chw").describe()
     assert "read as" not in make_layer((3, 5, 4), (2, 3, 2, 2)).describe()
     assert "read as" not in make_layer((3, 5, 3), (4, 3, 2, 2), dedo_shape=(4, 4, 2)).describe()
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "given", "typed", "options"),
+    [
+        ((2, 3, 9), (3, 4), {"dims": 1}, "W.reshape(3, 1, 4)", {"dims": 1}),
+        ((2, 3, 6, 5), (3, 2, 4), {}, "W.reshape(3, 1, 2, 4)", {}),
+        (
+            (2, 6, 5, 3),
+            (2, 4, 3, 5),
+            {"layout": "nhwc"},
+            "W.reshape(2, 4, 1, 15) with --filter-layout hwio (filter_layout= in Python)",
+            {"layout": "nhwc", "filter_layout": "hwio"},
+        ),
+        (
+            (2, 3, 7),
+            (4, 3, 2),
+            {},
+            "W.reshape(4, 1, 6) with --filter-layout wio (",
+            {"dims": 1, "filter_layout": "wio"},
+        ),
+        ((2, 4, 5, 4), (4, 3, 2, 2), {"filter_layout": "hwio"}, "", {}),
+    ],
+)
+def test_a_depthwise_filter_of_another_library_gets_the_line_that_reshapes_it(x, w, given, typed, options):
+    """Literally typed, it gives each channel its own filters."""
+    rng = np.random.default_rng(0)
+    x, w = (rng.integers(-9, 9, shape) for shape in (x, w))
+    groups = 4 if not typed else 3
+    with pytest.raises(cnngrad.CnngradError) as caught:
+        cnngrad.forward(x, w, groups=groups, **given)
+    assert ("; for a depthwise layer type " + typed in str(caught.value)) is bool(typed)
+    if typed:
+        made = eval(typed.partition(" with")[0], {"W": w})
+        o = cnngrad.forward(x, made, groups=groups, **options)
+        one = {name: word for name, word in options.items() if name != "groups"}
+        axis = -1 if "layout" in options else 1
+        first = x.take([0], axis)
+        of_first = made[..., : made.shape[-1] // 3] if "filter_layout" in options else made[:1]
+        np.testing.assert_array_equal(cnngrad.forward(first, of_first, **one), o.take(range(o.shape[axis] // 3), axis))

@@ -84,14 +84,14 @@ class _Asked(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _make_layer(asked: _Asked) -> Layer:
-    if asked.layout is not None or asked.filter_layout is not None:
-        return _in_layouts(asked)
+    is_chosen = asked.layout is not None or asked.filter_layout is not None
     try:
         layer = _in_layouts(asked)
     except CnngradError as error:
-        raise CnngradError(f"{error}{_would_fit(asked)}") from None
+        hint = _depthwise(asked) or ("" if is_chosen else _would_fit(asked))
+        raise CnngradError(f"{error}{hint}") from None
     last = channels_last(layer.dims)
-    if layer.x_lead and next(_in_other_layouts(asked, layer.dims, last), None):
+    if not is_chosen and layer.x_lead and next(_in_other_layouts(asked, layer.dims, last), None):
         return replace(layer, other_layout=last[2 - layer.x_lead :])
     return layer
 
@@ -102,6 +102,19 @@ def _in_other_layouts(asked: _Asked, dims: int, *layouts: str | None) -> Iterato
     for data, kernel in product(layouts, (*turned, None)):
         with suppress(CnngradError):
             yield _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
+
+
+def _depthwise(asked: _Asked) -> str:
+    """The line that makes our W of a depthwise one of shape (C, *K) or (*K, C, M), as a hint; empty for others."""
+    groups, w = asked.groups, asked.w
+    if asked.transposed or groups == 1:
+        return ""
+    if w[0] == groups and len(w) == len(asked.x) - 1:
+        return f"; for a depthwise layer type W.reshape{(groups, 1, *w[1:])}"
+    if w[-2:-1] == (groups,) and len(w) > 2:
+        shape, word = (*w[:-2], 1, groups * w[-1]), f"{channels_last(len(w) - 2)[1:-1]}io"
+        return f"; for a depthwise layer type W.reshape{shape} with --filter-layout {word} (filter_layout= in Python)"
+    return ""
 
 
 def _would_fit(asked: _Asked) -> str:
