@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cnngrad.layer import Layer
     from cnngrad.programs import Findings
     from cnngrad.render.progress import NamedProgress
+    from cnngrad.render.style import Style
 
 __all__ = ["answer", "present", "progress_bar"]
 
@@ -117,6 +118,8 @@ def present(session: Session, options: Saved, found: "Report | Findings | Mistak
     if options.output is not None:
         write_results(options.output, found.as_json())
     shown = partial(_print, options, found.blocks(options.precision), False)
+    if getattr(options, "form", None) and options.report is None:
+        shown = partial(_print_form, _style(options), found)
     _present(session, options, found, found.as_json, shown)
     return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
 
@@ -149,10 +152,8 @@ def _present(
 ) -> None:
     if (report := options.report) is not None:
         from cnngrad.render.documents import write
-        from cnngrad.render.style import Style
 
-        chosen = {name: value for name in Style._fields if (value := getattr(options, name, None)) is not None}
-        write(report, shown, Style(**chosen))
+        write(report, shown, _style(options))
         if getattr(options, "open_it", False):
             import webbrowser
 
@@ -174,6 +175,19 @@ def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout:
 
     shown = Painter(options.precision).blocks(blocks)
     (show_in_pages if pages else show)(make_console(stdout, options.color), shown)
+
+
+def _style(options: Saved) -> "Style":
+    """The user's choices for a document."""
+    from cnngrad.render.style import Style
+
+    return Style(**{name: value for name in Style._fields if (value := getattr(options, name, None)) is not None})
+
+
+def _print_form(style: "Style", found: Any, stdout: "TextIO") -> None:
+    from cnngrad.render.documents import document
+
+    stdout.write(document("", found, style))
 
 
 def _print_results(options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO") -> None:

@@ -46,7 +46,7 @@ def check_command(session: Session, options: Check) -> int:
         from cnngrad.checks import Report
         from cnngrad.render.documents import check_ending
 
-        check_ending(options.report, Report)
+        check_ending(options.report, Report, options.form or "")
     if options.mistakes:
         return _mistakes(session, options)
     reader = _reader(session, options, ())

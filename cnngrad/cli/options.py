@@ -32,6 +32,7 @@ _PROBLEM = "a problem"
 _OF_A_SUITE = "--run on a suite"
 _OWN_SUITE = "a suite of your own"
 _FUNCTION = "a function"
+_GRADESCOPE = "--format gradescope"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
 # Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
 _Rules = tuple[tuple[str, ...], ...]
@@ -55,7 +56,8 @@ _LESSON: tuple[_Rules, _Rules] = (
 _CHECK: tuple[_Rules, _Rules] = (
     (
         ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run"),
-        ("--keep --explain --no-give-up", "--run"),
+        ("--keep --explain --no-give-up --format", "--run"),
+        ("--points --hidden", _GRADESCOPE),
         ("--grow", "--hard"),
     ),
     (
@@ -63,7 +65,7 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("--without --decimals --seed -x -w", _OWN_SUITE),
         ("-b -g --order", _OF_A_SUITE),
         ("--exchange", "--stream", _FUNCTION),
-        ("--explain", _JSON_ALONE),
+        ("--explain --format", _JSON_ALONE),
         ("--hard --o --dw --dx --db --rtol --step --element", "--run"),
         ("--o --dw --dx --db --as --rtol --step --element --report", "--hard"),
         ("--step", _O_ALONE),
@@ -79,7 +81,12 @@ RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
 # The options that are given, by flag, or their values by keyword.
 _Given = dict[str, Any]
 # The values of the options that have only a few.
-_WORDS = {"color": ("always", "never", "auto"), "math": ("github", "dollar"), "theme": ("light", "dark")}
+_WORDS = {
+    "format": ("junit", "github", "gradescope"),
+    "color": ("always", "never", "auto"),
+    "math": ("github", "dollar"),
+    "theme": ("light", "dark"),
+}
 
 
 def _refuse(command: str, given: _Given) -> None:
@@ -127,6 +134,8 @@ def _said(given: _Given) -> Iterator[str]:
             yield _OWN_SUITE
     if given.keys() & {"--o", "--dw", "--dx", "--db"} == {"--o"}:
         yield _O_ALONE
+    if given.get("--format") == "gradescope":
+        yield _GRADESCOPE
     if "--run" in given:
         from cnngrad.programs.programs import is_function
 
@@ -417,6 +426,9 @@ class Running(SimpleNamespace):
     shard = text("--shard 2/4", "Run only this part of the layers, to share them among machines.")
     jobs = number("--jobs N", "Run N layers at the same time.", 1, min=1, max=64)
     timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
+    form = text("--format FORM", "Write the findings for other programs: junit, github or gradescope.")
+    points = option(float, "--points N", "Gradescope's points for all tests together.  [default: one for each]", min=0)
+    hidden = text("--hidden GLOB", "Gradescope hides the layers whose names match from students.")
     keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
     no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
     explain = switch("--explain", "Show what your program computes in every element of a failing layer.")

@@ -16,6 +16,7 @@ from cnngrad.render.check_page import check_page
 from cnngrad.render.figure import drawn, in_text, space_for
 from cnngrad.render.html import framed, html_document
 from cnngrad.render.latex import latex_document
+from cnngrad.render.machines import github, gradescope, junit
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
@@ -45,13 +46,14 @@ _PLAIN = Style()
 def document(ending: str, shown: Shown, style: Style = _PLAIN) -> str:
     """The document for a file with this ending, e.g. `".md"`."""
     title, author = (visible(" ".join(text.split())) for text in (style.title, style.author))
-    return _DOCUMENTS[ending](shown, style._replace(title=title, author=author))
+    return _DOCUMENTS[style.form or ending](shown, style._replace(title=title, author=author))
 
 
-def check_ending(target: str, kind: type) -> None:
+def check_ending(target: str, kind: type, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
     # Reports cannot be written in LaTeX.
-    endings = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
+    plain = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
+    endings = [_ENDINGS[form]] if form else [ending for ending in plain if ending.startswith(".")]
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
@@ -61,6 +63,8 @@ def check_ending(target: str, kind: type) -> None:
 # How to make documents of other kinds.
 _ELSEWHERE = {
     ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
+    ".xml": "for JUnit's XML of --run add --format junit",
+    ".json": "for the numbers write -o, for Gradescope's results of --run --format gradescope",
     ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
 }
 
@@ -71,7 +75,7 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> None:
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.
     """
-    check_ending(target, type(shown))
+    check_ending(target, type(shown), style.form)
     write_document(target, document(Path(target).suffix, shown, style))
 
 
@@ -176,4 +180,9 @@ _DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".tex": latex_document,
     ".svg": _svg,
     ".html": _html,
+    "junit": junit,
+    "github": github,
+    "gradescope": gradescope,
 }
+# The endings of the forms that other programs read.
+_ENDINGS = {"junit": ".xml", "github": ".txt", "gradescope": ".json"}

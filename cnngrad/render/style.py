@@ -17,6 +17,9 @@ class Style(NamedTuple):
         fragment: whether to write LaTeX for `\input` in another document.
         maths: `github` for Markdown's formulas in fenced `math` blocks, `dollar` for dollar signs.
         theme: the colours of an SVG, `light` or `dark`.
+        form: `junit`, `github` or `gradescope` for findings as other programs read them; empty for a document.
+        points: Gradescope's points for all tests together; one for each if it is None.
+        hidden: a pattern of the names of layers that Gradescope hides from students.
     """
 
     precision: int = DEFAULT_PRECISION
@@ -25,3 +28,6 @@ class Style(NamedTuple):
     fragment: bool = False
     maths: str = "github"
     theme: str = "light"
+    form: str = ""
+    points: float | None = None
+    hidden: str = ""
