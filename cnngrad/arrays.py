@@ -110,7 +110,7 @@ class Operand(NamedTuple):
 
     def standard(self, layer: Layer, tensor: Tensor) -> "Operand":
         """The operand with its axes moved from the user's layout to cnngrad's order."""
-        return self._replace(array=layer.layouts.standard(tensor, self.array)) if layer.layouts.of(tensor) else self
+        return self._replace(array=layer.layouts.standard(tensor, self.array))
 
     def converted(self) -> Array:
         """The array in its dtype, in the machine's byte order."""

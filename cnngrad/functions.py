@@ -137,7 +137,9 @@ def read_layer(arrays: "Mapping[Tensor, npt.ArrayLike]", options: LayerOptions) 
     """The layer that a user's arrays make, and the arrays with their axes in cnngrad's order."""
     given = {tensor: read_tensor(tensor.key, array) for tensor, array in arrays.items()}
     layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
-    return layer, {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
+    if layer.layouts.data or layer.layouts.filter:
+        given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
+    return layer, given
 
 
 def _written(work: Forward | Backward, result: Tensor) -> Array:
