@@ -25,16 +25,17 @@ def _telling(layer: Layer, tensor: Tensor) -> list[Index]:
     """One with the most terms, a corner, an edge, and one without terms, if there are such; some may be the same."""
     lead = (0,) * len(tensor.lead_words)
     sizes = layer.canonical[tensor][len(lead) :]
-    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle.
-    terms = []
+    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle. And on each
+    # axis the position with the most terms that lies nearest to the middle, and an end with fewer, if any.
+    terms, whole, fewer = [], [], []
     for axis, size in zip(layer.axes, sizes, strict=False):
         some = range(size)
         near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
-        terms.append(dict(zip(near, axis.counts(tensor, near).tolist(), strict=True)))
-    # On each axis the position with the most terms that lies nearest to the middle, and an end with fewer, if any.
-    whole = [max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))) for e, size in zip(terms, sizes, strict=True)]
-    axes = list(zip(terms, whole, sizes, strict=True))
-    fewer = [next((k for k in (0, size - 1, *e) if 0 < e[k] < e[most]), most) for e, most, size in axes]
+        e = dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))
+        most = max(e, key=lambda k: (e[k], -abs(2 * k - size + 1)))
+        terms.append(e)
+        whole.append(most)
+        fewer.append(next((k for k in (0, size - 1, *e) if 0 < e[k] < e[most]), most))
 
     def beside(number: int, k: int) -> Index:
         """The element with the most terms, at another position on one axis."""
