@@ -42,11 +42,12 @@ def equations(derivation):
                 terms = ["·".join("0" if f is None else str(f) for f in term.factors) for term in e.terms]
                 found.append(f"{e.target} = {' + '.join(terms)}")
         elif isinstance(block, GridRow):
-            # Pictures that stand side by side are equations of their own.
-            apart = set(block.items[1::2]) == {"  "} and covered_of(block)
-            found += map(as_text, block.items[::2]) if apart else [" ".join(map(as_text, block.items))]
+            found.append(" ".join(map(as_text, block.items)))
         elif isinstance(block, Picture):
-            found += [" ".join(map(as_text, row.items)) for row in (block.symbols, block.numbers) if row is not None]
+            for row in filter(None, (block.symbols, block.numbers)):
+                # Pictures that stand side by side are equations of their own.
+                apart = set(row.items[1::2]) == {"  "}
+                found += map(as_text, row.items[::2]) if apart else [" ".join(map(as_text, row.items))]
     return found
 
 
@@ -246,7 +247,7 @@ def told(derivation):
             "Why not rotated? o2 is reached by x1 through w1, by x2 through w2: as x moves on,",
         ),
         (("2", "2"), {"flip": True}, "W is rotated before it is stamped (flip); a second rotation brings it back."),
-        (("2", "2", "3"), {}, "moves on too. Laid out in the order of ∂E/∂O these elements lie as in W as it is."),
+        (("2", "2", "3"), {}, "moves on too. Laid out in the order of ∂E/∂O these elements lie as in W."),
         (
             ("2", "2", "3"),
             {"flip": True},
@@ -435,11 +436,9 @@ def test_a_hint_on_other_pictures_comes_only_if_there_are_others(columns, hints)
     """25 elements of dE/dX are pictured."""
     steps = cnngrad.derive(np.ones((5, columns)), np.ones((2, 2)), np.ones((4, columns - 1)))
     blocks = next(section.blocks for section in steps.sections if section.name == "dx-conv")
-    walked = [
-        item.total for block in blocks if isinstance(block, GridRow) for item in block.items if isinstance(item, Grid)
-    ]
-    alone = [block for block in blocks if isinstance(block, Picture) and block.apart is not None]
-    assert len(alone) + len(walked) - walked.count(None) == 25
+    made = [block for block in blocks if isinstance(block, Picture)]
+    walked = [item for block in made if block.numbers for item in block.numbers.items if getattr(item, "total", None)]
+    assert sum(block.apart is not None for block in made) + len(walked) == 25
     assert [block.text for block in blocks_of(steps) if isinstance(block, Hint) and "picture" in block.text] == hints
 
 

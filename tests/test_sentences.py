@@ -271,7 +271,7 @@ def _(facts, told, number, one):
     assert sorted({facts.index(name) for name, _ in parts}) == [facts.index(name) for name, _ in parts]
 
 
-@says(rf"The window of ({NAME}) overlaps the padding(\. With its products with 0 its sum is)?:")
+@says(rf"The window of ({NAME}) overlaps the padding(\. All its products)?:")
 def _(facts, name, with_zeros):
     _, index = facts.index(name)
     touched = [
@@ -492,9 +492,8 @@ def _(facts):
 @says(
     rf"Why (not )?rotated\? ({NAME}|∂E/∂{NAME}) (?:is (?:read|reached) by|reaches) (.*?)(, …)?: as (x|the output) "
     rf"moves on, the "
-    r"element of W moves (back|on too)\. (?:Laid out in the order of (X|∂E/∂O) these elements lie as in W (rotated "
-    r"by 180°|as "
-    r"it is)|W (is|was) rotated before it (?:is stamped|slid) \(flip\); a second rotation brings it back)\."
+    r"element of W moves (back|on too)\. (?:Laid out in the order of (X|∂E/∂O) these elements lie as in W( rotated "
+    r"by 180°)?|W (is|was) rotated before it (?:is stamped|slid) \(flip\); a second rotation brings it back)\."
 )
 def _(facts, unturned, name, told, more, moving, way, array, turned, flip):
     letter, index = facts.index(name.removeprefix("∂E/∂"))
@@ -511,7 +510,7 @@ def _(facts, unturned, name, told, more, moving, way, array, turned, flip):
     assert len(pairs) > 1
     if array:
         assert array == ("X" if letter == "o" else "∂E/∂O")
-        assert (turned == "rotated by 180°") == (way == "back")
+        assert bool(turned) == (way == "back")
     else:
         assert facts.case.flip
         assert is_full

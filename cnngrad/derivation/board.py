@@ -130,7 +130,7 @@ class Board:
             _, inside, every = self.inside.products(O, place)
             if inside < every:
                 if not is_whole or place not in shown:
-                    also = "" if is_whole else ". With its products with 0 its sum is"
+                    also = "" if is_whole else ". All its products"
                     yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
                     yield self.sums(O, [place], zeros=True)
                 return

@@ -1,5 +1,6 @@
 """The argument: the sections of a derivation of O or of the gradients, in the order of the notes."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
@@ -7,7 +8,18 @@ from shlex import quote
 
 import numpy as np
 
-from cnngrad.derivation.blocks import Derivation, Expansions, Figure, Formula, Hint, Part, Section, Source
+from cnngrad.derivation.blocks import (
+    Derivation,
+    Expansions,
+    Figure,
+    Formula,
+    GridRow,
+    Hint,
+    Part,
+    Picture,
+    Section,
+    Source,
+)
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
@@ -199,9 +211,11 @@ def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
     """The value of one partial derivative: of an output by the first element with terms."""
     for place in places:
         by = board.symbol(tensor.array, place)
-        # An output may read an x several times, in the padding too.
+        # An output may read an x several times, in the padding too: one that reads it seldom is an example.
         found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
-        for dedo, _ in found[:1]:
+        if found:
+            times_read = Counter(each for each, _ in found)
+            dedo = min(times_read, key=times_read.__getitem__)
             o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
             times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
             multiplied = (o, ", ", by, " is multiplied by ", *times)
@@ -348,10 +362,8 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
     if prod(layer.kernel) == 1:
         return ("W has one element for each channel here, so a rotation changes nothing.",)
     is_full, array = result is layer.role[DX], (X if result is O else DEDO).title
-    why, moves, lying = (
-        ("Why not", "on too", "as it is") if is_full == layer.flip else ("Why", "back", "rotated by 180°")
-    )
-    so = f"Laid out in the order of {array} these elements lie as in W {lying}."
+    why, moves, lying = ("Why not", "on too", "") if is_full == layer.flip else ("Why", "back", " rotated by 180°")
+    so = f"Laid out in the order of {array} these elements lie as in W{lying}."
     if is_full and layer.flip:
         before = "is rotated before it is stamped" if layer.transposed else "was rotated before it slid"
         so = f"W {before} (flip); a second rotation brings it back."
@@ -449,13 +461,11 @@ def _pictured(board: Board, result: Tensor) -> Said:
 
 def _walk(board: Board, result: Tensor, shown: Sequence[Index]) -> Said:
     """Every element's picture, side by side; the first in symbols too."""
-    items: Items = []
-    for place in shown:
-        for picture in pictures(board.names, result, place, str(board.symbol(result, place))):
-            in_numbers = board.choice.limit and picture.numbers and place != shown[0]
-            for row in (None if in_numbers else picture.symbols, picture.numbers):
-                items += ["  ", *row.items] if row else ()
-    yield items[1:]
+    made = [each for at in shown for each in pictures(board.names, result, at, str(board.symbol(result, at)))]
+    symbols = [each.symbols.items for each in made if each.symbols]
+    numbers = [each.numbers.items for each in made if each.numbers]
+    few = symbols[:1] if numbers and board.choice.limit else symbols
+    yield Picture(GridRow(tuple(apart(few))), GridRow(tuple(apart(numbers))) if numbers else None)
 
 
 def _between(board: Board, result: Tensor, before: Index, place: Index) -> str:
