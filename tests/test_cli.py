@@ -171,7 +171,10 @@ LARGE = ("backward", "-x", "7x7", "-w", "3x3", "--padding", "1")
 
 def test_a_large_table_shows_telling_elements_and_says_where_the_others_are(run):
     out = in_one(run(*LARGE, "--explain", "--section", "dx")[1])
-    assert "Shown: ∂E/∂x11 at a corner (4 terms), ∂E/∂x14 at an edge (6 terms), ∂E/∂x44 inside (9 terms). The" in out
+    assert (
+        "Shown: ∂E/∂x11 at a corner with 4 terms, ∂E/∂x14 at an edge with 6 terms, ∂E/∂x44 inside with 9 terms. The"
+        in out
+    )
     assert "The other 46 work the same way. --element x12 shows one of them, --all shows all." in out
     assert "∂E/∂x12 = " not in out
     assert "The other 47 work" in in_one(run(*LARGE, "--explain", "--section", "dx", "--limit", "2")[1])

@@ -43,7 +43,7 @@ class Facts:
         self.leftover = [padded - s * (n - 1) - span for padded, s, n, span in every]
         self.frame = [(span - 1, span - 1 + over) for span, over in zip(self.span, self.leftover, strict=True)]
         self.products = list(reference.pairs(case.x, case.w, case.o, *case.definition))
-        self.sizes = {"x": case.x, "w": case.w, "o": case.o}
+        self.sizes = {"x": case.x, "w": case.w, "o": case.o, "b": case.o[1:2]}
         dw, dx, db = reference.backward(self.x, self.w, self.dedo, *case.definition)
         bias = self.b if case.bias else None
         self.results = {"w": dw, "x": dx, "b": db, "o": reference.forward(self.x, self.w, bias, *case.definition)}
@@ -77,13 +77,14 @@ class Facts:
         for triple in self.products:
             for letter, index in zip("owx", triple, strict=True):
                 found[letter][index] += 1
+        found["b"] = dict.fromkeys(((f,) for f in range(self.case.o[1])), self.case.o[0] * np.prod(self.case.o[2:]))
         return found
 
     def index(self, name):
         """The letter and the index, from 0, of an element."""
         letter, lead, place = re.fullmatch(r"([xwob])(?:\[([\d,]+)\])?([\d,]*)", name).groups()
-        lead = [int(k) for k in lead.split(",")] if lead else [1, 1]
-        places = place.split(",") if "," in place or self.case.dims == 1 else list(place)
+        lead = [int(k) for k in lead.split(",")] if lead else [1] * (1 + (letter != "b"))
+        places = [] if letter == "b" else place.split(",") if "," in place or self.case.dims == 1 else list(place)
         return letter, tuple(int(k) - 1 for k in [*lead, *places])
 
     def counted(self, name):
@@ -131,12 +132,19 @@ class Facts:
             found[word] = int(number or 1)
         return list(found.values())
 
+    def check_leads(self, name, word, count):
+        """Over what an element's pictures go one by one, and how many there are."""
+        letter, case = name[0], self.case
+        number = {"w": case.x[0], "o": case.x[1] // case.groups, "x": case.o[1] // case.groups}[letter]
+        assert word == (None if number == 1 else {"o": "channel", "w": "sample", "x": "filter"}[letter])
+        assert count == (str(number) if number > 4 else None)
+
     def where(self, letter, index):
         """Where an element lies."""
         axes = [(k, n) for k, n in zip(index[2:], self.sizes[letter][2:], strict=True) if n > 1]
         at = sum(k == 0 or k == n - 1 for k, n in axes)
         if not axes:
-            return "alone"
+            return None
         if at == 0:
             return "inside"
         return {(1, 1): "at an end", (2, 1): "at an edge", (3, 1): "on a face"}.get(
@@ -146,7 +154,7 @@ class Facts:
     def remark(self, name, text):
         letter, index = self.index(name)
         count = self.terms[letter][index]
-        if match := re.fullmatch(r"(.*) \((\d+) terms?\)", text):
+        if match := re.fullmatch(r"(?:(.*) )?with (\d+) terms?", text):
             assert int(match[2]) == self.counted(name) > 0
             assert match[1] == self.where(letter, index)
             return
@@ -262,10 +270,9 @@ def _(facts, groups, channels, filters, each, verb, letter, array, step):
 
 @says(r"Shown: (.*)\. The other (?:(\d+) work|(one) works) the same way\.")
 def _(facts, told, number, one):
-    parts = re.findall(rf"(?:∂E/∂)?({NAME}) (.*?)(?=, (?:∂E/∂)?[xwo][\[\d]|$)", told)
+    parts = re.findall(rf"(?:∂E/∂)?({NAME}|b\[\d+\]) (.*?)(?=, (?:∂E/∂)?[xwob][\[\d]|$)", told)
     for name, remark in parts:
         facts.remark(name, remark)
-    assert facts.sizes[parts[0][0][0]]
     assert np.prod(facts.sizes[parts[0][0][0]]) - len(parts) == int(number or 1)
     assert bool(one) == (int(number or 1) == 1)
     assert sorted({facts.index(name) for name, _ in parts}) == [facts.index(name) for name, _ in parts]
@@ -394,8 +401,15 @@ def cropped(facts, said):
 Facts.cropped = cropped
 
 
-@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?: \(\d+ terms?\))?)(?:, past (.*))?:")
-def _(facts, name, value, remark, past):
+EACH_LEAD = r"(?:, (channel|sample|filter) by (?:channel|sample|filter)(?:, the first 4 of (\d+))?)?"
+
+
+PAST = rf"(?:, past ((?:∂E/∂)?{NAME}(?: to (?:∂E/∂)?{NAME})?))?"
+
+
+@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){PAST}{EACH_LEAD}:")
+def _(facts, name, value, remark, past, word, count):
+    facts.check_leads(name, word, count)
     letter, index = facts.index(name)
     facts.remark(name, remark)
     assert value == (None if facts.in_symbols else str(facts.results[letter][index]))
@@ -774,7 +788,7 @@ def _(facts, told):
 # What is said of single elements.
 @says(
     rf"For ({NAME}|∂E/∂{NAME}), (W|W rotated by 180°|X|∂E/∂O) lies on (framed )?(X|∂E/∂O)( with its padding)?"
-    r"(?:, (channel|sample|filter) by \6(?:, the first 4 of (\d+))?)?, the products in \[brackets\]:"
+    rf"{EACH_LEAD}, the products in \[brackets\]:"
 )
 def _(facts, name, upper, framed, lower, padded, word, count):
     case, (letter, _) = facts.case, facts.index(name.removeprefix("∂E/∂"))
@@ -784,9 +798,7 @@ def _(facts, name, upper, framed, lower, padded, word, count):
     assert upper == (windows if letter == "w" else "W rotated by 180°" if case.flip != is_full else "W")
     assert bool(framed) == is_full
     assert bool(padded) == (facts.is_padded and not is_full)
-    number = {"w": case.x[0], "o": case.x[1] // case.groups, "x": case.o[1] // case.groups}[letter]
-    assert word == (None if number == 1 else {"o": "channel", "w": "sample", "x": "filter"}[letter])
-    assert count is None or int(count) == number > 4
+    facts.check_leads(name.removeprefix("∂E/∂"), word, count)
 
 
 @says(r"Depths without a marked cell are not shown\.")
@@ -821,6 +833,14 @@ def check_grid(facts, grid):
         for word, first, last, size in re.findall(r"(row|column|position)s (\d+) to (\d+) of (\d+)", each.title):
             assert int(size) in (facts.padded[facts.words.index(word)], facts.framed[facts.words.index(word)])
             assert int(last) - int(first) + 1 == (each.height if word == "row" else each.width)
+    if grid.title == "X, padded" and facts.case.dims < 3:
+        # A cell of the padding is a zero, or marked as a copy.
+        kind = Fill if facts.case.mode == "zeros" else Copy
+        pads, sizes = [(0, 0), *facts.pads][-2:], [1, *facts.wide][-2:]
+        for r, row in enumerate(grid.cells):
+            for c, cell in enumerate(row):
+                inside = all(0 <= k - a < n for k, (a, _), n in zip((r, c), pads, sizes, strict=True))
+                assert isinstance(getattr(cell.content, "left", cell.content), kind) != inside
     if grid.total is not None:
         assert sum(value_of(cell.content) for row in grid.cells for cell in row if cell.marked) == grid.total
 
@@ -899,7 +919,7 @@ def a_layer(seed):
         sizes, kernels = rng.integers(1, most, dims, endpoint=True), rng.integers(1, 4, dims)
         strides, dilations = rng.integers(1, 4, dims), rng.choice((1, 1, 2), dims)
         pads = rng.integers(0, 3, (dims, 2)) * rng.integers(0, 2)
-        groups, channels, filters, batch = (int(n) for n in rng.choice((1, 1, 2, 3), 4) ** rng.integers(0, 2))
+        groups, channels, filters, batch = (int(n) for n in rng.choice((1, 1, 2, 3, 5), 4) ** rng.integers(0, 2))
         transposed, mode = rng.random() < 0.3, str(rng.choice(("zeros", "zeros", "reflect", "replicate", "circular")))
         numbers = (tuple(map(int, each)) for each in (sizes, kernels, strides, dilations))
         sizes, kernels, strides, dilations = numbers

@@ -23,7 +23,7 @@ MOST_MATRICES = 4
 _MOST_RESULTS = 12
 # Where an element lies, by the number of axes with several positions and of those at whose end it is.
 _PLACES = (
-    ("alone",),
+    ("",),
     ("inside", "at an end"),
     ("inside", "at an edge", "at a corner"),
     ("inside", "on a face", "at an edge", "at a corner"),
@@ -145,11 +145,11 @@ class Board:
         return other.get(tensor, "which no window reads")
 
     def remark(self, tensor: Tensor, place: Index) -> str:
-        """Where an element lies, and the number of its terms, `at a corner (1 term)`; or why it has none."""
+        """Where an element lies, and the number of its terms, `at a corner with 1 term`; or why it has none."""
         lead, (_, count, _) = len(tensor.lead_words), self.expander.products(tensor, place)
         sizes = self.layer.canonical[tensor][lead:]
         at_end = [k in (0, size - 1) for k, size in zip(place[lead:], sizes, strict=True) if size > 1]
-        where = f"{_PLACES[len(at_end)][sum(at_end)]} ({counted(count, 'term')})"
+        where = f"{_PLACES[len(at_end)][sum(at_end)]} with {counted(count, 'term')}".strip()
         return self.alone(tensor, place) or where
 
     def shown(self, tensor: Tensor) -> Sequence[Index]:

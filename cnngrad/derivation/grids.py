@@ -80,7 +80,8 @@ class Grid:
 
     def part(self, title: str, rows: Sequence[int], columns: Sequence[int]) -> "Grid":
         """Some rows and columns, under a title of their own."""
-        return Grid(title, len(rows), len(columns), lambda r, c: self.cell(rows[r], columns[c]), self.tensor)
+        how = self.tensor, self.pattern, self.total
+        return Grid(title, len(rows), len(columns), lambda r, c: self.cell(rows[r], columns[c]), *how)
 
     def pieces(self, rows: int, columns: int) -> "list[Grid]":
         """Pieces of at most this many rows and columns; the whole grid if it has no more."""
@@ -214,21 +215,22 @@ def grids(
         return Cell(found, min(under) >= 0)
 
     # The rows and columns next to the covered ones too.
-    near, where = [range(1)], [title]
+    near, where = [range(1)], []
     for track, each, word in zip(tracks[-2:], marks[-2:], names.layer.axis_words[-2:], strict=False):
         near.append(range(max(0, min(each, default=0) - 1), min(track.size, max(each, default=track.size) + 2)))
         if len(near[-1]) < track.size:
             where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {track.size}")
     height, width = [1, *(track.size for track in tracks)][-2:]
     rows, columns = [1, *(track.pattern for track in tracks)][-2:]
-    pattern = (rows, columns) if lead and tensor not in names.values and not covered else None
+    pattern = (rows, columns) if lead and (covered or tensor not in names.values) else None
     deep = [sorted(covered[0]) if covered else range(tracks[0].size)] if count == 3 else []
     for depth in product(*deep):
         slots = [track.slot(k) for track, k in zip(tracks, depth, strict=False)]
         blank = "cut off" if tensor is O else "of zeros ({})"
         which = "".join(f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots)
         grid = Grid(title + which, height, width, partial(cell, *depth), tensor, pattern, total)
-        yield replace(grid, around=grid.part(", ".join(where) + which, *near[-2:])) if where[1:] else grid
+        around = grid.part(f"{title} ({', '.join(where)}){which}", *near[-2:]) if where else None
+        yield replace(grid, around=around)
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:

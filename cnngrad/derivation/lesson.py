@@ -24,7 +24,7 @@ from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, b
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
 from cnngrad.derivation.grids import framed_input, framed_output, grids, spread_output
-from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, layer_matrix, pictures
+from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, layer_matrix, one_by_one, pictures
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.derivation.words import (
     crop,
@@ -243,8 +243,8 @@ def _convolution(board: Board) -> Said:
 
     def equation(names: Names) -> Items:
         items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
-        # In symbols all samples have the same form: the first is enough.
-        shown = min(layer.batch, MOST_MATRICES) if names.values else 1
+        # All samples have the same form: if there are many, the first is enough.
+        shown = layer.batch if names.values and layer.batch < 3 else 1
         title, tracks = f"{moving.title}, with zeros" if strided else "", list(map(spread_output, layer.axes))
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
@@ -447,7 +447,7 @@ def _pictured(board: Board, result: Tensor) -> Said:
         element, value = board.symbol(result, place), names.number(result, place)
         sum_of = () if value is None else (" = ", value)
         past = _between(board, result, shown[number - 1], place) if number else ""
-        yield "For ", element, *sum_of, f", {board.remark(result, place)}{past}:"
+        yield "For ", element, *sum_of, f", {board.remark(result, place)}{past}{one_by_one(layer, result, place)}:"
         for part, picture in enumerate(found):
             # After the first picture numbers are enough.
             short = board.choice.limit and picture.numbers and (number or part)

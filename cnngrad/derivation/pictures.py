@@ -8,7 +8,7 @@ from cnngrad.derivation.blocks import GridRow, Phrase, Picture
 from cnngrad.derivation.board import Said
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
 from cnngrad.derivation.words import is_padded, standing
-from cnngrad.layer import Axis, indices
+from cnngrad.layer import Axis, Layer, indices
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
@@ -24,18 +24,23 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
     """A sentence, and the pictures in symbols, and in numbers if there are any."""
     if tensor is DB:
         return
-    layer, count = names.layer, len(leads(names.layer, tensor, index[:2]))
-    role, (wide, windows) = layer.role[tensor], (layer.role[each].title for each in (X, DEDO))
+    layer, role = names.layer, names.layer.role[tensor]
+    wide, windows = (layer.role[each].title for each in (X, DEDO))
     w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
     padded = f"{wide}{' with its padding' if is_padded(layer) else ''}"
     said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
-    word = {O: "channel", DW: "sample", DX: "filter"}[tensor]
-    only = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
-    each = f", {word} by {word}{only}" if count > 1 else ""
-    yield "For ", names.symbol(tensor, index), f", {said}", f"{each}, the products ", IN_BRACKETS, ":"
+    each = f"{one_by_one(layer, tensor, index)}, the products "
+    yield "For ", names.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
     yield standing(layer)
     yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
     yield from pictures(names, tensor, index)
+
+
+def one_by_one(layer: Layer, tensor: Tensor, index: Index) -> str:
+    """The order of an element's pictures, `, filter by filter, the first 4 of 8`; empty if it has one."""
+    count, word = len(leads(layer, tensor, index[:2])), {O: "channel", DW: "sample", DX: "filter"}[tensor]
+    only = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
+    return f", {word} by {word}{only}" if count > 1 else ""
 
 
 def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> Iterator[Picture]:
