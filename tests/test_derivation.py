@@ -1,5 +1,6 @@
 """The derivation as data: the notes' argument, pictures, matrices, and what it costs."""
 
+import io
 import re
 from itertools import pairwise
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, Form, Formula, GridRow, Hint, Picture, Sentence
@@ -682,3 +684,88 @@ def test_the_recipes_in_words_done_literally_give_the_gradients(case, seed):
 )
 def test_the_first_element_without_products_is_shown_with_the_reason(shapes, options, why):
     assert f" {why}" in " ".join(str(cnngrad.derive(*shapes, limit=4, **options)).split())
+
+
+def shown_at(derivation, width):
+    """A lesson as a window of this width shows it."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, markup=False, highlight=False)
+    for each in Painter().blocks(derivation.blocks(6)):
+        console.print(each)
+    return re.sub(" +\n", "\n", console.file.getvalue())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("limit", [4, None])
+def test_the_zeros_of_a_stride_are_seen_whole_as_soon_as_they_fit(width, limit):
+    """Framed dE/dO of the notes with stride 2 is 7×7; numbers of it fit 60 columns too."""
+    numbers = np.arange(1, 26).reshape(5, 5), np.arange(1, 10).reshape(3, 3), [[2, -1], [1, 3]]
+    derivation = cnngrad.derive(*numbers, stride=2, limit=limit, sections=["dx-conv"])
+    text = shown_at(derivation, width)
+    assert "…" not in text
+    assert " of 7" not in text
+    framed = [
+        "│ 0  0  0  0   0  0  0 │", "│ 0  0  2  0  -1  0  0 │", "│ 0  0  1  0   3  0  0 │"
+    ]  # fmt: skip
+    assert all(row in text for row in framed)
+    assert "│ 0  0  ∂E/∂o11  0  ∂E/∂o12  0  0 │" in text
+    assert all(row in shown_at(derivation, 60) for row in framed)
+
+
+@pytest.mark.parametrize(("stride", "kernel", "padding"), [(2, 3, 0), (3, 2, 0), (1, 2, 2), (4, 3, 1)])
+def test_what_stands_for_a_large_array_shows_two_elements_and_the_zeros_around_them(stride, kernel, padding):
+    size = 40 * stride + kernel
+    out = (size + 2 * padding - kernel) // stride + 1
+    shapes = f"{size}x{size}", f"{kernel}x{kernel}", f"{out}x{out}"
+    text = shown_at(cnngrad.derive(*shapes, stride=stride, padding=padding, limit=4, sections=["dx-conv"]), 80)
+    framed = text.partition("∂E/∂O, framed\n")[2].splitlines()
+    row = next(line for line in framed if "∂E/∂o1,1" in line).strip("│ ").split()
+    zeros = ["0"] * (stride - 1)
+    assert row[: kernel - 1 + 1 + stride] == ["0"] * (kernel - 1) + ["∂E/∂o1,1", *zeros, "∂E/∂o1,2"]
+
+
+def test_the_shift_goes_one_cell_at_a_time_in_the_notes_layer():
+    text = shown_at(cnngrad.derive(X, W, G, limit=4, sections=["dx-conv"]), 80)
+    assert re.findall(r"∂E/∂(x\d\d) = -?\d+", text) == [f"x{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3)]
+    text = shown_at(cnngrad.derive(X, W, G, limit=4, sections=["dw-conv"]), 80)
+    assert re.findall(r"∂E/∂(w\d\d) = -?\d+", text) == ["w11", "w12", "w21", "w22"]
+
+
+def test_a_larger_layer_goes_from_a_corner_over_an_edge_to_the_inside():
+    told_of = told(cnngrad.derive("8x8", "3x3", "6x6", limit=4, sections=["dx-conv"]))
+    assert [each for each in told_of if each.startswith("For ")] == [
+        "For ∂E/∂x11, at a corner with 1 term:",
+        "For ∂E/∂x14, at an edge with 3 terms, past ∂E/∂x12 to ∂E/∂x13:",
+        "For ∂E/∂x44, inside with 9 terms, past ∂E/∂x24 to ∂E/∂x34:",
+    ]
+
+
+def test_pictures_name_their_sample_and_filter():
+    derivation = cnngrad.derive("2x3x4x4", "2x3x2x2", "2x2x3x3", limit=4, elements=["x[2,1]22", "w[1,3]11"])
+    titles = [block.symbols.items[0].title for block in blocks_of(derivation) if isinstance(block, Picture)]
+    assert titles == [
+        "∂E/∂O, framed · sample 2, filter 1",
+        "∂E/∂O, framed · sample 2, filter 2",
+        "X · sample 1, channel 3",
+        "X · sample 2, channel 3",
+    ]
+
+
+@pytest.mark.parametrize("size", [3, 5, 7, 12])
+def test_the_factor_of_the_scatter_equation_stands_beside_its_filter(size):
+    text = shown_at(cnngrad.derive(f"{size}x{size}", "3x3", f"{size - 2}x{size - 2}", sections=["dx-conv"]), 80)
+    (line,) = (line for line in text.splitlines() if line.rstrip().endswith(("· ∂E/∂o11", "· ∂E/∂o1,1")))
+    assert "w22 " in line or "w2,2 " in line
+
+
+def test_a_cell_of_the_padding_is_marked_and_names_what_it_repeats():
+    derivation = cnngrad.derive("3", "3", "3", padding=1, padding_mode="reflect", elements=["w1"])
+    (picture,) = (block for block in blocks_of(derivation) if isinstance(block, Picture))
+    assert "[x2′·∂E/∂o1]  [x1·∂E/∂o2]  [x2·∂E/∂o3]   x3    x2′" in text_of(Painter().blocks([picture]))
+    assert sum("x′ is a cell that repeats x" in each for each in told(derivation)) == 1
+
+
+def test_the_option_for_zeros_is_named_below_the_sums_that_lack_them():
+    for zeros, hints in ((False, 1), (True, 0)):
+        section = cnngrad.derive(X, W, G, zeros=zeros, sections=["dx"]).sections[0]
+        found = [block.text for block in section.blocks if isinstance(block, Hint) and "--zeros" in block.text]
+        assert found == ["--zeros shows the products with 0 too, as the notes do."] * hints
