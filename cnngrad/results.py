@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from cnngrad import checks, programs
 from cnngrad.derivation import blocks
 from cnngrad.derivation import derive as derivation
+from cnngrad.derivation.choice import Choice, explained_tensors
+from cnngrad.derivation.lesson import lesson
 from cnngrad.errors import CnngradError
+from cnngrad.tensor import O
 
 if TYPE_CHECKING:
     from cnngrad.render.documents import Shown
@@ -82,9 +85,23 @@ class Derivation(_Shown, blocks.Derivation):
     def _repr_markdown_(self) -> str:
         return _document(".md", self, maths="dollar")
 
+    def figure(self, element: str) -> "_Figure":
+        """The figure of an element such as `"x22"`, for a notebook's cell, or to save as `.svg` or `.tex`."""
+        layer, values, backward = self.source
+        tensors = explained_tensors(layer, None) if backward else [O]
+        found = lesson(layer, values, Choice((element,)), tensors)
+        return _Figure(found.layer, found.sections, found.source)
+
     def page(self) -> "_Page":
         """The page to play with, for a notebook's cell: an object that shows itself."""
         return _Page(_document(".html", self))
+
+
+class _Figure(_Shown, blocks.Derivation):
+    """An element's derivation, whose figure a notebook shows."""
+
+    def _repr_svg_(self) -> str:
+        return _document(".svg", self)
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,7 +9,7 @@ import pytest
 
 import cnngrad
 from cnngrad.derivation.choice import SECTIONS
-from tests import golden
+from tests import golden, test_figure
 
 NAMES = sorted(path.stem for path in golden.SAMPLES.glob("*.json"))
 FEW = ["notes", "reflect", "transposed"]
@@ -94,6 +94,29 @@ def test_every_section_fits_the_frames_of_a_lecture_and_changes_nothing_else(who
     log = log_of(tmp_path / "a.tex")
     assert not complaints(log)
     assert len(set(re.findall(r"\[[\d.pt]+,\d+,[^]]+,\d+\]", log))) == 1
+
+
+def test_a_figure_fits_a_frame_and_a_column_of_five_centimetres(whole, tmp_path):
+    needs("beamer.cls", "pgfmath.sty")
+    names = test_figure.SHOWN if whole else test_figure.SHOWN[:3]
+    settings, frames = r"\message{[\the\unitlength]}", []
+    for number, (name, element) in enumerate(names):
+        text = test_figure.figure(name, element, ".tex", fragment=True)
+        (tmp_path / f"{number}.tex").write_text(text)
+        narrow = rf"\begin{{minipage}}{{5cm}}\input{{{number}}}\end{{minipage}}"
+        frames += [
+            rf"\begin{{frame}}{{A title}}{each}{settings}\end{{frame}}" for each in (rf"\input{{{number}}}", narrow)
+        ]
+    head = rf"\documentclass[aspectratio=169]{{beamer}}\begin{{document}}{settings}"
+    (tmp_path / "a.tex").write_text("\n".join([head, *frames, r"\end{document}"]))
+    log = log_of(tmp_path / "a.tex")
+    assert not complaints(log)
+    assert set(re.findall(r"\[[\d.]+pt\]", log)) == {"[1.0pt]"}
+
+
+def test_a_figure_is_a_document_of_its_own(tmp_path):
+    (tmp_path / "a.tex").write_text(test_figure.figure("notes", "x22", ".tex", theme="dark"))
+    assert not complaints(log_of(tmp_path / "a.tex"))
 
 
 def test_no_page_ends_within_a_sum():

@@ -153,7 +153,7 @@ def _present(
     if (report := options.report) is not None:
         from cnngrad.render.documents import write
 
-        write(report, shown, _style(options))
+        files = write(report, shown, _style(options))
         if getattr(options, "open_it", False):
             import webbrowser
 
@@ -166,7 +166,7 @@ def _present(
         else:
             show(stdout)
     if report is not None:
-        session.tell(f"{report} is saved")
+        session.tell(f"{' and '.join(files)} {'is' if files == [report] else 'are'} saved")
 
 
 def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout: "TextIO") -> None:

@@ -28,6 +28,7 @@ def _report(ending: str) -> str:
 
 # Conditions in the rules that are not single flags, in words.
 _ANY_REPORT = "a report: write --report FILE"
+_FIGURE = "a figure: write --element NAME --report FILE.tex"
 _PROBLEM = "a problem"
 _OF_A_SUITE = "--run on a suite"
 _OWN_SUITE = "a suite of your own"
@@ -42,7 +43,7 @@ _LESSON: tuple[_Rules, _Rules] = (
         ("--title --author", _ANY_REPORT),
         ("--fragment", _report(".tex")),
         ("--math", _report(".md")),
-        ("--theme", _report(".svg")),
+        ("--theme", _report(".svg"), _FIGURE),
         ("--open", _report(".html")),
     ),
     (
@@ -121,6 +122,8 @@ def _said(given: _Given) -> Iterator[str]:
     if (report := given.get("--report")) is not None:
         yield _ANY_REPORT
         yield _report(Path(report).suffix)
+        if "--element" in given and report.endswith(".tex"):
+            yield _FIGURE
     elif "--json" in given:
         yield _JSON_ALONE
     if "problem" in given or ("--suite" not in given and given.keys() >= {"-x", "-w"}):
@@ -361,7 +364,8 @@ class Saved(SimpleNamespace):
     )
     report = text(
         "--report FILE",
-        "Save what is shown as a document: .txt, .md, .svg or an interactive .html; a derivation also as .tex.",
+        "Save what is shown as a document: .txt, .md, .svg or an interactive .html; a derivation also as .tex. With "
+        "--element an .svg or .tex is a figure; several elements give FILE-1, FILE-2 and so on.",
     )
     precision = number("--precision N", "Significant digits of decimals.", 6, min=1, max=17)
 
@@ -376,7 +380,7 @@ class Document(SimpleNamespace):
     open_it = switch("--open", "Open an .html report in the browser.")
     fragment = switch("--fragment", "Write a .tex report for another document to \\input.")
     maths = text("--math KIND", "Formulas of a .md report: github, or dollar for pandoc and notebooks.", "github")
-    theme = text("--theme KIND", "The colours of an .svg report: light or dark.", "light")
+    theme = text("--theme KIND", "The colours of an .svg report or of a figure: light or dark.", "light")
 
 
 class Screen(SimpleNamespace):

@@ -4,7 +4,7 @@ Every output format is a view of these blocks.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import zip_longest
 from typing import NamedTuple
@@ -258,6 +258,11 @@ class Derivation:
     def title(self) -> str:
         """The heading of a document."""
         return self.layer
+
+    @property
+    def elements(self) -> "list[Derivation]":
+        """The derivation of each element, if it is one of elements."""
+        return [replace(self, sections=(section,)) for section in self.sections if not section.name]
 
     def blocks(self, precision: int, hints: bool = False) -> Iterator[ReportBlock]:
         """All blocks; with `hints` those that tell users of the command line how to see more."""

@@ -74,6 +74,11 @@ class Grid:
     around: "Grid | None" = None
 
     @property
+    def letter(self) -> str:
+        """The letter of its elements; empty for numbers that belong to no tensor."""
+        return self.tensor.letter if self.tensor else ""
+
+    @property
     def cells(self) -> list[list[Cell]]:
         """Every cell."""
         return [[self.cell(r, c) for c in range(self.width)] for r in range(self.height)]

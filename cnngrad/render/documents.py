@@ -2,29 +2,29 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cnngrad.checks import Report
-from cnngrad.derivation.blocks import Derivation, Figure, ReportBlock
+from cnngrad.derivation.blocks import Derivation, ReportBlock
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.write import check_target, write_document
 from cnngrad.render.check_page import check_page
-from cnngrad.render.figure import drawn, in_text, space_for
+from cnngrad.render.figure import figure
 from cnngrad.render.html import framed, html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.machines import github, gradescope, junit
 from cnngrad.render.markdown import markdown_document
 from cnngrad.render.painter import Painter
+from cnngrad.render.shapes import CHARACTER, Words, pieces, svg_figure
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import AS_IT_IS, PLAIN_WIDTH, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 __all__ = ["Shown", "check_ending", "document", "html_of", "write"]
 
@@ -41,12 +41,17 @@ class Shown(Protocol):
 
 
 _PLAIN = Style()
+# The endings of figures.
+_FIGURES = (".svg", ".tex")
 
 
 def document(ending: str, shown: Shown, style: Style = _PLAIN) -> str:
     """The document for a file with this ending, e.g. `".md"`."""
     title, author = (visible(" ".join(text.split())) for text in (style.title, style.author))
-    return _DOCUMENTS[style.form or ending](shown, style._replace(title=title, author=author))
+    style = style._replace(title=title, author=author)
+    if ending in _FIGURES and isinstance(shown, Derivation) and len(shown.elements) == 1:
+        return figure(shown, style, ending)
+    return _DOCUMENTS[style.form or ending](shown, style)
 
 
 def check_ending(target: str, kind: type, form: str = "") -> None:
@@ -69,14 +74,22 @@ _ELSEWHERE = {
 }
 
 
-def write(target: str, shown: Shown, style: Style = _PLAIN) -> None:
-    """Write the document for the file's ending.
+def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
+    """Write the document for the file's ending, or a figure of each element; gives the files.
 
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.
     """
     check_ending(target, type(shown), style.form)
-    write_document(target, document(Path(target).suffix, shown, style))
+    ending = Path(target).suffix
+    figures = shown.elements if ending in _FIGURES and isinstance(shown, Derivation) else []
+    if len(figures) < 2:
+        write_document(target, document(ending, shown, style))
+        return [target]
+    files = [f"{target.removesuffix(ending)}-{number}{ending}" for number in range(1, len(figures) + 1)]
+    for file, each in zip(files, figures, strict=True):
+        write_document(file, document(ending, each, style))
+    return files
 
 
 def _text(shown: Shown, style: Style) -> str:
@@ -84,11 +97,11 @@ def _text(shown: Shown, style: Style) -> str:
     return text_of(_painted(shown, style))
 
 
-def _painted(shown: Shown, style: Style, figure: "Callable[[Figure], Text]" = in_text) -> "list[RenderableType]":
+def _painted(shown: Shown, style: Style) -> "list[RenderableType]":
     if isinstance(shown, Derivation):
         lines = filter(None, (style.title or shown.layer, style.author))
         shown = replace(shown, layer="\n".join(lines))
-    return list(Painter(style.precision, figure).blocks(shown.blocks(style.precision)))
+    return list(Painter(style.precision).blocks(shown.blocks(style.precision)))
 
 
 def _markdown(shown: Shown, style: Style) -> str:
@@ -112,67 +125,37 @@ def _html(shown: Shown, style: Style) -> str:
 
 def html_of(shown: Shown, style: Style = _PLAIN) -> str:
     """A report in a notebook: the terminal's text with its colours."""
-    console = _recorded(_painted(shown, style), PLAIN_WIDTH)
+    console = _console(PLAIN_WIDTH)
+    for renderable in _painted(shown, style):
+        console.print(renderable)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
 
 
-# Colours of ink, paper and dim text.
-_COLOURS = {"light": ("#1a1a1a", "#ffffff", "#666666"), "dark": ("#e6e6e6", "#121418", "#a0a0a0")}
-
-
 def _svg(shown: Shown, style: Style) -> str:
-    """A picture, at most 80 columns wide, as large as its content."""
-    from rich.color import Color
-    from rich.terminal_theme import TerminalTheme
+    """A picture of the terminal, at most 80 columns wide, as large as its content."""
+    from rich.console import Group
 
-    painted = _painted(shown, style, space_for)
+    console = _console(PLAIN_WIDTH)
+    painted = Group(*_painted(shown, style))
     # Measured first, since a rule fills the width.
-    lines = _recorded(painted, PLAIN_WIDTH).export_text().splitlines()
-    recorded = _recorded(painted, max(len(line.rstrip()) for line in lines))
-    ink, paper, dim = (Color.parse(colour).get_truecolor() for colour in _COLOURS[style.theme])
-    theme = TerminalTheme(paper, ink, [ink] * 8, [dim] * 8)
-    svg = recorded.export_svg(theme=theme, code_format=_SVG.replace("PAPER", paper.hex), unique_id="cnngrad")
-    figures = [block for block in shown.blocks(style.precision) if isinstance(block, Figure)]
-    return drawn(svg, figures, ink.hex, paper.hex)
+    widest = max(len("".join(each.text for each in line).rstrip()) for line in console.render_lines(painted))
+    lines = console.render_lines(painted, console.options.update_width(widest))
+    texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
+    return svg_figure(texts, (0, 2 + widest * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
 
 
-def _recorded(renderables: "Sequence[RenderableType]", width: int) -> "Console":
-    """A console that has recorded the output of a terminal of this width, in all colours."""
+def _console(width: int) -> "Console":
+    """A console that records the output of a terminal of this width, in all colours."""
     from rich.console import Console
 
-    console = Console(
+    return Console(
         file=io.StringIO(), record=True, width=width, color_system="truecolor", force_terminal=True,
         legacy_windows=False, **AS_IT_IS,
     )  # fmt: skip
-    for renderable in renderables:
-        console.print(renderable)
-    return console
 
 
-# Rich's SVG without its window and without fonts from a network.
-_SVG = """\
-<svg class="rich-terminal" viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
-<style>
-.{unique_id}-matrix {{
-    font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
-    font-size: {char_height}px;
-    line-height: {line_height}px;
-}}
-{styles}
-</style>
-<defs><clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
-</clipPath>
-{lines}
-</defs>
-<rect width="100%" height="100%" fill="PAPER" />
-<g clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
-{matrix}
-</g>
-</g>
-</svg>
-"""
+# The distance of lines in ems.
+_LEADING = 1.17
 
 _DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".txt": _text,

@@ -1,90 +1,172 @@
-"""The figure of a fully connected layer: inputs and outputs as two columns of nodes, one input's connections drawn."""
+"""The figure of one element: the window on its array, the array that lies there, the result, and the sum beneath."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from rich.text import Text
+from rich.console import Console
 
-from cnngrad.derivation.blocks import Figure, FigureRow
-from cnngrad.layer.names import Symbol
-from cnngrad.render.terminal import DIM, STYLES
+from cnngrad.derivation.blocks import Derivation, Expansions, Picture
+from cnngrad.derivation.grids import Fill, Grid, Pair, grids
+from cnngrad.layer.names import Names
+from cnngrad.render.matrix import grouped
+from cnngrad.render.painter import Painter
+from cnngrad.render.shapes import CHARACTER, Arrow, Box, Shape, Words, latex_figure, pieces, svg_figure
+from cnngrad.render.style import Style
+from cnngrad.tensor import B
 
-__all__ = ["drawn", "in_text", "space_for"]
+__all__ = ["figure"]
 
-# The start of a connection, with others neither above nor below, above, below, and both; then beside the input.
-_JOINTS = "─└┌├", "─┴┬┼"
-# In an SVG: a character's width and height, lines of text for each row of the figure, distance of its columns.
-_WIDE, _HIGH = 12.2, 24.4
-_LINES = 2
-_APART = 260
-# Private characters around the space for the drawing.
-_BEGIN, _END = "\ue000", "\ue001"
-_NAME = '<text x="{:g}" y="{:g}" dominant-baseline="central" text-anchor="{}" opacity="{:g}"{}>{}</text>'.format
-_NODE = '<circle cx="{:g}" cy="{:g}" r="5" fill="{}" />'.format
-
-
-def in_text(figure: Figure) -> Text:
-    """The figure in characters."""
-    rows, lines = figure.rows, []
-    line: list[str | tuple[str, str]]
-    linked = [k for k, row in enumerate(rows) if row.link]
-    left, weight, output, _ = _lengths(rows)
-    for k, (source, is_source, link) in enumerate(rows):
-        name = _styled(source, dim=not is_source)
-        line = [name, " " * (left - len(name[0]) + 1), ("─" if is_source else " ") * 5]
-        if link:
-            joint = _JOINTS[is_source][(k != linked[0]) + 2 * (k != linked[-1])]
-            there, node, back = map(_styled, link, (weight, output, 0))
-            line += [joint, "── ", there, " ──▶ ", node, "    ◀── ", back]
-        lines.append(Text.assemble(*line))
-    return Text("\n", no_wrap=True).join(lines)
+# In ems: the margin, a sign with its space, a cell's height, a lane for arrows, a line of text; then small text's size.
+_MARGIN, _SIGN, _HIGH, _LANE, _LINE, _SMALL = 0.8, 1.8, 2.2, 1.2, 1.5, 0.7
+# The most rows and columns of a grid; the figure's least width, and its height by its width.
+_MOST, _LEAST, _RATIO = 9, 24, 9 / 16
+_CONSOLE = Console()
 
 
-def _styled(name: Symbol | str, width: int = 0, dim: bool = False) -> tuple[str, str]:
-    return str(name).ljust(width), DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter]
+def figure(derivation: Derivation, style: Style, ending: str) -> str:
+    """The figure of a derivation of one element, for a file with this ending; 16 by 9, as a slide."""
+    drawing = _Drawing(derivation, style)
+    width = max(drawing.least, _LEAST) + 2 * _MARGIN
+    while (used := drawing.lay(width)) > width * _RATIO:
+        width += 1
+    height = width * _RATIO
+    frame = ((used - height) / 2, width, height)
+    if ending == ".tex":
+        return latex_figure(drawing.shapes, frame, style)
+    return svg_figure(drawing.shapes, frame, f"{drawing.target} · {derivation.layer}", style)
 
 
-def _lengths(rows: Sequence[FigureRow]) -> list[int]:
-    """The lengths of the longest input, weight, output and returned gradient."""
-    names = zip(*((row.source, *(row.link or [""] * 3)) for row in rows), strict=True)
-    return [max(len(str(name)) for name in column) for column in names]
+class _Cell(NamedTuple):
+    """A cell's lines of text, each with its colour and size, and what is behind them."""
+
+    lines: list[tuple[str, str, float]]
+    fill: str
+    marked: bool
 
 
-def space_for(figure: Figure) -> Text:
-    """Blank lines of the drawing's size, marked so that `drawn` finds them."""
-    left, _, output, back = _lengths(figure.rows)
-    columns = left + output + back + 6 + int(_APART / _WIDE)
-    return Text(f"{_BEGIN}{' ' * columns}{_END}" + "\n" * (_LINES * len(figure.rows) - 1), no_wrap=True)
+class _Tile(NamedTuple):
+    """A grid, and the tensor that lies on its marked cells."""
+
+    title: str
+    colour: str
+    on: str
+    rows: list[list[_Cell]]
 
 
-def drawn(svg: str, figures: Sequence[Figure], ink: str, paper: str) -> str:
-    """An SVG with the figures drawn, in order, into the spaces for them."""
-    rest = iter(figures)
-    place = rf'<text [^>]*x="([^"]+)" y="([^"]+)"[^>]*>{_BEGIN}[^<]*{_END}</text>'
-    return re.sub(place, lambda found: _drawing(next(rest), ink, paper, *map(float, found.groups())), svg)
+class _Drawing(Painter):
+    """The grids, signs and texts of a figure, laid out in a given width.
 
+    Attributes:
+        heading: the title and the author, if there are any.
+        target: the element.
+        units: tiles and signs that stay beside each other; the last one ends with the result.
+        wide: the width of all cells.
+        least: the width of the widest unit.
+        shapes: the layout.
+    """
 
-def _drawing(figure: Figure, ink: str, paper: str, x: float, y: float) -> str:
-    rows, high = figure.rows, _LINES * _HIGH
-    left, _, output, _ = (_WIDE * length for length in _lengths(rows))
-    left, right, start = left + _WIDE, left + _WIDE + _APART, high * [row.is_source for row in rows].index(True)
-    # A halo in the paper's colour separates a weight from the lines.
-    halo = f' stroke="{paper}" stroke-width="8" paint-order="stroke"'
-    lines, names = [], []
-    for k, (source, is_source, link) in enumerate(rows):
-        here = k * high
-        if source:
-            names.append(_NAME(left - 10, here, "end", 1 if is_source else 0.55, "", source))
-        if isinstance(source, Symbol):
-            names.append(_NODE(left, here, ink))
-        if link is None:
-            continue
-        weight, node, back = link
-        shade = 'stroke-dasharray="2 5" ' if isinstance(node, str) else ""
-        lines.append(f'<line x1="{left:g}" y1="{start:g}" x2="{right:g}" y2="{here:g}" stroke="{ink}" {shade}/>')
-        if not shade:
-            near = start + 0.7 * (here - start)
-            names += [_NAME(left + 0.7 * _APART, near, "middle", 1, halo, weight), _NODE(right, here, ink)]
-        names.append(_NAME(right + 10, here, "start", 1, "", node))
-        names.append(_NAME(right + output + 2 * _WIDE, here, "start", 1, "", f"← {back}"))
-    return f'<g transform="translate({x} {y - 0.3 * _HIGH})" fill="{ink}">{"".join(lines + names)}</g>'
+    def __init__(self, derivation: Derivation, style: Style) -> None:
+        super().__init__(style.precision)
+        self.heading = [text for text in (style.title, style.author) if text]
+        (section,), (layer, values, _) = derivation.sections, derivation.source
+        *_, table = (block for block in section.blocks if isinstance(block, Expansions))
+        (expansion,) = table.expansions
+        self.target, self.terms = expansion.target, self.sum(expansion, in_short=True, valued=True)
+        names = Names(layer, values)
+        tensor, index = names.parse(self.target.name)
+        pictures = [block for block in section.blocks if isinstance(block, Picture)]
+        self.units: list[list[_Tile | str]] = [
+            [*["+"] * bool(number), *self.operands(block)] for number, block in enumerate(pictures)
+        ] or [[]]
+        lead = 0 if tensor.array is B else 2
+        found = grids(names, tensor, index[:lead], covered=[{k: k} for k in index[lead:]])
+        self.units[-1] += [*["="] * bool(pictures), *(self.tile(grid, tensor.letter) for grid in found)]
+        tiles = [item for unit in self.units for item in unit if isinstance(item, _Tile)]
+        lines = [line for tile in tiles for row in tile.rows for cell in row for line in cell.lines]
+        self.wide = max(_HIGH, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
+        self.least = max(map(self.breadth, self.units))
+
+    def operands(self, picture: Picture) -> Iterator[_Tile | str]:
+        """The array with its window, and the array that lies there."""
+        rows = (picture.numbers or picture.symbols, picture.apart)
+        under, both = ([item for item in row.items if isinstance(item, Grid)] for row in rows if row)
+        over = both[len(under) :]
+        on = over[0].letter
+        yield from (self.tile(grid, on) for grid in under)
+        yield "∗"
+        yield from (self.tile(grid, on, not any(cell.marked for row in grid.cells for cell in row)) for grid in over)
+
+    def tile(self, grid: Grid, on: str, whole: bool = False) -> _Tile:
+        """A grid with its texts; `whole` marks all cells."""
+        rows: list[list[_Cell]] = []
+        if grid.around and max(grid.height, grid.width) > _MOST:
+            grid = grid.around
+        for cells in grid.cut(_MOST, _MOST):
+            rows.append([])
+            for content, marked in cells:
+                under, *over = content if isinstance(content, Pair) else (content,)
+                text, is_fill, lit = self.part(under), isinstance(under, Fill), whole or marked
+                lines = [(text, "dim" if is_fill else grid.letter, 1 if len(text) < 6 else _SMALL)]
+                lines += [(f"·{self.factor(each)}", on, _SMALL) for each in over]
+                rows[-1].append(_Cell(lines, f"on {on}" if lit else "zero" if is_fill else "", lit))
+        return _Tile(grid.title, grid.letter, on, rows)
+
+    def breadth(self, unit: Sequence[_Tile | str]) -> float:
+        """The width of tiles and signs."""
+        return sum(
+            max(len(item.rows[0]) * self.wide, len(item.title) * CHARACTER * _SMALL) + _MARGIN
+            if isinstance(item, _Tile)
+            else _SIGN
+            for item in unit
+        )
+
+    def lay(self, room: float) -> float:
+        """Lay the figure out in this width; return its height."""
+        self.shapes: list[Shape] = []
+        top = _MARGIN
+        for text in self.heading:
+            self.shapes.append(Words(room / 2, top + 1, [(text, "ink")]))
+            top += _LINE
+        for units in grouped(self.units, self.breadth, room - 2 * _MARGIN):
+            items = [item for unit in units for item in unit]
+            half = max(len(item.rows) for item in items if isinstance(item, _Tile)) * _HIGH / 2
+            left, middle, starts, sign = _MARGIN, top + 1 + half, [], ""
+            for item in items:
+                breadth = self.breadth([item])
+                centre = left + breadth / 2
+                if isinstance(item, str):
+                    sign = item
+                    self.shapes.append(Words(centre, middle + 0.3, [(sign, "ink")]))
+                else:
+                    corner = self.place(item, centre, middle)
+                    starts += [corner] if sign != "∗" else []
+                left += breadth
+            top = middle + half + _LANE
+        *starts, (tip, end) = starts
+        self.shapes += [Arrow(x, y, top - _LANE / 2, tip - self.wide, end) for x, y in starts]
+        name = f"{self.target} "
+        start = _MARGIN + len(name) * CHARACTER
+        lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER))
+        self.shapes.append(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
+        for line in lines:
+            top, line.end = top + _LINE, ""
+            self.shapes.append(Words(start, top - 0.5, pieces(line.render(_CONSOLE)), 1, "start"))
+        return top + _MARGIN
+
+    def place(self, tile: _Tile, centre: float, middle: float) -> tuple[float, float]:
+        """Draw a grid around a point; return the lower right corner of its marked cells."""
+        left, top = centre - len(tile.rows[0]) * self.wide / 2, middle - len(tile.rows) * _HIGH / 2
+        self.shapes.append(Words(centre, top - 0.3, [(tile.title, tile.colour)], _SMALL))
+        marked = []
+        for r, row in enumerate(tile.rows):
+            for c, (lines, fill, is_marked) in enumerate(row):
+                x, y = left + c * self.wide, top + r * _HIGH
+                self.shapes.append(Box(x, y, self.wide, _HIGH, "rule", 0.05, fill))
+                y += _HIGH / 2 + 0.4 - 0.5 * (len(lines) - 1)
+                for text, colour, size in lines:
+                    self.shapes.append(Words(x + self.wide / 2, y, [(text, colour)], size))
+                    y += 1
+                marked += [(x, top + r * _HIGH)] * is_marked
+        (x, y), (right, low) = marked[0], marked[-1]
+        self.shapes.append(Box(x, y, right + self.wide - x, low + _HIGH - y, tile.on, 0.1))
+        return right + self.wide, low + _HIGH

@@ -28,9 +28,9 @@ from cnngrad.render.maths import latex, node_of
 from cnngrad.render.matrix import Fitting, Item, grouped
 from cnngrad.render.style import Style
 
-__all__ = ["LINE", "MOST_CHARACTERS", "Writer", "latex_document"]
+__all__ = ["ARTICLE", "IN_FORMULAS", "LINE", "MOST_CHARACTERS", "Writer", "latex_document"]
 
-_ARTICLE = r"""\documentclass[10pt,a4paper]{article}
+ARTICLE = r"""\documentclass[10pt,a4paper]{article}
 \usepackage{amsmath}
 \usepackage{xcolor}
 \setlength{\textwidth}{17cm}
@@ -74,9 +74,9 @@ _CHARACTERS = str.maketrans({
 })  # fmt: skip
 _FORMULAS = {
     "×": r"\times", "·": r"\cdot", "→": r"\to", "°": r"^\circ", "ᵀ": "^T", "−": "-", "∗": "*", "Σ": r"\sum",
-    "δ": r"\delta", "∂": r"\partial ",
+    "δ": r"\delta", "∂": r"\partial ", "′": "'",
 }  # fmt: skip
-_IN_FORMULAS = str.maketrans(_FORMULAS)
+IN_FORMULAS = str.maketrans(_FORMULAS)
 _SIGNS = {
     "∗": "*",
     "·": r"\cdot",
@@ -102,7 +102,7 @@ def latex_document(derivation: Derivation, style: Style) -> str:
         return f"{_BEGIN_FRAGMENT}{_SETTINGS}\n{title}\n\n{body}\n\\par\\endgroup\n"
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
-    return f"{_ARTICLE}{_SETTINGS}{begin}\n{by}\n{body}\n\\end{{document}}\n"
+    return f"{ARTICLE}{_SETTINGS}{begin}\n{by}\n{body}\n\\end{{document}}\n"
 
 
 class Writer(Fitting):
@@ -122,7 +122,7 @@ class Writer(Fitting):
     def with_formulas(self, text: str, characters: Iterable[str]) -> str:
         """Running text with these characters, and partial derivatives, as formulas."""
         found = re.compile(rf"∂\w/∂\w|[{''.join(characters)}]")
-        return found.sub(lambda each: each[0].translate(_IN_FORMULAS).join(self.signs), text)
+        return found.sub(lambda each: each[0].translate(IN_FORMULAS).join(self.signs), text)
 
     def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
         """Several formulas below each other."""
@@ -250,7 +250,7 @@ class Writer(Fitting):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
             words = re.sub(r"(∂E/∂\w)((?:[\[\],]?\d)*)|(Mᵀ|·|′)", r"}\1_{\2}\3\\text{", self.title(item))
-            title = rf"\text{{{words}}}".replace(r"\text{}", "").replace("_{}", "").translate(_IN_FORMULAS)
+            title = rf"\text{{{words}}}".replace(r"\text{}", "").replace("_{}", "").translate(IN_FORMULAS)
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:

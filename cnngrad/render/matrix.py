@@ -204,7 +204,7 @@ class Fitting(Notation):
 
 
 def _colour(grid: Grid) -> str:
-    return STYLES[grid.tensor.letter] if grid.tensor else ""
+    return STYLES.get(grid.letter, "")
 
 
 def _inner(columns: list[Line]) -> int:

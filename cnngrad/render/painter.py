@@ -1,6 +1,6 @@
 """The terminal's view of blocks: sentences, sums and rows of matrices, readable from 80 columns on."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion, Worked
-from cnngrad.render.figure import in_text
+from cnngrad.render.connections import connections
 from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Fitting, grouped, style_of
 from cnngrad.render.terminal import DIM, STYLES
@@ -48,10 +48,9 @@ _MOST_LINES = 2
 class Painter(Notation):
     """Turns blocks into renderables."""
 
-    def __init__(self, precision: int = DEFAULT_PRECISION, figure: Callable[[Figure], Text] = in_text) -> None:
-        """Decimals have `precision` significant digits; `figure` shows figures."""
+    def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
+        """Decimals have `precision` significant digits."""
         super().__init__(precision)
-        self._figure = figure
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
         """All blocks, with an empty line between them."""
@@ -73,7 +72,7 @@ class Painter(Notation):
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
                 yield Padding(formula, (0, 0, 0, 4))
             case Figure():
-                yield Padding(self._figure(block), (0, 0, 0, 4))
+                yield Padding(connections(block), (0, 0, 0, 4))
             case Hint(text):
                 yield Text(text, style=DIM)
             case Code(lines):
@@ -83,7 +82,7 @@ class Painter(Notation):
             case Labelled(rows):
                 table = Table.grid(Column(no_wrap=True), "", padding=(0, 1, 0, 0))
                 for label, each in rows:
-                    written = self._sum(each, valued=True) if isinstance(each, Expansion) else f"= {self.number(each)}"
+                    written = self.sum(each, valued=True) if isinstance(each, Expansion) else f"= {self.number(each)}"
                     table.add_row(label, written)
                 yield Padding(table, (0, 0, 0, 2))
             case TextTable(headings, rows, right, wrapped):
@@ -114,11 +113,11 @@ class Painter(Notation):
         rows = Table(*columns, box=_HEADED, show_edge=False, pad_edge=False, **style)
         for expansion in table.expansions:
             value = Text("" if expansion.value is None else self.number(expansion.value), "bold")
-            cells = self._part(expansion.target), self._sum(expansion, in_short=table.in_short), value
+            cells = self._part(expansion.target), self.sum(expansion, in_short=table.in_short), value
             rows.add_row(*cells[: len(columns)])
         return rows
 
-    def _sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
+    def sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
         """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
         dot, worked, numbers = Text("·"), expansion.worked or Worked((), None), []
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
@@ -161,8 +160,8 @@ class _Sum(NamedTuple):
     zeros: Text
     in_short: bool
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = options.max_width
+    def lines(self, width: int) -> list[Text]:
+        """The lines of both sums."""
         for shown in range(len(self.symbols), 0, -1):
             symbols, numbers = self._summed(shown, self.expansion.left_out)
             lines = _wrapped(symbols, width)
@@ -172,8 +171,10 @@ class _Sum(NamedTuple):
             lines.append(Text("  ") + self.zeros[2:])
         else:
             lines[-1] += self.zeros
-        yield from lines
-        yield from _wrapped(numbers, width) if numbers else ()
+        return [*lines, *(_wrapped(numbers, width) if numbers else ())]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from self.lines(options.max_width)
 
     def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
         """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
