@@ -139,14 +139,16 @@ def _changes(
 
 
 class Colour(NamedTuple):
-    """Inputs of an axis, at equal distances, that any output reads: no output reads two of them.
+    """Inputs of an axis, at equal distances: no output reads two of them.
 
     Attributes:
-        inputs: the inputs.
+        moved: all of these inputs.
+        inputs: those that any output reads.
         outputs: the outputs that read them: those of the first input, then those of the next.
         starts: the place in `outputs` of the first one for each input.
     """
 
+    moved: slice
     inputs: Positions
     outputs: Positions
     starts: Positions
@@ -157,14 +159,15 @@ def colours(axis: Axis) -> Iterator[Colour]:
     # In a circle the last input is next to the first: each one after the last whole span has a colour of its own.
     whole = axis.size - axis.size % axis.apart if axis.mode == "circular" else axis.size
     for first in (*range(min(axis.apart, whole)), *range(whole, axis.size)):
-        inputs = np.arange(first, whole if first < whole else first + 1, axis.apart)
+        moved = slice(first, whole if first < whole else first + 1, axis.apart)
+        inputs = np.arange(axis.size)[moved]
         readers = axis.outputs(inputs)
         owners = np.full(axis.out, -1)
         owners[readers[readers >= 0]] = np.nonzero(readers >= 0)[0]
         outputs = np.argsort(owners, kind="stable")[np.count_nonzero(owners < 0) :]
         starts = np.flatnonzero(np.diff(owners[outputs], prepend=-1))
         if outputs.size:
-            yield Colour(inputs[owners[outputs][starts]], outputs, starts)
+            yield Colour(moved, inputs[owners[outputs][starts]], outputs, starts)
 
 
 # An index of the elements that move, and, of X, their colours on all axes.
@@ -177,11 +180,7 @@ def _moves(layer: Layer, result: Tensor) -> list[_Move]:
         return [((..., *u), ()) for u in np.ndindex(layer.kernel)] if result is DW else [((...,), ())]
     # Elements that no output reads are moved too, and change nothing.
     return [
-        (
-            (..., *(slice(c.inputs[0], c.inputs[-1] + 1, a.apart) for c, a in zip(together, layer.axes, strict=True))),
-            together,
-        )
-        for together in product(*map(colours, layer.axes))
+        ((..., *(colour.moved for colour in together)), together) for together in product(*map(colours, layer.axes))
     ]
 
 
@@ -189,7 +188,7 @@ def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colo
     """Write to dE/dX the sum of the shares (N, F, *out) of the outputs that each moved element feeds."""
     shares = shares.reshape(len(shares), layer.groups, layer.group_filters, *layer.out)
     shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
-    for number, (_, outputs, starts) in enumerate(together, start=2):
+    for number, (_, _, outputs, starts) in enumerate(together, start=2):
         along = np.moveaxis(shares, number, 0)
         first, stop = outputs[0], outputs[-1] + 1
         reached = along[first:stop] if (outputs == np.arange(first, first + len(outputs))).all() else along[outputs]

@@ -68,12 +68,12 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
     with result_files(output, planned) as files:
         if options.as_json or (output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
-        else:
-            require({key: plan for key, plan in planned.items() if key not in files})
+        elif not files:
+            require(planned)
         if way is not None:
             with progress_bar(session) as bar:
                 for tensor in tensors:
-                    place = layer.layouts.standard(tensor, files[tensor.key]) if tensor.key in files else None
+                    place = layer.layouts.standard(tensor, files[tensor.key]) if files else None
                     results[tensor] = way.computed(tensor, place, partial(bar, tensor.key))
         derivation, listed = _derived(options, layer, given, results, tensors)
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
