@@ -196,10 +196,10 @@ def _parameters(options: Any) -> Iterator[inspect.Parameter]:
 
 def _given(context: typer.Context) -> _Given:
     """The values given on the command line: those of options by flag, that of the argument by `problem`."""
-    named = {param.name or "": param.opts[0] for param in context.command.params}
-    sources = {name: context.get_parameter_source(name) for name in named}
     return {
-        named[name]: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"
+        param.opts[0]: context.params[name]
+        for param in context.command.params
+        if (source := context.get_parameter_source(name := param.name or "")) and source.name == "COMMANDLINE"
     }
 
 
@@ -329,9 +329,12 @@ class Settings(SimpleNamespace):
         """The layer's options that are given, as keywords."""
         from cnngrad.layer import parse_per_axis
 
-        given = {name: value for name in OPTIONS if (value := getattr(self, name)) is not None}
-        read = {name: parse_per_axis(name, given[name]) for name in given if OPTIONS[name][0] in _LISTED}
-        return given | read | ({"flip": False} if self.no_flip else {})
+        given = {
+            name: parse_per_axis(name, value) if OPTIONS[name][0] in _LISTED else value
+            for name in OPTIONS
+            if (value := getattr(self, name)) is not None
+        }
+        return given | ({"flip": False} if self.no_flip else {})
 
     def read(self, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
