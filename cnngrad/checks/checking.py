@@ -194,8 +194,11 @@ def _right_output(layer: Layer, given: Operands) -> Array:
 
 def _identity(layer: Layer, given: Operands, reports: Mapping[Tensor, GradientReport]) -> tuple[Number, ...] | None:
     """The three sums that must agree; None if dE/dW or dE/dX was not checked, or has a wrong shape."""
-    parts = ((given[t].converted(), reports.get(t.gradient)) for t in (X, W))
-    pairs = [(array, report.canonical[0]) for array, report in parts if isinstance(report, Graded)]
+    pairs = [
+        (given[tensor].converted(), report.canonical[0])
+        for tensor in (X, W)
+        if isinstance(report := reports.get(tensor.gradient), Graded)
+    ]
     if len(pairs) < 2:
         return None
     try:

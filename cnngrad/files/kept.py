@@ -81,8 +81,11 @@ class Kept:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
         with self._lock, writing(str(self.folder / name)):
             old = {made for made in self._made if made.startswith(f"{name}/")}
-            paths = [path for path in source.rglob("*") if path.is_file() and not path.is_symlink()]
-            copies = {f"{name}/{path.relative_to(source).as_posix()}": path for path in paths}
+            copies = {
+                f"{name}/{path.relative_to(source).as_posix()}": path
+                for path in source.rglob("*")
+                if path.is_file() and not path.is_symlink()
+            }
             self.add({*old, *copies})
             for made in old:
                 (self.folder / made).unlink(missing_ok=True)
