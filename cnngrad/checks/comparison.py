@@ -151,6 +151,5 @@ def _border(layer: Layer, result: Tensor) -> Array | None:
     if result is not DX:
         return None
     border = np.ones(layer.canonical[DX], bool)
-    reaches = [max(1, axis.span - 1) for axis in layer.axes]
-    border[:, :, *(slice(reach, -reach) for reach in reaches)] = False
+    border[:, :, *(slice(reach := max(1, axis.span - 1), -reach) for axis in layer.axes)] = False
     return border if border.mean() <= _MOST_BORDER else None

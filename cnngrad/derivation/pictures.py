@@ -55,8 +55,10 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     state = ", framed" if role is DX else ", padded" if is_padded(layer) else ""
     total = names.number(tensor, index) if heading else None
     # An x may stand in the padding too: each place has a picture of its own.
-    there = [axis.places([k])[0].tolist() if role is DX else [k] for axis, k in zip(axes, index[2:], strict=True)]
-    inside = [[k for k in each if k >= -axis.before] for axis, each in zip(axes, there, strict=True)]
+    inside = [
+        [place for place in (axis.places([k])[0].tolist() if role is DX else [k]) if place >= -axis.before]
+        for axis, k in zip(axes, index[2:], strict=True)
+    ]
     for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:_MOST_PICTURES]):
         covered = list(map(cover, axes, place))
         # ∂E/∂O is too large to be shown whole beside X.

@@ -175,8 +175,8 @@ def _named(returned: Any) -> dict[Tensor, Any]:
         returned = returned._asdict()
     if not isinstance(returned, Mapping):
         kind = type(returned).__name__
-        names = [name for result in RESULTS for name in result.names]
-        returned = {name: getattr(returned, name) for name in names if getattr(returned, name, None) is not None}
+        names = (name for result in RESULTS for name in result.names)
+        returned = {name: value for name in names if (value := getattr(returned, name, None)) is not None}
         if not returned:
             raise CnngradError(f"the function returned {kind}: it must return (dw, dx), (dw, dx, db), or these by name")
     return by_name(returned, "the function returned")

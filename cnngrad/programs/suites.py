@@ -117,8 +117,8 @@ def _turned(row: Layer) -> Layer:
 
 def _even(layer: Layer) -> Layer:
     """The layer with the larger padding of each axis on both sides."""
-    larger = [(axis, max(axis.before, axis.after)) for axis in layer.axes]
-    return replace(layer, axes=tuple(replace(axis, before=pad, after=pad) for axis, pad in larger))
+    axes = (replace(axis, before=(pad := max(axis.before, axis.after)), after=pad) for axis in layer.axes)
+    return replace(layer, axes=tuple(axes))
 
 
 def _square(layer: Layer) -> Layer:
