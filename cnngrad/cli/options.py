@@ -418,7 +418,7 @@ class Running(SimpleNamespace):
 
     run = text(
         "--run COMMAND",
-        "Run your own program on many layers: './program {dir}', or a Python function package.module:name.",
+        "Run your own program on many layers: './program {dir}', or a Python function package.module:name or file.py:name.",
     )
     suite = text(
         "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"

@@ -76,15 +76,15 @@ class Program(ABC):
 
 
 def is_function(text: str) -> bool:
-    """Whether `--run` names a Python function: `package.module:function`."""
-    return re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", text) is not None
+    """Whether `--run` names a Python function: `package.module:function`, or `folder/file.py:function`."""
+    return re.fullmatch(r"(.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", text) is not None
 
 
 def program_of(text: str, exchange: str, timeout: float, stream: bool = False, fixed: Collection[str] = ()) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
 
     Args:
-        text: the command or the function.
+        text: the command, or the function as `is_function` describes it.
         exchange: how arrays are written for a command, one of `EXCHANGES`.
         timeout: the seconds that each run may take.
         stream: whether the command answers lines on its standard input, one process for all layers.

@@ -10,7 +10,9 @@ import os
 import sys
 import traceback
 from collections.abc import Collection
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,11 @@ from cnngrad.tensor import Tensor
 
 
 def serve(name: str, fixed: Collection[str]) -> None:
-    """Answer every line of standard input, for a function `package.module:name` that need not take fixed options."""
+    """Answer every line of standard input, for a function of a module or file that need not take fixed options."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
-    module, _, attribute = name.partition(":")
+    module, _, attribute = name.rpartition(":")
 
     def answer(words: str) -> None:
         sys.stdout.flush()
@@ -37,13 +39,26 @@ def serve(name: str, fixed: Collection[str]) -> None:
         print(" ".join(words.split()), file=answers, flush=True)
 
     try:
-        caller = Caller(getattr(importlib.import_module(module), attribute), fixed=fixed)
+        caller = Caller(getattr(_imported(module), attribute), fixed=fixed)
     except Exception as error:
         answer(f"{type(error).__name__}: {error}")
         return
     answer("ready")
     for line in sys.stdin:
         answer(_answered(caller, Path(line.rstrip("\n"))))
+
+
+def _imported(name: str) -> ModuleType:
+    """A module by its name, or a file, which may import its neighbours."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    sys.path.insert(0, str(Path(name).resolve().parent))
+    spec = spec_from_file_location(Path(name).stem, name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _answered(caller: Caller, folder: Path) -> str:
