@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
     from cnngrad.programs import Findings
+    from cnngrad.programs.submissions import Submissions
     from cnngrad.render.progress import NamedProgress
     from cnngrad.render.style import Style
 
@@ -111,7 +112,7 @@ def _work(
     return tensors, given, compute.Backward(layer, given)
 
 
-def present(session: Session, options: Saved, found: "Report | Findings | Mistakes") -> ExitCode:
+def present(session: Session, options: Saved, found: "Report | Findings | Mistakes | Submissions") -> ExitCode:
     """Save and show what a check or a run found, files first."""
     from cnngrad.files.write import write_results
 

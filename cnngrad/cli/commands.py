@@ -50,10 +50,10 @@ def check_command(session: Session, options: Check) -> int:
     if options.mistakes:
         return _mistakes(session, options)
     reader = _reader(session, options, ())
-    if options.run is not None:
-        from cnngrad.cli.running import run_command
+    if options.run is not None or options.run_each is not None:
+        from cnngrad.cli.running import run_command, run_each
 
-        return run_command(session, options, reader)
+        return (run_command if options.run_each is None else run_each)(session, options, reader)
     problem = options.read(reader)
     layer = problem.layer()
     if options.hard:

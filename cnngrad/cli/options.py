@@ -56,8 +56,9 @@ _LESSON: tuple[_Rules, _Rules] = (
 )
 _CHECK: tuple[_Rules, _Rules] = (
     (
-        ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run"),
-        ("--keep --explain --no-give-up --format", "--run"),
+        ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run", "--run-each"),
+        ("--keep --no-give-up --format --memory", "--run", "--run-each"),
+        ("--explain", "--run"),
         ("--points --hidden", _GRADESCOPE),
         ("--grow", "--hard"),
     ),
@@ -67,10 +68,15 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("-b -g --order", _OF_A_SUITE),
         ("--exchange", "--stream", _FUNCTION),
         ("--explain --format", _JSON_ALONE),
-        ("--hard --o --dw --dx --db --rtol --step --element", "--run"),
+        ("--hard --o --dw --dx --db --rtol --step --element", "--run", "--run-each"),
+        ("--run", "--run-each"),
+        ("--run-each", _GRADESCOPE),
         ("--o --dw --dx --db --as --rtol --step --element --report", "--hard"),
         ("--step", _O_ALONE),
-        ("-x -w -b -g --o --dw --dx --db --as --run --rtol --step --hard --element --order -o --no-flip", "--mistakes"),
+        (
+            "-x -w -b -g --o --dw --dx --db --as --run --run-each --rtol --step --hard --element --order -o --no-flip",
+            "--mistakes",
+        ),
         (" ".join(f"--{name.replace('_', '-')}" for name in OPTIONS), "--mistakes"),
         ("--flip", "--no-flip"),
     ),
@@ -128,7 +134,7 @@ def _said(given: _Given) -> Iterator[str]:
         yield _JSON_ALONE
     if "problem" in given or ("--suite" not in given and given.keys() >= {"-x", "-w"}):
         yield _PROBLEM
-    elif "--run" in given:
+    elif given.keys() & {"--run", "--run-each"}:
         yield _OF_A_SUITE
     if "--suite" in given:
         from cnngrad.programs.suites import SUITES
@@ -139,10 +145,10 @@ def _said(given: _Given) -> Iterator[str]:
         yield _O_ALONE
     if given.get("--format") == "gradescope":
         yield _GRADESCOPE
-    if "--run" in given:
+    if run := given.get("--run", given.get("--run-each")):
         from cnngrad.programs.programs import is_function
 
-        if is_function(given["--run"]):
+        if is_function(run):
             yield _FUNCTION
 
 
@@ -418,7 +424,12 @@ class Running(SimpleNamespace):
 
     run = text(
         "--run COMMAND",
-        "Run your own program on many layers: './program {dir}', or a Python function package.module:name or file.py:name.",
+        "Run your own program on many layers: './program {dir}', or a Python function, package.module:name or "
+        "file.py:name.",
+    )
+    run_each = text(
+        "--run-each GLOB",
+        "Run the programs of a class, each in a file that matches: 'submissions/*/conv.py:backward', or a command.",
     )
     suite = text(
         "--suite NAME", "quick, standard or thorough, or a file or folder of problems of your own.  [default: standard]"
@@ -431,11 +442,12 @@ class Running(SimpleNamespace):
     seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)
     run_only = text("--run-only GLOB", "Run only the layers whose names match.")
     shard = text("--shard 2/4", "Run only this part of the layers, to share them among machines.")
-    jobs = number("--jobs N", "Run N layers at the same time.", 1, min=1, max=64)
+    jobs = number("--jobs N", "Run N layers, or submissions, at the same time.", 1, min=1, max=64)
     timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
     form = text("--format FORM", "Write the findings for other programs: junit, github or gradescope.")
     points = option(float, "--points N", "Gradescope's points for all tests together.  [default: one for each]", min=0)
     hidden = text("--hidden GLOB", "Gradescope hides the layers whose names match from students.")
+    memory = number("--memory MIB", "The memory that each process of your program may take.", min=1)
     keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
     no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
     explain = switch("--explain", "Show what your program computes in every element of a failing layer.")

@@ -4,6 +4,7 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -21,15 +22,18 @@ from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.programs.findings import Findings, facts_of_run
+from cnngrad.programs.findings import Findings, Outcome, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
+from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
+from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.render.documents import document
 from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
-__all__ = ["run_command"]
+__all__ = ["run_command", "run_each"]
 
 
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
@@ -37,11 +41,9 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     begun = time.monotonic()
     for word in options.run.split():
         reader.refuse_output(word)
-    whole = _suite(options)
-    layers = _chosen(whole or _own_layers(options, reader), options)
-    expect = expected(listed(options.expect))
+    whole, layers, expect = _asked(options, reader, options.run)
     keep = None if options.keep is None else _begun(options.keep, layers)
-    programs = _programs(options, min(options.jobs, len(layers)))
+    programs = [_program(options, options.run) for _ in range(min(options.jobs, len(layers)))]
     session.begin_work(target_files(options.output, options.report, ()))
     # Layers of the user's own are not made smaller: the program may support no others.
     try:
@@ -69,18 +71,65 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     return present(session, options, findings)
 
 
-def _programs(options: Check, count: int) -> list[Program]:
-    """Copies of the program, one for each layer that may run at the same time."""
+def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
+    """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
+    texts = submitted(options.run_each)
+    programs = {name: _program(options, text, first=1) for name, text in texts.items()}
+    whole, layers, expect = _asked(options, reader, options.run_each)
+    kept = None if options.keep is None else Kept(Path(options.keep))
+    if kept is not None:
+        kept.begin([f"{name}.txt" for name in programs])
+    session.begin_work(target_files(options.output, options.report, ()))
+    without, give_up = listed(options.without) if whole else None, not options.no_give_up
+
+    def one(name: str) -> Submission:
+        begun = time.monotonic()
+        try:
+            found = run_layers([programs[name]], layers, expect, without=without, whole=whole, give_up=give_up)
+        except CnngradError as error:
+            others = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in layers[1:]]
+            found = Findings([Outcome(layers[0], Result(Verdict.FAILED, str(error))), *others], whole=whole)
+        finally:
+            programs[name].close()
+        words = [word for flag in options.flags if flag not in _OF_CLASS for word in typed(options.flags, [flag])]
+        command = visible(shlex.join(["cnngrad", "check", "--run", texts[name], *words]))
+        found = replace(found, command=command, run=facts_of_run(begun, options.seed, command))
+        if kept is not None:
+            kept.save(f"{name}.txt", document(".txt", found))
+        return Submission(name, found)
+
+    pool, each = ThreadPoolExecutor(options.jobs), list[Submission]()
+    try:
+        with progress_bar(session) as bar:
+            for submission in pool.map(one, programs):
+                each.append(submission)
+                bar("submissions", len(each), len(programs), submission.name)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        # Ending the programs ends the threads that wait for them.
+        for program in programs.values():
+            program.close()
+    return present(session, options, Submissions(tuple(each)))
+
+
+# Options that concern the whole class.
+_OF_CLASS = ("--run-each", "--keep", "--jobs", "--report", "--format", "--json", "-o", "--color")
+
+
+def _asked(options: Check, reader: Reader, text: str) -> tuple[list[SuiteLayer], list[SuiteLayer], list[Tensor]]:
+    """The suite's layers, those that are run, and the results that a program must give."""
+    whole = _suite(options, text)
+    return whole, _chosen(whole or _own_layers(options, reader), options), expected(listed(options.expect))
+
+
+def _program(options: Check, text: str, first: int | None = None) -> Program:
     form = (options.exchange, options.timeout, options.stream)
-    fixed = list(options.given())
-    programs = [program_of(options.run, *form, fixed) for _ in range(count)]
-    if options.written is not None:
-        for program in programs:
-            program.written = parse_form(options.written).name
-    return programs
+    program = program_of(text, *form, list(options.given()), options.memory, first)
+    program.written = None if options.written is None else parse_form(options.written).name
+    return program
 
 
-def _suite(options: Check) -> list[SuiteLayer]:
+def _suite(options: Check, text: str) -> list[SuiteLayer]:
     """All layers of a suite, with the given options and shapes; none if the user gives other layers."""
     has_both = options.suite is None and None not in (options.x, options.w)
     if options.problem is not None or has_both or options.suite not in (None, *SUITES):
@@ -101,7 +150,7 @@ def _suite(options: Check) -> list[SuiteLayer]:
         given[f"{name}_shape"] = layouts.standard_shape(tensor, shape)
     without = listed(options.without)
     # A command must be told of these layers.
-    if not is_function(options.run) and "{padding_mode}" not in options.run and "padding_mode" not in given:
+    if not is_function(text) and "{padding_mode}" not in text and "padding_mode" not in given:
         without.append("padding-modes")
     return suite(options.suite or "standard", without=without, decimals=options.decimals, seed=options.seed, **given)
 

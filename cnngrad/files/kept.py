@@ -77,6 +77,12 @@ class Kept:
         self._made |= {*names}
         (self.folder / MARK).write_text(self.listing())
 
+    def save(self, name: str, text: str) -> None:
+        """Write a file."""
+        with self._lock, writing(str(self.folder / name)):
+            self.add([name])
+            (self.folder / name).write_text(text, encoding="utf-8")
+
     def put(self, name: str, source: Path) -> None:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
         with self._lock, writing(str(self.folder / name)):

@@ -27,8 +27,8 @@ from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
 _MOST_NOTES = 3
-# Give up if the first three layers end in the same way, without results.
-_ENOUGH = 3
+# Give up if the first three layers end in the same way, without results, or if two have no answer.
+_ENOUGH, _ENOUGH_HANGS = 3, 2
 # Only one thread grades at a time, even if several run programs.
 _GRADING = threading.Lock()
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
@@ -234,7 +234,8 @@ def _is_hopeless(done: Sequence[Outcome]) -> bool:
     """Whether the first layers that were tried have all ended in the same way, without results."""
     tried = [outcome for outcome in done if Verdict.SKIPPED not in outcome.verdicts]
     ends = {outcome.end and outcome.end.verdict for outcome in tried}
-    return len(tried) == _ENOUGH and len(ends) == 1 and None not in ends
+    enough = _ENOUGH_HANGS if ends == {Verdict.UNANSWERED} else _ENOUGH
+    return len(tried) == enough and len(ends) == 1 and None not in ends
 
 
 def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:

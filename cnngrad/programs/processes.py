@@ -45,13 +45,14 @@ class ProcessEndedError(Exception):
 class Process:
     """A process of the user's program."""
 
-    def __init__(self, words: Sequence[str], *, talks: bool) -> None:
+    def __init__(self, words: Sequence[str], *, talks: bool, memory: int | None = None) -> None:
         """Start it.
 
         Args:
             words: the command's words.
             talks: whether it answers lines on its standard input with lines on its standard output; otherwise its
                 input is empty, and its output is kept with its standard error.
+            memory: the MiB of address space that it may take; None for all.
 
         Raises:
             CnngradError: it can't be started.
@@ -73,11 +74,13 @@ class Process:
             except OSError as error:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
             _STARTED.add(self._process.pid)
-        # Limits the size of its files, if the system can.
+        # Limits the size of its files, and its memory, if the system can.
         with suppress(ImportError, AttributeError, OSError, ValueError):
             import resource
 
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
+            if memory is not None:
+                resource.prlimit(self._process.pid, resource.RLIMIT_AS, (memory * 2**20, memory * 2**20))
         # The end of its output to the screen, and the beginning of its next answer.
         self._kept, self._unread = b"", bytearray()
         self._reader = threading.Thread(target=self._listen, daemon=True)

@@ -80,7 +80,15 @@ def is_function(text: str) -> bool:
     return re.fullmatch(r"(.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", text) is not None
 
 
-def program_of(text: str, exchange: str, timeout: float, stream: bool = False, fixed: Collection[str] = ()) -> Program:
+def program_of(
+    text: str,
+    exchange: str,
+    timeout: float,
+    stream: bool = False,
+    fixed: Collection[str] = (),
+    memory: int | None = None,
+    first: int | None = None,
+) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
 
     Args:
@@ -89,6 +97,9 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
         timeout: the seconds that each run may take.
         stream: whether the command answers lines on its standard input, one process for all layers.
         fixed: the options that are the same in all layers, which a function need not take.
+        memory: the MiB of memory that its process may take; None for all.
+        first: the timeout of the first call in a process that keeps running, as a multiple of the others'; None for
+            the usual one.
 
     Raises:
         CnngradError: an empty command, a word in braces with `stream`, or an unknown exchange.
@@ -99,7 +110,8 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
     if is_function(text):
         if stream:
             raise CnngradError(f"{text} is a Python function and --stream is for commands: leave out --stream")
-        return _Function([sys.executable, "-m", "cnngrad.programs.worker", text, *fixed], timeout)
+        words = [sys.executable, "-m", "cnngrad.programs.worker", text, *fixed]
+        return _Function(words, timeout, memory=memory, first=first or _FIRST)
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -110,20 +122,21 @@ def program_of(text: str, exchange: str, timeout: float, stream: bool = False, f
         raise CnngradError(
             f"{match[0]} has no meaning with --stream, since one process serves all layers: leave it out"
         )
-    return _Stream(words, timeout) if stream else _Command(words, timeout, exchange)
+    if stream:
+        return _Stream(words, timeout, memory=memory, first=first or _FIRST)
+    return _Command(words, timeout, exchange, memory)
 
 
 class _External(Program):
     """A program in a process of its own, which is started on demand, and again after a failure."""
 
-    # The timeout of the first call in a process, as a multiple of the others'.
-    first = _FIRST
-
-    def __init__(self, words: list[str], timeout: float, exchange: str = "npy") -> None:
-        self._words, self._timeout, self._exchange = words, timeout, exchange
+    def __init__(
+        self, words: list[str], timeout: float, exchange: str = "npy", memory: int | None = None, first: int = 1
+    ) -> None:
+        self._words, self._timeout, self._exchange, self._memory = words, timeout, exchange, memory
         self._process: Process | None = None
-        # The same for the next call.
-        self._patience = self.first
+        # The timeout of the first call in a process, and of the next call, as multiples of the others'.
+        self._first = self._patience = first
         # How the answer was understood, in a sentence.
         self._note = ""
 
@@ -139,7 +152,7 @@ class _External(Program):
                 hangs = fault.verdict is Verdict.UNANSWERED
                 words = f"{fault.status} to the first call" if hangs and self._patience > 1 else fault.words
                 # After a hang, the first call in the new process gets no extra time.
-                self._patience = 1 if hangs else self.first
+                self._patience = 1 if hangs else self._first
                 answer = failed(fault.verdict, words, ended.said)
             if keep is not None:
                 keep(folder)
@@ -151,7 +164,7 @@ class _External(Program):
 
     def _lines(self, line: str, layer: Layer) -> Iterator[str]:
         if self._process is None:
-            self._process = Process(self._words, talks=True)
+            self._process = Process(self._words, talks=True, memory=self._memory)
         most = _BESIDE + sum(map(most_bytes, layer.written.values()))
         return self._process.ask(line, self._patience * self._timeout, most)
 
@@ -165,8 +178,6 @@ class _External(Program):
 class _Command(_External):
     """A command, run again for every layer, which reads its arrays from a folder and writes its results there."""
 
-    first = 1
-
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
         write_layer(folder, layer, self._exchange)
         known = _placeholders(folder, layer.layer, self._exchange)
@@ -177,7 +188,8 @@ class _Command(_External):
                 raise CnngradError(f"{match[0]} is unknown in --run: use {names}")
             return str(known[match[1]])
 
-        self._process = Process([re.sub(_IN_BRACES, filled, word) for word in self._words], talks=False)
+        words = [re.sub(_IN_BRACES, filled, word) for word in self._words]
+        self._process = Process(words, talks=False, memory=self._memory)
         self._process.wait(self._timeout, folder)
         self._process = None
         return Answer(read_results(folder, layer.layer, self._exchange))
@@ -286,7 +298,7 @@ class _Function(_External):
 
     def _import(self) -> None:
         """Start the process, which says `ready` once it has imported the function."""
-        self._process, limit = Process(self._words, talks=True), _FIRST * self._timeout
+        self._process, limit = Process(self._words, talks=True, memory=self._memory), _FIRST * self._timeout
         try:
             line = next(self._process.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:

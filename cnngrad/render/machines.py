@@ -1,6 +1,7 @@
 """The findings of `check --run` for other programs: JUnit's XML, GitHub's annotations, Gradescope's results.json."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from xml.etree import ElementTree
 
 from cnngrad.errors import visible
 from cnngrad.programs import Findings
+from cnngrad.programs.submissions import Submissions
 from cnngrad.programs.verdicts import Verdict
 from cnngrad.render.painter import Painter
 from cnngrad.render.style import Style
@@ -36,6 +38,13 @@ class _Test(NamedTuple):
     says: str
 
 
+def _suites(found: Findings | Submissions) -> Iterator[tuple[str, Findings]]:
+    if isinstance(found, Findings):
+        yield found.title, found
+    else:
+        yield from ((submission.name, submission.findings) for submission in found.each)
+
+
 def _tests(findings: Findings) -> Iterator[_Test]:
     for outcome in findings.outcomes:
         layer, end, said = outcome.layer.name, outcome.end, visible(outcome.said)
@@ -51,39 +60,40 @@ def _tests(findings: Findings) -> Iterator[_Test]:
 _ERRORS = {Verdict.UNANSWERED, Verdict.CRASHED, Verdict.FAILED, Verdict.FLOODED, Verdict.SILENT}
 
 
-def junit(findings: Findings, style: Style) -> str:
-    """JUnit's XML as Jenkins reads it: a test case for each result of each layer, whose class is the layer.
+def junit(found: Findings | Submissions, style: Style) -> str:
+    """JUnit's XML as Jenkins reads it: a suite for each program, a case for each result, whose class is its layer.
 
     Source: the schema of Jenkins' xUnit plugin, junit-10.xsd.
     """
-    tests = list(_tests(findings))
-    root = ElementTree.Element("testsuites", name=findings.title)
-    suite = ElementTree.SubElement(root, "testsuite", name=findings.title, tests=str(len(tests)))
-    counts = dict.fromkeys(("failures", "errors", "skipped"), 0)
-    for test in tests:
-        case = ElementTree.SubElement(suite, "testcase", classname=test.layer, name=test.name)
-        if test.passed:
-            continue
-        kind = "skipped" if test.passed is None else "error" if test.verdict in _ERRORS else "failure"
-        counts[kind if kind == "skipped" else f"{kind}s"] += 1
-        found = ElementTree.SubElement(case, kind, message=test.status)
-        found.text = test.says
-    suite.attrib |= {name: str(count) for name, count in counts.items()}
-    ElementTree.SubElement(suite, "system-out").text = visible(findings.summary)
+    root = ElementTree.Element("testsuites", name=found.title)
+    for name, findings in _suites(found):
+        tests, counts = list(_tests(findings)), Counter[str]()
+        suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(tests)))
+        for test in tests:
+            case = ElementTree.SubElement(suite, "testcase", classname=test.layer, name=test.name)
+            if not test.passed:
+                kind = "skipped" if test.passed is None else "error" if test.verdict in _ERRORS else "failure"
+                counts[kind] += 1
+                ElementTree.SubElement(case, kind, message=test.status).text = test.says
+        for kind, key in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
+            suite.set(key, str(counts[kind]))
+        suite.set("time", str(findings.run.get("seconds", 0)))
+        ElementTree.SubElement(suite, "system-out").text = visible(findings.summary)
     ElementTree.indent(root)
     return f"<?xml version='1.0' encoding='UTF-8'?>\n{ElementTree.tostring(root, encoding='unicode')}\n"
 
 
-def github(findings: Findings, style: Style) -> str:
-    """Annotations for GitHub Actions: the summary, then a line for each result that is not right.
+def github(found: Findings | Submissions, style: Style) -> str:
+    """Annotations for GitHub Actions: the summary of each program, then a line for each result that is not right.
 
     Source: GitHub's documentation, *Workflow commands*.
     """
-    level = {True: "notice", False: "error", None: "warning"}
-    lines = [(level[findings.passed], findings.title, findings.summary)]
-    for test in _tests(findings):
-        if test.passed is False:
-            lines.append(("error", f"{test.layer}, {test.name}", f"{test.status}. {test.says}"))
+    level, lines = {True: "notice", False: "error", None: "warning"}, []
+    for name, findings in _suites(found):
+        lines.append((level[findings.passed], name, findings.summary))
+        for test in _tests(findings):
+            if test.passed is False:
+                lines.append(("error", f"{name}: {test.layer}, {test.name}", f"{test.status}. {test.says}"))
     return "".join(f"::{kind} title={_escaped(title, ':,')}::{_escaped(words)}\n" for kind, title, words in lines)
 
 

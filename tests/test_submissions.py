@@ -1,0 +1,93 @@
+"""The programs of a class: one that fails in any way costs only its own row."""
+
+import json
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+import cnngrad
+from cnngrad.cli.main import main
+from cnngrad.programs.submissions import submitted
+from cnngrad.schema import SCHEMA_FILE
+
+HEAD = "import cnngrad\nfrom mine import sign\n\ndef backward(x, w, dedo, *, stride, padding, dilation, groups):\n"
+BODY = "    g = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)\n"
+PROGRAMS = {
+    "ann": HEAD + BODY + "    return g.dw, g.dx\n",
+    "bob": HEAD + BODY + "    return g.dw, sign * g.dx\n",
+    "cy": HEAD + "    while True:\n        pass\n",
+    "di": "def backward(:\n",
+    "eve": HEAD + "    memory = bytearray(2**33)\n",
+    "flo": HEAD + BODY + "    return g.dw, sign * g.dx\n",
+}
+COMMAND = ["check", "--run-each", "class/*/conv.py:backward", "--suite", "quick", "--run-only", "*a*", "--timeout", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("course")
+    for name, text in PROGRAMS.items():
+        (place / "class" / name).mkdir(parents=True)
+        (place / "class" / name / "conv.py").write_text(text)
+        (place / "class" / name / "mine.py").write_text(f"sign = {-1 if name == 'bob' else 2}\n")
+    return place
+
+
+def test_a_class_gets_a_row_and_a_report_for_each_program(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main([*COMMAND, "--jobs", "2", "--memory", "4096", "--keep", "kept", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, json.loads(SCHEMA_FILE.read_text()))
+    causes = {each["submission"]: each["causes"] for each in found["submissions"]}
+    assert [*causes] == [*PROGRAMS]
+    assert (causes["ann"], causes["bob"], causes["flo"]) == ([], ["sign-flipped"], ["scaled"])
+    assert causes["cy"] == ["no answer in 1 s"]
+    assert causes["di"][0].startswith("can't import class/di/conv.py:backward: SyntaxError")
+    assert causes["eve"] == ["exception (MemoryError)"]
+    assert found["causes"]["sign-flipped"] == 1
+    assert found["submissions"][0]["score"] == 1
+    assert all(each["score"] == 0 for each in found["submissions"][1:])
+    # A program that hangs twice is given up.
+    assert [layer["status"] for layer in found["submissions"][2]["layers"]].count("no answer in 1 s") == 2
+    assert sorted(path.name for path in (folder / "kept").glob("*.txt")) == [f"{name}.txt" for name in PROGRAMS]
+    kept = (folder / "kept" / "bob.txt").read_text()
+    assert "explained by sign-flipped" in " ".join(kept.split())
+    assert "cnngrad check --run class/bob/conv.py:backward --suite quick --run-only '*a*'" in " ".join(kept.split())
+
+
+def test_a_class_is_shown_as_a_table_and_as_one_file_of_junit(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    some = [word.replace("class/*", "class/[ab]*") for word in COMMAND]
+    assert main([*some, "--format", "junit", "--report", "all.xml"]) == 1
+    shown = capsys.readouterr().out
+    assert [line.split()[:5] for line in shown.splitlines()[1:3]] == [
+        ["ann", "right", "8", "of", "8"],
+        ["bob", "WRONG", "0", "of", "8"],
+    ]
+    assert shown.splitlines()[-1] == "1 of 2 submissions is right."
+    suites = ElementTree.parse(folder / "all.xml").findall("testsuite")
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("ann", "0"), ("bob", "8")]
+
+
+def test_names_are_what_differs_in_the_paths(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert submitted("class/*/conv.py:f")["ann"] == "class/ann/conv.py:f"
+    assert submitted("class/[ab]*/*.py:f").keys() == {"ann-conv.py", "ann-mine.py", "bob-conv.py", "bob-mine.py"}
+    assert submitted("class/a*/conv.py {dir}") == {"conv": "class/ann/conv.py {dir}"}
+    with pytest.raises(cnngrad.CnngradError, match=r"no file matches class/x\*/conv.py: write --run-each"):
+        submitted("class/x*/conv.py:f")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--run f:f", "--run has no effect with --run-each"),
+        ("--format gradescope", "--run-each has no effect with --format gradescope"),
+        ("--explain", "--explain needs --run"),
+        ("--hard", "--hard has no effect with --run-each"),
+    ],
+)
+def test_what_has_no_effect_on_a_class_is_refused(words, said, capsys):
+    assert main(["check", "--run-each", "class/*.py:f", *words.split()]) == 2
+    assert said in capsys.readouterr().err
