@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 from hypothesis import settings
 
+from cnngrad.causes.search import Diagnosis
+
 
 @pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch):
@@ -23,6 +25,14 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def whole(request):
     return request.config.getoption("whole")
+
+
+@pytest.fixture
+def undiagnosed(monkeypatch, whole):
+    """For tests of verdicts: without --whole no cause is sought, which takes most of a check's time."""
+    if not whole:
+        monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
+        monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
 
 
 def pytest_configure(config):

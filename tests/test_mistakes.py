@@ -596,6 +596,7 @@ def test_the_three_sums_agree():
     assert first == second == third
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("name", ["dw", "dx", "db"])
 def test_check_notices_every_single_element(name, whole):
     case = Case((2, 2, 4, 3), (2, 1, 2, 2), (1, 1), ((1, 0), (0, 1)), (1, 1), groups=2)
@@ -856,6 +857,7 @@ def as_bfloat16(a):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
 @pytest.mark.parametrize("case", LAYERS[:4])

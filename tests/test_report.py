@@ -29,6 +29,7 @@ TELLING = [
 ]
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64, np.float16])

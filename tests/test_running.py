@@ -89,6 +89,7 @@ def test_the_finding_names_the_one_mistake_and_what_the_layers_have_in_common():
         findings.raise_if_wrong()
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_what_your_code_computes_is_read_off_it():
     def odd(x, w, dedo):
         dw, dx, _ = right(x, w, dedo)
@@ -194,12 +195,14 @@ def test_every_element_and_the_relation_are_read_off():
     )
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_what_a_result_must_not_depend_on_is_found():
     findings = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] * x), "quick")
     assert "∂E/∂X changes if only X changes, but must not depend on it." in findings.note
     assert all(compared.made is None for compared in findings.compared)
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
     squared = cnngrad.check_function(lambda x, w, dedo: (None, right(x, w, dedo)[1] ** 2), "quick")
     assert "is not a sum of products" in str(squared)
@@ -209,6 +212,7 @@ def test_code_that_is_not_a_sum_of_products_is_said_to_be_none():
     assert decayed.note == "∂E/∂W changes if only W changes, but must not depend on it."
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_an_error_that_rounding_does_not_explain_in_one_layer_decides_for_all():
     def decayed(x, w, dedo):
         return (right(x, w, dedo)[0] + 1e-2 * w).astype(np.float32), None
@@ -219,6 +223,7 @@ def test_an_error_that_rounding_does_not_explain_in_one_layer_decides_for_all():
     assert any(result.report.passed is None for result in results)
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_layers_that_can_not_be_judged_are_counted():
     def rounded(array):
         """The 11 bits that TF32 keeps."""

@@ -57,6 +57,7 @@ def test_a_right_gradient_rounded_to_a_form_is_not_wrong_for_naming_it(case, see
         assert not any(gradient.precision for gradient in report.gradients.values()), str(report)
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("form", ROUNDED)
 def test_what_a_form_can_hold_must_be_exact(form):
     """A single step beside a number that the form holds is wrong, whatever its tolerance for others."""
@@ -68,6 +69,7 @@ def test_what_a_form_can_hold_must_be_exact(form):
     assert cnngrad.check(x, w, dedo, dx=claim, written=form).passed is False
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("given_as", [np.float64, np.float32, list])
 def test_weight_decay_among_integers_is_wrong_though_float32_would_allow_it(given_as):
     claim = GRADS.dw + 0.0001 * W
@@ -96,6 +98,7 @@ def added_up(x, w, dedo, rounded):
     return {"dw": dw, "dx": dx}
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("form", ["float16", "tf32", "bfloat16"])
 def test_adding_up_in_16_bits_is_a_failure_of_what_is_no_16_bit_result(form):
     arrays = [ROUNDED[form](1.01 * array) for array in (X[:1], W, DEDO[:1])]
@@ -125,6 +128,7 @@ def test_numbers_rounded_as_in_print_are_wrong_in_an_array_and_right_in_a_text()
     assert report.gradients["dEdW"].hint == "It is rounded to 1 decimal place: say --as places:1 if it is meant to be."
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize(
     "text",
     [
@@ -212,6 +216,7 @@ def in_float16(x, w, dedo, **options):
     return tuple(array.astype(np.float16).astype(np.float32) for array in (grads.dw, grads.dx))
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
     findings = cnngrad.check_function(in_float16, "quick", dims=1, decimals=True)
     assert findings.passed is False
@@ -221,6 +226,7 @@ def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
         cnngrad.check_function(in_float16, written="half")
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize(("names", "options"), [
     (("dw", "dx"), {"seed": 3}), (("dw",), {"without": ["stride", "padding", "dilation", "groups"]})
 ], ids=["both", "dW alone"])  # fmt: skip
