@@ -112,9 +112,11 @@ def of_transposed(q, result, claim):
 @pytest.mark.parametrize(
     ("name", "result", "wrong", "needs"), OF_TRANSPOSED, ids=[f"{p[0]}-{p[1]}-{k}" for k, p in enumerate(OF_TRANSPOSED)]
 )
-def test_a_mistake_in_a_transposed_layer_is_named(name, result, wrong, needs):
+def test_a_mistake_in_a_transposed_layer_is_named(name, result, wrong, needs, whole):
     named = 0
     for case in TRANSPOSED:
+        if named == 2 and not whole:
+            break
         q = buggy.Transposed(case)
         if needs is None or needs(q):
             claim, right = wrong(q), buggy.RIGHT[result](q)

@@ -308,18 +308,18 @@ def test_a_run_ends_no_child_that_was_there_before(program, capsys):
     mine.wait()
 
 
-@pytest.mark.parametrize("jobs", ["2", "5"])
-def test_jobs_change_nothing_but_the_time(mine, capsys, jobs):
+def test_jobs_change_nothing_but_the_time(mine, capsys, whole):
     command = mine("return {'dx': -r.dx}")
     words = ["--run", command, "--suite", "quick", "--run-only", "[bips]*"]
-    told = [found(capsys, *words, *more) for more in (("--jobs", jobs), ())]
-    commands = [findings.pop("command") for _, findings, _ in told]
-    assert commands == [
-        f"cnngrad check --run mine:f --suite quick --run-only '[bips]*' {more}--json"
-        for more in (f"--jobs {jobs} ", "")
-    ]
-    assert all(findings.pop("seconds") > 0 for _, findings, _ in told)
-    assert told[0] == told[1]
+    alone = found(capsys, *words)[1]
+    assert alone.pop("command") == "cnngrad check --run mine:f --suite quick --run-only '[bips]*' --json"
+    assert alone.pop("seconds") > 0
+    for jobs in ("2", "5") if whole else ("3",):
+        together = found(capsys, *words, "--jobs", jobs)[1]
+        assert together.pop("seconds") > 0
+        told = f"cnngrad check --run mine:f --suite quick --run-only '[bips]*' --jobs {jobs} --json"
+        assert together.pop("command") == told
+        assert together == alone
 
 
 def test_json_has_a_score_and_the_facts_of_the_run(mine, capsys):
@@ -547,9 +547,15 @@ def test_a_function_that_floods_standard_error_costs_no_memory(tmp_path, monkeyp
     assert len(out) < 10_000
 
 
-def test_the_stream_and_the_torch_function_of_the_samples(capsys, monkeypatch, whole):
+def test_the_stream_of_the_samples(capsys, monkeypatch, whole):
     monkeypatch.chdir(SAMPLES.parents[1])
     suite = ("--suite", "standard" if whole else "quick")
     assert found(capsys, *suite, "--stream", "--run", f"{sys.executable} samples/run/stream_backward.py")[0] == 0
+
+
+@pytest.mark.whole
+def test_the_torch_function_of_the_samples(capsys, monkeypatch):
     pytest.importorskip("torch")
-    assert found(capsys, *suite, "--run", "samples.run.torch_backward:backward", "--timeout", "60")[0] == 0
+    monkeypatch.chdir(SAMPLES.parents[1])
+    words = ("--suite", "standard", "--run", "samples.run.torch_backward:backward", "--timeout", "60")
+    assert found(capsys, *words)[0] == 0

@@ -129,6 +129,7 @@ def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(mon
     assert findings.smallest.name == "smallest"
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature, whole):
     suite = "standard" if whole else "quick"

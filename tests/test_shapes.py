@@ -44,6 +44,7 @@ SHAPES = {
 }
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize(("change", "said"), SHAPES.values(), ids=SHAPES)
 def test_a_wrong_shape_is_said(change, said):
     findings = cnngrad.check_function(lambda *a, **o: change(*right(*a, **o)), "quick")
