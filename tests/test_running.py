@@ -139,6 +139,19 @@ def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature
     assert feature not in features(findings.smallest.layer)
 
 
+def test_no_step_to_the_smallest_layer_adds_what_the_program_does_not_have():
+    """One zero on one side is less than one on both."""
+
+    def crashing(x, w, dedo, padding, **options):
+        if np.any(padding):
+            raise IndexError
+        return right(x, w, dedo, padding=padding, **options)
+
+    for without, uneven in ((), True), (["asymmetric"], False):
+        smallest = cnngrad.check_function(crashing, "quick", without=without).smallest
+        assert ("asymmetric" in features(smallest.layer)) is uneven
+
+
 def test_a_failure_that_no_mistake_explains_is_shrunk_too():
     def crashing(x, w, dedo, **options):
         if w.shape[1] > 1:
