@@ -311,15 +311,17 @@ def test_a_run_ends_no_child_that_was_there_before(program, capsys):
 def test_jobs_change_nothing_but_the_time(mine, capsys, whole):
     command = mine("return {'dx': -r.dx}")
     words = ["--run", command, "--suite", "quick", "--run-only", "[bips]*"]
-    alone = found(capsys, *words)[1]
-    assert alone.pop("command") == "cnngrad check --run mine:f --suite quick --run-only '[bips]*' --json"
-    assert alone.pop("seconds") > 0
+
+    def run(*more):
+        code, findings, err = found(capsys, *words, *more)
+        told = " ".join([*more, "--json"])
+        assert findings.pop("command") == f"cnngrad check --run mine:f --suite quick --run-only '[bips]*' {told}"
+        assert findings.pop("seconds") > 0
+        return code, findings, err
+
+    alone = run()
     for jobs in ("2", "5") if whole else ("3",):
-        together = found(capsys, *words, "--jobs", jobs)[1]
-        assert together.pop("seconds") > 0
-        told = f"cnngrad check --run mine:f --suite quick --run-only '[bips]*' --jobs {jobs} --json"
-        assert together.pop("command") == told
-        assert together == alone
+        assert run("--jobs", jobs) == alone
 
 
 def test_json_has_a_score_and_the_facts_of_the_run(mine, capsys):
