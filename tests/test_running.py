@@ -36,6 +36,7 @@ def test_a_right_function_passes_everywhere(whole):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
 def test_a_right_function_of_another_precision_passes(dtype):
+    @np.errstate(over="ignore")  # float16 does not hold the numbers of some layers: they are skipped
     def rounded(x, w, dedo, **options):
         return tuple(
             array.astype(dtype) for array in right(x.astype(float), w.astype(float), dedo.astype(float), **options)
