@@ -313,7 +313,7 @@ def test_a_suite_is_data_for_parametrize():
     assert len({layer.name for layer in layers}) == len(layers) > 45
     assert len(cnngrad.suite("thorough")) == 300
     transposed = cnngrad.suite("standard", transposed=True)
-    assert len(transposed) == 51
+    assert len(transposed) == 63
     shown = {name for layer in (*layers, *transposed) for name in layer.shows}
     assert shown == {mistake.id for mistake in CATALOGUE}
     for layer in cnngrad.suite("quick"):
