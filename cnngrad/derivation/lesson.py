@@ -437,35 +437,31 @@ def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
 
 
 def _pictured(board: Board, result: Tensor) -> Said:
-    """The pictures of the telling elements of a result: side by side if these are all, and each has one."""
+    """The pictures of all elements of a result, side by side, if they are few and have one each; or of the telling ones."""
     layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURES]
-    every = [list(pictures(names, result, place)) for place in shown]
-    if layer.dims < 3 and len(shown) == prod(layer.canonical[result]) and all(len(each) == 1 for each in every):
-        yield from _walk(board, result, shown)
+    made = [each for at in shown for each in pictures(names, result, at, str(board.symbol(result, at)))]
+    if layer.dims < 3 and len(made) == len(shown) == prod(layer.canonical[result]):
+        symbols = [each.symbols.items for each in made if each.symbols]
+        numbers = [each.numbers.items for each in made if each.numbers]
+        # After the first picture numbers are enough.
+        few = symbols[:1] if numbers and board.choice.limit else symbols
+        yield Picture(GridRow(tuple(apart(few))), GridRow(tuple(apart(numbers))) if numbers else None)
         return
-    for number, (place, found) in enumerate(zip(shown, every, strict=True)):
+    if board.choice.limit:
+        shown = telling(layer, result, TELLING)
+    for number, place in enumerate(shown):
         element, value = board.symbol(result, place), names.number(result, place)
         sum_of = () if value is None else (" = ", value)
         past = _between(board, result, shown[number - 1], place) if number else ""
         yield "For ", element, *sum_of, f", {board.remark(result, place)}{past}{one_by_one(layer, result, place)}:"
-        for part, picture in enumerate(found):
-            # After the first picture numbers are enough.
+        for part, picture in enumerate(pictures(names, result, place)):
             short = board.choice.limit and picture.numbers and (number or part)
             # dE/dO is too large to stand beside X.
-            apart = None if layer.role[result] is DW else picture.apart
-            yield replace(picture, symbols=None if short else picture.symbols, apart=apart)
+            apart_too = None if layer.role[result] is DW else picture.apart
+            yield replace(picture, symbols=None if short else picture.symbols, apart=apart_too)
     if prod(layer.canonical[result]) > len(shown):
         last = names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
-
-
-def _walk(board: Board, result: Tensor, shown: Sequence[Index]) -> Said:
-    """Every element's picture, side by side; the first in symbols too."""
-    made = [each for at in shown for each in pictures(board.names, result, at, str(board.symbol(result, at)))]
-    symbols = [each.symbols.items for each in made if each.symbols]
-    numbers = [each.numbers.items for each in made if each.numbers]
-    few = symbols[:1] if numbers and board.choice.limit else symbols
-    yield Picture(GridRow(tuple(apart(few))), GridRow(tuple(apart(numbers))) if numbers else None)
 
 
 def _between(board: Board, result: Tensor, before: Index, place: Index) -> str:

@@ -193,7 +193,8 @@ class Fitting(Notation):
         columns = self.fitted(grid, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
-        lines: list[Line] = [[(self.title(grid), _colour(grid))], [(f"{top_left}{bar}{top_right}", "")]]
+        titles = textwrap.wrap(self.title(grid), int(room)) or [""]
+        lines: list[Line] = [*([(title, _colour(grid))] for title in titles), [(f"{top_left}{bar}{top_right}", "")]]
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in (("  ", ""), cell)][1:]
             lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])
