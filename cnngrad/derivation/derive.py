@@ -40,7 +40,7 @@ def derive(
         b: the bias, as an array or a shape.
         elements: names such as `"x22"` or `"dE/dw11"`, counted from 1: only these are explained, each with its picture.
         only: `"dW"`, `"dX"` or `"db"` to derive only this gradient.
-        limit: the most elements in a table of more than nine elements, the most telling first; None for all.
+        limit: the most elements in a table of more than nine elements, the most telling ones; None for all.
         terms: the most terms in an element; None for all.
         zeros: write the zero terms too, as the notes do.
         sections: names of sections, such as `"dx-conv"`; empty for all.

@@ -69,7 +69,7 @@ class Grid:
     width: int
     cell: Callable[[int, int], Cell]
     tensor: Tensor | None = None
-    pattern: tuple[int, int] | None = None
+    pattern: Sequence[int] | None = None
     total: Number | None = None
     around: "Grid | None" = None
 
@@ -226,8 +226,8 @@ def grids(
         if len(near[-1]) < track.size:
             where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {track.size}")
     height, width = [1, *(track.size for track in tracks)][-2:]
-    rows, columns = [1, *(track.pattern for track in tracks)][-2:]
-    pattern = (rows, columns) if lead and (covered or tensor not in names.values) else None
+    is_short = lead and (covered or tensor not in names.values)
+    pattern = [1, *(track.pattern for track in tracks)][-2:] if is_short else None
     deep = [sorted(covered[0]) if covered else range(tracks[0].size)] if count == 3 else []
     for depth in product(*deep):
         slots = [track.slot(k) for track, k in zip(tracks, depth, strict=False)]

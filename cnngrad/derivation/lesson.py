@@ -437,7 +437,7 @@ def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
 
 
 def _pictured(board: Board, result: Tensor) -> Said:
-    """The pictures of all elements of a result, side by side, if they are few and have one each; or of the telling ones."""
+    """The pictures of a result: side by side if a few elements have one each, otherwise those of the telling ones."""
     layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURES]
     made = [each for at in shown for each in pictures(names, result, at, str(board.symbol(result, at)))]
     if layer.dims < 3 and len(made) == len(shown) == prod(layer.canonical[result]):
