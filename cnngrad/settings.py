@@ -1,40 +1,44 @@
 """The layer's options, each spelled once: for Python, for problem files, and for the command line and its help."""
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, SupportsIndex, TypedDict
+from typing import Annotated, Any, NamedTuple, SupportsIndex, TypedDict
 
-__all__ = ["OPTIONS", "LayerOptions", "Padding", "PerAxis"]
+__all__ = ["DEFAULTS", "OPTIONS", "LayerOptions", "Padding", "PerAxis"]
 
 PerAxis = SupportsIndex | Sequence[SupportsIndex]
 Padding = str | SupportsIndex | Sequence[SupportsIndex | Sequence[SupportsIndex]]
 
 
 class Described(NamedTuple):
-    """A placeholder for an option's value, and the option's meaning."""
+    """A placeholder for an option's value, the option's meaning, and its default."""
 
     metavar: str
     help: str
+    default: Any = None
 
 
 class LayerOptions(TypedDict, total=False):
     """The options of a layer, as keywords of every function, keys of a problem and options of every command."""
 
-    stride: Annotated[PerAxis, Described("S", "2, or 2,1 for one per axis.  [default: 1]")]
+    stride: Annotated[PerAxis, Described("S", "2, or 2,1 for one per axis.  [default: 1]", 1)]
     padding: Annotated[
         Padding,
-        Described("P", "1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]"),
+        Described(
+            "P", "1, 1,2 (one per axis), 1:0,2:1 (before:after), valid, same, same-lower or full.  [default: 0]", 0
+        ),
     ]
     padding_mode: Annotated[
-        str, Described("MODE", "What the padding holds: zeros, reflect, replicate or circular.  [default: zeros]")
+        str,
+        Described("MODE", "What the padding holds: zeros, reflect, replicate or circular.  [default: zeros]", "zeros"),
     ]
-    dilation: Annotated[PerAxis, Described("D", "2, or 2,1 for one per axis; 1 means none.  [default: 1]")]
-    groups: Annotated[SupportsIndex, Described("G", "The number of groups, as in PyTorch.  [default: 1]")]
-    flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.")]
+    dilation: Annotated[PerAxis, Described("D", "2, or 2,1 for one per axis; 1 means none.  [default: 1]", 1)]
+    groups: Annotated[SupportsIndex, Described("G", "The number of groups, as in PyTorch.  [default: 1]", 1)]
+    flip: Annotated[bool, Described("", "True convolution: W is rotated before it slides.", False)]
     transposed: Annotated[
-        bool, Described("", "Transposed convolution: each x stamps W, of shape (C, F/g, kh, kw), onto O.")
+        bool, Described("", "Transposed convolution: each x stamps W, of shape (C, F/g, kh, kw), onto O.", False)
     ]
     output_padding: Annotated[
-        PerAxis, Described("P", "With --transposed: rows and columns added behind O, 1 or 1,0.  [default: 0]")
+        PerAxis, Described("P", "With --transposed: rows and columns added behind O, 1 or 1,0.  [default: 0]", 0)
     ]
     output_size: Annotated[PerAxis | None, Described("SIZE", "With --transposed: O's size, 7x7, instead.")]
     dims: Annotated[
@@ -50,6 +54,7 @@ class LayerOptions(TypedDict, total=False):
 OPTIONS = {
     name: (annotated.__origin__, annotated.__metadata__[0]) for name, annotated in LayerOptions.__annotations__.items()
 }
+DEFAULTS = {name: described.default for name, (_, described) in OPTIONS.items()}
 LayerOptions.__doc__ = "\n".join(
     [f"{LayerOptions.__doc__}\n", *(f"    {name}: {described.help}" for name, (_, described) in OPTIONS.items())]
 )

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import parse_form
@@ -31,6 +30,7 @@ from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.render.documents import document
 from cnngrad.schema import Json
+from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import Tensor
 
 __all__ = ["run_command", "run_each"]
@@ -224,9 +224,7 @@ def _in_short(layer: SuiteLayer) -> Json:
     """A layer as a problem, without options that have their default values."""
     made = layer.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
-    default: dict[str, Any] = dict.fromkeys(("stride", "dilation", "groups"), 1)
-    default |= {"padding": 0, "output_padding": 0, "flip": False}
-    default |= {name: made.options[name] for name, left_out in usual.items() if left_out}
+    default = DEFAULTS | {name: made.options[name] for name, left_out in usual.items() if left_out}
     return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
 
 

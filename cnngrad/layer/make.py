@@ -6,14 +6,15 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
-from typing import Any, NamedTuple, Unpack
+from types import SimpleNamespace
+from typing import Any, Unpack
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, counted
 from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, filter_layouts, read_layouts
 from cnngrad.layer.options import integer, one_per_axis, padding_mode, pads_per_axis, plain_option
-from cnngrad.settings import OPTIONS, LayerOptions
+from cnngrad.settings import DEFAULTS, OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 _MOST_NUMBERS = 2**40
@@ -47,7 +48,7 @@ def make_layer(
     plain = {
         name: bool(value) if OPTIONS[name][0] is bool else plain_option(name, value) for name, value in options.items()
     }
-    return _make_layer(_Asked(tuple(x_shape), tuple(w_shape), b_shape, dedo_shape, **plain))
+    return _make_layer(tuple(x_shape), tuple(w_shape), b_shape, dedo_shape, **plain)
 
 
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
@@ -61,29 +62,10 @@ def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) ->
     )
 
 
-class _Asked(NamedTuple):
-    """Shapes and options as the user writes them, as a key of the cache."""
-
-    x: Shape
-    w: Shape
-    b: Shape | None
-    dedo: Shape | None
-    stride: Any = 1
-    padding: Any = 0
-    padding_mode: Any = "zeros"
-    dilation: Any = 1
-    groups: Any = 1
-    flip: bool = False
-    transposed: bool = False
-    output_padding: Any = 0
-    output_size: Any = None
-    dims: Any = None
-    layout: Any = None
-    filter_layout: Any = None
-
-
 @lru_cache(maxsize=256)
-def _make_layer(asked: _Asked) -> Layer:
+def _make_layer(x: Shape, w: Shape, b: Shape | None, dedo: Shape | None, **options: Any) -> Layer:
+    # Shapes and options as the user writes them.
+    asked = SimpleNamespace(x=x, w=w, b=b, dedo=dedo, **DEFAULTS | options)
     is_chosen = asked.layout is not None or asked.filter_layout is not None
     try:
         layer = _in_layouts(asked)
@@ -96,15 +78,15 @@ def _make_layer(asked: _Asked) -> Layer:
     return layer
 
 
-def _in_other_layouts(asked: _Asked, dims: int, *layouts: str | None) -> Iterator[Layer]:
+def _in_other_layouts(asked: SimpleNamespace, dims: int, *layouts: str | None) -> Iterator[Layer]:
     """The layers that the same arrays make in some layouts, and in the filter layouts of other libraries."""
     turned = [word.translate(TURNED) if asked.transposed else word for word in filter_layouts(dims)]
     for data, kernel in product(layouts, (*turned, None)):
         with suppress(CnngradError):
-            yield _in_layouts(asked._replace(layout=data, filter_layout=kernel, dims=dims))
+            yield _in_layouts(SimpleNamespace(**vars(asked) | {"layout": data, "filter_layout": kernel, "dims": dims}))
 
 
-def _depthwise(asked: _Asked) -> str:
+def _depthwise(asked: SimpleNamespace) -> str:
     """The line that makes our W of a depthwise one of shape (C, *K) or (*K, C, M), as a hint; empty for others."""
     groups, w = asked.groups, asked.w
     if asked.transposed or groups == 1:
@@ -117,7 +99,7 @@ def _depthwise(asked: _Asked) -> str:
     return ""
 
 
-def _would_fit(asked: _Asked) -> str:
+def _would_fit(asked: SimpleNamespace) -> str:
     """The layout in which shapes that make no layer would make one, as a hint; empty if there is none."""
     for dims in (2, 1, 3):
         if asked.dims in (None, dims) and len(asked.x) > dims:
@@ -132,7 +114,7 @@ def _would_fit(asked: _Asked) -> str:
     return ""
 
 
-def _in_layouts(asked: _Asked) -> Layer:
+def _in_layouts(asked: SimpleNamespace) -> Layer:
     layouts, told = read_layouts(asked.layout, asked.filter_layout, turned=asked.transposed)
     for tensor, shape in ((X, asked.x), (W, asked.w)):
         name = tensor.key
@@ -171,7 +153,7 @@ def _in_layouts(asked: _Asked) -> Layer:
     return layer if told or asked.dims is not None else replace(layer, other_dims=other())
 
 
-def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
+def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
     if (x_lead, w_lead) not in _ROWS - ({(1, 1)} if asked.transposed else set()):
@@ -219,7 +201,7 @@ def _with_axes(d: int, asked: _Asked, layouts: Layouts) -> Layer:
     return layer
 
 
-def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
+def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     d = len(sizes)
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
@@ -250,7 +232,7 @@ def _axes(asked: _Asked, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
     return axes
 
 
-def _transposed_axes(asked: _Asked, bare: list[Axis]) -> Iterator[Axis]:
+def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]:
     d = len(bare)
     if asked.padding_mode != "zeros":
         raise CnngradError(

@@ -17,13 +17,14 @@ from cnngrad.arrays import Array, Arrays, DType, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, joined
 from cnngrad.programs.verdicts import Fault
+from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
 # Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
-# The options that a function may take, and their values for a function that does not take them.
-_DEFAULTS = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-_LATER = {"padding_mode": "zeros", "transposed": False, "output_padding": 0}
+# The options that a function may take: the usual ones, and those that came later.
+_USUAL = ("stride", "padding", "dilation", "groups")
+_LATER = ("padding_mode", "transposed", "output_padding")
 
 # How arrays may lie in memory, if not in C order, in words; each makes an array of a shape and a dtype.
 MEMORY: dict[str, Callable[[Shape, DType], Array]] = {
@@ -138,10 +139,11 @@ class Caller:
         known = self._parameters
         every = not known or any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
         found = {}
-        for name, default in (_DEFAULTS | _LATER).items():
+        for name in (*_USUAL, *_LATER):
+            default = DEFAULTS[name]
             value = _as_tuples(layer.options.get(name, default))
             # A function that takes any keyword may not look at one that it is not told of.
-            told = name in _DEFAULTS or name in self._fixed or (layer.transposed and value != default)
+            told = name in _USUAL or name in self._fixed or (layer.transposed and value != default)
             if name in known or (every and told):
                 found[name] = value
             elif value != default and name not in self._fixed:
