@@ -23,8 +23,8 @@ class Axes:
     >>> from cnngrad.layer import make_layer
     >>> layer = make_layer((1, 9, 9, 2), (3, 3, 2, 4), layout="nhwc", filter_layout="hwio")
     >>> w, x = Axes(layer, W), Axes(layer, X)
-    >>> f"w[{w:,,*::-1}]", f"w[{w:f,c,*u}]", w.spatial, f"dx[{x:,,*inside}]", f"dx[{x:,::-1}]", x.without(1)
-    ('w[::-1, ::-1]', 'w[u[0], u[1], c, f]', [0, 1], 'dx[:, inside[0], inside[1]]', 'dx[..., ::-1]', (0, 1, 2))
+    >>> f"w[{w:,,*::-1}]", f"w[{w:f,c,*u}]", w.spatial, f"dx[{x:,,*inside}]", f"dx[{x:,::-1}]"
+    ('w[::-1, ::-1]', 'w[u[0], u[1], c, f]', [0, 1], 'dx[:, inside[0], inside[1]]', 'dx[..., ::-1]')
     """
 
     def __init__(self, layer: Layer, tensor: Tensor) -> None:
@@ -32,7 +32,7 @@ class Axes:
         first = len(tensor.lead_words) - layer.lead[tensor]
         places = layer.layouts.places(tensor, len(layer.shapes[tensor]))
         self.order = tuple(first + int(axis) for axis in np.argsort(places))
-        self.spatial = [self.order.index(axis) for axis in range(2, 2 + layer.dims) if axis in self.order]
+        self.spatial = [self.order.index(axis) for axis in sorted(self.order) if axis > 1]
 
     def __format__(self, entries: str) -> str:
         """The index with these entries, in the user's order."""
@@ -44,12 +44,10 @@ class Axes:
         text = re.sub("(, :)+$", "", ", ".join(index))
         return text if index[-1] == ":" else re.sub("^(:, )+", "..., ", text)
 
-    def without(self, *axes: int) -> tuple[int, ...]:
-        """The places of all other axes."""
-        return tuple(place for place, axis in enumerate(self.order) if axis not in axes)
-
 
 def spelled(text: str, layer: Layer, result: Tensor) -> str:
     """Words or a line of code on a result of a convolution, with formats for the axes of its arrays."""
     x, w, o, result_ = (Axes(layer, tensor) for tensor in (X, W, O, result))
-    return text.format(x=x, w=w, o=o, result=result_, summed=o.without(1), fewer=o.without(3))
+    # The axes of O without that of its filters, and without that of its columns.
+    summed, fewer = (tuple(place for place, axis in enumerate(o.order) if axis != other) for other in (1, 3))
+    return text.format(x=x, w=w, o=o, result=result_, summed=summed, fewer=fewer)

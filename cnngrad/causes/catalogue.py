@@ -919,7 +919,9 @@ def incomplete(recipe: Recipe) -> Changes:
     for place, (word, k) in product(several, (("first", 0), ("last", -1))):
         which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
-    for word, axis, group in _outer_groups(recipe):
+    each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
+    for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
+        yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
         yield recipe.at(result, f"only the {word} group is there", only(axis, group))
     yield from _miscounted(recipe)
 
@@ -954,20 +956,19 @@ def other_layout(recipe: Recipe) -> Changes:
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
     lead = "NC" if result is not DW else "IO" if layer.own.transposed else "OI"
     letters, own = lead + "DHW"[-layer.dims :], Axes(layer, result).order
-    back = transposed(*np.argsort(own))
+    bare, right = recipe.but(bare=True), "".join(letters[axis] for axis in own)
+    lacking = range(len(shape) - len(own))
     for order in permutations(sorted(own)):
-        name = "".join(letters[axis] for axis in order)
-        lacking = [axis for axis in range(len(shape)) if axis not in own]
-        turned = recipe.but(bare=True).at(result, "", transposed(*lacking, *order))
-        restored = tuple(map(order.index, own))
-        if order != own:
-            handed = turned.at(result, "", reshaped(*(shape[axis] for axis in order)), back)
-            coded = [own[place] for place in (0, 2, 3, 1)] == [*order] if len(own) == 4 else False
-            yield handed.but(f"the order is {name}: transpose{restored} restores the right one", coded)
-            memory = turned.at(result, "", reshaped(*(shape[axis] for axis in own)), back)
-            right = "".join(letters[axis] for axis in own)
-            yield memory.but(f"the memory is {name}, read as if it were {right}")
-    bare, matrix = recipe.but(bare=True), reshaped(shape[0], prod(shape[1:]))
+        name, restored = "".join(letters[axis] for axis in order), tuple(map(order.index, own))
+        forms = {
+            f"the order is {name}: transpose{restored} restores the right one": order,
+            f"the memory is {name}, read as if it were {right}": own,
+        }
+        for words, read in forms.items() if order != own else ():
+            form = reshaped(*(shape[axis] for axis in read))
+            edits = transposed(*lacking, *order), form, transposed(*np.argsort(own))
+            yield bare.at(result, words, *edits, coded=read is order and restored == (0, 3, 1, 2))
+    matrix = reshaped(shape[0], prod(shape[1:]))
     yield bare.at(result, "they are flat", reshaped(prod(shape)))
     yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
     yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
@@ -1042,8 +1043,6 @@ def missing_parts(recipe: Recipe) -> Changes:
                 yield recipe.at(place, which, without(*along(axis, k)), coded=coded)
     if result is DB:
         return
-    for word, axis, group in _outer_groups(recipe):
-        yield recipe.at(result, f"the {word} group", without(*along(axis, group)))
     # Any element of a filter if there are few, otherwise one at a corner.
     few = prod(layer.kernel) <= _FEW_TAPS
     taps = product(*(range(k) if few else sorted({0, k - 1}) for k in layer.kernel))
@@ -1055,16 +1054,6 @@ def missing_parts(recipe: Recipe) -> Changes:
         for phase in range(s) if s > 1 else ():
             missing = without(*along(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
-
-
-def _outer_groups(recipe: Recipe) -> Iterator[tuple[str, int, slice]]:
-    """The first and the last group of a result: which it is, and where it stands, along which axis."""
-    layer = recipe.layer
-    each = layer.group_channels if recipe.result is DX else layer.group_filters
-    axis = 0 if recipe.result is DW else 1
-    if layer.groups > 1:
-        yield "first", axis, slice(each)
-        yield "last", axis, slice(-each, None)
 
 
 def _miscounted(recipe: Recipe) -> Changes:

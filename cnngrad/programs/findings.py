@@ -253,7 +253,7 @@ class Findings:
             ]
             faults = (fault.says for fault in self.faults)
             common = self._common(self.failing)
-            common = common and f"; in all failing layers {common}"
+            common = common and f"; all failing layers have {common}"
             parts = [_joined(parts) + common, *self._causes(), *faults, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
@@ -294,7 +294,7 @@ class Findings:
             return "all" if outcomes[1:] else "it"
         names, common = [outcome.layer.name for outcome in outcomes], self._common(outcomes)
         named = joined(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "others"])
-        return f"{len(names)} ({named}{common and f': in all of them {common}'})"
+        return f"{len(names)} ({named}{common and f'; all have {common}'})"
 
     def _common(self, outcomes: Sequence[Outcome]) -> str:
         """The property of some layers that the fewest others share; empty if most of these share it."""
@@ -472,13 +472,10 @@ _FIXED = (
 )
 
 # Properties that failing layers may have in common, in words.
-_SPOKEN = {"an uneven padding": "the padding is uneven", "a bias": "there is a bias"}
-_PREDICATES: dict[str, Callable[[Layer], bool]] = {
-    **{_SPOKEN.get(words, words): test for words, test in CONDITIONS.items() if words != "axes that differ"},
-    "the kernel is larger than 1": lambda layer: prod(layer.kernel) > 1,
-    "rows are left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
+_PREDICATES: dict[str, Callable[[Layer], bool]] = CONDITIONS | {
+    "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,
+    "rows left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
 }
-
 
 # Of more layers than this, the others are not named.
 _MOST_NAMED = 4

@@ -97,7 +97,7 @@ def run_layers(
         return found
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
-    smallest = min(failing, key=_work)
+    start = smallest = min(failing, key=lambda outcome: outcome.layer.work)
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
     # A relation can be read only if every axis has several outputs and filter elements.
@@ -106,14 +106,10 @@ def run_layers(
         smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
         programs[0].close()
         if judge(smallest.layer, programs[0].run(smallest.layer)).passed is not False:
-            smallest, found = min(failing, key=_work), replace(found, alone=False)
+            smallest, found = start, replace(found, alone=False)
         if keep is not None and smallest.layer.name == SMALLEST:
             programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
     return probe(programs[0], found, smallest, (telling or failing)[0])
-
-
-def _work(outcome: Outcome) -> int:
-    return outcome.layer.work
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
