@@ -4,9 +4,8 @@ import platform
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import prod
 from typing import NamedTuple
 
@@ -352,11 +351,11 @@ def _product(term: Term) -> Json:
 
 
 class _Wrong(NamedTuple):
-    """A wrong array of a failing layer, and what explains it: the ids of the mistakes, each with its recipe."""
+    """A wrong array of a failing layer, the mistakes that explain it with their recipe or hint, and its relations."""
 
     outcome: Outcome
     tensor: Tensor
-    known: dict[tuple[str, ...], Recipe | None]
+    known: dict[tuple[str, ...], Recipe | str | None]
     relations: Sequence[Relation]
 
     def by(self, mistakes: Iterable[str]) -> set[str]:
@@ -375,71 +374,64 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         for tensor, found in outcome.results.items()
         if found.verdict.passed is False and found.report is not None
     ]
-    beside = _BESIDE | _fixed(wrong)
+    _see_fixed_numbers(wrong)
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
 
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
         return len(names), sum(map(set(names).issubset, passing)), [PLACES.get(name, -1) for name in names]
 
-    chosen, rest = list[tuple[str, ...]](), wrong
+    chosen, made, rest = list[tuple[str, ...]](), set[str](), wrong
     while explained := Counter(names for each in rest for names in each.known):
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
-        made = [*chain(*chosen, best)]
-        others = [each for each in rest if not each.by(made)]
+        others = [each for each in rest if not each.by(made.union(best))]
         # The name of one array may be a coincidence.
         if chosen and others and explained[best] == 1:
             break
-        chosen, rest = [*chosen, best], others
-    made = [*chain(*chosen)]
-    known = [each for each in wrong if each.by(made)]
-    if 2 * len(_by_layer(known)) <= len(_by_layer(wrong)) > 1:
+        chosen, made, rest = [*chosen, best], made.union(best), others
+    if 2 * len(_by_layer(each for each in wrong if each.by(made))) <= len(_by_layer(wrong)) > 1:
         return []
-    explained_by = [(names, [w for w in wrong if w.by(made).issuperset(names)]) for names in chosen]
-    return [_explanation(names, some, wrong, beside) for names, some in (*explained_by, ((), rest)) if some]
+    explained_by = [(names, [each for each in wrong if each.by(made).issuperset(names)]) for names in chosen]
+    return [_explanation(names, some, wrong) for names, some in (*explained_by, ((), rest)) if some]
 
 
 def _by_layer(wrong: Iterable[_Wrong]) -> dict[str, Outcome]:
     return {each.outcome.layer.name: each.outcome for each in wrong}
 
 
-def _explanation(
-    names: tuple[str, ...], explained: list[_Wrong], wrong: list[_Wrong], beside: Mapping[str, str]
-) -> Explanation:
-    """The explanation of some of the wrong arrays by mistakes; `beside` has those outside the catalogue."""
+def _explanation(names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Sequence[_Wrong]) -> Explanation:
+    """The explanation of some of the wrong arrays by mistakes."""
     tensors, every = (dict.fromkeys(each.tensor.title for each in some) for some in (explained, wrong))
-    where = f"in {joined([*tensors])} " if tensors != every else ""
-    recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
-    layer = explained[0].outcome.layer.layer
-    hint = beside.get("".join(names)) or _hint(names, explained[0].tensor, layer, _shared(recipes))
+    where = "" if tensors == every else f"in {joined([*tensors])} "
+    given = [found for each in explained if (found := each.known.get(names)) is not None]
+    hint = next((found for found in given if isinstance(found, str)), _BESIDE.get("".join(names)))
+    if hint is None:
+        tensor, layer = explained[0].tensor, explained[0].outcome.layer.layer
+        detail = told(layer, tensor, _shared([found for found in given if isinstance(found, Recipe)]))
+        words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
+        says = " and ".join(says for says, _ in words) + (detail and f" ({detail})")
+        hint = f"{says}. To fix it: {'; and '.join(fix for _, fix in words)}"
     return Explanation(names, where + hint, [*_by_layer(explained).values()])
 
 
-def _fixed(wrong: Sequence[_Wrong]) -> dict[str, str]:
-    """The number that most arrays use in place of several of the layers': its id and hint. It explains these arrays."""
-    # For each array: which number of a relation is changed, to which one, and from which.
-    changes = [
-        {
-            (place, abs(used), abs(right))
-            for axis, relation in zip(each.outcome.layer.layer.axes, each.relations, strict=False)
-            for place, (used, right) in enumerate(zip(relation, axis.relation, strict=True))
-            if used != right
-        }
-        for each in wrong
-    ]
-    fixed = [{change[:2] for change in some} for some in changes]
-    for best, _ in Counter(key for keys in fixed if len(keys) == 1 for key in keys).most_common(1):
-        replaced = {right for keys, some in zip(fixed, changes, strict=True) if keys == {best} for *_, right in some}
-        name, words, usual = _FIXED[best[0]]
-        # That the usual number is used for all has a name of its own.
-        if len(replaced) > 1 and best[1] != usual:
-            for each, keys in zip(wrong, fixed, strict=True):
-                each.known.update({(name,): None} if keys == {best} else {})
-            above = f" above {usual}" if min(replaced) > usual else ""
-            return {name: f"{words.format(best[1])}{above}. To fix it: use that of the layer, on each axis"}
-    return {}
+def _see_fixed_numbers(wrong: Iterable[_Wrong]) -> None:
+    """Add an explanation to the arrays that use one number in place of several of the layers'."""
+    groups = dict[tuple[int, ...], list[tuple[_Wrong, list[int]]]]()
+    for each in wrong:
+        right = np.abs([axis.relation for axis in each.outcome.layer.layer.axes])
+        used = np.abs(each.relations or right)
+        off = used != right
+        fixed = {*np.nonzero(off)[1].tolist()}, {*used[off].tolist()}
+        if [*map(len, fixed)] == [1, 1]:
+            groups.setdefault((*fixed[0], *fixed[1]), []).append((each, right[off].tolist()))
+    (place, number), arrays = max(groups.items(), key=lambda group: len(group[1]), default=((0, 1), []))
+    (name, words, usual), replaced = _FIXED[place], {right for _, rights in arrays for right in rights}
+    above = f" above {usual}" if min(replaced, default=0) > usual else ""
+    # That the usual number is used for all has a name of its own.
+    for each, _ in arrays if len(replaced) > 1 and number != usual else ():
+        each.known[name,] = f"{words.format(number)}{above}. To fix it: use that of the layer, on each axis"
 
 
-def _shared(recipes: list[Recipe]) -> str:
+def _shared(recipes: Sequence[Recipe]) -> str:
     """The detail that all recipes share, or the names that all of their factors have; may be empty."""
     details = {recipe.detail for recipe in recipes}
     if len(details) < 2:
@@ -447,13 +439,6 @@ def _shared(recipes: list[Recipe]) -> str:
     names = [named_factors(recipe.layer).get(recipe.factor, []) for recipe in recipes]
     shared = [name for name in names[0] if all(name in others for others in names)]
     return f"by {' = '.join(shared)}" if shared else ""
-
-
-def _hint(names: tuple[str, ...], result: Tensor, layer: Layer, detail: str) -> str:
-    """What mistakes in one result are, and how to fix them, in layers such as this one."""
-    made = [CATALOGUE[PLACES[name]].words(result, layer) for name in names]
-    says = " and ".join(says for says, _ in made) + (detail and f" ({told(layer, result, detail)})")
-    return f"{says}. To fix it: {'; and '.join(fix for _, fix in made)}"
 
 
 # Mistakes outside the catalogue.
