@@ -165,9 +165,11 @@ class _Judged(Diagnosis):
             "passed", "claimed", "count", "wrong", "where", "tolerance", "judged_as", "max_abs_error", "max_rel_error",
             "worst", "mistake", "together", "also", "hint", "code", "relation", "hidden",
         )  # fmt: skip
-        values = {_KEYS.get(name, name): getattr(self, name) for name in names}
-        code = self.code and dict(zip(("wrong", "right"), self.code, strict=True))
-        return {key: list(value) if type(value) is tuple else value for key, value in values.items()} | {"code": code}
+        values = {
+            _KEYS.get(name, name): list(value) if type(value := getattr(self, name)) is tuple else value
+            for name in names
+        }
+        return values | {"code": self.code and dict(zip(("wrong", "right"), self.code, strict=True))}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -217,8 +219,8 @@ class Graded(_Judged):
     @cached_property
     def canonical(self) -> list[Array]:
         """The gradient, the right one, and which elements are wrong, in canonical shape."""
-        standard = (self.layer.layouts.standard(self.gradient, a) for a in (self.analytic, self.numeric, self.wrong))
-        return [array.reshape(self.layer.canonical[self.gradient]) for array in standard]
+        layer, gradient, arrays = self.layer, self.gradient, (self.analytic, self.numeric, self.wrong)
+        return [layer.layouts.standard(gradient, array).reshape(layer.canonical[gradient]) for array in arrays]
 
     def compare(self, index: Index) -> Compared:
         """The element at a canonical index beside its right sum, and beside the sum of a known mistake."""
