@@ -258,7 +258,7 @@ def told(derivation):
         ),
         (("2", "2", "3"), {"flip": True}, "Laid out in the order of ∂E/∂O these elements lie as in W rotated by 180°."),
         (("1", "2", "2"), {}, "Here a w stands in at most 1 entry, and"),
-        (("2", "2", "3"), {}, "Here a w stands in at most 2 entries, and ∂E/∂w is the sum of all their gradients."),
+        (("2", "2", "3"), {}, "Here a w stands in at most 2 entries, and ∂E/∂w adds up the gradients of its entries."),
         (("2", "2", "3"), {"b": "1"}, "in a frame of 1 zero on each side; b is added."),
         (([1, 2], [3, 4]), {"b": [5]}, "The products in [brackets] and b add up to the element:"),
         (([1, 2], [3, 4]), {}, "The products in [brackets] add up to the element:"),

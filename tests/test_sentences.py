@@ -132,10 +132,16 @@ class Facts:
             found[word] = int(number or 1)
         return list(found.values())
 
+    @cached_property
+    def leads(self):
+        """The samples, channels or filters that an element of each array is summed over."""
+        case = self.case
+        return {"w": case.x[0], "o": case.x[1] // case.groups, "x": case.o[1] // case.groups}
+
     def check_leads(self, name, word, count):
         """Over what an element's pictures go one by one, and how many there are."""
-        letter, case = name[0], self.case
-        number = {"w": case.x[0], "o": case.x[1] // case.groups, "x": case.o[1] // case.groups}[letter]
+        letter = name[0]
+        number = self.leads[letter]
         assert word == (None if number == 1 else {"o": "channel", "w": "sample", "x": "filter"}[letter])
         assert count == (str(number) if number > 4 else None)
 
@@ -375,10 +381,11 @@ def _(facts):
 @says(
     r"(?:(X|∂E/∂O) lies in another place for each ∂E/∂w\. )?(?:Shifted one cell at a time, the filter gives "
     r"(∂E/∂X|O)(.*)\. )?"
-    r"The products in \[brackets\]( and b)? add up to the element:"
+    r"The products in \[brackets\]( and b)? (add up to|are some of the terms of) the element:"
 )
-def _(facts, moving, full, crop, bias):
+def _(facts, moving, full, crop, bias, verb):
     letter = {"dw-conv": "w", "dx-conv": "x", "output": "o"}[facts.section]
+    assert (verb == "add up to") == (facts.leads[letter] <= 4)
     assert bool(moving) == (letter == "w" and np.prod(facts.kernel) > 1)
     assert not moving or moving == ("X" if facts.case.transposed else "∂E/∂O")
     assert full in (None, "O" if facts.case.transposed else "∂E/∂X")
@@ -469,7 +476,7 @@ def _(facts, name, rows, columns):
 
 @says(
     r"In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x\. Here a w stands in at most "
-    r"(\d+) (entry|entries), and ∂E/∂w is the sum of all their gradients\."
+    r"(\d+) (entry|entries), and ∂E/∂w adds up the gradients of its entries\."
 )
 def _(facts, number, word):
     entries = Counter(w for o, w, x in facts.products if o[0] == 0)
@@ -504,7 +511,7 @@ def _(facts):
 
 
 @says(
-    rf"Why (not )?rotated\? ({NAME}|∂E/∂{NAME}) (?:is (?:read|reached) by|reaches) (.*?)(, …)?: as (x|the output) "
+    rf"Why (not )?rotated\? ({NAME}|∂E/∂{NAME}) (?:is reached by|reaches) (.*?)(, …)?: as (x|the output) "
     rf"moves on, the "
     r"element of W moves (back|on too)\. (?:Laid out in the order of (X|∂E/∂O) these elements lie as in W( rotated "
     r"by 180°)?|W (is|was) rotated before it (?:is stamped|slid) \(flip\); a second rotation brings it back)\."

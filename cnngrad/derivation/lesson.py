@@ -24,7 +24,15 @@ from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, b
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
 from cnngrad.derivation.grids import framed_input, framed_output, grids, spread_output
-from cnngrad.derivation.pictures import IN_BRACKETS, column, described_picture, layer_matrix, one_by_one, pictures
+from cnngrad.derivation.pictures import (
+    IN_BRACKETS,
+    MOST_PICTURES,
+    column,
+    described_picture,
+    layer_matrix,
+    one_by_one,
+    pictures,
+)
 from cnngrad.derivation.telling import TELLING, telling
 from cnngrad.derivation.words import (
     crop,
@@ -43,14 +51,14 @@ from cnngrad.derivation.words import (
 )
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, counted
-from cnngrad.layer.expansion import Partial
+from cnngrad.layer.expansion import Partial, leads
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, RESULTS, B, O, Tensor, W, X
 
 # The most characters in a row of the matrix M, for a screen of 80 columns, and its most rows.
 _MATRIX_WIDTH, _MATRIX_HEIGHT = 70, 24
 # The most pictures of elements, even if all are asked for.
-_MOST_PICTURES = 25
+_MOST_PICTURED = 25
 # The most connections of an input that are drawn.
 _MOST_CONNECTIONS = 6
 
@@ -299,7 +307,7 @@ def _mlp(board: Board) -> Said:
     entries = board.expander.products(DW, telling(layer, DW, 1)[0])[1] // layer.batch
     yield (
         "In an MLP every entry of M is a separate weight with its own gradient ∂E/∂o·x. Here a w stands in at most "
-        f"{counted(entries, 'entry', 'entries')}, and ∂E/∂w is the sum of all their gradients."
+        f"{counted(entries, 'entry', 'entries')}, and ∂E/∂w adds up the gradients of its entries."
     )
 
 
@@ -378,9 +386,7 @@ def _why_rotated(board: Board, result: Tensor) -> tuple[Part, ...]:
             f"{array} reaches each element with its last one first. {so if layer.flip else 'So it is turned round.'}"
         )
         return (f"{why} rotated? {because if is_full else 'Each ∂E/∂x collects what its stamp covers.'}",)
-    one, met, by = ("x" if result is O else "the output"), "is reached" if layer.transposed else "is read", " by"
-    if not is_full:
-        met, by = "reaches", ""
+    one, met, by = ("x", "is reached", " by") if result is O else ("the output", "reaches", "")
     through = [part for reader, w in readers for part in (f",{by} ", reader.of_array, " through ", w)][1:]
     more = ", …" if count - (result is O and layer.has_bias) > len(readers) else ""
     onwards = f"{more}: as {one} moves on, the element of W moves {moves}. "
@@ -433,12 +439,13 @@ def _shifts(board: Board) -> Said:
 def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
     """How pictures are read."""
     bias = " and b" if result is O and board.layer.has_bias else ""
-    return "The products ", IN_BRACKETS, f"{bias} add up to the element:"
+    are = "add up to" if len(leads(board.layer, result, (0, 0))) <= MOST_PICTURES else "are some of the terms of"
+    return "The products ", IN_BRACKETS, f"{bias} {are} the element:"
 
 
 def _pictured(board: Board, result: Tensor) -> Said:
     """The pictures of a result: side by side if a few elements have one each, otherwise those of the telling ones."""
-    layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURES]
+    layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURED]
     made = [each for at in shown for each in pictures(names, result, at, str(board.symbol(result, at)))]
     if layer.dims < 3 and len(made) == len(shown) == prod(layer.canonical[result]):
         symbols = [each.symbols.items for each in made if each.symbols]

@@ -14,7 +14,7 @@ from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
 
 # The most channels, filters or samples in which an element is pictured.
-_MOST_PICTURES = 4
+MOST_PICTURES = 4
 
 # How covered cells are marked: in brackets in plain text, otherwise with a line around them.
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
@@ -39,7 +39,7 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
 def one_by_one(layer: Layer, tensor: Tensor, index: Index) -> str:
     """The order of an element's pictures, `, filter by filter, the first 4 of 8`; empty if it has one."""
     count, word = len(leads(layer, tensor, index[:2])), {O: "channel", DW: "sample", DX: "filter"}[tensor]
-    only = f", the first {_MOST_PICTURES} of {count}" if count > _MOST_PICTURES else ""
+    only = f", the first {MOST_PICTURES} of {count}" if count > MOST_PICTURES else ""
     return f", {word} by {word}{only}" if count > 1 else ""
 
 
@@ -59,7 +59,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         [place for place in (axis.places([k])[0].tolist() if role is DX else [k]) if place >= -axis.before]
         for axis, k in zip(axes, index[2:], strict=True)
     ]
-    for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:_MOST_PICTURES]):
+    for place, pair in product(product(*inside), leads(layer, tensor, index[:2])[:MOST_PICTURES]):
         covered = list(map(cover, axes, place))
         # ∂E/∂O is too large to be shown whole beside X.
         taken = [{i: h for h, i in each.items()} for each in covered] if role is DW else ()
