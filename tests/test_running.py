@@ -489,3 +489,15 @@ def test_the_way_to_a_smaller_layer_goes_round_those_that_a_program_refuses(name
         found["pads"] = [(axis.before, axis.after) for axis in layer.axes]
     assert found == smallest
     assert takes(layer)
+
+
+def test_a_number_in_place_of_those_of_the_layers_explains_arrays_of_few_numbers_too():
+    """Of four elements of dE/dW no relation can be read."""
+
+    def wrong(x, w, dedo, *, stride, padding, dilation, groups):
+        return loops(x, w, dedo, np.minimum(stride, 2), padding, dilation, groups)
+
+    findings = found(wrong, "plain", "stride-2", "leftover", "stride-3", "stride-over-kernel")
+    assert findings.outcomes[-1].results[Tensor.DW].report.relation == ""
+    assert "all are explained by stride-fixed: your windows move by 2, whatever the stride above 1" in findings.summary
+    assert len(findings.explanations) == 1

@@ -13,9 +13,10 @@ import numpy as np
 
 from cnngrad import __version__
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
-from cnngrad.causes.recipe import Recipe
+from cnngrad.causes.evaluate import made
+from cnngrad.causes.recipe import Recipe, recipe_by
 from cnngrad.causes.search import named_factors
-from cnngrad.checks.report import Compared, labelled, sentences
+from cnngrad.checks.report import Compared, GradientReport, labelled, sentences
 from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
@@ -351,12 +352,12 @@ def _product(term: Term) -> Json:
 
 
 class _Wrong(NamedTuple):
-    """A wrong array of a failing layer, the mistakes that explain it with their recipe or hint, and its relations."""
+    """A wrong array of a failing layer, the mistakes that explain it with their recipe or hint, and its report."""
 
     outcome: Outcome
     tensor: Tensor
     known: dict[tuple[str, ...], Recipe | str | None]
-    relations: Sequence[Relation]
+    report: GradientReport
 
     def by(self, mistakes: Iterable[str]) -> set[str]:
         """Those of some mistakes that take part in explanations by these mistakes alone."""
@@ -369,7 +370,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     None are given if they explain no array of half of the failing layers.
     """
     wrong = [
-        _Wrong(outcome, tensor, {**found.explanations}, found.report.relations)
+        _Wrong(outcome, tensor, {**found.explanations}, found.report)
         for outcome in outcomes
         for tensor, found in outcome.results.items()
         if found.verdict.passed is False and found.report is not None
@@ -380,17 +381,17 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
         return len(names), sum(map(set(names).issubset, passing)), [PLACES.get(name, -1) for name in names]
 
-    chosen, made, rest = list[tuple[str, ...]](), set[str](), wrong
+    chosen, mistakes, rest = list[tuple[str, ...]](), set[str](), wrong
     while explained := Counter(names for each in rest for names in each.known):
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
-        others = [each for each in rest if not each.by(made.union(best))]
+        others = [each for each in rest if not each.by(mistakes.union(best))]
         # The name of one array may be a coincidence.
         if chosen and others and explained[best] == 1:
             break
-        chosen, made, rest = [*chosen, best], made.union(best), others
-    if 2 * len(_by_layer(each for each in wrong if each.by(made))) <= len(_by_layer(wrong)) > 1:
+        chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
+    if 2 * len(_by_layer(each for each in wrong if each.by(mistakes))) <= len(_by_layer(wrong)) > 1:
         return []
-    explained_by = [(names, [each for each in wrong if each.by(made).issuperset(names)]) for names in chosen]
+    explained_by = [(names, [each for each in wrong if each.by(mistakes).issuperset(names)]) for names in chosen]
     return [_explanation(names, some, wrong) for names, some in (*explained_by, ((), rest)) if some]
 
 
@@ -413,22 +414,29 @@ def _explanation(names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Seq
     return Explanation(names, where + hint, [*_by_layer(explained).values()])
 
 
-def _see_fixed_numbers(wrong: Iterable[_Wrong]) -> None:
+def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> None:
     """Add an explanation to the arrays that use one number in place of several of the layers'."""
-    groups = dict[tuple[int, ...], list[tuple[_Wrong, list[int]]]]()
+    groups = dict[tuple[int, ...], list[int]]()
     for each in wrong:
         right = np.abs([axis.relation for axis in each.outcome.layer.layer.axes])
-        used = np.abs(each.relations or right)
+        used = np.abs(each.report.relations or right)
         off = used != right
         fixed = {*np.nonzero(off)[1].tolist()}, {*used[off].tolist()}
         if [*map(len, fixed)] == [1, 1]:
-            groups.setdefault((*fixed[0], *fixed[1]), []).append((each, right[off].tolist()))
-    (place, number), arrays = max(groups.items(), key=lambda group: len(group[1]), default=((0, 1), []))
-    (name, words, usual), replaced = _FIXED[place], {right for _, rights in arrays for right in rights}
-    above = f" above {usual}" if min(replaced, default=0) > usual else ""
+            groups.setdefault((*fixed[0], *fixed[1]), []).extend(right[off].tolist())
+    (place, number), rights = max(groups.items(), key=lambda group: len(group[1]), default=((0, 1), []))
+    (name, words, usual), replaced = _FIXED[place], {*rights}
+    least, above = (usual, f" above {usual}") if min(replaced, default=0) > usual else (-1, "")
     # That the usual number is used for all has a name of its own.
-    for each, _ in arrays if len(replaced) > 1 and number != usual else ():
-        each.known[name,] = f"{words.format(number)}{above}. To fix it: use that of the layer, on each axis"
+    for each in wrong if len(replaced) > 1 and number != usual else ():
+        layer, made_with = each.outcome.layer.layer, {Relation._fields[place]: -number if place == 2 else number}
+        every = [axis.relation for axis in layer.axes]
+        relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
+        given = layer.layouts.standard(each.tensor, each.report.analytic)
+        gives = made(recipe_by(layer, each.tensor, relations), each.outcome.layer.data)
+        # Of a few numbers no relation can be read.
+        if [*each.report.relations] == relations or (gives.shape == given.shape and np.allclose(gives, given)):
+            each.known[name,] = f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"
 
 
 def _shared(recipes: Sequence[Recipe]) -> str:
