@@ -49,7 +49,7 @@ LAYERS = ["notes", "notes-stride2", "notes-leftover", "reflect", "transposed"]
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("letter", "xwo")
 def test_the_products_in_the_window_add_up_to_the_result(name, letter):
-    """Of every third element, beside plain loops."""
+    """Of every fifth element, beside plain loops."""
     (x, w, dedo), options = sample(name)
     settings = {
         "stride": (options.get("stride", 1),) * 2, "pads": ((options.get("padding", 0),) * 2,) * 2, "dilation": (1, 1),
@@ -60,7 +60,7 @@ def test_the_products_in_the_window_add_up_to_the_result(name, letter):
     dw, dx, *_ = reference.backward(one, two, three, **settings)
     result = {"x": dx, "w": dw, "o": reference.forward(one, two, None, **settings)}[letter][0, 0]
     arrays = (x, w) if letter == "o" else (x, w, dedo)
-    for r, c in list(np.ndindex(result.shape))[::3]:
+    for r, c in list(np.ndindex(result.shape))[::5]:
         element = f"{letter}{r + 1}{c + 1}"
         svg = document(".svg", cnngrad.derive(*arrays, elements=[element], limit=4, **options))
         assert sum(up * low for up, low in pairs(svg)) == result[r, c], element
@@ -93,7 +93,7 @@ SHOWN = [
 ]  # fmt: skip
 
 
-PUT = re.compile(r"\\put\(([-\d.]+),([-\d.]+)\)\{\\color\[HTML\]\{\w+\}(.*)\}")
+PUT = re.compile(r"\\put\(([-\d.]+),([-\d.]+)\)\{(.*)\}")
 
 
 def said(latex):

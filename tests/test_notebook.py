@@ -22,6 +22,7 @@ CELLS = [
     "print(cnngrad.derive(X, W, G, elements=['x22']))",
     "repr(cnngrad.derive(X, W, G))",
     "cnngrad.derive(X, W, G).page()",
+    "cnngrad.derive(X, W, G).figure('x22')",
 ]
 
 
@@ -54,6 +55,7 @@ def test_cells_show_what_they_hold(executed):
     assert "4·(-1) + (-2)·3 + (-3)·2 + 5·1" in shown(executed, 4)
     assert shown(executed, 5) == "'<cnngrad derivation: X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2; 8 sections>'"
     assert "<iframe srcdoc=" in shown(executed, 6, "text/html")
+    assert "∂E/∂O,&#160;framed" in shown(executed, 7, "image/svg+xml")
 
 
 def test_the_notebook_is_a_page_that_can_be_looked_at(executed, tmp_path):

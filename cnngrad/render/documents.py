@@ -132,16 +132,12 @@ def html_of(shown: Shown, style: Style = _PLAIN) -> str:
 
 
 def _svg(shown: Shown, style: Style) -> str:
-    """A picture of the terminal, at most 80 columns wide, as large as its content."""
+    """A picture of a terminal of 80 columns."""
     from rich.console import Group
 
-    console = _console(PLAIN_WIDTH)
-    painted = Group(*_painted(shown, style))
-    # Measured first, since a rule fills the width.
-    widest = max(len("".join(each.text for each in line).rstrip()) for line in console.render_lines(painted))
-    lines = console.render_lines(painted, console.options.update_width(widest))
+    lines = _console(PLAIN_WIDTH).render_lines(Group(*_painted(shown, style)))
     texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
-    return svg_figure(texts, (0, 2 + widest * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
+    return svg_figure(texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
 
 
 def _console(width: int) -> "Console":

@@ -64,8 +64,6 @@ _GLANCE = 6
 _BETWEEN = 3
 # The most characters in one formula: MathJax, which GitHub uses, accepts 5 kB.
 MOST_CHARACTERS = 4000
-# A figure in millimetres: the places of its columns of nodes, and the height of a row.
-_LEFT, _RIGHT, _ROW = 15, 55, 9
 
 # LaTeX for characters of running text, for those that are formulas, and for signs between grids.
 _CHARACTERS = str.maketrans({
@@ -137,29 +135,16 @@ class Writer(Fitting):
         return rf"\[ {line} \]"
 
     def figure(self, figure: Figure) -> str:
-        """The input, its connections, and what comes back; drawn by LaTeX itself: nodes in two columns."""
-        rows, top, parts = figure.rows, _ROW * (len(figure.rows) - 1), []
-        start = top - _ROW * [row.is_source for row in rows].index(True)
-        for k, (source, _, link) in enumerate(rows):
-            height = top - _ROW * k
-            if source:
-                parts.append(rf"\put({_LEFT - 3},{height}){{\makebox(0,0)[r]{{${self.sign(source)}$}}}}")
-            if isinstance(source, Symbol):
-                parts.append(rf"\put({_LEFT},{height}){{\circle*{{1.5}}}}")
-            if link is None:
-                continue
-            weight, node, back = map(self.sign, link)
-            ends = f"({_LEFT},{start})({(_LEFT + _RIGHT) / 2:g},{(start + height) / 2:g})({_RIGHT},{height})"
-            # At three quarters of the way, where the connections are separate.
-            near = f"{_LEFT + 0.75 * (_RIGHT - _LEFT):g},{start + 0.75 * (height - start) + 0.8:g}"
-            parts += [
-                rf"\qbezier{ends}\put({near}){{\makebox(0,0)[b]{{$\scriptstyle {weight}$}}}}",
-                rf"\put({_RIGHT},{height}){{\circle*{{1.5}}}}",
-                rf"\put({_RIGHT + 3},{height}){{\makebox(0,0)[l]{{${node} \;\longleftarrow\; {back}$}}}}",
-            ]
-        begin = r"\setlength{\unitlength}{1mm}\begin{picture}"
-        size, inner = f"({_RIGHT + 40},{top + 4})(0,-2)", "\n".join(parts)
-        return self.formula(f"{begin}{size}\n{inner}\n\\end{{picture}}")
+        """The input, its connections, and what comes back."""
+        rows = [
+            rf"\xrightarrow{{\;{self.part(weight)}\;}} & {self.part(output)} & \longleftarrow & {self.part(back)}"
+            for weight, output, back in figure.links
+        ]
+        rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
+        lines = r" \\[5pt] ".join(rows)
+        return self.formula(
+            rf"{self.part(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
+        )
 
     def sentence(self, parts: Sequence[Part]) -> str:
         """Running text with formulas in it."""

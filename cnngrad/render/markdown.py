@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import chain
 
-from cnngrad.derivation.blocks import Derivation, Figure
+from cnngrad.derivation.blocks import Derivation
 from cnngrad.render.latex import LINE, MOST_CHARACTERS, Writer
 from cnngrad.render.matrix import grouped
 from cnngrad.render.style import Style
@@ -47,17 +47,6 @@ class _Writer(Writer):
         parts = [part for group in whole for part in grouped(chain.from_iterable(group), len, MOST_CHARACTERS)]
         texts = map(" \\\\\n".join, parts)
         return self.equations(f"\\begin{{aligned}}\n{text}\n\\end{{aligned}}" for text in texts)
-
-    def figure(self, figure: Figure) -> str:
-        rows = [
-            rf"\xrightarrow{{\;{self.part(weight)}\;}} & {self.part(output)} & \longleftarrow & {self.part(back)}"
-            for weight, output, back in figure.links
-        ]
-        rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
-        lines = r" \\[5pt] ".join(rows)
-        return self.formula(
-            rf"{self.part(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
-        )
 
 
 class _DollarWriter(_Writer):

@@ -87,23 +87,29 @@ font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace">
 def svg_figure(shapes: Sequence[Shape], frame: tuple[float, float, float], title: str, style: Style) -> str:
     """The figure as a picture on its own, as wide as its place; `frame` is its top, width and height."""
     palette = {"": "none"} | PALETTES[style.theme]
-    lines = [_SVG.format(*frame, escape(title), palette["paper"])]
+    svg = _SVG.format(*frame, escape(title), palette["paper"])
     for shape in shapes:
+        place = f'x="{shape.x:.2f}" y="{shape.y:.2f}"'
         match shape:
-            case Box(x, y, width, height, border, thickness, fill):
-                look = f'fill="{palette[fill]}" stroke="{palette[border]}" stroke-width="{thickness}"'
-                lines.append(f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" {look}/>\n')
-            case Arrow(x, y, lane, tip, end):
-                way = f'd="M{x:.2f} {y:.2f}V{lane:.2f}H{tip:.2f}V{end + 0.3:.2f}" fill="none"'
-                lines.append(f'<path {way} stroke="{palette["ink"]}" stroke-width="0.1"/>\n')
-                lines.append(f'<path d="M{tip:.2f} {end:.2f}l.25 .5h-.5z" fill="{palette["ink"]}"/>\n')
-            case Words(x, y, parts, scale, anchor):
-                spans = (
-                    f'<tspan fill="{palette[colour]}">{escape(part).translate(_KEPT)}</tspan>' for part, colour in parts
+            case Box():
+                svg += (
+                    f'<rect {place} width="{shape.width:.2f}" height="{shape.height:.2f}" fill="{palette[shape.fill]}" '
+                    f'stroke="{palette[shape.border]}" stroke-width="{shape.thickness}"/>\n'
                 )
-                place = f'x="{x:.2f}" y="{y:.2f}" font-size="{scale}" text-anchor="{anchor}"'
-                lines.append(f"<text {place}>{''.join(spans)}</text>\n")
-    return "".join([*lines, "</svg>\n"])
+            case Arrow():
+                svg += (
+                    f'<path d="M{shape.x:.2f} {shape.y:.2f}V{shape.lane:.2f}H{shape.tip:.2f}V{shape.end + 0.3:.2f}" '
+                    f'fill="none" stroke="{palette["ink"]}" stroke-width="0.1"/>\n'
+                    f'<path d="M{shape.tip:.2f} {shape.end:.2f}l.25 .5h-.5z" fill="{palette["ink"]}"/>\n'
+                )
+            case Words():
+                svg += (
+                    f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" font-size="{shape.size}" text-anchor="{shape.anchor}">'
+                )
+                for part, colour in shape.parts:
+                    svg += f'<tspan fill="{palette[colour]}">{escape(part).translate(_KEPT)}</tspan>'
+                svg += "</text>\n"
+    return svg + "</svg>\n"
 
 
 # As large as the line and the page admit, in one of LaTeX's sizes.
@@ -117,28 +123,36 @@ _FONT = r"\fontsize{{{0}\unitlength}}{{\unitlength}}\selectfont"
 
 def latex_figure(shapes: Sequence[Shape], frame: tuple[float, float, float], style: Style) -> str:
     """The figure as a fragment, or as a document."""
-    palette = {name: colour[1:] for name, colour in PALETTES[style.theme].items()}
-    lines = [_PICTURE.format(*frame, -frame[0] - frame[2])]
-    put = r"\put({:.2f},{:.2f}){{\color[HTML]{{{}}}{}}}".format
+    palette = {name: rf"\color[HTML]{{{colour[1:]}}}" for name, colour in PALETTES[style.theme].items()}
+    picture = _PICTURE.format(*frame, -frame[0] - frame[2])
     for shape in shapes:
         match shape:
-            case Box(x, y, width, height, border, thickness, fill):
-                inside = rf"\rule{{{width:.2f}\unitlength}}{{{height:.2f}\unitlength}}"
-                edge = rf"\linethickness{{{thickness}\unitlength}}\framebox({width:.2f},{height:.2f}){{}}"
-                drawn = [(fill, inside), (border, edge)]
-                lines += [put(x, -y - height, palette[colour], each) for colour, each in drawn if colour]
-            case Arrow(x, y, lane, tip, end):
-                down, along, up = rf"\line(0,-1){{{lane - y:.2f}}}", rf"\line(1,0){{{tip - x:.2f}}}", lane - end
-                corners = [(x, -y, down), (x, -lane, along), (tip, -lane, rf"\vector(0,1){{{up:.2f}}}")]
-                lines += [put(left, high, palette["ink"], each) for left, high, each in corners]
-            case Words(x, y, parts, scale, anchor):
-                text = "".join(rf"\color[HTML]{{{palette[colour]}}}{_in_latex(part)}" for part, colour in parts)
-                text = rf"\makebox[0pt][{'l' if anchor == 'start' else 'c'}]{{{_FONT.format(scale)}{text}}}"
-                lines.append(put(x, -y, palette["ink"], text))
-    picture = "\n".join([*lines, "\\end{picture}\\endgroup\n"])
-    paper = rf"\pagecolor[HTML]{{{palette['paper']}}}"
+            case Box():
+                picture += rf"\put({shape.x:.2f},{-shape.y - shape.height:.2f}){{"
+                if shape.fill:
+                    rule = rf"\rule{{{shape.width:.2f}\unitlength}}{{{shape.height:.2f}\unitlength}}"
+                    picture += rf"{palette[shape.fill]}\rlap{{{rule}}}"
+                picture += (
+                    rf"{palette[shape.border]}\linethickness{{{shape.thickness}\unitlength}}"
+                    rf"\framebox({shape.width:.2f},{shape.height:.2f}){{}}}}"
+                )
+            case Arrow():
+                picture += (
+                    rf"{palette['ink']}\put({shape.x:.2f},{-shape.y:.2f}){{\line(0,-1){{{shape.lane - shape.y:.2f}}}}}"
+                    rf"\put({shape.x:.2f},{-shape.lane:.2f}){{\line(1,0){{{shape.tip - shape.x:.2f}}}}}"
+                    rf"\put({shape.tip:.2f},{-shape.lane:.2f}){{\vector(0,1){{{shape.lane - shape.end:.2f}}}}}"
+                )
+            case Words():
+                text = "".join(palette[colour] + _in_latex(part) for part, colour in shape.parts)
+                where = {"start": "l", "middle": "c"}[shape.anchor]
+                picture += (
+                    rf"\put({shape.x:.2f},{-shape.y:.2f}){{\makebox[0pt][{where}]{{{_FONT.format(shape.size)}{text}}}}}"
+                )
+        picture += "\n"
+    picture += "\\end{picture}\\endgroup\n"
     if style.fragment:
         return picture
+    paper = palette["paper"].replace("color", "pagecolor")
     return f"{ARTICLE}{paper}\n\\begin{{document}}\n{picture}\\end{{document}}\n"
 
 
