@@ -15,7 +15,7 @@ from cnngrad.checks.report import Report
 from cnngrad.derivation.blocks import GridRow, Heading, ReportBlock, Sentence, Table
 from cnngrad.derivation.grids import result_grids
 from cnngrad.errors import CnngradError
-from cnngrad.layer import make_layer
+from cnngrad.layer import Shape, make_layer
 from cnngrad.layer.names import Names, canonical_values
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import DB, DEDO, DW, DX, O, W, X
@@ -23,7 +23,7 @@ from cnngrad.tensor import DB, DEDO, DW, DX, O, W, X
 __all__ = ["Mistakes", "known_mistakes"]
 
 # Layers in which a mistake is looked for, the simplest first: the shapes of X, W and b, and options.
-_LAYERS: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]], ...] = (
+_LAYERS: tuple[tuple[Shape, Shape, dict[str, Any]], ...] = (
     ((3, 3), (2, 2), {}),
     ((5, 5), (2, 2), {"stride": 2}),
     ((4, 5), (3, 3), {"padding": 1}),

@@ -31,6 +31,9 @@ _MOST_DOUBLED = 12
 # Draws of numbers, at most; results of at most this many elements, and sums for dE/db below this bound, must not be 0.
 _MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
 
+# What a layer has, by keyword.
+_Row = dict[str, Any]
+
 
 @dataclass(frozen=True, eq=False)
 class SuiteLayer:
@@ -125,7 +128,7 @@ def _square(layer: Layer) -> Layer:
     """The layer with its largest size, kernel, stride, dilation and padding on all axes."""
     padded = max(layer.axes, key=lambda axis: axis.before + axis.after)
     names = ("size", "kernel", "stride", "dilation")
-    largest: dict[str, Any] = {name: max(getattr(axis, name) for axis in layer.axes) for name in names}
+    largest: _Row = {name: max(getattr(axis, name) for axis in layer.axes) for name in names}
     return replace(layer, axes=(replace(padded, **largest),) * layer.dims)
 
 
@@ -185,7 +188,7 @@ _MANY = {"batch": 2, "channels": 3, "filters": 4}
 _GROUPS = {"channels": 4, "filters": 6, "groups": 2}
 _BIAS = {"bias": True}
 # The layers by name.
-_QUICK: dict[str, dict[str, Any]] = {
+_QUICK: dict[str, _Row] = {
     "impulse": {},
     "square": _SQUARE,
     "plain": {},
@@ -199,7 +202,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "bias": {"channels": 2, "filters": 3, "bias": True},
     "all": _UNEVEN | _GROUPS | _BIAS | {"size": (6, 9, 8), "stride": (1, 2, 3), "dilation": (1, 2, 1), "batch": 2},
 }
-_STANDARD: dict[str, dict[str, Any]] = {
+_STANDARD: dict[str, _Row] = {
     "impulse-padding": _PADDING_1,
     "impulse-stride": _STRIDE_2,
     "1x1": _1X1,
@@ -357,7 +360,7 @@ def _with_options(
     else:
         x[1] = w[place] * times
     smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
-    tried: list[tuple[list[int], list[int], dict[str, Any]]] = [(x, w, {})]
+    tried: list[tuple[list[int], list[int], _Row]] = [(x, w, {})]
     if x_shape is None:
         tried += [([*x[:2], *(size + 2**doubled for size in x[2:])], w, {}) for doubled in range(_MOST_DOUBLED)]
     else:
