@@ -125,6 +125,31 @@ def on_copies(x, w, dedo, **options):
 
 FORTRAN, GAPS = "in Fortran order", "with gaps between their elements"
 ALONE = "right for C-contiguous arrays alone: wrong for"
+
+
+def four_filters(x, w, dedo, **options):
+    dw, dx, db = right(x, w, dedo, **options)
+    dw[4:] = 0
+    return dw, dx, db + 1 * (len(w) > 4)
+
+
+def in_batches_of_groups(x, w, dedo, **options):
+    dw, dx, db = right(x, w, dedo, **options)
+    return dw, dx * dx if len(x) > 1 < options["groups"] else dx, db
+
+
+def of_whole_numbers(x, w, dedo, **options):
+    return right(*(array.astype(int) for array in (x, w, dedo)), **options)
+
+
+def of_positive_numbers(x, w, dedo, **options):
+    return right(np.where(x < 0, x / 3, x), w, np.where(dedo < 0, dedo / 7, dedo), **options)
+
+
+def clipped(x, w, dedo, **options):
+    return [np.clip(array, -25, 25) for array in right(x, w, dedo, **options)]
+
+
 CHEATS = [
     (rotates_in_place, "changes-inputs", "it changes W in place"),
     (zeroes_the_gradient, "changes-inputs", "it changes ∂E/∂O in place"),
@@ -134,10 +159,15 @@ CHEATS = [
     (x_kept_by_address, "keeps-state", "its results depend on an earlier call"),
     (adds_to_a_buffer, "keeps-state", "its ∂E/∂W adds up over calls, as nothing resets it"),
     (right_at_first, "keeps-state", "its results depend on an earlier call"),
-    (loses_updates, "not-deterministic", "its results are not the same twice"),
-    (in_order_of_memory, "ignores-strides", f"{ALONE} X, W and ∂E/∂O {FORTRAN}"),
+    (loses_updates, "not-deterministic", "its results are not the same if it is called twice"),
+    (in_order_of_memory, "ignores-strides", f"{ALONE} X {FORTRAN}"),
     (w_in_order_of_memory, "ignores-strides", f"{ALONE} W {FORTRAN}"),
-    (by_pointer, "ignores-strides", f"{ALONE} X, W and ∂E/∂O {GAPS}"),
+    (by_pointer, "ignores-strides", f"{ALONE} ∂E/∂O {FORTRAN}"),
+    (four_filters, "depends-on-shape", "it fails where filters > 4"),
+    (in_batches_of_groups, "depends-on-shape", "it fails where groups > 1 and batch > 1"),
+    (of_whole_numbers, "depends-on-values", "right for whole numbers alone"),
+    (of_positive_numbers, "depends-on-values", "right for non-negative numbers alone"),
+    (clipped, "depends-on-values", "right for small numbers alone: larger ones overflow or are clipped"),
     (returns_its_workspace, "aliases", "its ∂E/∂W shares memory with that of the next call, and changes"),
 ]
 HONEST = {

@@ -1,4 +1,4 @@
-"""Calls a program again on layers that it computes right: with other numbers, and with arrays that lie otherwise."""
+"""Calls a program again: right layers with other numbers and in other memory, wrong ones with simpler numbers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -12,16 +12,20 @@ from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Answer, Program
 from cnngrad.programs.suites import SuiteLayer, features
 from cnngrad.programs.verdicts import Fault, Verdict
-from cnngrad.tensor import Tensor
 
 # Judges the answer for a layer.
 Judge = Callable[[SuiteLayer, Answer], Outcome]
 
-# Calls may differ by this fraction of the largest number, as sums in another order do.
-_ROUNDING = 1e-5
-VARIES = Fault("not-deterministic", "its results are not the same twice")
+VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
-_VALUES = Fault("depends-on-values", "its results are wrong for other numbers in the same arrays")
+# Numbers for which alone a program may be right, and how others become such numbers.
+_SIMPLER: dict[str, Callable[[Array], Array]] = {
+    "whole numbers alone": np.rint,
+    "numbers other than 0 alone": lambda array: np.where(array == 0, 1, array),
+    "non-negative numbers alone": np.abs,
+    "small numbers alone: larger ones overflow or are clipped": lambda array: np.clip(array, -2, 2),
+    "large numbers alone: smaller ones are lost": lambda array: array / np.abs(array).max(initial=1e-30),
+}
 
 
 def called_again(
@@ -29,85 +33,83 @@ def called_again(
 ) -> tuple[list[Outcome], list[str]]:
     """The outcomes with the faults that further calls show in a few layers, and sentences on what is no fault.
 
-    These are the first layer that is wrong in no known way, and, if the program keeps running, the plainest right one
-    and the one that needs most.
+    These are the smallest layer that is wrong in no known way, or in one that right layers show, and, if the program
+    keeps running, the plainest right one and the one that needs most.
     """
     more, told = dict[str, list[Fault]](), dict[str, None]()
-    wrong = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.WRONG, Verdict.NOT_FINITE}]
-    passing = sorted(
-        (outcome for outcome in outcomes if outcome.passed),
-        key=lambda each: (len(features(each.layer.layer)), each.layer.work),
-    )
-    for outcome in [each for each in wrong if not any(found.mistakes for found in each.results.values())][:1]:
-        more[outcome.layer.name] = [*why_wrong(program, outcome, next(iter(passing), None), judge)]
-    for outcome in passing[:: max(1, len(passing) - 1)] if program.keeps_running else ():
-        faults = [*with_other_numbers(program, outcome, judge)]
-        for found in in_other_memory(program, outcome, judge) if strided and not faults and program.in_memory else ():
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                told[found] = None
-        more[outcome.layer.name] = faults
-    return [replace(o, faults=(*o.faults, *more.get(o.layer.name, ()))) for o in outcomes], list(told)
+    passing = [outcome for outcome in outcomes if outcome.passed]
+    passing.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
+    shown = {name for outcome in passing for name in outcome.layer.shows}
+    unknown = [
+        outcome
+        for outcome in outcomes
+        if Verdict.NOT_FINITE in outcome.verdicts
+        or (
+            Verdict.WRONG in outcome.verdicts
+            and not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
+        )
+    ]
+    for wrong in sorted(unknown, key=lambda outcome: outcome.layer.work)[:1]:
+        faults = _if_kept(program, wrong, passing[:1], judge) or _if_simpler(program, wrong.layer, judge)
+        more[wrong.layer.name] = [*faults]
+    for right in passing[:: max(1, len(passing) - 1)] if program.keeps_running else ():
+        for layer, fault in _ways(right.layer, program.in_memory and strided):
+            answer = program.run(layer)
+            if layer.memory and is_same(answer, right):
+                continue
+            wrong = judge(layer, answer)
+            if layer.memory and wrong.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
+                told[f"It takes no arrays {next(iter(layer.memory.values()))}."] = None
+            elif wrong.passed is False:
+                is_steady = is_same(program.run(layer), wrong)
+                more[right.layer.name] = _if_kept(program, wrong, [right], judge) or [fault] if is_steady else [VARIES]
+                break
+    return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], list(told)
 
 
-def with_other_numbers(program: Program, outcome: Outcome, judge: Judge) -> Iterator[Fault]:
-    """What is wrong if the numbers of X, then of W, then of dE/dO change, at the same addresses, and come back.
+def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Fault]]:
+    """The layer with X, then W, then dE/dO changed, then as it was, and in other memory; what is wrong if it fails.
 
     The first number, the last, and the sum of each array stay the same.
     """
-    layers = [outcome.layer]
-    for tensor, array in outcome.layer.arrays.items():
+    changed = layer
+    for tensor, array in layer.arrays.items():
         other = array.flatten()
         other[1:-1] = other[-2:0:-1]
-        layers.append(replace(outcome.layer, arrays=layers[-1].arrays | {tensor: other.reshape(array.shape)}))
-    for layer in (*layers[1:], outcome.layer):
-        found = judge(layer, program.run(layer))
-        if found.passed is False:
-            earlier, wrong = _claims(outcome), [t for t, each in found.results.items() if not each.verdict.passed]
-            same = all(np.array_equal(_claims(found).get(t, ()), earlier.get(t, ())) for t in wrong)
-            yield from [_KEPT] if same else why_wrong(program, found, outcome, judge, [_VALUES])
+        changed = replace(changed, arrays=changed.arrays | {tensor: other.reshape(array.shape)})
+        yield changed, _KEPT
+    yield layer, _KEPT
+    every, first = tuple(layer.arrays), next(iter(MEMORY))
+    for memory, tensors in (*((first, (tensor,)) for tensor in every), *((memory, every) for memory in MEMORY)):
+        if in_memory:
+            says = f"right for C-contiguous arrays alone: wrong for {joined([t.title for t in tensors])} {memory}"
+            yield replace(layer, memory=dict.fromkeys(tensors, memory)), Fault("ignores-strides", says)
+
+
+def _if_kept(program: Program, wrong: Outcome, right: Sequence[Outcome], judge: Judge) -> list[Fault]:
+    """What is wrong if a wrong layer is right in another process, or if a right one is no longer right."""
+
+    def passes(outcome: Outcome) -> bool:
+        return judge(outcome.layer, program.run(outcome.layer)).passed is True
+
+    if passes(wrong) or not all(map(passes, right)):
+        return [_KEPT]
+    program.close()
+    return [_KEPT] if passes(wrong) else []
+
+
+def _if_simpler(program: Program, layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
+    """For which simpler numbers a wrong layer is right."""
+    for words, simpler in _SIMPLER.items():
+        made = replace(layer, arrays={tensor: simpler(array) for tensor, array in layer.arrays.items()})
+        is_other = any((array != layer.arrays[tensor]).any() for tensor, array in made.arrays.items())
+        if is_other and judge(made, program.run(made)).passed:
+            yield Fault("depends-on-values", f"right for {words}")
             return
 
 
-def why_wrong(
-    program: Program, wrong: Outcome, right: Outcome | None, judge: Judge, otherwise: Sequence[Fault] = ()
-) -> Sequence[Fault]:
-    """Why a program gives wrong results for a layer, if it is that calls differ; otherwise what is given."""
-    if not is_same(program.run(wrong.layer), wrong, _ROUNDING):
-        return [VARIES]
-    if right is not None and not is_same(program.run(right.layer), right, _ROUNDING):
-        return [_KEPT]
-    program.close()
-    return [_KEPT] if judge(wrong.layer, program.run(wrong.layer)).passed else otherwise
-
-
-def in_other_memory(program: Program, outcome: Outcome, judge: Judge) -> Iterator[Fault | str]:
-    """What is wrong if arrays lie in memory otherwise, and, in a sentence, in which order it takes none."""
-    every, first = tuple(outcome.layer.arrays), next(iter(MEMORY))
-    for memory, tensors in (*((memory, every) for memory in MEMORY), *((first, (tensor,)) for tensor in every)):
-        layer = replace(outcome.layer, memory=dict.fromkeys(tensors, memory))
-        answer = program.run(layer)
-        if is_same(answer, outcome) or (found := judge(layer, answer)).passed:
-            continue
-        if found.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
-            yield f"It takes no arrays {memory}."
-        else:
-            says = f"right for C-contiguous arrays alone: wrong for {joined([t.title for t in tensors])} {memory}"
-            yield from why_wrong(program, found, outcome, judge, [Fault("ignores-strides", says)])
-
-
-def is_same(answer: Answer, outcome: Outcome, but_for: float = 0.0) -> bool:
-    """Whether an answer has the results of an earlier one, but for a fraction of the largest number."""
-    known = _claims(outcome)
+def is_same(answer: Answer, outcome: Outcome) -> bool:
+    """Whether an answer has the results of an earlier one, to the last bit."""
     found = {tensor: array for tensor, array in answer.results.items() if isinstance(array, np.ndarray)}
-    return found.keys() == known.keys() and all(_is_close(array, known[each], but_for) for each, array in found.items())
-
-
-def _is_close(array: Array, other: Array, but_for: float) -> bool:
-    most = but_for * np.abs(other[np.isfinite(other)]).max(initial=0)
-    return array.shape == other.shape and np.allclose(array, other, 0, most, equal_nan=True)
-
-
-def _claims(outcome: Outcome) -> dict[Tensor, Array]:
-    return {tensor: found.report.analytic for tensor, found in outcome.results.items() if found.report is not None}
+    known = outcome.claims
+    return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)

@@ -6,12 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
 from math import prod
+from operator import and_, attrgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from cnngrad import __version__
+from cnngrad.arrays import Arrays
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.evaluate import made
 from cnngrad.causes.recipe import Recipe, recipe_by
@@ -24,7 +28,7 @@ from cnngrad.layer.names import Symbol
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
 from cnngrad.programs.verdicts import Fault, Result, Verdict
 from cnngrad.schema import SCHEMA, Json
-from cnngrad.tensor import RESULTS, Tensor
+from cnngrad.tensor import RESULTS, O, Tensor, W, X
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class Outcome:
     def verdicts(self) -> set[Verdict]:
         """The verdict on the run, or the verdicts on its arrays."""
         return {found.verdict for found in ([self.end] if self.end else self.results.values())}
+
+    @property
+    def claims(self) -> Arrays:
+        """The arrays that were judged, as the program gave them."""
+        return {tensor: found.report.analytic for tensor, found in self.results.items() if found.report is not None}
 
     @property
     def was_tried(self) -> bool:
@@ -175,7 +184,30 @@ class Findings:
         for outcome in self.outcomes:
             for fault in outcome.faults:
                 found.setdefault(fault, []).append(outcome.layer.name)
+        if self.condition:
+            fault = Fault("depends-on-shape", f"it fails where {self.condition}")
+            found[fault] = [outcome.layer.name for outcome in self.failing]
         return found
+
+    @cached_property
+    def condition(self) -> str:
+        """What the failing layers have and no right one, such as `channels > 8`; empty if mistakes explain them."""
+        right = [outcome.layer.layer for outcome in self.outcomes if outcome.passed]
+        known = any(each.mistakes for each in self.explanations) or any(outcome.faults for outcome in self.failing)
+        if not right or known or self.smallest is None:
+            return ""
+        wrong = [*(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
+        fits = {words: [*map(test, (*wrong, *right))] for words, test in CONDITIONS.items()}
+        for words, count in _COUNTS.items():
+            counts = [count(layer) for layer in (*wrong, *right)]
+            least = min(counts[: len(wrong)])
+            fits[f"{words} > {least - 1}"] = [number >= least for number in counts]
+            for tile in _TILES:
+                fits[f"{words} > {tile} is no multiple of {tile}"] = [n > tile and n % tile > 0 for n in counts]
+        for one, other in combinations(CONDITIONS, 2):
+            fits[f"{one} and {other}"] = [*map(and_, fits[one], fits[other])]
+        wanted = [True] * len(wrong) + [False] * len(right)
+        return next((words for words, found in fits.items() if found == wanted), "")
 
     @property
     def tried(self) -> list[Outcome]:
@@ -252,7 +284,7 @@ class Findings:
                 f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
             ]
             faults = (fault.says for fault in self.faults)
-            common = self._common(self.failing)
+            common = "" if self.condition else self._common(self.failing)
             common = common and f"; all failing layers have {common}"
             parts = [_joined(parts) + common, *self._causes(), *faults, "" if left else self._untried()]
         else:
@@ -464,6 +496,19 @@ _FIXED = (
     ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
 )
 
+# Sizes of tiles, and numbers on which a fault may depend, in words.
+_TILES = (2, 4, 8, 16, 32)
+_COUNTS: dict[str, Callable[[Layer], int]] = {
+    "elements of X": lambda layer: prod(layer.canonical[X]),
+    "elements of W": lambda layer: prod(layer.canonical[W]),
+    "elements of O": lambda layer: prod(layer.canonical[O]),
+    **{name: attrgetter(name) for name in ("batch", "channels", "filters", "groups")},
+    "the width of O": lambda layer: layer.out[-1],
+    "the height of O": lambda layer: layer.out[-2:][0],
+    "an axis of W": lambda layer: max(layer.kernel),
+    "stride": lambda layer: max(axis.stride for axis in layer.axes),
+    "dilation": lambda layer: max(axis.dilation for axis in layer.axes),
+}
 # Properties that failing layers may have in common, in words.
 _PREDICATES: dict[str, Callable[[Layer], bool]] = CONDITIONS | {
     "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,

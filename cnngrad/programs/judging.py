@@ -254,23 +254,18 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
 
 def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
     """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
-    for tensor, result in outcome.results.items():
-        if result.report is None:
-            continue
-        before, right = result.report.analytic, result.report.numeric
-        after = again.results.get(tensor)
+    for tensor, before in outcome.claims.items():
+        after, report = again.results.get(tensor), outcome.results[tensor].report
         if not isinstance(after, np.ndarray) or after.shape != before.shape:
             outcome.results[tensor] = Result(Verdict.VARIES)
         elif not np.array_equal(before, after, equal_nan=True):
             with np.errstate(invalid="ignore"):  # both may be infinite
-                off = np.abs(after - before)
+                off = after - before
             differ = f"{np.count_nonzero(off)} of {off.size} elements differ from call to call"
-            hint = f"{differ}, by up to {off.max():.6g}"
-            outcome.results[tensor] = Result(Verdict.VARIES, hint=hint)
-            if before.shape == right.shape and np.allclose(after - before, right):
-                yield Fault("keeps-state", f"its {tensor.title} adds up over calls, as nothing resets it")
-            else:
-                yield VARIES
+            outcome.results[tensor] = Result(Verdict.VARIES, hint=f"{differ}, by up to {np.abs(off).max():.6g}")
+            adds_up = report is not None and off.shape == report.numeric.shape and np.allclose(off, report.numeric)
+            says = f"its {tensor.title} adds up over calls, as nothing resets it"
+            yield Fault("keeps-state", says) if adds_up else VARIES
 
 
 def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
@@ -299,7 +294,9 @@ def _graded(
 
 def _result(report: GradientReport) -> Result:
     if report.passed is not False:
-        verdict = Verdict.RIGHT if report else Verdict.COARSE
+        # Its dtype promises more than TF32.
+        is_short = report.passed is None and report.precision and not report.judged_as
+        verdict = Verdict.RIGHT if report else Verdict.WRONG if is_short else Verdict.COARSE
     elif isinstance(report, WrongShape):
         shapes = [array.shape for array in (report.analytic, report.numeric)]
         words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
@@ -320,16 +317,20 @@ def _smallest(
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
             outcome = _judged(program, layer, program.run(layer), tries)
-            if _way(outcome) == _way(start):
+            if _way(outcome, explained) == _way(start, explained):
                 failed.append(outcome)
     return failed[-1]
 
 
-def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
-    """The way in which a layer fails: the end of the program, or the status of each array that is not right.
+def _way(outcome: Outcome, named: bool = True) -> dict[Tensor, str] | Result | None:
+    """The way in which a layer fails: the end of the program, or the status or mistake of each array that is not right.
 
     Empty or None if no smaller layer would show the failure better.
     """
     if outcome.end is not None:
         return outcome.end if outcome.end.verdict.is_telling else None
-    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict.is_telling}
+    return {
+        tensor: result.word if named else result.status
+        for tensor, result in outcome.results.items()
+        if result.verdict.is_telling
+    }

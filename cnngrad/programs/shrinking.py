@@ -76,7 +76,7 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
         yield layer.with_axes(mode="zeros")
     c, f, groups = layer.group_channels, layer.group_filters, layer.groups
     if groups > 1:
-        yield replace(layer, groups=1, channels=c, filters=f)
+        yield from (replace(layer, groups=1, channels=c, filters=f), replace(layer, groups=1))
     yield from (replace(layer, channels=n * groups, filters=n * groups) for n in _fewer(min(c, f), 1))
     yield from (replace(layer, channels=fewer * groups) for fewer in _fewer(c, 1))
     yield from (replace(layer, batch=fewer) for fewer in _fewer(layer.batch, 1))
