@@ -696,8 +696,7 @@ def shown_at(derivation, width):
     return re.sub(" +\n", "\n", console.file.getvalue())
 
 
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("limit", [4, None])
+@pytest.mark.parametrize(("width", "limit"), [(80, 4), (120, 4), (80, None)])
 def test_the_zeros_of_a_stride_are_seen_whole_as_soon_as_they_fit(width, limit):
     """Framed dE/dO of the notes with stride 2 is 7×7; numbers of it fit 60 columns too."""
     numbers = np.arange(1, 26).reshape(5, 5), np.arange(1, 10).reshape(3, 3), [[2, -1], [1, 3]]

@@ -446,13 +446,14 @@ def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
 def _pictured(board: Board, result: Tensor) -> Said:
     """The pictures of a result: side by side if a few elements have one each, otherwise those of the telling ones."""
     layer, names, shown = board.layer, board.names, board.shown(result)[:_MOST_PICTURED]
-    made = [each for at in shown for each in pictures(names, result, at, str(board.symbol(result, at)))]
-    if layer.dims < 3 and len(made) == len(shown) == prod(layer.canonical[result]):
+    few = layer.dims < 3 and len(shown) == prod(layer.canonical[result])
+    made = [each for at in shown if few for each in pictures(names, result, at, str(board.symbol(result, at)))]
+    if len(made) == len(shown):
         symbols = [each.symbols.items for each in made if each.symbols]
         numbers = [each.numbers.items for each in made if each.numbers]
         # After the first picture numbers are enough.
-        few = symbols[:1] if numbers and board.choice.limit else symbols
-        yield Picture(GridRow(tuple(apart(few))), GridRow(tuple(apart(numbers))) if numbers else None)
+        symbols = symbols[:1] if numbers and board.choice.limit else symbols
+        yield Picture(GridRow(tuple(apart(symbols))), GridRow(tuple(apart(numbers))) if numbers else None)
         return
     if board.choice.limit:
         shown = telling(layer, result, TELLING)
