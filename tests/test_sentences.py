@@ -129,6 +129,7 @@ class Facts:
         """The leftover of `the last row and the last 2 columns`."""
         found = dict.fromkeys(self.words, 0)
         for number, word in re.findall(r"the last (?:(\d+) )?(\w+?)s?(?=,| and|$)", text):
+            assert number != "1"
             found[word] = int(number or 1)
         return list(found.values())
 
