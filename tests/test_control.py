@@ -101,6 +101,7 @@ class Right(Program):
     def __init__(self, compute, dtype):
         self.compute, self.dtype = compute, dtype
 
+    @np.errstate(over="ignore", invalid="ignore")  # float16 does not hold the numbers of some layers: they are skipped
     def run(self, layer, keep=None):
         data = data_of(layer, self.dtype)
         # Programs in half precision add up in single.
