@@ -35,6 +35,13 @@ def undiagnosed(monkeypatch, whole):
         monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
 
 
+@pytest.fixture
+def few_smaller_layers(monkeypatch, whole):
+    """The smallest layer that fails is looked for in test_running.py, where no process is started for each."""
+    if not whole:
+        monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "whole: runs with --whole alone")
     config.addinivalue_line("markers", "sampled(step): every step-th case of a test runs, all of them with --whole")

@@ -22,11 +22,7 @@ from cnngrad.schema import SCHEMA_FILE
 SAMPLES = SCHEMA_FILE.parents[1] / "samples" / "run"
 
 
-@pytest.fixture(autouse=True)
-def few_smaller_layers(monkeypatch, whole):
-    """The smallest layer that fails is looked for in test_running.py, where no process is started for each."""
-    if not whole:
-        monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
+pytestmark = pytest.mark.usefixtures("few_smaller_layers")
 
 
 @pytest.fixture

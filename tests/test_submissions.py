@@ -21,6 +21,7 @@ PROGRAMS = {
     "eve": HEAD + "    memory = bytearray(2**33)\n",
     "flo": HEAD + BODY + "    return g.dw, sign * g.dx\n",
 }
+pytestmark = pytest.mark.usefixtures("few_smaller_layers")
 COMMAND = ["check", "--run-each", "class/*/conv.py:backward", "--suite", "quick", "--run-only", "*a*", "--timeout", "1"]
 
 
