@@ -33,7 +33,7 @@ class _Writer(Writer):
 
     def text(self, text: str) -> str:
         # Characters that pandoc's PDF lacks are formulas.
-        return self.with_formulas(re.sub(r"([\\*_<\[\]`$])", r"\\\1", text), "ᵀ−∗Σδ")
+        return self.with_formulas(re.sub(r"([\\*_<\[\]`$])", r"\\\1", text), "ᵀ−∗Σδ′")
 
     def formula(self, line: str) -> str:
         return f"\n{line}\n".join(self.fence)
