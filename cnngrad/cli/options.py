@@ -57,7 +57,7 @@ _LESSON: tuple[_Rules, _Rules] = (
 _CHECK: tuple[_Rules, _Rules] = (
     (
         ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run", "--run-each"),
-        ("--keep --no-give-up --format --memory", "--run", "--run-each"),
+        ("--keep --no-give-up --format --memory --scheduler", "--run", "--run-each"),
         ("--explain", "--run"),
         ("--points --hidden", _GRADESCOPE),
         ("--grow", "--hard"),
@@ -447,6 +447,7 @@ class Running(SimpleNamespace):
     form = text("--format FORM", "Write the findings for other programs: junit, github or gradescope.")
     points = option(float, "--points N", "Gradescope's points for all tests together.  [default: one for each]", min=0)
     hidden = text("--hidden GLOB", "Gradescope hides the layers whose names match from students.")
+    scheduler = text("--scheduler ADDRESS", "Run the layers on a Dask cluster, such as tcp://host:8786.")
     memory = number("--memory MIB", "The memory that each process of your program may take.", min=1)
     keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
     no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")

@@ -3,11 +3,13 @@
 import re
 import shlex
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import parse_form
@@ -21,6 +23,7 @@ from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
+from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
 from cnngrad.programs.findings import Findings, Outcome, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Program, is_function, program_of
@@ -39,11 +42,17 @@ __all__ = ["run_command", "run_each"]
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the user's program, and show the findings."""
     begun = time.monotonic()
+    if options.keep is not None and options.scheduler is not None:
+        raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
     for word in options.run.split():
         reader.refuse_output(word)
     whole, layers, expect = _asked(options, reader, options.run)
     keep = None if options.keep is None else _begun(options.keep, layers)
-    programs = [_program(options, options.run) for _ in range(min(options.jobs, len(layers)))]
+    executor, close = _executor(options)
+    if executor is None:
+        programs = [_program(options, options.run, executor) for _ in range(min(options.jobs, len(layers)))]
+    else:
+        programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
     session.begin_work(target_files(options.output, options.report, ()))
     # Layers of the user's own are not made smaller: the program may support no others.
     try:
@@ -61,6 +70,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     finally:
         for program in programs:
             program.close()
+        close()
     command = visible(shlex.join(["cnngrad", "check", *typed(options.flags, [*options.flags])]))
     run = facts_of_run(begun, options.seed, command)
     # What needs the layers before it needs the whole run.
@@ -74,7 +84,8 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
     texts = submitted(options.run_each)
-    programs = {name: _program(options, text, first=1) for name, text in texts.items()}
+    executor, close = _executor(options)
+    programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
     whole, layers, expect = _asked(options, reader, options.run_each)
     kept = None if options.keep is None else Kept(Path(options.keep))
     if kept is not None:
@@ -98,7 +109,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
             kept.save(f"{name}.txt", document(".txt", found))
         return Submission(name, found)
 
-    pool, each = ThreadPoolExecutor(options.jobs), list[Submission]()
+    pool, each = ThreadPoolExecutor(options.jobs if executor is None else MOST_AT_ONCE), list[Submission]()
     try:
         with progress_bar(session) as bar:
             for submission in pool.map(one, programs):
@@ -109,6 +120,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         # Ending the programs ends the threads that wait for them.
         for program in programs.values():
             program.close()
+        close()
     return present(session, options, Submissions(tuple(each)))
 
 
@@ -122,9 +134,25 @@ def _asked(options: Check, reader: Reader, text: str) -> tuple[list[SuiteLayer],
     return whole, _chosen(whole or _own_layers(options, reader), options), expected(listed(options.expect))
 
 
-def _program(options: Check, text: str, first: int | None = None) -> Program:
+def _executor(options: Check) -> tuple[Executor | None, Callable[[], None]]:
+    """What runs the layers on a cluster, None for this machine; and a function that closes it."""
+    if options.scheduler is None:
+        return None, lambda: None
+    try:
+        from dask.distributed import Client
+
+        client: Any = Client(options.scheduler, timeout=10)  # type: ignore[no-untyped-call]
+    except ImportError:
+        raise CnngradError("--scheduler needs Dask: pip install 'dask[distributed]'") from None
+    except (OSError, ValueError) as error:
+        raise CnngradError(f"can't reach the scheduler {options.scheduler}: {error}") from None
+    return client.get_executor(pure=False), client.close
+
+
+def _program(options: Check, text: str, executor: Executor | None, first: int | None = None) -> Program:
     form = (options.exchange, options.timeout, options.stream)
-    program = program_of(text, *form, list(options.given()), options.memory, first)
+    make = partial(program_of, text, *form, list(options.given()), options.memory, first)
+    program = make() if executor is None else Elsewhere(executor, make)
     program.written = None if options.written is None else parse_form(options.written).name
     return program
 

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
 from cnngrad.checks.tolerance import parse_form
 from cnngrad.programs.calling import Caller
+from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
 from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Answer, Keep, Program, failed
@@ -28,6 +31,7 @@ def check_function(
     convert: Callable[[Array], Any] | None = None,
     give_up: bool = True,
     written: str | None = None,
+    executor: Executor | None = None,
     **options: Unpack[LayerOptions],
 ) -> Findings:
     """Run your own backward pass on the layers of a suite, and find the mistake behind its failures.
@@ -46,13 +50,15 @@ def check_function(
         give_up: whether to stop if the first three layers end in the same way, without results.
         written: the precision of its results, as for `check`; by default that of their dtype, so that a function which
             adds up in float16 and returns float32 fails.
+        executor: calls the function, one layer a call: any executor of `concurrent.futures`, or one that acts as these,
+            such as Dask's `client.get_executor()`; None for this process.
         options: options of all layers, as for `suite`; the function need not take them.
 
     Returns:
         Findings: `passed`, the text with `str`, `as_json()`, `raise_if_wrong()`.
 
     Raises:
-        CnngradError: an unknown suite, feature, result or precision.
+        CnngradError: an unknown suite, feature, result or precision, or a function that the executor can't send.
 
     >>> findings = check_function(lambda x, w, dedo: (0 * w, 0 * x), "quick", without=["stride", "bias"])
     >>> findings.passed, findings.explanation.mistakes
@@ -60,11 +66,19 @@ def check_function(
     """
     begun = time.monotonic()
     layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
-    program = _InProcess(Caller(function, convert, options))
+    make = partial(_called, function, convert, options)
+    program = make() if executor is None else Elsewhere(executor, make)
     if written is not None:
         program.written = parse_form(written).name
-    findings = run_layers([program], layers, expected(expect), without=without, whole=layers, give_up=give_up)
+    programs = [program] * (1 if executor is None else MOST_AT_ONCE)
+    findings = run_layers(programs, layers, expected(expect), without=without, whole=layers, give_up=give_up)
     return replace(findings, run=facts_of_run(begun, seed))
+
+
+def _called(
+    function: Callable[..., Any], convert: Callable[[Array], Any] | None, fixed: Collection[str]
+) -> "_InProcess":
+    return _InProcess(Caller(function, convert, fixed))
 
 
 @dataclass

@@ -1,0 +1,49 @@
+"""Runs the user's program by an executor: in other processes of this machine, or on a cluster."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from cnngrad.errors import CnngradError
+from cnngrad.programs.programs import Answer, Keep, Program
+from cnngrad.programs.suites import SuiteLayer
+
+__all__ = ["MOST_AT_ONCE", "Elsewhere"]
+
+# Layers handed to an executor at the same time; it runs as many at once as it can.
+MOST_AT_ONCE = 32
+
+
+@dataclass
+class Elsewhere(Program):
+    """A program that an executor runs.
+
+    Attributes:
+        executor: it has `submit`, as those of `concurrent.futures`.
+        make: makes the program where it is run.
+    """
+
+    keeps_running = in_memory = True
+    executor: Executor
+    make: Callable[[], Program]
+
+    def __post_init__(self) -> None:
+        """Raise a CnngradError if the program can't be sent elsewhere."""
+        try:
+            self.executor.submit(callable, self.make).result()
+        except Exception as error:
+            # Each executor fails in its own way.
+            words = "define it in a module, not in a function or on the command line of Python"
+            raise CnngradError(f"the function can't be sent to another process: {words} ({error})") from None
+
+    def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
+        """Run it on one layer, and end its processes."""
+        return self.executor.submit(_run, self.make, layer).result()
+
+
+def _run(make: Callable[[], Program], layer: SuiteLayer) -> Answer:
+    program = make()
+    try:
+        return program.run(layer)
+    finally:
+        program.close()
