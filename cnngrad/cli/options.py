@@ -436,7 +436,9 @@ class Running(SimpleNamespace):
     )
     stream = switch("--stream", "Run one process for all layers: each line of JSON on its input is a layer.")
     exchange = text("--exchange FORM", "How arrays are written for your program: npy, f32, f64, bf16 or json.", "npy")
-    without = text("--without LIST", "What your program does not support, such as groups,dilation,bias,batch,channels.")
+    without = text(
+        "--without LIST", "What your program does not support, such as groups,dilation,bias,batch,channels,strided."
+    )
     expect = text("--expect LIST", "The results that your program must write, such as dEdW,dEdX.")
     decimals = switch("--decimals", "Use numbers that aren't integers.")
     seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)

@@ -3,19 +3,17 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from itertools import combinations, permutations
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 # Bound here, so that a function which replaces NumPy's own changes nothing.
 from numpy import array_equal, shares_memory
 
-from cnngrad.arrays import Array, Arrays, DType, as_claim
+from cnngrad.arrays import Array, Arrays, as_claim
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, Shape, joined
+from cnngrad.layer import Layer, joined
 from cnngrad.programs.verdicts import Fault
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
@@ -26,20 +24,24 @@ _OTHERS = "dW, dEdW, grad_w and the like"
 _USUAL = ("stride", "padding", "dilation", "groups")
 _LATER = ("padding_mode", "transposed", "output_padding")
 
-# How arrays may lie in memory, if not in C order, in words; each makes an array of a shape and a dtype.
-MEMORY: dict[str, Callable[[Shape, DType], Array]] = {
-    "in Fortran order": partial(np.empty, order="F"),
-    "with negative strides": lambda shape, dtype: _by_steps(np.empty(shape, dtype), -1),
-    "with gaps between their elements": lambda shape, dtype: _by_steps(np.zeros([2 * n for n in shape], dtype), 2),
-    "at an offset": lambda shape, dtype: np.zeros(prod(shape) + 99, dtype)[99:].reshape(shape),
-    "that are read-only": np.empty,
+# How arrays may lie in memory, if not in C order and alone, in words: each is a part of an array that has this many
+# times its length on each axis, taken in steps, in an order.
+MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
+    "in Fortran order": (1, 1, "F"),
+    "with negative strides": (1, -1, "C"),
+    "with gaps between their elements": (2, 2, "C"),
+    "that are read-only": (1, 1, "C"),
 }
 
 
-def _by_steps(array: Array, step: int) -> Array:
-    place: Any = (..., *[slice(None, None, step)] * array.ndim)
-    view: Array = array[place]
-    return view
+def _lying(array: Array, memory: str) -> Array:
+    """An array like this one that lies in memory otherwise."""
+    times, step, order = MEMORY.get(memory, (1, 1, "C"))
+    whole: Array = np.zeros([times * size for size in array.shape], array.dtype, order)
+    # The last element of the whole is the first one of a part that runs backwards, and the last one of any other.
+    place: Any = (..., *[slice(None if step < 0 else times - 1, None, step)] * array.ndim)
+    part: Array = whole[place]
+    return part
 
 
 class Returned(NamedTuple):
@@ -103,8 +105,7 @@ class Caller:
 
     def _filled(self, tensor: Tensor, array: Array, memory: str) -> Array:
         """An array of this one's numbers, at the address of the last one of its shape."""
-        made = MEMORY.get(memory, np.empty)(array.shape, array.dtype)
-        own = self._own.setdefault((tensor, array.shape, array.dtype, memory), made)
+        own = self._own.setdefault((tensor, array.shape, array.dtype, memory), _lying(array, memory))
         own.flags.writeable = True
         own[...] = array
         own.flags.writeable = memory != "that are read-only"

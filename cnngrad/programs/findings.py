@@ -193,15 +193,18 @@ class Findings:
     def condition(self) -> str:
         """What the failing layers have and no right one, such as `channels > 8`; empty if mistakes explain them."""
         right = [outcome.layer.layer for outcome in self.outcomes if outcome.passed]
-        known = any(each.mistakes for each in self.explanations) or any(outcome.faults for outcome in self.failing)
-        if not right or known or self.smallest is None:
+        # A mistake that right layers would show does not explain alone why others fail.
+        shown = {name for outcome in self.outcomes if outcome.passed for name in outcome.layer.shows}
+        known = any({*each.mistakes} - shown for each in self.explanations)
+        if not right or known or self.smallest is None or any(outcome.faults for outcome in self.failing):
             return ""
         wrong = [*(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
         fits = {words: [*map(test, (*wrong, *right))] for words, test in CONDITIONS.items()}
         for words, count in _COUNTS.items():
             counts = [count(layer) for layer in (*wrong, *right)]
-            least = min(counts[: len(wrong)])
+            least, most = min(counts[: len(wrong)]), max(counts[: len(wrong)])
             fits[f"{words} > {least - 1}"] = [number >= least for number in counts]
+            fits[f"{words} < {most + 1}"] = [number <= most for number in counts]
             for tile in _TILES:
                 fits[f"{words} > {tile} is no multiple of {tile}"] = [n > tile and n % tile > 0 for n in counts]
         for one, other in combinations(CONDITIONS, 2):
@@ -508,6 +511,7 @@ _COUNTS: dict[str, Callable[[Layer], int]] = {
     "an axis of W": lambda layer: max(layer.kernel),
     "stride": lambda layer: max(axis.stride for axis in layer.axes),
     "dilation": lambda layer: max(axis.dilation for axis in layer.axes),
+    "padding − d·(k − 1)": lambda layer: max(max(axis.before, axis.after) - axis.span + 1 for axis in layer.axes),
 }
 # Properties that failing layers may have in common, in words.
 _PREDICATES: dict[str, Callable[[Layer], bool]] = CONDITIONS | {

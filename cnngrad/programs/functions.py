@@ -36,6 +36,9 @@ def check_function(
 ) -> Findings:
     """Run your own backward pass on the layers of a suite, and find the mistake behind its failures.
 
+    It is called in this process, and could replace what cnngrad uses; `cnngrad check --run module:name` judges in
+    another one. It is called twice for each layer, for some also with other numbers and arrays that are not in C order.
+
     Args:
         function: called as f(x, w, dedo, *, stride, padding, dilation, groups), each option an int if all axes agree,
             otherwise a tuple (padding: of (before, after)). Options that the function does not take are not passed;
