@@ -255,11 +255,10 @@ def test_the_connections_of_an_input_are_drawn():
     assert document(".txt", many).count("──▶ …") == 1
 
 
-@pytest.mark.parametrize("ending", [".tex", ".md"])
 @pytest.mark.parametrize("shapes", [("30x30", "12x14", "19x17"), ("1x2x30x30", "2x2x12x14", "1x2x19x17")])
-def test_a_large_picture_comes_in_parts_that_leave_nothing_out(ending, shapes):
+def test_a_large_picture_comes_in_parts_that_leave_nothing_out(shapes):
     wanted = "dE/dx15,15" if len(shapes[0]) < 7 else "dE/dx[1,1]15,15"
-    text = document(ending, cnngrad.derive(*shapes, elements=[wanted, wanted]))
+    text = document(".md", cnngrad.derive(*shapes, elements=[wanted]))
     assert "part 1 of" in text
     assert "middle left out" not in text
 

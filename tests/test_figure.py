@@ -108,7 +108,7 @@ def said(latex):
     ):
         latex = latex.replace(command, sign)
     latex = re.sub(r"\\makebox\[0pt\]\[[lc]\]|\\color\[HTML\]\{\w+\}|\\fontsize\{.*?\}\{.*?\}\\selectfont", "", latex)
-    return re.sub(r"[{}$^_ ]|\\ ", "", latex)
+    return re.sub(r"[{}$^_ ~]|\\ ", "", latex)
 
 
 @pytest.mark.parametrize(("name", "element"), SHOWN)
@@ -170,6 +170,24 @@ def test_each_element_has_a_file_of_its_own(tmp_path, capsys):
         assert f"{told} {'is' if len(files) == 1 else 'are'} saved" in capsys.readouterr().err
         for name, file in zip(names, files, strict=True):
             assert f"<title>∂E/∂{name} · X 3×3" in (folder / file).read_text(encoding="utf-8")
+
+
+STILL = ("∂E/∂O, framed", "∗", "W rotated", "=", "∂E/∂X", "-9", "18")
+
+
+def test_nothing_moves_from_one_step_to_the_next(tmp_path):
+    """Neither grids nor signs, though the sums have other lengths."""
+    arrays, options = sample("notes")
+    cnngrad.derive(*arrays, elements=["x11", "x12", "x13", "x22"], **options).save(str(tmp_path / "a.svg"))
+    places = set()
+    for number in range(1, 5):
+        svg = (tmp_path / f"a-{number}.svg").read_text(encoding="utf-8")
+        still = [
+            each for each in texts(svg) if each[0] in ("∂E/∂O, framed", "∗", "W rotated", "=", "∂E/∂X", "-9", "18")
+        ]
+        places.add((svg[svg.index("viewBox") : svg.index("role")], *still))
+    assert len(places) == 1
+    assert len(still) == 7
 
 
 def test_a_theme_of_a_latex_report_needs_an_element(tmp_path, capsys):

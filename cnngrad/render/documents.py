@@ -13,7 +13,7 @@ from cnngrad.derivation.blocks import Derivation, ReportBlock
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.write import check_target, write_document
 from cnngrad.render.check_page import check_page
-from cnngrad.render.figure import figure
+from cnngrad.render.figure import figures
 from cnngrad.render.html import framed, html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.machines import github, gradescope, junit
@@ -46,12 +46,17 @@ _FIGURES = (".svg", ".tex")
 
 
 def document(ending: str, shown: Shown, style: Style = _PLAIN) -> str:
-    """The document for a file with this ending, e.g. `".md"`."""
+    """The document for a file with this ending, e.g. `".md"`; the first figure of a derivation of elements."""
+    return _documents(ending, shown, style)[0]
+
+
+def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
+    """The document, or a figure of each element."""
     title, author = (visible(" ".join(text.split())) for text in (style.title, style.author))
     style = style._replace(title=title, author=author)
-    if ending in _FIGURES and isinstance(shown, Derivation) and len(shown.elements) == 1:
-        return figure(shown, style, ending)
-    return _DOCUMENTS[style.form or ending](shown, style)
+    if ending in _FIGURES and isinstance(shown, Derivation) and shown.elements:
+        return figures(shown, style, ending)
+    return [_DOCUMENTS[style.form or ending](shown, style)]
 
 
 def check_ending(target: str, kind: type, form: str = "") -> None:
@@ -82,13 +87,11 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
     """
     check_ending(target, type(shown), style.form)
     ending = Path(target).suffix
-    figures = shown.elements if ending in _FIGURES and isinstance(shown, Derivation) else []
-    if len(figures) < 2:
-        write_document(target, document(ending, shown, style))
-        return [target]
-    files = [f"{target.removesuffix(ending)}-{number}{ending}" for number in range(1, len(figures) + 1)]
-    for file, each in zip(files, figures, strict=True):
-        write_document(file, document(ending, each, style))
+    texts = _documents(ending, shown, style)
+    parts = [f"-{number}" for number in range(1, len(texts) + 1)] if texts[1:] else [""]
+    files = [f"{target.removesuffix(ending)}{part}{ending}" for part in parts]
+    for file, text in zip(files, texts, strict=True):
+        write_document(file, text)
     return files
 
 

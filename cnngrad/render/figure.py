@@ -14,7 +14,7 @@ from cnngrad.render.shapes import CHARACTER, Arrow, Box, Shape, Words, latex_fig
 from cnngrad.render.style import Style
 from cnngrad.tensor import B
 
-__all__ = ["figure"]
+__all__ = ["figures"]
 
 # In ems: the margin, a sign with its space, a cell's height, a lane for arrows, a line of text; then small text's size.
 _MARGIN, _SIGN, _HIGH, _LANE, _LINE, _SMALL = 0.8, 1.8, 2.2, 1.2, 1.5, 0.7
@@ -23,17 +23,21 @@ _MOST, _LEAST, _RATIO = 9, 24, 9 / 16
 _CONSOLE = Console()
 
 
-def figure(derivation: Derivation, style: Style, ending: str) -> str:
-    """The figure of a derivation of one element, for a file with this ending; 16 by 9, as a slide."""
-    drawing = _Drawing(derivation, style)
-    width = max(drawing.least, _LEAST) + 2 * _MARGIN
-    while (used := drawing.lay(width)) > width * _RATIO:
+def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
+    """A figure of each element, 16 by 9 as a slide, for files with this ending; grids have the same place in all."""
+    drawings = [_Drawing(each, style) for each in derivation.elements]
+    wide = max(drawing.wide for drawing in drawings)
+    for drawing in drawings:
+        drawing.wide = wide
+    units = ((drawing, unit) for drawing in drawings for unit in drawing.units)
+    width = max(_LEAST, *(drawing.breadth(unit) for drawing, unit in units)) + 2 * _MARGIN
+    while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
         width += 1
-    height = width * _RATIO
-    frame = ((used - height) / 2, width, height)
+    frame = ((used - width * _RATIO) / 2, width, width * _RATIO)
     if ending == ".tex":
-        return latex_figure(drawing.shapes, frame, style)
-    return svg_figure(drawing.shapes, frame, f"{drawing.target} · {derivation.layer}", style)
+        return [latex_figure(drawing.shapes, frame, style) for drawing in drawings]
+    titles = (f"{drawing.target} · {derivation.layer}" for drawing in drawings)
+    return [svg_figure(drawing.shapes, frame, title, style) for drawing, title in zip(drawings, titles, strict=True)]
 
 
 class _Cell(NamedTuple):
@@ -61,7 +65,6 @@ class _Drawing(Painter):
         target: the element.
         units: tiles and signs that stay beside each other; the last one ends with the result.
         wide: the width of all cells.
-        least: the width of the widest unit.
         shapes: the layout.
     """
 
@@ -84,7 +87,6 @@ class _Drawing(Painter):
         tiles = [item for unit in self.units for item in unit if isinstance(item, _Tile)]
         lines = [line for tile in tiles for row in tile.rows for cell in row for line in cell.lines]
         self.wide = max(_HIGH, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
-        self.least = max(map(self.breadth, self.units))
 
     def operands(self, picture: Picture) -> Iterator[_Tile | str]:
         """The array with its window, and the array that lies there."""

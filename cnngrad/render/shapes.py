@@ -162,7 +162,8 @@ _WORDS = Writer(0, 0)
 def _in_latex(text: str) -> str:
     """Words as they are, and all else as a formula."""
     if re.search("[a-z]{2}", text):
-        return _WORDS.text(text)
+        # A colour swallows the blanks behind it.
+        return "~".join(map(_WORDS.text, text.split(" ")))
     named = re.sub(r"([xwob])(\[[\d,]+])?([\d,]*)", r"\1^{\2}_{\3}", text)
     spaced = named.replace(" ", r"\ ").replace("·", r"\cdot ")
     return f"${spaced.translate(IN_FORMULAS)}$"
