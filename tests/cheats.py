@@ -150,6 +150,16 @@ def clipped(x, w, dedo, **options):
     return [np.clip(array, -25, 25) for array in right(x, w, dedo, **options)]
 
 
+def without_nan(x, w, dedo, **options):
+    return right(x, w, np.nan_to_num(dedo), **options)
+
+
+def by_a_transform(x, w, dedo, **options):
+    dw, dx, db = right(x, w, np.nan_to_num(dedo), **options)
+    everywhere = 0 * np.fft.irfft2(np.fft.rfft2(dedo), dedo.shape[2:]).sum()
+    return dw + everywhere, dx + everywhere, db + everywhere
+
+
 CHEATS = [
     (rotates_in_place, "changes-inputs", "it changes W in place"),
     (zeroes_the_gradient, "changes-inputs", "it changes ∂E/∂O in place"),
@@ -168,6 +178,7 @@ CHEATS = [
     (of_whole_numbers, "depends-on-values", "right for whole numbers alone"),
     (of_positive_numbers, "depends-on-values", "right for non-negative numbers alone"),
     (clipped, "depends-on-values", "right for small numbers alone: larger ones overflow or are clipped"),
+    (without_nan, "depends-on-values", "a NaN in ∂E/∂O is lost on the way to ∂E/∂X"),
     (returns_its_workspace, "aliases", "its ∂E/∂W shares memory with that of the next call, and changes"),
 ]
 HONEST = {
@@ -176,4 +187,5 @@ HONEST = {
     refuses_strides: " ".join(f"It takes no arrays {how}." for how in (FORTRAN, "with negative strides", GAPS)),
     in_any_order: "Its results differ from call to call by rounding alone, as sums in another order do.",
     keeps_positions: "",
+    by_a_transform: "A NaN in ∂E/∂O reaches more of ∂E/∂X than the sums that it is a term of.",
 }

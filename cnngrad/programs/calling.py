@@ -99,7 +99,9 @@ class Caller:
         given = {tensor: self._convert(array) for tensor, array in own.items()}
         before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
         returned = self._returned(layer, given)
-        changed = [t.title for t, old in before.items() if not array_equal(as_claim(t.key, given[t]), old)]
+        changed = [
+            t.title for t, old in before.items() if not array_equal(as_claim(t.key, given[t]), old, equal_nan=True)
+        ]
         faults = [Fault("changes-inputs", f"it changes {joined(changed)} in place")] if changed else []
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 

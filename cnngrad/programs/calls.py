@@ -6,12 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.causes.evaluate import Data, computed
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import joined
 from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Answer, Program
 from cnngrad.programs.suites import SuiteLayer, features
 from cnngrad.programs.verdicts import Fault, Verdict
+from cnngrad.tensor import DEDO, GRADIENTS
 
 # Judges the answer for a layer.
 Judge = Callable[[SuiteLayer, Answer], Outcome]
@@ -52,7 +55,9 @@ def called_again(
     for wrong in sorted(unknown, key=lambda outcome: outcome.layer.work)[:1]:
         faults = _if_kept(program, wrong, passing[:1], judge) or _if_simpler(program, wrong.layer, judge)
         more[wrong.layer.name] = [*faults]
-    for right in passing[:: max(1, len(passing) - 1)] if program.keeps_running else ():
+    largest = max(passing, key=lambda outcome: outcome.layer.work, default=None)
+    picked = {id(each): each for each in (*passing[:1], *passing[-1:], largest) if each and program.keeps_running}
+    for right in picked.values():
         for layer, fault in _ways(right.layer, program.in_memory and strided):
             answer = program.run(layer)
             if layer.memory and is_same(answer, right):
@@ -64,6 +69,12 @@ def called_again(
                 is_steady = is_same(program.run(layer), wrong)
                 more[right.layer.name] = _if_kept(program, wrong, [right], judge) or [fault] if is_steady else [VARIES]
                 break
+    for right in passing[:1] if program.in_memory else ():
+        for found in _with_nan(program, right):
+            if isinstance(found, Fault):
+                more.setdefault(right.layer.name, []).append(found)
+            else:
+                told[found] = None
     return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], list(told)
 
 
@@ -84,6 +95,23 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         if in_memory:
             says = f"right for C-contiguous arrays alone: wrong for {joined([t.title for t in tensors])} {memory}"
             yield replace(layer, memory=dict.fromkeys(tensors, memory)), Fault("ignores-strides", says)
+
+
+def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
+    """What becomes of a NaN in dE/dO: it must reach every sum that it is a term of, and may reach others."""
+    layer = right.layer.layer
+    ones = {tensor: np.ones(array.shape) for tensor, array in right.layer.arrays.items()}
+    dedo, first = right.layer.arrays[DEDO] + 0.0, np.zeros(ones[DEDO].shape)
+    dedo.flat[0], first.flat[0] = np.nan, 1
+    results = program.run(replace(right.layer, arrays=right.layer.arrays | {DEDO: dedo})).results
+    for tensor in () if layer.transposed else GRADIENTS:
+        needed = computed(right_recipe(layer, tensor), Data.of(layer, ones | {DEDO: first})) != 0
+        if isinstance(found := results.get(tensor), np.ndarray) and found.size == needed.size:
+            lost = np.isfinite(layer.layouts.standard(tensor, found).reshape(needed.shape))
+            if (lost & needed).any():
+                yield Fault("depends-on-values", f"a NaN in {DEDO.title} is lost on the way to {tensor.title}")
+            elif not (lost | needed).all():
+                yield f"A NaN in {DEDO.title} reaches more of {tensor.title} than the sums that it is a term of."
 
 
 def _if_kept(program: Program, wrong: Outcome, right: Sequence[Outcome], judge: Judge) -> list[Fault]:
