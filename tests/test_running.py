@@ -1,6 +1,7 @@
 """A backward pass of the user's own, run over many layers: what is found."""
 
 import json
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -138,6 +139,38 @@ def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature
         lambda x, w, dedo, **o: (None, -right(x, w, dedo, **o)[1]), suite, without=[feature]
     )
     assert feature not in features(findings.smallest.layer)
+
+
+def tried(x, w, **options):
+    """The layers that are tried if none of them fails, and the layer itself."""
+    best = numbered(SuiteLayer("best", make_layer(x, w, **options), {}), decimals=False)
+    return best, list(smaller_layers(lambda: best, (), lambda *_: None))
+
+
+def test_a_few_sizes_and_the_next_ones_are_tried():
+    _, smaller = tried((12, 12, 1, 1), (12, 12, 1, 1))
+    found = {(each.layer.batch, each.layer.channels, each.layer.filters) for each in smaller}
+    fewer = (1, 2, 3, 4, 5, 6, 10, 11)
+    assert found == {(12, 12, 12)}.union(*({(n, 12, 12), (12, n, 12), (12, 12, n), (12, n, n)} for n in fewer))
+
+
+def test_a_layer_is_tried_with_zeros_in_its_padding():
+    best, smaller = tried((4, 4), (2, 2), padding=1, padding_mode="reflect")
+    axes = tuple(replace(axis, mode="zeros") for axis in best.layer.axes)
+    assert axes in {each.layer.axes for each in smaller}
+
+
+def test_halves_quarters_and_single_numbers_are_tried_as_0_and_1():
+    best, smaller = tried((1, 8), (1, 1))
+    array = best.arrays[Tensor.X]
+    wanted = {np.ones_like(array).tobytes(), np.abs(array).tobytes(), array.tobytes()}
+    for size in (4, 2, 1):
+        for first in range(0, 8, size):
+            for value in (0, 1):
+                changed = array.copy()
+                changed[0, first : first + size] = value
+                wanted.add(changed.tobytes())
+    assert {each.arrays[Tensor.X].tobytes() for each in smaller if each.layer is best.layer} == wanted
 
 
 def test_no_step_to_the_smallest_layer_adds_what_the_program_does_not_have():
