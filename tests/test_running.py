@@ -148,10 +148,16 @@ def tried(x, w, **options):
 
 
 def test_a_few_sizes_and_the_next_ones_are_tried():
-    _, smaller = tried((12, 12, 1, 1), (12, 12, 1, 1))
+    _, smaller = tried((14, 14, 1, 1), (14, 14, 1, 1))
     found = {(each.layer.batch, each.layer.channels, each.layer.filters) for each in smaller}
-    fewer = (1, 2, 3, 4, 5, 6, 10, 11)
-    assert found == {(12, 12, 12)}.union(*({(n, 12, 12), (12, n, 12), (12, 12, n), (12, n, n)} for n in fewer))
+    fewer = (1, 2, 3, 4, 5, 7, 12, 13)
+    assert found == {(14, 14, 14)}.union(*({(n, 14, 14), (14, n, 14), (14, 14, n), (14, n, n)} for n in fewer))
+
+
+@pytest.mark.parametrize(("name", "most", "number"), [("_MOST_RUNS", 9, 9), ("_LONGEST", -1.0, 0)])
+def test_runs_and_time_are_limited(name, most, number, monkeypatch):
+    monkeypatch.setattr(f"cnngrad.programs.shrinking.{name}", most)
+    assert len(tried((4, 4), (2, 2))[1]) == number
 
 
 def test_a_layer_is_tried_with_zeros_in_its_padding():
