@@ -87,6 +87,25 @@ def test_the_notes_figure():
     ]
 
 
+def test_an_arrow_leads_from_the_window_to_the_result_and_both_have_their_tensors_colour():
+    svg = figure("notes", "x22")
+    window, _, result = (
+        [float(each.get(key)) for key in ("x", "y", "width", "height")]
+        for each in ET.fromstring(svg).iter(f"{SVG}rect")
+        if each.get("stroke-width") == "0.1"
+    )
+    numbers = re.search(r'"M([\d.]+) ([\d.]+)V([\d.]+)H([\d.]+)V([\d.]+)"', svg).groups()
+    x, y, lane, tip, end = map(float, numbers)
+    assert (x, y) == pytest.approx((window[0] + window[2], window[1] + window[3]), abs=0.011)
+    assert (tip, end - 0.3) == pytest.approx((result[0], result[1] + result[3]), abs=0.011)
+    rects = [each for each in ET.fromstring(svg).iter(f"{SVG}rect") if each.get("stroke")]
+    bottom = max(float(each.get("y")) + float(each.get("height")) for each in rects)
+    assert bottom + 0.3 < lane < texts(svg)[-4][2] - 1.3
+    # Four cells below the window and four of W, one of the result, and twelve zeros of the frame.
+    fills = [svg.count(f'fill="{PALETTES["light"][name]}"') for name in ("on w", "on x", "on o", "zero")]
+    assert fills == [8, 1, 0, 12]
+
+
 SHOWN = [
     ("notes", "x22"), ("notes", "w12"), ("channels", "x[2,1]22"), ("channels", "b[1]"), ("reflect", "x22"),
     ("padding-dilation", "x11"), ("depthwise", "w[1,1]11"), ("transposed", "x22"), ("notes-leftover", "x51"),

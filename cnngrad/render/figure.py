@@ -26,9 +26,6 @@ _CONSOLE = Console()
 def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
     """A figure of each element, 16 by 9 as a slide, for files with this ending; grids have the same place in all."""
     drawings = [_Drawing(each, style) for each in derivation.elements]
-    wide = max(drawing.wide for drawing in drawings)
-    for drawing in drawings:
-        drawing.wide = wide
     units = ((drawing, unit) for drawing in drawings for unit in drawing.units)
     width = max(_LEAST, *(drawing.breadth(unit) for drawing, unit in units)) + 2 * _MARGIN
     while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
