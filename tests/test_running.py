@@ -164,6 +164,8 @@ def test_a_layer_is_tried_with_zeros_in_its_padding():
     best, smaller = tried((4, 4), (2, 2), padding=1, padding_mode="reflect")
     axes = tuple(replace(axis, mode="zeros") for axis in best.layer.axes)
     assert axes in {each.layer.axes for each in smaller}
+    # Two elements are the least beside which one is reflected.
+    assert min(a.size for each in smaller for a in each.layer.axes if a.before and a.mode == "reflect") == 2
 
 
 def test_halves_quarters_and_single_numbers_are_tried_as_0_and_1():
