@@ -1,5 +1,8 @@
 """Wrong backward passes as learners write them, in plain loops over a layer of two spatial axes."""
 
+import itertools
+from types import SimpleNamespace
+
 import numpy as np
 
 from tests.cases import Case
@@ -248,12 +251,128 @@ def exchanged(q, w):
     return np.concatenate(blocks)
 
 
+def flat(
+    q, result, x=None, w=None, g=None, row=None, column=None, ends=None, test=(0, 0), each=lambda product: product
+):
+    """A gradient (x or w) over flat arrays, product by product, with a place, position, loop or test changed.
+
+    Places outside an array's memory hold 0. `ends` has the ends of loops, by letter, and `test` how far beyond X the
+    positions of its last row and column may lie.
+    """
+    x = x or (lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W + s.k)
+    w = w or (lambda s: ((s.f * q.Cg + s.c) * q.kh + s.u) * q.kw + s.v)
+    g = g or (lambda s: ((s.n * q.F + s.f) * q.Ho + s.i) * q.Wo + s.j)
+    row = row or (lambda s: s.i * q.sh + s.u * q.dh - q.pt)
+    column = column or (lambda s: s.j * q.sw + s.v * q.dw - q.pl)
+    sizes = {"n": q.N, "f": q.F, "c": q.Cg, "i": q.Ho, "j": q.Wo, "u": q.kh, "v": q.kw} | (ends or {})
+    memory = {"x": q.x.ravel(), "w": q.w.ravel(), "g": q.g.ravel()}
+    found = np.zeros_like(memory[result])
+    first, second = (name for name in memory if name != result)
+    for places in itertools.product(*map(range, sizes.values())):
+        s = SimpleNamespace(**dict(zip(sizes, places, strict=True)))
+        s.channel, s.h, s.k = q.channel(s.f, s.c), row(s), column(s)
+        if 0 <= s.h < q.H + test[0] and 0 <= s.k < q.W + test[1]:
+            at = {"x": x(s), "w": w(s), "g": g(s)}
+            if all(0 <= at[name] < array.size for name, array in memory.items()):
+                found[at[result]] += each(memory[first][at[first]] * memory[second][at[second]])
+    return found.reshape({"x": q.x, "w": q.w}[result].shape)
+
+
+def plain(needs=None):
+    """A layer that is padded with zeros, and of which something else holds."""
+    return lambda q: q.mode == "constant" and (needs is None or needs(q))
+
+
+def other_matrix(q):
+    """dE/dO as the matrix (F, H'·W'·N), read as (F, N·H'·W')."""
+    return q.g.transpose(1, 2, 3, 0).reshape(q.F, q.N, q.Ho, q.Wo).swapaxes(0, 1)
+
+
+def multiplier_first(q, w):
+    """Filter m of group k is read at m·groups + k."""
+    each = q.F // q.groups
+    return w[[m * q.groups + k for k in range(q.groups) for m in range(each)]]
+
+
 def is_filled(q):
     """Whether elements of X stand in the padding."""
     return q.mode != "constant"
 
 
 BUGGY = {
+    "flat-index": [
+        (
+            "dx",
+            lambda q: flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.Wo + s.k),
+            plain(lambda q: q.Wo not in (1, q.W)),
+        ),
+        (
+            "dw",
+            lambda q: flat(q, "w", g=lambda s: ((s.n * q.F + s.f) * q.Ho + s.i) * q.Ho + s.j),
+            plain(lambda q: q.Ho not in (1, q.Wo)),
+        ),
+        (
+            "dx",
+            lambda q: flat(q, "x", w=lambda s: (s.f * q.Cg + s.c) * q.kh * q.kw + s.u * q.kh + s.v),
+            plain(lambda q: q.kh != q.kw),
+        ),
+    ],
+    "index-left-out": [
+        ("dx", lambda q: flat(q, "x", w=lambda s: (s.f * q.Cg * q.kh + s.u) * q.kw + s.v), plain(lambda q: q.Cg > 1)),
+        (
+            "dw",
+            lambda q: flat(q, "w", column=lambda s: s.v * q.dw - q.pl),
+            plain(lambda q: q.Wo > 1),
+        ),
+    ],
+    "index-replaced": [
+        ("dx", lambda q: flat(q, "x", g=lambda s: ((s.n * q.F + s.f) * q.Ho + s.i) * q.Wo + s.i), plain()),
+        (
+            "dw",
+            lambda q: flat(q, "w", x=lambda s: ((s.n * q.C + s.f) * q.H + s.h) * q.W + s.k if s.f < q.C else -1),
+            plain(lambda q: q.groups == 1 and q.C > 1),
+        ),
+    ],
+    "loop-bound": [
+        ("dx", lambda q: flat(q, "x", ends={"v": q.kw + 1}), plain()),
+        ("dw", lambda q: flat(q, "w", test=(1, 0)), plain(lambda q: q.pb > 0)),
+    ],
+    "memory-order": [("dx", lambda q: crop(q, scatter(q, w=q.w.reshape(q.w.shape[::-1]).T)), None)],
+    "im2col-order": [
+        ("dw", lambda q: gather(q, g=other_matrix(q)), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),
+        ("dx", lambda q: crop(q, scatter(q, g=other_matrix(q))), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),
+    ],
+    "multiplier-order": [
+        (
+            "dx",
+            lambda q: crop(q, scatter(q, w=multiplier_first(q, q.w))),
+            lambda q: q.groups > 1 and q.F // q.groups > 1,
+        ),
+    ],
+    "old-contents": [
+        ("dx", lambda q: right_dx(q) + q.x, None),
+        ("dw", lambda q: right_dw(q) + 1, None),
+        ("dw", lambda q: right_dw(q) + q.w, None),
+    ],
+    "weight-decay": [
+        ("dw", lambda q: right_dw(q) + 0.01 * q.w, None),
+        ("dw", lambda q: right_dw(q) + 5e-4 * q.w, None),
+    ],
+    "padding-wrong": [
+        ("dx", lambda q: crop(q, scatter(q), q.pt + 2, q.pl + 3), plain()),
+        ("dw", lambda q: gather(q, xp=np.pad(q.xp, ((0, 0), (0, 0), (2, 0), (3, 0)))), plain()),
+    ],
+    "activation-applied": [
+        ("dx", lambda q: crop(q, scatter(q, g=q.g * (output(q) > 0))), None),
+        ("dw", lambda q: gather(q, g=q.g * (output(q) > 0)), None),
+        ("dx", lambda q: right_dx(q) * (q.x > 0), None),
+    ],
+    "products-rounded": [
+        ("dx", lambda q: flat(q, "x", each=lambda product: product // 4 * 4), plain()),
+        ("dw", lambda q: flat(q, "w", each=lambda product: int(product / 8) * 8), plain()),
+    ],
+    "wrapped": [("dx", lambda q: right_dx(q).astype(np.int8).astype(int), None)],
+    "saturated": [("dw", lambda q: np.clip(right_dw(q), -128, 127), None)],
     "filter-not-rotated": [
         ("dx", lambda q: crop(q, scatter(q, w=q.w[:, :, ::-1, ::-1])), None),
     ],

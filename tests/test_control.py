@@ -45,7 +45,9 @@ class Wrong(Program):
         return Answer({self.result: right})
 
 
-MADE = [(mistake, result) for mistake in CATALOGUE for result in RESULTS if result in mistake.results]
+# Mistakes without a phrase for lists are looked for only if no other explains a result, and so are not always named.
+LISTED = [mistake for mistake in CATALOGUE if mistake.short]
+MADE = [(mistake, result) for mistake in LISTED for result in RESULTS if result in mistake.results]
 
 
 @pytest.mark.sampled(5)
@@ -82,7 +84,7 @@ class WrongEverywhere(Program):
 
 
 @pytest.mark.sampled(6)
-@pytest.mark.parametrize("mistake", CATALOGUE, ids=lambda mistake: mistake.id)
+@pytest.mark.parametrize("mistake", LISTED, ids=lambda mistake: mistake.id)
 def test_a_layer_that_lists_a_mistake_names_it(mistake, layers):
     findings = run_layers([WrongEverywhere(mistake)], layers, without=None)
     for outcome in findings.outcomes:

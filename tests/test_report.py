@@ -55,7 +55,7 @@ def test_every_mistake_in_o_is_named(case, whole):
     arrays = {Tensor.X: x, Tensor.W: w, Tensor.DEDO: np.zeros_like(o), **({} if b is None else {Tensor.B: b})}
     data = Data.of(layer, arrays)
     tried = 0
-    for mistake in CATALOGUE:
+    for mistake in (each for each in CATALOGUE if each.short):
         for recipe in list(mistake.changed(right_recipe(layer, Tensor.O)))[:: 1 if whole else 4]:
             wrong = made(recipe, data)
             if wrong.shape != o.shape or (wrong != o).any():

@@ -63,6 +63,7 @@ def shown(layer, x, w, dedo, b):
     return {
         (mistake.id, result, number)
         for mistake in CATALOGUE
+        if mistake.short
         for result in RESULTS
         if layer.role[result] in mistake.results
         for number, recipe in enumerate(mistake.changed(right_recipe(layer, result)))

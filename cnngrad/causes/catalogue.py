@@ -8,6 +8,7 @@ such a function, with its words, behind the likelier mistakes.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, combinations, permutations, product
 from math import prod
 from typing import Any
@@ -18,6 +19,7 @@ from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes, spelled
 from cnngrad.causes.edits import (
     Edit,
+    Using,
     along,
     flipped,
     moved,
@@ -29,8 +31,18 @@ from cnngrad.causes.edits import (
     transposed,
     without,
 )
+from cnngrad.causes.loops import (
+    Loops,
+    Slips,
+    bounds_slipped,
+    indices_slipped,
+    lengths_slipped,
+    products_slipped,
+    right_loops,
+)
 from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
+from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
 __all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some_axes", "told"]
@@ -39,6 +51,8 @@ __all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some
 ARRAYS = (O, DW, DX)
 # Up to this size every index is tried, otherwise only the first and the last.
 _FEW, _FEW_TAPS = 4, 12
+# Loops over flat arrays are tried up to this number of products.
+_FEW_PRODUCTS = 20_000
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
 # Operands and results of which a part may be missing, in the order in which they are tried.
 _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
@@ -60,7 +74,8 @@ class Mistake:
         code: a line of NumPy with the mistake, and the right line. stride, dilation, before and after (zeros) have a
             number for each axis; i and u are positions of O and W, place is one of X, all from 0. Axes are written as
             `spelled` takes them, here and in the sentences.
-        short: a phrase for it in a list; several mistakes may share one.
+        short: a phrase for it in a list of what numbers hide; several mistakes may share one. Without one it is looked
+            for only if no other mistake explains a result.
         needs: what a layer must have for people to make it there: channels, batch or groups; empty for nothing.
         only: the layers in which it can be made: `transposed` or `plain` ones, or plain ones whose padding is `zeros`
             or is `filled`; empty for all.
@@ -76,7 +91,7 @@ class Mistake:
     says: str
     fix: str
     code: tuple[str, str]
-    short: str
+    short: str = ""
     needs: str = ""
     only: str = ""
     joins: bool = False
@@ -96,7 +111,7 @@ class Mistake:
         seen = [recipe]
         for change in self.change(recipe) if recipe.result in self.results and self.suits(recipe.layer) else ():
             # Edits are functions, which never compare equal.
-            is_new = change.reads is not recipe.reads or change not in seen
+            is_new = change.reads is not recipe.reads or change.loops is not None or change not in seen
             if is_new and min(change.size, default=1) > 0 and all(r.output * r.filter for r in change.relations):
                 seen.append(change)
                 yield change
@@ -954,8 +969,7 @@ def shifted(recipe: Recipe) -> Changes:
 def other_layout(recipe: Recipe) -> Changes:
     """The right numbers with their axes in another order, as they are or read as if in the right one; or flat."""
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
-    lead = "NC" if result is not DW else "IO" if layer.own.transposed else "OI"
-    letters, own = lead + "DHW"[-layer.dims :], Axes(layer, result).order
+    letters, own = _letters(layer, result), Axes(layer, result).order
     bare, right = recipe.but(bare=True), "".join(letters[axis] for axis in own)
     lacking = range(len(shape) - len(own))
     for order in permutations(sorted(own)):
@@ -985,11 +999,11 @@ def other_layout(recipe: Recipe) -> Changes:
 )
 def operand_layout(recipe: Recipe) -> Changes:
     """X, W or dE/dO is read in another order of axes than it is stored in."""
-    layouts = recipe.layer.layouts
-    for tensor in (DEDO, X, W):
-        for edits, words in () if tensor.is_apart(recipe.result) else _read_otherwise(recipe.layer.canonical[tensor]):
-            is_coded = tensor is W and words.endswith("with its first two axes swapped") and not layouts.filter
-            yield recipe.at(tensor, f"{_name(tensor)} {words}", *edits, coded=is_coded)
+    own = (0, 1, *recipe.spatial)
+    last, turned = (0, *recipe.spatial, 1), (1, 0, *recipe.spatial)
+    for tensor in OPERANDS[recipe.result]:
+        for lies, read in ((own, last), (last, own), (own, turned), (own, (0, 1, *recipe.spatial[::-1]))):
+            yield _read_as(recipe, tensor, lies, read, "W lies in memory as OIHW, but is read as IOHW")
 
 
 @Mistake(
@@ -1012,6 +1026,209 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             words = f"axes summed over: {', '.join(map(str, summed)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
             yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
+
+
+@Mistake(
+    "flat-index",
+    ARRAYS,
+    "a length is wrong in the flat index of an array",
+    "the index is ((n·C + c)·H + h)·W + w, with the lengths of the array that is read or written",
+    code=("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
+)
+def flat_index(recipe: Recipe) -> Changes:
+    """An array in flat memory is read or written with a length of another axis."""
+    yield from _slipped(
+        recipe, lengths_slipped, r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
+    )
+
+
+@Mistake(
+    "index-left-out",
+    ARRAYS,
+    "an index is left out",
+    "use every index of each array: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
+    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+)
+def index_left_out(recipe: Recipe) -> Changes:
+    """An index does not depend on a position that it should depend on."""
+    yield from _slipped(recipe, partial(indices_slipped, left_out=True), "W is read at 0·c, ")
+
+
+@Mistake(
+    "index-replaced",
+    ARRAYS,
+    "an index is used in place of another",
+    "use each index at its place: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
+    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+)
+def index_replaced(recipe: Recipe) -> Changes:
+    """An index of another axis or array, such as g[i][i] for g[i][j]."""
+    yield from _slipped(recipe, partial(indices_slipped, left_out=False), "W is read at f, not c")
+
+
+@Mistake(
+    "loop-bound",
+    ARRAYS,
+    "a loop begins or ends at the wrong place",
+    "loops run from 0 to below the length of their own axis, and only positions from 0 to below H count",
+    code=("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
+)
+def loop_bound(recipe: Recipe) -> Changes:
+    """A loop, or a test for what lies outside X, has another first or last position."""
+    yield from _slipped(recipe, bounds_slipped, r"the loop over the rows of O .*\(two too few\)")
+
+
+@Mistake(
+    "memory-order",
+    ARRAYS,
+    "an array is read in another order than it lies in memory",
+    "transpose it before it is reshaped, or compute the index in the order in which it lies",
+    code=("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
+)
+def memory_order(recipe: Recipe) -> Changes:
+    """An operand lies in one order of axes and is read in another, such as Fortran's."""
+    for tensor in OPERANDS[recipe.result]:
+        own = right_loops(recipe.layer, recipe.relations).orders[tensor.array]
+        for order, turned in product((own[::-1], *_orders_of_blocks(recipe)), (False, True)):
+            pair = (order, own) if turned else (own, order)
+            yield _read_as(recipe, tensor, *pair, "W lies in memory as OIHW, but is read as WHIO")
+
+
+@Mistake(
+    "im2col-order",
+    ARRAYS,
+    "the rows and columns of im2col's matrices are in different orders",
+    "transpose before you reshape, so that the axes in both matrices come in the same order",
+    code=("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
+)
+def im2col_order(recipe: Recipe) -> Changes:
+    """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
+    for tensor, pair in product(OPERANDS[recipe.result], permutations(_orders_of_blocks(recipe), 2)):
+        yield _read_as(recipe, tensor, *pair, "dE/dO lies in memory as HWNC, but is read as NHWC")
+
+
+@Mistake(
+    "multiplier-order",
+    ARRAYS,
+    "the filters of the groups are read in another order",
+    "filter m of group c is filter c·M + m of W and O, not m·C + c",
+    code=("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
+    needs="groups",
+)
+def multiplier_order(recipe: Recipe) -> Changes:
+    """One array has the number in the group before the number of the group."""
+    for tensor in (*OPERANDS[recipe.result], recipe.result):
+        axis = int(tensor.array is not W)
+        count = recipe.layer.canonical[tensor][axis]
+        for rows in (recipe.layer.groups, count // recipe.layer.groups):
+            order = np.arange(count).reshape(rows, -1).T.ravel()
+            words = f"{_name(tensor)} with the multiplier in front"
+            yield recipe.at(tensor, words, taken(axis, order), coded=tensor is W)
+
+
+@Mistake(
+    "old-contents",
+    RESULTS,
+    "something is added to the gradient",
+    "begin with zeros: what was in the array before is not part of the gradient",
+    code=("result = x.copy()", "result = np.zeros_like(x)"),
+)
+def old_contents(recipe: Recipe) -> Changes:
+    """What the array held before is still in it."""
+    result, mixed = recipe.result, recipe.but(mixed=True)
+    yield mixed.at(result, "1 is added to every element", lambda array: array + 1)
+    if result in (DW, DX):
+        added = Using(np.add, result.array, np.positive)
+        yield mixed.at(result, f"{result.array.key} is added", added, coded=result is DX)
+
+
+@Mistake(
+    "weight-decay",
+    (DW, DX),
+    "a multiple of the array itself is added to its gradient",
+    "leave weight decay to the update: dE/dW is the gradient of E alone",
+    code=("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
+)
+def weight_decay(recipe: Recipe) -> Changes:
+    """Weight decay is part of the gradient."""
+    own = recipe.result.array
+    for rate in (0.01, 0.1, 0.001, 0.0001, 0.05, 0.005, 0.0005):
+        added = Using(np.add, own, partial(np.multiply, rate))
+        yield recipe.but(mixed=True).at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
+
+
+@Mistake(
+    "padding-wrong",
+    ARRAYS,
+    "the padding is wrong",
+    "window i begins at stride*i - padding, with the padding in front",
+    code=("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
+)
+def padding_wrong(recipe: Recipe) -> Changes:
+    """Any number of zeros in front of X along each axis."""
+    own = [-relation.constant for relation in recipe.relations]
+    for zeros in product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes)):
+        words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
+        coded = all(np.subtract(zeros, own) == 2)
+        yield _on(recipe, True, words, coded, constant=np.negative(zeros))
+
+
+@Mistake(
+    "activation-applied",
+    (DW, DX, DB),
+    "the derivative of an activation is part of the gradient",
+    "dE/dO is the gradient of this layer's own output: multiply by the activation's derivative before this layer",
+    code=("moving = dedo * (o > 0)", "moving = dedo"),
+    only="plain",
+)
+def activation_applied(recipe: Recipe) -> Changes:
+    """dE/dO is multiplied by the derivative of an activation of O, or dE/dX by that of one of X."""
+    slopes: dict[str, Callable[[Array], Array]] = {
+        "ReLU": lambda a: a > 0,
+        "sigmoid": lambda a: (1 - np.tanh(a / 2) ** 2) / 4,
+        "tanh": lambda a: 1 - np.tanh(a) ** 2,
+    }
+    for name, slope in slopes.items():
+        words = f"times the derivative of {name} at"
+        yield recipe.at(DEDO, f"dE/dO {words} O", Using(np.multiply, O, slope), coded=name == "ReLU")
+        if recipe.result is DX:
+            yield recipe.but(mixed=True).at(DX, f"dE/dX {words} X", Using(np.multiply, X, slope))
+
+
+@Mistake(
+    "products-rounded",
+    ARRAYS,
+    "products are rounded before they are added up",
+    "add up the products as they are, and round the sum",
+    code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
+)
+def products_rounded(recipe: Recipe) -> Changes:
+    """Each product is cut or rounded to a multiple of a power of two."""
+    yield from _slipped(recipe, products_slipped, r"each product is rounded down to a multiple of 2\^2$")
+
+
+@Mistake(
+    "wrapped",
+    RESULTS,
+    "sums overflow: they wrap around",
+    "use a wider type for the sums",
+    code=("return result.astype(np.int8)", "return result"),
+)
+def wrapped(recipe: Recipe) -> Changes:
+    """Sums are kept in integers that are too small, and wrap around."""
+    yield from _stored(recipe, lambda least, most, array: (array - least) % (most - least + 1) + least)
+
+
+@Mistake(
+    "saturated",
+    RESULTS,
+    "sums are limited to the range of a type",
+    "use a wider type for the sums",
+    code=("return result.clip(-128, 127)", "return result"),
+)
+def saturated(recipe: Recipe) -> Changes:
+    """Sums are kept in integers that are too small, and end at the smallest and the largest."""
+    yield from _stored(recipe, lambda least, most, array: np.clip(array, least, most))
 
 
 # Used by several mistakes.
@@ -1070,18 +1287,41 @@ def _miscounted(recipe: Recipe) -> Changes:
                 yield recipe.at(place, f"{words}: the loop uses another axis's size", counted)
 
 
-def _read_otherwise(shape: Shape) -> Iterator[tuple[tuple[Edit, ...], str]]:
-    """The edits that read an array's memory in a wrong order of axes, each with its words."""
-    first, second, *spatial = shape
-    axes = range(2, len(shape))
-    if min(second, prod(spatial)) > 1:
-        last = (reshaped(first, *spatial, second), transposed(0, len(shape) - 1, *range(1, len(shape) - 1)))
-        yield last, "is read with its channels last"
-        yield (transposed(0, *axes, 1), reshaped(*shape)), "is stored with its channels last, but read as if first"
-    if min(first, second) > 1:
-        yield (reshaped(second, first, *spatial), swapped(0, 1)), "is read with its first two axes swapped"
-    if len(spatial) == 2 and min(spatial) > 1:
-        yield (reshaped(first, second, *spatial[::-1]), swapped(2, 3)), "is read with rows and columns swapped"
+def _slipped(recipe: Recipe, slips: Callable[[Layer, Tensor, Loops], Slips], coded: str) -> Changes:
+    """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
+    layer, result = recipe.layer, recipe.result
+    products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
+    if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
+        for words, loops in slips(layer, result, right_loops(layer, recipe.relations)):
+            yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
+
+
+def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
+    """The result in integers of 8, 16 or 32 bits; `change` takes their limits, and the result."""
+    for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32"):
+        limits = np.iinfo(name)
+        edit = partial(change, limits.min, limits.max)
+        yield recipe.but(mixed=True).at(recipe.result, f"as {name}", edit, coded=name == "int8")
+
+
+def _orders_of_blocks(recipe: Recipe) -> list[Shape]:
+    """The orders of axes in which the spatial ones stand together, as in im2col's matrices."""
+    return [tuple(chain(*order)) for order in permutations(((0,), (1,), recipe.spatial))]
+
+
+def _letters(layer: Layer, tensor: Tensor) -> str:
+    """The letters of an array's axes."""
+    lead = "NC" if tensor.array is not W else "IO" if layer.own.transposed else "OI"
+    return lead + "DHW"[-layer.dims :]
+
+
+def _read_as(recipe: Recipe, tensor: Tensor, lies: Shape, read: Shape, coded: str) -> Recipe:
+    """An array that lies in one order of axes, and is read in another."""
+    shape, letters = recipe.layer.canonical[tensor], _letters(recipe.layer, tensor)
+    one, other = ("".join(letters[axis] for axis in order) for order in (lies, read))
+    edits = transposed(*lies), reshaped(*(shape[axis] for axis in read)), transposed(*np.argsort(read))
+    words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
+    return recipe.at(tensor, words, *edits, coded=words == coded)
 
 
 def some_axes(dims: int) -> list[Array]:
@@ -1167,7 +1407,7 @@ def _numbers(values: Iterable[int]) -> str:
 
 
 def _name(tensor: Tensor) -> str:
-    return "dE/dO" if tensor is DEDO else tensor.key
+    return tensor.key.replace("dEd", "dE/d")
 
 
 # A mistake's place in the catalogue, by its id.

@@ -4,18 +4,34 @@ Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "along", "at", "flipped", "moved", "only", "reshaped", "summed_groups", "swapped", "taken", "transposed",
-    "without",
+    "Edit", "Using", "along", "at", "flipped", "moved", "only", "reshaped", "summed_groups", "swapped", "taken",
+    "transposed", "without",
 ]  # fmt: skip
 
-Edit = Callable[[Array], Array]
+
+class Using(NamedTuple):
+    """An edit that combines an array with what a function makes of another one.
+
+    Attributes:
+        combine: gives the new array from both.
+        tensor: the other array.
+        function: makes something of it.
+    """
+
+    combine: Callable[[Array, Array], Array]
+    tensor: Tensor
+    function: Callable[[Array], Array]
+
+
+Edit = Callable[[Array], Array] | Using
 
 
 def at(*index: Any) -> Any:
@@ -53,7 +69,7 @@ def only(axis: int, places: slice) -> Edit:
     return lambda array: array - without(*along(axis, places))(array)
 
 
-def without(*place: Any) -> Edit:
+def without(*place: Any) -> Callable[[Array], Array]:
     """Set the elements at an index to 0."""
 
     def edit(array: Array) -> Array:

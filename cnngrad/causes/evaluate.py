@@ -1,7 +1,7 @@
 """The only evaluator of recipes: it computes a result, or a few of its elements, from the tables of positions."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, may_overflow
-from cnngrad.causes.edits import at
+from cnngrad.causes.edits import Edit, Using, at
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
@@ -63,9 +63,15 @@ class Data:
     def read(self, recipe: Recipe, place: Tensor) -> Array:
         """The array that a recipe reads in place of an operand."""
         tensor, edits = recipe.reads[place]
-        array = self._output if tensor is O else self.arrays[tensor]
+        return self.edited(self._array(tensor), edits)
+
+    def edited(self, array: Array, edits: Iterable[Edit]) -> Array:
+        """An array after some edits."""
         for edit in edits:
-            array = edit(array)
+            if isinstance(edit, Using):
+                array = edit.combine(array, edit.function(self._array(edit.tensor)))
+            else:
+                array = edit(array)
         return array
 
     def given(self, recipe: Recipe) -> Array | None:
@@ -75,6 +81,9 @@ class Data:
     def knowing(self, recipe: Recipe) -> "Data":
         """The same data, with the result of a recipe computed once and kept."""
         return replace(self, known=(*self.known, (recipe, computed(recipe, self))))
+
+    def _array(self, tensor: Tensor) -> Array:
+        return self._output if tensor is O else self.arrays[tensor]
 
     @cached_property
     def _output(self) -> Array:
@@ -101,8 +110,7 @@ def computed(recipe: Recipe, data: Data) -> Array:
         array = data.given(recipe)
         data.tries.left -= 1 + (moved / _ELEMENTS_A_TRY if array is None else 0)
         array = _sums(recipe, data) if array is None else array
-        for edit in recipe.done.edits:
-            array = edit(array)
+        array = data.edited(array, recipe.done.edits)
         return array if recipe.factor == 1 else recipe.factor * array
 
 
@@ -202,6 +210,9 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     if result is DB:
         total: Array = data.read(recipe, DEDO).sum(axis=recipe.over)
         return total
+    if recipe.loops is not None:
+        operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
+        return recipe.loops.filled(operands, result.array, layer.canonical[result])
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
@@ -274,7 +285,7 @@ def traced(recipe: Recipe) -> Array:
     """For each element, in the user's shape, the flat number of the sum it comes from, from 1; 0 if from none."""
     numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
     for edit in recipe.done.edits:
-        numbers = edit(numbers)
+        numbers = edit(numbers)  # type: ignore[operator]
     return as_user(recipe, numbers)
 
 

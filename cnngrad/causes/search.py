@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
 from math import prod
 
 import numpy as np
@@ -22,6 +22,7 @@ from cnngrad.causes.catalogue import (
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
+from cnngrad.layer.names import Names
 from cnngrad.tensor import DB, B, O, Tensor
 
 __all__ = [
@@ -109,6 +110,9 @@ class _Claim:
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
         self._places = spread_places(claim.size) if claim.size > 1 else np.empty(0, int)
+        self.factors: dict[float, list[str]] = {-1.0: []} | named_factors(data.layer)
+        # How many elements of a larger array may be wrong besides.
+        self.spare = 0
         self._keep(self.right)
 
     def _keep(self, recipe: Recipe) -> None:
@@ -152,7 +156,8 @@ class _Claim:
         with may_overflow():
             for factor in factors:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                if (np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)).all():
+                right = np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)
+                if right.sum() >= claim.size - min(self.spare, (claim.size + 1) // _PROBES):
                     found.append(factor)
         return found
 
@@ -177,11 +182,15 @@ class _Claim:
         return self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
 
     def ways(
-        self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,)
+        self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,), late: bool = False
     ) -> Iterator[tuple[Mistake, Recipe, float]]:
-        """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits."""
+        """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits.
+
+        Those without a phrase for lists come late, and alone.
+        """
         for mistake in CATALOGUE:
-            if mistake.id in skip or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
+            is_left = late is bool(mistake.short) or mistake.id in skip
+            if is_left or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
                 continue
             for changed in mistake.changed(recipe):
                 if self.data.tries.left < 0:
@@ -191,11 +200,33 @@ class _Claim:
                     yield mistake, changed, factor
                     break
 
-    def pairs(self) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
+    def alone(self) -> dict[tuple[int, ...], Recipe]:
+        """The mistakes that each give the claim alone, by their places in the catalogue."""
+        found: dict[tuple[int, ...], Recipe] = {}
+        for mistake, recipe, _ in self.ways(self.right, (scaled.id,)):
+            found[PLACES[mistake.id],] = recipe
+        by_factor = self.scaled()
+        return found if by_factor is None else {**found, (PLACES[scaled.id],): by_factor}
+
+    def besides(self, user: Tensor) -> dict[tuple[int, ...], Recipe]:
+        """The mistakes that each give the claim but for one element."""
+        self.spare = 1
+        told_of = {places: self.but_for_one(recipe, user) for places, recipe in self.alone().items()}
+        return {places: recipe for places, recipe in told_of.items() if recipe is not None}
+
+    def but_for_one(self, recipe: Recipe, user: Tensor) -> Recipe | None:
+        """The recipe, told with the element that is wrong besides; None if it is hardly another than the right one."""
+        array, right, layer = made(recipe, self.data), made(self.right, self.data), self.data.layer.own
+        if (np.abs(array - right) > self._allowed(right, self.terms(recipe), array)).sum() < _ALIKE:
+            return None
+        index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
+        name = Names(layer).symbol(user, layer.canonical_index(user, tuple(map(int, index)))).name
+        return recipe.but(f"{recipe.detail}, but for {name}".removeprefix(", "))
+
+    def pairs(self, rare: Iterable[tuple[Mistake, Recipe, float]]) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
         """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
-        factors: dict[float, list[str]] = {-1.0: []} | named_factors(self.data.layer)
-        for mistake, recipe, factor in self.ways(self.right, OF_ONE_NUMBER, factors):
-            details = (recipe.detail, "" if factor == -1 else told_factor(factor, factors[factor]))
+        for mistake, recipe, factor in chain(self.ways(self.right, OF_ONE_NUMBER, self.factors), rare):
+            details = (recipe.detail, "" if factor == -1 else told_factor(factor, self.factors[factor]))
             both = recipe.but(", ".join(filter(None, details)), factor=factor * recipe.factor)
             yield (mistake, negative if factor == -1 else scaled), both
         for first in CATALOGUE:
@@ -228,16 +259,18 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         detail = told(own, user, found[places].detail)
         return f"{says} ({detail})" if detail else says
 
-    for mistake, recipe, _ in searched.ways(searched.right, (scaled.id,)):
-        found[PLACES[mistake.id],] = recipe
-    by_factor = searched.scaled()
-    if by_factor is not None:
-        found[PLACES[scaled.id],] = by_factor
-    data.tries.left = tries
-    for mistakes, recipe in searched.pairs() if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS else ():
-        found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
-        if len(found) > _MOST_PAIRS:
-            break
+    found |= searched.alone()
+    if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS:
+        data.tries.left = tries
+        rare = [*searched.ways(searched.right, (), (1, *searched.factors), late=True)]
+        found |= {(PLACES[mistake.id],): recipe for mistake, recipe, factor in rare if factor == 1}
+        data.tries.left = tries
+        for mistakes, recipe in () if found else searched.pairs(rare):
+            found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
+            if len(found) > _MOST_PAIRS:
+                break
+        data.tries.left = tries
+        found = found or searched.besides(user)
     if not found:
         b = data.arrays.get(B)
         if user is not O or b is None or claim.shape != own.shapes[O]:
@@ -382,6 +415,9 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     recipe, places = right_recipe(own, result), np.flatnonzero(wrong)
     right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
     some = slice(None, None, 1 + places.size // _PROBES)
+    ones = Data(data.layer, {tensor: np.ones_like(array) for tensor, array in data.arrays.items()})
+    if not made(recipe, ones)[wrong].any():
+        return "Every wrong element is one that no window reads: it must be 0"
 
     def happens(less: Array, part: slice) -> list[str]:
         """Whether the claim lacks a part or counts it twice; `less` holds the right elements without that part."""
@@ -411,7 +447,7 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
         right = made(right_recipe(data.layer, result), data)
         rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
         claims.append(_Claim(data, result, right, lambda claim, *_, off=rounding: np.full(claim.shape, off)))
-    made_here = [each for each in CATALOGUE if {*computed} & {*each.results} and each.suits(data.layer)]
+    made_here = [each for each in CATALOGUE if each.short and {*computed} & {*each.results} and each.suits(data.layer)]
     return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
 
 

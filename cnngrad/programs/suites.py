@@ -92,7 +92,7 @@ class SuiteLayer:
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
         hidden = {some: set(hidden_mistakes(self.data, some)) for some in {results, several}}
         unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
-        return tuple(each.id for each in CATALOGUE if each.id not in unnamed and each.suits(self.layer))
+        return tuple(each.id for each in CATALOGUE if each.short and each.id not in unnamed and each.suits(self.layer))
 
 
 def _row(
