@@ -21,6 +21,7 @@ Judge = Callable[[SuiteLayer, Answer], Outcome]
 
 VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
+_VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
 # Numbers for which alone a program may be right, and how others become such numbers.
 _SIMPLER: dict[str, Callable[[Array], Array]] = {
     "whole numbers alone": np.rint,
@@ -58,6 +59,7 @@ def called_again(
     largest = max(passing, key=lambda outcome: outcome.layer.work, default=None)
     picked = {id(each): each for each in (*passing[:1], *passing[-1:], largest) if each and program.keeps_running}
     for right in picked.values():
+        last = right
         for layer, fault in _ways(right.layer, program.in_memory and strided):
             answer = program.run(layer)
             if layer.memory and is_same(answer, right):
@@ -66,9 +68,16 @@ def called_again(
             if layer.memory and wrong.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
                 told[f"It takes no arrays {next(iter(layer.memory.values()))}."] = None
             elif wrong.passed is False:
-                is_steady = is_same(program.run(layer), wrong)
-                more[right.layer.name] = _if_kept(program, wrong, [right], judge) or [fault] if is_steady else [VARIES]
+                off = [tensor for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG]
+                if not is_same(program.run(layer), wrong):
+                    fault = VARIES
+                elif off and all(np.array_equal(wrong.claims[t], last.claims.get(t, ())) for t in off):
+                    fault = _KEPT
+                else:
+                    (fault,) = _if_kept(program, wrong, [right], judge) or [fault]
+                more[right.layer.name] = [fault]
                 break
+            last = wrong
     for right in passing[:1] if program.in_memory else ():
         for found in _with_nan(program, right):
             if isinstance(found, Fault):
@@ -88,8 +97,8 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         other = array.flatten()
         other[1:-1] = other[-2:0:-1]
         changed = replace(changed, arrays=changed.arrays | {tensor: other.reshape(array.shape)})
-        yield changed, _KEPT
-    yield layer, _KEPT
+        yield changed, _VALUES
+    yield layer, _VALUES
     every, first = tuple(layer.arrays), next(iter(MEMORY))
     for memory, tensors in (*((first, (tensor,)) for tensor in every), *((memory, every) for memory in MEMORY)):
         if in_memory:
