@@ -16,7 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from cnngrad.derivation.blocks import Block, Derivation, Expansions, Form, Formula, Hint, Sentence, Source
+from cnngrad.derivation.blocks import (
+    Block,
+    Derivation,
+    Expansions,
+    Figure,
+    Form,
+    Formula,
+    GridRow,
+    Hint,
+    Part,
+    Phrase,
+    Picture,
+    Sentence,
+    Source,
+)
+from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
@@ -24,9 +39,9 @@ from cnngrad.layer.expansion import Expansion, Partial
 from cnngrad.layer.layout import Array
 from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
-from cnngrad.render.painter import Painter
+from cnngrad.render.matrix import Fitting, Item
 from cnngrad.render.style import Style
-from cnngrad.render.terminal import text_of
+from cnngrad.render.terminal import DIM, PLAIN_WIDTH
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
@@ -36,7 +51,7 @@ _MOST_CELLS = 60_000
 # The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
 # The page's script, a module after those that it uses.
-_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "sums", "controls", "page")
+_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "typeset", "sums", "controls", "page")
 
 
 def html_document(derivation: Derivation, style: Style) -> str:
@@ -122,24 +137,74 @@ def _numbers(array: Array) -> Any:
 
 def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
     """The lesson's sections, which can be folded."""
+    fitting = Fitting(precision, PLAIN_WIDTH)
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, precision) for block in section.blocks if not isinstance(block, Hint))
+        blocks = "\n".join(_block(block, fitting) for block in section.blocks if not isinstance(block, Hint))
         name = f' id="section-{section.name}"' if section.name else ""
         yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
 
-def _block(block: Block, precision: int) -> str:
+def _block(block: Block, fitting: Fitting) -> str:
     match block:
         case Sentence(parts):
-            formulas, notation = (Symbol, Partial), Notation(precision)
-            texts = (mathml(node_of(p)) if isinstance(p, formulas) else escape(notation.part(p)) for p in parts)
-            return f"<p>{''.join(texts)}</p>"
+            return f"<p>{''.join(_part(part, fitting) for part in parts)}</p>"
         case Formula(row):
             return mathml(*row, display=True)
         case Expansions():
-            return _sums(block, precision)
-    return f"<pre>{escape(text_of(Painter(precision).blocks([block])).rstrip())}</pre>"
+            return _sums(block, fitting.precision)
+        case GridRow(items):
+            return _row(items, fitting)
+        case Picture():
+            return "\n".join(_row(items, fitting) for items in fitting.rows(block))
+        case Figure():
+            return _figure(block)
+    return ""
+
+
+def _part(part: Part, fitting: Fitting) -> str:
+    if isinstance(part, Symbol | Partial):
+        return mathml(node_of(part))
+    return escape(part.text if isinstance(part, Phrase) else fitting.part(part))
+
+
+def _row(items: Sequence[Item], fitting: Fitting) -> str:
+    """Matrices and the signs between them, which a narrow window or paper breaks into lines between matrices."""
+    parts = []
+    for item in items:
+        if isinstance(item, Grid):
+            parts.append(_matrix(item, fitting))
+        elif text := item.strip() if isinstance(item, str) else fitting.factor(item):
+            parts.append(f"<span>{escape(text)}</span>")
+    return f'<div class="row">{"".join(parts)}</div>'
+
+
+def _matrix(grid: Grid, fitting: Fitting) -> str:
+    """A matrix without optional end tags, which would be half of it. The page's script typesets its names."""
+    grid = fitting.seen(grid, fitting.line)
+    columns, rows = fitting.fitted(grid, fitting.line), []
+    for row in zip(*columns, strict=True):
+        cells = []
+        for text, style in row:
+            # Marked cells are in brackets in plain text; here they have a box.
+            is_marked = style.endswith(" bold")
+            kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
+            cells.append(f"<td{kind}>{escape(text.strip()[is_marked : len(text.strip()) - is_marked])}")
+        rows.append(f"<tr>{''.join(cells)}")
+    colour = f" of-{grid.tensor.letter}" if grid.tensor else ""
+    size = f" ({grid.height}×{grid.width} in all)" if any(text.strip() == "…" for c in columns for text, _ in c) else ""
+    title = escape(fitting.title(grid))
+    return f'<table class="matrix{colour}"><caption>{title}{size}</caption>{"".join(rows)}</table>'
+
+
+def _figure(figure: Figure) -> str:
+    """The connections of one input as rows that begin at the same line."""
+    rows = []
+    for source, is_source, link in figure.rows:
+        weight, node, back = map(str, link or ("", "", ""))
+        there = f'<td class="link">{weight} →<td>{node}<td>← {back}' if link else ""
+        rows.append(f"<tr><td>{source}<td>{'→' * is_source}{there}")
+    return f'<table class="figure">{"".join(rows)}</table>'
 
 
 def _sums(table: Expansions, precision: int) -> str:

@@ -12,6 +12,7 @@
     for (const marked of document.querySelectorAll("td.chosen")) marked.classList.remove("chosen");
     for (const cell of cells.get(at)) cell.classList.add("chosen");
     line.textContent = (sums[at] || ["The sum of this element is not in this page."]).join("\n");
+    window.typeset(line, false);
   }
 
   function pin(at) {

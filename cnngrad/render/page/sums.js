@@ -10,7 +10,7 @@
       name.dataset.key = `${tensor}:${flat}`;
       return name;
     };
-    const line = (...parts) => { const row = made("div", "row"); row.append(...parts); out.append(row); return row; };
+    const line = (...parts) => { const row = made("div", ""); row.append(...parts); out.append(row); return row; };
 
     // Parts with a sign between them; of many the first, and how many there are in all.
     function joined(row, parts, fold) {
