@@ -364,7 +364,7 @@ def test_scattering_stamps_w_onto_the_gradient_of_x(opened):
     # ∂E/∂o11 = 4 has stamped W = [[1, 2], [3, -1]], which lies on ∂E/∂X.
     assert texts(cells_of(driver, "dx")) == ["4", "8", "0", "12", "-4", "0", "0", "0", "0"]
     marks = [cell.text.split("\n")[0] for cell in cells_of(driver, "dx", "td .mark")]
-    assert marks == ["·1", "·2", "·3", "·-1"]
+    assert marks == ["×1", "×2", "×3", "×-1"]
     line = driver.find_element("id", "line")
     assert (
         "∂E/∂x11 += 4·1: 0 → 4, ∂E/∂x12 += 4·2: 0 → 8, ∂E/∂x21 += 4·3: 0 → 12, ∂E/∂x22 += 4·(-1): 0 → -4" in line.text
@@ -662,7 +662,7 @@ def test_the_pages_own_table_computes_what_the_library_does(opened, whole):
     for start in range(0, len(layers), 50):
         some, data = layers[start : start + 50], []
         for x, w, dedo, b, options in some:
-            text = document(".html", cnngrad.derive(x, w, dedo, b=b, limit=1, **options))
+            text = document(".html", cnngrad.derive(x, w, dedo, b=b, sections=["summary"], **options))
             data.append(json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]))
         for (x, w, dedo, b, options), found in zip(some, driver.execute_script(COMPUTED, data), strict=True):
             grads = cnngrad.backward(x, w, dedo, **options)

@@ -231,6 +231,17 @@ def test_a_click_lights_what_a_name_in_the_sum_stands_for(browser, tmp_path):
     assert {cell.get_attribute("aria-label").split()[0] for cell in chosen} == {"∂E/∂o12"}
 
 
+def test_the_two_cells_of_a_product_and_its_term_in_the_sum_have_one_colour(browser, tmp_path):
+    browser.get(written(tmp_path) + "#dx-x22")
+
+    def colours(which):
+        return [each.value_of_css_property("background-color") for each in browser.find_elements("css selector", which)]
+
+    assert len(set(colours("#line .term[class*=shade]"))) == 4
+    assert colours("#grid-dx-do td.made") == colours("#line .term[class*=shade]")
+    assert sorted(colours("#grid-dx-w td.made")) == sorted(colours("#line .term[class*=shade]"))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_values_by_colour_tell_each_number_from_the_next(browser, tmp_path, scheme):
     browser.execute_cdp_cmd(
@@ -265,9 +276,13 @@ def test_nothing_is_requested_and_it_opens_within_a_second(tmp_path):
         address = f"--proxy-server=127.0.0.1:{proxy.server_port}"
         with a_browser(1300, 1200, address, "--proxy-bypass-list=<-loopback>", *quiet) as driver:
             for path in SAMPLES:
-                driver.get(written(tmp_path, path))
-                took = "return performance.getEntriesByType('navigation')[0].loadEventEnd"
-                assert driver.execute_script(took) < 1000
+                # The quickest of three counts: other programs take time, too.
+                took = []
+                for _ in range(3):
+                    driver.get(written(tmp_path, path))
+                    entry = "performance.getEntriesByType('navigation')[0]"
+                    took.append(driver.execute_script(f"return {entry}.loadEventEnd"))
+                assert min(took) < 1000
                 requests = driver.execute_script("return performance.getEntriesByType('resource').length")
                 assert requests == 0
             # The browser asks for things of its own; the page's own addresses would be seen here.

@@ -51,7 +51,7 @@ _MOST_CELLS = 60_000
 # The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
 # The page's script, a module after those that it uses.
-_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "typeset", "sums", "controls", "page")
+_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "sums", "controls", "page", "typeset")
 
 
 def html_document(derivation: Derivation, style: Style) -> str:

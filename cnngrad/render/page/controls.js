@@ -13,22 +13,27 @@
 
   // Choosers of what the grids show, where there is a choice.
   function leads(page, box) {
-    const { layer, state } = page, grouped = layer.spec.groups > 1, [first, second] = layer.transposed ? ["channel", "filter"] : ["filter", "channel"];
-    const all = [["n", "sample", layer.batch], ["f", first, layer.outer], ["c", grouped ? `${second} of its group` : second, layer.channels]];
+    const { layer, state } = page, words = ["filter", "channel"];
+    const [outer, inner] = layer.transposed ? words.toReversed() : words;
+    const within = layer.spec.groups > 1 ? `${inner} of its group` : inner;
+    const all = [["n", "sample", layer.batch], ["f", outer, layer.outer], ["c", within, layer.channels]];
     box.replaceChildren();
     for (const [name, word, size] of all) {
       if (size < 2) continue;
-      const label = chooser(word, size, state.lead[name], (k) => { state.lead = { ...state.lead, [name]: k }; page.render(); });
+      const label = chooser(word, size, state.lead[name], (k) => {
+        state.lead = { ...state.lead, [name]: k };
+        page.render();
+      });
       label.dataset.lead = name;
       box.append(label);
     }
-    for (const equation of page.equations) {
-      if (equation.result !== state.equation) continue;
-      for (const grid of equation.grids) {
-        if (grid.axes.length === 3 && grid.axes[0].length > 1) {
-          box.append(chooser(`depth of ${grid.title}`, grid.axes[0].length, state.depth[grid.id] || 0, (k) => { state.depth[grid.id] = k; page.render(); }));
-        }
-      }
+    const large = page.equations.find((each) => each.result === state.equation);
+    for (const { id, title, axes } of large.grids.filter((grid) => grid.axes.length === 3)) {
+      if (axes[0].length < 2) continue;
+      box.append(chooser(`depth of ${title}`, axes[0].length, state.depth[id] || 0, (k) => {
+        state.depth[id] = k;
+        page.render();
+      }));
     }
     box.hidden = !box.children.length;
   }
@@ -47,15 +52,18 @@
     }
     for (const label of box.querySelectorAll("[data-lead]")) {
       for (const option of label.querySelectorAll("option")) {
-        option.textContent = `${Number(option.value) + 1}${found[label.dataset.lead].has(Number(option.value)) ? " •" : ""}`;
+        const k = Number(option.value);
+        option.textContent = `${k + 1}${found[label.dataset.lead].has(k) ? " •" : ""}`;
       }
     }
   }
 
   // Number fields of the layer; `relay` gets the axes of the layer that they describe. Gives a function that sets them.
   function fields(box, relay, axes) {
-    const names = [["X", "size"], ["W", "kernel"], ["stride", "stride"], ["padding", "before"], ["dilation", "dilation"]];
-    const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length), note = made("output", "note");
+    const names = [["X", "size"], ["W", "kernel"], ["stride", "stride"], ["padding", "before"],
+      ["dilation", "dilation"]];
+    const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
+    const note = made("output", "note");
     const inputs = new Map(names.map(([label, name]) => {
       const group = made("span", "group", `${label} `);
       const list = axes.map((_, k) => {
@@ -94,12 +102,15 @@
     const byId = (id) => document.getElementById(id), full = page.layer.transposed ? "o" : "dx";
     byId("ways").hidden = !page.has(full) || (!backward && !page.layer.transposed);
     byId("ways").firstChild.textContent = window.titleOf(full);
-    for (const tensor of ["o", "dw", "dx"]) if (page.has(tensor)) byId("ask").append(new Option(window.titleOf(tensor), tensor));
+    for (const tensor of ["o", "dw", "dx"].filter(page.has)) {
+      byId("ask").append(new Option(window.titleOf(tensor), tensor));
+    }
     for (const id of ["ask", "names", "colours"]) byId(id).parentElement.hidden = !numeric;
     for (const id of ["hint", "legend"]) byId(id).hidden = !numeric;
     byId("file").hidden = !numeric;
     // Nothing moves by itself for those who ask for less motion.
-    byId("play-steps").hidden = byId("speed").hidden = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    byId("play-steps").hidden = byId("speed").hidden = isStill;
   }
 
   window.controlsOf = { leads, mark, fields, offer };

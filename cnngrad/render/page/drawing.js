@@ -7,9 +7,11 @@
     element.textContent = text;
     return element;
   };
+  const isDecimal = (number) =>
+    typeof number === "number" && Number.isFinite(number) && !Number.isInteger(number);
   // A decimal in a cell has few digits, in the grid's unit; the sums have more.
   function brief(number, digits, unit) {
-    if (typeof number !== "number" || Number.isInteger(number) || !Number.isFinite(number)) return window.numbersOf.shown(number);
+    if (!isDecimal(number)) return window.numbersOf.shown(number);
     if (unit) {
       const text = (number / 10 ** unit).toFixed(1);
       return Number(text) ? text : "≈0";
@@ -19,11 +21,16 @@
   }
   // The power of ten in whose unit a grid of small or large decimals is shown; 0 for none.
   function unitOf(numbers) {
-    if (numbers.every((each) => typeof each !== "number" || Number.isInteger(each) || !Number.isFinite(each))) return 0;
+    if (!numbers.some(isDecimal)) return 0;
     const power = Math.floor(Math.log10(Math.max(...numbers.map(Math.abs)))) || 0;
     return power < -1 || power > 3 ? power : 0;
   }
   const raised = (power) => String(power).replace(/./g, (each) => each === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[each]);
+
+  // The sizes of numbers, marks, headings and signs in the large equation, by the window's width, and in small ones.
+  const LARGE = { smallest: 11, most: 26, head: 18, caption: 24, sign: 22,
+    by: [[1200, { least: 18, mark: 13 }], [900, { least: 16, mark: 13 }], [0, { least: 12, mark: 11 }]] };
+  const SMALL = { least: 11, smallest: 9, most: 15, mark: 9, head: 16, caption: 0, sign: 16 };
 
   window.drawingOf = (page, stage) => {
     const sheets = new Map();  // grid id -> its grid, equation, table, and rows of cells
@@ -55,7 +62,8 @@
     }
 
     function sheet(equation, grid) {
-      const box = made("div", "sheet"), table = made("table", "grid"), caption = made("caption", `of-${grid.array}`, grid.title);
+      const box = made("div", "sheet"), table = made("table", "grid");
+      const caption = made("caption", `of-${grid.array}`, grid.title);
       table.id = `grid-${grid.id}`;
       table.setAttribute("role", "grid");
       const across = grid.axes.at(-1), down = grid.axes.at(-2) || [-1], head = made("tr", "");
@@ -75,7 +83,8 @@
       });
       // The tab stop is the first element, if there is one, not a zero.
       const stops = rows.flat();
-      (stops.find((cell) => flatOf(grid, Number(cell.dataset.r), Number(cell.dataset.c)) >= 0) || stops[0]).tabIndex = 0;
+      const isElement = ({ dataset: { r, c } }) => flatOf(grid, Number(r), Number(c)) >= 0;
+      (stops.find(isElement) || stops[0]).tabIndex = 0;
       box.append(table);
       sheets.set(grid.id, { equation, grid, box, table, caption, rows });
       return box;
@@ -102,6 +111,8 @@
     }
 
     const numberOf = (grid, flat) => page.numbers.given.x ? page.numbers.value(grid.tensor, flat) : null;
+    const flatsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) => row.map((_, c) => flatOf(grid, r, c)));
+    const numbersIn = (grid) => flatsOf(grid).filter((flat) => flat >= 0).map((flat) => numberOf(grid, flat));
     // What a cell shows, of an unfinished sum what has arrived.
     function textOf(grid, flat, unit, arrived) {
       if (flat < 0) return "0";
@@ -111,7 +122,10 @@
     }
 
     // The characters in a line of the sum, and how many lines the longest takes, about.
-    const across = () => (stage.clientWidth - 112) / (0.62 * parseFloat(getComputedStyle(stage).getPropertyValue("--sum")));
+    const across = () => {
+      const font = parseFloat(getComputedStyle(stage).getPropertyValue("--sum"));
+      return (stage.clientWidth - 112) / (0.62 * font);
+    };
     function lines() {
       const counts = page.equations.map(({ result }) => {
         const telling = [0, Math.floor(page.layer.count(result) / 2)].map((flat) => page.layer.terms(result, flat));
@@ -128,41 +142,54 @@
       const wide = document.documentElement.clientWidth;
       stage.style.setProperty("--others", String(page.equations.length - 1 || 1));
       stage.style.setProperty("--lines", String(lines()));
+      const sections = page.equations.map((equation) => {
+        const section = document.getElementById(`equation-${equation.result}`);
+        const large = equation.result === page.state.equation;
+        section.classList.toggle("large", large);
+        section.firstChild.setAttribute("aria-pressed", String(large));
+        return [equation, section, large];
+      });
+      // All panels are measured before any is changed: each measurement lays out the whole page.
+      const panels = new Map(sections.map(([equation, section, large]) =>
+        [equation, { section, large, width: section.lastChild.clientWidth }]));
       // What is left for the large equation beside its sum, with and without the small ones in sight.
       const top = wide < 700 ? 0 : stage.getBoundingClientRect().top + scrollY;
       const room = innerHeight - top - document.getElementById("said").offsetHeight - 56;
       for (const equation of page.equations) {
-        const section = document.getElementById(`equation-${equation.result}`), large = equation.result === page.state.equation;
-        section.classList.toggle("large", large);
-        section.firstChild.setAttribute("aria-pressed", String(large));
-        const body = section.lastChild, columns = equation.grids.reduce((sum, grid) => sum + grid.axes.at(-1).length, 0);
+        const { section, large, width } = panels.get(equation);
+        const columns = equation.grids.reduce((sum, grid) => sum + grid.axes.at(-1).length, 0);
         const laid = equation.grids[equation.stamps ? equation.grids.length - 1 : 0];
         const sizes = equation.grids.map((grid, k) => {
-          const { rows } = sheets.get(grid.id), flats = rows.flatMap((row, r) => row.map((_, c) => flatOf(grid, r, c)));
+          const { rows } = sheets.get(grid.id), flats = flatsOf(grid);
           grid.digits = columns > 12 ? 2 : 4;
-          grid.unit = page.numbers.given.x ? unitOf(flats.filter((flat) => flat >= 0).map((flat) => numberOf(grid, flat))) : 0;
+          grid.unit = page.numbers.given.x ? unitOf(numbersIn(grid)) : 0;
           const text = Math.max(2, ...flats.map((flat) => textOf(grid, flat, grid.unit, false).length));
           const sign = equation.signs[k - (equation.grids.length > equation.signs.length ? 1 : 0)] || "";
-          return { rows: rows.length, columns: rows[0].length, text: text + Number(grid === laid && Boolean(equation.stamps)), mark: 0, sign: sign.length, title: grid.title.length };
+          // What has arrived so far may be longer than the sum.
+          return { rows: rows.length, columns: rows[0].length, sign: sign.length, title: grid.title.length,
+            text: text + Number(grid === laid && Boolean(equation.stamps)), mark: 0 };
         });
         const moved = sizes[Math.min(1, sizes.length - 1)];
         if (equation.starts) sizes[equation.grids.indexOf(laid)].mark = moved.text + 1;
-        const kind = large ? { least: wide >= 1200 ? 18 : wide >= 900 ? 16 : 12, smallest: 11, most: 26, mark: wide >= 1200 ? 13 : 11, head: 18, caption: 24, sign: 22 }
-          : { least: 11, smallest: 9, most: 15, mark: 9, head: 16, caption: 0, sign: 16 };
+        const kind = large ? { ...LARGE, ...LARGE.by.find(([from]) => wide >= from)[1] } : SMALL;
         let best = null;
-        for (const high of large ? [wide < 700 ? 0 : room - 184, room].filter((each) => each >= 240) : [144, wide < 700 ? 300 : 200]) {
-          if (!best || best.font < kind.least || best.over > 1) best = { ...window.fitted(sizes, body.clientWidth, high, kind), panel: high };
+        const heights = large ? [wide < 700 ? 0 : room - 184, Math.max(room, 240)] : [144, wide < 700 ? 300 : 200];
+        for (const high of heights.filter((each) => !large || each >= 240)) {
+          if (best && best.font >= kind.least && best.over === 1) continue;
+          best = { ...window.fitted(sizes, width, high, kind), panel: high };
         }
         section.style.setProperty("--high", `${best.panel}px`);
         let at = 0;
         const ends = new Set(best.rows.map((count) => { at += count; return at; }));
-        body.querySelectorAll(".break").forEach((each, k) => { each.hidden = !ends.has(k + 1); });
+        section.querySelectorAll(".break").forEach((each, k) => { each.hidden = !ends.has(k + 1); });
         equation.grids.forEach((grid, k) => {
           const { box, caption } = sheets.get(grid.id);
-          const lengths = { cell: best.widths[k], row: best.height, font: best.font, mark: best.mark, head: kind.head, caption: kind.caption };
+          const { height: row, font, mark } = best, { head, caption: above } = kind;
+          const lengths = { cell: best.widths[k], row, font, mark, head, caption: above };
           for (const [name, length] of Object.entries(lengths)) box.style.setProperty(`--${name}`, `${length}px`);
           box.style.setProperty("--columns", String(sizes[k].columns));
-          caption.textContent = grid.unit && !page.state.names ? `${grid.title} · 10${raised(-grid.unit)}` : grid.title;
+          const unit = grid.unit && !page.state.names ? ` · 10${raised(-grid.unit)}` : "";
+          caption.textContent = grid.title + unit;
         });
       }
     }
@@ -204,21 +231,23 @@
       if (painted.get(cell) === whole) return;
       painted.set(cell, whole);
       cell.className = look.classes.join(" ");
-      cell.replaceChildren(made("span", "number", look.text), ...(look.mark ? [made("span", look.by, look.mark)] : []));
+      cell.replaceChildren(made("span", "number", look.text));
+      if (look.mark) cell.append(made("span", look.by, look.mark));
       cell.setAttribute("aria-label", look.label);
       cell.style.setProperty("--share", look.share);
     }
 
     // What a cell shows and how; `own` has what lies on the cells of the chosen element's equation.
     function lookOf(grid, r, c, { lit, own, most }) {
-      const { state, numbers, layer } = page, flat = flatOf(grid, r, c), key = `${grid.tensor}:${flat}`, classes = [`of-${grid.array}`];
-      const hidden = state.asked === grid.tensor, answer = hidden && flat >= 0 ? state.typed[grid.tensor][flat] : undefined;
+      const { state, numbers, layer } = page, hidden = state.asked === grid.tensor;
+      const flat = flatOf(grid, r, c), key = `${grid.tensor}:${flat}`, classes = [`of-${grid.array}`];
+      const answer = hidden && flat >= 0 ? state.typed[grid.tensor][flat] : undefined;
       const mark = own && own.lower === grid ? own.marks.get(`${r} ${c}`) : undefined;
       let share = 0, said = "";
-      if (!placesOf(grid, r, c).every((k, axis) => grid.isInner(axis, k))) classes.push("zero", "border");
       if (flat < 0) {
         classes.push("zero");
       } else {
+        if (!placesOf(grid, r, c).every((k, axis) => grid.isInner(axis, k))) classes.push("zero", "border");
         if (own && lit.made.has(key)) classes.push("made", `shade-${lit.made.get(key) % 6}`);
         if (lit.readers.has(key)) classes.push("feeds");
         if (state.chosen && key === `${state.chosen.tensor}:${state.chosen.flat}`) classes.push("chosen");
@@ -234,8 +263,10 @@
         }
       }
       const name = flat < 0 ? window.whyZero(layer, grid, slotsOf(grid, r, c)) : layer.name(grid.tensor, flat);
-      return { text: textOf(grid, flat, grid.unit, true), classes, label: `${name}${said}${mark === undefined ? "" : `, times ${mark}`}`,
-        mark: mark === undefined ? "" : `·${mark}`, by: mark === undefined ? "" : `mark of-${own.upper.array}`, share: `${Math.round(Math.abs(share) * 100)}%` };
+      const look = { text: textOf(grid, flat, grid.unit, true), classes, label: name + said,
+        share: `${Math.round(Math.abs(share) * 100)}%` };
+      if (mark === undefined) return look;
+      return { ...look, label: `${look.label}, times ${mark}`, mark: `×${mark}`, by: `mark of-${own.upper.array}` };
     }
 
     function draw() {
@@ -245,11 +276,12 @@
         const own = lit.made.size > 0 && from === state.chosen.tensor && covered(equation);
         for (const grid of equation.grids) {
           const { rows, box, caption } = sheets.get(grid.id);
-          if (equation.stamps && grid.tensor === equation.result) caption.textContent = grid.title + (own ? " so far" : "");
+          if (equation.stamps && grid.tensor === equation.result) {
+            caption.textContent = grid.title + (own ? " so far" : "");
+          }
           let most = 0;
           if (state.colours && numbers.given.x) {
-            const flats = rows.flatMap((row, r) => row.map((_, c) => flatOf(grid, r, c))).filter((flat) => flat >= 0);
-            most = Math.max(1e-300, ...flats.map((flat) => Math.abs(Number(numberOf(grid, flat)))));
+            most = Math.max(1e-300, ...numbersIn(grid).map((each) => Math.abs(Number(each))));
           }
           rows.forEach((row, r) => row.forEach((cell, c) => paint(cell, lookOf(grid, r, c, { lit, own, most }))));
           for (const old of box.querySelectorAll(".window")) old.remove();

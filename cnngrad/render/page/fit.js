@@ -33,11 +33,15 @@
     for (let least = kind.least; least >= kind.smallest; least -= 1) {
       for (const rows of ROWS[sizes.length]) {
         const lowest = Math.round(least * 1.45);
-        for (let h = Math.round((least < kind.least ? least * 2 : kind.most * 2.2)); h >= lowest; h--) {
-          const font = Math.min(Math.max(h / 2, least), kind.most), mark = Math.min(kind.mark, 0.75 * font);
+        const highest = Math.round(least < kind.least ? least * 2 : kind.most * 2.2);
+        for (let h = highest; h >= lowest; h--) {
+          const font = Math.min(Math.max(h / 2, least), kind.most);
+          const mark = Math.min(kind.mark, 0.75 * font);
           const need = needed(sizes, rows, h, { ...kind, font, mark });
           const over = Math.max(need.wide / width, 1) * Math.max(need.high / height, 1);
-          if (over === 1 || h === lowest) all.push({ rows, font, mark, over, height: h, high: need.high, widths: need.widths });
+          if (over === 1 || h === lowest) {
+            all.push({ rows, font, mark, over, height: h, widths: need.widths });
+          }
           if (over === 1) break;
         }
       }

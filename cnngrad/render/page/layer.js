@@ -32,19 +32,26 @@
     }
     const leftover = border.length - span - stride * (windows - 1);
     // Where an element of the wide array stands: its own place, then those in the padding.
-    const places = (h) => [before + h, ...[...border.keys()].filter((at) => border[at] === h && at !== before + h)];
+    const places = (h) => {
+      const all = [...border.keys()].filter((at) => border[at] === h);
+      return [before + h, ...all.filter((at) => at !== before + h)];
+    };
     return { ...axis, span, out, wide, windows, border, leftover, meets, places };
   }
 
   // Why there can be no such layer; empty if there can.
   function reason(axis) {
-    const { size, kernel, stride, dilation, before, after, mode, transposed, out, span } = tableOf({ ...axis, mode: "zeros" });
-    const most = { reflect: size - 1, circular: size }[mode === "zeros" ? axis.mode : mode] ?? Infinity;
-    if ([size, kernel, stride, dilation].some((n) => !(n >= 1)) || !(before >= 0)) return "that is too small";
-    if (Math.max(before, after) > most) return `padding by ${axis.mode} is at most ${most} here`;
-    if (transposed && axis.extra >= Math.max(stride, dilation)) return "the output padding must be smaller than the stride";
+    const { size, kernel, stride, dilation, before, after, mode, transposed, extra } = axis;
+    const most = { reflect: size - 1, circular: size }[mode] ?? Infinity;
+    if (![size, kernel, stride, dilation, before + 1].every((n) => n >= 1)) return "that is too small";
+    if (Math.max(before, after) > most) return `padding by ${mode} is at most ${most} here`;
+    if (transposed && extra >= Math.max(stride, dilation)) {
+      return "the output padding must be smaller than the stride";
+    }
+    const { out, span } = tableOf({ ...axis, mode: "zeros" });
     if (out >= 1) return "";
-    return transposed ? "the padding cuts off all of O" : `the filter spans ${span}, more than X with its padding`;
+    return transposed ? "the padding cuts off all of O"
+      : `the filter spans ${span}, more than X with its padding`;
   }
 
   // The factors of each result's products, and by which positions they are sorted, as in the library.
@@ -54,32 +61,41 @@
 
   function layerOf(spec) {
     const tables = spec.axes.map(tableOf), { transposed } = spec.axes[0];
-    const { batch, groups } = spec, roles = transposed ? { x: "windows", w: "w", o: "wide" } : { x: "wide", w: "w", o: "windows" };
+    const { batch, groups } = spec, [x, o] = transposed ? ["windows", "wide"] : ["wide", "windows"];
+    const roles = { x, w: "w", o };
     // Counted for the convolution that makes the same products.
-    const [outer, inner] = (transposed ? [spec.channels, spec.filters] : [spec.filters, spec.channels]);
+    const both = [spec.filters, spec.channels], [outer, inner] = transposed ? both.toReversed() : both;
     const [filters, channels] = [outer / groups, inner / groups];
     const along = (key) => tables.map((table) => table[key]);
-    const shapes = { x: [batch, spec.channels, ...along("size")], w: [outer, channels, ...along("kernel")],
-      o: [batch, spec.filters, ...along("out")], b: [spec.filters] };
+    const shapes = {
+      x: [batch, spec.channels, ...along("size")],
+      w: [outer, channels, ...along("kernel")],
+      o: [batch, spec.filters, ...along("out")],
+      b: [spec.filters],
+    };
     const shape = (tensor) => shapes[arrayOf(tensor)];
     const count = (tensor) => shape(tensor).reduce((a, b) => a * b, 1);
-    const flatOf = (tensor, index) => shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
+    const flatOf = (tensor, index) =>
+      shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
     const indexOf = (tensor, flat) => shape(tensor).reduceRight(([rest, index], size) =>
       [Math.floor(rest / size), [rest % size, ...index]], [flat, []])[1];
 
     // For a result and axis, what meets at each position.
-    const met = Object.fromEntries(Object.entries(SORTED).map(([result, keys]) => [result, tables.map((table) => {
-      const role = roles[arrayOf(result)], lists = Array.from({ length: table[role === "w" ? "kernel" : role] }, () => []);
-      for (const each of table.meets) lists[each[role]].push(each);
-      for (const list of lists) {
-        list.sort((a, b) => keys.reduce((order, key) => order || a[roles[key]] - b[roles[key]], 0));
-      }
-      return lists;
-    })]));
+    const met = Object.fromEntries(Object.entries(SORTED).map(([result, keys]) => {
+      const role = roles[arrayOf(result)];
+      const compare = (a, b) => keys.reduce((order, key) => order || a[roles[key]] - b[roles[key]], 0);
+      return [result, tables.map((table) => {
+        const lists = Array.from({ length: table[role === "w" ? "kernel" : role] }, () => []);
+        for (const each of table.meets) lists[each[role]].push(each);
+        return lists.map((list) => list.toSorted(compare));
+      })];
+    }));
 
     // Sample n, filter f and channel c of the group stand for a sample and channel of each array.
-    const leadOf = (array, { n, f, c }) =>
-      ({ windows: [n, f], w: [f, c], wide: [n, Math.floor(f / filters) * channels + c] })[roles[array]];
+    const leadOf = (array, { n, f, c }) => {
+      if (roles[array] === "w") return [f, c];
+      return [n, roles[array] === "windows" ? f : Math.floor(f / filters) * channels + c];
+    };
     const range = (size, first = 0) => Array.from({ length: size }, (_, k) => first + k);
     function summed(array, [a, b]) {
       if (roles[array] === "windows") return range(channels).map((c) => ({ n: a, f: b, c }));
@@ -92,40 +108,52 @@
       const array = arrayOf(result), [a, b, ...place] = indexOf(array, flat);
       const rows = met[result].reduce((found, lists, axis) =>
         found.flatMap((row) => lists[place[axis]].map((each) => [...row, each])), [[]]);
-      return summed(array, [a, b]).flatMap((lead) => rows.map((row) => Object.fromEntries(Object.entries(roles)
-        .map(([of, role]) => [of, flatOf(of, [...leadOf(of, lead), ...row.map((each) => each[role])])]))));
+      const at = (of, lead, row) => flatOf(of, [...leadOf(of, lead), ...row.map((each) => each[roles[of]])]);
+      return summed(array, [a, b]).flatMap((lead) =>
+        rows.map((row) => ({ x: at("x", lead, row), w: at("w", lead, row), o: at("o", lead, row) })));
     }
+
+    const filterOf = (flat) => indexOf("o", flat)[1];
+    const ofFilter = (f) => range(count("o")).filter((flat) => filterOf(flat) === f);
 
     // The products whose sum an element is, each factor as its tensor and flat index.
     function terms(result, flat) {
-      if (result === "db") return range(count("o")).filter((at) => indexOf("o", at)[1] === flat).map((at) => [["do", at]]);
-      const products = triples(result, flat).map((triple) => OPERANDS[result].map((of) => [of, triple[arrayOf(of)]]));
-      return spec.bias && result === "o" ? [...products, [["b", indexOf("o", flat)[1]]]] : products;
+      if (result === "db") return ofFilter(flat).map((at) => [["do", at]]);
+      const products = triples(result, flat).map((triple) =>
+        OPERANDS[result].map((of) => [of, triple[arrayOf(of)]]));
+      return spec.bias && result === "o" ? [...products, [["b", filterOf(flat)]]] : products;
     }
 
     // The results that use an element.
     function readers(tensor, flat) {
-      if (tensor === "b") return range(count("o")).filter((at) => indexOf("o", at)[1] === flat).map((at) => ["o", at]);
+      if (tensor === "b") return ofFilter(flat).map((at) => ["o", at]);
       const found = [], users = { x: ["o", "dw"], w: ["o", "dx"], do: ["dw", "dx"] }[tensor] || [];
       const all = users.length ? triples({ x: "dx", w: "dw", do: "o" }[tensor], flat) : [];
       for (const of of users) {
-        for (const at of [...new Set(all.map((triple) => triple[arrayOf(of)]))].toSorted((a, b) => a - b)) found.push([of, at]);
+        const flats = [...new Set(all.map((triple) => triple[arrayOf(of)]))];
+        found.push(...flats.toSorted((a, b) => a - b).map((at) => [of, at]));
       }
-      if (tensor === "do" && spec.bias) found.push(["db", indexOf("o", flat)[1]]);
+      if (tensor === "do" && spec.bias) found.push(["db", filterOf(flat)]);
       return found;
     }
 
-    const commas = tables.length > 1 && tables.some((table) => Math.max(table.size, table.kernel, table.out) > 9);
+    const commas = tables.length > 1
+      && tables.some((table) => Math.max(table.size, table.kernel, table.out) > 9);
     function short(tensor, flat) {
-      const array = arrayOf(tensor), index = indexOf(tensor, flat).map((k) => k + 1), leads = array === "b" ? 1 : 2;
+      const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
+      const index = indexOf(tensor, flat).map((k) => k + 1);
       const lead = index.slice(leads - spec.lead[array], leads);
-      return `${array}${lead.length ? `[${lead.join(",")}]` : ""}${index.slice(leads).join(commas ? "," : "")}`;
+      const brackets = lead.length ? `[${lead.join(",")}]` : "";
+      return array + brackets + index.slice(leads).join(commas ? "," : "");
     }
     const name = (tensor, flat) => `${tensor.length > 1 ? "∂E/∂" : ""}${short(tensor, flat)}`;
     // Why an element of O or dE/dX has no product.
-    const unread = transposed ? { o: `No x reaches this o: it is ${spec.bias ? "b" : "0"}.`, dx: "The padding cuts off all that this x stamps: its gradient is 0." }
+    const unread = transposed
+      ? { o: `No x reaches this o: it is ${spec.bias ? "b" : "0"}.`,
+        dx: "The padding cuts off all that this x stamps: its gradient is 0." }
       : { dx: "No window reads this x: its gradient is exactly 0." };
-    return { spec, tables, roles, transposed, filters, channels, outer, batch, shape, count, flatOf, indexOf, leadOf, triples, terms, readers, short, name, unread, range };
+    return { spec, tables, roles, transposed, filters, channels, outer, batch, unread, range, shape, count,
+      flatOf, indexOf, leadOf, triples, terms, readers, short, name };
   }
 
   window.layerOf = layerOf;

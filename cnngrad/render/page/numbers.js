@@ -17,7 +17,8 @@
   // The numbers of a layer: the given ones, and the results, each computed from its terms when it is asked for.
   window.numbersOf = (layer, given) => {
     const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
-    let exact = Object.values(values).every((list) => list.every((each) => typeof each === "bigint")), known = new Map();
+    const isWhole = (list) => list.every((each) => typeof each === "bigint");
+    let exact = Object.values(values).every(isWhole), known = new Map();
     const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
     if (!exact) toDecimals();
 

@@ -4,13 +4,19 @@
   const data = JSON.parse(document.getElementById("data").textContent), byId = (id) => document.getElementById(id);
   const { made } = window.drawingOf, { shown } = window.numbersOf;
   const file = Object.fromEntries(Object.entries(data.values).map(([t, list]) => [t, window.numbersOf.read(list)]));
-  const state = { chosen: null, held: false, told: false, unfolded: false, equation: "", way: "gather", names: !file.x, colours: false,
-    lead: { n: 0, f: 0, c: 0 }, depth: {}, asked: "", typed: {}, editing: false };
+  const state = {
+    chosen: null, held: false, told: false, unfolded: false, equation: "", way: "gather", names: !file.x,
+    colours: false, lead: { n: 0, f: 0, c: 0 }, depth: {}, asked: "", typed: {}, editing: false,
+  };
   const page = { state, render, lit, stamping, stamps, arrived, question, isRight, has };
-  const drawing = window.drawingOf(page, byId("stage")), say = window.sumsOf(page, byId("line"), byId("why"));
+  const drawing = window.drawingOf(page, byId("stage"));
+  const say = window.sumsOf(page, byId("line"), byId("why"));
   const results = new Set(["o", "dw", "dx", "db"]);
   // The most products that are shown at once: about two lines by the chain rule.
-  page.most = () => Math.min(Math.max(4, Math.floor(2 * drawing.across() / (2 * page.layer.name("dx", 0).length + 6))), 9);
+  page.most = () => {
+    const two = 2 * drawing.across() / (2 * page.layer.name("dx", 0).length + 6);
+    return Math.min(Math.max(4, Math.floor(two)), 9);
+  };
   let timer = null, changed = false;
 
   function use(layer, values) {
@@ -25,7 +31,8 @@
   // Makes the grids for the layer and the way, and keeps the equation that is large.
   function lay() {
     page.equations = window.equationsOf(page.layer, data.backward, state.way === "scatter");
-    if (!page.equations.some((each) => each.result === state.equation)) state.equation = page.equations.at(-1).result === "db" ? "dx" : page.equations.at(-1).result;
+    const there = page.equations.map((each) => each.result);
+    if (!there.includes(state.equation)) state.equation = there.includes("dx") ? "dx" : there.at(-1);
     drawing.build();
     window.controlsOf.leads(page, byId("leads"));
     drawing.fit();
@@ -57,13 +64,13 @@
 
   // The equation in which the chosen element stamps W; undefined if none does.
   function stamping() {
-    return state.chosen && state.chosen.flat >= 0 ? page.equations.find((each) => each.stamps === state.chosen.tensor) : undefined;
+    const { tensor, flat } = state.chosen || { flat: -1 };
+    return flat < 0 ? undefined : page.equations.find((each) => each.stamps === tensor);
   }
   // The elements of W and of the result that an element stamps.
   function stamps(tensor, flat, full) {
-    const array = window.layerOf.arrayOf(tensor);
-    return page.layer.triples({ x: "dx", o: "o" }[array], flat).map((each) => [each.w, each[window.layerOf.arrayOf(full)]])
-      .toSorted(([, a], [, b]) => a - b);
+    const { arrayOf } = window.layerOf, all = page.layer.triples({ x: "dx", do: "o" }[tensor], flat);
+    return all.map((each) => [each.w, each[arrayOf(full)]]).toSorted(([, a], [, b]) => a - b);
   }
   // An element's number, while the element stamps W only what has arrived so far, with b from the beginning.
   function arrived(tensor, flat) {
@@ -113,11 +120,12 @@
   // Holds an element, shows its sample and channel, and writes its address.
   function hold(tensor, flat) {
     const { layer } = page, array = window.layerOf.arrayOf(tensor), index = layer.indexOf(tensor, flat);
-    const { n, f, c } = state.lead, group = Math.floor(f / layer.filters);
+    const [a, b] = index, { n, f, c } = state.lead, group = Math.floor(b / layer.channels);
     if (array !== "b") {
-      state.lead = { windows: { n: index[0], f: index[1], c }, w: { n, f: index[0], c: index[1] },
-        wide: { n: index[0], f: Math.floor(index[1] / layer.channels) === group ? f : Math.floor(index[1] / layer.channels) * layer.filters, c: index[1] % layer.channels },
-      }[layer.roles[array]];
+      // A filter of the channel's group.
+      const reader = Math.floor(f / layer.filters) === group ? f : group * layer.filters;
+      state.lead = { windows: { n: a, f: b, c }, w: { n, f: a, c: b },
+        wide: { n: a, f: reader, c: b % layer.channels } }[layer.roles[array]];
     }
     if (layer.tables.length === 3) showDepths(tensor, flat);
     window.controlsOf.leads(page, byId("leads"));
@@ -128,12 +136,14 @@
 
   // With three axes, the depths of an element and of the first elements that it is made of.
   function showDepths(tensor, flat) {
-    const known = new Map([[tensor, flat], ...(results.has(tensor) ? page.layer.terms(tensor, flat)[0] || [] : [])]);
+    const first = results.has(tensor) ? page.layer.terms(tensor, flat)[0] || [] : [];
+    const known = new Map([[tensor, flat], ...first]);
     for (const equation of page.equations) {
       for (const grid of equation.grids) {
         if (!known.has(grid.tensor) || grid.axes.length < 3) continue;
         if (grid.tensor !== tensor && equation.result !== tensor) continue;
-        state.depth[grid.id] = grid.axes[0].indexOf(page.layer.indexOf(grid.tensor, known.get(grid.tensor))[2]);
+        const index = page.layer.indexOf(grid.tensor, known.get(grid.tensor));
+        state.depth[grid.id] = grid.axes[0].indexOf(index[2]);
       }
     }
   }
@@ -141,29 +151,35 @@
   function cellOf(target) {
     const cell = target instanceof Element && target.closest("#stage td[data-grid]");
     if (!cell) return null;
-    const { grid } = drawing.sheets.get(cell.dataset.grid), r = Number(cell.dataset.r), c = Number(cell.dataset.c);
+    const { grid } = drawing.sheets.get(cell.dataset.grid);
+    const [r, c] = [Number(cell.dataset.r), Number(cell.dataset.c)];
     return { cell, grid, r, c, flat: drawing.flatOf(grid, r, c) };
   }
-  const zeroOf = ({ grid, r, c, flat }) => flat < 0 ? window.whyZero(page.layer, grid, drawing.slotsOf(grid, r, c)) : "";
+  const zeroOf = ({ grid, r, c, flat }) =>
+    flat < 0 ? window.whyZero(page.layer, grid, drawing.slotsOf(grid, r, c)) : "";
 
   function point(event) {
     const found = cellOf(event.target);
-    if (found && !state.held && !state.editing && timer === null) choose(found.grid.tensor, found.flat, zeroOf(found));
+    if (!found || state.held || state.editing || timer !== null) return;
+    choose(found.grid.tensor, found.flat, zeroOf(found));
   }
 
   function click(found) {
     if (timer !== null) play();
-    const { chosen } = state, isSame = chosen && chosen.tensor === found.grid.tensor && chosen.flat === found.flat;
-    if (state.held && (isSame || found.flat < 0)) release();
-    else if (found.flat < 0) choose(found.grid.tensor, found.flat, zeroOf(found));
-    else hold(found.grid.tensor, found.flat);
+    const { chosen, held } = state, { flat, grid: { tensor } } = found;
+    const isSame = held && chosen.tensor === tensor && chosen.flat === flat;
+    if (isSame || (held && flat < 0)) release();
+    else if (flat < 0) choose(tensor, flat, zeroOf(found));
+    else hold(tensor, flat);
   }
 
-  const canChange = ({ grid, flat }) => flat >= 0 && file.x && (page.numbers.given[grid.tensor] || state.asked === grid.tensor);
+  const canChange = ({ grid: { tensor }, flat }) =>
+    flat >= 0 && file.x && (page.numbers.given[tensor] || state.asked === tensor);
 
   function edit(found, begun = null) {
-    const { grid, flat, cell } = found, asked = state.asked === grid.tensor, answers = state.typed[grid.tensor];
-    const before = asked ? answers[flat] ?? "" : shown(page.numbers.value(grid.tensor, flat)), input = made("input", "");
+    const { grid, flat, cell } = found, asked = state.asked === grid.tensor, input = made("input", "");
+    const answers = state.typed[grid.tensor];
+    const before = asked ? answers[flat] ?? "" : shown(page.numbers.value(grid.tensor, flat));
     if (timer !== null) play();
     state.editing = true;
     input.value = begun ?? before;
@@ -174,7 +190,8 @@
       ended = true;
       state.editing = false;
       // Accept a decimal comma.
-      const text = input.value.trim().replace(",", "."), number = page.numbers.parsed(text), right = number !== null;
+      const text = input.value.trim().replace(",", ".");
+      const number = page.numbers.parsed(text), right = number !== null;
       if (keep && asked && text === "") delete answers[flat];
       else if (keep && right && asked) answers[flat] = text;
       else if (keep && right && input.value !== before) {
@@ -185,7 +202,9 @@
       render();
       cell.focus();
       if (asked) choose(grid.tensor, flat);
-      if (keep && !right && text !== "") byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
+      if (keep && !right && text !== "") {
+        byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
+      }
     };
     input.addEventListener("keydown", (event) => {
       event.stopPropagation();
@@ -206,7 +225,8 @@
       click(found);
     } else if (event.key === "F2" && canChange(found)) {
       edit(found);
-    } else if (/^[-+.\d]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey && canChange(found)) {
+    } else if (/^[-+.\d]$/.test(event.key) && !(event.ctrlKey || event.metaKey || event.altKey)
+      && canChange(found)) {
       event.preventDefault();
       edit(found, event.key);
     } else {
@@ -216,7 +236,8 @@
 
   // The elements that Play walks through: those of the large equation's result, or those that stamp W.
   function walked() {
-    const equation = page.equations.find((each) => each.result === state.equation), tensor = equation.stamps || equation.result;
+    const equation = page.equations.find((each) => each.result === state.equation);
+    const tensor = equation.stamps || equation.result;
     return { tensor, count: page.layer.count(tensor) };
   }
   const place = () => state.chosen && state.chosen.tensor === walked().tensor ? state.chosen.flat : -1;
@@ -255,19 +276,22 @@
   // Makes the equation large whose result this is, or that has it.
   function enlarge(tensor) {
     const now = page.equations.find((each) => each.result === state.equation);
+    const shows = (equation) => equation.grids.some((grid) => grid.tensor === tensor);
     const own = page.equations.find((each) => each.result === tensor);
-    if (own) state.equation = own.result;
-    else if (!now.grids.some((grid) => grid.tensor === tensor)) state.equation = page.equations.find((each) => each.grids.some((grid) => grid.tensor === tensor)).result;
+    state.equation = (own || (shows(now) ? now : page.equations.find(shows))).result;
     drawing.fit();
   }
 
   async function copy() {
-    const keys = { x: "X", w: "W", do: "dEdO", b: "b" }, { axes, groups } = page.layer.spec, [{ flip, mode, transposed }] = axes;
-    const options = { stride: axes.map((axis) => axis.stride), padding: axes.map((axis) => [axis.before, axis.after]),
-      dilation: axes.map((axis) => axis.dilation), groups, flip, dims: axes.length,
-      ...(mode === "zeros" ? {} : { padding_mode: mode }), ...(transposed ? { transposed, output_padding: axes.map((axis) => axis.extra) } : {}) };
-    const parts = Object.keys(page.numbers.given).map((t) => `"${keys[t]}": ${page.numbers.written(t)}`);
-    const text = `{${[...parts, ...Object.entries(options).map(([name, option]) => `"${name}": ${JSON.stringify(option)}`)].join(", ")}}`;
+    const keys = { x: "X", w: "W", do: "dEdO", b: "b" }, { axes, groups } = page.layer.spec;
+    const [{ flip, mode, transposed }] = axes, each = (name) => axes.map((axis) => axis[name]);
+    const options = {
+      stride: each("stride"), padding: axes.map((axis) => [axis.before, axis.after]), dilation: each("dilation"),
+      groups, flip, dims: axes.length, ...(mode === "zeros" ? {} : { padding_mode: mode }),
+      ...(transposed ? { transposed, output_padding: each("extra") } : {}),
+    };
+    const arrays = Object.keys(page.numbers.given).map((t) => `"${keys[t]}": ${page.numbers.written(t)}`);
+    const text = `{${arrays.join(", ")}, ${JSON.stringify(options).slice(1)}`;
     byId("why").textContent = text;
     try {
       await navigator.clipboard.writeText(text);
@@ -292,9 +316,11 @@
     stop();
     for (const [tensor, list] of Object.entries(page.numbers.given)) {
       given[tensor] = layer.range(layer.count(tensor)).map((flat) => {
-        const index = layer.indexOf(tensor, flat), isOld = index.every((k, axis) => k < page.layer.shape(tensor)[axis]);
-        const fresh = ((flat * 7 + index.length) % 9) - 4;
-        return isOld ? list[page.layer.flatOf(tensor, index)] : typeof list[0] === "bigint" ? BigInt(fresh) : fresh;
+        const index = layer.indexOf(tensor, flat), fresh = ((flat * 7 + index.length) % 9) - 4;
+        if (index.every((k, axis) => k < page.layer.shape(tensor)[axis])) {
+          return list[page.layer.flatOf(tensor, index)];
+        }
+        return typeof list[0] === "bigint" ? BigInt(fresh) : fresh;
       });
     }
     changed = true;
@@ -327,7 +353,9 @@
     const [tensor, flat] = id.split(":");
     for (const { grid, rows } of drawing.sheets.values()) {
       if (grid.tensor !== tensor) continue;
-      rows.forEach((row, r) => row.forEach((cell, c) => { if (drawing.flatOf(grid, r, c) === Number(flat)) cell.classList.toggle("pointed", on); }));
+      rows.forEach((row, r) => row.forEach((cell, c) => {
+        if (drawing.flatOf(grid, r, c) === Number(flat)) cell.classList.toggle("pointed", on);
+      }));
     }
   };
   byId("line").addEventListener("mouseover", (event) => lightUp(event, true));
@@ -338,8 +366,15 @@
   byId("forward").addEventListener("click", () => { stop(); step(place() + 1); });
   byId("play-steps").addEventListener("click", play);
   byId("speed").addEventListener("change", () => { if (timer !== null) { play(); play(); } });
-  byId("names").addEventListener("change", (event) => { state.names = event.target.checked || !file.x; drawing.fit(); render(); });
-  byId("colours").addEventListener("change", (event) => { state.colours = event.target.checked; render(); });
+  byId("names").addEventListener("change", (event) => {
+    state.names = event.target.checked || !file.x;
+    drawing.fit();
+    render();
+  });
+  byId("colours").addEventListener("change", (event) => {
+    state.colours = event.target.checked;
+    render();
+  });
   byId("ask").addEventListener("change", (event) => {
     state.asked = event.target.value;
     // The lesson would show the answers.
@@ -364,8 +399,15 @@
     stop();
     release();
   });
-  addEventListener("hashchange", () => { stop(); fromAddress(); byId("stage").scrollIntoView({ block: "nearest" }); });
-  addEventListener("resize", () => { drawing.fit(); render(); });
+  addEventListener("hashchange", () => {
+    stop();
+    fromAddress();
+    byId("stage").scrollIntoView({ block: "nearest" });
+  });
+  addEventListener("resize", () => {
+    drawing.fit();
+    render();
+  });
 
   byId("play").hidden = false;
   const setFields = window.controlsOf.fields(byId("fields"), relay, data.layer.axes);

@@ -10,7 +10,12 @@
       name.dataset.key = `${tensor}:${flat}`;
       return name;
     };
-    const line = (...parts) => { const row = made("div", ""); row.append(...parts); out.append(row); return row; };
+    const line = (...parts) => {
+      const row = made("div", "");
+      row.append(...parts);
+      out.append(row);
+      return row;
+    };
 
     // Parts with a sign between them; of many the first, and how many there are in all.
     function joined(row, parts, fold) {
@@ -25,30 +30,39 @@
       return term;
     }
 
+    // An element with its number, if it has one.
+    function valued(tensor, flat, words) {
+      const row = made("div", ""), { value, given } = page.numbers;
+      row.append(link(tensor, flat), `${given.x ? ` = ${shown(value(tensor, flat))}` : ""}${words}`);
+      return row;
+    }
+
     function stamp(tensor, flat, full) {
-      const { layer, numbers } = page, numeric = Boolean(numbers.given.x), back = numeric && factor(numbers.value(tensor, flat));
-      const all = page.stamps(tensor, flat, full);
-      line(link(tensor, flat), `${numeric ? ` = ${shown(numbers.value(tensor, flat))}` : ""} stamps W:`);
-      const row = line();
+      const { layer, numbers } = page, numeric = Boolean(numbers.given.x);
+      const all = page.stamps(tensor, flat, full), row = line();
+      out.prepend(valued(tensor, flat, " stamps W:"));
       all.slice(0, 25).forEach(([w, at], k) => {
         const by = numeric && numbers.value(tensor, flat) * numbers.value("w", w);
         // An x that stands in the padding too may be stamped again.
-        const again = all.slice(k + 1).filter(([, other]) => other === at).map(([other]) => [[tensor, flat], ["w", other]]);
-        const so = numeric && page.arrived(full, at) - numbers.sumOf(again);
+        const again = all.slice(k + 1).filter(([, other]) => other === at);
+        const later = again.map(([other]) => [[tensor, flat], ["w", other]]);
+        const so = numeric && page.arrived(full, at) - numbers.sumOf(later);
+        const factors = [[tensor, flat], ["w", w]].map((each) =>
+          numeric ? factor(numbers.value(...each)) : layer.name(...each)).join("·");
         const term = made("span", `term shade-${k % 6}`);
-        const text = ` += ${numeric ? `${back}·${factor(numbers.value("w", w))}: ${shown(so - by)} → ${shown(so)}` : `${layer.name(tensor, flat)}·${layer.name("w", w)}`}`;
-        term.append(link(full, at), text);
+        term.append(link(full, at), ` += ${factors}${numeric ? `: ${shown(so - by)} → ${shown(so)}` : ""}`);
         row.append(k ? ", " : "", term);
       });
       if (all.length > 25) row.append(", …");
     }
 
     function uses(tensor, flat) {
-      const numeric = Boolean(page.numbers.given.x), found = page.layer.readers(tensor, flat).filter(([t]) => page.has(t));
-      const row = line(link(tensor, flat), `${numeric ? ` = ${shown(page.numbers.value(tensor, flat))}` : ""} is used in ${found.length ? "" : "no sum"}`);
+      const found = page.layer.readers(tensor, flat).filter(([t]) => page.has(t));
+      const row = valued(tensor, flat, ` is used in ${found.length ? "" : "no sum"}`);
+      out.append(row);
       found.slice(0, 24).forEach(([t, at], k) => row.append(k ? ", " : "", link(t, at)));
       if (found.length > 24) row.append(", …");
-      if (tensor === "x" && !page.layer.transposed && !found.length) note.textContent = page.layer.unread.dx;
+      if (tensor === "x" && !found.length) note.textContent = page.layer.unread.dx;
     }
 
     function sum(tensor, flat) {
@@ -74,7 +88,8 @@
         row.append(" ", button);
       }
       if (numbers.given.x && terms.length) {
-        const worked = terms.map((factors) => factors.map(([other, at]) => factor(numbers.value(other, at))).join("·"));
+        const worked = terms.map((factors) =>
+          factors.map(([other, at]) => factor(numbers.value(other, at))).join("·"));
         const all = numbers.value(tensor, flat), few = page.most() - 2;
         const rest = fold ? ` + ${terms.length - few} more (${shown(numbers.sumOf(terms.slice(few)))})` : "";
         line(`= ${(fold ? worked.slice(0, few) : worked).join(" + ")}${rest} = ${shown(all)}`);
