@@ -9,7 +9,7 @@ from cnngrad.programs.verdicts import Fault
 from tests.cheats import CHEATS, HONEST
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("function", "fault", "says"), CHEATS, ids=lambda each: getattr(each, "__name__", ""))
 def test_a_cheat_is_told_by_its_fault(function, fault, says):
     findings = cnngrad.check_function(function, "quick", padding_mode="zeros", decimals=True)
@@ -18,7 +18,7 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert says in " ".join(str(findings).split())
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("function", "note"), HONEST.items())
 def test_a_right_pass_that_looks_like_a_cheat_passes(function, note):
     findings = cnngrad.check_function(function, "quick", padding_mode="zeros")
