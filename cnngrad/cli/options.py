@@ -452,7 +452,7 @@ class Running(SimpleNamespace):
     scheduler = text("--scheduler ADDRESS", "Run the layers on a Dask cluster, such as tcp://host:8786.")
     memory = number("--memory MIB", "The memory that each process of your program may take.", min=1)
     keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
-    no_give_up = switch("--no-give-up", "Run all layers, even if the first three crash, hang or write nothing.")
+    no_give_up = switch("--no-give-up", "Run all layers, even if the first two hang, or three crash or write nothing.")
     explain = switch("--explain", "Show what your program computes in every element of a failing layer.")
 
 
