@@ -9,6 +9,7 @@ import cnngrad
 from cnngrad.causes import evaluate
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed, made, probed
+from cnngrad.causes.loops import right_loops
 from cnngrad.causes.reading import products_of
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import make_layer
@@ -97,6 +98,16 @@ def test_a_mistake_changes_something_and_each_change_comes_once(case):
                 assert recipe not in (right, *others[:number]), mistake.id
                 assert all(size > 0 for size in recipe.size), mistake.id
                 assert all(relation.output and relation.filter for relation in recipe.relations), mistake.id
+
+
+@pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
+def test_loops_without_a_slip_give_the_right_result(case):
+    data = data_of(case)
+    for result in (Tensor.O, Tensor.DW, Tensor.DX) if data.layer.mode == "zeros" else ():
+        recipe = replace(right_recipe(data.layer.own, result), layer=data.layer)
+        less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not Tensor.B})
+        looped = recipe.but(loops=right_loops(data.layer, recipe.relations))
+        np.testing.assert_array_equal(computed(looped, less), computed(recipe, less))
 
 
 def test_a_mistake_that_may_give_the_right_result_is_hidden():

@@ -144,10 +144,10 @@ def products_slipped(_layer: Layer, _result: Tensor, loops: Loops) -> Slips:
 
 def _lengths(layer: Layer) -> dict[int, str]:
     """The lengths that may be taken for another, with their names."""
-    named = {1: "left out"}
+    named: dict[int, str] = {}
     for axis in ((tensor, number) for tensor in (O, X, W) for number in range(2 + layer.dims)):
         named.setdefault(layer.canonical[axis[0]][axis[1]], f"the {_axis(layer, axis)}")
-    return {axis.padded: "the length of padded X" for axis in layer.axes} | named
+    return {axis.padded: "the length of padded X" for axis in layer.axes} | named | {1: "left out"}
 
 
 def _axis(layer: Layer, axis: Axis) -> str:
