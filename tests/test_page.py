@@ -45,6 +45,16 @@ def test_a_page_is_one_small_file_that_loads_nothing(path):
     assert text.count("<details") == (9 if "b" in json.loads(path.read_text()) else 8)
 
 
+def test_a_real_layer_has_all_its_numbers_in_a_page_of_300_kilobytes():
+    digits = NOTES.parent / "digits"
+    x, w, b, dedo = (np.load(digits / f"{name}.npy") for name in ("X", "W", "b", "dEdO"))
+    text = document(".html", cnngrad.derive(x, w, dedo, b=b, padding=1, limit=4))
+    assert len(text.encode()) < 300_000
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    numbers = np.frombuffer(base64.b64decode(data["values"]["do"]["f4"]), "<f4")
+    np.testing.assert_array_equal(numbers, dedo.ravel())
+
+
 def test_the_policy_allows_this_script_and_this_style_alone():
     text = page(NOTES)
     for tag, content in re.findall(r"<(script|style)>(.*?)</\1>", text, re.DOTALL):
