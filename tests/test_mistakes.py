@@ -1091,6 +1091,9 @@ def test_old_numbers_where_no_window_reads_are_told():
          "each product is rounded down to a multiple of 2^2"),
         ("dx", lambda q: buggy.crop(q, buggy.scatter(q), q.pt + 3, q.pl), "4,0 zeros in front of X, not 1,0"),
         ("dw", lambda q: buggy.right_dw(q) + 0.01 * q.w, "0.01·W is added"),
+        ("dx", lambda q: buggy.flat(q, "x", w=lambda s: (s.f * q.Cg + s.c) * q.kh * q.kh + s.u * q.kw + s.v),
+         "W is read with length 3 (the filters of O), not 2 (columns of W)"),
+        ("dx", lambda q: buggy.right_dx(q) - q.x, "X is subtracted"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
     ],
@@ -1098,6 +1101,13 @@ def test_old_numbers_where_no_window_reads_are_told():
 def test_a_slip_is_told_in_the_user_s_words(result, claim, told):
     q = buggy.Layer(Case((2, 2, 7, 6), (3, 2, 3, 2), (1, 1), ((1, 2), (0, 0)), (1, 1)))
     assert f"({told})" in graded(q, result, claim(q)).hint
+
+
+def test_tests_that_end_too_far_along_all_axes_are_told():
+    q = buggy.Layer(LAYERS[1])
+    report = graded(q, "dw", buggy.flat(q, "w", test=(1, 1)))
+    assert (report.mistake, report.also) == ("loop-bound", ())
+    assert "(the tests along all axes of X end one too far)" in report.hint
 
 
 def test_a_slip_with_another_sign_or_factor_is_told_with_it():

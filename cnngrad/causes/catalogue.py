@@ -1137,9 +1137,9 @@ def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
     result, mixed = recipe.result, recipe.but(mixed=True)
     yield mixed.at(result, "1 is added to every element", lambda array: array + 1)
-    if result in (DW, DX):
-        added = Using(np.add, result.array, np.positive)
-        yield mixed.at(result, f"{result.array.key} is added", added, coded=result is DX)
+    for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
+        old = Using(combine, result.array, np.positive)
+        yield mixed.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
 
 
 @Mistake(

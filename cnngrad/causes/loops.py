@@ -100,7 +100,7 @@ def lengths_slipped(layer: Layer, result: Tensor, loops: Loops) -> Slips:
         outer = [other for other in loops.steps if other[0] is axis[0] and loops.steps[other] > own]
         for value, name in named.items() if outer else ():
             words = f"{_used(axis, result)} with length {value} ({name}), not {length} ({_axis(layer, axis)})"
-            for changed in (outer, *([each] for each in outer)):
+            for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
                 steps = {each: loops.steps[each] // length * value for each in changed}
                 yield words, replace(loops, steps={**loops.steps, **steps})
 
@@ -132,6 +132,8 @@ def bounds_slipped(layer: Layer, _result: Tensor, loops: Loops) -> Slips:
             if start < stop:
                 words = f"{what} runs from {start} to below {stop} ({why}), not from {first} to below {end}"
                 yield words, replace(loops, ranges={**loops.ranges, key: (start, stop)})
+    every = {axis: (first, end + 1) for axis, (first, end) in loops.ranges.items() if axis in loops.index}
+    yield "the tests along all axes of X end one too far", replace(loops, ranges={**loops.ranges, **every})
 
 
 def products_slipped(_layer: Layer, _result: Tensor, loops: Loops) -> Slips:
