@@ -203,7 +203,7 @@ def test_numbers_that_a_format_does_not_hold_say_nothing_of_the_program():
     def half(x, w, dedo, **options):
         x, w, dedo = (np.asarray(array, np.float16).astype(np.float32) for array in (x, w, dedo))
         with np.errstate(over="ignore", invalid="ignore"):
-            found = cnngrad.backward(np.nan_to_num(x), np.nan_to_num(w), np.nan_to_num(dedo), **options)
+            found = cnngrad.backward(*(np.clip(array, -65504, 65504) for array in (x, w, dedo)), **options)
             return found.dw.astype(np.float16), found.dx.astype(np.float16)
 
     findings = cnngrad.check_function(half, "standard", decimals=True, padding_mode="zeros")
