@@ -364,7 +364,8 @@ def test_a_suite_is_data_for_parametrize():
     transposed = cnngrad.suite("standard", transposed=True)
     assert len(transposed) == 63
     shown = {name for layer in (*layers, *transposed) for name in layer.shows}
-    assert shown == {mistake.id for mistake in CATALOGUE}
+    # The others are looked for only if none of these explains a result.
+    assert shown == {mistake.id for mistake in CATALOGUE if mistake.short}
     for layer in cnngrad.suite("quick"):
         assert cnngrad.check(**{t.keyword: a for t, a in layer.arrays.items()}, **layer.layer.options)
     plain = cnngrad.suite("standard", without=["batch", "channels"])

@@ -86,7 +86,8 @@ class Mistakes:
         """A table of the mistakes; or for each its arrays, and the report on a result with it."""
         if self.listed:
             rows = (
-                (m.id, ", ".join(t.title for t in m.results), m.short) for m in (page.mistake for page in self.pages)
+                (m.id, ", ".join(t.title for t in m.results), m.short or m.says)
+                for m in (page.mistake for page in self.pages)
             )
             yield Table(("mistake", "made in", "what it is"), tuple(rows), wrapped=True)
             yield Sentence(("cnngrad check --mistakes NAME shows one.",))
@@ -102,7 +103,11 @@ class Mistakes:
         return {
             "schema": SCHEMA,
             "mistakes": [
-                {"mistake": page.mistake.id, "made_in": [t.key for t in page.mistake.results], "is": page.mistake.short}
+                {
+                    "mistake": page.mistake.id,
+                    "made_in": [t.key for t in page.mistake.results],
+                    "is": page.mistake.short or page.mistake.says,
+                }
                 | ({} if self.listed else {"report": page.shown[1].as_json()})
                 for page in self.pages
             ],
