@@ -654,11 +654,11 @@ def random_layer(rng):
 # All results of layers, as texts.
 COMPUTED = """
 return arguments[0].map(({ layer: spec, values }) => {
-  const layer = window.layerOf(spec);
-  const given = Object.entries(values).map(([t, list]) => [t, window.numbersOf.read(list)]);
-  const numbers = window.numbersOf(layer, Object.fromEntries(given));
+  const layer = layerOf(spec);
+  const given = Object.entries(values).map(([t, list]) => [t, read(list)]);
+  const numbers = numbersOf(layer, Object.fromEntries(given));
   return Object.fromEntries(["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
-    [t, layer.range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]));
+    [t, range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]));
 });
 """
 

@@ -29,7 +29,7 @@ def check_page(report: Report, precision: int, text: str) -> str:
     parts = (part for gradient in report.gradients.values() for part in _gradient(gradient, precision, sums))
     return filled(
         "check",
-        ("grid", "typeset", "check"),
+        ("dom", "typeset", "check"),
         title=f"cnngrad check · {report.layer.describe()}",
         grids="\n".join(parts),
         data=sums,

@@ -51,7 +51,10 @@ _MOST_CELLS = 60_000
 # The largest integer up to which JavaScript's numbers are exact.
 _LARGEST = 2**53 - 1
 # The page's script, a module after those that it uses.
-_SCRIPTS = ("grid", "layer", "numbers", "equations", "fit", "drawing", "sums", "controls", "page", "typeset")
+_SCRIPTS = (
+    "dom", "layer", "numbers", "equations", "state", "sheets", "fit", "panels", "drawing", "sums", "controls",
+    "choosing", "editing", "page", "typeset",
+)  # fmt: skip
 
 
 def html_document(derivation: Derivation, style: Style) -> str:
@@ -77,7 +80,7 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
 
     Args:
         name: the page.
-        scripts: its scripts, in order.
+        scripts: its scripts, in order; a name that one exports is known in those behind it.
         title: the heading, as text.
         data: the script's data.
         parts: the page's other parts, as HTML.
@@ -98,8 +101,8 @@ def framed(title: str, body: str, policy: str, style: str = "") -> str:
 
 
 def _short(name: str) -> str:
-    """A script or style without indentation and lines of comment."""
-    lines = map(str.strip, _read(name).splitlines())
+    """A script or style without indentation and lines of comment. All scripts of a page share one scope."""
+    lines = (line.strip().removeprefix("export ") for line in _read(name).splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 

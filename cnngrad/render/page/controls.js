@@ -1,117 +1,104 @@
-"use strict";
-// The controls that depend on the layer: what sample, filter and channel are shown, and the fields of its sizes.
-(() => {
-  const { made } = window.drawingOf, LARGEST = 12;
+// The controls that depend on the layer: what sample, filter and channel are shown, and the fields
+// of its sizes.
 
-  function chooser(word, size, at, choose) {
-    const label = made("label", "lead", `${word} `), select = made("select", "");
-    for (let k = 0; k < size; k++) select.append(new Option(String(k + 1), String(k), false, k === at));
-    select.addEventListener("change", () => choose(Number(select.value)));
-    label.append(select, ` of ${size}`);
-    return label;
-  }
+const LARGEST = 12;
 
-  // Choosers of what the grids show, where there is a choice.
-  function leads(page, box) {
-    const { layer, state } = page, words = ["filter", "channel"];
-    const [outer, inner] = layer.transposed ? words.toReversed() : words;
-    const within = layer.spec.groups > 1 ? `${inner} of its group` : inner;
-    const all = [["n", "sample", layer.batch], ["f", outer, layer.outer], ["c", within, layer.channels]];
-    box.replaceChildren();
-    for (const [name, word, size] of all) {
-      if (size < 2) continue;
-      const label = chooser(word, size, state.lead[name], (k) => {
-        state.lead = { ...state.lead, [name]: k };
-        page.render();
-      });
-      label.dataset.lead = name;
-      box.append(label);
-    }
-    const large = page.equations.find((each) => each.result === state.equation);
-    for (const { id, title, axes } of large.grids.filter((grid) => grid.axes.length === 3)) {
-      if (axes[0].length < 2) continue;
-      box.append(chooser(`depth of ${title}`, axes[0].length, state.depth[id] || 0, (k) => {
-        state.depth[id] = k;
-        page.render();
-      }));
-    }
-    box.hidden = !box.children.length;
-  }
+// A chooser of the k-th of a number of things, if there is a choice.
+function addChooser(word, size, at, choose) {
+  if (size < 2) return null;
+  const select = made("select", "");
+  for (let k = 0; k < size; k++) select.append(new Option(k + 1, k, false, k === at));
+  select.addEventListener("change", () => {
+    choose(Number(select.value));
+    page.render();
+  });
+  byId("leads").append(made("label", "lead", `${word} `, select, ` of ${size}`));
+  return select;
+}
 
-  // Marks the samples, filters and channels with cells that light up, which may be hidden.
-  function mark(page, box, { made: lit, readers }) {
-    const { layer } = page, found = { n: new Set(), f: new Set(), c: new Set() };
-    for (const key of [...lit.keys(), ...readers]) {
-      const [tensor, flat] = key.split(":"), array = window.layerOf.arrayOf(tensor);
-      if (array === "b") continue;
-      const [a, b] = layer.indexOf(tensor, Number(flat)), role = layer.roles[array];
-      if (role !== "w") found.n.add(a);
-      if (role === "windows") found.f.add(b);
-      if (role === "w") { found.f.add(a); found.c.add(b); }
-      if (role === "wide") found.c.add(b % layer.channels);
-    }
-    for (const label of box.querySelectorAll("[data-lead]")) {
-      for (const option of label.querySelectorAll("option")) {
-        const k = Number(option.value);
-        option.textContent = `${k + 1}${found[label.dataset.lead].has(k) ? " •" : ""}`;
-      }
-    }
-  }
-
-  // Number fields of the layer; `relay` gets the axes of the layer that they describe. Gives a function that sets them.
-  function fields(box, relay, axes) {
-    const names = [["X", "size"], ["W", "kernel"], ["stride", "stride"], ["padding", "before"],
-      ["dilation", "dilation"]];
-    const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
-    const note = made("output", "note");
-    const inputs = new Map(names.map(([label, name]) => {
-      const group = made("span", "group", `${label} `);
-      const list = axes.map((_, k) => {
-        const input = made("input", "");
-        Object.assign(input, { type: "number", min: name === "before" ? 0 : 1, max: LARGEST, id: `${name}-${k}` });
-        input.setAttribute("aria-label", `${label} ${words[k]}`.trim());
-        group.append(k ? " × " : "", input);
-        return input;
-      });
-      box.append(group);
-      return [name, list];
-    }));
-    box.append(note);
-    box.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
-    const set = () => {
-      note.textContent = "";
-      for (const [name, list] of inputs) list.forEach((input, k) => { input.value = axes[k][name]; });
-    };
-    box.addEventListener("change", () => {
-      const wanted = axes.map((axis, k) => {
-        const numbers = Array.from(inputs, ([name, list]) => [name, Math.min(Number(list[k].value), LARGEST)]);
-        const changed = { ...axis, ...Object.fromEntries(numbers) };
-        // The padding behind follows that in front.
-        if (changed.before !== axis.before) changed.after = changed.before;
-        return changed;
-      });
-      note.textContent = wanted.map(window.layerOf.reason).find(Boolean) || "";
-      if (!note.textContent) relay(wanted);
+// Choosers of what the grids show.
+export function showLeads() {
+  const { layer } = page, words = ["filter", "channel"];
+  const [outer, inner] = layer.transposed ? words.toReversed() : words;
+  const within = layer.spec.groups > 1 ? `${inner} of its group` : inner;
+  const all = { n: ["sample", layer.batch], f: [outer, layer.outer], c: [within, layer.channels] };
+  byId("leads").replaceChildren();
+  for (const [name, [word, size]] of Object.entries(all)) {
+    const select = addChooser(word, size, state.lead[name], (k) => {
+      state.lead = { ...state.lead, [name]: k };
     });
-    set();
-    return set;
+    if (select) select.parentElement.dataset.lead = name;
   }
+  for (const { id, title, axes } of equationOf(state.equation).grids) {
+    if (axes.length < 3) continue;
+    const depth = state.depth[id] || 0;
+    addChooser(`depth of ${title}`, axes[0].length, depth, (k) => { state.depth[id] = k; });
+  }
+  byId("leads").hidden = !byId("leads").children.length;
+}
 
-  // Hides what the page has no use for.
-  function offer(page, backward, numeric) {
-    const byId = (id) => document.getElementById(id), full = page.layer.transposed ? "o" : "dx";
-    byId("ways").hidden = !page.has(full) || (!backward && !page.layer.transposed);
-    byId("ways").firstChild.textContent = window.titleOf(full);
-    for (const tensor of ["o", "dw", "dx"].filter(page.has)) {
-      byId("ask").append(new Option(window.titleOf(tensor), tensor));
+// Marks the samples, filters and channels with cells that light up, which may be hidden.
+export function markLeads() {
+  const found = { n: new Set(), f: new Set(), c: new Set() }, { factors, readers } = litCells();
+  for (const key of [...factors.keys(), ...readers]) {
+    const [tensor, flat] = key.split(":");
+    const part = page.layer.partOf(arrayOf(tensor), page.layer.indexOf(tensor, Number(flat)));
+    for (const name in part) found[name].add(part[name]);
+  }
+  for (const option of document.querySelectorAll("[data-lead] option")) {
+    const { lead } = option.closest("label").dataset, k = Number(option.value);
+    option.textContent = k + 1 + (found[lead].has(k) ? " •" : "");
+  }
+}
+
+// Number fields of the layer; `relay` gets the axes that they describe. Gives a function that sets
+// them.
+export function addFields(relay) {
+  const box = byId("fields"), { axes } = data.layer, note = made("output", "note");
+  const names = { size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation" };
+  const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
+  const inputs = Object.entries(names).flatMap(([name, label]) => {
+    const list = words.map((word, axis) => {
+      const input = made("input", ""), min = name === "before" ? 0 : 1;
+      Object.assign(input, { type: "number", min, max: LARGEST, id: `${name}-${axis}` });
+      input.setAttribute("aria-label", `${label} ${word}`.trim());
+      return { input, name, axis };
+    });
+    const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);
+    box.append(made("span", "group", `${label} `, ...parts));
+    return list;
+  });
+  box.append(note);
+  box.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
+  const set = () => {
+    note.textContent = "";
+    for (const { input, name, axis } of inputs) input.value = axes[axis][name];
+  };
+  box.addEventListener("change", () => {
+    const wanted = axes.map((axis) => ({ ...axis }));
+    for (const { input, name, axis } of inputs) {
+      wanted[axis][name] = Math.min(Number(input.value), LARGEST);
     }
-    for (const id of ["ask", "names", "colours"]) byId(id).parentElement.hidden = !numeric;
-    for (const id of ["hint", "legend"]) byId(id).hidden = !numeric;
-    byId("file").hidden = !numeric;
-    // Nothing moves by itself for those who ask for less motion.
-    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    byId("play-steps").hidden = byId("speed").hidden = isStill;
-  }
+    // The padding behind follows that in front.
+    wanted.forEach((axis, k) => { if (axis.before !== axes[k].before) axis.after = axis.before; });
+    note.textContent = wanted.map(reason).find(Boolean) || "";
+    if (!note.textContent) relay(wanted);
+  });
+  set();
+  return set;
+}
 
-  window.controlsOf = { leads, mark, fields, offer };
-})();
+// Hides what the page has no use for.
+export function offer() {
+  const { transposed } = page.layer, full = transposed ? "o" : "dx";
+  byId("ways").hidden = !has(full) || (!data.backward && !transposed);
+  byId("ways").firstChild.textContent = TITLES[full];
+  for (const tensor of ["o", "dw", "dx"].filter(has)) {
+    byId("ask").append(new Option(TITLES[tensor], tensor));
+  }
+  for (const id of ["ask", "names", "colours"]) byId(id).parentElement.hidden = !isNumeric;
+  for (const id of ["hint", "legend", "file"]) byId(id).hidden = !isNumeric;
+  // Nothing moves by itself for those who ask for less motion.
+  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  byId("play-steps").hidden = byId("speed").hidden = isStill;
+}

@@ -1,162 +1,164 @@
-"use strict";
 // The layer: which elements meet. Besides cnngrad's layer/axis.py this is the only place that knows
-// input position = stride·i + dilation·u − padding; all that the page shows and computes comes from this table.
-(() => {
-  const within = (k, size) => ((k % size) + size) % size;
-  // The element that stands at a position; -1 for a zero.
-  const HELD = {
-    zeros: (h, size) => h < 0 || h >= size ? -1 : h,
-    replicate: (h, size) => Math.min(Math.max(h, 0), size - 1),
-    circular: within,
-    reflect: (h, size) => {
-      const period = Math.max(2 * (size - 1), 1), k = within(h, period);
-      return k < size ? k : period - k;
-    },
+// input position = stride·i + dilation·u − padding; all that the page shows comes from this table.
+
+export const range = (size, first = 0) => Array.from({ length: size }, (_, k) => first + k);
+export const arrayOf = (tensor) => tensor.slice(-1);
+
+const within = (k, size) => ((k % size) + size) % size;
+// The element that stands at a position; -1 for a zero.
+const HELD = {
+  zeros: (h, size) => h < 0 || h >= size ? -1 : h,
+  replicate: (h, size) => Math.min(Math.max(h, 0), size - 1),
+  circular: within,
+  reflect: (h, size) => {
+    const period = Math.max(2 * (size - 1), 1), k = within(h, period);
+    return k < size ? k : period - k;
+  },
+};
+
+// The table of one axis. Windows lie on the wide array with its padding; in a transposed layer that
+// is O, and each x is a window. `meets` has every window, filter element and wide element that make
+// a product.
+function tableOf(axis) {
+  const { size, kernel, stride, dilation, before, after, flip, mode, transposed, extra } = axis;
+  const span = dilation * (kernel - 1) + 1;
+  const out = transposed ? stride * (size - 1) + span - before - after + extra
+    : Math.floor((size + before + after - span) / stride) + 1;
+  const [wide, windows] = transposed ? [out, size] : [size, out];
+  const border = range(before + wide + after, -before).map((at) => HELD[mode](at, wide));
+  const meets = range(windows).flatMap((i) => range(kernel).map((u) =>
+    ({ windows: i, w: u, wide: border[stride * i + dilation * (flip ? kernel - 1 - u : u)] })))
+    .filter((each) => each.wide >= 0);
+  const leftover = border.length - span - stride * (windows - 1);
+  // Where an element of the wide array stands: its own place, then those in the padding.
+  const places = (h) => {
+    const all = [...border.keys()].filter((at) => border[at] === h);
+    return [before + h, ...all.filter((at) => at !== before + h)];
   };
+  return { ...axis, span, out, wide, windows, border, leftover, meets, places };
+}
 
-  // The table of one axis. Windows lie on the wide array with its padding; in a transposed layer that is O, and each x
-  // is a window. `meets` has every window, filter element and wide element that make a product.
-  function tableOf(axis) {
-    const { size, kernel, stride, dilation, before, after, flip, mode, transposed, extra } = axis;
-    const span = dilation * (kernel - 1) + 1;
-    const out = transposed ? stride * (size - 1) + span - before - after + extra
-      : Math.floor((size + before + after - span) / stride) + 1;
-    const [wide, windows] = transposed ? [out, size] : [size, out];
-    const border = Array.from({ length: before + wide + after }, (_, at) => HELD[mode](at - before, wide));
-    const meets = [];
-    for (let i = 0; i < windows; i++) {
-      for (let u = 0; u < kernel; u++) {
-        const h = border[stride * i + dilation * (flip ? kernel - 1 - u : u)];
-        if (h >= 0) meets.push({ windows: i, w: u, wide: h });
-      }
-    }
-    const leftover = border.length - span - stride * (windows - 1);
-    // Where an element of the wide array stands: its own place, then those in the padding.
-    const places = (h) => {
-      const all = [...border.keys()].filter((at) => border[at] === h);
-      return [before + h, ...all.filter((at) => at !== before + h)];
-    };
-    return { ...axis, span, out, wide, windows, border, leftover, meets, places };
+// Why there can be no such layer; empty if there can.
+export function reason(axis) {
+  const { size, kernel, stride, dilation, before, after, mode, transposed, extra } = axis;
+  const most = { reflect: size - 1, circular: size }[mode] ?? Infinity;
+  if (Math.min(size, kernel, stride, dilation, before + 1) < 1) return "that is too small";
+  if (Math.max(before, after) > most) return `padding by ${mode} is at most ${most} here`;
+  if (transposed && extra >= Math.max(stride, dilation)) {
+    return "the output padding must be smaller than the stride";
+  }
+  const { out, span } = tableOf({ ...axis, mode: "zeros" });
+  if (out >= 1) return "";
+  return transposed ? "the padding cuts off all of O"
+    : `the filter spans ${span}, more than X with its padding`;
+}
+
+// The factors of each result's products, and by which positions what meets at an element of an array
+// is sorted, as in the library.
+const OPERANDS = { o: ["w", "x"], dw: ["do", "x"], dx: ["do", "w"] };
+const SORTED = { o: ["w"], w: ["o"], x: ["o", "w"] };
+// The results that use an array.
+const USERS = { x: ["o", "dw"], w: ["o", "dx"], do: ["dw", "dx"] };
+
+export function layerOf(spec) {
+  const tables = spec.axes.map(tableOf), { transposed } = spec.axes[0];
+  const { batch, groups } = spec, [x, o] = transposed ? ["windows", "wide"] : ["wide", "windows"];
+  const roles = { x, w: "w", o, b: "b" };
+  // Counted for the convolution that makes the same products.
+  const [outer, inner] = transposed ? [spec.channels, spec.filters] : [spec.filters, spec.channels];
+  const [filters, channels] = [outer / groups, inner / groups];
+  const along = (key) => tables.map((table) => table[key]);
+  const shapes = {
+    x: [batch, spec.channels, ...along("size")],
+    w: [outer, channels, ...along("kernel")],
+    o: [batch, spec.filters, ...along("out")],
+    b: [spec.filters],
+  };
+  const shape = (tensor) => shapes[arrayOf(tensor)];
+  const count = (tensor) => shape(tensor).reduce((a, b) => a * b, 1);
+  const flatOf = (tensor, index) =>
+    shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
+  const indexOf = (tensor, flat) => shape(tensor).reduceRight(([rest, index], size) =>
+    [Math.floor(rest / size), [rest % size, ...index]], [flat, []])[1];
+
+  // For an array and axis, what meets at each position.
+  const met = Object.fromEntries(Object.entries(SORTED).map(([array, keys]) => {
+    const role = roles[array];
+    const compare = (a, b) =>
+      keys.reduce((order, key) => order || a[roles[key]] - b[roles[key]], 0);
+    return [array, tables.map((table) => {
+      const lists = range(table[role === "w" ? "kernel" : role]).map(() => []);
+      for (const each of table.meets) lists[each[role]].push(each);
+      return lists.map((list) => list.toSorted(compare));
+    })];
+  }));
+
+  // Sample n, filter f and channel c of the group stand for a sample and channel of each array.
+  const leadOf = (array, { n, f, c }) => ({
+    windows: [n, f], w: [f, c], wide: [n, Math.floor(f / filters) * channels + c], b: [],
+  })[roles[array]];
+  // The sample, filter and channel that an element belongs to, as far as it has them.
+  const partOf = (array, [a, b]) => ({
+    windows: { n: a, f: b }, w: { f: a, c: b }, wide: { n: a, c: b % channels }, b: {},
+  })[roles[array]];
+  function summed(array, index) {
+    const group = Math.floor(index[1] / channels), part = partOf(array, index);
+    const [name, all] = { windows: ["c", range(channels)], w: ["n", range(batch)],
+      wide: ["f", range(filters, group * filters)] }[roles[array]];
+    return all.map((k) => Object.assign({ [name]: k }, part));
   }
 
-  // Why there can be no such layer; empty if there can.
-  function reason(axis) {
-    const { size, kernel, stride, dilation, before, after, mode, transposed, extra } = axis;
-    const most = { reflect: size - 1, circular: size }[mode] ?? Infinity;
-    if (![size, kernel, stride, dilation, before + 1].every((n) => n >= 1)) return "that is too small";
-    if (Math.max(before, after) > most) return `padding by ${mode} is at most ${most} here`;
-    if (transposed && extra >= Math.max(stride, dilation)) {
-      return "the output padding must be smaller than the stride";
-    }
-    const { out, span } = tableOf({ ...axis, mode: "zeros" });
-    if (out >= 1) return "";
-    return transposed ? "the padding cuts off all of O"
-      : `the filter spans ${span}, more than X with its padding`;
+  // The elements x, w and o that meet at an element.
+  function triples(tensor, flat) {
+    const array = arrayOf(tensor), [a, b, ...place] = indexOf(array, flat);
+    const rows = met[array].reduce((found, lists, axis) =>
+      found.flatMap((row) => lists[place[axis]].map((each) => [...row, each])), [[]]);
+    const at = (of, lead, row) =>
+      [of, flatOf(of, [...leadOf(of, lead), ...row.map((each) => each[roles[of]])])];
+    return summed(array, [a, b]).flatMap((lead) => rows.map((row) =>
+      Object.fromEntries(["x", "w", "o"].map((of) => at(of, lead, row)))));
   }
 
-  // The factors of each result's products, and by which positions they are sorted, as in the library.
-  const OPERANDS = { o: ["w", "x"], dw: ["do", "x"], dx: ["do", "w"], db: ["do"] };
-  const SORTED = { o: ["w"], dw: ["o"], dx: ["o", "w"] };
-  const arrayOf = (tensor) => tensor.slice(-1);
+  const filterOf = (flat) => indexOf("o", flat)[1];
+  const ofFilter = (f) => range(count("o")).filter((flat) => filterOf(flat) === f);
 
-  function layerOf(spec) {
-    const tables = spec.axes.map(tableOf), { transposed } = spec.axes[0];
-    const { batch, groups } = spec, [x, o] = transposed ? ["windows", "wide"] : ["wide", "windows"];
-    const roles = { x, w: "w", o };
-    // Counted for the convolution that makes the same products.
-    const both = [spec.filters, spec.channels], [outer, inner] = transposed ? both.toReversed() : both;
-    const [filters, channels] = [outer / groups, inner / groups];
-    const along = (key) => tables.map((table) => table[key]);
-    const shapes = {
-      x: [batch, spec.channels, ...along("size")],
-      w: [outer, channels, ...along("kernel")],
-      o: [batch, spec.filters, ...along("out")],
-      b: [spec.filters],
-    };
-    const shape = (tensor) => shapes[arrayOf(tensor)];
-    const count = (tensor) => shape(tensor).reduce((a, b) => a * b, 1);
-    const flatOf = (tensor, index) =>
-      shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
-    const indexOf = (tensor, flat) => shape(tensor).reduceRight(([rest, index], size) =>
-      [Math.floor(rest / size), [rest % size, ...index]], [flat, []])[1];
-
-    // For a result and axis, what meets at each position.
-    const met = Object.fromEntries(Object.entries(SORTED).map(([result, keys]) => {
-      const role = roles[arrayOf(result)];
-      const compare = (a, b) => keys.reduce((order, key) => order || a[roles[key]] - b[roles[key]], 0);
-      return [result, tables.map((table) => {
-        const lists = Array.from({ length: table[role === "w" ? "kernel" : role] }, () => []);
-        for (const each of table.meets) lists[each[role]].push(each);
-        return lists.map((list) => list.toSorted(compare));
-      })];
-    }));
-
-    // Sample n, filter f and channel c of the group stand for a sample and channel of each array.
-    const leadOf = (array, { n, f, c }) => {
-      if (roles[array] === "w") return [f, c];
-      return [n, roles[array] === "windows" ? f : Math.floor(f / filters) * channels + c];
-    };
-    const range = (size, first = 0) => Array.from({ length: size }, (_, k) => first + k);
-    function summed(array, [a, b]) {
-      if (roles[array] === "windows") return range(channels).map((c) => ({ n: a, f: b, c }));
-      if (roles[array] === "w") return range(batch).map((n) => ({ n, f: a, c: b }));
-      return range(filters, Math.floor(b / channels) * filters).map((f) => ({ n: a, f, c: b % channels }));
-    }
-
-    // The elements x, w and o that meet at an element of o, dw or dx.
-    function triples(result, flat) {
-      const array = arrayOf(result), [a, b, ...place] = indexOf(array, flat);
-      const rows = met[result].reduce((found, lists, axis) =>
-        found.flatMap((row) => lists[place[axis]].map((each) => [...row, each])), [[]]);
-      const at = (of, lead, row) => flatOf(of, [...leadOf(of, lead), ...row.map((each) => each[roles[of]])]);
-      return summed(array, [a, b]).flatMap((lead) =>
-        rows.map((row) => ({ x: at("x", lead, row), w: at("w", lead, row), o: at("o", lead, row) })));
-    }
-
-    const filterOf = (flat) => indexOf("o", flat)[1];
-    const ofFilter = (f) => range(count("o")).filter((flat) => filterOf(flat) === f);
-
-    // The products whose sum an element is, each factor as its tensor and flat index.
-    function terms(result, flat) {
-      if (result === "db") return ofFilter(flat).map((at) => [["do", at]]);
-      const products = triples(result, flat).map((triple) =>
-        OPERANDS[result].map((of) => [of, triple[arrayOf(of)]]));
-      return spec.bias && result === "o" ? [...products, [["b", filterOf(flat)]]] : products;
-    }
-
-    // The results that use an element.
-    function readers(tensor, flat) {
-      if (tensor === "b") return ofFilter(flat).map((at) => ["o", at]);
-      const found = [], users = { x: ["o", "dw"], w: ["o", "dx"], do: ["dw", "dx"] }[tensor] || [];
-      const all = users.length ? triples({ x: "dx", w: "dw", do: "o" }[tensor], flat) : [];
-      for (const of of users) {
-        const flats = [...new Set(all.map((triple) => triple[arrayOf(of)]))];
-        found.push(...flats.toSorted((a, b) => a - b).map((at) => [of, at]));
-      }
-      if (tensor === "do" && spec.bias) found.push(["db", filterOf(flat)]);
-      return found;
-    }
-
-    const commas = tables.length > 1
-      && tables.some((table) => Math.max(table.size, table.kernel, table.out) > 9);
-    function short(tensor, flat) {
-      const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
-      const index = indexOf(tensor, flat).map((k) => k + 1);
-      const lead = index.slice(leads - spec.lead[array], leads);
-      const brackets = lead.length ? `[${lead.join(",")}]` : "";
-      return array + brackets + index.slice(leads).join(commas ? "," : "");
-    }
-    const name = (tensor, flat) => `${tensor.length > 1 ? "∂E/∂" : ""}${short(tensor, flat)}`;
-    // Why an element of O or dE/dX has no product.
-    const unread = transposed
-      ? { o: `No x reaches this o: it is ${spec.bias ? "b" : "0"}.`,
-        dx: "The padding cuts off all that this x stamps: its gradient is 0." }
-      : { dx: "No window reads this x: its gradient is exactly 0." };
-    return { spec, tables, roles, transposed, filters, channels, outer, batch, unread, range, shape, count,
-      flatOf, indexOf, leadOf, triples, terms, readers, short, name };
+  // The products whose sum an element is, each factor as its tensor and flat index.
+  function terms(result, flat) {
+    if (result === "db") return ofFilter(flat).map((at) => [["do", at]]);
+    const products = triples(result, flat).map((triple) =>
+      OPERANDS[result].map((of) => [of, triple[arrayOf(of)]]));
+    return spec.bias && result === "o" ? [...products, [["b", filterOf(flat)]]] : products;
   }
 
-  window.layerOf = layerOf;
-  window.layerOf.reason = reason;
-  window.layerOf.arrayOf = arrayOf;
-})();
+  // The results that use an element.
+  function readers(tensor, flat) {
+    if (tensor === "b") return ofFilter(flat).map((at) => ["o", at]);
+    if (!(tensor in USERS)) return [];
+    const all = triples(tensor, flat), bias = tensor === "do" && spec.bias;
+    const found = USERS[tensor].flatMap((of) => {
+      const flats = new Set(all.map((triple) => triple[arrayOf(of)]));
+      return [...flats].toSorted((a, b) => a - b).map((at) => [of, at]);
+    });
+    return bias ? [...found, ["db", filterOf(flat)]] : found;
+  }
+
+  const commas = tables.length > 1
+    && tables.some((table) => Math.max(table.size, table.kernel, table.out) > 9);
+  function short(tensor, flat) {
+    const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
+    const index = indexOf(tensor, flat).map((k) => k + 1);
+    const lead = index.slice(leads - spec.lead[array], leads);
+    const brackets = lead.length ? `[${lead.join(",")}]` : "";
+    return array + brackets + index.slice(leads).join(commas ? "," : "");
+  }
+  const name = (tensor, flat) => `${tensor.length > 1 ? "∂E/∂" : ""}${short(tensor, flat)}`;
+  // Why an element of O or dE/dX has no product.
+  const unread = transposed
+    ? { o: `No x reaches this o: it is ${spec.bias ? "b" : "0"}.`,
+      dx: "The padding cuts off all that this x stamps: its gradient is 0." }
+    : { dx: "No window reads this x: its gradient is exactly 0." };
+  return {
+    spec, tables, roles, transposed, filters, channels, outer, batch, unread, shape, count, flatOf,
+    indexOf, leadOf, partOf, triples, terms, readers, short, name,
+  };
+}

@@ -1,67 +1,92 @@
-"use strict";
-// The numbers of a page: every result is a sum of products of given numbers. Integers are exact, however large.
-(() => {
-  const bytes = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0)).buffer;
-  // Integers come as a list, decimals as the bytes of an array.
-  const read = (numbers) => Array.isArray(numbers) ? numbers.map(BigInt)
-    : Array.from(numbers.f4 ? new Float32Array(bytes(numbers.f4)) : new Float64Array(bytes(numbers.f8)));
+// The numbers of a page: every result is a sum of products of given numbers. Integers are exact,
+// however large.
 
-  function shown(number, digits = 6) {
-    if (typeof number === "bigint" || (Number.isInteger(number) && Math.abs(number) < 1e15)) return String(number);
-    if (!Number.isFinite(number)) return Number.isNaN(number) ? "nan" : number < 0 ? "-inf" : "inf";
-    return String(Number(number.toPrecision(digits)));
+// Integers come as a list, decimals as the bytes of an array.
+export function read(numbers) {
+  if (Array.isArray(numbers)) return numbers.map(BigInt);
+  const bytes = Uint8Array.from(atob(numbers.f4 || numbers.f8), (each) => each.charCodeAt(0));
+  return Array.from(new (numbers.f4 ? Float32Array : Float64Array)(bytes.buffer));
+}
+
+export function shown(number, digits = 6) {
+  const isWhole = Number.isInteger(number) && Math.abs(number) < 1e15;
+  if (typeof number === "bigint" || isWhole) return String(number);
+  if (!Number.isFinite(number)) return String(number).replace("NaN", "nan").replace("Infinity", "inf");
+  return String(Number(number.toPrecision(digits)));
+}
+
+export const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
+
+const isDecimal = (number) =>
+  typeof number === "number" && Number.isFinite(number) && !Number.isInteger(number);
+
+// A decimal in a cell has few digits, in the grid's unit; the sums have more.
+export function brief(number, digits, unit) {
+  if (!isDecimal(number)) return shown(number);
+  if (unit) {
+    const text = (number / 10 ** unit).toFixed(1);
+    return Number(text) ? text : "≈0";
+  }
+  const short = Number(number.toPrecision(digits));
+  const [plain, power] = [String(short), short.toExponential()];
+  return power.length < plain.length ? power : plain;
+}
+
+// The power of ten in whose unit a grid of small or large decimals is shown; 0 for none.
+export function unitOf(numbers) {
+  if (!numbers.some(isDecimal)) return 0;
+  const power = Math.floor(Math.log10(Math.max(...numbers.map(Math.abs)))) || 0;
+  return power < -1 || power > 3 ? power : 0;
+}
+
+// The numbers of a layer: the given ones, and the results, computed when they are asked for.
+export function numbersOf(layer, given) {
+  const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
+  let exact = Object.values(values).flat().every((each) => typeof each === "bigint");
+  let known = new Map();
+  const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
+  if (!exact) toDecimals();
+
+  const product = (factors) =>
+    factors.reduce((all, [tensor, flat]) => all * values[tensor][flat], exact ? 1n : 1);
+  const sumOf = (terms) =>
+    terms.reduce((sum, factors) => sum + product(factors), exact ? 0n : 0);
+
+  function value(tensor, flat) {
+    if (values[tensor]) return values[tensor][flat];
+    const key = `${tensor}:${flat}`;
+    if (!known.has(key)) known.set(key, sumOf(layer.terms(tensor, flat)));
+    return known.get(key);
   }
 
-  const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
+  // The typed text as a number; null if it is not a number.
+  function parsed(text) {
+    if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
+    const number = Number(text);
+    const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
+    if (!right) return null;
+    return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
+  }
 
-  // The numbers of a layer: the given ones, and the results, each computed from its terms when it is asked for.
-  window.numbersOf = (layer, given) => {
-    const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
-    const isWhole = (list) => list.every((each) => typeof each === "bigint");
-    let exact = Object.values(values).every(isWhole), known = new Map();
-    const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
-    if (!exact) toDecimals();
-
-    const product = (factors) => factors.reduce((all, [tensor, flat]) => all * values[tensor][flat], exact ? 1n : 1);
-    const sumOf = (terms) => terms.reduce((sum, factors) => sum + product(factors), exact ? 0n : 0);
-
-    function value(tensor, flat) {
-      if (values[tensor]) return values[tensor][flat];
-      const key = `${tensor}:${flat}`;
-      if (!known.has(key)) known.set(key, sumOf(layer.terms(tensor, flat)));
-      return known.get(key);
+  // A decimal turns all integers into decimals.
+  function change(tensor, flat, number) {
+    if (exact && typeof number !== "bigint") {
+      exact = false;
+      toDecimals();
     }
+    values[tensor][flat] = number;
+    known = new Map();
+  }
 
-    // The typed text as a number; null if it is not a number.
-    function parsed(text) {
-      if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
-      const number = Number(text);
-      const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
-      if (!right) return null;
-      return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
-    }
+  // An array as JSON, nested as the user writes it.
+  function written(tensor) {
+    const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
+    const shape = layer.shape(tensor).slice(leads - layer.spec.lead[array]);
+    let at = 0;
+    const within = (axis) => axis === shape.length ? String(values[tensor][at++])
+      : `[${range(shape[axis]).map(() => within(axis + 1)).join(", ")}]`;
+    return within(0);
+  }
 
-    function change(tensor, flat, number) {
-      if (exact && typeof number !== "bigint") {
-        // A decimal turns all integers into decimals.
-        exact = false;
-        toDecimals();
-      }
-      values[tensor][flat] = number;
-      known = new Map();
-    }
-
-    // An array as JSON, nested as the user writes it.
-    function written(tensor) {
-      const array = window.layerOf.arrayOf(tensor), all = layer.shape(tensor), leads = array === "b" ? 1 : 2;
-      const shape = all.slice(leads - layer.spec.lead[array]);
-      let at = 0;
-      const within = (axis) => axis === shape.length ? String(values[tensor][at++])
-        : `[${Array.from({ length: shape[axis] }, () => within(axis + 1)).join(", ")}]`;
-      return within(0);
-    }
-
-    return { given: values, value, sumOf, parsed, change, written };
-  };
-  Object.assign(window.numbersOf, { read, shown, factor });
-})();
+  return { given: values, value, sumOf, parsed, change, written };
+}

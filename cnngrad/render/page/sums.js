@@ -1,116 +1,143 @@
-"use strict";
 // The sum of the chosen element, in names that are links to their cells and in numbers.
-(() => {
-  const { made } = window.drawingOf, { shown, factor } = window.numbersOf;
 
-  window.sumsOf = (page, out, note) => {
-    const link = (tensor, flat) => {
-      const name = made("a", `of-${window.layerOf.arrayOf(tensor)}`, page.layer.name(tensor, flat));
-      name.href = `#${tensor}-${page.layer.short(tensor, flat)}`;
-      name.dataset.key = `${tensor}:${flat}`;
-      return name;
-    };
-    const line = (...parts) => {
-      const row = made("div", "");
-      row.append(...parts);
-      out.append(row);
-      return row;
-    };
+// The characters in a line of the sum.
+function across() {
+  const font = parseFloat(getComputedStyle(byId("stage")).getPropertyValue("--sum"));
+  return (byId("stage").clientWidth - 112) / (0.62 * font);
+}
 
-    // Parts with a sign between them; of many the first, and how many there are in all.
-    function joined(row, parts, fold) {
-      const few = fold ? parts.slice(0, page.most() - 2) : parts;
-      few.forEach((part, k) => row.append(k ? " + " : "", part));
-      if (few.length < parts.length) row.append(" + …");
+// The most products that are shown at once: about two lines by the chain rule.
+function mostProducts() {
+  const two = 2 * across() / (2 * page.layer.name("dx", 0).length + 6);
+  return Math.min(Math.max(4, Math.floor(two)), 9);
+}
+
+const isChained = (tensor) => tensor === "dw" || tensor === "dx";
+
+// How many lines the longest sum takes, about.
+export function lines() {
+  const { layer } = page, line = across();
+  const counts = page.equations.map(({ result }) => {
+    const telling = [0, Math.floor(layer.count(result) / 2)].map((flat) => layer.terms(result, flat));
+    const most = Math.min(Math.max(...telling.map((terms) => terms.length)), mostProducts());
+    const name = layer.name(result, 0).length;
+    return Math.ceil(most * (name + 6) / line)
+      + (isChained(result) && Math.ceil(most * (2 * name + 6) / line))
+      + (isNumeric && Math.ceil(most * 12 / line));
+  });
+  return Math.min(Math.max(2, ...counts), 8);
+}
+
+function link(tensor, flat) {
+  const name = made("a", `of-${arrayOf(tensor)}`, page.layer.name(tensor, flat));
+  name.href = `#${tensor}-${page.layer.short(tensor, flat)}`;
+  name.dataset.key = `${tensor}:${flat}`;
+  return name;
+}
+
+function addLine(...parts) {
+  const line = made("div", "", ...parts);
+  byId("line").append(line);
+  return line;
+}
+
+// Parts with a sign between them; of too many the first.
+function joined(line, parts, sign, most = parts.length) {
+  parts.slice(0, most).forEach((part, k) => line.append(k ? sign : "", part));
+  if (parts.length > most) line.append(`${sign}…`);
+}
+
+// An element with its number, if it has one.
+const valued = (tensor, flat, words) => addLine(link(tensor, flat),
+  isNumeric ? ` = ${shown(page.numbers.value(tensor, flat))}` : "", words);
+
+// Factors in numbers, as far as there are any.
+const multiplied = (factors) => factors.map((each) =>
+  isNumeric ? factor(page.numbers.value(...each)) : page.layer.name(...each)).join("·");
+
+const shaded = (k, ...parts) => made("span", `term shade-${k % 6}`, ...parts);
+
+function tellStamp(tensor, flat, full) {
+  const all = stamps(tensor, flat, full), { sumOf } = page.numbers;
+  const factorsOf = (w) => [[tensor, flat], ["w", w]];
+  valued(tensor, flat, " stamps W:");
+  const parts = all.slice(0, 26).map(([w, at], k) => {
+    let step = "";
+    if (isNumeric) {
+      // An x that stands in the padding too may be stamped again.
+      const again = all.slice(k + 1).filter(([, other]) => other === at);
+      const after = arrived(full, at) - sumOf(again.map(([other]) => factorsOf(other)));
+      step = `: ${shown(after - sumOf([factorsOf(w)]))} → ${shown(after)}`;
     }
+    return shaded(k, link(full, at), ` += ${multiplied(factorsOf(w))}${step}`);
+  });
+  joined(addLine(), parts, ", ", 25);
+}
 
-    function product(factors, k) {
-      const term = made("span", `term shade-${k % 6}`);
-      factors.forEach(([tensor, flat], at) => term.append(at ? "·" : "", link(tensor, flat)));
-      return term;
-    }
+function tellUses(tensor, flat) {
+  const found = page.layer.readers(tensor, flat).filter(([other]) => has(other));
+  const line = valued(tensor, flat, ` is used in ${found.length ? "" : "no sum"}`);
+  joined(line, found.map((each) => link(...each)), ", ", 24);
+  if (tensor === "x" && !found.length) byId("why").textContent = page.layer.unread.dx;
+}
 
-    // An element with its number, if it has one.
-    function valued(tensor, flat, words) {
-      const row = made("div", ""), { value, given } = page.numbers;
-      row.append(link(tensor, flat), `${given.x ? ` = ${shown(value(tensor, flat))}` : ""}${words}`);
-      return row;
-    }
+// Each product has a factor ∂E/∂o: the error depends on this element through that output.
+function tellChain(tensor, flat, terms, most) {
+  const through = [...new Set(terms.map(([[, at]]) => at))], { short } = page.layer;
+  joined(addLine(link(tensor, flat), " = "), through.map((at) => {
+    const partial = made("span", "partial", `∂${short("o", at)}/∂${short(tensor, flat)}`);
+    return made("span", "term", link("do", at), "·", partial);
+  }), " + ", through.length > mostProducts() ? most : undefined);
+}
 
-    function stamp(tensor, flat, full) {
-      const { layer, numbers } = page, numeric = Boolean(numbers.given.x);
-      const all = page.stamps(tensor, flat, full), row = line();
-      out.prepend(valued(tensor, flat, " stamps W:"));
-      all.slice(0, 25).forEach(([w, at], k) => {
-        const by = numeric && numbers.value(tensor, flat) * numbers.value("w", w);
-        // An x that stands in the padding too may be stamped again.
-        const again = all.slice(k + 1).filter(([, other]) => other === at);
-        const later = again.map(([other]) => [[tensor, flat], ["w", other]]);
-        const so = numeric && page.arrived(full, at) - numbers.sumOf(later);
-        const factors = [[tensor, flat], ["w", w]].map((each) =>
-          numeric ? factor(numbers.value(...each)) : layer.name(...each)).join("·");
-        const term = made("span", `term shade-${k % 6}`);
-        term.append(link(full, at), ` += ${factors}${numeric ? `: ${shown(so - by)} → ${shown(so)}` : ""}`);
-        row.append(k ? ", " : "", term);
-      });
-      if (all.length > 25) row.append(", …");
-    }
+function tellNumbers(tensor, flat, terms, most) {
+  const { value, sumOf } = page.numbers, all = value(tensor, flat), rest = terms.slice(most);
+  const more = rest.length ? ` + ${rest.length} more (${shown(sumOf(rest))})` : "";
+  addLine(`= ${terms.slice(0, most).map(multiplied).join(" + ")}${more} = ${shown(all)}`);
+  const so = arrived(tensor, flat);
+  if (so !== all) byId("why").textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
+}
 
-    function uses(tensor, flat) {
-      const found = page.layer.readers(tensor, flat).filter(([t]) => page.has(t));
-      const row = valued(tensor, flat, ` is used in ${found.length ? "" : "no sum"}`);
-      out.append(row);
-      found.slice(0, 24).forEach(([t, at], k) => row.append(k ? ", " : "", link(t, at)));
-      if (found.length > 24) row.append(", …");
-      if (tensor === "x" && !found.length) note.textContent = page.layer.unread.dx;
-    }
+function tellSum(tensor, flat) {
+  const { terms: termsOf, unread } = page.layer, terms = termsOf(tensor, flat);
+  const isMany = terms.length > mostProducts(), isFolded = isMany && !state.unfolded;
+  const most = isFolded ? mostProducts() - 2 : terms.length;
+  if (terms.length && isChained(tensor)) tellChain(tensor, flat, terms, most);
+  const line = addLine(link(tensor, flat), terms.length ? " = " : " = 0");
+  const products = terms.map((factors, k) =>
+    shaded(k, ...factors.flatMap((each, at) => [at ? "·" : "", link(...each)])));
+  joined(line, products, " + ", most);
+  if (isMany) {
+    const button = made("button", "fold", isFolded ? `${terms.length} products: show` : "show fewer");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      state.unfolded = !state.unfolded;
+      page.render();
+    });
+    line.append(" ", button);
+  }
+  if (isNumeric && terms.length) tellNumbers(tensor, flat, terms, most);
+  // Without any product the sum is 0, or b.
+  const isEmpty = !terms.some((factors) => factors.length > 1);
+  if (unread[tensor] && isEmpty) byId("why").textContent = unread[tensor];
+}
 
-    function sum(tensor, flat) {
-      const { layer, numbers, state } = page, terms = layer.terms(tensor, flat);
-      const isMany = terms.length > page.most(), fold = isMany && !state.unfolded;
-      if (terms.length && (tensor === "dw" || tensor === "dx")) {
-        // Each product has a factor ∂E/∂o: the error depends on this element through that output.
-        const chain = [...new Set(terms.map(([[, at]]) => at))], array = layer.short(tensor, flat);
-        const row = line(link(tensor, flat), " = ");
-        joined(row, chain.map((at) => {
-          const term = made("span", "term");
-          term.append(link("do", at), "·", made("span", "partial", `∂${layer.short("o", at)}/∂${array}`));
-          return term;
-        }), chain.length > page.most() && !state.unfolded);
-      }
-      const row = line(link(tensor, flat), " = ");
-      if (!terms.length) row.append("0");
-      joined(row, terms.map(product), fold);
-      if (isMany) {
-        const button = made("button", "fold", fold ? `${terms.length} products: show` : "show fewer");
-        button.type = "button";
-        button.addEventListener("click", () => { state.unfolded = !state.unfolded; page.render(); });
-        row.append(" ", button);
-      }
-      if (numbers.given.x && terms.length) {
-        const worked = terms.map((factors) =>
-          factors.map(([other, at]) => factor(numbers.value(other, at))).join("·"));
-        const all = numbers.value(tensor, flat), few = page.most() - 2;
-        const rest = fold ? ` + ${terms.length - few} more (${shown(numbers.sumOf(terms.slice(few)))})` : "";
-        line(`= ${(fold ? worked.slice(0, few) : worked).join(" + ")}${rest} = ${shown(all)}`);
-        const so = page.arrived(tensor, flat);
-        if (so !== all) note.textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
-      }
-      // Without any product the sum is 0, or b.
-      if (layer.unread[tensor] && !terms.some((factors) => factors.length > 1)) note.textContent = layer.unread[tensor];
-    }
+function question(tensor, flat) {
+  const name = page.layer.name(tensor, flat), typed = state.typed[tensor], answer = typed[flat];
+  const right = Object.keys(typed).filter((at) => isRight(tensor, Number(at))).length;
+  let told = `${name} = ? Type it on its cell.`;
+  if (answer) told = isRight(tensor, flat) ? `${name} = ${answer} is right.` : `${name} is not ${answer}.`;
+  return `${told} ${right} of ${page.layer.count(tensor)} are right.`;
+}
 
-    return () => {
-      const { chosen, asked, told } = page.state, stamping = page.stamping();
-      out.replaceChildren();
-      note.textContent = "";
-      if (!chosen) return;
-      const { tensor, flat, zero } = chosen;
-      if (flat < 0) note.textContent = zero;
-      else if (asked === tensor && !told) line(page.question(tensor, flat));
-      else if (stamping) stamp(tensor, flat, stamping.result);
-      else if (["o", "dw", "dx", "db"].includes(tensor)) sum(tensor, flat);
-      else uses(tensor, flat);
-    };
-  };
-})();
+export function say() {
+  const { chosen, asked: hidden, told } = state, from = stamping();
+  byId("line").replaceChildren();
+  byId("why").textContent = chosen?.zero || "";
+  if (!chosen || chosen.flat < 0) return;
+  const { tensor, flat } = chosen;
+  if (hidden === tensor && !told) addLine(question(tensor, flat));
+  else if (from) tellStamp(tensor, flat, from.result);
+  else if (RESULTS.includes(tensor)) tellSum(tensor, flat);
+  else tellUses(tensor, flat);
+}

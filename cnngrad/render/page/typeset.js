@@ -1,55 +1,52 @@
-"use strict";
-// Typesets names in texts, as in ∂E/∂o11·x11: with indices below and in brackets above, and fractions, as MathML.
-(() => {
-  const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?", PARTS = /^([xwobE])(\[[\d,]+\])?(.*)$/;
-  const NAMES = new RegExp(`(?<![a-zA-Z∂])(?:∂(E|${ELEMENT})/∂)?(${ELEMENT})(?![a-zA-Z])`, "g");
-  const space = document.getElementById("maths").namespaceURI;
+// Typesets names in texts as MathML, as in ∂E/∂o11·x11: with indices below and in brackets above,
+// and fractions.
 
-  function node(kind, ...parts) {
-    const made = document.createElementNS(space, kind);
-    made.append(...parts);
-    return made;
-  }
+const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?";
+const NAMES = new RegExp(`(?<![a-zA-Z∂])(?:∂(E|${ELEMENT})/∂)?(${ELEMENT})(?![a-zA-Z])`, "g");
 
-  function letter(text) {
-    const [, name, lead, place] = PARTS.exec(text), parts = [node("mi", name)];
-    if (place) parts.push(node("mn", place));
-    if (lead) parts.push(node("mn", lead));
-    const made = parts.length > 1 ? node(`m${place ? "sub" : ""}${lead ? "sup" : ""}`, ...parts) : parts[0];
-    made.setAttribute("class", `of-${name}`);
-    return made;
-  }
+function node(kind, ...parts) {
+  const element = document.createElementNS(byId("maths").namespaceURI, kind);
+  element.append(...parts);
+  return element;
+}
 
-  // A name as a formula: ∂E/∂o11 of E and o11.
-  function formula(of, by) {
-    const partial = (text) => node("mrow", node("mo", "∂"), letter(text));
-    return node("math", of ? node("mfrac", partial(of), partial(by)) : letter(by));
-  }
+function letter(text) {
+  const [, name, lead, place] = /^([xwobE])(\[[\d,]+\])?(.*)$/.exec(text);
+  const scripts = [place, lead].filter(Boolean).map((script) => node("mn", script));
+  const kind = `m${place ? "sub" : ""}${lead ? "sup" : ""}`, base = node("mi", name);
+  const element = scripts.length ? node(kind, base, ...scripts) : base;
+  element.setAttribute("class", `of-${name}`);
+  return element;
+}
 
-  // Typesets the texts in an element. With links, each name of an element is one to its cell.
-  window.typeset = (element, links) => {
-    const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), texts = [];
-    while (walker.nextNode()) texts.push(walker.currentNode);
-    for (const text of texts) {
-      const parts = [];
-      let done = 0;
-      for (const { 0: whole, 1: of, 2: by, index } of text.data.matchAll(NAMES)) {
-        const made = formula(of, by);
-        parts.push(text.data.slice(done, index));
-        done = index + whole.length;
-        if (links && (!of || of === "E")) {
-          const link = document.createElement("a");
-          link.href = `#${of ? "d" : ""}${by[0]}-${by}`;
-          link.setAttribute("aria-label", whole);
-          link.append(made);
-          parts.push(link);
-        } else {
-          parts.push(made);
-        }
+// A name as a formula: ∂E/∂o11 of E and o11.
+function formula(of, by) {
+  const partial = (text) => node("mrow", node("mo", "∂"), letter(text));
+  return node("math", of ? node("mfrac", partial(of), partial(by)) : letter(by));
+}
+
+// Typesets the texts in an element. With links, each name of an element is one to its cell.
+export function typeset(element, links) {
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), texts = [];
+  while (walker.nextNode()) texts.push(walker.currentNode);
+  for (const text of texts) {
+    const parts = [];
+    let done = 0;
+    for (const { 0: whole, 1: of, 2: by, index } of text.data.matchAll(NAMES)) {
+      parts.push(text.data.slice(done, index));
+      done = index + whole.length;
+      if (links && (!of || of === "E")) {
+        const link = made("a", "", formula(of, by));
+        link.href = `#${of ? "d" : ""}${by[0]}-${by}`;
+        link.setAttribute("aria-label", whole);
+        parts.push(link);
+      } else {
+        parts.push(formula(of, by));
       }
-      if (parts.length) text.replaceWith(...parts, text.data.slice(done));
     }
-  };
-  for (const each of document.querySelectorAll(".matrix td, .figure td")) window.typeset(each, false);
-  for (const each of document.querySelectorAll(".sums tbody td")) window.typeset(each, true);
-})();
+    if (parts.length) text.replaceWith(...parts, text.data.slice(done));
+  }
+}
+
+for (const each of document.querySelectorAll(".matrix td, .figure td")) typeset(each, false);
+for (const each of document.querySelectorAll(".sums tbody td")) typeset(each, true);

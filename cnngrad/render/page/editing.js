@@ -1,0 +1,50 @@
+// Numbers that are typed on cells: new ones of the given arrays, and answers.
+
+export const canChange = ({ grid: { tensor }, flat }) =>
+  flat >= 0 && isNumeric && (tensor in file || state.asked === tensor);
+
+// Keeps what was typed; false if it is not a number.
+function keep({ grid: { tensor }, flat }, text, isNew) {
+  const number = page.numbers.parsed(text);
+  if (state.asked === tensor) {
+    if (text === "") delete state.typed[tensor][flat];
+    else if (number !== null) state.typed[tensor][flat] = text;
+  } else if (number !== null && isNew) {
+    page.numbers.change(tensor, flat, number);
+    state.changed = true;
+  }
+  return number !== null || text === "";
+}
+
+// Opens a field on a cell, with the number that is there or the first character of another.
+export function edit(found, begun = null) {
+  const { grid: { tensor }, flat, cell } = found, input = made("input", "");
+  const isAsked = state.asked === tensor;
+  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(page.numbers.value(tensor, flat));
+  stop();
+  state.editing = true;
+  input.value = begun ?? before;
+  input.setAttribute("aria-label", page.layer.name(tensor, flat));
+  const end = (isKept) => {
+    // The field loses the focus when it is replaced, too.
+    if (!state.editing) return;
+    state.editing = false;
+    // Accept a decimal comma.
+    const text = input.value.trim().replace(",", ".");
+    const isKnown = !isKept || keep(found, text, input.value !== before);
+    page.refit();
+    cell.focus();
+    if (isAsked) choose(tensor, flat);
+    if (!isKnown) byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
+  };
+  input.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key === "Enter") end(true);
+    if (event.key === "Escape") end(false);
+  });
+  input.addEventListener("blur", () => end(true));
+  painted.delete(cell);
+  cell.replaceChildren(input);
+  input.focus();
+  if (begun === null) input.select();
+}

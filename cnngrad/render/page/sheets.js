@@ -1,0 +1,86 @@
+// The equations' grids, built once for each layer: their cells, and the elements these stand for.
+
+// By a grid's id: the grid, its box and caption, and its rows of cells.
+export const sheets = new Map();
+
+// The slots of a cell along each axis, and an element's flat index; negative for a zero.
+export const placesOf = (grid, r, c) =>
+  [state.depth[grid.id] || 0, r, c].slice(-grid.axes.length);
+export const slotsOf = (grid, r, c) =>
+  placesOf(grid, r, c).map((k, axis) => grid.axes[axis][k]);
+export function flatAt(grid, slots) {
+  if (slots.some((slot) => slot < 0)) return -1;
+  const lead = page.layer.leadOf(grid.array, state.lead);
+  return page.layer.flatOf(grid.tensor, [...lead, ...slots]);
+}
+export const flatOf = (grid, r, c) => flatAt(grid, slotsOf(grid, r, c));
+
+// The cells of a grid with their elements.
+export const cellsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) =>
+  row.map((cell, c) => ({ cell, grid, r, c, flat: flatOf(grid, r, c) })));
+
+// The cell that an event is about.
+export function cellAt({ target }) {
+  const cell = target.closest?.("#stage td[data-grid]");
+  if (!cell) return null;
+  const { grid } = sheets.get(cell.dataset.grid), [r, c] = [cell.dataset.r, cell.dataset.c].map(Number);
+  return { cell, grid, r, c, flat: flatOf(grid, r, c) };
+}
+
+export const numbersIn = (grid) => cellsOf(grid).filter(({ flat }) => flat >= 0)
+  .map(({ flat }) => page.numbers.value(grid.tensor, flat));
+
+// What a cell shows of a number, or of what has arrived of it.
+export function textOf(grid, flat, value = page.numbers.value) {
+  if (flat < 0) return "0";
+  if (state.asked === grid.tensor) return state.typed[grid.tensor][flat] ?? "?";
+  if (state.names || !isNumeric) return page.layer.name(grid.tensor, flat);
+  return brief(value(grid.tensor, flat), grid.digits, grid.unit);
+}
+
+function heading(scope, slot) {
+  if (slot >= 0) return Object.assign(made("th", "", slot + 1), { scope });
+  const corner = made("td", "corner");
+  corner.setAttribute("role", "presentation");
+  return corner;
+}
+
+function sheet(grid) {
+  const across = grid.axes.at(-1), down = grid.axes.at(-2) || [-1];
+  const rows = down.map((_, r) => across.map((__, c) => {
+    const cell = made("td", "");
+    Object.assign(cell.dataset, { grid: grid.id, r, c });
+    cell.tabIndex = -1;
+    return cell;
+  }));
+  const caption = made("caption", `of-${grid.array}`, grid.title);
+  const head = made("tr", "", ...[-1, ...across].map((slot) => heading("col", slot)));
+  const body = rows.map((cells, r) => made("tr", "", heading("row", down[r]), ...cells));
+  const table = made("table", "grid", caption, head, ...body), box = made("div", "sheet", table);
+  table.id = `grid-${grid.id}`;
+  table.setAttribute("role", "grid");
+  sheets.set(grid.id, { grid, box, caption, rows });
+  // The tab stop is the first element, if there is one, not a zero.
+  const cells = cellsOf(grid), stop = cells.find(({ flat }) => flat >= 0) || cells[0];
+  stop.cell.tabIndex = 0;
+  return box;
+}
+
+export function build() {
+  sheets.clear();
+  for (const old of document.querySelectorAll(".equation")) old.remove();
+  for (const { result, grids, signs } of page.equations) {
+    const title = made("button", "title"), body = made("div", "body");
+    title.type = "button";
+    title.dataset.equation = result;
+    grids.forEach((grid, k) => {
+      if (k) body.append(made("i", "break"));
+      if (signs[k]) body.append(made("span", "sign", signs[k]));
+      title.append(signs[k] && ` ${signs[k]} `, made("span", `of-${grid.array}`, grid.title));
+      body.append(sheet(grid));
+    });
+    const section = made("section", "equation", title, body);
+    section.id = `equation-${result}`;
+    byId("stage").append(section);
+  }
+}

@@ -1,0 +1,67 @@
+// What the page shows: the layer and its numbers, what is chosen, and what follows from that.
+
+export const data = JSON.parse(byId("data").textContent);
+export const file = Object.fromEntries(
+  Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
+export const isNumeric = Boolean(file.x);
+export const state = {
+  chosen: null, held: false, told: false, unfolded: false, editing: false, changed: false,
+  equation: "", way: "gather", names: !isNumeric, colours: false, lead: { n: 0, f: 0, c: 0 },
+  depth: {}, asked: "", typed: {},
+};
+// The layer, its numbers and equations, and what draws them anew, in new sizes or in those they have.
+export const page = {};
+
+export const equationOf = (result) => page.equations.find((each) => each.result === result);
+
+// The layer has this tensor, and the page a grid of it.
+export const has = (tensor) =>
+  page.equations.some(({ grids }) => grids.some((grid) => grid.tensor === tensor));
+
+export const isChosen = (tensor, flat) =>
+  state.chosen?.tensor === tensor && state.chosen.flat === flat;
+
+// The equation in which the chosen element stamps W; undefined if none does.
+export const stamping = () =>
+  state.chosen?.flat >= 0 && page.equations.find((each) => each.stamps === state.chosen.tensor);
+
+// The elements of W and of the result that an element stamps.
+export function stamps(tensor, flat, full) {
+  const all = page.layer.triples(tensor, flat);
+  return all.map((each) => [each.w, each[arrayOf(full)]]).toSorted(([, a], [, b]) => a - b);
+}
+
+// An element's number; while another stamps W, only what has arrived so far, with b from the
+// beginning.
+export function arrived(tensor, flat) {
+  const from = stamping();
+  if (!from || from.result !== tensor) return page.numbers.value(tensor, flat);
+  return page.numbers.sumOf(page.layer.terms(tensor, flat).filter((factors) =>
+    factors.every(([other, at]) => other !== from.stamps || at <= state.chosen.flat)));
+}
+
+// The cells to light up: the chosen cell's factors, each with the number of its product, and the
+// cells that use it.
+export function litCells() {
+  const factors = new Map(), readers = new Set(), { chosen, asked, told } = state;
+  if (!chosen || chosen.flat < 0 || (asked === chosen.tensor && !told)) return { factors, readers };
+  const { tensor, flat } = chosen, from = stamping();
+  let products = RESULTS.includes(tensor) ? page.layer.terms(tensor, flat) : [];
+  if (from) {
+    const { result } = from;
+    products = stamps(tensor, flat, result).map(([w, at]) => [["w", w], [result, at]]);
+  } else {
+    for (const reader of page.layer.readers(tensor, flat)) readers.add(reader.join(":"));
+  }
+  products.forEach((product, k) => product.forEach((each) => {
+    const key = each.join(":");
+    if (!factors.has(key)) factors.set(key, k);
+  }));
+  return { factors, readers };
+}
+
+// Whether an answer to "ask me" is right.
+export function isRight(tensor, flat) {
+  const number = page.numbers.parsed(state.typed[tensor][flat]);
+  return number !== null && shown(number) === shown(page.numbers.value(tensor, flat));
+}
