@@ -1,6 +1,7 @@
 """The house's rules, read off the code itself."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ ROOMS = (
 )  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES_OF_A_FUNCTION = 45
+SCRIPTS = sorted((PACKAGE / "render" / "page").glob("*.js"))
+MOST_LINES_OF_SCRIPTS = 1441
 
 
 def room_of(path):
@@ -61,3 +64,20 @@ def test_nothing_reaches_for_a_network_or_a_pickle(path):
             assert (node.module or "").split(".")[0] not in banned
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             assert node.value.value is False
+
+
+def test_the_pages_script_is_small_enough_to_be_read():
+    lines = [line for path in SCRIPTS for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) <= MOST_LINES_OF_SCRIPTS
+    assert [line for line in lines if len(line) > 100] == []
+
+
+def test_the_pages_scripts_share_a_scope_without_a_name_twice():
+    names = [
+        name
+        for path in SCRIPTS
+        for name in re.findall(
+            r"^(?:export )?(?:async )?(?:const|let|function) (\w+)", path.read_text(encoding="utf-8"), re.M
+        )
+    ]
+    assert sorted(names) == sorted(set(names))

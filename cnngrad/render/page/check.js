@@ -1,5 +1,4 @@
 // Shows the sums of the element under the pointer, and marks it in all three matrices.
-
 const sums = JSON.parse(byId("data").textContent), cells = new Map();
 let pinned = false;
 

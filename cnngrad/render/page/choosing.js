@@ -1,17 +1,14 @@
 // Chooses elements, holds them, and steps from one to the next.
-
 let timer = null;
 export const isPlaying = () => timer !== null;
 
 export function choose(tensor, flat, zero = "") {
-  Object.assign(state, { chosen: { tensor, flat, zero }, told: false });
-  page.render();
+  page.set({ chosen: { tensor, flat, zero }, told: false });
 }
 
 export function release() {
-  Object.assign(state, { chosen: null, held: false });
   setAddress(" ");
-  page.render();
+  page.set({ chosen: null, held: false });
 }
 
 // Holds an element, shows its sample and channel, and writes its address.
@@ -57,7 +54,7 @@ export function holdAsked() {
   hold(tensor, flat);
 }
 
-// The elements that Play walks through: those of the large equation's result, or those that stamp W.
+// What Play walks through: the elements of the large equation's result, or those that stamp W.
 export function walked() {
   const equation = equationOf(state.equation), tensor = equation.stamps || equation.result;
   const at = state.chosen?.tensor === tensor ? state.chosen.flat : -1;
@@ -66,20 +63,24 @@ export function walked() {
 
 export function stepTo(at) {
   const { tensor, count } = walked();
+  stop();
   if (at >= 0 && at < count) hold(tensor, at);
 }
 
 export function stop() {
+  if (!isPlaying()) return;
   clearInterval(timer);
   timer = null;
   page.render();
 }
 
+// Plays from here on, at the end from the beginning.
 export function play() {
   const isAtEnd = () => walked().at >= walked().count - 1;
+  stop();
   if (isAtEnd()) stepTo(0);
   timer = setInterval(() => {
-    stepTo(walked().at + 1);
+    if (!isAtEnd()) hold(walked().tensor, walked().at + 1);
     if (isAtEnd()) stop();
   }, Number(byId("speed").value));
   page.render();

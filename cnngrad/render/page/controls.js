@@ -1,13 +1,11 @@
-// The controls that depend on the layer: what sample, filter and channel are shown, and the fields
-// of its sizes.
-
+// The controls that depend on the layer: which sample, filter and channel are shown, and its sizes.
 const LARGEST = 12;
 
 // A chooser of the k-th of a number of things, if there is a choice.
 function addChooser(word, size, at, choose) {
   if (size < 2) return null;
-  const select = made("select", "");
-  for (let k = 0; k < size; k++) select.append(new Option(k + 1, k, false, k === at));
+  const options = range(size).map((k) => new Option(k + 1, k, false, k === at));
+  const select = made("select", "", ...options);
   select.addEventListener("change", () => {
     choose(Number(select.value));
     page.render();
@@ -16,7 +14,6 @@ function addChooser(word, size, at, choose) {
   return select;
 }
 
-// Choosers of what the grids show.
 export function showLeads() {
   const { layer } = page, words = ["filter", "channel"];
   const [outer, inner] = layer.transposed ? words.toReversed() : words;
@@ -24,9 +21,7 @@ export function showLeads() {
   const all = { n: ["sample", layer.batch], f: [outer, layer.outer], c: [within, layer.channels] };
   byId("leads").replaceChildren();
   for (const [name, [word, size]] of Object.entries(all)) {
-    const select = addChooser(word, size, state.lead[name], (k) => {
-      state.lead = { ...state.lead, [name]: k };
-    });
+    const select = addChooser(word, size, state.lead[name], (k) => { state.lead[name] = k; });
     if (select) select.parentElement.dataset.lead = name;
   }
   for (const { id, title, axes } of equationOf(state.equation).grids) {
@@ -51,13 +46,13 @@ export function markLeads() {
   }
 }
 
-// Number fields of the layer; `relay` gets the axes that they describe. Gives a function that sets
-// them.
+// Number fields, whose axes `relay` gets; gives a function that sets them to those of the file.
 export function addFields(relay) {
   const box = byId("fields"), { axes } = data.layer, note = made("output", "note");
-  const names = { size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation" };
+  const labels = { size: "X", kernel: "W", before: "padding" };
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
-  const inputs = Object.entries(names).flatMap(([name, label]) => {
+  const inputs = ["size", "kernel", "stride", "before", "dilation"].flatMap((name) => {
+    const label = labels[name] || name;
     const list = words.map((word, axis) => {
       const input = made("input", ""), min = name === "before" ? 0 : 1;
       Object.assign(input, { type: "number", min, max: LARGEST, id: `${name}-${axis}` });

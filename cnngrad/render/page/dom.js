@@ -10,8 +10,8 @@ export function made(tag, kind, ...parts) {
 }
 
 // Sets variables of an element's style.
-export function setStyle(element, variables) {
-  for (const [name, value] of Object.entries(variables)) element.style.setProperty(`--${name}`, value);
+export function setStyle(element, values) {
+  for (const name in values) element.style.setProperty(`--${name}`, values[name]);
 }
 
 const MOVES = {

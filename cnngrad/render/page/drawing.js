@@ -1,9 +1,9 @@
-// Fills the cells anew whenever something is chosen, and draws the window on the grid it slides over.
+// Fills the cells whenever something is chosen, and draws the window on the grid it slides over.
 
-// What each cell shows.
+// What each cell shows, to leave it as it is if it need not change.
 export const painted = new WeakMap();
 
-// The part of a grid with so many rows and columns that a window covers; null if it covers none.
+// The part of a grid that a window covers; null if it covers none.
 function frameOf(axes, depth, rows, columns) {
   const [deep, down, along] = [{ start: 0, size: 1 }, { start: 0, size: 1 }, ...axes].slice(-3);
   const [top, left] = [Math.max(down.start, 0), Math.max(along.start, 0)];
@@ -20,8 +20,7 @@ function covered(equation) {
   const lead = layer.leadOf(arrayOf(tensor), state.lead), index = layer.indexOf(tensor, flat);
   const isShown = equation.starts && lead.every((k, axis) => k === index[axis]);
   const windows = isShown ? windowsOf(layer, equation, flat) : [];
-  // An x that stands in the padding too has several windows: numbers lie in the first, at its own
-  // place.
+  // An x that stands in the padding too has several windows: numbers lie in that at its own place.
   for (const { cell, r, c } of windows.length ? cellsOf(lower) : []) {
     const slots = placesOf(lower, r, c).map((place, axis) => {
       const { start, step } = windows[0][axis];
@@ -34,7 +33,6 @@ function covered(equation) {
   return { lower, upper, marks, frames };
 }
 
-// Fills a cell, unless it looks like this already.
 function paint(cell, look) {
   const whole = JSON.stringify(look);
   if (painted.get(cell) === whole) return;
@@ -46,13 +44,12 @@ function paint(cell, look) {
   setStyle(cell, { share: look.share });
 }
 
-// What an element's cell shows and how.
 function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
   const { tensor } = grid, key = `${tensor}:${flat}`, isHidden = state.asked === tensor;
   const classes = [], answer = isHidden && state.typed[tensor][flat];
-  const isInner = placesOf(grid, r, c).every((k, axis) => grid.isInner(axis, k));
   let share = 0, label = page.layer.name(tensor, flat);
-  if (!isInner) classes.push("zero", "border");
+  const isBorder = placesOf(grid, r, c).some((k, axis) => grid.isBorder?.(axis, k));
+  if (isBorder) classes.push("zero", "border");
   if (isOwn && factors.has(key)) classes.push("made", `shade-${factors.get(key) % 6}`);
   if (readers.has(key)) classes.push("feeds");
   if (isChosen(tensor, flat)) classes.push("chosen");
@@ -76,12 +73,12 @@ function drawGrid(grid, lit, own) {
   const most = state.colours && isNumeric
     && Math.max(1e-300, ...numbersIn(grid).map((each) => Math.abs(Number(each))));
   for (const at of cellsOf(grid)) {
-    const look = at.flat < 0
-      ? { classes: ["zero"], label: whyZero(page.layer, grid, slotsOf(grid, at.r, at.c)), share: "0%" }
+    const look = at.flat < 0 ? { classes: ["zero"], label: at.zero, share: "0%" }
       : lookOf(at, lit, Boolean(own), most);
     look.classes.unshift(`of-${grid.array}`);
     look.text = textOf(grid, at.flat, arrived);
-    if (isLower) Object.assign(look, { mark: own.marks.get(at.cell), by: `mark of-${own.upper.array}` });
+    if (isLower) look.mark = own.marks.get(at.cell);
+    look.by = isLower && `mark of-${own.upper.array}`;
     paint(at.cell, look);
   }
   for (const old of box.querySelectorAll(".window")) old.remove();

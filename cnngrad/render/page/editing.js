@@ -1,5 +1,4 @@
 // Numbers that are typed on cells: new ones of the given arrays, and answers.
-
 export const canChange = ({ grid: { tensor }, flat }) =>
   flat >= 0 && isNumeric && (tensor in file || state.asked === tensor);
 
@@ -20,7 +19,8 @@ function keep({ grid: { tensor }, flat }, text, isNew) {
 export function edit(found, begun = null) {
   const { grid: { tensor }, flat, cell } = found, input = made("input", "");
   const isAsked = state.asked === tensor;
-  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(page.numbers.value(tensor, flat));
+  const number = page.numbers.value(tensor, flat);
+  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number);
   stop();
   state.editing = true;
   input.value = begun ?? before;
@@ -35,7 +35,9 @@ export function edit(found, begun = null) {
     page.refit();
     cell.focus();
     if (isAsked) choose(tensor, flat);
-    if (!isKnown) byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
+    if (!isKnown) {
+      byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
+    }
   };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();

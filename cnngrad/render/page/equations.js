@@ -1,13 +1,10 @@
-// The layer's equations, X ∗ W = O, X ∗ ∂E/∂O = ∂E/∂W and framed ∂E/∂O ∗ W rotated = ∂E/∂X: their
-// grids, which zeros these have, and where the window of an element lies.
-
+// The layer's equations, as X ∗ W = O: their grids, the zeros in these, and where windows lie.
 export const TITLES = {
   x: "X", w: "W", b: "b", o: "O", do: "∂E/∂O", dw: "∂E/∂W", dx: "∂E/∂X", db: "∂E/∂b",
 };
 export const RESULTS = ["o", "dw", "dx", "db"];
 // A slot of an axis is an element's position, or one of these.
 const FRAME = -1, GAP = -2;
-
 const reversed = (size) => range(size).toReversed();
 const zeros = (count) => range(count).fill(FRAME);
 const spread = ({ stride, windows }) =>
@@ -15,28 +12,26 @@ const spread = ({ stride, windows }) =>
 const framed = (table) =>
   [...zeros(table.span - 1), ...spread(table), ...zeros(table.span - 1 + table.leftover)];
 
-// The equations of a layer, or of O alone. `scattering` shows the products of the full convolution
-// as stamps of W.
+// The equations of a layer, or of O alone; `scattering` shows the full convolution as stamps of W.
 export function equationsOf(layer, gradients, scattering) {
   const { tables, transposed, spec } = layer, [{ flip, mode }] = tables;
   const [still, moving, plain, full] = transposed ? ["do", "x", "dx", "o"] : ["x", "do", "o", "dx"];
   const isPadded = tables.some((table) => table.border.length > table.wide);
   const isSpread = tables.some((table) => table.stride > 1);
 
-  const grid = (tensor, axes, before = "", after = "") => ({
-    tensor, axes, title: before + TITLES[tensor] + after, array: arrayOf(tensor),
-    isInner: () => true,
-  });
+  const grid = (tensor, axes, before = "", after = "") =>
+    ({ tensor, axes, title: before + TITLES[tensor] + after, array: arrayOf(tensor) });
   const whole = (tensor, key, after = "") =>
     grid(tensor, tables.map((table) => range(table[key])), "", after);
   const filter = (tensor, turned) => turned
     ? grid(tensor, tables.map((table) => reversed(table.kernel)), "", " rotated")
     : whole(tensor, "kernel");
   // Positions of the padding, though they may repeat elements, are marked.
-  const padded = () => ({
-    ...grid(still, tables.map((table) => table.border), isPadded ? "padded " : ""),
-    isInner: (axis, k) => k >= tables[axis].before && k < tables[axis].before + tables[axis].wide,
-  });
+  const padded = () => {
+    const isBorder = (axis, k) => tables[axis].border[k] !== k - tables[axis].before;
+    const axes = tables.map((table) => table.border);
+    return { ...grid(still, axes, isPadded ? "padded " : ""), isBorder };
+  };
   const ofFilters = (tensor) => grid(tensor, [range(spec.filters)]);
 
   // Each grid has the sign in front of it.
@@ -63,12 +58,11 @@ export function equationsOf(layer, gradients, scattering) {
     grids: [whole(moving, "windows"), filter("w", flip), whole(full, "wide")],
     starts: (table, i) => [table.stride * i - table.before],
   };
-  const ofBias = {
-    result: "db", signs: ["", "summed ="],
-    grids: [whole("do", "out"), ofFilters("db")],
-  };
-  const all = [forward, ofFilter, scattering ? scattered : gathered, ...(spec.bias ? [ofBias] : [])];
-  const found = all.filter(({ result }) => result === "o" || gradients);
+  const grids = [whole("do", "out"), ofFilters("db")];
+  const ofBias = { result: "db", signs: ["", "summed ="], grids };
+  const all = [forward, ofFilter, scattering ? scattered : gathered, ofBias];
+  const found = all.filter(({ result }) =>
+    result === "o" || (gradients && (result !== "db" || spec.bias)));
   for (const equation of found) {
     if (equation.result === "o" && spec.bias) {
       equation.grids.splice(2, 0, ofFilters("b"));
@@ -85,10 +79,11 @@ export function equationsOf(layer, gradients, scattering) {
 // cell, its size and the step from one element of the filter to the next.
 export function windowsOf(layer, equation, flat) {
   const place = layer.indexOf(equation.stamps || equation.result, flat).slice(2);
-  return layer.tables.map((table, axis) => equation.starts(table, place[axis]).map((start) => {
+  return crossed(layer.tables.map((table, axis) => {
     const step = equation.result === "dw" ? 1 : table.dilation;
-    return { start, size: step * (equation.grids[1].axes[axis].length - 1) + 1, step };
-  })).reduce((all, choices) => all.flatMap((row) => choices.map((each) => [...row, each])), [[]]);
+    const size = step * (equation.grids[1].axes[axis].length - 1) + 1;
+    return equation.starts(table, place[axis]).map((start) => ({ start, size, step }));
+  }));
 }
 
 // Why a cell of a grid holds a zero.
@@ -99,6 +94,6 @@ export function whyZero({ transposed, roles }, grid, slots) {
         + "so neighbours lie that far apart on X.";
   }
   if (roles[grid.array] === "wide") return `A zero of the padding around ${TITLES[grid.tensor]}.`;
-  const missing = transposed ? "x" : "output";
-  return `A zero of the frame: there is no ${missing} here, since the rotated filter overlaps the edge.`;
+  return `A zero of the frame: there is no ${transposed ? "x" : "output"} here, since the rotated `
+    + "filter overlaps the edge.";
 }

@@ -1,5 +1,4 @@
-// The size of an equation's cells: as large as its panel allows, so that the result and what it is
-// made of are in sight together. The grids stand in a row, or in two or three in a narrow window.
+// The largest cells with which a panel shows the result and what it is made of together.
 const SPACE = 8;
 // How the grids are divided into rows, by the first grid in each.
 const ROWS = {
@@ -8,8 +7,7 @@ const ROWS = {
   4: [[0], [0, 3], [0, 1], [0, 2], [0, 1, 2]],
 };
 
-// What an equation needs with cells of this height; `sizes` has for each grid its rows, columns and
-// longest text.
+// What grids of these sizes need with cells of this height.
 function needed(sizes, rows, height, { font, mark, head, caption, sign }) {
   // The number of the window lies above the cell's own, or beside it in a low cell.
   const isLow = height < font + 0.8 * mark + 3;
@@ -19,19 +17,16 @@ function needed(sizes, rows, height, { font, mark, head, caption, sign }) {
   });
   const across = sizes.map((size, k) => head + 0.62 * sign * size.sign + 2 * SPACE + 12
     + Math.max(size.columns * widths[k], caption && 9 * size.title));
-  let wide = 0, high = 0;
-  rows.forEach((start, k) => {
-    const within = [start, rows[k + 1]];
-    wide = Math.max(wide, across.slice(...within).reduce((a, b) => a + b));
-    const most = Math.max(...sizes.slice(...within).map((size) => size.rows));
-    high += most * height + head + caption + 4;
-  });
+  const parts = (list) => rows.map((start, k) => list.slice(start, rows[k + 1]));
+  const wide = Math.max(...parts(across).map((row) => row.reduce((a, b) => a + b)));
+  const high = parts(sizes).reduce((sum, row) =>
+    sum + Math.max(...row.map((size) => size.rows)) * height + head + caption + 4, 0);
   return { widths, wide, high };
 }
 
 // The rows, the cells' height and widths, and the size of the numbers. `kind` has the sizes of what
-// is in a panel; its numbers become smaller than `least` only if nothing else fits, and a panel that
-// is still too small scrolls.
+// is in a panel; its numbers become smaller than `least` only if nothing else fits, and a panel
+// that is still too small scrolls.
 export function fitted(sizes, width, height, kind) {
   const all = [];
   for (let least = kind.least; least >= kind.smallest; least -= 1) {

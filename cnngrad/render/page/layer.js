@@ -1,8 +1,11 @@
 // The layer: which elements meet. Besides cnngrad's layer/axis.py this is the only place that knows
 // input position = stride·i + dilation·u − padding; all that the page shows comes from this table.
-
 export const range = (size, first = 0) => Array.from({ length: size }, (_, k) => first + k);
 export const arrayOf = (tensor) => tensor.slice(-1);
+
+// All rows with an element of each list.
+export const crossed = (lists) =>
+  lists.reduce((rows, list) => rows.flatMap((row) => list.map((each) => [...row, each])), [[]]);
 
 const within = (k, size) => ((k % size) + size) % size;
 // The element that stands at a position; -1 for a zero.
@@ -17,8 +20,7 @@ const HELD = {
 };
 
 // The table of one axis. Windows lie on the wide array with its padding; in a transposed layer that
-// is O, and each x is a window. `meets` has every window, filter element and wide element that make
-// a product.
+// is O, and each x is a window. `meets` has what makes a product: window, filter and wide element.
 function tableOf(axis) {
   const { size, kernel, stride, dilation, before, after, flip, mode, transposed, extra } = axis;
   const span = dilation * (kernel - 1) + 1;
@@ -26,8 +28,9 @@ function tableOf(axis) {
     : Math.floor((size + before + after - span) / stride) + 1;
   const [wide, windows] = transposed ? [out, size] : [size, out];
   const border = range(before + wide + after, -before).map((at) => HELD[mode](at, wide));
-  const meets = range(windows).flatMap((i) => range(kernel).map((u) =>
-    ({ windows: i, w: u, wide: border[stride * i + dilation * (flip ? kernel - 1 - u : u)] })))
+  const stepOf = (u) => dilation * (flip ? kernel - 1 - u : u);
+  const meets = crossed([range(windows), range(kernel)])
+    .map(([i, u]) => ({ windows: i, w: u, wide: border[stride * i + stepOf(u)] }))
     .filter((each) => each.wide >= 0);
   const leftover = border.length - span - stride * (windows - 1);
   // Where an element of the wide array stands: its own place, then those in the padding.
@@ -53,10 +56,9 @@ export function reason(axis) {
     : `the filter spans ${span}, more than X with its padding`;
 }
 
-// The factors of each result's products, and by which positions what meets at an element of an array
-// is sorted, as in the library.
+// The factors of each result's products, and by what those of an array's element are sorted.
 const OPERANDS = { o: ["w", "x"], dw: ["do", "x"], dx: ["do", "w"] };
-const SORTED = { o: ["w"], w: ["o"], x: ["o", "w"] };
+const SORTED = { o: ["w", "x"], w: ["o", "x"], x: ["o", "w"] };
 // The results that use an array.
 const USERS = { x: ["o", "dw"], w: ["o", "dx"], do: ["dw", "dx"] };
 
@@ -75,7 +77,7 @@ export function layerOf(spec) {
     b: [spec.filters],
   };
   const shape = (tensor) => shapes[arrayOf(tensor)];
-  const count = (tensor) => shape(tensor).reduce((a, b) => a * b, 1);
+  const count = (tensor) => shape(tensor).reduce((a, b) => a * b);
   const flatOf = (tensor, index) =>
     shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
   const indexOf = (tensor, flat) => shape(tensor).reduceRight(([rest, index], size) =>
@@ -83,13 +85,13 @@ export function layerOf(spec) {
 
   // For an array and axis, what meets at each position.
   const met = Object.fromEntries(Object.entries(SORTED).map(([array, keys]) => {
-    const role = roles[array];
-    const compare = (a, b) =>
-      keys.reduce((order, key) => order || a[roles[key]] - b[roles[key]], 0);
+    const role = roles[array], size = role === "w" ? "kernel" : role;
+    const [first, then] = keys.map((key) => roles[key]);
+    const compare = (a, b) => a[first] - b[first] || a[then] - b[then];
     return [array, tables.map((table) => {
-      const lists = range(table[role === "w" ? "kernel" : role]).map(() => []);
-      for (const each of table.meets) lists[each[role]].push(each);
-      return lists.map((list) => list.toSorted(compare));
+      const lists = range(table[size]).map(() => []);
+      for (const each of table.meets.toSorted(compare)) lists[each[role]].push(each);
+      return lists;
     })];
   }));
 
@@ -101,22 +103,19 @@ export function layerOf(spec) {
   const partOf = (array, [a, b]) => ({
     windows: { n: a, f: b }, w: { f: a, c: b }, wide: { n: a, c: b % channels }, b: {},
   })[roles[array]];
-  function summed(array, index) {
-    const group = Math.floor(index[1] / channels), part = partOf(array, index);
-    const [name, all] = { windows: ["c", range(channels)], w: ["n", range(batch)],
-      wide: ["f", range(filters, group * filters)] }[roles[array]];
-    return all.map((k) => Object.assign({ [name]: k }, part));
-  }
-
   // The elements x, w and o that meet at an element.
   function triples(tensor, flat) {
     const array = arrayOf(tensor), [a, b, ...place] = indexOf(array, flat);
-    const rows = met[array].reduce((found, lists, axis) =>
-      found.flatMap((row) => lists[place[axis]].map((each) => [...row, each])), [[]]);
-    const at = (of, lead, row) =>
-      [of, flatOf(of, [...leadOf(of, lead), ...row.map((each) => each[roles[of]])])];
-    return summed(array, [a, b]).flatMap((lead) => rows.map((row) =>
-      Object.fromEntries(["x", "w", "o"].map((of) => at(of, lead, row)))));
+    const group = range(filters, Math.floor(b / channels) * filters);
+    const { n = range(batch), f = group, c = range(channels) } = partOf(array, [a, b]);
+    const leads = crossed([n, f, c].map((each) => [each].flat()));
+    const rows = crossed(met[array].map((lists, axis) => lists[place[axis]]));
+    const at = (of, [sample, filter, channel], row) => {
+      const lead = leadOf(of, { n: sample, f: filter, c: channel });
+      return flatOf(of, [...lead, ...row.map((each) => each[roles[of]])]);
+    };
+    return leads.flatMap((lead) => rows.map((row) =>
+      ({ x: at("x", lead, row), w: at("w", lead, row), o: at("o", lead, row) })));
   }
 
   const filterOf = (flat) => indexOf("o", flat)[1];

@@ -1,5 +1,4 @@
-// The numbers of a page: every result is a sum of products of given numbers. Integers are exact,
-// however large.
+// The numbers: every result is a sum of products of given ones. Integers are exact, however large.
 
 // Integers come as a list, decimals as the bytes of an array.
 export function read(numbers) {
@@ -8,11 +7,10 @@ export function read(numbers) {
   return Array.from(new (numbers.f4 ? Float32Array : Float64Array)(bytes.buffer));
 }
 
-export function shown(number, digits = 6) {
+export function shown(number) {
   const isWhole = Number.isInteger(number) && Math.abs(number) < 1e15;
   if (typeof number === "bigint" || isWhole) return String(number);
-  if (!Number.isFinite(number)) return String(number).replace("NaN", "nan").replace("Infinity", "inf");
-  return String(Number(number.toPrecision(digits)));
+  return String(Number(number.toPrecision(6))).replace("NaN", "nan").replace("Infinity", "inf");
 }
 
 export const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
@@ -43,39 +41,34 @@ export function unitOf(numbers) {
 export function numbersOf(layer, given) {
   const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
   let exact = Object.values(values).flat().every((each) => typeof each === "bigint");
-  let known = new Map();
+  const known = new Map();
   const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
   if (!exact) toDecimals();
 
-  const product = (factors) =>
-    factors.reduce((all, [tensor, flat]) => all * values[tensor][flat], exact ? 1n : 1);
-  const sumOf = (terms) =>
-    terms.reduce((sum, factors) => sum + product(factors), exact ? 0n : 0);
+  const product = (factors) => factors.map(([t, flat]) => values[t][flat]).reduce((a, b) => a * b);
+  const sumOf = (terms) => terms.map(product).reduce((a, b) => a + b, exact ? 0n : 0);
 
   function value(tensor, flat) {
     if (values[tensor]) return values[tensor][flat];
-    const key = `${tensor}:${flat}`;
-    if (!known.has(key)) known.set(key, sumOf(layer.terms(tensor, flat)));
-    return known.get(key);
+    const key = `${tensor}:${flat}`, found = known.get(key) ?? sumOf(layer.terms(tensor, flat));
+    known.set(key, found);
+    return found;
   }
 
   // The typed text as a number; null if it is not a number.
   function parsed(text) {
     if (exact && /^[-+]?\d+$/.test(text)) return BigInt(text);
-    const number = Number(text);
-    const right = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) && Number.isFinite(number);
-    if (!right) return null;
+    const number = Number(text), isDigits = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text);
+    if (!isDigits || !Number.isFinite(number)) return null;
     return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
   }
 
   // A decimal turns all integers into decimals.
   function change(tensor, flat, number) {
-    if (exact && typeof number !== "bigint") {
-      exact = false;
-      toDecimals();
-    }
+    exact &&= typeof number === "bigint";
+    if (!exact) toDecimals();
     values[tensor][flat] = number;
-    known = new Map();
+    known.clear();
   }
 
   // An array as JSON, nested as the user writes it.

@@ -1,12 +1,10 @@
 // The page's events: what happens when a cell is pointed at, and what the controls do.
-
 page.render = () => {
   say();
   draw();
-  const { chosen, held, asked: hidden } = state, { tensor, at, count } = walked();
-  const first = Math.max(at, 0);
-  byId("held").hidden = !held;
-  byId("hint").disabled = !chosen || chosen.flat < 0 || hidden !== chosen.tensor;
+  const { tensor, at, count } = walked(), first = Math.max(at, 0);
+  byId("held").hidden = !state.held;
+  byId("hint").disabled = !(state.chosen?.flat >= 0) || state.asked !== state.chosen.tensor;
   byId("told").classList.toggle("open", state.unfolded);
   byId("legend").classList.toggle("shown", state.colours);
   byId("changed").hidden = !state.changed;
@@ -26,8 +24,12 @@ page.refit = () => {
   fit();
   page.render();
 };
+page.set = (values) => {
+  Object.assign(state, values);
+  page.render();
+};
 
-// Makes the grids for the layer and the way, and keeps the equation that is large.
+// Makes the grids, and keeps the equation that is large.
 function lay() {
   page.equations = equationsOf(page.layer, data.backward, state.way === "scatter");
   const there = page.equations.map((each) => each.result);
@@ -43,21 +45,16 @@ function use(layer, values) {
   lay();
 }
 
-const zeroOf = ({ grid, r, c, flat }) =>
-  flat < 0 ? whyZero(page.layer, grid, slotsOf(grid, r, c)) : "";
-
 function point(event) {
-  const found = cellAt(event);
-  if (!found || state.held || state.editing || isPlaying()) return;
-  choose(found.grid.tensor, found.flat, zeroOf(found));
+  const at = cellAt(event), isFree = !state.held && !state.editing && !isPlaying();
+  if (at && isFree) choose(at.grid.tensor, at.flat, at.zero);
 }
 
 function click(found) {
   stop();
-  const { chosen, held } = state, { flat, grid: { tensor } } = found;
-  const isSame = held && chosen.tensor === tensor && chosen.flat === flat;
-  if (isSame || (held && flat < 0)) release();
-  else if (flat < 0) choose(tensor, flat, zeroOf(found));
+  const { flat, grid: { tensor } } = found;
+  if (state.held && (flat < 0 || isChosen(tensor, flat))) release();
+  else if (flat < 0) choose(tensor, flat, found.zero);
   else hold(tensor, flat);
 }
 
@@ -126,10 +123,6 @@ function reset() {
   release();
 }
 
-const go = (at) => {
-  stop();
-  stepTo(at);
-};
 const on = (id, kind, act) => byId(id).addEventListener(kind, act);
 
 // Events of a field that is open on a cell are its own.
@@ -156,48 +149,38 @@ on("stage", "dblclick", (event) => {
 // A name in a sum points at its cells.
 for (const kind of ["mouseover", "mouseout"]) {
   on("line", kind, ({ target }) => {
-    for (const { grid } of sheets.values()) {
-      for (const { cell, flat } of cellsOf(grid)) {
-        const isMeant = target.dataset.key === `${grid.tensor}:${flat}`;
-        if (isMeant) cell.classList.toggle("pointed", kind === "mouseover");
-      }
+    const grids = target.dataset.key ? [...sheets.values()] : [];
+    for (const { cell, grid, flat } of grids.flatMap((each) => cellsOf(each.grid))) {
+      const isMeant = target.dataset.key === `${grid.tensor}:${flat}`;
+      if (isMeant) cell.classList.toggle("pointed", kind === "mouseover");
     }
   });
 }
 
 on("held", "click", release);
 on("play-steps", "click", () => { if (isPlaying()) stop(); else play(); });
-on("speed", "change", () => {
-  if (!isPlaying()) return;
-  stop();
-  play();
-});
-on("step", "input", ({ target }) => go(Number(target.value)));
-on("back", "click", () => go(walked().at - 1));
-on("forward", "click", () => go(walked().at + 1));
+on("speed", "change", () => { if (isPlaying()) play(); });
+on("step", "input", ({ target }) => stepTo(Number(target.value)));
+on("back", "click", () => stepTo(walked().at - 1));
+on("forward", "click", () => stepTo(walked().at + 1));
 on("names", "change", ({ target }) => {
   state.names = target.checked;
   page.refit();
 });
-on("colours", "change", ({ target }) => {
-  state.colours = target.checked;
-  page.render();
-});
+on("colours", "change", ({ target }) => page.set({ colours: target.checked }));
+on("hint", "click", () => page.set({ told: true }));
 on("ask", "change", ({ target }) => {
   state.asked = target.value;
   // The lesson would show the answers.
   for (const section of document.querySelectorAll("details")) section.open = !state.asked;
   page.refit();
 });
-on("hint", "click", () => {
-  state.told = true;
-  page.render();
-});
 on("reset", "click", reset);
 on("copy", "click", copy);
 on("way", "change", ({ target }) => {
+  const equation = page.layer.transposed ? "o" : "dx";
   stop();
-  Object.assign(state, { way: target.value, chosen: null, equation: page.layer.transposed ? "o" : "dx" });
+  Object.assign(state, { way: target.value, chosen: null, equation });
   lay();
   // Scattering becomes visible once the first element has stamped W.
   if (state.way === "scatter") stepTo(0);

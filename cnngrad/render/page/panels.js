@@ -1,7 +1,6 @@
-// Chooses the sizes of all cells. They depend on the numbers and the window, never on what is chosen.
+// Chooses the cells' sizes. They depend on the numbers and the window, never on what is chosen.
 
-// The sizes of numbers, marks, headings and signs in the large equation, by the window's width, and
-// in small ones.
+// The sizes of what is in the large equation, by the window's width, and in small ones.
 const LARGE = { smallest: 11, most: 26, head: 18, caption: 24, sign: 22 };
 const BY_WIDTH = [[1200, { least: 18, mark: 13 }], [900, { least: 16, mark: 13 }],
   [0, { least: 12, mark: 11 }]];
@@ -13,7 +12,7 @@ const raised = (power) =>
 // The grid on which the window lies.
 export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 
-// The rows, columns and longest texts of an equation's grids.
+// The rows, columns and longest texts of an equation's grids, whose numbers get their form here.
 function sizesOf(equation) {
   const { grids, signs, stamps, starts } = equation, lower = lowerOf(equation);
   const columns = grids.reduce((sum, grid) => sum + grid.axes.at(-1).length, 0);
@@ -35,16 +34,16 @@ function resize(equation, section, width, kind, heights) {
   const tries = heights.map((panel) => ({ panel, ...fitted(sizes, width, panel, kind) }));
   const best = tries.find(({ font, over }) => font >= kind.least && over === 1) || tries.at(-1);
   setStyle(section, { high: `${best.panel}px` });
-  section.querySelectorAll(".break").forEach((each, k) => {
-    each.hidden = !best.rows.includes(k + 1);
-  });
+  const breaks = section.querySelectorAll(".break");
+  breaks.forEach((each, k) => { each.hidden = !best.rows.includes(k + 1); });
   equation.grids.forEach((grid, k) => {
     const { box, caption } = sheets.get(grid.id), { height: row, font, mark } = best;
-    const lengths = { cell: best.widths[k], row, font, mark, head: kind.head, caption: kind.caption };
+    const { head, caption: above } = kind;
+    const lengths = { cell: best.widths[k], row, font, mark, head, caption: above };
     for (const name in lengths) setStyle(box, { [name]: `${lengths[name]}px` });
     setStyle(box, { columns: sizes[k].columns });
-    caption.textContent = grid.title
-      + (grid.unit && !state.names ? ` · 10${raised(-grid.unit)}` : "");
+    const unit = grid.unit && !state.names ? ` · 10${raised(-grid.unit)}` : "";
+    caption.textContent = grid.title + unit;
   });
 }
 
@@ -65,10 +64,8 @@ export function fit() {
   const large = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
   const largeKind = { ...LARGE, ...BY_WIDTH.find(([from]) => wide >= from)[1] };
   page.equations.forEach((equation, k) => {
-    if (equation.result === state.equation) {
-      resize(equation, sections[k], widths[k], largeKind, large);
-    } else {
-      resize(equation, sections[k], widths[k], SMALL, [144, isNarrow ? 300 : 200]);
-    }
+    const [kind, heights] = equation.result === state.equation ? [largeKind, large]
+      : [SMALL, [144, isNarrow ? 300 : 200]];
+    resize(equation, sections[k], widths[k], kind, heights);
   });
 }

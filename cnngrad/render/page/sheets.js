@@ -15,16 +15,19 @@ export function flatAt(grid, slots) {
 }
 export const flatOf = (grid, r, c) => flatAt(grid, slotsOf(grid, r, c));
 
-// The cells of a grid with their elements.
+// A cell with its element, and why it holds a zero if it does.
+function found(grid, r, c) {
+  const cell = sheets.get(grid.id).rows[r][c], flat = flatOf(grid, r, c);
+  const zero = flat < 0 ? whyZero(page.layer, grid, slotsOf(grid, r, c)) : "";
+  return { cell, grid, r, c, flat, zero };
+}
 export const cellsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) =>
-  row.map((cell, c) => ({ cell, grid, r, c, flat: flatOf(grid, r, c) })));
+  row.map((_, c) => found(grid, r, c)));
 
 // The cell that an event is about.
 export function cellAt({ target }) {
-  const cell = target.closest?.("#stage td[data-grid]");
-  if (!cell) return null;
-  const { grid } = sheets.get(cell.dataset.grid), [r, c] = [cell.dataset.r, cell.dataset.c].map(Number);
-  return { cell, grid, r, c, flat: flatOf(grid, r, c) };
+  const { grid, r, c } = target.closest?.("#stage td[data-grid]")?.dataset || {};
+  return grid && found(sheets.get(grid).grid, Number(r), Number(c));
 }
 
 export const numbersIn = (grid) => cellsOf(grid).filter(({ flat }) => flat >= 0)

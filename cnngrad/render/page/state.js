@@ -1,5 +1,4 @@
 // What the page shows: the layer and its numbers, what is chosen, and what follows from that.
-
 export const data = JSON.parse(byId("data").textContent);
 export const file = Object.fromEntries(
   Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
@@ -9,15 +8,13 @@ export const state = {
   equation: "", way: "gather", names: !isNumeric, colours: false, lead: { n: 0, f: 0, c: 0 },
   depth: {}, asked: "", typed: {},
 };
-// The layer, its numbers and equations, and what draws them anew, in new sizes or in those they have.
+// The layer, its numbers and equations, and what draws them anew.
 export const page = {};
-
 export const equationOf = (result) => page.equations.find((each) => each.result === result);
 
-// The layer has this tensor, and the page a grid of it.
+// The page has a grid of this tensor.
 export const has = (tensor) =>
   page.equations.some(({ grids }) => grids.some((grid) => grid.tensor === tensor));
-
 export const isChosen = (tensor, flat) =>
   state.chosen?.tensor === tensor && state.chosen.flat === flat;
 
@@ -31,8 +28,7 @@ export function stamps(tensor, flat, full) {
   return all.map((each) => [each.w, each[arrayOf(full)]]).toSorted(([, a], [, b]) => a - b);
 }
 
-// An element's number; while another stamps W, only what has arrived so far, with b from the
-// beginning.
+// An element's number; of one onto which W is stamped, what has arrived, with b from the beginning.
 export function arrived(tensor, flat) {
   const from = stamping();
   if (!from || from.result !== tensor) return page.numbers.value(tensor, flat);
@@ -40,8 +36,7 @@ export function arrived(tensor, flat) {
     factors.every(([other, at]) => other !== from.stamps || at <= state.chosen.flat)));
 }
 
-// The cells to light up: the chosen cell's factors, each with the number of its product, and the
-// cells that use it.
+// The cells to light up: the chosen one's factors, with their products' numbers, and its users.
 export function litCells() {
   const factors = new Map(), readers = new Set(), { chosen, asked, told } = state;
   if (!chosen || chosen.flat < 0 || (asked === chosen.tensor && !told)) return { factors, readers };

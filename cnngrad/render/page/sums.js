@@ -1,6 +1,6 @@
 // The sum of the chosen element, in names that are links to their cells and in numbers.
 
-// The characters in a line of the sum.
+// The characters in a line.
 function across() {
   const font = parseFloat(getComputedStyle(byId("stage")).getPropertyValue("--sum"));
   return (byId("stage").clientWidth - 112) / (0.62 * font);
@@ -18,8 +18,9 @@ const isChained = (tensor) => tensor === "dw" || tensor === "dx";
 export function lines() {
   const { layer } = page, line = across();
   const counts = page.equations.map(({ result }) => {
-    const telling = [0, Math.floor(layer.count(result) / 2)].map((flat) => layer.terms(result, flat));
-    const most = Math.min(Math.max(...telling.map((terms) => terms.length)), mostProducts());
+    const telling = [0, Math.floor(layer.count(result) / 2)];
+    const longest = Math.max(...telling.map((flat) => layer.terms(result, flat).length));
+    const most = Math.min(longest, mostProducts());
     const name = layer.name(result, 0).length;
     return Math.ceil(most * (name + 6) / line)
       + (isChained(result) && Math.ceil(most * (2 * name + 6) / line))
@@ -108,12 +109,10 @@ function tellSum(tensor, flat) {
     shaded(k, ...factors.flatMap((each, at) => [at ? "·" : "", link(...each)])));
   joined(line, products, " + ", most);
   if (isMany) {
-    const button = made("button", "fold", isFolded ? `${terms.length} products: show` : "show fewer");
+    const words = isFolded ? `${terms.length} products: show` : "show fewer";
+    const button = made("button", "fold", words);
     button.type = "button";
-    button.addEventListener("click", () => {
-      state.unfolded = !state.unfolded;
-      page.render();
-    });
+    button.addEventListener("click", () => page.set({ unfolded: !state.unfolded }));
     line.append(" ", button);
   }
   if (isNumeric && terms.length) tellNumbers(tensor, flat, terms, most);
@@ -125,9 +124,10 @@ function tellSum(tensor, flat) {
 function question(tensor, flat) {
   const name = page.layer.name(tensor, flat), typed = state.typed[tensor], answer = typed[flat];
   const right = Object.keys(typed).filter((at) => isRight(tensor, Number(at))).length;
-  let told = `${name} = ? Type it on its cell.`;
-  if (answer) told = isRight(tensor, flat) ? `${name} = ${answer} is right.` : `${name} is not ${answer}.`;
-  return `${told} ${right} of ${page.layer.count(tensor)} are right.`;
+  const end = `${right} of ${page.layer.count(tensor)} are right.`;
+  if (!answer) return `${name} = ? Type it on its cell. ${end}`;
+  if (isRight(tensor, flat)) return `${name} = ${answer} is right. ${end}`;
+  return `${name} is not ${answer}. ${end}`;
 }
 
 export function say() {

@@ -1,6 +1,4 @@
-// Typesets names in texts as MathML, as in ∂E/∂o11·x11: with indices below and in brackets above,
-// and fractions.
-
+// Typesets names in texts as MathML: fractions as in ∂E/∂o11, indices below and in brackets above.
 const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?";
 const NAMES = new RegExp(`(?<![a-zA-Z∂])(?:∂(E|${ELEMENT})/∂)?(${ELEMENT})(?![a-zA-Z])`, "g");
 
@@ -19,7 +17,7 @@ function letter(text) {
   return element;
 }
 
-// A name as a formula: ∂E/∂o11 of E and o11.
+// ∂E/∂o11 of E and o11.
 function formula(of, by) {
   const partial = (text) => node("mrow", node("mo", "∂"), letter(text));
   return node("math", of ? node("mfrac", partial(of), partial(by)) : letter(by));
