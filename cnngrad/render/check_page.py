@@ -85,11 +85,11 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
     tables = []
     for name, cells in columns.items():
-        rows = [f'<tr><td class="corner"></td>{head}</tr>']
+        rows = [f'<tr><td class="corner" role="presentation"></td>{head}</tr>']
         for row in range(len(cells) // width):
             shown = "".join(cells[row * width : (row + 1) * width])
             rows.append(f'<tr><th scope="row">{row + 1}</th>{shown}</tr>')
-        tables.append(f'<table class="grid"><caption>{name}</caption>{"".join(rows)}</table>')
+        tables.append(f'<table class="grid" role="grid"><caption>{name}</caption>{"".join(rows)}</table>')
     return f'<div class="row">{"".join(tables)}</div>'
 
 

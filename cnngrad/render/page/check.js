@@ -17,8 +17,6 @@ function pin(at) {
 }
 
 for (const table of document.querySelectorAll("table.grid")) {
-  table.setAttribute("role", "grid");
-  table.querySelector("td.corner").setAttribute("role", "presentation");
   const rows = Array.from(table.rows, (row) => [...row.querySelectorAll("td[data-at]")])
     .filter((row) => row.length);
   rows.forEach((row, r) => row.forEach((cell, c) => {

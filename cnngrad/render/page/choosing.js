@@ -14,11 +14,10 @@ export function release() {
 // Holds an element, shows its sample and channel, and writes its address.
 export function hold(tensor, flat) {
   const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
+  const group = Math.floor(index[1] / layer.channels), { f } = state.lead;
+  const isOther = layer.roles[array] === "wide" && Math.floor(f / layer.filters) !== group;
   state.lead = { ...state.lead, ...layer.partOf(array, index) };
-  const group = Math.floor(index[1] / layer.channels);
-  if (layer.roles[array] === "wide" && Math.floor(state.lead.f / layer.filters) !== group) {
-    state.lead.f = group * layer.filters;
-  }
+  if (isOther) state.lead.f = group * layer.filters;
   if (layer.tables.length === 3) showDepths(tensor, flat);
   showLeads();
   state.held = true;

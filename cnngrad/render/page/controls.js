@@ -54,9 +54,9 @@ export function addFields(relay) {
   const inputs = ["size", "kernel", "stride", "before", "dilation"].flatMap((name) => {
     const label = labels[name] || name;
     const list = words.map((word, axis) => {
-      const input = made("input", ""), min = name === "before" ? 0 : 1;
-      Object.assign(input, { type: "number", min, max: LARGEST, id: `${name}-${axis}` });
-      input.setAttribute("aria-label", `${label} ${word}`.trim());
+      const input = made("input", ""), id = `${name}-${axis}`, min = name === "before" ? 0 : 1;
+      const ariaLabel = `${label} ${word}`.trim();
+      Object.assign(input, { type: "number", min, max: LARGEST, id, ariaLabel });
       return { input, name, axis };
     });
     const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);

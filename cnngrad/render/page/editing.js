@@ -18,13 +18,11 @@ function keep({ grid: { tensor }, flat }, text, isNew) {
 // Opens a field on a cell, with the number that is there or the first character of another.
 export function edit(found, begun = null) {
   const { grid: { tensor }, flat, cell } = found, input = made("input", "");
-  const isAsked = state.asked === tensor;
-  const number = page.numbers.value(tensor, flat);
+  const isAsked = state.asked === tensor, number = page.numbers.value(tensor, flat);
   const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number);
   stop();
   state.editing = true;
-  input.value = begun ?? before;
-  input.setAttribute("aria-label", page.layer.name(tensor, flat));
+  Object.assign(input, { value: begun ?? before, ariaLabel: page.layer.name(tensor, flat) });
   const end = (isKept) => {
     // The field loses the focus when it is replaced, too.
     if (!state.editing) return;

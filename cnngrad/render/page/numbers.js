@@ -40,10 +40,14 @@ export function unitOf(numbers) {
 // The numbers of a layer: the given ones, and the results, computed when they are asked for.
 export function numbersOf(layer, given) {
   const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
-  let exact = Object.values(values).flat().every((each) => typeof each === "bigint");
   const known = new Map();
-  const toDecimals = () => { for (const t in values) values[t] = values[t].map(Number); };
-  if (!exact) toDecimals();
+  let exact = true;
+  // One decimal turns all integers into decimals.
+  const settle = () => {
+    exact = Object.values(values).flat().every((each) => typeof each === "bigint");
+    if (!exact) for (const t in values) values[t] = values[t].map(Number);
+  };
+  settle();
 
   const product = (factors) => factors.map(([t, flat]) => values[t][flat]).reduce((a, b) => a * b);
   const sumOf = (terms) => terms.map(product).reduce((a, b) => a + b, exact ? 0n : 0);
@@ -63,12 +67,10 @@ export function numbersOf(layer, given) {
     return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
   }
 
-  // A decimal turns all integers into decimals.
   function change(tensor, flat, number) {
-    exact &&= typeof number === "bigint";
-    if (!exact) toDecimals();
     values[tensor][flat] = number;
     known.clear();
+    settle();
   }
 
   // An array as JSON, nested as the user writes it.

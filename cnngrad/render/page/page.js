@@ -11,12 +11,12 @@ page.render = () => {
   byId("count").textContent = `${at < 0 ? "–" : at + 1} of ${count}`;
   // No count is wider than the last.
   setStyle(byId("count"), { count: `${2 * String(count).length + 3}ch` });
-  Object.assign(byId("step"), { max: count - 1, value: first });
-  byId("step").setAttribute("aria-valuetext", page.layer.name(tensor, first));
+  const ariaValueText = page.layer.name(tensor, first);
+  Object.assign(byId("step"), { max: count - 1, value: first, ariaValueText });
   byId("back").disabled = at <= 0;
   byId("forward").disabled = at >= count - 1;
-  byId("play-steps").setAttribute("aria-pressed", isPlaying());
-  byId("play-steps").textContent = isPlaying() ? "Stop" : "Play";
+  const textContent = isPlaying() ? "Stop" : "Play";
+  Object.assign(byId("play-steps"), { textContent, ariaPressed: isPlaying() });
   markLeads();
 };
 
@@ -90,12 +90,8 @@ function written() {
 async function copy() {
   const text = written();
   byId("why").textContent = text;
-  try {
-    await navigator.clipboard.writeText(text);
-    byId("copy").textContent = "Copied";
-  } catch {
-    byId("copy").textContent = "Copy below";
-  }
+  const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  byId("copy").textContent = isCopied ? "Copied" : "Copy below";
   setTimeout(() => { byId("copy").textContent = "Copy as JSON"; }, 2000);
 }
 
@@ -115,35 +111,22 @@ function relay(axes) {
   use(layer, given);
 }
 
-function reset() {
-  stop();
-  state.changed = false;
-  setFields();
-  use(layerOf(data.layer), file);
-  release();
-}
-
 const on = (id, kind, act) => byId(id).addEventListener(kind, act);
-
-// Events of a field that is open on a cell are its own.
-const isField = ({ target }) => target.tagName === "INPUT";
 
 on("stage", "mouseover", point);
 on("stage", "focusin", point);
 on("stage", "keydown", key);
 on("stage", "click", (event) => {
   const found = cellAt(event), title = event.target.closest("button.title");
-  if (title) {
-    stop();
-    state.equation = title.dataset.equation;
-    page.refit();
-  } else if (found && !isField(event)) {
-    click(found);
-  }
+  if (found) click(found);
+  if (!title) return;
+  stop();
+  state.equation = title.value;
+  page.refit();
 });
 on("stage", "dblclick", (event) => {
   const found = cellAt(event);
-  if (found && canChange(found) && !isField(event)) edit(found);
+  if (found && canChange(found)) edit(found);
 });
 
 // A name in a sum points at its cells.
@@ -175,7 +158,13 @@ on("ask", "change", ({ target }) => {
   for (const section of document.querySelectorAll("details")) section.open = !state.asked;
   page.refit();
 });
-on("reset", "click", reset);
+on("reset", "click", () => {
+  stop();
+  state.changed = false;
+  setFields();
+  use(layerOf(data.layer), file);
+  release();
+});
 on("copy", "click", copy);
 on("way", "change", ({ target }) => {
   const equation = page.layer.transposed ? "o" : "dx";

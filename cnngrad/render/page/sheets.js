@@ -24,9 +24,9 @@ function found(grid, r, c) {
 export const cellsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) =>
   row.map((_, c) => found(grid, r, c)));
 
-// The cell that an event is about.
+// The cell that an event is about; a field that is open on a cell has events of its own.
 export function cellAt({ target }) {
-  const { grid, r, c } = target.closest?.("#stage td[data-grid]")?.dataset || {};
+  const { grid, r, c } = target.closest("#stage td[data-grid]:not(:has(input))")?.dataset || {};
   return grid && found(sheets.get(grid).grid, Number(r), Number(c));
 }
 
@@ -41,27 +41,22 @@ export function textOf(grid, flat, value = page.numbers.value) {
   return brief(value(grid.tensor, flat), grid.digits, grid.unit);
 }
 
-function heading(scope, slot) {
-  if (slot >= 0) return Object.assign(made("th", "", slot + 1), { scope });
-  const corner = made("td", "corner");
-  corner.setAttribute("role", "presentation");
-  return corner;
-}
+const heading = (scope, slot) => slot < 0
+  ? Object.assign(made("td", "corner"), { role: "presentation" })
+  : Object.assign(made("th", "", slot + 1), { scope });
 
 function sheet(grid) {
   const across = grid.axes.at(-1), down = grid.axes.at(-2) || [-1];
   const rows = down.map((_, r) => across.map((__, c) => {
-    const cell = made("td", "");
+    const cell = Object.assign(made("td", ""), { tabIndex: -1 });
     Object.assign(cell.dataset, { grid: grid.id, r, c });
-    cell.tabIndex = -1;
     return cell;
   }));
   const caption = made("caption", `of-${grid.array}`, grid.title);
   const head = made("tr", "", ...[-1, ...across].map((slot) => heading("col", slot)));
   const body = rows.map((cells, r) => made("tr", "", heading("row", down[r]), ...cells));
   const table = made("table", "grid", caption, head, ...body), box = made("div", "sheet", table);
-  table.id = `grid-${grid.id}`;
-  table.setAttribute("role", "grid");
+  Object.assign(table, { id: `grid-${grid.id}`, role: "grid" });
   sheets.set(grid.id, { grid, box, caption, rows });
   // The tab stop is the first element, if there is one, not a zero.
   const cells = cellsOf(grid), stop = cells.find(({ flat }) => flat >= 0) || cells[0];
@@ -73,9 +68,8 @@ export function build() {
   sheets.clear();
   for (const old of document.querySelectorAll(".equation")) old.remove();
   for (const { result, grids, signs } of page.equations) {
-    const title = made("button", "title"), body = made("div", "body");
-    title.type = "button";
-    title.dataset.equation = result;
+    const title = Object.assign(made("button", "title"), { type: "button", value: result });
+    const body = made("div", "body");
     grids.forEach((grid, k) => {
       if (k) body.append(made("i", "break"));
       if (signs[k]) body.append(made("span", "sign", signs[k]));
@@ -83,7 +77,6 @@ export function build() {
       body.append(sheet(grid));
     });
     const section = made("section", "equation", title, body);
-    section.id = `equation-${result}`;
-    byId("stage").append(section);
+    byId("stage").append(Object.assign(section, { id: `equation-${result}` }));
   }
 }

@@ -31,9 +31,8 @@ export function lines() {
 
 function link(tensor, flat) {
   const name = made("a", `of-${arrayOf(tensor)}`, page.layer.name(tensor, flat));
-  name.href = `#${tensor}-${page.layer.short(tensor, flat)}`;
   name.dataset.key = `${tensor}:${flat}`;
-  return name;
+  return Object.assign(name, { href: `#${tensor}-${page.layer.short(tensor, flat)}` });
 }
 
 function addLine(...parts) {
@@ -110,10 +109,9 @@ function tellSum(tensor, flat) {
   joined(line, products, " + ", most);
   if (isMany) {
     const words = isFolded ? `${terms.length} products: show` : "show fewer";
-    const button = made("button", "fold", words);
-    button.type = "button";
-    button.addEventListener("click", () => page.set({ unfolded: !state.unfolded }));
-    line.append(" ", button);
+    const fold = Object.assign(made("button", "fold", words), { type: "button" });
+    fold.addEventListener("click", () => page.set({ unfolded: !state.unfolded }));
+    line.append(" ", fold);
   }
   if (isNumeric && terms.length) tellNumbers(tensor, flat, terms, most);
   // Without any product the sum is 0, or b.

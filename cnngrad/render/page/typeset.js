@@ -34,10 +34,8 @@ export function typeset(element, links) {
       parts.push(text.data.slice(done, index));
       done = index + whole.length;
       if (links && (!of || of === "E")) {
-        const link = made("a", "", formula(of, by));
-        link.href = `#${of ? "d" : ""}${by[0]}-${by}`;
-        link.setAttribute("aria-label", whole);
-        parts.push(link);
+        const href = `#${of ? "d" : ""}${by[0]}-${by}`;
+        parts.push(Object.assign(made("a", "", formula(of, by)), { href, ariaLabel: whole }));
       } else {
         parts.push(formula(of, by));
       }
