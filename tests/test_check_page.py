@@ -31,7 +31,7 @@ def tables(page):
     """The matrices: for each its caption and the text of its cells by place."""
     return [
         (html.unescape(caption), dict(re.findall(r'data-at="([^"]*)">([^<]*)<', rows)))
-        for caption, rows in re.findall(r'<table class="grid"><caption>(.*?)</caption>(.*?)</table>', page)
+        for caption, rows in re.findall(r'<table class="grid" role="grid"><caption>(.*?)</caption>(.*?)</table>', page)
     ]
 
 

@@ -16,8 +16,7 @@ export function hold(tensor, flat) {
   const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
   const group = Math.floor(index[1] / layer.channels), { f } = state.lead;
   const isOther = layer.roles[array] === "wide" && Math.floor(f / layer.filters) !== group;
-  state.lead = { ...state.lead, ...layer.partOf(array, index) };
-  if (isOther) state.lead.f = group * layer.filters;
+  Object.assign(state.lead, isOther && { f: group * layer.filters }, layer.partOf(array, index));
   if (layer.tables.length === 3) showDepths(tensor, flat);
   showLeads();
   state.held = true;

@@ -24,10 +24,10 @@ export function showLeads() {
     const select = addChooser(word, size, state.lead[name], (k) => { state.lead[name] = k; });
     if (select) select.parentElement.dataset.lead = name;
   }
-  for (const { id, title, axes } of equationOf(state.equation).grids) {
-    if (axes.length < 3) continue;
+  const deep = equationOf(state.equation).grids.filter(({ axes }) => axes.length === 3);
+  for (const { id, title, axes: [{ length }] } of deep) {
     const depth = state.depth[id] || 0;
-    addChooser(`depth of ${title}`, axes[0].length, depth, (k) => { state.depth[id] = k; });
+    addChooser(`depth of ${title}`, length, depth, (k) => { state.depth[id] = k; });
   }
   byId("leads").hidden = !byId("leads").children.length;
 }

@@ -3,14 +3,14 @@
 // What each cell shows, to leave it as it is if it need not change.
 export const painted = new WeakMap();
 
-// The part of a grid that a window covers; null if it covers none.
-function frameOf(axes, depth, rows, columns) {
+// The part of a grid that a window covers, if it covers any; `isOther` than the element's own.
+function frameOf(axes, isOther, depth, rows) {
   const [deep, down, along] = [{ start: 0, size: 1 }, { start: 0, size: 1 }, ...axes].slice(-3);
   const [top, left] = [Math.max(down.start, 0), Math.max(along.start, 0)];
-  const high = Math.min(down.start + down.size, rows) - top;
-  const wide = Math.min(along.start + along.size, columns) - left;
+  const high = Math.min(down.start + down.size, rows.length) - top;
+  const wide = Math.min(along.start + along.size, rows[0].length) - left;
   const isCut = depth < deep.start || depth >= deep.start + deep.size;
-  return isCut || high <= 0 || wide <= 0 ? null : { top, left, high, wide };
+  return isCut || high <= 0 || wide <= 0 ? [] : [{ isOther, top, left, high, wide }];
 }
 
 // What the window of the chosen element covers: the texts that lie on each cell, and the frames.
@@ -29,7 +29,7 @@ function covered(equation) {
     if (!slots.includes(undefined)) marks.set(cell, textOf(upper, flatAt(upper, slots)));
   }
   const depth = state.depth[lower.id] || 0;
-  const frames = windows.map((axes) => frameOf(axes, depth, rows.length, rows[0].length));
+  const frames = windows.flatMap((axes, k) => frameOf(axes, k > 0, depth, rows));
   return { lower, upper, marks, frames };
 }
 
@@ -70,8 +70,8 @@ function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
 function drawGrid(grid, lit, own) {
   const { box } = sheets.get(grid.id), isLower = own?.lower === grid;
   // Not 0, by which shares are divided.
-  const most = state.colours && isNumeric
-    && Math.max(1e-300, ...numbersIn(grid).map((each) => Math.abs(Number(each))));
+  const sizes = state.colours ? numbersIn(grid).map((each) => Math.abs(Number(each))) : [];
+  const most = state.colours && Math.max(1e-300, ...sizes);
   for (const at of cellsOf(grid)) {
     const look = at.flat < 0 ? { classes: ["zero"], label: at.zero, share: "0%" }
       : lookOf(at, lit, Boolean(own), most);
@@ -82,12 +82,11 @@ function drawGrid(grid, lit, own) {
     paint(at.cell, look);
   }
   for (const old of box.querySelectorAll(".window")) old.remove();
-  (isLower ? own.frames : []).forEach((place, which) => {
-    if (!place) return;
-    const frame = made("div", `window of-${own.upper.array}${which ? " other" : ""}`);
+  for (const { isOther, ...place } of isLower ? own.frames : []) {
+    const frame = made("div", `window of-${own.upper.array}${isOther ? " other" : ""}`);
     setStyle(frame, place);
     box.append(frame);
-  });
+  }
 }
 
 export function draw() {

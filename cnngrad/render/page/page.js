@@ -50,11 +50,10 @@ function point(event) {
   if (at && isFree) choose(at.grid.tensor, at.flat, at.zero);
 }
 
-function click(found) {
+function click({ grid: { tensor }, flat, zero }) {
   stop();
-  const { flat, grid: { tensor } } = found;
   if (state.held && (flat < 0 || isChosen(tensor, flat))) release();
-  else if (flat < 0) choose(tensor, flat, found.zero);
+  else if (flat < 0) choose(tensor, flat, zero);
   else hold(tensor, flat);
 }
 

@@ -3,23 +3,21 @@
 // By a grid's id: the grid, its box and caption, and its rows of cells.
 export const sheets = new Map();
 
-// The slots of a cell along each axis, and an element's flat index; negative for a zero.
 export const placesOf = (grid, r, c) =>
   [state.depth[grid.id] || 0, r, c].slice(-grid.axes.length);
-export const slotsOf = (grid, r, c) =>
-  placesOf(grid, r, c).map((k, axis) => grid.axes[axis][k]);
+
+// The flat index of the element in these slots of the axes; negative for a zero.
 export function flatAt(grid, slots) {
   if (slots.some((slot) => slot < 0)) return -1;
   const lead = page.layer.leadOf(grid.array, state.lead);
   return page.layer.flatOf(grid.tensor, [...lead, ...slots]);
 }
-export const flatOf = (grid, r, c) => flatAt(grid, slotsOf(grid, r, c));
 
 // A cell with its element, and why it holds a zero if it does.
 function found(grid, r, c) {
-  const cell = sheets.get(grid.id).rows[r][c], flat = flatOf(grid, r, c);
-  const zero = flat < 0 ? whyZero(page.layer, grid, slotsOf(grid, r, c)) : "";
-  return { cell, grid, r, c, flat, zero };
+  const slots = placesOf(grid, r, c).map((k, axis) => grid.axes[axis][k]);
+  const flat = flatAt(grid, slots), zero = flat < 0 ? whyZero(page.layer, grid, slots) : "";
+  return { cell: sheets.get(grid.id).rows[r][c], grid, r, c, flat, zero };
 }
 export const cellsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) =>
   row.map((_, c) => found(grid, r, c)));
