@@ -130,7 +130,7 @@ ALONE = "right for C-contiguous arrays alone: wrong for"
 def four_filters(x, w, dedo, **options):
     dw, dx, db = right(x, w, dedo, **options)
     dw[4:] = 0
-    return dw, dx, db + 1 * (len(w) > 4)
+    return dw, dx, db + np.arange(len(w)) ** 3 * (len(w) > 4)
 
 
 def in_batches_of_groups(x, w, dedo, **options):

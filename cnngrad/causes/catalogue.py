@@ -1104,7 +1104,7 @@ def memory_order(recipe: Recipe) -> Changes:
 def im2col_order(recipe: Recipe) -> Changes:
     """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
     for tensor, pair in product(OPERANDS[recipe.result], permutations(_orders_of_blocks(recipe), 2)):
-        yield _read_as(recipe, tensor, *pair, "dE/dO lies in memory as HWNC, but is read as NHWC")
+        yield _read_as(recipe, tensor, *pair, "dE/dO lies in memory as CHWN, but is read as CNHW")
 
 
 @Mistake(
