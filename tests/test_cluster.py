@@ -79,9 +79,9 @@ def test_a_lost_worker_s_layers_run_again_and_none_is_counted_twice(cluster, tmp
 @pytest.mark.filterwarnings("default")
 def test_the_command_line_runs_layers_and_classes_on_a_cluster(cluster, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(ROOT)
-    command = ["check", "--suite", "quick", "--run-only", "s*", "--scheduler", cluster.scheduler_address]
+    command = ["check", "--suite", "quick", "--run-only", "square", "--scheduler", cluster.scheduler_address]
     assert main([*command, "--run", "samples.run.numpy_backward:backward"]) == 0
-    assert "All 2 layers pass" in capsys.readouterr().out
+    assert "1 layer pass" in capsys.readouterr().out
     for name, sign in (("ann", "+"), ("bob", "-")):
         (tmp_path / f"{name}.py").write_text(
             f"import cnngrad\ndef f(x, w, dedo):\n    g = cnngrad.backward(x, w, dedo)\n    return g.dw, {sign} g.dx\n"

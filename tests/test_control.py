@@ -88,7 +88,8 @@ class WrongEverywhere(Program):
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("mistake", LISTED, ids=lambda mistake: mistake.id)
 def test_a_layer_that_lists_a_mistake_names_it(mistake, layers):
-    findings = run_layers([WrongEverywhere(mistake)], layers, without=None)
+    # Every second layer: the test above runs each mistake in all of them.
+    findings = run_layers([WrongEverywhere(mistake)], layers[::2], without=None)
     for outcome in findings.outcomes:
         names = [name for result in outcome.results.values() for name in result.explanations]
         wrong = max((r.report.analytic.size for r in outcome.results.values() if r.status == "wrong"), default=0)

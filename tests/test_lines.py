@@ -288,7 +288,7 @@ def test_the_wrong_line_makes_the_mistake_and_the_fix_makes_it_right(number, mis
 def test_lines_and_fixes_suit_any_number_of_axes(case, data, filters, whole):
     """Of every mistake that is named there."""
     program, told = Program(case, data, filters), []
-    for mistake in CATALOGUE if whole else CATALOGUE[3:30:9]:
+    for mistake in [each for each in CATALOGUE if each.short] if whole else CATALOGUE[3:30:9]:
         needs = {"spatial[0]": 2, "fewer": 2, ",,,": 2}
         fits = all(program.layer.dims == dims for part, dims in needs.items() if part in "".join(mistake.code))
         is_theirs = not mistake.only.startswith(("f", "t")) and mistake.id not in OF_MEMORY

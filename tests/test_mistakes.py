@@ -876,7 +876,7 @@ def as_bfloat16(a):
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN.keys())
 @pytest.mark.parametrize("case", LAYERS[:4])
-def test_right_gradients_are_right_however_they_are_written(case, written, whole):
+def test_right_gradients_are_right_however_they_are_written(case, written):
     x, w, b, dedo = case.data(5, np.float64)
     x, w, dedo = (np.round(a, 3) for a in (x, w, dedo))
     grads = cnngrad.backward(x, w, dedo, **case.options)
@@ -884,12 +884,12 @@ def test_right_gradients_are_right_however_they_are_written(case, written, whole
     texts = {name: claim.tolist() for name, claim in claims.items()}
     report = cnngrad.check(x, w, dedo, b=b.astype(float), **case.options, **texts)
     assert report.passed, [(g.judged_as, g.hint) for g in report.gradients.values()]
-    for name in claims if whole else [list(claims)[case.x[3] % 3]]:
-        wrong = claims[name].copy()
-        wrong.flat[wrong.size // 2] += 0.2 * np.abs(wrong).max()
-        gradient = {"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[name]
-        report = cnngrad.check(x, w, dedo, b=b.astype(float), **case.options, **texts | {name: wrong.tolist()})
-        assert report.gradients[gradient].passed is False
+    name = list(claims)[case.x[3] % 3]
+    wrong = claims[name].copy()
+    wrong.flat[wrong.size // 2] += 0.2 * np.abs(wrong).max()
+    gradient = {"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[name]
+    report = cnngrad.check(x, w, dedo, b=b.astype(float), **case.options, **texts | {name: wrong.tolist()})
+    assert report.gradients[gradient].passed is False
 
 
 def test_what_is_written_too_coarsely_is_neither_right_nor_wrong(tmp_path, capsys):
