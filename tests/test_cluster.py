@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.files.write import to_json
+from cnngrad.programs.elsewhere import Elsewhere
+from cnngrad.programs.programs import program_of
 from tests.test_machines import mixed, right
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +47,15 @@ def test_an_executor_finds_what_this_process_finds():
         assert told(cnngrad.check_function(mixed, "quick", executor=executor)) == told(
             cnngrad.check_function(mixed, "quick")
         )
+
+
+def test_a_command_is_asked_the_same_wherever_it_runs():
+    make = partial(program_of, "true", "npy", 1.0)
+    with ThreadPoolExecutor(1) as executor:
+        for program in (make, partial(program_of, "package.module:function", "npy", 1.0)):
+            here, there = program(), Elsewhere(executor, program)
+            assert (there.keeps_running, there.in_memory) == (here.keeps_running, here.in_memory)
+        assert not Elsewhere(executor, make).in_memory
 
 
 def test_a_function_that_cannot_be_sent_elsewhere_is_refused_before_it_runs():

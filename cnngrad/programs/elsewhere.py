@@ -23,12 +23,14 @@ class Elsewhere(Program):
         make: makes the program where it is run.
     """
 
-    keeps_running = in_memory = True
     executor: Executor
     make: Callable[[], Program]
 
     def __post_init__(self) -> None:
         """Raise a CnngradError if the program can't be sent elsewhere."""
+        # It is asked the same as here. No process starts before it is run.
+        here = self.make()
+        self.keeps_running, self.in_memory = here.keeps_running, here.in_memory
         try:
             self.executor.submit(callable, self.make).result()
         except Exception as error:
