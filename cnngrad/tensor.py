@@ -86,7 +86,7 @@ class Tensor(Enum):
         return next((result for result in RESULTS if text in result.names), None)
 
 
-X, W, B, O, DEDO, DW, DX, DB = Tensor  # noqa: E741: the field's own letter
+X, W, B, O, DEDO, DW, DX, DB = Tensor
 # The arrays that a problem may have.
 GIVEN = (X, W, B, DEDO)
 # The results of backward, in the order in which they are shown.

@@ -285,7 +285,9 @@ def traced(recipe: Recipe) -> Array:
     """For each element, in the user's shape, the flat number of the sum it comes from, from 1; 0 if from none."""
     numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
     for edit in recipe.done.edits:
-        numbers = edit(numbers)  # type: ignore[operator]
+        # Edits that use another array mix its numbers in, and a mixed result is no sum.
+        assert not isinstance(edit, Using)
+        numbers = edit(numbers)
     return as_user(recipe, numbers)
 
 
