@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
-from cnngrad.causes.catalogue import CATALOGUE, Mistake
+from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.hard import random_arrays
 from cnngrad.causes.recipe import right_recipe
@@ -122,7 +122,7 @@ def known_mistakes(name: str | None = None, listed: bool = False) -> Mistakes:
     """
     found = tuple(_Page(mistake) for mistake in CATALOGUE if name in (None, mistake.id))
     if not found:
-        near = get_close_matches(name or "", [mistake.id for mistake in CATALOGUE], n=1)
+        near = get_close_matches(name or "", PLACES, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise CnngradError(f"no mistake is called {name!r}: {hint}cnngrad check --mistakes lists them")
     return Mistakes(found, listed)

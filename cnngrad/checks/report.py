@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays
-from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.catalogue import PLACES
 from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import as_expansion, products_of
 from cnngrad.causes.search import Diagnosis, hidden_mistakes, hidden_words
@@ -45,8 +45,6 @@ _MOST_TERMS, _GLANCE = 64, 12
 _MOST_ROWS, _MOST_COLUMNS = 12, 8
 # Number of wrong elements listed for a larger array.
 _MOST_LISTED = 5
-# The mistakes that have a page.
-NAMED = {mistake.id for mistake in CATALOGUE}
 # JSON keys that differ from the Python names.
 _KEYS = {"count": "elements", "together": "and"}
 _BEYOND = "a sum or an error is beyond float64's range: it is null"
@@ -352,7 +350,7 @@ class Report:
                 "same layer that reveals all that its shape allows."
             ])  # fmt: skip
         yield Sentence((_sentence(self),), strong=True)
-        named = dict.fromkeys(name for gradient in gradients for name in gradient.mistakes if name in NAMED)
+        named = dict.fromkeys(name for gradient in gradients for name in gradient.mistakes if name in PLACES)
         if named:
             yield from sentences([f"More on {' and '.join(named)}: cnngrad check --mistakes {next(iter(named))}"])
 
