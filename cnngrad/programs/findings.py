@@ -79,7 +79,7 @@ class Outcome:
     @property
     def passed(self) -> bool | None:
         """Whether all results are right; None for a layer that was skipped, was not run, or can't be judged."""
-        return _all_passed([not self.faults, *(verdict.passed for verdict in self.verdicts)])
+        return all_passed([not self.faults, *(verdict.passed for verdict in self.verdicts)])
 
     def as_json(self) -> Json:
         """As plain data."""
@@ -98,7 +98,8 @@ class Outcome:
         }
 
 
-def _all_passed(each: Iterable[bool | None]) -> bool | None:
+def all_passed(each: Iterable[bool | None]) -> bool | None:
+    """Whether all pass; False if one does not, else None if that is not known of one."""
     found = set(each)
     return False if False in found else None if None in found else True
 
@@ -228,7 +229,7 @@ class Findings:
     @property
     def passed(self) -> bool | None:
         """Whether all supported layers pass; None if there are none, or one of them can't be judged."""
-        return _all_passed(outcome.passed for outcome in self.tried) if self.tried else None
+        return all_passed(outcome.passed for outcome in self.tried) if self.tried else None
 
     def __bool__(self) -> bool:
         """Whether all passed."""

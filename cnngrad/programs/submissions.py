@@ -11,7 +11,7 @@ from pathlib import Path
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
-from cnngrad.programs.findings import Findings
+from cnngrad.programs.findings import Findings, all_passed
 from cnngrad.programs.programs import is_function
 from cnngrad.schema import SCHEMA, Json
 
@@ -57,8 +57,7 @@ class Submissions:
     @property
     def passed(self) -> bool | None:
         """Whether all submissions are right; None if one of them can't be judged."""
-        found = {submission.findings.passed for submission in self.each}
-        return False if False in found else None if None in found else True
+        return all_passed(submission.findings.passed for submission in self.each)
 
     @property
     def causes(self) -> dict[str, int]:
