@@ -111,7 +111,7 @@ def program_of(
         if stream:
             raise CnngradError(f"{text} is a Python function and --stream is for commands: leave out --stream")
         words = [sys.executable, "-m", "cnngrad.programs.worker", text, *fixed]
-        return _Function(words, timeout, memory=memory, first=first or _FIRST)
+        return _Function(words, timeout, memory=memory, first=first)
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -123,20 +123,25 @@ def program_of(
             f"{match[0]} has no meaning with --stream, since one process serves all layers: leave it out"
         )
     if stream:
-        return _Stream(words, timeout, memory=memory, first=first or _FIRST)
-    return _Command(words, timeout, exchange, memory)
+        return _Stream(words, timeout, memory=memory, first=first)
+    return _Command(words, timeout, exchange, memory, first=1)
 
 
 class _External(Program):
     """A program in a process of its own, which is started on demand, and again after a failure."""
 
     def __init__(
-        self, words: list[str], timeout: float, exchange: str = "npy", memory: int | None = None, first: int = 1
+        self,
+        words: list[str],
+        timeout: float,
+        exchange: str = "npy",
+        memory: int | None = None,
+        first: int | None = None,
     ) -> None:
         self._words, self._timeout, self._exchange, self._memory = words, timeout, exchange, memory
         self._process: Process | None = None
         # The timeout of the first call in a process, and of the next call, as multiples of the others'.
-        self._first = self._patience = first
+        self._first = self._patience = first or _FIRST
         # How the answer was understood, in a sentence.
         self._note = ""
 
