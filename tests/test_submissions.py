@@ -71,6 +71,15 @@ def test_a_class_is_shown_as_a_table_and_as_one_file_of_junit(folder, monkeypatc
     assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [("ann", "0"), ("bob", "8")]
 
 
+def test_a_result_never_replaces_a_program(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("exit 77\n")
+    assert main(["check", "--run-each", "*.txt {dir}", "--report", "b.txt"]) == 2
+    assert "b.txt" in capsys.readouterr().err
+    assert (tmp_path / "b.txt").read_text() == "exit 77\n"
+
+
 def test_names_are_what_differs_in_the_paths(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert submitted("class/*/conv.py:f")["ann"] == "class/ann/conv.py:f"

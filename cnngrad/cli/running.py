@@ -3,8 +3,9 @@
 import re
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
@@ -44,33 +45,29 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     begun = time.monotonic()
     if options.keep is not None and options.scheduler is not None:
         raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
-    for word in options.run.split():
-        reader.refuse_output(word)
-    whole, layers, expect = _asked(options, reader, options.run)
+    whole, layers, expect = _asked(options, reader, [options.run])
     keep = None if options.keep is None else _begun(options.keep, layers)
-    executor, close = _executor(options)
-    if executor is None:
-        programs = [_program(options, options.run, executor) for _ in range(min(options.jobs, len(layers)))]
-    else:
-        programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
-    session.begin_work(target_files(options.output, options.report, ()))
-    # Layers of the user's own are not made smaller: the program may support no others.
-    try:
-        with progress_bar(session) as bar:
-
-            def advance(name: str, done: int, total: int, failures: int) -> None:
-                stage = "smaller" if name == SMALLER else "layers"
-                bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
-
-            without = listed(options.without) if whole else None
-            give_up = not options.no_give_up
-            findings = run_layers(
-                programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
-            )
-    finally:
+    with ExitStack() as stack:
+        executor = stack.enter_context(_executor(options))
+        if executor is None:
+            programs = [_program(options, options.run, executor) for _ in range(min(options.jobs, len(layers)))]
+        else:
+            programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
         for program in programs:
-            program.close()
-        close()
+            stack.callback(program.close)
+        session.begin_work(target_files(options.output, options.report, ()))
+        bar = stack.enter_context(progress_bar(session))
+
+        def advance(name: str, done: int, total: int, failures: int) -> None:
+            stage = "smaller" if name == SMALLER else "layers"
+            bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
+
+        # Layers of the user's own are not made smaller: the program may support no others.
+        without = listed(options.without) if whole else None
+        give_up = not options.no_give_up
+        findings = run_layers(
+            programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
+        )
     command = visible(shlex.join(["cnngrad", "check", *typed(options.flags, [*options.flags])]))
     run = facts_of_run(begun, options.seed, command)
     # What needs the layers before it needs the whole run.
@@ -84,12 +81,10 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
     texts = submitted(options.run_each)
-    executor, close = _executor(options)
-    programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
-    whole, layers, expect = _asked(options, reader, options.run_each)
+    whole, layers, expect = _asked(options, reader, [*texts.values()])
     kept = None if options.keep is None else Kept(Path(options.keep))
     if kept is not None:
-        kept.begin([f"{name}.txt" for name in programs])
+        kept.begin([f"{name}.txt" for name in texts])
     session.begin_work(target_files(options.output, options.report, ()))
     without, give_up = listed(options.without) if whole else None, not options.no_give_up
 
@@ -109,18 +104,19 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
             kept.save(f"{name}.txt", document(".txt", found))
         return Submission(name, found)
 
-    pool, each = ThreadPoolExecutor(options.jobs if executor is None else MOST_AT_ONCE), list[Submission]()
-    try:
-        with progress_bar(session) as bar:
-            for submission in pool.map(one, programs):
-                each.append(submission)
-                bar("submissions", len(each), len(programs), submission.name)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    each = list[Submission]()
+    with ExitStack() as stack:
+        executor = stack.enter_context(_executor(options))
+        programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
         # Ending the programs ends the threads that wait for them.
         for program in programs.values():
-            program.close()
-        close()
+            stack.callback(program.close)
+        pool = ThreadPoolExecutor(options.jobs if executor is None else MOST_AT_ONCE)
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        bar = stack.enter_context(progress_bar(session))
+        for submission in pool.map(one, programs):
+            each.append(submission)
+            bar("submissions", len(each), len(programs), submission.name)
     return present(session, options, Submissions(tuple(each)))
 
 
@@ -128,25 +124,31 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
 _OF_CLASS = ("--run-each", "--keep", "--jobs", "--report", "--format", "--json", "-o", "--color")
 
 
-def _asked(options: Check, reader: Reader, text: str) -> tuple[list[SuiteLayer], list[SuiteLayer], list[Tensor]]:
-    """The suite's layers, those that are run, and the results that a program must give."""
-    whole = _suite(options, text)
+def _asked(options: Check, reader: Reader, texts: list[str]) -> tuple[list[SuiteLayer], list[SuiteLayer], list[Tensor]]:
+    """The suite's layers, those that are run, and the results that programs of these texts must give."""
+    for word in " ".join(texts).split():
+        reader.refuse_output(word)
+    whole = _suite(options, texts[0])
     return whole, _chosen(whole or _own_layers(options, reader), options), expected(listed(options.expect))
 
 
-def _executor(options: Check) -> tuple[Executor | None, Callable[[], None]]:
-    """What runs the layers on a cluster, None for this machine; and a function that closes it."""
+@contextmanager
+def _executor(options: Check) -> Iterator[Executor | None]:
+    """What runs the layers on a cluster; None for this machine."""
     if options.scheduler is None:
-        return None, lambda: None
+        yield None
+        return
     try:
         from dask.distributed import Client
 
+        # Dask has no types.
         client: Any = Client(options.scheduler, timeout=10)  # type: ignore[no-untyped-call]
     except ImportError:
         raise CnngradError("--scheduler needs Dask: pip install 'dask[distributed]'") from None
     except (OSError, ValueError) as error:
         raise CnngradError(f"can't reach the scheduler {options.scheduler}: {error}") from None
-    return client.get_executor(pure=False), client.close
+    with client:
+        yield client.get_executor(pure=False)
 
 
 def _program(options: Check, text: str, executor: Executor | None, first: int | None = None) -> Program:
