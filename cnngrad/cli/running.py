@@ -32,7 +32,6 @@ from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Result, Verdict
-from cnngrad.render.documents import document
 from cnngrad.schema import Json
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import Tensor
@@ -101,6 +100,9 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         command = visible(shlex.join(["cnngrad", "check", "--run", texts[name], *words]))
         found = replace(found, command=command, run=facts_of_run(begun, options.seed, command))
         if kept is not None:
+            # The renderers load slowly, and most runs write no document.
+            from cnngrad.render.documents import document
+
             kept.save(f"{name}.txt", document(".txt", found))
         return Submission(name, found)
 
