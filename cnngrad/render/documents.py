@@ -56,14 +56,15 @@ def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
     style = style._replace(title=title, author=author)
     if ending in _FIGURES and isinstance(shown, Derivation) and shown.elements:
         return figures(shown, style, ending)
-    return [_DOCUMENTS[style.form or ending](shown, style)]
+    write_one = _FORMS[style.form][1] if style.form else _DOCUMENTS[ending]
+    return [write_one(shown, style)]
 
 
 def check_ending(target: str, kind: type, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
     # Reports cannot be written in LaTeX.
     plain = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
-    endings = [_ENDINGS[form]] if form else [ending for ending in plain if ending.startswith(".")]
+    endings = [_FORMS[form][0]] if form else plain
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
@@ -162,9 +163,10 @@ _DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".tex": latex_document,
     ".svg": _svg,
     ".html": _html,
-    "junit": junit,
-    "github": github,
-    "gradescope": gradescope,
 }
-# The endings of the forms that other programs read.
-_ENDINGS = {"junit": ".xml", "github": ".txt", "gradescope": ".json"}
+# The forms that other programs read, each with its ending.
+_FORMS: dict[str, tuple[str, Callable[[Any, Style], str]]] = {
+    "junit": (".xml", junit),
+    "github": (".txt", github),
+    "gradescope": (".json", gradescope),
+}
