@@ -16,7 +16,7 @@ BODY = "    g = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dil
 PROGRAMS = {
     "ann": HEAD + BODY + "    return g.dw, g.dx\n",
     "bob": HEAD + BODY + "    return g.dw, sign * g.dx\n",
-    "cy": HEAD + "    while True:\n        pass\n",
+    "cy": HEAD + "    __import__('time').sleep(60)\n",
     "di": "def backward(:\n",
     "eve": HEAD + "    memory = bytearray(2**33)\n",
     "flo": HEAD + BODY + "    return g.dw, sign * g.dx\n",

@@ -110,6 +110,8 @@ class _Claim:
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
         self._places = spread_places(claim.size) if claim.size > 1 else np.empty(0, int)
+        self._some = claim.reshape(-1)[:: 1 + claim.size // _FIRST]
+        self._most: dict[float, Array] = {}
         self.factors: dict[float, list[str]] = {-1.0: []} | named_factors(data.layer)
         # How many elements of a larger array may be wrong besides.
         self.spare = 0
@@ -141,8 +143,7 @@ class _Claim:
         if array.shape != claim.shape:
             return None
         # A few elements rule out most arrays.
-        step = 1 + claim.size // _FIRST
-        factors = self._fitting(claim.reshape(-1)[::step], array.reshape(-1)[::step], factors)
+        factors = self._fitting(self._some, array.reshape(-1)[:: 1 + claim.size // _FIRST], factors)
         fitting = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else []
         return fitting[0] if fitting else None
 
@@ -152,14 +153,27 @@ class _Claim:
     def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
         """The factors with which an array equals the claim; an upper bound replaces the array's terms if not given."""
         found = []
-        terms = np.full(array.shape, _MORE * self._largest) if terms is None else terms
         with may_overflow():
             for factor in factors:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                right = np.abs(claim - made) <= self._allowed(claim, (abs(factor) or 1) * terms, made)
+                most = (
+                    self._bound(claim, factor)
+                    if terms is None
+                    else self._allowed(claim, (abs(factor) or 1) * terms, made)
+                )
+                right = np.abs(claim - made) <= most
                 if right.sum() >= claim.size - min(self.spare, (claim.size + 1) // _PROBES):
                     found.append(factor)
         return found
+
+    def _bound(self, claim: Array, factor: float) -> Array:
+        """An upper bound of the allowed error of some of the claim's elements, whatever the recipe."""
+        largest = (abs(factor) or 1) * _MORE * self._largest
+        if claim is not self._some:
+            return self._allowed(claim, np.full(claim.shape, largest))
+        if largest not in self._most:
+            self._most[largest] = self._allowed(claim, np.full(claim.shape, largest))
+        return self._most[largest]
 
     def scaled(self) -> Recipe | None:
         """The right recipe with the factor that gives the claim; None if there is no such factor."""

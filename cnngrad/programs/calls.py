@@ -43,15 +43,13 @@ def called_again(
     more, told = dict[str, list[Fault]](), dict[str, None]()
     passing = [outcome for outcome in outcomes if outcome.passed]
     passing.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
-    shown = {name for outcome in passing for name in outcome.layer.shows}
+    unknown = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
+    shown = {name for outcome in passing if unknown for name in outcome.layer.shows}
     unknown = [
         outcome
-        for outcome in outcomes
+        for outcome in unknown
         if Verdict.NOT_FINITE in outcome.verdicts
-        or (
-            Verdict.WRONG in outcome.verdicts
-            and not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
-        )
+        or not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
     for wrong in sorted(unknown, key=lambda outcome: outcome.layer.work)[:1]:
         faults = _if_kept(program, wrong, passing[:1], judge) or _if_simpler(program, wrong.layer, judge)

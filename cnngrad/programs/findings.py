@@ -194,10 +194,11 @@ class Findings:
     def condition(self) -> str:
         """What the failing layers have and no right one, such as `channels > 8`; empty if mistakes explain them."""
         right = [outcome.layer.layer for outcome in self.outcomes if outcome.passed]
+        if not right or self.smallest is None or any(outcome.faults for outcome in self.failing):
+            return ""
         # A mistake that right layers would show does not explain alone why others fail.
         shown = {name for outcome in self.outcomes if outcome.passed for name in outcome.layer.shows}
-        known = any({*each.mistakes} - shown for each in self.explanations)
-        if not right or known or self.smallest is None or any(outcome.faults for outcome in self.failing):
+        if any({*each.mistakes} - shown for each in self.explanations):
             return ""
         wrong = [*(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
         fits = {words: [*map(test, (*wrong, *right))] for words, test in CONDITIONS.items()}
@@ -412,7 +413,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         if found.verdict.passed is False and found.report is not None
     ]
     _see_fixed_numbers(wrong)
-    passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed]
+    passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed and wrong]
 
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
         return len(names), sum(map(set(names).issubset, passing)), [PLACES.get(name, -1) for name in names]
