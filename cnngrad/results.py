@@ -87,7 +87,7 @@ class Derivation(_Shown, blocks.Derivation):
 
     def figure(self, element: str) -> "_Figure":
         """The figure of an element such as `"x22"`, for a notebook's cell, or to save as `.svg` or `.tex`."""
-        layer, values, backward = self.source
+        layer, values, backward, _ = self.source
         tensors = explained_tensors(layer, None) if backward else [O]
         found = lesson(layer, values, Choice((element,)), tensors)
         return _Figure(found.layer, found.sections, found.source)

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "cnngrad"
 # From the top: each imports only from those in front of it, and from itself.
 ROOMS = (
     "errors", "schema", "tensor", "settings", "blas", "threads", "layer", "arrays", "memory", "compute", "functions",
-    "derivation", "causes", "checks", "files", "programs", "render", "results", "cli",
+    "derivation", "causes", "checks", "exercises", "files", "programs", "render", "results", "cli",
 )  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES_OF_A_FUNCTION = 45

@@ -30,7 +30,8 @@ AGREE = [
 # What may stand anywhere: the layer and its arrays, the results, and how the command runs and prints.
 ANYWHERE = {"-x", "-w", "-b", "-g", "--json", "-o", "--only", "--report", "--run", "--help", "--color", "--no-pager",
             "--precision", "--jobs", "--timeout", "--explain", "--element", "--all", "--order", "--no-flip",
-            "--mistakes", *(f"--{name.replace('_', '-')}" for name in OPTIONS)}  # fmt: skip
+            "--mistakes", "--ask", "--count", "--seed", "--decimals", "--grade",
+            *(f"--{name.replace('_', '-')}" for name in OPTIONS)}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,9 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.derivation.blocks import Derivative, Letter, Sum
+from cnngrad.exercises import exercises
 from cnngrad.files.problem import Reader
-from cnngrad.layer import indices
+from cnngrad.layer import indices, make_layer
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import canonical_values
 from cnngrad.render.documents import document
@@ -388,6 +389,19 @@ def test_scattering_stamps_w_onto_the_gradient_of_x(opened):
     # All have arrived if nothing is chosen.
     driver.find_element("id", "held").click()
     assert texts(cells_of(driver, "dx")) == ["4", "6", "-4", "9", "-11", "12", "-9", "18", "-5"]
+
+
+def test_the_page_of_an_exercise_asks_for_its_result(browser, tmp_path):
+    sheet = exercises(make_layer((3, 3), (2, 2)), ["x22"])
+    (tmp_path / "sheet.html").write_text(document(".html", sheet), encoding="utf-8")
+    (tmp_path / "solution.html").write_text(document(".html", sheet.solution()), encoding="utf-8")
+    browser.get((tmp_path / "sheet.html").as_uri())
+    assert browser.find_element("id", "ask").get_property("value") == "dx"
+    assert set(texts(cells_of(browser, "dx"))) == {"?"}
+    assert "Question 1. Compute" in browser.find_element("css selector", "details").text
+    assert "= ____" in browser.find_element("css selector", "details").text
+    browser.get((tmp_path / "solution.html").as_uri())
+    assert "?" not in texts(cells_of(browser, "dx"))
 
 
 def test_ask_me_counts_and_shows_nothing_until_a_hint_is_asked_for(opened):

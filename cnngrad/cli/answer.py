@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cnngrad.checks import Report
     from cnngrad.checks.mistakes import Mistakes
     from cnngrad.derivation.blocks import Derivation, ReportBlock
+    from cnngrad.exercises import Grades, Sheet
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
     from cnngrad.programs import Findings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cnngrad.render.progress import NamedProgress
     from cnngrad.render.style import Style
 
-__all__ = ["answer", "present", "progress_bar"]
+__all__ = ["answer", "present", "progress_bar", "style_of"]
 
 
 @contextmanager
@@ -112,7 +113,9 @@ def _work(
     return tensors, given, compute.Backward(layer, given)
 
 
-def present(session: Session, options: Saved, found: "Report | Findings | Mistakes | Submissions") -> ExitCode:
+def present(
+    session: Session, options: Saved, found: "Report | Findings | Grades | Mistakes | Sheet | Submissions"
+) -> ExitCode:
     """Save and show what a check or a run found, files first."""
     from cnngrad.files.write import write_results
 
@@ -120,7 +123,7 @@ def present(session: Session, options: Saved, found: "Report | Findings | Mistak
         write_results(options.output, found.as_json())
     shown = partial(_print, options, found.blocks(options.precision), False)
     if getattr(options, "form", None) and options.report is None:
-        shown = partial(_print_form, _style(options), found)
+        shown = partial(_print_form, style_of(options), found)
     _present(session, options, found, found.as_json, shown)
     return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
 
@@ -154,7 +157,7 @@ def _present(
     if (report := options.report) is not None:
         from cnngrad.render.documents import write
 
-        files = write(report, shown, _style(options))
+        files = write(report, shown, style_of(options))
         if getattr(options, "open_it", False):
             import webbrowser
 
@@ -178,7 +181,7 @@ def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout:
     (show_in_pages if pages else show)(make_console(stdout, options.color), shown)
 
 
-def _style(options: Saved) -> "Style":
+def style_of(options: Saved) -> "Style":
     """The user's choices for a document."""
     from cnngrad.render.style import Style
 

@@ -1,18 +1,18 @@
-"""The three commands: each reads its input, calls the library, and hands the result on."""
+"""The four commands: each reads its input, calls the library, and hands the result on."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from cnngrad.cli.answer import answer, present, progress_bar
-from cnngrad.cli.options import Backward, Check, Forward, takes
+from cnngrad.cli.options import Backward, Check, Exercise, Forward, takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 
-__all__ = ["backward_command", "check_command", "forward_command"]
+__all__ = ["backward_command", "check_command", "exercise_command", "forward_command"]
 
 
-def _reader(session: Session, options: Forward | Backward | Check, results: Iterable[Tensor]) -> Any:
+def _reader(session: Session, options: Forward | Backward | Check | Exercise, results: Iterable[Tensor]) -> Any:
     """The reader of the input files; it refuses a file that results will be written to."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import target_files
@@ -32,6 +32,14 @@ def forward_command(session: Session, options: Forward) -> int:
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     return answer(session, options, options.read(_reader(session, options, GRADIENTS)))
+
+
+@takes
+def exercise_command(session: Session, options: Exercise) -> int:
+    """Make exercises on a layer with new numbers, and their solution; or grade what was handed in."""
+    from cnngrad.cli.exercising import make_exercises
+
+    return make_exercises(session, options, _reader(session, options, ()))
 
 
 @takes

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from cnngrad import __version__
-from cnngrad.cli.commands import backward_command, check_command, forward_command
+from cnngrad.cli.commands import backward_command, check_command, exercise_command, forward_command
 from cnngrad.cli.limits import NO_MEMORY, is_limited
 from cnngrad.cli.options import Command
 from cnngrad.cli.session import ExitCode, OutputError, Session
@@ -32,6 +32,14 @@ _COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
         backward_command,
         "The gradients dE/dW, dE/dX and dE/db, with their working.",
         ("backward samples/notes.json --explain", "backward -x 5x5 -w 2x2 --stride 2 --element x33"),
+    ),
+    "exercise": (
+        exercise_command,
+        "Exercises on a layer, with their solution; and the grades of answers.",
+        (
+            "exercise -x 4x4 -w 2x2 --stride 2 --ask dX --count 3 --report sheet.tex --solution solution.tex",
+            "exercise -x 3x3 -w 2x2 --ask dW,dX,mistake --seed 7 --format moodle --report bank.xml",
+        ),
     ),
     "check": (
         check_command,

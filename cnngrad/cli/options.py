@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cnngrad.derivation.choice import Choice
     from cnngrad.files.problem import Problem, Reader
 
-__all__ = ["RULES", "Backward", "Check", "Explained", "Forward", "Saved", "listed", "takes", "typed"]
+__all__ = ["RULES", "Backward", "Check", "Exercise", "Explained", "Forward", "Saved", "listed", "takes", "typed"]
 
 
 def _report(ending: str) -> str:
@@ -81,8 +81,24 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("--flip", "--no-flip"),
     ),
 )
+_EXERCISE: tuple[_Rules, _Rules] = (
+    (
+        ("--partial", "--format", "--grade"),
+        ("--title --author", _ANY_REPORT, "--solution"),
+        ("--fragment", _report(".tex"), "--solution"),
+        ("--math", _report(".md"), "--solution"),
+        ("--theme", _report(".svg"), "--solution"),
+        ("--open", _report(".html")),
+    ),
+    (
+        ("--solution --format --author --fragment --open", "--grade"),
+        ("--format", _JSON_ALONE),
+        ("--author", "--fragment"),
+        ("--flip", "--no-flip"),
+    ),
+)
 # The rules of each command; an option without a rule always has an effect.
-RULES = {"forward": _LESSON, "backward": _LESSON, "check": _CHECK}
+RULES = {"forward": _LESSON, "backward": _LESSON, "exercise": _EXERCISE, "check": _CHECK}
 
 
 # The options that are given, by flag, or their values by keyword.
@@ -113,7 +129,7 @@ def _refuse(command: str, given: _Given) -> None:
         for flag, other in product(options.split(), others):
             if flag in given and other in there:
                 raise CnngradError(f"{flag} has no effect with {other}: leave out {flag}, or {other}")
-    for name, known in _WORDS.items():
+    for name, known in (_WORDS | ({"format": ("moodle",)} if command == "exercise" else {})).items():
         value = given.get(f"--{name}", known[0])
         if value not in known:
             raise CnngradError(f"{name} is {value[:40]!r}: use {_or(known)}")
@@ -469,6 +485,27 @@ class Differences(SimpleNamespace):
     element = option(list[str], "--element x22", "Show your value of this element beside the right sum (repeatable).")
 
 
+class Asked(SimpleNamespace):
+    """What exercises ask, and what becomes of the answers."""
+
+    TITLE = "The exercises"
+
+    ask = text(
+        "--ask LIST",
+        "What each exercise asks: O, dW, dX, db, an element such as x22, chain-rule, products, matrix, frame, mistake.",
+        "dX",
+    )
+    count = number("--count N", "Make N exercises, each with other numbers.", 1, min=1, max=1000)
+    seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)
+    decimals = switch("--decimals", "Use numbers with a decimal place instead of integers.")
+    solution = text("--solution FILE", "Save the solution as a document, with the working: .txt, .md, .tex or .html.")
+    grade = text(
+        "--grade FILE", "Grade the answers in a .csv file: the columns student, 1, 2 and so on for the questions."
+    )
+    form = text("--format FORM", "Write a question bank for another program: moodle.")
+    partial = option(float, "--partial P", "What a number that a known mistake gives is worth, in percent.", 0.0)
+
+
 class Explained(Lesson, Saved, Settings, Document, Screen):
     """What `forward` and `backward` have in common."""
 
@@ -479,6 +516,10 @@ class Forward(Arrays, Explained):
 
 class Backward(Arrays, ErrorGradient, Explained, Only):
     """The options of `backward`."""
+
+
+class Exercise(Arrays, Saved, Asked, Settings, Document, Screen):
+    """The options of `exercise`."""
 
 
 class Check(Arrays, ErrorGradient, Claims, Running, Saved, Differences, Settings, Screen):

@@ -114,9 +114,10 @@ class Session:
         Raises:
             CnngradError: two of them are the same.
         """
-        self._files = {file: _identity(file) for file in files}
-        if len({os.path.realpath(file) for file in self._files}) < len(self._files):
-            raise CnngradError(f"{' and '.join(self._files)} are the same file: name another for --report")
+        written = list(files)
+        if len({os.path.realpath(file) for file in written}) < len(written):
+            raise CnngradError(f"{' and '.join(written)} are the same file: name another for --report")
+        self._files = {file: _identity(file) for file in written}
         self._working = True
 
     def end_work(self) -> None:

@@ -9,10 +9,11 @@ from enum import Enum
 from itertools import zip_longest
 from typing import NamedTuple
 
-from cnngrad.derivation.grids import Grid
+from cnngrad.derivation.grids import Fill, Grid
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expansion, Partial
 from cnngrad.layer.names import Number, Symbol, Values
+from cnngrad.tensor import Tensor
 
 
 class Letter(NamedTuple):
@@ -59,7 +60,7 @@ class Sum(NamedTuple):
 Node = str | Letter | Derivative | Product | Sum | Phrase
 Row = tuple[Node, ...]
 
-Part = str | Symbol | Partial | Phrase | Number
+Part = str | Symbol | Partial | Phrase | Number | Fill
 
 
 @dataclass(frozen=True)
@@ -233,11 +234,19 @@ class Section:
 
 
 class Source(NamedTuple):
-    """The layer that a derivation explains, its numbers if there are any, and whether gradients are derived."""
+    """What a derivation explains.
+
+    Attributes:
+        layer: the layer.
+        values: its numbers, if there are any.
+        backward: whether gradients are derived.
+        asked: the result that a page asks for; None if it shows all.
+    """
 
     layer: Layer
     values: Values
     backward: bool
+    asked: Tensor | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -22,6 +22,7 @@ class Fill(Enum):
     NONE = -3  # a zero of the layer's matrix: the output does not read this input
     MORE = -4  # rows or columns that are not shown
     CUT = -5  # a position that the padding cuts off the O of a transposed layer
+    BLANK = -6  # what an exercise asks for
 
 
 class Copy(NamedTuple):

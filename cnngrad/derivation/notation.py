@@ -55,7 +55,7 @@ class Notation:
     ('(-2)·0.333333', '0')
     """
 
-    times, product, more, prime = "·", "·", "…", "′"
+    times, product, more, prime, blank = "·", "·", "…", "′", "____"
 
     def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
         """A notation of decimals with `precision` significant digits."""
@@ -66,7 +66,8 @@ class Notation:
         if isinstance(part, Copy):
             return self.part(part.of) + self.prime
         if part is None or isinstance(part, Fill):
-            return self.more if part is Fill.MORE else "-" if part is Fill.CUT else "0"
+            others = {Fill.MORE: self.more, Fill.CUT: "-", Fill.BLANK: self.blank}
+            return others.get(part, "0") if part else "0"
         return self.number(part) if isinstance(part, int | float) else self.named(part)
 
     def number(self, value: Number) -> str:

@@ -18,6 +18,7 @@ from cnngrad.render.html import framed, html_document
 from cnngrad.render.latex import latex_document
 from cnngrad.render.machines import github, gradescope, junit
 from cnngrad.render.markdown import markdown_document
+from cnngrad.render.moodle import moodle
 from cnngrad.render.painter import Painter
 from cnngrad.render.shapes import CHARACTER, Words, pieces, svg_figure
 from cnngrad.render.style import Style
@@ -74,7 +75,7 @@ def check_ending(target: str, kind: type, form: str = "") -> None:
 # How to make documents of other kinds.
 _ELSEWHERE = {
     ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
-    ".xml": "for JUnit's XML of --run add --format junit",
+    ".xml": "for JUnit's XML of --run add --format junit, for Moodle's of exercises --format moodle",
     ".json": "for the numbers write -o, for Gradescope's results of --run --format gradescope",
     ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
 }
@@ -169,4 +170,5 @@ _FORMS: dict[str, tuple[str, Callable[[Any, Style], str]]] = {
     "junit": (".xml", junit),
     "github": (".txt", github),
     "gradescope": (".json", gradescope),
+    "moodle": (".xml", moodle),
 }

@@ -68,7 +68,7 @@ class _Drawing(Painter):
     def __init__(self, derivation: Derivation, style: Style) -> None:
         super().__init__(style.precision)
         self.heading = [text for text in (style.title, style.author) if text]
-        (section,), (layer, values, _) = derivation.sections, derivation.source
+        (section,), (layer, values, *_) = derivation.sections, derivation.source
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
         self.target, self.terms = expansion.target, self.sum(expansion, in_short=True, valued=True)

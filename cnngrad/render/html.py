@@ -121,6 +121,7 @@ def _data(source: Source) -> dict[str, Any]:
     return {
         "layer": counts | {"axes": list(map(asdict, layer.axes)), "bias": layer.has_bias, "lead": leads},
         "backward": source.backward,
+        "asked": address(source.asked) if source.asked else "",
         "values": {address(tensor): _numbers(np.asarray(values[tensor])) for tensor in given if tensor in values},
     }
 

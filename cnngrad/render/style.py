@@ -31,8 +31,10 @@ class Style(NamedTuple):
         fragment: whether to write LaTeX for `\input` in another document.
         maths: `github` for Markdown's formulas in fenced `math` blocks, `dollar` for dollar signs.
         theme: the colours of an SVG or of a figure, `light` or `dark`.
-        form: `junit`, `github` or `gradescope` for findings as other programs read them; empty for a document.
+        form: `junit`, `github` or `gradescope` for findings, `moodle` for exercises, as other programs read them; empty
+            for a document.
         points: Gradescope's points for all tests together; one for each if it is None.
+        partial: what a number that a known mistake gives is worth in Moodle, in percent.
         hidden: a pattern of the names of layers that Gradescope hides from students.
     """
 
@@ -45,3 +47,4 @@ class Style(NamedTuple):
     form: str = ""
     points: float | None = None
     hidden: str = ""
+    partial: float = 0.0

@@ -89,7 +89,7 @@ export function offer() {
   byId("ways").hidden = !has(full) || (!data.backward && !transposed);
   byId("ways").firstChild.textContent = TITLES[full];
   for (const tensor of ["o", "dw", "dx"].filter(has)) {
-    byId("ask").append(new Option(TITLES[tensor], tensor));
+    byId("ask").append(new Option(TITLES[tensor], tensor, false, tensor === data.asked));
   }
   for (const id of ["ask", "names", "colours"]) byId(id).parentElement.hidden = !isNumeric;
   for (const id of ["hint", "legend", "file"]) byId(id).hidden = !isNumeric;

@@ -6,7 +6,7 @@ export const isNumeric = Boolean(file.x);
 export const state = {
   chosen: null, held: false, told: false, unfolded: false, editing: false, changed: false,
   equation: "", way: "gather", names: !isNumeric, colours: false, lead: { n: 0, f: 0, c: 0 },
-  depth: {}, asked: "", typed: {},
+  depth: {}, asked: data.asked, typed: {},
 };
 // The layer, its numbers and equations, and what draws them anew.
 export const page = {};

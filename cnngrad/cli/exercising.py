@@ -1,0 +1,54 @@
+"""`cnngrad exercise`: makes sheets and their solutions, and grades answers."""
+
+from cnngrad.cli.answer import present, style_of
+from cnngrad.cli.options import Exercise, listed
+from cnngrad.cli.session import ExitCode, Session
+from cnngrad.errors import CnngradError
+from cnngrad.exercises import Grades, Sheet, exercises, graded
+from cnngrad.files.opening import content_of, is_standard_input
+from cnngrad.files.problem import Reader
+from cnngrad.files.write import check_target, target_files
+from cnngrad.render.documents import check_ending, write
+from cnngrad.render.moodle import FRACTIONS
+from cnngrad.tensor import DB
+
+__all__ = ["make_exercises"]
+
+
+def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitCode:
+    """Make, save and show a sheet, or grades."""
+    if all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
+        known = ", ".join(map("{:g}".format, FRACTIONS))
+        raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
+    if options.output is not None:
+        check_target(options.output, ["exercises"], endings=(".json",))
+    if options.report is not None:
+        check_ending(options.report, Grades if options.grade else Sheet, options.form or "")
+    if options.solution is not None:
+        check_ending(options.solution, Sheet)
+    asks = listed(options.ask)
+    sheet = exercises(options.read(reader).layer(), asks, options.count, options.seed, options.decimals)
+    _check_pages(options, sheet)
+    if not sheet.is_telling:
+        session.tell("by chance some mistake leaves an asked cell right: --seed gives other numbers")
+    files = target_files(options.output, options.report, ())
+    if options.grade is not None:
+        reader.refuse_output(options.grade)
+        content = session.read() if is_standard_input(options.grade) else content_of(options.grade)
+        session.begin_work(files)
+        return present(session, options, graded(sheet, options.grade, content, options.partial / 100))
+    session.begin_work([*files, *filter(None, [options.solution])])
+    if options.solution is not None:
+        write(options.solution, sheet.solution(), style_of(options)._replace(form=""))
+    code = present(session, options, sheet)
+    if options.solution is not None:
+        session.tell(f"{options.solution} is saved")
+    return code
+
+
+def _check_pages(options: Exercise, sheet: Sheet) -> None:
+    """Raise a CnngradError if a page to play with can't hold the sheet, or its solution."""
+    if (options.report or "").endswith(".html") and not options.grade and sheet.source.asked in (None, DB):
+        raise CnngradError("a page asks for one of O, dW and dX, or an element: use --count 1, or another ending")
+    if (options.solution or "").endswith(".html") and len(sheet.each) > 1:
+        raise CnngradError("a page has the numbers of one exercise: use --count 1, or another ending")

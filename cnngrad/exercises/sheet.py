@@ -1,0 +1,169 @@
+"""Exercises on a layer: sheets of questions, and their solutions."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from cnngrad.derivation.blocks import Block, Derivation, Section, Source
+from cnngrad.errors import CnngradError
+from cnngrad.exercises.questions import KINDS, LONGEST, Maker, Question
+from cnngrad.exercises.telling import PLACES, Telling
+from cnngrad.layer import Layer, indices
+from cnngrad.layer.names import Index, Names, Values
+from cnngrad.schema import SCHEMA, Json
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
+
+__all__ = ["Sheet", "exercises"]
+
+# What may be asked, in words.
+_ASKS = f"O, dW, dX, db, an element, {', '.join(KINDS)}"
+# The most elements of X, W and dE/dO together.
+_MOST_ELEMENTS = 400
+
+
+class Exercise(NamedTuple):
+    """Numbers for a layer, shown as a block, and questions on them."""
+
+    values: Values
+    given: Block
+    questions: tuple[Question, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Sheet(Derivation):
+    """Exercises on a layer in the layout of a lesson, whose questions are numbered from 1 throughout.
+
+    Attributes:
+        each: the exercises.
+        places: the decimal places of the answers; 0 for integers.
+        is_telling: whether every mistake that the layer can show changes each asked cell that it can change.
+        solved: whether the answers are shown.
+    """
+
+    each: tuple[Exercise, ...] = field(compare=False)
+    places: int
+    is_telling: bool
+    solved: bool = False
+
+    passed = True
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """The questions of all exercises."""
+        return tuple(question for exercise in self.each for question in exercise.questions)
+
+    def solution(self) -> "Sheet":
+        """The same sheet with the answers, and how they come about."""
+        return _sheet(self.source.layer, self.each, self.places, self.is_telling, solved=True)
+
+    def as_json(self) -> Json:
+        """The exercises as plain data: each a problem, its questions and their answers."""
+        layer = self.source.layer
+        given = [X, W, *[B] * layer.has_bias, DEDO]
+        return {
+            "schema": SCHEMA,
+            "exercises": [
+                {
+                    "problem": {"schema": SCHEMA}
+                    | {
+                        t.key: layer.layouts.written(t, np.asarray(exercise.values[t]).reshape(layer.shapes[t]))
+                        for t in given
+                    }
+                    | layer.options,
+                    "questions": [
+                        {
+                            "ask": question.ask,
+                            "blanks": [blank.label for blank in question.blanks],
+                            "options": ["".join(map(str, parts)) for parts, _ in question.options],
+                            "right": list(question.right),
+                        }
+                        for question in exercise.questions
+                    ],
+                }
+                for exercise in self.each
+            ],
+        }
+
+
+def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, with_decimals: bool = False) -> Sheet:
+    """Exercises on a layer, with numbers that show every known mistake.
+
+    Args:
+        layer: the layer.
+        asks: what each exercise asks: results such as `dX`, elements such as `x22`, or `chain-rule`, `products`,
+            `matrix`, `frame`, `mistake`.
+        count: how many exercises, each with other numbers.
+        seed: another seed gives other numbers.
+        with_decimals: whether numbers have a decimal place; they are integers otherwise.
+
+    Raises:
+        CnngradError: something that can't be asked of this layer; the message says what can.
+
+    >>> from cnngrad.layer import make_layer
+    >>> sheet = exercises(make_layer((4, 4), (2, 2), stride=2), ["x22"], seed=7)
+    >>> [blank.label for blank in sheet.questions[0].blanks]
+    ['dE/dx22']
+    """
+    shapes = layer.written
+    for tensor in (X, W, O):
+        if max(shapes[tensor], default=1) > LONGEST:
+            size = "×".join(map(str, shapes[tensor]))
+            raise CnngradError(f"{tensor.key} is {size}: a sheet has room for at most {LONGEST} along each axis")
+    if (count_all := sum(prod(shapes[tensor]) for tensor in (X, W, O))) > _MOST_ELEMENTS:
+        raise CnngradError(f"X, W and dE/dO have {count_all} elements: a sheet has room for {_MOST_ELEMENTS}")
+    if not asks:
+        raise CnngradError(f"--ask names nothing: use {_ASKS}")
+    named = {ask: _elements(layer, ask) for ask in asks}
+    asked: dict[Tensor, set[Index]] = {}
+    for result, places in filter(None, named.values()):
+        asked.setdefault(result, set()).update(places)
+    for result in (DX, DW) if "mistake" in named else ():
+        asked.setdefault(result, set()).update(indices(layer.canonical[result]))
+    flat = {
+        r: sorted(int(np.ravel_multi_index(at, layer.canonical[r])) for at in places) for r, places in asked.items()
+    }
+    numbers, made, all_telling = Telling(layer, flat, with_decimals), [], True
+    for number in range(count):
+        generator = np.random.default_rng([seed, number])
+        arrays, is_telling = numbers.drawn(generator)
+        all_telling &= is_telling
+        maker = Maker(numbers, arrays, generator)
+        questions = (KINDS[ask](maker) if found is None else maker.numbers(ask, *found) for ask, found in named.items())
+        made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
+    return _sheet(layer, tuple(made), PLACES if with_decimals else 0, all_telling, solved=False)
+
+
+def _sheet(layer: Layer, each: tuple[Exercise, ...], places: int, is_telling: bool, solved: bool) -> Sheet:
+    sections, numbers = list[Section](), itertools.count(1)
+    for count, exercise in enumerate(each, start=1):
+        asked = [block for question in exercise.questions for block in question.blocks(next(numbers), solved)]
+        sections.append(Section((f"Exercise {count}",), (exercise.given, *asked), f"exercise-{count}"))
+    title = f"{'Solution of the exercises' if solved else 'Exercises'}: {layer.describe()}"
+    # A page asks for one result.
+    questions = [question for exercise in each for question in exercise.questions]
+    of_page = questions[0].asked if len(questions) == 1 and not solved else None
+    source = Source(layer, each[0].values, True, of_page)
+    return Sheet(title, tuple(sections), source, each, places, is_telling, solved)
+
+
+def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:
+    """The elements that are asked for; None if it is something else."""
+    if ask in KINDS:
+        return None
+    result = Tensor.result_named(ask)
+    if result is None:
+        try:
+            tensor, index = Names(layer).parse(ask)
+        except CnngradError as error:
+            near = get_close_matches(ask, KINDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else str(error)
+            raise CnngradError(f"can't ask for {ask!r}: use {_ASKS}; {hint}") from None
+        return tensor, [index]
+    if result is DB and not layer.has_bias:
+        raise CnngradError("can't ask for db: the layer has no bias; give its shape with -b")
+    return result, list(indices(layer.canonical[result]))

@@ -1,0 +1,111 @@
+"""Numbers for an exercise: wherever a known mistake changes an asked cell, it shows, and no two mistakes look alike."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from cnngrad.arrays import Array
+from cnngrad.causes.catalogue import CATALOGUE, Mistake
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import Recipe, right_recipe
+from cnngrad.layer import Layer
+from cnngrad.tensor import DEDO, B, Tensor, W, X
+
+__all__ = ["PLACES", "Telling", "Way"]
+
+# The most draws; numbers are at most so large in the first few, and then larger by one in every few.
+_DRAWS, _EACH, _LARGEST = 2000, 10, 9
+# The decimal places of results, if numbers have one.
+PLACES = 2
+# Numbers with which products and sums are equal only if they are the same ones.
+_GENERIC = 10**6
+
+
+class Way(NamedTuple):
+    """A way in which known mistakes change the asked cells of a result.
+
+    Attributes:
+        mistakes: the mistakes that give the same numbers there, the likeliest first.
+        recipe: how they compute it.
+        changes: the asked cells that they change, unless numbers are equal by chance.
+    """
+
+    mistakes: tuple[Mistake, ...]
+    recipe: Recipe
+    changes: Array
+
+
+class Telling:
+    """Draws numbers for a layer.
+
+    Attributes:
+        layer: the layer.
+        asked: the flat places of the asked cells, by result.
+        with_decimals: whether numbers have a decimal place.
+    """
+
+    def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[int]], with_decimals: bool) -> None:
+        """Telling numbers for the asked cells of a layer's results."""
+        self.layer, self.asked, self.with_decimals = layer, asked, with_decimals
+
+    @cached_property
+    def ways(self) -> dict[Tensor, list[Way]]:
+        """The ways in which known mistakes change each asked result in its own shape."""
+        data, found = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC)), {}
+        for result in self.asked:
+            right, alike = (
+                self.cells(right_recipe(self.layer, result), data),
+                dict[bytes, list[tuple[Mistake, Recipe]]](),
+            )
+            for mistake in CATALOGUE:
+                is_usual = mistake.short and mistake.is_made_in(self.layer)
+                for recipe in mistake.changed(right_recipe(self.layer, result)) if is_usual else ():
+                    wrong = self.cells(recipe, data)
+                    if wrong.shape == right.shape and (wrong != right).any():
+                        alike.setdefault(wrong.astype(float).tobytes(), []).append((mistake, recipe))
+            found[result] = [
+                Way(tuple(dict.fromkeys(mistake for mistake, _ in each)), each[0][1], np.frombuffer(key) != right)
+                for key, each in alike.items()
+            ]
+        return found
+
+    def cells(self, recipe: Recipe, data: Data) -> Array:
+        """The asked cells of a result as a recipe computes it; none if it has another shape."""
+        result = next(result for result in self.asked if self.layer.role[result] is recipe.result)
+        array = made(recipe, data)
+        return array.reshape(-1)[self.asked[result]] if array.shape == self.layer.shapes[result] else np.empty(0)
+
+    def drawn(self, generator: np.random.Generator) -> tuple[dict[Tensor, Array], bool]:
+        """X, W, b and dE/dO in the user's shapes, and whether every mistake shows."""
+        for number in range(_DRAWS):
+            arrays = self._drawn(generator, _LARGEST + number // _EACH)
+            if self.with_decimals:
+                arrays = {tensor: array / 10 for tensor, array in arrays.items()}
+            if is_telling := not self._is_chance(arrays):
+                break
+        return arrays, is_telling
+
+    def exact(self, array: Array) -> Array:
+        """Results as they are asked for: without the rounding of float64 if there are decimals."""
+        return np.round(array, PLACES) + 0.0 if self.with_decimals else array
+
+    def _drawn(self, generator: np.random.Generator, largest: int) -> dict[Tensor, Array]:
+        given = [X, W, DEDO, *[B] * self.layer.has_bias]
+        arrays = {tensor: generator.integers(1, largest + 1, self.layer.shapes[tensor]) for tensor in given}
+        return {t: array * generator.choice([-1, 1], array.shape) for t, array in arrays.items()}
+
+    def _is_chance(self, arrays: Mapping[Tensor, Array]) -> bool:
+        """Whether an asked cell is right in spite of a mistake, or two mistakes give the same cells."""
+        data = Data.of(self.layer, dict(arrays))
+        for result, ways in self.ways.items():
+            right, seen = self.exact(self.cells(right_recipe(self.layer, result), data)), set[bytes]()
+            for number, way in enumerate(ways):
+                cells = self.exact(self.cells(way.recipe, data))
+                if (way.changes & (cells == right)).any() or (key := cells.astype(float).tobytes()) in seen:
+                    # What is equal once is often equal again: it comes first in the next draw.
+                    ways.insert(0, ways.pop(number))
+                    return True
+                seen.add(key)
+        return False

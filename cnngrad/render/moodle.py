@@ -1,0 +1,123 @@
+"""A sheet as a question bank in Moodle's XML: cloze questions with numbers, and multiple choice."""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from xml.etree import ElementTree
+
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.derivation.blocks import Block, Expansions, GridRow, Part, Sentence
+from cnngrad.derivation.grids import Fill, Grid
+from cnngrad.derivation.notation import Notation
+from cnngrad.derivation.notation import number as written
+from cnngrad.errors import CnngradError
+from cnngrad.exercises.questions import Blank, Question
+from cnngrad.exercises.sheet import Sheet
+from cnngrad.render.html import sum_lines
+from cnngrad.render.style import Style
+
+__all__ = ["FRACTIONS", "moodle"]
+
+# The fractions of a question's mark, in percent, that Moodle admits.
+FRACTIONS = (
+    0, 5, 10, 11.11111, 12.5, 14.28571, 16.66667, 20, 25, 30, 33.33333, 40, 50, 60, 66.66667, 70, 75, 80, 83.33333, 90,
+    100,
+)  # fmt: skip
+_MISTAKES = {mistake.id: mistake for mistake in CATALOGUE}
+
+
+def moodle(sheet: Sheet, style: Style) -> str:
+    """The question bank.
+
+    Raises:
+        CnngradError: a question that asks for names, which Moodle's numerical questions don't take.
+
+    Source: Moodle's documentation, *Moodle XML format* and *Embedded Answers (Cloze) question type*.
+    """
+    root = ElementTree.Element("quiz")
+    category = ElementTree.SubElement(root, "question", type="category")
+    _text(category, "category", f"$course$/top/{_plain(sheet.title)}")
+    asked = ((exercise, question) for exercise in sheet.each for question in exercise.questions)
+    for number, (exercise, question) in enumerate(asked, start=1):
+        element = ElementTree.SubElement(root, "question", type="multichoice" if question.options else "cloze")
+        _text(element, "name", f"{number} {question.ask}")
+        fields = iter([_field(sheet, question, blank, style) for blank in question.blanks])
+        shown = (exercise.given, *question.task)
+        _text(element, "questiontext", "".join(_html(block, fields, style) for block in shown))
+        _text(element, "generalfeedback", "".join(_html(block, fields, style) for block in question.working))
+        if question.options:
+            _choices(element, question)
+    ElementTree.indent(root)
+    return f"<?xml version='1.0' encoding='UTF-8'?>\n{ElementTree.tostring(root, encoding='unicode')}\n"
+
+
+def _plain(text: str) -> str:
+    """A category's name, in which a slash would begin another."""
+    return text.replace("/", "//")
+
+
+def _text(parent: ElementTree.Element, name: str, text: str) -> None:
+    attributes = {} if name in ("name", "category") else {"format": "html"}
+    ElementTree.SubElement(ElementTree.SubElement(parent, name, attributes), "text").text = text
+
+
+def _choices(element: ElementTree.Element, question: Question) -> None:
+    """The options: each right one is worth its share of the mark, and each wrong one among several costs as much."""
+    right = len(question.right)
+    ElementTree.SubElement(element, "single").text = "true" if question.is_single else "false"
+    ElementTree.SubElement(element, "shuffleanswers").text = "true"
+    ElementTree.SubElement(element, "answernumbering").text = "abc"
+    for parts, is_right in question.options:
+        fraction = 100 / right if is_right else 0.0 if question.is_single else -100 / right
+        answer = ElementTree.SubElement(element, "answer", fraction=f"{fraction:.7g}", format="html")
+        ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
+
+
+def _field(sheet: Sheet, question: Question, blank: Blank, style: Style) -> str:
+    """A numerical field of a cloze question: the right number, and those of mistakes with their feedback."""
+    if isinstance(blank.right, str):
+        raise CnngradError(
+            f"Moodle's numerical questions can't ask for names such as {blank.right}: leave out {question.ask}"
+        )
+    # Half of the last digit that is asked for.
+    off = f"{0.5 * 10.0**-sheet.places:g}" if sheet.places else "0"
+    answers = [f"={_number(blank.right)}:{off}#Right"]
+    for wrong, ids in blank.wrong.items():
+        assert question.asked is not None
+        says, fix = _MISTAKES[ids[0]].words(question.asked, sheet.source.layer)
+        words = re.sub(r"([}#~/\"\\])", r"\\\1", escape(f"{ids[0]}: {says}. To fix it: {fix}."))
+        answers.append(f"%{style.partial:g}%{_number(wrong)}:{off}#{words}")
+    return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
+
+
+def _number(value: object) -> str:
+    assert isinstance(value, int | float)
+    return written(value, 15).removesuffix(".0")
+
+
+def _html(block: Block, fields: Iterator[str], style: Style) -> str:
+    """A block, with the next fields in place of its blanks."""
+    notation = Notation(style.precision)
+
+    def part(each: Part) -> str:
+        return next(fields) if each is Fill.BLANK else escape(notation.part(each))
+
+    match block:
+        case Sentence(parts):
+            return f"<p>{''.join(map(part, parts))}</p>"
+        case GridRow(items):
+            return "".join(_table(item, fields, notation) for item in items if isinstance(item, Grid))
+        case Expansions(expansions):
+            sums = ("<br>".join([escape(str(e.target)), *sum_lines(e, style.precision)]) for e in expansions)
+            return "".join(f"<p>{lines}</p>" for lines in sums)
+    return ""
+
+
+def _table(grid: Grid, fields: Iterator[str], notation: Notation) -> str:
+    rows = (
+        "".join(
+            f"<td>{next(fields) if c.content is Fill.BLANK else escape(notation.cell(c.content))}</td>" for c in row
+        )
+        for row in grid.cells
+    )
+    return f"<table><caption>{escape(grid.title)}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -1,0 +1,350 @@
+"""Exercises: numbers that tell mistakes apart, right answers, grades, and what Moodle reads."""
+
+import csv
+import io
+import json
+import re
+from fractions import Fraction
+from xml.etree import ElementTree
+
+import jsonschema
+import numpy as np
+import pytest
+
+import cnngrad
+from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.recipe import right_recipe
+from cnngrad.cli.main import main
+from cnngrad.errors import CnngradError
+from cnngrad.exercises import exercises, graded
+from cnngrad.exercises.questions import KINDS
+from cnngrad.layer import make_layer
+from cnngrad.layer.names import Names
+from cnngrad.render.documents import document
+from cnngrad.render.moodle import FRACTIONS
+from cnngrad.render.style import Style
+from cnngrad.schema import SCHEMA_FILE
+from cnngrad.tensor import DB, DEDO, DW, DX, B, O, W, X
+
+# Layers and what is asked of them.
+SHEETS = [
+    ((3, 3), (2, 2), {}, ["dX"]),
+    ((3, 3), (2, 2), {}, ["O", "dW"]),
+    ((4, 4), (2, 2), {"stride": 2}, ["dX"]),
+    ((4, 4), (2, 2), {"stride": 2}, ["dW", "x23"]),
+    ((4, 5), (3, 3), {"padding": 1}, ["dW", "dX"]),
+    ((4, 5), (3, 3), {"padding": 1}, ["x11"]),
+    ((5, 5), (2, 2), {"dilation": 2}, ["dX"]),
+    ((5, 5), (2, 2), {"stride": 2, "dilation": 2, "padding": 1}, ["dW"]),
+    ((4, 4), (3, 3), {"padding": 1, "padding_mode": "reflect"}, ["dX"]),
+    ((4, 4), (2, 2), {"flip": True}, ["dW"]),
+    ((3, 3), (2, 2), {"transposed": True, "stride": 2}, ["O"]),
+    ((3, 3), (2, 2), {"transposed": True, "stride": 2, "output_padding": 1}, ["dX", "dW"]),
+    ((2, 3, 3), (2, 2, 2, 2), {}, ["dX"]),
+    ((2, 2, 3, 3), (2, 2, 2, 2), {"b_shape": (2,)}, ["db", "dW"]),
+    ((1, 4, 3, 3), (4, 2, 2, 2), {"groups": 2}, ["dX"]),
+    ((2, 3, 3, 2), (2, 2, 2, 2), {"layout": "nhwc", "filter_layout": "hwio"}, ["dX"]),
+    ((8,), (3,), {"stride": 2}, ["dX", "dW"]),
+    ((3, 3, 3), (2, 2, 2), {"dims": 3}, ["dW"]),
+    ((3, 3), (2, 2), {"b_shape": ()}, ["o12", "b"]),
+    ((4, 4), (2, 2), {}, ["mistake"]),
+]
+
+
+def problem_of(exercise):
+    """The keyword arguments of a sheet's exercise in JSON."""
+    problem = {**exercise["problem"]}
+    problem.pop("schema")
+    arrays = {key: np.array(problem.pop(key)) for key in ("X", "W", "b", "dEdO") if key in problem}
+    return arrays, problem
+
+
+def asked_cells(layer, sheet):
+    """The flat places of the cells that a sheet asks for, by result."""
+    found = {}
+    for question in sheet.each[0].questions:
+        if question.ask == "mistake":
+            found |= {result: [*range(np.prod(layer.canonical[result], dtype=int))] for result in (DX, DW)}
+        for blank in question.blanks:
+            result, index = Names(layer).parse(blank.label)
+            found.setdefault(result, []).append(int(np.ravel_multi_index(index, layer.canonical[result])))
+    return found
+
+
+def changed(layer, result, arrays, cells):
+    """The asked cells of the right result, and as each usual mistake gives them in its own shape."""
+    data = Data.of(layer, arrays)
+    right = made(right_recipe(layer, result), data)
+    usual = [each for each in CATALOGUE if each.short and each.is_made_in(layer)]
+    wrong = [made(recipe, data) for each in usual for recipe in each.changed(right_recipe(layer, result))]
+    return right.ravel()[cells], [array.ravel()[cells] if array.shape == right.shape else None for array in wrong]
+
+
+@pytest.mark.parametrize("decimals", [False, True], ids=["integers", "decimals"])
+@pytest.mark.parametrize(("x", "w", "options", "asks"), SHEETS)
+def test_each_mistake_shows_in_every_asked_cell_that_it_changes_and_looks_like_no_other(
+    x, w, options, asks, decimals, whole
+):
+    layer, generator = make_layer(x, w, **options), np.random.default_rng(1)
+    given = [X, W, DEDO, *[B] * layer.has_bias]
+    # Numbers that are equal only if they are the same sums.
+    generic = {tensor: generator.integers(-(10**6), 10**6, layer.shapes[tensor]) for tensor in given}
+    sheet = exercises(layer, asks, 100 if whole and not decimals else 2, with_decimals=decimals)
+    assert sheet.is_telling
+    asked = asked_cells(layer, sheet)
+    expected = {result: changed(layer, result, generic, cells) for result, cells in asked.items()}
+    for exercise in sheet.each:
+        arrays = {tensor: exercise.values[tensor].reshape(layer.shapes[tensor]) for tensor in given}
+        assert all(0 < abs(array).max() < 100 for array in arrays.values())
+        for result, cells in asked.items():
+            (right, wrong), (here, found) = expected[result], changed(layer, result, arrays, cells)
+            here, *found = (None if array is None else np.round(array, 2) + 0.0 for array in (here, *found))
+            pairs = [(one, other) for one, other in zip(wrong, found, strict=True) if one is not None]
+            for one, other in pairs:
+                assert ((one != right) == (other != here)).all()
+            # As many different results as with any numbers.
+            assert len({one.tobytes() for one, _ in pairs}) == len({other.tobytes() for _, other in pairs})
+
+
+@pytest.mark.parametrize(("x", "w", "options", "asks"), SHEETS[:-1])
+@pytest.mark.parametrize("decimals", [False, True], ids=["integers", "decimals"])
+def test_right_answers_are_exact(x, w, options, asks, decimals):
+    sheet = exercises(make_layer(x, w, **options), asks, count=2, with_decimals=decimals)
+    for exercise in sheet.as_json()["exercises"]:
+        arrays, settings = problem_of(exercise)
+        # As fractions, tenths are exact.
+        exact = np.vectorize(lambda number: Fraction(number).limit_denominator(10), otypes=[object])
+        tens = {key: np.asarray(exact(array) * 10).astype(int) for key, array in arrays.items()}
+        bias = {} if "b" not in tens else {"b": tens["b"] * 10}
+        results = {O: cnngrad.forward(tens["X"], tens["W"], **bias, **settings)}
+        grads = cnngrad.backward(tens["X"], tens["W"], tens["dEdO"], **settings)
+        results |= {DW: grads.dw, DX: grads.dx, DB: grads.db * 10}
+        names = Names(sheet.source.layer)
+        for question in exercise["questions"]:
+            for label, right in zip(question["blanks"], question["right"], strict=True):
+                result, index = names.parse(label)
+                array = names.layer.layouts.standard(result, results[result]).reshape(names.layer.canonical[result])
+                assert Fraction(str(right)) * 100 == int(array[index])
+                assert isinstance(right, float if decimals else int)
+
+
+def test_other_seeds_and_exercises_have_other_numbers():
+    layer = make_layer((4, 4), (2, 2), stride=2)
+    sheets = [exercises(layer, ["dX"], count=3, seed=seed).as_json() for seed in (7, 7, 8)]
+    assert str(sheets[0]) == str(sheets[1])
+    problems = [str(exercise["problem"]) for sheet in sheets[1:] for exercise in sheet["exercises"]]
+    assert len({*problems}) == 6
+
+
+def test_the_local_derivatives_and_products_are_those_of_the_sum():
+    layer = make_layer((2, 4, 4), (3, 2, 3, 3), padding=1)
+    chain, products = exercises(layer, ["chain-rule", "products"], seed=3).questions
+    for question in (chain, products):
+        (expansions,) = question.working
+        (expansion,) = expansions.expansions
+        sums = [tuple(map(str, term.factors)) for term in expansion.terms]
+        if question is chain:
+            assert [blank.right for blank in question.blanks] == [w for _, w in sums]
+        else:
+            chosen = [(tuple("".join(map(str, parts)).split("·")), is_right) for parts, is_right in question.options]
+            assert [pair in sums for pair, _ in chosen] == [is_right for _, is_right in chosen]
+            assert 0 < sum(is_right for _, is_right in chosen) < len(chosen) == 8
+
+
+def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
+    layer = make_layer((3, 3), (2, 2), padding=((1, 0), (0, 1)), padding_mode="replicate")
+    (question,) = exercises(layer, ["matrix"]).questions
+    x, w = (exercises(layer, ["matrix"]).each[0].values[tensor].reshape(layer.shapes[tensor]) for tensor in (X, W))
+    matrix = np.array(question.right).reshape(-1, 9)
+    o = cnngrad.forward(x, w, padding=((1, 0), (0, 1)), padding_mode="replicate")
+    np.testing.assert_array_equal(matrix @ x.ravel(), o.ravel())
+    (question,) = exercises(make_layer((8, 6), (3, 2), stride=(2, 3), padding=(1, 0)), ["frame"]).questions
+    assert question.right == (1, 2, 3, 2, 1, 2)
+
+
+def test_the_wrong_result_is_that_of_the_right_option():
+    layer = make_layer((4, 4), (2, 2), stride=2)
+    for seed in range(5):
+        sheet = exercises(layer, ["mistake"], seed=seed)
+        (question,) = sheet.questions
+        arrays, options = problem_of(sheet.as_json()["exercises"][0])
+        grid = question.task[1].items[0]
+        array = np.array([[cell.content for cell in row] for row in grid.cells])
+        keyword = {"∂E/∂X": "dx", "∂E/∂W": "dw"}[grid.title]
+        report = cnngrad.check(arrays["X"], arrays["W"], arrays["dEdO"], **options, **{keyword: array})
+        found = next(gradient for gradient in report.gradients.values() if gradient.passed is False)
+        (right,) = (parts for parts, is_right in question.options if is_right)
+        words = {each.id: each.words(DX if keyword == "dx" else DW, layer)[0] for each in CATALOGUE}
+        assert right[0] in [words[name] for name in (found.mistake, *found.also) if "+" not in name]
+
+
+def csv_of(*rows):
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    return file.getvalue().encode()
+
+
+def test_answers_are_graded_and_the_mistakes_of_a_class_are_counted():
+    layer = make_layer((3, 3), (2, 2))
+    sheet = exercises(layer, ["dX", "x22", "mistake", "chain-rule"], seed=1)
+    dx, _, mistake, _ = sheet.questions
+    (letter,) = mistake.right
+    rotated = [next(n for n, ids in blank.wrong.items() if "filter-not-rotated" in ids) for blank in dx.blanks]
+    right = [" ".join(map(str, question.right)) for question in sheet.questions]
+    rows = [
+        ["ann", *right],
+        ["bob", ";".join(map(str, rotated)), "", f"({letter})", right[3].upper()],
+        ["cy", " ".join(["x", *map(str, dx.right[1:])]), "1e3", "z", "w11"],
+    ]
+    found = graded(sheet, "a.csv", csv_of(["Student", 1, 2, 3, 4], *rows))
+    scores = [[grade.score for grade in grades] for _, grades in found.each]
+    assert scores == [[1, 1, 1, 1], [0, 0, 1, 1], [pytest.approx(8 / 9), 0, 0, 0]]
+    assert found.mistakes == {"filter-not-rotated": 1}
+    # What a known mistake gives may be worth something.
+    found = graded(sheet, "a.csv", csv_of(["student", 1, 2, 3, 4], *rows), partial=0.5)
+    assert found.each[1][1][0].score == 0.5
+    jsonschema.validate(found.as_json(), json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["exercise", "-x", "3x3", "-w", "2x2", "--ask", "dW", "--count", "2"]
+    assert main([*command, "--json", "-o", "sheet.json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "sheet.json").read_text())
+    right = [
+        exercise["questions"][0]["right"] for exercise in json.loads((tmp_path / "sheet.json").read_text())["exercises"]
+    ]
+    first, second = (" ".join(map(str, numbers)) for numbers in right)
+    (tmp_path / "a.csv").write_bytes(
+        csv_of(["student", 1, 2], ["ann", first, second], ["bob", " ".join(str(-n) for n in right[0]), "0"])
+    )
+    assert main([*command, "--grade", "a.csv", "--report", "grades.md"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split() for line in out.splitlines() if line[:3] in ("ann", "bob")] == [
+        ["ann", "2", "1", "1"], ["bob", "0", "0", "0"],
+    ]  # fmt: skip
+    assert re.search(r"sign-flipped +1\n", out)
+    assert "sign-flipped" in (tmp_path / "grades.md").read_text()
+    for content, said in (
+        (b"name,1,2\n", "the first line of b.csv is 'name,1,2': for this sheet it is student,1,2"),
+        (b"", "the first line of b.csv is '': for this sheet it is student,1,2"),
+        (b"student,1,2\nann,1\n", "row 2 of b.csv has 2 cells: there are 3 columns"),
+        (b"student,1,2\n\xff,1,2\n", "can't read b.csv as CSV in UTF-8"),
+        (b'student,1,2\nann,"1,2\n', "can't read b.csv as CSV in UTF-8"),
+    ):
+        (tmp_path / "b.csv").write_bytes(content)
+        assert main([*command, "--grade", "b.csv"]) == 2
+        assert said in capsys.readouterr().err
+    assert main([*command, "--grade", "a.csv", "--report", "a.csv"]) == 2
+    assert main([*command, "--grade", "a.csv", "-o", "a.json"]) == 0
+    (tmp_path / "a.txt").write_bytes((tmp_path / "a.csv").read_bytes())
+    assert main([*command, "--grade", "a.txt", "--report", "a.txt"]) == 2
+    assert "a.txt is an input of this command" in capsys.readouterr().err
+
+
+def fields_of(text):
+    """The numerical fields of a cloze question: for each its answers as fraction, number, tolerance and feedback."""
+    for body in re.findall(r"\{1:NUMERICAL:((?:\\.|[^}\\])*)\}", text):
+        parts = [
+            re.fullmatch(r"(?:=|%([\d.]+)%)(-?[\d.]+):([\d.]+)#((?:\\.|[^#~\\])*)", part)
+            for part in re.split(r"(?<!\\)~", body)
+        ]
+        assert all(parts), body
+        yield [
+            (float(part[1] or 100), float(part[2]), float(part[3]), re.sub(r"\\(.)", r"\1", part[4])) for part in parts
+        ]
+
+
+@pytest.mark.parametrize("decimals", [False, True], ids=["integers", "decimals"])
+def test_moodle_reads_the_answers_back(decimals):
+    layer = make_layer((4, 4), (2, 2), stride=2)
+    sheet = exercises(layer, ["dX", "x22", "products", "frame", "matrix", "mistake"], count=2, with_decimals=decimals)
+    text = document(".xml", sheet, Style(form="moodle", partial=50))
+    category, *questions = ElementTree.fromstring(text).findall("question")
+    assert category.get("type") == "category"
+    assert category.findtext("category/text").startswith("$course$/top/")
+    assert len(questions) == len(sheet.questions)
+    for element, question in zip(questions, sheet.questions, strict=True):
+        assert element.get("type") == ("multichoice" if question.options else "cloze")
+        assert element.findtext("name/text")
+        shown = element.findtext("questiontext/text")
+        assert "____" not in shown
+        if question.options:
+            answers = [(each.findtext("text"), float(each.get("fraction"))) for each in element.findall("answer")]
+            assert [words for words, _ in answers] == ["".join(map(str, parts)) for parts, _ in question.options]
+            assert [fraction > 0 for _, fraction in answers] == [is_right for _, is_right in question.options]
+            # Who chooses everything gets nothing.
+            lowest = 0 if question.ask == "mistake" else -max(fraction for _, fraction in answers)
+            assert {fraction for _, fraction in answers if fraction <= 0} == {lowest}
+            assert sum(fraction for _, fraction in answers if fraction > 0) == pytest.approx(100, abs=1e-3)
+            assert all(any(abs(abs(fraction) - known) < 1e-4 for known in FRACTIONS) for _, fraction in answers)
+            assert element.findtext("single") == ("true" if question.ask == "mistake" else "false")
+            continue
+        fields = list(fields_of(shown))
+        assert [answers[0][:2] for answers in fields] == [(100, right) for right in question.right]
+        for answers, blank in zip(fields, question.blanks, strict=True):
+            assert {off for _, _, off, _ in answers} == {0.005 if decimals else 0}
+            assert [number for _, number, _, _ in answers[1:]] == [*blank.wrong]
+            assert blank.right not in blank.wrong
+            for (fraction, _, _, said), ids in zip(answers[1:], blank.wrong.values(), strict=True):
+                assert fraction == 50
+                assert said.startswith(f"{ids[0]}: ")
+                assert "To fix it: " in said
+
+
+def test_sheets_and_solutions_are_documents_of_every_kind(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["exercise", "-x", "3x3", "-w", "2x2", "--ask", "dX", "--title", "Homework 3"]
+    for ending in (".txt", ".md", ".tex", ".svg", ".html"):
+        assert main([*command, "--report", f"sheet{ending}", "--solution", f"solution{ending}"]) == 0
+        assert f"solution{ending} is saved" in capsys.readouterr().err
+        files = [tmp_path / f"{name}{ending}" for name in ("sheet", "solution")]
+        sheet, solution = (file.read_text().replace("&#160;", " ") for file in files)
+        assert "Question 1" in sheet
+        assert "Question 1" in solution
+        assert "Homework 3" in sheet
+        blank = r"\underline" if ending in (".md", ".tex") else "____"
+        assert (blank in sheet, blank in solution) == (True, False)
+    assert '"asked": "dx"' in (tmp_path / "sheet.html").read_text()
+    assert '"asked": ""' in (tmp_path / "solution.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-x 28x28 -w 5x5", "X is 28×28: a sheet has room for at most 9 along each axis"),
+        ("-x 8x8x8 -w 8x3x3", "X, W and dE/dO have 620 elements: a sheet has room for 400"),
+        ("-x 3x3 -w 2x2 --ask produkts", "did you mean products?"),
+        ("-x 3x3 -w 2x2 --ask x44", "'x44' is not an element of this layer"),
+        ("-x 3x3 -w 2x2 --ask db", "the layer has no bias; give its shape with -b"),
+        ("-x 3x3 -w 2x2 --ask ,", "--ask names nothing: use O, dW, dX, db, an element"),
+        ("-x 3x3 -w 2x2 --format junit", "format is 'junit': use moodle"),
+        ("-x 3x3 -w 2x2 --format moodle --ask chain-rule", "leave out chain-rule"),
+        ("-x 3x3 -w 2x2 --format moodle --report a.md", "use .xml"),
+        ("-x 3x3 -w 2x2 --report a.html --count 2", "use --count 1, or another ending"),
+        ("-x 3x3 -w 2x2 --report a.html --ask matrix", "a page asks for one of O, dW and dX, or an element"),
+        ("-x 3x3 -w 2x2 --solution a.html --count 2", "a page has the numbers of one exercise"),
+        ("-x 3x3 -w 2x2 --report a.md --solution a.md", "are the same file"),
+        ("-x 3x3 -w 2x2 --format moodle --partial 3", "use a fraction that Moodle has: 0, 5, 10,"),
+        ("-x 3x3 -w 2x2 --partial 50", "--partial needs --format or --grade"),
+        ("-x 3x3 -w 2x2 --grade a.csv --solution a.md", "--solution has no effect with --grade"),
+    ],
+)
+def test_what_can_not_be_is_refused(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["exercise", *words.split()]) == 2
+    assert said in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_every_kind_can_be_asked_of_every_layer():
+    for x, w, options, _ in SHEETS:
+        sheet = exercises(make_layer(x, w, **options), [*KINDS], seed=2)
+        assert all(question.right for question in sheet.questions)
+        assert all(len(question.options) > 1 or question.blanks for question in sheet.questions)
+
+
+def test_a_layer_without_a_bias_is_not_asked_for_its_gradient():
+    with pytest.raises(CnngradError, match="no bias"):
+        exercises(make_layer((3, 3), (2, 2)), ["db"])
