@@ -207,6 +207,66 @@ def test_answers_are_graded_and_the_mistakes_of_a_class_are_counted():
     jsonschema.validate(found.as_json(), json.loads(SCHEMA_FILE.read_text()))
 
 
+def test_answers_are_read_as_people_write_them():
+    layer = make_layer((2, 3, 3), (3, 2, 2, 2))
+    sheet = exercises(layer, ["chain-rule", "o[1]11", "products", "matrix"], seed=1)
+    chain, element, products, matrix = (question.right for question in sheet.questions)
+    zeros = " ".join("0" for _ in matrix)
+    rows = [
+        [
+            "ann",
+            ", ".join(chain),
+            f"[[{element[0]}.0]]",
+            "".join(products),
+            " ".join(map(str, matrix)).replace("-", "−"),
+        ],
+        ["b" * 200, " ".join(["?", *chain[1:]]), "1/2", f"{products[0]}", zeros],
+        ["cy", f"{chain[0]} w", "1 2", "abcdefgh", "?"],
+    ]
+    text = csv_of(["student", 1, 2, 3, 4], *rows).decode()
+    found = graded(sheet, "a.csv", text.encode("utf-8-sig"), partial=0.5)
+    scores = [[grade.score for grade in grades] for _, grades in found.each]
+    assert scores[0] == [1, 1, 1, 1]
+    some = pytest.approx
+    assert scores[1] == [some(1 - 1 / len(chain)), 0, some(1 / len(products)), some(matrix.count(0) / len(matrix))]
+    wrong = 8 - len(products)
+    assert scores[2] == [0, 0, max(0, (len(products) - wrong) / len(products)), 0]
+    assert found.notes == (
+        "Row 3, question 2: '1/2' is not a number.",
+        "Row 4, question 1: 2 answers for 12 blanks; write ? for one that is not answered.".replace(
+            "12", str(len(chain))
+        ),
+        "Row 4, question 2: 2 answers for 1 blank; write ? for one that is not answered.",
+        f"Row 4, question 4: 1 answer for {len(matrix)} blanks; write ? for one that is not answered.",
+    )
+    lines = document(".txt", found).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[0].split() == ["student", "of", "4", "1", "2", "3", "4"]
+    # What people export with semicolons, a student twice, and answers to another sheet.
+    found = graded(sheet, "a.csv", b"student;1;2;3;4\nann;w;x;z;9\nann;;;;\n")
+    assert found.notes[-2:] == (
+        "Row 3: ann has a row already.",
+        "No answer is right. Were they given to the sheet of these options, with this --seed?",
+    )
+    with pytest.raises(CnngradError, match=r"a\.csv has no row of answers below its first line"):
+        graded(sheet, "a.csv", b"student,1,2,3,4\n")
+
+
+def test_who_writes_0_everywhere_earns_nothing_for_it():
+    sheet = exercises(make_layer((3, 3), (2, 2)), ["dX"])
+    found = graded(sheet, "a.csv", csv_of(["student", 1], ["ann", "0 " * 9]), partial=0.5)
+    assert found.each[0][1] == ((0, None),)
+
+
+def test_a_sheet_does_not_ask_twice_for_one_element_and_shows_no_result_that_it_asks_for():
+    for seed in range(10):
+        sheet = exercises(make_layer((3, 3), (2, 2)), ["chain-rule", "products", "dX", "mistake"], seed=seed)
+        chain, products, _, mistake = sheet.questions
+        places = [re.search(r"∂E/∂(x\d+)", question.words)[1] for question in (chain, products)]
+        assert places[0] != places[1]
+        assert mistake.shown[0] is DW
+
+
 def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     command = ["exercise", "-x", "3x3", "-w", "2x2", "--ask", "dW", "--count", "2"]
@@ -224,7 +284,8 @@ def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
     assert [line.split() for line in out.splitlines() if line[:3] in ("ann", "bob")] == [
         ["ann", "2", "1", "1"], ["bob", "0", "0", "0"],
     ]  # fmt: skip
-    assert re.search(r"sign-flipped +1\n", out)
+    assert re.search(r"sign-flipped +1  bob\n", out)
+    assert "Row 3, question 2: 1 answer for 4 blanks; write ? for one that is not answered." in out
     assert "sign-flipped" in (tmp_path / "grades.md").read_text()
     for content, said in (
         (b"name,1,2\n", "the first line of b.csv is 'name,1,2': for this sheet it is student,1,2"),
@@ -252,7 +313,8 @@ def fields_of(text):
         ]
         assert all(parts), body
         yield [
-            (float(part[1] or 100), float(part[2]), float(part[3]), re.sub(r"\\(.)", r"\1", part[4])) for part in parts
+            (float(part[1] or 100), float(part[2]), float(part[3]), re.sub(r"\\([}#])", r"\1", part[4]))
+            for part in parts
         ]
 
 
@@ -290,6 +352,7 @@ def test_moodle_reads_the_answers_back(decimals):
             for (fraction, _, _, said), ids in zip(answers[1:], blank.wrong.values(), strict=True):
                 assert fraction == 50
                 assert said.startswith(f"{ids[0]}: ")
+                assert "\\" not in said
                 assert "To fix it: " in said
 
 
@@ -319,6 +382,8 @@ def test_sheets_and_solutions_are_documents_of_every_kind(tmp_path, monkeypatch,
         ("-x 3x3 -w 2x2 --ask x44", "'x44' is not an element of this layer"),
         ("-x 3x3 -w 2x2 --ask db", "the layer has no bias; give its shape with -b"),
         ("-x 3x3 -w 2x2 --ask ,", "--ask names nothing: use O, dW, dX, db, an element"),
+        ("-x 1x1 -w 1x1 --ask products", "a layer that has one product alone"),
+        ("-x 3x3 -w 3x3 --padding 1 --padding-mode reflect --ask chain-rule", "with padding_mode reflect"),
         ("-x 3x3 -w 2x2 --format junit", "format is 'junit': use moodle"),
         ("-x 3x3 -w 2x2 --format moodle --ask chain-rule", "leave out chain-rule"),
         ("-x 3x3 -w 2x2 --format moodle --report a.md", "use .xml"),
@@ -340,9 +405,15 @@ def test_what_can_not_be_is_refused(words, said, tmp_path, monkeypatch, capsys):
 
 def test_every_kind_can_be_asked_of_every_layer():
     for x, w, options, _ in SHEETS:
-        sheet = exercises(make_layer(x, w, **options), [*KINDS], seed=2)
+        kinds = [kind for kind in KINDS if "padding_mode" not in options or kind != "chain-rule"]
+        sheet = exercises(make_layer(x, w, **options), kinds, seed=2)
         assert all(question.right for question in sheet.questions)
         assert all(len(question.options) > 1 or question.blanks for question in sheet.questions)
+        # The layer, and what is asked of it, stand on the sheet; the solution has no blank left.
+        sheet_text, solution = (document(".txt", each, Style(title="A title")) for each in (sheet, sheet.solution()))
+        assert " ".join(sheet.source.layer.line.split()) in " ".join(sheet_text.split())
+        assert "____" in sheet_text
+        assert "____" not in solution
 
 
 def test_a_layer_without_a_bias_is_not_asked_for_its_gradient():

@@ -399,13 +399,13 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
     "padding-ignored",
     ARRAYS,
     "the gradient is computed as if there were no padding",
-    "dX: cut `before` positions from the front of the padded result; dW: use X with its frame of zeros",
+    "dX: cut `before` positions from the front of the padded result; dW: use X with its padding",
     code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
     short="a wrong padding",
     joins=True,
     forward=(
         "O is computed as if there were no padding",
-        "put the frame of zeros around X first, or begin window i at stride*i - padding",
+        "put the padding around X first, or begin window i at stride*i - padding",
     ),
 )
 def padding_ignored(recipe: Recipe) -> Changes:
@@ -419,12 +419,12 @@ def padding_ignored(recipe: Recipe) -> Changes:
 @Mistake(
     "padding-wrong-side",
     ARRAYS,
-    "the frame of zeros is taken off or put on at the wrong side",
+    "the padding is taken off or put on at the wrong side",
     "the padded result begins `before` positions in front of X",
     code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
     short="a wrong padding",
     forward=(
-        "the frame of zeros is put on at the wrong side",
+        "the padding is put on at the wrong side",
         "window i begins at stride*i - padding, with the padding in front",
     ),
 )

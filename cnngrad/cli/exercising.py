@@ -17,7 +17,7 @@ __all__ = ["make_exercises"]
 
 def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitCode:
     """Make, save and show a sheet, or grades."""
-    if all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
+    if options.form and all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
         known = ", ".join(map("{:g}".format, FRACTIONS))
         raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
     if options.output is not None:

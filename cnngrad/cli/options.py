@@ -84,7 +84,8 @@ _CHECK: tuple[_Rules, _Rules] = (
 _EXERCISE: tuple[_Rules, _Rules] = (
     (
         ("--partial", "--format", "--grade"),
-        ("--title --author", _ANY_REPORT, "--solution"),
+        ("--title", _ANY_REPORT, "--solution", "--format"),
+        ("--author", _ANY_REPORT, "--solution"),
         ("--fragment", _report(".tex"), "--solution"),
         ("--math", _report(".md"), "--solution"),
         ("--theme", _report(".svg"), "--solution"),
@@ -498,12 +499,16 @@ class Asked(SimpleNamespace):
     count = number("--count N", "Make N exercises, each with other numbers.", 1, min=1, max=1000)
     seed = number("--seed N", "Another seed gives other numbers.", 0, min=0)
     decimals = switch("--decimals", "Use numbers with a decimal place instead of integers.")
-    solution = text("--solution FILE", "Save the solution as a document, with the working: .txt, .md, .tex or .html.")
+    solution = text(
+        "--solution FILE", "Save the solution as a document, with the working: .txt, .md, .tex, .svg or .html."
+    )
     grade = text(
         "--grade FILE", "Grade the answers in a .csv file: the columns student, 1, 2 and so on for the questions."
     )
     form = text("--format FORM", "Write a question bank for another program: moodle.")
-    partial = option(float, "--partial P", "What a number that a known mistake gives is worth, in percent.", 0.0)
+    partial = option(
+        float, "--partial P", "What a number that a known mistake gives is worth, in percent.", 0.0, max=100, min=0
+    )
 
 
 class Explained(Lesson, Saved, Settings, Document, Screen):

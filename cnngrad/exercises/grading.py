@@ -14,9 +14,13 @@ from cnngrad.derivation.notation import number
 from cnngrad.errors import CnngradError, visible
 from cnngrad.exercises.questions import Answer, Question
 from cnngrad.exercises.sheet import Sheet
+from cnngrad.layer import counted
 from cnngrad.schema import SCHEMA, Json
 
 __all__ = ["Grades", "graded"]
+
+# The most questions with a column each, and the most characters of a name in a table.
+_MOST_COLUMNS, _LONGEST_NAME = 10, 24
 
 
 class Grade(NamedTuple):
@@ -33,10 +37,12 @@ class Grades:
     Attributes:
         title: the heading of a document.
         each: for each student the grade of each question.
+        notes: answers that could not be read, in sentences.
     """
 
     title: str
     each: tuple[tuple[str, tuple[Grade, ...]], ...]
+    notes: tuple[str, ...]
 
     passed = True
 
@@ -47,17 +53,28 @@ class Grades:
         return dict(Counter(made).most_common())
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """A row for each student, then one for each mistake."""
-        count = len(self.each[0][1]) if self.each else 0
-        headings = ("student", "score", *(str(k) for k in range(1, count + 1)))
-        rows = (
-            (visible(student), _written(sum(each.score for each in grades)), *(_written(each.score) for each in grades))
+        """A row for each student, one for each mistake, and the notes."""
+        count = len(self.each[0][1])
+        numbers = range(1, count + 1) if count <= _MOST_COLUMNS else ()
+        headings = ("student", f"of {count}", *map(str, numbers))
+        rows = tuple(
+            (
+                _short(student),
+                _written(sum(each.score for each in grades)),
+                *(_written(grades[k - 1].score) for k in numbers),
+            )
             for student, grades in self.each
         )
-        yield Table(headings, tuple(rows), headings[1:])
+        yield Table(headings, rows, headings[1:])
         if self.mistakes:
-            yield Table(("mistake", "made"), tuple((name, str(k)) for name, k in self.mistakes.items()), ("made",))
+            made = {
+                name: dict.fromkeys(who for who, all_ in self.each for each in all_ if each.mistake == name)
+                for name in self.mistakes
+            }
+            listed = ((name, str(k), ", ".join(map(_short, made[name]))) for name, k in self.mistakes.items())
+            yield Table(("mistake", "made", "by"), tuple(listed), ("made",), wrapped=True)
             yield Sentence(("cnngrad check --mistakes NAME tells more of one.",))
+        yield from (Sentence((note,)) for note in self.notes)
 
     def as_json(self) -> Json:
         """The grades as plain data."""
@@ -69,7 +86,11 @@ class Grades:
             }
             for student, grades in self.each
         ]
-        return {"schema": SCHEMA, "students": students, "mistakes": self.mistakes}
+        return {"schema": SCHEMA, "students": students, "mistakes": self.mistakes, "notes": list(self.notes)}
+
+
+def _short(student: str) -> str:
+    return visible(student, _LONGEST_NAME)
 
 
 def _written(score: float) -> str:
@@ -83,43 +104,80 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
         sheet: the sheet.
         where: the file's name, for messages.
         content: a row for each student, with the columns `student`, `1`, `2` and so on: the answers to a question are
-            separated by blanks, in the order in which they are read.
+            separated by blanks, in the order in which they are read, with `?` for one that is not answered.
         partial: what a wrong answer that a known mistake gives is worth, from 0 to 1.
 
     Raises:
         CnngradError: the file is no such table.
     """
-    questions = sheet.questions
+    questions, notes, each = sheet.questions, list[str](), list[tuple[str, tuple[Grade, ...]]]()
+    for line, (student, *answers) in enumerate(_rows(where, content, len(questions)), start=2):
+        grades = []
+        for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
+            grade, note = _grade(question, text, partial)
+            grades.append(grade)
+            notes += [f"Row {line}, question {k}: {note}."] if note else []
+        notes += [f"Row {line}: {_short(student)} has a row already."] if student in dict(each) else []
+        each.append((student, tuple(grades)))
+    if not any(grade.score for _, grades in each for grade in grades):
+        notes.append("No answer is right. Were they given to the sheet of these options, with this --seed?")
+    return Grades(f"Grades: {sheet.source.layer.line}", tuple(each), tuple(notes))
+
+
+def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
+    """The rows of answers."""
     try:
-        rows = [row for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True) if row]
+        text = content.decode("utf-8-sig")
+        first, *_ = text.splitlines() or [""]
+        mark = ";" if ";" in first and "," not in first else ","
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CnngradError(f"can't read {where} as CSV in UTF-8: {error}") from None
-    wanted = ["student", *(str(k) for k in range(1, len(questions) + 1))]
+    wanted = ["student", *map(str, range(1, count + 1))]
     head, *others = rows or [[]]
     if [name.strip().lower() for name in head] != wanted:
-        raise CnngradError(
-            f"the first line of {where} is {','.join(head)[:80]!r}: for this sheet it is {','.join(wanted)}"
-        )
+        raise CnngradError(f"the first line of {where} is {first[:80]!r}: for this sheet it is {','.join(wanted)}")
     for line, row in enumerate(others, start=2):
         if len(row) != len(wanted):
             raise CnngradError(f"row {line} of {where} has {len(row)} cells: there are {len(wanted)} columns")
-    pairs = ((row[0].strip(), zip(questions, row[1:], strict=True)) for row in others)
-    each = tuple((student, tuple(_grade(*pair, partial) for pair in answers)) for student, answers in pairs)
-    return Grades(f"Grades: {sheet.source.layer.describe()}", each)
+    if not others:
+        raise CnngradError(f"{where} has no row of answers below its first line")
+    return [[row[0].strip(), *row[1:]] for row in others]
 
 
-def _grade(question: Question, text: str, partial: float) -> Grade:
-    """The grade of one answer: the share of its blanks that are right; options are right together or not at all."""
-    given, right = [_read(word) for word in re.split(r"[\s;,]+", text.strip()) if word], question.right
+def _grade(question: Question, text: str, partial: float) -> tuple[Grade, str]:
+    """The grade of one answer, and what can't be read in it, if anything.
+
+    It is the share of the blanks, or of the options, that are right; a wrong option costs what a right one is worth.
+    """
+    right, text = question.right, text.strip().strip("'")
     if question.options:
-        return Grade(float({str(word).strip("()") for word in given} == {*right}))
-    if len(given) != len(right):
-        return Grade(0.0)
-    wrong = [(blank, answer) for blank, answer in zip(question.blanks, given, strict=True) if answer != blank.right]
-    shared = set.intersection(*({*blank.wrong.get(answer, ())} for blank, answer in wrong)) if wrong else set()
-    known = sum(answer in blank.wrong for blank, answer in wrong)
+        chosen = {*re.sub(r"[\s;,.()]+", "", text.lower())}
+        hits, wrong = len(chosen & {*right}), chosen - {*right}
+        note = f"{text[:30]!r} is not the letters of options" if chosen - question.lettered.keys() else ""
+        # Of several options one is right.
+        score = (hits - len(wrong)) / len(right) if len(question.right) > 1 or not wrong else 0
+        return Grade(max(0.0, score)), note
+    has_names = isinstance(right[0], str)
+    words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)
+    given = [_read(word) for word in words]
+    if given and len(given) != len(right):
+        return Grade(
+            0.0
+        ), f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}; write ? for one that is not answered"
+    odd = next(
+        (w for w, each in zip(words, given, strict=True) if isinstance(each, str) != has_names and each != "?"), ""
+    )
+    wrong_ones = [
+        (blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right
+    ]
+    shared = (
+        set.intersection(*({*blank.wrong.get(answer, ())} for blank, answer in wrong_ones)) if wrong_ones else set()
+    )
+    known = sum(answer in blank.wrong for blank, answer in wrong_ones)
     mistake = next((each.id for each in CATALOGUE if each.id in shared), None)
-    return Grade((len(right) - len(wrong) + partial * known) / len(right), mistake)
+    score = (len(given) - len(wrong_ones) + partial * known) / len(right)
+    return Grade(score, mistake), f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
 
 
 def _read(word: str) -> Answer:

@@ -14,8 +14,11 @@ from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
 from cnngrad.derivation.board import Board, apart, blocks, matrices
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Added, Cell, Fill, framed_output, result_grids
+from cnngrad.derivation.notation import Notation
 from cnngrad.derivation.pictures import layer_matrix
-from cnngrad.derivation.telling import TELLING, telling
+from cnngrad.derivation.telling import telling
+from cnngrad.derivation.words import is_padded
+from cnngrad.errors import CnngradError
 from cnngrad.exercises.telling import Telling
 from cnngrad.layer import indices
 from cnngrad.layer.names import Index, Names, Number, canonical_values
@@ -25,6 +28,10 @@ __all__ = ["KINDS", "LONGEST", "Answer", "Blank", "Maker", "Question"]
 
 # The most products to choose from, the most right ones among them, and the most mistakes to choose from.
 _PRODUCTS, _RIGHT, _MISTAKES = 8, 5, 4
+# How many elements, the most telling ones, a question chooses one from.
+_PLACES = 9
+# Mistakes whose sentences also hold for the results of others: they are not asked for.
+_VAGUE = ("zero", "scaled", "incomplete", "shifted", "overwritten")
 # The longest row or column that every document shows without an ellipsis.
 LONGEST = 9
 
@@ -56,6 +63,7 @@ class Question:
         blanks: what is to be filled in; empty if there are options.
         options: what may be chosen, each with whether it is right; empty if there are blanks.
         asked: the result whose numbers are asked for; None for none.
+        shown: the result that is shown wrong, and its numbers; None for none.
     """
 
     ask: str
@@ -64,6 +72,7 @@ class Question:
     blanks: tuple[Blank, ...] = ()
     options: tuple[tuple[tuple[Part, ...], bool], ...] = ()
     asked: Tensor | None = None
+    shown: tuple[Tensor, Array] | None = None
 
     @property
     def lettered(self) -> dict[str, tuple[tuple[Part, ...], bool]]:
@@ -74,13 +83,22 @@ class Question:
         """The question under its number, and its answer if it is solved."""
         (first, *others), options = self.task, self.lettered.items()
         assert isinstance(first, Sentence)
-        yield Sentence((f"Question {number}. ", *first.parts))
-        # The solution has numbers in place of the blanks.
+        # The solution has the answers in place of the blanks.
+        answers = iter(self.right if solved else ())
+        parts = (next(answers, part) if part is Fill.BLANK else part for part in first.parts)
+        yield Sentence((f"Question {number}. ", *parts))
         yield from others if self.options or not solved else ()
         yield from (Sentence((f"({letter}) ", *parts)) for letter, (parts, _) in options)
         if solved and self.options:
             yield Sentence((f"Right: {', '.join(map(str, self.right))}.",))
         yield from self.working if solved else ()
+
+    @property
+    def words(self) -> str:
+        """What is asked, in plain text."""
+        (first, *_), notation = self.task, Notation()
+        assert isinstance(first, Sentence)
+        return "".join(part if isinstance(part, str) else notation.part(part) for part in first.parts)
 
     @property
     def is_single(self) -> bool:
@@ -101,18 +119,23 @@ class Maker:
         board: the layer, its numbers and its results.
     """
 
-    def __init__(self, numbers: Telling, arrays: Mapping[Tensor, Array], generator: np.random.Generator) -> None:
-        """Questions on these arrays, which have the user's shapes."""
-        self.layer, self._numbers, self._drawn = numbers.layer, numbers, generator
+    def __init__(
+        self, numbers: Telling, arrays: Mapping[Tensor, Array], generator: np.random.Generator, asked: Sequence[Tensor]
+    ) -> None:
+        """Questions on these arrays, which have the user's shapes; `asked` are the results that others ask for."""
+        self._asked = asked
+        self.layer, self._numbers, self._drawn, self._used = numbers.layer, numbers, generator, list[Index]()
         self._data = Data.of(self.layer, dict(arrays))
         results = RESULTS if self.layer.has_bias else RESULTS[:-1]
         values = {result: numbers.exact(made(right_recipe(self.layer, result), self._data)) for result in results}
         self.board = Board(self.layer, canonical_values(self.layer, {**arrays, **values}), Choice(), results)
 
-    def given(self) -> Block:
-        """The arrays of the exercise."""
+    def given(self) -> tuple[Block, ...]:
+        """The layer, and the arrays of the exercise."""
         tensors = (X, W, *[B] * self.layer.has_bias, DEDO)
-        return GridRow(tuple(apart([grid] for tensor in tensors for grid in result_grids(self.board.names, tensor))))
+        return Sentence((self.layer.line,)), GridRow(
+            tuple(apart([grid] for tensor in tensors for grid in result_grids(self.board.names, tensor)))
+        )
 
     def numbers(self, ask: str, result: Tensor, places: Sequence[Index]) -> Question:
         """Elements of a result: one, or all of them."""
@@ -136,26 +159,35 @@ class Maker:
             cells = self._numbers.exact(self._numbers.cells(way.recipe, self._data))[here]
             for known, number in zip(wrong, cells.tolist(), strict=True):
                 known[number] = (*known.get(number, ()), *ids)
+        # A 0 is no sign of a mistake: it may be written without a computation.
         names = self.board.names
         right: list[Any] = [names.number(result, index) for index in places]
         return tuple(
-            Blank(names.symbol(result, index).name, number, {n: ids for n, ids in known.items() if n != number})
+            Blank(
+                names.symbol(result, index).name, number, {n: ids for n, ids in known.items() if n not in (0, number)}
+            )
             for index, number, known in zip(places, right, wrong, strict=True)
         )
 
     def _place(self) -> Index:
-        """An element of X whose gradient is a sum, if there is one."""
-        products, places = self.board.expander.products, telling(self.layer, DX, TELLING)
-        counts = [products(DX, place)[1] for place in places]
-        least = min(2, max(counts))
-        long: list[Index] = self._mixed([place for place, count in zip(places, counts, strict=True) if count >= least])
-        return long[0]
+        """An element of X whose gradient is a sum, if there is one; for each question another, if there are several."""
+        products = self.board.expander.products
+        counts = {place: n for place in telling(self.layer, DX, _PLACES) if (n := products(DX, place)[1])}
+        fresh = {place: n for place, n in counts.items() if place not in self._used} or counts
+        least = min(2, max(fresh.values()))
+        found: list[Index] = self._mixed([place for place, n in fresh.items() if n >= least])
+        self._used.append(found[0])
+        return found[0]
 
     def _mixed(self, options: Sequence[Any]) -> list[Any]:
         return [options[int(k)] for k in self._drawn.permutation(len(options))]
 
     def chain_rule(self) -> Question:
         """The local derivatives in the sum of an element of dE/dX."""
+        if self.layer.mode != "zeros":
+            raise CnngradError(
+                f"can't ask for chain-rule with padding_mode {self.layer.mode}: a derivative is a sum there"
+            )
         board, place = self.board, self._place()
         symbol, (factors, _) = board.symbol(DX, place), board.factors(DX, place, None)
         terms = [part for o, _ in factors for part in (" + ", o, "·", Fill.BLANK)][1:]
@@ -170,64 +202,78 @@ class Maker:
         near, pairs = {o for o, _ in factors}, product(indices(shapes[O]), indices(shapes[W]))
         others = {(board.symbol(DEDO, o), board.symbol(W, w)) for o, w in pairs} - {*factors}
         wrong = sorted(self._mixed(sorted(others, key=str)), key=lambda pair: pair[0] not in near)
+        if not wrong:
+            raise CnngradError("can't ask for products of a layer that has one product alone")
         some = [*((pair, True) for pair in self._mixed(factors)[:_RIGHT]), *((pair, False) for pair in wrong)]
         options = tuple(((o, "·", w), is_right) for (o, w), is_right in self._mixed(some[:_PRODUCTS]))
-        task = Sentence(("Which of these products does ", board.symbol(DX, place), " add up?"))
+        task = Sentence(
+            ("Which of these products does ", board.symbol(DX, place), " add up? One or several are right.")
+        )
         return Question("products", (task,), (board.sums(DX, [place]),), options=options)
 
     def matrix(self) -> Question:
         """The entries of the matrix that gives O from X, or those of its first rows and columns if it is large."""
         grid = layer_matrix(self.board.names, O)
         rows, columns = range(min(grid.height, LONGEST)), range(min(grid.width, LONGEST))
-        is_whole = (len(rows), len(columns)) == (grid.height, grid.width)
+        title, is_whole = grid.title, (len(rows), len(columns)) == (grid.height, grid.width)
         corner = "" if is_whole else f" (rows 1 to {len(rows)}, columns 1 to {len(columns)})"
-        grid = grid.part(f"{grid.title}{corner}", rows, columns)
+        grid = grid.part(f"{title}{corner}", rows, columns)
         blanks = tuple(
             Blank(f"row {r}, column {c}", _entry(cell.content))
             for r, row in enumerate(grid.cells, start=1)
             for c, cell in enumerate(row, start=1)
         )
-        task = Sentence(("Write the matrix that gives O from X, both of one sample and written as columns:",))
+        many = max(self.layer.channels, self.layer.filters) > 1
+        order = "".join(f", {word} by {word}" for word in (*["channel"] * many, *self.layer.axis_words[:-1]))
+        what = f"the matrix {title}" if is_whole else f"this part of the matrix {title}"
+        which = "the first sample of X" if self.layer.batch > 1 else "X"
+        task = Sentence((f"Write {what}, which gives O from {which}, both written as columns{order}:",))
         empty = replace(grid, cell=lambda *_: Cell(Fill.BLANK))
         return Question("matrix", (task, GridRow((empty,))), (GridRow((grid,)),), blanks)
 
     def frame(self) -> Question:
         """The zeros between and around the elements of dE/dO in the full convolution with W."""
         layer, array = self.layer, self.layer.role[DEDO]
-        parts, blanks = (
-            list[Any]([f"How many zeros does {array.title} get for the full convolution with W?"]),
-            list[Blank](),
-        )
+        head = f"{array.title} is spread and framed with zeros, so that W slides over it one cell at a time"
+        crop = "; what the padding adds is cut off later" if is_padded(layer) else ""
+        parts, blanks = list[Any]([f"For the full convolution {head}{crop}. How many?"]), list[Blank]()
         for axis, word in zip(layer.axes, layer.axis_words, strict=True):
             counts = axis.stride - 1, *axis.frame
-            places = f"between neighbouring {word}s", f"in front of the first {word}", f"behind the last {word}"
+            places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
             blanks += map(Blank, places, counts)
-            parts += [part for place in places for part in (f" {place}: ", Fill.BLANK, ",")]
-        parts[1:2], parts[-1] = [parts[1].replace("between", "Between")], "."
+            parts += [
+                part for place in places for part in (f" {word.capitalize()}s of zeros {place}: ", Fill.BLANK, ".")
+            ]
         tracks = list(map(framed_output, layer.axes))
         framed = matrices(self.board.names, array, title=f"{array.title}, framed", tracks=tracks)
         return Question("frame", (Sentence(tuple(parts)),), (GridRow(tuple(framed)),), tuple(blanks))
 
     def mistake(self) -> Question:
         """A wrong result: which mistake is it?"""
-        result = self._mixed([result for result in (DX, DW) if result in self._numbers.ways])[0]
-        ways = self._mixed(self._numbers.ways[result])
-        wrong = canonical_values(self.layer, {result: self._numbers.exact(made(ways[0].recipe, self._data))})
-        grids = result_grids(Names(self.layer, wrong), result)
-        words = dict.fromkeys(way.mistakes[0].words(result, self.layer)[0] for way in ways)
-        fix = ways[0].mistakes[0].words(result, self.layer)[1]
-        right, *others = words
-        options = self._mixed([((right,), True), *(((each,), False) for each in others[: _MISTAKES - 1])])
+        # Each mistake in the first of its ways, from a result that is not asked for, if there is one.
+        every = self._mixed([result for result in (DX, DW) if result in self._numbers.ways])
+        result = min(every, key=lambda result: result in self._asked)
+        ways = {way.mistakes[0].id: way for way in self._numbers.ways[result][::-1]}
+        ways = {name: way for name, way in ways.items() if name not in _VAGUE}
+        if len(ways) < 2:
+            raise CnngradError("can't ask for a mistake in a layer that shows less than two: use a larger one")
+        way, *others = self._mixed([*ways.values()])
+        wrong = self._numbers.exact(made(way.recipe, self._data))
+        grids = result_grids(Names(self.layer, canonical_values(self.layer, {result: wrong})), result)
+        words = [_typeset(each.mistakes[0].words(result, self.layer)[0]) for each in (way, *others)]
+        right, *rest = dict.fromkeys(words)
+        options = self._mixed([((right,), True), *(((each,), False) for each in rest[: _MISTAKES - 1])])
         task = (
             Sentence((f"This {result.title} is wrong. Which mistake was made?",)),
-            GridRow(tuple(apart([g] for g in grids))),
+            GridRow(tuple(apart([grid] for grid in grids))),
         )
-        places = list(indices(self.layer.canonical[result]))
-        working = (
-            Sentence((f"{right[0].upper()}{right[1:]}. To fix it: {fix}. Right is:",)),
-            self.board.sums(result, places),
-        )
-        return Question("mistake", task, working, options=tuple(options))
+        working = (Sentence(("Right is:",)), self.board.sums(result, list(indices(self.layer.canonical[result]))))
+        return Question("mistake", task, working, options=tuple(options), shown=(result, wrong))
+
+
+def _typeset(words: str) -> str:
+    """A sentence of the catalogue as the lesson writes gradients."""
+    return words.replace("dE/d", "∂E/∂")
 
 
 def _entry(content: Any) -> Any:

@@ -27,10 +27,10 @@ _MOST_ELEMENTS = 400
 
 
 class Exercise(NamedTuple):
-    """Numbers for a layer, shown as a block, and questions on them."""
+    """Numbers for a layer, shown as blocks, and questions on them."""
 
     values: Values
-    given: Block
+    given: tuple[Block, ...]
     questions: tuple[Question, ...]
 
 
@@ -78,10 +78,12 @@ class Sheet(Derivation):
                     "questions": [
                         {
                             "ask": question.ask,
+                            "task": question.words,
                             "blanks": [blank.label for blank in question.blanks],
                             "options": ["".join(map(str, parts)) for parts, _ in question.options],
                             "right": list(question.right),
                         }
+                        | ({} if question.shown is None else {"shown": layer.layouts.written(*question.shown)})
                         for question in exercise.questions
                     ],
                 }
@@ -132,7 +134,7 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         generator = np.random.default_rng([seed, number])
         arrays, is_telling = numbers.drawn(generator)
         all_telling &= is_telling
-        maker = Maker(numbers, arrays, generator)
+        maker = Maker(numbers, arrays, generator, [found[0] for found in named.values() if found])
         questions = (KINDS[ask](maker) if found is None else maker.numbers(ask, *found) for ask, found in named.items())
         made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
     return _sheet(layer, tuple(made), PLACES if with_decimals else 0, all_telling, solved=False)
@@ -142,8 +144,8 @@ def _sheet(layer: Layer, each: tuple[Exercise, ...], places: int, is_telling: bo
     sections, numbers = list[Section](), itertools.count(1)
     for count, exercise in enumerate(each, start=1):
         asked = [block for question in exercise.questions for block in question.blocks(next(numbers), solved)]
-        sections.append(Section((f"Exercise {count}",), (exercise.given, *asked), f"exercise-{count}"))
-    title = f"{'Solution of the exercises' if solved else 'Exercises'}: {layer.describe()}"
+        sections.append(Section((f"Exercise {count}",), (*exercise.given, *asked), f"exercise-{count}"))
+    title = "Solution of the exercises" if solved else "Exercises"
     # A page asks for one result.
     questions = [question for exercise in each for question in exercise.questions]
     of_page = questions[0].asked if len(questions) == 1 and not solved else None

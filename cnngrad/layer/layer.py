@@ -225,18 +225,23 @@ class Layer:
         """The canonical index of an element, from its index in an array of `shapes`."""
         return (0,) * (len(tensor.lead_words) - self.lead[tensor]) + index
 
-    def describe(self) -> str:
+    @property
+    def line(self) -> str:
         """The layer in one line, e.g. `X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2`.
 
         >>> from cnngrad.layer import make_layer
-        >>> make_layer((3, 3), (2, 2)).describe()
+        >>> make_layer((3, 3), (2, 2)).line
         'X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2'
         """
         shapes = self.written
         arrays = [X, W, *[B] * self.has_bias]
         # Without a filter axis in W, b has no axis: nothing follows its key.
         parts = [f"{tensor.key} {'×'.join(map(str, shapes[tensor]))}".rstrip() for tensor in arrays]
-        line = " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
+        return " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
+
+    def describe(self) -> str:
+        """The layer in one line, with the option that would read the same arrays in another way."""
+        line = self.line
         if self.other_dims is not None:
             line += f" ({self.dims} spatial axes; for {self.other_dims} use --dims {self.other_dims})"
         if self.other_layout:

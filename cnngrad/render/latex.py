@@ -107,7 +107,7 @@ class Writer(Fitting):
     """Writes blocks in LaTeX, in lines whose width is given in ems."""
 
     most_rows, most_columns, margin = 10, 14, 0
-    times, product, more, prime, blank = r" \cdot ", r"\,", r"\cdots", "'", r"\underline{\qquad}"
+    times, product, more, prime, blank = r" \cdot ", r"\,", r"\cdots", "'", r"\underline{\rule{0pt}{1.5em}\qquad}"
     # The signs around a formula in running text; whether elements have their tensor's colour.
     signs, coloured = ("$", "$"), True
     # A formula belongs to the paragraph before it: the page is not broken between them.

@@ -13,6 +13,7 @@ from cnngrad.derivation.notation import number as written
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.questions import Blank, Question
 from cnngrad.exercises.sheet import Sheet
+from cnngrad.layer.expansion import Expansion
 from cnngrad.render.html import sum_lines
 from cnngrad.render.style import Style
 
@@ -36,24 +37,21 @@ def moodle(sheet: Sheet, style: Style) -> str:
     """
     root = ElementTree.Element("quiz")
     category = ElementTree.SubElement(root, "question", type="category")
-    _text(category, "category", f"$course$/top/{_plain(sheet.title)}")
+    # A slash would begin another category.
+    title = (style.title or f"cnngrad: {sheet.source.layer.line}").replace("/", "//")
+    _text(category, "category", f"$course$/top/{title}")
     asked = ((exercise, question) for exercise in sheet.each for question in exercise.questions)
     for number, (exercise, question) in enumerate(asked, start=1):
         element = ElementTree.SubElement(root, "question", type="multichoice" if question.options else "cloze")
         _text(element, "name", f"{number} {question.ask}")
         fields = iter([_field(sheet, question, blank, style) for blank in question.blanks])
-        shown = (exercise.given, *question.task)
+        shown = (*exercise.given, *question.task)
         _text(element, "questiontext", "".join(_html(block, fields, style) for block in shown))
         _text(element, "generalfeedback", "".join(_html(block, fields, style) for block in question.working))
         if question.options:
             _choices(element, question)
     ElementTree.indent(root)
     return f"<?xml version='1.0' encoding='UTF-8'?>\n{ElementTree.tostring(root, encoding='unicode')}\n"
-
-
-def _plain(text: str) -> str:
-    """A category's name, in which a slash would begin another."""
-    return text.replace("/", "//")
 
 
 def _text(parent: ElementTree.Element, name: str, text: str) -> None:
@@ -85,7 +83,7 @@ def _field(sheet: Sheet, question: Question, blank: Blank, style: Style) -> str:
     for wrong, ids in blank.wrong.items():
         assert question.asked is not None
         says, fix = _MISTAKES[ids[0]].words(question.asked, sheet.source.layer)
-        words = re.sub(r"([}#~/\"\\])", r"\\\1", escape(f"{ids[0]}: {says}. To fix it: {fix}."))
+        words = re.sub("[}#]", r"\\\g<0>", escape(f"{ids[0]}: {says}. To fix it: {fix}.").replace("~", "&#126;"))
         answers.append(f"%{style.partial:g}%{_number(wrong)}:{off}#{words}")
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
 
@@ -108,9 +106,16 @@ def _html(block: Block, fields: Iterator[str], style: Style) -> str:
         case GridRow(items):
             return "".join(_table(item, fields, notation) for item in items if isinstance(item, Grid))
         case Expansions(expansions):
-            sums = ("<br>".join([escape(str(e.target)), *sum_lines(e, style.precision)]) for e in expansions)
-            return "".join(f"<p>{lines}</p>" for lines in sums)
+            return "".join(f"<p>{'<br>'.join(_sum(each, notation))}</p>" for each in expansions)
     return ""
+
+
+def _sum(expansion: Expansion, notation: Notation) -> Iterator[str]:
+    """An element's sum in symbols, in numbers, and its value."""
+    yield escape(str(expansion.target))
+    yield from map(escape, sum_lines(expansion, notation.precision))
+    if expansion.value is not None:
+        yield f"= {notation.number(expansion.value)}"
 
 
 def _table(grid: Grid, fields: Iterator[str], notation: Notation) -> str:
