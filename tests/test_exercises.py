@@ -201,6 +201,11 @@ def test_answers_are_graded_and_the_mistakes_of_a_class_are_counted():
     scores = [[grade.score for grade in grades] for _, grades in found.each]
     assert scores == [[1, 1, 1, 1], [0, 0, 1, 1], [pytest.approx(8 / 9), 0, 0, 0]]
     assert found.mistakes == {"filter-not-rotated": 1}
+    # Of two mistakes that give the wrong numbers, the one that also gives the right ones is named.
+    small = exercises(layer, ["O"])
+    o = np.array(small.questions[0].right).reshape(2, 2)
+    (_, (grade,)), *_ = graded(small, "a.csv", csv_of(["student", 1], ["di", " ".join(map(str, o.T.ravel()))])).each
+    assert (grade.score, grade.mistake) == (0.5, "axes-swapped")
     # What a known mistake gives may be worth something.
     found = graded(sheet, "a.csv", csv_of(["student", 1, 2, 3, 4], *rows), partial=0.5)
     assert found.each[1][1][0].score == 0.5

@@ -4,11 +4,10 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.derivation.notation import number
 from cnngrad.errors import CnngradError, visible
@@ -168,16 +167,23 @@ def _grade(question: Question, text: str, partial: float) -> tuple[Grade, str]:
     odd = next(
         (w for w, each in zip(words, given, strict=True) if isinstance(each, str) != has_names and each != "?"), ""
     )
-    wrong_ones = [
-        (blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right
-    ]
-    shared = (
-        set.intersection(*({*blank.wrong.get(answer, ())} for blank, answer in wrong_ones)) if wrong_ones else set()
-    )
-    known = sum(answer in blank.wrong for blank, answer in wrong_ones)
-    mistake = next((each.id for each in CATALOGUE if each.id in shared), None)
-    score = (len(given) - len(wrong_ones) + partial * known) / len(right)
-    return Grade(score, mistake), f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
+    pairs = [(blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right]
+    known = sum(answer in blank.wrong for blank, answer in pairs)
+    score = (len(given) - len(pairs) + partial * known) / len(right)
+    return Grade(
+        score, _explained(question, given) if known else None
+    ), f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
+
+
+def _explained(question: Question, given: Sequence[Answer]) -> str | None:
+    """The likeliest mistake that gives all wrong answers, and most of the others."""
+    is_wrong = [answer != right for answer, right in zip(given, question.right, strict=True)]
+    found: tuple[str | None, int] = None, 0
+    for ids, numbers in question.ways:
+        alike = [answer == number for answer, number in zip(given, numbers, strict=True)]
+        if all(same for same, wrong in zip(alike, is_wrong, strict=True) if wrong) and sum(alike) > found[1]:
+            found = ids[0], sum(alike)
+    return found[0]
 
 
 def _read(word: str) -> Answer:

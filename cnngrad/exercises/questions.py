@@ -36,6 +36,8 @@ _VAGUE = ("zero", "scaled", "incomplete", "shifted", "overwritten")
 LONGEST = 9
 
 Answer = Number | str
+# The ids of mistakes that look alike, the likeliest first, and the numbers that they give in the blanks.
+Explained = tuple[tuple[str, ...], tuple[Answer, ...]]
 
 
 class Blank(NamedTuple):
@@ -63,6 +65,7 @@ class Question:
         blanks: what is to be filled in; empty if there are options.
         options: what may be chosen, each with whether it is right; empty if there are blanks.
         asked: the result whose numbers are asked for; None for none.
+        ways: the numbers that known mistakes give, for each way in which they are made.
         shown: the result that is shown wrong, and its numbers; None for none.
     """
 
@@ -72,6 +75,7 @@ class Question:
     blanks: tuple[Blank, ...] = ()
     options: tuple[tuple[tuple[Part, ...], bool], ...] = ()
     asked: Tensor | None = None
+    ways: tuple[Explained, ...] = ()
     shown: tuple[Tensor, Array] | None = None
 
     @property
@@ -148,26 +152,32 @@ class Maker:
             task = [f"Compute {result.title}:", apart([grid] for grid in empty)]
             working = [GridRow(tuple(apart([grid] for grid in grids)))]
         working.append(board.sums(result, places))
-        return Question(ask, tuple(blocks(iter(task))), tuple(working), self._blanks(result, places), asked=result)
+        ways = self._given(result, places)
+        blanks = tuple(self._blanks(result, places, ways))
+        return Question(ask, tuple(blocks(iter(task))), tuple(working), blanks, asked=result, ways=tuple(ways))
 
-    def _blanks(self, result: Tensor, places: Sequence[Index]) -> tuple[Blank, ...]:
-        wrong: list[dict[Answer, tuple[str, ...]]] = [{} for _ in places]
+    def _given(self, result: Tensor, places: Sequence[Index]) -> list[Explained]:
+        """The numbers that known mistakes give in some elements."""
         flat = [int(np.ravel_multi_index(index, self.layer.canonical[result])) for index in places]
         here = np.searchsorted(self._numbers.asked[result], flat)
-        for way in self._numbers.ways[result]:
-            ids = tuple(mistake.id for mistake in way.mistakes)
-            cells = self._numbers.exact(self._numbers.cells(way.recipe, self._data))[here]
-            for known, number in zip(wrong, cells.tolist(), strict=True):
-                known[number] = (*known.get(number, ()), *ids)
-        # A 0 is no sign of a mistake: it may be written without a computation.
-        names = self.board.names
-        right: list[Any] = [names.number(result, index) for index in places]
-        return tuple(
-            Blank(
-                names.symbol(result, index).name, number, {n: ids for n, ids in known.items() if n not in (0, number)}
+        return [
+            (
+                tuple(mistake.id for mistake in way.mistakes),
+                tuple(self._numbers.exact(self._numbers.cells(way.recipe, self._data))[here].tolist()),
             )
-            for index, number, known in zip(places, right, wrong, strict=True)
-        )
+            for way in self._numbers.ways[result]
+        ]
+
+    def _blanks(self, result: Tensor, places: Sequence[Index], ways: Sequence[Explained]) -> Iterator[Blank]:
+        for k, index in enumerate(places):
+            symbol, right = self.board.symbol(result, index), self.board.names.number(result, index)
+            assert right is not None
+            wrong: dict[Answer, tuple[str, ...]] = {}
+            for ids, numbers in ways:
+                # A 0 is no sign of a mistake: it may be written without a computation.
+                if numbers[k] not in (0, right):
+                    wrong[numbers[k]] = (*wrong.get(numbers[k], ()), *ids)
+            yield Blank(symbol.name, right, wrong)
 
     def _place(self) -> Index:
         """An element of X whose gradient is a sum, if there is one; for each question another, if there are several."""
