@@ -557,3 +557,18 @@ def test_the_torch_function_of_the_samples(capsys, monkeypatch):
     monkeypatch.chdir(SAMPLES.parents[1])
     words = ("--suite", "standard", "--run", "samples.run.torch_backward:backward", "--timeout", "60")
     assert found(capsys, *words)[0] == 0
+
+
+def test_zeros_and_a_mistake_without_a_name_are_judged(mine, capsys, tmp_path):
+    run = mine("return r.dw + dedo.sum() * 0 + 7, x * 0")
+    problem = {"X": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "W": [[0, 0], [0, 0]], "dEdO": [[1, 2], [3, 4]]}
+    (tmp_path / "p.json").write_text(json.dumps(problem))
+    code, findings, err = found(capsys, "p.json", "--run", run)
+    assert (code, err) == (1, "")
+    assert findings["layers"][0]["results"]["dEdW"]["passed"] is False
+
+
+def test_integers_hold_no_nan_and_lose_none(mine, capsys):
+    run = mine("return tuple(np.nan_to_num(a).astype(np.int64) for a in (r.dw, r.dx))")
+    code, findings, _ = found(capsys, "--run", run, "--suite", "quick", "--run-only", "s*")
+    assert (code, findings["faults"]) == (0, [])

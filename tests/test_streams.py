@@ -3,6 +3,7 @@
 import os
 import pty
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -197,6 +198,22 @@ def test_a_signal_at_any_moment_ends_in_one_line(number, whole):
         # Where a signal interrupts an import, Python's development mode tells of the file that it was reading.
         own = "".join(line for line in err.splitlines(keepends=True) if "ResourceWarning: " not in line)
         assert (process.returncode, own) == (code, "cnngrad: interrupted\n"), delay
+
+
+@pytest.mark.parametrize("words", ["--run 'sleep 777'", "--run-each '*.py:backward' --keep kept"])
+def test_an_interruption_ends_all_programs_and_what_they_have_begun(words, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.py").write_text("import time\ndef backward(x, w, dedo):\n    time.sleep(777)\n")
+    command = [sys.executable, "-m", "cnngrad", "check", *shlex.split(words), "--jobs", "2", "--timeout", "60"]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, preexec_fn=heed_signals)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGINT)
+    err = process.communicate(timeout=20)[1].decode()
+    assert (process.returncode, "interrupted" in err) == (130, True)
+    # The end of a program is not its student's failure.
+    assert not [*tmp_path.glob("kept/*.txt")]
+    assert str(tmp_path) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 
 def test_a_signal_that_the_process_is_to_ignore_is_ignored():

@@ -53,7 +53,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
         else:
             programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
         for program in programs:
-            stack.callback(program.close)
+            stack.callback(program.end)
         session.begin_work(target_files(options.output, options.report, ()))
         bar = stack.enter_context(progress_bar(session))
 
@@ -112,7 +112,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
         # Ending the programs ends the threads that wait for them.
         for program in programs.values():
-            stack.callback(program.close)
+            stack.callback(program.end)
         pool = ThreadPoolExecutor(options.jobs if executor is None else MOST_AT_ONCE)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))

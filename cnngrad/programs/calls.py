@@ -28,7 +28,7 @@ _SIMPLER: dict[str, Callable[[Array], Array]] = {
     "numbers other than 0 alone": lambda array: np.where(array == 0, 1, array),
     "non-negative numbers alone": np.abs,
     "small numbers alone: larger ones overflow or are clipped": lambda array: np.clip(array, -2, 2),
-    "large numbers alone: smaller ones are lost": lambda array: array / np.abs(array).max(initial=1e-30),
+    "large numbers alone: smaller ones are lost": lambda array: array / (np.abs(array).max(initial=0) or 1),
 }
 
 
@@ -113,7 +113,9 @@ def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
     results = program.run(replace(right.layer, arrays=right.layer.arrays | {DEDO: dedo})).results
     for tensor in () if layer.transposed else GRADIENTS:
         needed = computed(right_recipe(layer, tensor), Data.of(layer, ones | {DEDO: first})) != 0
-        if isinstance(found := results.get(tensor), np.ndarray) and found.size == needed.size:
+        found = results.get(tensor)
+        # Integers hold no NaN.
+        if isinstance(found, np.ndarray) and found.dtype.kind == "f" and found.size == needed.size:
             lost = np.isfinite(layer.layouts.standard(tensor, found).reshape(needed.shape))
             if (lost & needed).any():
                 yield Fault("depends-on-values", f"a NaN in {DEDO.title} is lost on the way to {tensor.title}")

@@ -218,6 +218,10 @@ def _outcomes(
                     return
                 done.append(next(running))
                 yield done[-1]
+        except BaseException:
+            for program in programs:
+                program.end()
+            raise
         finally:
             if len(done) < len(layers):
                 pool.shutdown(wait=False, cancel_futures=True)

@@ -8,6 +8,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +74,10 @@ class Program(ABC):
 
     def close(self) -> None:  # noqa: B027 (most programs have nothing to end)
         """End the processes that are still running."""
+
+    def end(self) -> None:
+        """End it for good: a thread that still has it runs no further layer."""
+        self.close()
 
 
 def is_function(text: str) -> bool:
@@ -144,6 +149,7 @@ class _External(Program):
         self._first = self._patience = first or _FIRST
         # How the answer was understood, in a sentence.
         self._note = ""
+        self._is_over = False
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it, with a new, empty folder for its files."""
@@ -163,13 +169,21 @@ class _External(Program):
                 keep(folder)
         return answer._replace(note=self._note)
 
+    def _start(self, words: list[str], talks: bool) -> Process:
+        self._process = started = Process(words, talks=talks, memory=self._memory)
+        if self._is_over:
+            self.close()
+            raise CancelledError
+        return started
+
     @abstractmethod
     def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
         """Its answer for a layer; ProcessEndedError if there is none."""
 
     def _lines(self, line: str, layer: Layer) -> Iterator[str]:
         if self._process is None:
-            self._process = Process(self._words, talks=True, memory=self._memory)
+            self._start(self._words, talks=True)
+        assert self._process is not None
         most = _BESIDE + sum(map(most_bytes, layer.written.values()))
         return self._process.ask(line, self._patience * self._timeout, most)
 
@@ -178,6 +192,11 @@ class _External(Program):
         if self._process is not None:
             self._process.close()
             self._process = None
+
+    def end(self) -> None:
+        """End the process, and start no other."""
+        self._is_over = True
+        self.close()
 
 
 class _Command(_External):
@@ -194,8 +213,7 @@ class _Command(_External):
             return str(known[match[1]])
 
         words = [re.sub(_IN_BRACES, filled, word) for word in self._words]
-        self._process = Process(words, talks=False, memory=self._memory)
-        self._process.wait(self._timeout, folder)
+        self._start(words, talks=False).wait(self._timeout, folder)
         self._process = None
         return Answer(read_results(folder, layer.layer, self._exchange))
 
@@ -303,9 +321,9 @@ class _Function(_External):
 
     def _import(self) -> None:
         """Start the process, which says `ready` once it has imported the function."""
-        self._process, limit = Process(self._words, talks=True, memory=self._memory), _FIRST * self._timeout
+        started, limit = self._start(self._words, talks=True), _FIRST * self._timeout
         try:
-            line = next(self._process.ask("", limit, _BESIDE))
+            line = next(started.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
             late = ended.fault.verdict is Verdict.UNANSWERED
             line = f"it took more than {limit:g} s: set a longer --timeout" if late else ended.fault.status
