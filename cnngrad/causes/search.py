@@ -110,7 +110,8 @@ class _Claim:
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
         self._places = spread_places(claim.size) if claim.size > 1 else np.empty(0, int)
-        self._some = claim.reshape(-1)[:: 1 + claim.size // _FIRST]
+        self._sample = slice(None, None, 1 + claim.size // _FIRST)
+        self._some = claim.reshape(-1)[self._sample]
         self._most: dict[float, Array] = {}
         self.factors: dict[float, list[str]] = {-1.0: []} | named_factors(data.layer)
         # How many elements of a larger array may be wrong besides.
@@ -143,7 +144,7 @@ class _Claim:
         if array.shape != claim.shape:
             return None
         # A few elements rule out most arrays.
-        factors = self._fitting(self._some, array.reshape(-1)[:: 1 + claim.size // _FIRST], factors)
+        factors = self._fitting(self._some, array.reshape(-1)[self._sample], factors)
         fitting = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else []
         return fitting[0] if fitting else None
 
@@ -156,11 +157,10 @@ class _Claim:
         with may_overflow():
             for factor in factors:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                most = (
-                    self._bound(claim, factor)
-                    if terms is None
-                    else self._allowed(claim, (abs(factor) or 1) * terms, made)
-                )
+                if terms is None:
+                    most = self._bound(claim, factor)
+                else:
+                    most = self._allowed(claim, (abs(factor) or 1) * terms, made)
                 right = np.abs(claim - made) <= most
                 if right.sum() >= claim.size - min(self.spare, (claim.size + 1) // _PROBES):
                     found.append(factor)

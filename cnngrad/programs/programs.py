@@ -181,11 +181,9 @@ class _External(Program):
         """Its answer for a layer; ProcessEndedError if there is none."""
 
     def _lines(self, line: str, layer: Layer) -> Iterator[str]:
-        if self._process is None:
-            self._start(self._words, talks=True)
-        assert self._process is not None
+        process = self._process or self._start(self._words, talks=True)
         most = _BESIDE + sum(map(most_bytes, layer.written.values()))
-        return self._process.ask(line, self._patience * self._timeout, most)
+        return process.ask(line, self._patience * self._timeout, most)
 
     def close(self) -> None:
         """End the process."""
