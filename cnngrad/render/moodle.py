@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterator
 from html import escape
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from cnngrad.causes.catalogue import CATALOGUE
+from cnngrad.causes.catalogue import CATALOGUE, PLACES
 from cnngrad.derivation.blocks import Block, Expansions, GridRow, Part, Sentence
 from cnngrad.derivation.grids import Fill, Grid
 from cnngrad.derivation.notation import Notation
 from cnngrad.derivation.notation import number as written
 from cnngrad.errors import CnngradError
-from cnngrad.exercises.questions import Blank, Question
-from cnngrad.exercises.sheet import Sheet
 from cnngrad.layer.expansion import Expansion
 from cnngrad.render.html import sum_lines
 from cnngrad.render.style import Style
+
+if TYPE_CHECKING:
+    from cnngrad.exercises.questions import Blank, Question
+    from cnngrad.exercises.sheet import Sheet
 
 __all__ = ["FRACTIONS", "moodle"]
 
@@ -24,10 +27,9 @@ FRACTIONS = (
     0, 5, 10, 11.11111, 12.5, 14.28571, 16.66667, 20, 25, 30, 33.33333, 40, 50, 60, 66.66667, 70, 75, 80, 83.33333, 90,
     100,
 )  # fmt: skip
-_MISTAKES = {mistake.id: mistake for mistake in CATALOGUE}
 
 
-def moodle(sheet: Sheet, style: Style) -> str:
+def moodle(sheet: "Sheet", style: Style) -> str:
     """The question bank.
 
     Raises:
@@ -59,7 +61,7 @@ def _text(parent: ElementTree.Element, name: str, text: str) -> None:
     ElementTree.SubElement(ElementTree.SubElement(parent, name, attributes), "text").text = text
 
 
-def _choices(element: ElementTree.Element, question: Question) -> None:
+def _choices(element: ElementTree.Element, question: "Question") -> None:
     """The options: each right one is worth its share of the mark, and each wrong one among several costs as much."""
     right = len(question.right)
     ElementTree.SubElement(element, "single").text = "true" if question.is_single else "false"
@@ -71,7 +73,7 @@ def _choices(element: ElementTree.Element, question: Question) -> None:
         ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
 
 
-def _field(sheet: Sheet, question: Question, blank: Blank, style: Style) -> str:
+def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -> str:
     """A numerical field of a cloze question: the right number, and those of mistakes with their feedback."""
     if isinstance(blank.right, str):
         raise CnngradError(
@@ -82,7 +84,7 @@ def _field(sheet: Sheet, question: Question, blank: Blank, style: Style) -> str:
     answers = [f"={_number(blank.right)}:{off}#Right"]
     for wrong, ids in blank.wrong.items():
         assert question.asked is not None
-        says, fix = _MISTAKES[ids[0]].words(question.asked, sheet.source.layer)
+        says, fix = CATALOGUE[PLACES[ids[0]]].words(question.asked, sheet.source.layer)
         words = re.sub("[}#]", r"\\\g<0>", escape(f"{ids[0]}: {says}. To fix it: {fix}.").replace("~", "&#126;"))
         answers.append(f"%{style.partial:g}%{_number(wrong)}:{off}#{words}")
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
