@@ -145,34 +145,35 @@ def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
 
 
 def _grade(question: Question, text: str, partial: float) -> tuple[Grade, str]:
-    """The grade of one answer, and what can't be read in it, if anything.
+    """The grade of one answer, and what can't be read in it, if anything."""
+    text = text.strip().strip("'")
+    return _chosen(question, text) if question.options else _filled(question, text, partial)
 
-    It is the share of the blanks, or of the options, that are right; a wrong option costs what a right one is worth.
-    """
-    right, text = question.right, text.strip().strip("'")
-    if question.options:
-        chosen = {*re.sub(r"[\s;,.()]+", "", text.lower())}
-        hits, wrong = len(chosen & {*right}), chosen - {*right}
-        note = f"{text[:30]!r} is not the letters of options" if chosen - question.lettered.keys() else ""
-        # Of several options one is right.
-        score = (hits - len(wrong)) / len(right) if len(question.right) > 1 or not wrong else 0
-        return Grade(max(0.0, score)), note
+
+def _chosen(question: Question, text: str) -> tuple[Grade, str]:
+    """The share of the right options that are chosen; a wrong one costs what a right one is worth."""
+    chosen, right = {*re.sub(r"[\s;,.()]+", "", text.lower())}, {*question.right}
+    score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
+    is_odd = bool(chosen - question.lettered.keys())
+    return Grade(score), f"{text[:30]!r} is not the letters of options" if is_odd else ""
+
+
+def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
+    """The share of the blanks that are right."""
+    right = question.right
     has_names = isinstance(right[0], str)
     words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)
     given = [_read(word) for word in words]
     if given and len(given) != len(right):
-        return Grade(
-            0.0
-        ), f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}; write ? for one that is not answered"
-    odd = next(
-        (w for w, each in zip(words, given, strict=True) if isinstance(each, str) != has_names and each != "?"), ""
-    )
+        counts = f"{counted(len(given), 'answer')} for {counted(len(right), 'blank')}"
+        return Grade(0.0), f"{counts}; write ? for one that is not answered"
+    read = zip(words, given, strict=True)
+    odd = next((word for word, each in read if isinstance(each, str) != has_names and each != "?"), "")
+    note = f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
     pairs = [(blank, answer) for blank, answer in zip(question.blanks, given, strict=False) if answer != blank.right]
     known = sum(answer in blank.wrong for blank, answer in pairs)
     score = (len(given) - len(pairs) + partial * known) / len(right)
-    return Grade(
-        score, _explained(question, given) if known else None
-    ), f"{odd[:30]!r} is not {'a name' if has_names else 'a number'}" if odd else ""
+    return Grade(score, _explained(question, given) if known else None), note
 
 
 def _explained(question: Question, given: Sequence[Answer]) -> str | None:

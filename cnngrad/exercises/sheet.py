@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.derivation.blocks import Block, Derivation, Section, Source
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.questions import KINDS, LONGEST, Maker, Question
-from cnngrad.exercises.telling import PLACES, Telling
+from cnngrad.exercises.telling import DECIMALS, Telling
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.schema import SCHEMA, Json
@@ -42,13 +42,11 @@ class Sheet(Derivation):
         each: the exercises.
         places: the decimal places of the answers; 0 for integers.
         is_telling: whether every mistake that the layer can show changes each asked cell that it can change.
-        solved: whether the answers are shown.
     """
 
     each: tuple[Exercise, ...] = field(compare=False)
     places: int
     is_telling: bool
-    solved: bool = False
 
     passed = True
 
@@ -137,7 +135,7 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         maker = Maker(numbers, arrays, generator, [found[0] for found in named.values() if found])
         questions = (KINDS[ask](maker) if found is None else maker.numbers(ask, *found) for ask, found in named.items())
         made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
-    return _sheet(layer, tuple(made), PLACES if with_decimals else 0, all_telling, solved=False)
+    return _sheet(layer, tuple(made), DECIMALS if with_decimals else 0, all_telling, solved=False)
 
 
 def _sheet(layer: Layer, each: tuple[Exercise, ...], places: int, is_telling: bool, solved: bool) -> Sheet:
@@ -150,7 +148,7 @@ def _sheet(layer: Layer, each: tuple[Exercise, ...], places: int, is_telling: bo
     questions = [question for exercise in each for question in exercise.questions]
     of_page = questions[0].asked if len(questions) == 1 and not solved else None
     source = Source(layer, each[0].values, True, of_page)
-    return Sheet(title, tuple(sections), source, each, places, is_telling, solved)
+    return Sheet(title, tuple(sections), source, each, places, is_telling)
 
 
 def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:

@@ -13,12 +13,12 @@ from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
-__all__ = ["PLACES", "Telling", "Way"]
+__all__ = ["DECIMALS", "Telling", "Way"]
 
 # The most draws; numbers are at most so large in the first few, and then larger by one in every few.
 _DRAWS, _EACH, _LARGEST = 2000, 10, 9
 # The decimal places of results, if numbers have one.
-PLACES = 2
+DECIMALS = 2
 # Numbers with which products and sums are equal only if they are the same ones.
 _GENERIC = 10**6
 
@@ -55,10 +55,8 @@ class Telling:
         """The ways in which known mistakes change each asked result in its own shape."""
         data, found = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC)), {}
         for result in self.asked:
-            right, alike = (
-                self.cells(right_recipe(self.layer, result), data),
-                dict[bytes, list[tuple[Mistake, Recipe]]](),
-            )
+            right = self.cells(right_recipe(self.layer, result), data)
+            alike: dict[bytes, list[tuple[Mistake, Recipe]]] = {}
             for mistake in CATALOGUE:
                 is_usual = mistake.short and mistake.is_made_in(self.layer)
                 for recipe in mistake.changed(right_recipe(self.layer, result)) if is_usual else ():
@@ -89,7 +87,7 @@ class Telling:
 
     def exact(self, array: Array) -> Array:
         """Results as they are asked for: without the rounding of float64 if there are decimals."""
-        return np.round(array, PLACES) + 0.0 if self.with_decimals else array
+        return np.round(array, DECIMALS) + 0.0 if self.with_decimals else array
 
     def _drawn(self, generator: np.random.Generator, largest: int) -> dict[Tensor, Array]:
         given = [X, W, DEDO, *[B] * self.layer.has_bias]
