@@ -51,29 +51,17 @@ _TEXTS = (
     (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
     (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),
     (r"%%MatrixMarket", "a Matrix Market file", 'np.save("X.npy", scipy.io.mmread("FILE"))'),
-    (
-        r"# Created by Octave",
-        "Octave's text",
-        "leave its numbers in one line, and say --order F: its first axis is fastest",
-    ),
+    (r"# Created by Octave", "Octave's text", "leave its numbers in one line, and say --order F for its columns"),
     (r"(?m)^[ \t]*- |^---", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
-    (
-        r"(?m)^\s*\w+([\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]",
-        "elements with indices",
-        "leave the numbers alone, in one line",
-    ),
+    (r"(?m)^\s*\w+([\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]", "elements with indices", "leave numbers alone, in one line"),
     (r"(?i)[0-9][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
     (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),
     (r"[0-9] ?%", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
     (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (rf"(?i)radix|(?<![\w.])(?:{_DIGITS})\b", "hexadecimal, octal or binary numbers", _BASES),
-    (
-        r"[0-9][,'’\u00a0\u202f\u2009][0-9]",
-        "decimal commas or thousands",
-        "write a decimal point, and nothing else in a number",
-    ),
+    (r"[0-9][,'’\u00a0\u202f\u2009][0-9]", "decimal commas or thousands", "write decimal points, and no other mark"),
 )
 
 

@@ -16,8 +16,8 @@ both readings.
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import partial, reduce
 from itertools import chain, islice, pairwise
 from math import prod
 from typing import Any, NoReturn
@@ -53,15 +53,29 @@ def parse_text(where: str, text: str) -> Loose | Labelled:
 # Patterns begin with a character, where they can, since the search for one is quick.
 _APART = r"\s,;|\"\[\](){}\1"
 # A number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3, 1f0 and 0x1p-1.
-_SPELLED = (
-    r"([-+]?(?:[0-9]++(?:_[0-9]++)*+)?\.?[0-9]*+)(?<=[0-9.])(?:(?:e|f|d|\*\^)([-+]?[0-9]++))?"
-    r"(?:_?[fiu](?:16|32|64)|u?l{0,2}|[fd])|([-+]?(?:nan|inf(?:inity)?))f?"
-    r"|0x([0-9a-f]++)u?l{0,2}|([-+]?0x[0-9a-f.]++p[-+]?[0-9]{1,3})f?"
+_ENDING, _BINARY = (
+    r"(?:_?[fiu](?:8|16|32|64)|u?l{0,2}|[fd])",
+    r"0x[0-9a-f.]{1,30}+p(?:[-+]?[0-8]?[0-9]{1,2}|-[0-9]{3,4})",
 )
-_CODED = re.compile(_SPELLED, re.I)
+_SPELLED = (
+    rf"[-+]?(?:[0-9]++(?:_[0-9]++)*+)?\.?[0-9]*+(?<=[0-9.])(?:(?:[eEfFdD]|\*\^)[-+]?[0-9]++)?{_ENDING}"
+    rf"|[-+]?(?:nan|inf(?:inity)?)f?|0x[0-9a-f]++{_ENDING}|[-+]?{_BINARY}f?"
+)
+# What of it NumPy reads in another form or not at all; f and d are digits of hexadecimal numbers.
+_HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]++)(?={_ENDING}(?![\w.]))", re.I)
+_SIZED = re.compile(r"f(?<=[0-9.]f)(?:16|32|64)(?![\w.])")
+_MORE, _MORE_IN_HEXADECIMAL = (
+    re.compile(
+        rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
+        rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9])|(?<=inff|nanf|ityf)(?!\w))"
+    )
+    for letters, digits in (("fFdD", "."), ("", "a-fA-F"))
+)
+_POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
+_CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
 _NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]++", re.I)
-_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eE][-+]..)[\w.]*+")
-_OCTAL = re.compile(r"(?<![\w.])0[0-7]++(?![\w.])")
+_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)[\w.]*+")
+_OCTAL = re.compile(r"0(?<![\w.].)[0-7]++(?![\w.])")
 _INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
@@ -93,8 +107,7 @@ _KNOWN = re.compile(
 _BESIDE = "size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
 _KEYWORDS = re.compile(
-    rf"numpy=|value=|dtype=(?P<type>{_VALUE}),?|shape=(?P<sizes>{_VALUE}),?"
-    + "".join(f"|{key}={_VALUE},?" for key in _BESIDE.split("|"))
+    rf"numpy=|value=|(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?"
 )
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
@@ -107,7 +120,8 @@ _AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
 _ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"\s*+(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])*|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{))?\s*+"
+    r"\s*+(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])*|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{)"
+    r"|(?:Float|Int)[0-9]{2}(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
 _HEADER = re.compile(
@@ -151,22 +165,23 @@ def _sizes(text: str) -> tuple[int | None, ...]:
     return tuple(int(size) if size.isdigit() else None for size in found)
 
 
-def _spelled(kind: Callable[[str], float], endings: str, word: str) -> float:
-    """A number as programming languages write it, most often as `kind` reads it; a ValueError for another word.
+def _simplified(source: str, kind: str) -> str:
+    """Numbers as programming languages write them as NumPy reads them; 2f32 is a power in Julia's Float32 alone.
 
-    >>> [_spelled(float, "fF", word) for word in ("2.5f", "1_000UL", "0x1F", "0x1p-1", "1*^3", "-inff")]
-    [2.5, 1000.0, 31, 0.5, 1000.0, -inf]
+    >>> _simplified("2.5f 1_000UL 0x1p-1 1*^3 -inff 2f0 2.5f32 3u8", ""), _simplified("2f32 1", "Float32")
+    ('2.5 1000 0.5 1e3 -inf 2e0 2.5 3', '2e32 1')
     """
-    try:
-        return kind(word.rstrip(endings))
-    except ValueError:
-        pass
-    if not (found := _CODED.fullmatch(word.strip())):
-        raise ValueError(word)
-    number, power, other, digits, binary = found.groups()
-    if other or digits or binary:
-        return float(other) if other else int(digits, 16) if digits else float.fromhex(binary)
-    return kind(number.replace("_", "") + (f"e{power}" if power else ""))
+    steps: list[tuple[re.Pattern[str], Any]] = [(_MORE, ""), (_POWER, "e")]
+    if "0x" in (lower := source.lower()):
+        steps = [(_HEXADECIMAL, _decimal), *steps] if "p" in lower else [(_MORE_IN_HEXADECIMAL, "")]
+    steps = steps[::-1] if "Float" in kind else steps
+    return "".join(
+        reduce(lambda text, step: step[0].sub(step[1], text), steps, chunk[0]) for chunk in _CHUNK.finditer(source)
+    )
+
+
+def _decimal(word: re.Match[str]) -> str:
+    return str(float.fromhex(word[0]) if "p" in word[0].lower() else int(word[0], 16))
 
 
 def _loaded(lines: Iterator[str], mark: str | None, dtype: type, convert: Any, quote: str | None) -> Array:
@@ -329,13 +344,9 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
         has_end = source.endswith(";")
-
-        def noted(keyword: re.Match[str]) -> str:
+        for keyword in _KEYWORDS.finditer(source) if "=" in source else ():
             self.about |= {key: value for key, value in keyword.groupdict().items() if value}
-            return " " * len(keyword[0])
-
-        source = _KEYWORDS.sub(noted, source) if "=" in source else source
-        source = source.replace(">", ")").rstrip(";, \n")
+        source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source).replace(">", ")").rstrip(";, \n")
         if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
             if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9]*\s*\]$", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
@@ -406,26 +417,36 @@ class _Reader:
         integer, is_hex = _INTEGER.search(kind), in_code and "0x" in source.lower()
         if is_hex and not kind:
             self.fail(place + source.lower().index("0x"), "hexadecimal numbers without a type: some may be negative")
-        if in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
+        zero = _LEADING_ZERO.search(source)
+        if zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
             source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
-        if zero := _LEADING_ZERO.search(source):
+            zero = _LEADING_ZERO.search(source)
+        if zero:
             self.fail(place + zero.start(), f"{zero[0]!r} {_ZERO}")
         if in_code and any("," in row[0] for row in rows.finditer(source)):
             mark = ","
         apart, power = mark or " ", f"{float(factor or 1):.0e}"[1:]
 
         def lines() -> Iterator[str]:
-            for row in rows.finditer(source):
+            for row in rows.finditer(simple):
                 line = row[0].strip(" ").removesuffix(apart).removeprefix("|").removesuffix("|")
                 if factor:
                     line = apart.join(word.rstrip() + power for word in line.split(mark)).replace("NaN" + power, "NaN")
                 yield line or apart
 
-        is_decimal = re.search(r"[.p]" if is_hex else r"[.en^]|[0-9][fd][-+0-9]", source, re.I) is not None
-        is_coded = in_code and re.search(r"[a-df-zA-DF-Z_*]", source)
-        whole = (partial(int, base=0), "uUlL") if is_hex else (int, "fFuUlL")
-        convert = partial(_spelled, *(float, "fF") if is_decimal else whole) if is_coded else None
+        if (sized := _SIZED.search(source)) and not kind:
+            self.fail(
+                place + sized.start(), f"{sized[0]} behind a number is a type in Rust, 10**{sized[0][1:]} in Julia"
+            )
         try:
+            # Powers of Fortran and Julia stand in tables too.
+            is_coded = (
+                re.search(r"[a-df-zA-DF-Z_*]", source) if in_code else re.search("D[-+]", source) or "Float" in kind
+            )
+            simple = _simplified(source, kind) if is_coded else source
+            is_hex = is_hex and "0x" in simple.lower()
+            is_decimal = not is_hex and re.search(r"[.eEnN]", simple) is not None
+            convert = partial(int, base=0) if is_hex else None
             array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
         except (ValueError, UserWarning) as error:
             self.explain(place, source, rows, str(error))
