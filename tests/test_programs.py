@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import numpy as np
@@ -201,7 +202,14 @@ def test_failing_layers_are_kept_as_problems(mine, capsys, tmp_path):
 def test_the_command_for_the_smallest_layer_runs(mine, capsys):
     command = mine("return {'dx': -r.dx}")
     _, findings, _ = found(capsys, "--run", command, "--suite", "quick", "--run-only", "all")
-    line = findings["smallest"]["command"].replace("cnngrad check", f"{sys.executable} -m cnngrad check")
+    line = findings["smallest"]["command"]
+    # Longer than the window, and whole in a line of its own, to be copied.
+    assert len(line) > 80
+    report = ["--report", "found.xml", "--format", "junit"]
+    assert main(["check", "--run", command, "--suite", "quick", "--run-only", "all", *report]) == 1
+    assert line in capsys.readouterr().out.splitlines()
+    assert ElementTree.parse("found.xml").findtext("testsuite/system-out").endswith("\n" + line)
+    line = line.replace("cnngrad check", f"{sys.executable} -m cnngrad check")
     shown = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert shown.returncode == 1
     assert "sign-flipped" in shown.stdout
@@ -216,7 +224,8 @@ def test_explain_shows_every_element_and_report_saves_what_is_shown(mine, capsys
     assert "5 other elements can be shown in the same way: --explain shows all." in out
     assert out.rstrip() in (tmp_path / "found.md").read_text()
     assert main(["check", *words, "--explain"]) == 1
-    assert capsys.readouterr().out.count("yours = ") == 6
+    out = capsys.readouterr().out
+    assert (out.count("yours = "), "can be shown" in out) == (6, False)
     assert main(["check", *words[:-1], "found.pdf"]) == 2
     assert "use .txt, .md, .svg, .html" in capsys.readouterr().err
 

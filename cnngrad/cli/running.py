@@ -45,6 +45,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     if options.keep is not None and options.scheduler is not None:
         raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
     whole, layers, expect = _asked(options, reader, [options.run])
+    session.begin_work(_written(options))
     keep = None if options.keep is None else _begun(options.keep, layers)
     with ExitStack() as stack:
         executor = stack.enter_context(_executor(options))
@@ -54,7 +55,6 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
             programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
         for program in programs:
             stack.callback(program.end)
-        session.begin_work(target_files(options.output, options.report, ()))
         bar = stack.enter_context(progress_bar(session))
 
         def advance(name: str, done: int, total: int, failures: int) -> None:
@@ -81,10 +81,10 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
     texts = submitted(options.run_each)
     whole, layers, expect = _asked(options, reader, [*texts.values()])
+    session.begin_work(_written(options))
     kept = None if options.keep is None else Kept(Path(options.keep))
     if kept is not None:
         kept.begin([f"{name}.txt" for name in texts])
-    session.begin_work(target_files(options.output, options.report, ()))
     without, give_up = listed(options.without) if whole else None, not options.no_give_up
 
     def one(name: str) -> Submission:
@@ -265,6 +265,12 @@ def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
     names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
     kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])
     return kept
+
+
+def _written(options: Check) -> list[str]:
+    """The files that a run writes, and the folder of those that it keeps."""
+    files = target_files(options.output, options.report, ())
+    return files if options.keep is None else [*files, options.keep]
 
 
 def _keep(kept: Kept, findings: Findings) -> None:

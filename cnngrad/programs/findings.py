@@ -21,7 +21,7 @@ from cnngrad.causes.evaluate import made
 from cnngrad.causes.recipe import Recipe, recipe_by
 from cnngrad.causes.search import named_factors
 from cnngrad.checks.report import Compared, GradientReport, labelled, sentences
-from cnngrad.derivation.blocks import Heading, ReportBlock, Sentence, Table, Together
+from cnngrad.derivation.blocks import Code, Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
@@ -250,7 +250,7 @@ class Findings:
         if (layer := self.smallest) is not None:
             is_given = any(layer is outcome.layer for outcome in self.outcomes)
             heading = Heading((f"The smallest layer that fails{f': {layer.name}' if is_given else ''}",))
-            command = [Sentence((self.command,))] if self.command else []
+            command = [Code((self.command,))] if self.command else []
             yield Together((heading, Sentence((layer.layer.describe(),), strong=True), *command))
             for compared in (*self.compared, *(self.others if self.explained else ())):
                 yield Together((Sentence((str(compared.right.target),)), labelled(compared)))

@@ -102,11 +102,11 @@ def _text(shown: Shown, style: Style) -> str:
     return text_of(_painted(shown, style))
 
 
-def _painted(shown: Shown, style: Style) -> "list[RenderableType]":
+def _painted(shown: Shown, style: Style, folded: bool = False) -> "list[RenderableType]":
     if isinstance(shown, Derivation):
         lines = filter(None, (style.title or shown.layer, style.author))
         shown = replace(shown, layer="\n".join(lines))
-    return list(Painter(style.precision).blocks(shown.blocks(style.precision)))
+    return list(Painter(style.precision, folded).blocks(shown.blocks(style.precision)))
 
 
 def _markdown(shown: Shown, style: Style) -> str:
@@ -132,7 +132,7 @@ def html_of(shown: Shown, style: Style = _PLAIN) -> str:
     """A report in a notebook: the terminal's text with its colours."""
     console = _console(PLAIN_WIDTH)
     for renderable in _painted(shown, style):
-        console.print(renderable)
+        console.print(renderable, crop=False)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
 
 
@@ -140,7 +140,7 @@ def _svg(shown: Shown, style: Style) -> str:
     """A picture of a terminal of 80 columns."""
     from rich.console import Group
 
-    lines = _console(PLAIN_WIDTH).render_lines(Group(*_painted(shown, style)))
+    lines = _console(PLAIN_WIDTH).render_lines(Group(*_painted(shown, style, folded=True)))
     texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
     return svg_figure(texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
 

@@ -78,7 +78,7 @@ def junit(found: Findings | Submissions, style: Style) -> str:
         for kind, key in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
             suite.set(key, str(counts[kind]))
         suite.set("time", str(findings.run.get("seconds", 0)))
-        ElementTree.SubElement(suite, "system-out").text = visible(findings.summary)
+        ElementTree.SubElement(suite, "system-out").text = f"{visible(findings.summary)}\n{findings.command}".rstrip()
     ElementTree.indent(root)
     return f"<?xml version='1.0' encoding='UTF-8'?>\n{ElementTree.tostring(root, encoding='unicode')}\n"
 

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from rich.box import Box
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.rule import Rule
@@ -48,9 +48,10 @@ _MOST_LINES = 2
 class Painter(Notation):
     """Turns blocks into renderables."""
 
-    def __init__(self, precision: int = DEFAULT_PRECISION) -> None:
-        """Decimals have `precision` significant digits."""
+    def __init__(self, precision: int = DEFAULT_PRECISION, folded: bool = False) -> None:
+        """Decimals have `precision` significant digits; code is `folded` where a line may not be as long as it is."""
         super().__init__(precision)
+        self._code: dict[str, Any] = {"overflow": "fold"} if folded else {"no_wrap": True, "overflow": "ignore"}
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
         """All blocks, with an empty line between them."""
@@ -76,7 +77,8 @@ class Painter(Notation):
             case Hint(text):
                 yield Text(text, style=DIM)
             case Code(lines):
-                yield from (Text(line, no_wrap=True) for line in lines)
+                # Printed alone, a text loses how it is broken.
+                yield Group(*(Text(line, **self._code) for line in lines))
             case Expansions(indent=indent):
                 yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
             case Labelled(rows):

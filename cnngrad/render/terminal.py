@@ -97,11 +97,11 @@ def text_of(renderables: "Iterable[RenderableType]") -> str:
 
 
 def show(console: "Console", renderables: "Iterable[RenderableType]") -> None:
-    """Print to the console, without blanks at the ends of lines if it is not a terminal."""
+    """Print to the console, without blanks at the ends of lines if it is not a terminal; code may be wider than it."""
     for renderable in renderables:
         if console.is_terminal:
-            console.print(renderable)
+            console.print(renderable, crop=False)
         else:
             with console.capture() as capture:
-                console.print(renderable)
+                console.print(renderable, crop=False)
             console.file.write(re.sub(" +\n", "\n", capture.get()))
