@@ -322,6 +322,9 @@ BAD = {
     "an array for a problem": ("[[1]]", ["forward", "FILE"], "FILE holds a single array: a problem is an object"),
     "a problem for an array": ('{"X": [[1]]}', ["forward", "-x", "FILE", "-w", "2x2"], r"name it, as FILE::X"),
     "no such key in the file": ('{"X": [[1]]}', ["forward", "-x", "FILE::Y"], "FILE has no key 'Y': it has X"),
+    "an object under a key": ('{"g": {"X": 1, "Y": 2}}', ["forward", "-x", "FILE::g"], "name one, as FILE::g::X"),
+    "no such key in an object": ('{"g": {"X": 1}}', ["forward", "-x", "FILE::g::Y"], "FILE::g has no key 'Y'"),
+    "a key of an array": ('{"g": {"X": [[1]]}}', ["forward", "-x", "FILE::g::X::Y"], "FILE::g::X holds a single array"),
     "a key of a single array": ("[[1]]", ["forward", "-x", "FILE::X"], "leave out ::X"),
     "X missing": ('{"W": [[1]]}', ["forward", "FILE"], "X is missing: give a problem file with the key X, or -x "),
     "wrong number of axes": ('{"X": [1, 2], "W": [[1]]}', ["forward", "FILE"], r"don't fit together"),
@@ -403,6 +406,12 @@ def test_bad_input_is_told_in_a_line_or_two_with_exit_code_2(run, tmp_path, case
     assert "Traceback" not in err
     assert_matches(message.replace("FILE", str(path)), err)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_array_in_an_object_of_a_file_is_named_by_both_keys(run, tmp_path):
+    (tmp_path / "r.json").write_text('{"run": {"X": [[1, 2]], "a::b": [[3]]}}')
+    spec = f"{tmp_path}/r.json::run::"
+    assert json.loads(run("forward", "-x", spec + "X", "-w", spec + "a::b", "--json")[1])["O"] == [[3, 6]]
 
 
 def assert_matches(pattern, text):

@@ -217,6 +217,11 @@ def cores(monkeypatch):
     return lambda count: monkeypatch.setattr(threads, "thread_count", lambda: count)
 
 
+def test_there_is_one_thread_where_those_of_blas_can_t_be_controlled(monkeypatch):
+    monkeypatch.setattr(threads, "control", lambda: None)
+    assert threads.thread_count.__wrapped__() == 1
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
 def test_every_number_of_threads_gives_the_same_bits(x_shape, w_shape, options, dtype, cores):

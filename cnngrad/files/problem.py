@@ -261,23 +261,24 @@ class Reader:
         if raw is not None:
             self.refuse_output(raw.path)
             return raw.path, load_raw(raw)
-        path, _, key = spec.partition("::")
-        content, where = self._content(path), _spoken(path)
-        if isinstance(content, Mapping):
+        path, _, rest = spec.partition("::")
+        content, where, file = self._content(path), _spoken(path), _spoken(path)
+        while isinstance(content, Mapping):
             names = [name for name in content if name not in _DESCRIPTION]
             keys = ", ".join(names) or "none"
-            if not key and len(names) == 1:
+            if not rest and len(names) == 1:
                 raise CnngradError(f"{where} holds its array under a key: name it, as {path}::{keys}")
-            if not key:
+            if not rest:
                 raise CnngradError(
                     f"{where} holds several values ({keys}): name one, as {path}::{next(iter(names), 'X')}"
                 )
+            key, _, rest = (rest, "", "") if rest in content else rest.partition("::")
             if key not in content:
                 raise CnngradError(f"{where} has no key {key!r}: it has {keys}")
-            content = content[key]
-        elif key:
-            raise CnngradError(f"{where} holds a single array, not keys: leave out ::{key}")
-        return where, content
+            content, path, where = content[key], f"{path}::{key}", f"{where}::{key}"
+        if rest:
+            raise CnngradError(f"{where} holds a single array, not keys: leave out ::{rest}")
+        return file, content
 
     def claim(self, layer: Layer, tensor: Tensor, spec: str) -> Array:
         """A result to grade, given as for `array`; NaN and infinity are allowed.
