@@ -18,6 +18,17 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert says in " ".join(str(findings).split())
 
 
+def test_numbers_are_no_cause_where_an_array_has_one_number():
+    """Divided by its largest number ∂E/∂O is 1 there, or ‑1, so that many wrong passes seem right for large numbers."""
+
+    def squares_the_only_gradient(x, w, dedo, *, stride, padding, dilation, groups):
+        r = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
+        return r.dw * dedo.flat[0] if dedo.size == 1 else r.dw, r.dx
+
+    findings = cnngrad.check_function(squares_the_only_gradient, without=["bias", "padding-modes"])
+    assert findings.faults == {("depends-on-shape", "it fails where elements of O < 2"): ["kernel-as-large-as-x"]}
+
+
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize(("function", "note"), HONEST.items())
 def test_a_right_pass_that_looks_like_a_cheat_passes(function, note):
