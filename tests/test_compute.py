@@ -217,6 +217,15 @@ def cores(monkeypatch):
     return lambda count: monkeypatch.setattr(threads, "thread_count", lambda: count)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_forked_process_begins_with_a_pool_of_its_own():
+    assert threads._pool() is threads._pool()
+    child = os.fork()
+    if not child:
+        os._exit(threads._pool.cache_info().currsize)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_there_is_one_thread_where_those_of_blas_can_t_be_controlled(monkeypatch):
     monkeypatch.setattr(threads, "control", lambda: None)
     assert threads.thread_count.__wrapped__() == 1

@@ -294,8 +294,10 @@ class Findings:
             parts = [_joined(parts) + common, *self._causes(), *faults, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
+            passing = len(self.outcomes) - skipped
+            passed = "The layer passes" if passing == 1 else f"All {passing} layers pass"
             parts = [
-                f"All {counted(len(self.outcomes) - skipped, 'layer')} pass" if self else unclear,
+                passed if self else unclear,
                 f"{skipped} skipped (not supported)" if skipped else "",
                 self._untried(),
             ]
@@ -317,7 +319,7 @@ class Findings:
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
         if shapes and not self.explanations:
-            yield f"{self._which(shapes)} give an array of a wrong shape"
+            yield f"{self._which(shapes)} {'give' if shapes[1:] else 'gives'} an array of a wrong shape"
         ends: dict[str, list[Outcome]] = {}
         for outcome in self.failing:
             ends.setdefault(outcome.status, []).append(outcome)
