@@ -719,6 +719,10 @@ TRANSPOSED = {
             lambda q: cut(q, stamped(q), q.pt - q.eh, q.pl - q.ew),
             lambda q: extended(q) and q.pt >= q.eh and q.pl >= q.ew,
         ),
+        ("dx", lambda q: slid(q, top=q.pt - q.eh, left=q.pl - q.ew), extended),
+        ("dw", lambda q: met(q, top=q.pt - q.eh, left=q.pl - q.ew), extended),
+        ("dx", lambda q: slid(q, g=q.g[:, :, q.eh :, q.ew :]), extended),
+        ("dw", lambda q: met(q, g=q.g[:, :, q.eh :, q.ew :]), extended),
     ],
     "output-padding-ignored": [
         ("o", lambda q: cut(q, stamped(q), rows=q.Ho - q.eh, columns=q.Wo - q.ew), extended),

@@ -528,9 +528,13 @@ def output_padding_zeros(recipe: Recipe) -> Changes:
 
 @Mistake(
     "output-padding-wrong-side",
-    (DX,),
-    "the output padding is added in front of O",
-    "add it behind: cut `before` positions off the front, and fewer off the end",
+    (O, DW, DX),
+    "dE/dO is read as if the output padding were in front of O",
+    "read it from its first position on: the output padding is behind",
+    of_dx=(
+        "the output padding is added in front of O",
+        "add it behind: cut `before` positions off the front, and fewer off the end",
+    ),
     code=(
         "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
         "inside = [slice(p, p + n) for p, n in zip(before, size)]",
@@ -539,10 +543,13 @@ def output_padding_zeros(recipe: Recipe) -> Changes:
     only="transposed",
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
-    """O begins with the rows of its output padding."""
+    """O begins with the rows of its output padding; they may be cut off dE/dO first, so that others are not read."""
     first, extra = np.transpose(recipe.relations)[2], [axis.extra for axis in recipe.layer.own.axes]
     for axes in some_axes(len(extra)):
-        yield _on(recipe, axes, "", all(axes), constant=first + extra)
+        shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
+        yield shifted
+        if recipe.result is not DX:
+            yield shifted.at(X, "", *(only(2 + k, slice(extra[k], None)) for k in np.flatnonzero(axes)))
 
 
 @Mistake(
