@@ -283,6 +283,18 @@ def plain(needs=None):
     return lambda q: q.mode == "constant" and (needs is None or needs(q))
 
 
+def widened(q):
+    """A layer with columns of zeros."""
+    return q.mode == "constant" and q.pl + q.pr > 0
+
+
+def framed_with(q, array, height, width):
+    """An array of X with its padding in flat memory, read as if it had other lengths."""
+    memory = np.append(array[:, :, : q.Hp, : q.Wp], np.zeros(q.Hp * q.Wp, int))
+    n, c, h, k = np.ix_(range(q.N), range(q.C), range(q.Hp), range(q.Wp))
+    return memory[((n * q.C + c) * height + h) * width + k]
+
+
 def other_matrix(q):
     """dE/dO as the matrix (F, H'·W'·N), read as (F, N·H'·W')."""
     return q.g.transpose(1, 2, 3, 0).reshape(q.F, q.N, q.Ho, q.Wo).swapaxes(0, 1)
@@ -316,6 +328,10 @@ BUGGY = {
             lambda q: flat(q, "x", w=lambda s: (s.f * q.Cg + s.c) * q.kh * q.kw + s.u * q.kh + s.v),
             plain(lambda q: q.kh != q.kw),
         ),
+        ("dx", lambda q: framed_with(q, scatter(q), q.Hp, q.W)[:, :, q.pt : q.pt + q.H, q.pl : q.pl + q.W], widened),
+        ("dx", lambda q: framed_with(q, scatter(q), q.H, q.W)[:, :, q.pt : q.pt + q.H, q.pl : q.pl + q.W], widened),
+        ("dw", lambda q: gather(q, xp=framed_with(q, q.xp, q.Hp, q.W)), widened),
+        ("dw", lambda q: gather(q, xp=framed_with(q, q.xp, q.H, q.W)), widened),
     ],
     "index-left-out": [
         ("dx", lambda q: flat(q, "x", w=lambda s: (s.f * q.Cg * q.kh + s.u) * q.kw + s.v), plain(lambda q: q.Cg > 1)),

@@ -549,7 +549,7 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
         shifted = _on(recipe, axes, "", all(axes) and recipe.result is DX, constant=first + extra)
         yield shifted
         if recipe.result is not DX:
-            yield shifted.at(X, "", *(only(2 + k, slice(extra[k], None)) for k in np.flatnonzero(axes)))
+            yield shifted.at(X, "", *(only(2 + k, slice(extra[k], None)) for k in np.flatnonzero(axes).tolist()))
 
 
 @Mistake(
@@ -1043,10 +1043,12 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     code=("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
 )
 def flat_index(recipe: Recipe) -> Changes:
-    """An array in flat memory is read or written with a length of another axis."""
-    yield from _slipped(
-        recipe, lengths_slipped, r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
-    )
+    """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
+    coded = r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
+    zeros = [count for axis in recipe.layer.axes for count in (axis.before, axis.after)]
+    yield from _slipped(recipe, lengths_slipped, coded)
+    if max(zeros) > 0 <= min(zeros):
+        yield from _slipped(recipe, lengths_slipped, coded, is_framed=True)
 
 
 @Mistake(
@@ -1294,12 +1296,14 @@ def _miscounted(recipe: Recipe) -> Changes:
                 yield recipe.at(place, f"{words}: the loop uses another axis's size", counted)
 
 
-def _slipped(recipe: Recipe, slips: Callable[[Layer, Tensor, Loops], Slips], coded: str) -> Changes:
+def _slipped(
+    recipe: Recipe, slips: Callable[[Layer, Tensor, Loops], Slips], coded: str, is_framed: bool = False
+) -> Changes:
     """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
     layer, result = recipe.layer, recipe.result
     products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
-        for words, loops in slips(layer, result, right_loops(layer, recipe.relations)):
+        for words, loops in slips(layer, result, right_loops(layer, recipe.relations, is_framed)):
             yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
 
 

@@ -212,7 +212,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         return total
     if recipe.loops is not None:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-        return recipe.loops.filled(operands, result.array, layer.canonical[result])
+        return recipe.loops.filled(operands, result.array)
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.

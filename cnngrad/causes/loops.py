@@ -16,7 +16,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes
 from cnngrad.layer import Layer, Relation, Shape
-from cnngrad.tensor import O, Tensor, W, X
+from cnngrad.tensor import DX, O, Tensor, W, X
 
 __all__ = [
     "Loops", "Slips", "bounds_slipped", "indices_slipped", "lengths_slipped", "products_slipped", "right_loops",
@@ -36,18 +36,24 @@ class Loops:
         ranges: where the loop over each letter begins and ends, and which indices along some axes count.
         index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
         steps: how far apart in memory neighbours along each axis lie.
+        shapes: the shapes of X, W and O in memory.
+        frame: the zeros in front of and behind X along its axes, if they lie in memory too.
+        reading: the steps by which the result is read from its memory.
         orders: the axes of X, W and O in the order of memory.
         rounded: how each product is rounded, and to a multiple of which number.
     """
 
     ranges: Mapping[str | Axis, tuple[int, int]]
     index: Mapping[Axis, Mapping[str, int]]
-    steps: Mapping[Axis, int]
+    steps: dict[Axis, int]
+    shapes: Mapping[Tensor, Shape]
+    frame: tuple[tuple[int, int], ...]
+    reading: Mapping[Axis, int]
     orders: Mapping[Tensor, Shape]
     rounded: tuple[Callable[[Array], Array], float] = (np.positive, 1)
 
-    def filled(self, operands: Mapping[Tensor, Array], result: Tensor, shape: Shape) -> Array:
-        """A result of this shape; what lies outside an array's memory is 0, or is lost."""
+    def filled(self, operands: Mapping[Tensor, Array], result: Tensor) -> Array:
+        """A result; what lies outside an array's memory is 0, or is lost."""
         letters = [key for key in self.ranges if isinstance(key, str)]
         grid = np.ix_(*(np.arange(*self.ranges[letter]) for letter in letters))
         values = dict(zip(letters, grid, strict=True))
@@ -62,22 +68,32 @@ class Loops:
             first, end = self.ranges[axis]
             products *= (at[axis] >= first) & (at[axis] < end)
         for tensor, array in operands.items():
-            products *= np.append(array.transpose(self.orders[tensor]), 0)[places(tensor, array.size)]
-        (cut, unit), order, size = self.rounded, self.orders[result], prod(shape)
+            framed = np.pad(array, self.frame) if tensor is X and self.frame else array
+            products *= np.append(framed.transpose(self.orders[tensor]), 0)[places(tensor, framed.size)]
+        (cut, unit), shape = self.rounded, self.shapes[result]
+        size = prod(shape)
         there = np.broadcast_to(places(result, size), products.shape)
-        memory = np.bincount(there.ravel(), unit * cut(products / unit).ravel(), size + 1)[:-1]
-        return memory.reshape([shape[axis] for axis in order]).transpose(np.argsort(order))
+        memory = np.bincount(there.ravel(), unit * cut(products / unit).ravel(), size + 1)
+        memory[size] = 0
+        sides = self.frame if result is X and self.frame else [(0, 0)] * len(shape)
+        kept = np.ix_(*(np.arange(front, end - back) for end, (front, back) in zip(shape, sides, strict=True)))
+        read: Array = np.asarray(sum(self.reading[result, axis] * each for axis, each in enumerate(kept)))
+        return memory[np.minimum(read, size)]
 
 
-def right_loops(layer: Layer, relations: Sequence[Relation]) -> Loops:
-    """The loops of a layer that is padded with zeros, by the relations of its axes."""
+def right_loops(layer: Layer, relations: Sequence[Relation], is_framed: bool = False) -> Loops:
+    """The loops of a layer that is padded with zeros, by the relations of its axes; the zeros may lie in memory."""
     outputs, taps = _OUTPUTS[: layer.dims], _TAPS[: layer.dims]
     sizes = (layer.batch, layer.groups, layer.group_filters, layer.group_channels, *layer.out, *layer.kernel)
     counts = dict(zip("ngfc" + outputs + taps, sizes, strict=True))
     ranges: dict[str | Axis, tuple[int, int]] = {letter: (0, count) for letter, count in counts.items() if count > 1}
-    index, steps, orders = {}, {}, {}
+    index, steps, orders, shapes = {}, {}, {}, dict(layer.canonical)
+    sides = [(axis.before, axis.after) for axis in layer.axes]
+    if is_framed:
+        shapes[X] = (*shapes[X][:2], *(axis.padded for axis in layer.axes))
+        relations = [Relation(s, d, c + front) for (s, d, c), (front, _) in zip(relations, sides, strict=True)]
     for tensor, axes in {X: ("n", "gc", *relations), W: ("gf", "c", *taps), O: ("n", "gf", *outputs)}.items():
-        shape, order = layer.canonical[tensor], Axes(layer, tensor).order
+        shape, order = shapes[tensor], Axes(layer, tensor).order
         orders[tensor] = order = (*range(len(shape) - len(order)), *order)
         strides = dict(zip(order, np.empty([shape[axis] for axis in order], np.int8).strides, strict=True))
         for number, letters in enumerate(axes):
@@ -89,27 +105,38 @@ def right_loops(layer: Layer, relations: Sequence[Relation]) -> Loops:
                 factors = {letter: shape[number] // layer.groups if letter == "g" else 1 for letter in letters}
             index[axis] = {letter: f for letter, f in factors.items() if counts.get(letter) != 1}
             steps[axis] = strides[number]
-    return Loops(ranges, index, steps, orders)
+    return Loops(ranges, index, steps, shapes, ((0, 0), (0, 0), *sides) if is_framed else (), steps, orders)
 
 
 def lengths_slipped(layer: Layer, result: Tensor, loops: Loops) -> Slips:
-    """One length of an array replaced by another in all steps, or in one."""
-    named = _lengths(layer)
+    """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
+    for words, steps in _other_steps(layer, result, loops):
+        yield words, replace(loops, steps=steps)
+        if loops.frame and result is DX:
+            yield words.replace("written", "written and cut out"), replace(loops, steps=steps, reading=steps)
+            yield words.replace("written", "cut out"), replace(loops, reading=steps)
+
+
+def _other_steps(layer: Layer, result: Tensor, loops: Loops) -> Iterator[tuple[str, dict[Axis, int]]]:
+    named, front, behind = _lengths(layer), *(("padded ", " with its padding") if loops.frame else ("", ""))
+    if loops.frame:
+        plain = right_loops(layer, [axis.relation for axis in layer.axes]).steps
+        yield f"padded {_used((X, 0), result)} with the lengths that it has without its padding", plain
     for axis, own in loops.steps.items():
-        length = layer.canonical[axis[0]][axis[1]]
+        length = loops.shapes[axis[0]][axis[1]]
         outer = [other for other in loops.steps if other[0] is axis[0] and loops.steps[other] > own]
-        for value, name in named.items() if outer else ():
-            words = f"{_used(axis, result)} with length {value} ({name}), not {length} ({_axis(layer, axis)})"
+        for value, name in named.items() if outer and (axis[0] is X or not loops.frame) else ():
+            right = f"not {length} ({_axis(layer, axis)}{behind})"
+            words = f"{front}{_used(axis, result)} with length {value} ({name}), {right}"
             for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
-                steps = {each: loops.steps[each] // length * value for each in changed}
-                yield words, replace(loops, steps={**loops.steps, **steps})
+                yield words, loops.steps | {each: loops.steps[each] // length * value for each in changed}
 
 
 def indices_slipped(layer: Layer, result: Tensor, loops: Loops, left_out: bool) -> Slips:
     """One letter of an index left out, or replaced by another."""
     ranges = loops.ranges
     for axis, index in loops.index.items():
-        limited = {**ranges, axis: (0, layer.canonical[axis[0]][axis[1]])}
+        limited = {**ranges, axis: (0, loops.shapes[axis[0]][axis[1]])}
         for letter in filter(None, index):
             kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
             for other in letter if left_out else [one for one in kind if one in ranges and one != letter]:
