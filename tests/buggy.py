@@ -593,6 +593,7 @@ BUGGY = {
     "db-wrong-axes": [
         ("db", lambda q: q.g.sum(axis=(0, 1)), None),
         ("db", lambda q: q.g.sum(axis=(1, 2, 3)), None),
+        ("db", lambda q: np.full(q.F, q.g.sum()), lambda q: q.F > 1),
     ],
 }
 

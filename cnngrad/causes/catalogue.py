@@ -1033,6 +1033,9 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             words = f"axes summed over: {', '.join(map(str, summed)) or 'none'}"
             coded = axes == (0, 1, 2) and len(shape) == 4
             yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
+            if axes == (*every,):
+                each = taken(0, [0] * shape[1])
+                yield recipe.but(over=axes, bare=True).at(DB, f"{words}, for all filters alike", reshaped(1), each)
 
 
 @Mistake(
