@@ -127,6 +127,8 @@ def test_the_layers_line_names_the_layout_and_says_which_was_taken_where_both_fi
             {"dims": 1, "filter_layout": "wio"},
         ),
         ((2, 4, 5, 4), (4, 3, 2, 2), {"filter_layout": "hwio"}, "", {}),
+        ((4, 5), (4, 2), {}, "", {}),
+        ((2, 4, 5, 5), (5, 4, 2), {}, "", {}),
     ],
 )
 def test_a_depthwise_filter_of_another_library_gets_the_line_that_reshapes_it(x, w, given, typed, options):

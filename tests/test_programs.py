@@ -391,7 +391,11 @@ def test_a_command_that_can_not_be_started_is_told(command, words, capsys):
         (["--run", "true", "--suite", "fast"], "the suite 'fast' is unknown: use quick, standard, thorough"),
         (["--run", "true", "--exchange", "xml"], "exchange is 'xml': use npy"),
         (["--run", "true", "--exchange", "csv"], "exchange is 'csv': use json"),
-        (["--run", "true", "--run-only", "nothing*"], "no layer is left to run; the names are impulse"),
+        (
+            ["--run", "true", "--suite", "quick", "--run-only", "nothing*"],
+            "no layer is left to run; the names are impulse, square, plain, padding-1, stride-2, dilation-2, leftover, "
+            "batch, …\n",
+        ),
         (["--run", "true", "--without", "sleep"], "without 'sleep' is unknown"),
         (["--run", "true", "--expect", "dEdZ"], "expect 'dEdZ' is unknown"),
         (["samples/notes.json", "--run", "true", "--suite", "quick"], "--suite has no effect with a problem"),

@@ -93,7 +93,8 @@ def _depthwise(asked: SimpleNamespace) -> str:
         return ""
     if w[0] == groups and len(w) == len(asked.x) - 1:
         return f"; for a depthwise layer type W.reshape{(groups, 1, *w[1:])}"
-    if w[-2:-1] == (groups,) and len(w) > 2:
+    # X may have a batch axis.
+    if w[-2:-1] == (groups,) and len(w) > 2 and len(asked.x) in (len(w) - 1, len(w)):
         shape, word = (*w[:-2], 1, groups * w[-1]), f"{channels_last(len(w) - 2)[1:-1]}io"
         return f"; for a depthwise layer type W.reshape{shape} with --filter-layout {word} (filter_layout= in Python)"
     return ""
