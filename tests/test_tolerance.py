@@ -244,6 +244,21 @@ def test_all_layers_together_show_that_a_program_adds_up_in_16_bits(names, optio
     assert {result.precision for result in wrong} == {"adds up in bfloat16, or has errors of that size"}
     titles = ", ".join(f"∂E/∂{name[1].upper()}" for name in names)
     assert f"{titles}: it adds up in bfloat16, or has errors of that size." in findings.note
+    assert findings.summary.count("it adds up in bfloat16, or has errors of that size") == 1
+    assert "other numbers" not in findings.summary
+
+
+@pytest.mark.usefixtures("undiagnosed")
+def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told():
+    def backward(x, w, dedo, *, stride, padding, dilation, groups):
+        grads = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
+        return [as_bfloat16(array.astype(float)).tolist() for array in (grads.dw, grads.dx)]
+
+    findings = cnngrad.check_function(backward, "quick")
+    assert findings.passed, str(findings)
+    assert findings.note == "∂E/∂W, ∂E/∂X: judged as bfloat16 values; --as float32 asks for more."
+    findings = cnngrad.check_function(backward, "quick", written="float32")
+    assert (findings.passed, findings.note.count("judged as")) == (False, 0)
 
 
 @pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "fixed:8"])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Unpack
 
 import numpy as np
@@ -118,7 +119,7 @@ def check_layer(
     written: str | None = None,
     elements: Sequence[str] = (),
     tries: float = TRIES,
-    shown: Form | None = None,
+    shown: Mapping[Tensor, Form] = MappingProxyType({}),
 ) -> Report:
     """Check gradients as `check` does, for a layer that is already made and arrays that are already read.
 
@@ -132,7 +133,7 @@ def check_layer(
         written: as for `check`.
         elements: as for `check`.
         tries: the budget of the search for what is wrong with one array, as for `Grader`.
-        shown: as for `Grader`.
+        shown: the form of a claim's numbers that others show, as for `Grader`.
     """
     if rtol is not None and not (is_number(rtol) and rtol >= 0):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
@@ -156,7 +157,7 @@ def check_layer(
         ours = Backward(layer, given)
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
-    forms = _forms(graded, whole) if written is None else dict.fromkeys(graded, parse_form(written))
+    forms = _forms(graded, whole, shown) if written is None else dict.fromkeys(graded, parse_form(written))
     chosen = Choice(tuple(elements)).chosen(Names(layer), tuple(graded))
     arrays = canonical_values(layer, {tensor: operand.converted() for tensor, operand in given.items()})
     arrays.setdefault(DEDO, np.broadcast_to(np.int64(0), layer.canonical[DEDO]))
@@ -169,18 +170,20 @@ def check_layer(
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
         asked = tuple(index for tensor, index in chosen if tensor is result)
         setting = (layer, arrays, whole, bool(claims), rtol, tries)
-        reports[result] = Grader(*setting, result, np.asarray(claim), right, forms[result], asked, shown).grade()
+        reports[result] = Grader(
+            *setting, result, np.asarray(claim), right, forms[result], asked, shown.get(result)
+        ).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 
 
-def _forms(claims: Arrays, whole: bool) -> dict[Tensor, Form]:
-    """The form of each claim: that of its dtype; for text that of its own numbers, or else of all texts together."""
+def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Tensor, Form]:
+    """The form of each claim: that of its dtype; for text that of its own numbers, or else of several."""
     stated = {result: form_stated(claim) for result, claim in claims.items()}
     texts = {result: claim for result, claim in claims.items() if stated[result] is None}
     together = form_shown(list(texts.values()), whole)
     alone = {result: form_shown([claim], whole) for result, claim in texts.items()}
-    return {t: form or (alone[t] if alone[t].is_rounded else together) for t, form in stated.items()}
+    return {t: form or (alone[t] if alone[t].is_rounded else shown.get(t, together)) for t, form in stated.items()}
 
 
 def _right_output(layer: Layer, given: Operands) -> Array:

@@ -42,6 +42,7 @@ class Outcome:
         said: the end of the program's output to standard error.
         note: how its results were understood, in a sentence; may be empty.
         faults: what is wrong beside the arrays.
+        claims: the arrays that were judged, as the program gave them.
     """
 
     layer: SuiteLayer
@@ -50,6 +51,7 @@ class Outcome:
     said: str = ""
     note: str = ""
     faults: tuple[Fault, ...] = ()
+    claims: Arrays = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def end(self) -> Result | None:
@@ -65,11 +67,6 @@ class Outcome:
     def verdicts(self) -> set[Verdict]:
         """The verdict on the run, or the verdicts on its arrays."""
         return {found.verdict for found in ([self.end] if self.end else self.results.values())}
-
-    @property
-    def claims(self) -> Arrays:
-        """The arrays that were judged, as the program gave them."""
-        return {tensor: found.report.analytic for tensor, found in self.results.items() if found.report is not None}
 
     @property
     def was_tried(self) -> bool:
@@ -288,10 +285,12 @@ class Findings:
                 f"{unjudged} can't be judged" if unjudged else "",
                 f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
             ]
-            faults = (fault.says for fault in self.faults)
             common = "" if self.condition else self._common(self.failing)
             common = common and f"; all failing layers have {common}"
-            parts = [_joined(parts) + common, *self._causes(), *faults, "" if left else self._untried()]
+            causes = [*self._causes()]
+            # A fault may be a cause.
+            causes += [fault.says for fault in self.faults if not any(fault.says in cause for cause in causes)]
+            parts = [_joined(parts) + common, *causes, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
             passing = len(self.outcomes) - skipped
@@ -317,6 +316,11 @@ class Findings:
         for each in self.explanations:
             cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
+        words = [found.precision for outcome in self.failing for found in outcome.results.values() if found.precision]
+        fewer = [outcome for outcome in self.failing if any(found.precision for found in outcome.results.values())]
+        # The most frequent one.
+        for phrase, _ in Counter(words).most_common(1):
+            yield f"{'' if len(fewer) == len(self.failing) else f'in {self._which(fewer)} '}it {phrase}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
         if shapes and not self.explanations:
             yield f"{self._which(shapes)} {'give' if shapes[1:] else 'gives'} an array of a wrong shape"

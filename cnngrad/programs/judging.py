@@ -2,18 +2,19 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
 from cnngrad.arrays import Arrays, form_of, is_whole, read_tensor
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
-from cnngrad.checks.tolerance import HALVES, Form, form_shown
+from cnngrad.checks.tolerance import HALVES, SHORT, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.programs.calls import VARIES, called_again, is_same
@@ -84,11 +85,12 @@ def run_layers(
     lead = _lead(programs[0], layers[0]) if "batch" in (without or ()) else own
     taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
     outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
-    _see_bits(programs[0], outcomes)
-    judge, strided = partial(_judged, programs[0]), STRIDED not in (without or ())
+    judge = partial(_judged, programs[0], shown=_see_bits(programs[0], outcomes))
+    strided = STRIDED not in (without or ())
     outcomes, told = called_again(programs[0], _together(outcomes, expect), judge, strided)
     said = [*told, _ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
+    notes += _judged_as(outcomes) if programs[0].written is None else []
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     failing = found.failing
     if found.explanation is not None:
@@ -134,10 +136,21 @@ def _in_common(outcomes: list[Outcome]) -> list[str]:
     return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
 
 
-def _see_bits(program: Program, outcomes: list[Outcome]) -> None:
+def _judged_as(outcomes: list[Outcome]) -> list[str]:
+    """Sentences on right results whose numbers have too few bits for more than their own format."""
+    titles = dict[str, dict[str, None]]()
+    for tensor, found in _of(outcomes).items():
+        for _, result in found:
+            words = result.report.judged_as if result.report and result.verdict is Verdict.RIGHT else ""
+            if words.startswith(SHORT):
+                titles.setdefault(words, {})[tensor.title] = None
+    return [f"{', '.join(named)}: judged as {words}; --as float32 asks for more." for words, named in titles.items()]
+
+
+def _see_bits(program: Program, outcomes: list[Outcome]) -> dict[Tensor, Form]:
     """Grade wrong results again whose numbers have 16 bits, as all layers show together, if one alone does not.
 
-    The evidence is the numbers of the same tensor, or else of all tensors.
+    The evidence is the numbers of the same tensor, or else of all tensors. Returns the form of each tensor that has it.
     """
     whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
     reports: dict[Tensor, list[tuple[Outcome, GradientReport]]] = {}
@@ -147,12 +160,15 @@ def _see_bits(program: Program, outcomes: list[Outcome]) -> None:
         reports[tensor] = [(o, report) for o, report in judged if report is not None and not report.judged_as]
     claims = {tensor: [report.analytic for _, report in given] for tensor, given in reports.items()}
     together = form_shown([claim for each in claims.values() for claim in each], whole)
+    forms = {tensor: form_shown(each, whole) for tensor, each in claims.items()}
+    forms = {tensor: alone if alone.format in HALVES else together for tensor, alone in forms.items()}
+    shown = {tensor: form for tensor, form in forms.items() if form.format in HALVES}
     for tensor, given in reports.items():
-        alone = form_shown(claims[tensor], whole)
-        shown = alone if alone.format in HALVES else together
-        for outcome, report in given if shown.format in HALVES else ():
+        for outcome, report in given if tensor in shown else ():
             if report.passed is False and not report.mistake and not report.precision:
-                outcome.results.update(_graded(program, outcome.layer, {tensor: report.analytic}, TRIES, shown))
+                # Numbers of a text are then right.
+                outcome.results.update(_graded(program, outcome.layer, {tensor: outcome.claims[tensor]}, TRIES, shown))
+    return shown
 
 
 def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
@@ -248,7 +264,7 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
     again = program.run(layer, partial(keep.put, layer.folder) if keep is not None and fails else None)
     if answer.fault != again.fault:
         failed = again if answer.fault is None else answer
-        return replace(outcome, fault=failed.fault, said=failed.said, results={}, note=_IN_ONE_OF_TWO)
+        return replace(outcome, fault=failed.fault, said=failed.said, results={}, claims={}, note=_IN_ONE_OF_TWO)
     if is_same(again, outcome):
         return outcome
     if not fails and _judged(program, layer, again).passed:
@@ -272,9 +288,15 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
             yield Fault("keeps-state", says) if adds_up else VARIES
 
 
-def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0) -> Outcome:
+def _judged(
+    program: Program,
+    layer: SuiteLayer,
+    answer: Answer,
+    tries: int = 0,
+    shown: Mapping[Tensor, Form] = MappingProxyType({}),
+) -> Outcome:
     claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
-    graded = _graded(program, layer, claims, tries) if claims else {}
+    graded = _graded(program, layer, claims, tries, shown) if claims else {}
     results = {
         tensor: found if isinstance(found, Result) else graded[tensor]
         for tensor in RESULTS
@@ -284,11 +306,11 @@ def _judged(program: Program, layer: SuiteLayer, answer: Answer, tries: int = 0)
     if layer.name.startswith(NUMBERS) and (is_coarse or "float16" in map(form_of, claims.values())):
         return Outcome(layer, Result(Verdict.SKIPPED), said="its results do not hold such numbers")
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    return Outcome(layer, answer.fault, results, said, visible(answer.note), answer.faults)
+    return Outcome(layer, answer.fault, results, said, visible(answer.note), answer.faults, claims)
 
 
 def _graded(
-    program: Program, layer: SuiteLayer, claims: Arrays, tries: int, shown: Form | None = None
+    program: Program, layer: SuiteLayer, claims: Arrays, tries: int, shown: Mapping[Tensor, Form]
 ) -> dict[Tensor, Result]:
     given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
     with _GRADING:
