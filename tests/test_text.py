@@ -258,7 +258,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("1\u00a0234 5", "one number with a separator of thousands, or two"),
         ("1\u202f234\t5", "one number with a separator of thousands, or two"),
         ("6'895.0", "one number with a separator of thousands, or two"),
-        ("1 234;5 678", "has commas and blanks"),
+        ("1 234;5 678", "blanks and other marks: one number each, or two"),
         ("1\t\t3\n4\t5\t6", "a number is missing"),
         ("1\t\t3\n4\t\t6", "a number is missing"),
         ("1\t2\t3\n\t5\t6", "a number is missing"),
@@ -324,9 +324,9 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("[" + "9" * 5_000 + "]", "an integer beyond int64's largest"),
         ("[1-2,,3]", "'1-2' is not a number"),
         ("[[1], []]", "nested or parted in different ways"),
-        ('"1",2"\n"3","4"', "'2\"' is not a number"),
+        ('"1",2"\n"3","4"', "in quotation marks"),
         ("1\t2\n\t3\t4\t5", "row 2 has 4 numbers, row 1 has 2"),
-        ("[1 2\n, 3 4];", "has commas and blanks"),
+        ("[1 2\n, 3 4];", "blanks and other marks"),
         ("1 2\n3 4\n\n5 6\n", "nested or parted in different ways"),
         ("[1]\n4x3 pieces\n", "4x3 is declared, but 1 is there"),
         ("(1,1,.,) =\n1 2\n3 4\n", "pages with indices"),
@@ -342,7 +342,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("int x[] = {1, inf};", "decimals where int is declared"),
         ("[f, 1-2]", "'f' is not a number"),
         ("let dx = some![[1, 2], [3, 4]];", "x.txt, line 1, column 10: 'some!' is not a number"),
-        ("0x1p+1 0x2p+1", "there is no number in it"),
+        ("0x1p+1 0x2p+1", "'0x1p+1' is not a number"),
         ("[1]X = [2]", "'X' is not a number"),
         ("[1, 2] X = [3]", "'X' is not a number"),
         ("x [1, 2] y = [3]", "'x' is not a number"),
@@ -359,8 +359,8 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("(:,:,1) =\n1 2\n(:,:,2,1) =\n3 4\n", "not two whole axes each"),
         ("(:,:,:,1) =\n1 2\n3 4\n", "not two whole axes each"),
         ("(2,.,.) =\n1 2\n3 4\n", "some are missing or stand twice"),
-        ('"1,5",2\n"3,5",4', "'1,5' is not a number"),
-        ('2,"1,5"\n4,"3,5"', "'1,5' is not a number"),
+        ('"1,5",2\n"3,5",4', '"1,5" in quotation marks: one number, or several'),
+        ('2,"1,5"\n4,"3,5"', '"1,5" in quotation marks: one number, or several'),
         ('1\n""\n3', "x.txt, line 2, column 1: a number is missing"),
         ('"1"," "\n"3","4"', "a number is missing"),
         ("1 2)(3 4", "nested or parted in different ways"),
@@ -384,7 +384,7 @@ def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
     ("text", "words"),
     [
         ("[1, ..., 2]", "print it whole, after np.set_printoptions(threshold=10**9)"),
-        ("a,b\n1,2", 'pandas.read_csv("x.txt")'),
+        ("a,b\n1,2", 'pandas.read_csv("x.txt", sep=None'),
         ("fa 04\n00 13", 'int(word, 16) for word in open("x.txt")'),
         ("00000000: faff 0400\n", "xxd -r x.txt X.bin"),
         ("[[1+2j, 3+0j]]", "X.real"),
@@ -401,7 +401,7 @@ def test_a_refusal_says_how_the_text_becomes_readable(text, words):
 
 def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
     np.testing.assert_array_equal(
-        parse_text("x.txt", "[nan, -inf, Infinity, 1d2, inff]").array, [np.nan, -np.inf, np.inf, 100, np.inf]
+        parse_text("x.txt", "[nan, -inf, Infinity, 1.d2, inff]").array, [np.nan, -np.inf, np.inf, 100, np.inf]
     )
     np.testing.assert_array_equal(parse_text("x.txt", "X =\n\n 1.0e-02 *\n\n 5 NaN\n").array, [0.05, np.nan])
     assert parse_text("x.txt", "[[1, 2]]").array.dtype == np.int64
@@ -410,6 +410,104 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
     assert read("9223372036854775808.0 1.5") == [2.0**63, 1.5]
     assert "is empty" in refusal("")
     assert "may end a row" not in refusal("1;2\n\n3;4\n5;6")
+
+
+@pytest.mark.parametrize(
+    ("text", "array"),
+    [
+        # A size is no 0x0a, and no single number.
+        (
+            "unsigned char f[] = {\n  0x09,\n  0x0a,\n  0x1d\n};\nunsigned int f_len = 3;\n",
+            {"f": [9, 10, 29], "f_len": [3]},
+        ),
+        # Prompts and comments that name arrays are labels.
+        (">>> a\narray([1, 2])\n>>> b.c\narray([3, 4])", {"a": [1, 2], "b.c": [3, 4]}),
+        ("In [1]: dx\nOut[1]: array([1, 2])\n\nIn [2]: dw\nOut[2]: array([3, 4])", {"dx": [1, 2], "dw": [3, 4]}),
+        ("# dX\n[[1 2]\n [3 4]]\n# dW\n[[5 6]\n [7 8]]", {"dX": [[1, 2], [3, 4]], "dW": [[5, 6], [7, 8]]}),
+        ("// dx\n{1, 2}\n// grad_w:\n{3, 4}", {"dx": [1, 2], "grad_w": [3, 4]}),
+        ("% dX\n1 2\n3 4\n\n% dW\n5 6\n7 8", {"dX": [[1, 2], [3, 4]], "dW": [[5, 6], [7, 8]]}),
+        (">> dX\ndX =\n\n 1 2\n 3 4\n", [[1, 2], [3, 4]]),
+        ("# New slice\n1 2\n3 4\n# New slice\n5 6\n7 8", [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]),
+        ("int x[][2] = {1, 2, 3, 4};", [[1, 2], [3, 4]]),
+        ("np.array(([[1, 2], [3, 4]]))", [[1, 2], [3, 4]]),
+        ("({\n {1, 2},\n {3, 4}\n})", [[1, 2], [3, 4]]),
+        ("x = new Uint8Array([1, 2])", [1, 2]),
+        ("⎡1  -2⎤\n⎢     ⎥\n⎣3  4 ⎦\n\n⎡5  6⎤\n⎢    ⎥\n⎣7  8⎦", [[[1, -2], [3, 4]], [[5, 6], [7, 8]]]),
+        ("x =\n\n   1.0e+03 *\n\n    1.0005       Inf\n", [1000.5, np.inf]),
+        ("1.0e+03 *\n 5 7", [5000, 7000]),
+        ("Columns 1 to 2 1  2\n 4  5\n\nColumns 3 to 3 3\n 6\n[ CPUFloatType{2,3} ]", [[1, 2, 3], [4, 5, 6]]),
+        ("[1] 1.5 -2", [1.5, -2]),
+    ],
+)
+def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
+    found = parse_text("x.txt", text)
+    found = (
+        {name: each.array.tolist() for name, each in found.items()} if isinstance(found, dict) else found.array.tolist()
+    )
+    assert found == array
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1\n(2)\n3", "nested or parted in different ways"),
+        ("| 1 | 2 |\n|---|---|\n| 3 | 4 |", "'---' is not a number"),
+        ("| a |\n|---|\n| 1 |\n|---|\n| 2 |", "'---' is not a number"),
+        ('"1,234"\n"5,678"', '"1,234" in quotation marks: one number, or several'),
+        ('"1 234" "5 678"', '"1 234" in quotation marks'),
+        ('"1;2"', '"1;2" in quotation marks'),
+        ('"1" 1.5 2.5\n"2" 3.5 4.5', "a number in quotation marks in each line: its index, or a number"),
+        ("12,345\t0.5\n1,000\t2.25", "line 1, column 9: a separator of thousands beside a decimal one"),
+        ("1.234;5,5", "a separator of thousands beside a decimal one"),
+        (">>> x = np.array([1, 2])\n>>> x\narray([1, 2])", "a second array is called x"),
+        ("# the dX\n[[1 2]\n [3 4]]\n# the dW\n[[5 6]\n [7 8]]", "parted by comments: rows of one, or without labels"),
+        ("tensor([[1, 2]])\ntensor([[5, 6]])", "nested or parted in different ways"),
+        ("1 2\n3 4\n# second half\n5 6\n7 8", "a comment between rows: of one table, or of two"),
+        ("1 2\n3 4\n/* 5 6\n7 8", "'/*' is not a number"),
+        ("float x[] = {1,\n#if 0\n2,\n#endif\n3};", "'#if' is not a number"),
+        ("n: 3\n1\n2\n3", "line 1, column 4: numbers beside a label, and others below them"),
+        ("Shape: (1, 2)\n[3, 4]", "nested or parted in different ways"),
+        ("[1, 2], [3, 4]\n[5, 6], [7, 8]", "several arrays in a line"),
+        ("3 2\n1 2\n3 4\n5 6", "its first line may be a row, or the numbers of rows and columns below"),
+        ("NA\n1.5\n2.5", "'NA' is not a number"),
+        ("True\n0\n1", "'True' is not a number"),
+        ("e5\n10\n20", "'e5' is not a number"),
+        ("deadbeef\n10\n20", "'deadbeef' is not a number"),
+        ("$100\n200\n300", "'$100' is not a number"),
+        ("const dx = new Float32Array(12);", "'Array(12)' is a size, without numbers"),
+        ("x := [3]int{1, 2}", "3 is declared, but 2 is there"),
+        ("float* dx = new float[4]{0};", "4 is declared, but 1 is there"),
+        ("float x[][3] = {{1, 2}, {3, 4}};", "2x3 is declared, but 2x2 is there"),
+        ("[|1.0; 2.0; 3.0|]", "a list whose semicolons part rows, or elements"),
+        ("1 2\x0b3 4", "a control character"),
+        ("1 2\u20283 4", "a control character"),
+        ("1\u2007234 5", "one number with a separator of thousands, or two"),
+        ("[1d, 2f, 10]", "1d is hexadecimal, or has a type or a power behind it"),
+        ("[1f, 2f, 10]", "1f is hexadecimal, or has a type or a power behind it"),
+        ("[1d2, 2d3]", "1d2 is hexadecimal, or has a type or a power behind it"),
+        ("x = int32([1.5 2.5])", "decimals where int32 is declared"),
+        ("uint8([-6 4])", "a number that uint8 does not hold"),
+        ("int8_t x[] = {250, 4};", "a number that int8 does not hold"),
+        ("q7_t x[] = {0xfa, 0x04};", "hexadecimal numbers without a type"),
+        ("1e400 1", "a number beyond float64's largest"),
+        ("(1.50)\n(2.25)\n", "single numbers in round brackets: negative ones, as in accounting, or not"),
+        ("W' = [1 2; 3 4]", '"W\'" is not a number'),
+    ],
+)
+def test_what_may_be_no_number_or_another_array_is_refused(text, words):
+    assert words in refusal(text)
+
+
+def test_a_type_of_16_bits_is_that_type():
+    found = parse_text("x.txt", "tensor([1.0000e-08, 1e+05], dtype=torch.bfloat16)")
+    assert (found.array.tolist(), found.dtype) == ([1e-8, 1e5], "")
+    assert parse_text("x.txt", "tensor([1.5, 2.5], dtype=torch.float16)").dtype == "float16"
+
+
+def test_a_table_of_two_readings_is_no_operand(tmp_path, capsys):
+    (tmp_path / "x.txt").write_text("0 1.5 2.5\n1 3.5 4.5\n2 5.5 6.5\n")
+    assert main(["forward", "-x", f"{tmp_path}/x.txt", "-w", "2x2"]) == 2
+    assert "x.txt has two readings: its lines begin with counts" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -71,6 +71,10 @@ _MORE, _MORE_IN_HEXADECIMAL = (
     )
     for letters, digits in (("fFdD", "."), ("", "a-fA-F"))
 )
+# Numbers that may be hexadecimal where no type is written: with d at the end or inside, or f beside plain ones.
+_WITH_D, _WITH_F, _WITHOUT = (
+    re.compile(rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
+)
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 _CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
 _NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]++", re.I)
@@ -82,17 +86,21 @@ _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
-    r"[\u00a0\u202f\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
-    r"[\0-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]": "a control character in a text",
+    r"[\u00a0\u202f\u2007\u2009'’](?<=[0-9].)[0-9]{3}(?![0-9])": "one number with a separator of thousands, or two",
+    r"\[\|": "a list whose semicolons part rows, or elements",
+    r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
-# What says nothing, in the second group: comments, prompts with what was typed, the line in front of cnngrad's results,
-# R's numbers of rows, titles of columns.
-_COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+(?:\*/|\Z))"
+# What says nothing, in the second group: signs in front of a label, comments, prompts, the line in front of cnngrad's
+# results, R's numbers of rows, titles of columns.
+_END = r"[ \t]*+(?=\n|\Z)"
+_NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
+_COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
-    rf"(\n)([ \t]*+(?:{_COMMENT}|(?:#(?=[\sa-z=!-]|\Z)|%%?(?=\s|\Z))[^\n]*+"
-    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
-    r"|(?:>{1,3}|In ?\[[0-9]+\]:)(?:[ \t]*+[A-Za-z_][\w.]*;?[ \t]*+(?=\n|\Z)|(?=[ \t]*+\w+ ?=))"
-    r"|\|(?=[^|\n]*[^|\s])[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
+    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++(?:[dD∂]\S{{1,8}}|\w{{1,3}}|\S*grad\S*):?{_END})|(?P<comment>{_COMMENT}"
+    r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
+    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,?\](?=[ \t]+[-+.0-9IN])|Out ?\[[0-9]+\][:=]"
+    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=))"
+    r"|\|[ \t]*+(?=[^\W\d])(?!(?i:nan|inf))[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
 _TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
 # Functions that leave an array as it is, and the keywords beside it.
@@ -113,15 +121,18 @@ _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
 )
-_END = r"[ \t]*+(?=\n|\Z)"
-_NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
+# Words that stand for a number, or may be one.
+_NO_NAME = (
+    r"(?!(?:(?i:nan|inf|na|n/a|none|null|true|false|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{4,}+|[0-9A-F]{4,}+|[abcef][a-f])"
+    rf";?{_END})"
+)
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
 _ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"\s*+(?:new\s[\w.]*(?:\[[0-9,\s]{0,99}\])*|\w+Array\([0-9]+\)|(?:\[[0-9.]*\])+[a-z]\w*(?=\s*\{)"
-    r"|(?:Float|Int)[0-9]{2}(?=\[))?\s*+"
+    r"\s*+(?:new\s[\w.]*(?P<sizes1>(?:\[[0-9,\s]{0,99}\])*)|\w+Array\([0-9]+\)"
+    r"|(?P<sizes2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?:Float|Int)[0-9]{2}(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
 _HEADER = re.compile(
@@ -129,15 +140,16 @@ _HEADER = re.compile(
     rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:, [a-z]+ [0-9]+)*){_END}"
-    rf"|Columns?[ \t]++(?P<column1>[0-9]+)(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]+)?:?{_END}"
+    rf"|Columns?[ \t]++(?P<column1>[0-9]+)(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]+)?(?::?{_END}|(?=[ ]+[-.0-9]))"
     rf"|\[,(?P<column2>[0-9]+)\](?:[ \t]++\[,[0-9]+\])*{_END}"
-    rf"|(?P<sizes1>[0-9]++(?:[x×][0-9]+)+|[0-9]++(?=-element)|{_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
+    rf"|(?P<sizes1>[1-9][0-9]*+(?:[x×][1-9][0-9]*)+|[0-9]++(?=-element)"
+    rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]+)[^\n]*+"
-    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?[\"']?(?!(?:dtype|shape|{_BESIDE})=)(?P<label3>{_NAME})[\"']?[ \t]*+"
-    rf"(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
+    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:dtype|shape|{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
+    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
-    rf"|(?!(?i:nan|inf))(?P<label4>{_NAME}){_END})"
+    rf"|{_NO_NAME}(?P<label4>{_NAME});?{_END})"
 )
 _ASCII = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
@@ -147,9 +159,11 @@ _NO_BRACKETS, _TO_JSON = bytes({*range(256)} - {*b"[](){}\1"}), bytes.maketrans(
 # The rows of a table, of [] as in MATLAB, and of nested brackets: what stands between some characters and is not blank.
 _LINES, _PARTS, _INNERMOST = (
     re.compile(rf"(?<![^{apart}])[^{apart}]*[^{apart}{blank}][^{apart}]*+")
-    for apart, blank in ((r"\n", r"\s"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
+    for apart, blank in ((r"\n", r"\s\2"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
 )
 _OPENS, _DEEPEST = "[({\1", 32
+# More functions than a text of arrays has.
+_MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _ZERO = "begins with 0: a decimal number, or an octal or hexadecimal one"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
@@ -189,14 +203,17 @@ def _loaded(lines: Iterator[str], mark: str | None, dtype: type, convert: Any, q
     first = list(islice(lines, 2))
     parts: Iterable[Iterable[str]] = [chain(first, lines)]
     if len(first) == 1:
-        parts = ([part[1]] for part in re.finditer(rf"(?:^|{mark or ' '})(.{{1,65536}}[^{mark or ' '}]*+)", first[0]))
+        apart = f"[{mark or ' '}]"
+        parts = ([part[1]] for part in re.finditer(rf"(?:^|{apart})(.{{1,65536}}[^{mark or ' '}]*+)", first[0]))
     form = {"dtype": dtype, "delimiter": mark, "converters": convert, "quotechar": quote}
     return np.concatenate([np.loadtxt(part, comments=None, encoding=None, ndmin=2, **form) for part in parts], axis=1)
 
 
 def _counting(array: Array) -> int:
-    """How many first columns of a table count its rows; -1 if its first line counts."""
+    """How many first columns of a table count its rows, or the others in them; -1 if its first line counts."""
     lead, first = array[:, :-1], array[0]
+    if len(array) > 2 < first.size and array[0, 0] in (0, 1) and (np.diff(array[:, 0]) == 1).all():
+        return 1
     if len(array) > 2 and first.size > 1 and first[0] in (0, 1) and (np.diff(first) == 1).all():
         return -1
     if len(lead) < 2 or not lead.size or {*lead.min(axis=0).tolist()} - {0, 1}:
@@ -205,33 +222,42 @@ def _counting(array: Array) -> int:
     return lead[0].size if counts == len(lead) == len(np.unique(lead, axis=0)) else 0
 
 
+def _silenced(match: re.Match[str]) -> str:
+    """Blanks for what says nothing; a comment, but for NumPy's between slices, is known as such."""
+    is_comment = match.groupdict().get("comment") and "slice" not in match[2].lower()
+    return match[1] + re.sub("[^\n\1]", "\2" if is_comment else " ", match[2])
+
+
 class _Reader:
     """Reads one text."""
 
     def __init__(self, where: str, text: str) -> None:
         self.where = where
-        # What is said of the array that is read.
-        self.about = dict[str, str]()
+        # What is said of the array that is read, and a function that gives integers.
+        self.about, self.called = dict[str, str](), ""
         self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
-        if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text:
+        if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text or "[|" in text:
             for pattern, words in _REFUSED.items():
                 if found := re.search(pattern, self.text):
                     self.fail(found.start(), f"{found[0]!r}: {words}")
-        # Numbers and brackets alone need no more.
-        if not raw and ",]" not in text:
+        # Numbers and brackets alone need no more, but for R's counts.
+        if not raw and ",]" not in text and not text.lstrip().startswith("[1] "):
             return
         if not text.isascii():
             self.text = self.text.translate(_ASCII)
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
-            self.text = silent.sub(lambda match: match[1] + re.sub("[^\n\1]", " ", match[2]), self.text)
+            self.text = silent.sub(_silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
+        if found := re.search(r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", self.text):
+            self.fail(found.start(), f"{found[0]!r} is a size, without numbers")
         found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
-        while found:
+        while found and len(opened) < _MOST_FUNCTIONS:
             if _KNOWN.fullmatch(found[0]):
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
                 opened.append(found[0])
             found = _CALL.search(self.text, found.end())
+        self.called = next((name for name in opened if "int" in name), "")
         # Functions of one number alone.
         if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
             self.text = self.text.replace("\1", " ").replace(")", " ")
@@ -255,7 +281,9 @@ class _Reader:
             said = {key.rstrip("1234"): value for key, value in found.items() if value}
             new, page = said.pop("label", ""), said.pop("page", "")
             marks = {key: said.pop(key) for key in ("column", "factor") if key in said}
-            if not header or (new and not (page and new == label)):
+            # MATLAB says the name twice.
+            is_same = header and new == label and (page or not bare[parts[-1][0] : header.start()].strip())
+            if not header or (new and not is_same):
                 parts.append((header.start() + 1 if header else len(bare), {}))
                 array = self.finished(bare, parts, pages)
                 if array and label in arrays:
@@ -283,35 +311,42 @@ class _Reader:
         nested = "x".join(reversed(re.findall(r"[,;]\s*([0-9]+)\s*[>\]]", kind)))
         sizes = _sizes(self.about.get("sizes", nested))
         want = tuple(size for size in sizes if size is not None)
-        if sizes and len(want) == len(sizes):
+        # The first size is that of the whole.
+        want = (-(-array.size // prod(want)), *want) if want and sizes == (None, *want) else want
+        if want and len(want) == len(sizes):
             read, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
             if prod(want) != array.size or (array.ndim > 1 and read != asked):
                 said, there = ("x".join(map(str, shape)) for shape in (want, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes = array.reshape(want), _DEEPEST
-        few = re.search(r"float(?:16|32)", kind)
+        few = re.search(r"(?<!b)float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         return Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
-        lines, first, doubt, is_table = list[list[Array]](), 0, "", False
+        lines, first, width, doubt, is_table = list[list[Array]](), 0, 0, "", False
         for (start, marks), (end, _) in pairwise(parts):
-            source = bare[start:end].rstrip()
-            begin = len(source) - len(_TYPED.sub("", source, count=1))
-            if begin == len(source):
+            source = bare[start:end].rstrip("\2 \t\n")
+            typed = _TYPED.match(source, len(source) - len(source.lstrip("\2 \t\n")))
+            if not typed or typed.end() == len(source):
                 continue
+            begin, sizes = typed.end(), typed["sizes1"] or typed["sizes2"]
+            self.about |= {"sizes": sizes} if sizes and "sizes" not in self.about else {}
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
+            if is_table and start and not marks and "\n" not in source[:begin] and "\n" in source[begin:]:
+                self.fail(start + begin, "numbers beside a label, and others below them")
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
             column = int(marks.get("column", 1))
             if column in (0, 1):
-                lines, first = [*lines, []], column
-            if not lines or column != first + sum(part.shape[-1] for part in lines[-1]):
+                lines, first, width = [*lines, []], column, 0
+            if not lines or column != first + width:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
+            width += array.shape[-1]
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
@@ -357,7 +392,7 @@ class _Reader:
             if has_rows and (not by_lines or len({len(row[0].split()) for row in _PARTS.finditer(inside)}) == 1):
                 array = self.matrix(place + 1, inside, _PARTS, factor)
                 return array[None], _BY_LINES if by_lines and not has_end else ""
-        array = self.matrix(place, source.replace("\n", " "), _INNERMOST, factor)
+        array = self.matrix(place, re.sub("[\n\2]", " ", source), _INNERMOST, factor)
         skeleton = source.encode().translate(None, _NO_BRACKETS)
         counts = [skeleton.count(kind) for kind in b"[](){}\1"]
         try:
@@ -369,32 +404,53 @@ class _Reader:
         if not is_closed or prod(shape) != len(array) or len(shape) > _DEEPEST:
             self.uneven(place, source)
         array = array.reshape(*shape, -1)
+        behind = rf"(?:[\])}}][ \t]*){{{len(shape)}}}[ \t,]*"
+        if len(array) > 1:
+            if re.search(rf"{behind}\n?[\s,]*\x02|{behind}[\[({{][\s\S]*{behind}\n", source):
+                self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
+            if re.search(rf"{behind}\s*(?!\{source[0]})[\[({{]", source):
+                self.uneven(place, source)
+        # In round brackets without a comma Python has no axis.
+        is_tuple = re.search(r",\s*\)", source) is not None
+        if b"()" in skeleton and array.shape[-1] == 1 and not is_tuple:
+            self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
         # A function holds one array.
         opened = skeleton[: len(skeleton) - len(skeleton.lstrip(b"[({\1"))]
         functions = tuple(axis for axis, kind in enumerate(opened, start=1) if kind == 1)
-        if any(array.shape[axis] > 1 for axis in functions):
+        if any(array.shape[axis] > 1 for axis in functions) or (opened[:1] == b"\1" and len(array) > 1):
             self.uneven(place, source)
-        return array.squeeze(functions), ""
+        single = (axis for axis, pair in enumerate(pairwise(opened), start=1) if bytes(pair) in (b"([", b"({"))
+        dropped = (axis for axis in single if array.shape[axis] == 1 and not is_tuple)
+        return array.squeeze((*functions, *dropped)), ""
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
         if re.search(r"[\[\](){}]", source):
             self.explain(place, source, _LINES, "")
+        if found := re.search(r"\S[ \t]*\n[ \t]*\x02[\s\2]*\S", source):
+            self.fail(place + found.start(), "a comment between rows: of one table, or of two")
+        source = source.replace("\2", " ")
         if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
             self.fail(place + found.start(), "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted.replace('"', " ")
+        # Lines of bars alone, between those of a matrix.
+        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+\n", "", lines) if "|" in lines else lines
         if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
             lines = lines.replace("\t", " ")
         # Bars at the ends of lines part no numbers.
         first = lines.strip().partition("\n")[0].strip("| ")
         mark = next((mark for mark in "|;\t," if mark in (first if mark == "|" else lines)), None)
+        # Cells without the mark that parts cells.
+        whole = re.match(rf'(?:[^"]*+"[ ]*+[^"\n{mark or " "}]*+[ ]*+")*+[^"]*+', source)
+        if whole and (found := re.match('"[^"]*+"', source[whole.end() :])):
+            self.fail(place + whole.end(), f"{found[0]} in quotation marks: one number, or several")
         # Beside all other marks a comma is a decimal one.
         if has_decimal := mark != "," and "," in lines:
             if mark == ";" and re.search(r";[ ]*$", lines, re.M):
                 self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-            if found := re.search(r"[.,][0-9]*+,|,[0-9]*+\.", lines):
+            if found := re.search(r"\.|,[0-9]*+,", lines):
                 self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
             lines = lines.replace(",", ".")
         if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
@@ -407,6 +463,10 @@ class _Reader:
         if len(sizes := {*planes} - {0}) > 1:
             self.uneven(place, source)
         array = array.reshape(-1, *sizes, array.shape[1])
+        if array.shape[2] > 1 and source.count('"') == 2 * array.shape[0] * array.shape[1]:
+            self.fail(place, "a number in quotation marks in each line: its index, or a number")
+        if array.shape[1] > 2 and array[0, 0].tolist() == [array.shape[1] - 1, 2]:
+            self.fail(place, "its first line may be a row, or the numbers of rows and columns below")
         if (count := _counting(array[0])) > 1:
             self.fail(place, _INDICES)
         return array, ("", _INDICES, "its first line counts: titles, or numbers")[count]
@@ -414,8 +474,8 @@ class _Reader:
     def matrix(self, place: int, source: str, rows: re.Pattern[str], factor: str, mark: str | None = None) -> Array:
         """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
         kind, in_code = self.about.get("type", ""), rows is not _LINES
-        integer, is_hex = _INTEGER.search(kind), in_code and "0x" in source.lower()
-        if is_hex and not kind:
+        integer, is_hex = _INTEGER.search(kind or self.called), in_code and "0x" in source.lower()
+        if is_hex and not integer and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + source.lower()):
             self.fail(place + source.lower().index("0x"), "hexadecimal numbers without a type: some may be negative")
         zero = _LEADING_ZERO.search(source)
         if zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
@@ -431,9 +491,15 @@ class _Reader:
             for row in rows.finditer(simple):
                 line = row[0].strip(" ").removesuffix(apart).removeprefix("|").removesuffix("|")
                 if factor:
-                    line = apart.join(word.rstrip() + power for word in line.split(mark)).replace("NaN" + power, "NaN")
+                    words = (word.rstrip() for word in line.split(mark))
+                    line = apart.join(word if word[-1:].isalpha() else word + power for word in words)
                 yield line or apart
 
+        found = None
+        if in_code and not kind and re.search("[dDfF]", source):
+            found = _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))
+        if found:
+            self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
         if (sized := _SIZED.search(source)) and not kind:
             self.fail(
                 place + sized.start(), f"{sized[0]} behind a number is a type in Rust, 10**{sized[0][1:]} in Julia"
@@ -445,17 +511,22 @@ class _Reader:
             )
             simple = _simplified(source, kind) if is_coded else source
             is_hex = is_hex and "0x" in simple.lower()
-            is_decimal = not is_hex and re.search(r"[.eEnN]", simple) is not None
+            is_decimal = not is_hex and re.search(r"[.eEnN]", simple + factor) is not None
             convert = partial(int, base=0) if is_hex else None
             array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
         except (ValueError, UserWarning) as error:
             self.explain(place, source, rows, str(error))
         if integer and is_decimal:
             self.fail(place, f"decimals where {integer[0]} is declared")
-        if integer and is_hex:
-            # The highest bit is the sign.
+        if integer:
             name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
-            array = array.astype(("u" if integer[1] else "") + name).astype(np.int64)
+            held = array.astype(("u" if integer[1] else "") + name).astype(np.int64)
+            # In a hexadecimal number the highest bit is the sign.
+            if not is_hex and (held != array).any():
+                self.fail(place, f"a number that {integer[0]} does not hold")
+            array = held
+        if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
+            self.fail(place, "a number beyond float64's largest")
         return array
 
     def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:
@@ -476,7 +547,8 @@ class _Reader:
         if ";" in cell:
             self.uneven(place, source)
         if re.search(r"\S\s+\S", cell):
-            self.fail(start, f"{said!r} has commas and blanks: decimal commas, or two numbers each")
+            marks = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+            self.fail(start, f"{said!r} has {marks}, or two numbers each")
         if "to int64" in error and (cell.strip(" +-").isdigit() or rows is not _LINES):
             self.fail(start, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
         self.fail(start, f"{cell.strip()[:20]!r} is not a number")
