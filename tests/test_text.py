@@ -436,7 +436,6 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("x =\n\n   1.0e+03 *\n\n    1.0005       Inf\n", [1000.5, np.inf]),
         ("1.0e+03 *\n 5 7", [5000, 7000]),
         ("Columns 1 to 2 1  2\n 4  5\n\nColumns 3 to 3 3\n 6\n[ CPUFloatType{2,3} ]", [[1, 2, 3], [4, 5, 6]]),
-        ("[1] 1.5 -2", [1.5, -2]),
     ],
 )
 def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):

@@ -249,7 +249,7 @@ class Reader:
         if isinstance(content, Loose):
             if tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape):
                 return LooseOperand(_in_file(where, tensor, content.typed.reshape(-1)), self._order)
-            if content.needs_shape or content.doubt:
+            if content.needs_shape:
                 words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
                 raise CnngradError(f"{spec} has {'two readings' if content.doubt else 'no shape'}: {words}")
             content = content.typed

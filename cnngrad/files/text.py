@@ -98,7 +98,7 @@ _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
     rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++(?:[dD∂]\S{{1,8}}|\w{{1,3}}|\S*grad\S*):?{_END})|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
-    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,?\](?=[ \t]+[-+.0-9IN])|Out ?\[[0-9]+\][:=]"
+    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
     rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=))"
     r"|\|[ \t]*+(?=[^\W\d])(?!(?i:nan|inf))[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
@@ -165,7 +165,7 @@ _OPENS, _DEEPEST = "[({\1", 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
-_ZERO = "begins with 0: a decimal number, or an octal or hexadecimal one"
+_TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 
 
@@ -241,8 +241,8 @@ class _Reader:
             for pattern, words in _REFUSED.items():
                 if found := re.search(pattern, self.text):
                     self.fail(found.start(), f"{found[0]!r}: {words}")
-        # Numbers and brackets alone need no more, but for R's counts.
-        if not raw and ",]" not in text and not text.lstrip().startswith("[1] "):
+        # Numbers and brackets alone need no more.
+        if not raw and ",]" not in text:
             return
         if not text.isascii():
             self.text = self.text.translate(_ASCII)
@@ -321,7 +321,9 @@ class _Reader:
             array, axes = array.reshape(want), _DEEPEST
         few = re.search(r"(?<!b)float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        return Loose(array.view(Marked), axes, axes == 0 < array.ndim - 1, few[0] if few else "", doubt)
+        # Counts are whole numbers, beside decimals of another kind.
+        is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
+        return Loose(array.view(Marked), axes, is_doubtful, few[0] if few else "", doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
@@ -379,9 +381,11 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
         has_end = source.endswith(";")
-        for keyword in _KEYWORDS.finditer(source) if "=" in source else ():
-            self.about |= {key: value for key, value in keyword.groupdict().items() if value}
-        source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source).replace(">", ")").rstrip(";, \n")
+        if "=" in source:
+            for keyword in _KEYWORDS.finditer(source):
+                self.about |= {key: value for key, value in keyword.groupdict().items() if value}
+            source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source)
+        source = source.replace(">", ")").rstrip(";, \n")
         if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
             if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9]*\s*\]$", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
@@ -392,7 +396,7 @@ class _Reader:
             if has_rows and (not by_lines or len({len(row[0].split()) for row in _PARTS.finditer(inside)}) == 1):
                 array = self.matrix(place + 1, inside, _PARTS, factor)
                 return array[None], _BY_LINES if by_lines and not has_end else ""
-        array = self.matrix(place, re.sub("[\n\2]", " ", source), _INNERMOST, factor)
+        array = self.matrix(place, source.replace("\n", " ").replace("\2", " "), _INNERMOST, factor)
         skeleton = source.encode().translate(None, _NO_BRACKETS)
         counts = [skeleton.count(kind) for kind in b"[](){}\1"]
         try:
@@ -411,7 +415,7 @@ class _Reader:
             if re.search(rf"{behind}\s*(?!\{source[0]})[\[({{]", source):
                 self.uneven(place, source)
         # In round brackets without a comma Python has no axis.
-        is_tuple = re.search(r",\s*\)", source) is not None
+        is_tuple = b"(" in skeleton and re.search(r",\s*\)", source) is not None
         if b"()" in skeleton and array.shape[-1] == 1 and not is_tuple:
             self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
         # A function holds one array.
@@ -427,7 +431,7 @@ class _Reader:
         """Lines of a table, or of several planes with empty lines between."""
         if re.search(r"[\[\](){}]", source):
             self.explain(place, source, _LINES, "")
-        if found := re.search(r"\S[ \t]*\n[ \t]*\x02[\s\2]*\S", source):
+        if "\2" in source and (found := re.search(r"\S[ \t]*\n[ \t]*\x02[\s\2]*\S", source)):
             self.fail(place + found.start(), "a comment between rows: of one table, or of two")
         source = source.replace("\2", " ")
         if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
@@ -469,20 +473,12 @@ class _Reader:
             self.fail(place, "its first line may be a row, or the numbers of rows and columns below")
         if (count := _counting(array[0])) > 1:
             self.fail(place, _INDICES)
-        return array, ("", _INDICES, "its first line counts: titles, or numbers")[count]
+        return array, ("", _INDICES, _TITLES)[count]
 
     def matrix(self, place: int, source: str, rows: re.Pattern[str], factor: str, mark: str | None = None) -> Array:
         """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
-        kind, in_code = self.about.get("type", ""), rows is not _LINES
-        integer, is_hex = _INTEGER.search(kind or self.called), in_code and "0x" in source.lower()
-        if is_hex and not integer and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + source.lower()):
-            self.fail(place + source.lower().index("0x"), "hexadecimal numbers without a type: some may be negative")
-        zero = _LEADING_ZERO.search(source)
-        if zero and in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
-            source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
-            zero = _LEADING_ZERO.search(source)
-        if zero:
-            self.fail(place + zero.start(), f"{zero[0]!r} {_ZERO}")
+        in_code, kind = rows is not _LINES, self.about.get("type", "")
+        source = self.of_one_base(place, source, in_code)
         if in_code and any("," in row[0] for row in rows.finditer(source)):
             mark = ","
         apart, power = mark or " ", f"{float(factor or 1):.0e}"[1:]
@@ -495,39 +491,47 @@ class _Reader:
                     line = apart.join(word if word[-1:].isalpha() else word + power for word in words)
                 yield line or apart
 
-        found = None
-        if in_code and not kind and re.search("[dDfF]", source):
-            found = _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))
-        if found:
-            self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
-        if (sized := _SIZED.search(source)) and not kind:
-            self.fail(
-                place + sized.start(), f"{sized[0]} behind a number is a type in Rust, 10**{sized[0][1:]} in Julia"
-            )
         try:
             # Powers of Fortran and Julia stand in tables too.
-            is_coded = (
-                re.search(r"[a-df-zA-DF-Z_*]", source) if in_code else re.search("D[-+]", source) or "Float" in kind
-            )
-            simple = _simplified(source, kind) if is_coded else source
-            is_hex = is_hex and "0x" in simple.lower()
+            coded = r"[a-df-zA-DF-Z_*]" if in_code or "Float" in kind else "D[-+]"
+            simple = _simplified(source, kind) if re.search(coded, source) else source
+            is_hex = in_code and "0x" in simple.lower()
             is_decimal = not is_hex and re.search(r"[.eEnN]", simple + factor) is not None
             convert = partial(int, base=0) if is_hex else None
             array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
         except (ValueError, UserWarning) as error:
             self.explain(place, source, rows, str(error))
-        if integer and is_decimal:
-            self.fail(place, f"decimals where {integer[0]} is declared")
-        if integer:
-            name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
-            held = array.astype(("u" if integer[1] else "") + name).astype(np.int64)
-            # In a hexadecimal number the highest bit is the sign.
-            if not is_hex and (held != array).any():
-                self.fail(place, f"a number that {integer[0]} does not hold")
-            array = held
         if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
+        if integer := _INTEGER.search(kind or self.called):
+            name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
+            held = array.astype(("u" if integer[1] else "") + name) if not is_decimal else array
+            # In a hexadecimal number the highest bit is the sign.
+            if is_decimal or (not is_hex and (held != array).any()):
+                words = "decimals where {} is declared" if is_decimal else "a number that {} does not hold"
+                self.fail(place, words.format(integer[0]))
+            return held.astype(np.int64)
         return array
+
+    def of_one_base(self, place: int, source: str, in_code: bool) -> str:
+        """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
+        kind, integer = self.about.get("type", ""), _INTEGER.search(self.about.get("type", ""))
+        found, words = None, "hexadecimal numbers without a type: some may be negative"
+        if in_code and not integer and "0x" in (lower := source.lower()):
+            found = None if re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower) else re.search("0x", lower)
+        if not found and in_code and not kind and any(letter in source for letter in "dDfF"):
+            found = _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))
+            words = f"{found and found[0]} is hexadecimal, or has a type or a power behind it"
+        if not found and not kind and (found := _SIZED.search(source)):
+            words = f"{found[0]} behind a number is a type in Rust, 10**{found[0][1:]} in Julia"
+        if not found and (found := _LEADING_ZERO.search(source)):
+            if in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
+                source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
+                found = _LEADING_ZERO.search(source)
+            words = f"{found and found[0]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
+        if found:
+            self.fail(place + found.start(), words)
+        return source
 
     def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:
         """Say which word is no number, or what is wrong in the row that NumPy's error names."""

@@ -66,17 +66,8 @@ def called_again(
             if layer.memory and wrong.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
                 told[f"It takes no arrays {next(iter(layer.memory.values()))}."] = None
             elif wrong.passed is False:
-                off = [tensor for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG]
-                fewer = {wrong.results[tensor].precision for tensor in off} or {""}
-                if not is_same(program.run(layer), wrong):
-                    fault = VARIES
-                elif "" not in fewer:
-                    fault = Fault(_VALUES.id, f"it {min(fewer)}")
-                elif off and all(np.array_equal(wrong.claims[t], last.claims.get(t, ())) for t in off):
-                    fault = _KEPT
-                else:
-                    (fault,) = _if_kept(program, wrong, [right], judge) or [fault]
-                more[right.layer.name] = [fault]
+                why = _why(program, wrong, last) or _if_kept(program, wrong, [right], judge)
+                more[right.layer.name] = why or [fault]
                 break
             last = wrong
     for right in passing[:1] if program.in_memory else ():
@@ -86,6 +77,18 @@ def called_again(
             else:
                 told[found] = None
     return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], list(told)
+
+
+def _why(program: Program, wrong: Outcome, last: Outcome) -> list[Fault]:
+    """Why a right layer is wrong in another way, as far as its results tell; `last` was called before."""
+    off = [tensor for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG]
+    fewer = {wrong.results[tensor].precision for tensor in off}
+    if not is_same(program.run(wrong.layer), wrong):
+        return [VARIES]
+    if fewer - {""} == fewer != set():
+        return [Fault(_VALUES.id, f"it {min(fewer)}")]
+    is_kept = off and all(np.array_equal(wrong.claims[t], last.claims.get(t, ())) for t in off)
+    return [_KEPT] if is_kept else []
 
 
 def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Fault]]:
