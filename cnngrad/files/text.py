@@ -96,7 +96,8 @@ _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
-    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++(?:[dD∂]\S{{1,8}}|\w{{1,3}}|\S*grad\S*):?{_END})|(?P<comment>{_COMMENT}"
+    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++(?:[dD∂]\S{{1,8}}|\w{{1,3}}|(?:(?!grad)\S)*+grad\S*+):?{_END})"
+    rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
     r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
     rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=))"
@@ -408,11 +409,17 @@ class _Reader:
         if not is_closed or prod(shape) != len(array) or len(shape) > _DEEPEST:
             self.uneven(place, source)
         array = array.reshape(*shape, -1)
-        behind = rf"(?:[\])}}][ \t]*){{{len(shape)}}}[ \t,]*"
+        return self.one_array(place, source, skeleton, array), ""
+
+    def one_array(self, place: int, source: str, skeleton: bytes, array: Array) -> Array:
+        """The array of nested brackets, without the axes that are none; an error for several arrays."""
+        behind, opens = rf"(?:[\])}}][ \t]*){{{array.ndim - 1}}}[ \t,]*", r"[\[({\1]"
         if len(array) > 1:
-            if re.search(rf"{behind}\n?[\s,]*\x02|{behind}[\[({{][\s\S]*{behind}\n", source):
+            apart = rf"{behind}\n?[\s,]*\x02", rf"{behind}{opens}", rf"{behind}\n\s*{opens}"
+            is_silent, in_line, in_lines = (re.search(pattern, source) for pattern in apart)
+            if is_silent or (in_line and in_lines):
                 self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
-            if re.search(rf"{behind}\s*(?!\{source[0]})[\[({{]", source):
+            if re.search(rf"{behind}\s*(?!\{source[0]}){opens}", source):
                 self.uneven(place, source)
         # In round brackets without a comma Python has no axis.
         is_tuple = b"(" in skeleton and re.search(r",\s*\)", source) is not None
@@ -424,8 +431,7 @@ class _Reader:
         if any(array.shape[axis] > 1 for axis in functions) or (opened[:1] == b"\1" and len(array) > 1):
             self.uneven(place, source)
         single = (axis for axis, pair in enumerate(pairwise(opened), start=1) if bytes(pair) in (b"([", b"({"))
-        dropped = (axis for axis in single if array.shape[axis] == 1 and not is_tuple)
-        return array.squeeze((*functions, *dropped)), ""
+        return array.squeeze((*functions, *(axis for axis in single if array.shape[axis] == 1 and not is_tuple)))
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
@@ -440,7 +446,7 @@ class _Reader:
         quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted.replace('"', " ")
         # Lines of bars alone, between those of a matrix.
-        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+\n", "", lines) if "|" in lines else lines
+        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", lines) if "|" in lines else lines
         if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
             lines = lines.replace("\t", " ")
         # Bars at the ends of lines part no numbers.
