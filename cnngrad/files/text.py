@@ -67,7 +67,7 @@ _SIZED = re.compile(r"f(?<=[0-9.]f)(?:16|32|64)(?![\w.])")
 _MORE, _MORE_IN_HEXADECIMAL = (
     re.compile(
         rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
-        rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9])|(?<=inff|nanf|ityf)(?!\w))"
+        rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9]{{3}}(?![0-9]))|(?<=inff|nanf|ityf)(?!\w))"
     )
     for letters, digits in (("fFdD", "."), ("", "a-fA-F"))
 )
@@ -79,8 +79,11 @@ _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 _CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
 _NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]++", re.I)
 _LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)[\w.]*+")
-_OCTAL = re.compile(r"0(?<![\w.].)[0-7]++(?![\w.])")
-_INTEGER = re.compile(r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?![a-z])", re.I)
+_OCTAL = re.compile(r"0(?<![\w.].)[0-7]{1,30}+(?![\w.])")
+_INTEGER = re.compile(
+    r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?=(?:_t)?(?:array|tensor|clamped)?(?:\W|\Z))",
+    re.I,
+)
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
@@ -93,24 +96,31 @@ _REFUSED = {
 # What says nothing, in the second group: signs in front of a label, comments, prompts, the line in front of cnngrad's
 # results, R's numbers of rows, titles of columns.
 _END = r"[ \t]*+(?=\n|\Z)"
-_NAME = r"[A-Za-z_$@∂](?:[\w$./∂]|::)*+(?:\[[\"']\w+[\"']\])?"
+_NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
+# Words that stand for a number, or may be one.
+_NO_NAME = (
+    r"(?!(?:(?i:nan|inf(?:inity)?|n\.?a\.?|n/a|nat|none|null|nil|nothing|missing|undef(?:ined)?|true|false|oo"
+    r"|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{4,}+|[0-9A-F]{4,}+|[abcef][a-f]);?[ \t]*+(?:\n|\Z))"
+)
+_ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w{{0,2}}|(?:(?!grad)\S)*+grad\S*+)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
-    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++(?:[dD∂]\S{{1,8}}|\w{{1,3}}|(?:(?!grad)\S)*+grad\S*+):?{_END})"
+    rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
     rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
     r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
-    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=))"
-    r"|\|[ \t]*+(?=[^\W\d])(?!(?i:nan|inf))[^\n]*\|[ \t]*+\n[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
+    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
+    r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
+    r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
 _TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
 # Functions that leave an array as it is, and the keywords beside it.
 _CALL = re.compile(
-    r"[A-Za-z_<](?<![\w.].)(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
+    r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
 )
 _KNOWN = re.compile(
-    r"<.*|(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
-    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|Int(?:8|32))?Array"
+    r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
+    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
     r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
 _BESIDE = "size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
@@ -122,18 +132,13 @@ _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
 )
-# Words that stand for a number, or may be one.
-_NO_NAME = (
-    r"(?!(?:(?i:nan|inf|na|n/a|none|null|true|false|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{4,}+|[0-9A-F]{4,}+|[abcef][a-f])"
-    rf";?{_END})"
-)
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
-_AXIS = r"[ ]*(?:[:.]|[0-9]+)[ ]*"
-_ROUND = r"\([0-9]+(?:[ ]*[x×,][ ]*[0-9]+)*,?\)"
+_AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
+_ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"\s*+(?:new\s[\w.]*(?P<sizes1>(?:\[[0-9,\s]{0,99}\])*)|\w+Array\([0-9]+\)"
-    r"|(?P<sizes2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?:Float|Int)[0-9]{2}(?=\[))?\s*+"
+    r"\s*+(?:new\s[\w.]*(?P<sizes1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
+    r"|(?P<sizes2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
 _HEADER = re.compile(
@@ -141,16 +146,18 @@ _HEADER = re.compile(
     rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:, [a-z]+ [0-9]+)*){_END}"
-    rf"|Columns?[ \t]++(?P<column1>[0-9]+)(?:[ \t]++(?:through|to|and|-)[ \t]++[0-9]+)?(?::?{_END}|(?=[ ]+[-.0-9]))"
-    rf"|\[,(?P<column2>[0-9]+)\](?:[ \t]++\[,[0-9]+\])*{_END}"
-    rf"|(?P<sizes1>[1-9][0-9]*+(?:[x×][1-9][0-9]*)+|[0-9]++(?=-element)"
+    rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
+    rf"|Columns (?P<column2>[0-9]{{1,9}}) to (?P<last2>[0-9]{{1,9}})(?=[ ]+[-.0-9])"
+    rf"|\[,(?P<column3>[0-9]{{1,9}})\](?:[ \t]++\[,(?P<last3>[0-9]{{1,9}})\])*{_END}"
+    rf"|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
-    rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]+)[^\n]*+"
+    rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
     rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:dtype|shape|{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
-    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]*\][ \t]*+)+|{_ROUND})?[ \t]*+"
-    rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?!=)|<-|<<|:|(?={{))"
-    rf"|{_NO_NAME}(?P<label4>{_NAME});?{_END})"
+    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND})?[ \t]*+"
+    rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
+    rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
+    rf"|{_NO_NAME}(?P<label4>{_NAME})(?:;?{_END}|[ \t]++(?=[\[\1])))"
 )
 _ASCII = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
@@ -166,6 +173,10 @@ _OPENS, _DEEPEST = "[({\1", 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
+_BESIDE_A_LABEL, _COMMENTED = (
+    "numbers beside a label, and others below them",
+    "a comment between rows: of one, or of two",
+)
 _TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 
@@ -225,7 +236,8 @@ def _counting(array: Array) -> int:
 
 def _silenced(match: re.Match[str]) -> str:
     """Blanks for what says nothing; a comment, but for NumPy's between slices, is known as such."""
-    is_comment = match.groupdict().get("comment") and "slice" not in match[2].lower()
+    is_slice = re.fullmatch(r"(?i)[ \t]*#[ \t]*(?:new )?slice[ \t]*[0-9]*", match[2])
+    is_comment = match.groupdict().get("comment") and not is_slice
     return match[1] + re.sub("[^\n\1]", "\2" if is_comment else " ", match[2])
 
 
@@ -258,7 +270,7 @@ class _Reader:
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
                 opened.append(found[0])
             found = _CALL.search(self.text, found.end())
-        self.called = next((name for name in opened if "int" in name), "")
+        self.called = next((name for name in opened if "int" in name.lower()), "")
         # Functions of one number alone.
         if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
             self.text = self.text.replace("\1", " ").replace(")", " ")
@@ -281,10 +293,11 @@ class _Reader:
             found = header.groupdict() if header else {}
             said = {key.rstrip("1234"): value for key, value in found.items() if value}
             new, page = said.pop("label", ""), said.pop("page", "")
-            marks = {key: said.pop(key) for key in ("column", "factor") if key in said}
+            marks = {key: said.pop(key) for key in ("column", "last", "factor") if key in said}
             # MATLAB says the name twice.
-            is_same = header and new == label and (page or not bare[parts[-1][0] : header.start()].strip())
-            if not header or (new and not is_same):
+            if header and new and new == label and not page and not bare[parts[-1][0] : header.start()].strip():
+                parts[-1] = header.start() + 1, parts[-1][1]
+            elif not header or (new and not (page and new == label)):
                 parts.append((header.start() + 1 if header else len(bare), {}))
                 array = self.finished(bare, parts, pages)
                 if array and label in arrays:
@@ -294,7 +307,8 @@ class _Reader:
                 arrays |= {label: array} if array else {}
                 label, pages, parts, self.about = new, [], parts[-1:], {}
             elif marks or (page and parts[-1][1]):
-                parts.append((header.start(), ({} if page else parts[-1][1]) | marks))
+                inherited = {} if page else {"factor": parts[-1][1].get("factor", "")}
+                parts.append((header.start(), inherited | marks))
             pages += [page] if page else []
             self.about = said | self.about
         if not arrays:
@@ -309,14 +323,15 @@ class _Reader:
         if not array.size:
             return None
         kind = self.about.get("type", "")
-        nested = "x".join(reversed(re.findall(r"[,;]\s*([0-9]+)\s*[>\]]", kind)))
-        sizes = _sizes(self.about.get("sizes", nested))
+        nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind if re.search("array|;", kind) else "")
+        sizes = _sizes(self.about.get("sizes") or "x".join(reversed(nested)))
         want = tuple(size for size in sizes if size is not None)
-        # The first size is that of the whole.
-        want = (-(-array.size // prod(want)), *want) if want and sizes == (None, *want) else want
+        if want and sizes == (None, *want):
+            # The first size is that of the whole.
+            want = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(want), 1)), *want)
         if want and len(want) == len(sizes):
             read, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
-            if prod(want) != array.size or (array.ndim > 1 and read != asked):
+            if prod(want) != array.size or len(want) > _DEEPEST or (array.ndim > 1 and read != asked):
                 said, there = ("x".join(map(str, shape)) for shape in (want, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes = array.reshape(want), _DEEPEST
@@ -329,20 +344,25 @@ class _Reader:
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
         lines, first, width, doubt, is_table = list[list[Array]](), 0, 0, "", False
-        for (start, marks), (end, _) in pairwise(parts):
+        for (start, marks), (end, below) in pairwise(parts):
             source = bare[start:end].rstrip("\2 \t\n")
             typed = _TYPED.match(source, len(source) - len(source.lstrip("\2 \t\n")))
             if not typed or typed.end() == len(source):
+                if "column" in marks or marks.get("factor", "") not in ("", below.get("factor")):
+                    self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
-            begin, sizes = typed.end(), typed["sizes1"] or typed["sizes2"]
-            self.about |= {"sizes": sizes} if sizes and "sizes" not in self.about else {}
+            begin, sizes = typed.end(), (typed["sizes1"] or typed["sizes2"] or "").replace("[", "(")
+            self.about = {"sizes": sizes, "type": typed["type"] or ""} | self.about
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
-            if is_table and start and not marks and "\n" not in source[:begin] and "\n" in source[begin:]:
-                self.fail(start + begin, "numbers beside a label, and others below them")
+            is_beside = start and not marks and "\n" not in source[:begin]
+            if is_table and is_beside and "\n" in source[begin:]:
+                self.fail(start + begin, _BESIDE_A_LABEL)
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
+            if is_beside and not is_table and len(array) > 1:
+                self.fail(start + begin, _BESIDE_A_LABEL)
             column = int(marks.get("column", 1))
             if column in (0, 1):
                 lines, first, width = [*lines, []], column, 0
@@ -350,6 +370,10 @@ class _Reader:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
             width += array.shape[-1]
+            if "column" in marks and first + width - 1 != int(marks.get("last", column)):
+                self.fail(
+                    start, f"columns {column} to {marks.get('last', column)} are said, {array.shape[-1]} are there"
+                )
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
@@ -388,7 +412,9 @@ class _Reader:
             source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source)
         source = source.replace(">", ")").rstrip(";, \n")
         if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
-            if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9]*\s*\]$", source):
+            if "\2" in source:
+                self.fail(place, _COMMENTED)
+            if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9_]*\s*\]$", source):
                 words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
                 self.fail(place, f"{source[1:-1][:30]!r}: {words}")
             inside = re.sub(r",([ \t]*)\n", r",\1 ", source[1:-1])
@@ -413,14 +439,16 @@ class _Reader:
 
     def one_array(self, place: int, source: str, skeleton: bytes, array: Array) -> Array:
         """The array of nested brackets, without the axes that are none; an error for several arrays."""
-        behind, opens = rf"(?:[\])}}][ \t]*){{{array.ndim - 1}}}[ \t,]*", r"[\[({\1]"
+        behind, opens = rf"(?:[\])}}][ \t]*+){{{array.ndim - 1}}}[ \t,]*+", r"[\[({\1]"
         if len(array) > 1:
-            apart = rf"{behind}\n?[\s,]*\x02", rf"{behind}{opens}", rf"{behind}\n\s*{opens}"
-            is_silent, in_line, in_lines = (re.search(pattern, source) for pattern in apart)
-            if is_silent or (in_line and in_lines):
+            gaps = r"[\s,]*+\x02", opens, rf"\n[ \t]*+{opens}", rf"\n[ \t]*+\n\s*+{opens}"
+            is_silent, *apart = (re.search(behind + gap, source) is not None for gap in gaps)
+            if is_silent or sum(apart) > 1:
                 self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
-            if re.search(rf"{behind}\s*(?!\{source[0]}){opens}", source):
+            if re.search(rf"{behind}\s*+(?!\{source[0]}){opens}", source):
                 self.uneven(place, source)
+        if re.search(r"[\[({]\s*+[\])}]", source):
+            self.uneven(place, source)
         # In round brackets without a comma Python has no axis.
         is_tuple = b"(" in skeleton and re.search(r",\s*\)", source) is not None
         if b"()" in skeleton and array.shape[-1] == 1 and not is_tuple:
@@ -437,9 +465,8 @@ class _Reader:
         """Lines of a table, or of several planes with empty lines between."""
         if re.search(r"[\[\](){}]", source):
             self.explain(place, source, _LINES, "")
-        if "\2" in source and (found := re.search(r"\S[ \t]*\n[ \t]*\x02[\s\2]*\S", source)):
-            self.fail(place + found.start(), "a comment between rows: of one table, or of two")
-        source = source.replace("\2", " ")
+        if "\2" in source:
+            self.fail(place + source.index("\2"), _COMMENTED)
         if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
             self.fail(place + found.start(), "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
@@ -488,6 +515,8 @@ class _Reader:
         if in_code and any("," in row[0] for row in rows.finditer(source)):
             mark = ","
         apart, power = mark or " ", f"{float(factor or 1):.0e}"[1:]
+        if not 0 < float(factor or 1) < np.inf:
+            self.fail(place, f"the factor {factor} is beyond float64's range")
 
         def lines() -> Iterator[str]:
             for row in rows.finditer(simple):
@@ -502,7 +531,7 @@ class _Reader:
             coded = r"[a-df-zA-DF-Z_*]" if in_code or "Float" in kind else "D[-+]"
             simple = _simplified(source, kind) if re.search(coded, source) else source
             is_hex = in_code and "0x" in simple.lower()
-            is_decimal = not is_hex and re.search(r"[.eEnN]", simple + factor) is not None
+            is_decimal = not is_hex and (bool(factor) or re.search(r"[.eEnN]", simple) is not None)
             convert = partial(int, base=0) if is_hex else None
             array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
         except (ValueError, UserWarning) as error:
@@ -511,7 +540,8 @@ class _Reader:
             self.fail(place, "a number beyond float64's largest")
         if integer := _INTEGER.search(kind or self.called):
             name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
-            held = array.astype(("u" if integer[1] else "") + name) if not is_decimal else array
+            unsigned = "u" if integer[1] or "unsigned" in kind else ""
+            held = array.astype(unsigned + name) if not is_decimal else array
             # In a hexadecimal number the highest bit is the sign.
             if is_decimal or (not is_hex and (held != array).any()):
                 words = "decimals where {} is declared" if is_decimal else "a number that {} does not hold"
@@ -521,20 +551,21 @@ class _Reader:
 
     def of_one_base(self, place: int, source: str, in_code: bool) -> str:
         """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
-        kind, integer = self.about.get("type", ""), _INTEGER.search(self.about.get("type", ""))
+        kind = self.about.get("type", "")
+        integer, kind = _INTEGER.search(kind), re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
         found, words = None, "hexadecimal numbers without a type: some may be negative"
         if in_code and not integer and "0x" in (lower := source.lower()):
             found = None if re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower) else re.search("0x", lower)
-        if not found and in_code and not kind and any(letter in source for letter in "dDfF"):
+        if not found and in_code and kind in ("", "let") and any(letter in source for letter in "dDfF"):
             found = _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))
             words = f"{found and found[0]} is hexadecimal, or has a type or a power behind it"
         if not found and not kind and (found := _SIZED.search(source)):
             words = f"{found[0]} behind a number is a type in Rust, 10**{found[0][1:]} in Julia"
         if not found and (found := _LEADING_ZERO.search(source)):
-            if in_code and ("[" in self.about.get("sizes", "") or "std::" in kind):
+            if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
                 source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
                 found = _LEADING_ZERO.search(source)
-            words = f"{found and found[0]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
+            words = f"{found and found[0][:20]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
         if found:
             self.fail(place + found.start(), words)
         return source
@@ -559,7 +590,8 @@ class _Reader:
         if re.search(r"\S\s+\S", cell):
             marks = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
             self.fail(start, f"{said!r} has {marks}, or two numbers each")
-        if "to int64" in error and (cell.strip(" +-").isdigit() or rows is not _LINES):
+        integer = r"\s*[-+]?[0-9]++\s*" if rows is _LINES else r"\s*[-+]?(?:0[xX][0-9a-fA-F]++|[0-9]++)\s*"
+        if "to int64" in error and re.fullmatch(integer, cell):
             self.fail(start, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
         self.fail(start, f"{cell.strip()[:20]!r} is not a number")
 
