@@ -363,7 +363,7 @@ def labelled(compared: Compared) -> Labelled:
 
 def code_lines(gradient: GradientReport) -> list[str]:
     """A line of code with the mistake, and the right line; empty if there are no such lines."""
-    return [f"{word:<13}{line}" for word, line in zip(("for example", "instead of"), gradient.code or (), strict=False)]
+    return [f"{word:<16}{line}" for word, line in zip(("wrong, such as", "right"), gradient.code or (), strict=False)]
 
 
 def _sentence(report: Report) -> str:

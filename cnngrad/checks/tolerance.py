@@ -164,7 +164,8 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
 
     def is_evident(form: Form) -> bool:
         """Whether all numbers have a form, which multiples of the grain would hardly have by chance."""
-        chances = np.minimum(1.0, grain / form.step(np.abs(some)))
+        with may_overflow():
+            chances = np.minimum(1.0, grain / form.step(np.abs(some)))
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)

@@ -14,7 +14,7 @@ from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Answer, Program
 from cnngrad.programs.suites import SuiteLayer, features
 from cnngrad.programs.verdicts import Fault, Verdict
-from cnngrad.tensor import DEDO, GRADIENTS
+from cnngrad.tensor import DEDO, GRADIENTS, Tensor
 
 # Judges the answer for a layer.
 Judge = Callable[[SuiteLayer, Answer], Outcome]
@@ -22,13 +22,22 @@ Judge = Callable[[SuiteLayer, Answer], Outcome]
 VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
-# Numbers for which alone a program may be right, and how others become such numbers.
-_SIMPLER: dict[str, Callable[[Array], Array]] = {
-    "whole numbers alone": np.rint,
-    "numbers other than 0 alone": lambda array: np.where(array == 0, 1, array),
-    "non-negative numbers alone": np.abs,
-    "small numbers alone: larger ones overflow or are clipped": lambda array: np.clip(array, -2, 2),
-    "large numbers alone: smaller ones are lost": lambda array: array / (np.abs(array).max(initial=0) or 1),
+# Numbers for which alone a program may be right, how others become such numbers, and how these become others again.
+_SIMPLER: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "whole numbers alone": (np.rint, lambda array: array + 0.25),
+    "numbers other than 0 alone": (
+        lambda array: np.where(array == 0, 1, array),
+        lambda array: array * (np.arange(array.size).reshape(array.shape) % 2),
+    ),
+    "non-negative numbers alone": (np.abs, np.negative),
+    "small numbers alone: larger ones overflow or are clipped": (
+        lambda array: np.clip(array, -2, 2),
+        lambda array: array * 64,
+    ),
+    "large numbers alone: smaller ones are lost": (
+        lambda array: array / (np.abs(array).max(initial=0) or 1),
+        lambda array: array * 2.0**-40,
+    ),
 }
 
 
@@ -143,11 +152,22 @@ def _if_kept(program: Program, wrong: Outcome, right: Sequence[Outcome], judge: 
 
 def _if_simpler(program: Program, layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
     """For which simpler numbers a wrong layer is right; in a layer with an array of one number, that may be chance."""
-    for words, simpler in _SIMPLER.items() if min(array.size for array in layer.arrays.values()) > 1 else ():
-        made = replace(layer, arrays={tensor: simpler(array) for tensor, array in layer.arrays.items()})
-        is_other = any((array != layer.arrays[tensor]).any() for tensor, array in made.arrays.items())
-        # With an array of zeros alone any program is right.
-        if is_other and all(array.any() for array in made.arrays.values()) and judge(made, program.run(made)).passed:
+
+    def passes(arrays: dict[Tensor, Array]) -> bool | None:
+        made = replace(layer, arrays=arrays)
+        return judge(made, program.run(made)).passed
+
+    for words, (simpler, other) in _SIMPLER.items() if min(a.size for a in layer.arrays.values()) > 1 else ():
+        made = {tensor: simpler(array) for tensor, array in layer.arrays.items()}
+        is_other = any((array != layer.arrays[tensor]).any() for tensor, array in made.items())
+        # With an array of zeros alone any program is right, and with few different numbers one may be right by chance.
+        if (
+            is_other
+            and all(array.any() for array in made.values())
+            and passes(made)
+            and passes({tensor: np.roll(array, 1) for tensor, array in made.items()})
+            and passes({tensor: other(array) for tensor, array in made.items()}) is False
+        ):
             yield Fault("depends-on-values", f"right for {words}")
             return
 

@@ -18,7 +18,7 @@ from cnngrad import __version__
 from cnngrad.arrays import Arrays
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.evaluate import made
-from cnngrad.causes.recipe import Recipe, recipe_by
+from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.causes.search import named_factors
 from cnngrad.checks.report import Compared, GradientReport, labelled, sentences
 from cnngrad.derivation.blocks import Code, Heading, ReportBlock, Sentence, Table, Together
@@ -183,7 +183,9 @@ class Findings:
             for fault in outcome.faults:
                 found.setdefault(fault, []).append(outcome.layer.name)
         if self.condition:
-            fault = Fault("depends-on-shape", f"it fails where {self.condition}")
+            # Some conditions are things that a layer has.
+            word = "where" if re.search("[<>]", self.condition) else "with"
+            fault = Fault("depends-on-shape", f"it fails {word} {self.condition}")
             found[fault] = [outcome.layer.name for outcome in self.failing]
         return found
 
@@ -419,6 +421,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         if found.verdict.passed is False and found.report is not None
     ]
     _see_fixed_numbers(wrong)
+    _see_few_numbers(wrong)
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed and wrong]
 
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
@@ -482,6 +485,21 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> None:
             each.known[name,] = f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"
 
 
+def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
+    """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
+    named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
+    for each in wrong:
+        layer = each.outcome.layer.layer
+        given = layer.layouts.standard(each.tensor, each.report.analytic)
+        right = right_recipe(layer.conv, layer.role[each.tensor])
+        is_few = np.count_nonzero(given) <= _FEW_NUMBERS
+        for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
+            for recipe in CATALOGUE[PLACES[name]].changed(right):
+                gives = made(recipe, each.outcome.layer.data)
+                if gives.shape == given.shape and np.allclose(gives, given):
+                    each.known.setdefault((name,), recipe)
+
+
 def _shared(recipes: Sequence[Recipe]) -> str:
     """The detail that all recipes share, or the names that all of their factors have; may be empty."""
     details = {recipe.detail for recipe in recipes}
@@ -495,8 +513,8 @@ def _shared(recipes: Sequence[Recipe]) -> str:
 # Mistakes outside the catalogue.
 _BESIDE = {
     "": "no known mistake gives it",
-    "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, or for memory that is never "
-    "filled",
+    "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, for memory that is never "
+    "filled, or for numbers too large for their type",
     "truncated": "every element is cut to a whole number. To fix it: use an array of floats",
 }
 
@@ -507,6 +525,8 @@ _FIXED = (
     ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
 )
 
+# How many mistakes that other arrays show are tried on one that shows none, and on one of so few numbers.
+_MOST_TRIED, _FEW_NUMBERS = 3, 8
 # Sizes of tiles, and numbers on which a fault may depend, in words.
 _TILES = (2, 4, 8, 16, 32)
 _COUNTS: dict[str, Callable[[Layer], int]] = {

@@ -39,7 +39,7 @@ _OTHER_ORDER = "Its results differ from call to call by rounding alone, as sums 
 _LAST = {Verdict.UNANSWERED, Verdict.SILENT, Verdict.SKIPPED}
 # Faults of programs whose results are no function of the arrays: other layers and numbers tell nothing of them.
 _UNSTEADY = {"keeps-state", "not-deterministic"}
-_IN_ONE_OF_TWO = "Only one of two runs of the same layer ended in this way."
+_IN_ONE_OF_TWO = "A layer was run twice, and one run alone ended without results."
 
 
 def expected(names: Iterable[str]) -> list[Tensor]:
@@ -128,7 +128,7 @@ def _in_common(outcomes: list[Outcome]) -> list[str]:
     for tensor, found in _of(outcomes).items():
         for outcome, result in found:
             if result.verdict is Verdict.WRONG_SHAPE:
-                notes.append(f"In {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
+                notes.append(f"In layer {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
                 break
         # The most frequent one.
         for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):

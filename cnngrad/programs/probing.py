@@ -45,7 +45,7 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
         with suppress(CnngradError):
             titles.setdefault(wrong.relation(), []).append(wrong.report.gradient.title)
     for words, named in titles.items():
-        notes.append(words and f"In {larger.layer.name} your numbers for {' and '.join(named)} follow {words}.")
+        notes.append(words and f"In layer {larger.layer.name} your numbers for {' and '.join(named)} follow {words}.")
     note = " ".join(filter(None, notes))
     return replace(found, smallest=smallest.layer, compared=tuple(worst), others=tuple(others), note=note)
 
