@@ -522,6 +522,7 @@ BUGGY = {
     "operand-rotated": [
         ("dw", lambda q: gather(q, g=q.g[:, :, ::-1, ::-1]), None),
         ("dw", lambda q: gather(q, xp=q.xp[:, :, ::-1, ::-1]), None),
+        ("dx", lambda q: crop(q, scatter(q, g=q.g[:, :, ::-1, ::-1])), None),
     ],
     "result-rotated": [
         ("dw", lambda q: right_dw(q)[:, :, ::-1, ::-1], None),

@@ -629,7 +629,7 @@ def wrong_operand(recipe: Recipe) -> Changes:
 
 @Mistake(
     "operand-rotated",
-    (O, DW),
+    ARRAYS,
     "an operand of the convolution is rotated",
     "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
     code=("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
@@ -638,6 +638,7 @@ def wrong_operand(recipe: Recipe) -> Changes:
         "W is rotated by 180°",
         "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
     ),
+    of_dx=("dE/dO is rotated by 180° in the full convolution", "rotate W alone, and slide it over dE/dO as it is"),
 )
 def operand_rotated(recipe: Recipe) -> Changes:
     """A convolution that rotates one operand, as convolve2d does, in place of a correlation."""
@@ -645,7 +646,9 @@ def operand_rotated(recipe: Recipe) -> Changes:
         if not recipe.layer.flip:
             yield recipe.at(W, "W is rotated", flipped(*recipe.spatial))
         return
-    yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=True)
+    yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.result is DW)
+    if recipe.result is DX:
+        return
     strides, dilations, first = np.transpose(recipe.relations)
     before, _, leftover, padded = _borders(recipe.layer)
     for left in (0, leftover):
