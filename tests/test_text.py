@@ -436,6 +436,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("dX = 2×2\n    1.5000    2.5000\n    3.5000    4.5000\n", [[1.5, 2.5], [3.5, 4.5]]),
         ("Infinity\n2\n3", [np.inf, 2, 3]),
         ("10 *\n 1 2", [10, 20]),
+        ("sep=;\n1;2,5\n3;4\n", [[1, 2.5], [3, 4]]),
         ("|1|\n|2|\n| |\n", [1, 2]),
         ("short unsigned int x[] = {0xfffa};", [65530]),
         ("xt::xtensor<double, 2> x = {{1, 2}};", [[1, 2]]),

@@ -93,8 +93,8 @@ _REFUSED = {
     r"\[\|": "a list whose semicolons part rows, or elements",
     r"[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]": "a control character in a text",
 }
-# What says nothing, in the second group: signs in front of a label, comments, prompts, the line in front of cnngrad's
-# results, R's numbers of rows, titles of columns.
+# What says nothing, in the second group: signs in front of a label, comments, Excel's mark, the line in front of
+# cnngrad's results, R's numbers of rows, prompts, titles of columns.
 _END = r"[ \t]*+(?=\n|\Z)"
 _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])?"
 # Words that stand for a number, or may be one.
@@ -108,7 +108,7 @@ _SILENT = re.compile(
     rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
     rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
-    r"|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
+    r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
     rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
     r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
     r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"

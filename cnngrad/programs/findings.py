@@ -287,12 +287,11 @@ class Findings:
                 f"{unjudged} can't be judged" if unjudged else "",
                 f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
             ]
-            common = "" if self.condition else self._common(self.failing)
-            common = common and f"; all failing layers have {common}"
+            shared = f"; all failing layers have {self._in_common}" if self._in_common else ""
             causes = [*self._causes()]
             # A fault may be a cause.
             causes += [fault.says for fault in self.faults if not any(fault.says in cause for cause in causes)]
-            parts = [_joined(parts) + common, *causes, "" if left else self._untried()]
+            parts = [_joined(parts) + shared, *causes, "" if left else self._untried()]
         else:
             unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
             passing = len(self.outcomes) - skipped
@@ -338,8 +337,14 @@ class Findings:
         if len(outcomes) == len(self.failing):
             return "all" if outcomes[1:] else "it"
         names, common = [outcome.layer.name for outcome in outcomes], self._common(outcomes)
+        common = "" if common == self._in_common else common
         named = joined(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "others"])
         return f"{len(names)} ({named}{common and f'; all have {common}'})"
+
+    @cached_property
+    def _in_common(self) -> str:
+        """The property of all failing layers, unless it is known as the condition."""
+        return "" if self.condition else self._common(self.failing)
 
     def _common(self, outcomes: Sequence[Outcome]) -> str:
         """The property of some layers that the fewest others share; empty if most of these share it."""
