@@ -175,7 +175,8 @@ def test_the_wrong_result_is_that_of_the_right_option():
         report = cnngrad.check(arrays["X"], arrays["W"], arrays["dEdO"], **options, **{keyword: array})
         found = next(gradient for gradient in report.gradients.values() if gradient.passed is False)
         (right,) = (parts for parts, is_right in question.options if is_right)
-        words = {each.id: each.words(DX if keyword == "dx" else DW, layer)[0] for each in CATALOGUE}
+        said = {each.id: each.words(DX if keyword == "dx" else DW, layer)[0] for each in CATALOGUE}
+        words = {name: text.replace("dE/d", "∂E/∂") for name, text in said.items()}
         assert right[0] in [words[name] for name in (found.mistake, *found.also) if "+" not in name]
 
 
