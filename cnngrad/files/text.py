@@ -116,11 +116,13 @@ _SILENT = re.compile(
 _TRAILING = re.compile(rf"([,;{{}}][ \t]*+)({_COMMENT})")
 # Functions that leave an array as it is, and the keywords beside it.
 _CALL = re.compile(
-    r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
+    r"[A-Za-z_<](?<![\w.].)(?:(?<=n)ew\s+(?=\w+Array\())?"
+    r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
 )
 _KNOWN = re.compile(
     r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
-    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
+    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix"
+    r"|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
     r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
 _BESIDE = "size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
@@ -167,7 +169,7 @@ _NO_BRACKETS, _TO_JSON = bytes({*range(256)} - {*b"[](){}\1"}), bytes.maketrans(
 # The rows of a table, of [] as in MATLAB, and of nested brackets: what stands between some characters and is not blank.
 _LINES, _PARTS, _INNERMOST = (
     re.compile(rf"(?<![^{apart}])[^{apart}]*[^{apart}{blank}][^{apart}]*+")
-    for apart, blank in ((r"\n", r"\s\2"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
+    for apart, blank in ((r"\n", r"\s"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
 )
 _OPENS, _DEEPEST = "[({\1", 32
 # More functions than a text of arrays has.
@@ -215,18 +217,22 @@ def _loaded(lines: Iterator[str], mark: str | None, dtype: type, convert: Any, q
     first = list(islice(lines, 2))
     parts: Iterable[Iterable[str]] = [chain(first, lines)]
     if len(first) == 1:
-        apart = f"[{mark or ' '}]"
-        parts = ([part[1]] for part in re.finditer(rf"(?:^|{apart})(.{{1,65536}}[^{mark or ' '}]*+)", first[0]))
+        apart = mark or " "
+        parts = ([part[1]] for part in re.finditer(rf"(?:^|[{apart}])(.{{1,65536}}[^{apart}]*+)", first[0]))
     form = {"dtype": dtype, "delimiter": mark, "converters": convert, "quotechar": quote}
     return np.concatenate([np.loadtxt(part, comments=None, encoding=None, ndmin=2, **form) for part in parts], axis=1)
 
 
 def _counting(array: Array) -> int:
     """How many first columns of a table count its rows, or the others in them; -1 if its first line counts."""
-    lead, first = array[:, :-1], array[0]
-    if len(array) > 2 < first.size and array[0, 0] in (0, 1) and (np.diff(array[:, 0]) == 1).all():
+
+    def counts_up(numbers: Array) -> bool:
+        return len(array) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
+
+    lead, columns = array[:, :-1], array.shape[1]
+    if columns > 2 and counts_up(array[:, 0]):
         return 1
-    if len(array) > 2 and first.size > 1 and first[0] in (0, 1) and (np.diff(first) == 1).all():
+    if columns > 1 and counts_up(array[0]):
         return -1
     if len(lead) < 2 or not lead.size or {*lead.min(axis=0).tolist()} - {0, 1}:
         return 0
@@ -463,10 +469,10 @@ class _Reader:
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
-        if re.search(r"[\[\](){}]", source):
-            self.explain(place, source, _LINES, "")
         if "\2" in source:
             self.fail(place + source.index("\2"), _COMMENTED)
+        if re.search(r"[\[\](){}]", source):
+            self.explain(place, source, _LINES, "")
         if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
             self.fail(place + found.start(), "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
@@ -553,21 +559,22 @@ class _Reader:
         """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
         kind = self.about.get("type", "")
         integer, kind = _INTEGER.search(kind), re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
-        found, words = None, "hexadecimal numbers without a type: some may be negative"
-        if in_code and not integer and "0x" in (lower := source.lower()):
-            found = None if re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower) else re.search("0x", lower)
-        if not found and in_code and kind in ("", "let") and any(letter in source for letter in "dDfF"):
-            found = _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))
-            words = f"{found and found[0]} is hexadecimal, or has a type or a power behind it"
-        if not found and not kind and (found := _SIZED.search(source)):
+        lower = source.lower() if in_code and not integer else ""
+        if "0x" in lower and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower):
+            self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")
+        has_letters = in_code and kind in ("", "let") and any(letter in source for letter in "dDfF")
+        if has_letters and (found := _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))):
+            self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
+        if not kind and (found := _SIZED.search(source)):
             words = f"{found[0]} behind a number is a type in Rust, 10**{found[0][1:]} in Julia"
-        if not found and (found := _LEADING_ZERO.search(source)):
-            if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
-                source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
-                found = _LEADING_ZERO.search(source)
-            words = f"{found and found[0][:20]!r} begins with 0: a decimal number, or an octal or hexadecimal one"
-        if found:
             self.fail(place + found.start(), words)
+        found = _LEADING_ZERO.search(source)
+        if found and in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
+            source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
+            found = _LEADING_ZERO.search(source)
+        if found:
+            words = "begins with 0: a decimal number, or an octal or hexadecimal one"
+            self.fail(place + found.start(), f"{found[0][:20]!r} {words}")
         return source
 
     def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:

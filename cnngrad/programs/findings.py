@@ -413,6 +413,12 @@ class _Wrong(NamedTuple):
         """Those of some mistakes that take part in explanations by these mistakes alone."""
         return {name for names in self.known if {*names} <= {*mistakes} for name in names}
 
+    def is_given_by(self, recipe: Recipe) -> bool:
+        """Whether a recipe gives the array's numbers: of a few numbers no mistake and no relation can be read."""
+        layer = self.outcome.layer
+        given, gives = layer.layer.layouts.standard(self.tensor, self.report.analytic), made(recipe, layer.data)
+        return gives.shape == given.shape and np.allclose(gives, given)
+
 
 def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
@@ -483,10 +489,7 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> None:
         layer, made_with = each.outcome.layer.layer, {Relation._fields[place]: -number if place == 2 else number}
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
-        given = layer.layouts.standard(each.tensor, each.report.analytic)
-        gives = made(recipe_by(layer, each.tensor, relations), each.outcome.layer.data)
-        # Of a few numbers no relation can be read.
-        if [*each.report.relations] == relations or (gives.shape == given.shape and np.allclose(gives, given)):
+        if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.tensor, relations)):
             each.known[name,] = f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"
 
 
@@ -494,15 +497,11 @@ def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
     """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
-        layer = each.outcome.layer.layer
-        given = layer.layouts.standard(each.tensor, each.report.analytic)
+        layer, is_few = each.outcome.layer.layer, np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
         right = right_recipe(layer.conv, layer.role[each.tensor])
-        is_few = np.count_nonzero(given) <= _FEW_NUMBERS
         for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
-            for recipe in CATALOGUE[PLACES[name]].changed(right):
-                gives = made(recipe, each.outcome.layer.data)
-                if gives.shape == given.shape and np.allclose(gives, given):
-                    each.known.setdefault((name,), recipe)
+            for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
+                each.known.setdefault((name,), recipe)
 
 
 def _shared(recipes: Sequence[Recipe]) -> str:
