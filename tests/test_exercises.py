@@ -147,7 +147,9 @@ def test_the_local_derivatives_and_products_are_those_of_the_sum():
         if question is chain:
             assert [blank.right for blank in question.blanks] == [w for _, w in sums]
         else:
-            chosen = [(tuple("".join(map(str, parts)).split("·")), is_right) for parts, is_right in question.options]
+            chosen = [
+                (tuple("".join(map(str, parts)).split("·")), is_right) for parts, is_right in question.options.values()
+            ]
             assert [pair in sums for pair, _ in chosen] == [is_right for _, is_right in chosen]
             assert 0 < sum(is_right for _, is_right in chosen) < len(chosen) == 8
 
@@ -174,7 +176,7 @@ def test_the_wrong_result_is_that_of_the_right_option():
         keyword = {"∂E/∂X": "dx", "∂E/∂W": "dw"}[grid.title]
         report = cnngrad.check(arrays["X"], arrays["W"], arrays["dEdO"], **options, **{keyword: array})
         found = next(gradient for gradient in report.gradients.values() if gradient.passed is False)
-        (right,) = (parts for parts, is_right in question.options if is_right)
+        (right,) = (parts for parts, is_right in question.options.values() if is_right)
         said = {each.id: each.words(DX if keyword == "dx" else DW, layer)[0] for each in CATALOGUE}
         words = {name: text.replace("dE/d", "∂E/∂") for name, text in said.items()}
         assert right[0] in [words[name] for name in (found.mistake, *found.also) if "+" not in name]
@@ -340,8 +342,10 @@ def test_moodle_reads_the_answers_back(decimals):
         assert "____" not in shown
         if question.options:
             answers = [(each.findtext("text"), float(each.get("fraction"))) for each in element.findall("answer")]
-            assert [words for words, _ in answers] == ["".join(map(str, parts)) for parts, _ in question.options]
-            assert [fraction > 0 for _, fraction in answers] == [is_right for _, is_right in question.options]
+            assert [words for words, _ in answers] == [
+                "".join(map(str, parts)) for parts, _ in question.options.values()
+            ]
+            assert [fraction > 0 for _, fraction in answers] == [is_right for _, is_right in question.options.values()]
             # Who chooses everything gets nothing.
             lowest = 0 if question.ask == "mistake" else -max(fraction for _, fraction in answers)
             assert {fraction for _, fraction in answers if fraction <= 0} == {lowest}

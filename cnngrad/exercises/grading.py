@@ -154,8 +154,7 @@ def _chosen(question: Question, text: str) -> tuple[Grade, str]:
     """The share of the right options that are chosen; a wrong one costs what a right one is worth."""
     chosen, right = {*re.sub(r"[\s;,.()]+", "", text.lower())}, {*question.right}
     score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
-    is_odd = bool(chosen - question.lettered.keys())
-    return Grade(score), f"{text[:30]!r} is not the letters of options" if is_odd else ""
+    return Grade(score), f"{text[:30]!r} is not the letters of options" if chosen - question.options.keys() else ""
 
 
 def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:

@@ -16,7 +16,7 @@ from cnngrad.exercises.telling import DECIMALS, Telling
 from cnngrad.layer import Layer, indices
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.schema import SCHEMA, Json
-from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
+from cnngrad.tensor import DB, DW, DX, GIVEN, O, Tensor, W, X
 
 __all__ = ["Sheet", "exercises"]
 
@@ -61,33 +61,25 @@ class Sheet(Derivation):
 
     def as_json(self) -> Json:
         """The exercises as plain data: each a problem, its questions and their answers."""
-        layer = self.source.layer
-        given = [X, W, *[B] * layer.has_bias, DEDO]
-        return {
-            "schema": SCHEMA,
-            "exercises": [
+        layer, found = self.source.layer, []
+        written = layer.layouts.written
+        for exercise in self.each:
+            given = [tensor for tensor in GIVEN if tensor in exercise.values]
+            arrays = {t.key: written(t, np.asarray(exercise.values[t]).reshape(layer.shapes[t])) for t in given}
+            questions = [
                 {
-                    "problem": {"schema": SCHEMA}
-                    | {
-                        t.key: layer.layouts.written(t, np.asarray(exercise.values[t]).reshape(layer.shapes[t]))
-                        for t in given
-                    }
-                    | layer.options,
-                    "questions": [
-                        {
-                            "ask": question.ask,
-                            "task": question.words,
-                            "blanks": [blank.label for blank in question.blanks],
-                            "options": ["".join(map(str, parts)) for parts, _ in question.options],
-                            "right": list(question.right),
-                        }
-                        | ({} if question.shown is None else {"shown": layer.layouts.written(*question.shown)})
-                        for question in exercise.questions
-                    ],
+                    "ask": question.ask,
+                    "task": question.words,
+                    "blanks": [blank.label for blank in question.blanks],
+                    "options": ["".join(map(str, parts)) for parts, _ in question.options.values()],
+                    "right": list(question.right),
+                    **({"shown": written(*question.shown)} if question.shown else {}),
                 }
-                for exercise in self.each
-            ],
-        }
+                for question in exercise.questions
+            ]
+            problem: Json = {"schema": SCHEMA, **arrays, **layer.options}
+            found.append({"problem": problem, "questions": questions})
+        return {"schema": SCHEMA, "exercises": found}
 
 
 def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, with_decimals: bool = False) -> Sheet:
@@ -119,21 +111,18 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     if not asks:
         raise CnngradError(f"--ask names nothing: use {_ASKS}")
     named = {ask: _elements(layer, ask) for ask in asks}
-    asked: dict[Tensor, set[Index]] = {}
-    for result, places in filter(None, named.values()):
-        asked.setdefault(result, set()).update(places)
-    for result in (DX, DW) if "mistake" in named else ():
-        asked.setdefault(result, set()).update(indices(layer.canonical[result]))
-    flat = {
-        r: sorted(int(np.ravel_multi_index(at, layer.canonical[r])) for at in places) for r, places in asked.items()
-    }
-    numbers, made, all_telling = Telling(layer, flat, with_decimals), [], True
+    # A mistake is shown in one of these whole results.
+    shown = [(result, list(indices(layer.canonical[result]))) for result in (DX, DW) if "mistake" in named]
+    asked: dict[Tensor, list[Index]] = {}
+    for result, places in (*filter(None, named.values()), *shown):
+        asked.setdefault(result, []).extend(places)
+    numbers, made, all_telling = Telling(layer, asked, with_decimals), [], True
     for number in range(count):
         generator = np.random.default_rng([seed, number])
         arrays, is_telling = numbers.drawn(generator)
         all_telling &= is_telling
         maker = Maker(numbers, arrays, generator, [found[0] for found in named.values() if found])
-        questions = (KINDS[ask](maker) if found is None else maker.numbers(ask, *found) for ask, found in named.items())
+        questions = (maker.numbers(ask, *found) if found else KINDS[ask](maker) for ask, found in named.items())
         made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
     return _sheet(layer, tuple(made), DECIMALS if with_decimals else 0, all_telling, solved=False)
 

@@ -11,6 +11,7 @@ from cnngrad.causes.catalogue import CATALOGUE, Mistake
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer
+from cnngrad.layer.names import Index
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 __all__ = ["DECIMALS", "Telling", "Way"]
@@ -42,11 +43,11 @@ class Telling:
 
     Attributes:
         layer: the layer.
-        asked: the flat places of the asked cells, by result.
+        asked: the canonical indices of the asked cells, by result.
         with_decimals: whether numbers have a decimal place.
     """
 
-    def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[int]], with_decimals: bool) -> None:
+    def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[Index]], with_decimals: bool) -> None:
         """Telling numbers for the asked cells of a layer's results."""
         self.layer, self.asked, self.with_decimals = layer, asked, with_decimals
 
@@ -55,12 +56,12 @@ class Telling:
         """The ways in which known mistakes change each asked result in its own shape."""
         data, found = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC)), {}
         for result in self.asked:
-            right = self.cells(right_recipe(self.layer, result), data)
+            right = self._cells(result, right_recipe(self.layer, result), data)
             alike: dict[bytes, list[tuple[Mistake, Recipe]]] = {}
             for mistake in CATALOGUE:
                 is_usual = mistake.short and mistake.is_made_in(self.layer)
                 for recipe in mistake.changed(right_recipe(self.layer, result)) if is_usual else ():
-                    wrong = self.cells(recipe, data)
+                    wrong = self._cells(result, recipe, data)
                     if wrong.shape == right.shape and (wrong != right).any():
                         alike.setdefault(wrong.astype(float).tobytes(), []).append((mistake, recipe))
             found[result] = [
@@ -69,11 +70,13 @@ class Telling:
             ]
         return found
 
-    def cells(self, recipe: Recipe, data: Data) -> Array:
+    def _cells(self, result: Tensor, recipe: Recipe, data: Data) -> Array:
         """The asked cells of a result as a recipe computes it; none if it has another shape."""
-        result = next(result for result in self.asked if self.layer.role[result] is recipe.result)
-        array = made(recipe, data)
-        return array.reshape(-1)[self.asked[result]] if array.shape == self.layer.shapes[result] else np.empty(0)
+        array = self.exact(made(recipe, data))
+        if array.shape != self.layer.shapes[result]:
+            return np.empty(0)
+        cells: Array = array.reshape(self.layer.canonical[result])[tuple(np.transpose(self.asked[result]))]
+        return cells
 
     def drawn(self, generator: np.random.Generator) -> tuple[dict[Tensor, Array], bool]:
         """X, W, b and dE/dO in the user's shapes, and whether every mistake shows."""
@@ -98,9 +101,9 @@ class Telling:
         """Whether an asked cell is right in spite of a mistake, or two mistakes give the same cells."""
         data = Data.of(self.layer, dict(arrays))
         for result, ways in self.ways.items():
-            right, seen = self.exact(self.cells(right_recipe(self.layer, result), data)), set[bytes]()
+            right, seen = self._cells(result, right_recipe(self.layer, result), data), set[bytes]()
             for number, way in enumerate(ways):
-                cells = self.exact(self.cells(way.recipe, data))
+                cells = self._cells(result, way.recipe, data)
                 if (way.changes & (cells == right)).any() or (key := cells.astype(float).tobytes()) in seen:
                     # What is equal once is often equal again: it comes first in the next draw.
                     ways.insert(0, ways.pop(number))

@@ -67,7 +67,7 @@ def _choices(element: ElementTree.Element, question: "Question") -> None:
     ElementTree.SubElement(element, "single").text = "true" if question.is_single else "false"
     ElementTree.SubElement(element, "shuffleanswers").text = "true"
     ElementTree.SubElement(element, "answernumbering").text = "abc"
-    for parts, is_right in question.options:
+    for parts, is_right in question.options.values():
         fraction = 100 / right if is_right else 0.0 if question.is_single else -100 / right
         answer = ElementTree.SubElement(element, "answer", fraction=f"{fraction:.7g}", format="html")
         ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
