@@ -441,6 +441,7 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("short unsigned int x[] = {0xfffa};", [65530]),
         ("xt::xtensor<double, 2> x = {{1, 2}};", [[1, 2]]),
         ("int x[][2] = {1, 2, 3, 4};", [[1, 2], [3, 4]]),
+        ("x := [][2]int{{1, 2}}", [[1, 2]]),
         ("np.array(([[1, 2], [3, 4]]))", [[1, 2], [3, 4]]),
         ("({\n {1, 2},\n {3, 4}\n})", [[1, 2], [3, 4]]),
         ("x = new Uint8Array([1, 2])", [1, 2]),

@@ -8,7 +8,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.layer import Shape
 
-__all__ = ["Labelled", "Loose"]
+__all__ = ["Loose"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,3 @@ class Loose:
         if self.array.size != prod(shape) or shape[max(0, len(shape) - self.axes) :] != own:
             return self.array
         return np.reshape(self.array.reshape(-1), shape, "F" if order == "F" and not self.axes else "C")
-
-
-class Labelled(dict[str, Loose]):
-    """The arrays of a text that has several, by their labels."""

@@ -15,7 +15,7 @@ import numpy as np
 from cnngrad.arrays import Array, Operand, as_claim, read_tensor
 from cnngrad.errors import CnngradError
 from cnngrad.files.binary import load_raw, parse_raw
-from cnngrad.files.loose import Labelled, Loose
+from cnngrad.files.loose import Loose
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
@@ -229,8 +229,7 @@ class Reader:
                 f"{where} holds {held}: a problem is an object with the keys {', '.join(KEYS)}; "
                 f"for arrays use -x, -w, -g"
             )
-        if isinstance(content, Labelled):
-            content = {key: loose.typed for key, loose in content.items()}
+        content = {key: value.typed if isinstance(value, Loose) else value for key, value in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
                 raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")

@@ -27,13 +27,13 @@ import numpy as np
 from cnngrad.arrays import INT64_MAX, Array, Marked
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import text_advice
-from cnngrad.files.loose import Labelled, Loose
-from cnngrad.layer import counted
+from cnngrad.files.loose import Loose
+from cnngrad.layer import Shape, counted
 
 __all__ = ["parse_text"]
 
 
-def parse_text(where: str, text: str) -> Loose | Labelled:
+def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
     r"""The array in a text, or several by their labels.
 
     Raises:
@@ -53,17 +53,15 @@ def parse_text(where: str, text: str) -> Loose | Labelled:
 # Patterns begin with a character, where they can, since the search for one is quick.
 _APART = r"\s,;|\"\[\](){}\1"
 # A number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3, 1f0 and 0x1p-1.
-_ENDING, _BINARY = (
-    r"(?:_?[fiu](?:8|16|32|64)|u?l{0,2}|[fd])",
-    r"0x[0-9a-f.]{1,30}+p(?:[-+]?[0-8]?[0-9]{1,2}|-[0-9]{3,4})",
-)
+_ENDING = r"(?:_?[fiu](?:8|16|32|64)|u?l{0,2}|[fd])"
+_BINARY = r"0x[0-9a-f.]{1,30}+p(?:[-+]?[0-8]?[0-9]{1,2}|-[0-9]{3,4})"
 _SPELLED = (
     rf"[-+]?(?:[0-9]++(?:_[0-9]++)*+)?\.?[0-9]*+(?<=[0-9.])(?:(?:[eEfFdD]|\*\^)[-+]?[0-9]++)?{_ENDING}"
     rf"|[-+]?(?:nan|inf(?:inity)?)f?|0x[0-9a-f]++{_ENDING}|[-+]?{_BINARY}f?"
 )
 # What of it NumPy reads in another form or not at all; f and d are digits of hexadecimal numbers.
 _HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]++)(?={_ENDING}(?![\w.]))", re.I)
-_SIZED = re.compile(r"f(?<=[0-9.]f)(?:16|32|64)(?![\w.])")
+_SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE, _MORE_IN_HEXADECIMAL = (
     re.compile(
         rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
@@ -77,9 +75,9 @@ _WITH_D, _WITH_F, _WITHOUT = (
 )
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 _CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
-_NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]++", re.I)
-_LEADING_ZERO = re.compile(r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)[\w.]*+")
-_OCTAL = re.compile(r"0(?<![\w.].)[0-7]{1,30}+(?![\w.])")
+_NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]{{1,20}}+", re.I)
+_LEADING_ZERO = r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)"
+_OCTAL = rf"{_LEADING_ZERO}(?<=[0-7])[0-7]{{0,29}}+(?![\w.])"
 _INTEGER = re.compile(
     r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?=(?:_t)?(?:array|tensor|clamped)?(?:\W|\Z))",
     re.I,
@@ -106,6 +104,7 @@ _ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w{{0,2}}|(?:(?!grad)\S)
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
     rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
+    r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
     rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
     r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
@@ -139,8 +138,8 @@ _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"\s*+(?:new\s[\w.]*(?P<sizes1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
-    r"|(?P<sizes2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
+    r"[\s\2]*+(?:new\s[\w.]*(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
+    r"|(?P<new2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
 _HEADER = re.compile(
@@ -183,14 +182,19 @@ _TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 
 
-def _sizes(text: str) -> tuple[int | None, ...]:
-    """Sizes or indices; None for an empty bracket, or for a whole axis of a page.
+def _said(match: re.Match[str]) -> dict[str, str]:
+    """What the groups of a match say; the same is said by groups of other numbers."""
+    return {key.rstrip("1234"): value for key, value in match.groupdict().items() if value}
+
+
+def _sizes(text: str) -> Shape:
+    """Sizes or indices; -1 for an empty bracket, or for a whole axis of a page.
 
     >>> _sizes("[][3]"), _sizes("(2, 3)"), _sizes(":,:,1")
-    ((None, 3), (2, 3), (None, None, 1))
+    ((-1, 3), (2, 3), (-1, -1, 1))
     """
     found = re.findall(r"\[\s*+\]|[0-9]+|[:.]|(?:^|,)\s*(?=,)", text)
-    return tuple(int(size) if size.isdigit() else None for size in found)
+    return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
 def _simplified(source: str, kind: str) -> str:
@@ -212,15 +216,23 @@ def _decimal(word: re.Match[str]) -> str:
     return str(float.fromhex(word[0]) if "p" in word[0].lower() else int(word[0], 16))
 
 
-def _loaded(lines: Iterator[str], mark: str | None, dtype: type, convert: Any, quote: str | None) -> Array:
+def _loaded(lines: Iterator[str], mark: str | None, **form: Any) -> Array:
     """What loadtxt reads in lines; a single line is read in parts, since loadtxt takes much memory for it."""
     first = list(islice(lines, 2))
     parts: Iterable[Iterable[str]] = [chain(first, lines)]
     if len(first) == 1:
         apart = mark or " "
         parts = ([part[1]] for part in re.finditer(rf"(?:^|[{apart}])(.{{1,65536}}[^{apart}]*+)", first[0]))
-    form = {"dtype": dtype, "delimiter": mark, "converters": convert, "quotechar": quote}
-    return np.concatenate([np.loadtxt(part, comments=None, encoding=None, ndmin=2, **form) for part in parts], axis=1)
+    form |= {"delimiter": mark, "comments": None, "encoding": None, "ndmin": 2}
+    return np.concatenate([np.loadtxt(part, **form) for part in parts], axis=1)
+
+
+def _grid(indices: Any) -> list[int]:
+    """How many indices of each axis there are, counted from 0 or 1; none if some are missing or stand twice."""
+    if {*np.min(indices, axis=0).tolist()} - {0, 1}:
+        return []
+    sizes: list[int] = (np.ptp(indices, axis=0) + 1).tolist()
+    return sizes if prod(sizes) == len(indices) == len(np.unique(indices, axis=0)) else []
 
 
 def _counting(array: Array) -> int:
@@ -229,22 +241,17 @@ def _counting(array: Array) -> int:
     def counts_up(numbers: Array) -> bool:
         return len(array) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
 
-    lead, columns = array[:, :-1], array.shape[1]
+    columns = array.shape[1]
     if columns > 2 and counts_up(array[:, 0]):
         return 1
     if columns > 1 and counts_up(array[0]):
         return -1
-    if len(lead) < 2 or not lead.size or {*lead.min(axis=0).tolist()} - {0, 1}:
-        return 0
-    counts = prod((np.ptp(lead, axis=0) + 1).tolist())
-    return lead[0].size if counts == len(lead) == len(np.unique(lead, axis=0)) else 0
+    return columns - 1 if len(array) > 1 and _grid(array[:, :-1]) else 0
 
 
 def _silenced(match: re.Match[str]) -> str:
-    """Blanks for what says nothing; a comment, but for NumPy's between slices, is known as such."""
-    is_slice = re.fullmatch(r"(?i)[ \t]*#[ \t]*(?:new )?slice[ \t]*[0-9]*", match[2])
-    is_comment = match.groupdict().get("comment") and not is_slice
-    return match[1] + re.sub("[^\n\1]", "\2" if is_comment else " ", match[2])
+    """Blanks for what says nothing; a comment is known as such."""
+    return match[1] + re.sub("[^\n\1]", "\2" if match.groupdict().get("comment") else " ", match[2])
 
 
 class _Reader:
@@ -258,8 +265,7 @@ class _Reader:
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text or "[|" in text:
             for pattern, words in _REFUSED.items():
-                if found := re.search(pattern, self.text):
-                    self.fail(found.start(), f"{found[0]!r}: {words}")
+                self.refuse(0, self.text, pattern, f"{{0!r}}: {words}")
         # Numbers and brackets alone need no more.
         if not raw and ",]" not in text:
             return
@@ -268,8 +274,7 @@ class _Reader:
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
             self.text = silent.sub(_silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
-        if found := re.search(r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", self.text):
-            self.fail(found.start(), f"{found[0]!r} is a size, without numbers")
+        self.refuse(0, self.text, r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", "{0!r} is a size, without numbers")
         found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
         while found and len(opened) < _MOST_FUNCTIONS:
             if _KNOWN.fullmatch(found[0]):
@@ -289,17 +294,20 @@ class _Reader:
         advice = text_advice(self.where, self.text)
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
-    def read(self) -> Loose | Labelled:
+    def refuse(self, place: int, source: str, pattern: str | re.Pattern[str], words: str) -> None:
+        """Raise an error if a pattern is in a source; {0} in its words is what is found, {1} a group of it."""
+        if found := re.search(pattern, source):
+            self.fail(place + found.start(), words.format(found[0], *found.groups()))
+
+    def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
         arrays = dict[str, Loose]()
         bare = _HEADER.sub(lambda header: header[0][0] + " " * (len(header[0]) - 1), self.text)
         # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
         label, pages, parts = "", list[str](), [(0, dict[str, str]())]
         for header in chain(_HEADER.finditer(self.text), [None]):
-            found = header.groupdict() if header else {}
-            said = {key.rstrip("1234"): value for key, value in found.items() if value}
+            said = _said(header) if header else {}
             new, page = said.pop("label", ""), said.pop("page", "")
-            marks = {key: said.pop(key) for key in ("column", "last", "factor") if key in said}
             # MATLAB says the name twice.
             if header and new and new == label and not page and not bare[parts[-1][0] : header.start()].strip():
                 parts[-1] = header.start() + 1, parts[-1][1]
@@ -312,16 +320,16 @@ class _Reader:
                     self.fail(parts[0][0] - 1, f"no array follows {label}")
                 arrays |= {label: array} if array else {}
                 label, pages, parts, self.about = new, [], parts[-1:], {}
-            elif marks or (page and parts[-1][1]):
+            elif "column" in said or "factor" in said or (page and parts[-1][1]):
                 inherited = {} if page else {"factor": parts[-1][1].get("factor", "")}
-                parts.append((header.start(), inherited | marks))
+                parts.append((header.start(), inherited | said))
             pages += [page] if page else []
             self.about = said | self.about
         if not arrays:
             self.fail(0, "the text is empty: there is no number in it")
         if "" in arrays and len(arrays) > 1:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
-        return Labelled(arrays) if len(arrays) > 1 else next(iter(arrays.values()))
+        return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
     def finished(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> Loose | None:
         """The array of some parts of the text without headers, each up to the next one; None if there is none."""
@@ -330,17 +338,16 @@ class _Reader:
             return None
         kind = self.about.get("type", "")
         nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind if re.search("array|;", kind) else "")
-        sizes = _sizes(self.about.get("sizes") or "x".join(reversed(nested)))
-        want = tuple(size for size in sizes if size is not None)
-        if want and sizes == (None, *want):
+        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or "x".join(reversed(nested)))
+        if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
             # The first size is that of the whole.
-            want = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(want), 1)), *want)
-        if want and len(want) == len(sizes):
-            read, asked = ([size for size in shape if size != 1] for shape in (array.shape, want))
-            if prod(want) != array.size or len(want) > _DEEPEST or (array.ndim > 1 and read != asked):
-                said, there = ("x".join(map(str, shape)) for shape in (want, array.shape))
+            sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
+        if sizes and -1 not in sizes:
+            read, asked = ([size for size in shape if size != 1] for shape in (array.shape, sizes))
+            if prod(sizes) != array.size or len(sizes) > _DEEPEST or (array.ndim > 1 and read != asked):
+                said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
-            array, axes = array.reshape(want), _DEEPEST
+            array, axes = array.reshape(sizes), _DEEPEST
         few = re.search(r"(?<!b)float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Counts are whole numbers, beside decimals of another kind.
@@ -349,16 +356,15 @@ class _Reader:
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
-        lines, first, width, doubt, is_table = list[list[Array]](), 0, 0, "", False
+        lines, following, doubt, is_table = list[list[Array]](), -1, "", False
         for (start, marks), (end, below) in pairwise(parts):
             source = bare[start:end].rstrip("\2 \t\n")
-            typed = _TYPED.match(source, len(source) - len(source.lstrip("\2 \t\n")))
+            typed = _TYPED.match(source)
             if not typed or typed.end() == len(source):
                 if "column" in marks or marks.get("factor", "") not in ("", below.get("factor")):
                     self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
-            begin, sizes = typed.end(), (typed["sizes1"] or typed["sizes2"] or "").replace("[", "(")
-            self.about = {"sizes": sizes, "type": typed["type"] or ""} | self.about
+            begin, self.about = typed.end(), _said(typed) | self.about
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
             is_beside = start and not marks and "\n" not in source[:begin]
@@ -371,15 +377,14 @@ class _Reader:
                 self.fail(start + begin, _BESIDE_A_LABEL)
             column = int(marks.get("column", 1))
             if column in (0, 1):
-                lines, first, width = [*lines, []], column, 0
-            if not lines or column != first + width:
+                lines, following = [*lines, []], column
+            if column != following:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
-            width += array.shape[-1]
-            if "column" in marks and first + width - 1 != int(marks.get("last", column)):
-                self.fail(
-                    start, f"columns {column} to {marks.get('last', column)} are said, {array.shape[-1]} are there"
-                )
+            following += array.shape[-1]
+            last = int(marks.get("last", column))
+            if "column" in marks and following - 1 != last:
+                self.fail(start, f"columns {column} to {last} are said, {array.shape[-1]} are there")
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
         except ValueError:
@@ -393,17 +398,16 @@ class _Reader:
         axes = 0 if doubt else array.ndim - 1
         return array[0] if len(array) == 1 else array, axes, doubt
 
-    def placed(self, place: int, array: Array, pages: list[tuple[int | None, ...]]) -> tuple[Array, int]:
+    def placed(self, place: int, array: Array, pages: list[Shape]) -> tuple[Array, int]:
         """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
-        if None not in pages[0]:
-            pages = [(*page, None, None) for page in pages]
-        free = [axis for axis, index in enumerate(pages[0]) if index is None]
-        fixed = [[index for index in page if index is not None] for page in pages]
+        if -1 not in pages[0]:
+            pages = [(*page, -1, -1) for page in pages]
+        free = [axis for axis, index in enumerate(pages[0]) if index < 0]
+        fixed = [[index for index in page if index >= 0] for page in pages]
         if len({*map(len, fixed)}) > 1 or not fixed[0] or len(free) != 2 or array.ndim != 3:
             self.fail(place, "pages with indices: not two whole axes each, and a number for each other axis")
-        sizes = (np.ptp(fixed, axis=0) + 1).tolist()
-        distinct = len(np.unique(fixed, axis=0))
-        if {*np.min(fixed, axis=0).tolist()} - {0, 1} or not len(array) == len(fixed) == distinct == prod(sizes):
+        sizes = _grid(fixed)
+        if len(array) != len(fixed) or not sizes:
             self.fail(place, f"{len(fixed)} pages with indices: some are missing or stand twice")
         array = array[np.lexsort(np.transpose(fixed)[::-1])].reshape(*sizes, *array.shape[1:])
         # Pages of one row may be vectors.
@@ -414,7 +418,7 @@ class _Reader:
         has_end = source.endswith(";")
         if "=" in source:
             for keyword in _KEYWORDS.finditer(source):
-                self.about |= {key: value for key, value in keyword.groupdict().items() if value}
+                self.about |= _said(keyword)
             source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source)
         source = source.replace(">", ")").rstrip(";, \n")
         if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
@@ -431,13 +435,13 @@ class _Reader:
                 return array[None], _BY_LINES if by_lines and not has_end else ""
         array = self.matrix(place, source.replace("\n", " ").replace("\2", " "), _INNERMOST, factor)
         skeleton = source.encode().translate(None, _NO_BRACKETS)
-        counts = [skeleton.count(kind) for kind in b"[](){}\1"]
         try:
             nested = skeleton.translate(_TO_JSON).replace(b"[]", b"0,").replace(b",]", b"]").replace(b"][", b"],[")
             shape = np.shape(json.loads(b"[%b]" % nested.rstrip(b",")))
         except (ValueError, RecursionError):
             shape = (0,)
-        is_closed = counts[::2] == [counts[1], counts[3] - counts[6], counts[5], counts[6]]
+        kinds = skeleton.replace(b"\1", b"(")
+        is_closed = all(kinds.count(opened) == kinds.count(closed) for opened, closed in (b"[]", b"()", b"{}"))
         if not is_closed or prod(shape) != len(array) or len(shape) > _DEEPEST:
             self.uneven(place, source)
         array = array.reshape(*shape, -1)
@@ -469,12 +473,10 @@ class _Reader:
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
-        if "\2" in source:
-            self.fail(place + source.index("\2"), _COMMENTED)
+        self.refuse(place, source, "\2", _COMMENTED)
         if re.search(r"[\[\](){}]", source):
             self.explain(place, source, _LINES, "")
-        if found := re.search(r"[\n,;|\t] *\" *\"", "\n" + source):
-            self.fail(place + found.start(), "a number is missing between quotation marks")
+        self.refuse(place, "\n" + source, r"[\n,;|\t] *\" *\"", "a number is missing between quotation marks")
         # If all cells stand in quotation marks, commas in them are decimal ones.
         quoted = source.replace('","', '";"')
         lines = source if '",' in quoted or ',"' in quoted else quoted.replace('"', " ")
@@ -493,8 +495,8 @@ class _Reader:
         if has_decimal := mark != "," and "," in lines:
             if mark == ";" and re.search(r";[ ]*$", lines, re.M):
                 self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-            if found := re.search(r"\.|,[0-9]*+,", lines):
-                self.fail(place + found.start(), "a separator of thousands beside a decimal one: leave it out")
+            doubled = "a separator of thousands beside a decimal one: leave it out"
+            self.refuse(place, lines, r"\.|,[0-9]*+,", doubled)
             lines = lines.replace(",", ".")
         if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
             pointed = next(word for word in re.split(r"[\s|;\"]+", lines) if "." in word)
@@ -538,8 +540,9 @@ class _Reader:
             simple = _simplified(source, kind) if re.search(coded, source) else source
             is_hex = in_code and "0x" in simple.lower()
             is_decimal = not is_hex and (bool(factor) or re.search(r"[.eEnN]", simple) is not None)
+            dtype, quote = float if is_decimal else np.int64, None if in_code else '"'
             convert = partial(int, base=0) if is_hex else None
-            array = _loaded(lines(), mark, float if is_decimal else np.int64, convert, None if in_code else '"')
+            array = _loaded(lines(), mark, dtype=dtype, converters=convert, quotechar=quote)
         except (ValueError, UserWarning) as error:
             self.explain(place, source, rows, str(error))
         if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
@@ -565,22 +568,17 @@ class _Reader:
         has_letters = in_code and kind in ("", "let") and any(letter in source for letter in "dDfF")
         if has_letters and (found := _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))):
             self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
-        if not kind and (found := _SIZED.search(source)):
-            words = f"{found[0]} behind a number is a type in Rust, 10**{found[0][1:]} in Julia"
-            self.fail(place + found.start(), words)
-        found = _LEADING_ZERO.search(source)
-        if found and in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
-            source = _OCTAL.sub(lambda octal: str(int(octal[0], 8)), source)
-            found = _LEADING_ZERO.search(source)
-        if found:
-            words = "begins with 0: a decimal number, or an octal or hexadecimal one"
-            self.fail(place + found.start(), f"{found[0][:20]!r} {words}")
+        if not kind:
+            self.refuse(place, source, _SIZED, "{0} behind a number is a type in Rust, 10**{1} in Julia")
+        if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
+            source = re.sub(_OCTAL, lambda octal: str(int(octal[0], 8)), source)
+        words = "{0!r} begins with 0: a decimal number, or an octal or hexadecimal one"
+        self.refuse(place, source, rf"{_LEADING_ZERO}[\w.]{{0,18}}+", words)
         return source
 
     def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:
         """Say which word is no number, or what is wrong in the row that NumPy's error names."""
-        if found := _NO_NUMBER.search(source):
-            self.fail(place + found.start(), f"{found[0][:20]!r} is not a number")
+        self.refuse(place, source, _NO_NUMBER, "{0!r} is not a number")
         reason = r"(?:string ['\"](.*?)['\"]? to \w+|from ([0-9]+) to ([0-9]+)) at row ([0-9]+)"
         if not (found := re.search(reason, error, re.S)):
             self.uneven(place, source)
