@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cnngrad.arrays import Array, Operand
     from cnngrad.checks import Report
     from cnngrad.checks.mistakes import Mistakes
-    from cnngrad.derivation.blocks import Derivation, ReportBlock
+    from cnngrad.derivation.blocks import ReportBlock
     from cnngrad.exercises import Grades, Sheet
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
@@ -49,12 +49,6 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
 
     output, report, layer = options.output, options.report, problem.layer()
     tensors, given, way = _work(options, problem, layer)
-    if way is None:
-        if not options.explained and report is None:
-            words = "add --explain for the derivation in symbols, or give files with numbers"
-            raise CnngradError(f"{problem.shape_words()}: {words}")
-        if output is not None:
-            raise CnngradError(f"{output} would be empty: {problem.shape_words()}")
     if unused := problem.unused_words():
         session.tell(unused)
     planned = {} if way is None else {tensor.key: way.planned[tensor] for tensor in tensors}
@@ -66,7 +60,7 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
 
         check_ending(report, Derivation)
     session.begin_work(target_files(output, report, planned))
-    results: dict[Tensor, Array] = {}
+    results, listed, shown = {}, {}, None
     with result_files(output, planned) as files:
         if options.as_json or (output or "").endswith(".json"):
             require(planned, factor=_JSON_BYTES)
@@ -77,16 +71,24 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
                 for tensor in tensors:
                     place = layer.layouts.standard(tensor, files[tensor.key]) if files else None
                     results[tensor] = way.computed(tensor, place, partial(bar, tensor.key))
-        derivation, listed = _derived(options, layer, given, results, tensors)
+        if options.explained or report is not None:
+            from cnngrad.derivation.choice import list_expansions
+            from cnngrad.derivation.lesson import lesson
+            from cnngrad.layer.names import canonical_values
+
+            values = canonical_values(layer, {tensor: operand.array for tensor, operand in given.items()} | results)
+            if report is not None or not options.as_json:
+                shown = lesson(layer, values, options.choice(whole=False), tensors)
+            if options.explained and options.as_json:
+                listed["expansions"] = list_expansions(layer, values, options.choice(whole=True), tensors)
     named = {tensor.key: layer.layouts.written(tensor, array) for tensor, array in results.items()}
     if output is not None and not files:
         write_results(output, named)
     content = {"schema": SCHEMA, "layer": layer.as_json()} | named | listed
-    if derivation is not None and options.explained:
-        show = partial(_print, options, derivation.blocks(options.precision, hints=True), not options.no_pager)
-    else:
-        show = partial(_print_results, options, layer, results)
-    _present(session, options, derivation, lambda: content, show)
+    show = partial(_print_results, options, layer, results)
+    if shown and options.explained:
+        show = partial(_print, options, shown.blocks(options.precision, hints=True), not options.no_pager)
+    _present(session, options, shown, lambda: content, show)
     return ExitCode.OK
 
 
@@ -102,6 +104,11 @@ def _work(
 
         tensors = explained_tensors(layer, options.only)
     if problem.in_symbols:
+        if not options.explained and options.report is None:
+            words = "add --explain for the derivation in symbols, or give files with numbers"
+            raise CnngradError(f"{problem.shape_words()}: {words}")
+        if options.output is not None:
+            raise CnngradError(f"{options.output} would be empty: {problem.shape_words()}")
         return tensors, {}, None
     given = problem.operands(layer)
     if O in tensors:
@@ -121,34 +128,11 @@ def present(
 
     if options.output is not None:
         write_results(options.output, found.as_json())
-    shown = partial(_print, options, found.blocks(options.precision), False)
+    show = partial(_print, options, found.blocks(options.precision), False)
     if getattr(options, "form", None) and options.report is None:
-        shown = partial(_print_form, style_of(options), found)
-    _present(session, options, found, found.as_json, shown)
+        show = partial(_print_form, options, found)
+    _present(session, options, found, found.as_json, show)
     return {True: ExitCode.OK, False: ExitCode.WRONG_GRADIENT, None: ExitCode.BAD_INPUT}[found.passed]
-
-
-def _derived(
-    options: Explained,
-    layer: "Layer",
-    given: "Mapping[Tensor, Operand]",
-    results: "dict[Tensor, Array]",
-    tensors: Sequence[Tensor],
-) -> "tuple[Derivation | None, dict[str, Any]]":
-    """The derivation, and for `--json` the terms of every element as plain data; each only if it is asked for."""
-    if not options.explained and options.report is None:
-        return None, {}
-    from cnngrad.derivation.choice import list_expansions
-    from cnngrad.derivation.lesson import lesson
-    from cnngrad.layer.names import canonical_values
-
-    values = canonical_values(layer, {tensor: operand.array for tensor, operand in given.items()} | results)
-    derivation, listed = None, {}
-    if options.report is not None or not options.as_json:
-        derivation = lesson(layer, values, options.choice(whole=False), tensors)
-    if options.explained and options.as_json:
-        listed["expansions"] = list_expansions(layer, values, options.choice(whole=True), tensors)
-    return derivation, listed
 
 
 def _present(
@@ -188,10 +172,10 @@ def style_of(options: Saved) -> "Style":
     return Style(**{name: value for name in Style._fields if (value := getattr(options, name, None)) is not None})
 
 
-def _print_form(style: "Style", found: Any, stdout: "TextIO") -> None:
+def _print_form(options: Saved, found: Any, stdout: "TextIO") -> None:
     from cnngrad.render.documents import document
 
-    stdout.write(document("", found, style))
+    stdout.write(document("", found, style_of(options)))
 
 
 def _print_results(options: Saved, layer: "Layer", results: "dict[Tensor, Array]", stdout: "TextIO") -> None:

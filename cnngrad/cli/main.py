@@ -82,33 +82,28 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
     try:
         return _run(words, session)
     except CnngradError as error:
-        return _failed(words, session, str(error))
+        message = str(error)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = "cnngrad" if context is None else context.command_path
         gone = _GONE.get(getattr(error, "option_name", ""))
-        message = gone or f"{error.format_message().rstrip('.')}; see {path} --help"
-        return _failed(words, session, str(CnngradError(message)))
+        message = str(CnngradError(gone or f"{error.format_message().rstrip('.')}; see {path} --help"))
     except OutputError as error:
         return session.fail(f"can't write standard output: {error}") if str(error) else ExitCode.PIPE_CLOSED
     except MemoryError as error:
-        return _failed(words, session, f"there is not enough memory: {str(error) or 'use a smaller layer'}")
+        message = f"there is not enough memory: {str(error) or 'use a smaller layer'}"
     except Exception as error:
         # Python 3.11 turns any exception raised while a class is created, even an interruption, into a RuntimeError.
         if session.signalled is not None:
             return session.interrupted()
         # Without memory, imports and new threads fail in these ways.
-        if is_limited() and isinstance(error, ImportError | RuntimeError):
-            return _failed(words, session, NO_MEMORY)
-        import traceback
+        if not (is_limited() and isinstance(error, ImportError | RuntimeError)):
+            import traceback
 
-        session.write_error(traceback.format_exc())
-        session.tell("this is a defect of cnngrad, please report it with the lines above")
-        return ExitCode.CRASHED
-
-
-def _failed(words: Sequence[str], session: Session, message: str) -> ExitCode:
-    """Report what is wrong with the input: a sentence on standard error, and with --json an object too."""
+            session.write_error(traceback.format_exc())
+            session.tell("this is a defect of cnngrad, please report it with the lines above")
+            return ExitCode.CRASHED
+        message = NO_MEMORY
     if "--json" in words:
         # Standard error gets the message even if standard output can't be written.
         with suppress(OutputError), session.printing() as stdout:

@@ -38,10 +38,14 @@ class Relation(NamedTuple):
     filter: int
     constant: int
 
+    def at(self, i: Any, u: Any) -> Any:
+        """The input position, or an array of them, at which output i and filter position u meet."""
+        return self.output * i + self.filter * u + self.constant
+
     def inputs(self, outputs: Places, taps: Places, size: int, mode: str = "zeros") -> Positions:
         """The input, below `size`, that each output meets under each tap, shape (outputs, taps); -1 for a zero."""
         i, u = np.asarray(outputs, np.int64)[:, None], np.asarray(taps, np.int64)
-        return BORDERS[mode].held(self.output * i + self.filter * u + self.constant, size)
+        return BORDERS[mode].held(self.at(i, u), size)
 
     def outputs(self, inputs: Places, taps: Places, out: int) -> Positions:
         """The output, below `out`, that meets each input under each tap, shape (inputs, taps); -1 for none.
@@ -181,12 +185,12 @@ class Axis:
 
     @cached_property
     def border(self) -> Positions:
-        """The input that each position of X with its padding stands for; -1 for a zero.
+        """The input that each position of X with its padding stands for, of a transposed axis of O; -1 for a zero.
 
         >>> Axis(size=4, kernel=2, before=2, after=1, mode="reflect").border
         array([2, 1, 0, 1, 2, 3, 2])
         """
-        return BORDERS[self.mode].held(np.arange(-self.before, self.size + self.after), self.size)
+        return BORDERS[self.mode].held(np.arange(self.padded) - self.before, self.wide)
 
     def places(self, inputs: Places) -> Positions:
         """The positions, from X's first, where each input stands: its own, then the padding's; some before any window.
@@ -236,8 +240,7 @@ class Axis:
         >>> Axis(size=5, kernel=3, stride=2, before=1).position(i=1, u=0)
         1
         """
-        output, tap, constant = self.relation
-        return output * i + tap * u + constant
+        return int(self.relation.at(i, u))
 
     @property
     def pads(self) -> dict[str, tuple[int, int]]:
@@ -273,12 +276,12 @@ class Axis:
     @property
     def wide(self) -> int:
         """The size of the array that windows lie on: the input, or of a transposed axis the output."""
-        return self.out if self.transposed else self.size
+        return self.conv.size
 
     @property
     def windows(self) -> int:
         """The number of windows: one for each output, or of a transposed axis for each input, which stamps it."""
-        return self.size if self.transposed else self.out
+        return self.conv.out
 
     @property
     def padded(self) -> int:

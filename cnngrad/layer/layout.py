@@ -48,12 +48,10 @@ class Layouts:
         """
         word, letters = self.of(tensor), _FILTER if tensor.array is W else _DATA
         # A layout of one spatial axis may call it l.
-        every = letters[:2] + ("l" if "l" in word else letters[5 - _spatial_axes(word) :])
-        more = max(0, ndim - len(every))
-        own = every[len(every) + more - ndim :]
+        own = sorted(word, key=f"{letters}l".index)[max(0, len(word) - ndim) :]
         written = [letter for letter in word if letter in own]
-        known = [more + written.index(letter) for letter in own] if len(written) == len(own) else range(more, ndim)
-        return (*range(more), *known)
+        more = ndim - len(own)
+        return (*range(more), *(more + written.index(letter) for letter in own))
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -80,10 +80,8 @@ class Names:
 
     def symbol(self, tensor: Tensor, index: Index) -> Symbol:
         """The symbol of the element at a canonical index, from 0: (n, c, *h), (f, c, *u), (n, f, *i) or (f,)."""
-        numbers = tuple([i + 1 for i in index])
-        count = len(tensor.lead_words)
-        kept = numbers[count - self.layer.lead[tensor] : count]
-        return Symbol(tensor, kept, numbers[count:], self._commas)
+        numbers, count = tuple([i + 1 for i in index]), len(tensor.lead_words)
+        return Symbol(tensor, numbers[count - self.layer.lead[tensor] : count], numbers[count:], self._commas)
 
     def number(self, tensor: Tensor, index: Index) -> Number | None:
         """An element's number as Python's int or float; None if its tensor has no numbers."""
@@ -129,15 +127,9 @@ _EXPLAINED = {"o": O, "x": DX, "w": DW, "b": DB}
 _ELEMENT = r"(?:dE/d|∂E/∂|d)?([xwob])(?:\[(\d+(?:,\d+)*)\])?(\d+(?:,\d+)*)?"
 
 
-class Numbers(Protocol):
-    """A tensor's numbers by canonical index: an array, or an object that computes them on demand."""
-
-    def __getitem__(self, index: Index, /) -> Any:
-        """The number at a canonical index, as Python's or NumPy's scalar."""
-
-
-# The known numbers by tensor; empty for a derivation in symbols only.
-Values = Mapping[Tensor, Numbers]
+# The known numbers by tensor, at a canonical index: arrays, or objects that compute them on demand. Empty for a
+# derivation in symbols only.
+Values = Mapping[Tensor, Any]
 
 
 def canonical_values(layer: Layer, arrays: Arrays) -> dict[Tensor, Array]:
