@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.layer import BORDERS, Axis, Layer, indices
+from cnngrad.layer import Axis, Layer, Positions, indices
 from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, O, Tensor
 
@@ -82,7 +82,7 @@ class Grid:
     @property
     def cells(self) -> list[list[Cell]]:
         """Every cell."""
-        return [[self.cell(r, c) for c in range(self.width)] for r in range(self.height)]
+        return self.cut(self.height, self.width)
 
     def part(self, title: str, rows: Sequence[int], columns: Sequence[int]) -> "Grid":
         """Some rows and columns, under a title of their own."""
@@ -121,59 +121,45 @@ def elided(size: int, most: int) -> Sequence[int]:
 
 
 class Track(NamedTuple):
-    """One axis of a grid: the places of its elements.
+    """One axis of a grid.
 
     Attributes:
-        size: the number of positions.
-        elements: the number of elements.
-        step: from one element to the next; -1 reverses them.
-        first: the position of the first element.
-        mode: what stands around the elements.
+        slots: the element at each position, from 0, or the value of `Fill.FRAME` or `Fill.GAP`.
+        own: the positions of the elements, in their order; an element at any other position is repeated there.
     """
 
-    size: int
-    elements: int
-    step: int = 1
-    first: int = 0
-    mode: str = "zeros"
+    slots: Positions
+    own: range
 
     @property
     def pattern(self) -> int:
         """The number of positions that show the first two elements, the zeros around and between them, and the end."""
-        return 2 * (self.first + self.step) + 1 if self.step > 0 else 3
-
-    def is_copy(self, k: int) -> bool:
-        """Whether a position in the padding repeats an element."""
-        return self.mode != "zeros" and not 0 <= k - self.first < self.elements
-
-    def slot(self, k: int) -> int:
-        """The element at a position, both from 0, or the value of `Fill.FRAME` or `Fill.GAP`."""
-        element, between = divmod(k - self.first, self.step)
-        if self.mode != "zeros":
-            return int(BORDERS[self.mode].held(np.array(element), self.elements))
-        if 0 <= element < self.elements - bool(between):
-            return Fill.GAP.value if between else element
-        return Fill.FRAME.value
+        return 2 * (self.own.start + self.own.step) + 1 if self.own.step > 0 else 3
 
 
 def plain(size: int, turned: bool = False) -> Track:
     """An axis as it is, or in reverse."""
-    return Track(size, size, -1, size - 1) if turned else Track(size, size)
+    order = slice(None, None, -1 if turned else 1)
+    return Track(np.arange(size)[order], range(size)[order])
 
 
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end. In a transposed layer O or dE/dO."""
-    return Track(axis.padded - cropped * axis.leftover, axis.wide, 1, axis.before, axis.mode)
+    end = axis.padded - cropped * axis.leftover
+    return Track(axis.border[:end], range(axis.before, axis.before + axis.wide))
 
 
-def spread_output(axis: Axis) -> Track:
-    """dE/dO with s-1 zeros between its elements; in a transposed layer X."""
-    return Track(axis.spread, axis.windows, axis.stride)
+def spread_output(axis: Axis, frame: tuple[int, int] = (0, 0)) -> Track:
+    """dE/dO with s-1 zeros between its elements, and a frame of zeros; in a transposed layer X."""
+    slots = np.full(axis.spread, Fill.GAP.value)
+    slots[:: axis.stride] = range(axis.windows)
+    framed = np.pad(slots, frame, constant_values=Fill.FRAME.value)
+    return Track(framed, range(frame[0], frame[0] + axis.spread, axis.stride))
 
 
 def framed_output(axis: Axis) -> Track:
     """dE/dO, or X, with its zeros and the frame that a full convolution needs."""
-    return Track(sum(axis.frame, axis.spread), axis.windows, axis.stride, axis.frame[0])
+    return spread_output(axis, axis.frame)
 
 
 def grids(
@@ -202,36 +188,36 @@ def grids(
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
     tracks = tracks or [plain(size, turned) for size in names.layer.canonical[tensor][len(lead) :]]
-    marks, count = covered or [{}] * len(tracks), len(tracks)
+    sizes, count = [len(track.slots) for track in tracks], len(tracks)
+    marks = covered or [{}] * count
     title = title or ("W rotated" if turned else tensor.title)
 
     def cell(*places: int) -> Cell:
-        here = places[-count:]
-        slots = list(map(Track.slot, tracks, here))
-        # A zero of the frame on any axis makes the cell one.
-        fill = max((slot for slot in slots if slot < 0), default=0)
-        # What stands around O is cut off.
-        around = Fill.CUT.value if tensor is O else fill
-        element = 0 if fill else names.shown(tensor, (*lead, *slots))
-        copied = any(map(Track.is_copy, tracks, here))
-        found = Fill(around) if fill else Copy(element) if copied else element
-        under = [each.get(k, -1) for each, k in zip(marks, here, strict=True)]
+        at = list(zip(tracks, marks, places[-count:], strict=True))
+        slots, under = [int(track.slots[k]) for track, _, k in at], [each.get(k, -1) for _, each, k in at]
+        # A zero of the frame on any axis makes the cell one; what stands around O is cut off.
+        found: Any
+        if min(slots) < 0:
+            found = Fill.CUT if tensor is O else Fill(max(slot for slot in slots if slot < 0))
+        else:
+            element = names.shown(tensor, (*lead, *slots))
+            found = element if all(k in track.own for track, _, k in at) else Copy(element)
         if partner and min(under) >= 0:
-            return Cell(Pair(found, names.shown(partner[0], (*partner[1], *under))), True)
+            found = Pair(found, names.shown(partner[0], (*partner[1], *under)))
         return Cell(found, min(under) >= 0)
 
     # The rows and columns next to the covered ones too.
     near, where = [range(1)], []
-    for track, each, word in zip(tracks[-2:], marks[-2:], names.layer.axis_words[-2:], strict=False):
-        near.append(range(max(0, min(each, default=0) - 1), min(track.size, max(each, default=track.size) + 2)))
-        if len(near[-1]) < track.size:
-            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {track.size}")
-    height, width = [1, *(track.size for track in tracks)][-2:]
+    for size, each, word in zip(sizes[-2:], marks[-2:], names.layer.axis_words[-2:], strict=False):
+        near.append(range(size)[max(0, min(each, default=0) - 1) : max(each, default=size) + 2])
+        if len(near[-1]) < size:
+            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
+    height, width = [1, *sizes][-2:]
     is_short = lead and (covered or tensor not in names.values)
     pattern = [1, *(track.pattern for track in tracks)][-2:] if is_short else None
-    deep = [sorted(covered[0]) if covered else range(tracks[0].size)] if count == 3 else []
+    deep = [sorted(covered[0]) if covered else range(sizes[0])] if count == 3 else []
     for depth in product(*deep):
-        slots = [track.slot(k) for track, k in zip(tracks, depth, strict=False)]
+        slots = [int(tracks[0].slots[k]) for k in depth]
         blank = "cut off" if tensor is O else "of zeros ({})"
         which = "".join(f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots)
         grid = Grid(title + which, height, width, partial(cell, *depth), tensor, pattern, total)

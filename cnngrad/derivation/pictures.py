@@ -1,8 +1,10 @@
 """Pictures: the window of an element, the outputs it feeds, or the shift of the full convolution; and the matrix M."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
+from typing import Any
 
 from cnngrad.derivation.blocks import GridRow, Phrase, Picture
 from cnngrad.derivation.board import Said
@@ -88,20 +90,20 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
 
     It is M, whose rows are outputs and columns inputs, or its transpose. In a transposed layer M is that of the twin.
     """
-    outputs, inputs = (_first_sample(names, tensor) for tensor in (O, X))
-    rows, columns = (outputs, inputs) if result is O else (inputs, outputs)
-    expander = Expander(names.layer)
-    met: dict[tuple[Index, Index], list[Index]] = {}
-    for x in inputs:
-        for (_, o), (_, w) in expander.products(DX, x)[0]:
-            met.setdefault((o, x) if result is O else (x, o), []).append(w)
+    other, expander = X if result is O else DEDO, Expander(names.layer)
+    rows, columns = _first_sample(names, result), _first_sample(names, other)
+    met = defaultdict[tuple[Index, Index], list[Any]](list)
+    for row in rows:
+        for factors in expander.products(result, row)[0]:
+            places = dict(factors)
+            # The bias is no part of M.
+            if W in places:
+                met[row, places[other]].append(names.shown(W, places[W]))
 
     def cell(row: int, column: int) -> Cell:
-        found = [names.shown(W, w) for w in met.get((rows[row], columns[column]), ())]
-        if len(found) < 2:
-            return Cell(found[0] if found else Fill.NONE)
-        # An output reads this x more than once, since it stands in the padding too.
-        return Cell(Added(found))
+        found = met.get((rows[row], columns[column]), [Fill.NONE])
+        # An output may read an x more than once, if this stands in the padding too.
+        return Cell(Added(found) if len(found) > 1 else found[0])
 
     title = "M" if names.layer.role[result] is O else "Mᵀ"
     return Grid(title, len(rows), len(columns), cell, W)
