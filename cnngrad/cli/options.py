@@ -36,8 +36,8 @@ _FUNCTION = "a function"
 _GRADESCOPE = "--format gradescope"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
 # Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
-_Rules = tuple[tuple[str, ...], ...]
-_LESSON: tuple[_Rules, _Rules] = (
+_Rules = tuple[tuple[tuple[str, ...], ...], ...]
+_LESSON: _Rules = (
     (
         ("--limit --terms --zeros", "--explain", "--element", "--section", "--all", "--report"),
         ("--title --author", _ANY_REPORT),
@@ -54,7 +54,7 @@ _LESSON: tuple[_Rules, _Rules] = (
         ("--flip", "--no-flip"),
     ),
 )
-_CHECK: tuple[_Rules, _Rules] = (
+_CHECK: _Rules = (
     (
         ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run", "--run-each"),
         ("--keep --no-give-up --format --memory --scheduler", "--run", "--run-each"),
@@ -81,7 +81,7 @@ _CHECK: tuple[_Rules, _Rules] = (
         ("--flip", "--no-flip"),
     ),
 )
-_EXERCISE: tuple[_Rules, _Rules] = (
+_EXERCISE: _Rules = (
     (
         ("--partial", "--format", "--grade"),
         ("--title", _ANY_REPORT, "--solution", "--format"),
@@ -137,7 +137,9 @@ def _refuse(command: str, given: _Given) -> None:
 
 
 def _or(words: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    from cnngrad.layer import joined
+
+    return joined(words, "or")
 
 
 def _said(given: _Given) -> Iterator[str]:

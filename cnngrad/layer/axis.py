@@ -192,6 +192,11 @@ class Axis:
         """
         return BORDERS[self.mode].held(np.arange(self.padded) - self.before, self.wide)
 
+    @property
+    def around(self) -> Positions:
+        """The positions of the padding, from its first."""
+        return np.delete(np.arange(self.padded), slice(self.before, self.before + self.size))
+
     def places(self, inputs: Places) -> Positions:
         """The positions, from X's first, where each input stands: its own, then the padding's; some before any window.
 
@@ -202,8 +207,7 @@ class Axis:
         inputs = np.asarray(inputs, np.int64)[:, None]
         if self.mode == "zeros":
             return inputs
-        around = np.delete(np.arange(self.padded), slice(self.before, self.before + self.size))
-        repeats = np.where(self.border[around] == inputs, around, -1) - self.before
+        repeats = np.where(self.border[self.around] == inputs, self.around, -1) - self.before
         return np.hstack([inputs, repeats])
 
     @property

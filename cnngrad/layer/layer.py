@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -112,8 +113,6 @@ class Layer:
 
     def bordered(self, x: Array) -> Array:
         """X with the elements that stand in its padding; X itself if these are zeros."""
-        if self.framed is self:
-            return x
         for number, axis in enumerate(self.axes, -self.dims):
             x = x if axis.mode == "zeros" else x.take(axis.border, number)
         return x
@@ -124,11 +123,11 @@ class Layer:
         Args:
             sums: the gradient of X with its padding; it is changed, and returned in part.
         """
-        for number, axis in enumerate(self.axes if self.framed is not self else (), -self.dims):
+        for number, axis in enumerate(self.axes, -self.dims):
             if axis.mode != "zeros":
                 along = np.moveaxis(sums, number, 0)
                 inside = along[axis.before : axis.before + axis.size]
-                for place in (*range(axis.before), *range(axis.before + axis.size, axis.padded)):
+                for place in axis.around:
                     inside[axis.border[place]] += along[place]
                 sums = np.moveaxis(inside, 0, number)
         return sums
@@ -251,17 +250,16 @@ class Layer:
 
     def settings(self) -> list[str]:
         """Stride and padding, and the other options if they differ from their default, in words."""
-        axes, layouts = self.axes, self.layouts
-        pads = ",".join(f"{axis.before}:{axis.after}" for axis in axes)
-        even = all(axis.before == axis.after for axis in axes)
-        extra = [axis.extra for axis in axes]
+        layouts, extra, dilation = self.layouts, self._each("extra"), self._each("dilation")
+        pads = ",".join(f"{axis.before}:{axis.after}" for axis in self.axes)
+        even = all(axis.before == axis.after for axis in self.axes)
         words = {
             "transposed": self.transposed,
-            f"stride {_in_short([axis.stride for axis in axes])}": True,
-            f"padding {_in_short([axis.before for axis in axes]) if even else pads}": True,
+            f"stride {_in_short(self._each('stride'))}": True,
+            f"padding {_in_short(self._each('before')) if even else pads}": True,
             self.mode: self.mode != "zeros",
-            f"output padding {_in_short(extra)}": any(extra),
-            f"dilation {_in_short([axis.dilation for axis in axes])}": any(axis.dilation > 1 for axis in axes),
+            f"output padding {_in_short(extra)}": extra != 0,
+            f"dilation {_in_short(dilation)}": dilation != 1,
             f"groups {self.groups}": self.groups > 1,
             "flip": self.flip,
             f"layout {layouts.data}": layouts.data,
@@ -283,20 +281,24 @@ class Layer:
         (2, [[0, 1], [0, 0]], 'nchw')
         """
         pads = [[axis.before, axis.after] for axis in self.axes]
-        extra = _one_or_all([axis.extra for axis in self.axes])
-        transposed = {"transposed": True, "output_padding": extra} if self.transposed else {}
-        same = len({pad for pair in pads for pad in pair}) == 1
+        transposed = {"transposed": True, "output_padding": self._each("extra")} if self.transposed else {}
+        same = len({*chain(*pads)}) == 1
         return {
-            "stride": _one_or_all([axis.stride for axis in self.axes]),
+            "stride": self._each("stride"),
             "padding": pads[0][0] if same else pads,
             **({"padding_mode": self.mode} if self.mode != "zeros" else {}),
-            "dilation": _one_or_all([axis.dilation for axis in self.axes]),
+            "dilation": self._each("dilation"),
             "groups": self.groups,
             "flip": self.flip,
             "dims": self.dims,
             "layout": self.layouts.data or f"nc{'dhw'[-self.dims :]}",
             "filter_layout": self.filter_word(self.layouts.filter or f"oi{'dhw'[-self.dims :]}"),
         } | transposed
+
+    def _each(self, name: str) -> int | list[int]:
+        """What an attribute of the axes is: one number if all axes agree."""
+        values = [getattr(axis, name) for axis in self.axes]
+        return values if len(set(values)) > 1 else values[0]
 
     def as_json(self) -> Json:
         """The layer as plain data: the shapes as the user writes them, and the options."""
@@ -336,12 +338,8 @@ def indices(shape: Shape) -> Iterator[Shape]:
     return iter([()])
 
 
-def _one_or_all(values: list[int]) -> int | list[int]:
-    return values[0] if len(set(values)) == 1 else values
-
-
-def _in_short(values: list[int]) -> str:
-    return ",".join(map(str, values if len(set(values)) > 1 else values[:1]))
+def _in_short(values: int | list[int]) -> str:
+    return ",".join(map(str, np.ravel(values)))
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
@@ -353,10 +351,10 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def joined(words: Sequence[str]) -> str:
+def joined(words: Sequence[str], last: str = "and") -> str:
     """Words in a list, as in a sentence.
 
-    >>> joined(["X", "W", "b"])
-    'X, W and b'
+    >>> joined(["X", "W", "b"]), joined(["X", "W"], "or")
+    ('X, W and b', 'X or W')
     """
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

@@ -13,7 +13,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, counted
 from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, filter_layouts, read_layouts
-from cnngrad.layer.options import integer, one_per_axis, padding_mode, pads_per_axis, plain_option
+from cnngrad.layer.options import integer, one_per_axis, padded_axes, padding_mode, plain_option
 from cnngrad.settings import DEFAULTS, OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
@@ -53,13 +53,7 @@ def make_layer(
 
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
     """The layer that X and W make, with b and dE/dO if their shapes are given; options as for `make_layer`."""
-    return make_layer(
-        shapes[X],
-        shapes[W],
-        b_shape=shapes.get(B),
-        dedo_shape=shapes.get(DEDO),
-        **options,
-    )
+    return make_layer(shapes[X], shapes[W], b_shape=shapes.get(B), dedo_shape=shapes.get(DEDO), **options)
 
 
 @lru_cache(maxsize=256)
@@ -211,11 +205,10 @@ def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, .
     bare = [Axis(*numbers, flip=asked.flip, mode=mode, transposed=asked.transposed) for numbers in each]
     if asked.transposed:
         return tuple(_transposed_axes(asked, bare))
-    for name, value in (("output_padding", asked.output_padding), ("output_size", asked.output_size)):
-        if value not in (0, None):
+    for name in ("output_padding", "output_size"):
+        if getattr(asked, name) not in (0, None):
             raise CnngradError(f"{name} belongs to a transposed convolution: say transposed too, or leave it out")
-    pads = zip(bare, pads_per_axis(asked.padding, bare), strict=True)
-    axes = tuple(replace(axis, before=before, after=after) for axis, (before, after) in pads)
+    axes = padded_axes(asked.padding, bare)
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         pad = max(axis.before, axis.after)
         if pad > axis.most_padding:
@@ -230,7 +223,7 @@ def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, .
                 f"W {asked.w} does not fit into X {asked.x}: along {letter} the kernel is {axis.kernel}{dilated} and "
                 f"the input {axis.size}{padded}: use a smaller kernel or more padding"
             )
-    return axes
+    return tuple(axes)
 
 
 def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]:
@@ -250,10 +243,9 @@ def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]
         extra = tuple(size - axis.stride * axis.size for size, axis in zip(sizes, bare, strict=True))
     # Padding `same` depends on how much larger O shall be than stride * size.
     bare = [replace(axis, extra=more) for axis, more in zip(bare, extra, strict=True)]
-    for axis, (before, after), letter in zip(bare, pads_per_axis(asked.padding, bare), _AXIS_LETTERS[d], strict=True):
-        made = replace(axis, before=before, after=after)
+    for made, letter in zip(padded_axes(asked.padding, bare), _AXIS_LETTERS[d], strict=True):
         if is_sized:
-            made = replace(made, extra=axis.extra + (axis.stride * axis.size + axis.extra - made.out))
+            made = replace(made, extra=made.extra + (made.stride * made.size + made.extra - made.out))
         if made.extra < 0:
             least = made.out - made.extra
             raise CnngradError(
@@ -261,8 +253,8 @@ def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]
             )
         if made.out < 1:
             raise CnngradError(
-                f"the padding cuts off all of O along {letter}: {before} and {after} positions of the "
-                f"{made.out + before + after} that X makes"
+                f"the padding cuts off all of O along {letter}: {made.before} and {made.after} positions of the "
+                f"{made.out + made.before + made.after} that X makes"
             )
         yield made
 

@@ -3,11 +3,12 @@
 import operator
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import MODES, Axis
-from cnngrad.layer.layer import counted
+from cnngrad.layer.layer import counted, joined
 from cnngrad.layer.layout import Shape
 
 # Largest stride or padding: larger ones are typing errors, and NumPy could not address such arrays.
@@ -63,8 +64,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:30]}…"
 
 
-def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]]:
-    """The padding as (before, after) for each axis without padding, from a number, numbers, pairs or a word."""
+def padded_axes(padding: object, axes: Sequence[Axis]) -> list[Axis]:
+    """Axes with the padding that a number, numbers, pairs or a word stand for, from the same axes without padding."""
     if isinstance(padding, str):
         # TensorFlow and ONNX write SAME, VALID, SAME_UPPER and SAME_LOWER.
         word = padding.lower().replace("_", "-")
@@ -75,15 +76,16 @@ def pads_per_axis(padding: object, axes: Sequence[Axis]) -> list[tuple[int, int]
                 f"padding {shortened(padding)!r} is unknown: use {', '.join(pads[0])}, a number, one per axis, "
                 f"or before:after per axis"
             )
-        return [each[word] for each in pads]
-    numbers = []
-    for entry in _per_axis("padding", padding, len(axes), "one per axis, or a (before, after) pair per axis"):
-        pair = entry if isinstance(entry, tuple) else (entry, entry)
-        if len(pair) != 2:
-            raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
-        before, after = (integer("padding", each, least=0) for each in pair)
-        numbers.append((before, after))
-    return numbers
+        sides = [each[word] for each in pads]
+    else:
+        sides = []
+        for entry in _per_axis("padding", padding, len(axes), "one per axis, or a (before, after) pair per axis"):
+            pair = entry if isinstance(entry, tuple) else (entry, entry)
+            if len(pair) != 2:
+                raise CnngradError(f"padding {entry} is not a (before, after) pair: give two numbers per axis")
+            before, after = (integer("padding", each, least=0) for each in pair)
+            sides.append((before, after))
+    return [replace(axis, before=before, after=after) for axis, (before, after) in zip(axes, sides, strict=True)]
 
 
 def padding_mode(value: Any) -> str:
@@ -92,8 +94,7 @@ def padding_mode(value: Any) -> str:
         # The words of NumPy and TensorFlow.
         other = {"edge": "replicate", "wrap": "circular", "constant": "zeros", "mirror": "reflect"}
         meant = f": write {other[value]}" if value in other else ""
-        words = f"{', '.join(MODES[:-1])} or {MODES[-1]}"
-        raise CnngradError(f"padding_mode is {shortened(repr(value))}: it must be {words}{meant}")
+        raise CnngradError(f"padding_mode is {shortened(repr(value))}: it must be {joined(MODES, 'or')}{meant}")
     return str(value)
 
 
