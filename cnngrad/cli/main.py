@@ -6,7 +6,7 @@ NumPy, Rich and the library load inside the commands, so that `--help` and `--ve
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout, suppress
 from typing import Annotated
 
@@ -22,7 +22,7 @@ from cnngrad.schema import SCHEMA
 
 __all__ = ["app", "main"]
 
-_COMMANDS: dict[str, tuple[Callable[..., int], str, tuple[str, str]]] = {
+_COMMANDS = {
     "forward": (
         forward_command,
         "The output O, from X and W.",

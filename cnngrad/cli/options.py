@@ -13,7 +13,7 @@ import typer
 
 from cnngrad.errors import CnngradError
 from cnngrad.settings import OPTIONS, Padding, PerAxis
-from cnngrad.tensor import DEDO, B, Tensor, W, X
+from cnngrad.tensor import DEDO, B, W, X
 
 if TYPE_CHECKING:
     from cnngrad.derivation.choice import Choice
@@ -36,8 +36,7 @@ _FUNCTION = "a function"
 _GRADESCOPE = "--format gradescope"
 _JSON_ALONE, _O_ALONE = "--json alone", "--o alone"
 # Rules of two kinds: options and conditions of which one must hold; options and conditions of which none may hold.
-_Rules = tuple[tuple[tuple[str, ...], ...], ...]
-_LESSON: _Rules = (
+_LESSON = (
     (
         ("--limit --terms --zeros", "--explain", "--element", "--section", "--all", "--report"),
         ("--title --author", _ANY_REPORT),
@@ -54,7 +53,7 @@ _LESSON: _Rules = (
         ("--flip", "--no-flip"),
     ),
 )
-_CHECK: _Rules = (
+_CHECK = (
     (
         ("--suite --without --expect --run-only --shard --decimals --seed --exchange --stream", "--run", "--run-each"),
         ("--keep --no-give-up --format --memory --scheduler", "--run", "--run-each"),
@@ -81,7 +80,7 @@ _CHECK: _Rules = (
         ("--flip", "--no-flip"),
     ),
 )
-_EXERCISE: _Rules = (
+_EXERCISE = (
     (
         ("--partial", "--format", "--grade"),
         ("--title", _ANY_REPORT, "--solution", "--format"),
@@ -239,7 +238,7 @@ def _as_typed(element: str, given: _Given) -> str:
 
 def typed(given: _Given, flags: Sequence[str]) -> list[str]:
     """The given options among `flags`, as words of a command line."""
-    words: list[str] = []
+    words = []
     for flag in flags:
         if (value := given.get(flag)) is not None:
             words += [] if flag == "problem" else [flag]
@@ -365,7 +364,7 @@ class Settings(SimpleNamespace):
         """The problem in the file, with the options of the command line overriding its keys."""
         from cnngrad.files.problem import ONES, Problem
 
-        arrays: dict[Tensor, Any] = {}
+        arrays = {}
         for tensor, name in ((X, "x"), (W, "w"), (B, "b"), (DEDO, "g")):
             if (spec := getattr(self, name, None)) is not None:
                 arrays[tensor] = ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)

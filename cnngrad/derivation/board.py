@@ -45,9 +45,9 @@ def blocks(said: Said) -> Iterator[Block]:
             yield Sentence(parts)
 
 
-def apart(rows: Iterable[Iterable[Grid | Symbol | Number | str]]) -> Items:
+def apart(rows: Iterable[Iterable[Grid | Symbol | Number | str]]) -> GridRow:
     """Some rows of grids as one."""
-    return [item for row in rows for item in ("  ", *row)][1:]
+    return GridRow(tuple([item for row in rows for item in ("  ", *row)][1:]))
 
 
 class Board:
@@ -112,7 +112,8 @@ class Board:
             yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
         if tensor is O and not self.layer.transposed:
             yield from self._over_padding(shown)
-        yield unreached(self.layer, tensor) if tensor in (O, DX) else ""
+        if tensor in (O, DX):
+            yield unreached(self.layer, tensor)
         # The matrices of the result; all of them if they are few.
         if tensor in self.tensors and len(self.views) > 1:
             grids = result_grids(self.names, tensor)

@@ -62,7 +62,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
     conditions = [(position, meets, letter) for position, letter in zip(read, p, strict=True)]
-    summed: Row = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), words[wide][1])
+    summed = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), words[wide][1])
     plain, full = layer.role[O], layer.role[DX]
     return {
         plain: total(plain, read, zip((*leads[W][-1:], *u), strict=True)),
@@ -82,15 +82,15 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
     In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
     turned, output_gradient = (Phrase("Rotated "), "180°"), Derivative(Letter("O"))
-    named: dict[Tensor, Row] = {
+    named = {
         X: (Phrase("Input "), "X") if summary else ("X",),
         DEDO: (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,),
     }
     wide, windows = named[layer.role[X]], named[layer.role[DEDO]]
     as_it_is, rotated = (("W",), (*turned, "(W)"))[:: -1 if layer.flip else 1]
-    made: Row = (Phrase("Conv"), "(", *wide, ", ", *windows, ")")
-    full: Row = (Phrase("Full-Conv"), "(", *windows, ", ", *rotated, ")")
-    rows: dict[Tensor, Row] = {
+    made = (Phrase("Conv"), "(", *wide, ", ", *windows, ")")
+    full = (Phrase("Full-Conv"), "(", *windows, ", ", *rotated, ")")
+    rows = {
         layer.role[O]: (Phrase("Conv"), "(", *wide, ", ", *as_it_is, ")"),
         DW: (*turned, "(", *made, ")") if layer.flip else made,
         layer.role[DX]: full if layer.mode == "zeros" else (Phrase("Fold"), "(", *full, ")"),

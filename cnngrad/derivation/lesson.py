@@ -13,7 +13,6 @@ from cnngrad.derivation.blocks import (
     Expansions,
     Figure,
     Formula,
-    GridRow,
     Hint,
     Part,
     Picture,
@@ -322,10 +321,10 @@ def _connections(board: Board) -> Said:
     # The input with its neighbours in the column of its sample's inputs.
     shape = board.layer.canonical[X]
     own, size = int(np.ravel_multi_index(place, shape)), prod(shape[1:])
-    near = range(max(0, own - 1), min(size, own + 2))
+    near = range(size)[max(0, own - 1) : own + 2]
     beside = [board.symbol(X, index) for index in zip(*np.unravel_index(near, shape), strict=True)]
-    first, last = ("…",) * (near.start > 0), ("…",) * (near.stop < size)
-    yield Figure((*first, *beside, *last), x, links, count > len(links))
+    inputs = ["…"] * (near.start > 0) + [*beside] + ["…"] * (near.stop < size)
+    yield Figure(tuple(inputs), x, links, count > len(links))
     forward = (
         " sends its value along each connection, multiplied by the weight w on it. In the backward pass the gradient "
         "∂E/∂o of each output, often written δ, returns along the same connection, multiplied by the same w, and "
@@ -405,7 +404,7 @@ def _in_matrices(board: Board) -> Said:
         yield f"{result.title} is a sum over the {layer.conv.group_filters} {over}. For the first:"
     before, behind = ("", "") if layer.mode == "zeros" else ("Fold(", ")")
     lying = matrices(symbols, W, turned=not layer.flip)
-    convolved: Items = [f"{before}Full-Conv(", *matrices(symbols, array), ",", *lying, f"){behind}", *["+ …"] * several]
+    convolved = [f"{before}Full-Conv(", *matrices(symbols, array), ",", *lying, f"){behind}", *["+ …"] * several]
     if result is O and layer.has_bias:
         convolved += ["+", symbols.symbol(B, (0,))]
     yield [*matrices(symbols, result), "=", *convolved]
@@ -453,7 +452,7 @@ def _pictured(board: Board, result: Tensor) -> Said:
         numbers = [each.numbers.items for each in made if each.numbers]
         # After the first picture numbers are enough.
         symbols = symbols[:1] if numbers and board.choice.limit else symbols
-        yield Picture(GridRow(tuple(apart(symbols))), GridRow(tuple(apart(numbers))) if numbers else None)
+        yield Picture(apart(symbols), apart(numbers) if numbers else None)
         return
     if board.choice.limit:
         shown = telling(layer, result, TELLING)

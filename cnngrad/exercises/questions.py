@@ -258,7 +258,7 @@ class Maker:
 
 
 def _row(grids: Iterable[Grid]) -> GridRow:
-    return GridRow(tuple(apart([grid] for grid in grids)))
+    return apart([grid] for grid in grids)
 
 
 def _empty(grid: Grid) -> Grid:

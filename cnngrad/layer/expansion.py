@@ -14,7 +14,7 @@ from cnngrad.schema import Json
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
 # The arrays whose products a result adds up: two, or one for dE/db.
-OPERANDS: dict[Tensor, tuple[Tensor, ...]] = {
+OPERANDS = {
     O: (W, X),
     DW: (DEDO, X),
     DX: (DEDO, W),
