@@ -62,10 +62,9 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
     session.begin_work(target_files(output, report, planned))
     results, listed, shown = {}, {}, None
     with result_files(output, planned) as files:
-        if options.as_json or (output or "").endswith(".json"):
-            require(planned, factor=_JSON_BYTES)
-        elif not files:
-            require(planned)
+        is_json = options.as_json or (output or "").endswith(".json")
+        if is_json or not files:
+            require(planned, factor=_JSON_BYTES if is_json else 1)
         if way is not None:
             with progress_bar(session) as bar:
                 for tensor in tensors:
