@@ -11,7 +11,8 @@ from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.programs.judging import run_layers
-from cnngrad.programs.programs import Answer, Program
+from cnngrad.programs.programs import Program
+from cnngrad.programs.verdicts import Answer
 from cnngrad.tensor import RESULTS, Tensor
 from tests.passes import PASSES
 

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations, permutations
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from numpy import array_equal, shares_memory
 from cnngrad.arrays import Array, Arrays, as_claim
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, joined
-from cnngrad.programs.verdicts import Fault
+from cnngrad.programs.verdicts import Answer, Fault
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
@@ -42,20 +42,6 @@ def _lying(array: Array, memory: str) -> Array:
     place: Any = (..., *[slice(None if step < 0 else times - 1, None, step)] * array.ndim)
     part: Array = whole[place]
     return part
-
-
-class Returned(NamedTuple):
-    """The outcome of one call.
-
-    Attributes:
-        results: the function's results.
-        note: how they were understood, in a sentence; may be empty.
-        faults: what the call does beside computing results.
-    """
-
-    results: dict[Tensor, Array]
-    note: str = ""
-    faults: tuple[Fault, ...] = ()
 
 
 class Caller:
@@ -88,7 +74,7 @@ class Caller:
         self._own: dict[tuple[Any, ...], Array] = {}
         self._last: list[tuple[Tensor, Array, Array]] = []
 
-    def call(self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str]) -> Returned:
+    def call(self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str]) -> Answer:
         """Call the function on a layer, with arrays that lie in C order, or as `memory` says in the words of `MEMORY`.
 
         Raises:
@@ -123,7 +109,7 @@ class Caller:
                 yield Fault("aliases", f"its {tensor.title} shares memory with that of the next call, and changes")
         self._last = [(tensor, array, array.copy()) for tensor, array in results.items()]
 
-    def _returned(self, layer: Layer, given: Mapping[Tensor, Any]) -> Returned:
+    def _returned(self, layer: Layer, given: Mapping[Tensor, Any]) -> Answer:
         positional = [given[tensor] for tensor in (X, W, DEDO)]
         keywords = self._keywords(layer)
         for place, name in enumerate(self._parameters):
@@ -135,7 +121,7 @@ class Caller:
         returned = self._function(*positional, **keywords)
         if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
             return self._by_place(layer, returned)
-        return Returned({result: as_claim(result.key, value) for result, value in _named(returned).items()})
+        return Answer({result: as_claim(result.key, value) for result, value in _named(returned).items()})
 
     def _keywords(self, layer: Layer) -> dict[str, Any]:
         """The options that the function takes: each an int if all axes agree, otherwise a tuple."""
@@ -153,7 +139,7 @@ class Caller:
                 raise NotImplementedError(f"it takes no {name}")
         return found
 
-    def _by_place(self, layer: Layer, returned: Sequence[Any]) -> Returned:
+    def _by_place(self, layer: Layer, returned: Sequence[Any]) -> Answer:
         """Results in our order, or in another one if only that one fits the shapes here or in an earlier layer."""
         if not 1 <= len(returned) <= len(GRADIENTS):
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
@@ -165,10 +151,10 @@ class Caller:
             self._order[usual] = fitting[0]
         order = self._order.get(usual, usual)
         if order == usual or order not in fitting:
-            return Returned(found)
+            return Answer(found)
         names = ", ".join(result.keyword for result in order)
         by_order = dict(zip(order, found.values(), strict=True))
-        return Returned(by_order, f"It returns ({names}), as the shapes show.")
+        return Answer(by_order, note=f"It returns ({names}), as the shapes show.")
 
 
 def _as_tuples(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Calls a program again: right layers with other numbers and in other memory, wrong ones with simpler numbers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +11,13 @@ from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import joined
 from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.findings import Outcome
-from cnngrad.programs.programs import Answer, Program
+from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import Fault, Verdict
-from cnngrad.tensor import DEDO, GRADIENTS, Tensor
+from cnngrad.programs.verdicts import Answer, Fault, Verdict
+from cnngrad.tensor import DEDO, GRADIENTS
 
-# Judges the answer for a layer.
-Judge = Callable[[SuiteLayer, Answer], Outcome]
+# Judges the answer for a layer; if none is given, that of a new run.
+Judge = Callable[..., Outcome]
 
 VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
@@ -49,53 +49,60 @@ def called_again(
     These are the smallest layer that is wrong in no known way, or in one that right layers show, and, if the program
     keeps running, the plainest right one and the one that needs most.
     """
-    more, told = dict[str, list[Fault]](), dict[str, None]()
-    passing = [outcome for outcome in outcomes if outcome.passed]
-    passing.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
-    unknown = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
-    shown = {name for outcome in passing if unknown for name in outcome.layer.shows}
+    right = [outcome for outcome in outcomes if outcome.passed]
+    right.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
+    wrong = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
+    shown = {name for outcome in right if wrong for name in outcome.layer.shows}
     unknown = [
         outcome
-        for outcome in unknown
+        for outcome in wrong
         if Verdict.NOT_FINITE in outcome.verdicts
         or not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
-    for wrong in sorted(unknown, key=lambda outcome: outcome.layer.work)[:1]:
-        faults = _if_kept(program, wrong, passing[:1], judge) or _if_simpler(program, wrong.layer, judge)
-        more[wrong.layer.name] = [*faults]
-    largest = max(passing, key=lambda outcome: outcome.layer.work, default=None)
-    picked = {id(each): each for each in (*passing[:1], *passing[-1:], largest) if each and program.keeps_running}
-    for right in picked.values():
-        last = right
-        for layer, fault in _ways(right.layer, program.in_memory and strided):
-            answer = program.run(layer)
-            if layer.memory and is_same(answer, right):
-                continue
-            wrong = judge(layer, answer)
-            if layer.memory and wrong.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
-                told[f"It takes no arrays {next(iter(layer.memory.values()))}."] = None
-            elif wrong.passed is False:
-                why = _why(program, wrong, last) or _if_kept(program, wrong, [right], judge)
-                more[right.layer.name] = why or [fault]
-                break
-            last = wrong
-    for right in passing[:1] if program.in_memory else ():
-        for found in _with_nan(program, right):
-            if isinstance(found, Fault):
-                more.setdefault(right.layer.name, []).append(found)
+    plainest, smallest, largest = right[:1], sorted(unknown, key=_work)[:1], sorted(right, key=_work, reverse=True)[:1]
+    picked = {id(each): each for each in (*plainest, *right[-1:], *largest) if program.keeps_running}
+    seen: list[tuple[Outcome, Iterable[Fault | str]]] = [
+        *((each, _if_kept(program, each, plainest, judge) or _if_simpler(each.layer, judge)) for each in smallest),
+        *((each, _in_other_ways(program, each, judge, strided)) for each in picked.values()),
+        *((each, _with_nan(program, each)) for each in plainest if program.in_memory),
+    ]
+    more, told = dict[str, list[Fault]](), list[str]()
+    for outcome, found in seen:
+        for each in found:
+            if isinstance(each, str):
+                told.append(each)
             else:
-                told[found] = None
-    return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], list(told)
+                more.setdefault(outcome.layer.name, []).append(each)
+    return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], told
+
+
+def _work(outcome: Outcome) -> int:
+    return outcome.layer.work
+
+
+def _in_other_ways(program: Program, right: Outcome, judge: Judge, strided: bool) -> Iterator[Fault | str]:
+    """What is wrong with a right layer in the first of some other ways in which it is wrong, and what is refused."""
+    last = right
+    for layer, fault in _ways(right.layer, program.in_memory and strided):
+        answer = program.run(layer)
+        if layer.memory and is_same(answer, right):
+            continue
+        outcome = judge(layer, answer)
+        if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
+            yield f"It takes no arrays {next(iter(layer.memory.values()))}."
+        elif outcome.passed is False:
+            yield from _why(program, outcome, last) or _if_kept(program, outcome, [right], judge) or [fault]
+            return
+        last = outcome
 
 
 def _why(program: Program, wrong: Outcome, last: Outcome) -> list[Fault]:
     """Why a right layer is wrong in another way, as far as its results tell; `last` was called before."""
-    off = [tensor for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG]
-    fewer = {wrong.results[tensor].precision for tensor in off}
     if not is_same(program.run(wrong.layer), wrong):
         return [VARIES]
-    if off and "" not in fewer:
-        return [Fault(_VALUES.id, f"it {min(fewer)}")]
+    off = {tensor: found.precision for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG}
+    if fewer := min(off.values(), default=""):
+        return [Fault(_VALUES.id, f"it {fewer}")]
     is_kept = off and all(np.array_equal(wrong.claims[t], last.claims.get(t, ())) for t in off)
     return [_KEPT] if is_kept else []
 
@@ -121,16 +128,17 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
 
 def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
     """What becomes of a NaN in dE/dO: it must reach every sum that it is a term of, and may reach others."""
-    layer = right.layer.layer
-    ones = {tensor: np.ones(array.shape) for tensor, array in right.layer.arrays.items()}
-    dedo, first = right.layer.arrays[DEDO] + 0.0, np.zeros(ones[DEDO].shape)
-    dedo.flat[0], first.flat[0] = np.nan, 1
-    results = program.run(replace(right.layer, arrays=right.layer.arrays | {DEDO: dedo})).results
+    layer, arrays = right.layer.layer, right.layer.arrays
+    first = np.zeros(arrays[DEDO].shape)
+    first.flat[0] = 1
+    dedo = np.where(first, np.nan, arrays[DEDO])
+    results = program.run(replace(right.layer, arrays=arrays | {DEDO: dedo})).results
+    ones = {tensor: np.ones(array.shape) for tensor, array in arrays.items()}
     for tensor in () if layer.transposed else GRADIENTS:
         needed = computed(right_recipe(layer, tensor), Data.of(layer, ones | {DEDO: first})) != 0
         found = results.get(tensor)
         # Integers hold no NaN.
-        if isinstance(found, np.ndarray) and found.dtype.kind == "f" and found.size == needed.size:
+        if found is not None and found.dtype.kind == "f" and found.size == needed.size:
             lost = np.isfinite(layer.layouts.standard(tensor, found).reshape(needed.shape))
             if (lost & needed).any():
                 yield Fault("depends-on-values", f"a NaN in {DEDO.title} is lost on the way to {tensor.title}")
@@ -140,33 +148,28 @@ def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
 
 def _if_kept(program: Program, wrong: Outcome, right: Sequence[Outcome], judge: Judge) -> list[Fault]:
     """What is wrong if a wrong layer is right in another process, or if a right one is no longer right."""
-
-    def passes(outcome: Outcome) -> bool:
-        return judge(outcome.layer, program.run(outcome.layer)).passed is True
-
-    if passes(wrong) or not all(map(passes, right)):
+    if judge(wrong.layer).passed or not all(judge(each.layer).passed for each in right):
         return [_KEPT]
     program.close()
-    return [_KEPT] if passes(wrong) else []
+    return [_KEPT] if judge(wrong.layer).passed else []
 
 
-def _if_simpler(program: Program, layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
+def _if_simpler(layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
     """For which simpler numbers a wrong layer is right; in a layer with an array of one number, that may be chance."""
+    given = layer.arrays
 
-    def passes(arrays: dict[Tensor, Array]) -> bool | None:
-        made = replace(layer, arrays=arrays)
-        return judge(made, program.run(made)).passed
+    def passed(arrays: Iterable[Array]) -> bool | None:
+        return judge(replace(layer, arrays=dict(zip(given, arrays, strict=True)))).passed
 
-    for words, (simpler, other) in _SIMPLER.items() if min(a.size for a in layer.arrays.values()) > 1 else ():
-        made = {tensor: simpler(array) for tensor, array in layer.arrays.items()}
-        is_other = any((array != layer.arrays[tensor]).any() for tensor, array in made.items())
+    for words, (simpler, other) in _SIMPLER.items() if min(a.size for a in given.values()) > 1 else ():
+        made = [*map(simpler, given.values())]
         # With an array of zeros alone any program is right, and with few different numbers one may be right by chance.
         if (
-            is_other
-            and all(array.any() for array in made.values())
-            and passes(made)
-            and passes({tensor: np.roll(array, 1) for tensor, array in made.items()})
-            and passes({tensor: other(array) for tensor, array in made.items()}) is False
+            not all(map(np.array_equal, made, given.values()))
+            and all(map(np.any, made))
+            and passed(made)
+            and passed(np.roll(array, 1) for array in made)
+            and passed(map(other, made)) is False
         ):
             yield Fault("depends-on-values", f"right for {words}")
             return
@@ -174,6 +177,5 @@ def _if_simpler(program: Program, layer: SuiteLayer, judge: Judge) -> Iterator[F
 
 def is_same(answer: Answer, outcome: Outcome) -> bool:
     """Whether an answer has the results of an earlier one, to the last bit."""
-    found = {tensor: array for tensor, array in answer.results.items() if isinstance(array, np.ndarray)}
-    known = outcome.claims
+    found, known = answer.results, outcome.claims
     return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)

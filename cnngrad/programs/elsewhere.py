@@ -5,8 +5,9 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from cnngrad.errors import CnngradError
-from cnngrad.programs.programs import Answer, Keep, Program
+from cnngrad.programs.programs import Keep, Program
 from cnngrad.programs.suites import SuiteLayer
+from cnngrad.programs.verdicts import Answer
 
 __all__ = ["MOST_AT_ONCE", "Elsewhere"]
 

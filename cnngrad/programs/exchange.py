@@ -16,7 +16,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
 from cnngrad.programs.suites import SuiteLayer
-from cnngrad.programs.verdicts import Result, unreadable
+from cnngrad.programs.verdicts import Answer, answered
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import GIVEN, RESULTS, Tensor
 
@@ -75,28 +75,25 @@ def most_bytes(shape: Shape) -> int:
     return _LEAST + _EACH * prod(shape)
 
 
-def read_results(folder: Path, layer: Layer, exchange: str) -> dict[Tensor, Array | Result]:
-    """The arrays that a program has written, each replaced by a `Result` with the reason if it can't be read."""
-    form, found = EXCHANGES[exchange], dict[Tensor, Array | Result]()
-    for tensor in RESULTS:
+def read_results(folder: Path, layer: Layer, exchange: str) -> Answer:
+    """The arrays that a program has written."""
+    form = EXCHANGES[exchange]
+    files = {tensor: [folder / f"{name}.{form.ending}" for name in tensor.names] for tensor in RESULTS}
+    there = {tensor: list(filter(os.path.lexists, some)) for tensor, some in files.items()}
+
+    def read(tensor: Tensor, some: list[Path]) -> Array:
+        if some[1:]:
+            raise CnngradError(f"{some[0].name} and {some[1].name} both exist: write only one of them")
         shape = layer.written[tensor]
-        files = [folder / f"{name}.{form.ending}" for name in tensor.names]
-        there = list(filter(os.path.lexists, files))
-        try:
-            if there[1:]:
-                raise CnngradError(f"{there[0].name} and {there[1].name} both exist: write only one of them")
-            for path in there:
-                content = _content(path, most_bytes(shape))
-                if form.raw:
-                    array = np.frombuffer(content, form.raw)
-                    found[tensor] = array.reshape(shape) if array.size == prod(shape) else array
-                else:
-                    found[tensor] = as_claim(tensor.key, parse(path.name, content, lambda _: None))
-        except CnngradError as error:
-            found[tensor] = unreadable(error)
-        except ValueError:
-            found[tensor] = unreadable(f"its {len(content)} bytes are not a whole number of {exchange} elements")
-    return found
+        content = _content(some[0], most_bytes(shape))
+        if not form.raw:
+            return as_claim(tensor.key, parse(some[0].name, content, lambda _: None))
+        if len(content) % np.dtype(form.raw).itemsize:
+            raise CnngradError(f"its {len(content)} bytes are not a whole number of {exchange} elements")
+        array = np.frombuffer(content, form.raw)
+        return array.reshape(shape) if array.size == prod(shape) else array
+
+    return answered({tensor: some for tensor, some in there.items() if some}, read)
 
 
 def _content(path: Path, most: int) -> bytes:

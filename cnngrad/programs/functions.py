@@ -13,10 +13,10 @@ from cnngrad.programs.calling import Caller
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
 from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
-from cnngrad.programs.programs import Answer, Keep, Program, failed
+from cnngrad.programs.programs import Keep, Program
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.suites import suite as suite_layers
-from cnngrad.programs.verdicts import Verdict
+from cnngrad.programs.verdicts import Answer, Verdict, failed
 from cnngrad.settings import LayerOptions
 
 
@@ -94,8 +94,7 @@ class _InProcess(Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; an exception becomes its status."""
         try:
-            returned = self.caller.call(layer.layer, layer.arrays, layer.memory)
-            return Answer({**returned.results}, note=returned.note, faults=returned.faults)
+            return self.caller.call(layer.layer, layer.arrays, layer.memory)
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:

@@ -20,10 +20,10 @@ from cnngrad.files.kept import Kept
 from cnngrad.programs.calls import VARIES, called_again, is_same
 from cnngrad.programs.findings import Findings, Outcome, explain
 from cnngrad.programs.probing import probe
-from cnngrad.programs.programs import Answer, Program
+from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import NUMBERS, STRIDED, SuiteLayer
-from cnngrad.programs.verdicts import Fault, Result, Verdict
+from cnngrad.programs.verdicts import Answer, Fault, Result, Verdict
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
@@ -81,37 +81,35 @@ def run_layers(
         keep: the folder in which to keep the files of failing layers; None to keep none.
         give_up: whether to stop if the first three layers end in the same way, without results.
     """
-    own = layers[0].layer.x_lead
-    lead = _lead(programs[0], layers[0]) if "batch" in (without or ()) else own
+    program, unsupported, own = programs[0], without or (), layers[0].layer.x_lead
+    lead = _lead(program, layers[0]) if "batch" in unsupported else own
     taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
     outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
-    judge = partial(_judged, programs[0], shown=_see_bits(programs[0], outcomes))
-    strided = STRIDED not in (without or ())
-    outcomes, told = called_again(programs[0], _together(outcomes, expect), judge, strided)
+    judge = partial(_judged, program, shown=_see_bits(program, outcomes))
+    outcomes, told = called_again(program, _together(outcomes, expect), judge, STRIDED not in unsupported)
     said = [*told, _ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
-    notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes)
-    notes += _judged_as(outcomes) if programs[0].written is None else []
+    notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
-    failing = found.failing
-    if found.explanation is not None:
-        failing = [*found.explanation.outcomes]
+    failing = found.explanation.outcomes if found.explanation else found.failing
     if not failing:
         return found
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
-    start = smallest = min(failing, key=lambda outcome: outcome.layer.work)
+    smallest = min(failing, key=lambda outcome: outcome.layer.work)
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
-        smallest = _smallest(programs[0], smallest, without, found.explanation is not None, progress)
-        programs[0].close()
-        if judge(smallest.layer, programs[0].run(smallest.layer)).passed is not False:
-            smallest, found = start, replace(found, alone=False)
+        smaller = _smallest(program, smallest, without, found.explanation is not None, progress)
+        program.close()
+        if judge(smaller.layer).passed is False:
+            smallest = smaller
+        else:
+            found = replace(found, alone=False)
         if keep is not None and smallest.layer.name == SMALLEST:
-            programs[0].run(smallest.layer, partial(keep.put, SMALLEST))
-    return probe(programs[0], found, smallest, (telling or failing)[0])
+            program.run(smallest.layer, partial(keep.put, SMALLEST))
+    return probe(program, found, smallest, (telling or failing)[0])
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
@@ -122,29 +120,23 @@ def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]
     return found
 
 
-def _in_common(outcomes: list[Outcome]) -> list[str]:
-    """Sentences on wrong shapes, each from the first layer that has it, and on results of too few bits."""
-    notes, titles = [], dict[str, list[str]]()
+def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
+    """Sentences on wrong shapes, each from the first layer that has it, and on results of too few bits.
+
+    Right numbers may have too few bits for more than their own format, unless the precision is stated.
+    """
+    shapes, fewer, judged = list[str](), dict[str, list[str]](), dict[str, list[str]]()
     for tensor, found in _of(outcomes).items():
-        for outcome, result in found:
-            if result.verdict is Verdict.WRONG_SHAPE:
-                notes.append(f"In layer {outcome.layer.name} {result.hint}" if outcomes[1:] else result.hint)
-                break
+        wrong = [(o, result.hint) for o, result in found if result.verdict is Verdict.WRONG_SHAPE]
+        shapes += [f"In layer {o.layer.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
         # The most frequent one.
         for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):
-            titles.setdefault(words, []).append(tensor.title)
-    return notes + [f"{', '.join(named)}: it {words}." for words, named in titles.items()]
-
-
-def _judged_as(outcomes: list[Outcome]) -> list[str]:
-    """Sentences on right results whose numbers have too few bits for more than their own format."""
-    titles = dict[str, dict[str, None]]()
-    for tensor, found in _of(outcomes).items():
-        for _, result in found:
-            words = result.report.judged_as if result.report and result.verdict is Verdict.RIGHT else ""
-            if words.startswith(SHORT):
-                titles.setdefault(words, {})[tensor.title] = None
-    return [f"{', '.join(named)}: judged as {words}; --as float32 asks for more." for words, named in titles.items()]
+            fewer.setdefault(f"it {words}.", []).append(tensor.title)
+        # A report is true if it is on right numbers.
+        for words in dict.fromkeys(result.report.judged_as for _, result in found if result.report):
+            if words.startswith(SHORT) and not is_stated:
+                judged.setdefault(f"judged as {words}; --as float32 asks for more.", []).append(tensor.title)
+    return shapes + [f"{', '.join(titles)}: {says}" for says, titles in (fewer | judged).items()]
 
 
 def _see_bits(program: Program, outcomes: list[Outcome]) -> dict[Tensor, Form]:
@@ -153,21 +145,22 @@ def _see_bits(program: Program, outcomes: list[Outcome]) -> dict[Tensor, Form]:
     The evidence is the numbers of the same tensor, or else of all tensors. Returns the form of each tensor that has it.
     """
     whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
-    reports: dict[Tensor, list[tuple[Outcome, GradientReport]]] = {}
+    reports, shown = dict[Tensor, list[tuple[Outcome, GradientReport]]](), dict[Tensor, Form]()
     for tensor, found in _of(outcomes).items():
         judged = ((o, each.report) for o, each in found if each.verdict in (Verdict.RIGHT, Verdict.WRONG))
         # If a report names a form, the form is known.
         reports[tensor] = [(o, report) for o, report in judged if report is not None and not report.judged_as]
-    claims = {tensor: [report.analytic for _, report in given] for tensor, given in reports.items()}
-    together = form_shown([claim for each in claims.values() for claim in each], whole)
-    forms = {tensor: form_shown(each, whole) for tensor, each in claims.items()}
-    forms = {tensor: alone if alone.format in HALVES else together for tensor, alone in forms.items()}
-    shown = {tensor: form for tensor, form in forms.items() if form.format in HALVES}
+    together = form_shown([report.analytic for given in reports.values() for _, report in given], whole)
     for tensor, given in reports.items():
-        for outcome, report in given if tensor in shown else ():
-            if report.passed is False and not report.mistake and not report.precision:
-                # Numbers of a text are then right.
-                outcome.results.update(_graded(program, outcome.layer, {tensor: outcome.claims[tensor]}, TRIES, shown))
+        alone = form_shown([report.analytic for _, report in given], whole)
+        form = alone if alone.format in HALVES else together
+        if form.format in HALVES:
+            shown[tensor] = form
+            for outcome, report in given:
+                if report.passed is False and not report.mistake and not report.precision:
+                    # Numbers of a text are then right.
+                    claims = {tensor: outcome.claims[tensor]}
+                    outcome.results.update(_graded(program, outcome.layer, claims, TRIES, shown))
     return shown
 
 
@@ -198,8 +191,7 @@ def _lead(program: Program, layer: SuiteLayer) -> int:
     """The number of X's axes in front of the spatial ones: the layer's, or more if the program fails with these."""
     fails: dict[int, int] = {}
     for lead in range(layer.layer.x_lead, 3):
-        made = layer.with_lead(lead)
-        outcome = _judged(program, made, program.run(made))
+        outcome = _judged(program, layer.with_lead(lead))
         fails[lead] = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
         if outcome.passed or Verdict.UNANSWERED in outcome.verdicts:
             break
@@ -276,7 +268,7 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
     """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
     for tensor, before in outcome.claims.items():
         after, report = again.results.get(tensor), outcome.results[tensor].report
-        if not isinstance(after, np.ndarray) or after.shape != before.shape:
+        if after is None or after.shape != before.shape:
             outcome.results[tensor] = Result(Verdict.VARIES)
         elif not np.array_equal(before, after, equal_nan=True):
             with np.errstate(invalid="ignore"):  # both may be infinite
@@ -291,17 +283,15 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
 def _judged(
     program: Program,
     layer: SuiteLayer,
-    answer: Answer,
+    answer: Answer | None = None,
     tries: int = 0,
     shown: Mapping[Tensor, Form] = MappingProxyType({}),
 ) -> Outcome:
-    claims = {tensor: found for tensor, found in answer.results.items() if isinstance(found, np.ndarray)}
-    graded = _graded(program, layer, claims, tries, shown) if claims else {}
-    results = {
-        tensor: found if isinstance(found, Result) else graded[tensor]
-        for tensor in RESULTS
-        if (found := answer.results.get(tensor)) is not None
-    }
+    """The outcome of a layer, for an answer or a new run."""
+    answer = answer or program.run(layer)
+    claims = answer.results
+    found = {**answer.unread, **_graded(program, layer, claims, tries, shown)}
+    results = {tensor: found[tensor] for tensor in RESULTS if tensor in found}
     is_coarse = any(each.verdict is Verdict.COARSE for each in results.values())
     if layer.name.startswith(NUMBERS) and (is_coarse or "float16" in map(form_of, claims.values())):
         return Outcome(layer, Result(Verdict.SKIPPED), said="its results do not hold such numbers")
@@ -312,6 +302,8 @@ def _judged(
 def _graded(
     program: Program, layer: SuiteLayer, claims: Arrays, tries: int, shown: Mapping[Tensor, Form]
 ) -> dict[Tensor, Result]:
+    if not claims:
+        return {}
     given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
     with _GRADING:
         report = check_layer(layer.layer, given, claims, written=program.written, tries=tries, shown=shown)
@@ -319,15 +311,16 @@ def _graded(
 
 
 def _result(report: GradientReport) -> Result:
-    if report.passed is not False:
-        # Its dtype promises more than TF32.
-        is_short = report.passed is None and report.precision and not report.judged_as
-        verdict = Verdict.RIGHT if report else Verdict.WRONG if is_short else Verdict.COARSE
-    elif isinstance(report, WrongShape):
+    if isinstance(report, WrongShape):
         shapes = [array.shape for array in (report.analytic, report.numeric)]
         words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
         hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
         return Result(Verdict.WRONG_SHAPE, report=report, hint=hint)
+    if report.passed is None:
+        # The dtype of short numbers promises more than TF32.
+        verdict = Verdict.WRONG if report.precision and not report.judged_as else Verdict.COARSE
+    elif report:
+        verdict = Verdict.RIGHT
     else:
         verdict = Verdict.NOT_FINITE if report.mistake == "not-finite" else Verdict.WRONG
     return Result(verdict, report=report, hint=report.hint)
@@ -342,7 +335,7 @@ def _smallest(
     failed = [start]
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
-            outcome = _judged(program, layer, program.run(layer), tries)
+            outcome = _judged(program, layer, tries=tries)
             if _way(outcome, explained) == _way(start, explained):
                 failed.append(outcome)
     return failed[-1]

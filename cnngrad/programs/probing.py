@@ -107,7 +107,7 @@ class _Wrong:
         layer, result = self.report.layer, self.report.gradient
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)
-        if not isinstance(found, np.ndarray) or found.size != self.report.count:
+        if found is None or found.size != self.report.count:
             raise CnngradError(f"{result.title} could not be analysed: the program gave no result for impulses.")
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)

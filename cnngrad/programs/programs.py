@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnngrad.arrays import Array, as_claim
 from cnngrad.errors import CnngradError
@@ -19,7 +19,7 @@ from cnngrad.programs.calling import by_name
 from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
 from cnngrad.programs.processes import Process, ProcessEndedError
 from cnngrad.programs.suites import SuiteLayer
-from cnngrad.programs.verdicts import Fault, Result, Verdict, unreadable
+from cnngrad.programs.verdicts import Answer, Fault, Verdict, answered, failed
 from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
@@ -34,29 +34,6 @@ _BESIDE = 2**20
 
 # Keeps the files of a run: called with their folder before it is deleted.
 Keep = Callable[[Path], None]
-
-
-class Answer(NamedTuple):
-    """The answer of one run.
-
-    Attributes:
-        results: the arrays, each replaced by the reason if it can't be read.
-        fault: why there are no results to judge; None if the program finished.
-        said: the end of its output to standard error, or why it skips the layer.
-        note: how its results were understood, in a sentence; may be empty.
-        faults: what else is wrong with the run.
-    """
-
-    results: dict[Tensor, Array | Result]
-    fault: Result | None = None
-    said: str = ""
-    note: str = ""
-    faults: tuple[Fault, ...] = ()
-
-
-def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
-    """The answer of a program that gives no results."""
-    return Answer({}, Result(verdict, words), said)
 
 
 class Program(ABC):
@@ -213,7 +190,7 @@ class _Command(_External):
         words = [re.sub(_IN_BRACES, filled, word) for word in self._words]
         self._start(words, talks=False).wait(self._timeout, folder)
         self._process = None
-        return Answer(read_results(folder, layer.layer, self._exchange))
+        return read_results(folder, layer.layer, self._exchange)
 
 
 _IN_BRACES = r"\{([A-Za-z_]+)\}"
@@ -268,10 +245,9 @@ class _Stream(_External):
         if skipped := new.pop("skipped", None):
             return failed(Verdict.SKIPPED, said=str(skipped))
         try:
-            named = by_name(new, "the answer has")
+            return answered(by_name(new, "the answer has"), _as_numbers)
         except CnngradError as error:
             return failed(Verdict.FAILED, f"not readable ({error})")
-        return Answer({tensor: _as_numbers(tensor, value) for tensor, value in named.items()})
 
 
 def _as_object(line: str) -> Json | None:
@@ -282,14 +258,12 @@ def _as_object(line: str) -> Json | None:
     return content if isinstance(content, dict) else None
 
 
-def _as_numbers(tensor: Tensor, value: Any) -> Array | Result:
-    """An array in an answer, or what is wrong with it; null stands for NaN."""
+def _as_numbers(tensor: Tensor, value: Any) -> Array:
+    """An array in an answer; null stands for NaN."""
     try:
         return as_claim(tensor.key, _without_null(value))
-    except CnngradError as error:
-        return unreadable(error)
     except RecursionError:
-        return unreadable("it is nested too deeply")
+        raise CnngradError("it is nested too deeply") from None
 
 
 def _without_null(value: Any) -> Any:
@@ -313,7 +287,7 @@ class _Function(_External):
         if kind == "done":
             done = json.loads(words)
             self._note, faults = done["note"], tuple(Fault(*each) for each in done["faults"])
-            return Answer(read_results(folder, layer.layer, self._exchange), faults=faults)
+            return read_results(folder, layer.layer, self._exchange)._replace(faults=faults)
         assert self._process is not None
         return failed(Verdict.FAILED, f"exception ({words})", self._process.said())
 

@@ -1,12 +1,17 @@
 """The verdict on one run of the user's program, and on each array that it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.recipe import Recipe
 from cnngrad.checks import GradientReport
+from cnngrad.errors import CnngradError
+from cnngrad.tensor import Tensor
+
+_Given = TypeVar("_Given")
 
 
 class Verdict(Enum):
@@ -95,6 +100,37 @@ class Result:
         return "+".join(self.mistakes) if is_named else self.status
 
 
-def unreadable(why: object) -> Result:
-    """The result for an array that can't be read."""
-    return Result(Verdict.UNREADABLE, f"{Verdict.UNREADABLE.words} ({why})")
+class Answer(NamedTuple):
+    """The answer of one run.
+
+    Attributes:
+        results: the arrays.
+        fault: why there are no results to judge; None if the program finished.
+        said: the end of its output to standard error, or why it skips the layer.
+        note: how its results were understood, in a sentence; may be empty.
+        faults: what else is wrong with the run.
+        unread: the reasons for arrays that can't be read.
+    """
+
+    results: Arrays
+    fault: Result | None = None
+    said: str = ""
+    note: str = ""
+    faults: tuple[Fault, ...] = ()
+    unread: Mapping[Tensor, Result] = {}
+
+
+def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
+    """The answer of a program that gives no results."""
+    return Answer({}, Result(verdict, words), said)
+
+
+def answered(given: Mapping[Tensor, _Given], read: Callable[[Tensor, _Given], Array]) -> Answer:
+    """The answer with the arrays that `read` makes of what is given, and its errors for the others."""
+    results, unread = dict[Tensor, Array](), dict[Tensor, Result]()
+    for tensor, each in given.items():
+        try:
+            results[tensor] = read(tensor, each)
+        except CnngradError as error:
+            unread[tensor] = Result(Verdict.UNREADABLE, f"{Verdict.UNREADABLE.words} ({error})")
+    return Answer(results, unread=unread)
