@@ -27,14 +27,14 @@ from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
 from cnngrad.programs.findings import Findings, Outcome, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
-from cnngrad.programs.programs import Program, is_function, program_of
+from cnngrad.programs.programs import FIRST, Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Result, Verdict
 from cnngrad.schema import Json
 from cnngrad.settings import DEFAULTS
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DEDO, Tensor, W, X
 
 __all__ = ["run_command", "run_each"]
 
@@ -44,15 +44,16 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     begun = time.monotonic()
     if options.keep is not None and options.scheduler is not None:
         raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
-    whole, layers, expect = _asked(options, reader, [options.run])
-    session.begin_work(_written(options))
+    run = _asked(session, options, reader, [options.run])
+    layers = run.keywords["layers"]
     keep = None if options.keep is None else _begun(options.keep, layers)
     with ExitStack() as stack:
-        executor = stack.enter_context(_executor(options))
+        executor, most = stack.enter_context(_executor(options))
+        count = min(most, len(layers))
         if executor is None:
-            programs = [_program(options, options.run, executor) for _ in range(min(options.jobs, len(layers)))]
+            programs = [_program(options, options.run, executor) for _ in range(count)]
         else:
-            programs = [_program(options, options.run, executor)] * min(MOST_AT_ONCE, len(layers))
+            programs = [_program(options, options.run, executor)] * count
         for program in programs:
             stack.callback(program.end)
         bar = stack.enter_context(progress_bar(session))
@@ -61,17 +62,12 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
             stage = "smaller" if name == SMALLER else "layers"
             bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-        # Layers of the user's own are not made smaller: the program may support no others.
-        without = listed(options.without) if whole else None
-        give_up = not options.no_give_up
-        findings = run_layers(
-            programs, layers, expect, advance, without=without, whole=whole, keep=keep, give_up=give_up
-        )
-    command = visible(shlex.join(["cnngrad", "check", *typed(options.flags, [*options.flags])]))
-    run = facts_of_run(begun, options.seed, command)
+        findings = run(programs, progress=advance, keep=keep)
+    command = _in_words(["cnngrad", "check", *typed(options.flags, [*options.flags])])
     # What needs the layers before it needs the whole run.
     again = _command(options, findings) if findings.alone else command
-    findings = replace(findings, command=again, run=run, explained=options.explain)
+    run_facts = facts_of_run(begun, options.seed, command)
+    findings = replace(findings, command=again, run=run_facts, explained=options.explain)
     if keep is not None:
         _keep(keep, findings)
     return present(session, options, findings)
@@ -80,24 +76,23 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
     texts = submitted(options.run_each)
-    whole, layers, expect = _asked(options, reader, [*texts.values()])
-    session.begin_work(_written(options))
+    run = _asked(session, options, reader, [*texts.values()])
     kept = None if options.keep is None else Kept(Path(options.keep))
     if kept is not None:
         kept.begin([f"{name}.txt" for name in texts])
-    without, give_up = listed(options.without) if whole else None, not options.no_give_up
+    words = [word for flag in options.flags if flag not in _OF_CLASS for word in typed(options.flags, [flag])]
 
     def one(name: str) -> Submission:
         begun = time.monotonic()
         try:
-            found = run_layers([programs[name]], layers, expect, without=without, whole=whole, give_up=give_up)
+            found = run([programs[name]])
         except CnngradError as error:
+            layers, fault = run.keywords["layers"], Result(Verdict.FAILED, str(error))
             others = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in layers[1:]]
-            found = Findings([Outcome(layers[0], Result(Verdict.FAILED, str(error))), *others], whole=whole)
+            found = Findings([Outcome(layers[0], fault), *others], whole=run.keywords["whole"])
         finally:
             programs[name].close()
-        words = [word for flag in options.flags if flag not in _OF_CLASS for word in typed(options.flags, [flag])]
-        command = visible(shlex.join(["cnngrad", "check", "--run", texts[name], *words]))
+        command = _in_words(["cnngrad", "check", "--run", texts[name], *words])
         found = replace(found, command=command, run=facts_of_run(begun, options.seed, command))
         if kept is not None:
             # The renderers load slowly, and most runs write no document.
@@ -108,12 +103,12 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
 
     each = list[Submission]()
     with ExitStack() as stack:
-        executor = stack.enter_context(_executor(options))
+        executor, most = stack.enter_context(_executor(options))
         programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
         # Ending the programs ends the threads that wait for them.
         for program in programs.values():
             stack.callback(program.end)
-        pool = ThreadPoolExecutor(options.jobs if executor is None else MOST_AT_ONCE)
+        pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
         for submission in pool.map(one, programs):
@@ -126,19 +121,34 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
 _OF_CLASS = ("--run-each", "--keep", "--jobs", "--report", "--format", "--json", "-o", "--color")
 
 
-def _asked(options: Check, reader: Reader, texts: list[str]) -> tuple[list[SuiteLayer], list[SuiteLayer], list[Tensor]]:
-    """The suite's layers, those that are run, and the results that programs of these texts must give."""
+def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -> partial[Findings]:
+    """`run_layers` for programs of these texts, with all that is asked."""
     for word in " ".join(texts).split():
         reader.refuse_output(word)
     whole = _suite(options, texts[0])
-    return whole, _chosen(whole or _own_layers(options, reader), options), expected(listed(options.expect))
+    run = partial(
+        run_layers,
+        layers=_chosen(whole or _own_layers(options, reader), options),
+        expect=expected(listed(options.expect)),
+        # Layers of the user's own are not made smaller: the program may support no others.
+        without=listed(options.without) if whole else None,
+        whole=whole,
+        give_up=not options.no_give_up,
+    )
+    files = target_files(options.output, options.report, ())
+    session.begin_work(files if options.keep is None else [*files, options.keep])
+    return run
+
+
+def _in_words(words: Sequence[str]) -> str:
+    return visible(shlex.join(words))
 
 
 @contextmanager
-def _executor(options: Check) -> Iterator[Executor | None]:
-    """What runs the layers on a cluster; None for this machine."""
+def _executor(options: Check) -> Iterator[tuple[Executor | None, int]]:
+    """What runs the layers on a cluster, None for this machine; and how many runs there may be at the same time."""
     if options.scheduler is None:
-        yield None
+        yield None, options.jobs
         return
     try:
         from dask.distributed import Client
@@ -150,10 +160,10 @@ def _executor(options: Check) -> Iterator[Executor | None]:
     except (OSError, ValueError) as error:
         raise CnngradError(f"can't reach the scheduler {options.scheduler}: {error}") from None
     with client:
-        yield client.get_executor(pure=False)
+        yield client.get_executor(pure=False), MOST_AT_ONCE
 
 
-def _program(options: Check, text: str, executor: Executor | None, first: int | None = None) -> Program:
+def _program(options: Check, text: str, executor: Executor | None, first: int = FIRST) -> Program:
     form = (options.exchange, options.timeout, options.stream)
     make = partial(program_of, text, *form, list(options.given()), options.memory, first)
     program = make() if executor is None else Elsewhere(executor, make)
@@ -169,8 +179,9 @@ def _suite(options: Check, text: str) -> list[SuiteLayer]:
     given = options.given()
     layouts, dims = read_layouts(options.layout, options.filter_layout)
     given["dims"] = given.get("dims") or dims or 2
-    for tensor, name in ((Tensor.X, "x"), (Tensor.W, "w")):
-        if (spec := getattr(options, name)) is None:
+    for tensor in (X, W):
+        spec = getattr(options, tensor.keyword)
+        if spec is None:
             continue
         shape = parse_shape(spec)
         if shape is None:
@@ -179,7 +190,7 @@ def _suite(options: Check, text: str) -> list[SuiteLayer]:
             raise CnngradError(
                 f"{tensor.key} has shape {shape}: write the {given['dims']} sizes of its spatial axes, or all sizes"
             )
-        given[f"{name}_shape"] = layouts.standard_shape(tensor, shape)
+        given[f"{tensor.keyword}_shape"] = layouts.standard_shape(tensor, shape)
     without = listed(options.without)
     # A command must be told of these layers.
     if not is_function(text) and "{padding_mode}" not in text and "padding_mode" not in given:
@@ -227,7 +238,7 @@ def _own_layer(name: str, problem: Problem) -> SuiteLayer:
     layer = problem.layer()
     given = {} if problem.in_symbols else problem.operands(layer)
     found = {tensor: operand.converted() for tensor, operand in given.items()}
-    if Tensor.DEDO not in found:
+    if DEDO not in found:
         keys = hard_problem(layer).keys
         telling = {tensor: layer.layouts.standard(tensor, keys[tensor.key]) for tensor in Tensor if tensor.key in keys}
         found = telling | found
@@ -241,15 +252,9 @@ def _command(options: Check, findings: Findings) -> str:
         return ""
     # A function need not take options that are given on the command line.
     flags = "--exchange --stream --stride --padding --padding-mode --transposed --output-padding --dilation --groups"
-    words = [
-        "cnngrad",
-        "check",
-        "-",
-        "--run",
-        options.run,
-        *typed(options.flags, [*flags.split(), "--as", "--timeout"]),
-    ]
-    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {visible(shlex.join(words))}"
+    words = typed(options.flags, [*flags.split(), "--as", "--timeout"])
+    command = _in_words(["cnngrad", "check", "-", "--run", options.run, *words])
+    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {command}"
 
 
 def _in_short(layer: SuiteLayer) -> Json:
@@ -265,12 +270,6 @@ def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
     names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
     kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])
     return kept
-
-
-def _written(options: Check) -> list[str]:
-    """The files that a run writes, and the folder of those that it keeps."""
-    files = target_files(options.output, options.report, ())
-    return files if options.keep is None else [*files, options.keep]
 
 
 def _keep(kept: Kept, findings: Findings) -> None:

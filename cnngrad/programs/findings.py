@@ -4,12 +4,12 @@ import platform
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from math import prod
-from operator import and_, attrgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
 from cnngrad.programs.suites import CONDITIONS, SuiteLayer
-from cnngrad.programs.verdicts import Fault, Result, Verdict
+from cnngrad.programs.verdicts import Fault, Result, Verdict, grouped
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import RESULTS, O, Tensor, W, X
 
@@ -178,10 +178,7 @@ class Findings:
     @property
     def faults(self) -> dict[Fault, list[str]]:
         """What is wrong beside the arrays, with the names of the layers that show it."""
-        found: dict[Fault, list[str]] = {}
-        for outcome in self.outcomes:
-            for fault in outcome.faults:
-                found.setdefault(fault, []).append(outcome.layer.name)
+        found = grouped((fault, outcome.layer.name) for outcome in self.outcomes for fault in outcome.faults)
         if self.condition:
             # Some conditions are things that a layer has.
             word = "where" if re.search("[<>]", self.condition) else "with"
@@ -199,19 +196,19 @@ class Findings:
         shown = {name for outcome in self.outcomes if outcome.passed for name in outcome.layer.shows}
         if any({*each.mistakes} - shown for each in self.explanations):
             return ""
-        wrong = [*(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
-        fits = {words: [*map(test, (*wrong, *right))] for words, test in CONDITIONS.items()}
+        layers = [*right, *(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
+        is_wrong = np.arange(len(layers)) >= len(right)
+        fits = {words: np.array([*map(test, layers)]) for words, test in CONDITIONS.items()}
         for words, count in _COUNTS.items():
-            counts = [count(layer) for layer in (*wrong, *right)]
-            least, most = min(counts[: len(wrong)]), max(counts[: len(wrong)])
-            fits[f"{words} > {least - 1}"] = [number >= least for number in counts]
-            fits[f"{words} < {most + 1}"] = [number <= most for number in counts]
+            counts = np.array([*map(count, layers)])
+            least, most = counts[is_wrong].min(), counts[is_wrong].max()
+            fits[f"{words} > {least - 1}"] = counts >= least
+            fits[f"{words} < {most + 1}"] = counts <= most
             for tile in _TILES:
-                fits[f"{words} > {tile} is no multiple of {tile}"] = [n > tile and n % tile > 0 for n in counts]
+                fits[f"{words} > {tile} is no multiple of {tile}"] = (counts > tile) & (counts % tile > 0)
         for one, other in combinations(CONDITIONS, 2):
-            fits[f"{one} and {other}"] = [*map(and_, fits[one], fits[other])]
-        wanted = [True] * len(wrong) + [False] * len(right)
-        return next((words for words, found in fits.items() if found == wanted), "")
+            fits[f"{one} and {other}"] = fits[one] & fits[other]
+        return next((words for words, found in fits.items() if (found == is_wrong).all()), "")
 
     @property
     def tried(self) -> list[Outcome]:
@@ -317,18 +314,16 @@ class Findings:
         for each in self.explanations:
             cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
-        words = [found.precision for outcome in self.failing for found in outcome.results.values() if found.precision]
-        fewer = [outcome for outcome in self.failing if any(found.precision for found in outcome.results.values())]
+        fewer = {o.layer.name: o for o in self.failing for found in o.results.values() if found.precision}
+        words = Counter(found.precision for o in fewer.values() for found in o.results.values() if found.precision)
         # The most frequent one.
-        for phrase, _ in Counter(words).most_common(1):
-            yield f"{'' if len(fewer) == len(self.failing) else f'in {self._which(fewer)} '}it {phrase}"
+        for phrase, _ in words.most_common(1):
+            where = "" if len(fewer) == len(self.failing) else f"in {self._which([*fewer.values()])} "
+            yield f"{where}it {phrase}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
         if shapes and not self.explanations:
             yield f"{self._which(shapes)} {'give' if shapes[1:] else 'gives'} an array of a wrong shape"
-        ends: dict[str, list[Outcome]] = {}
-        for outcome in self.failing:
-            ends.setdefault(outcome.status, []).append(outcome)
-        for status, ended in ends.items():
+        for status, ended in grouped((outcome.status, outcome) for outcome in self.failing).items():
             if status and len(ended) < len(self.failing):
                 yield f"{self._which(ended)} {'have' if ended[1:] else 'has'} no results: {status}"
 
@@ -351,7 +346,7 @@ class Findings:
         here = [outcome.layer.layer for outcome in outcomes]
         others = [each.layer.layer for each in self.tried if each.layer.layer not in here]
         fitting = {word: sum(map(test, others)) for word, test in _PREDICATES.items() if all(map(test, here))}
-        word = min(fitting, key=lambda name: fitting[name], default="")
+        word = min(fitting, key=fitting.__getitem__, default="")
         return word if word and len(here) > 1 and 2 * fitting[word] <= len(others) > 0 else ""
 
     def as_json(self) -> Json:
@@ -402,12 +397,15 @@ def _product(term: Term) -> Json:
 
 
 class _Wrong(NamedTuple):
-    """A wrong array of a failing layer, the mistakes that explain it with their recipe or hint, and its report."""
+    """A wrong array of a failing layer, the mistakes that explain it with their recipe, and its report."""
 
     outcome: Outcome
-    tensor: Tensor
-    known: dict[tuple[str, ...], Recipe | str | None]
+    known: dict[tuple[str, ...], Recipe | None]
     report: GradientReport
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.report.gradient
 
     def by(self, mistakes: Iterable[str]) -> set[str]:
         """Those of some mistakes that take part in explanations by these mistakes alone."""
@@ -426,12 +424,12 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     None are given if they explain no array of half of the failing layers.
     """
     wrong = [
-        _Wrong(outcome, tensor, {**found.explanations}, found.report)
+        _Wrong(outcome, {**found.explanations}, found.report)
         for outcome in outcomes
-        for tensor, found in outcome.results.items()
+        for found in outcome.results.values()
         if found.verdict.passed is False and found.report is not None
     ]
-    _see_fixed_numbers(wrong)
+    hints = _BESIDE | _see_fixed_numbers(wrong)
     _see_few_numbers(wrong)
     passing = [set(outcome.layer.shows) for outcome in outcomes if outcome.passed and wrong]
 
@@ -448,41 +446,44 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
     if 2 * len(_by_layer(each for each in wrong if each.by(mistakes))) <= len(_by_layer(wrong)) > 1:
         return []
-    explained_by = [(names, [each for each in wrong if each.by(mistakes).issuperset(names)]) for names in chosen]
-    return [_explanation(names, some, wrong) for names, some in (*explained_by, ((), rest)) if some]
+    explained_by = {names: [each for each in wrong if each.by(mistakes).issuperset(names)] for names in chosen}
+    return [_explanation(names, some, wrong, hints) for names, some in (explained_by | {(): rest}).items() if some]
 
 
 def _by_layer(wrong: Iterable[_Wrong]) -> dict[str, Outcome]:
     return {each.outcome.layer.name: each.outcome for each in wrong}
 
 
-def _explanation(names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Sequence[_Wrong]) -> Explanation:
-    """The explanation of some of the wrong arrays by mistakes."""
+def _explanation(
+    names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Sequence[_Wrong], hints: Mapping[str, str]
+) -> Explanation:
+    """The explanation of some of the wrong arrays by mistakes; `hints` has those of mistakes outside the catalogue."""
     tensors, every = (dict.fromkeys(each.tensor.title for each in some) for some in (explained, wrong))
     where = "" if tensors == every else f"in {joined([*tensors])} "
-    given = [found for each in explained if (found := each.known.get(names)) is not None]
-    hint = next((found for found in given if isinstance(found, str)), _BESIDE.get("".join(names)))
+    hint = hints.get("".join(names))
     if hint is None:
         tensor, layer = explained[0].tensor, explained[0].outcome.layer.layer
-        detail = told(layer, tensor, _shared([found for found in given if isinstance(found, Recipe)]))
+        recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
+        detail = told(layer, tensor, _shared(recipes))
         words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
         says = " and ".join(says for says, _ in words) + (detail and f" ({detail})")
         hint = f"{says}. To fix it: {'; and '.join(fix for _, fix in words)}"
     return Explanation(names, where + hint, [*_by_layer(explained).values()])
 
 
-def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> None:
-    """Add an explanation to the arrays that use one number in place of several of the layers'."""
-    groups = dict[tuple[int, ...], list[int]]()
+def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> dict[str, str]:
+    """Add an explanation to the arrays that use one number in place of several of the layers'; its hint."""
+    seen = list[tuple[tuple[int, int], int]]()
     for each in wrong:
         right = np.abs([axis.relation for axis in each.outcome.layer.layer.axes])
         used = np.abs(each.report.relations or right)
         off = used != right
-        fixed = {*np.nonzero(off)[1].tolist()}, {*used[off].tolist()}
-        if [*map(len, fixed)] == [1, 1]:
-            groups.setdefault((*fixed[0], *fixed[1]), []).extend(right[off].tolist())
-    (place, number), rights = max(groups.items(), key=lambda group: len(group[1]), default=((0, 1), []))
-    (name, words, usual), replaced = _FIXED[place], {*rights}
+        fixed = [*zip(np.nonzero(off)[1].tolist(), used[off].tolist(), strict=True)]
+        if len({*fixed}) == 1:
+            seen += zip(fixed, right[off].tolist(), strict=True)
+    groups = grouped(seen) or {(0, 1): []}
+    place, number = max(groups, key=lambda pair: len(groups[pair]))
+    (name, words, usual), replaced = _FIXED[place], {*groups[place, number]}
     least, above = (usual, f" above {usual}") if min(replaced, default=0) > usual else (-1, "")
     # That the usual number is used for all has a name of its own.
     for each in wrong if len(replaced) > 1 and number != usual else ():
@@ -490,7 +491,8 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> None:
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
         if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.tensor, relations)):
-            each.known[name,] = f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"
+            each.known[name,] = None
+    return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
 
 def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:

@@ -23,7 +23,7 @@ from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import NUMBERS, STRIDED, SuiteLayer
-from cnngrad.programs.verdicts import Answer, Fault, Result, Verdict
+from cnngrad.programs.verdicts import Answer, Fault, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
@@ -113,11 +113,7 @@ def run_layers(
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
-    found: dict[Tensor, list[tuple[Outcome, Result]]] = {}
-    for outcome in outcomes:
-        for tensor, result in outcome.results.items():
-            found.setdefault(tensor, []).append((outcome, result))
-    return found
+    return grouped((tensor, (outcome, result)) for outcome in outcomes for tensor, result in outcome.results.items())
 
 
 def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
@@ -125,18 +121,21 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
 
     Right numbers may have too few bits for more than their own format, unless the precision is stated.
     """
-    shapes, fewer, judged = list[str](), dict[str, list[str]](), dict[str, list[str]]()
+    shapes, fewer, judged = list[str](), list[tuple[str, str]](), list[tuple[str, str]]()
     for tensor, found in _of(outcomes).items():
         wrong = [(o, result.hint) for o, result in found if result.verdict is Verdict.WRONG_SHAPE]
         shapes += [f"In layer {o.layer.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
         # The most frequent one.
-        for words, _ in Counter(result.precision for _, result in found if result.precision).most_common(1):
-            fewer.setdefault(f"it {words}.", []).append(tensor.title)
+        most = Counter(result.precision for _, result in found if result.precision).most_common(1)
+        fewer += [(f"it {words}.", tensor.title) for words, _ in most]
         # A report is true if it is on right numbers.
-        for words in dict.fromkeys(result.report.judged_as for _, result in found if result.report):
-            if words.startswith(SHORT) and not is_stated:
-                judged.setdefault(f"judged as {words}; --as float32 asks for more.", []).append(tensor.title)
-    return shapes + [f"{', '.join(titles)}: {says}" for says, titles in (fewer | judged).items()]
+        forms = dict.fromkeys(result.report.judged_as for _, result in found if result.report and not is_stated)
+        judged += [
+            (f"judged as {words}; --as float32 asks for more.", tensor.title)
+            for words in forms
+            if words.startswith(SHORT)
+        ]
+    return shapes + [f"{', '.join(titles)}: {says}" for says, titles in grouped(fewer + judged).items()]
 
 
 def _see_bits(program: Program, outcomes: list[Outcome]) -> dict[Tensor, Form]:

@@ -17,7 +17,7 @@ from cnngrad.layer.names import Index
 from cnngrad.programs.findings import Findings, Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
-from cnngrad.programs.verdicts import Verdict
+from cnngrad.programs.verdicts import Verdict, grouped
 from cnngrad.tensor import B, O
 
 # The most runs of a program to read its products.
@@ -40,12 +40,14 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
         worst += elements[:1]
         others += elements[1:]
         notes.append(note)
-    titles: dict[str, list[str]] = {}
+    titles = list[tuple[str, str]]()
     for wrong in _wrong(program, larger):
         with suppress(CnngradError):
-            titles.setdefault(wrong.relation(), []).append(wrong.report.gradient.title)
-    for words, named in titles.items():
-        notes.append(words and f"In layer {larger.layer.name} your numbers for {' and '.join(named)} follow {words}.")
+            titles.append((wrong.relation(), wrong.report.gradient.title))
+    notes += [
+        words and f"In layer {larger.layer.name} your numbers for {' and '.join(named)} follow {words}."
+        for words, named in grouped(titles).items()
+    ]
     note = " ".join(filter(None, notes))
     return replace(found, smallest=smallest.layer, compared=tuple(worst), others=tuple(others), note=note)
 
@@ -67,28 +69,27 @@ class _Wrong:
 
     def elements(self) -> tuple[list[Compared], str]:
         """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
-        report = self.report
-        result = report.gradient
-        arrays = self.suite_layer.arrays
-        title, worst, operands = result.title, report.worst_at, OPERANDS[result]
-        if self._run({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
-            return [], f"If all of its arrays are zeros, {title} is not 0: some memory is not reset."
+        report, result = self.report, self.report.gradient
+        arrays, operands = self.suite_layer.arrays, OPERANDS[result]
+        if self._computed({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
+            return [], f"If all of its arrays are zeros, {result.title} is not 0: some memory is not reset."
         other = numbered(self.suite_layer, decimals=False, seed=1).arrays
         for tensor in arrays:
             if tensor not in operands and (tensor, result) != (B, O):
-                made = self._run(arrays | {tensor: other[tensor]})
+                made = self._computed(arrays | {tensor: other[tensor]})
                 if not np.allclose(made, report.canonical[0], equal_nan=True):
-                    return [], f"{title} changes if only {tensor.title} changes, but must not depend on it."
+                    return [], f"{result.title} changes if only {tensor.title} changes, but must not depend on it."
+        worst = report.worst_at
         read = read_elements(report.layer, result, self._computed, worst, _MOST_READINGS)
-        if read is None:
-            return [self._compared(worst, None)], ""
-        compared = {index: self._compared(index, products) for index, products in read.items()}
-        if any(each.made is None for each in compared.values()):
-            return [self._compared(worst, None)], (
-                f"{title} is not a sum of products of {' and '.join(each.title for each in operands)} alone: the "
-                "products found with a single 1 in each don't add up to your numbers."
-            )
-        return [compared.pop(worst), *compared.values()], ""
+        compared = {index: self._compared(index, products) for index, products in (read or {}).items()}
+        if read and all(each.made is not None for each in compared.values()):
+            return [compared.pop(worst), *compared.values()], ""
+        titles = " and ".join(tensor.title for tensor in operands)
+        note = (
+            f"{result.title} is not a sum of products of {titles} alone: the products found with a single 1 in each "
+            "don't add up to your numbers."
+        )
+        return [self._compared(worst, None)], note if read else ""
 
     def relation(self) -> str:
         """The wrong relation between positions that the program follows, in words; empty if none is found."""
@@ -99,13 +100,10 @@ class _Wrong:
         return "" if relations is None else spoken(report.layer, relations)
 
     def _computed(self, arrays: Arrays) -> Array:
-        """The result with these arrays, in canonical shape; a bias that is not among them is 0."""
-        zeros = {tensor: 0 * array for tensor, array in self.suite_layer.arrays.items() if tensor is B}
-        return self._run(self.suite_layer.arrays | zeros | dict(arrays))
-
-    def _run(self, arrays: Arrays) -> Array:
-        layer, result = self.report.layer, self.report.gradient
-        shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in arrays.items()}
+        """The result with these arrays in place of the layer's, in canonical shape; a bias not among them is 0."""
+        layer, result, own = self.report.layer, self.report.gradient, self.suite_layer.arrays
+        every = own | {tensor: 0 * own[tensor] for tensor in own if tensor is B} | {**arrays}
+        shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in every.items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)
         if found is None or found.size != self.report.count:
             raise CnngradError(f"{result.title} could not be analysed: the program gave no result for impulses.")

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ from cnngrad.tensor import Tensor
 _STRAY_LINES = 5
 # The most characters shown of such a line.
 _STRAY_LENGTH = 60
-# An import, and the first call in a process, may each take this many times the timeout.
-_FIRST = 6
+# An import, and the first call in a process that keeps running, may each take this many times the timeout.
+FIRST = 6
 # The most bytes of an answer in addition to its arrays.
 _BESIDE = 2**20
 
@@ -69,7 +70,7 @@ def program_of(
     stream: bool = False,
     fixed: Collection[str] = (),
     memory: int | None = None,
-    first: int | None = None,
+    first: int = FIRST,
 ) -> Program:
     """The program that `--run` names: `package.module:function`, or a command.
 
@@ -80,8 +81,7 @@ def program_of(
         stream: whether the command answers lines on its standard input, one process for all layers.
         fixed: the options that are the same in all layers, which a function need not take.
         memory: the MiB of memory that its process may take; None for all.
-        first: the timeout of the first call in a process that keeps running, as a multiple of the others'; None for
-            the usual one.
+        first: the timeout of the first call in a process that keeps running, as a multiple of the others'.
 
     Raises:
         CnngradError: an empty command, a word in braces with `stream`, or an unknown exchange.
@@ -93,37 +93,30 @@ def program_of(
         if stream:
             raise CnngradError(f"{text} is a Python function and --stream is for commands: leave out --stream")
         words = [sys.executable, "-m", "cnngrad.programs.worker", text, *fixed]
-        return _Function(words, timeout, memory=memory, first=first)
+        return _Function(words, timeout, memory, first)
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise CnngradError(f"the command {text!r} can't be split into words: {error}") from None
     if not words:
         raise CnngradError("the command is empty: write --run './program {dir}'")
-    if stream and (match := re.search(_IN_BRACES, text)):
+    if not stream:
+        return _Command(words, timeout, memory, 1, exchange)
+    if match := re.search(_IN_BRACES, text):
         raise CnngradError(
             f"{match[0]} has no meaning with --stream, since one process serves all layers: leave it out"
         )
-    if stream:
-        return _Stream(words, timeout, memory=memory, first=first)
-    return _Command(words, timeout, exchange, memory, first=1)
+    return _Stream(words, timeout, memory, first)
 
 
 class _External(Program):
     """A program in a process of its own, which is started on demand, and again after a failure."""
 
-    def __init__(
-        self,
-        words: list[str],
-        timeout: float,
-        exchange: str = "npy",
-        memory: int | None = None,
-        first: int | None = None,
-    ) -> None:
-        self._words, self._timeout, self._exchange, self._memory = words, timeout, exchange, memory
-        self._process: Process | None = None
+    def __init__(self, words: list[str], timeout: float, memory: int | None, first: int, exchange: str = "npy") -> None:
+        self._words, self._timeout, self._memory, self._exchange = words, timeout, memory, exchange
         # The timeout of the first call in a process, and of the next call, as multiples of the others'.
-        self._first = self._patience = first or _FIRST
+        self._first = self._patience = first
+        self._process: Process | None = None
         # How the answer was understood, in a sentence.
         self._note = ""
         self._is_over = False
@@ -131,17 +124,18 @@ class _External(Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it, with a new, empty folder for its files."""
         with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder, self._note = Path(name), ""
+            folder, self._note, patience = Path(name), "", self._patience
+            # After a hang too, the first call in the new process gets no extra time.
+            self._patience = 1
             try:
-                answer = self._answer(layer, folder)
-                self._patience = 1
+                answer = self._answer(layer, folder, patience * self._timeout)
             except ProcessEndedError as ended:
                 self._process, fault = None, ended.fault
-                hangs = fault.verdict is Verdict.UNANSWERED
-                words = f"{fault.status} to the first call" if hangs and self._patience > 1 else fault.words
-                # After a hang, the first call in the new process gets no extra time.
-                self._patience = 1 if hangs else self._first
-                answer = failed(fault.verdict, words, ended.said)
+                if fault.verdict is not Verdict.UNANSWERED:
+                    self._patience = self._first
+                elif patience > 1:
+                    fault = replace(fault, words=f"{fault.words} to the first call")
+                answer = Answer({}, fault, ended.said)
             if keep is not None:
                 keep(folder)
         return answer._replace(note=self._note)
@@ -154,13 +148,8 @@ class _External(Program):
         return started
 
     @abstractmethod
-    def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
+    def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         """Its answer for a layer; ProcessEndedError if there is none."""
-
-    def _lines(self, line: str, layer: Layer) -> Iterator[str]:
-        process = self._process or self._start(self._words, talks=True)
-        most = _BESIDE + sum(map(most_bytes, layer.written.values()))
-        return process.ask(line, self._patience * self._timeout, most)
 
     def close(self) -> None:
         """End the process."""
@@ -177,7 +166,7 @@ class _External(Program):
 class _Command(_External):
     """A command, run again for every layer, which reads its arrays from a folder and writes its results there."""
 
-    def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
+    def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         write_layer(folder, layer, self._exchange)
         known = _placeholders(folder, layer.layer, self._exchange)
 
@@ -188,7 +177,7 @@ class _Command(_External):
             return str(known[match[1]])
 
         words = [re.sub(_IN_BRACES, filled, word) for word in self._words]
-        self._start(words, talks=False).wait(self._timeout, folder)
+        self._start(words, talks=False).wait(timeout, folder)
         self._process = None
         return read_results(folder, layer.layer, self._exchange)
 
@@ -215,7 +204,7 @@ class _Stream(_External):
     keeps_running = True
     _count = 0
 
-    def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
+    def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         self._count += 1
         arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
         asked = {"id": self._count} | described(layer.layer) | arrays
@@ -224,7 +213,8 @@ class _Stream(_External):
         kept.write_text("\n")
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
         try:
-            for line in self._lines(request, layer.layer):
+            process = self._process or self._start(self._words, talks=True)
+            for line in process.ask(request, timeout, _BESIDE + sum(map(most_bytes, layer.layer.written.values()))):
                 content = _as_object(line)
                 if content is not None and content.get("id") == self._count:
                     break
@@ -277,23 +267,21 @@ class _Function(_External):
 
     keeps_running = in_memory = True
 
-    def _answer(self, layer: SuiteLayer, folder: Path) -> Answer:
+    def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         write_layer(folder, layer, self._exchange)
-        if self._process is None:
-            self._import()
-        kind, _, words = next(self._lines(str(folder), layer.layer)).partition(" ")
+        process = self._process or self._imported()
+        kind, _, words = next(process.ask(str(folder), timeout, _BESIDE)).partition(" ")
         if kind == "skipped":
             return failed(Verdict.SKIPPED, said=words)
         if kind == "done":
             done = json.loads(words)
             self._note, faults = done["note"], tuple(Fault(*each) for each in done["faults"])
             return read_results(folder, layer.layer, self._exchange)._replace(faults=faults)
-        assert self._process is not None
-        return failed(Verdict.FAILED, f"exception ({words})", self._process.said())
+        return failed(Verdict.FAILED, f"exception ({words})", process.said())
 
-    def _import(self) -> None:
-        """Start the process, which says `ready` once it has imported the function."""
-        started, limit = self._start(self._words, talks=True), _FIRST * self._timeout
+    def _imported(self) -> Process:
+        """The new process, which says `ready` once it has imported the function."""
+        started, limit = self._start(self._words, talks=True), FIRST * self._timeout
         try:
             line = next(started.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
@@ -303,3 +291,4 @@ class _Function(_External):
             self.close()
             # The fourth word names the function, after python -m and the worker.
             raise CnngradError(f"can't import {self._words[3]}: {line}")
+        return started

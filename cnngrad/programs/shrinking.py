@@ -37,7 +37,7 @@ def smaller_layers(
         while start is not best():
             start = best()
             for key, candidate in smaller(start):
-                if key in tried or features(candidate.layer).intersection(without):
+                if key in tried or set(without).intersection(features(candidate.layer)):
                     continue
                 if len(tried) >= _MOST_RUNS or time.monotonic() > until:
                     return

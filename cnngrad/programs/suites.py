@@ -26,8 +26,8 @@ from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 SUITES = ("quick", "standard", "thorough")
 # The number of layers in the thorough suite, including those of the standard one.
 _THOROUGH = 300
-# The number of times that X is enlarged, by 1, 2, 4, … 2^11 positions on each axis, until a window fits.
-_MOST_DOUBLED = 12
+# The positions by which X is enlarged on each axis until a window fits.
+_MORE = (0, *(2**doubled for doubled in range(12)))
 # Draws of numbers, at most; results of at most this many elements, and sums for dE/db below this bound, must not be 0.
 _MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
 
@@ -91,7 +91,7 @@ class SuiteLayer:
         # One number fits too many mistakes.
         several = tuple(result for result in results if prod(self.layer.canonical[result]) > 1)
         hidden = {some: set(hidden_mistakes(self.data, some)) for some in {results, several}}
-        unnamed = hidden[several] - {name for name in OF_ONE_NUMBER if name not in hidden[results]}
+        unnamed = hidden[several] - ({*OF_ONE_NUMBER} - hidden[results])
         return tuple(each.id for each in CATALOGUE if each.short and each.id not in unnamed and each.suits(self.layer))
 
 
@@ -150,9 +150,9 @@ FEATURES = tuple(_WITHOUT)
 STRIDED = "strided"
 
 
-def features(layer: Layer) -> set[str]:
+def features(layer: Layer) -> list[str]:
     """Those of `FEATURES` that a backward pass must support for a layer."""
-    return {name for name in FEATURES if _needing(name)(layer)}
+    return [name for name in FEATURES if _needing(name)(layer)]
 
 
 def _needing(feature: str) -> Callable[[Layer], bool]:
@@ -321,10 +321,10 @@ def suite(
     layers, dims = [], integer("dims", options.get("dims") or 2, least=1)
     for number, (title, row) in enumerate(named):
         original = layer = replace(row, axes=row.axes[-dims:])
-        lost = [feature for feature in FEATURES if feature in without and _needing(feature)(original)]
+        lost = [feature for feature in features(original) if feature in without]
         # In reverse, so that padding is made even before it is removed.
-        for feature in reversed(FEATURES):
-            layer = _WITHOUT[feature](layer) if feature in without else layer
+        for feature in reversed(lost):
+            layer = _WITHOUT[feature](layer)
         layer = _with_options(title, layer, x_shape, w_shape, options)
         instead_of = None if sizes(layer) == sizes(original) else original
         made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of)
@@ -359,17 +359,16 @@ def _with_options(
         w[place] = x[1] // times
     else:
         x[1] = w[place] * times
-    smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
-    tried: list[tuple[list[int], list[int], _Row]] = [(x, w, {})]
     if x_shape is None:
-        tried += [([*x[:2], *(size + 2**doubled for size in x[2:])], w, {}) for doubled in range(_MOST_DOUBLED)]
+        tried = [([*x[:2], *(size + more for size in x[2:])], w, given) for more in _MORE]
     else:
-        tried += [(x, kernel, {"dilation": 1}) for kernel in (w, smaller)]
+        smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
+        tried = [(x, w, given), *((x, kernel, {"dilation": 1} | given) for kernel in (w, smaller))]
     errors = []
     for x, w, changed in tried:
         b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
         try:
-            made = make_layer(tuple(x), tuple(w), b_shape=b, **layer.options | changed | given)
+            made = make_layer(tuple(x), tuple(w), b_shape=b, **layer.options | changed)
         except CnngradError as error:
             errors.append(error)
         else:

@@ -1,6 +1,6 @@
 """The verdict on one run of the user's program, and on each array that it gives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeVar
@@ -11,7 +11,8 @@ from cnngrad.checks import GradientReport
 from cnngrad.errors import CnngradError
 from cnngrad.tensor import Tensor
 
-_Given = TypeVar("_Given")
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Verdict(Enum):
@@ -100,6 +101,14 @@ class Result:
         return "+".join(self.mistakes) if is_named else self.status
 
 
+def grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, list[_Value]]:
+    """The values of each key, in order."""
+    found: dict[_Key, list[_Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
+
+
 class Answer(NamedTuple):
     """The answer of one run.
 
@@ -125,7 +134,7 @@ def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
     return Answer({}, Result(verdict, words), said)
 
 
-def answered(given: Mapping[Tensor, _Given], read: Callable[[Tensor, _Given], Array]) -> Answer:
+def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Array]) -> Answer:
     """The answer with the arrays that `read` makes of what is given, and its errors for the others."""
     results, unread = dict[Tensor, Array](), dict[Tensor, Result]()
     for tensor, each in given.items():
