@@ -57,36 +57,30 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         sizes: for each element the sum of its absolute terms.
         tolerance: the tolerance of each element.
     """
-    wrong, largest = np.zeros(claim.size, bool), float(sizes.max(initial=0.0))
-    flat = [array.reshape(-1) for array in (claim, right, sizes, np.broadcast_to(tolerance.inputs, claim.shape))]
-    # The largest error so far, relative error, error in units of its tolerance, and error of a wrong element, each with
-    # minus its index, so that the first of equals is the largest.
-    tops: list[tuple[int | float, int]] = [(-1, 0)] * 4
+    error, largest, relative = difference(claim, right).reshape(-1), float(sizes.max(initial=0.0)), 0.0
+    wrong, excess = np.zeros(claim.size, bool), np.zeros(claim.size)
+    inputs = np.broadcast_to(tolerance.inputs, claim.shape)
+    flat = [array.reshape(-1) for array in (claim, right, sizes, inputs, error, excess)]
     # Whether all errors are within the rounding of the sums, all within that of float64, and all tolerances above 0.
     held, squares = np.ones(3, bool), np.zeros(2)
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
-        some, wanted, magnitude, inputs = (array[block] for array in flat)
+        some, wanted, magnitude, inputs, off, by_tolerance = (array[block] for array in flat)
         here = replace(tolerance, inputs=inputs, largest=largest)
-        off, allowed = difference(some, wanted), here.allowed(some, magnitude, wanted)
+        allowed = here.allowed(some, magnitude, wanted)
         wrong[block] = off > allowed
         limits = here.sums(magnitude), here.rounding("float64", magnitude)
         held &= [*((off <= limit).all() for limit in limits), allowed.all()]
         size = np.maximum(*(np.abs(array.astype(np.float64)) for array in (some, wanted)))
+        relative = max(relative, np.divide(off, size, out=np.zeros(off.shape), where=size > 0).max().item())
+        np.divide(off, allowed, out=by_tolerance, where=allowed > 0)
         squares += [np.square(array / (largest or 1)).sum() for array in (allowed, wanted)]
-        ratios = [np.divide(off, by, out=np.zeros(off.shape), where=by > 0) for by in (size, allowed)]
-        places = [(numbers, int(numbers.argmax())) for numbers in (off, *ratios, np.where(wrong[block], off, 0))]
-        tops = [max(top, (a[k].item(), -first - k)) for top, (a, k) in zip(tops, places, strict=True)]
     within, double, bounded = held.tolist()
     # If some tolerance is 0, the worst element is the one with the largest error.
-    worst = np.unravel_index(-tops[2 if bounded else 3][1], claim.shape)
+    worst = np.unravel_index((excess if bounded else np.where(wrong, error, 0)).argmax(), claim.shape)
+    coarse = not within and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1])
     return Comparison(
-        wrong.reshape(claim.shape),
-        tops[0][0],
-        float(tops[1][0]),
-        tuple(map(int, worst)),
-        not within and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1]),
-        double,
+        wrong.reshape(claim.shape), error.max().item(), relative, tuple(map(int, worst)), coarse, double
     )
 
 
