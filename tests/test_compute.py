@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad import threads
-from cnngrad.compute import Backward, Forward
-from cnngrad.compute.measured import MEASURED
+from cnngrad.compute import Backward, Forward, measured
 from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.compute.tiles import Tiles
 from cnngrad.functions import read_layer
@@ -26,34 +26,44 @@ from tests import reference
 from tests.cases import CASES, PLAIN, Case, layers
 
 # Sizes at which small layers go by every way, and in many tiles.
-NOT_GATHERED = replace(MEASURED, gathered=0)
+NOT_GATHERED = {"GATHERED": 0}
 SIZES = {
-    "as measured": MEASURED,
+    "as measured": {},
     "large": NOT_GATHERED,
-    "many tiles": replace(NOT_GATHERED, tile=200, small_work=1, large_sum=10**6),
-    "tiles of a position": replace(NOT_GATHERED, tile=1, large_sum=64, sums=3),
-    "rows": replace(NOT_GATHERED, row_work=1, row_length=1, few_filters=99, shared_rows=1),
-    "parts of rows": replace(
-        NOT_GATHERED, row_tile=3000, row_width=1, row_work=1, row_length=1, row_products=50, few_filters=99
-    ),
-    "spectra": replace(NOT_GATHERED, transformed_float64=1, transformed_float32=1, block=8, spectra_at_once=1),
-    "adding up": replace(NOT_GATHERED, added_sum=300, added_parts=100, added_lines=0, added_positions=7, added_rows=1),
+    "many tiles": NOT_GATHERED | {"TILE": 200, "SMALL_WORK": 1, "LARGE_SUM": 10**6},
+    "tiles of a position": NOT_GATHERED | {"TILE": 1, "LARGE_SUM": 64, "SUMS": 3},
+    "rows": NOT_GATHERED | {"ROW_WORK": 1, "ROW_LENGTH": 1, "FEW_FILTERS": 99, "SHARED_ROWS": 1},
+    "parts of rows": NOT_GATHERED
+    | {"ROW_TILE": 3000, "ROW_WIDTH": 1, "ROW_WORK": 1, "ROW_LENGTH": 1, "ROW_PRODUCTS": 50, "FEW_FILTERS": 99},
+    "spectra": NOT_GATHERED | {"TRANSFORMED_FLOAT64": 1, "TRANSFORMED_FLOAT32": 1, "BLOCK": 8, "SPECTRA_AT_ONCE": 1},
+    "adding up": NOT_GATHERED
+    | {"ADDED_SUM": 300, "ADDED_PARTS": 100, "ADDED_LINES": 0, "ADDED_POSITIONS": 7, "ADDED_ROWS": 1},
 }
+
+
+@contextmanager
+def sized(changes):
+    """Other measured constants, and plans made by them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in changes.items():
+            patch.setattr(measured, name, value)
+        make_plan.cache_clear()
+        try:
+            yield
+        finally:
+            make_plan.cache_clear()
 
 
 def ways_of(plan):
     return {type(step.way).__name__ for step in plan.steps}
 
 
-def computed(case, arrays, dtype, measured):
-    """O, dE/dW and dE/dX of a case by the plan for these sizes, and the ways that were taken."""
+def computed(case, arrays, dtype):
+    """O, dE/dW and dE/dX of a case by its plans, and the ways that were taken."""
     x, w, b, dedo = arrays
     layer = make_layer(case.x, case.w, **case.options)
     plain, work = layer.unflipped, np.dtype(dtype)
-    plans = {
-        result: make_plan(plain, result, work, work.kind == "f", measured)
-        for result in (Tensor.O, Tensor.DW, Tensor.DX)
-    }
+    plans = {result: make_plan(plain, result, work, work.kind == "f") for result in (Tensor.O, Tensor.DW, Tensor.DX)}
     weights = layer.rotated(w.reshape(layer.by_groups))
     o, dw, dx = (np.full(layer.canonical[t], 77).astype(dtype) for t in plans)
     write(plans[Tensor.O], x, weights, b if case.bias else None, o)
@@ -62,12 +72,13 @@ def computed(case, arrays, dtype, measured):
     return (o, dw, dx), {(result, way) for result, plan in plans.items() for way in ways_of(plan)}
 
 
-def agree(case, dtype, measured, seed=0):
+def agree(case, dtype, sizes, seed=0):
     # Padding that is not zeros is filled before a way is chosen.
     case = replace(case, mode="zeros")
     arrays = case.data(seed, dtype)
     x, w, b, dedo = arrays
-    found, ways = computed(case, arrays, dtype, measured)
+    with sized(sizes):
+        found, ways = computed(case, arrays, dtype)
     dw, dx, _ = reference.backward(x, w, dedo, *case.definition)
     right = (reference.forward(x, w, b if case.bias else None, *case.definition), dw, dx)
     for mine, wanted in zip(found, right, strict=True):
@@ -78,11 +89,11 @@ def agree(case, dtype, measured, seed=0):
     return ways
 
 
-@pytest.mark.parametrize("measured", SIZES.values(), ids=SIZES.keys())
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES.keys())
 @pytest.mark.parametrize("case", PLAIN.values(), ids=PLAIN.keys())
-def test_every_way_gives_the_definitions_numbers(case, measured):
+def test_every_way_gives_the_definitions_numbers(case, sizes):
     for dtype in (np.int64, np.float64):
-        agree(case, dtype, measured)
+        agree(case, dtype, sizes)
 
 
 @given(
@@ -94,9 +105,9 @@ def test_any_layer_by_any_way(case, size, seed, dtype):
 
 def test_together_these_sizes_take_every_way():
     taken = set()
-    for measured in SIZES.values():
+    for sizes in SIZES.values():
         for case in PLAIN.values():
-            taken |= agree(case, np.float64, measured)
+            taken |= agree(case, np.float64, sizes)
     assert taken == {
         *((result, "Columns") for result in (Tensor.O, Tensor.DW, Tensor.DX)),
         *((result, "Rows") for result in (Tensor.O, Tensor.DW, Tensor.DX)),
@@ -131,7 +142,8 @@ def test_each_phase_of_a_stride_is_a_step_and_work_is_cut_into_tiles():
     assert len(step.tiles) == 4
     assert len(make_plan(make_layer((4, 64, 56, 56), (64, 64, 3, 3), stride=2), Tensor.DX, dtype).steps) == 4
     # A phase that no window reads has no step.
-    plan = make_plan(make_layer((5,), (1,), stride=2, padding=((1, 0),)), Tensor.DX, dtype, True, NOT_GATHERED)
+    with sized(NOT_GATHERED):
+        plan = make_plan(make_layer((5,), (1,), stride=2, padding=((1, 0),)), Tensor.DX, dtype)
     assert (len(plan.steps), plan.reached) == (1, False)
 
 
@@ -357,17 +369,13 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
     cores(1)
     x, w = np.ones(x_shape), np.ones(w_shape)
     o = cnngrad.forward(x, w, **options)
+    layer, _ = read(x, w, **options)
     forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, o, **options))
-    for run, plan in (
-        (lambda progress: forward.computed(Tensor.O, progress=progress), forward.plan(Tensor.O)),
-        *(
-            (lambda progress, r=r: backward.computed(r, progress=progress), backward.plan(r))
-            for r in (Tensor.DW, Tensor.DX)
-        ),
-    ):
+    for work, result in ((forward, Tensor.O), (backward, Tensor.DW), (backward, Tensor.DX)):
         seen = []
-        run(progress=lambda done, whole, seen=seen: seen.append((done, whole)))
+        work.computed(result, progress=lambda done, whole, seen=seen: seen.append((done, whole)))
         assert seen == sorted(seen)
+        plan = make_plan(layer.unflipped, result, np.dtype(np.float64))
         whole = sum(len(step.tiles) for step in plan.steps)
         assert {total for _, total in seen} == {whole}
         assert 1 <= len(seen) <= whole

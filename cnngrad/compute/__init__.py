@@ -10,7 +10,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, DType, Operands, check_result, common_dtype, is_finite, is_sure, may_overflow
 from cnngrad.compute.exact import exact_dtype_of
-from cnngrad.compute.plan import Plan, add_up, make_plan, write
+from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.layer import Layer, Shape
 from cnngrad.memory import require
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
@@ -49,14 +49,6 @@ class _Work:
         if self.layer.largest > _LARGE:
             require({result.key: plan for result, plan in self.planned.items()})
 
-    def plan(self, result: Tensor, rounded: bool = True) -> Plan:
-        """How O, dE/dW or dE/dX is computed.
-
-        Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
-        """
-        computed = self.layer.role[result]
-        return make_plan(self._conv.framed.unflipped, computed, self._work, rounded and self.dtype.kind == "f")
-
     def computed(self, result: Tensor, out: Array | None = None, progress: Progress | None = None) -> Array:
         """A result in the user's layout.
 
@@ -84,13 +76,16 @@ class _Work:
         return found
 
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
-        """Write a result to an array of canonical shape; `rounded` as for `plan`."""
+        """Write a result to an array of canonical shape.
+
+        Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
+        """
         computed, conv, arrays = self.layer.role[result], self._conv, self._arrays
         if result is DB:
             dedo = arrays[self.layer.role[DEDO]]
             found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
             return
-        plan = self.plan(result, rounded)
+        plan = make_plan(conv.framed.unflipped, computed, self._work, rounded and self.dtype.kind == "f")
         b = arrays[B].astype(self._work, copy=False) if result is O and B in arrays else None
         if computed is O:
             write(plan, conv.bordered(arrays[X]), self._w, b, found, progress)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.compute.measured import MEASURED, Measured
+from cnngrad.compute import measured
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.compute.way import Way
 from cnngrad.compute.ways.adding import AddingUp
@@ -56,10 +56,6 @@ class Step(NamedTuple):
     taps: tuple[Any, ...] | None = None
     places: tuple[Any, ...] = ()
 
-    def weights(self, w: Array) -> Any:
-        """The step's part of W by groups, as its way reads it."""
-        return self.way.prepared(w if self.taps is None else w.swapaxes(1, 2)[self.taps])
-
 
 class Plan(NamedTuple):
     """How one result of a layer is computed.
@@ -76,27 +72,27 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True, measured: Measured = MEASURED) -> Plan:
+def make_plan(layer: Layer, result: Tensor, dtype: DType, rounded: bool = True) -> Plan:
     """The plan for O, dE/dW or dE/dX of a layer that is not flipped, computed in `dtype`.
 
     With `rounded` O's sums may be rounded as parts of larger sums, by 1e-13 of the largest term.
     """
-    ways = (way(layer, result, dtype, measured) for way in _WAYS[result] if rounded or way is not Spectra)
+    ways = (way(layer, result, dtype) for way in _WAYS[result] if rounded or way is not Spectra)
     way = next((way for way in ways if way.can()), None)
-    steps = tuple(_phases(layer, dtype, measured)) if way is None else (Step(way, way.tiles()),)
+    steps = tuple(_phases(layer, dtype)) if way is None else (Step(way, way.tiles()),)
     reached = way is not None or sum(prod(step.way.layer.out) for step in steps) == prod(layer.size)
     positions = max(prod(layer.out), prod(layer.size)) * prod(layer.kernel)
-    small = layer.batch * max(layer.channels, layer.filters) * positions <= measured.one_thread
+    small = layer.batch * max(layer.channels, layer.filters) * positions <= measured.ONE_THREAD
     alone = small and reached and len(steps) == 1 and isinstance(steps[0].way, Gathering)
     return Plan(steps, reached, steps[0].tiles[0] if alone else None)
 
 
-def _phases(layer: Layer, dtype: DType, measured: Measured) -> Iterator[Step]:
+def _phases(layer: Layer, dtype: DType) -> Iterator[Step]:
     """dE/dX as a convolution of dE/dO with W rotated, for each phase of the stride, without zeros between elements."""
     for phases in product(*(axis.phases for axis in layer.axes)):
         axes = tuple(phase.axis for phase in phases)
         back = replace(layer, axes=axes, channels=layer.filters, filters=layer.channels, x_lead=2, w_lead=2)
-        (step,) = make_plan(back, O, dtype, False, measured).steps
+        (step,) = make_plan(back, O, dtype, False).steps
         taps = (..., *(phase.taps for phase in phases))
         yield step._replace(taps=taps, places=(..., *(phase.inputs for phase in phases)))
 
@@ -115,7 +111,7 @@ def write(
         progress: called as tiles are done.
     """
     # All steps together hold at most one copy of W.
-    weights = [step.weights(w) for step in plan.steps]
+    weights = [step.way.prepared(w if step.taps is None else w.swapaxes(1, 2)[step.taps]) for step in plan.steps]
     if plan.whole is not None:
         plan.steps[0].way.write(plan.whole, source, weights[0], b, target)
         return
@@ -147,8 +143,8 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     # Jobs with channels of their own need one sum each; otherwise the number of partial sums does not depend on the
     # number of threads.
     each = len(tiles) // tiles.blocks
-    sums = 1 if tiles.blocks > 1 else min(each, way.measured.sums)
-    found: dict[int, Array] = {}
+    sums = 1 if tiles.blocks > 1 else min(each, measured.SUMS)
+    found: list[Any] = [None] * sums
     done = tally(len(tiles), progress)
 
     def parts(numbers: range) -> Iterator[Array]:
@@ -159,11 +155,11 @@ def add_up(plan: Plan, x: Array, dedo: Array, target: Array, progress: Progress 
     def job(number: int) -> None:
         some = range(number * each // sums, (number + 1) * each // sums)
         total = reduce(iadd, parts(some))
-        if sums == 1:
+        if tiles.blocks > 1:
             target[tiles[some[0]].weights] = total
         else:
             found[number] = total
 
     run_jobs(tiles.blocks * sums, job)
-    if found:
-        target[...] = reduce(np.add, (found[number] for number in range(sums)))
+    if tiles.blocks == 1:
+        target[...] = reduce(np.add, found)

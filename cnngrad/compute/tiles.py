@@ -4,19 +4,18 @@ All layers are cut here, so that a layer of any size needs only some megabytes b
 Layers here are canonical and not flipped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
+from operator import getitem
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.compute.measured import Measured
 from cnngrad.layer import Axis, Layer, Shape
-from cnngrad.tensor import W
 
-__all__ = ["Tile", "Tiles", "channels_at_once", "every", "filled", "meetings", "slab", "slid", "windows"]
+__all__ = ["Tile", "Tiles", "filled", "meetings", "slab", "slid", "windows"]
 
 Slices = tuple[Any, ...]
 # A slab is copied only if its size is at most this multiple of what the windows read.
@@ -53,7 +52,7 @@ class Tile(NamedTuple):
         """This tile of an array shaped like O: a view (n, g, F/g, *i)."""
         layer = self.layer
         by_groups = outputs.reshape(layer.batch, layer.groups, layer.group_filters, *outputs.shape[2:])
-        return by_groups[(self.samples, self.groups, slice(None), *self.positions)]
+        return by_groups[self.samples, self.groups, :, *self.positions]
 
     @property
     def weights(self) -> tuple[slice, ...]:
@@ -70,13 +69,13 @@ class Tiles:
 
     def __init__(self, layer: Layer, counts: Sequence[int], positions: Shape | None = None) -> None:
         """Tiles of at most these numbers of channels, samples and positions: O's, or those of the given shape."""
-        self._layer, self._sizes = layer, (layer.channels, layer.batch, *(positions or layer.out))
-        self.counts = tuple(map(min, counts, self._sizes))
-        self._numbers = [-(-size // count) for size, count in zip(self._sizes, self.counts, strict=True)]
+        sizes = (layer.channels, layer.batch, *(positions or layer.out))
+        self._layer, self.counts = layer, tuple(map(min, counts, sizes))
+        self._parts = list(map(_cut, sizes, self.counts))
 
     def __len__(self) -> int:
         """The number of tiles."""
-        return prod(self._numbers)
+        return prod(map(len, self._parts))
 
     def __getitem__(self, number: int) -> Tile:
         """The tile with this number, counted from 0.
@@ -84,31 +83,24 @@ class Tiles:
         Raises:
             ValueError: there is no such tile.
         """
-        places = zip(np.unravel_index(number, self._numbers), self.counts, self._sizes, strict=True)
-        channels, samples, *positions = (
-            slice(int(place) * count, min((int(place) + 1) * count, size)) for place, count, size in places
-        )
+        places = np.unravel_index(number, [*map(len, self._parts)])
+        channels, samples, *positions = map(getitem, self._parts, places)
         return Tile(self._layer, channels, samples, tuple(positions))
 
     @property
     def blocks(self) -> int:
         """The number of blocks into which the channels are cut."""
-        return self._numbers[0]
+        return len(self._parts[0])
+
+
+def _cut(size: int, count: int) -> list[slice]:
+    """The parts of an axis, of at most `count` positions each."""
+    return [slice(first, min(first + count, size)) for first in range(0, size, count)]
 
 
 def filled(most: int, sizes: Shape) -> list[int]:
     """The sizes of a tile of at most `most` elements along each axis, the last axes whole if they fit."""
     return [max(1, most // prod(sizes[axis + 1 :])) for axis in range(len(sizes))]
-
-
-def channels_at_once(layer: Layer, dtype: DType, measured: Measured) -> int:
-    """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
-    size = prod(layer.canonical[W]) * dtype.itemsize
-    if size <= measured.large_sum:
-        return layer.channels
-    unit = layer.group_channels if layer.groups > 1 else 1
-    blocks = max(measured.fewest_tiles, -(-size // (2 * measured.large_sum)))
-    return unit * -(-layer.channels // unit // min(blocks, layer.channels // unit))
 
 
 def windows(tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
@@ -123,7 +115,7 @@ def windows(tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array
         part = x[tile.samples, tile.channels]
         found = np.zeros((*part.shape[:2], *layer.kernel, *counts), dtype)
         for taps, outputs, inputs in meetings(layer.axes, tile.positions):
-            found[(slice(None), slice(None), *taps, *outputs)] = part[(..., *inputs)]
+            found[:, :, *taps, *outputs] = part[:, :, *inputs]
     else:
         found = slid(slab(tile, x, dtype), layer.axes)
     return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims) if together else found)
@@ -139,26 +131,21 @@ def slid(part: Array, axes: Sequence[Axis]) -> Array:
     return np.lib.stride_tricks.as_strided(part, shape, (*part.strides[:2], *inner, *outer))
 
 
-def every(steps: Iterable[int]) -> Slices:
-    """An index with these steps along the last axes."""
-    return (..., *(slice(None, None, step) for step in steps))
-
-
-def meetings(
-    axes: Sequence[Axis], outputs: Sequence[slice]
-) -> Iterator[tuple[Shape, tuple[Any, ...], tuple[Any, ...]]]:
+def meetings(axes: Sequence[Axis], outputs: Sequence[slice]) -> Iterator[tuple[Slices, Slices, Slices]]:
     """For each filter element the outputs that meet X, counted from the first given one, and the inputs they meet."""
-    pairs: list[list[tuple[slice, slice]]] = []
-    for axis, some in zip(axes, outputs, strict=True):
-        pairs.append([])
-        for u in range(axis.kernel):
-            first = axis.position(some.start, u)
-            inside = axis.inside_of(first, some.stop - some.start)
-            low = first + axis.stride * inside.start
-            met = slice(low, low + axis.stride * len(inside), axis.stride) if inside else slice(0)
-            pairs[-1].append((slice(inside.start, inside.stop), met))
-    for taps, met_by in zip(np.ndindex(*map(len, pairs)), product(*pairs), strict=True):
-        yield taps, *zip(*met_by, strict=True)
+    for each in product(*map(_met, axes, outputs)):
+        taps, met, inputs = zip(*each, strict=True)
+        yield taps, met, inputs
+
+
+def _met(axis: Axis, outputs: slice) -> Iterator[tuple[int, slice, slice]]:
+    """The same along one axis."""
+    for u in range(axis.kernel):
+        first = axis.position(outputs.start, u)
+        inside = axis.inside_of(first, outputs.stop - outputs.start)
+        low = first + axis.stride * inside.start
+        met = slice(low, low + axis.stride * len(inside), axis.stride) if inside else slice(0)
+        yield u, slice(inside.start, inside.stop), met
 
 
 def slab(tile: Tile, x: Array, dtype: DType) -> Array:
@@ -175,9 +162,9 @@ def slab(tile: Tile, x: Array, dtype: DType) -> Array:
         inner.append(slice(low, high))
         outer.append(slice(low - first, high - first))
         size.append(stop - first)
-    here = x[(tile.samples, tile.channels, *inner)]
+    here = x[tile.samples, tile.channels, *inner]
     if here.shape[2:] == tuple(size):
         return here.astype(dtype, copy=False)
     padded = np.zeros((*here.shape[:2], *size), dtype)
-    padded[(slice(None), slice(None), *outer)] = here
+    padded[:, :, *outer] = here
     return padded

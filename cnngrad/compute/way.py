@@ -1,15 +1,16 @@
 """The interface of every way of computing: whether it suits a layer, its tiles, and how it computes one."""
 
 from abc import ABC, abstractmethod
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, DType
-from cnngrad.compute.measured import Measured
+from cnngrad.compute import measured
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.layer import Layer
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import Tensor, W
 
 __all__ = ["Way"]
 
@@ -21,12 +22,12 @@ class Way(ABC):
         layer: the layer, which is not flipped.
         result: O, dE/dW or dE/dX.
         dtype: the dtype to compute in.
-        measured: the limits and sizes.
+        taps: the number of a filter's elements for one channel.
     """
 
-    def __init__(self, layer: Layer, result: Tensor, dtype: DType, measured: Measured) -> None:
+    def __init__(self, layer: Layer, result: Tensor, dtype: DType) -> None:
         """The way for a result of a layer."""
-        self.layer, self.result, self.dtype, self.measured = layer, result, dtype, measured
+        self.layer, self.result, self.dtype, self.taps = layer, result, dtype, prod(layer.kernel)
 
     @abstractmethod
     def can(self) -> bool:
@@ -35,6 +36,15 @@ class Way(ABC):
     @abstractmethod
     def tiles(self) -> Tiles:
         """The tiles in which it computes; each thread holds the data of one tile."""
+
+    def channels_at_once(self) -> int:
+        """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
+        layer, size = self.layer, prod(self.layer.canonical[W]) * self.dtype.itemsize
+        if size <= measured.LARGE_SUM:
+            return layer.channels
+        unit = layer.group_channels if layer.groups > 1 else 1
+        blocks = max(measured.FEWEST_TILES, -(-size // (2 * measured.LARGE_SUM)))
+        return unit * -(-layer.channels // unit // min(blocks, layer.channels // unit))
 
     def prepared(self, w: Array) -> Array:
         """W by groups, (g, F/g, C/g, *K), as all tiles read it; C-contiguous in the dtype to compute in by default."""

@@ -10,6 +10,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.compute import measured
 from cnngrad.compute.tiles import Tile, Tiles, meetings
 from cnngrad.compute.way import Way
 
@@ -32,10 +33,10 @@ class AddingUp(Way):
         """
         layer = self.layer
         slow = layer.dims == 1 or any(axis.stride > 1 for axis in layer.axes)
-        if layer.group_filters + slow <= 2 * layer.group_channels or prod(layer.kernel) > self.measured.added:
+        if layer.group_filters + slow <= 2 * layer.group_channels or self.taps > measured.ADDED:
             return False
         rows = self.tiles().counts[2]
-        return rows >= min(layer.size[0], self.measured.added_lines * layer.axes[0].span)
+        return rows >= min(layer.size[0], measured.ADDED_LINES * layer.axes[0].span)
 
     def tiles(self) -> Tiles:
         """Whole images of as many channels as fit; of large images, as many rows as fit."""
@@ -43,10 +44,10 @@ class AddingUp(Way):
         row = prod(layer.size[1:]) * self.dtype.itemsize
         channels = layer.channels
         if layer.groups == 1:
-            fit = max(1, self.measured.added_sum // (row * layer.size[0]))
-            blocks = max(-(-channels // fit), -(-self.measured.fewest_tiles // layer.batch))
-            channels = max(-(-channels // blocks), min(channels, -(-self.measured.added_rows // prod(layer.kernel))))
-        rows = max(1, self.measured.added_sum // (row * channels))
+            fit = max(1, measured.ADDED_SUM // (row * layer.size[0]))
+            blocks = max(-(-channels // fit), -(-measured.FEWEST_TILES // layer.batch))
+            channels = max(-(-channels // blocks), min(channels, -(-measured.ADDED_ROWS // self.taps)))
+        rows = max(1, measured.ADDED_SUM // (row * channels))
         return Tiles(layer, (channels, 1, rows, *layer.size[1:]), layer.size)
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
@@ -58,7 +59,7 @@ class AddingUp(Way):
         # The tile's rows as if they were all of X.
         axes = (replace(lines, size=sums.shape[1], before=lines.before + rows.start), *layer.axes[1:])
         numbers = layer.groups * max(kernel.shape[1], 2 * kernel.shape[2])
-        most = min(self.measured.added_parts // (numbers * self.dtype.itemsize), self.measured.added_positions)
+        most = min(measured.ADDED_PARTS // (numbers * self.dtype.itemsize), measured.ADDED_POSITIONS)
         outputs = lines.outputs_reaching(rows)
         step = max(1, most // prod(layer.out[1:]))
         for first in outputs[::step]:
@@ -67,7 +68,7 @@ class AddingUp(Way):
             parts = np.matmul(kernel, block.reshape(layer.groups, layer.group_filters, -1))
             parts = parts.reshape(-1, *layer.kernel, *block.shape[2:])
             for taps, sent, reached in meetings(axes, (some, *(slice(0, out) for out in layer.out[1:]))):
-                sums[(..., *reached)] += parts[(slice(None), *taps, *sent)]
+                sums[:, *reached] += parts[:, *taps, *sent]
             # Free their memory before the next ones are computed.
             del block, parts
         target[tile.samples, tile.channels, rows] = sums

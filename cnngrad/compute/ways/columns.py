@@ -13,7 +13,8 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, filled, windows
+from cnngrad.compute import measured
+from cnngrad.compute.tiles import Tile, Tiles, filled, windows
 from cnngrad.compute.way import Way
 from cnngrad.tensor import DW
 
@@ -28,14 +29,13 @@ class Columns(Way):
 
     def tiles(self) -> Tiles:
         """Tiles for whose columns and outputs there is room; those of a large dE/dW have only some channels each."""
-        layer, measured, channels = self.layer, self.measured, self.layer.channels
-        if self.result is DW:
-            channels = channels_at_once(layer, self.dtype, measured)
-        most = measured.tile // ((channels * prod(layer.kernel) + layer.filters) * self.dtype.itemsize)
+        layer = self.layer
+        channels = self.channels_at_once() if self.result is DW else layer.channels
+        most = measured.TILE // ((channels * self.taps + layer.filters) * self.dtype.itemsize)
         sizes = (layer.batch, *layer.out)
-        work = prod(sizes) * layer.channels * prod(layer.kernel) * layer.group_filters
-        if channels == layer.channels and work > measured.small_work:
-            most = min(most, -(-prod(sizes) // measured.fewest_tiles))
+        work = prod(sizes) * layer.channels * self.taps * layer.group_filters
+        if channels == layer.channels and work > measured.SMALL_WORK:
+            most = min(most, -(-prod(sizes) // measured.FEWEST_TILES))
         return Tiles(layer, (channels, *filled(most, sizes)))
 
     def columns(self, tile: Tile, x: Array, together: bool = False) -> Array:

@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.compute import measured
 from cnngrad.compute.tiles import Tile, Tiles
 from cnngrad.compute.ways.columns import Columns
 from cnngrad.layer import Shape
@@ -23,8 +24,8 @@ class Gathering(Columns):
     def can(self) -> bool:
         """Whether all windows are small."""
         layer = self.layer
-        elements = layer.batch * layer.channels * max(prod(layer.kernel) * prod(layer.out), prod(layer.size))
-        return elements <= self.measured.gathered and elements * layer.group_filters <= self.measured.gathered_work
+        elements = layer.batch * layer.channels * max(self.taps * prod(layer.out), prod(layer.size))
+        return elements <= measured.GATHERED and elements * layer.group_filters <= measured.GATHERED_WORK
 
     def tiles(self) -> Tiles:
         return Tiles(self.layer, (self.layer.channels, self.layer.batch, *self.layer.out))

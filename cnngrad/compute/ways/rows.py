@@ -16,7 +16,8 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.compute.tiles import Tile, Tiles, channels_at_once, filled, slab, slid
+from cnngrad.compute import measured
+from cnngrad.compute.tiles import Tile, Tiles, filled, slab, slid
 from cnngrad.compute.way import Way
 from cnngrad.tensor import DW
 
@@ -35,22 +36,21 @@ class Rows(Way):
         1024x1024 with 3x3 13 and 6.4 ms; 4x64x56x56 with 64 of 3x3 80 and 95; 3x224x224 with 64 of 7x7, stride 2, 73
         and 78; depthwise 4x128x28x28 with 3x3 7.0 and 6.3.
         """
-        layer, measured = self.layer, self.measured
-        if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes) or prod(layer.kernel) == 1:
+        layer = self.layer
+        if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes) or self.taps == 1:
             return False
         length, filters = layer.out[-1], layer.group_filters
         if self.result is DW:
-            if channels_at_once(layer, self.dtype, measured) < layer.channels:
+            if self.channels_at_once() < layer.channels:
                 return False
-            narrow = False
-            long = length >= max(measured.row_length, filters * layer.kernel[-2])
+            narrow, long = False, length >= max(measured.ROW_LENGTH, filters * layer.kernel[-2])
         else:
-            narrow, long = filters <= measured.few_filters, 4 * length >= 3 * filters
-        width = 1 if narrow else min(length, measured.row_width)
-        window = layer.channels * prod(layer.kernel) * self.dtype.itemsize
-        work = length * filters * layer.group_channels * prod(layer.kernel)
-        small = (measured.shared_rows + 1) * window * width <= measured.row_tile
-        return long and small and work >= measured.row_work
+            narrow, long = filters <= measured.FEW_FILTERS, 4 * length >= 3 * filters
+        width = 1 if narrow else min(length, measured.ROW_WIDTH)
+        window = layer.channels * self.taps * self.dtype.itemsize
+        work = length * filters * layer.group_channels * self.taps
+        small = (measured.SHARED_ROWS + 1) * window * width <= measured.ROW_TILE
+        return long and small and work >= measured.ROW_WORK
 
     def tiles(self) -> Tiles:
         """As many rows as fit; long rows are cut, so that tiles are high and share few rows."""
@@ -58,8 +58,8 @@ class Rows(Way):
         others = (*layer.axes[:-2], layer.axes[-1])
         # Numbers for each position of a row: those of X, in the columns or skipped by a stride, and those of O.
         numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
-        most = self.measured.row_tile // (numbers * self.dtype.itemsize)
-        height = min(row.out, max(self.measured.shared_rows * row.kernel // row.stride, 1))
+        most = measured.ROW_TILE // (numbers * self.dtype.itemsize)
+        height = min(row.out, max(measured.SHARED_ROWS * row.kernel // row.stride, 1))
         width = max(1, min(layer.out[-1], most // (row.stride * (height - 1) + row.kernel)))
         rows = max(height, (most // width - row.kernel) // row.stride + 1)
         return Tiles(layer, (layer.channels, *filled(rows, (layer.batch, *layer.out[:-1])), width))
@@ -85,7 +85,7 @@ class Rows(Way):
         columns = self._columns(tile, x)
         found = np.zeros((layer.groups, layer.group_filters, columns.shape[-2]), self.dtype)
         *others, lines, _ = tile.shape
-        most = max(1, self.measured.row_products // (prod(others) * found.nbytes))
+        most = max(1, measured.ROW_PRODUCTS // (prod(others) * found.nbytes))
         for first in range(0, lines, most):
             here = (..., slice(first, first + most), slice(None), slice(None))
             products = np.matmul(above[here], columns[here].swapaxes(-1, -2))

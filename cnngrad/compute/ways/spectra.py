@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.compute.tiles import Tile, Tiles, every, slab
+from cnngrad.compute import measured
+from cnngrad.compute.tiles import Tile, Tiles, slab
 from cnngrad.compute.way import Way
 from cnngrad.layer import Axis
 
@@ -35,13 +36,13 @@ class Spectra(Way):
 
     def can(self) -> bool:
         """Only for floats, stride 1, a filter large enough for a transform, and spectra small enough to be held."""
-        layer, measured = self.layer, self.measured
+        layer = self.layer
         if self.dtype.kind != "f" or any(axis.stride > 1 for axis in layer.axes):
             return False
         block: int = prod(self._transform["s"])
         spectra = block // 2 * (layer.filters * layer.group_channels + 2)
-        least = measured.transformed_float32 if self.dtype == np.float32 else measured.transformed_float64
-        return spectra <= measured.spectra and prod(layer.kernel) * min(1, prod(layer.out) / block) >= least
+        least = measured.TRANSFORMED_FLOAT32 if self.dtype == np.float32 else measured.TRANSFORMED_FLOAT64
+        return spectra <= measured.SPECTRA and self.taps * min(1, prod(layer.out) / block) >= least
 
     def tiles(self) -> Tiles:
         """A tile is a block: the outputs of one transform, of one sample and group."""
@@ -52,7 +53,7 @@ class Spectra(Way):
     def prepared(self, w: Array) -> Array:
         """W^*: (g, F/g, C/g, *frequencies)."""
         spread = np.zeros((*w.shape[:3], *(axis.span for axis in self.layer.axes)))
-        spread[every(axis.dilation for axis in self.layer.axes)] = w
+        spread[:, :, :, *(slice(None, None, axis.dilation) for axis in self.layer.axes)] = w
         spectra = np.fft.rfftn(spread, **self._transform)
         return np.conj(spectra, out=spectra)
 
@@ -60,15 +61,13 @@ class Spectra(Way):
         """One block, some filters at a time."""
         (spectra,), (here,) = w[tile.groups], tile.of(target)[0]
         blocks = np.fft.rfftn(slab(tile, source, np.dtype(np.float64))[0], **self._transform)
-        whole: tuple[Any, ...] = (..., *map(slice, tile.shape[1:]))
-        step = max(1, self.measured.spectra_at_once // blocks[0].size)
+        step = max(1, measured.SPECTRA_AT_ONCE // blocks[0].size)
         for first in range(0, len(spectra), step):
             some = slice(first, first + step)
             sums = spectra[some, 0] * blocks[0]
             for channel in range(1, len(blocks)):
-                for total, factor in zip(sums, spectra[some, channel], strict=True):
-                    total += factor * blocks[channel]
-            numbers = np.fft.irfftn(sums, **self._transform)[whole]
+                sums += spectra[some, channel] * blocks[channel]
+            numbers = np.fft.irfftn(sums, **self._transform)[:, *map(slice, tile.shape[1:])]
             if b is not None:
                 numbers += b.reshape(self.layer.groups, -1, *(1,) * self.layer.dims)[tile.groups][0, some]
             here[some] = numbers
@@ -76,7 +75,7 @@ class Spectra(Way):
     def _length(self, axis: Axis) -> int:
         """The transform's length on an axis, such that blocks are about equally long; no prime factor is above 5."""
         reach = axis.span - 1
-        length = max(self.measured.block, 4 * axis.span)
+        length = max(measured.BLOCK, 4 * axis.span)
         blocks = -(-axis.out // (length - reach))
         if 4 * (axis.out + reach) <= 5 * length:
             blocks = 1
