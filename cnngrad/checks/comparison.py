@@ -79,9 +79,7 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
     # If some tolerance is 0, the worst element is the one with the largest error.
     worst = np.unravel_index((excess if bounded else np.where(wrong, error, 0)).argmax(), claim.shape)
     coarse = not within and math.sqrt(squares[0]) > COARSE * math.sqrt(squares[1])
-    return Comparison(
-        wrong.reshape(claim.shape), error.max().item(), relative, tuple(map(int, worst)), coarse, double
-    )
+    return Comparison(wrong.reshape(claim.shape), error.max().item(), relative, tuple(map(int, worst)), coarse, double)
 
 
 def difference(claim: Array, right: Array) -> Array:
