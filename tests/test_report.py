@@ -12,7 +12,7 @@ import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.checks.mistakes import known_mistakes
+from cnngrad.checks.mistakes import known_mistakes, shown
 from cnngrad.cli.main import main
 from cnngrad.layer import make_layer
 from cnngrad.layer.names import Names
@@ -202,9 +202,9 @@ def test_the_schema_refuses_what_is_none_of_its_forms(change):
 
 
 def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
-    for page in known_mistakes().pages[:: 1 if whole else 3]:
-        grids, report = page.shown
-        assert [gradient.mistakes for gradient in report.gradients.values() if not gradient] == [(page.mistake.id,)]
+    for mistake in known_mistakes().mistakes[:: 1 if whole else 3]:
+        grids, report = shown(mistake)
+        assert [gradient.mistakes for gradient in report.gradients.values() if not gradient] == [(mistake.id,)]
         assert len(grids.items) >= 3
 
 
