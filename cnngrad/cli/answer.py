@@ -102,12 +102,12 @@ def _work(
         from cnngrad.derivation.choice import explained_tensors
 
         tensors = explained_tensors(layer, options.only)
-    if problem.in_symbols:
+    if problem.without_numbers:
         if not options.explained and options.report is None:
             words = "add --explain for the derivation in symbols, or give files with numbers"
-            raise CnngradError(f"{problem.shape_words()}: {words}")
+            raise CnngradError(f"{problem.without_numbers}: {words}")
         if options.output is not None:
-            raise CnngradError(f"{options.output} would be empty: {problem.shape_words()}")
+            raise CnngradError(f"{options.output} would be empty: {problem.without_numbers}")
         return tensors, {}, None
     given = problem.operands(layer)
     if O in tensors:

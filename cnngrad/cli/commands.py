@@ -66,8 +66,8 @@ def check_command(session: Session, options: Check) -> int:
     layer = problem.layer()
     if options.hard:
         return _hard(session, layer, options)
-    if problem.in_symbols:
-        raise CnngradError(f"{problem.shape_words()}, but check needs numbers: give files")
+    if problem.without_numbers:
+        raise CnngradError(f"{problem.without_numbers}, but check needs numbers: give files")
     from cnngrad.checks import check_layer
 
     specs = zip(RESULTS, (options.o, options.dw, options.dx, options.db), strict=True)

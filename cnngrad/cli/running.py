@@ -236,7 +236,7 @@ def _chosen(layers: list[SuiteLayer], options: Check) -> list[SuiteLayer]:
 def _own_layer(name: str, problem: Problem) -> SuiteLayer:
     """A layer of the user's own; shapes without numbers, or a missing dE/dO, get numbers that reveal mistakes."""
     layer = problem.layer()
-    given = {} if problem.in_symbols else problem.operands(layer)
+    given = {} if problem.without_numbers else problem.operands(layer)
     found = {tensor: operand.converted() for tensor, operand in given.items()}
     if DEDO not in found:
         keys = hard_problem(layer).keys

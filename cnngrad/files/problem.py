@@ -34,7 +34,7 @@ ONES = "ones"
 
 
 class LooseOperand(NamedTuple):
-    """Numbers of dE/dO or b without a shape of their own; they take the shape that the layer needs.
+    """Numbers of dE/dO without a shape of their own; they take the shape that the layer needs.
 
     Attributes:
         operand: the numbers, one after another.
@@ -100,8 +100,8 @@ class Problem:
         for tensor, value in self.given.items():
             if isinstance(value, LooseOperand):
                 array = value.operand.array.reshape(layer.written[tensor], order=value.order)
-                found[tensor] = value.operand._replace(array=array).standard(layer, tensor)
-            elif isinstance(value, Operand):
+                value = value.operand._replace(array=array)
+            if isinstance(value, Operand):
                 found[tensor] = value.standard(layer, tensor)
         if self.given.get(DEDO) == ONES:
             ones = np.broadcast_to(np.int64(1), layer.shapes[DEDO])
@@ -117,26 +117,19 @@ class Problem:
             if not isinstance(value, str | LooseOperand)
         }
 
-    def _symbols(self) -> list[str]:
-        return [tensor.key for tensor, value in self.given.items() if type(value) is tuple]
-
     @property
-    def in_symbols(self) -> bool:
-        """Whether one of the arrays is a shape without numbers, so that everything is computed in symbols."""
-        return bool(self._symbols())
-
-    def shape_words(self) -> str:
-        """Which arrays are shapes without numbers, in words."""
-        names = self._symbols()
+    def without_numbers(self) -> str:
+        """Which arrays are shapes without numbers, in words; empty if none is, or else everything is in symbols."""
+        names = [tensor.key for tensor, value in self.given.items() if type(value) is tuple]
         are = "is a shape" if len(names) == 1 else "are shapes"
-        return f"{' and '.join(names)} {are} without numbers"
+        return f"{' and '.join(names)} {are} without numbers" if names else ""
 
     def unused_words(self) -> str:
         """Which arrays' numbers are not used because another array is a shape, in words; empty if there are none."""
         names = [tensor.key for tensor, value in self.given.items() if isinstance(value, Operand | LooseOperand)]
-        if not names or not self.in_symbols:
-            return ""
-        return f"{self.shape_words()}, so everything is in symbols: the numbers of {' and '.join(names)} are not used"
+        shapes = self.without_numbers
+        unused = f"{shapes}, so everything is in symbols: the numbers of {' and '.join(names)} are not used"
+        return unused if names and shapes else ""
 
     def layer(self) -> Layer:
         """The layer that the arrays and options make.
@@ -152,12 +145,9 @@ class Problem:
                 )
         try:
             layer = layer_of(shapes, **self.options)
-            loose = {t: v.operand.array.size for t, v in self.given.items() if isinstance(v, LooseOperand)}
-            for tensor, size in loose.items():
-                if tensor is DEDO and size != prod(layer.written[tensor]):
-                    layer.check_dedo((size,))
-            if B in loose:
-                layer = layer_of(shapes | {B: (loose[B],)}, **self.options)
+            loose = self.given.get(DEDO)
+            if isinstance(loose, LooseOperand) and loose.operand.array.size != prod(layer.written[DEDO]):
+                layer.check_dedo(loose.operand.shape)
             return layer
         except CnngradError as error:
             # A message begins with the name of what is wrong.
@@ -247,7 +237,8 @@ class Reader:
         where, content = self._named(spec)
         if isinstance(content, Loose):
             if tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape):
-                return LooseOperand(_in_file(where, tensor, content.typed.reshape(-1)), self._order)
+                flat = _in_file(where, tensor, content.typed.reshape(-1))
+                return LooseOperand(flat, self._order) if tensor is DEDO else flat
             if content.needs_shape:
                 words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
                 raise CnngradError(f"{spec} has {'two readings' if content.doubt else 'no shape'}: {words}")
@@ -372,10 +363,11 @@ def _likely(key: str) -> str:
 def _option(where: str, key: str, value: Any) -> Any:
     """An option's value from JSON or NPZ, as plain Python."""
     plain = value.tolist() if isinstance(value, np.ndarray) else value
-    is_switch = OPTIONS[key][0] is bool
-    if is_switch and not isinstance(plain, bool):
-        raise CnngradError(f"{where}: {key} is {plain!r}: it must be true or false")
-    if plain is None:
-        raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
     with told_of(where):
-        return plain if is_switch else plain_option(key, plain)
+        if OPTIONS[key][0] is bool:
+            if isinstance(plain, bool):
+                return plain
+            raise CnngradError(f"{key} is {plain!r}: it must be true or false")
+        if plain is None:
+            raise CnngradError(f"{key} is null: give a value, or leave the key out")
+        return plain_option(key, plain)

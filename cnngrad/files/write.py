@@ -145,11 +145,11 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
         CnngradError: a failure of the file system.
     """
     path = Path(target)
+    if path.suffix == ".json":
+        write_document(target, to_json(results) + "\n")
+        return
     with _parts([path]) as parts, writing(target), parts[path].open("wb") as file:
-        if path.suffix == ".json":
-            file.write(to_json(results).encode() + b"\n")
-        else:
-            np.savez(file, **results)
+        np.savez(file, **results)
 
 
 def write_document(target: str, text: str) -> None:
