@@ -463,6 +463,9 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
     ("text", "words"),
     [
         ("1\n(2)\n3", "nested or parted in different ways"),
+        ("|", "nested or parted in different ways"),
+        ("| a |\n|---|\n| |\n", "nested or parted in different ways"),
+        ('|1,"8|\n|2|\n', "nested or parted in different ways"),
         ("| 1 | 2 |\n|---|---|\n| 3 | 4 |", "'---' is not a number"),
         ("| a |\n|---|\n| 1 |\n|---|\n| 2 |", "'---' is not a number"),
         ('"1,234"\n"5,678"', '"1,234" in quotation marks: one number, or several'),

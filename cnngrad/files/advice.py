@@ -44,6 +44,7 @@ def raw_advice(name: str, content: bytes) -> str | None:
 _PANDAS = 'np.save("X.npy", pandas.read_csv("FILE", sep=None, engine="python").to_numpy()), without its index'
 _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
+_IN_A_BASE = rf"(?i)radix|(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b"
 # What a text is that is no array of numbers, and what to do with it; the first that matches is used.
 _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
@@ -62,16 +63,8 @@ _TEXTS = (
     (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),
     (r"[\w.]\(", "code", 'cnngrad runs none: save what it gives, np.save("X.npy", X)'),
     (r"[0-9]['’\u00a0\u202f\u2007\u2009][0-9]{3}", "numbers with marks of thousands", "leave the marks out"),
-    (
-        rf"(?i)radix|(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b",
-        "hexadecimal, octal or binary numbers",
-        _BASES,
-    ),
-    (
-        r"[0-9],[0-9]+[ ]*[;\t|\"]|[0-9],[0-9]{3}\b",
-        "decimal commas or thousands",
-        "write decimal points, and no other mark",
-    ),
+    (_IN_A_BASE, "hexadecimal, octal or binary numbers", _BASES),
+    (r"[0-9],([0-9]+ *[;\t|\"]|[0-9]{3}\b)", "decimal commas or thousands", "write decimal points, and no other mark"),
 )
 
 

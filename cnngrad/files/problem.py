@@ -50,23 +50,20 @@ Given = Operand | LooseOperand | Shape | str
 
 # Other tools' names for the keys, in lower case.
 _OTHER_WORDS = {
-    "X": ("x", "input", "inputs", "image", "a_prev"),
-    "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
-    "b": ("bias", "biases"),
-    "dEdO": (
-        "dedo", "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
-        "output_gradient", "upstream", "delta",
-    ),
-    "stride": ("strides", "s"),
-    "padding": ("pad", "pads", "p"),
-    "padding_mode": ("pad_mode", "mode", "border_mode"),
-    "dilation": ("dilations", "d", "rate"),
-    "groups": ("group", "g"),
-    "transposed": ("transpose", "deconvolution", "deconv"),
-    "output_padding": ("out_pad", "out_padding", "adj"),
-    "output_size": ("output_shape", "out_size"),
-    "dims": ("ndim", "spatial_dims"),
-}  # fmt: skip
+    "X": "x input inputs image a_prev",
+    "W": "w weight weights kernel kernels filter filters",
+    "b": "bias biases",
+    "dEdO": "dedo do dout d_out dz dy grad gradient grad_output grad_out dldo dl_do output_gradient upstream delta",
+    "stride": "strides s",
+    "padding": "pad pads p",
+    "padding_mode": "pad_mode mode border_mode",
+    "dilation": "dilations d rate",
+    "groups": "group g",
+    "transposed": "transpose deconvolution deconv",
+    "output_padding": "out_pad out_padding adj",
+    "output_size": "output_shape out_size",
+    "dims": "ndim spatial_dims",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,12 +289,10 @@ class Reader:
             return shaped
 
     def _content(self, path: str) -> Any:
-        where = _spoken(path)
+        where, is_piped = _spoken(path), is_standard_input(path)
         if where not in self._read:
-            self.refuse_output("/dev/stdin" if is_standard_input(path) else path)
-            self._read[where] = (
-                parse(where, self._standard_input(), self._tell) if is_standard_input(path) else load(path, self._tell)
-            )
+            self.refuse_output("/dev/stdin" if is_piped else path)
+            self._read[where] = parse(where, self._standard_input(), self._tell) if is_piped else load(path, self._tell)
         return self._read[where]
 
     def refuse_output(self, path: str) -> None:
@@ -353,8 +348,7 @@ def _likely(key: str) -> str:
     """Advice on an unknown key: the key that may be meant, or all keys."""
     import difflib
 
-    small = key.lower()
-    other = next((ours for ours, words in _OTHER_WORDS.items() if small in words), None)
+    other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words.split()), None)
     close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
     known = f"the keys are {', '.join(KEYS)}"
     return f"did you mean {close!r}? ({known})" if close else known

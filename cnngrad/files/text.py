@@ -174,10 +174,8 @@ _OPENS, _DEEPEST = "[({\1", 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
-_BESIDE_A_LABEL, _COMMENTED = (
-    "numbers beside a label, and others below them",
-    "a comment between rows: of one, or of two",
-)
+_BESIDE_A_LABEL = "numbers beside a label, and others below them"
+_COMMENTED = "a comment between rows: of one, or of two"
 _TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 
@@ -306,13 +304,13 @@ class _Reader:
         # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
         label, pages, parts = "", list[str](), [(0, dict[str, str]())]
         for header in chain(_HEADER.finditer(self.text), [None]):
-            said = _said(header) if header else {}
+            said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
             new, page = said.pop("label", ""), said.pop("page", "")
             # MATLAB says the name twice.
-            if header and new and new == label and not page and not bare[parts[-1][0] : header.start()].strip():
-                parts[-1] = header.start() + 1, parts[-1][1]
+            if new and new == label and not page and not bare[parts[-1][0] : place].strip():
+                parts[-1] = place + 1, parts[-1][1]
             elif not header or (new and not (page and new == label)):
-                parts.append((header.start() + 1 if header else len(bare), {}))
+                parts.append((place + 1, {}))
                 array = self.finished(bare, parts, pages)
                 if array and label in arrays:
                     self.fail(parts[0][0], f"a second array is called {label}")
@@ -322,7 +320,7 @@ class _Reader:
                 label, pages, parts, self.about = new, [], parts[-1:], {}
             elif "column" in said or "factor" in said or (page and parts[-1][1]):
                 inherited = {} if page else {"factor": parts[-1][1].get("factor", "")}
-                parts.append((header.start(), inherited | said))
+                parts.append((place, inherited | said))
             pages += [page] if page else []
             self.about = said | self.about
         if not arrays:
@@ -465,11 +463,12 @@ class _Reader:
             self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
         # A function holds one array.
         opened = skeleton[: len(skeleton) - len(skeleton.lstrip(b"[({\1"))]
-        functions = tuple(axis for axis, kind in enumerate(opened, start=1) if kind == 1)
+        functions, round_ones = (
+            [found.end() for found in re.finditer(kind, opened)] for kind in (b"\1", rb"\((?=[\[{])")
+        )
         if any(array.shape[axis] > 1 for axis in functions) or (opened[:1] == b"\1" and len(array) > 1):
             self.uneven(place, source)
-        single = (axis for axis, pair in enumerate(pairwise(opened), start=1) if bytes(pair) in (b"([", b"({"))
-        return array.squeeze((*functions, *(axis for axis in single if array.shape[axis] == 1 and not is_tuple)))
+        return array.squeeze((*functions, *(axis for axis in round_ones if array.shape[axis] == 1 and not is_tuple)))
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
@@ -505,7 +504,8 @@ class _Reader:
             self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
         array = self.matrix(place, lines, _LINES, factor, mark)
         planes = [sum(1 for _ in _LINES.finditer(plane)) for plane in re.split(r"\n[ \t]*+(?=\n)", lines)]
-        if len(sizes := {*planes} - {0}) > 1:
+        # A quotation mark that is not closed joins lines.
+        if len(sizes := {*planes} - {0}) > 1 or sum(planes) != len(array):
             self.uneven(place, source)
         array = array.reshape(-1, *sizes, array.shape[1])
         if array.shape[2] > 1 and source.count('"') == 2 * array.shape[0] * array.shape[1]:
@@ -584,25 +584,28 @@ class _Reader:
             self.uneven(place, source)
         cell, first, other, number = found.groups()
         row = next(islice(rows.finditer(source), int(number) - bool(other), None))
-        start, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
-        if other:
-            words = f"row {number} has {counted(int(other), 'number')}, row 1 has {first}"
-            self.fail(start, f"{words}: all rows must be equally long")
-        if not cell.strip():
-            self.fail(start, f"a number is missing in {said!r}")
-        if ";" in cell:
-            self.uneven(place, source)
-        if re.search(r"\S\s+\S", cell):
-            marks = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-            self.fail(start, f"{said!r} has {marks}, or two numbers each")
+        said = re.sub(r"\s+", " ", row[0].strip()[:30])
         integer = r"\s*[-+]?[0-9]++\s*" if rows is _LINES else r"\s*[-+]?(?:0[xX][0-9a-fA-F]++|[0-9]++)\s*"
-        if "to int64" in error and re.fullmatch(integer, cell):
-            self.fail(start, f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)")
-        self.fail(start, f"{cell.strip()[:20]!r} is not a number")
+        if other:
+            words = (
+                f"row {number} has {counted(int(other), 'number')}, row 1 has {first}: all rows must be equally long"
+            )
+        elif not cell.strip():
+            words = f"a number is missing in {said!r}"
+        elif ";" in cell:
+            self.uneven(place, source)
+        elif re.search(r"\S\s+\S", cell):
+            marks = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+            words = f"{said!r} has {marks}, or two numbers each"
+        elif "to int64" in error and re.fullmatch(integer, cell):
+            words = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
+        else:
+            words = f"{cell.strip()[:20]!r} is not a number"
+        self.fail(place + row.start(), words)
 
     def uneven(self, place: int, source: str) -> NoReturn:
         """Raise an error for numbers that form no array."""
-        semicolon = "';' may end a row, or an element; " if source[0] in _OPENS and ";" in source else ""
+        semicolon = "';' may end a row, or an element; " if source[:1] in _OPENS and ";" in source else ""
         self.fail(place, f"{semicolon}rows nested or parted in different ways, or brackets that are not closed")
 
 
