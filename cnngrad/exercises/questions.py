@@ -37,7 +37,7 @@ LONGEST = 9
 
 Answer = Number | str
 # The ids of mistakes that look alike, the likeliest first, and the numbers that they give in the blanks.
-Explained = tuple[tuple[str, ...], list[Answer]]
+Explained = tuple[tuple[str, ...], list[Number]]
 # The question in words, and what is shown with it.
 Task = tuple[Sentence, *tuple[Block, ...]]
 # What may be chosen, and whether it is right.
@@ -55,7 +55,7 @@ class Blank(NamedTuple):
 
     label: str
     right: Answer
-    wrong: Mapping[Answer, tuple[str, ...]] = {}
+    wrong: Mapping[Number, tuple[str, ...]] = {}
 
 
 class Question(NamedTuple):
@@ -153,7 +153,7 @@ class Maker:
         blanks = []
         for k, place in enumerate(places):
             right = board.names.values[result][place].item()
-            wrong: dict[Answer, tuple[str, ...]] = {}
+            wrong: dict[Number, tuple[str, ...]] = {}
             for ids, numbers in ways:
                 # A 0 is no sign of a mistake: it may be written without a computation.
                 if numbers[k] not in (0, right):

@@ -1,18 +1,19 @@
 """A sheet as a question bank in Moodle's XML: cloze questions with numbers, and multiple choice."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
-from cnngrad.derivation.blocks import Block, Expansions, GridRow, Part, Sentence
-from cnngrad.derivation.grids import Fill, Grid
+from cnngrad.derivation.blocks import Block, Expansions, GridRow, Sentence
+from cnngrad.derivation.grids import Grid
 from cnngrad.derivation.notation import Notation
 from cnngrad.derivation.notation import number as written
 from cnngrad.errors import CnngradError
 from cnngrad.layer.expansion import Expansion
+from cnngrad.layer.names import Number
 from cnngrad.render.html import sum_lines
 from cnngrad.render.style import Style
 
@@ -42,14 +43,16 @@ def moodle(sheet: "Sheet", style: Style) -> str:
     # A slash would begin another category.
     title = (style.title or f"cnngrad: {sheet.source.layer.line}").replace("/", "//")
     _text(category, "category", f"$course$/top/{title}")
+    notation = Notation(style.precision)
     asked = ((exercise, question) for exercise in sheet.each for question in exercise.questions)
     for number, (exercise, question) in enumerate(asked, start=1):
         element = ElementTree.SubElement(root, "question", type="multichoice" if question.options else "cloze")
         _text(element, "name", f"{number} {question.ask}")
-        fields = iter([_field(sheet, question, blank, style) for blank in question.blanks])
-        shown = (*exercise.given, *question.task)
-        _text(element, "questiontext", "".join(_html(block, fields, style) for block in shown))
-        _text(element, "generalfeedback", "".join(_html(block, fields, style) for block in question.working))
+        task = _html((*exercise.given, *question.task), notation)
+        for blank in question.blanks:
+            task = task.replace(notation.blank, _field(sheet, question, blank, style), 1)
+        _text(element, "questiontext", task)
+        _text(element, "generalfeedback", _html(question.working, notation))
         if question.options:
             _choices(element, question)
     ElementTree.indent(root)
@@ -90,41 +93,31 @@ def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
 
 
-def _number(value: object) -> str:
-    assert isinstance(value, int | float)
+def _number(value: Number) -> str:
     return written(value, 15).removesuffix(".0")
 
 
-def _html(block: Block, fields: Iterator[str], style: Style) -> str:
-    """A block, with the next fields in place of its blanks."""
-    notation = Notation(style.precision)
-
-    def part(each: Part) -> str:
-        return next(fields) if each is Fill.BLANK else escape(notation.part(each))
-
-    match block:
-        case Sentence(parts):
-            return f"<p>{''.join(map(part, parts))}</p>"
-        case GridRow(items):
-            return "".join(_table(item, fields, notation) for item in items if isinstance(item, Grid))
-        case Expansions(expansions):
-            return "".join(f"<p>{'<br>'.join(_sum(each, notation))}</p>" for each in expansions)
-    return ""
+def _html(blocks: Iterable[Block], notation: Notation) -> str:
+    html = ""
+    for block in blocks:
+        match block:
+            case Sentence(parts):
+                html += f"<p>{''.join(escape(notation.part(part)) for part in parts)}</p>"
+            case GridRow(items):
+                html += "".join(_table(item, notation) for item in items if isinstance(item, Grid))
+            case Expansions(expansions):
+                html += "".join(f"<p>{'<br>'.join(_sum(each, notation))}</p>" for each in expansions)
+    return html
 
 
 def _sum(expansion: Expansion, notation: Notation) -> Iterator[str]:
     """An element's sum in symbols, in numbers, and its value."""
-    yield escape(str(expansion.target))
-    yield from map(escape, sum_lines(expansion, notation.precision))
+    yield str(expansion.target)
+    yield from sum_lines(expansion, notation.precision)
     if expansion.value is not None:
         yield f"= {notation.number(expansion.value)}"
 
 
-def _table(grid: Grid, fields: Iterator[str], notation: Notation) -> str:
-    rows = (
-        "".join(
-            f"<td>{next(fields) if c.content is Fill.BLANK else escape(notation.cell(c.content))}</td>" for c in row
-        )
-        for row in grid.cells
-    )
+def _table(grid: Grid, notation: Notation) -> str:
+    rows = ("".join(f"<td>{escape(notation.cell(cell.content))}</td>" for cell in row) for row in grid.cells)
     return f"<table><caption>{escape(grid.title)}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
