@@ -1,6 +1,6 @@
 """The figure of one element: the window on its array, the array that lies there, the result, and the sum beneath."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.console import Console
@@ -26,32 +26,26 @@ _CONSOLE = Console()
 def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
     """A figure of each element, 16 by 9 as a slide, for files with this ending; grids have the same place in all."""
     drawings = [_Drawing(each, style) for each in derivation.elements]
-    units = ((drawing, unit) for drawing in drawings for unit in drawing.units)
-    width = max(_LEAST, *(drawing.breadth(unit) for drawing, unit in units)) + 2 * _MARGIN
+    breadths = [drawing.breadth(unit) for drawing in drawings for unit in drawing.units]
+    width = max(_LEAST, *breadths) + 2 * _MARGIN
     while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
         width += 1
     frame = ((used - width * _RATIO) / 2, width, width * _RATIO)
     if ending == ".tex":
         return [latex_figure(drawing.shapes, frame, style) for drawing in drawings]
-    titles = (f"{drawing.target} · {derivation.layer}" for drawing in drawings)
-    return [svg_figure(drawing.shapes, frame, title, style) for drawing, title in zip(drawings, titles, strict=True)]
-
-
-class _Cell(NamedTuple):
-    """A cell's lines of text, each with its colour and size, and what is behind them."""
-
-    lines: list[tuple[str, str, float]]
-    fill: str
-    marked: bool
+    return [svg_figure(each.shapes, frame, f"{each.target} · {derivation.layer}", style) for each in drawings]
 
 
 class _Tile(NamedTuple):
-    """A grid, and the tensor that lies on its marked cells."""
+    """A grid, the tensor that lies on its marked cells, and in each cell the lines of text and the colour behind them.
+
+    A line is a text with its colour and size.
+    """
 
     title: str
     colour: str
     on: str
-    rows: list[list[_Cell]]
+    rows: list[list[tuple[list[tuple[str, str, float]], str]]]
 
 
 class _Drawing(Painter):
@@ -67,7 +61,7 @@ class _Drawing(Painter):
 
     def __init__(self, derivation: Derivation, style: Style) -> None:
         super().__init__(style.precision)
-        self.heading = [text for text in (style.title, style.author) if text]
+        self.wide, self.heading = _HIGH, [text for text in (style.title, style.author) if text]
         (section,), (layer, values, *_) = derivation.sections, derivation.source
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
@@ -81,34 +75,32 @@ class _Drawing(Painter):
         lead = 0 if tensor.array is B else 2
         found = grids(names, tensor, index[:lead], covered=[{k: k} for k in index[lead:]])
         self.units[-1] += [*["="] * bool(pictures), *(self.tile(grid, tensor.letter) for grid in found)]
-        tiles = [item for unit in self.units for item in unit if isinstance(item, _Tile)]
-        lines = [line for tile in tiles for row in tile.rows for cell in row for line in cell.lines]
-        self.wide = max(_HIGH, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
 
-    def operands(self, picture: Picture) -> Iterator[_Tile | str]:
+    def operands(self, picture: Picture) -> list[_Tile | str]:
         """The array with its window, and the array that lies there."""
         rows = (picture.numbers or picture.symbols, picture.apart)
         under, both = ([item for item in row.items if isinstance(item, Grid)] for row in rows if row)
         over = both[len(under) :]
         on = over[0].letter
-        yield from (self.tile(grid, on) for grid in under)
-        yield "∗"
-        yield from (self.tile(grid, on, not any(cell.marked for row in grid.cells for cell in row)) for grid in over)
+        return [*(self.tile(grid, on) for grid in under), "∗", *(self.tile(grid, on) for grid in over)]
 
-    def tile(self, grid: Grid, on: str, whole: bool = False) -> _Tile:
-        """A grid with its texts; `whole` marks all cells."""
-        rows: list[list[_Cell]] = []
+    def tile(self, grid: Grid, on: str) -> _Tile:
+        """A grid with its texts; without marked cells all are marked."""
         if grid.around and max(grid.height, grid.width) > _MOST:
             grid = grid.around
-        for cells in grid.cut(_MOST, _MOST):
-            rows.append([])
-            for content, marked in cells:
+        tile, cells = _Tile(grid.title, grid.letter, on, []), grid.cut(_MOST, _MOST)
+        is_whole = not any(cell.marked for row in cells for cell in row)
+        for row in cells:
+            tile.rows.append([])
+            for content, is_marked in row:
                 under, *over = content if isinstance(content, Pair) else (content,)
-                text, is_fill, lit = self.part(under), isinstance(under, Fill), whole or marked
+                text, is_fill = self.part(under), isinstance(under, Fill)
                 lines = [(text, "dim" if is_fill else grid.letter, 1 if len(text) < 6 else _SMALL)]
                 lines += [(f"·{self.factor(each)}", on, _SMALL) for each in over]
-                rows[-1].append(_Cell(lines, f"on {on}" if lit else "zero" if is_fill else "", lit))
-        return _Tile(grid.title, grid.letter, on, rows)
+                self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
+                fill = f"on {on}" if is_whole or is_marked else "zero" if is_fill else ""
+                tile.rows[-1].append((lines, fill))
+        return tile
 
     def breadth(self, unit: Sequence[_Tile | str]) -> float:
         """The width of tiles and signs."""
@@ -158,14 +150,14 @@ class _Drawing(Painter):
         self.shapes.append(Words(centre, top - 0.3, [(tile.title, tile.colour)], _SMALL))
         marked = []
         for r, row in enumerate(tile.rows):
-            for c, (lines, fill, is_marked) in enumerate(row):
+            for c, (lines, fill) in enumerate(row):
                 x, y = left + c * self.wide, top + r * _HIGH
                 self.shapes.append(Box(x, y, self.wide, _HIGH, "rule", 0.05, fill))
                 y += _HIGH / 2 + 0.4 - 0.5 * (len(lines) - 1)
                 for text, colour, size in lines:
                     self.shapes.append(Words(x + self.wide / 2, y, [(text, colour)], size))
                     y += 1
-                marked += [(x, top + r * _HIGH)] * is_marked
+                marked += [(x, top + r * _HIGH)] * (fill == f"on {tile.on}")
         (x, y), (right, low) = marked[0], marked[-1]
         self.shapes.append(Box(x, y, right + self.wide - x, low + _HIGH - y, tile.on, 0.1))
         return right + self.wide, low + _HIGH

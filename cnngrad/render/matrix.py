@@ -91,13 +91,14 @@ class Fitting(Notation):
 
     def rows(self, picture: "Picture") -> list[Sequence[Item]]:
         """A picture's products in symbols and in numbers if they fit, otherwise both arrays in pieces."""
-        every = [row.items for row in (picture.symbols, picture.numbers) if row is not None]
-        rows = [[self.seen(item, self.line) for item in row] for row in every]
+        rows = [[self.seen(item, self.line) for item in row.items] for row in (picture.symbols, picture.numbers) if row]
         whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
         if whole or picture.apart is None:
             return [*whole] or [*rows[-1:]]
-        pieces = (self.pieces(item) if isinstance(item, Grid) else [item] for item in picture.apart.items)
-        return [list(chain.from_iterable(pieces))]
+        pieces: list[Item] = []
+        for item in picture.apart.items:
+            pieces += self.pieces(item) if isinstance(item, Grid) else [item]
+        return [pieces]
 
     def seen(self, item: Any, room: float) -> Any:
         """A grid whole if it fits, otherwise the surroundings of its marked cells if it has any; signs as they are."""
@@ -163,11 +164,8 @@ class Fitting(Notation):
             units[-1].append(item)
         placed = []
         for unit in units:
-            # An empty line above each sign keeps it beside the numbers, not beside a title.
-            signs: list[list[Line]] = [[[], [(self._sign(item), style_of(item))]] for item in unit]
-            room = self.line - sum(map(_width, signs))
-            pairs = zip(unit, signs, strict=True)
-            parts = [self._matrix(item, room) if isinstance(item, Grid) else sign for item, sign in pairs]
+            room = self.line - sum(len(self._sign(item)) + 1 for item in unit)
+            parts = [self._drawn(item, room) for item in unit]
             placed.append((unit, parts, sum(map(_width, parts))))
         total = sum(width for _, _, width in placed)
         line: list[list[Line]] = []
@@ -178,23 +176,27 @@ class Fitting(Notation):
                 yield from _beside(line)
                 yield []
                 line, used = [], 0
-                parts = parts[isinstance(unit[0], str) and not unit[0].strip() :]
+                parts = parts[unit[0] == "  " :]
             after_equals = unit[-1] == "="
             line += parts
             used += width
         yield from _beside(line)
 
     def _sign(self, item: Item) -> str:
-        return item if isinstance(item, str) else "" if isinstance(item, Grid) else self.factor(item)
+        return "" if isinstance(item, Grid) else self.factor(item)
 
-    def _matrix(self, grid: Grid, room: float) -> list[Line]:
-        """A matrix, its title above it."""
-        grid = self.seen(grid, room)
+    def _drawn(self, item: Item, room: float) -> list[Line]:
+        """A matrix, its title above it, or a sign."""
+        grid = self.seen(item, room)
+        if not isinstance(grid, Grid):
+            # An empty line above each sign keeps it beside the numbers, not beside a title.
+            return [[], [(self._sign(grid), style_of(grid))]]
         columns = self.fitted(grid, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
         titles = textwrap.wrap(self.title(grid), int(room)) or [""]
-        lines: list[Line] = [*([(title, _colour(grid))] for title in titles), [(f"{top_left}{bar}{top_right}", "")]]
+        lines: list[Line] = [[(title, _colour(grid))] for title in titles]
+        lines.append([(f"{top_left}{bar}{top_right}", "")])
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in (("  ", ""), cell)][1:]
             lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])
