@@ -76,21 +76,21 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
         parts.append(f"a {'row' if len(shape) > len(words) else 'column'} for each {words[-1]}")
     right = "right" if result is O else "by differences"
     names = f"yours{' · ' if parts else ''}{'; '.join(parts)}", right, "yours − right"
-    columns: dict[str, list[str]] = {name: [] for name in names}
+    every = []
     for place in np.ndindex(arrays[0].shape):
         mine, by, wrong = (array[place].item() for array in arrays)
-        for (name, column), text in zip(columns.items(), _texts(mine, by, wrong, precision), strict=True):
-            mark = ' class="wrong"' if wrong and name != right else ""
-            column.append(f'<td{mark} data-at="{_key(result, lead + place)}">{text}</td>')
+        mark, texts = ' class="wrong"' * bool(wrong), _texts(mine, by, wrong, precision)
+        at = f'data-at="{_key(result, lead + place)}"'
+        every.append([f"<td{kind} {at}>{text}</td>" for kind, text in zip((mark, "", mark), texts, strict=True)])
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))
-    tables = []
-    for name, cells in columns.items():
-        rows = [f'<tr><td class="corner" role="presentation"></td>{head}</tr>']
-        for row in range(len(cells) // width):
-            shown = "".join(cells[row * width : (row + 1) * width])
-            rows.append(f'<tr><th scope="row">{row + 1}</th>{shown}</tr>')
-        tables.append(f'<table class="grid" role="grid"><caption>{name}</caption>{"".join(rows)}</table>')
-    return f'<div class="row">{"".join(tables)}</div>'
+    tables = ""
+    for name, cells in zip(names, zip(*every, strict=True), strict=True):
+        rows = f'<tr><td class="corner" role="presentation"></td>{head}</tr>'
+        for start in range(0, len(cells), width):
+            shown = "".join(cells[start : start + width])
+            rows += f'<tr><th scope="row">{start // width + 1}</th>{shown}</tr>'
+        tables += f'<table class="grid" role="grid"><caption>{name}</caption>{rows}</table>'
+    return f'<div class="row">{tables}</div>'
 
 
 def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[str, str, str]:

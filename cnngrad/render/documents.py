@@ -130,7 +130,7 @@ def _html(shown: Shown, style: Style) -> str:
 
 def html_of(shown: Shown, style: Style = _PLAIN) -> str:
     """A report in a notebook: the terminal's text with its colours."""
-    console = _console(PLAIN_WIDTH)
+    console = _console()
     for renderable in _painted(shown, style):
         console.print(renderable, crop=False)
     return console.export_html(code_format='<pre style="line-height: 1.2">{code}</pre>', inline_styles=True)
@@ -140,17 +140,17 @@ def _svg(shown: Shown, style: Style) -> str:
     """A picture of a terminal of 80 columns."""
     from rich.console import Group
 
-    lines = _console(PLAIN_WIDTH).render_lines(Group(*_painted(shown, style, folded=True)))
+    lines = _console().render_lines(Group(*_painted(shown, style, folded=True)))
     texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
     return svg_figure(texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
 
 
-def _console(width: int) -> "Console":
-    """A console that records the output of a terminal of this width, in all colours."""
+def _console() -> "Console":
+    """A console that records the output of a terminal of 80 columns, in all colours."""
     from rich.console import Console
 
     return Console(
-        file=io.StringIO(), record=True, width=width, color_system="truecolor", force_terminal=True,
+        file=io.StringIO(), record=True, width=PLAIN_WIDTH, color_system="truecolor", force_terminal=True,
         legacy_windows=False, **AS_IT_IS,
     )  # fmt: skip
 

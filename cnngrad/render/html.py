@@ -178,15 +178,14 @@ def _row(items: Sequence[Item], fitting: Fitting) -> str:
     for item in items:
         if isinstance(item, Grid):
             parts.append(_matrix(item, fitting))
-        elif text := item.strip() if isinstance(item, str) else fitting.factor(item):
+        elif text := fitting.factor(item).strip():
             parts.append(f"<span>{escape(text)}</span>")
     return f'<div class="row">{"".join(parts)}</div>'
 
 
 def _matrix(grid: Grid, fitting: Fitting) -> str:
     """A matrix without optional end tags, which would be half of it. The page's script typesets its names."""
-    grid = fitting.seen(grid, fitting.line)
-    columns, rows = fitting.fitted(grid, fitting.line), []
+    (grid, columns), rows = fitting.fitted(grid, fitting.line), []
     for row in zip(*columns, strict=True):
         cells = []
         for text, style in row:

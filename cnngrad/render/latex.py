@@ -134,18 +134,6 @@ class Writer(Fitting):
         """A formula on a line of its own."""
         return rf"\[ {line} \]"
 
-    def figure(self, figure: Figure) -> str:
-        """The input, its connections, and what comes back."""
-        rows = [
-            rf"\xrightarrow{{\;{self.part(weight)}\;}} & {self.part(output)} & \longleftarrow & {self.part(back)}"
-            for weight, output, back in figure.links
-        ]
-        rows += [r"\cdots & \cdots & & \cdots"] if figure.more else []
-        lines = r" \\[5pt] ".join(rows)
-        return self.formula(
-            rf"{self.part(figure.source)} \left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
-        )
-
     def sentence(self, parts: Sequence[Part]) -> str:
         """Running text with formulas in it."""
         return "".join(self.text(part) if isinstance(part, str) else self.part(part).join(self.signs) for part in parts)
@@ -157,8 +145,14 @@ class Writer(Fitting):
                 return self.formula(latex(*row))
             case Expansions():
                 return self.expansions(self.sums(block))
-            case Figure():
-                return self.figure(block)
+            case Figure(_, source, links, more):
+                rows = [
+                    rf"\xrightarrow{{\;{weight}\;}} & {output} & \longleftarrow & {back}"
+                    for weight, output, back in (map(self.part, link) for link in links)
+                ]
+                lines = r" \\[5pt] ".join([*rows, *[r"\cdots & \cdots & & \cdots"] * more])
+                brace = rf"\left\lbrace \begin{{array}}{{llll}} {lines} \end{{array}} \right."
+                return self.formula(f"{self.part(source)} {brace}")
             case GridRow(items):
                 return self.equations(self.row(items))
             case Picture():
@@ -190,10 +184,6 @@ class Writer(Fitting):
         mantissa, _, exponent = super().number(value).partition("e")
         return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
-    def sign(self, item: Symbol | Number | str) -> str:
-        """A sign between grids, or a node of a figure."""
-        return _SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)
-
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for whole in table.expansions:
@@ -224,10 +214,9 @@ class Writer(Fitting):
         used, sign = self.line, ""
         for item in items:
             if not isinstance(item, Grid):
-                sign += f" {self.sign(item)}"
+                sign += f" {_SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)}"
                 continue
-            item = self.seen(item, self.line)
-            columns = self.fitted(item, self.line)
+            item, columns = self.fitted(item, self.line)
             rows = [" & ".join(row) for row in zip(*columns, strict=True)]
             space = r" \\[6pt] " if any(mark in row for row in rows for mark in ("frac", "^{")) else r" \\ "
             grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"

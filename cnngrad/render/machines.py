@@ -24,7 +24,6 @@ class _Test(NamedTuple):
     Attributes:
         layer: the name of the layer.
         name: the result, such as ∂E/∂X.
-        passed: whether it is right; None if it was not judged.
         verdict: the verdict.
         status: the verdict in words.
         says: what is wrong with it; may be empty.
@@ -32,7 +31,6 @@ class _Test(NamedTuple):
 
     layer: str
     name: str
-    passed: bool | None
     verdict: Verdict
     status: str
     says: str
@@ -49,11 +47,11 @@ def _tests(findings: Findings) -> Iterator[_Test]:
     for outcome in findings.outcomes:
         layer, end, said = outcome.layer.name, outcome.end, visible(outcome.said)
         if end:
-            yield _Test(layer, "run", end.verdict.passed, end.verdict, end.status, said)
+            yield _Test(layer, "run", end.verdict, end.status, said)
         for tensor, found in outcome.results.items():
-            yield _Test(layer, tensor.title, found.verdict.passed, found.verdict, found.word, visible(found.hint))
+            yield _Test(layer, tensor.title, found.verdict, found.word, visible(found.hint))
         for fault in outcome.faults:
-            yield _Test(layer, "calls", False, Verdict.WRONG, fault.id, visible(fault.says))
+            yield _Test(layer, "calls", Verdict.WRONG, fault.id, visible(fault.says))
 
 
 # Runs that ended without results: errors of the test in JUnit's sense, not failures.
@@ -71,8 +69,8 @@ def junit(found: Findings | Submissions, style: Style) -> str:
         suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(tests)))
         for test in tests:
             case = ElementTree.SubElement(suite, "testcase", classname=test.layer, name=test.name)
-            if not test.passed:
-                kind = "skipped" if test.passed is None else "error" if test.verdict in _ERRORS else "failure"
+            if not test.verdict.passed:
+                kind = "skipped" if test.verdict.passed is None else "error" if test.verdict in _ERRORS else "failure"
                 counts[kind] += 1
                 ElementTree.SubElement(case, kind, message=test.status).text = test.says
         for kind, key in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -92,7 +90,7 @@ def github(found: Findings | Submissions, style: Style) -> str:
     for name, findings in _suites(found):
         lines.append((level[findings.passed], name, findings.summary))
         for test in _tests(findings):
-            if test.passed is False:
+            if test.verdict.passed is False:
                 lines.append(("error", f"{name}: {test.layer}, {test.name}", f"{test.status}. {test.says}"))
     return "".join(f"::{kind} title={_escaped(title, ':,')}::{_escaped(words)}\n" for kind, title, words in lines)
 
@@ -108,16 +106,16 @@ def gradescope(findings: Findings, style: Style) -> str:
 
     Source: Gradescope's documentation, *Autograder Specifications*.
     """
-    judged = [test for test in _tests(findings) if test.passed is not None]
+    judged = [test for test in _tests(findings) if test.verdict.passed is not None]
     points = 1.0 if style.points is None else style.points / max(len(judged), 1)
     tests: list[dict[str, Any]] = [
         {
             "name": f"{test.layer}: {test.name}",
-            "score": points * bool(test.passed),
+            "score": points * bool(test.verdict.passed),
             "max_score": points,
-            "status": "passed" if test.passed else "failed",
+            "status": "passed" if test.verdict.passed else "failed",
             "visibility": "hidden" if fnmatchcase(test.layer, style.hidden) else "visible",
-            "output": "" if test.passed else f"{test.status}. {test.says}",
+            "output": "" if test.verdict.passed else f"{test.status}. {test.says}",
         }
         for test in judged
     ]

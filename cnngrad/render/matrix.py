@@ -109,13 +109,14 @@ class Fitting(Notation):
         """A grid's title, with what its marked products add up to."""
         return grid.title if grid.total is None else f"{grid.title} = {self.number(grid.total)}"
 
-    def fitted(self, grid: Grid, room: float) -> list[Any]:
-        """The columns that fit, as many as possible."""
+    def fitted(self, grid: Grid, room: float) -> tuple[Grid, list[Any]]:
+        """What is shown of a grid, and its columns that fit, as many as possible."""
+        grid = self.seen(grid, room)
         for most in range(max(1, min(grid.width, self.most_columns)), 0, -1):
             columns = self.columns(grid, most)
             if self.is_small(columns, room):
                 break
-        return columns
+        return grid, columns
 
     def fits(self, grid: Grid, room: float) -> bool:
         """Whether the whole grid fits."""
@@ -187,11 +188,10 @@ class Fitting(Notation):
 
     def _drawn(self, item: Item, room: float) -> list[Line]:
         """A matrix, its title above it, or a sign."""
-        grid = self.seen(item, room)
-        if not isinstance(grid, Grid):
+        if not isinstance(item, Grid):
             # An empty line above each sign keeps it beside the numbers, not beside a title.
-            return [[], [(self._sign(grid), style_of(grid))]]
-        columns = self.fitted(grid, room)
+            return [[], [(self.factor(item), style_of(item))]]
+        grid, columns = self.fitted(item, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
         titles = textwrap.wrap(self.title(grid), int(room)) or [""]

@@ -88,11 +88,10 @@ class Painter(Notation):
                     table.add_row(label, written)
                 yield Padding(table, (0, 0, 0, 2))
             case TextTable(headings, rows, right, wrapped):
-                columns = (
-                    Column(heading, justify="right" if heading in right else "left", no_wrap=not (wrapped and place))
-                    for place, heading in enumerate(headings)
-                )
-                table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+                table = Table(box=None, pad_edge=False, header_style="bold")
+                for place, heading in enumerate(headings):
+                    justify: Any = "right" if heading in right else "left"
+                    table.add_column(heading, justify=justify, no_wrap=not (wrapped and place))
                 for cells in rows:
                     table.add_row(*cells)
                 yield table
