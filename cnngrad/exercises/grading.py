@@ -54,24 +54,20 @@ class Grades:
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A row for each student, one for each mistake, and the notes."""
         count = len(self.each[0][1])
-        numbers = range(1, count + 1) if count <= _MOST_COLUMNS else ()
-        headings = ("student", f"of {count}", *map(str, numbers))
-        rows = tuple(
-            (
-                _short(student),
-                _written(sum(each.score for each in grades)),
-                *(_written(grades[k - 1].score) for k in numbers),
-            )
-            for student, grades in self.each
-        )
-        yield Table(headings, rows, headings[1:])
+        numbers = range(count if count <= _MOST_COLUMNS else 0)
+        headings, rows = ["student", f"of {count}", *(str(k + 1) for k in numbers)], []
+        for student, grades in self.each:
+            scores = [grade.score for grade in grades]
+            shown = [sum(scores), *(scores[k] for k in numbers)]
+            # At most two decimals, and whole scores without any.
+            rows.append((_short(student), *(number(round(score, 2), 4).removesuffix(".0") for score in shown)))
+        yield Table(tuple(headings), tuple(rows), tuple(headings[1:]))
         if self.mistakes:
-            made = {
-                name: dict.fromkeys(who for who, all_ in self.each for each in all_ if each.mistake == name)
-                for name in self.mistakes
-            }
-            listed = ((name, str(k), ", ".join(map(_short, made[name]))) for name, k in self.mistakes.items())
-            yield Table(("mistake", "made", "by"), tuple(listed), ("made",), wrapped=True)
+            made = []
+            for name, times in self.mistakes.items():
+                by = dict.fromkeys(who for who, grades in self.each if name in [each.mistake for each in grades])
+                made.append((name, str(times), ", ".join(map(_short, by))))
+            yield Table(("mistake", "made", "by"), tuple(made), ("made",), wrapped=True)
             yield Sentence(("cnngrad check --mistakes NAME tells more of one.",))
         yield from (Sentence((note,)) for note in self.notes)
 
@@ -92,10 +88,6 @@ def _short(student: str) -> str:
     return visible(student, _LONGEST_NAME)
 
 
-def _written(score: float) -> str:
-    return number(round(score, 2), 4).removesuffix(".0")
-
-
 def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Grades:
     """The grades of the answers in a CSV file.
 
@@ -111,9 +103,10 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     """
     questions, notes, each = sheet.questions, list[str](), list[tuple[str, tuple[Grade, ...]]]()
     for line, (student, *answers) in enumerate(_rows(where, content, len(questions)), start=2):
-        grades = []
+        student, grades = student.strip(), []
         for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
-            grade, note = _grade(question, text, partial)
+            text = text.strip().strip("'")
+            grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
             grades.append(grade)
             notes += [f"Row {line}, question {k}: {note}."] if note else []
         notes += [f"Row {line}: {_short(student)} has a row already."] if student in dict(each) else []
@@ -141,24 +134,18 @@ def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
             raise CnngradError(f"row {line} of {where} has {len(row)} cells: there are {len(wanted)} columns")
     if not others:
         raise CnngradError(f"{where} has no row of answers below its first line")
-    return [[row[0].strip(), *row[1:]] for row in others]
-
-
-def _grade(question: Question, text: str, partial: float) -> tuple[Grade, str]:
-    """The grade of one answer, and what can't be read in it, if anything."""
-    text = text.strip().strip("'")
-    return _chosen(question, text) if question.options else _filled(question, text, partial)
+    return others
 
 
 def _chosen(question: Question, text: str) -> tuple[Grade, str]:
-    """The share of the right options that are chosen; a wrong one costs what a right one is worth."""
+    """The share of the right options that are chosen, of which a wrong one costs as much; and what can't be read."""
     chosen, right = {*re.sub(r"[\s;,.()]+", "", text.lower())}, {*question.right}
     score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
     return Grade(score), f"{text[:30]!r} is not the letters of options" if chosen - question.options.keys() else ""
 
 
 def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
-    """The share of the blanks that are right."""
+    """The share of the blanks that are right, and what can't be read."""
     right = question.right
     has_names = isinstance(right[0], str)
     words = re.findall(r"[^\s;,\[\]]+(?:\[[^\]]*\][^\s;,]*)?" if has_names else r"[^\s;,|\[\](){}]+", text)
@@ -177,13 +164,13 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
 
 def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     """The likeliest mistake that gives all wrong answers, and most of the others."""
-    is_wrong = [answer != right for answer, right in zip(given, question.right, strict=True)]
-    found: tuple[str | None, int] = None, 0
+    found, most = None, 0
     for ids, numbers in question.ways:
-        alike = [answer == number for answer, number in zip(given, numbers, strict=True)]
-        if all(same for same, wrong in zip(alike, is_wrong, strict=True) if wrong) and sum(alike) > found[1]:
-            found = ids[0], sum(alike)
-    return found[0]
+        every = list(zip(given, numbers, question.right, strict=True))
+        alike = sum(answer == number for answer, number, _ in every)
+        if alike > most and all(answer in (number, right) for answer, number, right in every):
+            found, most = ids[0], alike
+    return found
 
 
 def _read(word: str) -> Answer:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from math import prod
 from typing import NamedTuple
@@ -57,7 +57,9 @@ class Sheet(Derivation):
 
     def solution(self) -> "Sheet":
         """The same sheet with the answers, and how they come about."""
-        return _sheet(self.source.layer, self.each, self.places, self.is_telling, solved=True)
+        source = self.source._replace(asked=None)
+        sections = _sections(self.each, solved=True)
+        return replace(self, layer="Solution of the exercises", sections=sections, source=source)
 
     def as_json(self) -> Json:
         """The exercises as plain data: each a problem, its questions and their answers."""
@@ -116,7 +118,7 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     asked: dict[Tensor, list[Index]] = {}
     for result, places in (*filter(None, named.values()), *shown):
         asked.setdefault(result, []).extend(places)
-    numbers, made, all_telling = Telling(layer, asked, with_decimals), [], True
+    numbers, made, all_telling = Telling(layer, asked, with_decimals), list[Exercise](), True
     for number in range(count):
         generator = np.random.default_rng([seed, number])
         arrays, is_telling = numbers.drawn(generator)
@@ -124,20 +126,18 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         maker = Maker(numbers, arrays, generator, [found[0] for found in named.values() if found])
         questions = (maker.numbers(ask, *found) if found else KINDS[ask](maker) for ask, found in named.items())
         made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
-    return _sheet(layer, tuple(made), DECIMALS if with_decimals else 0, all_telling, solved=False)
+    # A page asks for one result.
+    of_page = made[0].questions[0].asked if count == len(named) == 1 else None
+    source, sections = Source(layer, made[0].values, True, of_page), _sections(made, solved=False)
+    return Sheet("Exercises", sections, source, tuple(made), DECIMALS if with_decimals else 0, all_telling)
 
 
-def _sheet(layer: Layer, each: tuple[Exercise, ...], places: int, is_telling: bool, solved: bool) -> Sheet:
+def _sections(each: Sequence[Exercise], solved: bool) -> tuple[Section, ...]:
     sections, numbers = list[Section](), itertools.count(1)
     for count, exercise in enumerate(each, start=1):
         asked = [block for question in exercise.questions for block in question.blocks(next(numbers), solved)]
         sections.append(Section((f"Exercise {count}",), (*exercise.given, *asked), f"exercise-{count}"))
-    title = "Solution of the exercises" if solved else "Exercises"
-    # A page asks for one result.
-    questions = [question for exercise in each for question in exercise.questions]
-    of_page = questions[0].asked if len(questions) == 1 and not solved else None
-    source = Source(layer, each[0].values, True, of_page)
-    return Sheet(title, tuple(sections), source, each, places, is_telling)
+    return tuple(sections)
 
 
 def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:
