@@ -112,14 +112,17 @@ def _read(name: str) -> str:
 
 def _data(source: Source) -> dict[str, Any]:
     """The script's data: the layer and its given numbers; the script computes all others."""
-    layer, values, sizes = source.layer, source.values, source.layer.canonical
+    layer, values = source.layer, source.values
     given = [X, W, *[B] * layer.has_bias, *[DEDO] * source.backward]
-    if sum(prod(sizes[tensor]) for tensor in (*given, O, *GRADIENTS * source.backward)) > _MOST_CELLS:
+    if sum(prod(layer.canonical[tensor]) for tensor in (*given, O, *GRADIENTS * source.backward)) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
-    counts = {name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")}
-    leads = {tensor.letter: layer.lead[tensor] for tensor in (X, W, B, O)}
     return {
-        "layer": counts | {"axes": list(map(asdict, layer.axes)), "bias": layer.has_bias, "lead": leads},
+        "layer": {
+            **{name: getattr(layer, name) for name in ("batch", "channels", "filters", "groups")},
+            "axes": list(map(asdict, layer.axes)),
+            "bias": layer.has_bias,
+            "lead": {tensor.letter: layer.lead[tensor] for tensor in (X, W, B, O)},
+        },
         "backward": source.backward,
         "asked": address(source.asked) if source.asked else "",
         "values": {address(tensor): _numbers(np.asarray(values[tensor])) for tensor in given if tensor in values},
@@ -174,53 +177,50 @@ def _part(part: Part, fitting: Fitting) -> str:
 
 def _row(items: Sequence[Item], fitting: Fitting) -> str:
     """Matrices and the signs between them, which a narrow window or paper breaks into lines between matrices."""
-    parts = []
+    row = ""
     for item in items:
         if isinstance(item, Grid):
-            parts.append(_matrix(item, fitting))
+            row += _matrix(item, fitting)
         elif text := fitting.factor(item).strip():
-            parts.append(f"<span>{escape(text)}</span>")
-    return f'<div class="row">{"".join(parts)}</div>'
+            row += f"<span>{escape(text)}</span>"
+    return f'<div class="row">{row}</div>'
 
 
 def _matrix(grid: Grid, fitting: Fitting) -> str:
     """A matrix without optional end tags, which would be half of it. The page's script typesets its names."""
-    (grid, columns), rows = fitting.fitted(grid, fitting.line), []
+    (grid, columns), rows = fitting.fitted(grid, fitting.line), ""
     for row in zip(*columns, strict=True):
-        cells = []
+        rows += "<tr>"
         for text, style in row:
             # Marked cells are in brackets in plain text; here they have a box.
             is_marked = style.endswith(" bold")
             kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
-            cells.append(f"<td{kind}>{escape(text.strip()[is_marked : len(text.strip()) - is_marked])}")
-        rows.append(f"<tr>{''.join(cells)}")
-    colour = f" of-{grid.tensor.letter}" if grid.tensor else ""
-    size = f" ({grid.height}×{grid.width} in all)" if any(text.strip() == "…" for c in columns for text, _ in c) else ""
-    title = escape(fitting.title(grid))
-    return f'<table class="matrix{colour}"><caption>{title}{size}</caption>{"".join(rows)}</table>'
+            rows += f"<td{kind}>{escape(text.strip().removeprefix('[' * is_marked).removesuffix(']' * is_marked))}"
+    colour = f" of-{grid.letter}" if grid.letter else ""
+    size = f" ({grid.height}×{grid.width} in all)" if ">…" in rows else ""
+    return f'<table class="matrix{colour}"><caption>{escape(fitting.title(grid))}{size}</caption>{rows}</table>'
 
 
 def _figure(figure: Figure) -> str:
     """The connections of one input as rows that begin at the same line."""
-    rows = []
+    rows = ""
     for source, is_source, link in figure.rows:
-        weight, node, back = map(str, link or ("", "", ""))
-        there = f'<td class="link">{weight} →<td>{node}<td>← {back}' if link else ""
-        rows.append(f"<tr><td>{source}<td>{'→' * is_source}{there}")
-    return f'<table class="figure">{"".join(rows)}</table>'
+        rows += f"<tr><td>{source}<td>{'→' * is_source}"
+        if link:
+            weight, node, back = link
+            rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'
+    return f'<table class="figure">{rows}</table>'
 
 
 def _sums(table: Expansions, precision: int) -> str:
-    headings = ["element", "sum by the chain rule" if table.form is Form.CHAIN else "sum"]
-    rows = []
-    headings += ["value"] * any(expansion.value is not None for expansion in table.expansions)
+    head = f"<th>element</th><th>{'sum by the chain rule' if table.form is Form.CHAIN else 'sum'}</th>"
+    body, is_valued = "", any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)
-        cells = [str(expansion.target), "<br>".join(sum_lines(expansion, precision)), value][: len(headings)]
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    head = "".join(f"<th>{heading}</th>" for heading in headings)
-    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
+        cells = f"<td>{expansion.target}</td><td>{'<br>'.join(sum_lines(expansion, precision))}</td>"
+        body += f"<tr>{cells}{f'<td>{value}</td>' * is_valued}</tr>\n"
+    head += "<th>value</th>" * is_valued
+    return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
 
 
 def sum_lines(expansion: Expansion, precision: int) -> list[str]:
