@@ -57,15 +57,14 @@ def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
     style = style._replace(title=title, author=author)
     if ending in _FIGURES and isinstance(shown, Derivation) and shown.elements:
         return figures(shown, style, ending)
-    write_one = _FORMS[style.form][1] if style.form else _DOCUMENTS[ending]
-    return [write_one(shown, style)]
+    return [(_DOCUMENTS | _FORMS)[style.form or ending](shown, style)]
 
 
 def check_ending(target: str, kind: type, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
     # Reports cannot be written in LaTeX.
     plain = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
-    endings = [_FORMS[form][0]] if form else plain
+    endings = [_ENDINGS[form]] if form else plain
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
@@ -89,11 +88,10 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
     """
     check_ending(target, type(shown), style.form)
     ending = Path(target).suffix
-    texts = _documents(ending, shown, style)
-    parts = [f"-{number}" for number in range(1, len(texts) + 1)] if texts[1:] else [""]
-    files = [f"{target.removesuffix(ending)}{part}{ending}" for part in parts]
-    for file, text in zip(files, texts, strict=True):
-        write_document(file, text)
+    texts, files = _documents(ending, shown, style), []
+    for number, text in enumerate(texts, start=1):
+        files.append(f"{target.removesuffix(ending)}-{number}{ending}" if texts[1:] else target)
+        write_document(files[-1], text)
     return files
 
 
@@ -165,10 +163,11 @@ _DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".svg": _svg,
     ".html": _html,
 }
-# The forms that other programs read, each with its ending.
-_FORMS: dict[str, tuple[str, Callable[[Any, Style], str]]] = {
-    "junit": (".xml", junit),
-    "github": (".txt", github),
-    "gradescope": (".json", gradescope),
-    "moodle": (".xml", moodle),
+# The forms that other programs read, and their endings.
+_FORMS: dict[str, Callable[[Any, Style], str]] = {
+    "junit": junit,
+    "github": github,
+    "gradescope": gradescope,
+    "moodle": moodle,
 }
+_ENDINGS = {"junit": ".xml", "github": ".txt", "gradescope": ".json", "moodle": ".xml"}

@@ -95,9 +95,10 @@ def latex_document(derivation: Derivation, style: Style) -> str:
     """The article, or the fragment."""
     writer = _Fragment(style.precision, _NARROW) if style.fragment else Writer(style.precision, LINE)
     title = writer.text(style.title or derivation.layer)
-    body = writer.sections(derivation, r"\textbf{{{}}}" if style.fragment else r"\subsection*{{{}}}")
     if style.fragment:
+        body = writer.sections(derivation, r"\textbf{{{}}}")
         return f"{_BEGIN_FRAGMENT}{_SETTINGS}\n{title}\n\n{body}\n\\par\\endgroup\n"
+    body = writer.sections(derivation, r"\subsection*{{{}}}")
     begin = f"\\begin{{document}}\n\\section*{{{title}}}\n"
     by = f"{writer.text(style.author)}\n" if style.author else ""
     return f"{ARTICLE}{_SETTINGS}{begin}\n{by}\n{body}\n\\end{{document}}\n"

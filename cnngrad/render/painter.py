@@ -180,9 +180,9 @@ class _Sum(NamedTuple):
     def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
         """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
         rest, sums = left_out + len(self.symbols) - shown, []
-        behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})" if self.numbers else ""
+        behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})"
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, behind)):
-            terms = [*terms[:shown], *([Text(more, DIM)] if rest and terms else [])]
+            terms = [*terms[:shown], *[Text(more, DIM)] * bool(rest and terms)]
             sums.append([*(term + " +" for term in terms[:-1]), *terms[-1:]])
         return [sums[0], sums[1] + self.value]
 
