@@ -33,7 +33,7 @@ class Way(NamedTuple):
         changes: the asked cells that they change, unless numbers are equal by chance.
     """
 
-    mistakes: tuple[Mistake, ...]
+    mistakes: list[Mistake]
     recipe: Recipe
     changes: Array
 
@@ -57,17 +57,16 @@ class Telling:
         data, found = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC)), {}
         for result in self.asked:
             right = self._cells(result, right_recipe(self.layer, result), data)
-            alike: dict[bytes, list[tuple[Mistake, Recipe]]] = {}
+            alike = dict[bytes, Way]()
             for mistake in CATALOGUE:
                 is_usual = mistake.short and mistake.is_made_in(self.layer)
                 for recipe in mistake.changed(right_recipe(self.layer, result)) if is_usual else ():
                     wrong = self._cells(result, recipe, data)
                     if wrong.shape == right.shape and (wrong != right).any():
-                        alike.setdefault(wrong.astype(float).tobytes(), []).append((mistake, recipe))
-            found[result] = [
-                Way(tuple(dict.fromkeys(mistake for mistake, _ in each)), each[0][1], np.frombuffer(key) != right)
-                for key, each in alike.items()
-            ]
+                        way = alike.setdefault(wrong.astype(float).tobytes(), Way([], recipe, wrong != right))
+                        if mistake not in way.mistakes:
+                            way.mistakes.append(mistake)
+            found[result] = list(alike.values())
         return found
 
     def _cells(self, result: Tensor, recipe: Recipe, data: Data) -> Array:

@@ -51,7 +51,7 @@ class Painter(Notation):
     def __init__(self, precision: int = DEFAULT_PRECISION, folded: bool = False) -> None:
         """Decimals have `precision` significant digits; code is `folded` where a line may not be as long as it is."""
         super().__init__(precision)
-        self._code: dict[str, Any] = {"overflow": "fold"} if folded else {"no_wrap": True, "overflow": "ignore"}
+        self._folded = folded
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
         """All blocks, with an empty line between them."""
@@ -78,7 +78,8 @@ class Painter(Notation):
                 yield Text(text, style=DIM)
             case Code(lines):
                 # Printed alone, a text loses how it is broken.
-                yield Group(*(Text(line, **self._code) for line in lines))
+                overflow: Any = "fold" if self._folded else "ignore"
+                yield Group(*(Text(line, no_wrap=not self._folded, overflow=overflow) for line in lines))
             case Expansions(indent=indent):
                 yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
             case Labelled(rows):
@@ -106,16 +107,17 @@ class Painter(Notation):
 
     def _expansions(self, table: Expansions) -> RenderableType:
         """A table with a row for each element: the element, its sum, the numbers below, and the value."""
-        heading = "sum by the chain rule" if table.form is Form.CHAIN else "sum"
-        columns = [Column("element", no_wrap=True), Column(heading)]
+        rows = Table(
+            box=_HEADED, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, border_style=DIM
+        )
+        rows.add_column("element", no_wrap=True)
+        rows.add_column("sum by the chain rule" if table.form is Form.CHAIN else "sum")
         if any(expansion.value is not None for expansion in table.expansions):
-            columns.append(Column("value", justify="right", vertical="bottom", no_wrap=True))
-        style: Any = {"padding": (0, 2, 0, 0), "header_style": DIM, "border_style": DIM}
-        rows = Table(*columns, box=_HEADED, show_edge=False, pad_edge=False, **style)
+            rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
         for expansion in table.expansions:
             value = Text("" if expansion.value is None else self.number(expansion.value), "bold")
             cells = self._part(expansion.target), self.sum(expansion, in_short=table.in_short), value
-            rows.add_row(*cells[: len(columns)])
+            rows.add_row(*cells[: len(rows.columns)])
         return rows
 
     def sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
