@@ -122,8 +122,8 @@ class Maker:
         self, numbers: Telling, arrays: Mapping[Tensor, Array], generator: np.random.Generator, asked: Sequence[Tensor]
     ) -> None:
         """Questions on these arrays, which have the user's shapes; `asked` are the results that others ask for."""
-        self._asked = asked
-        self.layer, self._numbers, self._drawn, self._used = numbers.layer, numbers, generator, list[Index]()
+        self.layer, self._numbers, self._drawn, self._asked = numbers.layer, numbers, generator, asked
+        self._used = list[Index]()
         self._data = Data.of(self.layer, dict(arrays))
         results = {result: self._made(right_recipe(self.layer, result)) for result in RESULTS}
         self.board = Board(self.layer, canonical_values(self.layer, {**arrays, **results}), Choice(), RESULTS)
@@ -200,8 +200,8 @@ class Maker:
         wrong = sorted(self._mixed(sorted(others, key=str)), key=lambda pair: pair[0] not in near)
         if not wrong:
             raise CnngradError("can't ask for products of a layer that has one product alone")
-        some = [*((pair, True) for pair in self._mixed(factors)[:_RIGHT]), *((pair, False) for pair in wrong)]
-        options = self._options([((o, "·", w), is_right) for (o, w), is_right in some[:_PRODUCTS]])
+        some = [*self._mixed(factors)[:_RIGHT], *wrong][:_PRODUCTS]
+        options = self._options([((o, "·", w), (o, w) in factors) for o, w in some])
         task = Sentence(("Which of these products does ", symbol, " add up? One or several are right."))
         return Question("products", (task,), (working,), options=options)
 
@@ -242,16 +242,15 @@ class Maker:
         # Each mistake in the first of its ways, from a result that is not asked for, if there is one.
         result = min(self._mixed([DX, DW]), key=lambda result: result in self._asked)
         named = {way.mistakes[0].id: way for way in self._numbers.ways[result][::-1]}
-        ways = [way for name, way in named.items() if name not in _VAGUE]
+        ways = self._mixed([way for name, way in named.items() if name not in _VAGUE])
         if len(ways) < 2:
             raise CnngradError("can't ask for a mistake in a layer that shows less than two: use a larger one")
-        ways = self._mixed(ways)
         wrong = self._made(ways[0].recipe)
         grids = result_grids(Names(self.layer, canonical_values(self.layer, {result: wrong})), result)
-        # The sentences write gradients as the lesson does.
-        words = [way.mistakes[0].words(result, self.layer)[0].replace("dE/d", "∂E/∂") for way in ways]
-        right, *others = dict.fromkeys(words)
-        options = self._options([((right,), True), *(((each,), False) for each in others[: _MISTAKES - 1])])
+        words = (way.mistakes[0].words(result, self.layer)[0] for way in ways)
+        # The sentences write gradients as the lesson does. The first one is right.
+        texts = list(dict.fromkeys(text.replace("dE/d", "∂E/∂") for text in words))[:_MISTAKES]
+        options = self._options([((text,), text is texts[0]) for text in texts])
         task = Sentence((f"This {result.title} is wrong. Which mistake was made?",)), _row(grids)
         working = Sentence(("Right is:",)), self.board.sums(result, indices(self.layer.canonical[result]))
         return Question("mistake", task, working, options=options, shown=(result, wrong))

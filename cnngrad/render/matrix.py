@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from cnngrad.derivation.grids import Fill, Grid
@@ -225,5 +225,7 @@ def _beside(parts: Sequence[Sequence[Line]]) -> Iterator[Line]:
     height = max(map(len, parts))
     placed = [[*[[]] * ((height - len(part)) // 2), *part] for part in parts]
     for row in zip_longest(*placed, fillvalue=[]):
-        runs = ((*line, (" " * (_width(part) - len(_plain(line))), "")) for part, line in zip(parts, row, strict=True))
-        yield list(chain.from_iterable(runs))
+        line: Line = []
+        for part, runs in zip(parts, row, strict=True):
+            line += [*runs, (" " * (_width(part) - len(_plain(runs))), "")]
+        yield line
