@@ -1,6 +1,7 @@
 """What the sections share: the layer, its numbers, the user's choice, and recurring blocks."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from math import prod
 from shlex import quote
@@ -175,5 +176,4 @@ def padded(names: Names, lead: Index = (0, 0), cropped: bool = False) -> Items:
     """X, or a transposed layer's dE/dO, with its padding; `cropped` without the end that no window reaches."""
     wide = names.layer.role[X]
     title = f"{wide.title}, padded" if is_padded(names.layer) else ""
-    tracks = [framed_input(axis, cropped) for axis in names.layer.axes]
-    return matrices(names, wide, lead=lead, title=title, tracks=tracks)
+    return matrices(names, wide, lead=lead, title=title, track=partial(framed_input, cropped=cropped))

@@ -137,12 +137,6 @@ class Track(NamedTuple):
         return 2 * (self.own.start + self.own.step) + 1 if self.own.step > 0 else 3
 
 
-def plain(size: int, turned: bool = False) -> Track:
-    """An axis as it is, or in reverse."""
-    order = slice(None, None, -1 if turned else 1)
-    return Track(np.arange(size)[order], range(size)[order])
-
-
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end. In a transposed layer O or dE/dO."""
     end = axis.padded - cropped * axis.leftover
@@ -167,7 +161,7 @@ def grids(
     tensor: Tensor,
     lead: Index = (),
     title: str = "",
-    tracks: Sequence[Track] = (),
+    track: Callable[[Axis], Track] | None = None,
     turned: bool = False,
     covered: Sequence[Mapping[int, int]] = (),
     partner: tuple[Tensor, Index] | None = None,
@@ -180,14 +174,19 @@ def grids(
         tensor: the tensor whose elements they show.
         lead: (n, c), (f, c) or (n, f), from 0; empty for the first. b has none.
         title: the grids' title; empty for the tensor's.
-        tracks: the places of elements along each spatial axis; empty for the array as it is.
+        track: gives the places of the elements along an axis; None for the array as it is.
         turned: whether the array is rotated by 180 degrees.
         covered: for each axis the positions that are covered and marked, each with that of its partner.
         total: what the products add up to, if it is to be said.
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
-    tracks = tracks or [plain(size, turned) for size in names.layer.canonical[tensor][len(lead) :]]
+    if track:
+        tracks = list(map(track, names.layer.axes))
+    else:
+        order = slice(None, None, -1 if turned else 1)
+        whole = map(range, names.layer.canonical[tensor][len(lead) :])
+        tracks = [Track(np.array(places)[order], places[order]) for places in whole]
     sizes, count = [len(track.slots) for track in tracks], len(tracks)
     marks = covered or [{}] * count
     title = title or ("W rotated" if turned else tensor.title)

@@ -70,7 +70,7 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        every = _SECTIONS + _TRANSPOSED if layer.transposed else _SECTIONS
+        every = _SECTIONS + _TRANSPOSED * layer.transposed
         made = {name: (title, make) for name, title, of, make in every if {*of} & {*tensors}}
         w, b = "W rotated" if layer.flip else "W", " + b" if layer.has_bias else ""
         sections = [
@@ -79,8 +79,8 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
             if name in (choice.sections or made)
         ]
         if not sections:
-            there = ", ".join(made)
-            raise CnngradError(f"section {', '.join(choice.sections)} is not in this derivation: use {there}")
+            asked, there = ", ".join(choice.sections), ", ".join(made)
+            raise CnngradError(f"section {asked} is not in this derivation: use {there}")
     return Derivation(layer.describe(), tuple(sections), Source(layer, board.names.values, O not in tensors))
 
 
@@ -220,14 +220,14 @@ def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
         by = board.symbol(tensor.array, place)
         # An output may read an x several times, in the padding too: one that reads it seldom is an example.
         found = board.factors(tensor, place, 1 if board.layer.mode == "zeros" else None)[0]
-        if found:
-            times_read = Counter(each for each, _ in found)
-            dedo = min(times_read, key=times_read.__getitem__)
-            o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
-            times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
-            multiplied = (o, ", ", by, " is multiplied by ", *times)
-            yield "In ", *multiplied, ", so ", Partial(o, by), " = ", *plus, ". This gives"
-            return
+        if not found:
+            continue
+        times_read = Counter(each for each, _ in found)
+        dedo = min(times_read, key=times_read.__getitem__)
+        o, factors = dedo.of_array, [factor for other, factor in found if other == dedo]
+        times, plus = ([part for factor in factors for part in (word, factor)][1:] for word in (" and by ", " + "))
+        yield "In ", o, ", ", by, " is multiplied by ", *times, ", so ", Partial(o, by), " = ", *plus, ". This gives"
+        return
 
 
 def _convolution(board: Board) -> Said:
@@ -252,10 +252,10 @@ def _convolution(board: Board) -> Said:
         items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
         # All samples have the same form: if there are many, the first is enough.
         shown = layer.batch if names.values and layer.batch < 3 else 1
-        title, tracks = f"{moving.title}, with zeros" if strided else "", list(map(spread_output, layer.axes))
+        title = f"{moving.title}, with zeros" if strided else ""
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
-            items += matrices(names, moving, lead=(n, 0), title=title, tracks=tracks)
+            items += matrices(names, moving, lead=(n, 0), title=title, track=spread_output)
         return items + ["+ …"] * (layer.batch > shown)
 
     yield board.in_both(equation)
@@ -408,7 +408,6 @@ def _in_matrices(board: Board) -> Said:
     if result is O and layer.has_bias:
         convolved += ["+", symbols.symbol(B, (0,))]
     yield [*matrices(symbols, result), "=", *convolved]
-    framed = list(map(framed_output, layer.axes))
     wider = "the output padding" if layer.transposed else "what the stride leaves over"
     ends = f" At the end it is wider by {wider}." if leftover(layer) else ""
     full = f"Full means that the filter starts where it covers only the first element of {array.title}, so "
@@ -417,7 +416,7 @@ def _in_matrices(board: Board) -> Said:
         f"{full}{array.title} has a frame of {frame(layer)}.{ends}" if frame(layer) else "",
         f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
     )
-    yield board.in_both(lambda names: matrices(names, array, title=f"{array.title}, framed", tracks=framed))
+    yield board.in_both(lambda names: matrices(names, array, title=f"{array.title}, framed", track=framed_output))
 
 
 def _shifts(board: Board) -> Said:
@@ -497,8 +496,8 @@ def _scattering(board: Board) -> Said:
             *numbered,
             " it is",
         )
-    title, tracks = f"{result.title}, the {window} marked", list(map(framed_input, layer.axes))
-    marked = matrices(names, result, title=title, tracks=tracks, covered=[axis.window(0) for axis in layer.axes])
+    title, covered = f"{result.title}, the {window} marked", [axis.window(0) for axis in layer.axes]
+    marked = matrices(names, result, title=title, track=framed_input, covered=covered)
     yield [*marked, "+=", *matrices(names, W, turned=layer.flip), "·", each]
 
 

@@ -233,8 +233,7 @@ class Maker:
             for place, count in zip(places, (axis.stride - 1, *axis.frame), strict=True):
                 blanks.append(Blank(place, count))
                 parts += [f" {word.capitalize()}s of zeros {place}: ", Fill.BLANK, "."]
-        tracks = list(map(framed_output, layer.axes))
-        framed = matrices(self.board.names, array, title=f"{array.title}, framed", tracks=tracks)
+        framed = matrices(self.board.names, array, title=f"{array.title}, framed", track=framed_output)
         return Question("frame", (Sentence(tuple(parts)),), (GridRow(tuple(framed)),), blanks)
 
     def mistake(self) -> Question:
