@@ -22,6 +22,8 @@ from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 MOST_MATRICES = 4
 # The most matrices of a result, even if all are asked for.
 _MOST_RESULTS = 12
+# Number of terms that always fills more than two lines.
+_GLANCE = 64
 # Where an element lies, by the number of axes with several positions and of those at whose end it is.
 _PLACES = (
     ("",),
@@ -89,11 +91,11 @@ class Board:
     def sums(self, tensor: Tensor, places: Iterable[Index], chain: bool = False, zeros: bool = False) -> Expansions:
         """Elements of a tensor, by the chain rule or written out; `zeros` writes zero terms in any case."""
         choice, expand = self.choice, self.expander.expand
-        zeros = zeros or choice.zeros
-        every = [expand(tensor, place, zeros=zeros, limit=choice.most_terms, once=chain) for place in places]
-        if chain:
-            return Expansions(tuple(each.by_chain_rule() for each in every), Form.CHAIN, choice.in_short)
-        return Expansions(tuple(every), in_short=choice.in_short)
+        in_short = choice.limit is not None and choice.terms is None
+        zeros, limit = zeros or choice.zeros, _GLANCE if in_short else choice.terms
+        every = [expand(tensor, place, zeros=zeros, limit=limit, once=chain) for place in places]
+        sums = tuple(each.by_chain_rule() if chain else each for each in every)
+        return Expansions(sums, Form.CHAIN if chain else Form.WORKED, in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:
         """The rule of a tensor, remarks on it, its elements (the telling ones of many), and the result."""

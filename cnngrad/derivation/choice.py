@@ -14,10 +14,6 @@ from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 SECTIONS = ("layer", "output", "dw", "dw-conv", "mlp", "dx", "dx-conv", "db", "summary")
 
 
-# Number of terms that always fills more than two lines.
-_GLANCE = 64
-
-
 class ElsewhereError(CnngradError):
     """An element that is not explained here; `element` is its name if it is explained elsewhere, else None."""
 
@@ -53,16 +49,6 @@ class Choice:
         for name in self.sections:
             if name not in SECTIONS:
                 raise CnngradError(f"section {name[:40]!r} is unknown: use {', '.join(SECTIONS)}")
-
-    @property
-    def in_short(self) -> bool:
-        """Whether long sums are cut to two lines."""
-        return self.limit is not None and self.terms is None
-
-    @property
-    def most_terms(self) -> int | None:
-        """The most terms that are written out; None for all."""
-        return _GLANCE if self.in_short else self.terms
 
     def chosen(self, names: Names, tensors: Sequence[Tensor]) -> list[tuple[Tensor, Index]]:
         """The chosen elements as tensor and index; each must belong to one of the tensors.

@@ -81,12 +81,12 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
 
     In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
-    turned, output_gradient = (Phrase("Rotated "), "180°"), Derivative(Letter("O"))
+    turned = (Phrase("Rotated "), "180°")
     named = {
-        X: (Phrase("Input "), "X") if summary else ("X",),
-        DEDO: (Phrase("Loss gradient "), output_gradient) if summary else (output_gradient,),
+        X: (Phrase("Input "), "X"),
+        DEDO: (Phrase("Loss gradient "), Derivative(Letter("O"))),
     }
-    wide, windows = named[layer.role[X]], named[layer.role[DEDO]]
+    wide, windows = (named[layer.role[tensor]][0 if summary else 1 :] for tensor in (X, DEDO))
     as_it_is, rotated = (("W",), (*turned, "(W)"))[:: -1 if layer.flip else 1]
     made = (Phrase("Conv"), "(", *wide, ", ", *windows, ")")
     full = (Phrase("Full-Conv"), "(", *windows, ", ", *rotated, ")")

@@ -151,9 +151,9 @@ class Expander:
         products, written, every = self.products(tensor, index, zeros, once)
         names, terms = self.names, []
         for factors in islice(products, limit):
-            values = [value for each in factors if (value := names.number(*each) if each else 0) is not None]
+            values: list[Any] = [names.number(*each) if each else 0 for each in factors]
             symbols = tuple(each and names.symbol(*each) for each in factors)
-            terms.append(Term(symbols, tuple(values) if len(values) == len(factors) else None))
+            terms.append(Term(symbols, None if None in values else tuple(values)))
         value = names.number(tensor, index)
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
             value = sum(prod(term.values or ()) for term in terms)
@@ -168,17 +168,18 @@ class Expander:
         met = Axis.terms if tensor is DW else self._terms
         # An element of dE/db has no position.
         axes = [met(axis, tensor, k) for axis, k in zip_longest(layer.axes, index[count:])]
+        # With padding that is not zeros an output may read an input through several taps.
+        reads = [dict(known) for known in axes]
         if once:
-            axes = [list(dict(known).items()) for known in axes]
+            axes = [list(read.items()) for read in reads]
         sums = leads(layer, tensor, index[:count])
         has_bias = tensor is O and layer.has_bias
-        # With padding that is not zeros an output may read an input through several taps.
-        wholes = [size + len(known) - len(dict(known)) for known, size in zip(axes, sizes, strict=True)]
+        wholes = [size + len(known) - len(read) for known, read, size in zip(axes, reads, sizes, strict=True)]
         real, every = (len(sums) * prod(numbers) + has_bias for numbers in (map(len, axes), wholes))
         if zeros:
             axes = [
-                sorted([*known, *((k, -1) for k in {*range(size)} - {*dict(known)})])
-                for known, size in zip(axes, sizes, strict=True)
+                sorted([*known, *((k, -1) for k in range(size) if k not in read)])
+                for known, read, size in zip(axes, reads, sizes, strict=True)
             ]
         first, *others = OPERANDS[tensor]
 

@@ -305,15 +305,13 @@ class Layer:
         named = (X, W, *[B] * self.has_bias, O)
         return {"shapes": {tensor.key: list(self.written[tensor]) for tensor in named}} | self.options
 
-    def given(self) -> str:
-        """The layer as error messages describe it: `X (3, 3) with W (2, 2), stride 1, padding 0`."""
-        return f"X {self.written[X]} with W {self.written[W]}, {', '.join(self.settings())}"
-
     def check_dedo(self, shape: Shape) -> None:
         """Raise a CnngradError unless `shape` is O's, as the user writes it."""
-        if shape != self.written[O]:
+        shapes = self.written
+        if shape != shapes[O]:
             raise CnngradError(
-                f"dEdO has shape {shape}, but {self.given()} gives O {self.written[O]}: dEdO must have O's shape"
+                f"dEdO has shape {shape}, but X {shapes[X]} with W {shapes[W]}, {', '.join(self.settings())} gives O "
+                f"{shapes[O]}: dEdO must have O's shape"
             )
 
     def check_bias(self, shape: Shape) -> None:

@@ -55,11 +55,11 @@ class Layouts:
 
     def standard(self, tensor: Tensor, array: Array) -> Array:
         """A view of a user's array with its axes in cnngrad's order."""
-        return array.transpose(self.places(tensor, array.ndim)) if self.of(tensor) else array
+        return array.transpose(self.places(tensor, array.ndim))
 
     def written(self, tensor: Tensor, array: Array) -> Array:
         """A view of an array in cnngrad's order with its axes as the user writes them."""
-        return array.transpose(np.argsort(self.places(tensor, array.ndim))) if self.of(tensor) else array
+        return array.transpose(np.argsort(self.places(tensor, array.ndim)))
 
     def standard_shape(self, tensor: Tensor, shape: Shape) -> Shape:
         """A shape, from the user's order to cnngrad's."""
