@@ -12,7 +12,7 @@ from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 __all__ = ["backward_command", "check_command", "exercise_command", "forward_command"]
 
 
-def _reader(session: Session, options: Forward | Backward | Check | Exercise, results: Iterable[Tensor]) -> Any:
+def _reader(session: Session, options: Any, results: Iterable[Tensor]) -> Any:
     """The reader of the input files; it refuses a file that results will be written to."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import target_files

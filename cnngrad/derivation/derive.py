@@ -11,6 +11,7 @@ from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.lesson import lesson
 from cnngrad.errors import CnngradError
+from cnngrad.functions import read_layer
 from cnngrad.layer import layer_of, parse_shape
 from cnngrad.layer.names import canonical_values
 from cnngrad.settings import LayerOptions
@@ -59,19 +60,17 @@ def derive(
     >>> [[str(factor) for factor in term.factors] for term in expansion.terms]
     [['w11', 'x12'], ['w12', 'x13'], ['w21', 'x22'], ['w22', 'x23']]
     """
-    shapes, operands = {}, {}
-    for tensor, value in zip(GIVEN, (x, w, b, dedo), strict=True):
-        if isinstance(value, str):
-            if (shape := parse_shape(value)) is None:
-                raise CnngradError(f"{tensor.key} is {value!r}: give an array, or a shape such as '3x3'")
+    given = {tensor: each for tensor, each in zip(GIVEN, (x, w, b, dedo), strict=True) if each is not None}
+    if any(isinstance(each, str) for each in given.values()):
+        arrays, shapes = {}, {}
+        for tensor, each in given.items():
+            shape = parse_shape(each) if isinstance(each, str) else read_tensor(tensor.key, each).shape
+            if shape is None:
+                raise CnngradError(f"{tensor.key} is {each!r}: give an array, or a shape such as '3x3'")
             shapes[tensor] = shape
-        elif value is not None:
-            operands[tensor] = read_tensor(tensor.key, value)
-            shapes[tensor] = operands[tensor].shape
-    layer = layer_of(shapes, **options)
-    arrays = {}
-    if len(operands) == len(shapes):
-        operands = {tensor: operand.standard(layer, tensor) for tensor, operand in operands.items()}
+        layer = layer_of(shapes, **options)
+    else:
+        layer, operands = read_layer(given, options)
         way = Forward(layer, operands) if dedo is None else Backward(layer, operands)
         arrays = {tensor: operand.array for tensor, operand in operands.items()}
         arrays |= {result: way.computed(result) for result in way.planned}

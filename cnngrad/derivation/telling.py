@@ -30,7 +30,7 @@ def _telling(layer: Layer, tensor: Tensor) -> list[Index]:
     terms, whole, fewer = [], [], []
     for axis, size in zip(layer.axes, sizes, strict=False):
         some = range(size)
-        near = list(dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]))
+        near = [*dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]])]
         e = dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))
         most = max(e, key=lambda k: (e[k], -abs(2 * k - size + 1)))
         terms.append(e)

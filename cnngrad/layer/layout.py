@@ -128,13 +128,3 @@ def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
 def channels_last(dims: int) -> str:
     """The layout of TensorFlow: `nhwc`."""
     return f"n{_SPATIAL[-dims:]}c"
-
-
-def filter_layouts(dims: int) -> list[str]:
-    """The filter layouts of other libraries: those of TensorFlow, of TensorFlow Lite, and of transposed convolutions.
-
-    >>> filter_layouts(2)
-    ['hwio', 'ohwi', 'iohw']
-    """
-    spatial = _SPATIAL[-dims:]
-    return [f"{spatial}io", f"o{spatial}i", f"io{spatial}"]

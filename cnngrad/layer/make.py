@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer, counted
-from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, filter_layouts, read_layouts
+from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, read_layouts
 from cnngrad.layer.options import integer, one_per_axis, padded_axes, padding_mode, plain_option
 from cnngrad.settings import DEFAULTS, OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
@@ -74,7 +74,10 @@ def _make_layer(x: Shape, w: Shape, b: Shape | None, dedo: Shape | None, **optio
 
 def _in_other_layouts(asked: SimpleNamespace, dims: int, *layouts: str | None) -> Iterator[Layer]:
     """The layers that the same arrays make in some layouts, and in the filter layouts of other libraries."""
-    turned = [word.translate(TURNED) if asked.transposed else word for word in filter_layouts(dims)]
+    spatial = channels_last(dims)[1:-1]
+    # TensorFlow, TensorFlow Lite, and transposed convolutions.
+    words = (f"{spatial}io", f"o{spatial}i", f"io{spatial}")
+    turned = [word.translate(TURNED) if asked.transposed else word for word in words]
     for data, kernel in product(layouts, (*turned, None)):
         with suppress(CnngradError):
             yield _in_layouts(SimpleNamespace(**vars(asked) | {"layout": data, "filter_layout": kernel, "dims": dims}))
@@ -112,11 +115,11 @@ def _would_fit(asked: SimpleNamespace) -> str:
 def _in_layouts(asked: SimpleNamespace) -> Layer:
     layouts, told = read_layouts(asked.layout, asked.filter_layout, turned=asked.transposed)
     for tensor, shape in ((X, asked.x), (W, asked.w)):
-        name = tensor.key
         if not shape:
-            raise CnngradError(f"{name} is a single number: it must be an array with at least one axis")
+            raise CnngradError(f"{tensor.key} is a single number: it must be an array with at least one axis")
         if 0 in shape:
-            raise CnngradError(f"{name} has shape {shape}: axis {shape.index(0) + 1} is empty, it must hold a number")
+            axis = shape.index(0) + 1
+            raise CnngradError(f"{tensor.key} has shape {shape}: axis {axis} is empty, it must hold a number")
         layouts.check(tensor, shape)
 
     def other() -> int | None:
