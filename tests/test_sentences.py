@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnngrad
-from cnngrad.derivation.blocks import Expansions, Form, GridRow, Picture, Sentence
+from cnngrad.derivation.blocks import Expansions, GridRow, Picture, Sentence
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
@@ -65,9 +65,9 @@ class Facts:
     def stamping(self):
         return [{i for i, h in self.along(axis) if h is not None} for axis in range(self.case.dims)]
 
-    def targets(self, letter, form=Form.CHAIN):
+    def targets(self, letter):
         """The names of the elements of the section's first table of this form."""
-        tables = [block for block in self.blocks if isinstance(block, Expansions) and block.form is form]
+        tables = [block for block in self.blocks if isinstance(block, Expansions) and block.chain]
         return [expansion.target.element for expansion in tables[0].expansions]
 
     @cached_property
@@ -492,9 +492,7 @@ def _(facts, number, word):
 def _(facts, reached, others):
     assert (reached == "that it is stamped on") == facts.case.transposed
     outputs = np.prod(facts.case.o[2:]) * facts.case.o[1] // facts.case.groups
-    met = {
-        name: {o for o, _, x in facts.products if x == facts.index(name)[1]} for name in facts.targets("x", Form.CHAIN)
-    }
+    met = {name: {o for o, _, x in facts.products if x == facts.index(name)[1]} for name in facts.targets("x")}
     assert bool(others) == any(len(found) < outputs for found in met.values())
 
 
@@ -866,7 +864,7 @@ def check_sums(facts, block):
         assert int(zeros[1] if zeros else 0) == expansion.zeros
         symbols = re.sub(r" \+ … \d+ more| \(\d+ products? with 0\).*", "", shown).split(" + ")
         count = sum(not re.match(r"0\b", term) for term in symbols)
-        if block.form is Form.WORKED and not any(None in term.factors for term in expansion.terms):
+        if not block.chain and not any(None in term.factors for term in expansion.terms):
             assert count + int(more[1] if more else 0) == facts.counted(name)
             assert facts.in_symbols or bool(more) == any("more =" in number for number in numbers)
         if more and numbers:

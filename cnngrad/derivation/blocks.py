@@ -5,7 +5,6 @@ Every output format is a view of these blocks.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -128,24 +127,18 @@ class Hint:
     text: str
 
 
-class Form(Enum):
-    """How the expansions of a table are written."""
-
-    CHAIN = "chain"  # ∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …
-    WORKED = "worked"  # symbols, then the same with numbers, then the value
-
-
 @dataclass(frozen=True)
 class Expansions:
     """A table of elements, each written out.
 
     Attributes:
+        chain: whether they are sums by the chain rule, without numbers: ∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …
         in_short: whether long sums are cut to two lines.
         indent: the blanks in front of it in plain text.
     """
 
     expansions: tuple[Expansion, ...]
-    form: Form = Form.WORKED
+    chain: bool = False
     in_short: bool = False
     indent: int = 0
 

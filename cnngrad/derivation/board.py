@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from cnngrad.derivation import formulas
-from cnngrad.derivation.blocks import Block, Expansions, Form, Formula, GridRow, Hint, Part, Picture, Sentence
+from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Hint, Part, Picture, Sentence
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
 from cnngrad.derivation.telling import WHOLE_UP_TO, telling
@@ -95,7 +95,7 @@ class Board:
         zeros, limit = zeros or choice.zeros, _GLANCE if in_short else choice.terms
         every = [expand(tensor, place, zeros=zeros, limit=limit, once=chain) for place in places]
         sums = tuple(each.by_chain_rule() if chain else each for each in every)
-        return Expansions(sums, Form.CHAIN if chain else Form.WORKED, in_short)
+        return Expansions(sums, chain, in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:
         """The rule of a tensor, remarks on it, its elements (the telling ones of many), and the result."""

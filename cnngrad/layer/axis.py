@@ -253,13 +253,11 @@ class Axis:
         >>> Axis(size=5, kernel=2, stride=2).pads["same"]
         (0, 1)
         """
-        if self.transposed:
-            same = Axis(self.stride * self.size + self.extra, self.kernel, self.stride, self.dilation)
-            return {word: pads for word, pads in same.pads.items() if word != "full"}
-        reach = self.span - 1
-        total = max((self.size - 1) // self.stride * self.stride + self.span - self.size, 0)
+        size, reach = self.stride * self.size + self.extra if self.transposed else self.size, self.span - 1
+        total = max((size - 1) // self.stride * self.stride + self.span - size, 0)
         less, more = total // 2, total - total // 2
-        return {"valid": (0, 0), "same": (less, more), "same-lower": (more, less), "full": (reach, reach)}
+        full = {} if self.transposed else {"full": (reach, reach)}
+        return {"valid": (0, 0), "same": (less, more), "same-lower": (more, less)} | full
 
     @property
     def span(self) -> int:

@@ -21,7 +21,6 @@ from cnngrad.derivation.blocks import (
     Derivation,
     Expansions,
     Figure,
-    Form,
     Formula,
     GridRow,
     Hint,
@@ -213,7 +212,7 @@ def _figure(figure: Figure) -> str:
 
 
 def _sums(table: Expansions, precision: int) -> str:
-    head = f"<th>element</th><th>{'sum by the chain rule' if table.form is Form.CHAIN else 'sum'}</th>"
+    head = f"<th>element</th><th>{'sum by the chain rule' if table.chain else 'sum'}</th>"
     body, is_valued = "", any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)

@@ -16,7 +16,6 @@ from cnngrad.derivation.blocks import (
     Code,
     Expansions,
     Figure,
-    Form,
     Formula,
     GridRow,
     Heading,
@@ -111,7 +110,7 @@ class Painter(Notation):
             box=_HEADED, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style=DIM, border_style=DIM
         )
         rows.add_column("element", no_wrap=True)
-        rows.add_column("sum by the chain rule" if table.form is Form.CHAIN else "sum")
+        rows.add_column("sum by the chain rule" if table.chain else "sum")
         if any(expansion.value is not None for expansion in table.expansions):
             rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
         for expansion in table.expansions:
