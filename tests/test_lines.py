@@ -189,7 +189,8 @@ class Program:
 
     def line(self, text, gradient):
         result = {"dx": Tensor.DX, "dw": Tensor.DW, "db": Tensor.DB, "o": Tensor.DX}[gradient]
-        return spelled(text, self.layer.conv, result)
+        (line,) = spelled([text], self.layer.conv, result)
+        return line
 
     def run(self, text):
         names = dict(self.names)

@@ -1,6 +1,7 @@
 """The axes of the user's arrays: advice is written for cnngrad's order of axes, and spelled here for the user's."""
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class Axes:
 
     Attributes:
         order: the axes in the user's order.
+        memory: the same, behind the canonical axes that the user omits.
         spatial: the places of the spatial axes in the user's array.
 
     >>> from cnngrad.layer import make_layer
@@ -32,6 +34,7 @@ class Axes:
         first = len(tensor.lead_words) - layer.lead[tensor]
         places = layer.layouts.places(tensor, len(layer.shapes[tensor]))
         self.order = tuple(first + int(axis) for axis in np.argsort(places))
+        self.memory = (*range(first), *self.order)
         self.spatial = [self.order.index(axis) for axis in sorted(self.order) if axis > 1]
 
     def __format__(self, entries: str) -> str:
@@ -45,9 +48,9 @@ class Axes:
         return text if index[-1] == ":" else re.sub("^(:, )+", "..., ", text)
 
 
-def spelled(text: str, layer: Layer, result: Tensor) -> str:
-    """Words or a line of code on a result of a convolution, with formats for the axes of its arrays."""
+def spelled(texts: Iterable[str], layer: Layer, result: Tensor) -> tuple[str, ...]:
+    """Sentences or lines of code on a result of a convolution, with formats for the axes of its arrays."""
     x, w, o, result_ = (Axes(layer, tensor) for tensor in (X, W, O, result))
     # The axes of O without that of its filters, and without that of its columns.
     summed, fewer = (tuple(place for place, axis in enumerate(o.order) if axis != other) for other in (1, 3))
-    return text.format(x=x, w=w, o=o, result=result_, summed=summed, fewer=fewer)
+    return tuple(text.format(x=x, w=w, o=o, result=result_, summed=summed, fewer=fewer) for text in texts)

@@ -6,8 +6,8 @@ such a function, with its words, behind the likelier mistakes.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, combinations, permutations, product
 from math import prod
@@ -19,13 +19,13 @@ from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes, spelled
 from cnngrad.causes.edits import (
     Edit,
-    Using,
+    Mixed,
     along,
     flipped,
     moved,
     only,
+    relaid,
     reshaped,
-    summed_groups,
     swapped,
     taken,
     transposed,
@@ -139,16 +139,11 @@ class Mistake:
         found = {O: self.forward, DX: self.of_dx}.get(made) or (self.says, self.fix)
         if layer.flip and made in self.flipped:
             found = self.flipped[made]
-        says, fix = (spelled(text, layer.conv, made) for text in found)
+        says, fix = spelled(found, layer.conv, made)
         if not layer.transposed or self.only == "transposed" or result is DB:
             return says, fix
         says, fix = exchanged(says), exchanged(fix)
         return says.replace("the gradient", "O") if result is O else says, fix
-
-    def lines(self, layer: Layer, result: Tensor) -> tuple[str, str]:
-        """The line of code with the mistake, and the right one, for the axes of a convolution's arrays."""
-        wrong, right = (spelled(line, layer, result) for line in self.code)
-        return wrong, right
 
 
 # The names of a transposed layer's tensors, by those of its twin.
@@ -179,8 +174,8 @@ def told(layer: Layer, result: Tensor, words: str) -> str:
     RESULTS,
     "every element has the wrong sign",
     "look for an extra minus: dE/dO is not negated",
-    code=("return -result", "return result"),
-    short="a wrong sign",
+    ("return -result", "return result"),
+    "a wrong sign",
     forward=("every element has the wrong sign", "look for an extra minus"),
 )
 def negative(recipe: Recipe) -> Changes:
@@ -193,8 +188,8 @@ def negative(recipe: Recipe) -> Changes:
     RESULTS,
     "every element is 0",
     "the array is created but never filled: add the products to it",
-    code=("return np.zeros_like(result)", "return result"),
-    short="an array that is never filled",
+    ("return np.zeros_like(result)", "return result"),
+    "an array that is never filled",
 )
 def zero(recipe: Recipe) -> Changes:
     """A gradient that was never filled in."""
@@ -206,8 +201,8 @@ def zero(recipe: Recipe) -> Changes:
     RESULTS,
     "every element is multiplied by the same factor",
     "remove the factor: the gradient is a plain sum over samples and positions",
-    code=("return result / N", "return result"),
-    short="a factor",
+    ("return result / N", "return result"),
+    "a factor",
     forward=(
         "every element is multiplied by the same factor",
         "remove the factor: O is a plain sum over channels and filter elements",
@@ -223,8 +218,8 @@ def scaled(recipe: Recipe) -> Changes:
     (O, DX),
     "W is not rotated by 180° in the full convolution",
     "rotate W before it slides over dE/dO: w[{w:,,*::-1}]",
-    code=("rotated = w", "rotated = w[{w:,,*::-1}]"),
-    short="a filter that is not rotated",
+    ("rotated = w", "rotated = w[{w:,,*::-1}]"),
+    "a filter that is not rotated",
     joins=True,
     forward=(
         "W is not rotated by 180°, as true convolution requires",
@@ -243,8 +238,8 @@ def not_rotated(recipe: Recipe) -> Changes:
     (O, DX),
     "W is flipped along some axes only",
     "flip W along every spatial axis: w[{w:,,*::-1}]",
-    code=("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
-    short="a filter that is flipped along one axis",
+    ("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
+    "a filter that is flipped along one axis",
     forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
     flipped={
         DX: ("W is flipped along some axes", _AS_IT_IS),
@@ -263,8 +258,8 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
     (O, DX),
     "W is transposed or turned by 90° instead of rotated by 180°",
     "rotate W by 180°: w[{w:,,*::-1}]",
-    code=("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
-    short="a transposed filter",
+    ("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
+    "a transposed filter",
     forward=(
         "W is transposed or turned by 90°",
         "slide W over X as it is: look for a transpose, or [j][i] instead of [i][j]",
@@ -279,17 +274,17 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
 )
 def turned_by_90(recipe: Recipe) -> Changes:
     """The filter is transposed or turned by 90° instead of rotated by 180°."""
-    as_it_is = "transposed instead of rotated"
-    rotated = "transposed before it is rotated"
+    words = ("transposed instead of rotated", "transposed before it is rotated")
     if recipe.result is O:
-        as_it_is, rotated = "transposed and rotated", "transposed"
+        words = ("transposed and rotated", "transposed")
+    kernel, order = recipe.layer.kernel, Axes(recipe.layer, W).order
     for a, b in combinations(recipe.spatial, 2):
-        plane = tuple(Axes(recipe.layer, W).order.index(axis) for axis in (a, b))
-        quarters = {axis: f"turned by {90 * k}°, as np.rot90(w, {k}, {plane}) does" for axis, k in ((b, 1), (a, 3))}
-        turns = {(a, b): as_it_is, (): rotated, (b,): quarters[b], (a,): quarters[a]}
-        for axes, words in turns.items() if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2] else ():
+        plane = order.index(a), order.index(b)
+        quarters = (f"turned by {90 * k}°, as np.rot90(w, {k}, {plane}) does" for k in (1, 3))
+        turns = zip(((a, b), (), (b,), (a,)), (*words, *quarters), strict=True)
+        for axes, detail in turns if kernel[a - 2] == kernel[b - 2] else ():
             coded = len(axes) == recipe.layer.dims == 2
-            yield recipe.at(W, words, swapped(a, b), flipped(*axes), coded=coded)
+            yield recipe.at(W, detail, swapped(a, b), flipped(*axes), coded=coded)
 
 
 @Mistake(
@@ -297,8 +292,8 @@ def turned_by_90(recipe: Recipe) -> Changes:
     ARRAYS,
     "the stride is not used",
     "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
-    code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    short="a wrong stride",
+    ("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    "a wrong stride",
     joins=True,
     forward=(
         "the stride is not used",
@@ -307,7 +302,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
 )
 def stride_ignored(recipe: Recipe) -> Changes:
     """Stride 1 on all axes, or on one."""
-    yield from _followed(recipe, coded=True, alone=True, output=1)
+    yield from _followed(recipe, coded=True, output=1)
 
 
 @Mistake(
@@ -315,13 +310,13 @@ def stride_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "a stride is used on the wrong axis",
     "the first stride belongs to the rows, the second to the columns",
-    code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    short="strides of swapped axes",
+    ("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    "strides of swapped axes",
 )
 def stride_axes_swapped(recipe: Recipe) -> Changes:
     """The strides of the axes in another order, or that of one axis on all."""
-    strides = tuple(r.output for r in recipe.relations)
-    for used in dict.fromkeys((*permutations(strides), *((s,) * len(strides) for s in strides))):
+    strides = tuple(relation.output for relation in recipe.relations)
+    for used in (*permutations(strides), *((s,) * len(strides) for s in strides)):
         yield from _followed(recipe, f"{_numbers(used)} was used", used == strides[::-1], output=used)
 
 
@@ -330,8 +325,8 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "stride and dilation are swapped",
     "as a filter over X, dE/dO has the layer's stride as its dilation, and the layer's dilation as its stride",
-    code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
-    short="stride and dilation swapped",
+    ("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
+    "stride and dilation swapped",
     forward=(
         "stride and dilation are swapped",
         "window i begins at stride*i - padding, and its element u lies dilation*u positions from there",
@@ -340,7 +335,7 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride in place of the dilation, and the dilation in place of the stride."""
     strides, dilations, _ = np.transpose(recipe.relations)
-    yield from _followed(recipe, coded=True, output=dilations, filter=strides)
+    yield from _followed(recipe, "", coded=True, output=dilations, filter=strides)
 
 
 @Mistake(
@@ -348,20 +343,19 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "the wrong number of zeros is put between the elements of dE/dO",
     "put stride-1 zeros between neighbouring elements",
-    code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    short="a wrong stride",
+    ("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    "a wrong stride",
     forward=("the stride is off by one", "window i begins at stride*i - padding"),
 )
 def gap_wrong(recipe: Recipe) -> Changes:
     """One zero too many or too few between the elements of dE/dO; or copies of them in place of zeros."""
-    strides = np.array([r.output for r in recipe.relations])
+    strides, *_ = np.transpose(recipe.relations)
     for change in (1, -1, 2):
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    ones = _on(recipe, True, output=1)
-    for behind in (1, 0) if max(strides) > 1 and recipe.result is not O else ():
-        counts = strides * np.add(recipe.layer.out, behind - 1) + 1 - behind
+    ones, every = _on(recipe, True, output=1), strides * recipe.layer.out
+    for counts in (every, every - strides + 1) if max(strides) > 1 and recipe.result is not O else ():
         spread = [taken(2 + axis, np.arange(count) // strides[axis]) for axis, count in enumerate(counts)]
         yield ones.at(DEDO, "copies of its elements instead, as np.repeat makes", *spread)
 
@@ -371,13 +365,13 @@ def gap_wrong(recipe: Recipe) -> Changes:
     ARRAYS,
     "the dilation is not used",
     "filter element u lies dilation*u positions after the beginning of the window",
-    code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
-    short="a wrong dilation",
+    ("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
+    "a wrong dilation",
     joins=True,
 )
 def dilation_ignored(recipe: Recipe) -> Changes:
     """Dilation 1 on all axes, or on one."""
-    yield from _followed(recipe, coded=True, alone=True, filter=1)
+    yield from _followed(recipe, coded=True, filter=1)
 
 
 @Mistake(
@@ -385,14 +379,14 @@ def dilation_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "a wrong dilation is used",
     "dilation d puts d-1 zeros between the filter's elements, and dilation 1 none",
-    code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
-    short="a wrong dilation",
+    ("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
+    "a wrong dilation",
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d*d, d+1 or d-1, on all axes or on those with a dilation."""
-    d = np.array([r.filter for r in recipe.relations])
-    for used in dict.fromkeys(map(tuple, (d * d, d + 1, d + (d > 1), d - 1, d - (d > 1)))):
-        yield from _followed(recipe, f"{_numbers(used)} was used", used == tuple(d + 1), filter=used)
+    _, d, _ = np.transpose(recipe.relations)
+    for used in (d * d, d + 1, d + (d > 1), d - 1, d - (d > 1)):
+        yield from _followed(recipe, f"{_numbers(used)} was used", all(used == d + 1), filter=used)
 
 
 @Mistake(
@@ -400,8 +394,8 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
     ARRAYS,
     "the gradient is computed as if there were no padding",
     "dX: cut `before` positions from the front of the padded result; dW: use X with its padding",
-    code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
-    short="a wrong padding",
+    ("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
+    "a wrong padding",
     joins=True,
     forward=(
         "O is computed as if there were no padding",
@@ -410,10 +404,11 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
 )
 def padding_ignored(recipe: Recipe) -> Changes:
     """Windows begin at stride*i; O also in the shape that it has without padding."""
-    yield from _followed(recipe, "", coded=True, alone=True, resized=False, constant=0)
-    small = [replace(axis, before=0, after=0).out for axis in recipe.layer.axes]
-    for axes in some_axes(recipe.layer.dims) if recipe.result is O else ():
-        yield _on(recipe, axes, "O is as small as without padding", size=small, constant=0)
+    sizes: dict[str, Any] = {"": recipe.size}
+    if recipe.result is O:
+        sizes["O is as small as without padding"] = recipe.layer.with_axes(before=0, after=0).out
+    for (detail, size), axes in product(sizes.items(), some_axes(recipe.layer.dims)):
+        yield _on(recipe, axes, detail, not detail and all(axes), size=size, constant=0)
 
 
 @Mistake(
@@ -421,8 +416,8 @@ def padding_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is taken off or put on at the wrong side",
     "the padded result begins `before` positions in front of X",
-    code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
-    short="a wrong padding",
+    ("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
+    "a wrong padding",
     forward=(
         "the padding is put on at the wrong side",
         "window i begins at stride*i - padding, with the padding in front",
@@ -430,11 +425,11 @@ def padding_ignored(recipe: Recipe) -> Changes:
 )
 def wrong_side(recipe: Recipe) -> Changes:
     """Other numbers of zeros in front: those behind, all of them, none, one more or fewer."""
-    own, (before, after, *_) = np.array([-r.constant for r in recipe.relations]), _borders(recipe.layer)
-    each = (after, before + after, 0 * own, own + 1, own - 1) if any(before + after) else ()
-    for front, axes in product(each, some_axes(len(own))):
+    before, after, *_ = _borders(recipe.layer)
+    own = -np.transpose(recipe.relations)[2]
+    for front, axes in product((after, before + after, 0 * own, own + 1, own - 1), some_axes(len(own))):
         zeros = np.where(axes, front, own)
-        if min(zeros) >= 0:
+        if min(zeros) >= 0 < max(before + after):
             detail = f"{_numbers(zeros)} zeros in front of X: shifted by {_numbers(own - zeros)}"
             yield _on(recipe, axes, detail, all(zeros == after), constant=-zeros)
 
@@ -444,8 +439,8 @@ def wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "dX still has the padding around it",
     "crop it: dx[{x:,,*inside}] with inside = [slice(p, p + n) for p, n in zip(before, size)]",
-    code=("return padded", "return padded[{x:,,*inside}]"),
-    short="a wrong padding",
+    ("return padded", "return padded[{x:,,*inside}]"),
+    "a wrong padding",
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
@@ -461,16 +456,14 @@ def not_cropped(recipe: Recipe) -> Changes:
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
     "crop with dx[p:p + n] for n positions, which is right for p = 0 too",
-    code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
-    short="a crop with p = 0",
+    ("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
+    "a crop with p = 0",
 )
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty, on all axes or on one."""
     before, after, *_ = _borders(recipe.layer)
     for axes, sides in product(some_axes(len(after)), (after, before)) if 0 in after else ():
-        empty = [taken(2 + k, slice(0)) for k in np.flatnonzero(axes & (sides == 0)).tolist()]
-        if empty:
-            yield recipe.at(DX, "", *empty, coded=all(sides == before) and all(axes))
+        yield from _cut(recipe, axes & (sides == 0), 0, coded=all(sides == before) and all(axes))
 
 
 @Mistake(
@@ -478,21 +471,19 @@ def empty_crop(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over are missing",
     "create dX in X's shape: the last rows, which no window reaches, are 0",
-    code=("padded = covered", "padded = np.pad(covered, behind)"),
-    short="rows left over by the stride",
+    ("padded = covered", "padded = np.pad(covered, behind)"),
+    "rows left over by the stride",
     only="plain",
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
     before, after, leftover, padded = _borders(recipe.layer)
-    own = recipe.layer.size
-    size = np.minimum(own, padded - leftover - before)
+    size = np.minimum(recipe.layer.size, padded - leftover - before)
+    for axes in some_axes(len(size)):
+        yield from _cut(recipe, axes, size, coded=all(axes))
     reached = padded - leftover - before - after
-    shapes = [np.where(axes, size, own) for axes in some_axes(len(own))]
-    for shape in [*shapes, reached] if min(reached) > 0 and any(reached != size) else shapes:
-        if any(shape != own):
-            crop = [taken(2 + axis, slice(stop)) for axis, stop in enumerate(shape)]
-            yield recipe.at(DX, "", *crop, coded=all(shape == size))
+    if min(reached) > 0 and any(reached != size):
+        yield from _cut(recipe, True, reached)
 
 
 @Mistake(
@@ -500,16 +491,16 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over stand at the wrong end",
     "the zeros belong behind the last window, not in front of the first",
-    code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
-    short="rows left over by the stride",
+    ("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
+    "rows left over by the stride",
     only="plain",
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
     (*_, first), (_, _, leftover, _) = np.transpose(recipe.relations), _borders(recipe.layer)
-    for part, detail in ((1, "the zeros stand in front"), (2, "")):
-        moved = first - -leftover // part
-        yield from _followed(recipe, detail, part == 1, alone=True, resized=False, constant=moved)
+    rows = {"the zeros stand in front": leftover, "": (leftover + 1) // 2}
+    for (detail, count), axes in product(rows.items(), some_axes(len(first))):
+        yield _on(recipe, axes, detail, detail != "" and all(axes), constant=first + count)
 
 
 @Mistake(
@@ -517,13 +508,13 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     (DX,),
     "the output padding holds zeros",
     "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
-    code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
-    short="an output padding of zeros",
+    ("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
+    "an output padding of zeros",
     only="transposed",
 )
 def output_padding_zeros(recipe: Recipe) -> Changes:
     """The last rows of O are 0, along all axes or one."""
-    yield from _behind(recipe, lambda axis, extra: without(*along(axis, slice(-extra, None))))
+    yield from _behind(recipe, only)
 
 
 @Mistake(
@@ -531,15 +522,15 @@ def output_padding_zeros(recipe: Recipe) -> Changes:
     (O, DW, DX),
     "dE/dO is read as if the output padding were in front of O",
     "read it from its first position on: the output padding is behind",
+    (
+        "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
+        "inside = [slice(p, p + n) for p, n in zip(before, size)]",
+    ),
+    "an output padding at the wrong side",
     of_dx=(
         "the output padding is added in front of O",
         "add it behind: cut `before` positions off the front, and fewer off the end",
     ),
-    code=(
-        "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
-        "inside = [slice(p, p + n) for p, n in zip(before, size)]",
-    ),
-    short="an output padding at the wrong side",
     only="transposed",
 )
 def output_padding_wrong_side(recipe: Recipe) -> Changes:
@@ -557,22 +548,20 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "O is as small as without output padding",
     "compute O with its output padding: it adds rows and columns behind",
-    code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
-    short="an output padding that is ignored",
+    ("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
+    "an output padding that is ignored",
     only="transposed",
 )
 def output_padding_ignored(recipe: Recipe) -> Changes:
     """O without the rows of its output padding."""
-    yield from _behind(recipe, lambda axis, extra: taken(axis, slice(-extra)))
+    yield from _behind(recipe, taken)
 
 
-def _behind(recipe: Recipe, edit: Callable[[int, int], Edit]) -> Changes:
-    """The rows of the output padding edited, by axis and their number, along all axes or one."""
-    extra = np.array([axis.extra for axis in recipe.layer.own.axes])
+def _behind(recipe: Recipe, edit: Callable[[int, slice], Edit]) -> Changes:
+    """The rows of the output padding edited, along all axes or one."""
+    extra = [axis.extra for axis in recipe.layer.own.axes]
     for axes in some_axes(len(extra)):
-        edits = [edit(2 + k, extra[k]) for k in np.flatnonzero(axes & (extra > 0)).tolist()]
-        if edits:
-            yield recipe.at(DX, "", *edits, coded=all(axes))
+        yield from _cut(recipe, axes, np.subtract(recipe.layer.size, extra), edit, coded=all(axes))
 
 
 @Mistake(
@@ -580,8 +569,8 @@ def _behind(recipe: Recipe, edit: Callable[[int, int], Edit]) -> Changes:
     (DW,),
     "positions that the stride leaves over take part in dW",
     "crop X to where the last window ends, then convolve it with dE/dO",
-    code=("used = framed", "used = framed[{x:,,*reached}]"),
-    short="rows left over by the stride",
+    ("used = framed", "used = framed[{x:,,*reached}]"),
+    "rows left over by the stride",
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
@@ -602,29 +591,30 @@ def leftover_counted(recipe: Recipe) -> Changes:
     RESULTS,
     "another array is used in place of dE/dO or W",
     "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
-    code=(
+    (
         "product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
         "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
     ),
-    short="a wrong operand",
+    "a wrong operand",
     forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
 def wrong_operand(recipe: Recipe) -> Changes:
     """Another array is used in place of dE/dO or W, or returned as the result."""
     shape, result = recipe.layer.canonical, recipe.result
-    if result is not O:
-        yield recipe.at(DEDO, "O is used in place of dE/dO", tensor=O, coded=result is DX)
-    for tensor in {DX: (X, W), DW: (W, X)}.get(result, ()):
-        if shape[tensor] == shape[DEDO]:
-            yield recipe.at(DEDO, f"{tensor.key} is used in place of dE/dO", tensor=tensor)
-    if result is DX and shape[W] == shape[DEDO]:
-        used = recipe.at(W, "dE/dO is used in place of W", tensor=DEDO)
-        yield used
-        yield used.at(DEDO, "W and dE/dO are swapped", tensor=W)
-    for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
-        # W always has the shape of its gradient, and so has X.
-        if shape[tensor] == shape[result]:
-            yield recipe.at(result, f"the result is {tensor.key}", tensor=tensor)
+    used: dict[Tensor, dict[Tensor, tuple[Tensor, ...]]] = {
+        O: {O: (X, W)},
+        DW: {DEDO: (O, W, X), DW: (O, W)},
+        DX: {DEDO: (O, X, W), W: (DEDO,), DX: (X,)},
+        DB: {DEDO: (O,)},
+    }
+    for place, tensor in [(place, tensor) for place, tensors in used[result].items() for tensor in tensors]:
+        words = "the result is {}" if place is result else "{} is used in place of {}"
+        if shape[tensor] == shape[place]:
+            coded = (result, tensor) == (DX, O)
+            changed = recipe.at(place, words.format(_name(tensor), _name(place)), tensor=tensor, coded=coded)
+            yield changed
+            if tensor is DEDO:
+                yield changed.at(DEDO, "W and dE/dO are swapped", tensor=W)
 
 
 @Mistake(
@@ -632,8 +622,8 @@ def wrong_operand(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand of the convolution is rotated",
     "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-    code=("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
-    short="a rotated operand",
+    ("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
+    "a rotated operand",
     forward=(
         "W is rotated by 180°",
         "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
@@ -647,14 +637,12 @@ def operand_rotated(recipe: Recipe) -> Changes:
             yield recipe.at(W, "W is rotated", flipped(*recipe.spatial))
         return
     yield recipe.at(DEDO, "dE/dO is rotated", flipped(*recipe.spatial), coded=recipe.result is DW)
-    if recipe.result is DX:
-        return
     strides, dilations, first = np.transpose(recipe.relations)
     before, _, leftover, padded = _borders(recipe.layer)
-    for left in (0, leftover):
-        # Rotate X with its padding, with or without what the stride leaves over.
+    # Rotate X with its padding, with or without what the stride leaves over.
+    for left in (0, leftover) if recipe.result is DW else ():
         end = padded - 2 * before - 1 - left - first
-        yield from _followed(recipe, "X is rotated", resized=False, output=-strides, filter=-dilations, constant=end)
+        yield _on(recipe, True, "X is rotated", output=-strides, filter=-dilations, constant=end)
 
 
 @Mistake(
@@ -662,8 +650,8 @@ def operand_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "the result is rotated",
     "return it as it is: nothing is flipped at the end",
-    code=("return result[{result:,,*::-1}]", "return result"),
-    short="a rotated result",
+    ("return result[{result:,,*::-1}]", "return result"),
+    "a rotated result",
     flipped={
         DW: (
             "the result is not rotated by 180° as W was, or along other axes",
@@ -683,8 +671,8 @@ def result_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "height and width are swapped",
     "rows come first, then columns: look for a transpose, or (w, h) instead of (h, w)",
-    code=("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
-    short="rows and columns swapped",
+    ("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
+    "rows and columns swapped",
 )
 def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
@@ -698,47 +686,44 @@ def axes_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "filters and channels of different groups are mixed",
     "filter f belongs to group f // (F/g), which reads C/g channels, the first of them group*(C/g)",
-    code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
-    short="mixed groups",
+    ("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
+    "mixed groups",
     needs="groups",
 )
 def groups_mixed(recipe: Recipe) -> Changes:
     """Filters and channels are assigned to the wrong groups, or all to all."""
-    layer = recipe.layer
-    result = recipe.result
-    g = layer.groups
-    each = layer.group_channels
+    layer, result = recipe.layer, recipe.result
+    g, each = layer.groups, layer.group_channels
     if g == 1:
         return
     # The orders if number k belongs to group k mod g.
     filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
-    # The tensors that are read by filter, with the axis of their filters.
-    read_alike = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
-    by_filter = recipe
+    # The operands that are read by filter, with the axis of their filters.
+    by_filter, read = recipe, [(tensor, axis) for tensor, axis in ((W, 0), (DEDO, 1)) if tensor in OPERANDS[result]]
     # b belongs to its filter, whatever channels the filter reads.
-    for tensor, axis in (read_alike | ({B: 0} if result is O else {})).items():
+    for tensor, axis in (*read, *[(B, 0)] * (result is O)):
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
     if result is not DX:
-        by_filter = by_filter.at(result, "", taken(1 if result is O else 0, np.argsort(filters)))
+        by_filter = by_filter.at(result, "", taken(int(result is O), np.argsort(filters)))
     place, back = (DX, np.argsort(channels)) if result is DX else (X, channels)
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
     yield recipe.at(place, "channel c belongs to group c mod g", taken(1, back))
     yield by_filter.at(place, "filters and channels are taken mod g", taken(1, back))
-    for tensor, axis in read_alike.items():
-        first = taken(axis, _in_groups([0] * g, layer.group_filters))
+    for tensor, axis in read:
+        first = taken(axis, [*range(layer.group_filters)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
-        added = recipe.but(mixed=True).at(DX, "all filters reach every group", summed_groups(g))
-        one = slice(each)
+        summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, axis=1))] * g, axis=1))
+        added = recipe.at(DX, "all filters reach every group", summed)
         yield added
-        yield added.at(DX, "all filters reach only the first group", only(1, one))
-        yield added.at(DX, "there is only one group", taken(1, one))
+        yield added.at(DX, "all filters reach only the first group", only(1, slice(each)))
+        yield added.at(DX, "there is only one group", taken(1, slice(each)))
     else:
-        first = taken(1, _in_groups([0] * g, each))
-        yield recipe.at(X, "every filter reads the first group's channels", first)
-    orders = {f"the groups are shifted by {shift}": np.roll(range(g), shift) for shift in range(1, g)}
-    for words, order in {**orders, "the groups are reversed": np.arange(g)[::-1]}.items():
-        yield recipe.at(place, words, taken(1, _in_groups(order, each)))
+        yield recipe.at(X, "every filter reads the first group's channels", taken(1, [*range(each)] * g))
+    orders = {f"the groups are shifted by {k}": np.roll(range(layer.channels), k * each) for k in range(1, g)}
+    orders["the groups are reversed"] = np.arange(layer.channels).reshape(g, each)[::-1].ravel()
+    for words, order in orders.items():
+        yield recipe.at(place, words, taken(1, order))
 
 
 @Mistake(
@@ -746,8 +731,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     RESULTS,
     "channels or filters are in another order",
     "keep the order (sample, channel, ...) and (filter, channel, ...)",
-    code=("return result[{result:,::-1}]", "return result"),
-    short="filters or channels in another order",
+    ("return result[{result:,::-1}]", "return result"),
+    "filters or channels in another order",
     needs="channels",
 )
 def channels_swapped(recipe: Recipe) -> Changes:
@@ -755,27 +740,29 @@ def channels_swapped(recipe: Recipe) -> Changes:
     layer, result = recipe.layer, recipe.result
     shape = layer.canonical[result]
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
-        for order, words in _orders(shape[axis]):
+        for order, words in _orders(shape[axis]).items():
             coded = axis == 1 and words == "in reverse"
             yield recipe.at(result, f"{result.lead_words[axis]}s {words}", taken(axis, order), coded=coded)
-    each = layer.group_channels
-    blocks = reshaped(layer.groups, each, each, *layer.kernel)
-    exchange = [blocks, swapped(1, 2), reshaped(*layer.canonical[W])] if each == layer.group_filters > 1 else []
+    is_square = layer.group_channels == layer.group_filters > 1
+
+    def exchange(array: Array) -> Array:
+        return array.reshape(layer.by_groups).swapaxes(1, 2).reshape(array.shape)
+
     if result in (DX, O):
-        if exchange:
-            yield recipe.at(W, "filters and channels of W swapped", *exchange)
-        if max(shape[1], layer.filters) > 1:
-            turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
-            for call, axes in (("np.flip(w) without axes puts them", ()), (turned, recipe.spatial)):
-                yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
+        if is_square:
+            yield recipe.at(W, "filters and channels of W swapped", exchange)
+        turned = f"w[{Axes(layer, W):::-1,::-1}] puts them, and W not rotated"
+        calls = {"np.flip(w) without axes puts them": (), turned: recipe.spatial}
+        for call, axes in calls.items() if max(shape[1], layer.filters) > 1 else ():
+            yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
     if result is DW and prod(shape[:2]) > 1:
-        if exchange and layer.groups > 1:
-            yield recipe.at(DW, "filters and channels swapped in each group", *exchange)
+        if is_square and layer.groups > 1:
+            yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
-    if (result is DW and prod(shape[:2]) > 1) or (result is DX and layer.channels > 1):
-        last = recipe.at(result, "channels last", transposed(0, *recipe.spatial, 1))
-        yield last.at(result, "channels last in memory", reshaped(*shape))
-        yield last
+    if (result is DW and prod(shape[:2]) > 1) or (result is DX and shape[1] > 1):
+        own, last = (0, 1, *recipe.spatial), (0, *recipe.spatial, 1)
+        yield recipe.at(result, "channels last in memory", relaid(last, own))
+        yield recipe.at(result, "channels last", transposed(*last))
 
 
 @Mistake(
@@ -783,8 +770,8 @@ def channels_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is not zeros",
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
-    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
-    short="a padding that is not zeros",
+    ('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
+    "a padding that is not zeros",
     only="zeros",
 )
 def border_not_zero(recipe: Recipe) -> Changes:
@@ -797,8 +784,8 @@ def border_not_zero(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding holds something else than padding_mode says",
     "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
-    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
-    short="a padding that is filled in another way",
+    ('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
+    "a padding that is filled in another way",
     only="filled",
     of_dx=(
         "the gradients of the padding are added to other elements than those that stand there",
@@ -824,17 +811,16 @@ def _other_borders(recipe: Recipe) -> Changes:
     (DX,),
     "the gradients of the padding are dropped",
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
-    code=("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
-    short="gradients of the padding that are dropped",
+    ("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
+    "gradients of the padding that are dropped",
     only="filled",
     joins=True,
 )
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        yield recipe.but(
-            _along(recipe, axes), all(axes), borders=tuple(np.where(axes, "zeros", recipe.borders).tolist())
-        )
+        borders = tuple(np.where(axes, "zeros", recipe.borders).tolist())
+        yield recipe.but(_along(recipe, axes), all(axes), borders=borders)
 
 
 @Mistake(
@@ -842,8 +828,8 @@ def border_not_folded(recipe: Recipe) -> Changes:
     RESULTS,
     "only the last sample counts",
     "add up over the batch: += in the loop over samples",
-    code=("return each[-1]", "return each.sum(axis=0)"),
-    short="only a part of the batch",
+    ("return each[-1]", "return each.sum(axis=0)"),
+    "only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
@@ -859,8 +845,8 @@ def last_sample(recipe: Recipe) -> Changes:
     RESULTS,
     "only the first sample is read",
     "add up over the whole batch, not x[0] alone",
-    code=("return each[0]", "return each.sum(axis=0)"),
-    short="only a part of the batch",
+    ("return each[0]", "return each.sum(axis=0)"),
+    "only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
@@ -880,8 +866,8 @@ def first_sample(recipe: Recipe) -> Changes:
     RESULTS,
     "values are overwritten instead of added up (= instead of +=)",
     "begin with zeros and use += for every window",
-    code=("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
-    short="= instead of +=",
+    ("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
+    "= instead of +=",
     forward=(
         "values are overwritten instead of added up (= instead of +=)",
         "begin with zeros and use += for every channel and filter element",
@@ -900,14 +886,16 @@ def overwritten(recipe: Recipe) -> Changes:
             yield last
             yield last.but("the last filter element of the last filter wins", last=W)
         return
-    place, what = (W, "filter element") if result is O else (DEDO, "position" if result is DW else "element")
-    corner = [only(axis, slice(-1, None)) for axis in recipe.spatial]
-    of_what, several = ("channel", layer.group_channels) if result is O else ("sample", layer.batch)
-    last = recipe.at(place, "", only(1 if result is O else 0, slice(-1, None)))
-    yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
-    alone = last.but(f"the last {of_what} wins")
+    place, axis, what, of_what, several = {
+        O: (W, 1, "filter element", "channel", layer.group_channels),
+        DW: (DEDO, 0, "position", "sample", layer.batch),
+        DB: (DEDO, 0, "element", "sample", layer.batch),
+    }[result]
+    corner = [only(axis, -1) for axis in recipe.spatial]
+    last = recipe.at(place, f"the last {of_what} wins", only(axis, -1))
     both = last.at(place, f"the last {what} of the last {of_what} wins", *corner)
-    yield from {O: (alone, both), DW: (both, alone), DB: (alone,)}[result] if several > 1 else ()
+    yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
+    yield from {O: (last, both), DW: (both, last), DB: (last,)}[result] if several > 1 else ()
 
 
 @Mistake(
@@ -915,8 +903,8 @@ def overwritten(recipe: Recipe) -> Changes:
     (DW, DB),
     "the samples are not added up",
     "sum over the batch axis: all samples share W and b",
-    code=("return each", "return each.sum(axis=0)"),
-    short="a batch that is not added up",
+    ("return each", "return each.sum(axis=0)"),
+    "a batch that is not added up",
     needs="batch",
 )
 def not_summed(recipe: Recipe) -> Changes:
@@ -930,8 +918,8 @@ def not_summed(recipe: Recipe) -> Changes:
     RESULTS,
     "a part is left out",
     "check where the loop begins and ends, and the sizes of the arrays that it fills",
-    code=("for c in range(channels - 1):", "for c in range(channels):"),
-    short="a missing part",
+    ("for c in range(channels - 1):", "for c in range(channels):"),
+    "a missing part",
 )
 def incomplete(recipe: Recipe) -> Changes:
     """A part, such as the last filter or the first row, is missing from the sums or from the result."""
@@ -944,7 +932,7 @@ def incomplete(recipe: Recipe) -> Changes:
     for place, (word, k) in product(several, (("first", 0), ("last", -1))):
         which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
-    each, axis = layer.group_channels if result is DX else layer.group_filters, 0 if result is DW else 1
+    each, axis = layer.group_channels if result is DX else layer.group_filters, int(result is not DW)
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
         yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
         yield recipe.at(result, f"only the {word} group is there", only(axis, group))
@@ -956,8 +944,8 @@ def incomplete(recipe: Recipe) -> Changes:
     ARRAYS,
     "every element is shifted",
     "count positions from the first element of X, behind its padding",
-    code=("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
-    short="a shift by whole positions",
+    ("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
+    "a shift by whole positions",
 )
 def shifted(recipe: Recipe) -> Changes:
     """The right gradient shifted by one or two positions; zeros move in."""
@@ -965,7 +953,7 @@ def shifted(recipe: Recipe) -> Changes:
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and np.less(np.abs(shift), sizes).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, words, moved(shift), coded=shift == (1, 0))
+            yield recipe.at(recipe.result, words, *map(moved, recipe.spatial, shift), coded=shift == (1, 0))
 
 
 @Mistake(
@@ -973,27 +961,30 @@ def shifted(recipe: Recipe) -> Changes:
     ARRAYS,
     "the numbers are right, but in another order or shape",
     "bring the axes into the layout of the array that the gradient belongs to",
-    code=("return result.transpose(0, 2, 3, 1)", "return result"),
-    short="another order of axes",
+    ("return result.transpose(0, 2, 3, 1)", "return result"),
+    "another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
     """The right numbers with their axes in another order, as they are or read as if in the right one; or flat."""
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
-    letters, own = _letters(layer, result), Axes(layer, result).order
-    bare, right = recipe.but(bare=True), "".join(letters[axis] for axis in own)
+    own, bare = Axes(layer, result).order, recipe.but(bare=True)
     lacking = range(len(shape) - len(own))
     for order in permutations(sorted(own)):
-        name, restored = "".join(letters[axis] for axis in order), tuple(map(order.index, own))
+        name, right = (_letters(layer, result, axes) for axes in (order, own))
+        restored = tuple(map(order.index, own))
         forms = {
             f"the order is {name}: transpose{restored} restores the right one": order,
             f"the memory is {name}, read as if it were {right}": own,
         }
         for words, read in forms.items() if order != own else ():
-            form = reshaped(*(shape[axis] for axis in read))
-            edits = transposed(*lacking, *order), form, transposed(*np.argsort(own))
+            edits = (
+                transposed(*lacking, *order),
+                reshaped(*(shape[axis] for axis in read)),
+                transposed(*np.argsort(own)),
+            )
             yield bare.at(result, words, *edits, coded=read is order and restored == (0, 3, 1, 2))
-    matrix = reshaped(shape[0], prod(shape[1:]))
-    yield bare.at(result, "they are flat", reshaped(prod(shape)))
+    matrix = reshaped(shape[0], -1)
+    yield bare.at(result, "they are flat", reshaped(-1))
     yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
     yield bare.at(result, "they are im2col's matrix, transposed", matrix, swapped(0, 1))
 
@@ -1003,17 +994,17 @@ def other_layout(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand is read in another order than it is stored in",
     "check how the array was saved, and transpose it before it is used",
-    code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
-    short="an operand read in another order",
+    ("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
+    "an operand read in another order",
     needs="channels",
 )
 def operand_layout(recipe: Recipe) -> Changes:
     """X, W or dE/dO is read in another order of axes than it is stored in."""
-    own = (0, 1, *recipe.spatial)
-    last, turned = (0, *recipe.spatial, 1), (1, 0, *recipe.spatial)
+    own, last = (0, 1, *recipe.spatial), (0, *recipe.spatial, 1)
+    others = (1, 0, *recipe.spatial), (0, 1, *recipe.spatial[::-1])
+    pairs = (own, last), (last, own), *((own, other) for other in others)
     for tensor in OPERANDS[recipe.result]:
-        for lies, read in ((own, last), (last, own), (own, turned), (own, (0, 1, *recipe.spatial[::-1]))):
-            yield _read_as(recipe, tensor, lies, read, "W lies in memory as OIHW, but is read as IOHW")
+        yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as IOHW")
 
 
 @Mistake(
@@ -1021,24 +1012,22 @@ def operand_layout(recipe: Recipe) -> Changes:
     (DB,),
     "dE/dO is summed over the wrong axes",
     "sum over the batch and all spatial axes: dedo.sum(axis={summed})",
-    code=("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
-    short="sums over the wrong axes",
+    ("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
+    "sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
     """Sums of dE/dO over any other axes, in the shape that they give."""
-    shape = recipe.layer.canonical[recipe.reads[DEDO].tensor]
+    shape, order = recipe.layer.canonical[recipe.reads[DEDO].tensor], Axes(recipe.layer, O).order
     every = range(len(shape))
     for axes in chain.from_iterable(combinations(every, count) for count in range(len(shape) + 1)):
         if axes != recipe.over:
             # Leave out axes that the user's O does not have.
-            kept = reshaped(*(shape[axis] for axis in every[2 - recipe.layer.lead[O] :] if axis not in axes))
-            summed = [place for place, axis in enumerate(Axes(recipe.layer, O).order) if axis in axes]
-            words = f"axes summed over: {', '.join(map(str, summed)) or 'none'}"
-            coded = axes == (0, 1, 2) and len(shape) == 4
-            yield recipe.but(over=axes, bare=True).at(DB, words, kept, coded=coded)
-            if axes == (*every,):
-                each = taken(0, [0] * shape[1])
-                yield recipe.but(over=axes, bare=True).at(DB, f"{words}, for all filters alike", reshaped(1), each)
+            kept = reshaped(*(shape[axis] for axis in sorted(order) if axis not in axes))
+            summed = [str(place) for place, axis in enumerate(order) if axis in axes]
+            changed = recipe.but(over=axes, bare=True)
+            words = f"axes summed over: {', '.join(summed) or 'none'}"
+            yield changed.at(DB, words, kept, coded=axes == (0, 1, 2) and len(shape) == 4)
+    yield changed.at(DB, f"{words}, for all filters alike", lambda total: np.full(shape[1], total))
 
 
 @Mistake(
@@ -1046,7 +1035,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     ARRAYS,
     "a length is wrong in the flat index of an array",
     "the index is ((n·C + c)·H + h)·W + w, with the lengths of the array that is read or written",
-    code=("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
+    ("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
 )
 def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
@@ -1062,7 +1051,7 @@ def flat_index(recipe: Recipe) -> Changes:
     ARRAYS,
     "an index is left out",
     "use every index of each array: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
-    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    ("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )
 def index_left_out(recipe: Recipe) -> Changes:
     """An index does not depend on a position that it should depend on."""
@@ -1074,7 +1063,7 @@ def index_left_out(recipe: Recipe) -> Changes:
     ARRAYS,
     "an index is used in place of another",
     "use each index at its place: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
-    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    ("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )
 def index_replaced(recipe: Recipe) -> Changes:
     """An index of another axis or array, such as g[i][i] for g[i][j]."""
@@ -1086,7 +1075,7 @@ def index_replaced(recipe: Recipe) -> Changes:
     ARRAYS,
     "a loop begins or ends at the wrong place",
     "loops run from 0 to below the length of their own axis, and only positions from 0 to below H count",
-    code=("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
+    ("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
 )
 def loop_bound(recipe: Recipe) -> Changes:
     """A loop, or a test for what lies outside X, has another first or last position."""
@@ -1098,15 +1087,14 @@ def loop_bound(recipe: Recipe) -> Changes:
     ARRAYS,
     "an array is read in another order than it lies in memory",
     "transpose it before it is reshaped, or compute the index in the order in which it lies",
-    code=("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
+    ("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
 )
 def memory_order(recipe: Recipe) -> Changes:
     """An operand lies in one order of axes and is read in another, such as Fortran's."""
     for tensor in OPERANDS[recipe.result]:
-        own = right_loops(recipe.layer, recipe.relations).orders[tensor.array]
-        for order, turned in product((own[::-1], *_orders_of_blocks(recipe)), (False, True)):
-            pair = (order, own) if turned else (own, order)
-            yield _read_as(recipe, tensor, *pair, "W lies in memory as OIHW, but is read as WHIO")
+        own = Axes(recipe.layer, tensor).memory
+        pairs = [pair for other in (own[::-1], *_orders_of_blocks(recipe)) for pair in ((own, other), (other, own))]
+        yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO")
 
 
 @Mistake(
@@ -1114,12 +1102,13 @@ def memory_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the rows and columns of im2col's matrices are in different orders",
     "transpose before you reshape, so that the axes in both matrices come in the same order",
-    code=("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
+    ("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
 )
 def im2col_order(recipe: Recipe) -> Changes:
     """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
-    for tensor, pair in product(OPERANDS[recipe.result], permutations(_orders_of_blocks(recipe), 2)):
-        yield _read_as(recipe, tensor, *pair, "dE/dO lies in memory as CHWN, but is read as CNHW")
+    for tensor in OPERANDS[recipe.result]:
+        pairs = permutations(_orders_of_blocks(recipe), 2)
+        yield from _read_as(recipe, tensor, pairs, "dE/dO lies in memory as CHWN, but is read as CNHW")
 
 
 @Mistake(
@@ -1127,7 +1116,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the filters of the groups are read in another order",
     "filter m of group c is filter c·M + m of W and O, not m·C + c",
-    code=("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
+    ("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
     needs="groups",
 )
 def multiplier_order(recipe: Recipe) -> Changes:
@@ -1146,15 +1135,15 @@ def multiplier_order(recipe: Recipe) -> Changes:
     RESULTS,
     "something is added to the gradient",
     "begin with zeros: what was in the array before is not part of the gradient",
-    code=("result = x.copy()", "result = np.zeros_like(x)"),
+    ("result = x.copy()", "result = np.zeros_like(x)"),
 )
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
-    result, mixed = recipe.result, recipe.but(mixed=True)
-    yield mixed.at(result, "1 is added to every element", lambda array: array + 1)
+    result = recipe.result
+    yield recipe.at(result, "1 is added to every element", Mixed(lambda array: array + 1))
     for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
-        old = Using(combine, result.array, np.positive)
-        yield mixed.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
+        old = Mixed(combine, result.array)
+        yield recipe.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
 
 
 @Mistake(
@@ -1162,14 +1151,14 @@ def old_contents(recipe: Recipe) -> Changes:
     (DW, DX),
     "a multiple of the array itself is added to its gradient",
     "leave weight decay to the update: dE/dW is the gradient of E alone",
-    code=("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
+    ("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
 )
 def weight_decay(recipe: Recipe) -> Changes:
     """Weight decay is part of the gradient."""
     own = recipe.result.array
     for rate in (0.01, 0.1, 0.001, 0.0001, 0.05, 0.005, 0.0005):
-        added = Using(np.add, own, partial(np.multiply, rate))
-        yield recipe.but(mixed=True).at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
+        added = Mixed(np.add, own, partial(np.multiply, rate))
+        yield recipe.at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
 
 
 @Mistake(
@@ -1177,15 +1166,14 @@ def weight_decay(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is wrong",
     "window i begins at stride*i - padding, with the padding in front",
-    code=("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
+    ("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
 )
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
-    own = [-relation.constant for relation in recipe.relations]
+    own = -np.transpose(recipe.relations)[2]
     for zeros in product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes)):
         words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
-        coded = all(np.subtract(zeros, own) == 2)
-        yield _on(recipe, True, words, coded, constant=np.negative(zeros))
+        yield _on(recipe, True, words, all(zeros - own == 2), constant=np.negative(zeros))
 
 
 @Mistake(
@@ -1193,7 +1181,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
     (DW, DX, DB),
     "the derivative of an activation is part of the gradient",
     "dE/dO is the gradient of this layer's own output: multiply by the activation's derivative before this layer",
-    code=("moving = dedo * (o > 0)", "moving = dedo"),
+    ("moving = dedo * (o > 0)", "moving = dedo"),
     only="plain",
 )
 def activation_applied(recipe: Recipe) -> Changes:
@@ -1204,10 +1192,10 @@ def activation_applied(recipe: Recipe) -> Changes:
         "tanh": lambda a: 1 - np.tanh(a) ** 2,
     }
     for name, slope in slopes.items():
-        words = f"times the derivative of {name} at"
-        yield recipe.at(DEDO, f"dE/dO {words} O", Using(np.multiply, O, slope), coded=name == "ReLU")
-        if recipe.result is DX:
-            yield recipe.but(mixed=True).at(DX, f"dE/dX {words} X", Using(np.multiply, X, slope))
+        for place, at in ((DEDO, O), (DX, X))[: 1 + (recipe.result is DX)]:
+            words = f"{_name(place)} times the derivative of {name} at {at.key}"
+            coded = (name, place) == ("ReLU", DEDO)
+            yield recipe.at(place, words, Mixed(np.multiply, at, slope), coded=coded)
 
 
 @Mistake(
@@ -1215,7 +1203,7 @@ def activation_applied(recipe: Recipe) -> Changes:
     ARRAYS,
     "products are rounded before they are added up",
     "add up the products as they are, and round the sum",
-    code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
+    ("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """Each product is cut or rounded to a multiple of a power of two."""
@@ -1227,7 +1215,7 @@ def products_rounded(recipe: Recipe) -> Changes:
     RESULTS,
     "sums overflow: they wrap around",
     "use a wider type for the sums",
-    code=("return result.astype(np.int8)", "return result"),
+    ("return result.astype(np.int8)", "return result"),
 )
 def wrapped(recipe: Recipe) -> Changes:
     """Sums are kept in integers that are too small, and wrap around."""
@@ -1239,7 +1227,7 @@ def wrapped(recipe: Recipe) -> Changes:
     RESULTS,
     "sums are limited to the range of a type",
     "use a wider type for the sums",
-    code=("return result.clip(-128, 127)", "return result"),
+    ("return result.clip(-128, 127)", "return result"),
 )
 def saturated(recipe: Recipe) -> Changes:
     """Sums are kept in integers that are too small, and end at the smallest and the largest."""
@@ -1249,28 +1237,29 @@ def saturated(recipe: Recipe) -> Changes:
 # Used by several mistakes.
 
 
-def _orders(size: int) -> Iterator[tuple[Any, str]]:
-    if size > 1:
-        yield slice(None, None, -1), "in reverse"
-        for shift in range(1, min(size, 4)):
-            yield np.roll(range(size), shift), f"shifted by {shift}"
-    for order in permutations(range(size)) if 2 < size <= 5 else ():
-        if order != tuple(range(size)):
-            yield list(order), f"in the order {', '.join(str(k + 1) for k in order)}"
+def _orders(size: int) -> dict[Shape, str]:
+    """The other orders of channels or filters, in words."""
+    own = tuple(range(size))
+    orders = {own: "", own[::-1]: "in reverse"}
+    for shift in range(1, min(size, 4)):
+        orders.setdefault((*own[-shift:], *own[:-shift]), f"shifted by {shift}")
+    for order in permutations(own) if size <= 5 else ():
+        orders.setdefault(order, f"in the order {', '.join(str(k + 1) for k in order)}")
+    return {order: words for order, words in orders.items() if order != own}
 
 
 def missing_parts(recipe: Recipe) -> Changes:
     """Every part that may be missing alone, as a recipe without it; the detail names the part."""
     layer, result = recipe.layer, recipe.result
     if result is layer.own.role[O] and layer.has_bias:
-        yield recipe.at(B, "b", without(...))
+        yield recipe.at(B, "b", np.zeros_like)
     for place in _PARTS[result]:
         words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
         sizes = layer.canonical[recipe.reads[place].tensor]
         for axis, (one, size) in enumerate(zip(words, sizes, strict=True)):
-            tried = range(size) if size <= _FEW else (0, size - 1)
-            for k in tried if size > 1 else ():
-                which = f"the last {one}" if k == size - 1 else f"the first {one}" if k == 0 else f"{one} {k + 1}"
+            ends = {0: f"the first {one}", size - 1: f"the last {one}"}
+            for k in (range(size) if size <= _FEW else ends) if size > 1 else ():
+                which = ends.get(k, f"{one} {k + 1}")
                 coded = which == "the last channel" and place is not X
                 yield recipe.at(place, which, without(*along(axis, k)), coded=coded)
     if result is DB:
@@ -1291,15 +1280,14 @@ def missing_parts(recipe: Recipe) -> Changes:
 def _miscounted(recipe: Recipe) -> Changes:
     """A loop over one axis ends at another's size: OH instead of OW."""
     layer = recipe.layer
-    for tensor, own, what in ((DEDO, O, "O"), (W, DW, "the filter")):
+    for tensor, what in ((DEDO, "O"), (W, "the filter")):
         sizes = layer.canonical[tensor][2:]
         for a, b in permutations(range(layer.dims), 2):
             few, many = sizes[a], sizes[b]
             if few < many:
                 words = f"of the {many} {layer.axis_words[b]}s of {what} only the first {few} take part"
-                counted = only(2 + b, slice(few))
-                place = own if recipe.result is own else tensor
-                yield recipe.at(place, f"{words}: the loop uses another axis's size", counted)
+                place = tensor if recipe.result.array is not tensor.array else recipe.result
+                yield recipe.at(place, f"{words}: the loop uses another axis's size", only(2 + b, slice(few)))
 
 
 def _slipped(
@@ -1317,8 +1305,8 @@ def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
     """The result in integers of 8, 16 or 32 bits; `change` takes their limits, and the result."""
     for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32"):
         limits = np.iinfo(name)
-        edit = partial(change, limits.min, limits.max)
-        yield recipe.but(mixed=True).at(recipe.result, f"as {name}", edit, coded=name == "int8")
+        edit = Mixed(partial(change, limits.min, limits.max))
+        yield recipe.at(recipe.result, f"as {name}", edit, coded=name == "int8")
 
 
 def _orders_of_blocks(recipe: Recipe) -> list[Shape]:
@@ -1326,19 +1314,19 @@ def _orders_of_blocks(recipe: Recipe) -> list[Shape]:
     return [tuple(chain(*order)) for order in permutations(((0,), (1,), recipe.spatial))]
 
 
-def _letters(layer: Layer, tensor: Tensor) -> str:
-    """The letters of an array's axes."""
+def _letters(layer: Layer, tensor: Tensor, axes: Iterable[int]) -> str:
+    """The letters of some of an array's axes."""
     lead = "NC" if tensor.array is not W else "IO" if layer.own.transposed else "OI"
-    return lead + "DHW"[-layer.dims :]
+    letters = lead + "DHW"[-layer.dims :]
+    return "".join(letters[axis] for axis in axes)
 
 
-def _read_as(recipe: Recipe, tensor: Tensor, lies: Shape, read: Shape, coded: str) -> Recipe:
-    """An array that lies in one order of axes, and is read in another."""
-    shape, letters = recipe.layer.canonical[tensor], _letters(recipe.layer, tensor)
-    one, other = ("".join(letters[axis] for axis in order) for order in (lies, read))
-    edits = transposed(*lies), reshaped(*(shape[axis] for axis in read)), transposed(*np.argsort(read))
-    words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
-    return recipe.at(tensor, words, *edits, coded=words == coded)
+def _read_as(recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str) -> Changes:
+    """An array lies in one order of axes, and is read in another; `coded` are the words for the line of code."""
+    for lies, read in pairs:
+        one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
+        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
+        yield recipe.at(tensor, words, relaid(lies, read), coded=words == coded)
 
 
 def some_axes(dims: int) -> list[Array]:
@@ -1348,33 +1336,26 @@ def some_axes(dims: int) -> list[Array]:
 
 def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: Any = None, **numbers: Any) -> Recipe:
     """The recipe with another size and other numbers in the relations of some axes; a number counts for all axes."""
-    own = zip(Relation._fields, np.transpose(recipe.relations), strict=True)
-    columns = [np.where(axes, numbers.get(name, column), column) for name, column in own]
-    relations = tuple(Relation(*row) for row in np.transpose(columns).tolist())
+    own = np.transpose(recipe.relations)
+    changed = np.broadcast_arrays(*Relation(*own)._replace(**numbers))
+    relations = tuple(Relation(*row) for row in np.where(axes, changed, own).T.tolist())
     sizes = recipe.size if size is None else tuple(np.where(axes, size, recipe.size).tolist())
     return recipe.but(detail, coded, relations=relations, size=sizes)
 
 
-def _followed(
-    recipe: Recipe,
-    detail: str | None = None,
-    coded: bool = False,
-    alone: bool = False,
-    resized: bool = True,
-    **numbers: Any,
-) -> Changes:
-    """Other relations on all axes, and on each alone if asked, in the right shape and in the one that results.
+def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **numbers: Any) -> Changes:
+    """Other relations on all axes, in the right shape and in the one that results.
 
-    Without a detail the words name the axis.
+    Without a detail also on each axis alone, which the words name.
     """
     layer, (before, after, _, padded) = recipe.layer, _borders(recipe.layer)
     steps, reach = np.subtract(layer.out, 1), np.subtract(layer.kernel, 1)
-    for axes in some_axes(layer.dims)[: None if alone else 1]:
-        words = detail if detail is not None else _along(recipe, axes)
+    for axes in some_axes(layer.dims)[: 1 if detail is not None else None]:
+        words = _along(recipe, axes) if detail is None else detail
         changed = _on(recipe, axes, words, coded and all(axes), **numbers)
         yield changed
         s, d, _ = np.transpose(changed.relations)
-        if resized and all(s * d) and changed.relations != recipe.relations:
+        if all(s * d) and changed.relations != recipe.relations:
             filled = {
                 O: (padded - d * reach - 1) // s + 1,
                 DW: (padded - s * steps - 1) // d + 1,
@@ -1383,29 +1364,30 @@ def _followed(
             yield _on(changed, True, words, size=filled[recipe.result])
 
 
+def _cut(
+    recipe: Recipe, axes: Any, size: Any, edit: Callable[[int, slice], Edit] = taken, coded: bool = False
+) -> Changes:
+    """dE/dX without the rows behind a size along some axes, or another edit that takes those in front."""
+    sizes = np.where(axes, size, recipe.layer.size)
+    if any(sizes != recipe.layer.size):
+        yield recipe.at(DX, "", *(edit(2 + axis, slice(stop)) for axis, stop in enumerate(sizes)), coded=coded)
+
+
 def _borders(layer: Layer) -> Array:
     """For each axis: zeros before and behind X, positions left over, and X's size with its zeros."""
     # The twin of a transposed layer may have fewer zeros behind: its user has cut off as many as the layer says.
-    behind = [axis.after for axis in layer.own.axes]
-    each = zip(layer.axes, behind, strict=True)
-    return np.transpose([(a.before, after, a.leftover, a.before + a.size + after) for a, after in each])
+    each = zip(layer.axes, layer.own.axes, strict=True)
+    return np.transpose([(a.before, own.after, a.leftover, a.before + a.size + own.after) for a, own in each])
 
 
 def _one_sample(recipe: Recipe, n: int) -> Changes:
-    batch = recipe.layer.batch
-    result = recipe.result
-    alone = only(0, slice(n, n + 1 or None))
+    batch, result = recipe.layer.batch, recipe.result
     if batch > 1 and result in (DW, DB):
-        yield recipe.at(DEDO, "", alone, coded=True)
+        yield recipe.at(DEDO, "", only(0, n), coded=True)
     elif batch > 1:
-        yield recipe.at(result, "the others are 0", alone)
+        yield recipe.at(result, "the others are 0", only(0, n))
         yield recipe.at(result, "and used for all", taken(0, [n] * batch))
         yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
-
-
-def _in_groups(groups: Iterable[int], each: int) -> Sequence[int]:
-    """The order of filters or channels if their groups have this order."""
-    return [group * each + k for group in groups for k in range(each)]
 
 
 def _along(recipe: Recipe, axes: Array) -> str:

@@ -12,26 +12,26 @@ from cnngrad.arrays import Array
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "Using", "along", "at", "flipped", "moved", "only", "reshaped", "summed_groups", "swapped", "taken",
-    "transposed", "without",
+    "Edit", "Mixed", "along", "at", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken", "transposed",
+    "without",
 ]  # fmt: skip
 
 
-class Using(NamedTuple):
-    """An edit that combines an array with what a function makes of another one.
+class Mixed(NamedTuple):
+    """An edit that gives new numbers, from those of an array and what a function makes of another one, if it takes one.
 
     Attributes:
-        combine: gives the new array from both.
-        tensor: the other array.
-        function: makes something of it.
+        combine: gives the new array.
+        tensor: the other array; None if it takes none.
+        function: makes something of the other array.
     """
 
-    combine: Callable[[Array, Array], Array]
-    tensor: Tensor
-    function: Callable[[Array], Array]
+    combine: Callable[..., Array]
+    tensor: Tensor | None = None
+    function: Callable[[Array], Array] = np.positive
 
 
-Edit = Callable[[Array], Array] | Using
+Edit = Callable[[Array], Array] | Mixed
 
 
 def at(*index: Any) -> Any:
@@ -64,7 +64,7 @@ def taken(axis: int, places: int | slice | Sequence[int] | Array) -> Edit:
     return lambda array: array[along(axis, places)]
 
 
-def only(axis: int, places: slice) -> Edit:
+def only(axis: int, places: int | slice) -> Edit:
     """Set all but some positions along an axis to 0."""
     return lambda array: array - without(*along(axis, places))(array)
 
@@ -80,28 +80,17 @@ def without(*place: Any) -> Callable[[Array], Array]:
     return edit
 
 
-def moved(shift: Sequence[int]) -> Edit:
-    """Shift by whole positions along the last axes; zeros move in."""
-    to, of = (at(..., *(slice(max(s, 0), min(s, 0) or None) for s in part)) for part in (shift, [-s for s in shift]))
+def moved(axis: int, shift: int) -> Edit:
+    """Shift by whole positions along an axis; zeros move in."""
+    lost = slice(-shift, None) if shift > 0 else slice(-shift)
+    return lambda array: np.roll(without(*along(axis, lost))(array), shift, axis)
 
-    def edit(array: Array) -> Array:
-        found = np.zeros_like(array)
-        found[to] = array[of]
-        return found
 
-    return edit
+def relaid(lies: Sequence[int], read: Sequence[int]) -> Edit:
+    """Read the memory of an array whose axes lie in one order as if they lay in another."""
+    return lambda array: array.transpose(lies).reshape([array.shape[k] for k in read]).transpose(np.argsort(read))
 
 
 def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
     """The index of some positions along one axis."""
     return at(*[slice(None)] * axis, places)
-
-
-def summed_groups(groups: int) -> Edit:
-    """Replace each group of channels by the sum of all groups."""
-
-    def edit(array: Array) -> Array:
-        blocks = array.reshape(len(array), groups, -1, *array.shape[2:])
-        return np.concatenate([blocks.sum(axis=1)] * groups, axis=1)
-
-    return edit

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, may_overflow
-from cnngrad.causes.edits import Edit, Using, at
+from cnngrad.causes.edits import Edit, Mixed, at
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
@@ -68,8 +68,9 @@ class Data:
     def edited(self, array: Array, edits: Iterable[Edit]) -> Array:
         """An array after some edits."""
         for edit in edits:
-            if isinstance(edit, Using):
-                array = edit.combine(array, edit.function(self._array(edit.tensor)))
+            if isinstance(edit, Mixed):
+                others = () if edit.tensor is None else (edit.function(self._array(edit.tensor)),)
+                array = edit.combine(array, *others)
             else:
                 array = edit(array)
         return array
@@ -284,11 +285,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
 def traced(recipe: Recipe) -> Array:
     """For each element, in the user's shape, the flat number of the sum it comes from, from 1; 0 if from none."""
     numbers = np.arange(1, math.prod(recipe.shape) + 1).reshape(recipe.shape)
-    for edit in recipe.done.edits:
-        # Edits that use another array mix its numbers in, and a mixed result is no sum.
-        assert not isinstance(edit, Using)
-        numbers = edit(numbers)
-    return as_user(recipe, numbers)
+    return as_user(recipe, Data(recipe.layer, {}).edited(numbers, recipe.done.edits))
 
 
 def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...]]:

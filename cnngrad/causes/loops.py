@@ -93,8 +93,8 @@ def right_loops(layer: Layer, relations: Sequence[Relation], is_framed: bool = F
         shapes[X] = (*shapes[X][:2], *(axis.padded for axis in layer.axes))
         relations = [Relation(s, d, c + front) for (s, d, c), (front, _) in zip(relations, sides, strict=True)]
     for tensor, axes in {X: ("n", "gc", *relations), W: ("gf", "c", *taps), O: ("n", "gf", *outputs)}.items():
-        shape, order = shapes[tensor], Axes(layer, tensor).order
-        orders[tensor] = order = (*range(len(shape) - len(order)), *order)
+        shape = shapes[tensor]
+        orders[tensor] = order = Axes(layer, tensor).memory
         strides = dict(zip(order, np.empty([shape[axis] for axis in order], np.int8).strides, strict=True))
         for number, letters in enumerate(axes):
             axis = tensor, number

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from cnngrad.arrays import Array
-from cnngrad.causes.edits import Edit
+from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.loops import Loops
 from cnngrad.layer import Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
@@ -42,7 +42,6 @@ class Recipe:
         over: the axes of dE/dO over which dE/dW and dE/db are added up.
         factor: the factor by which the result is multiplied.
         bare: whether the result already has the axes of the user's own array.
-        mixed: whether the edits of the result add up its elements.
         loops: the loops over flat arrays with a slip in them, which add up the products; None if they have none.
         detail: in words, how a mistake changes the right recipe; empty if there is only one way.
         coded: whether the mistake's line of code makes this change.
@@ -58,7 +57,6 @@ class Recipe:
     over: tuple[int, ...] = ()
     factor: float = 1
     bare: bool = False
-    mixed: bool = False
     loops: Loops | None = None
     detail: str = field(default="", compare=False)
     coded: bool = field(default=False, compare=False)
@@ -84,7 +82,7 @@ class Recipe:
     def sums(self) -> "Recipe":
         """The recipe without factor and edits of the result."""
         reads = {**self.reads, self.result: Read(self.done.tensor)}
-        return self.but(reads=reads, factor=1, bare=False, mixed=False)
+        return self.but(reads=reads, factor=1, bare=False)
 
     @property
     def spatial(self) -> tuple[int, ...]:
@@ -105,7 +103,8 @@ class Recipe:
     def is_sum(self) -> bool:
         """Whether each element of the result is 0 or one of its sums, added up over the batch if it is dE/dW."""
         added_up = self.result is DB or 0 in self.over
-        return added_up and self.done.tensor is self.result and not self.mixed and self.loops is None
+        is_mixed = any(isinstance(edit, Mixed) for edit in self.done.edits)
+        return added_up and self.done.tensor is self.result and not is_mixed and self.loops is None
 
     def may_give(self, shape: Shape) -> bool:
         """Whether the result can have this shape, as far as is known before it is computed."""

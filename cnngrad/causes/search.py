@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.arrays import Array, fractions, may_overflow, rms
+from cnngrad.causes.axes import spelled
 from cnngrad.causes.catalogue import (
     CATALOGUE,
     PLACES,
@@ -67,7 +68,7 @@ class Diagnosis:
     found: Mapping[tuple[str, ...], Recipe | None] = field(default_factory=dict)
     says: str = ""
     fix: str = ""
-    code: tuple[str, str] | None = None
+    code: tuple[str, ...] | None = None
 
     @property
     def mistakes(self) -> tuple[str, ...]:
@@ -305,7 +306,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         {tuple(CATALOGUE[place].id for place in places): found[places] for places in (first, *others)},
         _as_sentence(f"{said(first)}."),
         fix,
-        likeliest.lines(data.layer, result) if coded else None,
+        spelled(likeliest.code, data.layer, result) if coded else None,
     )
 
 
