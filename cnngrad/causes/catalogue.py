@@ -31,15 +31,7 @@ from cnngrad.causes.edits import (
     transposed,
     without,
 )
-from cnngrad.causes.loops import (
-    Loops,
-    Slips,
-    bounds_slipped,
-    indices_slipped,
-    lengths_slipped,
-    products_slipped,
-    right_loops,
-)
+from cnngrad.causes.loops import Loops, Slips, right_loops
 from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
@@ -105,6 +97,10 @@ class Mistake:
         self.change = change
         CATALOGUE.append(self)
         return self
+
+    def __lt__(self, other: "Mistake") -> bool:
+        """Whether it is likelier than another one."""
+        return PLACES[self.id] < PLACES[other.id]
 
     def changed(self, recipe: Recipe) -> Changes:
         """The changed recipes, each once; none if the mistake can't be made in this one."""
@@ -581,9 +577,9 @@ def leftover_counted(recipe: Recipe) -> Changes:
         yield _on(recipe, axes, "an extra row for each position left over", all(axes), size=kernel + extra)
         yield _on(recipe, axes, "the last rows instead of the first", constant=first + extra * dilations)
     for axis in np.flatnonzero(leftover).tolist():
-        last_row = taken(2 + axis, [*range(kernel[axis] - 1), kernel[axis]])
+        rows = [*range(kernel[axis] - 1), kernel[axis]]
         beyond = _on(recipe, np.arange(len(kernel)) == axis, size=np.add(kernel, 1))
-        yield beyond.at(DW, "its last row comes from one window too many", last_row)
+        yield beyond.at(DW, "its last row comes from one window too many", taken(2 + axis, rows))
 
 
 @Mistake(
@@ -601,20 +597,19 @@ def leftover_counted(recipe: Recipe) -> Changes:
 def wrong_operand(recipe: Recipe) -> Changes:
     """Another array is used in place of dE/dO or W, or returned as the result."""
     shape, result = recipe.layer.canonical, recipe.result
-    used: dict[Tensor, dict[Tensor, tuple[Tensor, ...]]] = {
-        O: {O: (X, W)},
-        DW: {DEDO: (O, W, X), DW: (O, W)},
-        DX: {DEDO: (O, X, W), W: (DEDO,), DX: (X,)},
-        DB: {DEDO: (O,)},
-    }
-    for place, tensor in [(place, tensor) for place, tensors in used[result].items() for tensor in tensors]:
-        words = "the result is {}" if place is result else "{} is used in place of {}"
-        if shape[tensor] == shape[place]:
+    used = {DW: (O, W, X), DX: (O, X, W), DB: (O,)}
+    for tensor in used.get(result, ()):
+        if shape[tensor] == shape[DEDO]:
             coded = (result, tensor) == (DX, O)
-            changed = recipe.at(place, words.format(_name(tensor), _name(place)), tensor=tensor, coded=coded)
-            yield changed
-            if tensor is DEDO:
-                yield changed.at(DEDO, "W and dE/dO are swapped", tensor=W)
+            yield recipe.at(DEDO, f"{tensor.key} is used in place of dE/dO", tensor=tensor, coded=coded)
+    if result is DX and shape[W] == shape[DEDO]:
+        changed = recipe.at(W, "dE/dO is used in place of W", tensor=DEDO)
+        yield changed
+        yield changed.at(DEDO, "W and dE/dO are swapped", tensor=W)
+    # W always has the shape of its gradient, and so has X.
+    for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
+        if shape[tensor] == shape[result]:
+            yield recipe.at(result, f"the result is {tensor.key}", tensor=tensor)
 
 
 @Mistake(
@@ -698,18 +693,21 @@ def groups_mixed(recipe: Recipe) -> Changes:
         return
     # The orders if number k belongs to group k mod g.
     filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
-    # The operands that are read by filter, with the axis of their filters.
-    by_filter, read = recipe, [(tensor, axis) for tensor, axis in ((W, 0), (DEDO, 1)) if tensor in OPERANDS[result]]
+    # The tensors that are read by filter, with the axis of their filters.
+    read = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
+    by_filter = recipe
     # b belongs to its filter, whatever channels the filter reads.
-    for tensor, axis in (*read, *[(B, 0)] * (result is O)):
+    for tensor, axis in (*read.items(), *[(B, 0)] * (result is O)):
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
-    if result is not DX:
+    place, order = X, channels
+    if result is DX:
+        place, order = DX, np.argsort(channels)
+    else:
         by_filter = by_filter.at(result, "", taken(int(result is O), np.argsort(filters)))
-    place, back = (DX, np.argsort(channels)) if result is DX else (X, channels)
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
-    yield recipe.at(place, "channel c belongs to group c mod g", taken(1, back))
-    yield by_filter.at(place, "filters and channels are taken mod g", taken(1, back))
-    for tensor, axis in read:
+    yield recipe.at(place, "channel c belongs to group c mod g", taken(1, order))
+    yield by_filter.at(place, "filters and channels are taken mod g", taken(1, order))
+    for tensor, axis in read.items():
         first = taken(axis, [*range(layer.group_filters)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
@@ -720,10 +718,10 @@ def groups_mixed(recipe: Recipe) -> Changes:
         yield added.at(DX, "there is only one group", taken(1, slice(each)))
     else:
         yield recipe.at(X, "every filter reads the first group's channels", taken(1, [*range(each)] * g))
-    orders = {f"the groups are shifted by {k}": np.roll(range(layer.channels), k * each) for k in range(1, g)}
-    orders["the groups are reversed"] = np.arange(layer.channels).reshape(g, each)[::-1].ravel()
-    for words, order in orders.items():
-        yield recipe.at(place, words, taken(1, order))
+    blocks = np.arange(layer.channels).reshape(g, each)
+    orders = {f"the groups are shifted by {k}": np.roll(blocks, k, axis=0) for k in range(1, g)}
+    for words, groups in (orders | {"the groups are reversed": blocks[::-1]}).items():
+        yield recipe.at(place, words, taken(1, groups.ravel()))
 
 
 @Mistake(
@@ -1041,9 +1039,9 @@ def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
     coded = r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
     zeros = [count for axis in recipe.layer.axes for count in (axis.before, axis.after)]
-    yield from _slipped(recipe, lengths_slipped, coded)
+    yield from _slipped(recipe, Loops.lengths_slipped, coded)
     if max(zeros) > 0 <= min(zeros):
-        yield from _slipped(recipe, lengths_slipped, coded, is_framed=True)
+        yield from _slipped(recipe, Loops.lengths_slipped, coded, is_framed=True)
 
 
 @Mistake(
@@ -1055,7 +1053,7 @@ def flat_index(recipe: Recipe) -> Changes:
 )
 def index_left_out(recipe: Recipe) -> Changes:
     """An index does not depend on a position that it should depend on."""
-    yield from _slipped(recipe, partial(indices_slipped, left_out=True), "W is read at 0·c, ")
+    yield from _slipped(recipe, partial(Loops.indices_slipped, left_out=True), "W is read at 0·c, ")
 
 
 @Mistake(
@@ -1067,7 +1065,7 @@ def index_left_out(recipe: Recipe) -> Changes:
 )
 def index_replaced(recipe: Recipe) -> Changes:
     """An index of another axis or array, such as g[i][i] for g[i][j]."""
-    yield from _slipped(recipe, partial(indices_slipped, left_out=False), "W is read at f, not c")
+    yield from _slipped(recipe, partial(Loops.indices_slipped, left_out=False), "W is read at f, not c")
 
 
 @Mistake(
@@ -1079,7 +1077,7 @@ def index_replaced(recipe: Recipe) -> Changes:
 )
 def loop_bound(recipe: Recipe) -> Changes:
     """A loop, or a test for what lies outside X, has another first or last position."""
-    yield from _slipped(recipe, bounds_slipped, r"the loop over the rows of O .*\(two too few\)")
+    yield from _slipped(recipe, Loops.bounds_slipped, r"the loop over the rows of O .*\(two too few\)")
 
 
 @Mistake(
@@ -1207,7 +1205,7 @@ def activation_applied(recipe: Recipe) -> Changes:
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """Each product is cut or rounded to a multiple of a power of two."""
-    yield from _slipped(recipe, products_slipped, r"each product is rounded down to a multiple of 2\^2$")
+    yield from _slipped(recipe, Loops.products_slipped, r"each product is rounded down to a multiple of 2\^2$")
 
 
 @Mistake(
@@ -1290,14 +1288,12 @@ def _miscounted(recipe: Recipe) -> Changes:
                 yield recipe.at(place, f"{words}: the loop uses another axis's size", only(2 + b, slice(few)))
 
 
-def _slipped(
-    recipe: Recipe, slips: Callable[[Layer, Tensor, Loops], Slips], coded: str, is_framed: bool = False
-) -> Changes:
+def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, is_framed: bool = False) -> Changes:
     """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
-    layer, result = recipe.layer, recipe.result
+    layer = recipe.layer
     products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
-        for words, loops in slips(layer, result, right_loops(layer, recipe.relations, is_framed)):
+        for words, loops in slips(right_loops(layer, recipe.result, recipe.relations, is_framed)):
             yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
 
 

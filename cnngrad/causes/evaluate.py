@@ -105,12 +105,13 @@ def remade(recipe: Recipe, data: Data, arrays: Arrays) -> Array:
 
 def computed(recipe: Recipe, data: Data) -> Array:
     """The result of a recipe, in canonical shape or in the wrong shape that it leads to."""
-    shapes = recipe.layer.canonical
-    moved = math.prod(recipe.layer.kernel) * (math.prod(shapes[X]) + math.prod(shapes[O]))
+    layer, array = recipe.layer, data.given(recipe)
+    data.tries.left -= 1
     with may_overflow():  # a mistake may overflow
-        array = data.given(recipe)
-        data.tries.left -= 1 + (moved / _ELEMENTS_A_TRY if array is None else 0)
-        array = _sums(recipe, data) if array is None else array
+        if array is None:
+            moved = math.prod(layer.canonical[X]) + math.prod(layer.canonical[O])
+            data.tries.left -= math.prod(layer.kernel) * moved / _ELEMENTS_A_TRY
+            array = _sums(recipe, data)
         array = data.edited(array, recipe.done.edits)
         return array if recipe.factor == 1 else recipe.factor * array
 
@@ -181,26 +182,21 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
 
     X, or its gradient, has its padding along the axes where that is not zeros.
     """
-    layer, result = recipe.layer, recipe.result
+    layer, result, spatial = recipe.layer, recipe.result, slice(-recipe.layer.dims, None)
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-    bordered = _bordered(recipe, recipe.size if result is DX else arrays[X].shape[-layer.dims :])
-    framed = (axis.size if axis.mode == "zeros" else axis.padded for axis in bordered.axes)
-    shape = (*recipe.shape[:2], *framed) if result is DX else recipe.shape
-    filled = arrays[result.array] = np.zeros(shape, np.result_type(*arrays.values()))
-    if result is not DX:
-        arrays[X] = bordered.bordered(arrays[X])
+    arrays[result.array] = np.zeros(recipe.shape, np.result_type(*arrays.values()))
+    bordered = _bordered(recipe, arrays[X].shape[spatial])
+    arrays[X] = bordered.bordered(arrays[X])
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
-    leads = {X: (n, g, c), W: (*shape[: -2 - layer.dims], g, f, c) if result is DW else (g, f, c), O: (n, g, f)}
-    x, w, o = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[-layer.dims :]) for tensor, lead in leads.items())
-    sizes = zip(*(array.shape[-layer.dims :] for array in (o, w, x)), strict=True)
-    axes = []
-    for relation, axis, numbers in zip(recipe.relations, bordered.axes, sizes, strict=True):
+    # A dE/dW that is not added up over the batch has its axis in front.
+    leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
+    o, w, x = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[spatial]) for tensor, lead in leads.items())
+    sizes, axes = (array.shape[spatial] for array in (o, w, x)), []
+    for relation, axis, out, taps, size in zip(recipe.relations, bordered.axes, *sizes, strict=True):
         is_framed = axis.mode != "zeros"
         begun = relation._replace(constant=relation.constant + is_framed * axis.before)
-        out, taps, size_of_x = numbers
-        frame = tuple(axis.border.tolist()) if is_framed else ()
-        axes.append(_Axis(recipe.last, begun, out, taps, size_of_x, frame))
-    return filled, x, w, o, axes
+        axes.append(_Axis(recipe.last, begun, out, taps, size, tuple(axis.border.tolist()) if is_framed else ()))
+    return arrays[result.array], x, w, o, axes
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
@@ -213,7 +209,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         return total
     if recipe.loops is not None:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-        return recipe.loops.filled(operands, result.array)
+        return recipe.loops.filled(operands)
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.

@@ -8,6 +8,7 @@ place in memory a sum of indices, each times a step.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -18,9 +19,7 @@ from cnngrad.causes.axes import Axes
 from cnngrad.layer import Layer, Relation, Shape
 from cnngrad.tensor import DX, O, Tensor, W, X
 
-__all__ = [
-    "Loops", "Slips", "bounds_slipped", "indices_slipped", "lengths_slipped", "products_slipped", "right_loops",
-]  # fmt: skip
+__all__ = ["Loops", "Slips", "right_loops"]
 
 # Letters of the positions of O and of W, by spatial axis.
 _OUTPUTS, _TAPS = "ijk", "uvt"
@@ -33,27 +32,29 @@ class Loops:
     """Nested loops that add up products.
 
     Attributes:
+        layer: the layer.
+        result: the result that they fill.
         ranges: where the loop over each letter begins and ends, and which indices along some axes count.
         index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
         steps: how far apart in memory neighbours along each axis lie.
         shapes: the shapes of X, W and O in memory.
         frame: the zeros in front of and behind X along its axes, if they lie in memory too.
         reading: the steps by which the result is read from its memory.
-        orders: the axes of X, W and O in the order of memory.
         rounded: how each product is rounded, and to a multiple of which number.
     """
 
+    layer: Layer
+    result: Tensor
     ranges: Mapping[str | Axis, tuple[int, int]]
     index: Mapping[Axis, Mapping[str, int]]
     steps: dict[Axis, int]
     shapes: Mapping[Tensor, Shape]
     frame: tuple[tuple[int, int], ...]
     reading: Mapping[Axis, int]
-    orders: Mapping[Tensor, Shape]
     rounded: tuple[Callable[[Array], Array], float] = (np.positive, 1)
 
-    def filled(self, operands: Mapping[Tensor, Array], result: Tensor) -> Array:
-        """A result; what lies outside an array's memory is 0, or is lost."""
+    def filled(self, operands: Mapping[Tensor, Array]) -> Array:
+        """The result; what lies outside an array's memory is 0, or is lost."""
         letters = [key for key in self.ranges if isinstance(key, str)]
         grid = np.ix_(*(np.arange(*self.ranges[letter]) for letter in letters))
         values = dict(zip(letters, grid, strict=True))
@@ -69,134 +70,129 @@ class Loops:
             products *= (at[axis] >= first) & (at[axis] < end)
         for tensor, array in operands.items():
             framed = np.pad(array, self.frame) if tensor is X and self.frame else array
-            products *= np.append(framed.transpose(self.orders[tensor]), 0)[places(tensor, framed.size)]
-        (cut, unit), shape = self.rounded, self.shapes[result]
-        size = prod(shape)
-        there = np.broadcast_to(places(result, size), products.shape)
+            memory = np.append(framed.transpose(Axes(self.layer, tensor).memory), 0)
+            products *= memory[places(tensor, framed.size)]
+        (cut, unit), filled = self.rounded, self.result.array
+        size = prod(self.shapes[filled])
+        there = np.broadcast_to(places(filled, size), products.shape)
         memory = np.bincount(there.ravel(), unit * cut(products / unit).ravel(), size + 1)
         memory[size] = 0
-        sides = self.frame if result is X and self.frame else [(0, 0)] * len(shape)
-        kept = np.ix_(*(np.arange(front, end - back) for end, (front, back) in zip(shape, sides, strict=True)))
-        read: Array = np.asarray(sum(self.reading[result, axis] * each for axis, each in enumerate(kept)))
-        return memory[np.minimum(read, size)]
+        place = sum(self.reading[filled, k] * at for k, at in enumerate(np.indices(self.shapes[filled], sparse=True)))
+        found: Array = memory[np.minimum(place, size)]
+        inside = self.frame if filled is X else ()
+        return found[tuple(slice(front, end - back) for end, (front, back) in zip(found.shape, inside, strict=False))]
 
+    def lengths_slipped(self) -> Slips:
+        """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
+        for words, steps in self._other_steps():
+            yield words, replace(self, steps=steps)
+            if self.frame and self.result is DX:
+                yield words.replace("written", "written and cut out"), replace(self, steps=steps, reading=steps)
+                yield words.replace("written", "cut out"), replace(self, reading=steps)
 
-def right_loops(layer: Layer, relations: Sequence[Relation], is_framed: bool = False) -> Loops:
-    """The loops of a layer that is padded with zeros, by the relations of its axes; the zeros may lie in memory."""
-    outputs, taps = _OUTPUTS[: layer.dims], _TAPS[: layer.dims]
-    sizes = (layer.batch, layer.groups, layer.group_filters, layer.group_channels, *layer.out, *layer.kernel)
-    counts = dict(zip("ngfc" + outputs + taps, sizes, strict=True))
-    ranges: dict[str | Axis, tuple[int, int]] = {letter: (0, count) for letter, count in counts.items() if count > 1}
-    index, steps, orders, shapes = {}, {}, {}, dict(layer.canonical)
-    sides = [(axis.before, axis.after) for axis in layer.axes]
-    if is_framed:
-        shapes[X] = (*shapes[X][:2], *(axis.padded for axis in layer.axes))
-        relations = [Relation(s, d, c + front) for (s, d, c), (front, _) in zip(relations, sides, strict=True)]
-    for tensor, axes in {X: ("n", "gc", *relations), W: ("gf", "c", *taps), O: ("n", "gf", *outputs)}.items():
-        shape = shapes[tensor]
-        orders[tensor] = order = Axes(layer, tensor).memory
-        strides = dict(zip(order, np.empty([shape[axis] for axis in order], np.int8).strides, strict=True))
-        for number, letters in enumerate(axes):
-            axis = tensor, number
-            if isinstance(letters, Relation):
-                ranges[axis] = 0, shape[number]
-                factors = dict(zip((outputs[number - 2], taps[number - 2], ""), letters, strict=True))
-            else:
-                factors = {letter: shape[number] // layer.groups if letter == "g" else 1 for letter in letters}
-            index[axis] = {letter: f for letter, f in factors.items() if counts.get(letter) != 1}
-            steps[axis] = strides[number]
-    return Loops(ranges, index, steps, shapes, ((0, 0), (0, 0), *sides) if is_framed else (), steps, orders)
+    def _other_steps(self) -> Iterator[tuple[str, dict[Axis, int]]]:
+        front, behind = ("padded ", " with its padding") if self.frame else ("", "")
+        if self.frame:
+            plain = right_loops(self.layer, self.result, [axis.relation for axis in self.layer.axes]).steps
+            yield f"padded {self._used((X, 0))} with the lengths that it has without its padding", plain
+        for axis, own in self.steps.items():
+            length = self.shapes[axis[0]][axis[1]]
+            outer = [other for other in self.steps if other[0] is axis[0] and self.steps[other] > own]
+            for value, name in self._lengths.items() if outer and (axis[0] is X or not self.frame) else ():
+                right = f"not {length} ({self._axis(axis)}{behind})"
+                words = f"{front}{self._used(axis)} with length {value} ({name}), {right}"
+                for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
+                    yield words, self.steps | {each: self.steps[each] // length * value for each in changed}
 
+    def indices_slipped(self, left_out: bool) -> Slips:
+        """One letter of an index left out, or replaced by another."""
+        for axis, index in self.index.items():
+            limited = {**self.ranges, axis: (0, self.shapes[axis[0]][axis[1]])}
+            for letter in filter(None, index):
+                kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
+                for other in letter if left_out else [one for one in kind if one in self.ranges and one != letter]:
+                    changed = {other if name == letter else name: f for name, f in index.items()}
+                    changed |= {letter: 0} if left_out else {}
+                    what = "are left out" if left_out else f"are replaced by the {self._key(other)}"
+                    words = f"{self._used(axis)} at {_written(changed)}, not {_written(index)}"
+                    for inside in (self.ranges, limited)[: 2 - left_out]:
+                        slip = replace(self, index={**self.index, axis: changed}, ranges=inside)
+                        yield f"{words}: the {self._key(letter)} {what}", slip
 
-def lengths_slipped(layer: Layer, result: Tensor, loops: Loops) -> Slips:
-    """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
-    for words, steps in _other_steps(layer, result, loops):
-        yield words, replace(loops, steps=steps)
-        if loops.frame and result is DX:
-            yield words.replace("written", "written and cut out"), replace(loops, steps=steps, reading=steps)
-            yield words.replace("written", "cut out"), replace(loops, reading=steps)
+    def bounds_slipped(self) -> Slips:
+        """A loop, or the test for what lies outside X, begins or ends elsewhere."""
+        for key, (first, end) in self.ranges.items():
+            ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few", **self._lengths}
+            bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
+            for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
+                what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {self._key(key)}"
+                if start < stop:
+                    words = f"{what} runs from {start} to below {stop} ({why}), not from {first} to below {end}"
+                    yield words, replace(self, ranges={**self.ranges, key: (start, stop)})
+        every = {axis: (first, end + 1) for axis, (first, end) in self.ranges.items() if axis in self.index}
+        yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
 
+    def products_slipped(self) -> Slips:
+        """Each product cut or rounded to a multiple of a power of two."""
+        ways = {"down": np.floor, "to the nearest number": np.rint, "towards 0": np.trunc}
+        for bits, (how, cut) in product(range(-4, 17), ways.items()):
+            words = f"each product is rounded {how} to a multiple of 2^{-bits}"
+            yield words, replace(self, rounded=(cut, 2.0**-bits))
 
-def _other_steps(layer: Layer, result: Tensor, loops: Loops) -> Iterator[tuple[str, dict[Axis, int]]]:
-    named, front, behind = _lengths(layer), *(("padded ", " with its padding") if loops.frame else ("", ""))
-    if loops.frame:
-        plain = right_loops(layer, [axis.relation for axis in layer.axes]).steps
-        yield f"padded {_used((X, 0), result)} with the lengths that it has without its padding", plain
-    for axis, own in loops.steps.items():
-        length = loops.shapes[axis[0]][axis[1]]
-        outer = [other for other in loops.steps if other[0] is axis[0] and loops.steps[other] > own]
-        for value, name in named.items() if outer and (axis[0] is X or not loops.frame) else ():
-            right = f"not {length} ({_axis(layer, axis)}{behind})"
-            words = f"{front}{_used(axis, result)} with length {value} ({name}), {right}"
-            for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
-                yield words, loops.steps | {each: loops.steps[each] // length * value for each in changed}
+    @cached_property
+    def _lengths(self) -> dict[int, str]:
+        """The lengths that may be taken for another, with their names."""
+        named: dict[int, str] = {}
+        for axis in product((O, X, W), range(2 + self.layer.dims)):
+            named.setdefault(self.layer.canonical[axis[0]][axis[1]], f"the {self._axis(axis)}")
+        return {axis.padded: "the length of padded X" for axis in self.layer.axes} | named | {1: "left out"}
 
+    def _axis(self, axis: Axis) -> str:
+        """What an array has along an axis, such as `rows of X`."""
+        return f"{(*axis[0].lead_words, *self.layer.axis_words)[axis[1]]}s of {axis[0].key}"
 
-def indices_slipped(layer: Layer, result: Tensor, loops: Loops, left_out: bool) -> Slips:
-    """One letter of an index left out, or replaced by another."""
-    ranges = loops.ranges
-    for axis, index in loops.index.items():
-        limited = {**ranges, axis: (0, loops.shapes[axis[0]][axis[1]])}
-        for letter in filter(None, index):
-            kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
-            for other in letter if left_out else [one for one in kind if one in ranges and one != letter]:
-                changed = {other if name == letter else name: f for name, f in index.items()}
-                changed |= {letter: 0} if left_out else {}
-                what = "are left out" if left_out else f"are replaced by the {_key(layer, loops, other)}"
-                words = f"{_used(axis, result)} at {_written(changed)}, not {_written(index)}"
-                for inside in (ranges, limited)[: 2 - left_out]:
-                    slip = replace(loops, index={**loops.index, axis: changed}, ranges=inside)
-                    yield f"{words}: the {_key(layer, loops, letter)} {what}", slip
+    def _key(self, key: str | Axis) -> str:
+        """What a loop, or the test of an index of X, runs over."""
+        over = {[*index][-1]: axis for axis, index in self.index.items() if axis[0] is not X and index}
+        return "groups" if key == "g" else self._axis(over[key] if isinstance(key, str) else key)
 
-
-def bounds_slipped(layer: Layer, _result: Tensor, loops: Loops) -> Slips:
-    """A loop, or the test for what lies outside X, begins or ends elsewhere."""
-    for key, (first, end) in loops.ranges.items():
-        ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few", **_lengths(layer)}
-        bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
-        for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
-            what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {_key(layer, loops, key)}"
-            if start < stop:
-                words = f"{what} runs from {start} to below {stop} ({why}), not from {first} to below {end}"
-                yield words, replace(loops, ranges={**loops.ranges, key: (start, stop)})
-    every = {axis: (first, end + 1) for axis, (first, end) in loops.ranges.items() if axis in loops.index}
-    yield "the tests along all axes of X end one too far", replace(loops, ranges={**loops.ranges, **every})
-
-
-def products_slipped(_layer: Layer, _result: Tensor, loops: Loops) -> Slips:
-    """Each product cut or rounded to a multiple of a power of two."""
-    ways = {"down": np.floor, "to the nearest number": np.rint, "towards 0": np.trunc}
-    for bits, (how, cut) in product(range(-4, 17), ways.items()):
-        words = f"each product is rounded {how} to a multiple of 2^{-bits}"
-        yield words, replace(loops, rounded=(cut, 2.0**-bits))
-
-
-def _lengths(layer: Layer) -> dict[int, str]:
-    """The lengths that may be taken for another, with their names."""
-    named: dict[int, str] = {}
-    for axis in ((tensor, number) for tensor in (O, X, W) for number in range(2 + layer.dims)):
-        named.setdefault(layer.canonical[axis[0]][axis[1]], f"the {_axis(layer, axis)}")
-    return {axis.padded: "the length of padded X" for axis in layer.axes} | named | {1: "left out"}
-
-
-def _axis(layer: Layer, axis: Axis) -> str:
-    """What an array has along an axis, such as `rows of X`."""
-    return f"{(*axis[0].lead_words, *layer.axis_words)[axis[1]]}s of {axis[0].key}"
-
-
-def _key(layer: Layer, loops: Loops, key: str | Axis) -> str:
-    """What a loop, or the test of an index of X, runs over."""
-    over = {[*index][-1]: axis for axis, index in loops.index.items() if axis[0] is not X and index}
-    return "groups" if key == "g" else _axis(layer, over[key] if isinstance(key, str) else key)
-
-
-def _used(axis: Axis, result: Tensor) -> str:
-    if axis[0] is result.array:
-        return f"{'d' * result.is_gradient}{axis[0].key} is written"
-    return f"{'dE/dO' if axis[0] is O else axis[0].key} is read"
+    def _used(self, axis: Axis) -> str:
+        if axis[0] is self.result.array:
+            return f"{'d' * self.result.is_gradient}{axis[0].key} is written"
+        return f"{'dE/dO' if axis[0] is O else axis[0].key} is read"
 
 
 def _written(index: Mapping[str, int]) -> str:
     """An index as a sum, as in `2·i + u − 1`."""
     text = "".join(f"{factor:+}{letter and '·'}{letter}" for letter, factor in index.items() if factor or letter)
     return re.sub(r"([+-])(1·)?", r" \1 ", text).strip().removeprefix("+ ").replace("-", "−")
+
+
+def right_loops(layer: Layer, result: Tensor, relations: Sequence[Relation], is_framed: bool = False) -> Loops:
+    """The loops of a layer that is padded with zeros, by the relations of its axes; the zeros may lie in memory."""
+    outputs, taps, shapes = _OUTPUTS[: layer.dims], _TAPS[: layer.dims], dict(layer.canonical)
+    sides = [(axis.before, axis.after) for axis in layer.axes]
+    if is_framed:
+        shapes[X] = (*shapes[X][:2], *(axis.padded for axis in layer.axes))
+        relations = [Relation(s, d, c + front) for (s, d, c), (front, _) in zip(relations, sides, strict=True)]
+    sizes = (layer.batch, layer.groups, layer.group_filters, layer.group_channels, *layer.out, *layer.kernel)
+    counts = zip("ngfc" + outputs + taps, sizes, strict=True)
+    ranges: dict[str | Axis, tuple[int, int]] = {letter: (0, count) for letter, count in counts if count > 1}
+    ranges |= {(X, axis): (0, size) for axis, size in enumerate(shapes[X]) if axis > 1}
+    of_x = [
+        dict(zip((*letters, ""), each, strict=True)) for *letters, each in zip(outputs, taps, relations, strict=True)
+    ]
+    channels, filters = {"g": layer.group_channels, "c": 1}, {"g": layer.group_filters, "f": 1}
+    indices = {
+        X: ({"n": 1}, channels, *of_x),
+        W: (filters, {"c": 1}, *({tap: 1} for tap in taps)),
+        O: ({"n": 1}, filters, *({output: 1} for output in outputs)),
+    }
+    index, steps = {}, {}
+    for tensor, each in indices.items():
+        order = Axes(layer, tensor).memory
+        strides = np.empty([shapes[tensor][axis] for axis in order], np.int8).strides
+        for (axis, step), factors in zip(sorted(zip(order, strides, strict=True)), each, strict=True):
+            steps[tensor, axis] = step
+            index[tensor, axis] = {letter: f for letter, f in factors.items() if letter in ranges or not letter}
+    return Loops(layer, result, ranges, index, steps, shapes, ((0, 0), (0, 0), *sides) if is_framed else (), steps)

@@ -10,16 +10,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.axes import spelled
-from cnngrad.causes.catalogue import (
-    CATALOGUE,
-    PLACES,
-    Mistake,
-    missing_parts,
-    negative,
-    scaled,
-    some_axes,
-    told,
-)
+from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
@@ -47,6 +38,9 @@ _MORE = 100
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
+# Explanations: mistakes, of which several may be made together, and the recipe that they lead to.
+Ways = Iterable[tuple[tuple[Mistake, ...], Recipe]]
+Found = dict[tuple[Mistake, ...], Recipe]
 # The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
 Allowed = Callable[..., Array]
 # Rounding of decimals that should be equal, relative to the largest.
@@ -110,11 +104,14 @@ class _Claim:
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
-        self._places = spread_places(claim.size) if claim.size > 1 else np.empty(0, int)
+        self._places = spread_places(claim.size)
         self._sample = slice(None, None, 1 + claim.size // _FIRST)
         self._some = claim.reshape(-1)[self._sample]
         self._most: dict[float, Array] = {}
-        self.factors: dict[float, list[str]] = {-1.0: []} | named_factors(data.layer)
+        # Factors that people put in, in words; a changed sign has a name of its own.
+        self.factors = {1.0: "", -1.0: ""} | {
+            f: told_factor(f, names) for f, names in named_factors(data.layer).items()
+        }
         # How many elements of a larger array may be wrong besides.
         self.spare = 0
         self._keep(self.right)
@@ -129,14 +126,14 @@ class _Claim:
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
         # One element rules out most recipes.
-        for some in (places[:1], places[1:]) if places.size else ():
+        for some in (places[:1], places[1:]) if claim.size > 1 else ():
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
             claimed = claim.reshape(-1)[some]
-            factors = self._fitting(claimed, few, factors) if few.size else ()
-            terms = probed(recipe, self._positive, claim.shape, some) if factors else None
-            factors = () if terms is None else self._fitting(claimed, few, factors, np.abs(terms))
+            factors = self._fitting(claimed, few, factors)
+            if factors:
+                factors = self._fitting(claimed, few, factors, probed(recipe, self._positive, claim.shape, some))
             if not factors:
                 return None
         array = made(recipe, self.data)
@@ -146,8 +143,8 @@ class _Claim:
             return None
         # A few elements rule out most arrays.
         factors = self._fitting(self._some, array.reshape(-1)[self._sample], factors)
-        fitting = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else []
-        return fitting[0] if fitting else None
+        factors = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else ()
+        return next(iter(factors), None)
 
     def terms(self, recipe: Recipe) -> Array:
         return np.abs(made(recipe, self._positive))
@@ -161,7 +158,7 @@ class _Claim:
                 if terms is None:
                     most = self._bound(claim, factor)
                 else:
-                    most = self._allowed(claim, (abs(factor) or 1) * terms, made)
+                    most = self._allowed(claim, np.abs((factor or 1) * terms), made)
                 right = np.abs(claim - made) <= most
                 if right.sum() >= claim.size - min(self.spare, (claim.size + 1) // _PROBES):
                     found.append(factor)
@@ -169,36 +166,13 @@ class _Claim:
 
     def _bound(self, claim: Array, factor: float) -> Array:
         """An upper bound of the allowed error of some of the claim's elements, whatever the recipe."""
-        largest = (abs(factor) or 1) * _MORE * self._largest
-        if claim is not self._some:
-            return self._allowed(claim, np.full(claim.shape, largest))
-        if largest not in self._most:
-            self._most[largest] = self._allowed(claim, np.full(claim.shape, largest))
-        return self._most[largest]
+        largest = abs(factor or 1) * _MORE * self._largest
+        known = self._most if claim is self._some else {}
+        if largest not in known:
+            known[largest] = self._allowed(claim, np.full(claim.shape, largest))
+        return known[largest]
 
-    def scaled(self) -> Recipe | None:
-        """The right recipe with the factor that gives the claim; None if there is no such factor."""
-        right = made(self.right, self.data)
-        if self.array.shape != right.shape or not right.any() or not self.array.any():
-            return None
-        named = named_factors(self.data.layer)
-        factor = self.factor_of(self.right, named)
-        if factor is None:
-            factor = _closest_factor(self.array, right)
-            if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
-                return None
-            # A factor close to 1 is rounding.
-            allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
-            is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
-            if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
-                return None
-        # With a batch, 1/N is the usual wrong factor.
-        coded = factor == 1 / self.data.layer.batch
-        return self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
-
-    def ways(
-        self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,), late: bool = False
-    ) -> Iterator[tuple[Mistake, Recipe, float]]:
+    def ways(self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,), late: bool = False) -> Ways:
         """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits.
 
         Those without a phrase for lists come late, and alone.
@@ -212,46 +186,60 @@ class _Claim:
                     return
                 factor = self.factor_of(changed, factors)
                 if factor is not None:
-                    yield mistake, changed, factor
+                    others = {1.0: (), -1.0: (negative,)}.get(factor, (scaled,))
+                    words = ", ".join(filter(None, (changed.detail, self.factors[factor])))
+                    yield (mistake, *others), changed.but(words, changed.coded, factor=factor * changed.factor)
                     break
 
-    def alone(self) -> dict[tuple[int, ...], Recipe]:
-        """The mistakes that each give the claim alone, by their places in the catalogue."""
-        found: dict[tuple[int, ...], Recipe] = {}
-        for mistake, recipe, _ in self.ways(self.right, (scaled.id,)):
-            found[PLACES[mistake.id],] = recipe
-        by_factor = self.scaled()
-        return found if by_factor is None else {**found, (PLACES[scaled.id],): by_factor}
+    def scaled(self) -> Ways:
+        """The factor with which the right recipe gives the claim, if there is one."""
+        right = made(self.right, self.data)
+        if self.array.shape != right.shape or not right.any() or not self.array.any():
+            return
+        named = named_factors(self.data.layer)
+        factor = self.factor_of(self.right, named)
+        if factor is None:
+            factor = _closest_factor(self.array, right)
+            if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
+                return
+            # A factor close to 1 is rounding.
+            allowed = 4 * self._allowed(self.array, abs(factor) * self.terms(self.right))
+            is_one = abs(abs(factor) - 1) * rms(right) <= rms(allowed)
+            if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
+                return
+        # With a batch, 1/N is the usual wrong factor.
+        coded = factor == 1 / self.data.layer.batch
+        yield (scaled,), self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
 
-    def besides(self, user: Tensor) -> dict[tuple[int, ...], Recipe]:
-        """The mistakes that each give the claim but for one element."""
-        self.spare = 1
-        told_of = {places: self.but_for_one(recipe, user) for places, recipe in self.alone().items()}
-        return {places: recipe for places, recipe in told_of.items() if recipe is not None}
+    def alone(self) -> Found:
+        """The mistakes that each give the claim alone."""
+        return dict(chain(self.ways(self.right, (scaled.id,)), self.scaled()))
 
-    def but_for_one(self, recipe: Recipe, user: Tensor) -> Recipe | None:
-        """The recipe, told with the element that is wrong besides; None if it is hardly another than the right one."""
-        array, right, layer = made(recipe, self.data), made(self.right, self.data), self.data.layer.own
-        if (np.abs(array - right) > self._allowed(right, self.terms(recipe), array)).sum() < _ALIKE:
-            return None
-        index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
-        name = Names(layer).symbol(user, layer.canonical_index(user, tuple(map(int, index)))).name
-        return recipe.but(f"{recipe.detail}, but for {name}".removeprefix(", "))
+    def besides(self, user: Tensor) -> Found:
+        """The mistakes that each give the claim but for one element, which their words name."""
+        self.spare, found = 1, {}
+        right, layer = made(self.right, self.data), self.data.layer.own
+        for mistakes, recipe in self.alone().items():
+            array = made(recipe, self.data)
+            off = np.abs(array - right) > self._allowed(right, self.terms(recipe), array)
+            # Otherwise it is hardly another than the right one.
+            if off.sum() >= _ALIKE:
+                index = np.unravel_index(np.abs(self.array - array).argmax(), right.shape)
+                name = Names(layer).symbol(user, layer.canonical_index(user, tuple(map(int, index)))).name
+                found[mistakes] = recipe.but(f"{recipe.detail}, but for {name}".removeprefix(", "))
+        return found
 
-    def pairs(self, rare: Iterable[tuple[Mistake, Recipe, float]]) -> Iterator[tuple[tuple[Mistake, ...], Recipe]]:
+    def pairs(self, rare: Ways) -> Ways:
         """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
-        for mistake, recipe, factor in chain(self.ways(self.right, OF_ONE_NUMBER, self.factors), rare):
-            details = (recipe.detail, "" if factor == -1 else told_factor(factor, self.factors[factor]))
-            both = recipe.but(", ".join(filter(None, details)), factor=factor * recipe.factor)
-            yield (mistake, negative if factor == -1 else scaled), both
+        yield from chain(self.ways(self.right, OF_ONE_NUMBER, self.factors), rare)
         for first in CATALOGUE:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # The second mistake needs the original shape, and a result without edits.
             if first.joins and base is not None and base.size and not base.done.edits:
                 after = copy(self)
                 after._keep(base)
-                for second, recipe, _ in after.ways(base, (*OF_ONE_NUMBER, first.id)):
-                    yield (first, second), recipe
+                for second, recipe in after.ways(base, (*OF_ONE_NUMBER, first.id)):
+                    yield (first, *second), recipe
 
 
 def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Diagnosis:
@@ -267,21 +255,14 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     own, user = data.layer.own, result
     result = own.role[result]
     searched = _Claim(data, result, claim, allowed)
-    found: dict[tuple[int, ...], Recipe] = {}
-
-    def said(places: tuple[int, ...]) -> str:
-        says = ", and ".join(CATALOGUE[k].words(user, own)[0] for k in places)
-        detail = told(own, user, found[places].detail)
-        return f"{says} ({detail})" if detail else says
-
-    found |= searched.alone()
+    found = searched.alone()
     if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS:
         data.tries.left = tries
-        rare = [*searched.ways(searched.right, (), (1, *searched.factors), late=True)]
-        found |= {(PLACES[mistake.id],): recipe for mistake, recipe, factor in rare if factor == 1}
+        rare = dict(searched.ways(searched.right, (), searched.factors, late=True))
+        found = {mistakes: recipe for mistakes, recipe in rare.items() if len(mistakes) == 1}
         data.tries.left = tries
-        for mistakes, recipe in () if found else searched.pairs(rare):
-            found.setdefault(tuple(sorted(PLACES[mistake.id] for mistake in mistakes)), recipe)
+        for mistakes, recipe in () if found else searched.pairs(rare.items()):
+            found.setdefault(tuple(sorted(mistakes)), recipe)
             if len(found) > _MOST_PAIRS:
                 break
         data.tries.left = tries
@@ -294,16 +275,23 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
         less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not B})
         added = b.reshape(-1, *(1,) * own.dims) if own.lead[O] else b.reshape(())
         return diagnose(less, user, claim - added, allowed, tries)
-    first, *others = sorted(found)
-    likeliest, *more = (CATALOGUE[place] for place in first)
-    fix = f"To fix it: {'; and '.join(CATALOGUE[place].words(user, own)[1] for place in first)}."
+
+    def said(mistakes: tuple[Mistake, ...]) -> str:
+        says = ", and ".join(mistake.words(user, own)[0] for mistake in mistakes)
+        detail = told(own, user, found[mistakes].detail)
+        return f"{says} ({detail})" if detail else says
+
+    explained = sorted(found)
+    first, *others = explained
+    likeliest, *more = first
+    fix = f"To fix it: {'; and '.join(mistake.words(user, own)[1] for mistake in first)}."
     if others and not more:
         fix += f" Or: {'; or '.join(map(said, others))}."
     # The lines of code belong to the backward pass of a convolution without flip, or to O of a transposed layer.
     is_theirs = likeliest.only == "transposed" if own.transposed else user is not O
     coded = found[first].coded and not more and not own.flip and is_theirs
     return Diagnosis(
-        {tuple(CATALOGUE[place].id for place in places): found[places] for places in (first, *others)},
+        {tuple(mistake.id for mistake in mistakes): found[mistakes] for mistakes in explained},
         _as_sentence(f"{said(first)}."),
         fix,
         spelled(likeliest.code, data.layer, result) if coded else None,
@@ -434,18 +422,18 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     if not made(recipe, ones)[wrong].any():
         return "Every wrong element is one that no window reads: it must be 0"
 
-    def happens(less: Array, part: slice) -> list[str]:
+    def happens(less: Array, part: slice) -> str:
         """Whether the claim lacks a part or counts it twice; `less` holds the right elements without that part."""
-        sums = {"is missing": less, "counts twice": 2 * right[part] - less} if less.size == right[part].size else {}
-        return [words for words, sum_ in sums.items() if (np.abs(claimed[part] - sum_) <= off[part]).all()]
+        sums = {"is missing": less, "counts twice": 2 * right[part] - less}
+        fitting = (words for words, numbers in sums.items() if (np.abs(claimed[part] - numbers) <= off[part]).all())
+        return next(fitting, "")
 
     for change in missing_parts(recipe):
         few = probed(change, data, claim.shape, places[some])
-        if few is not None and not happens(few, some):
-            continue
-        less = made(change, data)
-        if less.shape == claim.shape and not (less[wrong] == right).any():
-            for words in happens(less[wrong], slice(None)):
+        if few is None or happens(few, some):
+            less = made(change, data)[wrong]
+            words = happens(less, slice(None))
+            if words and not (less == right).any():
                 return f"In every wrong element {told(own, result, change.detail)} {words}"
     return ""
 
