@@ -136,10 +136,9 @@ class Mistake:
         if layer.flip and made in self.flipped:
             found = self.flipped[made]
         says, fix = spelled(found, layer.conv, made)
-        if not layer.transposed or self.only == "transposed" or result is DB:
-            return says, fix
-        says, fix = exchanged(says), exchanged(fix)
-        return says.replace("the gradient", "O") if result is O else says, fix
+        if self.only != "transposed":
+            says, fix = told(layer, result, says), told(layer, result, fix)
+        return says.replace("the gradient", "O") if layer.transposed and result is O else says, fix
 
 
 # The names of a transposed layer's tensors, by those of its twin.
@@ -742,6 +741,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
             coded = axis == 1 and words == "in reverse"
             yield recipe.at(result, f"{result.lead_words[axis]}s {words}", taken(axis, order), coded=coded)
     is_square = layer.group_channels == layer.group_filters > 1
+    several = (shape[1] if result is DX else prod(shape[:2])) > 1
 
     def exchange(array: Array) -> Array:
         return array.reshape(layer.by_groups).swapaxes(1, 2).reshape(array.shape)
@@ -753,13 +753,13 @@ def channels_swapped(recipe: Recipe) -> Changes:
         calls = {"np.flip(w) without axes puts them": (), turned: recipe.spatial}
         for call, axes in calls.items() if max(shape[1], layer.filters) > 1 else ():
             yield recipe.at(W, f"filters and channels of W in reverse, as {call}", flipped(0, 1, *axes))
-    if result is DW and prod(shape[:2]) > 1:
+    if result is DW and several:
         if is_square and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
-    if (result is DW and prod(shape[:2]) > 1) or (result is DX and shape[1] > 1):
-        own, last = (0, 1, *recipe.spatial), (0, *recipe.spatial, 1)
-        yield recipe.at(result, "channels last in memory", relaid(last, own))
+    if result in (DW, DX) and several:
+        last = (0, *recipe.spatial, 1)
+        yield recipe.at(result, "channels last in memory", relaid(last, range(len(shape))))
         yield recipe.at(result, "channels last", transposed(*last))
 
 
@@ -1266,7 +1266,7 @@ def missing_parts(recipe: Recipe) -> Changes:
     few = prod(layer.kernel) <= _FEW_TAPS
     taps = product(*(range(k) if few else sorted({0, k - 1}) for k in layer.kernel))
     for tap in taps if layer.dims > 1 and prod(layer.kernel) > 1 else ():
-        which = f"element {','.join(str(k + 1) for k in tap)} of every filter"
+        which = f"element {_numbers(np.add(tap, 1))} of every filter"
         yield recipe.at(DW if result is DW else W, which, without(..., *tap))
     for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
         s = axis_of_x.stride
@@ -1363,7 +1363,7 @@ def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **
 def _cut(
     recipe: Recipe, axes: Any, size: Any, edit: Callable[[int, slice], Edit] = taken, coded: bool = False
 ) -> Changes:
-    """dE/dX without the rows behind a size along some axes, or another edit that takes those in front."""
+    """The first rows of dE/dX along some axes: the others are cut off, or set to 0; none if there are no others."""
     sizes = np.where(axes, size, recipe.layer.size)
     if any(sizes != recipe.layer.size):
         yield recipe.at(DX, "", *(edit(2 + axis, slice(stop)) for axis, stop in enumerate(sizes)), coded=coded)

@@ -1,4 +1,4 @@
-"""Edits of an operand or of a result: they move numbers, leave them out or replace them by zeros.
+"""Edits of an operand or of a result: they move numbers, leave them out, replace them by zeros, or compute others.
 
 Axes are those of arrays in canonical shape: (sample, channel, ...) or (filter, channel, ...), then the spatial ones.
 """
@@ -12,13 +12,13 @@ from cnngrad.arrays import Array
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "Mixed", "along", "at", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken", "transposed",
+    "Edit", "Mixed", "along", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken", "transposed",
     "without",
 ]  # fmt: skip
 
 
 class Mixed(NamedTuple):
-    """An edit that gives new numbers, from those of an array and what a function makes of another one, if it takes one.
+    """An edit that computes new numbers, from an array alone or from what a function makes of another one too.
 
     Attributes:
         combine: gives the new array.
@@ -32,11 +32,6 @@ class Mixed(NamedTuple):
 
 
 Edit = Callable[[Array], Array] | Mixed
-
-
-def at(*index: Any) -> Any:
-    """A NumPy index of integers, slices and an ellipsis."""
-    return index
 
 
 def flipped(*axes: int) -> Edit:
@@ -93,4 +88,4 @@ def relaid(lies: Sequence[int], read: Sequence[int]) -> Edit:
 
 def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:
     """The index of some positions along one axis."""
-    return at(*[slice(None)] * axis, places)
+    return *[slice(None)] * axis, places

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, may_overflow
-from cnngrad.causes.edits import Edit, Mixed, at
+from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Positions, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
@@ -215,8 +215,8 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
     for met in product(*(_by_tap(axis)[::step] for axis in axes)):
-        tap, outs, ins = (at(..., *part) for part in zip(*met, strict=True))
-        there, read, here = o[outs], x[ins], w[tap]
+        taps, outs, ins = zip(*met, strict=True)
+        there, read, here = o[..., *outs], x[..., *ins], w[..., *taps]
         if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
             here += each.sum(axis=0) if 0 in recipe.over else each
@@ -273,7 +273,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     has_bias = result is layer.own.role[O] and B in data.arrays
     b = data.read(recipe, B) if has_bias else np.zeros(layer.canonical[result][1], int)
     with may_overflow():  # a mistake may overflow
-        for index in zip(*(axis.tolist() for axis in np.unravel_index(np.maximum(come_from, 0), whole)), strict=True):
+        for index in map(tuple, np.transpose(np.unravel_index(np.maximum(come_from, 0), whole)).tolist()):
             found.append(np.vecdot(*factors(index)).sum() + b[index[1]] if known is None else known[index])
         return recipe.factor * np.where(come_from < 0, 0, found)
 
@@ -310,6 +310,6 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
             firsts, seconds = zip(*(_under(axis, place) for axis, place in each), strict=True)
         else:
             firsts, seconds = (np.ix_(*part) for part in zip(*(axis.met(result, k) for axis, k in each), strict=True))
-        return left[at(slice(None), *firsts)], right[at(slice(None), *seconds)]
+        return left[:, *firsts], right[:, *seconds]
 
     return factors

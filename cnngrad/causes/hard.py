@@ -70,13 +70,11 @@ def _small(layer: Layer, unequal: bool) -> Layer:
     axes: list[Axis] = []
     for axis in layer.axes:
         # At least three windows fit if the image has as many.
-        least = axis.span + 2 * axis.stride - axis.before - axis.after
+        three = axis.span + 2 * axis.stride - axis.before - axis.after
         # The padding may be no larger than the image.
-        least = max(least, axis.before + 1, axis.after + 1)
-        size = axis.size if axis.size <= _MOST_POSITIONS else max(least, _MOST_POSITIONS)
-        while replace(axis, size=size).out < 1:
-            size += 1
-        while unequal and any(size == other.size for other in axes):
+        least = max(three, axis.before + 1, axis.after + 1, _MOST_POSITIONS)
+        size = axis.size if axis.size <= _MOST_POSITIONS else least
+        while replace(axis, size=size).out < 1 or (unequal and any(size == other.size for other in axes)):
             size += 1
         axes.append(replace(axis, size=size))
     least_batch = 2 if unequal and layer.x_lead == 2 else 1

@@ -56,7 +56,7 @@ class Loops:
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
         """The result; what lies outside an array's memory is 0, or is lost."""
         letters = [key for key in self.ranges if isinstance(key, str)]
-        grid = np.ix_(*(np.arange(*self.ranges[letter]) for letter in letters))
+        grid = np.ix_(*(range(*self.ranges[letter]) for letter in letters))
         values = dict(zip(letters, grid, strict=True))
         at = {axis: sum(f * values.get(letter, 1) for letter, f in each.items()) for axis, each in self.index.items()}
 

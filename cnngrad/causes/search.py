@@ -301,8 +301,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
 def _as_sentence(words: str) -> str:
     """`words` with a capital first letter, unless they begin with a name such as dE/dO, W or np.rot90."""
     first = words.split()[0]
-    is_name = not first.isalpha() or (first.startswith("d") and first[1:2].isupper())
-    return words if is_name else words[0].upper() + words[1:]
+    return words[0].upper() + words[1:] if first.isalpha() and first.islower() else words
 
 
 def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
@@ -332,12 +331,12 @@ def named_factors(layer: Layer) -> dict[float, list[str]]:
         "kh·kw" if plane else "size of the kernel": prod(layer.kernel),
         "product of the strides": prod(axis.stride for axis in layer.axes),
     }
-    factors: dict[float, list[str]] = {}
+    factors: dict[float, list[str]] = {0.5: [], 2.0: []}
     for word, count in counts.items():
         if count > 1:
             factors.setdefault(1 / count, []).append(f"1/{word}" if word.isalpha() else f"1/({word})")
             factors.setdefault(float(count), []).append(word)
-    return {0.5: [], 2.0: []} | factors
+    return factors
 
 
 def told_factor(factor: float, names: Sequence[str]) -> str:
