@@ -102,12 +102,6 @@ class Operand(NamedTuple):
     dtype: DType
     norm: float
 
-    @property
-    def shape(self) -> Shape:
-        """The array's shape."""
-        shape: Shape = self.array.shape
-        return shape
-
     def standard(self, layer: Layer, tensor: Tensor) -> "Operand":
         """The operand with its axes moved from the user's layout to cnngrad's order."""
         return self._replace(array=layer.layouts.standard(tensor, self.array))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from cnngrad.arrays import Array, Operand, read_tensor
-from cnngrad.compute import Backward, Forward
+from cnngrad.compute import Work
 from cnngrad.layer import Layer, layer_of
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
@@ -84,7 +84,7 @@ def forward(
     array([[12, 17],
            [27, 32]])
     """
-    work = Forward(*read_layer({X: x, W: w} if b is None else {X: x, W: w, B: b}, options))
+    work = Work(*read_layer({X: x, W: w} if b is None else {X: x, W: w, B: b}, options))
     work.require_memory()
     return _written(work, O)
 
@@ -128,7 +128,7 @@ def backward(
     >>> int(grads.db)
     4
     """
-    work = Backward(*read_layer({X: x, W: w, DEDO: dedo}, options))
+    work = Work(*read_layer({X: x, W: w, DEDO: dedo}, options))
     work.require_memory()
     return Gradients(*(_written(work, result) for result in GRADIENTS))
 
@@ -136,13 +136,13 @@ def backward(
 def read_layer(arrays: "Mapping[Tensor, npt.ArrayLike]", options: LayerOptions) -> tuple[Layer, dict[Tensor, Operand]]:
     """The layer that a user's arrays make, and the arrays with their axes in cnngrad's order."""
     given = {tensor: read_tensor(tensor.key, array) for tensor, array in arrays.items()}
-    layer = layer_of({tensor: operand.shape for tensor, operand in given.items()}, **options)
+    layer = layer_of({tensor: operand.array.shape for tensor, operand in given.items()}, **options)
     if layer.layouts.data or layer.layouts.filter:
         given = {tensor: operand.standard(layer, tensor) for tensor, operand in given.items()}
     return layer, given
 
 
-def _written(work: Forward | Backward, result: Tensor) -> Array:
+def _written(work: Work, result: Tensor) -> Array:
     """A result in the user's layout, in memory of its own."""
     layouts = work.layer.layouts
     if not layouts.of(result):

@@ -537,7 +537,7 @@ def test_a_crash_is_never_1(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("cnngrad.compute.Forward", broken)
+    monkeypatch.setattr("cnngrad.compute.Work", broken)
     code, _, err = run("forward", NOTES)
     assert code == 70
     assert "defect of cnngrad" in err

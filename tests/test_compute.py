@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad import threads
-from cnngrad.compute import Backward, Forward, measured
+from cnngrad.compute import Work, measured
 from cnngrad.compute.plan import add_up, make_plan, write
 from cnngrad.compute.tiles import Tiles
 from cnngrad.functions import read_layer
@@ -370,7 +370,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
     x, w = np.ones(x_shape), np.ones(w_shape)
     o = cnngrad.forward(x, w, **options)
     layer, _ = read(x, w, **options)
-    forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, o, **options))
+    forward, backward = Work(*read(x, w, **options)), Work(*read(x, w, o, **options))
     for work, result in ((forward, Tensor.O), (backward, Tensor.DW), (backward, Tensor.DX)):
         seen = []
         work.computed(result, progress=lambda done, whole, seen=seen: seen.append((done, whole)))
@@ -405,10 +405,10 @@ def test_a_layer_needs_64_mib_a_copy_of_w_and_a_window_for_each_thread(x_shape, 
     x, w = np.ones(x_shape, dtype), np.ones(w_shape, dtype)
     layer = make_layer(x_shape, w_shape, **options)
     dedo = np.ones(layer.shapes[Tensor.O], dtype)
-    forward, backward = Forward(*read(x, w, **options)), Backward(*read(x, w, dedo, **options))
+    forward, backward = Work(*read(x, w, **options)), Work(*read(x, w, dedo, **options))
     if layer.transposed:
         given = {Tensor.X: x, Tensor.W: w, Tensor.B: np.ones(layer.filters, dtype)}
-        forward = Forward(*read_layer(given, options))
+        forward = Work(*read_layer(given, options))
     window = 8 * layer.channels * math.prod(layer.kernel)
     allowed = 2**26 + 8 * w.size + 2 * window
     for run, (shape, kind) in (

@@ -58,7 +58,7 @@ def test_a_full_disk_is_told_before_the_work_and_leaves_nothing(layer, capsys, m
         raise AssertionError
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    monkeypatch.setattr("cnngrad.compute.Backward.computed", never)
+    monkeypatch.setattr("cnngrad.compute.Work.computed", never)
     assert main(["backward", *backward, "-o", str(place / "grads")]) == 2
     assert "grads/dEdW.npy: No space left on device" in capsys.readouterr().err
     assert not (place / "grads").exists()
@@ -73,7 +73,7 @@ def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeyp
         assert [path.suffix for path in target.parent.iterdir()].count(".part") == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cnngrad.compute.Forward._write", interrupted)
+    monkeypatch.setattr("cnngrad.compute.Work._write", interrupted)
     assert main(["forward", *forward, "-o", str(target)]) == 130
     assert target.read_text() == "before"
     assert list(target.parent.iterdir()) == [target]
@@ -83,7 +83,7 @@ def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeyp
 def test_a_killed_process_leaves_no_half_result(tmp_path, sent, code):
     program = (
         "import sys, time, cnngrad.compute, cnngrad.__main__\n"
-        "cnngrad.compute.Forward._write = lambda *_, **__: time.sleep(60)\n"
+        "cnngrad.compute.Work._write = lambda *_, **__: time.sleep(60)\n"
         "sys.exit(cnngrad.__main__.run())"
     )
     np.save(tmp_path / "X.npy", np.ones((9, 9)))

@@ -16,7 +16,7 @@ from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.hard import hard_problem
 from cnngrad.checks.tolerance import form_shown
 from cnngrad.cli.main import main
-from cnngrad.compute import Backward
+from cnngrad.compute import Work
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
 from tests import buggy, reference
@@ -626,7 +626,7 @@ def test_check_notices_every_single_element(name, whole):
 
 def test_a_broken_backward_is_noticed(monkeypatch):
     x, w, _, dedo = LAYERS[0].data()
-    real = Backward.computed
+    real = Work.computed
 
     def broken(self, result, *args):
         gradient = real(self, result, *args)
@@ -634,7 +634,7 @@ def test_a_broken_backward_is_noticed(monkeypatch):
             gradient[0, 1, 2, 3] += 1
         return gradient
 
-    monkeypatch.setattr(Backward, "computed", broken)
+    monkeypatch.setattr(Work, "computed", broken)
     report = cnngrad.check(x, w, dedo, **LAYERS[0].options)
     assert report.gradients["dEdW"].passed
     assert report.gradients["dEdX"].worst.element == "dE/dx[1,2]34"

@@ -143,11 +143,11 @@ def test_a_file_that_is_cut_short_while_it_is_read_is_told(here):
     np.save(here / "x.npy", np.ones((400, 400)))
     code = """
 import os, sys, cnngrad.compute, cnngrad.__main__
-real = cnngrad.compute.Forward
+real = cnngrad.compute.Work
 def cut(*arrays):
     os.truncate("x.npy", 4096)
     return real(*arrays)
-cnngrad.compute.Forward = cut
+cnngrad.compute.Work = cut
 sys.exit(cnngrad.__main__.run())
 """
     command = [sys.executable, "-c", code, "forward", "-x", "x.npy", "-w", f"{NOTES}::W"]

@@ -157,7 +157,7 @@ class Late:
         for _ in range(10**6): pass
 def make(*_, **__):
     type("Made", (), {"late": Late()})
-cnngrad.compute.Backward._write = make
+cnngrad.compute.Work._write = make
 raise SystemExit(cnngrad.__main__.run())
 """
     command = [sys.executable, "-c", code, "backward", NOTES]

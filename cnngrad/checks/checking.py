@@ -25,7 +25,7 @@ from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
 from cnngrad.checks.report import Graded, GradientReport, Report
 from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
-from cnngrad.compute import Backward, Forward
+from cnngrad.compute import Work
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
 from cnngrad.functions import read_layer
@@ -154,7 +154,7 @@ def check_layer(
     if claims:
         graded = {t: layer.layouts.standard(t, as_claim(t.key, claim)) for t, claim in claims.items()}
     else:
-        ours = Backward(layer, given)
+        ours = Work(layer, given)
         graded = {result: ours.computed(result) for result in GRADIENTS if result is not DB or layer.has_bias}
     whole = all(is_whole(operand.array) for operand in given.values())
     forms = _forms(graded, whole, shown) if written is None else dict.fromkeys(graded, parse_form(written))
@@ -189,7 +189,7 @@ def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Te
 def _right_output(layer: Layer, given: Operands) -> Array:
     """O in float64, or exact if all arrays are integers."""
     wide, operands = np.dtype(np.float64), {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
-    forward = Forward(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
+    forward = Work(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
     o = np.empty(layer.canonical[O], forward.dtype)
     forward.write(o)
     return o.reshape(layer.shapes[O])
@@ -205,7 +205,7 @@ def _identity(layer: Layer, given: Operands, reports: Mapping[Tensor, GradientRe
     if len(pairs) < 2:
         return None
     try:
-        o = Forward(layer, {X: given[X], W: given[W]}).computed(O)
+        o = Work(layer, {X: given[X], W: given[W]}).computed(O)
     except CnngradError:
         # O is too large for its dtype, although its gradients are not.
         return None

@@ -18,7 +18,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, Arrays, DType, Operand, Operands, check_result, common_dtype, may_overflow
 from cnngrad.blas import one_thread
-from cnngrad.compute import Forward, Progress
+from cnngrad.compute import Progress, Work
 from cnngrad.compute.exact import exact_dtype_of
 from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.tensor import DB, DEDO, DW, DX, GRADIENTS, B, O, Tensor, W, X
@@ -31,8 +31,6 @@ _LARGEST_BLOCK = 2**25 - 2**13
 _LARGEST_EXACT_STEP = 2**16
 # Outputs computed together: fewer are slower, more need more memory.
 _TOGETHER = 2**18
-# Outputs that fit into the second-level cache.
-_CACHED = 2**14
 
 
 def numeric_gradient(layer: Layer, given: Operands, result: Tensor, step: float, progress: Progress | None) -> Array:
@@ -117,7 +115,7 @@ def _changes(
         other = X if moved is W else W
         operands[other] = _part(layer, other, arrays[other], samples, channel).astype(dtype)
     # The norm is not used.
-    forward = Forward(thin, {tensor: Operand(array, dtype, math.inf) for tensor, array in operands.items()})
+    forward = Work(thin, {tensor: Operand(array, dtype, math.inf) for tensor, array in operands.items()})
     plus, minus = (np.empty(thin.canonical[O], dtype) for _ in range(2))
     operands[moved].fill(0)
     for elements, _ in moves:
@@ -125,16 +123,13 @@ def _changes(
             operands[moved][elements] = size
             forward.write(o)
         operands[moved][elements] = 0
-        for first in range(0, plus.size, _CACHED):
-            forth, back = (o.reshape(-1)[first : first + _CACHED] for o in (plus, minus))
-            if dtype.kind == "i":
-                # Halve each, so that their difference stays within int64; both are odd, or both even.
-                forth //= 2
-                back //= 2
-                forth -= back
-                forth //= int(step)
-            else:
-                forth -= back
+        if dtype.kind == "i":
+            # Halve each, so that their difference stays within int64; both are odd, or both even.
+            plus //= 2
+            minus //= 2
+        plus -= minus
+        if dtype.kind == "i":
+            plus //= int(step)
         yield plus
 
 

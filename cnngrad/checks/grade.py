@@ -23,7 +23,7 @@ from cnngrad.causes.search import (
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
-from cnngrad.compute import Backward, Forward
+from cnngrad.compute import Work
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DEDO, DW, DX, B, O, Tensor, W, X
@@ -307,13 +307,12 @@ class Grader:
 
     def _summed(self, numbers: Arrays) -> Array:
         """The result for other numbers; arrays that are not given are 0, and take no memory."""
-        layer, is_o = self.layer, self.result is O
+        layer = self.layer
         given = {
             t: read_tensor("terms", numbers.get(t, np.broadcast_to(np.float32(0), layer.canonical[t])))
-            for t in (X, W, B if is_o else DEDO)
+            for t in (X, W, B if self.result is O else DEDO)
         }
-        work = Forward(layer, given) if is_o else Backward(layer, given)
-        return work.computed(self.result).reshape(self.right.shape)
+        return Work(layer, given).computed(self.result).reshape(self.right.shape)
 
     @cached_property
     def data(self) -> Data:

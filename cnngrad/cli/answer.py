@@ -111,12 +111,12 @@ def _work(
         return tensors, {}, None
     given = problem.operands(layer)
     if O in tensors:
-        return tensors, given, compute.Forward(layer, given)
+        return tensors, given, compute.Work(layer, given)
     if DEDO not in given:
         raise CnngradError(
             "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
         )
-    return tensors, given, compute.Backward(layer, given)
+    return tensors, given, compute.Work(layer, given)
 
 
 def present(

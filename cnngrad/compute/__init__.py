@@ -16,27 +16,45 @@ from cnngrad.memory import require
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 from cnngrad.threads import Progress
 
-__all__ = ["Backward", "Forward", "Progress"]
+__all__ = ["Progress", "Work"]
 
 # Number of elements of an array above which memory for the results is checked first.
 _LARGE = 2**20
 
 
-class _Work:
-    """Results of one layer that are not computed yet: dtype and sizes are known, the caller chooses the target.
+class Work:
+    """Results of one layer that are not computed yet: O, or with dE/dO the gradients, each for itself.
 
-    `bounds` has for each result an upper bound on the magnitude of its elements and of all intermediate sums.
+    If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
+
+    Attributes:
+        layer: the layer.
+        dtype: the dtype of the results.
+        bounds: for each result an upper bound on the magnitude of its elements and of all intermediate sums.
     """
 
-    def __init__(self, layer: Layer, bounds: dict[Tensor, float], given: Operands) -> None:
-        self.layer, self.bounds = layer, bounds
+    def __init__(self, layer: Layer, given: Operands) -> None:
+        """The work for X, W and, if there is one, b; or for X, W and dE/dO; their axes in cnngrad's order.
+
+        Raises:
+            CnngradError: integer sums beyond int64.
+        """
+        self.layer = layer
+        # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
+        x, w = given[X].norm * layer.copies, given[W].norm * layer.copies
+        if DEDO not in given:
+            self.bounds = {O: x * given[W].norm + (given[B].norm if B in given else 0)}
+        else:
+            given = {tensor: given[tensor] for tensor in (X, W, DEDO)}
+            # For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
+            dedo = given[DEDO].norm
+            self.bounds = {DW: x * dedo, DX: w * dedo, DB: dedo * given[DEDO].array.size}
         self.dtype = common_dtype(*[operand.dtype for operand in given.values()])
-        self._work = np.promote_types(self.dtype, np.float32)
-        # Everything is computed as the convolution of the same products.
-        self._conv = layer.conv
+        # Everything is computed by `conv`, the convolution of the same products.
         self._arrays = {layer.role[t]: each.array.reshape(layer.canonical[t]) for t, each in given.items()}
+        self._work = np.promote_types(self.dtype, np.float32)
         if self.dtype.kind == "i":
-            self._work = exact_dtype_of(layer, bounds, self._arrays)
+            self._work = exact_dtype_of(layer, self.bounds, self._arrays)
         self._w = layer.rotated(self._arrays[W].reshape(layer.by_groups))
 
     @property
@@ -75,12 +93,16 @@ class _Work:
         check_result(result.key, found)
         return found
 
+    def write(self, o: Array) -> None:
+        """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
+        self._write(O, o, False, None)
+
     def _write(self, result: Tensor, found: Array, rounded: bool, progress: Progress | None) -> None:
         """Write a result to an array of canonical shape.
 
         Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
         """
-        computed, conv, arrays = self.layer.role[result], self._conv, self._arrays
+        computed, conv, arrays = self.layer.role[result], self.layer.conv, self._arrays
         if result is DB:
             dedo = arrays[self.layer.role[DEDO]]
             found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)
@@ -102,43 +124,3 @@ class _Work:
                 np.add(folded, b.reshape(-1, *(1,) * conv.dims), out=folded, casting="unsafe")
             if is_apart:
                 found[...] = folded
-
-
-class Forward(_Work):
-    """One layer's O, not computed yet.
-
-    If the arrays are changed in place, later computations use the new numbers, but the bounds of the old ones.
-    """
-
-    def __init__(self, layer: Layer, given: Operands) -> None:
-        """O of a layer with these numbers in X, W and, if it has one, b alone, their axes in cnngrad's order.
-
-        Raises:
-            CnngradError: integer sums beyond int64.
-        """
-        # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
-        bound = given[X].norm * given[W].norm * layer.copies + (given[B].norm if B in given else 0)
-        super().__init__(layer, {O: bound}, given)
-
-    def write(self, o: Array) -> None:
-        """Write O, computed without transforms, to an array (N, F, *S_out); overflow is no error, NumPy may warn."""
-        self._write(O, o, False, None)
-
-
-class Backward(_Work):
-    """One layer's gradients, not computed yet; each can be computed by itself."""
-
-    def __init__(self, layer: Layer, given: Operands) -> None:
-        """The gradients of a layer with these numbers in X, W and dE/dO, their axes in cnngrad's order.
-
-        Raises:
-            CnngradError: integer sums beyond int64.
-        """
-        x, w, dedo = given[X], given[W], given[DEDO]
-        # As for O. For dE/db: no element is larger than the norm, so no sum is larger than the norm times the size.
-        bounds = {
-            DW: x.norm * dedo.norm * layer.copies,
-            DX: w.norm * dedo.norm * layer.copies,
-            DB: dedo.norm * dedo.array.size,
-        }
-        super().__init__(layer, bounds, {X: x, W: w, DEDO: dedo})

@@ -6,7 +6,7 @@ from typing import Unpack
 import numpy.typing as npt
 
 from cnngrad.arrays import read_tensor
-from cnngrad.compute import Backward, Forward
+from cnngrad.compute import Work
 from cnngrad.derivation.blocks import Derivation
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.lesson import lesson
@@ -64,16 +64,16 @@ def derive(
     if any(isinstance(each, str) for each in given.values()):
         arrays, shapes = {}, {}
         for tensor, each in given.items():
-            shape = parse_shape(each) if isinstance(each, str) else read_tensor(tensor.key, each).shape
+            shape = parse_shape(each) if isinstance(each, str) else read_tensor(tensor.key, each).array.shape
             if shape is None:
                 raise CnngradError(f"{tensor.key} is {each!r}: give an array, or a shape such as '3x3'")
             shapes[tensor] = shape
         layer = layer_of(shapes, **options)
     else:
         layer, operands = read_layer(given, options)
-        way = Forward(layer, operands) if dedo is None else Backward(layer, operands)
+        work = Work(layer, operands)
         arrays = {tensor: operand.array for tensor, operand in operands.items()}
-        arrays |= {result: way.computed(result) for result in way.planned}
+        arrays |= {result: work.computed(result) for result in work.planned}
     explained = [O] if dedo is None else explained_tensors(layer, only)
     choice = Choice(tuple(elements), limit, zeros, terms, tuple(sections))
     return lesson(layer, canonical_values(layer, arrays), choice, explained)

@@ -109,7 +109,7 @@ class Problem:
     def shapes(self) -> dict[Tensor, Shape]:
         """The shapes of the given arrays, with numbers or without."""
         return {
-            tensor: value.shape if isinstance(value, Operand) else value
+            tensor: value.array.shape if isinstance(value, Operand) else value
             for tensor, value in self.given.items()
             if not isinstance(value, str | LooseOperand)
         }

@@ -8,7 +8,7 @@ import scipy.signal
 import torch
 
 import cnngrad
-from cnngrad.compute import Backward, Forward
+from cnngrad.compute import Work
 from cnngrad.functions import read_layer
 from cnngrad.tensor import Tensor
 from tests.benchmarks.timing import Row, medians
@@ -58,7 +58,7 @@ def beside_pytorch(dtype, runs):
             if what == "O":
                 return cnngrad.forward(x, w, **options)
             layer, given = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, options)
-            return Backward(layer, given).computed(Tensor.result_named(what.replace("/", "")))
+            return Work(layer, given).computed(Tensor.result_named(what.replace("/", "")))
 
         def theirs(what, conv=conv, tx=tx, tw=tw, dedo=above, leaves=leaves, graphs=graphs, o=options):
             if what == "O":
@@ -161,8 +161,8 @@ def transposed(runs):
         own = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, options | {"transposed": True})
         twin = read_layer({Tensor.X: dedo, Tensor.W: w, Tensor.DEDO: x}, options)
         pairs = {
-            "O": ((Forward(*own), Tensor.O), (Backward(*twin), Tensor.DX)),
-            "∂E/∂X": ((Backward(*own), Tensor.DX), (Forward(*twin), Tensor.O)),
+            "O": ((Work(*own), Tensor.O), (Work(*twin), Tensor.DX)),
+            "∂E/∂X": ((Work(*own), Tensor.DX), (Work(*twin), Tensor.O)),
         }
         for name, sides in pairs.items():
             what = f"{name}, transposed, {'x'.join(map(str, x_shape))}, {'x'.join(map(str, w_shape))}"
