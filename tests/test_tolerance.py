@@ -264,4 +264,4 @@ def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told
 @pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "fixed:8"])
 def test_a_form_is_named_as_it_is_written(name):
     assert parse_form(name).name == name
-    assert Form("bfloat16", places=4).name == "bfloat16"
+    assert Form("bfloat16", {"places": 4}).name == "bfloat16"

@@ -175,8 +175,9 @@ class Grader:
                 verdict = Verdict.RIGHT if rms(error) <= COARSE * size else Verdict.COARSE
                 return verdict, words, "float32 is more precise"
         elif not form.is_rounded:
-            for alone in (replace(seen, digits=None), replace(seen, places=None)):
-                if alone.is_rounded and within(alone):
+            for part, number in reversed(seen.units.items()):
+                alone = replace(seen, units={part: number})
+                if within(alone):
                     return Verdict.WRONG, f"is rounded to {alone}", f"{meant.format(alone.name)} be"
         tf32 = _INPUTS * eps("tf32") * self.norms
         # Numbers with fewer digits than TF32 has are no sign of it.

@@ -8,9 +8,8 @@ float32, unless the user asks for float64.
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 
@@ -40,39 +39,32 @@ class Form:
 
     Attributes:
         format: the numbers' format: `float64`, `float32`, `tf32`, `float16` or `bfloat16`.
-        digits: the significant digits that are written; None if that is not evident.
-        places: the decimal places, likewise.
-        fixed: K for fixed-point numbers, in steps of 2^-K.
+        units: as far as that is evident, the numbers of `digits` (significant ones) and of decimal `places` that are
+            written; or K as `fixed`, for fixed-point numbers in steps of 2^-K.
         asked: whether the user named it.
     """
 
     format: str = "float32"
-    digits: int | None = None
-    places: int | None = None
-    fixed: int | None = None
+    units: dict[str, int] = field(default_factory=dict)
     asked: bool = False
 
     def __str__(self) -> str:
         """In a phrase: `3 significant digits`, `bfloat16 values`."""
         words = {"digits": "significant digit", "places": "decimal place"}
-        phrases = [counted(n, words[part]) if part in words else f"steps of 2^-{n}" for part, n in self._parts.items()]
+        phrases = [counted(n, words[part]) if part in words else f"steps of 2^-{n}" for part, n in self.units.items()]
         if self.format in SHORT or not phrases:
             phrases.insert(0, f"{self.format} values")
         return " and ".join(phrases)
 
     @property
-    def _parts(self) -> dict[str, int]:
-        return {part: n for part in ("digits", "places", "fixed") if (n := getattr(self, part)) is not None}
-
-    @property
     def name(self) -> str:
         """The text that `parse_form` reads as this form."""
-        return next((f"{part}:{n}" for part, n in self._parts.items() if self.format not in SHORT), self.format)
+        return next((f"{part}:{n}" for part, n in self.units.items() if self.format not in SHORT), self.format)
 
     @property
     def is_rounded(self) -> bool:
         """Whether it is coarser than the format of the sums."""
-        return self.format in SHORT or bool(self._parts)
+        return self.format in SHORT or bool(self.units)
 
     @property
     def base(self) -> str:
@@ -88,7 +80,7 @@ class Form:
         """How far rounding to this form may have moved each of these numbers."""
         size = np.abs(values.astype(np.float64, copy=False))
         # Slightly more than a half, since ties go either way; fixed-point numbers may also be truncated.
-        off: Array = (0.5 if self.fixed is None else 1.0) * self._unit(size) * (1 + 1e-9)
+        off: Array = (1.0 if "fixed" in self.units else 0.5) * self._unit(size) * (1 + 1e-9)
         return off + 0.5 * _step(size, self.format) if self.format in SHORT else off
 
     def shift(self, right: Array) -> Array:
@@ -100,15 +92,16 @@ class Form:
         # Rounding to the format once more changes nothing.
         step = np.where(unit > 0, unit, step)
         moved: Array = np.abs(np.rint(nearest / step) * step - values)
-        return moved if self.fixed is None else np.where(moved > 0, unit, 0.0)
+        return np.where(moved > 0, unit, 0.0) if "fixed" in self.units else moved
 
     def _unit(self, size: Array) -> Array:
         """The unit of the last written digit, for numbers of this size; 0 if unknown."""
-        fixed = 0.0 if self.fixed is None else 2.0**-self.fixed
-        unit: Array = np.full(size.shape, fixed if self.places is None else 10.0**-self.places)
-        if self.digits is not None:
+        units = self.units
+        fixed = 2.0 ** -units["fixed"] if "fixed" in units else 0.0
+        unit: Array = np.full(size.shape, 10.0 ** -units["places"] if "places" in units else fixed)
+        if "digits" in units:
             first = np.floor(np.log10(np.where(size == 0, 1, size)) + 1e-12)
-            unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - self.digits + 1)))
+            unit = np.maximum(unit, np.where(size == 0, 0, 10.0 ** (first - units["digits"] + 1)))
         return unit
 
 
@@ -119,12 +112,11 @@ def parse_form(text: str) -> Form:
         CnngradError: the text is none of these.
 
     >>> parse_form("digits:3")
-    Form(format='float32', digits=3, places=None, fixed=None, asked=True)
+    Form(format='float32', units={'digits': 3}, asked=True)
     """
     match = re.fullmatch(r"(digits|places|fixed):(\d{1,3})", text)
     if match and text != "digits:0":
-        part: dict[str, Any] = {match[1]: int(match[2])}
-        return Form(**part, asked=True)
+        return Form(units={match[1]: int(match[2])}, asked=True)
     if text in _BITS:
         return Form(text, asked=True)
     raise CnngradError(
@@ -169,7 +161,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
         return float(np.log10(chances).sum()) < _EVIDENT and bool((form.shift(values) <= fuzz).all())
 
     most = zip(("digits", "places"), map(max, zip(*written, strict=True)), strict=True)
-    shown = replace(shown, **{part: n for part, n in most if is_evident(replace(shown, **{part: n}))})
+    shown = replace(shown, units={part: n for part, n in most if is_evident(replace(shown, units={part: n}))})
     grain = np.maximum(grain, shown.step(np.abs(some)))
     for half in (replace(shown, format=format_) for format_ in reversed(HALVES)):
         if is_evident(half):
