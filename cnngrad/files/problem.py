@@ -144,7 +144,7 @@ class Problem:
             layer = layer_of(shapes, **self.options)
             loose = self.given.get(DEDO)
             if isinstance(loose, LooseOperand) and loose.operand.array.size != prod(layer.written[DEDO]):
-                layer.check_dedo(loose.operand.shape)
+                layer.check_dedo(loose.operand.array.shape)
             return layer
         except CnngradError as error:
             # A message begins with the name of what is wrong.
