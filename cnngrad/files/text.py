@@ -60,7 +60,7 @@ _SPELLED = (
     rf"|[-+]?(?:nan|inf(?:inity)?)f?|0x[0-9a-f]++{_ENDING}|[-+]?{_BINARY}f?"
 )
 # What of it NumPy reads in another form or not at all; f and d are digits of hexadecimal numbers.
-_HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]++)(?={_ENDING}(?![\w.]))", re.I)
+_HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]{{1,99}}+)(?={_ENDING}(?![\w.]))", re.I)
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE, _MORE_IN_HEXADECIMAL = (
     re.compile(
@@ -78,10 +78,7 @@ _CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
 _NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]{{1,20}}+", re.I)
 _LEADING_ZERO = r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)"
 _OCTAL = rf"{_LEADING_ZERO}(?<=[0-7])[0-7]{{0,29}}+(?![\w.])"
-_INTEGER = re.compile(
-    r"(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?=(?:_t)?(?:array|tensor|clamped)?(?:\W|\Z))",
-    re.I,
-)
+_INTEGER = r"(?i)(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?=(?:_t|array|tensor|clamped)*+\b)"
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
@@ -203,15 +200,12 @@ def _simplified(source: str, kind: str) -> str:
     """
     steps: list[tuple[re.Pattern[str], Any]] = [(_MORE, ""), (_POWER, "e")]
     if "0x" in (lower := source.lower()):
-        steps = [(_HEXADECIMAL, _decimal), *steps] if "p" in lower else [(_MORE_IN_HEXADECIMAL, "")]
+        decimal = (_HEXADECIMAL, lambda word: str(float.fromhex(word[0])))
+        steps = [decimal, *steps] if "p" in lower else [(_MORE_IN_HEXADECIMAL, "")]
     steps = steps[::-1] if "Float" in kind else steps
     return "".join(
         reduce(lambda text, step: step[0].sub(step[1], text), steps, chunk[0]) for chunk in _CHUNK.finditer(source)
     )
-
-
-def _decimal(word: re.Match[str]) -> str:
-    return str(float.fromhex(word[0]) if "p" in word[0].lower() else int(word[0], 16))
 
 
 def _loaded(lines: Iterator[str], mark: str | None, **form: Any) -> Array:
@@ -302,7 +296,7 @@ class _Reader:
         arrays = dict[str, Loose]()
         bare = _HEADER.sub(lambda header: header[0][0] + " " * (len(header[0]) - 1), self.text)
         # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
-        label, pages, parts = "", list[str](), [(0, dict[str, str]())]
+        label, pages, parts = "", list[Shape](), [(0, dict[str, str]())]
         for header in chain(_HEADER.finditer(self.text), [None]):
             said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
             new, page = said.pop("label", ""), said.pop("page", "")
@@ -321,7 +315,7 @@ class _Reader:
             elif "column" in said or "factor" in said or (page and parts[-1][1]):
                 inherited = {} if page else {"factor": parts[-1][1].get("factor", "")}
                 parts.append((place, inherited | said))
-            pages += [page] if page else []
+            pages += [_sizes(page)] if page else []
             self.about = said | self.about
         if not arrays:
             self.fail(0, "the text is empty: there is no number in it")
@@ -329,7 +323,7 @@ class _Reader:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def finished(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> Loose | None:
+    def finished(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> Loose | None:
         """The array of some parts of the text without headers, each up to the next one; None if there is none."""
         place, (array, axes, doubt) = parts[0][0], self.joined(bare, parts, pages)
         if not array.size:
@@ -352,7 +346,7 @@ class _Reader:
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         return Loose(array.view(Marked), axes, is_doubtful, few[0] if few else "", doubt)
 
-    def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[str]) -> tuple[Array, int, str]:
+    def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
         """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
         lines, following, doubt, is_table = list[list[Array]](), -1, "", False
         for (start, marks), (end, below) in pairwise(parts):
@@ -365,7 +359,7 @@ class _Reader:
             begin, self.about = typed.end(), _said(typed) | self.about
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
-            is_beside = start and not marks and "\n" not in source[:begin]
+            is_beside = "\n" not in source[:begin]
             if is_table and is_beside and "\n" in source[begin:]:
                 self.fail(start + begin, _BESIDE_A_LABEL)
             # The first line of a table may begin with a tab.
@@ -388,13 +382,11 @@ class _Reader:
         except ValueError:
             self.fail(parts[0][0], "several arrays without labels, or parts of one, of different sizes")
         if pages and lines:
-            return *self.placed(parts[0][0], array, list(map(_sizes, pages))), doubt
+            return *self.placed(parts[0][0], array, pages), doubt
         if is_table:
-            planes, rows, columns = array.shape
-            axes = 0 if columns == 1 else 1 if 1 in (planes, rows) else 2
-            return array.reshape([size for size in array.shape if size > 1] or [1]), axes, doubt
-        axes = 0 if doubt else array.ndim - 1
-        return array[0] if len(array) == 1 else array, axes, doubt
+            columns, array = array.shape[-1], array.reshape([size for size in array.shape if size > 1] or [1])
+            return array, 0 if columns == 1 else array.ndim - 1, doubt
+        return array[0] if len(array) == 1 else array, 0 if doubt else array.ndim - 1, doubt
 
     def placed(self, place: int, array: Array, pages: list[Shape]) -> tuple[Array, int]:
         """Pages where their indices, counted from 0 or 1, name; and how many axes are written."""
@@ -547,7 +539,7 @@ class _Reader:
             self.explain(place, source, rows, str(error))
         if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
-        if integer := _INTEGER.search(kind or self.called):
+        if integer := re.search(_INTEGER, kind or self.called):
             name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
             unsigned = "u" if integer[1] or "unsigned" in kind else ""
             held = array.astype(unsigned + name) if not is_decimal else array
@@ -561,7 +553,7 @@ class _Reader:
     def of_one_base(self, place: int, source: str, in_code: bool) -> str:
         """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
         kind = self.about.get("type", "")
-        integer, kind = _INTEGER.search(kind), re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
+        integer, kind = re.search(_INTEGER, kind), re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
         lower = source.lower() if in_code and not integer else ""
         if "0x" in lower and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower):
             self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")

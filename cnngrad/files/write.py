@@ -92,9 +92,9 @@ def check_is_ours(target: str) -> None:
 def target_files(target: str | None, report: str | None, names: Iterable[str]) -> list[str]:
     """The files that will be written: results of these names under a target, and a report."""
     files = [] if report is None else [report]
-    if target is None:
-        return files
-    return [*files, *(str(Path(target) / f"{name}.npy") for name in names)] if _is_folder(target) else [*files, target]
+    if target is not None:
+        files += [str(Path(target) / f"{name}.npy") for name in names] if _is_folder(target) else [target]
+    return files
 
 
 @contextmanager
