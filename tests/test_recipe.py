@@ -106,7 +106,7 @@ def test_loops_without_a_slip_give_the_right_result(case):
     for result in (Tensor.O, Tensor.DW, Tensor.DX) if data.layer.mode == "zeros" else ():
         recipe = replace(right_recipe(data.layer.own, result), layer=data.layer)
         less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not Tensor.B})
-        looped = recipe.but(loops=right_loops(data.layer, recipe.result, recipe.relations))
+        looped = recipe.but(loops=right_loops(data.layer, recipe.result))
         np.testing.assert_array_equal(computed(looped, less), computed(recipe, less))
 
 

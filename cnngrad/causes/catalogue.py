@@ -48,7 +48,7 @@ _FEW_PRODUCTS = 20_000
 _AS_IT_IS = "slide W over dE/dO as it is: it was rotated before it slid over X (flip), and two rotations cancel"
 # Operands and results of which a part may be missing, in the order in which they are tried.
 _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
-_WHAT = {X: "input", W: "kernel", O: "output", DEDO: "output", DW: "kernel", DX: "input"}
+_WHAT = {X: "input", W: "kernel", O: "output"}
 # Likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
 Changes = Iterator[Recipe]
@@ -928,13 +928,20 @@ def incomplete(recipe: Recipe) -> Changes:
         return
     several = [place for place in _PARTS[result] if layer.dims > 1 and min(layer.canonical[place][2:]) > 1]
     for place, (word, k) in product(several, (("first", 0), ("last", -1))):
-        which = f"the {word} {_WHAT[place]} {' and '.join(layer.axis_words)}"
+        which = f"the {word} {_WHAT[place.array]} {' and '.join(layer.axis_words)}"
         yield recipe.at(place, f"{which} are missing", *(without(*along(axis, k)) for axis in recipe.spatial))
     each, axis = layer.group_channels if result is DX else layer.group_filters, int(result is not DW)
     for word, group in (("first", slice(each)), ("last", slice(-each, None))) if layer.groups > 1 else ():
         yield recipe.at(result, f"the {word} group is missing", without(*along(axis, group)))
         yield recipe.at(result, f"only the {word} group is there", only(axis, group))
-    yield from _miscounted(recipe)
+    # A loop over one axis ends at another's size: OH instead of OW.
+    for tensor, what in ((DEDO, "O"), (W, "the filter")):
+        sizes, place = layer.canonical[tensor][2:], result if result.array is tensor.array else tensor
+        for a, b in permutations(range(layer.dims), 2):
+            if sizes[a] < sizes[b]:
+                words = f"of the {sizes[b]} {layer.axis_words[b]}s of {what} only the first {sizes[a]} take part"
+                some = only(2 + b, slice(sizes[a]))
+                yield recipe.at(place, f"{words}: the loop uses another axis's size", some)
 
 
 @Mistake(
@@ -1252,7 +1259,7 @@ def missing_parts(recipe: Recipe) -> Changes:
     if result is layer.own.role[O] and layer.has_bias:
         yield recipe.at(B, "b", np.zeros_like)
     for place in _PARTS[result]:
-        words = (*place.lead_words, *(f"{_WHAT[place]} {axis}" for axis in layer.axis_words))
+        words = (*place.lead_words, *(f"{_WHAT[place.array]} {axis}" for axis in layer.axis_words))
         sizes = layer.canonical[recipe.reads[place].tensor]
         for axis, (one, size) in enumerate(zip(words, sizes, strict=True)):
             ends = {0: f"the first {one}", size - 1: f"the last {one}"}
@@ -1275,25 +1282,12 @@ def missing_parts(recipe: Recipe) -> Changes:
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
 
 
-def _miscounted(recipe: Recipe) -> Changes:
-    """A loop over one axis ends at another's size: OH instead of OW."""
-    layer = recipe.layer
-    for tensor, what in ((DEDO, "O"), (W, "the filter")):
-        sizes = layer.canonical[tensor][2:]
-        for a, b in permutations(range(layer.dims), 2):
-            few, many = sizes[a], sizes[b]
-            if few < many:
-                words = f"of the {many} {layer.axis_words[b]}s of {what} only the first {few} take part"
-                place = tensor if recipe.result.array is not tensor.array else recipe.result
-                yield recipe.at(place, f"{words}: the loop uses another axis's size", only(2 + b, slice(few)))
-
-
 def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, is_framed: bool = False) -> Changes:
     """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
     layer = recipe.layer
     products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
-        for words, loops in slips(right_loops(layer, recipe.result, recipe.relations, is_framed)):
+        for words, loops in slips(right_loops(layer, recipe.result, is_framed)):
             yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
 
 

@@ -6,7 +6,7 @@ place in memory a sum of indices, each times a step.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -16,7 +16,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes
-from cnngrad.layer import Layer, Relation, Shape
+from cnngrad.layer import Layer, Shape
 from cnngrad.tensor import DX, O, Tensor, W, X
 
 __all__ = ["Loops", "Slips", "right_loops"]
@@ -93,7 +93,7 @@ class Loops:
     def _other_steps(self) -> Iterator[tuple[str, dict[Axis, int]]]:
         front, behind = ("padded ", " with its padding") if self.frame else ("", "")
         if self.frame:
-            plain = right_loops(self.layer, self.result, [axis.relation for axis in self.layer.axes]).steps
+            plain = right_loops(self.layer, self.result).steps
             yield f"padded {self._used((X, 0))} with the lengths that it has without its padding", plain
         for axis, own in self.steps.items():
             length = self.shapes[axis[0]][axis[1]]
@@ -168,23 +168,22 @@ def _written(index: Mapping[str, int]) -> str:
     return re.sub(r"([+-])(1·)?", r" \1 ", text).strip().removeprefix("+ ").replace("-", "−")
 
 
-def right_loops(layer: Layer, result: Tensor, relations: Sequence[Relation], is_framed: bool = False) -> Loops:
-    """The loops of a layer that is padded with zeros, by the relations of its axes; the zeros may lie in memory."""
+def right_loops(layer: Layer, result: Tensor, is_framed: bool = False) -> Loops:
+    """The loops of a layer that is padded with zeros; the zeros may lie in memory."""
     outputs, taps, shapes = _OUTPUTS[: layer.dims], _TAPS[: layer.dims], dict(layer.canonical)
-    sides = [(axis.before, axis.after) for axis in layer.axes]
     if is_framed:
         shapes[X] = (*shapes[X][:2], *(axis.padded for axis in layer.axes))
-        relations = [Relation(s, d, c + front) for (s, d, c), (front, _) in zip(relations, sides, strict=True)]
     sizes = (layer.batch, layer.groups, layer.group_filters, layer.group_channels, *layer.out, *layer.kernel)
     counts = zip("ngfc" + outputs + taps, sizes, strict=True)
     ranges: dict[str | Axis, tuple[int, int]] = {letter: (0, count) for letter, count in counts if count > 1}
     ranges |= {(X, axis): (0, size) for axis, size in enumerate(shapes[X]) if axis > 1}
-    of_x = [
-        dict(zip((*letters, ""), each, strict=True)) for *letters, each in zip(outputs, taps, relations, strict=True)
-    ]
     channels, filters = {"g": layer.group_channels, "c": 1}, {"g": layer.group_filters, "f": 1}
+    inputs = []
+    for output, tap, axis in zip(outputs, taps, layer.unflipped.axes, strict=True):
+        s, d, first = axis.relation
+        inputs.append({output: s, tap: d, "": first + is_framed * axis.before})
     indices = {
-        X: ({"n": 1}, channels, *of_x),
+        X: ({"n": 1}, channels, *inputs),
         W: (filters, {"c": 1}, *({tap: 1} for tap in taps)),
         O: ({"n": 1}, filters, *({output: 1} for output in outputs)),
     }
@@ -195,4 +194,5 @@ def right_loops(layer: Layer, result: Tensor, relations: Sequence[Relation], is_
         for (axis, step), factors in zip(sorted(zip(order, strides, strict=True)), each, strict=True):
             steps[tensor, axis] = step
             index[tensor, axis] = {letter: f for letter, f in factors.items() if letter in ranges or not letter}
-    return Loops(layer, result, ranges, index, steps, shapes, ((0, 0), (0, 0), *sides) if is_framed else (), steps)
+    frame = ((0, 0), (0, 0), *((axis.before, axis.after) for axis in layer.axes)) if is_framed else ()
+    return Loops(layer, result, ranges, index, steps, shapes, frame, steps)

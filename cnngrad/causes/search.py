@@ -232,10 +232,10 @@ class _Claim:
     def pairs(self, rare: Ways) -> Ways:
         """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
         yield from chain(self.ways(self.right, OF_ONE_NUMBER, self.factors), rare)
-        for first in CATALOGUE:
+        for first in (mistake for mistake in CATALOGUE if mistake.joins):
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # The second mistake needs the original shape, and a result without edits.
-            if first.joins and base is not None and base.size and not base.done.edits:
+            if base is not None and base.size and not base.done.edits:
                 after = copy(self)
                 after._keep(base)
                 for second, recipe in after.ways(base, (*OF_ONE_NUMBER, first.id)):
