@@ -167,10 +167,10 @@ class Maker:
         It is another one for each question, if there are several.
         """
         board, places = self.board, telling(self.layer, DX, _PLACES)
-        counts = {place: n for place in places if (n := board.expander.products(DX, place)[1])}
-        fresh = {place: n for place, n in counts.items() if place not in self._used} or counts
-        least = min(2, max(fresh.values()))
-        place, *_ = self._mixed([place for place, n in fresh.items() if n >= least])
+        counts = {place: board.expander.products(DX, place)[1] for place in places}
+        some = [place for place in places if counts[place]]
+        fresh = [place for place in some if place not in self._used] or some
+        place, *_ = self._mixed([place for place in fresh if counts[place] > 1] or fresh)
         self._used.append(place)
         return board.symbol(DX, place), board.factors(DX, place, None)[0], board.sums(DX, [place])
 

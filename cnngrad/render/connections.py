@@ -14,19 +14,17 @@ _JOINTS = "─└┌├", "─┴┬┼"
 
 def connections(figure: Figure) -> Text:
     """The figure in characters."""
-    rows, lines = figure.rows, []
-    line: list[str | tuple[str, str]]
-    linked = [k for k, row in enumerate(rows) if row.link]
-    names = zip(*((row.source, *(row.link or [""] * 3)) for row in rows), strict=True)
-    left, weight, output, _ = (max(len(str(name)) for name in column) for column in names)
-    for k, (source, is_source, link) in enumerate(rows):
+    lines, linked = [], [k for k, row in enumerate(figure.rows) if row.link]
+    columns = figure.inputs, *zip(*figure.links, strict=True)
+    left, weight, output, _ = (max(len(str(name)) for name in column) for column in columns)
+    for k, (source, is_source, link) in enumerate(figure.rows):
         name = _styled(source, dim=not is_source)
-        line = [name, " " * (left - len(name[0]) + 1), ("─" if is_source else " ") * 5]
+        line = Text.assemble(name, " " * (left - len(name[0]) + 1), ("─" if is_source else " ") * 5)
         if link:
             joint = _JOINTS[is_source][(k != linked[0]) + 2 * (k != linked[-1])]
             there, node, back = map(_styled, link, (weight, output, 0))
-            line += [joint, "── ", there, " ──▶ ", node, "    ◀── ", back]
-        lines.append(Text.assemble(*line))
+            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", back)
+        lines.append(line)
     return Text("\n", no_wrap=True).join(lines)
 
 

@@ -173,7 +173,7 @@ class _Sum(NamedTuple):
             lines.append(Text("  ") + self.zeros[2:])
         else:
             lines[-1] += self.zeros
-        return [*lines, *(_wrapped(numbers, width) if numbers else ())]
+        return lines + _wrapped(numbers, width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
