@@ -114,9 +114,9 @@ class _Drawing(Painter):
     def lay(self, room: float) -> float:
         """Lay the figure out in this width; return its height."""
         self.shapes: list[Shape] = []
-        top = _MARGIN
+        add, top = self.shapes.append, _MARGIN
         for text in self.heading:
-            self.shapes.append(Words(room / 2, top + 1, [(text, "ink")]))
+            add(Words(room / 2, top + 1, [(text, "ink")]))
             top += _LINE
         for units in grouped(self.units, self.breadth, room - 2 * _MARGIN):
             items = [item for unit in units for item in unit]
@@ -127,7 +127,7 @@ class _Drawing(Painter):
                 centre = left + breadth / 2
                 if isinstance(item, str):
                     sign = item
-                    self.shapes.append(Words(centre, middle + 0.3, [(sign, "ink")]))
+                    add(Words(centre, middle + 0.3, [(sign, "ink")]))
                 else:
                     corner = self.place(item, centre, middle)
                     starts += [corner] if sign != "∗" else []
@@ -138,26 +138,27 @@ class _Drawing(Painter):
         name = f"{self.target} "
         start = _MARGIN + len(name) * CHARACTER
         lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER))
-        self.shapes.append(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
+        add(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
         for line in lines:
             top, line.end = top + _LINE, ""
-            self.shapes.append(Words(start, top - 0.5, pieces(line.render(_CONSOLE)), 1, "start"))
+            add(Words(start, top - 0.5, pieces(line.render(_CONSOLE)), 1, "start"))
         return top + _MARGIN
 
     def place(self, tile: _Tile, centre: float, middle: float) -> tuple[float, float]:
         """Draw a grid around a point; return the lower right corner of its marked cells."""
-        left, top = centre - len(tile.rows[0]) * self.wide / 2, middle - len(tile.rows) * _HIGH / 2
-        self.shapes.append(Words(centre, top - 0.3, [(tile.title, tile.colour)], _SMALL))
+        add, wide = self.shapes.append, self.wide
+        left, top = centre - len(tile.rows[0]) * wide / 2, middle - len(tile.rows) * _HIGH / 2
+        add(Words(centre, top - 0.3, [(tile.title, tile.colour)], _SMALL))
         marked = []
         for r, row in enumerate(tile.rows):
             for c, (lines, fill) in enumerate(row):
-                x, y = left + c * self.wide, top + r * _HIGH
-                self.shapes.append(Box(x, y, self.wide, _HIGH, "rule", 0.05, fill))
+                x, y = left + c * wide, top + r * _HIGH
+                add(Box(x, y, wide, _HIGH, "rule", 0.05, fill))
                 y += _HIGH / 2 + 0.4 - 0.5 * (len(lines) - 1)
                 for text, colour, size in lines:
-                    self.shapes.append(Words(x + self.wide / 2, y, [(text, colour)], size))
+                    add(Words(x + wide / 2, y, [(text, colour)], size))
                     y += 1
                 marked += [(x, top + r * _HIGH)] * (fill == f"on {tile.on}")
         (x, y), (right, low) = marked[0], marked[-1]
-        self.shapes.append(Box(x, y, right + self.wide - x, low + _HIGH - y, tile.on, 0.1))
-        return right + self.wide, low + _HIGH
+        add(Box(x, y, right + wide - x, low + _HIGH - y, tile.on, 0.1))
+        return right + wide, low + _HIGH
