@@ -91,19 +91,21 @@ class Fitting(Notation):
 
     def rows(self, picture: "Picture") -> list[Sequence[Item]]:
         """A picture's products in symbols and in numbers if they fit, otherwise both arrays in pieces."""
-        rows = [[self.seen(item, self.line) for item in row.items] for row in (picture.symbols, picture.numbers) if row]
-        whole = [row for row in rows if all(self.fits(item, self.line) for item in row if isinstance(item, Grid))]
+        rows: list[Sequence[Item]] = [row.items for row in (picture.symbols, picture.numbers) if row]
+        whole = []
+        for row in rows:
+            grids = [self.seen(item, self.line) for item in row if isinstance(item, Grid)]
+            whole += [row] if all(self.fits(grid, self.line) for grid in grids) else []
         if whole or picture.apart is None:
-            return [*whole] or [*rows[-1:]]
+            return whole or rows[-1:]
         pieces: list[Item] = []
         for item in picture.apart.items:
             pieces += self.pieces(item) if isinstance(item, Grid) else [item]
         return [pieces]
 
-    def seen(self, item: Any, room: float) -> Any:
-        """A grid whole if it fits, otherwise the surroundings of its marked cells if it has any; signs as they are."""
-        around = getattr(item, "around", None)
-        return around if around and not self.fits(item, room) else item
+    def seen(self, grid: Grid, room: float) -> Grid:
+        """A grid whole if it fits, otherwise the surroundings of its marked cells if it has any."""
+        return grid.around if grid.around and not self.fits(grid, room) else grid
 
     def title(self, grid: Grid) -> str:
         """A grid's title, with what its marked products add up to."""
@@ -198,8 +200,8 @@ class Fitting(Notation):
         lines: list[Line] = [[(title, _colour(grid))] for title in titles]
         lines.append([(f"{top_left}{bar}{top_right}", "")])
         for row in zip(*columns, strict=True):
-            cells = [run for cell in row for run in (("  ", ""), cell)][1:]
-            lines.append([(f"{side} ", ""), *cells, (f" {side}", "")])
+            cells = [run for cell in row for run in ((" ", ""), cell, (" ", ""))]
+            lines.append([(side, ""), *cells, (side, "")])
         lines.append([(f"{low_left}{bar}{low_right}", "")])
         if any("…" in _plain(line) for line in lines[1:]):
             lines.append([(f"({grid.height}×{grid.width} in all)", DIM)])
