@@ -84,7 +84,7 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
         data: the script's data.
         parts: the page's other parts, as HTML.
     """
-    script, css = ("".join(map(_short, parts)) for parts in ([f"{name}.js" for name in scripts], ["page.css"]))
+    script, css = "".join(_short(f"{script}.js") for script in scripts), _short("page.css")
     # No name can end the script element.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)

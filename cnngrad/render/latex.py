@@ -219,9 +219,9 @@ class Writer(Fitting):
                 continue
             item, columns = self.fitted(item, self.line)
             rows = [" & ".join(row) for row in zip(*columns, strict=True)]
-            space = r" \\[6pt] " if any(mark in row for row in rows for mark in ("frac", "^{")) else r" \\ "
+            space = r" \\[6pt] " if re.search(r"frac|\^{", "".join(rows)) else r" \\ "
             grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"
-            if any(self.more in column for column in columns):
+            if self.more in grid:
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
             words = re.sub(r"(∂E/∂\w)((?:[\[\],]?\d)*)|(Mᵀ|·|′)", r"}\1_{\2}\3\\text{", self.title(item))

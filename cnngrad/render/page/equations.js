@@ -5,7 +5,6 @@ export const TITLES = {
 export const RESULTS = ["o", "dw", "dx", "db"];
 // A slot of an axis is an element's position, or one of these.
 const FRAME = -1, GAP = -2;
-const reversed = (size) => range(size).toReversed();
 const zeros = (count) => range(count).fill(FRAME);
 const spread = ({ stride, windows }) =>
   range(stride * (windows - 1) + 1).map((k) => k % stride ? GAP : k / stride);
@@ -24,7 +23,7 @@ export function equationsOf(layer, gradients, scattering) {
   const whole = (tensor, key, after = "") =>
     grid(tensor, tables.map((table) => range(table[key])), "", after);
   const filter = (tensor, turned) => turned
-    ? grid(tensor, tables.map((table) => reversed(table.kernel)), "", " rotated")
+    ? grid(tensor, tables.map((table) => range(table.kernel).toReversed()), "", " rotated")
     : whole(tensor, "kernel");
   // Positions of the padding, though they may repeat elements, are marked.
   const padded = () => {

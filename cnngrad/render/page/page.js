@@ -24,9 +24,9 @@ page.refit = () => {
   fit();
   page.render();
 };
-page.set = (values) => {
+page.set = (values, act = page.render) => {
   Object.assign(state, values);
-  page.render();
+  act();
 };
 
 // Makes the grids, and keeps the equation that is large.
@@ -41,8 +41,7 @@ function lay() {
 
 function use(layer, values) {
   Object.assign(page, { layer, numbers: numbersOf(layer, values) });
-  Object.assign(state, { typed: { o: {}, dw: {}, dx: {} }, chosen: null, held: false });
-  lay();
+  page.set({ typed: { o: {}, dw: {}, dx: {} }, chosen: null, held: false }, lay);
 }
 
 function point(event) {
@@ -86,14 +85,6 @@ function written() {
   return `{${arrays.join(", ")}, ${JSON.stringify(options).slice(1)}`;
 }
 
-async function copy() {
-  const text = written();
-  byId("why").textContent = text;
-  const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-  byId("copy").textContent = isCopied ? "Copied" : "Copy below";
-  setTimeout(() => { byId("copy").textContent = "Copy as JSON"; }, 2000);
-}
-
 // The layer with other sizes or options: numbers stay where they are, new ones are made up.
 function relay(axes) {
   const old = page.layer, layer = layerOf({ ...old.spec, axes }), given = {};
@@ -120,8 +111,7 @@ on("stage", "click", (event) => {
   if (found) click(found);
   if (!title) return;
   stop();
-  state.equation = title.value;
-  page.refit();
+  page.set({ equation: title.value }, page.refit);
 });
 on("stage", "dblclick", (event) => {
   const found = cellAt(event);
@@ -145,17 +135,13 @@ on("speed", "change", () => { if (isPlaying()) play(); });
 on("step", "input", ({ target }) => stepTo(Number(target.value)));
 on("back", "click", () => stepTo(walked().at - 1));
 on("forward", "click", () => stepTo(walked().at + 1));
-on("names", "change", ({ target }) => {
-  state.names = target.checked;
-  page.refit();
-});
+on("names", "change", ({ target }) => page.set({ names: target.checked }, page.refit));
 on("colours", "change", ({ target }) => page.set({ colours: target.checked }));
 on("hint", "click", () => page.set({ told: true }));
 on("ask", "change", ({ target }) => {
-  state.asked = target.value;
   // The lesson would show the answers.
-  for (const section of document.querySelectorAll("details")) section.open = !state.asked;
-  page.refit();
+  for (const section of document.querySelectorAll("details")) section.open = !target.value;
+  page.set({ asked: target.value }, page.refit);
 });
 on("reset", "click", () => {
   stop();
@@ -164,12 +150,17 @@ on("reset", "click", () => {
   use(layerOf(data.layer), file);
   release();
 });
-on("copy", "click", copy);
+on("copy", "click", async () => {
+  const text = written();
+  byId("why").textContent = text;
+  const isCopied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+  byId("copy").textContent = isCopied ? "Copied" : "Copy below";
+  setTimeout(() => { byId("copy").textContent = "Copy as JSON"; }, 2000);
+});
 on("way", "change", ({ target }) => {
   const equation = page.layer.transposed ? "o" : "dx";
   stop();
-  Object.assign(state, { way: target.value, chosen: null, equation });
-  lay();
+  page.set({ way: target.value, chosen: null, equation }, lay);
   // Scattering becomes visible once the first element has stamped W.
   if (state.way === "scatter") stepTo(0);
 });

@@ -35,11 +35,7 @@ function link(tensor, flat) {
   return Object.assign(name, { href: `#${tensor}-${page.layer.short(tensor, flat)}` });
 }
 
-function addLine(...parts) {
-  const line = made("div", "", ...parts);
-  byId("line").append(line);
-  return line;
-}
+const addLine = (...parts) => byId("line").appendChild(made("div", "", ...parts));
 
 // Parts with a sign between them; of too many the first.
 function joined(line, parts, sign, most = parts.length) {
