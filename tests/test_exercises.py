@@ -5,6 +5,7 @@ import io
 import json
 import re
 from fractions import Fraction
+from operator import eq, itemgetter
 from xml.etree import ElementTree
 
 import jsonschema
@@ -258,6 +259,23 @@ def test_answers_are_read_as_people_write_them():
     )
     with pytest.raises(CnngradError, match=r"a\.csv has no row of answers below its first line"):
         graded(sheet, "a.csv", b"student,1,2,3,4\n")
+
+
+def test_the_mistake_of_a_part_of_the_answers_is_named():
+    """A mistake gives all wrong answers, and as many of the right ones as any other that does."""
+    sheet = exercises(make_layer((4, 4), (2, 2)), ["dX"], seed=2)
+    (question,) = sheet.questions
+    right, ways, named = question.right, question.ways, set()
+    for ids, numbers in ways:
+        for k, number in enumerate(numbers):
+            if number not in (0, right[k]):
+                answers = [*right[:k], number, *right[k + 1 :]]
+                table = csv_of(["student", 1], ["ann", " ".join(map(str, answers))])
+                (_, (grade,)), *_ = graded(sheet, "a.csv", table).each
+                same = [(sum(map(eq, answers, others)), each) for (each, *_), others in ways if others[k] == number]
+                assert grade.mistake == max(same, key=itemgetter(0))[1]
+                named.add((grade.mistake, ids[0]))
+    assert any(first != other for first, other in named)
 
 
 def test_who_writes_0_everywhere_earns_nothing_for_it():
