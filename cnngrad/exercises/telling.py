@@ -43,13 +43,14 @@ class Telling:
 
     Attributes:
         layer: the layer.
-        asked: the canonical indices of the asked cells, by result.
+        asked: the canonical indices of the asked cells along each axis, by result.
         with_decimals: whether numbers have a decimal place.
     """
 
     def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[Index]], with_decimals: bool) -> None:
         """Telling numbers for the asked cells of a layer's results."""
-        self.layer, self.asked, self.with_decimals = layer, asked, with_decimals
+        self.layer, self.with_decimals = layer, with_decimals
+        self.asked = {result: tuple(np.transpose(places)) for result, places in asked.items()}
 
     @cached_property
     def ways(self) -> dict[Tensor, list[Way]]:
@@ -74,7 +75,7 @@ class Telling:
         array = self.exact(made(recipe, data))
         if array.shape != self.layer.shapes[result]:
             return np.empty(0)
-        cells: Array = array.reshape(self.layer.canonical[result])[tuple(np.transpose(self.asked[result]))]
+        cells: Array = array.reshape(self.layer.canonical[result])[self.asked[result]]
         return cells
 
     def drawn(self, generator: np.random.Generator) -> tuple[dict[Tensor, Array], bool]:
