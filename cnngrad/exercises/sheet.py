@@ -1,6 +1,7 @@
 """Exercises on a layer: sheets of questions, and their solutions."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -103,21 +104,23 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     >>> [blank.label for blank in sheet.questions[0].blanks]
     ['dE/dx22']
     """
-    shapes = layer.written
+    elements = 0
     for tensor in (X, W, O):
-        if max(shapes[tensor], default=1) > LONGEST:
-            size = "×".join(map(str, shapes[tensor]))
+        shape = layer.written[tensor]
+        elements += prod(shape)
+        if max(shape) > LONGEST:
+            size = "×".join(map(str, shape))
             raise CnngradError(f"{tensor.key} is {size}: a sheet has room for at most {LONGEST} along each axis")
-    if (count_all := sum(prod(shapes[tensor]) for tensor in (X, W, O))) > _MOST_ELEMENTS:
-        raise CnngradError(f"X, W and dE/dO have {count_all} elements: a sheet has room for {_MOST_ELEMENTS}")
+    if elements > _MOST_ELEMENTS:
+        raise CnngradError(f"X, W and dE/dO have {elements} elements: a sheet has room for {_MOST_ELEMENTS}")
     if not asks:
         raise CnngradError(f"--ask names nothing: use {_ASKS}")
     named = {ask: _elements(layer, ask) for ask in asks}
     # A mistake is shown in one of these whole results.
     shown = [(result, list(indices(layer.canonical[result]))) for result in (DX, DW) if "mistake" in named]
-    asked: dict[Tensor, list[Index]] = {}
+    asked = defaultdict[Tensor, list[Index]](list)
     for result, places in (*filter(None, named.values()), *shown):
-        asked.setdefault(result, []).extend(places)
+        asked[result] += places
     numbers, made, all_telling = Telling(layer, asked, with_decimals), list[Exercise](), True
     for number in range(count):
         generator = np.random.default_rng([seed, number])

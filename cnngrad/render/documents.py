@@ -100,11 +100,11 @@ def _text(shown: Shown, style: Style) -> str:
     return text_of(_painted(shown, style))
 
 
-def _painted(shown: Shown, style: Style, folded: bool = False) -> "list[RenderableType]":
+def _painted(shown: Shown, style: Style, folded: bool = False) -> "Iterator[RenderableType]":
     if isinstance(shown, Derivation):
         lines = filter(None, (style.title or shown.layer, style.author))
         shown = replace(shown, layer="\n".join(lines))
-    return list(Painter(style.precision, folded).blocks(shown.blocks(style.precision)))
+    return Painter(style.precision, folded).blocks(shown.blocks(style.precision))
 
 
 def _markdown(shown: Shown, style: Style) -> str:

@@ -36,11 +36,10 @@ class _Test(NamedTuple):
     says: str
 
 
-def _suites(found: Findings | Submissions) -> Iterator[tuple[str, Findings]]:
+def _suites(found: Findings | Submissions) -> list[tuple[str, Findings]]:
     if isinstance(found, Findings):
-        yield found.title, found
-    else:
-        yield from ((submission.name, submission.findings) for submission in found.each)
+        return [(found.title, found)]
+    return [(submission.name, submission.findings) for submission in found.each]
 
 
 def _tests(findings: Findings) -> Iterator[_Test]:
