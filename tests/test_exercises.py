@@ -261,12 +261,21 @@ def test_answers_are_read_as_people_write_them():
         graded(sheet, "a.csv", b"student,1,2,3,4\n")
 
 
+def test_the_table_of_grades_has_a_column_for_each_of_at_most_ten_questions():
+    for count in (10, 11):
+        sheet = exercises(make_layer((3, 3), (2, 2)), ["x22"], count)
+        found = graded(sheet, "a.csv", csv_of(["student", *range(1, count + 1)], ["ann", *["0"] * count]))
+        columns = document(".txt", found).splitlines()[0].split()[3:]
+        assert columns == list(map(str, range(1, 11) if count == 10 else ()))
+
+
 def test_the_mistake_of_a_part_of_the_answers_is_named():
     """A mistake gives all wrong answers, and as many of the right ones as any other that does."""
     sheet = exercises(make_layer((4, 4), (2, 2)), ["dX"], seed=2)
     (question,) = sheet.questions
     right, ways, named = question.right, question.ways, set()
     for ids, numbers in ways:
+        assert len({*ids}) == len(ids)
         for k, number in enumerate(numbers):
             if number not in (0, right[k]):
                 answers = [*right[:k], number, *right[k + 1 :]]
