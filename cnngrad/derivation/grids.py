@@ -187,40 +187,41 @@ def grids(
         order = slice(None, None, -1 if turned else 1)
         whole = map(range, names.layer.canonical[tensor][len(lead) :])
         tracks = [Track(np.array(places)[order], places[order]) for places in whole]
-    sizes, count = [len(track.slots) for track in tracks], len(tracks)
-    marks = covered or [{}] * count
+    # All arrays have three axes here; those in front of an array's own have one position.
+    more = 3 - len(tracks)
+    tracks = [Track(np.arange(1), range(1))] * more + tracks
+    marks = [{0: 0}] * more + [*covered] if covered else [{}] * 3
     title = title or ("W rotated" if turned else tensor.title)
 
     def cell(*places: int) -> Cell:
-        at = list(zip(tracks, marks, places[-count:], strict=True))
+        at = list(zip(tracks, marks, places, strict=True))
         slots, under = [int(track.slots[k]) for track, _, k in at], [each.get(k, -1) for _, each, k in at]
         # A zero of the frame on any axis makes the cell one; what stands around O is cut off.
         found: Any
         if min(slots) < 0:
             found = Fill.CUT if tensor is O else Fill(max(slot for slot in slots if slot < 0))
         else:
-            element = names.shown(tensor, (*lead, *slots))
+            element = names.shown(tensor, (*lead, *slots[more:]))
             found = element if all(k in track.own for track, _, k in at) else Copy(element)
         if partner and min(under) >= 0:
-            found = Pair(found, names.shown(partner[0], (*partner[1], *under)))
+            found = Pair(found, names.shown(partner[0], (*partner[1], *under[more:])))
         return Cell(found, min(under) >= 0)
 
     # The rows and columns next to the covered ones too.
-    near, where = [range(1)], []
-    for size, each, word in zip(sizes[-2:], marks[-2:], names.layer.axis_words[-2:], strict=False):
+    near, where = [], []
+    depth, height, width = sizes = [len(track.slots) for track in tracks]
+    for size, each, word in zip(sizes[1:], marks[1:], ("", *names.layer.axis_words)[-2:], strict=True):
         near.append(range(size)[max(0, min(each, default=0) - 1) : max(each, default=size) + 2])
         if len(near[-1]) < size:
             where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
-    height, width = [1, *sizes][-2:]
     is_short = lead and (covered or tensor not in names.values)
-    pattern = [1, *(track.pattern for track in tracks)][-2:] if is_short else None
-    deep = [sorted(covered[0]) if covered else range(sizes[0])] if count == 3 else []
-    for depth in product(*deep):
-        slots = [int(tracks[0].slots[k]) for k in depth]
+    pattern = [track.pattern for track in tracks[1:]] if is_short else None
+    for k in sorted(marks[0]) if covered else range(depth):
+        slot = int(tracks[0].slots[k])
         blank = "cut off" if tensor is O else "of zeros ({})"
-        which = "".join(f" · depth {k + 1 if k >= 0 else blank.format(Fill(k).name.lower())}" for k in slots)
-        grid = Grid(title + which, height, width, partial(cell, *depth), tensor, pattern, total)
-        around = grid.part(f"{title} ({', '.join(where)}){which}", *near[-2:]) if where else None
+        which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
+        grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
+        around = grid.part(f"{title} ({', '.join(where)}){which}", *near) if where else None
         yield replace(grid, around=around)
 
 
