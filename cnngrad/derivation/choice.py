@@ -43,7 +43,8 @@ class Choice:
 
     def __post_init__(self) -> None:
         """Raise a CnngradError for a limit that is not positive, or a section that does not exist."""
-        for name, limit in (("limit", self.limit), ("terms", self.terms)):
+        for name in ("limit", "terms"):
+            limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise CnngradError(f"{name} is {limit}: it must be at least 1")
         for name in self.sections:

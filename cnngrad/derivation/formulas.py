@@ -6,7 +6,7 @@ Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s
 from collections.abc import Iterable, Sequence
 
 from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Product, Row, Sum
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, joined
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
@@ -15,9 +15,8 @@ _LETTERS = {O: "ijk", W: "uvt", X: "pqr"}
 
 def counted_by(layer: Layer, tensor: Tensor) -> str:
     """What the letters of an array's positions count: `i, j count the rows and columns of O`."""
-    *others, last = (f"{word}s" for word in layer.axis_words)
-    positions = f"{', '.join(others)} and {last}" if others else last
-    return f"{', '.join(letters(layer, tensor))} {'count' if others else 'counts'} the {positions} of {tensor.title}"
+    count, positions = "counts" if layer.dims == 1 else "count", joined([f"{word}s" for word in layer.axis_words])
+    return f"{', '.join(letters(layer, tensor))} {count} the {positions} of {tensor.title}"
 
 
 def letters(layer: Layer, tensor: Tensor) -> Sequence[str]:
