@@ -35,40 +35,41 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     In a transposed layer X and ∂E/∂O change places, and O and ∂E/∂X.
     """
     windows, wide = layer.role[O].array, layer.role[X].array
-    i, u, p = (letters(layer, tensor) for tensor in (windows, W, wide))
-    read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
-    places = {windows: i, W: u, wide: p, B: ()}
+    i, u, p = (tuple(letters(layer, tensor)) for tensor in (windows, W, wide))
     outer, inner = "cf" if layer.transposed else "fc"
     # With groups, W's second axis counts within the group: c or f there differs from c' of X or f' of O.
-    words: dict[Tensor, tuple[str, ...]] = {
-        windows: ("n", outer),
-        W: (outer, inner),
-        wide: ("n", inner + "'" * (layer.groups > 1)),
+    own = inner + "'" * (layer.groups > 1)
+    leads = {windows: ("n", outer), W: (outer, inner), wide: ("n", own), B: (own if layer.transposed else outer,)}
+    places = {windows: i, W: u, wide: p, B: ()}
+    here = {
+        array: Letter(array.letter, lead[len(lead) - layer.lead[array] :], places[array])
+        for array, lead in leads.items()
     }
-    words[B] = words[O][1:]
-    leads = {tensor: lead[len(lead) - layer.lead[tensor] :] for tensor, lead in words.items()}
+    # The position that a window reads, in place of its own letter.
+    read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
+    there = here | {wide: here[wide]._replace(place=tuple(read))}
 
-    def element(tensor: Tensor, place: Iterable[str]) -> Letter | Derivative:
-        letter = Letter(tensor.letter, leads[tensor.array], tuple(place))
-        return Derivative(letter) if tensor.is_gradient else letter
-
-    def total(tensor: Tensor, met: Iterable[str], summed: Iterable[Row], conditions: bool = False) -> Row:
-        there = places | {wide: met}
-        factors = tuple(element(operand, there[operand.array]) for operand in OPERANDS[tensor])
-        bias = (" + ", element(B, ())) if tensor is O and layer.has_bias else ()
-        return element(tensor, places[tensor.array]), " = ", Sum(Product(factors), tuple(summed), conditions), *bias
+    def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row], conditions: bool = False) -> Row:
+        factors = tuple(_element(operand, at) for operand in OPERANDS[tensor])
+        bias = (" + ", here[B]) if tensor is O and layer.has_bias else ()
+        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over), conditions), *bias
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
     conditions = [(position, meets, letter) for position, letter in zip(read, p, strict=True)]
-    summed = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), words[wide][1])
+    summed = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), own)
     plain, full = layer.role[O], layer.role[DX]
     return {
-        plain: total(plain, read, zip((*leads[W][-1:], *u), strict=True)),
-        DW: total(DW, read, zip((*leads[windows][:-1], *i), strict=True)),
-        full: total(full, p, (*[summed][: layer.lead[B]], *conditions), True),
-        DB: total(DB, p, zip((*leads[O][:-1], *places[O]), strict=True)),
+        plain: total(plain, there, zip((*here[W].lead[-1:], *u), strict=True)),
+        DW: total(DW, there, zip((*here[windows].lead[:-1], *i), strict=True)),
+        full: total(full, here, (*[summed][: layer.lead[B]], *conditions), True),
+        DB: total(DB, here, zip((*here[O].lead[:-1], *here[O].place), strict=True)),
     }
+
+
+def _element(tensor: Tensor, letters: dict[Tensor, Letter]) -> Letter | Derivative:
+    letter = letters[tensor.array]
+    return Derivative(letter) if tensor.is_gradient else letter
 
 
 def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:

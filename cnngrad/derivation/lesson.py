@@ -474,9 +474,10 @@ def _between(board: Board, result: Tensor, before: Index, place: Index) -> str:
     """What the filter passes from one picture to the next along an axis: `, past ∂E/∂x12`; or empty."""
     axis, *others = (k for k, ends in enumerate(zip(before, place, strict=True)) if ends[0] != ends[1])
     passed = range(before[axis] + 1, place[axis])
-    ends = dict.fromkeys((*place[:axis], k, *place[axis + 1 :]) for k in (*passed[:1], *passed[-1:]))
-    names = " to ".join(str(board.symbol(result, end)) for end in ends)
-    return f", past {names}" if names and not others else ""
+    if others or not passed:
+        return ""
+    ends = [(*place[:axis], k, *place[axis + 1 :]) for k in sorted({passed[0], passed[-1]})]
+    return f", past {' to '.join(str(board.symbol(result, end)) for end in ends)}"
 
 
 def _scattering(board: Board) -> Said:
