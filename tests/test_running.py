@@ -12,7 +12,6 @@ import cnngrad.programs
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.files.write import to_json
 from cnngrad.layer import make_layer
-from cnngrad.programs.calling import Caller
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
 from cnngrad.programs.shrinking import smaller_layers
@@ -408,7 +407,7 @@ LAYERS = {layer.name: layer for layer in cnngrad.suite("standard")}
 
 def found(function, *names):
     """The findings in some layers of the standard suite, which are not made smaller."""
-    findings = run_layers([_InProcess(Caller(function))], [LAYERS[name] for name in names], without=None)
+    findings = run_layers([_InProcess(function)], [LAYERS[name] for name in names], without=None)
     jsonschema.validate(json.loads(to_json(findings.as_json())), json.loads(SCHEMA_FILE.read_text()))
     return findings
 
@@ -479,7 +478,7 @@ def test_a_number_in_place_of_those_of_the_layers_is_told(name, given, used, tol
         return {name: numbers[{"stride": stride, "dilation": dilation}[name]]}
 
     layers = [own_layer(**{name: number}) for number in given]
-    findings = run_layers([_InProcess(Caller(with_dx(change)))], layers, without=None)
+    findings = run_layers([_InProcess(with_dx(change))], layers, without=None)
     assert f"explained by {told}" in findings.summary
     assert len(findings.explanations) == 1
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from cnngrad.causes.hard import hard_problem
-from cnngrad.checks.tolerance import parse_form
 from cnngrad.cli.answer import present, progress_bar
 from cnngrad.cli.options import Check, listed, typed
 from cnngrad.cli.session import ExitCode, Session
@@ -24,7 +23,7 @@ from cnngrad.files.problem import Problem, Reader, layer_name, told_of
 from cnngrad.files.write import target_files, to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
-from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
+from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
 from cnngrad.programs.findings import Findings, Outcome, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import FIRST, Program, is_function, program_of
@@ -32,7 +31,6 @@ from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Result, Verdict
-from cnngrad.schema import Json
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, Tensor, W, X
 
@@ -166,9 +164,7 @@ def _executor(options: Check) -> Iterator[tuple[Executor | None, int]]:
 def _program(options: Check, text: str, executor: Executor | None, first: int = FIRST) -> Program:
     form = (options.exchange, options.timeout, options.stream)
     make = partial(program_of, text, *form, list(options.given()), options.memory, first)
-    program = make() if executor is None else Elsewhere(executor, make)
-    program.written = None if options.written is None else parse_form(options.written).name
-    return program
+    return placed(make, executor, options.written)
 
 
 def _suite(options: Check, text: str) -> list[SuiteLayer]:
@@ -254,15 +250,12 @@ def _command(options: Check, findings: Findings) -> str:
     flags = "--exchange --stream --stride --padding --padding-mode --transposed --output-padding --dilation --groups"
     words = typed(options.flags, [*flags.split(), "--as", "--timeout"])
     command = _in_words(["cnngrad", "check", "-", "--run", options.run, *words])
-    return f"echo {shlex.quote(to_json(_in_short(smallest)))} | {command}"
-
-
-def _in_short(layer: SuiteLayer) -> Json:
-    """A layer as a problem, without options that have their default values."""
-    made = layer.layer
+    # Options that have their default values are left out.
+    made = smallest.layer
     usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
-    default = DEFAULTS | {name: made.options[name] for name, left_out in usual.items() if left_out}
-    return {key: value for key, value in layer.problem.items() if key not in default or value != default[key]}
+    default = DEFAULTS | {name: made.options[name] for name, is_usual in usual.items() if is_usual}
+    short = {key: value for key, value in smallest.problem.items() if key not in default or value != default[key]}
+    return f"echo {shlex.quote(to_json(short))} | {command}"
 
 
 def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:

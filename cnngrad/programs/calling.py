@@ -34,16 +34,6 @@ MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
 }
 
 
-def _lying(array: Array, memory: str) -> Array:
-    """An array like this one that lies in memory otherwise."""
-    times, step, order = MEMORY.get(memory, (1, 1, "C"))
-    whole: Array = np.zeros([times * size for size in array.shape], array.dtype, order)
-    # The last element of the whole is the first one of a part that runs backwards, and the last one of any other.
-    place: Any = (..., *[slice(None if step < 0 else times - 1, None, step)] * array.ndim)
-    part: Array = whole[place]
-    return part
-
-
 class Caller:
     """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one.
 
@@ -92,8 +82,15 @@ class Caller:
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 
     def _filled(self, tensor: Tensor, array: Array, memory: str) -> Array:
-        """An array of this one's numbers, at the address of the last one of its shape."""
-        own = self._own.setdefault((tensor, array.shape, array.dtype, memory), _lying(array, memory))
+        """An array of this one's numbers that lies in memory so, at the address of the last one of its shape."""
+        key = tensor, array.shape, array.dtype, memory
+        if key not in self._own:
+            times, step, order = MEMORY.get(memory, (1, 1, "C"))
+            whole = np.zeros([times * size for size in array.shape], array.dtype, order)
+            # A part that runs backwards begins with the last element of the whole; any other ends with it.
+            part = slice(None if step < 0 else times - 1, None, step)
+            self._own[key] = whole[(..., *[part] * array.ndim)]
+        own = self._own[key]
         own.flags.writeable = True
         own[...] = array
         own.flags.writeable = memory != "that are read-only"

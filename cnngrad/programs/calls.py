@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import Answer, Fault, Verdict
+from cnngrad.programs.verdicts import Answer, Fault, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
+_WORK = attrgetter("layer.work")
 # Judges the answer for a layer; if none is given, that of a new run.
 Judge = Callable[..., Outcome]
 
@@ -23,7 +25,8 @@ VARIES = Fault("not-deterministic", "its results are not the same if it is calle
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
 # Numbers for which alone a program may be right, how others become such numbers, and how these become others again.
-_SIMPLER: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+_Change = Callable[[Array], Array]
+_SIMPLER: dict[str, tuple[_Change, _Change]] = {
     "whole numbers alone": (np.rint, lambda array: array + 0.25),
     "numbers other than 0 alone": (
         lambda array: np.where(array == 0, 1, array),
@@ -59,25 +62,18 @@ def called_again(
         if Verdict.NOT_FINITE in outcome.verdicts
         or not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
-    plainest, smallest, largest = right[:1], sorted(unknown, key=_work)[:1], sorted(right, key=_work, reverse=True)[:1]
-    picked = {id(each): each for each in (*plainest, *right[-1:], *largest) if program.keeps_running}
-    seen: list[tuple[Outcome, Iterable[Fault | str]]] = [
-        *((each, _if_kept(program, each, plainest, judge) or _if_simpler(each.layer, judge)) for each in smallest),
-        *((each, _in_other_ways(program, each, judge, strided)) for each in picked.values()),
-        *((each, _with_nan(program, each)) for each in plainest if program.in_memory),
-    ]
-    more, told = dict[str, list[Fault]](), list[str]()
-    for outcome, found in seen:
-        for each in found:
-            if isinstance(each, str):
-                told.append(each)
-            else:
-                more.setdefault(outcome.layer.name, []).append(each)
-    return [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes], told
-
-
-def _work(outcome: Outcome) -> int:
-    return outcome.layer.work
+    seen = list[tuple[Outcome, Iterable[Fault | str]]]()
+    for each in sorted(unknown, key=_WORK)[:1]:
+        seen.append((each, _if_kept(program, each, right[:1], judge) or _if_simpler(each.layer, judge)))
+    if right and program.keeps_running:
+        picked = {id(each): each for each in (right[0], right[-1], max(right, key=_WORK))}
+        seen += [(each, _in_other_ways(program, each, judge, strided)) for each in picked.values()]
+    if right and program.in_memory:
+        seen.append((right[0], _with_nan(program, right[0])))
+    found = [(outcome.layer.name, each) for outcome, some in seen for each in some]
+    more = grouped((name, each) for name, each in found if isinstance(each, Fault))
+    revised = [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes]
+    return revised, [each for _, each in found if isinstance(each, str)]
 
 
 def _in_other_ways(program: Program, right: Outcome, judge: Judge, strided: bool) -> Iterator[Fault | str]:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from cnngrad.checks.tolerance import parse_form
 from cnngrad.errors import CnngradError
 from cnngrad.programs.programs import Keep, Program
 from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Answer
 
-__all__ = ["MOST_AT_ONCE", "Elsewhere"]
+__all__ = ["MOST_AT_ONCE", "Elsewhere", "placed"]
 
 # Layers handed to an executor at the same time; it runs as many at once as it can.
 MOST_AT_ONCE = 32
@@ -42,6 +43,13 @@ class Elsewhere(Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it on one layer, and end its processes."""
         return self.executor.submit(_run, self.make, layer).result()
+
+
+def placed(make: Callable[[], Program], executor: Executor | None, written: str | None) -> Program:
+    """The program in this process or by an executor, with the precision of its results as for `check`."""
+    program = make() if executor is None else Elsewhere(executor, make)
+    program.written = None if written is None else parse_form(written).name
+    return program
 
 
 def _run(make: Callable[[], Program], layer: SuiteLayer) -> Answer:

@@ -25,7 +25,7 @@ from cnngrad.derivation.blocks import Code, Heading, ReportBlock, Sentence, Tabl
 from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
 from cnngrad.layer.names import Symbol
-from cnngrad.programs.suites import CONDITIONS, SuiteLayer
+from cnngrad.programs.suites import CONDITIONS, Condition, SuiteLayer
 from cnngrad.programs.verdicts import Fault, Result, Verdict, grouped
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import RESULTS, O, Tensor, W, X
@@ -235,12 +235,16 @@ class Findings:
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A table of the layers, the output of failing runs, the smallest failing layer, and the summary."""
         shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in self.outcomes)]
-        rows = []
+        headings, rows, faults = [tensor.title for tensor in shown] or ["outcome"], [], self.faults
+        if faults:
+            headings.append("calls")
         for outcome in self.outcomes:
-            cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown] or [""]
-            last = ["+".join(dict.fromkeys(fault.id for fault in outcome.faults))] if self.faults else []
-            rows.append((outcome.layer.name, outcome.status or cells[0], *cells[1:], *last))
-        headings = [*([tensor.title for tensor in shown] or ["outcome"]), *(["calls"] if self.faults else [])]
+            cells = [outcome.results[tensor].word if tensor in outcome.results else "" for tensor in shown]
+            if outcome.end:
+                cells[:1] = [outcome.status]
+            if faults:
+                cells.append("+".join(dict.fromkeys(fault.id for fault in outcome.faults)))
+            rows.append((outcome.layer.name, *cells))
         yield Table(("layer", *headings), tuple(rows), wrapped=True)
         yield from _said(self.outcomes)
         if (layer := self.smallest) is not None:
@@ -250,9 +254,11 @@ class Findings:
             yield Together((heading, Sentence((layer.layer.describe(),), strong=True), *command))
             for compared in (*self.compared, *(self.others if self.explained else ())):
                 yield Together((Sentence((str(compared.right.target),)), labelled(compared)))
-        more = f"{counted(len(self.others), 'other element')} can be shown in the same way: --explain shows all."
-        for text in (more if self.others and not self.explained else "", self.note):
-            yield from [Sentence((text,))] if text else []
+        if self.others and not self.explained:
+            others = counted(len(self.others), "other element")
+            yield Sentence((f"{others} can be shown in the same way: --explain shows all.",))
+        if self.note:
+            yield Sentence((self.note,))
         yield Sentence((self.summary,), strong=True)
 
     def __repr__(self) -> str:
@@ -275,49 +281,49 @@ class Findings:
     @property
     def summary(self) -> str:
         """One sentence for all layers."""
-        _, failing, unjudged, left, skipped = self.counts.values()
+        return f"{'; '.join(self._phrases())}."
+
+    def _phrases(self) -> Iterator[str]:
+        right, failing, unjudged, left, skipped = self.counts.values()
         count = counted(len(self.outcomes), "layer")
         if failing:
-            parts = [
-                f"{failing} of {count} {'fails' if failing == 1 else 'fail'}"
-                + (f" ({skipped} skipped: not supported)" if skipped else ""),
-                f"{unjudged} can't be judged" if unjudged else "",
-                f"not run: {counted(left, 'layer')} (--no-give-up runs all)" if left else "",
-            ]
-            shared = f"; all failing layers have {self._in_common}" if self._in_common else ""
+            beside = f" ({skipped} skipped: not supported)" if skipped else ""
+            yield f"{failing} of {count} {'fails' if failing == 1 else 'fail'}{beside}"
+            if unjudged:
+                yield f"{unjudged} can't be judged"
+            if left:
+                yield f"not run: {counted(left, 'layer')} (--no-give-up runs all)"
+            if self._in_common:
+                yield f"all failing layers have {self._in_common}"
             causes = [*self._causes()]
+            yield from causes
             # A fault may be a cause.
-            causes += [fault.says for fault in self.faults if not any(fault.says in cause for cause in causes)]
-            parts = [_joined(parts) + shared, *causes, "" if left else self._untried()]
+            yield from (fault.says for fault in self.faults if not any(fault.says in cause for cause in causes))
+            if left:
+                return
+        elif self:
+            yield "The layer passes" if right == 1 else f"All {right} layers pass"
         else:
-            unclear = f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
-            passing = len(self.outcomes) - skipped
-            passed = "The layer passes" if passing == 1 else f"All {passing} layers pass"
-            parts = [
-                passed if self else unclear,
-                f"{skipped} skipped (not supported)" if skipped else "",
-                self._untried(),
-            ]
-        return f"{_joined(parts)}."
-
-    def _untried(self) -> str:
-        """A phrase on the conditions that were never tried, or else on the layers that were not run; may be empty."""
-        if names := self.never_tried:
-            count = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
-            were = "was" if len(names) == 1 else "were"
-            return f"{joined(names)} {were} never tried: {counted(count, 'layer')} left out"
+            yield f"{unjudged} of {count} can't be judged" if unjudged else "No layer was judged"
+        if skipped and not failing:
+            yield f"{skipped} skipped (not supported)"
         others = len(self.whole) - len(self.outcomes)
-        return f"{counted(others, 'other layer')} of the suite not run" if others > 0 else ""
+        if names := self.never_tried:
+            untried = sum(any(CONDITIONS[words](layer) for words in names) for layer in self.left_out)
+            were = "was" if len(names) == 1 else "were"
+            yield f"{joined(names)} {were} never tried: {counted(untried, 'layer')} left out"
+        elif others > 0:
+            yield f"{counted(others, 'other layer')} of the suite not run"
 
     def _causes(self) -> Iterator[str]:
         """Phrases on the mistakes behind the failures, or else on wrong shapes, and on runs that ended otherwise."""
         for each in self.explanations:
             cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
-        fewer = {o.layer.name: o for o in self.failing for found in o.results.values() if found.precision}
-        words = Counter(found.precision for o in fewer.values() for found in o.results.values() if found.precision)
+        found = [(outcome, each.precision) for outcome in self.failing for each in outcome.results.values()]
+        fewer = {outcome.layer.name: outcome for outcome, words in found if words}
         # The most frequent one.
-        for phrase, _ in words.most_common(1):
+        for phrase, _ in Counter(words for _, words in found if words).most_common(1):
             where = "" if len(fewer) == len(self.failing) else f"in {self._which([*fewer.values()])} "
             yield f"{where}it {phrase}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
@@ -383,10 +389,6 @@ def facts_of_run(begun: float, seed: int, command: str = "") -> Json:
     """What JSON says of a run that began at a time of `time.monotonic`."""
     versions = {"cnngrad": __version__, "python": platform.python_version(), "numpy": np.__version__}
     return {"seconds": round(time.monotonic() - begun, 3), "seed": seed, "versions": versions, "command": command}
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return "; ".join(filter(None, parts))
 
 
 def _product(term: Term) -> Json:
@@ -548,7 +550,7 @@ _COUNTS: dict[str, Callable[[Layer], int]] = {
     "padding − d·(k − 1)": lambda layer: max(max(axis.before, axis.after) - axis.span + 1 for axis in layer.axes),
 }
 # Properties that failing layers may have in common, in words.
-_PREDICATES: dict[str, Callable[[Layer], bool]] = CONDITIONS | {
+_PREDICATES: dict[str, Condition] = CONDITIONS | {
     "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,
     "rows left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
 }
@@ -563,17 +565,18 @@ _ERROR = re.compile(r"(?i)(?![\s#\d]).*(error|exception|panic(ked)?|fatal|assert
 
 def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
     """The last lines of a failed program's output, once for all layers with the same end; and why it skips some."""
-    seen = set()
+    seen = set[str]()
     for outcome in outcomes:
         heading, said = f"{outcome.layer.name}: {outcome.status}", outcome.said.rstrip()
         kind = outcome.status if outcome.was_tried else said.strip()
-        if said.strip() and kind not in seen:
-            seen.add(kind)
-            if outcome.was_tried:
-                texts = [f"{heading}; the program wrote:", *(f"  {line[:200]}" for line in _excerpt(said.splitlines()))]
-                yield Together(sentences(texts))
-            else:
-                yield Sentence((f"{heading}: {kind}",))
+        if not said.strip() or kind in seen:
+            continue
+        seen.add(kind)
+        if outcome.was_tried:
+            lines = [f"  {line[:200]}" for line in _excerpt(said.splitlines())]
+            yield Together(sentences([f"{heading}; the program wrote:", *lines]))
+        else:
+            yield Sentence((f"{heading}: {kind}",))
 
 
 def _excerpt(lines: list[str]) -> list[str]:

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
-from cnngrad.checks.tolerance import parse_form
 from cnngrad.programs.calling import Caller
-from cnngrad.programs.elsewhere import MOST_AT_ONCE, Elsewhere
+from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
 from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import Keep, Program
@@ -69,32 +68,21 @@ def check_function(
     """
     begun = time.monotonic()
     layers = suite_layers(suite, without=without, decimals=decimals, seed=seed, **options)
-    make = partial(_called, function, convert, options)
-    program = make() if executor is None else Elsewhere(executor, make)
-    if written is not None:
-        program.written = parse_form(written).name
+    program = placed(partial(_InProcess, function, convert, options), executor, written)
     programs = [program] * (1 if executor is None else MOST_AT_ONCE)
     findings = run_layers(programs, layers, expected(expect), without=without, whole=layers, give_up=give_up)
     return replace(findings, run=facts_of_run(begun, seed))
 
 
-def _called(
-    function: Callable[..., Any], convert: Callable[[Array], Any] | None, fixed: Collection[str]
-) -> "_InProcess":
-    return _InProcess(Caller(function, convert, fixed))
-
-
-@dataclass
-class _InProcess(Program):
+class _InProcess(Caller, Program):
     """A Python function, called in this process."""
 
     keeps_running = in_memory = True
-    caller: Caller
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Call it; an exception becomes its status."""
         try:
-            return self.caller.call(layer.layer, layer.arrays, layer.memory)
+            return self.call(layer.layer, layer.arrays, layer.memory)
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
+from operator import attrgetter
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def run_layers(
         return found
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
-    smallest = min(failing, key=lambda outcome: outcome.layer.work)
+    smallest = min(failing, key=attrgetter("layer.work"))
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
     # A relation can be read only if every axis has several outputs and filter elements.
@@ -284,7 +284,7 @@ def _judged(
     layer: SuiteLayer,
     answer: Answer | None = None,
     tries: int = 0,
-    shown: Mapping[Tensor, Form] = MappingProxyType({}),
+    shown: Mapping[Tensor, Form] = {},
 ) -> Outcome:
     """The outcome of a layer, for an answer or a new run."""
     answer = answer or program.run(layer)

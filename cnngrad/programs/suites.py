@@ -31,8 +31,9 @@ _MORE = (0, *(2**doubled for doubled in range(12)))
 # Draws of numbers, at most; results of at most this many elements, and sums for dE/db below this bound, must not be 0.
 _MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
 
-# What a layer has, by keyword.
+# What a layer has, by keyword; and whether it has something.
 _Row = dict[str, Any]
+Condition = Callable[[Layer], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +156,12 @@ def features(layer: Layer) -> list[str]:
     return [name for name in FEATURES if _needing(name)(layer)]
 
 
-def _needing(feature: str) -> Callable[[Layer], bool]:
+def _needing(feature: str) -> Condition:
     return lambda layer: sizes(_WITHOUT[feature](layer)) != sizes(layer)
 
 
 # Conditions that a layer may meet, in words.
-CONDITIONS: dict[str, Callable[[Layer], bool]] = {
+CONDITIONS: dict[str, Condition] = {
     "stride > 1": _needing("stride"),
     "padding > 0": _needing("padding"),
     "output padding > 0": lambda layer: any(axis.extra for axis in layer.axes),
@@ -393,7 +394,7 @@ def _random_rows(seed: int) -> Iterator[Layer]:
         dilation = drawn(1, 3)
         groups = drawn(1, 3, ())
         padding = drawn(0, 3, (3, 2))
-        counts = [*drawn(0, 5), drawn(1, 3, ()), drawn(1, 3, ()), drawn(1, 4, ())]
+        counts = [*drawn(0, 5), *drawn(1, 3, 2), drawn(1, 4, ())]
         if number % 4 == 0:
             counts[drawn(1, len(counts), ())] = _EDGES[drawn(0, len(_EDGES), ())]
         *more, batch, channels, filters = counts

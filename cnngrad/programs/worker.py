@@ -72,12 +72,12 @@ def _answered(caller: Caller, folder: Path) -> str:
         returned = caller.call(layer, given, memory)
     except NotImplementedError as error:
         return f"skipped {error}"
-    except CnngradError as error:
-        # The function returned something unreadable; a stack of our own calls would hide that.
-        print(f"error: {error}", file=sys.stderr)
-        return f"failed {type(error).__name__}"
     except Exception as error:
-        traceback.print_exc()
+        if isinstance(error, CnngradError):
+            # The function returned something unreadable; a stack of our own calls would hide that.
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
         return f"failed {type(error).__name__}"
     for tensor, array in returned.results.items():
         np.save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
