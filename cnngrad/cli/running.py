@@ -85,7 +85,8 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         try:
             found = run([programs[name]])
         except CnngradError as error:
-            layers, fault = run.keywords["layers"], Result(Verdict.FAILED, str(error))
+            layers = run.keywords["layers"]
+            fault = Result(Verdict.FAILED, str(error))
             others = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in layers[1:]]
             found = Findings([Outcome(layers[0], fault), *others], whole=run.keywords["whole"])
         finally:

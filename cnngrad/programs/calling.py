@@ -53,7 +53,9 @@ class Caller:
             convert: converts NumPy's arrays to those that the function takes; None for no conversion.
             fixed: the options that are the same in all layers, which the function need not take.
         """
-        self._function, self._convert, self._fixed = function, convert or (lambda array: array), fixed
+        self._function = function
+        self._convert = convert or (lambda array: array)
+        self._fixed = fixed
         self._parameters: Mapping[str, inspect.Parameter] = {}
         # Some functions have no signature.
         with suppress(TypeError, ValueError):
@@ -142,7 +144,8 @@ class Caller:
             raise CnngradError(f"the function returned {len(returned)} values: it must return (dw, dx) or (dw, dx, db)")
         values = zip(GRADIENTS, returned, strict=False)
         found = {result: as_claim(result.key, value) for result, value in values if value is not None}
-        usual, shapes = tuple(found), [array.shape for array in found.values()]
+        usual = tuple(found)
+        shapes = [array.shape for array in found.values()]
         fitting = [order for order in permutations(usual) if [layer.written[result] for result in order] == shapes]
         if len(fitting) == 1:
             self._order[usual] = fitting[0]

@@ -115,7 +115,8 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         changed = replace(changed, arrays=changed.arrays | {tensor: other.reshape(array.shape)})
         yield changed, _VALUES
     yield layer, _VALUES
-    every, first = tuple(layer.arrays), next(iter(MEMORY))
+    every = tuple(layer.arrays)
+    first = next(iter(MEMORY))
     for memory, tensors in (*((first, (tensor,)) for tensor in every), *((memory, every) for memory in MEMORY)):
         if in_memory:
             says = f"right for C-contiguous arrays alone: wrong for {joined([t.title for t in tensors])} {memory}"
@@ -124,7 +125,8 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
 
 def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
     """What becomes of a NaN in dE/dO: it must reach every sum that it is a term of, and may reach others."""
-    layer, arrays = right.layer.layer, right.layer.arrays
+    layer = right.layer.layer
+    arrays = right.layer.arrays
     first = np.zeros(arrays[DEDO].shape)
     first.flat[0] = 1
     dedo = np.where(first, np.nan, arrays[DEDO])
@@ -173,5 +175,6 @@ def _if_simpler(layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
 
 def is_same(answer: Answer, outcome: Outcome) -> bool:
     """Whether an answer has the results of an earlier one, to the last bit."""
-    found, known = answer.results, outcome.claims
+    found = answer.results
+    known = outcome.claims
     return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)

@@ -32,7 +32,8 @@ class Elsewhere(Program):
         """Raise a CnngradError if the program can't be sent elsewhere."""
         # It is asked the same as here. No process starts before it is run.
         here = self.make()
-        self.keeps_running, self.in_memory = here.keeps_running, here.in_memory
+        self.keeps_running = here.keeps_running
+        self.in_memory = here.in_memory
         try:
             self.executor.submit(callable, self.make).result()
         except Exception as error:

@@ -23,7 +23,8 @@ from cnngrad.tensor import GIVEN, RESULTS, Tensor
 # The most bytes of a file that a program writes, and of its folder: 1 GiB.
 MOST_BYTES = 2**30
 # The most bytes of a result: a constant, and a number for each of its elements.
-_LEAST, _EACH = 2**16, 64
+_LEAST = 2**16
+_EACH = 64
 
 
 class _Form(NamedTuple):

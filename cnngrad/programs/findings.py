@@ -155,8 +155,8 @@ class Findings:
     explanations: Sequence[Explanation] = ()
     smallest: SuiteLayer | None = None
     command: str = ""
-    compared: tuple[Compared, ...] = ()
-    others: tuple[Compared, ...] = ()
+    compared: Sequence[Compared] = ()
+    others: Sequence[Compared] = ()
     note: str = ""
     whole: Sequence[SuiteLayer] = ()
     explained: bool = False
@@ -201,7 +201,8 @@ class Findings:
         fits = {words: np.array([*map(test, layers)]) for words, test in CONDITIONS.items()}
         for words, count in _COUNTS.items():
             counts = np.array([*map(count, layers)])
-            least, most = counts[is_wrong].min(), counts[is_wrong].max()
+            least = counts[is_wrong].min()
+            most = counts[is_wrong].max()
             fits[f"{words} > {least - 1}"] = counts >= least
             fits[f"{words} < {most + 1}"] = counts <= most
             for tile in _TILES:
@@ -235,7 +236,9 @@ class Findings:
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A table of the layers, the output of failing runs, the smallest failing layer, and the summary."""
         shown = [tensor for tensor in RESULTS if any(tensor in outcome.results for outcome in self.outcomes)]
-        headings, rows, faults = [tensor.title for tensor in shown] or ["outcome"], [], self.faults
+        headings = [tensor.title for tensor in shown] or ["outcome"]
+        rows = []
+        faults = self.faults
         if faults:
             headings.append("calls")
         for outcome in self.outcomes:
@@ -275,7 +278,8 @@ class Findings:
     @property
     def never_tried(self) -> list[str]:
         """The conditions that some of the suite's layers meet, but no layer on which the program was run."""
-        left, tried = self.left_out, [outcome.layer.layer for outcome in self.tried]
+        left = self.left_out
+        tried = [outcome.layer.layer for outcome in self.tried]
         return [words for words, test in CONDITIONS.items() if any(map(test, left)) and not any(map(test, tried))]
 
     @property
@@ -337,7 +341,8 @@ class Findings:
         """The number of some failing layers, with their names and what they have in common unless they are all."""
         if len(outcomes) == len(self.failing):
             return "all" if outcomes[1:] else "it"
-        names, common = [outcome.layer.name for outcome in outcomes], self._common(outcomes)
+        names = [outcome.layer.name for outcome in outcomes]
+        common = self._common(outcomes)
         common = "" if common == self._in_common else common
         named = joined(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "others"])
         return f"{len(names)} ({named}{common and f'; all have {common}'})"
@@ -416,7 +421,8 @@ class _Wrong(NamedTuple):
     def is_given_by(self, recipe: Recipe) -> bool:
         """Whether a recipe gives the array's numbers: of a few numbers no mistake and no relation can be read."""
         layer = self.outcome.layer
-        given, gives = layer.layer.layouts.standard(self.tensor, self.report.analytic), made(recipe, layer.data)
+        given = layer.layer.layouts.standard(self.tensor, self.report.analytic)
+        gives = made(recipe, layer.data)
         return gives.shape == given.shape and np.allclose(gives, given)
 
 
@@ -438,14 +444,18 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     def rank(names: tuple[str, ...]) -> tuple[int, int, list[int]]:
         return len(names), sum(map(set(names).issubset, passing)), [PLACES.get(name, -1) for name in names]
 
-    chosen, mistakes, rest = list[tuple[str, ...]](), set[str](), wrong
+    chosen = list[tuple[str, ...]]()
+    mistakes = set[str]()
+    rest = wrong
     while explained := Counter(names for each in rest for names in each.known):
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
         others = [each for each in rest if not each.by(mistakes.union(best))]
         # The name of one array may be a coincidence.
         if chosen and others and explained[best] == 1:
             break
-        chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
+        chosen = [*chosen, best]
+        mistakes = mistakes.union(best)
+        rest = others
     if 2 * len(_by_layer(each for each in wrong if each.by(mistakes))) <= len(_by_layer(wrong)) > 1:
         return []
     explained_by = {names: [each for each in wrong if each.by(mistakes).issuperset(names)] for names in chosen}
@@ -464,7 +474,8 @@ def _explanation(
     where = "" if tensors == every else f"in {joined([*tensors])} "
     hint = hints.get("".join(names))
     if hint is None:
-        tensor, layer = explained[0].tensor, explained[0].outcome.layer.layer
+        tensor = explained[0].tensor
+        layer = explained[0].outcome.layer.layer
         recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
         detail = told(layer, tensor, _shared(recipes))
         words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
@@ -485,11 +496,13 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> dict[str, str]:
             seen += zip(fixed, right[off].tolist(), strict=True)
     groups = grouped(seen) or {(0, 1): []}
     place, number = max(groups, key=lambda pair: len(groups[pair]))
-    (name, words, usual), replaced = _FIXED[place], {*groups[place, number]}
+    name, words, usual = _FIXED[place]
+    replaced = {*groups[place, number]}
     least, above = (usual, f" above {usual}") if min(replaced, default=0) > usual else (-1, "")
     # That the usual number is used for all has a name of its own.
     for each in wrong if len(replaced) > 1 and number != usual else ():
-        layer, made_with = each.outcome.layer.layer, {Relation._fields[place]: -number if place == 2 else number}
+        layer = each.outcome.layer.layer
+        made_with = {Relation._fields[place]: -number if place == 2 else number}
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
         if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.tensor, relations)):
@@ -501,7 +514,8 @@ def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
     """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
-        layer, is_few = each.outcome.layer.layer, np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
+        layer = each.outcome.layer.layer
+        is_few = np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
         right = right_recipe(layer.conv, layer.role[each.tensor])
         for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
             for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
@@ -533,8 +547,10 @@ _FIXED = (
     ("padding-fixed", "your windows begin {} in front of X, whatever the padding", 0),
 )
 
-# How many mistakes that other arrays show are tried on one that shows none, and on one of so few numbers.
-_MOST_TRIED, _FEW_NUMBERS = 3, 8
+# The most mistakes of other arrays that are tried on an array that shows none.
+_MOST_TRIED = 3
+# They are also tried on an array with at most this many numbers other than 0.
+_FEW_NUMBERS = 8
 # Sizes of tiles, and numbers on which a fault may depend, in words.
 _TILES = (2, 4, 8, 16, 32)
 _COUNTS: dict[str, Callable[[Layer], int]] = {
@@ -567,7 +583,8 @@ def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
     """The last lines of a failed program's output, once for all layers with the same end; and why it skips some."""
     seen = set[str]()
     for outcome in outcomes:
-        heading, said = f"{outcome.layer.name}: {outcome.status}", outcome.said.rstrip()
+        heading = f"{outcome.layer.name}: {outcome.status}"
+        said = outcome.said.rstrip()
         kind = outcome.status if outcome.was_tried else said.strip()
         if not said.strip() or kind in seen:
             continue

@@ -29,7 +29,8 @@ from cnngrad.tensor import DB, RESULTS, Tensor
 # The most notes of layers that are shown.
 _MOST_NOTES = 3
 # Give up if the first three layers end in the same way, without results, or if two have no answer.
-_ENOUGH, _ENOUGH_HANGS = 3, 2
+_ENOUGH = 3
+_ENOUGH_HANGS = 2
 # Only one thread grades at a time, even if several run programs.
 _GRADING = threading.Lock()
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
@@ -81,7 +82,9 @@ def run_layers(
         keep: the folder in which to keep the files of failing layers; None to keep none.
         give_up: whether to stop if the first three layers end in the same way, without results.
     """
-    program, unsupported, own = programs[0], without or (), layers[0].layer.x_lead
+    program = programs[0]
+    unsupported = without or ()
+    own = layers[0].layer.x_lead
     lead = _lead(program, layers[0]) if "batch" in unsupported else own
     taken = layers if lead == own else [layer.with_lead(lead) for layer in layers]
     outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
@@ -121,7 +124,9 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
 
     Right numbers may have too few bits for more than their own format, unless the precision is stated.
     """
-    shapes, fewer, judged = list[str](), list[tuple[str, str]](), list[tuple[str, str]]()
+    shapes = list[str]()
+    fewer = list[tuple[str, str]]()
+    judged = list[tuple[str, str]]()
     for tensor, found in _of(outcomes).items():
         wrong = [(o, result.hint) for o, result in found if result.verdict is Verdict.WRONG_SHAPE]
         shapes += [f"In layer {o.layer.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
@@ -144,7 +149,8 @@ def _see_bits(program: Program, outcomes: list[Outcome]) -> dict[Tensor, Form]:
     The evidence is the numbers of the same tensor, or else of all tensors. Returns the form of each tensor that has it.
     """
     whole = any(all(map(is_whole, outcome.layer.arrays.values())) for outcome in outcomes)
-    reports, shown = dict[Tensor, list[tuple[Outcome, GradientReport]]](), dict[Tensor, Form]()
+    reports = dict[Tensor, list[tuple[Outcome, GradientReport]]]()
+    shown = dict[Tensor, Form]()
     for tensor, found in _of(outcomes).items():
         judged = ((o, each.report) for o, each in found if each.verdict in (Verdict.RIGHT, Verdict.WRONG))
         # If a report names a form, the form is known.
@@ -255,7 +261,7 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
     again = program.run(layer, partial(keep.put, layer.folder) if keep is not None and fails else None)
     if answer.fault != again.fault:
         failed = again if answer.fault is None else answer
-        return replace(outcome, fault=failed.fault, said=failed.said, results={}, claims={}, note=_IN_ONE_OF_TWO)
+        return replace(_judged(program, layer, failed), faults=outcome.faults, note=_IN_ONE_OF_TWO)
     if is_same(again, outcome):
         return outcome
     if not fails and _judged(program, layer, again).passed:
@@ -266,7 +272,8 @@ def _outcome(program: Program, layer: SuiteLayer, keep: Kept | None) -> Outcome:
 def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
     """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
     for tensor, before in outcome.claims.items():
-        after, report = again.results.get(tensor), outcome.results[tensor].report
+        after = again.results.get(tensor)
+        report = outcome.results[tensor].report
         if after is None or after.shape != before.shape:
             outcome.results[tensor] = Result(Verdict.VARIES)
         elif not np.array_equal(before, after, equal_nan=True):

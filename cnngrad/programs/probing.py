@@ -31,12 +31,15 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
 
     The smallest failing layer shows the products in each element, a larger one the relation between positions.
     """
-    worst, others, notes = list[Compared](), list[Compared](), [found.note]
+    worst = list[Compared]()
+    others = list[Compared]()
+    notes = [found.note]
     for wrong in _wrong(program, smallest):
         try:
             elements, note = wrong.elements()
         except CnngradError as error:
-            elements, note = [], str(error)
+            elements = []
+            note = str(error)
         worst += elements[:1]
         others += elements[1:]
         notes.append(note)
@@ -49,7 +52,7 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
         for words, named in grouped(titles).items()
     ]
     note = " ".join(filter(None, notes))
-    return replace(found, smallest=smallest.layer, compared=tuple(worst), others=tuple(others), note=note)
+    return replace(found, smallest=smallest.layer, compared=worst, others=others, note=note)
 
 
 def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
@@ -69,8 +72,10 @@ class _Wrong:
 
     def elements(self) -> tuple[list[Compared], str]:
         """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
-        report, result = self.report, self.report.gradient
-        arrays, operands = self.suite_layer.arrays, OPERANDS[result]
+        report = self.report
+        result = self.report.gradient
+        arrays = self.suite_layer.arrays
+        operands = OPERANDS[result]
         if self._computed({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
             return [], f"If all of its arrays are zeros, {result.title} is not 0: some memory is not reset."
         other = numbered(self.suite_layer, decimals=False, seed=1).arrays
@@ -93,7 +98,8 @@ class _Wrong:
 
     def relation(self) -> str:
         """The wrong relation between positions that the program follows, in words; empty if none is found."""
-        report, claim = self.report, self.report.canonical[0]
+        report = self.report
+        claim = self.report.canonical[0]
         floats = {tensor: array.astype(np.float64) for tensor, array in self.suite_layer.arrays.items()}
         allowed = self.rounding * float(np.abs(claim).max(initial=0.0))
         relations = followed(Data.of(report.layer, floats), report.gradient, self._computed, claim, allowed)
@@ -101,7 +107,9 @@ class _Wrong:
 
     def _computed(self, arrays: Arrays) -> Array:
         """The result with these arrays in place of the layer's, in canonical shape; a bias not among them is 0."""
-        layer, result, own = self.report.layer, self.report.gradient, self.suite_layer.arrays
+        layer = self.report.layer
+        result = self.report.gradient
+        own = self.suite_layer.arrays
         every = own | {tensor: 0 * own[tensor] for tensor in own if tensor is B} | {**arrays}
         shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in every.items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)

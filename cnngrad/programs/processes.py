@@ -19,8 +19,10 @@ from cnngrad.programs.verdicts import Result, Verdict
 
 # The bytes kept from the end of a process's output to the screen.
 _KEPT = 2**16
-# Seconds to wait for a killed process's last output, and for output to the screen that comes with an answer.
-_LAST_WORDS, _SAID = 1.0, 0.05
+# Seconds to wait for a killed process's last output.
+_LAST_WORDS = 1.0
+# Seconds to wait for output to the screen that comes with an answer.
+_SAID = 0.05
 # Seconds between two checks of the size of a process's folder.
 _LOOK = 0.2
 # An environment variable that descendants inherit, by which they are found outside the process's group.
@@ -82,7 +84,8 @@ class Process:
             if memory is not None:
                 resource.prlimit(self._process.pid, resource.RLIMIT_AS, (memory * 2**20, memory * 2**20))
         # The end of its output to the screen, and the beginning of its next answer.
-        self._kept, self._unread = b"", bytearray()
+        self._kept = b""
+        self._unread = bytearray()
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
 
@@ -116,7 +119,8 @@ class Process:
         Raises:
             ProcessEndedError: it ended, or was killed because no further line came in time or a line was too long.
         """
-        inlet, outlet = self._process.stdin, self._process.stdout
+        inlet = self._process.stdin
+        outlet = self._process.stdout
         assert inlet is not None
         assert outlet is not None
         until = time.monotonic() + timeout
@@ -161,7 +165,8 @@ class Process:
     def said(self) -> str:
         """The end of its output to the screen since the last call."""
         time.sleep(_SAID)
-        kept, self._kept = self._kept, b""
+        kept = self._kept
+        self._kept = b""
         return kept.decode(errors="replace")
 
     def close(self) -> None:

@@ -113,7 +113,10 @@ class _External(Program):
     """A program in a process of its own, which is started on demand, and again after a failure."""
 
     def __init__(self, words: list[str], timeout: float, memory: int | None, first: int, exchange: str = "npy") -> None:
-        self._words, self._timeout, self._memory, self._exchange = words, timeout, memory, exchange
+        self._words = words
+        self._timeout = timeout
+        self._memory = memory
+        self._exchange = exchange
         # The timeout of the first call in a process, and of the next call, as multiples of the others'.
         self._first = self._patience = first
         self._process: Process | None = None
@@ -124,13 +127,16 @@ class _External(Program):
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it, with a new, empty folder for its files."""
         with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder, self._note, patience = Path(name), "", self._patience
+            folder = Path(name)
+            self._note = ""
+            patience = self._patience
             # After a hang too, the first call in the new process gets no extra time.
             self._patience = 1
             try:
                 answer = self._answer(layer, folder, patience * self._timeout)
             except ProcessEndedError as ended:
-                self._process, fault = None, ended.fault
+                self._process = None
+                fault = ended.fault
                 if fault.verdict is not Verdict.UNANSWERED:
                     self._patience = self._first
                 elif patience > 1:
@@ -208,7 +214,8 @@ class _Stream(_External):
         self._count += 1
         arrays = {tensor.key: array.tolist() for tensor, array in layer.written.items()}
         asked = {"id": self._count} | described(layer.layer) | arrays
-        request, kept = json.dumps(asked), folder / "answer.json"
+        request = json.dumps(asked)
+        kept = folder / "answer.json"
         (folder / "request.json").write_text(f"{request}\n")
         kept.write_text("\n")
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
@@ -275,13 +282,15 @@ class _Function(_External):
             return failed(Verdict.SKIPPED, said=words)
         if kind == "done":
             done = json.loads(words)
-            self._note, faults = done["note"], tuple(Fault(*each) for each in done["faults"])
+            self._note = done["note"]
+            faults = tuple(Fault(*each) for each in done["faults"])
             return read_results(folder, layer.layer, self._exchange)._replace(faults=faults)
         return failed(Verdict.FAILED, f"exception ({words})", process.said())
 
     def _imported(self) -> Process:
         """The new process, which says `ready` once it has imported the function."""
-        started, limit = self._start(self._words, talks=True), FIRST * self._timeout
+        started = self._start(self._words, talks=True)
+        limit = FIRST * self._timeout
         try:
             line = next(started.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:

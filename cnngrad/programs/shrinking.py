@@ -12,10 +12,14 @@ from cnngrad.arrays import Array
 from cnngrad.layer import Layer
 from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes
 
-# The name of this stage for the progress bar, and the name of the smallest layer found.
-SMALLER, SMALLEST = "a smaller layer that fails", "smallest"
-# The most runs, and the seconds after which no more is begun.
-_MOST_RUNS, _LONGEST = 200, 20.0
+# The name of this stage for the progress bar.
+SMALLER = "a smaller layer that fails"
+# The name of the smallest layer found.
+SMALLEST = "smallest"
+# The most runs.
+_MOST_RUNS = 200
+# The seconds after which no run is begun.
+_LONGEST = 20.0
 
 # Called with the current step's name, the number of steps done, of all steps, and of failures so far.
 Progress = Callable[[str, int, int, int], None]
@@ -31,12 +35,14 @@ def smaller_layers(
         without: the features, of `FEATURES`, that the layer may not need.
         progress: called before each layer.
     """
-    until, tried = time.monotonic() + _LONGEST, set[Hashable]()
+    until = time.monotonic() + _LONGEST
+    tried = set[Hashable]()
     for smaller in (_with_smaller_sizes, _with_smaller_numbers):
         start = None
         while start is not best():
             start = best()
-            for key, candidate in smaller(start):
+            for candidate in smaller(start):
+                key = sizes(candidate.layer), *(array.tobytes() for array in candidate.arrays.values())
                 if key in tried or set(without).intersection(features(candidate.layer)):
                     continue
                 if len(tried) >= _MOST_RUNS or time.monotonic() > until:
@@ -48,13 +54,13 @@ def smaller_layers(
                     break
 
 
-def _with_smaller_sizes(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
-    """The layers with one size or option smaller, each with a key that identifies it."""
+def _with_smaller_sizes(best: SuiteLayer) -> Iterator[SuiteLayer]:
+    """The layers with one size or option smaller."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
     for layer in _smaller(best.layer):
         # At least one window fits on every axis.
         if all(axis.out > 0 and max(axis.before, axis.after) <= axis.most_padding for axis in layer.axes):
-            yield sizes(layer), numbered(replace(best, layer=layer), decimals)
+            yield numbered(replace(best, layer=layer), decimals)
 
 
 def _smaller(layer: Layer) -> Iterator[Layer]:
@@ -74,7 +80,9 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
         yield with_axes(numbers, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
     if layer.mode != "zeros":
         yield layer.with_axes(mode="zeros")
-    c, f, groups = layer.group_channels, layer.group_filters, layer.groups
+    c = layer.group_channels
+    f = layer.group_filters
+    groups = layer.groups
     if groups > 1:
         yield from (replace(layer, groups=1, channels=c, filters=f), replace(layer, groups=1))
     yield from (replace(layer, channels=n * groups, filters=n * groups) for n in _fewer(min(c, f), 1))
@@ -83,16 +91,25 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     yield from (replace(layer, filters=fewer * groups) for fewer in _fewer(f, 1))
     if layer.has_bias:
         yield replace(layer, has_bias=False)
-    for names, numbers in product(_NAMES, some):
+    for (names, least), numbers in product(_LEAST.items(), some):
         axes = [layer.axes[number] for number in numbers]
-        fits = max(1 if axis.transposed else axis.span - axis.before - axis.after for axis in axes)
-        least = {"before": 0, "after": 0, "extra": 0, "size": max(1, fits)}.get(names[0], 1)
+        if names == ("size",):
+            least = max([1, *(axis.span - axis.before - axis.after for axis in axes if not axis.transposed)])
         smallest = min(getattr(axis, name) for axis in axes for name in names)
         yield from (with_axes(numbers, **dict.fromkeys(names, fewer)) for fewer in _fewer(smallest, least))
 
 
-# The numbers of an axis that become smaller together.
-_NAMES = (("kernel",), ("dilation",), ("stride",), ("before", "after"), ("before",), ("after",), ("extra",), ("size",))
+# The numbers of an axis that become smaller together, and the least ones; for a size, if a window fits.
+_LEAST = {
+    ("kernel",): 1,
+    ("dilation",): 1,
+    ("stride",): 1,
+    ("before", "after"): 0,
+    ("before",): 0,
+    ("after",): 0,
+    ("extra",): 0,
+    ("size",): 1,
+}
 
 
 def _fewer(number: int, least: int) -> list[int]:
@@ -101,13 +118,12 @@ def _fewer(number: int, least: int) -> list[int]:
     return [smaller for smaller in tried if least <= smaller < number]
 
 
-def _with_smaller_numbers(best: SuiteLayer) -> Iterator[tuple[Hashable, SuiteLayer]]:
-    """The layers with simpler numbers, each with a key that identifies it."""
+def _with_smaller_numbers(best: SuiteLayer) -> Iterator[SuiteLayer]:
+    """The layers with simpler numbers."""
     for tensor, array in best.arrays.items():
         for smaller in _closer(array):
             if not np.array_equal(smaller, array):
-                arrays = best.arrays | {tensor: smaller}
-                yield tuple(each.tobytes() for each in arrays.values()), replace(best, arrays=arrays)
+                yield replace(best, arrays=best.arrays | {tensor: smaller})
 
 
 def _closer(array: Array) -> Iterator[Array]:

@@ -28,8 +28,12 @@ SUITES = ("quick", "standard", "thorough")
 _THOROUGH = 300
 # The positions by which X is enlarged on each axis until a window fits.
 _MORE = (0, *(2**doubled for doubled in range(12)))
-# Draws of numbers, at most; results of at most this many elements, and sums for dE/db below this bound, must not be 0.
-_MOST_DRAWS, _FEW, _CANCELLED = 100, 4, 0.5
+# The most draws of numbers.
+_MOST_DRAWS = 100
+# A result of at most this many elements must not be 0.
+_FEW = 4
+# No element of dE/db may be smaller than this.
+_CANCELLED = 0.5
 
 # What a layer has, by keyword; and whether it has something.
 _Row = dict[str, Any]
@@ -319,7 +323,8 @@ def suite(
     if options.get("transposed"):
         named = [(title, _turned(row)) for title, row in named if row.mode == "zeros"]
     lead = 2 - ("batch" in without) - ({"batch", "channels"} <= {*without})
-    layers, dims = [], integer("dims", options.get("dims") or 2, least=1)
+    layers = []
+    dims = integer("dims", options.get("dims") or 2, least=1)
     for number, (title, row) in enumerate(named):
         original = layer = replace(row, axes=row.axes[-dims:])
         lost = [feature for feature in features(original) if feature in without]

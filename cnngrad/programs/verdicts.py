@@ -43,7 +43,9 @@ class Verdict(Enum):
 
     def __init__(self, words: str, passed: bool | None = False, is_telling: bool = False) -> None:
         """One row of the table."""
-        self.words, self.passed, self.is_telling = words, passed, is_telling
+        self.words = words
+        self.passed = passed
+        self.is_telling = is_telling
 
 
 class Fault(NamedTuple):
@@ -136,7 +138,8 @@ def failed(verdict: Verdict, words: str = "", said: str = "") -> Answer:
 
 def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Array]) -> Answer:
     """The answer with the arrays that `read` makes of what is given, and its errors for the others."""
-    results, unread = dict[Tensor, Array](), dict[Tensor, Result]()
+    results = dict[Tensor, Array]()
+    unread = dict[Tensor, Result]()
     for tensor, each in given.items():
         try:
             results[tensor] = read(tensor, each)
