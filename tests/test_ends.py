@@ -1,5 +1,6 @@
 """check --run: how programs end that give no results, and what is never read, waited for or tried again."""
 
+import itertools
 import json
 import sys
 
@@ -134,3 +135,14 @@ def test_what_is_wrong_with_a_returned_value_is_said_without_our_own_calls(tmp_p
     out = capsys.readouterr().out
     assert "error: the function returned the unknown name 'dZ'" in out
     assert "Traceback" not in out
+
+
+def test_what_one_of_two_runs_wrote_is_made_visible():
+    calls = itertools.count()
+
+    def sometimes(x, w, dedo):
+        if next(calls) % 2:
+            raise IndexError("\x1b[31m")
+        return w, x
+
+    assert "IndexError: \\x1b[31m" in str(cnngrad.check_function(sometimes, "quick"))

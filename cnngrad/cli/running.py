@@ -48,10 +48,8 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         count = min(most, len(layers))
-        if executor is None:
-            programs = [_program(options, options.run, executor) for _ in range(count)]
-        else:
-            programs = [_program(options, options.run, executor)] * count
+        made = partial(_program, options, options.run, executor)
+        programs = [made() for _ in range(count)] if executor is None else [made()] * count
         for program in programs:
             stack.callback(program.end)
         bar = stack.enter_context(progress_bar(session))

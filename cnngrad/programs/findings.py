@@ -410,10 +410,6 @@ class _Wrong(NamedTuple):
     known: dict[tuple[str, ...], Recipe | None]
     report: GradientReport
 
-    @property
-    def tensor(self) -> Tensor:
-        return self.report.gradient
-
     def by(self, mistakes: Iterable[str]) -> set[str]:
         """Those of some mistakes that take part in explanations by these mistakes alone."""
         return {name for names in self.known if {*names} <= {*mistakes} for name in names}
@@ -421,7 +417,7 @@ class _Wrong(NamedTuple):
     def is_given_by(self, recipe: Recipe) -> bool:
         """Whether a recipe gives the array's numbers: of a few numbers no mistake and no relation can be read."""
         layer = self.outcome.layer
-        given = layer.layer.layouts.standard(self.tensor, self.report.analytic)
+        given = layer.layer.layouts.standard(self.report.gradient, self.report.analytic)
         gives = made(recipe, layer.data)
         return gives.shape == given.shape and np.allclose(gives, given)
 
@@ -470,11 +466,11 @@ def _explanation(
     names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Sequence[_Wrong], hints: Mapping[str, str]
 ) -> Explanation:
     """The explanation of some of the wrong arrays by mistakes; `hints` has those of mistakes outside the catalogue."""
-    tensors, every = (dict.fromkeys(each.tensor.title for each in some) for some in (explained, wrong))
+    tensors, every = (dict.fromkeys(each.report.gradient.title for each in some) for some in (explained, wrong))
     where = "" if tensors == every else f"in {joined([*tensors])} "
     hint = hints.get("".join(names))
     if hint is None:
-        tensor = explained[0].tensor
+        tensor = explained[0].report.gradient
         layer = explained[0].outcome.layer.layer
         recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
         detail = told(layer, tensor, _shared(recipes))
@@ -505,7 +501,7 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> dict[str, str]:
         made_with = {Relation._fields[place]: -number if place == 2 else number}
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
-        if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.tensor, relations)):
+        if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.report.gradient, relations)):
             each.known[name,] = None
     return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
@@ -516,7 +512,7 @@ def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
     for each in wrong:
         layer = each.outcome.layer.layer
         is_few = np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
-        right = right_recipe(layer.conv, layer.role[each.tensor])
+        right = right_recipe(layer.conv, layer.role[each.report.gradient])
         for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
             for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
                 each.known.setdefault((name,), recipe)

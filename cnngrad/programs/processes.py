@@ -217,13 +217,14 @@ def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
     """The processes listed under /proc: the id of each, whether it is a child of this process, and its marks."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError, ValueError):
-            # The name in parentheses is followed by the state and the parent's id.
-            is_child = int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid()
+            # The name in parentheses, which may be any bytes, is followed by the state and the parent's id.
+            parent = (folder / "stat").read_bytes().rpartition(b")")[2].split()[1]
             variables: list[bytes] = []
             # The environment of another user's process can't be read.
             with suppress(OSError):
                 variables = (folder / "environ").read_bytes().split(b"\0")
-            yield int(folder.name), is_child, [each for each in variables if each.startswith(_MARK.encode() + b"=")]
+            marks = [each for each in variables if each.startswith(_MARK.encode() + b"=")]
+            yield int(folder.name), int(parent) == os.getpid(), marks
 
 
 _TOO_MUCH = Result(Verdict.FLOODED, "wrote more than 1 GiB")

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import CancelledError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +109,28 @@ def program_of(
     return _Stream(words, timeout, memory, first)
 
 
+@dataclass(eq=False)
 class _External(Program):
-    """A program in a process of its own, which is started on demand, and again after a failure."""
+    """A program in a process of its own, which is started on demand, and again after a failure.
 
-    def __init__(self, words: list[str], timeout: float, memory: int | None, first: int, exchange: str = "npy") -> None:
-        self._words = words
-        self._timeout = timeout
-        self._memory = memory
-        self._exchange = exchange
-        # The timeout of the first call in a process, and of the next call, as multiples of the others'.
-        self._first = self._patience = first
+    Attributes:
+        words: the words of its command.
+        timeout: the seconds that each run may take.
+        memory: the MiB of memory that its process may take; None for all.
+        first: the timeout of the first call in a process, as a multiple of the others'.
+        exchange: how arrays are written for it.
+    """
+
+    words: list[str]
+    timeout: float
+    memory: int | None
+    first: int
+    exchange: str = "npy"
+
+    def __post_init__(self) -> None:
+        """Begin without a process."""
+        # The timeout of the next call, as a multiple of the others'.
+        self._patience = self.first
         self._process: Process | None = None
         # How the answer was understood, in a sentence.
         self._note = ""
@@ -133,12 +145,12 @@ class _External(Program):
             # After a hang too, the first call in the new process gets no extra time.
             self._patience = 1
             try:
-                answer = self._answer(layer, folder, patience * self._timeout)
+                answer = self._answer(layer, folder, patience * self.timeout)
             except ProcessEndedError as ended:
                 self._process = None
                 fault = ended.fault
                 if fault.verdict is not Verdict.UNANSWERED:
-                    self._patience = self._first
+                    self._patience = self.first
                 elif patience > 1:
                     fault = replace(fault, words=f"{fault.words} to the first call")
                 answer = Answer({}, fault, ended.said)
@@ -147,7 +159,7 @@ class _External(Program):
         return answer._replace(note=self._note)
 
     def _start(self, words: list[str], talks: bool) -> Process:
-        self._process = started = Process(words, talks=talks, memory=self._memory)
+        self._process = started = Process(words, talks=talks, memory=self.memory)
         if self._is_over:
             self.close()
             raise CancelledError
@@ -173,8 +185,8 @@ class _Command(_External):
     """A command, run again for every layer, which reads its arrays from a folder and writes its results there."""
 
     def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
-        write_layer(folder, layer, self._exchange)
-        known = _placeholders(folder, layer.layer, self._exchange)
+        write_layer(folder, layer, self.exchange)
+        known = _placeholders(folder, layer.layer, self.exchange)
 
         def filled(match: re.Match[str]) -> str:
             if match[1] not in known:
@@ -182,10 +194,10 @@ class _Command(_External):
                 raise CnngradError(f"{match[0]} is unknown in --run: use {names}")
             return str(known[match[1]])
 
-        words = [re.sub(_IN_BRACES, filled, word) for word in self._words]
+        words = [re.sub(_IN_BRACES, filled, word) for word in self.words]
         self._start(words, talks=False).wait(timeout, folder)
         self._process = None
-        return read_results(folder, layer.layer, self._exchange)
+        return read_results(folder, layer.layer, self.exchange)
 
 
 _IN_BRACES = r"\{([A-Za-z_]+)\}"
@@ -220,7 +232,7 @@ class _Stream(_External):
         kept.write_text("\n")
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
         try:
-            process = self._process or self._start(self._words, talks=True)
+            process = self._process or self._start(self.words, talks=True)
             for line in process.ask(request, timeout, _BESIDE + sum(map(most_bytes, layer.layer.written.values()))):
                 content = _as_object(line)
                 if content is not None and content.get("id") == self._count:
@@ -275,7 +287,7 @@ class _Function(_External):
     keeps_running = in_memory = True
 
     def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
-        write_layer(folder, layer, self._exchange)
+        write_layer(folder, layer, self.exchange)
         process = self._process or self._imported()
         kind, _, words = next(process.ask(str(folder), timeout, _BESIDE)).partition(" ")
         if kind == "skipped":
@@ -284,13 +296,13 @@ class _Function(_External):
             done = json.loads(words)
             self._note = done["note"]
             faults = tuple(Fault(*each) for each in done["faults"])
-            return read_results(folder, layer.layer, self._exchange)._replace(faults=faults)
+            return read_results(folder, layer.layer, self.exchange)._replace(faults=faults)
         return failed(Verdict.FAILED, f"exception ({words})", process.said())
 
     def _imported(self) -> Process:
         """The new process, which says `ready` once it has imported the function."""
-        started = self._start(self._words, talks=True)
-        limit = FIRST * self._timeout
+        started = self._start(self.words, talks=True)
+        limit = FIRST * self.timeout
         try:
             line = next(started.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
@@ -299,5 +311,5 @@ class _Function(_External):
         if line != "ready":
             self.close()
             # The fourth word names the function, after python -m and the worker.
-            raise CnngradError(f"can't import {self._words[3]}: {line}")
+            raise CnngradError(f"can't import {self.words[3]}: {line}")
         return started

@@ -125,7 +125,8 @@ def _turned(row: Layer) -> Layer:
 
 def _even(layer: Layer) -> Layer:
     """The layer with the larger padding of each axis on both sides."""
-    axes = (replace(axis, before=(pad := max(axis.before, axis.after)), after=pad) for axis in layer.axes)
+    pads = [max(axis.before, axis.after) for axis in layer.axes]
+    axes = (replace(axis, before=pad, after=pad) for axis, pad in zip(layer.axes, pads, strict=True))
     return replace(layer, axes=tuple(axes))
 
 
