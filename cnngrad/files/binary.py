@@ -46,8 +46,7 @@ def parse_raw(spec: str) -> RawSpec | None:
     >>> parse_raw("x.bin:f32:2x3:be")
     RawSpec(path='x.bin', form='f32', shape=(2, 3), big=True)
     """
-    match = _SPEC.match(spec)
-    if match is None:
+    if not (match := _SPEC.match(spec)):
         return None
     shape, big = None, False
     for part in match["rest"].split(":")[1:]:

@@ -228,8 +228,7 @@ class Reader:
 
     def array(self, tensor: Tensor, spec: str) -> Given:
         """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or a shape such as `3x3` alone."""
-        shape = parse_shape(spec)
-        if shape is not None:
+        if (shape := parse_shape(spec)) is not None:
             return shape
         where, content = self._named(spec)
         if isinstance(content, Loose):
@@ -244,8 +243,7 @@ class Reader:
 
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
-        raw = parse_raw(spec)
-        if raw is not None:
+        if raw := parse_raw(spec):
             self.refuse_output(raw.path)
             return raw.path, load_raw(raw)
         path, _, rest = spec.partition("::")
@@ -253,12 +251,9 @@ class Reader:
         while isinstance(content, Mapping):
             names = [name for name in content if name not in _DESCRIPTION]
             keys = ", ".join(names) or "none"
-            if not rest and len(names) == 1:
-                raise CnngradError(f"{where} holds its array under a key: name it, as {path}::{keys}")
             if not rest:
-                raise CnngradError(
-                    f"{where} holds several values ({keys}): name one, as {path}::{next(iter(names), 'X')}"
-                )
+                held = "its array under a key: name it" if len(names) == 1 else f"several values ({keys}): name one"
+                raise CnngradError(f"{where} holds {held}, as {path}::{next(iter(names), 'X')}")
             key, _, rest = (rest, "", "") if rest in content else rest.partition("::")
             if key not in content:
                 raise CnngradError(f"{where} has no key {key!r}: it has {keys}")

@@ -365,7 +365,7 @@ class _Reader:
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
-            if is_beside and not is_table and len(array) > 1:
+            if is_beside and len(array) > 1:
                 self.fail(start + begin, _BESIDE_A_LABEL)
             column = int(marks.get("column", 1))
             if column in (0, 1):
