@@ -99,8 +99,8 @@ def made(recipe: Recipe, data: Data) -> Array:
 def remade(recipe: Recipe, data: Data, arrays: Arrays) -> Array:
     """The result of a recipe with other numbers in some of the user's arrays, all in canonical shape."""
     layer = data.layer
-    own = {**data.arrays, W: layer.rotated(data.arrays[W])} | {layer.own.role[t]: array for t, array in arrays.items()}
-    return made(recipe, Data.of(layer, own)).reshape(layer.canonical[recipe.result])
+    given = {layer.own.role[t]: layer.rotated(array) if t is W else array for t, array in arrays.items()}
+    return made(recipe, Data(layer, {**data.arrays, **given})).reshape(layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
@@ -164,12 +164,6 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
     return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)
 
 
-def _bordered(recipe: Recipe, size: Shape) -> Layer:
-    """The layer with a recipe's borders around an X of this size; a dE/dX of another size keeps its padding."""
-    kept = recipe.result is DX and size != recipe.layer.size
-    return _with(recipe.layer, size, ("zeros",) * recipe.layer.dims if kept else recipe.borders)
-
-
 @lru_cache(maxsize=128)
 def _with(layer: Layer, size: Shape, borders: tuple[str, ...]) -> Layer:
     """The layer around an X of this size, with these borders."""
@@ -177,15 +171,18 @@ def _with(layer: Layer, size: Shape, borders: tuple[str, ...]) -> Layer:
     return replace(layer, axes=tuple(replace(axis, size=n, mode=mode) for axis, n, mode in each))
 
 
-def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
-    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; the axes.
+def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis], Layer]:
+    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; axes; layer.
 
-    X, or its gradient, has its padding along the axes where that is not zeros.
+    X, or its gradient, has its padding along the axes where the layer's is not zeros.
     """
     layer, result, spatial = recipe.layer, recipe.result, slice(-recipe.layer.dims, None)
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
     arrays[result.array] = np.zeros(recipe.shape, np.result_type(*arrays.values()))
-    bordered = _bordered(recipe, arrays[X].shape[spatial])
+    image = arrays[X].shape[spatial]
+    # A dE/dX of another size keeps its padding.
+    is_kept = result is DX and image != layer.size
+    bordered = _with(layer, image, ("zeros",) * layer.dims if is_kept else recipe.borders)
     arrays[X] = bordered.bordered(arrays[X])
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     # A dE/dW that is not added up over the batch has its axis in front.
@@ -196,7 +193,7 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
         is_framed = axis.mode != "zeros"
         begun = relation._replace(constant=relation.constant + is_framed * axis.before)
         axes.append(_Axis(recipe.last, begun, out, taps, size, tuple(axis.border.tolist()) if is_framed else ()))
-    return arrays[result.array], x, w, o, axes
+    return arrays[result.array], x, w, o, axes, bordered
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
@@ -210,7 +207,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     if recipe.loops is not None:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
         return recipe.loops.filled(operands)
-    found, x, w, o, axes = _arrays(recipe, data)
+    found, x, w, o, axes, bordered = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
@@ -232,7 +229,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             filled[ins] = True
         part += products
     if result is DX:
-        found = _bordered(recipe, recipe.size).folded(found)
+        found = bordered.folded(found)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
@@ -291,25 +288,19 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         dedo = data.read(recipe, DEDO)
         kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
         return lambda index: (dedo.transpose(*kept, *recipe.over)[index],)
-    _, x, w, o, axes = _arrays(recipe, data)
+    _, x, w, o, axes, _ = _arrays(recipe, data)
 
     def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index
-        if result is O:
-            group, f = divmod(second, layer.group_filters)
-            left, right = w[group, f], x[first, group]
-        elif result is DW:
-            group, f = divmod(first, layer.group_filters)
-            left, right = o[:, group, f], x[:, group, second]
-        else:
-            group, c = divmod(second, layer.group_channels)
-            left, right = o[first, group], w[group, :, c]
         each = zip(axes, places, strict=True)
         if result is DW:
+            group, f = divmod(first, layer.group_filters)
             # Slices: the numbers of many positions are not copied.
-            firsts, seconds = zip(*(_under(axis, place) for axis, place in each), strict=True)
-        else:
-            firsts, seconds = (np.ix_(*part) for part in zip(*(axis.met(result, k) for axis, k in each), strict=True))
-        return left[:, *firsts], right[:, *seconds]
+            outs, ins = zip(*(_under(axis, place) for axis, place in each), strict=True)
+            return o[:, group, f, *outs], x[:, group, second, *ins]
+        group, k = divmod(second, layer.group_filters if result is O else layer.group_channels)
+        left, right = (w[group, k], x[first, group]) if result is O else (o[first, group], w[group, :, k])
+        lefts, rights = (np.ix_(*part) for part in zip(*(axis.met(result, place) for axis, place in each), strict=True))
+        return left[:, *lefts], right[:, *rights]
 
     return factors
