@@ -128,7 +128,7 @@ class Track(NamedTuple):
         own: the positions of the elements, in their order; an element at any other position is repeated there.
     """
 
-    slots: Positions
+    slots: Sequence[int] | Positions
     own: range
 
     @property
@@ -186,10 +186,10 @@ def grids(
     else:
         order = slice(None, None, -1 if turned else 1)
         whole = map(range, names.layer.canonical[tensor][len(lead) :])
-        tracks = [Track(np.array(places)[order], places[order]) for places in whole]
+        tracks = [Track(places[order], places[order]) for places in whole]
     # All arrays have three axes here; those in front of an array's own have one position.
     more = 3 - len(tracks)
-    tracks = [Track(np.arange(1), range(1))] * more + tracks
+    tracks = [Track(range(1), range(1))] * more + tracks
     marks = [{0: 0}] * more + [*covered] if covered else [{}] * 3
     title = title or ("W rotated" if turned else tensor.title)
 
