@@ -16,7 +16,7 @@ both readings.
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial, reduce
 from itertools import chain, islice, pairwise
 from math import prod
@@ -210,13 +210,13 @@ def _simplified(source: str, kind: str) -> str:
 
 def _loaded(lines: Iterator[str], mark: str | None, **form: Any) -> Array:
     """What loadtxt reads in lines; a single line is read in parts, since loadtxt takes much memory for it."""
-    first = list(islice(lines, 2))
-    parts: Iterable[Iterable[str]] = [chain(first, lines)]
-    if len(first) == 1:
-        apart = mark or " "
-        parts = ([part[1]] for part in re.finditer(rf"(?:^|[{apart}])(.{{1,65536}}[^{apart}]*+)", first[0]))
     form |= {"delimiter": mark, "comments": None, "encoding": None, "ndmin": 2}
-    return np.concatenate([np.loadtxt(part, **form) for part in parts], axis=1)
+    first = list(islice(lines, 2))
+    if len(first) != 1:
+        return np.loadtxt(chain(first, lines), **form)
+    apart = mark or " "
+    parts = re.finditer(rf"(?:^|[{apart}])(.{{1,65536}}[^{apart}]*+)", first[0])
+    return np.concatenate([np.loadtxt([part[1]], **form) for part in parts], axis=1)
 
 
 def _grid(indices: Any) -> list[int]:
@@ -229,14 +229,12 @@ def _grid(indices: Any) -> list[int]:
 
 def _counting(array: Array) -> int:
     """How many first columns of a table count its rows, or the others in them; -1 if its first line counts."""
-
-    def counts_up(numbers: Array) -> bool:
-        return len(array) > 2 and numbers[0] in (0, 1) and bool((np.diff(numbers) == 1).all())
-
-    columns = array.shape[1]
-    if columns > 2 and counts_up(array[:, 0]):
+    ends = array[:, 0], array[0]
+    by_rows, by_columns = (line[0] in (0, 1) and bool((np.diff(line) == 1).all()) for line in ends)
+    columns, is_long = array.shape[1], len(array) > 2
+    if is_long and columns > 2 and by_rows:
         return 1
-    if columns > 1 and counts_up(array[0]):
+    if is_long and columns > 1 and by_columns:
         return -1
     return columns - 1 if len(array) > 1 and _grid(array[:, :-1]) else 0
 
@@ -305,7 +303,7 @@ class _Reader:
                 parts[-1] = place + 1, parts[-1][1]
             elif not header or (new and not (page and new == label)):
                 parts.append((place + 1, {}))
-                array = self.finished(bare, parts, pages)
+                array = self.finished(parts[0][0], *self.joined(bare, parts, pages))
                 if array and label in arrays:
                     self.fail(parts[0][0], f"a second array is called {label}")
                 if label and not array:
@@ -323,9 +321,8 @@ class _Reader:
             self.fail(0, f"an array without a label beside {', '.join(filter(None, arrays))}")
         return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
-    def finished(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> Loose | None:
-        """The array of some parts of the text without headers, each up to the next one; None if there is none."""
-        place, (array, axes, doubt) = parts[0][0], self.joined(bare, parts, pages)
+    def finished(self, place: int, array: Array, axes: int, doubt: str) -> Loose | None:
+        """What `joined` gives in the sizes and type that are said of it; None if it has no numbers."""
         if not array.size:
             return None
         kind = self.about.get("type", "")
@@ -347,7 +344,10 @@ class _Reader:
         return Loose(array.view(Marked), axes, is_doubtful, few[0] if few else "", doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
-        """The array that consecutive columns, pages or planes make, how many axes are written, and a doubt."""
+        """The array of some parts of the text without headers, each up to the next one: columns, pages or planes.
+
+        Also returns how many axes are written, and a doubt.
+        """
         lines, following, doubt, is_table = list[list[Array]](), -1, "", False
         for (start, marks), (end, below) in pairwise(parts):
             source = bare[start:end].rstrip("\2 \t\n")
@@ -540,13 +540,14 @@ class _Reader:
         if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
         if integer := re.search(_INTEGER, kind or self.called):
-            name = {"int": "int32", "char": "int8"}.get(integer[2].lower(), integer[2].lower())
-            unsigned = "u" if integer[1] or "unsigned" in kind else ""
-            held = array.astype(unsigned + name) if not is_decimal else array
+            if is_decimal:
+                self.fail(place, f"decimals where {integer[0]} is declared")
+            name = integer[2].lower()
+            name = {"int": "int32", "char": "int8"}.get(name, name)
+            held = array.astype(f"u{name}" if integer[1] or "unsigned" in kind else name)
             # In a hexadecimal number the highest bit is the sign.
-            if is_decimal or (not is_hex and (held != array).any()):
-                words = "decimals where {} is declared" if is_decimal else "a number that {} does not hold"
-                self.fail(place, words.format(integer[0]))
+            if not is_hex and (held != array).any():
+                self.fail(place, f"a number that {integer[0]} does not hold")
             return held.astype(np.int64)
         return array
 
