@@ -227,7 +227,8 @@ def from_lists(name: str, value: Any) -> Array:
 
 
 def _check_level(name: str, value: Any, shape: Shape, index: Shape, kinds: set[type]) -> None:
-    place, sibling = at(name, index), at(name, (*index[:-1], 0))
+    place = at(name, index)
+    sibling = at(name, (*index[:-1], 0))
     is_list = isinstance(value, (list, tuple))
     if not is_list:
         if not is_number(value):

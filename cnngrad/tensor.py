@@ -43,7 +43,10 @@ class Tensor(Enum):
 
     def __init__(self, key: str, keyword: str, letter: str, lead_words: tuple[str, ...]) -> None:
         """One row of the table."""
-        self.key, self.keyword, self.letter, self.lead_words = key, keyword, letter, lead_words
+        self.key = key
+        self.keyword = keyword
+        self.letter = letter
+        self.lead_words = lead_words
         self.is_gradient = key.startswith("dEd")
 
     # Members are compared by identity; Enum's own hash, of the name, takes longer than a dictionary look-up.

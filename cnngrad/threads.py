@@ -93,7 +93,9 @@ def thread_count() -> int:
 
 def tally(total: int, progress: Progress | None) -> Callable[[], None]:
     """A function to call after each finished tile; it reports progress only in the thread that called `tally`."""
-    done, lock, own = count(1), threading.Lock(), threading.get_ident()
+    done = count(1)
+    lock = threading.Lock()
+    own = threading.get_ident()
 
     def add() -> None:
         with lock:

@@ -146,7 +146,8 @@ def check_layer(
                 "dEdO is missing: to grade a gradient of yours, give the dE/dO that it was computed with "
                 "(-g FILE, or -g ones for E = sum of O)"
             )
-        dtype, shape = common_dtype(given[X].dtype, given[W].dtype), layer.shapes[DEDO]
+        dtype = common_dtype(given[X].dtype, given[W].dtype)
+        shape = layer.shapes[DEDO]
         random = np.random.default_rng(_SEED)
         dedo = random.integers(-9, 10, shape) if dtype.kind == "i" else random.standard_normal(shape).astype(dtype)
         given = {**given, DEDO: read_tensor("dEdO", dedo)}
@@ -188,7 +189,8 @@ def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Te
 
 def _right_output(layer: Layer, given: Operands) -> Array:
     """O in float64, or exact if all arrays are integers."""
-    wide, operands = np.dtype(np.float64), {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
+    wide = np.dtype(np.float64)
+    operands = {tensor: given[tensor] for tensor in (X, W, B) if tensor in given}
     forward = Work(layer, {t: o._replace(dtype=wide) if o.dtype.kind == "f" else o for t, o in operands.items()})
     o = np.empty(layer.canonical[O], forward.dtype)
     forward.write(o)

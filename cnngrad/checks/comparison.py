@@ -57,12 +57,16 @@ def compare(claim: Array, right: Array, sizes: Array, tolerance: Tolerance) -> C
         sizes: for each element the sum of its absolute terms.
         tolerance: the tolerance of each element.
     """
-    error, largest, relative = difference(claim, right).reshape(-1), float(sizes.max(initial=0.0)), 0.0
-    wrong, excess = np.zeros(claim.size, bool), np.zeros(claim.size)
+    error = difference(claim, right).reshape(-1)
+    largest = float(sizes.max(initial=0.0))
+    relative = 0.0
+    wrong = np.zeros(claim.size, bool)
+    excess = np.zeros(claim.size)
     inputs = np.broadcast_to(tolerance.inputs, claim.shape)
     flat = [array.reshape(-1) for array in (claim, right, sizes, inputs, error, excess)]
     # Whether all errors are within the rounding of the sums, all within that of float64, and all tolerances above 0.
-    held, squares = np.ones(3, bool), np.zeros(2)
+    held = np.ones(3, bool)
+    squares = np.zeros(2)
     for first in range(0, claim.size, _BLOCK):
         block = slice(first, first + _BLOCK)
         some, wanted, magnitude, inputs, off, by_tolerance = (array[block] for array in flat)
@@ -109,7 +113,8 @@ def locate(layer: Layer, result: Tensor, wrong: Array) -> str:
     axes = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, np.nonzero(wrong), strict=False)
     for word, size, places in axes:
         distinct = np.unique(places)
-        first, last = int(distinct[0]), int(distinct[-1])
+        first = int(distinct[0])
+        last = int(distinct[-1])
         if distinct.size < size and distinct.size == last - first + 1:
             text = f"{word} {first + 1}" if first == last else f"{word}s {first + 1} to {last + 1}"
             limits.append(f"{text} (the last)" if last == size - 1 else f"{text} (the first)" if first == 0 else text)
@@ -124,7 +129,9 @@ def counts(layer: Layer, result: Tensor, wrong: Array) -> list[str]:
     lines = []
     words = zip((*layer.lead_words(result), *layer.axis_words), wrong.shape, strict=False)
     for axis, (word, size) in enumerate(words):
-        rows, step, bands = np.moveaxis(wrong, axis, 0), -(-size // _MOST_BANDS), []
+        rows = np.moveaxis(wrong, axis, 0)
+        step = -(-size // _MOST_BANDS)
+        bands = []
         for first in range(0, size, step):
             band = rows[first : first + step]
             where = f"{first + 1}" if len(band) == 1 else f"{first + 1} to {first + len(band)}"

@@ -59,7 +59,8 @@ def numeric_gradient(layer: Layer, given: Operands, result: Tensor, step: float,
     # 30,000 page faults and 40 % of the time.
     np.empty(_LARGEST_BLOCK, np.uint8)
     value = np.zeros(layer.canonical[result], np.int64 if exact else np.float64)
-    size, done = max(1, _TOGETHER // math.prod(layer.canonical[O][1:])), 0
+    size = max(1, _TOGETHER // math.prod(layer.canonical[O][1:]))
+    done = 0
     blocks = [slice(first, first + size) for first in range(0, layer.batch, size)]
     channels = range(1 if result is DB else layer.group_channels)
     moves = _moves(layer, result)
@@ -185,7 +186,8 @@ def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colo
     shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
     for number, (_, _, outputs, starts) in enumerate(together, start=2):
         along = np.moveaxis(shares, number, 0)
-        first, stop = outputs[0], outputs[-1] + 1
+        first = outputs[0]
+        stop = outputs[-1] + 1
         reached = along[first:stop] if (outputs == np.arange(first, first + len(outputs))).all() else along[outputs]
         shares = np.moveaxis(_sums_between(reached, starts), 0, number)
     gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares

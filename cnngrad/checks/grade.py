@@ -1,6 +1,7 @@
 """Grading one gradient of a layer against its finite differences: verdict, tolerance, and what is wrong."""
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -24,7 +25,7 @@ from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
 from cnngrad.compute import Work
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Relation
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DEDO, DW, DX, B, O, Tensor, W, X
 
@@ -73,7 +74,9 @@ class Grader:
             self.claim = self.claim.reshape(())
         if self.claim.dtype.kind == "i" and (self.right.dtype.kind == "f" or self.form.asked):
             self.claim = self.claim.astype(np.float64)
-        claim, right, tolerance = self.claim, self.right, self.tolerance
+        claim = self.claim
+        right = self.right
+        tolerance = self.tolerance
         if claim.shape != right.shape:
             return self._of_another_shape()
         if not np.isfinite(claim).all():
@@ -95,7 +98,9 @@ class Grader:
         return replace(report, data=self.data if self.claimed else None, says=note)
 
     def _graded(self, wrong: Array, worst: Index, **more: Any) -> Graded:
-        layer, result, layouts = self.layer, self.result, self.layer.layouts
+        layer = self.layer
+        result = self.result
+        layouts = self.layer.layouts
         analytic, numeric, off = (layouts.written(result, array) for array in (self.claim, self.right, wrong))
         worst_at = layer.canonical_index(result, worst)
         numbers = self.right[worst].item(), self.claim[worst].item()
@@ -117,7 +122,8 @@ class Grader:
 
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
-        found, precision = self._diagnosed(), ""
+        found = self._diagnosed()
+        precision = ""
         # In 16 bits some pair of mistakes comes close to the right numbers.
         is_known = found.mistake and not (found.together and self.form.format in HALVES)
         if not self.tolerance.exact and not is_known:
@@ -126,32 +132,33 @@ class Grader:
             report = replace(report, precision=words)
             if verdict is not Verdict.WRONG:
                 return replace(report, verdict=verdict, says=precision)
-        data, result, claim, allowed, wrong = (
-            self.data,
-            self.result,
-            self.claim,
-            self.tolerance.allowed,
-            report.canonical[-1],
-        )
-        where, missing, relations = locate(self.layer, result, wrong), "", None
+        claim = self.claim
+        result = self.result
+        allowed = self.tolerance.allowed
+        where = locate(self.layer, result, report.canonical[-1])
+        says = found.says or precision
+        relations: Sequence[Relation] | None = None
         if found.recipe is not None:
-            most = allowed(claim, np.full(claim.shape, float(self.sizes.max(initial=0.0))))
+            most = allowed(claim, np.full(claim.shape, self.sizes.max()))
             with suppress(ValueError):
-                relations = followed(data, result, partial(remade, found.recipe, data), claim, most)
+                relations = followed(self.data, result, partial(remade, found.recipe, self.data), claim, most)
         elif found.mistake is None:
-            wrong = wrong.reshape(claim.shape)
-            missing = alike(claim, wrong) or set_of(data, result, claim, wrong, allowed(claim, self.sizes))
-            relations = None if missing else relations_of(data, result, claim, allowed, self.tries)
-        unknown = f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
-        found, relations = replace(found, says=found.says or precision or unknown), relations or []
+            wrong = report.canonical[-1].reshape(claim.shape)
+            missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
+            says = says or f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
+            relations = None if missing else relations_of(self.data, result, claim, allowed, self.tries)
         relation = spoken(self.layer, relations) if relations else ""
         relation = relation and f"Your numbers follow {relation}."
-        return replace(report, **vars(found), relations=relations, relation=relation, where=where)
+        found = replace(found, says=says)
+        return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
 
     def _precision(self) -> tuple[Verdict, str, str]:
         """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""
-        form, tolerance, sizes = self.form, self.tolerance, self.sizes
-        error, size = difference(self.claim, self.right), rms(self.right)
+        form = self.form
+        tolerance = self.tolerance
+        sizes = self.sizes
+        error = difference(self.claim, self.right)
+        size = rms(self.right)
         # A plain float32 loop rounds at each term, mostly in the same direction.
         drift = tolerance.but_exact(tolerance.terms / 4 * eps("float32") * sizes, sizes, "float32")
         loose = tolerance.sums(sizes) + drift
@@ -193,12 +200,11 @@ class Grader:
         layouts = self.layer.layouts
         found = Diagnosis()
         if np.isfinite(claim).all():
-            known, found = self._known(), self._diagnosed()
-            if known and claim.size == right.size:
+            known = self._known()
+            found = self._diagnosed()
+            if (known and claim.size == right.size) or found.mistake is None:
                 # One number fits too many mistakes.
                 found = replace(found if claim.size > 1 else Diagnosis(), says=known, fix="")
-            elif found.mistake is None:
-                found = Diagnosis(says=known)
         is_shape, must = (layouts.written_shape(self.result, array.shape) for array in (claim, right))
         shape = f"{self.result.key} has shape {is_shape}, but it must be {must}, the shape of {self.result.array.key}."
         return WrongShape(
@@ -224,7 +230,8 @@ class Grader:
         few = [(m - n, axis) for axis, (n, m) in enumerate(zip(claim.shape, right.shape, strict=False)) if n != m]
         if claim.ndim != right.ndim or not claim.size or len(few) != 1 or few[0][0] < 0:
             return ""
-        (missing, axis), words = few[0], (*self.layer.lead_words(result), *self.layer.axis_words)[-claim.ndim :]
+        missing, axis = few[0]
+        words = (*self.layer.lead_words(result), *self.layer.axis_words)[-claim.ndim :]
         for end, start in (("last", 0), ("first", missing)):
             place = (*[slice(None)] * axis, slice(start, start + claim.shape[axis]))
             if not self._off(claim, place).any():

@@ -65,7 +65,9 @@ class Verdict(Enum):
 
     def __init__(self, passed: bool | None, words: str, loud: str) -> None:
         """One row of the table."""
-        self.passed, self.words, self.loud = passed, words, loud
+        self.passed = passed
+        self.words = words
+        self.loud = loud
 
 
 @dataclass(frozen=True)
@@ -217,13 +219,16 @@ class Graded(_Judged):
     @cached_property
     def canonical(self) -> list[Array]:
         """The gradient, the right one, and which elements are wrong, in canonical shape."""
-        layer, gradient, arrays = self.layer, self.gradient, (self.analytic, self.numeric, self.wrong)
+        layer = self.layer
+        gradient = self.gradient
+        arrays = (self.analytic, self.numeric, self.wrong)
         return [layer.layouts.standard(gradient, array).reshape(layer.canonical[gradient]) for array in arrays]
 
     def compare(self, index: Index) -> Compared:
         """The element at a canonical index beside its right sum, and beside the sum of a known mistake."""
         analytic, numeric, _ = self.canonical
-        values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
+        values = {**self.values, self.gradient: numeric}
+        yours = analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
         products = None if self.recipe is None else products_of(self.recipe, index)
         expanded = partial(as_expansion, self.layer, self.gradient, index)
@@ -260,12 +265,6 @@ def _finite(value: Number) -> Number | str:
 def _in_a_line(report: GradientReport) -> str:
     name = f" ({'+'.join(report.mistakes)})" if report.mistakes else ""
     return f"{report.gradient.key} {report.verdict.loud}{name}{'. ' + report.hint if report.hint else ''}"
-
-
-def _in_lines(report: GradientReport) -> str:
-    """The gradient and its verdict, the mistake, and the fix, a line each."""
-    name = f": {'+'.join(report.mistakes)}" if report.mistakes else ""
-    return "\n".join(filter(None, (f"{report.gradient.title} is {report.verdict.loud}{name}", report.says, report.fix)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -310,7 +309,12 @@ class Report:
     @property
     def summary(self) -> str:
         """For each wrong gradient a line each for the verdict, the mistake and the fix."""
-        return "\n".join(_in_lines(gradient) for gradient in self.gradients.values() if not gradient)
+        lines = []
+        for gradient in self.gradients.values():
+            if not gradient:
+                name = f": {'+'.join(gradient.mistakes)}" if gradient.mistakes else ""
+                lines += [f"{gradient.gradient.title} is {gradient.verdict.loud}{name}", gradient.says, gradient.fix]
+        return "\n".join(filter(None, lines))
 
     def as_json(self) -> Json:
         """The report as plain data, with the keys that `cnngrad check --json` prints."""
@@ -382,7 +386,8 @@ def sentences(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
 def _lines(report: Report, precision: int) -> Iterator[str]:
     """The tolerance and the worst element of each gradient, and the sums that must agree."""
     for gradient in report.gradients.values():
-        title, worst = _title(gradient), gradient.worst
+        title = _title(gradient)
+        worst = gradient.worst
         if gradient.tolerance:
             yield f"{title}: tolerance {gradient.tolerance}"
         if worst is not None and gradient.max_abs_error:
@@ -416,7 +421,8 @@ def _row(gradient: GradientReport, precision: int) -> list[str]:
     first = [_title(gradient), "unclear" if gradient.verdict is Verdict.COARSE else gradient.verdict.loud]
     if isinstance(gradient, WrongShape):
         return [*first, "0", "-", "-", "wrong shape"]
-    worst, errors = _spoken(gradient.worst), ["not finite", "-"]
+    worst = _spoken(gradient.worst)
+    errors = ["not finite", "-"]
     if gradient.max_abs_error is not None and gradient.max_rel_error is not None:
         errors = [number(error, precision) for error in (gradient.max_abs_error, gradient.max_rel_error)]
         worst = worst if gradient.max_abs_error else "none differs"
@@ -464,6 +470,7 @@ def _cut(expansion: Expansion) -> Expansion:
 
 
 def _marked(title: str, array: Array, wrong: Array) -> Grid:
-    rows, marks = np.atleast_2d(array), np.atleast_2d(wrong)
+    rows = np.atleast_2d(array)
+    marks = np.atleast_2d(wrong)
     height, width = rows.shape
     return Grid(title, height, width, lambda r, c: Cell(rows[r, c].item(), bool(marks[r, c])))

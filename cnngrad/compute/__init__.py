@@ -41,7 +41,8 @@ class Work:
         """
         self.layer = layer
         # Cauchy-Schwarz inequality: no sum of products of elements of X and W exceeds the product of their norms.
-        x, w = given[X].norm * layer.copies, given[W].norm * layer.copies
+        x = given[X].norm * layer.copies
+        w = given[W].norm * layer.copies
         if DEDO not in given:
             self.bounds = {O: x * given[W].norm + (given[B].norm if B in given else 0)}
         else:
@@ -102,7 +103,9 @@ class Work:
 
         Without `rounded` O is computed without a transform, so that each output is as precise as its terms.
         """
-        computed, conv, arrays = self.layer.role[result], self.layer.conv, self._arrays
+        computed = self.layer.role[result]
+        conv = self.layer.conv
+        arrays = self._arrays
         if result is DB:
             dedo = arrays[self.layer.role[DEDO]]
             found[...] = np.add.reduce(dedo, axis=(0, *range(2, dedo.ndim)), dtype=self._work)

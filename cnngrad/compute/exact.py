@@ -1,7 +1,6 @@
 """Chooses the dtype in which integer sums are exact, from bounds on O and the gradients."""
 
 from collections.abc import Iterable
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,39 +30,38 @@ def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Arrays) -> D
 
     |o| <= max|x| * sum|w| + max|b|, and so on.
     """
-    conv, role = layer.conv, layer.role
+    conv = layer.conv
+    role = layer.role
     tops = {tensor: largest_magnitude(array) for tensor, array in arrays.items()}
-    w = arrays[W].reshape(conv.by_groups)
-    by_filter = {tensor: arrays[tensor].swapaxes(0, 1) for tensor in (X, DEDO) if tensor in arrays}
     found = []
     for result in results:
-        name, added = result.key, tops.get(B, 0) if result is O else 0
+        name = result.key
+        added = tops.get(B, 0) if result is O else 0
         if result is DB:
-            found.append(_exact(name, 1, tops[role[DEDO]], by_filter[role[DEDO]]))
+            found.append(_exact(name, 1, tops[role[DEDO]], arrays[role[DEDO]].swapaxes(0, 1)))
         elif role[result] is O:
-            found.append(_exact(name, tops[X], tops[W], w.reshape(conv.canonical[W]), added=added))
+            found.append(_exact(name, tops[X], tops[W], arrays[W].reshape(conv.canonical[W]), added))
         elif role[result] is DW:
-            found.append(_exact(name, tops[X], tops[DEDO], by_filter[DEDO]))
+            found.append(_exact(name, tops[X], tops[DEDO], arrays[DEDO].swapaxes(0, 1)))
         else:
-            found.append(_exact(name, tops[DEDO] * conv.copies, tops[W], w.swapaxes(1, 2), lead=2, added=added))
+            by_channel = arrays[W].reshape(conv.by_groups).swapaxes(1, 2).reshape(conv.channels, -1)
+            found.append(_exact(name, tops[DEDO] * conv.copies, tops[W], by_channel, added))
     return max(found, key=lambda dtype: dtype.kind == "i")
 
 
-def _exact(name: str, top: int, largest: int, factors: Array, lead: int = 1, added: int = 0) -> DType:
+def _exact(name: str, top: int, largest: int, factors: Array, added: int = 0) -> DType:
     """The dtype in which all sums of products are exact.
 
     Args:
         name: the result's name, for the error.
         top: the largest magnitude of the first factors.
         largest: the largest magnitude of the second factors.
-        factors: the second factors; the first axes count the sums.
-        lead: the number of these axes.
+        factors: the second factors; the first axis counts the sums.
         added: the largest magnitude of a bias that is added to a sum.
     """
-    sums = factors.shape[:lead]
-    bound = top * largest * (factors.size // prod(sums)) + added
+    bound = top * largest * (factors.size // len(factors)) + added
     if bound > INT64_MAX:
-        bound = top * max(_absolute_sum(factors[index]) for index in np.ndindex(sums)) + added
+        bound = top * max(map(_absolute_sum, factors)) + added
     if bound > INT64_MAX:
         raise CnngradError(
             f"{name} may reach {bound:.3g} in magnitude, beyond int64's {INT64_MAX} (2**63 - 1), so it can't be "

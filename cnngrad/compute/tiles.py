@@ -15,11 +15,9 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.layer import Axis, Layer, Shape
 
-__all__ = ["Tile", "Tiles", "filled", "meetings", "slab", "slid", "windows"]
+__all__ = ["Tile", "Tiles", "filled", "meetings", "slab", "slid"]
 
 Slices = tuple[Any, ...]
-# A slab is copied only if its size is at most this multiple of what the windows read.
-_WIDE = 2
 
 
 class Tile(NamedTuple):
@@ -70,7 +68,8 @@ class Tiles:
     def __init__(self, layer: Layer, counts: Sequence[int], positions: Shape | None = None) -> None:
         """Tiles of at most these numbers of channels, samples and positions: O's, or those of the given shape."""
         sizes = (layer.channels, layer.batch, *(positions or layer.out))
-        self._layer, self.counts = layer, tuple(map(min, counts, sizes))
+        self._layer = layer
+        self.counts = tuple(map(min, counts, sizes))
         self._parts = list(map(_cut, sizes, self.counts))
 
     def __len__(self) -> int:
@@ -101,24 +100,6 @@ def _cut(size: int, count: int) -> list[slice]:
 def filled(most: int, sizes: Shape) -> list[int]:
     """The sizes of a tile of at most `most` elements along each axis, the last axes whole if they fit."""
     return [max(1, most // prod(sizes[axis + 1 :])) for axis in range(len(sizes))]
-
-
-def windows(tile: Tile, x: Array, dtype: DType, together: bool = False) -> Array:
-    """The windows of a tile's outputs, padding included: (n, c, *u, *i), a copy whose memory is in this order.
-
-    Or `together`, (c, *u, n, *i).
-    """
-    layer, counts = tile.layer, tile.shape[1:]
-    spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)]
-    if prod(spans) > _WIDE * prod(layer.kernel) * prod(counts):
-        # With wide gaps from dilation and stride most of a slab would never be read.
-        part = x[tile.samples, tile.channels]
-        found = np.zeros((*part.shape[:2], *layer.kernel, *counts), dtype)
-        for taps, outputs, inputs in meetings(layer.axes, tile.positions):
-            found[:, :, *taps, *outputs] = part[:, :, *inputs]
-    else:
-        found = slid(slab(tile, x, dtype), layer.axes)
-    return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims) if together else found)
 
 
 def slid(part: Array, axes: Sequence[Axis]) -> Array:
@@ -153,7 +134,9 @@ def slab(tile: Tile, x: Array, dtype: DType) -> Array:
 
     A view if nothing is padded and X has this dtype.
     """
-    inner, outer, size = [], [], []
+    inner = []
+    outer = []
+    size = []
     for axis, outputs in zip(tile.layer.axes, tile.positions, strict=True):
         first = axis.position(outputs.start, 0)
         stop = axis.position(outputs.stop - 1, axis.kernel - 1) + 1

@@ -27,7 +27,10 @@ class Way(ABC):
 
     def __init__(self, layer: Layer, result: Tensor, dtype: DType) -> None:
         """The way for a result of a layer."""
-        self.layer, self.result, self.dtype, self.taps = layer, result, dtype, prod(layer.kernel)
+        self.layer = layer
+        self.result = result
+        self.dtype = dtype
+        self.taps = prod(layer.kernel)
 
     @abstractmethod
     def can(self) -> bool:
@@ -39,7 +42,8 @@ class Way(ABC):
 
     def channels_at_once(self) -> int:
         """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
-        layer, size = self.layer, prod(self.layer.canonical[W]) * self.dtype.itemsize
+        layer = self.layer
+        size = prod(self.layer.canonical[W]) * self.dtype.itemsize
         if size <= measured.LARGE_SUM:
             return layer.channels
         unit = layer.group_channels if layer.groups > 1 else 1

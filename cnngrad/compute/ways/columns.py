@@ -14,11 +14,14 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.compute import measured
-from cnngrad.compute.tiles import Tile, Tiles, filled, windows
+from cnngrad.compute.tiles import Tile, Tiles, filled, meetings, slab, slid
 from cnngrad.compute.way import Way
 from cnngrad.tensor import DW
 
 __all__ = ["Columns"]
+
+# A slab is copied only if its size is at most this multiple of what the windows read.
+_WIDE = 2
 
 
 class Columns(Way):
@@ -40,13 +43,26 @@ class Columns(Way):
 
     def columns(self, tile: Tile, x: Array, together: bool = False) -> Array:
         """The columns of a tile (n, g, C/g * K, positions); or `together`, (g, C/g * K, samples and positions)."""
-        groups, shape = len(range(self.layer.groups)[tile.groups]), tile.shape
-        samples, positions = ((), prod(shape)) if together else (shape[:1], prod(shape[1:]))
-        return windows(tile, x, self.dtype, together).reshape(*samples, groups, -1, positions)
+        layer = self.layer
+        (samples, *counts) = tile.shape
+        groups = tile.groups.stop - tile.groups.start
+        spans = [axis.stride * (count - 1) + axis.span for axis, count in zip(layer.axes, counts, strict=True)]
+        if prod(spans) > _WIDE * self.taps * prod(counts):
+            # With wide gaps from dilation and stride most of a slab would never be read.
+            part = x[tile.samples, tile.channels]
+            found = np.zeros((*part.shape[:2], *layer.kernel, *counts), self.dtype)
+            for taps, outputs, inputs in meetings(layer.axes, tile.positions):
+                found[:, :, *taps, *outputs] = part[:, :, *inputs]
+        else:
+            found = slid(slab(tile, x, self.dtype), layer.axes)
+        if together:
+            return np.ascontiguousarray(np.moveaxis(found, 0, 1 + layer.dims)).reshape(groups, -1, prod(tile.shape))
+        return np.ascontiguousarray(found).reshape(samples, groups, -1, prod(counts))
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """O = W C."""
-        layer, here = self.layer, tile.of(target)
+        layer = self.layer
+        here = tile.of(target)
         found = np.matmul(w.reshape(layer.groups, layer.group_filters, -1), self.columns(tile, source))
         if b is not None:
             found += b.reshape(layer.groups, layer.group_filters, 1)

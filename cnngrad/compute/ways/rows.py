@@ -39,13 +39,16 @@ class Rows(Way):
         layer = self.layer
         if layer.dims == 1 or any(axis.dilation > 1 for axis in layer.axes) or self.taps == 1:
             return False
-        length, filters = layer.out[-1], layer.group_filters
+        length = layer.out[-1]
+        filters = layer.group_filters
         if self.result is DW:
             if self.channels_at_once() < layer.channels:
                 return False
-            narrow, long = False, length >= max(measured.ROW_LENGTH, filters * layer.kernel[-2])
+            narrow = False
+            long = length >= max(measured.ROW_LENGTH, filters * layer.kernel[-2])
         else:
-            narrow, long = filters <= measured.FEW_FILTERS, 4 * length >= 3 * filters
+            narrow = filters <= measured.FEW_FILTERS
+            long = 4 * length >= 3 * filters
         width = 1 if narrow else min(length, measured.ROW_WIDTH)
         window = layer.channels * self.taps * self.dtype.itemsize
         work = length * filters * layer.group_channels * self.taps
@@ -54,7 +57,8 @@ class Rows(Way):
 
     def tiles(self) -> Tiles:
         """As many rows as fit; long rows are cut, so that tiles are high and share few rows."""
-        layer, row = self.layer, self.layer.axes[-2]
+        layer = self.layer
+        row = self.layer.axes[-2]
         others = (*layer.axes[:-2], layer.axes[-1])
         # Numbers for each position of a row: those of X, in the columns or skipped by a stride, and those of O.
         numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
@@ -72,7 +76,8 @@ class Rows(Way):
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """O[i] = W S[s*i..s*i+k]."""
-        here, columns = np.moveaxis(tile.of(target), 2, -2), self._columns(tile, source)
+        here = np.moveaxis(tile.of(target), 2, -2)
+        columns = self._columns(tile, source)
         if b is None:
             np.matmul(w, columns, out=here, casting="unsafe")
         else:
@@ -95,7 +100,8 @@ class Rows(Way):
 
     def _columns(self, tile: Tile, x: Array) -> Array:
         """The rows that each row of O reads, as a view (n, g, *i but the width, k * C/g * K/k, width)."""
-        layer, row = self.layer, self.layer.axes[-2]
+        layer = self.layer
+        row = self.layer.axes[-2]
         axes = (*layer.axes[:-2], replace(row, kernel=1, stride=1), layer.axes[-1])
         seen = slid(slab(tile, x, self.dtype), axes)
         seen = seen.reshape(len(seen), layer.groups, -1, *seen.shape[2:])

@@ -59,7 +59,8 @@ class Spectra(Way):
 
     def write(self, tile: Tile, source: Array, w: Array, b: Array | None, target: Array) -> None:
         """One block, some filters at a time."""
-        (spectra,), (here,) = w[tile.groups], tile.of(target)[0]
+        (spectra,) = w[tile.groups]
+        (here,) = tile.of(target)[0]
         blocks = np.fft.rfftn(slab(tile, source, np.dtype(np.float64))[0], **self._transform)
         step = max(1, measured.SPECTRA_AT_ONCE // blocks[0].size)
         for first in range(0, len(spectra), step):
