@@ -446,3 +446,23 @@ def test_a_result_may_have_any_memory_that_its_arrays_have(case):
     np.testing.assert_array_equal(found.dx, right.dx)
     o = cnngrad.forward(others[0], others[1], b, **case.options)
     np.testing.assert_array_equal(o, cnngrad.forward(x, w, b, **case.options))
+
+
+def test_integer_gradients_are_integers_beside_a_decimal_bias():
+    given = {Tensor.X: [[1, 2], [3, 4]], Tensor.W: [[1]], Tensor.B: 0.5}
+    assert Work(*read_layer(given, {})).dtype == np.float64
+    assert Work(*read_layer(given | {Tensor.DEDO: [[1, 1], [1, 1]]}, {})).dtype == np.int64
+
+
+def test_the_exact_sums_of_dx_are_bounded_channel_by_channel():
+    x, dedo = np.ones((2, 1, 1), int), np.full((2, 1, 1), 2**22)
+    w = np.array([[2**40, 2**40], [1, 1]])[:, :, None, None]
+    assert cnngrad.backward(x, w, dedo).dx.ravel().tolist() == [2**62 + 2**22] * 2
+    with pytest.raises(cnngrad.CnngradError, match=r"dEdX may reach 9.22e\+18"):
+        cnngrad.backward(x, w.swapaxes(0, 1), dedo)
+
+
+def test_integers_are_checked_exactly_with_a_larger_step():
+    report = cnngrad.check([[1, 2, 3], [4, 5, 6]], [[1, -2]], [[1, -1], [2, 3]], step=4)
+    assert report.passed
+    assert {gradient.numeric.dtype.kind for gradient in report.gradients.values()} == {"i"}
