@@ -171,6 +171,7 @@ def test_declared_sizes_and_types_are_honoured():
     assert "decimals where int is declared" in refusal("np.array([[1.5, 2.5], [3.5, 4.5]], dtype=int)")
     assert parse_text("x.txt", "array([1.5, 2.5], dtype=float16)").typed.dtype == np.float16
     assert read("int x[2][2] = {{010, 020}, {1, 2}};") == [[8, 16], [1, 2]]
+    assert read("double x[2] = {1.0e+03, 010};") == [1000, 8]
     assert read("uint8_t x[] = {0xfa, 0x7f};") == [250, 127]
     assert read("short x[] = {0xfffa, 0x7fff, 0x8000};") == [-6, 32767, -32768]
     assert read("int x[] = {0xfffffffa, 250u};") == [-6, 250]

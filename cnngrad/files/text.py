@@ -17,7 +17,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
-from functools import partial, reduce
+from functools import partial
 from itertools import chain, islice, pairwise
 from math import prod
 from typing import Any, NoReturn
@@ -202,10 +202,10 @@ def _simplified(source: str, kind: str) -> str:
     if "0x" in (lower := source.lower()):
         decimal = (_HEXADECIMAL, lambda word: str(float.fromhex(word[0])))
         steps = [decimal, *steps] if "p" in lower else [(_MORE_IN_HEXADECIMAL, "")]
-    steps = steps[::-1] if "Float" in kind else steps
-    return "".join(
-        reduce(lambda text, step: step[0].sub(step[1], text), steps, chunk[0]) for chunk in _CHUNK.finditer(source)
-    )
+    chunks: Iterator[str] = (chunk[0] for chunk in _CHUNK.finditer(source))
+    for pattern, spelled in steps[::-1] if "Float" in kind else steps:
+        chunks = map(partial(pattern.sub, spelled), chunks)
+    return "".join(chunks)
 
 
 def _loaded(lines: Iterator[str], mark: str | None, **form: Any) -> Array:
