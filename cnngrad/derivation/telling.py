@@ -15,32 +15,23 @@ _NEAR = 500
 def telling(layer: Layer, tensor: Tensor, most: int) -> list[Index]:
     """At most `most` elements of a tensor, the most telling ones, in the order in which windows move.
 
-    If more than `TELLING` are asked for, the first of the others are among them.
+    They are one with the most terms, a corner, an edge, and one without terms, if there are such. If more than
+    `TELLING` are asked for, the first of the others are among them.
     """
-    others = islice(indices(layer.canonical[tensor]), most if most > TELLING else 0)
-    return sorted(islice(dict.fromkeys([*_telling(layer, tensor), *others]), most))
-
-
-def _telling(layer: Layer, tensor: Tensor) -> list[Index]:
-    """One with the most terms, a corner, an edge, and one without terms, if there are such; some may be the same."""
     lead = (0,) * len(tensor.lead_words)
-    sizes = layer.canonical[tensor][len(lead) :]
-    # The number of terms of positions along each axis; of a long axis only at its ends and in its middle. And on each
-    # axis the position with the most terms that lies nearest to the middle, and an end with fewer, if any.
-    terms, whole, fewer = [], [], []
-    for axis, size in zip(layer.axes, sizes, strict=False):
+    shape = layer.canonical[tensor]
+    # On each axis the position with the most terms that lies nearest to the middle, an end with fewer, if any, and the
+    # positions without terms; of a long axis only those at its ends and in its middle.
+    whole, fewer, unread = [], [], []
+    for number, (axis, size) in enumerate(zip(layer.axes, shape[len(lead) :], strict=False)):
         some = range(size)
         near = [*dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]])]
         e = dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))
-        most = max(e, key=lambda k: (e[k], -abs(2 * k - size + 1)))
-        terms.append(e)
-        whole.append(most)
-        fewer.append(next((k for k in (0, size - 1, *e) if 0 < e[k] < e[most]), most))
-
-    def beside(number: int, k: int) -> Index:
-        """The element with the most terms, at another position on one axis."""
-        return (*lead, *whole[:number], k, *whole[number + 1 :])
-
-    edges = [beside(number, k) for number, k in enumerate(fewer) if k != whole[number]]
-    unread = [beside(number, k) for number, each in enumerate(terms) for k, count in each.items() if not count]
-    return [(*lead, *whole), (*lead, *fewer), *edges[:1], *unread[:1]]
+        whole.append(max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))))
+        fewer.append(next((k for k in (0, size - 1, *e) if 0 < e[k] < e[whole[-1]]), whole[-1]))
+        unread += [(number, k) for k, count in e.items() if not count]
+    edges = [(number, k) for number, k in enumerate(fewer) if k != whole[number]]
+    # The element with the most terms, at another position on one axis.
+    beside = [(*lead, *whole[:number], k, *whole[number + 1 :]) for number, k in (*edges[:1], *unread[:1])]
+    others = islice(indices(shape), most if most > TELLING else 0)
+    return sorted(islice(dict.fromkeys([(*lead, *whole), (*lead, *fewer), *beside, *others]), most))
