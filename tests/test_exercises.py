@@ -269,6 +269,14 @@ def test_the_table_of_grades_has_a_column_for_each_of_at_most_ten_questions():
         assert columns == list(map(str, range(1, 11) if count == 10 else ()))
 
 
+def test_a_chain_rule_has_several_terms_and_a_page_one_result():
+    layer = make_layer((3, 3), (2, 2))
+    assert all(len(exercises(layer, ["chain-rule"], seed=seed).questions[0].blanks) > 1 for seed in range(10))
+    assert exercises(layer, ["dX"]).source.asked is DX
+    several = [exercises(layer, ["dX", "dW"]), exercises(layer, ["dX"], 2), exercises(layer, ["dX"]).solution()]
+    assert [sheet.source.asked for sheet in several] == [None] * 3
+
+
 def test_the_mistake_of_a_part_of_the_answers_is_named():
     """A mistake gives all wrong answers, and as many of the right ones as any other that does."""
     sheet = exercises(make_layer((4, 4), (2, 2)), ["dX"], seed=2)
