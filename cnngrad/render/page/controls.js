@@ -1,17 +1,18 @@
 // The controls that depend on the layer: which sample, filter and channel are shown, and its sizes.
 const LARGEST = 12;
 
-// A chooser of the k-th of a number of things, if there is a choice.
-function addChooser(word, size, at, choose) {
-  if (size < 2) return null;
-  const options = range(size).map((k) => new Option(k + 1, k, false, k === at));
+// A chooser of one of a number of things, which is kept under a key, if there is a choice.
+function addChooser(word, size, kept, key) {
+  if (size < 2) return;
+  const options = range(size).map((k) => new Option(k + 1, k, false, k === (kept[key] || 0)));
   const select = made("select", "", ...options);
   select.addEventListener("change", () => {
-    choose(Number(select.value));
+    kept[key] = Number(select.value);
     page.render();
   });
-  byId("leads").append(made("label", "lead", `${word} `, select, ` of ${size}`));
-  return select;
+  const label = made("label", "lead", `${word} `, select, ` of ${size}`);
+  byId("leads").append(label);
+  label.dataset.lead = key;
 }
 
 export function showLeads() {
@@ -20,14 +21,9 @@ export function showLeads() {
   const within = layer.spec.groups > 1 ? `${inner} of its group` : inner;
   const all = { n: ["sample", layer.batch], f: [outer, layer.outer], c: [within, layer.channels] };
   byId("leads").replaceChildren();
-  for (const [name, [word, size]] of Object.entries(all)) {
-    const select = addChooser(word, size, state.lead[name], (k) => { state.lead[name] = k; });
-    if (select) select.parentElement.dataset.lead = name;
-  }
-  const deep = equationOf(state.equation).grids.filter(({ axes }) => axes.length === 3);
-  for (const { id, title, axes: [{ length }] } of deep) {
-    const depth = state.depth[id] || 0;
-    addChooser(`depth of ${title}`, length, depth, (k) => { state.depth[id] = k; });
+  for (const [name, [word, size]] of Object.entries(all)) addChooser(word, size, state.lead, name);
+  for (const { id, title, axes } of equationOf(state.equation).grids) {
+    if (axes.length === 3) addChooser(`depth of ${title}`, axes[0].length, state.depth, id);
   }
   byId("leads").hidden = !byId("leads").children.length;
 }
@@ -42,7 +38,7 @@ export function markLeads() {
   }
   for (const option of document.querySelectorAll("[data-lead] option")) {
     const { lead } = option.closest("label").dataset, k = Number(option.value);
-    option.textContent = k + 1 + (found[lead].has(k) ? " •" : "");
+    option.textContent = k + 1 + (found[lead]?.has(k) ? " •" : "");
   }
 }
 
