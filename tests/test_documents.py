@@ -270,3 +270,8 @@ def test_text_is_plain_whatever_the_environment_asks_of_terminals(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert (str(derivation), document(".txt", derivation)) == plain
     assert "\x1b" not in plain[0] + str(cnngrad.check([[1, 2]], [[3]]))
+
+
+def test_a_page_says_the_size_of_a_matrix_without_its_middle():
+    assert "∂E/∂X (30×30 in all)" in document(".html", cnngrad.derive("30x30", "3x3", "28x28", limit=4))
+    assert "in all)" not in document(".html", cnngrad.derive("3x3", "2x2", "2x2"))

@@ -74,6 +74,16 @@ def covers(rect, across, down):
     return left < across < left + width and top < down < top + height
 
 
+def test_every_cell_is_as_wide_as_the_longest_number():
+    x = [[123456789, 2, 3], [4, 5, 6], [7, 8, 9]]
+    svg = document(".svg", cnngrad.derive(x, [[1, 2], [3, 4]], [[1, 1], [1, 1]], elements=["w11"], limit=4))
+    cells = [each for each in ET.fromstring(svg).iter(f"{SVG}rect") if each.get("stroke-width") == "0.05"]
+    assert len({each.get("width") for each in cells}) == 1
+    for text, across, down, size in texts(svg):
+        if any(covers(each, across, down) for each in cells):
+            assert 0.6 * size * len(text) < float(cells[0].get("width"))
+
+
 def test_the_notes_figure():
     lines = [text.strip() for text, *_ in texts(figure("notes", "x22"))]
     assert pairs(figure("notes", "x22")) == [(4, -1), (-2, 3), (-3, 2), (5, 1)]
