@@ -55,7 +55,8 @@ class Grades:
         """A row for each student, one for each mistake, and the notes."""
         count = len(self.each[0][1])
         numbers = range(count if count <= _MOST_COLUMNS else 0)
-        headings, rows = ["student", f"of {count}", *(str(k + 1) for k in numbers)], []
+        headings = ["student", f"of {count}", *(str(k + 1) for k in numbers)]
+        rows = []
         for student, grades in self.each:
             scores = [grade.score for grade in grades]
             shown = [sum(scores), *(scores[k] for k in numbers)]
@@ -101,9 +102,12 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     Raises:
         CnngradError: the file is no such table.
     """
-    questions, notes, each = sheet.questions, list[str](), list[tuple[str, tuple[Grade, ...]]]()
+    questions = sheet.questions
+    notes = list[str]()
+    each = list[tuple[str, tuple[Grade, ...]]]()
     for line, (student, *answers) in enumerate(_rows(where, content, len(questions)), start=2):
-        student, grades = student.strip(), []
+        student = student.strip()
+        grades = []
         for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
             text = text.strip().strip("'")
             grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
@@ -139,7 +143,8 @@ def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
 
 def _chosen(question: Question, text: str) -> tuple[Grade, str]:
     """The share of the right options that are chosen, of which a wrong one costs as much; and what can't be read."""
-    chosen, right = {*re.sub(r"[\s;,.()]+", "", text.lower())}, {*question.right}
+    chosen = {*re.sub(r"[\s;,.()]+", "", text.lower())}
+    right = {*question.right}
     score = max(0.0, (len(chosen & right) - len(chosen - right)) / len(right))
     return Grade(score), f"{text[:30]!r} is not the letters of options" if chosen - question.options.keys() else ""
 
@@ -164,12 +169,14 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
 
 def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     """The likeliest mistake that gives all wrong answers, and most of the others."""
-    found, most = None, 0
+    found = None
+    most = 0
     for ids, numbers in question.ways:
         every = list(zip(given, numbers, question.right, strict=True))
         alike = sum(answer == number for answer, number, _ in every)
         if alike > most and all(answer in (number, right) for answer, number, right in every):
-            found, most = ids[0], alike
+            found = ids[0]
+            most = alike
     return found
 
 

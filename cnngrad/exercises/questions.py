@@ -122,7 +122,10 @@ class Maker:
         self, numbers: Telling, arrays: Mapping[Tensor, Array], generator: np.random.Generator, asked: Sequence[Tensor]
     ) -> None:
         """Questions on these arrays, which have the user's shapes; `asked` are the results that others ask for."""
-        self.layer, self._numbers, self._drawn, self._asked = numbers.layer, numbers, generator, asked
+        self.layer = numbers.layer
+        self._numbers = numbers
+        self._drawn = generator
+        self._asked = asked
         self._used = list[Index]()
         self._data = Data.of(self.layer, dict(arrays))
         results = {result: self._made(right_recipe(self.layer, result)) for result in RESULTS}
@@ -139,7 +142,8 @@ class Maker:
 
     def numbers(self, ask: str, result: Tensor, places: Sequence[Index]) -> Question:
         """Elements of a result: one, or all of them."""
-        board, (first, *_) = self.board, places
+        board = self.board
+        first, *_ = places
         task: Task = (Sentence(("Compute ", board.symbol(result, first), " = ", Fill.BLANK)),)
         working: tuple[Block, ...] = (board.sums(result, places),)
         if Tensor.result_named(ask) is result:
@@ -166,7 +170,8 @@ class Maker:
 
         It is another one for each question, if there are several.
         """
-        board, places = self.board, telling(self.layer, DX, _PLACES)
+        board = self.board
+        places = telling(self.layer, DX, _PLACES)
         counts = {place: board.expander.products(DX, place)[1] for place in places}
         some = [place for place in places if counts[place]]
         fresh = [place for place in some if place not in self._used] or some
@@ -194,22 +199,26 @@ class Maker:
 
     def products(self) -> Question:
         """The products that an element of dE/dX adds up, among others, those with the same dE/do first."""
-        shapes, (symbol, factors, working) = self.layer.canonical, self._element()
-        near, pairs = {o for o, _ in factors}, product(indices(shapes[O]), indices(shapes[W]))
+        shapes = self.layer.canonical
+        symbol, factors, working = self._element()
+        near = {o for o, _ in factors}
+        pairs = product(indices(shapes[O]), indices(shapes[W]))
         others = {(self.board.symbol(DEDO, o), self.board.symbol(W, w)) for o, w in pairs} - {*factors}
         wrong = sorted(self._mixed(sorted(others, key=str)), key=lambda pair: pair[0] not in near)
         if not wrong:
             raise CnngradError("can't ask for products of a layer that has one product alone")
         some = [*self._mixed(factors)[:_RIGHT], *wrong][:_PRODUCTS]
-        options = self._options([((o, "·", w), (o, w) in factors) for o, w in some])
         task = Sentence(("Which of these products does ", symbol, " add up? One or several are right."))
+        options = self._options([((o, "·", w), (o, w) in factors) for o, w in some])
         return Question("products", (task,), (working,), options=options)
 
     def matrix(self) -> Question:
         """The entries of the matrix that gives O from X, or those of its first rows and columns if it is large."""
         grid = layer_matrix(self.board.names, O)
-        rows, columns = range(min(grid.height, LONGEST)), range(min(grid.width, LONGEST))
-        title, is_whole = grid.title, (len(rows), len(columns)) == (grid.height, grid.width)
+        rows = range(min(grid.height, LONGEST))
+        columns = range(min(grid.width, LONGEST))
+        title = grid.title
+        is_whole = (len(rows), len(columns)) == (grid.height, grid.width)
         corner = "" if is_whole else f" (rows 1 to {len(rows)}, columns 1 to {len(columns)})"
         grid = grid.part(f"{title}{corner}", rows, columns)
         blanks = [
@@ -224,10 +233,12 @@ class Maker:
 
     def frame(self) -> Question:
         """The zeros between and around the elements of dE/dO in the full convolution with W."""
-        layer, array = self.layer, self.layer.role[DEDO]
+        layer = self.layer
+        array = self.layer.role[DEDO]
         head = f"{array.title} is spread and framed with zeros, so that W slides over it one cell at a time"
         crop = "; what the padding adds is cut off later" if is_padded(layer) else ""
-        parts, blanks = list[Any]([f"For the full convolution {head}{crop}. How many?"]), list[Blank]()
+        parts = list[Any]([f"For the full convolution {head}{crop}. How many?"])
+        blanks = list[Blank]()
         for axis, word in zip(layer.axes, layer.axis_words, strict=True):
             places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
             for place, count in zip(places, (axis.stride - 1, *axis.frame), strict=True):
@@ -249,10 +260,13 @@ class Maker:
         words = (way.mistakes[0].words(result, self.layer)[0] for way in ways)
         # The sentences write gradients as the lesson does. The first one is right.
         texts = list(dict.fromkeys(text.replace("dE/d", "∂E/∂") for text in words))[:_MISTAKES]
-        options = self._options([((text,), text is texts[0]) for text in texts])
-        task = Sentence((f"This {result.title} is wrong. Which mistake was made?",)), _row(grids)
-        working = Sentence(("Right is:",)), self.board.sums(result, indices(self.layer.canonical[result]))
-        return Question("mistake", task, working, options=options, shown=(result, wrong))
+        return Question(
+            "mistake",
+            (Sentence((f"This {result.title} is wrong. Which mistake was made?",)), _row(grids)),
+            (Sentence(("Right is:",)), self.board.sums(result, indices(self.layer.canonical[result]))),
+            options=self._options([((text,), text is texts[0]) for text in texts]),
+            shown=(result, wrong),
+        )
 
 
 def _row(grids: Iterable[Grid]) -> GridRow:

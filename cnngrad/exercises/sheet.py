@@ -58,13 +58,17 @@ class Sheet(Derivation):
 
     def solution(self) -> "Sheet":
         """The same sheet with the answers, and how they come about."""
-        source = self.source._replace(asked=None)
-        sections = _sections(self.each, solved=True)
-        return replace(self, layer="Solution of the exercises", sections=sections, source=source)
+        return replace(
+            self,
+            layer="Solution of the exercises",
+            sections=_sections(self.each, solved=True),
+            source=self.source._replace(asked=None),
+        )
 
     def as_json(self) -> Json:
         """The exercises as plain data: each a problem, its questions and their answers."""
-        layer, found = self.source.layer, []
+        layer = self.source.layer
+        found = []
         written = layer.layouts.written
         for exercise in self.each:
             given = [tensor for tensor in GIVEN if tensor in exercise.values]
@@ -121,7 +125,9 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     asked = defaultdict[Tensor, list[Index]](list)
     for result, places in (*filter(None, named.values()), *shown):
         asked[result] += places
-    numbers, made, all_telling = Telling(layer, asked, with_decimals), list[Exercise](), True
+    numbers = Telling(layer, asked, with_decimals)
+    made = list[Exercise]()
+    all_telling = True
     for number in range(count):
         generator = np.random.default_rng([seed, number])
         arrays, is_telling = numbers.drawn(generator)
@@ -131,12 +137,14 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
     # A page asks for one result.
     of_page = made[0].questions[0].asked if count == len(named) == 1 else None
-    source, sections = Source(layer, made[0].values, True, of_page), _sections(made, solved=False)
+    source = Source(layer, made[0].values, True, of_page)
+    sections = _sections(made, solved=False)
     return Sheet("Exercises", sections, source, tuple(made), DECIMALS if with_decimals else 0, all_telling)
 
 
 def _sections(each: Sequence[Exercise], solved: bool) -> tuple[Section, ...]:
-    sections, numbers = list[Section](), itertools.count(1)
+    sections = list[Section]()
+    numbers = itertools.count(1)
     for count, exercise in enumerate(each, start=1):
         asked = [block for question in exercise.questions for block in question.blocks(next(numbers), solved)]
         sections.append(Section((f"Exercise {count}",), (*exercise.given, *asked), f"exercise-{count}"))

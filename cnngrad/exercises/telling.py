@@ -49,13 +49,15 @@ class Telling:
 
     def __init__(self, layer: Layer, asked: Mapping[Tensor, Sequence[Index]], with_decimals: bool) -> None:
         """Telling numbers for the asked cells of a layer's results."""
-        self.layer, self.with_decimals = layer, with_decimals
+        self.layer = layer
+        self.with_decimals = with_decimals
         self.asked = {result: tuple(np.transpose(places)) for result, places in asked.items()}
 
     @cached_property
     def ways(self) -> dict[Tensor, list[Way]]:
         """The ways in which known mistakes change each asked result in its own shape."""
-        data, found = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC)), {}
+        data = Data.of(self.layer, self._drawn(np.random.default_rng(0), _GENERIC))
+        found = {}
         for result in self.asked:
             right = self._cells(result, right_recipe(self.layer, result), data)
             alike = dict[bytes, Way]()
@@ -101,7 +103,8 @@ class Telling:
         """Whether an asked cell is right in spite of a mistake, or two mistakes give the same cells."""
         data = Data.of(self.layer, dict(arrays))
         for result, ways in self.ways.items():
-            right, seen = self._cells(result, right_recipe(self.layer, result), data), set[bytes]()
+            right = self._cells(result, right_recipe(self.layer, result), data)
+            seen = set[bytes]()
             for number, way in enumerate(ways):
                 cells = self._cells(result, way.recipe, data)
                 if (way.changes & (cells == right)).any() or (key := cells.astype(float).tobytes()) in seen:

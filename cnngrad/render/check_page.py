@@ -65,11 +65,14 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
 
 def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     """The user's matrix, the right one and their difference as tables side by side."""
-    result, arrays = gradient.gradient, [array[lead] for array in gradient.canonical]
-    layer, width = gradient.layer, arrays[0].shape[-1]
+    result = gradient.gradient
+    arrays = [array[lead] for array in gradient.canonical]
+    layer = gradient.layer
+    width = arrays[0].shape[-1]
     # The caption says which of several matrices it is, and what its rows are if not the layer's: the last two axes make
     # a matrix, which with one spatial axis includes the channels, and for dE/db has only filters.
-    shape, words = layer.canonical[result], layer.lead_words(result)
+    shape = layer.canonical[result]
+    words = layer.lead_words(result)
     found = (f"{word} {k + 1}" for word, k in zip((*words, *layer.axis_words), lead, strict=False))
     parts = [", ".join(found)] if prod(shape[: len(lead)]) > 1 else []
     if len(lead) < len(words) and shape[len(words) - 1] > 1:
@@ -79,7 +82,8 @@ def _matrices(gradient: Graded, lead: Index, precision: int) -> str:
     every = []
     for place in np.ndindex(arrays[0].shape):
         mine, by, wrong = (array[place].item() for array in arrays)
-        mark, texts = ' class="wrong"' * bool(wrong), _texts(mine, by, wrong, precision)
+        mark = ' class="wrong"' * bool(wrong)
+        texts = _texts(mine, by, wrong, precision)
         at = f'data-at="{_key(result, lead + place)}"'
         every.append([f"<td{kind} {at}>{text}</td>" for kind, text in zip((mark, "", mark), texts, strict=True)])
     head = "".join(f'<th scope="col">{c + 1}</th>' for c in range(width))

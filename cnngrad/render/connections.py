@@ -14,7 +14,8 @@ _JOINTS = "─└┌├", "─┴┬┼"
 
 def connections(figure: Figure) -> Text:
     """The figure in characters."""
-    lines, linked = [], [k for k, row in enumerate(figure.rows) if row.link]
+    lines = []
+    linked = [k for k, row in enumerate(figure.rows) if row.link]
     columns = figure.inputs, *zip(*figure.links, strict=True)
     left, weight, output, _ = (max(len(str(name)) for name in column) for column in columns)
     for k, (source, is_source, link) in enumerate(figure.rows):

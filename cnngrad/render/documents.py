@@ -88,7 +88,8 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
     """
     check_ending(target, type(shown), style.form)
     ending = Path(target).suffix
-    texts, files = _documents(ending, shown, style), []
+    texts = _documents(ending, shown, style)
+    files = []
     for number, text in enumerate(texts, start=1):
         files.append(f"{target.removesuffix(ending)}-{number}{ending}" if texts[1:] else target)
         write_document(files[-1], text)

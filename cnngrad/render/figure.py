@@ -61,8 +61,10 @@ class _Drawing(Painter):
 
     def __init__(self, derivation: Derivation, style: Style) -> None:
         super().__init__(style.precision)
-        self.wide, self.heading = _HIGH, [text for text in (style.title, style.author) if text]
-        (section,), (layer, values, *_) = derivation.sections, derivation.source
+        self.wide = _HIGH
+        self.heading = [text for text in (style.title, style.author) if text]
+        (section,) = derivation.sections
+        layer, values, *_ = derivation.source
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
         self.target, self.terms = expansion.target, self.sum(expansion, in_short=True, valued=True)
@@ -88,13 +90,15 @@ class _Drawing(Painter):
         """A grid with its texts; without marked cells all are marked."""
         if grid.around and max(grid.height, grid.width) > _MOST:
             grid = grid.around
-        tile, cells = _Tile(grid.title, grid.letter, on, []), grid.cut(_MOST, _MOST)
+        tile = _Tile(grid.title, grid.letter, on, [])
+        cells = grid.cut(_MOST, _MOST)
         is_whole = not any(cell.marked for row in cells for cell in row)
         for row in cells:
             tile.rows.append([])
             for content, is_marked in row:
                 under, *over = content if isinstance(content, Pair) else (content,)
-                text, is_fill = self.part(under), isinstance(under, Fill)
+                text = self.part(under)
+                is_fill = isinstance(under, Fill)
                 lines = [(text, "dim" if is_fill else grid.letter, 1 if len(text) < 6 else _SMALL)]
                 lines += [(f"·{self.factor(each)}", on, _SMALL) for each in over]
                 self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
@@ -114,14 +118,18 @@ class _Drawing(Painter):
     def lay(self, room: float) -> float:
         """Lay the figure out in this width; return its height."""
         self.shapes: list[Shape] = []
-        add, top = self.shapes.append, _MARGIN
+        add = self.shapes.append
+        top = _MARGIN
         for text in self.heading:
             add(Words(room / 2, top + 1, [(text, "ink")]))
             top += _LINE
         for units in grouped(self.units, self.breadth, room - 2 * _MARGIN):
             items = [item for unit in units for item in unit]
             half = max(len(item.rows) for item in items if isinstance(item, _Tile)) * _HIGH / 2
-            left, middle, starts, sign = _MARGIN, top + 1 + half, [], ""
+            left = _MARGIN
+            middle = top + 1 + half
+            starts = []
+            sign = ""
             for item in items:
                 breadth = self.breadth([item])
                 centre = left + breadth / 2
@@ -140,25 +148,30 @@ class _Drawing(Painter):
         lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER))
         add(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
         for line in lines:
-            top, line.end = top + _LINE, ""
+            top += _LINE
+            line.end = ""
             add(Words(start, top - 0.5, pieces(line.render(_CONSOLE)), 1, "start"))
         return top + _MARGIN
 
     def place(self, tile: _Tile, centre: float, middle: float) -> tuple[float, float]:
         """Draw a grid around a point; return the lower right corner of its marked cells."""
-        add, wide = self.shapes.append, self.wide
-        left, top = centre - len(tile.rows[0]) * wide / 2, middle - len(tile.rows) * _HIGH / 2
+        add = self.shapes.append
+        wide = self.wide
+        left = centre - len(tile.rows[0]) * wide / 2
+        top = middle - len(tile.rows) * _HIGH / 2
         add(Words(centre, top - 0.3, [(tile.title, tile.colour)], _SMALL))
         marked = []
         for r, row in enumerate(tile.rows):
             for c, (lines, fill) in enumerate(row):
-                x, y = left + c * wide, top + r * _HIGH
+                x = left + c * wide
+                y = top + r * _HIGH
                 add(Box(x, y, wide, _HIGH, "rule", 0.05, fill))
                 y += _HIGH / 2 + 0.4 - 0.5 * (len(lines) - 1)
                 for text, colour, size in lines:
                     add(Words(x + wide / 2, y, [(text, colour)], size))
                     y += 1
                 marked += [(x, top + r * _HIGH)] * (fill == f"on {tile.on}")
-        (x, y), (right, low) = marked[0], marked[-1]
+        x, y = marked[0]
+        right, low = marked[-1]
         add(Box(x, y, right + wide - x, low + _HIGH - y, tile.on, 0.1))
         return right + wide, low + _HIGH

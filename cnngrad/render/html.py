@@ -84,7 +84,8 @@ def filled(name: str, scripts: Sequence[str], title: str, data: Any, **parts: st
         data: the script's data.
         parts: the page's other parts, as HTML.
     """
-    script, css = "".join(_short(f"{script}.js") for script in scripts), _short("page.css")
+    script = "".join(_short(f"{script}.js") for script in scripts)
+    css = _short("page.css")
     # No name can end the script element.
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c")
     body = Template(_read(f"{name}.html")).substitute(parts, title=escape(title), script=script, data=text)
@@ -111,7 +112,8 @@ def _read(name: str) -> str:
 
 def _data(source: Source) -> dict[str, Any]:
     """The script's data: the layer and its given numbers; the script computes all others."""
-    layer, values = source.layer, source.values
+    layer = source.layer
+    values = source.values
     given = [X, W, *[B] * layer.has_bias, *[DEDO] * source.backward]
     if sum(prod(layer.canonical[tensor]) for tensor in (*given, O, *GRADIENTS * source.backward)) > _MOST_CELLS:
         raise CnngradError(f"the layer has more than {_MOST_CELLS} elements: a page would be too large")
@@ -187,7 +189,8 @@ def _row(items: Sequence[Item], fitting: Fitting) -> str:
 
 def _matrix(grid: Grid, fitting: Fitting) -> str:
     """A matrix without optional end tags, which would be half of it. The page's script typesets its names."""
-    (grid, columns), rows = fitting.fitted(grid, fitting.line), ""
+    grid, columns = fitting.fitted(grid, fitting.line)
+    rows = ""
     for row in zip(*columns, strict=True):
         rows += "<tr>"
         for text, style in row:
@@ -213,7 +216,8 @@ def _figure(figure: Figure) -> str:
 
 def _sums(table: Expansions, precision: int) -> str:
     head = f"<th>element</th><th>{'sum by the chain rule' if table.chain else 'sum'}</th>"
-    body, is_valued = "", any(expansion.value is not None for expansion in table.expansions)
+    body = ""
+    is_valued = any(expansion.value is not None for expansion in table.expansions)
     for expansion in table.expansions:
         value = "" if expansion.value is None else number(expansion.value, precision)
         cells = f"<td>{expansion.target}</td><td>{'<br>'.join(sum_lines(expansion, precision))}</td>"
@@ -224,9 +228,12 @@ def _sums(table: Expansions, precision: int) -> str:
 
 def sum_lines(expansion: Expansion, precision: int) -> list[str]:
     """A sum in symbols and, if there are any, in numbers."""
-    notation, left_out, zeros = Notation(precision), expansion.left_out, expansion.zeros
+    notation = Notation(precision)
+    left_out = expansion.left_out
+    zeros = expansion.zeros
     terms = " + ".join(notation.symbols(term.factors) for term in expansion.terms)
-    more, omitted = f" + … {left_out} more", f" ({counted(zeros, 'product')} with 0)"
+    more = f" + … {left_out} more"
+    omitted = f" ({counted(zeros, 'product')} with 0)"
     lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
     if expansion.worked and expansion.worked.parts:
         numbers = " + ".join(notation.factors(term.values or ()) for term in expansion.terms)

@@ -189,7 +189,8 @@ class Writer(Fitting):
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for whole in table.expansions:
             expansion = replace(whole, terms=whole.terms[: _GLANCE if table.in_short else None])
-            left_out, zeros = expansion.left_out, expansion.zeros
+            left_out = expansion.left_out
+            zeros = expansion.zeros
             notes = [rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}"] * bool(left_out)
             notes += [rf" \quad\text{{({counted(zeros, 'product')} with 0)}}"] * bool(zeros)
             lines = self._broken(expansion.parts, lambda term: self.symbols(term.factors))
@@ -212,7 +213,8 @@ class Writer(Fitting):
     def row(self, items: Iterable[Item]) -> list[str]:
         """The grids and signs of a row, broken into as many lines as the page's width requires."""
         lines: list[str] = []
-        used, sign = self.line, ""
+        used = self.line
+        sign = ""
         for item in items:
             if not isinstance(item, Grid):
                 sign += f" {_SIGNS.get(item, item.strip()) if isinstance(item, str) else self.part(item)}"
@@ -232,7 +234,8 @@ class Writer(Fitting):
                 lines.append("")
                 used = 0.0
             lines[-1] += f"{sign or (chr(92) + 'quad' if lines[-1] else '')} {grid}"
-            used, sign = used + width + 2, ""
+            used += width + 2
+            sign = ""
         lines[-1] += sign
         return list(map(str.strip, lines))
 
@@ -256,7 +259,8 @@ class Writer(Fitting):
     def pieces(self, grid: Grid) -> list[Grid]:
         """Pieces that are shown whole."""
         texts = [self._cell(cell) for cells in grid.cells for cell in cells]
-        widest, longest = max(map(_width, texts)) + 1, max(map(len, texts)) + _BETWEEN
+        widest = max(map(_width, texts)) + 1
+        longest = max(map(len, texts)) + _BETWEEN
         columns = max(1, min(self.most_columns, int((self.line - 1) / widest)))
         return grid.pieces(max(1, min(self.most_rows, MOST_CHARACTERS // (columns * longest))), columns)
 

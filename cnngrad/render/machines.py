@@ -44,7 +44,9 @@ def _suites(found: Findings | Submissions) -> list[tuple[str, Findings]]:
 
 def _tests(findings: Findings) -> Iterator[_Test]:
     for outcome in findings.outcomes:
-        layer, end, said = outcome.layer.name, outcome.end, visible(outcome.said)
+        layer = outcome.layer.name
+        end = outcome.end
+        said = visible(outcome.said)
         if end:
             yield _Test(layer, "run", end.verdict, end.status, said)
         for tensor, found in outcome.results.items():
@@ -64,7 +66,8 @@ def junit(found: Findings | Submissions, style: Style) -> str:
     """
     root = ElementTree.Element("testsuites", name=found.title)
     for name, findings in _suites(found):
-        tests, counts = list(_tests(findings)), Counter[str]()
+        tests = list(_tests(findings))
+        counts = Counter[str]()
         suite = ElementTree.SubElement(root, "testsuite", name=name, tests=str(len(tests)))
         for test in tests:
             case = ElementTree.SubElement(suite, "testcase", classname=test.layer, name=test.name)
@@ -85,7 +88,8 @@ def github(found: Findings | Submissions, style: Style) -> str:
 
     Source: GitHub's documentation, *Workflow commands*.
     """
-    level, lines = {True: "notice", False: "error", None: "warning"}, []
+    level = {True: "notice", False: "error", None: "warning"}
+    lines = []
     for name, findings in _suites(found):
         lines.append((level[findings.passed], name, findings.summary))
         for test in _tests(findings):

@@ -69,7 +69,8 @@ def latex(*row: Node) -> str:
 def _latex(node: Node) -> str:
     match node:
         case Letter(name, lead, place):
-            upper, lower = f"^{{[{','.join(lead)}]}}", r",\,".join(map(latex, place))
+            upper = f"^{{[{','.join(lead)}]}}"
+            lower = r",\,".join(map(latex, place))
             return name + (upper if lead else "") + (f"_{{{lower}}}" if place else "")
         case Derivative(by, of):
             return rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"

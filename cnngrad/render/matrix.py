@@ -127,7 +127,9 @@ class Fitting(Notation):
 
     def columns(self, grid: Grid, most: int) -> list[Any]:
         """The cells with their styles, of equal width within a column."""
-        rows, columns, colour = grid.cut(self.most_rows, most), [], _colour(grid)
+        rows = grid.cut(self.most_rows, most)
+        columns = []
+        colour = _colour(grid)
         pictured = any(cell.marked for row in rows for cell in row)
         for column in zip(*rows, strict=True):
             texts = [self.cell(cell.content) for cell in column]
@@ -150,7 +152,8 @@ class Fitting(Notation):
 
     def pieces(self, grid: Grid) -> list[Grid]:
         """The grid whole or in parts, with room for the sign between a picture's arrays."""
-        room, grid = self.line - 6, replace(grid.around or grid, pattern=None)
+        room = self.line - 6
+        grid = replace(grid.around or grid, pattern=None)
         if self.fits(grid, room):
             return [grid]
         wide = max(len(column[0][0]) + 2 for column in self.columns(grid, grid.width))
@@ -172,13 +175,15 @@ class Fitting(Notation):
             placed.append((unit, parts, sum(map(_width, parts))))
         total = sum(width for _, _, width in placed)
         line: list[list[Line]] = []
-        used, after_equals = 0, False
+        used = 0
+        after_equals = False
         for unit, parts, width in placed:
             # A row that is too long is first broken after its equals sign.
             if line and (used + width > self.line or (after_equals and total > self.line)):
                 yield from _beside(line)
                 yield []
-                line, used = [], 0
+                line = []
+                used = 0
                 parts = parts[unit[0] == "  " :]
             after_equals = unit[-1] == "="
             line += parts

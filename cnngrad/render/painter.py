@@ -121,7 +121,9 @@ class Painter(Notation):
 
     def sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
         """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
-        dot, worked, numbers = Text("·"), expansion.worked or Worked((), None), []
+        dot = Text("·")
+        worked = expansion.worked or Worked((), None)
+        numbers = []
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
         for term in chain.from_iterable(worked.parts):
             pairs = zip(term.factors, term.values or (), strict=True)
@@ -180,7 +182,8 @@ class _Sum(NamedTuple):
 
     def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
         """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
-        rest, sums = left_out + len(self.symbols) - shown, []
+        rest = left_out + len(self.symbols) - shown
+        sums = []
         behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})"
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, behind)):
             terms = [*terms[:shown], *[Text(more, DIM)] * bool(rest and terms)]
