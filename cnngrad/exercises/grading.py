@@ -18,8 +18,10 @@ from cnngrad.schema import SCHEMA, Json
 
 __all__ = ["Grades", "graded"]
 
-# The most questions with a column each, and the most characters of a name in a table.
-_MOST_COLUMNS, _LONGEST_NAME = 10, 24
+# The most questions with a column each.
+_MOST_COLUMNS = 10
+# The most characters of a name in a table.
+_LONGEST_NAME = 24
 
 
 class Grade(NamedTuple):

@@ -26,8 +26,12 @@ from cnngrad.tensor import DEDO, DW, DX, GIVEN, RESULTS, O, Tensor, W
 
 __all__ = ["KINDS", "LONGEST", "Answer", "Blank", "Maker", "Question"]
 
-# The most products to choose from, the most right ones among them, and the most mistakes to choose from.
-_PRODUCTS, _RIGHT, _MISTAKES = 8, 5, 4
+# The most products to choose from.
+_PRODUCTS = 8
+# The most right ones among them.
+_RIGHT = 5
+# The most mistakes to choose from.
+_MISTAKES = 4
 # How many elements, the most telling ones, a question chooses one from.
 _PLACES = 9
 # Mistakes whose sentences also hold for the results of others: they are not asked for.

@@ -16,8 +16,12 @@ from cnngrad.tensor import DEDO, B, Tensor, W, X
 
 __all__ = ["DECIMALS", "Telling", "Way"]
 
-# The most draws; numbers are at most so large in the first few, and then larger by one in every few.
-_DRAWS, _EACH, _LARGEST = 2000, 10, 9
+# The most draws.
+_DRAWS = 2000
+# The largest number in the first draws.
+_LARGEST = 9
+# It grows by one after this many draws.
+_EACH = 10
 # The decimal places of results, if numbers have one.
 DECIMALS = 2
 # Numbers with which products and sums are equal only if they are the same ones.

@@ -19,8 +19,12 @@ from cnngrad.tensor import O, Tensor
 
 __all__ = ["check_page"]
 
-# The most matrices of a gradient, elements of a matrix, and elements whose sums are written out.
-_MOST_MATRICES, _MOST_ELEMENTS, _MOST_SUMS = 6, 900, 300
+# The most matrices of a gradient.
+_MOST_MATRICES = 6
+# The most elements of a matrix.
+_MOST_ELEMENTS = 900
+# The most elements whose sums are written out.
+_MOST_SUMS = 300
 
 
 def check_page(report: Report, precision: int, text: str) -> str:

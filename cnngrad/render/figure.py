@@ -16,10 +16,19 @@ from cnngrad.tensor import B
 
 __all__ = ["figures"]
 
-# In ems: the margin, a sign with its space, a cell's height, a lane for arrows, a line of text; then small text's size.
-_MARGIN, _SIGN, _HIGH, _LANE, _LINE, _SMALL = 0.8, 1.8, 2.2, 1.2, 1.5, 0.7
-# The most rows and columns of a grid; the figure's least width, and its height by its width.
-_MOST, _LEAST, _RATIO = 9, 24, 9 / 16
+# Lengths in ems.
+_MARGIN = 0.8
+_SIGN = 1.8  # a sign with its space
+_HIGH = 2.2  # the height of a cell
+_LANE = 1.2  # a lane for arrows
+_LINE = 1.5  # a line of text
+_LEAST = 24  # the least width of a figure
+# The size of small text.
+_SMALL = 0.7
+# The most rows and columns of a grid.
+_MOST = 9
+# The height of a figure by its width.
+_RATIO = 9 / 16
 _CONSOLE = Console()
 
 

@@ -56,8 +56,10 @@ _BEGIN_FRAGMENT = r"""% Needs amsmath and xcolor. A long section fits \begin{fra
 \setlength{\belowdisplayskip}{6pt plus 2pt}
 """
 
-# Approximate widths of a line in ems: a page with 17 cm of text in 10 points, and a slide of 128 mm for a fragment.
-LINE, _NARROW = 44.0, 30.0
+# Approximate width of a line in ems: a page with 17 cm of text in 10 points.
+LINE = 44.0
+# That of a fragment, for a slide of 128 mm.
+_NARROW = 30.0
 # Number of terms of a sum in short.
 _GLANCE = 6
 # Number of characters between two cells of a matrix.
@@ -107,10 +109,18 @@ def latex_document(derivation: Derivation, style: Style) -> str:
 class Writer(Fitting):
     """Writes blocks in LaTeX, in lines whose width is given in ems."""
 
-    most_rows, most_columns, margin = 10, 14, 0
-    times, product, more, prime, blank = r" \cdot ", r"\,", r"\cdots", "'", r"\underline{\rule{0pt}{1.5em}\qquad}"
-    # The signs around a formula in running text; whether elements have their tensor's colour.
-    signs, coloured = ("$", "$"), True
+    most_rows = 10
+    most_columns = 14
+    margin = 0
+    times = r" \cdot "
+    product = r"\,"
+    more = r"\cdots"
+    prime = "'"
+    blank = r"\underline{\rule{0pt}{1.5em}\qquad}"
+    # The signs around a formula in running text.
+    signs = "$", "$"
+    # Whether elements have their tensor's colour.
+    coloured = True
     # A formula belongs to the paragraph before it: the page is not broken between them.
     before_display = "\n"
 

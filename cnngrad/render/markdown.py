@@ -25,8 +25,9 @@ def markdown_document(derivation: Derivation, style: Style) -> str:
 class _Writer(Writer):
     """Writes blocks with formulas in fenced blocks, as on GitHub."""
 
-    signs, coloured = ("$`", "`$"), False
-    fence = ("```math", "```")
+    signs = "$`", "`$"
+    coloured = False
+    fence = "```math", "```"
     before_display = "\n\n"
     # Pandoc's LaTeX has matrices of 10 columns.
     most_columns = 9
@@ -52,5 +53,5 @@ class _Writer(Writer):
 class _DollarWriter(_Writer):
     """Writes formulas between dollars."""
 
-    signs = ("$", "$")
-    fence = ("$$", "$$")
+    signs = "$", "$"
+    fence = "$$", "$$"

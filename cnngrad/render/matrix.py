@@ -80,8 +80,11 @@ class Fitting(Notation):
     It writes text; formats with other units override `columns`, `is_small` and `pieces`.
     """
 
-    # The most rows and columns that are shown (0: as many as fit a line), and the margin beside a whole grid.
-    most_rows, most_columns, margin = 24, 0, 1
+    # The most rows and columns that are shown; 0 for as many as fit a line.
+    most_rows = 24
+    most_columns = 0
+    # The margin beside a whole grid.
+    margin = 1
 
     def __init__(self, precision: int, line: float, ascii_only: bool = False) -> None:
         """Decimals have `precision` significant digits; brackets are in ASCII if the encoding has no others."""
