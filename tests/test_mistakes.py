@@ -1137,6 +1137,15 @@ def test_a_mistake_is_told_with_one_wrong_element_besides(factor, mistake):
     assert graded(q, "dw", claim).mistake is None
 
 
+def test_a_mistake_that_changes_two_elements_has_no_name_with_another_wrong_one():
+    q = buggy.Layer(LAYERS[2])
+    claim = buggy.right_dw(q).copy()
+    claim[..., 0, 0] = 0
+    assert graded(q, "dw", claim).mistake == "incomplete"
+    claim[1, 0, 1, 2] += 5
+    assert graded(q, "dw", claim).mistake is None
+
+
 @given(layers(), st.integers(0, 2**16), st.sampled_from([0.1, 0.5, 1]))
 @settings(max_examples=2)
 def test_random_numbers_have_no_name(case, seed, share):
