@@ -72,13 +72,16 @@ def form_of(array: Array) -> str:
 
 INT64_MAX = 2**63 - 1
 _INT64 = np.dtype(np.int64)
-_FLOAT16, _FLOAT32 = np.dtype(np.float16), np.dtype(np.float32)
+_FLOAT16 = np.dtype(np.float16)
+_FLOAT32 = np.dtype(np.float32)
 _FLOATS = frozenset({_FLOAT16, _FLOAT32, np.dtype(np.float64)})
 # Sums within this bound cannot overflow: about the square root of each dtype's largest number, which leaves room for
 # the rounding of 2**29 additions. float16 has no such room.
 _SURE = {_FLOAT32: 2.0**64, np.dtype(np.float64): 2.0**512}
-# Up to 16 elements `math.hypot` is faster than NumPy; up to 8,192 elements BLAS uses one thread anyway.
-_FEW, _ONE_PART = 2**4, 2**13
+# Number of elements up to which `math.hypot` is faster than NumPy.
+_FEW = 2**4
+# Number of elements up to which BLAS uses one thread anyway.
+_ONE_PART = 2**13
 # Elements that one job scans, in a third of a millisecond; with more, sharing them among threads pays.
 _SHARED = 2**19
 # The deepest nesting of lists that is read; a layer's arrays have at most 5 axes.

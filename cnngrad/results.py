@@ -89,8 +89,7 @@ class Derivation(_Shown, blocks.Derivation):
         """The figure of an element such as `"x22"`, for a notebook's cell, or to save as `.svg` or `.tex`."""
         layer, values, backward, _ = self.source
         tensors = explained_tensors(layer, None) if backward else [O]
-        found = lesson(layer, values, Choice((element,)), tensors)
-        return _Figure(found.layer, found.sections, found.source)
+        return _giving(_Figure, lesson)(layer, values, Choice((element,)), tensors)
 
     def page(self) -> "_Page":
         """The page to play with, for a notebook's cell: an object that shows itself."""

@@ -39,10 +39,14 @@ __all__ = [
     "sentences",
 ]  # fmt: skip
 
-# Maximum number of terms written out for an element; and for the worst one, beside its array.
-_MOST_TERMS, _GLANCE = 64, 12
-# Arrays of up to this many rows and columns are shown whole, with their wrong elements marked.
-_MOST_ROWS, _MOST_COLUMNS = 12, 8
+# Maximum number of terms written out for an element.
+_MOST_TERMS = 64
+# Maximum number of terms of the worst element, which stands beside its array.
+_GLANCE = 12
+# Arrays of up to this many rows are shown whole, with their wrong elements marked.
+_MOST_ROWS = 12
+# The same for columns.
+_MOST_COLUMNS = 8
 # Number of wrong elements listed for a larger array.
 _MOST_LISTED = 5
 # JSON keys that differ from the Python names.

@@ -28,9 +28,10 @@ SHORT = ("tf32", *HALVES)
 _EVIDENT = math.log10(1e-3)
 # Number of values examined for evidence of a form, which is then verified on all values.
 _MOST_LOOKED_AT = 2000
-# Rounding that transforms spread over all elements, in units of eps times the largest sum of absolute terms; and, for
-# sums that can be exact, in units of eps times the largest number.
-_SHARED, _SHARED_OF_EXACT = 8, 4
+# Rounding that transforms spread over all elements, in units of eps times the largest sum of absolute terms.
+_SHARED = 8
+# The same for sums that can be exact, in units of eps times the largest number.
+_SHARED_OF_EXACT = 4
 
 
 @dataclass(frozen=True)
