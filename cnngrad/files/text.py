@@ -537,7 +537,7 @@ class _Reader:
             array = _loaded(lines(), mark, dtype=dtype, converters=convert, quotechar=quote)
         except (ValueError, UserWarning) as error:
             self.explain(place, source, rows, str(error))
-        if is_decimal and np.isinf(array).any() and "inf" not in source.lower():
+        if np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
         if integer := re.search(_INTEGER, kind or self.called):
             if is_decimal:
