@@ -146,3 +146,31 @@ def test_what_one_of_two_runs_wrote_is_made_visible():
         return w, x
 
     assert "IndexError: \\x1b[31m" in str(cnngrad.check_function(sometimes, "quick"))
+
+
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_the_first_call_in_a_new_process_may_take_longer_too(found, tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, time, cnngrad\n"
+        "def f(x, w, dedo, *, groups, calls=[], **options):\n"
+        "    if groups > 1:\n"
+        "        os._exit(3)\n"
+        "    calls or time.sleep(1.2)\n"
+        "    calls.append(1)\n"
+        "    r = cnngrad.backward(x, w, dedo, **options)\n"
+        "    return r.dw, r.dx\n"
+    )
+    findings = found("--run", "slow:f", "--suite", "quick", "--run-only", "[gb]*", "--timeout", "1")
+    ends = {layer["name"]: layer["status"] for layer in findings["layers"]}
+    assert ends == {"batch": "", "groups": "exit status 3", "bias": ""}
+
+
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_layers_that_are_skipped_are_counted_once():
+    def wrong(x, w, dedo, padding):
+        grads = cnngrad.backward(x, w, dedo, padding=padding)
+        return grads.dw, -grads.dx
+
+    summary = cnngrad.check_function(wrong, "quick").summary
+    assert "7 of 12 layers fail (5 skipped: not supported)" in summary
+    assert summary.count("skipped") == 1

@@ -1,4 +1,4 @@
-"""The verdict on one run of the user's program, and on each array that it gives."""
+"""One run of the user's program: its answer, and the verdict on it and on each array that it gives."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
