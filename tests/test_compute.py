@@ -179,6 +179,14 @@ def test_a_transform_is_as_precise_as_is_said(dtype, most):
     assert error <= most * np.abs(x).max() * np.abs(w).max()
 
 
+def test_blocks_of_a_transform_overlap_by_the_filters_span():
+    case = Case((1, 2, 40, 23), (2, 2, 3, 2), (1, 1), ((1, 0), (0, 2)), (1, 3))
+    with sized(SIZES["spectra"]):
+        plan = make_plan(make_layer(case.x, case.w, **case.options), Tensor.O, np.dtype(np.float64))
+    assert (ways_of(plan), len(plan.steps[0].tiles)) == ({"Spectra"}, 8)
+    agree(case, np.float64, SIZES["spectra"])
+
+
 def test_a_transform_beyond_the_dtype_is_no_error_where_the_sums_are_not():
     x = np.zeros(LARGE.x)
     x[0, 0, ::40, ::40] = 1.5e308

@@ -109,6 +109,16 @@ def test_an_npz_that_unpacks_to_much_is_told_first_and_refused_where_memory_does
     assert not (tmp_path / "P.npy").exists()
 
 
+def test_the_memory_that_is_free_is_the_least_that_is_known(monkeypatch):
+    def unknown():
+        raise OSError
+
+    for readings, free in (((5, 3, 4), 3), ((7, unknown, unknown), 7), ((2, -1, 9), 0), ((unknown,) * 3, None)):
+        for name, reading in zip(("_of_machine", "_of_group", "_of_process"), readings, strict=True):
+            monkeypatch.setattr(memory, name, reading if callable(reading) else lambda size=reading: size)
+        assert memory.available() == free
+
+
 def test_an_npz_is_unpacked_into_its_arrays_and_no_second_copy():
     content = compressed(X=np.zeros((1024, 4096)), W=np.ones((1, 1)))
     tracemalloc.start()

@@ -118,6 +118,9 @@ def test_gradescope_gets_a_test_for_each_result_and_the_report(findings):
     assert len(found["tests"]) == every - skipped
     assert found["score"] == every - skipped - wrong - ended
     assert found["output"].rstrip() == str(findings).rstrip()
+    assert {test["output"] for test in found["tests"] if test["status"] == "passed"} == {""}
+    said = {test["output"] for test in found["tests"] if (test["status"], test["name"][-5:]) == ("failed", "∂E/∂X")}
+    assert {text[:48] for text in said} == {"sign-flipped. Every element has the wrong sign. "}
     weighted = json.loads(document(".json", findings, Style(form="gradescope", points=10, hidden="s*")))
     assert sum(test["max_score"] for test in weighted["tests"]) == pytest.approx(10)
     np.testing.assert_allclose(weighted["score"], found["score"] / len(found["tests"]) * 10)
