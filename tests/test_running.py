@@ -441,6 +441,18 @@ def test_the_factor_that_all_failing_layers_share_is_told_by_its_name():
     assert "every element is multiplied by the same factor (by 1/N). To fix it" in findings.summary
 
 
+def test_a_detail_with_other_numbers_in_each_layer_is_shown_for_the_first():
+    def backward(x, w, dedo, **options):
+        samples, filters, rows, columns = np.indices(dedo.shape)
+        place = ((samples * dedo.shape[1] + filters) * dedo.shape[2] + rows) * dedo.shape[2] + columns
+        return right(x, w, np.append(dedo, 0)[place], **options)[:2]
+
+    assert (
+        "all are explained by flat-index: a length is wrong in the flat index of an array (in dilation-2: dE/dO is "
+        "read with length 3 (the rows of O), not 4 (columns of O)). To fix it"
+    ) in found(backward, "plain", "dilation-2", "leftover").summary
+
+
 def own_layer(**options):
     """A layer of 14 by 13 with a filter of 3 by 2."""
     layer = make_layer((1, 1, 14, 13), (1, 1, 3, 2), **options)

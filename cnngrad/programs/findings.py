@@ -472,7 +472,7 @@ def _explanation(
     if hint is None:
         tensor = explained[0].report.gradient
         layer = explained[0].outcome.layer.layer
-        recipes = [recipe for each in explained if (recipe := each.known.get(names)) is not None]
+        recipes = [(each.outcome.layer.name, recipe) for each in explained if (recipe := each.known.get(names))]
         detail = told(layer, tensor, _shared(recipes))
         words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
         says = " and ".join(says for says, _ in words) + (detail and f" ({detail})")
@@ -518,14 +518,21 @@ def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
                 each.known.setdefault((name,), recipe)
 
 
-def _shared(recipes: Sequence[Recipe]) -> str:
-    """The detail that all recipes share, or the names that all of their factors have; may be empty."""
-    details = {recipe.detail for recipe in recipes}
+def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
+    """The detail that the recipes of layers share, or the names that all of their factors have; may be empty.
+
+    Of details that differ only in numbers, and in what these are, the first layer's is an example.
+    """
+    details = {recipe.detail for _, recipe in recipes}
     if len(details) < 2:
         return "".join(details)
-    names = [named_factors(recipe.layer).get(recipe.factor, []) for recipe in recipes]
+    names = [named_factors(recipe.layer).get(recipe.factor, []) for _, recipe in recipes]
     shared = [name for name in names[0] if all(name in others for others in names)]
-    return f"by {' = '.join(shared)}" if shared else ""
+    if shared:
+        return f"by {' = '.join(shared)}"
+    forms = {re.sub(r"-?\d+( \([^)]*\))?", "", detail) for detail in details}
+    name, first = recipes[0]
+    return f"in {name}: {first.detail}" if len(forms) == 1 else ""
 
 
 # Mistakes outside the catalogue.
