@@ -265,3 +265,9 @@ def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told
 def test_a_form_is_named_as_it_is_written(name):
     assert parse_form(name).name == name
     assert Form("bfloat16", {"places": 4}).name == "bfloat16"
+
+
+def test_the_worst_element_has_the_largest_error_if_some_tolerance_is_zero():
+    # No window reads x13: its tolerance is 0, and its error is no multiple of it.
+    report = cnngrad.check([[1.0, 2, 3]], [[1.0, 2]], [[1.0]], stride=2, dx=[[1.5, 2, 5]], rtol=1e-3)
+    assert report.gradients["dEdX"].worst.element == "dE/dx13"
