@@ -958,7 +958,7 @@ def shifted(recipe: Recipe) -> Changes:
     for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
         if any(shift) and np.less(np.abs(shift), sizes).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, words, *map(moved, recipe.spatial, shift), coded=shift == (1, 0))
+            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == (1, 0))
 
 
 @Mistake(

@@ -75,10 +75,16 @@ def without(*place: Any) -> Callable[[Array], Array]:
     return edit
 
 
-def moved(axis: int, shift: int) -> Edit:
-    """Shift by whole positions along an axis; zeros move in."""
-    lost = slice(-shift, None) if shift > 0 else slice(-shift)
-    return lambda array: np.roll(without(*along(axis, lost))(array), shift, axis)
+def moved(axes: Sequence[int], shifts: Sequence[int]) -> Edit:
+    """Shift by whole positions along some axes; zeros move in."""
+
+    def edit(array: Array) -> Array:
+        found = np.roll(array, shifts, axes)
+        for axis, shift in zip(axes, shifts, strict=True):
+            found[along(axis, slice(shift) if shift >= 0 else slice(shift, None))] = 0
+        return found
+
+    return edit
 
 
 def relaid(lies: Sequence[int], read: Sequence[int]) -> Edit:

@@ -109,9 +109,7 @@ class _Claim:
         self._some = claim.reshape(-1)[self._sample]
         self._most: dict[float, Array] = {}
         # Factors that people put in, in words; a changed sign has a name of its own.
-        self.factors = {1.0: "", -1.0: ""} | {
-            f: told_factor(f, names) for f, names in named_factors(data.layer).items()
-        }
+        self.factors = {-1.0: ""} | {f: told_factor(f, names) for f, names in named_factors(data.layer).items()}
         # How many elements of a larger array may be wrong besides.
         self.spare = 0
         self._keep(self.right)
@@ -187,7 +185,7 @@ class _Claim:
                 factor = self.factor_of(changed, factors)
                 if factor is not None:
                     others = {1.0: (), -1.0: (negative,)}.get(factor, (scaled,))
-                    words = ", ".join(filter(None, (changed.detail, self.factors[factor])))
+                    words = ", ".join(filter(None, (changed.detail, self.factors.get(factor))))
                     yield (mistake, *others), changed.but(words, changed.coded, factor=factor * changed.factor)
                     break
 
@@ -258,7 +256,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     found = searched.alone()
     if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS:
         data.tries.left = tries
-        rare = dict(searched.ways(searched.right, (), searched.factors, late=True))
+        rare = dict(searched.ways(searched.right, (), (1, *searched.factors), late=True))
         found = {mistakes: recipe for mistakes, recipe in rare.items() if len(mistakes) == 1}
         data.tries.left = tries
         for mistakes, recipe in () if found else searched.pairs(rare.items()):
