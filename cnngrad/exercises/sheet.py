@@ -155,15 +155,15 @@ def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:
     """The elements that are asked for; None if it is something else."""
     if ask in KINDS:
         return None
-    result = Tensor.result_named(ask)
+    result, asked = Tensor.result_named(ask), list[Index]()
     if result is None:
         try:
-            tensor, index = Names(layer).parse(ask)
+            result, index = Names(layer).parse(ask)
         except CnngradError as error:
             near = get_close_matches(ask, KINDS, n=1)
             hint = f"did you mean {near[0]}?" if near else str(error)
             raise CnngradError(f"can't ask for {ask!r}: use {_ASKS}; {hint}") from None
-        return tensor, [index]
+        asked = [index]
     if result is DB and not layer.has_bias:
-        raise CnngradError("can't ask for db: the layer has no bias; give its shape with -b")
-    return result, list(indices(layer.canonical[result]))
+        raise CnngradError(f"can't ask for {ask}: the layer has no bias; give its shape with -b")
+    return result, asked or list(indices(layer.canonical[result]))
