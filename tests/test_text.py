@@ -175,6 +175,8 @@ def test_declared_sizes_and_types_are_honoured():
     assert read("uint8_t x[] = {0xfa, 0x7f};") == [250, 127]
     assert read("short x[] = {0xfffa, 0x7fff, 0x8000};") == [-6, 32767, -32768]
     assert read("int x[] = {0xfffffffa, 250u};") == [-6, 250]
+    # In a hexadecimal number f32 is no type: its letters are digits.
+    assert read("int x[] = {0xff_f32, 0xff_u8};") == [0xFFF32, 255]
 
 
 @pytest.mark.parametrize(

@@ -64,10 +64,10 @@ _HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]{{1,99}}+)(?={_ENDING}(?![\w
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE, _MORE_IN_HEXADECIMAL = (
     re.compile(
-        rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
+        rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[{sized}]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
         rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9]{{3}}(?![0-9]))|(?<=inff|nanf|ityf)(?!\w))"
     )
-    for letters, digits in (("fFdD", "."), ("", "a-fA-F"))
+    for letters, digits, sized in (("fFdD", ".", "fiu"), ("", "a-fA-F", "iu"))
 )
 # Numbers that may be hexadecimal where no type is written: with d at the end or inside, or f beside plain ones.
 _WITH_D, _WITH_F, _WITHOUT = (
