@@ -50,20 +50,23 @@ Given = Operand | LooseOperand | Shape | str
 
 # Other tools' names for the keys, in lower case.
 _OTHER_WORDS = {
-    "X": "x input inputs image a_prev",
-    "W": "w weight weights kernel kernels filter filters",
-    "b": "bias biases",
-    "dEdO": "dedo do dout d_out dz dy grad gradient grad_output grad_out dldo dl_do output_gradient upstream delta",
-    "stride": "strides s",
-    "padding": "pad pads p",
-    "padding_mode": "pad_mode mode border_mode",
-    "dilation": "dilations d rate",
-    "groups": "group g",
-    "transposed": "transpose deconvolution deconv",
-    "output_padding": "out_pad out_padding adj",
-    "output_size": "output_shape out_size",
-    "dims": "ndim spatial_dims",
-}
+    "X": ("x", "input", "inputs", "image", "a_prev"),
+    "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
+    "b": ("bias", "biases"),
+    "dEdO": (
+        "dedo", "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
+        "output_gradient", "upstream", "delta",
+    ),
+    "stride": ("strides", "s"),
+    "padding": ("pad", "pads", "p"),
+    "padding_mode": ("pad_mode", "mode", "border_mode"),
+    "dilation": ("dilations", "d", "rate"),
+    "groups": ("group", "g"),
+    "transposed": ("transpose", "deconvolution", "deconv"),
+    "output_padding": ("out_pad", "out_padding", "adj"),
+    "output_size": ("output_shape", "out_size"),
+    "dims": ("ndim", "spatial_dims"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,7 +346,7 @@ def _likely(key: str) -> str:
     """Advice on an unknown key: the key that may be meant, or all keys."""
     import difflib
 
-    other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words.split()), None)
+    other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words), None)
     close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
     known = f"the keys are {', '.join(KEYS)}"
     return f"did you mean {close!r}? ({known})" if close else known
