@@ -169,8 +169,8 @@ def told(layer: Layer, result: Tensor, words: str) -> str:
     RESULTS,
     "every element has the wrong sign",
     "look for an extra minus: dE/dO is not negated",
-    ("return -result", "return result"),
-    "a wrong sign",
+    code=("return -result", "return result"),
+    short="a wrong sign",
     forward=("every element has the wrong sign", "look for an extra minus"),
 )
 def negative(recipe: Recipe) -> Changes:
@@ -183,8 +183,8 @@ def negative(recipe: Recipe) -> Changes:
     RESULTS,
     "every element is 0",
     "the array is created but never filled: add the products to it",
-    ("return np.zeros_like(result)", "return result"),
-    "an array that is never filled",
+    code=("return np.zeros_like(result)", "return result"),
+    short="an array that is never filled",
 )
 def zero(recipe: Recipe) -> Changes:
     """A gradient that was never filled in."""
@@ -196,8 +196,8 @@ def zero(recipe: Recipe) -> Changes:
     RESULTS,
     "every element is multiplied by the same factor",
     "remove the factor: the gradient is a plain sum over samples and positions",
-    ("return result / N", "return result"),
-    "a factor",
+    code=("return result / N", "return result"),
+    short="a factor",
     forward=(
         "every element is multiplied by the same factor",
         "remove the factor: O is a plain sum over channels and filter elements",
@@ -213,8 +213,8 @@ def scaled(recipe: Recipe) -> Changes:
     (O, DX),
     "W is not rotated by 180° in the full convolution",
     "rotate W before it slides over dE/dO: w[{w:,,*::-1}]",
-    ("rotated = w", "rotated = w[{w:,,*::-1}]"),
-    "a filter that is not rotated",
+    code=("rotated = w", "rotated = w[{w:,,*::-1}]"),
+    short="a filter that is not rotated",
     joins=True,
     forward=(
         "W is not rotated by 180°, as true convolution requires",
@@ -233,8 +233,8 @@ def not_rotated(recipe: Recipe) -> Changes:
     (O, DX),
     "W is flipped along some axes only",
     "flip W along every spatial axis: w[{w:,,*::-1}]",
-    ("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
-    "a filter that is flipped along one axis",
+    code=("rotated = w[{w:,,,::-1}]", "rotated = w[{w:,,*::-1}]"),
+    short="a filter that is flipped along one axis",
     forward=("W is flipped along some axes", "slide W over X as it is; true convolution flips it along every axis"),
     flipped={
         DX: ("W is flipped along some axes", _AS_IT_IS),
@@ -253,8 +253,8 @@ def flipped_one_axis(recipe: Recipe) -> Changes:
     (O, DX),
     "W is transposed or turned by 90° instead of rotated by 180°",
     "rotate W by 180°: w[{w:,,*::-1}]",
-    ("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
-    "a transposed filter",
+    code=("rotated = w.swapaxes({w.spatial[0]}, {w.spatial[1]})", "rotated = w[{w:,,*::-1}]"),
+    short="a transposed filter",
     forward=(
         "W is transposed or turned by 90°",
         "slide W over X as it is: look for a transpose, or [j][i] instead of [i][j]",
@@ -287,8 +287,8 @@ def turned_by_90(recipe: Recipe) -> Changes:
     ARRAYS,
     "the stride is not used",
     "window i begins at stride*i - padding; in a full convolution put stride-1 zeros between the elements of dE/dO",
-    ("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    "a wrong stride",
+    code=("place = i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong stride",
     joins=True,
     forward=(
         "the stride is not used",
@@ -305,8 +305,8 @@ def stride_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "a stride is used on the wrong axis",
     "the first stride belongs to the rows, the second to the columns",
-    ("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    "strides of swapped axes",
+    code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="strides of swapped axes",
 )
 def stride_axes_swapped(recipe: Recipe) -> Changes:
     """The strides of the axes in another order, or that of one axis on all."""
@@ -320,8 +320,8 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "stride and dilation are swapped",
     "as a filter over X, dE/dO has the layer's stride as its dilation, and the layer's dilation as its stride",
-    ("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
-    "stride and dilation swapped",
+    code=("place = dilation * i + stride * u - before", "place = stride * i + dilation * u - before"),
+    short="stride and dilation swapped",
     forward=(
         "stride and dilation are swapped",
         "window i begins at stride*i - padding, and its element u lies dilation*u positions from there",
@@ -338,8 +338,8 @@ def stride_dilation_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "the wrong number of zeros is put between the elements of dE/dO",
     "put stride-1 zeros between neighbouring elements",
-    ("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
-    "a wrong stride",
+    code=("place = (stride + 1) * i + dilation * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong stride",
     forward=("the stride is off by one", "window i begins at stride*i - padding"),
 )
 def gap_wrong(recipe: Recipe) -> Changes:
@@ -360,8 +360,8 @@ def gap_wrong(recipe: Recipe) -> Changes:
     ARRAYS,
     "the dilation is not used",
     "filter element u lies dilation*u positions after the beginning of the window",
-    ("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
-    "a wrong dilation",
+    code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong dilation",
     joins=True,
 )
 def dilation_ignored(recipe: Recipe) -> Changes:
@@ -374,8 +374,8 @@ def dilation_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "a wrong dilation is used",
     "dilation d puts d-1 zeros between the filter's elements, and dilation 1 none",
-    ("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
-    "a wrong dilation",
+    code=("place = stride * i + (dilation + 1) * u - before", "place = stride * i + dilation * u - before"),
+    short="a wrong dilation",
 )
 def dilation_off_by_one(recipe: Recipe) -> Changes:
     """Dilation d*d, d+1 or d-1, on all axes or on those with a dilation."""
@@ -389,8 +389,8 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
     ARRAYS,
     "the gradient is computed as if there were no padding",
     "dX: cut `before` positions from the front of the padded result; dW: use X with its padding",
-    ("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
-    "a wrong padding",
+    code=("place = stride * i + dilation * u", "place = stride * i + dilation * u - before"),
+    short="a wrong padding",
     joins=True,
     forward=(
         "O is computed as if there were no padding",
@@ -411,8 +411,8 @@ def padding_ignored(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is taken off or put on at the wrong side",
     "the padded result begins `before` positions in front of X",
-    ("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
-    "a wrong padding",
+    code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
+    short="a wrong padding",
     forward=(
         "the padding is put on at the wrong side",
         "window i begins at stride*i - padding, with the padding in front",
@@ -434,8 +434,8 @@ def wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "dX still has the padding around it",
     "crop it: dx[{x:,,*inside}] with inside = [slice(p, p + n) for p, n in zip(before, size)]",
-    ("return padded", "return padded[{x:,,*inside}]"),
-    "a wrong padding",
+    code=("return padded", "return padded[{x:,,*inside}]"),
+    short="a wrong padding",
 )
 def not_cropped(recipe: Recipe) -> Changes:
     """The padded dE/dX as it is, on all axes or on one, with or without the rows left over."""
@@ -451,8 +451,8 @@ def not_cropped(recipe: Recipe) -> Changes:
     (DX,),
     "the crop is empty: dx[p:-p] with p = 0 keeps nothing",
     "crop with dx[p:p + n] for n positions, which is right for p = 0 too",
-    ("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
-    "a crop with p = 0",
+    code=("inside = [slice(p, -p) for p in before]", "inside = [slice(p, p + n) for p, n in zip(before, size)]"),
+    short="a crop with p = 0",
 )
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty, on all axes or on one."""
@@ -466,8 +466,8 @@ def empty_crop(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over are missing",
     "create dX in X's shape: the last rows, which no window reaches, are 0",
-    ("padded = covered", "padded = np.pad(covered, behind)"),
-    "rows left over by the stride",
+    code=("padded = covered", "padded = np.pad(covered, behind)"),
+    short="rows left over by the stride",
     only="plain",
 )
 def leftover_dropped(recipe: Recipe) -> Changes:
@@ -486,8 +486,8 @@ def leftover_dropped(recipe: Recipe) -> Changes:
     (DX,),
     "the rows that the stride leaves over stand at the wrong end",
     "the zeros belong behind the last window, not in front of the first",
-    ("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
-    "rows left over by the stride",
+    code=("padded = np.pad(covered, in_front)", "padded = np.pad(covered, behind)"),
+    short="rows left over by the stride",
     only="plain",
 )
 def leftover_misplaced(recipe: Recipe) -> Changes:
@@ -503,8 +503,8 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     (DX,),
     "the output padding holds zeros",
     "compute O with its output padding: these rows hold sums of x·w where an x reaches them",
-    ("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
-    "an output padding of zeros",
+    code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
+    short="an output padding of zeros",
     only="transposed",
 )
 def output_padding_zeros(recipe: Recipe) -> Changes:
@@ -517,11 +517,11 @@ def output_padding_zeros(recipe: Recipe) -> Changes:
     (O, DW, DX),
     "dE/dO is read as if the output padding were in front of O",
     "read it from its first position on: the output padding is behind",
-    (
+    code=(
         "inside = [slice(p, p + n) for p, n in zip(before - extra, size)]",
         "inside = [slice(p, p + n) for p, n in zip(before, size)]",
     ),
-    "an output padding at the wrong side",
+    short="an output padding at the wrong side",
     of_dx=(
         "the output padding is added in front of O",
         "add it behind: cut `before` positions off the front, and fewer off the end",
@@ -543,8 +543,8 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
     (DX,),
     "O is as small as without output padding",
     "compute O with its output padding: it adds rows and columns behind",
-    ("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
-    "an output padding that is ignored",
+    code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
+    short="an output padding that is ignored",
     only="transposed",
 )
 def output_padding_ignored(recipe: Recipe) -> Changes:
@@ -564,8 +564,8 @@ def _behind(recipe: Recipe, edit: Callable[[int, slice], Edit]) -> Changes:
     (DW,),
     "positions that the stride leaves over take part in dW",
     "crop X to where the last window ends, then convolve it with dE/dO",
-    ("used = framed", "used = framed[{x:,,*reached}]"),
-    "rows left over by the stride",
+    code=("used = framed", "used = framed[{x:,,*reached}]"),
+    short="rows left over by the stride",
 )
 def leftover_counted(recipe: Recipe) -> Changes:
     """dE/dW of a convolution over all of X, which has more rows than W; or its last rows."""
@@ -586,11 +586,11 @@ def leftover_counted(recipe: Recipe) -> Changes:
     RESULTS,
     "another array is used in place of dE/dO or W",
     "dE/dW takes X and dE/dO, dE/dX takes dE/dO and W: check the order of the arguments",
-    (
+    code=(
         "product = o[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
         "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]",
     ),
-    "a wrong operand",
+    short="a wrong operand",
     forward=("another array is returned in place of O", "check the order of the arguments, and what is returned"),
 )
 def wrong_operand(recipe: Recipe) -> Changes:
@@ -616,8 +616,8 @@ def wrong_operand(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand of the convolution is rotated",
     "slide dE/dO over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
-    ("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
-    "a rotated operand",
+    code=("moving = dedo[{o:,,*::-1}]", "moving = dedo"),
+    short="a rotated operand",
     forward=(
         "W is rotated by 180°",
         "slide W over X as it is: scipy.signal.correlate2d, not convolve2d, which rotates",
@@ -644,8 +644,8 @@ def operand_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "the result is rotated",
     "return it as it is: nothing is flipped at the end",
-    ("return result[{result:,,*::-1}]", "return result"),
-    "a rotated result",
+    code=("return result[{result:,,*::-1}]", "return result"),
+    short="a rotated result",
     flipped={
         DW: (
             "the result is not rotated by 180° as W was, or along other axes",
@@ -665,8 +665,8 @@ def result_rotated(recipe: Recipe) -> Changes:
     ARRAYS,
     "height and width are swapped",
     "rows come first, then columns: look for a transpose, or (w, h) instead of (h, w)",
-    ("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
-    "rows and columns swapped",
+    code=("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
+    short="rows and columns swapped",
 )
 def axes_swapped(recipe: Recipe) -> Changes:
     """The right gradient with its spatial axes in another order."""
@@ -680,8 +680,8 @@ def axes_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "filters and channels of different groups are mixed",
     "filter f belongs to group f // (F/g), which reads C/g channels, the first of them group*(C/g)",
-    ("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
-    "mixed groups",
+    code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
+    short="mixed groups",
     needs="groups",
 )
 def groups_mixed(recipe: Recipe) -> Changes:
@@ -728,8 +728,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     RESULTS,
     "channels or filters are in another order",
     "keep the order (sample, channel, ...) and (filter, channel, ...)",
-    ("return result[{result:,::-1}]", "return result"),
-    "filters or channels in another order",
+    code=("return result[{result:,::-1}]", "return result"),
+    short="filters or channels in another order",
     needs="channels",
 )
 def channels_swapped(recipe: Recipe) -> Changes:
@@ -768,8 +768,8 @@ def channels_swapped(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is not zeros",
     "pad X with zeros: np.pad(x, pads), and drop the frame of dE/dX",
-    ('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
-    "a padding that is not zeros",
+    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
+    short="a padding that is not zeros",
     only="zeros",
 )
 def border_not_zero(recipe: Recipe) -> Changes:
@@ -782,8 +782,8 @@ def border_not_zero(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding holds something else than padding_mode says",
     "fill it as the mode says: np.pad(x, pads, mode), where replicate is NumPy's edge, and circular its wrap",
-    ('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
-    "a padding that is filled in another way",
+    code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads, mode)"),
+    short="a padding that is filled in another way",
     only="filled",
     of_dx=(
         "the gradients of the padding are added to other elements than those that stand there",
@@ -809,8 +809,8 @@ def _other_borders(recipe: Recipe) -> Changes:
     (DX,),
     "the gradients of the padding are dropped",
     "add the gradient of each position of the padding to the element of X that stands there, and crop then",
-    ("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
-    "gradients of the padding that are dropped",
+    code=("dx = padded[{x:,,*inside}]", "np.add.at(dx, np.ix_(*repeated), padded)"),
+    short="gradients of the padding that are dropped",
     only="filled",
     joins=True,
 )
@@ -826,8 +826,8 @@ def border_not_folded(recipe: Recipe) -> Changes:
     RESULTS,
     "only the last sample counts",
     "add up over the batch: += in the loop over samples",
-    ("return each[-1]", "return each.sum(axis=0)"),
-    "only a part of the batch",
+    code=("return each[-1]", "return each.sum(axis=0)"),
+    short="only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
@@ -843,8 +843,8 @@ def last_sample(recipe: Recipe) -> Changes:
     RESULTS,
     "only the first sample is read",
     "add up over the whole batch, not x[0] alone",
-    ("return each[0]", "return each.sum(axis=0)"),
-    "only a part of the batch",
+    code=("return each[0]", "return each.sum(axis=0)"),
+    short="only a part of the batch",
     joins=True,
     needs="batch",
     forward=("only the first sample is computed", "loop over all samples, not x[0] alone"),
@@ -864,8 +864,8 @@ def first_sample(recipe: Recipe) -> Changes:
     RESULTS,
     "values are overwritten instead of added up (= instead of +=)",
     "begin with zeros and use += for every window",
-    ("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
-    "= instead of +=",
+    code=("result[{x:n,channel,*place}] = product", "result[{x:n,channel,*place}] += product"),
+    short="= instead of +=",
     forward=(
         "values are overwritten instead of added up (= instead of +=)",
         "begin with zeros and use += for every channel and filter element",
@@ -901,8 +901,8 @@ def overwritten(recipe: Recipe) -> Changes:
     (DW, DB),
     "the samples are not added up",
     "sum over the batch axis: all samples share W and b",
-    ("return each", "return each.sum(axis=0)"),
-    "a batch that is not added up",
+    code=("return each", "return each.sum(axis=0)"),
+    short="a batch that is not added up",
     needs="batch",
 )
 def not_summed(recipe: Recipe) -> Changes:
@@ -916,8 +916,8 @@ def not_summed(recipe: Recipe) -> Changes:
     RESULTS,
     "a part is left out",
     "check where the loop begins and ends, and the sizes of the arrays that it fills",
-    ("for c in range(channels - 1):", "for c in range(channels):"),
-    "a missing part",
+    code=("for c in range(channels - 1):", "for c in range(channels):"),
+    short="a missing part",
 )
 def incomplete(recipe: Recipe) -> Changes:
     """A part, such as the last filter or the first row, is missing from the sums or from the result."""
@@ -949,8 +949,8 @@ def incomplete(recipe: Recipe) -> Changes:
     ARRAYS,
     "every element is shifted",
     "count positions from the first element of X, behind its padding",
-    ("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
-    "a shift by whole positions",
+    code=("return np.insert(result, 0, 0, axis={result.spatial[0]})[{result:,,:-1}]", "return result"),
+    short="a shift by whole positions",
 )
 def shifted(recipe: Recipe) -> Changes:
     """The right gradient shifted by one or two positions; zeros move in."""
@@ -966,8 +966,8 @@ def shifted(recipe: Recipe) -> Changes:
     ARRAYS,
     "the numbers are right, but in another order or shape",
     "bring the axes into the layout of the array that the gradient belongs to",
-    ("return result.transpose(0, 2, 3, 1)", "return result"),
-    "another order of axes",
+    code=("return result.transpose(0, 2, 3, 1)", "return result"),
+    short="another order of axes",
 )
 def other_layout(recipe: Recipe) -> Changes:
     """The right numbers with their axes in another order, as they are or read as if in the right one; or flat."""
@@ -999,8 +999,8 @@ def other_layout(recipe: Recipe) -> Changes:
     ARRAYS,
     "an operand is read in another order than it is stored in",
     "check how the array was saved, and transpose it before it is used",
-    ("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
-    "an operand read in another order",
+    code=("w = memory.reshape(shape[1], shape[0], *shape[2:]).swapaxes(0, 1)", "w = memory.reshape(shape)"),
+    short="an operand read in another order",
     needs="channels",
 )
 def operand_layout(recipe: Recipe) -> Changes:
@@ -1017,8 +1017,8 @@ def operand_layout(recipe: Recipe) -> Changes:
     (DB,),
     "dE/dO is summed over the wrong axes",
     "sum over the batch and all spatial axes: dedo.sum(axis={summed})",
-    ("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
-    "sums over the wrong axes",
+    code=("return dedo.sum(axis={fewer})", "return dedo.sum(axis={summed})"),
+    short="sums over the wrong axes",
 )
 def db_wrong_axes(recipe: Recipe) -> Changes:
     """Sums of dE/dO over any other axes, in the shape that they give."""
@@ -1040,7 +1040,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     ARRAYS,
     "a length is wrong in the flat index of an array",
     "the index is ((n·C + c)·H + h)·W + w, with the lengths of the array that is read or written",
-    ("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
+    code=("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
 )
 def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
@@ -1056,7 +1056,7 @@ def flat_index(recipe: Recipe) -> Changes:
     ARRAYS,
     "an index is left out",
     "use every index of each array: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
-    ("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )
 def index_left_out(recipe: Recipe) -> Changes:
     """An index does not depend on a position that it should depend on."""
@@ -1068,7 +1068,7 @@ def index_left_out(recipe: Recipe) -> Changes:
     ARRAYS,
     "an index is used in place of another",
     "use each index at its place: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
-    ("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
+    code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )
 def index_replaced(recipe: Recipe) -> Changes:
     """An index of another axis or array, such as g[i][i] for g[i][j]."""
@@ -1080,7 +1080,7 @@ def index_replaced(recipe: Recipe) -> Changes:
     ARRAYS,
     "a loop begins or ends at the wrong place",
     "loops run from 0 to below the length of their own axis, and only positions from 0 to below H count",
-    ("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
+    code=("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
 )
 def loop_bound(recipe: Recipe) -> Changes:
     """A loop, or a test for what lies outside X, has another first or last position."""
@@ -1092,7 +1092,7 @@ def loop_bound(recipe: Recipe) -> Changes:
     ARRAYS,
     "an array is read in another order than it lies in memory",
     "transpose it before it is reshaped, or compute the index in the order in which it lies",
-    ("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
+    code=("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
 )
 def memory_order(recipe: Recipe) -> Changes:
     """An operand lies in one order of axes and is read in another, such as Fortran's."""
@@ -1107,7 +1107,7 @@ def memory_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the rows and columns of im2col's matrices are in different orders",
     "transpose before you reshape, so that the axes in both matrices come in the same order",
-    ("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
+    code=("rows = dedo.transpose(1, 2, 3, 0).reshape(F, -1)", "rows = dedo.swapaxes(0, 1).reshape(F, -1)"),
 )
 def im2col_order(recipe: Recipe) -> Changes:
     """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
@@ -1121,7 +1121,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     ARRAYS,
     "the filters of the groups are read in another order",
     "filter m of group c is filter c·M + m of W and O, not m·C + c",
-    ("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
+    code=("w = memory.reshape(per, groups, -1).swapaxes(0, 1).reshape(shape)", "w = memory.reshape(shape)"),
     needs="groups",
 )
 def multiplier_order(recipe: Recipe) -> Changes:
@@ -1140,7 +1140,7 @@ def multiplier_order(recipe: Recipe) -> Changes:
     RESULTS,
     "something is added to the gradient",
     "begin with zeros: what was in the array before is not part of the gradient",
-    ("result = x.copy()", "result = np.zeros_like(x)"),
+    code=("result = x.copy()", "result = np.zeros_like(x)"),
 )
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
@@ -1156,7 +1156,7 @@ def old_contents(recipe: Recipe) -> Changes:
     (DW, DX),
     "a multiple of the array itself is added to its gradient",
     "leave weight decay to the update: dE/dW is the gradient of E alone",
-    ("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
+    code=("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
 )
 def weight_decay(recipe: Recipe) -> Changes:
     """Weight decay is part of the gradient."""
@@ -1171,7 +1171,7 @@ def weight_decay(recipe: Recipe) -> Changes:
     ARRAYS,
     "the padding is wrong",
     "window i begins at stride*i - padding, with the padding in front",
-    ("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
+    code=("place = stride * i + dilation * u - before - 2", "place = stride * i + dilation * u - before"),
 )
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
@@ -1186,7 +1186,7 @@ def padding_wrong(recipe: Recipe) -> Changes:
     (DW, DX, DB),
     "the derivative of an activation is part of the gradient",
     "dE/dO is the gradient of this layer's own output: multiply by the activation's derivative before this layer",
-    ("moving = dedo * (o > 0)", "moving = dedo"),
+    code=("moving = dedo * (o > 0)", "moving = dedo"),
     only="plain",
 )
 def activation_applied(recipe: Recipe) -> Changes:
@@ -1208,7 +1208,7 @@ def activation_applied(recipe: Recipe) -> Changes:
     ARRAYS,
     "products are rounded before they are added up",
     "add up the products as they are, and round the sum",
-    ("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
+    code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """Each product is cut or rounded to a multiple of a power of two."""
@@ -1220,7 +1220,7 @@ def products_rounded(recipe: Recipe) -> Changes:
     RESULTS,
     "sums overflow: they wrap around",
     "use a wider type for the sums",
-    ("return result.astype(np.int8)", "return result"),
+    code=("return result.astype(np.int8)", "return result"),
 )
 def wrapped(recipe: Recipe) -> Changes:
     """Sums are kept in integers that are too small, and wrap around."""
@@ -1232,7 +1232,7 @@ def wrapped(recipe: Recipe) -> Changes:
     RESULTS,
     "sums are limited to the range of a type",
     "use a wider type for the sums",
-    ("return result.clip(-128, 127)", "return result"),
+    code=("return result.clip(-128, 127)", "return result"),
 )
 def saturated(recipe: Recipe) -> Changes:
     """Sums are kept in integers that are too small, and end at the smallest and the largest."""
