@@ -115,6 +115,16 @@ def right_db(q):
     return q.g.sum(axis=(0, 2, 3))
 
 
+def untested_remainders(q, rows=True):
+    """dX, one pixel after the other: whether the stride divides its distance from the window's start isn't tested."""
+    dx = np.zeros_like(q.x)
+    for n, f, c, h, k, u, v in np.ndindex(q.N, q.F, q.Cg, q.H, q.W, q.kh, q.kw):
+        (i, row), j = divmod(h + q.pt - u * q.dh, q.sh), (k + q.pl - v * q.dw) // q.sw
+        if 0 <= i < q.Ho and 0 <= j < q.Wo and (rows or row == 0):
+            dx[n, q.channel(f, c), h, k] += q.w[f, c, u, v] * q.g[n, f, i, j]
+    return dx
+
+
 def stride_ignored_shape(q):
     size = q.Ho - 1 + q.dh * (q.kh - 1) + 1 - q.pt - q.pb, q.Wo - 1 + q.dw * (q.kw - 1) + 1 - q.pl - q.pr
     return scatter(q, sh=1, sw=1)[:, :, q.pt : q.pt + size[0], q.pl : q.pl + size[1]]
@@ -411,6 +421,8 @@ BUGGY = {
         ("dx", lambda q: crop(q, scatter(q, sh=q.sh + 1, sw=q.sw + 1)), lambda q: min(q.sh, q.sw) > 1),
         ("dw", lambda q: gather(q, sh=q.sh + 1, sw=q.sw + 1), lambda q: min(q.sh, q.sw) > 1),
         ("dx", lambda q: crop(q, scatter(q, sh=q.sh - 1, sw=q.sw - 1)), lambda q: min(q.sh, q.sw) > 2),
+        ("dx", untested_remainders, lambda q: q.mode == "constant" and min(q.sh, q.sw) > 1),
+        ("dx", lambda q: untested_remainders(q, rows=False), lambda q: q.mode == "constant" and q.sw > 1),
     ],
     "stride-dilation-swapped": [
         (
@@ -418,6 +430,7 @@ BUGGY = {
             lambda q: crop(q, scatter(q, sh=q.dh, sw=q.dw, dh=q.sh, dw=q.sw)),
             lambda q: (q.sh, q.sw) != (q.dh, q.dw),
         ),
+        ("dx", lambda q: crop(q, scatter(q, sw=q.dw, dw=q.sw)), lambda q: q.sw != q.dw),
         ("dw", lambda q: gather(q, sh=q.dh, sw=q.dw, dh=q.sh, dw=q.sw), lambda q: (q.sh, q.sw) != (q.dh, q.dw)),
     ],
     "stride-axes-swapped": [

@@ -330,7 +330,7 @@ def stride_axes_swapped(recipe: Recipe) -> Changes:
 def stride_dilation_swapped(recipe: Recipe) -> Changes:
     """The stride in place of the dilation, and the dilation in place of the stride."""
     strides, dilations, _ = np.transpose(recipe.relations)
-    yield from _followed(recipe, "", coded=True, output=dilations, filter=strides)
+    yield from _followed(recipe, coded=True, output=dilations, filter=strides)
 
 
 @Mistake(
@@ -349,10 +349,12 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    ones, every = _on(recipe, True, output=1), strides * recipe.layer.out
-    for counts in (every, every - strides + 1) if max(strides) > 1 and recipe.result is not O else ():
-        spread = [taken(2 + axis, np.arange(count) // strides[axis]) for axis, count in enumerate(counts)]
-        yield ones.at(DEDO, "copies of its elements instead, as np.repeat makes", *spread)
+    every = strides * recipe.layer.out
+    for axes, less in product(some_axes(len(every)), (0, strides - 1)) if recipe.result is not O else ():
+        used, counts = np.where(axes, strides, 1), np.where(axes, every - less, recipe.layer.out)
+        copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
+        detail = f"copies of its elements {_along(recipe, axes)} instead, as np.repeat makes".replace("  ", " ")
+        yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)
 
 
 @Mistake(
