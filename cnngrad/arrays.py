@@ -231,7 +231,8 @@ def from_lists(name: str, value: Any) -> Array:
 
 def _check_level(name: str, value: Any, shape: Shape, index: Shape, kinds: set[type]) -> None:
     place = at(name, index)
-    sibling = at(name, (*index[:-1], 0))
+    # The shape is that of the first elements.
+    sibling = at(name, [0] * len(index))
     is_list = isinstance(value, (list, tuple))
     if not is_list:
         if not is_number(value):

@@ -1,6 +1,7 @@
 """Which numbers a tensor may hold, and what is known of their size."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cnngrad.arrays import is_finite, is_sure, norm, read_tensor
+from cnngrad.errors import CnngradError
 
 FLOATS = st.sampled_from([np.float16, np.float32, np.float64, ">f2", ">f4", ">f8"])
 ARRAYS = FLOATS.flatmap(lambda dtype: hnp.arrays(dtype, hnp.array_shapes(max_dims=3, max_side=6)))
@@ -58,3 +60,17 @@ def test_an_array_is_read_without_a_copy(dtype):
     assert numbers is array
     assert stands_for == (np.int64 if array.dtype.kind in "iu" else array.dtype.newbyteorder("="))
     assert stands_for.isnative
+
+
+@pytest.mark.parametrize(
+    ("nested", "said"),
+    [
+        ([[1, 2], [3]], "X[2] has 1 number, X[1] has 2: all rows must be equally long"),
+        ([[[1, 2]], [[3]]], "X[2][1] has 1 number, X[1][1] has 2: all rows must be equally long"),
+        ([[[1], [2]], [[3]]], "X[2] has 1 list, X[1] has 2: all rows must be equally long"),
+        ([[1, 2], [3, [4]]], "X[2][2] is a list, X[1][1] is a number: all rows must be equally deep"),
+    ],
+)
+def test_lists_that_are_no_array_name_both_rows(nested, said):
+    with pytest.raises(CnngradError, match=re.escape(said)):
+        read_tensor("X", nested)
