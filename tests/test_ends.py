@@ -148,6 +148,7 @@ def test_what_one_of_two_runs_wrote_is_made_visible():
     assert "IndexError: \\x1b[31m" in str(cnngrad.check_function(sometimes, "quick"))
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("few_smaller_layers")
 def test_the_first_call_in_a_new_process_may_take_longer_too(found, tmp_path):
     (tmp_path / "slow.py").write_text(

@@ -170,6 +170,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("pair", "wrong"), PAIRS.items(), ids=["+".join(pair) for pair in PAIRS])
 def test_two_mistakes_are_named_together(pair, wrong, whole):
     named, least = 0, 3 if whole else 2
@@ -253,7 +254,7 @@ def test_special_data_is_judged_rightly(case):
         assert cnngrad.check(x_, w_, g_, b=b, dw=grads.dw, dx=grads.dx, db=grads.db, **case.options).passed
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("case", LAYERS)
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 def test_unknown_errors_get_no_name_and_are_located(case, dtype):
@@ -959,7 +960,7 @@ def test_tf32_is_named_where_it_alone_would_accept():
     assert cnngrad.check(x, w, dedo, dx=rough, written="tf32", **LAYERS[0].options).passed
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
 @pytest.mark.parametrize("which", ["x", "w", "dedo", "b"])
 def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, which):

@@ -459,6 +459,7 @@ def own_layer(**options):
     return numbered(SuiteLayer(" ".join(f"{name} {value}" for name, value in options.items()), layer, {}), False)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "given", "used", "told"),
     [

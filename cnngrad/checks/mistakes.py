@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, Mistake
@@ -37,6 +38,7 @@ _LAYERS: tuple[tuple[Shape, Shape, dict[str, Any]], ...] = (
 _CLAIMED = (DX, DW, DB, O)
 
 
+@cache
 def shown(mistake: Mistake) -> tuple[GridRow, Report]:
     """The arrays of the first layer in which a wrong result gets a mistake's name, and the report on it."""
     for x, w, settings in _LAYERS:
