@@ -158,13 +158,14 @@ def transposed(runs):
     ):
         x, w = generator.standard_normal(x_shape), generator.standard_normal(w_shape)
         dedo = generator.standard_normal(cnngrad.forward(x, w, transposed=True, **options).shape)
-        own = read_layer({Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}, options | {"transposed": True})
-        twin = read_layer({Tensor.X: dedo, Tensor.W: w, Tensor.DEDO: x}, options)
+        own = {Tensor.X: x, Tensor.W: w}
+        twin = {Tensor.X: dedo, Tensor.W: w}
+        turned = options | {"transposed": True}
         pairs = {
-            "O": ((Work(*own), Tensor.O), (Work(*twin), Tensor.DX)),
-            "∂E/∂X": ((Work(*own), Tensor.DX), (Work(*twin), Tensor.O)),
+            "O": ((own, turned, Tensor.O), (twin | {Tensor.DEDO: x}, options, Tensor.DX)),
+            "∂E/∂X": ((own | {Tensor.DEDO: dedo}, turned, Tensor.DX), (twin, options, Tensor.O)),
         }
         for name, sides in pairs.items():
             what = f"{name}, transposed, {'x'.join(map(str, x_shape))}, {'x'.join(map(str, w_shape))}"
-            calls = [partial(work.computed, result) for work, result in sides]
+            calls = [partial(Work(*read_layer(given, settings)).computed, result) for given, settings, result in sides]
             yield Row(what, "the same of its twin", *medians(calls, runs), limit=1.1)
