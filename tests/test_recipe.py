@@ -169,3 +169,11 @@ def test_one_missing_part_of_a_large_layer_is_told():
     found = cnngrad.check(x, w, dedo, dx=claim).gradients["dEdX"]
     assert found.mistake is None
     assert found.hint.endswith("In every wrong element the last filter is missing.")
+
+
+def test_without_a_stride_no_zeros_between_elements_are_missing():
+    """Copies of each element, once, are the right recipe in other words."""
+    (mistake,) = (each for each in CATALOGUE if each.id == "stride-gap-wrong")
+    for stride, is_made in ((1, False), ((1, 3), True)):
+        recipe = right_recipe(make_layer((9, 9), (2, 2), stride=stride), Tensor.DX)
+        assert any("copies" in changed.detail for changed in mistake.changed(recipe)) is is_made

@@ -350,7 +350,8 @@ def gap_wrong(recipe: Recipe) -> Changes:
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
     every = strides * recipe.layer.out
-    for axes, less in product(some_axes(len(every)), (0, strides - 1)) if recipe.result is not O else ():
+    strided = [axes for axes in some_axes(len(every)) if max(strides[axes]) > 1 and recipe.result is not O]
+    for axes, less in product(strided, (0, strides - 1)):
         used, counts = np.where(axes, strides, 1), np.where(axes, every - less, recipe.layer.out)
         copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
         detail = f"copies of its elements {_along(recipe, axes)} instead, as np.repeat makes".replace("  ", " ")
