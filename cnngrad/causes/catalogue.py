@@ -354,7 +354,8 @@ def gap_wrong(recipe: Recipe) -> Changes:
     for axes, less in product(strided, (0, strides - 1)):
         used, counts = np.where(axes, strides, 1), np.where(axes, every - less, recipe.layer.out)
         copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
-        detail = f"copies of its elements {_along(recipe, axes)} instead, as np.repeat makes".replace("  ", " ")
+        along_one = _along(recipe, axes)
+        detail = f"copies of its elements{along_one and f' {along_one}'} instead, as np.repeat makes"
         yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)
 
 
@@ -1035,6 +1036,7 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
             changed = recipe.but(over=axes, bare=True)
             words = f"axes summed over: {', '.join(summed) or 'none'}"
             yield changed.at(DB, words, kept, coded=axes == (0, 1, 2) and len(shape) == 4)
+    # The last of these sums is that over all axes.
     yield changed.at(DB, f"{words}, for all filters alike", lambda total: np.full(shape[1], total))
 
 

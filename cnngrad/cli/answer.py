@@ -110,9 +110,7 @@ def _work(
             raise CnngradError(f"{options.output} would be empty: {problem.without_numbers}")
         return tensors, {}, None
     given = problem.operands(layer)
-    if O in tensors:
-        return tensors, given, compute.Work(layer, given)
-    if DEDO not in given:
+    if O not in tensors and DEDO not in given:
         raise CnngradError(
             "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
         )

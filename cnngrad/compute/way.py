@@ -43,7 +43,7 @@ class Way(ABC):
     def channels_at_once(self) -> int:
         """The number of channels of dE/dW that one tile computes: all of a small dE/dW, which is summed as a whole."""
         layer = self.layer
-        size = prod(self.layer.canonical[W]) * self.dtype.itemsize
+        size = prod(layer.canonical[W]) * self.dtype.itemsize
         if size <= measured.LARGE_SUM:
             return layer.channels
         unit = layer.group_channels if layer.groups > 1 else 1

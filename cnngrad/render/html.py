@@ -199,7 +199,8 @@ def _matrix(grid: Grid, fitting: Fitting) -> str:
             kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
             rows += f"<td{kind}>{escape(text.strip().removeprefix('[' * is_marked).removesuffix(']' * is_marked))}"
     colour = f" of-{grid.letter}" if grid.letter else ""
-    size = f" ({grid.height}×{grid.width} in all)" if ">…" in rows else ""
+    texts = [[text.strip() for text, _ in column] for column in columns]
+    size = f" ({grid.height}×{grid.width} in all)" if any("…" in column for column in texts) else ""
     return f'<table class="matrix{colour}"><caption>{escape(fitting.title(grid))}{size}</caption>{rows}</table>'
 
 

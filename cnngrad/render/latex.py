@@ -233,7 +233,7 @@ class Writer(Fitting):
             rows = [" & ".join(row) for row in zip(*columns, strict=True)]
             space = r" \\[6pt] " if re.search(r"frac|\^{", "".join(rows)) else r" \\ "
             grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"
-            if self.more in grid:
+            if any(self.more in column for column in columns):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
             # Words are text, ∂E/∂X and Mᵀ are mathematics.
             words = re.sub(r"(∂E/∂\w)((?:[\[\],]?\d)*)|(Mᵀ|·|′)", r"}\1_{\2}\3\\text{", self.title(item))

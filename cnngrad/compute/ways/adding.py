@@ -54,7 +54,7 @@ class AddingUp(Way):
         """Add up what the outputs that reach the tile's rows send there, some lines of outputs at a time."""
         layer = self.layer
         rows = tile.positions[0]
-        lines = self.layer.axes[0]
+        lines = layer.axes[0]
         own = w[tile.weights]
         kernel = own.reshape(layer.groups, layer.group_filters, -1).swapaxes(1, 2)
         sums = np.zeros((layer.groups * own.shape[2], rows.stop - rows.start, *layer.size[1:]), self.dtype)

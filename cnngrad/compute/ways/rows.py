@@ -58,7 +58,7 @@ class Rows(Way):
     def tiles(self) -> Tiles:
         """As many rows as fit; long rows are cut, so that tiles are high and share few rows."""
         layer = self.layer
-        row = self.layer.axes[-2]
+        row = layer.axes[-2]
         others = (*layer.axes[:-2], layer.axes[-1])
         # Numbers for each position of a row: those of X, in the columns or skipped by a stride, and those of O.
         numbers = layer.channels * max(prod(a.kernel for a in others), prod(a.stride for a in others)) + layer.filters
@@ -101,7 +101,7 @@ class Rows(Way):
     def _columns(self, tile: Tile, x: Array) -> Array:
         """The rows that each row of O reads, as a view (n, g, *i but the width, k * C/g * K/k, width)."""
         layer = self.layer
-        row = self.layer.axes[-2]
+        row = layer.axes[-2]
         axes = (*layer.axes[:-2], replace(row, kernel=1, stride=1), layer.axes[-1])
         seen = slid(slab(tile, x, self.dtype), axes)
         seen = seen.reshape(len(seen), layer.groups, -1, *seen.shape[2:])
