@@ -151,12 +151,7 @@ class _Axis(NamedTuple):
         return np.flatnonzero(inputs >= 0), inputs[inputs >= 0]
 
 
-@lru_cache(maxsize=128)
-def _by_tap(axis: _Axis) -> list[tuple[int, slice, slice]]:
-    """Each tap, and the outputs and the inputs that meet under it."""
-    return [(u, *_under(axis, u)) for u in range(axis.taps)]
-
-
+@lru_cache(maxsize=1024)
 def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
     """The outputs and the inputs that meet under one tap."""
     (outs, ins), step = axis.met(DW, u), axis.relation.output
@@ -211,8 +206,8 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
-    for met in product(*(_by_tap(axis)[::step] for axis in axes)):
-        taps, outs, ins = zip(*met, strict=True)
+    for taps in product(*(range(axis.taps)[::step] for axis in axes)):
+        outs, ins = zip(*map(_under, axes, taps), strict=True)
         there, read, here = o[..., *outs], x[..., *ins], w[..., *taps]
         if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
