@@ -20,6 +20,7 @@ collect_ignore = ["benchmarks"]
 
 def pytest_addoption(parser):
     parser.addoption("--whole", action="store_true", help="all cases of the tests that are sampled otherwise")
+    parser.addoption("--rest", action="store_true", help="with --whole: leave out the tests that are the same without")
 
 
 @pytest.fixture(scope="session")
@@ -52,13 +53,14 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("whole"):
-        return
+    whole, rest = config.getoption("whole"), config.getoption("rest")
     numbers, kept, left_out = Counter(), [], []
     for item in items:
         sampled, test = item.get_closest_marker("sampled"), item.nodeid.partition("[")[0]
-        runs = item.get_closest_marker("whole") is None and not (sampled and numbers[test] % sampled.args[0])
-        (kept if runs else left_out).append(item)
+        is_usual = item.get_closest_marker("whole") is None and not (sampled and numbers[test] % sampled.args[0])
+        # Hypothesis tries more examples with --whole.
+        is_same = is_usual and "whole" not in item.fixturenames and not hasattr(item.obj, "hypothesis")
+        (kept if (not (rest and is_same) if whole else is_usual) else left_out).append(item)
         numbers[test] += 1
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
