@@ -316,6 +316,24 @@ def multiplier_first(q, w):
     return w[[m * q.groups + k for k in range(q.groups) for m in range(each)]]
 
 
+def running_sums(array):
+    """What a sum that is never set to 0 gives for each element in turn."""
+    return np.reshape([*itertools.accumulate(array.flat)], array.shape)
+
+
+def one_row(array):
+    """All rows of each plane are one list, to which the numbers of all are added."""
+    return np.array([[[[*np.add.reduce(plane)]] * len(plane) for plane in planes] for planes in array])
+
+
+def into_the_first_group(q, array):
+    """Filter f of each group is written to the filter f of the first."""
+    found = np.zeros_like(array)
+    for f, numbers in enumerate(array):
+        found[f % (q.F // q.groups)] += numbers
+    return found
+
+
 def is_filled(q):
     """Whether elements of X stand in the padding."""
     return q.mode != "constant"
@@ -379,6 +397,16 @@ BUGGY = {
         ("dx", lambda q: right_dx(q) + q.x, None),
         ("dw", lambda q: right_dw(q) + 1, None),
         ("dw", lambda q: right_dw(q) + q.w, None),
+    ],
+    "not-reset": [
+        ("dx", lambda q: running_sums(right_dx(q)), None),
+        ("dx", lambda q: np.array([running_sums(sample) for sample in right_dx(q)]), None),
+        ("dw", lambda q: np.array([*itertools.accumulate(right_dw(q))]), lambda q: q.F > 1),
+        ("db", lambda q: running_sums(right_db(q)), lambda q: q.F > 3),
+    ],
+    "rows-shared": [
+        ("dx", lambda q: one_row(right_dx(q)), None),
+        ("dw", lambda q: np.array([right_dw(q)[-1]] * q.F), lambda q: q.F > 1),
     ],
     "weight-decay": [
         ("dw", lambda q: right_dw(q) + 0.01 * q.w, None),
@@ -558,6 +586,8 @@ BUGGY = {
         ("dx", lambda q: crop(q, scatter(q, w=of_first_group(q, q.w, 0))), lambda q: q.groups > 1),
         ("dx", lambda q: crop(q, scatter(q, g=of_first_group(q, q.g, 1))), lambda q: q.groups > 1),
         ("dw", lambda q: gather(q, g=of_first_group(q, q.g, 1)), lambda q: q.groups > 1),
+        ("dw", lambda q: into_the_first_group(q, right_dw(q)), lambda q: q.groups > 1),
+        ("db", lambda q: into_the_first_group(q, right_db(q)), lambda q: q.groups > 1),
     ],
     "channels-swapped": [
         ("dx", lambda q: right_dx(q)[:, ::-1], lambda q: q.C > 1),

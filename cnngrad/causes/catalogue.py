@@ -681,7 +681,7 @@ def axes_swapped(recipe: Recipe) -> Changes:
 
 @Mistake(
     "groups-mixed",
-    ARRAYS,
+    RESULTS,
     "filters and channels of different groups are mixed",
     "filter f belongs to group f // (F/g), which reads C/g channels, the first of them group*(C/g)",
     code=("channel = f % groups * channels + c", "channel = f // per_group * channels + c"),
@@ -693,6 +693,14 @@ def groups_mixed(recipe: Recipe) -> Changes:
     layer, result = recipe.layer, recipe.result
     g, each = layer.groups, layer.group_channels
     if g == 1:
+        return
+    across = int(result in (O, DX))
+    of_groups = np.split(np.arange(recipe.shape[across]), g)
+    summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, across))] * g, across))
+    into_first = "all groups are added to the first", "the last group is written to the first"
+    for words, edit in zip(into_first, (summed, taken(across, [*of_groups[-1]] * g)), strict=True):
+        yield recipe.at(result, words, edit, only(across, slice(len(of_groups[0]))))
+    if result is DB:
         return
     # The orders if number k belongs to group k mod g.
     filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
@@ -714,10 +722,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
         first = taken(axis, [*range(layer.group_filters)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
     if result is DX:
-        summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, axis=1))] * g, axis=1))
         added = recipe.at(DX, "all filters reach every group", summed)
         yield added
-        yield added.at(DX, "all filters reach only the first group", only(1, slice(each)))
         yield added.at(DX, "there is only one group", taken(1, slice(each)))
     else:
         yield recipe.at(X, "every filter reads the first group's channels", taken(1, [*range(each)] * g))
@@ -1157,6 +1163,43 @@ def old_contents(recipe: Recipe) -> Changes:
 
 
 @Mistake(
+    "not-reset",
+    RESULTS,
+    "sums go on from those of other elements",
+    "set a sum to 0 before its loops begin, and a buffer before each sample, filter and row that it is used for",
+    code=("return result.cumsum(axis={result.spatial[0]})", "return result"),
+)
+def not_reset(recipe: Recipe) -> Changes:
+    """A sum, or a buffer for a part of the result, still holds what was added to it for the elements before."""
+    result, memory, part = recipe.result, Axes(recipe.layer, recipe.result).memory, "the whole array"
+    for axis, word in _longer(recipe).items():
+        yield recipe.at(result, f"{word} by {word}", Mixed(partial(np.cumsum, axis=axis)), coded=axis == 2)
+        outer = memory.index(axis)
+        going_on = Mixed(lambda array, k=outer: array.reshape(*array.shape[:k], -1).cumsum(k).reshape(array.shape))
+        edits = transposed(*memory), going_on, transposed(*np.argsort(memory))
+        yield recipe.at(result, f"element by element through {part}", *edits)
+        part = f"each {word}"
+
+
+@Mistake(
+    "rows-shared",
+    ARRAYS,
+    "several rows are one and the same list",
+    "make each row anew: [[0] * n] * m in Python, and fill in JavaScript, repeat a single row",
+    code=("return 0 * result + result.sum({result.spatial[0]}, keepdims=True)", "return result"),
+)
+def rows_shared(recipe: Recipe) -> Changes:
+    """A list is repeated along some axes, so that each copy holds the sum of all, or what was written last."""
+    result, shape, longer = recipe.result, recipe.shape, _longer(recipe)
+    for first, last in combinations(range(len(longer)), 2):
+        axes = tuple(longer)[first:last]
+        which = " and ".join(f"{longer[axis]}s" for axis in axes)
+        one = Mixed(lambda array, axes=axes: np.broadcast_to(array.sum(axes, keepdims=True), array.shape))
+        yield recipe.at(result, f"all {which} hold the sum", one, coded=axes == (2,))
+        yield recipe.at(result, f"all {which} hold the last", *(taken(axis, [-1] * shape[axis]) for axis in axes))
+
+
+@Mistake(
     "weight-decay",
     (DW, DX),
     "a multiple of the array itself is added to its gradient",
@@ -1302,6 +1345,12 @@ def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
         limits = np.iinfo(name)
         edit = Mixed(partial(change, limits.min, limits.max))
         yield recipe.at(recipe.result, f"as {name}", edit, coded=name == "int8")
+
+
+def _longer(recipe: Recipe) -> dict[int, str]:
+    """The axes of a result that have several positions, in the user's order, with a word for each."""
+    words = (*recipe.result.lead_words, *recipe.layer.axis_words)
+    return {axis: words[axis] for axis in Axes(recipe.layer, recipe.result).memory if recipe.shape[axis] > 1}
 
 
 def _orders_of_blocks(recipe: Recipe) -> list[Shape]:
