@@ -547,18 +547,34 @@ def test_symbols_alone_make_a_page_too(browser, tmp_path):
     assert seen[0][:2] == ["∂E/∂x11", "∂E/∂x11 = ∂E/∂o11·∂o11/∂x11∂E/∂x11 = ∂E/∂o11·w11"]
 
 
-def test_a_number_that_is_looked_at_and_left_is_not_changed(browser, tmp_path):
+def test_a_number_is_shown_rounded_with_a_sign_and_copied_whole(browser, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
-    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive([[0.123456789]], [[1.0]], [[2.0]])))
+    x, w, dedo = np.zeros((5, 5)), [[1, 0], [0, 0]], np.zeros((4, 4))
+    x[0, 0], dedo[0] = 0.123456789, [16.5, 20.55, 12345.678, 0.000123456789]
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, dedo)))
     browser.get((tmp_path / "page.html").as_uri())
-    (cell,) = cells_of(browser, "x")
+    # W moves each ∂E/∂o to the same place of ∂E/∂X.
+    for name in ("dx-do", "dx"):
+        cells = [text for text in texts(cells_of(browser, name)) if text != "0"]
+        assert cells == ["16.5", "20.55", "≈12346", "≈0.00012"]
+    choose(browser, "ask", "dx")
+    answers = (("21", "bad"), ("20.55", "ok"), ("12345.678", "ok"), ("12346", "ok"), ("12347", "bad"))
+    for k, (answer, kind) in zip((1, 1, 2, 2, 2), answers, strict=True):
+        cell = cells_of(browser, "dx")[k]
+        browser.execute_script("arguments[0].focus()", cell)
+        browser.switch_to.active_element.send_keys(Keys.F2)
+        browser.switch_to.active_element.send_keys(answer, Keys.ENTER)
+        assert kind in cell.get_attribute("class").split(), answer
+    # A number that is looked at and left is not changed.
+    cell = cells_of(browser, "x")[0]
+    assert texts([cell]) == ["≈0.12346"]
     browser.execute_script("arguments[0].focus()", cell)
     browser.switch_to.active_element.send_keys(Keys.F2)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert not browser.find_element("id", "changed").is_displayed()
     browser.find_element("id", "copy").click()
-    assert json.loads(browser.find_element("id", "why").text)["X"] == [[0.123456789]]
+    assert json.loads(browser.find_element("id", "why").text)["X"][0][0] == 0.123456789
 
 
 def test_a_copy_of_a_layer_in_another_layout_is_read_as_it_is_written(browser, tmp_path):

@@ -7,34 +7,30 @@ export function read(numbers) {
   return Array.from(new (numbers.f4 ? Float32Array : Float64Array)(bytes.buffer));
 }
 
-export function shown(number) {
-  const isWhole = Number.isInteger(number) && Math.abs(number) < 1e15;
-  if (typeof number === "bigint" || isWhole) return String(number);
-  return String(Number(number.toPrecision(6))).replace("NaN", "nan").replace("Infinity", "inf");
+const isWhole = (number) => typeof number === "bigint"
+  || (Number.isInteger(number) && Math.abs(number) < 1e15);
+
+// A decimal has so many digits.
+export function shown(number, digits = 6) {
+  if (isWhole(number)) return String(number);
+  const short = Number(number.toPrecision(digits));
+  const [plain, power] = [String(short), short.toExponential()];
+  const text = power.length + 1 < plain.length ? power : plain;
+  return text.replace("NaN", "nan").replace("Infinity", "inf");
 }
 
 export const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
-const isDecimal = (number) =>
-  typeof number === "number" && Number.isFinite(number) && !Number.isInteger(number);
+// The most characters of a decimal in a cell, and in grids that would be too large.
+export const MOST = [8, 6];
 
-// A decimal in a cell has few digits, in the grid's unit; the sums have more.
-export function brief(number, digits, unit) {
-  if (!isDecimal(number)) return shown(number);
-  if (unit) {
-    const text = (number / 10 ** unit).toFixed(1);
-    return Number(text) ? text : "≈0";
-  }
-  const short = Number(number.toPrecision(digits));
-  const [plain, power] = [String(short), short.toExponential()];
-  return power.length < plain.length ? power : plain;
-}
-
-// The power of ten in whose unit a grid of small or large decimals is shown; 0 for none.
-export function unitOf(numbers) {
-  if (!numbers.some(isDecimal)) return 0;
-  const power = Math.floor(Math.log10(Math.max(...numbers.map(Math.abs)))) || 0;
-  return power < -1 || power > 3 ? power : 0;
+// A number in a cell: a decimal with more than so many characters is rounded, and has a sign.
+// Binary fractions are decimals up to the twelfth digit.
+export function brief(number, most) {
+  const exact = shown(number, 12);
+  if (isWhole(number) || exact.length <= most) return exact;
+  const rounded = [5, 4, 3, 2].map((digits) => `≈${shown(number, digits)}`);
+  return rounded.find((text) => text.length <= most) || rounded.at(-1);
 }
 
 // The numbers of a layer: the given ones, and the results, computed when they are asked for.

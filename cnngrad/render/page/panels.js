@@ -6,19 +6,14 @@ const BY_WIDTH = [[1200, { least: 18, mark: 13 }], [900, { least: 16, mark: 13 }
   [0, { least: 12, mark: 11 }]];
 const SMALL = { least: 11, smallest: 9, most: 15, mark: 9, head: 16, caption: 0, sign: 16 };
 
-const raised = (power) =>
-  String(power).replace(/./g, (each) => each === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[each]);
-
 // The grid on which the window lies.
 export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 
-// The rows, columns and longest texts of an equation's grids, whose numbers get their form here.
-function sizesOf(equation) {
+// The rows, columns and longest texts of an equation's grids, with decimals of so many characters.
+function sizesOf(equation, most) {
   const { grids, signs, stamps, starts } = equation, lower = lowerOf(equation);
-  const columns = grids.reduce((sum, grid) => sum + grid.axes.at(-1).length, 0);
   const sizes = grids.map((grid, k) => {
-    grid.digits = columns > 12 ? 2 : 4;
-    grid.unit = isNumeric ? unitOf(numbersIn(grid)) : 0;
+    grid.most = most;
     const { rows } = sheets.get(grid.id);
     const text = Math.max(2, ...cellsOf(grid).map(({ flat }) => textOf(grid, flat).length));
     // What has arrived so far may be longer than the sum.
@@ -30,20 +25,21 @@ function sizesOf(equation) {
 }
 
 function resize(equation, section, width, kind, heights) {
-  const sizes = sizesOf(equation);
-  const tries = heights.map((panel) => ({ panel, ...fitted(sizes, width, panel, kind) }));
+  const tries = MOST.flatMap((most) => {
+    const sizes = sizesOf(equation, most);
+    return heights.map((panel) => ({ most, panel, ...fitted(sizes, width, panel, kind) }));
+  });
   const best = tries.find(({ font, over }) => font >= kind.least && over === 1) || tries.at(-1);
   setStyle(section, { high: `${best.panel}px` });
   const breaks = section.querySelectorAll(".break");
   breaks.forEach((each, k) => { each.hidden = !best.rows.includes(k + 1); });
   equation.grids.forEach((grid, k) => {
-    const { box, caption } = sheets.get(grid.id), { height: row, font, mark } = best;
+    const { box, rows } = sheets.get(grid.id), { height: row, font, mark } = best;
     const { head, caption: above } = kind;
     const lengths = { cell: best.widths[k], row, font, mark, head, caption: above };
     for (const name in lengths) setStyle(box, { [name]: `${lengths[name]}px` });
-    setStyle(box, { columns: sizes[k].columns });
-    const unit = grid.unit && !state.names ? ` · 10${raised(-grid.unit)}` : "";
-    caption.textContent = grid.title + unit;
+    setStyle(box, { columns: rows[0].length });
+    grid.most = best.most;
   });
 }
 

@@ -36,7 +36,7 @@ export function textOf(grid, flat, value = page.numbers.value) {
   if (flat < 0) return "0";
   if (state.asked === grid.tensor) return state.typed[grid.tensor][flat] ?? "?";
   if (state.names || !isNumeric) return page.layer.name(grid.tensor, flat);
-  return brief(value(grid.tensor, flat), grid.digits, grid.unit);
+  return brief(value(grid.tensor, flat), grid.most);
 }
 
 const heading = (scope, slot) => slot < 0

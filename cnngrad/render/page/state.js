@@ -55,8 +55,10 @@ export function litCells() {
   return { factors, readers };
 }
 
-// Whether an answer to "ask me" is right.
+// Whether an answer to "ask me" is the number, or what a cell shows of it.
 export function isRight(tensor, flat) {
   const number = page.numbers.parsed(state.typed[tensor][flat]);
-  return number !== null && shown(number) === shown(page.numbers.value(tensor, flat));
+  const value = page.numbers.value(tensor, flat);
+  const texts = MOST.map((most) => brief(value, most).replace("≈", ""));
+  return number !== null && [shown(value), ...texts].includes(shown(number));
 }
