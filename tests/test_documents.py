@@ -90,11 +90,14 @@ def test_latex_needs_no_package_beyond_the_standard_ones():
 
 
 @pytest.mark.parametrize("ending", [".tex", ".md"])
-def test_braces_and_environments_are_balanced(ending):
-    for name in golden.NAMES:
-        text = golden.made(name, ending)
+def test_braces_and_environments_are_balanced_and_names_are_mathematics(ending):
+    # Cells of its padding stand for x11 in four places, each with a title that names it.
+    circular = cnngrad.derive("3x3", "2x2", "2x2", stride=2, padding=1, padding_mode="circular", elements=["x11"])
+    for text in (*(golden.made(name, ending) for name in golden.NAMES), document(ending, circular)):
         assert text.count("{") == text.count("}")
         assert text.count(r"\begin{") == text.count(r"\end{")
+        # In words no name is typeset.
+        assert not re.search(r"\\text\{[^}]*\b[xwo]\d", text)
 
 
 def test_no_formula_of_markdown_is_longer_than_mathjax_takes():

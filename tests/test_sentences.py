@@ -412,11 +412,11 @@ Facts.cropped = cropped
 EACH_LEAD = r"(?:, (channel|sample|filter) by (?:channel|sample|filter)(?:, the first 4 of (\d+))?)?"
 
 
-PAST = rf"(?:, past ((?:∂E/∂)?{NAME}(?: to (?:∂E/∂)?{NAME})?))?"
+PASSED = rf"(?: \(((?:∂E/∂)?{NAME})(?: (and|to) ((?:∂E/∂)?{NAME}) are| is) not shown\))?"
 
 
-@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){PAST}{EACH_LEAD}:")
-def _(facts, name, value, remark, past, word, count):
+@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){PASSED}{EACH_LEAD}:")
+def _(facts, name, value, remark, first, link, last, word, count):
     facts.check_leads(name, word, count)
     letter, index = facts.index(name)
     facts.remark(name, remark)
@@ -428,8 +428,9 @@ def _(facts, name, value, remark, past, word, count):
     if section == facts.section and len(moved) == 1:
         (axis,) = moved
         between = [(*index[:axis], k, *index[axis + 1 :]) for k in range(before[axis] + 1, index[axis])]
-    ends = [facts.index(each.removeprefix("∂E/∂"))[1] for each in (past or "").split(" to ") if each]
+    ends = [facts.index(each.removeprefix("∂E/∂"))[1] for each in (first, last) if each]
     assert ends == list(dict.fromkeys([*between[:1], *between[-1:]]))
+    assert (link == "to") == (len(between) > 2)
 
 
 @says(r"If X is the output of another layer, that layer needs ∂E/∂X\. In an MLP, .* the error comes back like this:")
@@ -896,6 +897,8 @@ def check_lesson(case, seed=0, in_symbols=False, **choice):
         for block in section.blocks:
             if isinstance(block, Sentence):
                 text = "".join(map(str, block.parts))
+                # A name in words is not typeset as one.
+                assert not re.search(rf"\b(?:{NAME}|b\[)", "".join(p for p in block.parts if isinstance(p, str))), text
                 found = [(pattern, check, match) for pattern, check in SAID if (match := pattern.fullmatch(text))]
                 assert len(found) == 1, f"{len(found)} patterns: {text}"
                 ((pattern, check, match),) = found

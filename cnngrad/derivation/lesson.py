@@ -458,8 +458,9 @@ def _pictured(board: Board, result: Tensor) -> Said:
     for number, place in enumerate(shown):
         element, value = board.symbol(result, place), names.number(result, place)
         sum_of = () if value is None else (" = ", value)
-        past = _between(board, result, shown[number - 1], place) if number else ""
-        yield "For ", element, *sum_of, f", {board.remark(result, place)}{past}{one_by_one(layer, result, place)}:"
+        passed = _between(board, result, shown[number - 1], place) if number else ()
+        remark, order = board.remark(result, place), one_by_one(layer, result, place)
+        yield "For ", element, *sum_of, f", {remark}", *passed, f"{order}:"
         for part, picture in enumerate(pictures(names, result, place)):
             short = board.choice.limit and picture.numbers and (number or part)
             # dE/dO is too large to stand beside X.
@@ -470,14 +471,16 @@ def _pictured(board: Board, result: Tensor) -> Said:
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
 
 
-def _between(board: Board, result: Tensor, before: Index, place: Index) -> str:
-    """What the filter passes from one picture to the next along an axis: `, past ∂E/∂x12`; or empty."""
+def _between(board: Board, result: Tensor, before: Index, place: Index) -> tuple[Part, ...]:
+    """What the filter passes from one picture to the next along an axis: ` (∂E/∂x12 is not shown)`; or nothing."""
     axis, *others = (k for k, ends in enumerate(zip(before, place, strict=True)) if ends[0] != ends[1])
     passed = range(before[axis] + 1, place[axis])
     if others or not passed:
-        return ""
-    ends = [(*place[:axis], k, *place[axis + 1 :]) for k in sorted({passed[0], passed[-1]})]
-    return f", past {' to '.join(str(board.symbol(result, end)) for end in ends)}"
+        return ()
+    first, last = (board.symbol(result, (*place[:axis], k, *place[axis + 1 :])) for k in (passed[0], passed[-1]))
+    if first == last:
+        return " (", first, " is not shown)"
+    return " (", first, " to " if len(passed) > 2 else " and ", last, " are not shown)"
 
 
 def _scattering(board: Board) -> Said:

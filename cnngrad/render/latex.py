@@ -235,9 +235,9 @@ class Writer(Fitting):
             grid = rf"\begin{{bmatrix}} {space.join(rows)} \end{{bmatrix}}"
             if any(self.more in column for column in columns):
                 grid = rf"\underset{{\text{{{item.height}$\times${item.width}, the middle left out}}}}{{{grid}}}"
-            # Words are text, ∂E/∂X and Mᵀ are mathematics.
-            words = re.sub(r"(∂E/∂\w)((?:[\[\],]?\d)*)|(Mᵀ|·|′)", r"}\1_{\2}\3\\text{", self.title(item))
-            title = rf"\text{{{words}}}".replace(r"\text{}", "").replace("_{}", "").translate(IN_FORMULAS)
+            # Words are text, names and Mᵀ are mathematics.
+            words = _NAMES.sub(r"}\1^{\2}_{\3}\4\\text{", self.title(item))
+            title = re.sub(r"\\text\{\}|[_^]\{\}", "", rf"\text{{{words}}}").translate(IN_FORMULAS)
             grid = rf"\overset{{{title}}}{{{grid}}}"
             width = max(_matrix_width(columns), _width(title) * 0.7)
             if used + width > self.line or len(lines[-1]) + len(grid) > MOST_CHARACTERS:
@@ -292,6 +292,8 @@ def _matrix_width(columns: list[list[str]]) -> float:
     return sum(max(map(_width, column)) + 1 for column in columns) + 1
 
 
+# In the title of a matrix: an array or an element, with its brackets and its position; and signs.
+_NAMES = re.compile(r"(∂E/∂\w|\b[xwo](?=[\[\d])|Mᵀ|·|′)(\[[\d,]+\])?((?:,?\d)+)?(′)?")
 _FRACTION = re.compile(r"\\t?frac\{((?:[^{}]|\{[^{}]*\})*)\}\{((?:[^{}]|\{[^{}]*\})*)\}")
 _SCRIPTS = re.compile(r"(?:\^\{([^{}]*)\})?_\{([^{}]*)\}|\^\{([^{}]*)\}")
 
