@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -296,7 +296,12 @@ def _(facts, name, with_zeros):
         for u in range(k)
     ]
     assert any(touched)
-    assert bool(with_zeros) == (facts.case.mode == "zeros")
+    every = facts.leads["o"] * np.prod(facts.kernel) + facts.case.bias
+    assert bool(with_zeros) == (facts.case.mode == "zeros" and every <= 32)
+    if with_zeros:
+        (sums,) = facts.after_it.expansions
+        assert len(sums.terms) == every
+        assert "more" not in text_of(Painter().blocks([facts.after_it]))
 
 
 @says(r"(?:(One) more matrix is|(\d+) more matrices are) not shown\.")
@@ -861,6 +866,7 @@ def check_sums(facts, block):
         text = " ".join(text_of(Painter().blocks([replace(block, expansions=(expansion,))])).split())
         _, shown, *numbers = text.partition("─ ")[2].split(" = ", 2)
         more = re.search(r"… (\d+) more", shown)
+        assert not more or int(more[1]) > 1
         zeros = re.search(r"\((\d+) products? with 0\)", shown)
         assert int(zeros[1] if zeros else 0) == expansion.zeros
         symbols = re.sub(r" \+ … \d+ more| \(\d+ products? with 0\).*", "", shown).split(" + ")
@@ -894,7 +900,7 @@ def check_lesson(case, seed=0, in_symbols=False, **choice):
     forward = any(name.startswith("o") for name in choice.get("elements", ()))
     for section in cnngrad.derive(x, w, None if forward else dedo, b=b, **choice, **case.options).sections:
         facts.section, facts.blocks, facts.before_it = section.name, section.blocks, None
-        for block in section.blocks:
+        for block, facts.after_it in pairwise([*section.blocks, None]):
             if isinstance(block, Sentence):
                 text = "".join(map(str, block.parts))
                 # A name in words is not typeset as one.

@@ -24,6 +24,8 @@ MOST_MATRICES = 4
 _MOST_RESULTS = 12
 # Number of terms that always fills more than two lines.
 _GLANCE = 64
+# The most products that are written out in full, those with 0 too.
+_MOST_PRODUCTS = 32
 # Where an element lies, by the number of axes with several positions and of those at whose end it is.
 _PLACES = (
     ("",),
@@ -89,9 +91,9 @@ class Board:
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 
     def sums(self, tensor: Tensor, places: Iterable[Index], chain: bool = False, zeros: bool = False) -> Expansions:
-        """Elements of a tensor, by the chain rule or written out; `zeros` writes zero terms in any case."""
+        """Elements of a tensor, by the chain rule or written out; `zeros` writes all terms in any case."""
         choice, expand = self.choice, self.expander.expand
-        in_short = choice.limit is not None and choice.terms is None
+        in_short = choice.limit is not None and choice.terms is None and not zeros
         zeros, limit = zeros or choice.zeros, _GLANCE if in_short else choice.terms
         every = [expand(tensor, place, zeros=zeros, limit=limit, once=chain) for place in places]
         sums = tuple(each.by_chain_rule() if chain else each for each in every)
@@ -128,15 +130,17 @@ class Board:
                 yield Hint("Without --explain, -o saves all.")
 
     def _over_padding(self, shown: Sequence[Index]) -> Said:
-        """The sum of a window that overlaps the padding, if it is not among those shown with all their products."""
-        sizes, is_whole = self.layer.canonical[O], self.layer.mode != "zeros" or self.choice.zeros
+        """The sum of a window that overlaps the padding, with its zeros if that is new and not too long."""
+        sizes, choice = self.layer.canonical[O], self.choice
+        has_all = self.layer.mode != "zeros" or choice.zeros
         for place in (*shown, (0,) * len(sizes), tuple(size - 1 for size in sizes)):
             _, inside, every = self.inside.products(O, place)
             if inside < every:
-                if not is_whole or place not in shown:
-                    also = "" if is_whole else ". All its products"
+                zeros = not has_all and every <= (choice.terms or _MOST_PRODUCTS)
+                if zeros or place not in shown:
+                    also = ". All its products" if zeros else ""
                     yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
-                    yield self.sums(O, [place], zeros=True)
+                    yield self.sums(O, [place], zeros=zeros)
                 return
 
     def alone(self, tensor: Tensor, place: Index) -> str:
