@@ -122,6 +122,12 @@ def test_expansions_of_an_element_without_terms_are_zero_in_every_format():
     assert r"\frac{\partial E}{\partial x_{51}} &= 0" in document(".md", derivation)
 
 
+@pytest.mark.parametrize(("size", "more"), [(9, 0), (10, 2)])
+def test_words_do_not_replace_a_single_term(size, more):
+    text = document(".tex", cnngrad.derive(f"{size}", "3", f"{size - 2}", limit=4, sections=["dw"]))
+    assert set(re.findall(r"(\d+) more term", text)) == ({str(more)} if more else set())
+
+
 def test_a_report_is_written_beside_what_is_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(golden.SAMPLES)
     assert main(["forward", "notes.json", "--report", str(tmp_path / "o.md"), "--json"]) == 0

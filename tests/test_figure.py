@@ -97,6 +97,28 @@ def test_the_notes_figure():
     ]
 
 
+@pytest.mark.parametrize(
+    ("size", "choice", "terms"),
+    [(5, {"limit": 4}, 9), (9, {"limit": 4, "terms": 5}, 5), (9, {}, 49), (9, {"limit": 4}, 35)],
+)
+def test_a_sum_is_folded_into_lines_and_cut_if_it_is_long_or_as_its_user_says(size, choice, terms):
+    shapes = f"{size}x{size}", "3x3", f"{size - 2}x{size - 2}"
+    lines = [text for text, *_ in texts(document(".svg", cnngrad.derive(*shapes, elements=["w11"], **choice)))]
+    written = " ".join(lines[lines.index("∂E/∂w11 ") :])
+    assert written.count("·x") == terms
+    assert ("more" in written) == (terms < (size - 2) ** 2)
+
+
+def test_the_gradient_of_a_bias_is_the_sum_of_whole_matrices():
+    dedo = np.arange(40).reshape(5, 2, 2, 2)
+    made = cnngrad.derive(np.ones((5, 1, 2, 2)), np.ones((2, 1, 1, 1)), dedo, b=[1, 1], elements=["b[2]"])
+    lines = [text for text, *_ in texts(document(".svg", made))]
+    numbers = [str(n) for n in dedo[:4, 1].ravel()]
+    assert [each for each in lines[: lines.index("=")] if each.isdigit()] == numbers
+    # Of five samples four are drawn.
+    assert [each for each in lines[: lines.index("=")] if each[0] in "Σ+"] == [*"Σ+Σ+Σ+Σ", "+ …"]
+
+
 def test_an_arrow_leads_from_the_window_to_the_result_and_both_have_their_tensors_colour():
     svg = figure("notes", "x22")
     window, _, result = (
@@ -133,6 +155,7 @@ def said(latex):
         (r"\cdot", "·"),
         (r"\partial ", "∂"),
         (r"\dots{}", "…"),
+        (r"\sum", "Σ"),
         ("*", "∗"),
     ):
         latex = latex.replace(command, sign)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -463,14 +463,11 @@ def _wrong(gradient: GradientReport, precision: int) -> Iterator[ReportBlock]:
     yours, wanted = apart(worst.analytic, worst.numeric, precision)
     should = "it should be" if is_o else "the finite difference is"
     compared = gradient.compare(gradient.worst_at)
-    sums: ReportBlock = Expansions((_cut(compared.right),), indent=2)
+    compared = compared._replace(right=compared.right.cut(_GLANCE))
+    sums: ReportBlock = Expansions((compared.right,), indent=2)
     if compared.made is not None:
-        sums = labelled(compared._replace(right=_cut(compared.right), made=_cut(compared.made)))
+        sums = labelled(compared._replace(made=compared.made.cut(_GLANCE)))
     yield Together((*sentences([f"{_spoken(worst)} is {yours}, but {should} {wanted}:"]), sums))
-
-
-def _cut(expansion: Expansion) -> Expansion:
-    return replace(expansion, terms=expansion.terms[:_GLANCE])
 
 
 def _marked(title: str, array: Array, wrong: Array) -> Grid:

@@ -83,6 +83,10 @@ class Expansion:
         """The number of terms that a limit cut."""
         return self.count - len(self.terms)
 
+    def cut(self, most: int) -> "Expansion":
+        """The sum with its first terms alone; a single term is not left out, since words are no shorter."""
+        return replace(self, terms=self.terms[: most + (self.count == most + 1)])
+
     def rest(self, shown: int) -> Number:
         """What the terms behind the first `shown` add up to, if there are numbers."""
         products = [prod(term.values or ()) for term in self.terms]

@@ -1,18 +1,21 @@
 """The figure of one element: the window on its array, the array that lies there, the result, and the sum beneath."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import NamedTuple
 
 from rich.console import Console
 
 from cnngrad.derivation.blocks import Derivation, Expansions, Picture
-from cnngrad.derivation.grids import Fill, Grid, Pair, grids
+from cnngrad.derivation.grids import Fill, Grid, Pair, grids, titled
+from cnngrad.derivation.pictures import MOST_PICTURES
+from cnngrad.layer.expansion import leads
 from cnngrad.layer.names import Names
 from cnngrad.render.matrix import grouped
 from cnngrad.render.painter import Painter
 from cnngrad.render.shapes import CHARACTER, Arrow, Box, Shape, Words, latex_figure, pieces, svg_figure
 from cnngrad.render.style import Style
-from cnngrad.tensor import B
+from cnngrad.tensor import DB, DEDO
 
 __all__ = ["figures"]
 
@@ -25,8 +28,8 @@ _LINE = 1.5  # a line of text
 _LEAST = 24  # the least width of a figure
 # The size of small text.
 _SMALL = 0.7
-# The most rows and columns of a grid.
-_MOST = 9
+# The most rows and columns of a grid, and the most lines of a sum in short.
+_MOST, _MOST_LINES = 9, 4
 # The height of a figure by its width.
 _RATIO = 9 / 16
 _CONSOLE = Console()
@@ -76,16 +79,24 @@ class _Drawing(Painter):
         layer, values, *_ = derivation.source
         *_, table = (block for block in section.blocks if isinstance(block, Expansions))
         (expansion,) = table.expansions
-        self.target, self.terms = expansion.target, self.sum(expansion, in_short=True, valued=True)
+        most_lines = _MOST_LINES if table.in_short else inf
+        self.target, self.terms = expansion.target, self.sum(expansion, most_lines, valued=True)
         names = Names(layer, values)
         tensor, index = names.parse(self.target.name)
-        pictures = [block for block in section.blocks if isinstance(block, Picture)]
-        self.units: list[list[_Tile | str]] = [
-            [*["+"] * bool(number), *self.operands(block)] for number, block in enumerate(pictures)
-        ] or [[]]
-        lead = 0 if tensor.array is B else 2
+        operands = [self.operands(block) for block in section.blocks if isinstance(block, Picture)]
+        count = len(leads(layer, tensor, index[:2]))
+        lead = 2
+        if tensor is DB:
+            # b has no sample and no position: its gradient is the sum of whole matrices.
+            lead = 0
+            places = [(n, *index) for n in range(min(count, MOST_PICTURES))]
+            given = [grid for at in places for grid in grids(names, DEDO, at, titled(layer, DEDO, at))]
+            count = max(count, len(given))
+            operands = [["Σ", self.tile(grid, "o")] for grid in given[:MOST_PICTURES]]
+        self.units: list[list[_Tile | str]] = [[*["+"] * bool(k), *each] for k, each in enumerate(operands)] or [[]]
         found = grids(names, tensor, index[:lead], covered=[{k: k} for k in index[lead:]])
-        self.units[-1] += [*["="] * bool(pictures), *(self.tile(grid, tensor.letter) for grid in found)]
+        self.units[-1] += ["+ …"] * (count > MOST_PICTURES) + ["="] * bool(operands)
+        self.units[-1] += [self.tile(grid, tensor.letter) for grid in found]
 
     def operands(self, picture: Picture) -> list[_Tile | str]:
         """The array with its window, and the array that lies there."""

@@ -5,7 +5,6 @@ It compiles with pdflatex and needs only the packages amsmath and xcolor.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from cnngrad.derivation.blocks import (
     Derivation,
@@ -198,7 +197,7 @@ class Writer(Fitting):
     def sums(self, table: Expansions) -> Iterator[list[str]]:
         """The lines of each expansion, with & before the first sign, for `align` or `aligned`."""
         for whole in table.expansions:
-            expansion = replace(whole, terms=whole.terms[: _GLANCE if table.in_short else None])
+            expansion = whole.cut(_GLANCE) if table.in_short else whole
             left_out = expansion.left_out
             zeros = expansion.zeros
             notes = [rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}"] * bool(left_out)

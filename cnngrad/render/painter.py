@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from math import inf
 from typing import Any, NamedTuple
 
 from rich.box import Box
@@ -115,11 +116,11 @@ class Painter(Notation):
             rows.add_column("value", justify="right", vertical="bottom", no_wrap=True)
         for expansion in table.expansions:
             value = Text("" if expansion.value is None else self.number(expansion.value), "bold")
-            cells = self._part(expansion.target), self.sum(expansion, in_short=table.in_short), value
+            cells = self._part(expansion.target), self.sum(expansion, _MOST_LINES if table.in_short else inf), value
             rows.add_row(*cells[: len(rows.columns)])
         return rows
 
-    def sum(self, expansion: Expansion, in_short: bool = False, valued: bool = False) -> "_Sum":
+    def sum(self, expansion: Expansion, most_lines: float = inf, valued: bool = False) -> "_Sum":
         """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
         dot = Text("·")
         worked = expansion.worked or Worked((), None)
@@ -132,7 +133,7 @@ class Painter(Notation):
         if valued and worked.value is not None:
             value.append(Text.assemble("= " if numbers else "", (self.number(worked.value), "bold")))
         zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
-        return _Sum(symbols, numbers, value, expansion, self, zeros, in_short)
+        return _Sum(symbols, numbers, value, expansion, self, zeros, most_lines)
 
 
 class _Rows(NamedTuple):
@@ -153,7 +154,8 @@ class _Rows(NamedTuple):
 class _Sum(NamedTuple):
     """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
-    `zeros` says how many products have a 0; in short a sum has at most two lines.
+    `zeros` says how many products have a 0. Terms that would fill more than `most_lines` in symbols are left out, if
+    they are several.
     """
 
     symbols: list[Text]
@@ -162,27 +164,28 @@ class _Sum(NamedTuple):
     expansion: Expansion
     notation: Notation
     zeros: Text
-    in_short: bool
+    most_lines: float
 
     def lines(self, width: int) -> list[Text]:
         """The lines of both sums."""
-        for shown in range(len(self.symbols), 0, -1):
-            symbols, numbers = self._summed(shown, self.expansion.left_out)
-            lines = _wrapped(symbols, width)
-            if not self.in_short or len(lines) <= _MOST_LINES:
-                break
+        every = len(self.symbols)
+        fitting = (n for n in range(every, 1, -1) if len(_wrapped(self._summed(n)[0], width)) <= self.most_lines)
+        shown = next(fitting, 1)
+        # A single term is not left out, since words are no shorter.
+        shown += every - shown == 1 and not self.expansion.left_out
+        lines, numbers = (_wrapped(terms, width) for terms in self._summed(shown))
         if self.zeros and lines[-1].cell_len + len(self.zeros) > width:
             lines.append(Text("  ") + self.zeros[2:])
         else:
             lines[-1] += self.zeros
-        return lines + _wrapped(numbers, width)
+        return lines + numbers
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self.lines(options.max_width)
 
-    def _summed(self, shown: int, left_out: int) -> list[list[Text]]:
+    def _summed(self, shown: int) -> list[list[Text]]:
         """The first terms in symbols and in numbers, a + after each but the last, and the number of the others."""
-        rest = left_out + len(self.symbols) - shown
+        rest = self.expansion.left_out + len(self.symbols) - shown
         sums = []
         behind = f"({rest} more = {self.notation.number(self.expansion.rest(shown))})"
         for terms, more in ((self.symbols, f"… {rest} more"), (self.numbers, behind)):
@@ -191,11 +194,9 @@ class _Sum(NamedTuple):
         return [sums[0], sums[1] + self.value]
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        sums = self._summed(len(self.symbols), 0)
+        sums = self._summed(len(self.symbols))
         widest = max(text.cell_len for terms in sums for text in terms)
         longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
-        left_out = self.expansion.left_out
-        longest += len(f" + … {left_out} more") if left_out else 0
         return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
 
 
