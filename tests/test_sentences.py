@@ -12,6 +12,7 @@ import pytest
 import cnngrad
 from cnngrad.derivation.blocks import Expansions, GridRow, Picture, Sentence
 from cnngrad.derivation.grids import Copy, Fill, Grid, Pair
+from cnngrad.render.matrix import Fitting
 from cnngrad.render.painter import Painter
 from cnngrad.render.terminal import text_of
 from tests import reference
@@ -841,7 +842,7 @@ def value_of(content):
 
 def check_grid(facts, grid):
     """A title's numbers are those of the grid."""
-    for each in filter(None, (grid, grid.around)):
+    for each in filter(None, (grid, grid.around, grid.around and grid.around.around)):
         for word, first, last, size in re.findall(r"(row|column|position)s (\d+) to (\d+) of (\d+)", each.title):
             assert int(size) in (facts.padded[facts.words.index(word)], facts.framed[facts.words.index(word)])
             assert int(last) - int(first) + 1 == (each.height if word == "row" else each.width)
@@ -855,6 +856,11 @@ def check_grid(facts, grid):
                 assert isinstance(getattr(cell.content, "left", cell.content), kind) != inside
     if grid.total is not None:
         assert sum(value_of(cell.content) for row in grid.cells for cell in row if cell.marked) == grid.total
+    # Every product is seen, or that some are not is said.
+    marked = sum(cell.marked and isinstance(cell.content, Pair) for row in grid.cells for cell in row)
+    for width in (60, 80) if marked else ():
+        text = "".join(part for line in Fitting(6, width).lines([grid]) for part, _ in line)
+        assert len(re.findall(r"(?<![a-z])\[", text)) == marked or "the middle counts too" in text
 
 
 def check_sums(facts, block):

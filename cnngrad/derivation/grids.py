@@ -62,7 +62,8 @@ class Grid:
         pattern: the rows and columns that show the pattern of its elements, as in x11 x12 … x18, if not all of them
             fit; None if then as many as possible are shown.
         total: what its marked products add up to; None if it is not said.
-        around: the surroundings of its marked cells, for a view that the whole grid does not fit; None without marks.
+        around: its marked cells and those next to them, for a view that the whole grid does not fit; its own `around`
+            has the marked ones alone. None without marks.
     """
 
     title: str
@@ -207,13 +208,9 @@ def grids(
             found = Pair(found, names.shown(partner[0], (*partner[1], *under[more:])))
         return Cell(found, min(under) >= 0)
 
-    # The rows and columns next to the covered ones too.
-    near, where = [], []
     depth, height, width = sizes = [len(track.slots) for track in tracks]
-    for size, each, word in zip(sizes[1:], marks[1:], ("", *names.layer.axis_words)[-2:], strict=True):
-        near.append(range(size)[max(0, min(each, default=0) - 1) : max(each, default=size) + 2])
-        if len(near[-1]) < size:
-            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
+    # The covered rows and columns, then those next to them too.
+    places = [_near(sizes[1:], marks[1:], ("", *names.layer.axis_words)[-2:], margin) for margin in (0, 1)]
     is_short = lead and (covered or tensor not in names.values)
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
@@ -221,8 +218,23 @@ def grids(
         blank = "cut off" if tensor is O else "of zeros ({})"
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
-        around = grid.part(f"{title} ({', '.join(where)}){which}", *near) if where else None
+        around = None
+        for near, where in places:
+            if where:
+                around = replace(grid.part(f"{title} ({', '.join(where)}){which}", *near), around=around)
         yield replace(grid, around=around)
+
+
+def _near(
+    sizes: Sequence[int], marks: Sequence[Mapping[int, int]], words: Sequence[str], margin: int
+) -> tuple[list[range], list[str]]:
+    """The rows and columns that are covered, and `margin` next to them; and which these are, if not all."""
+    near, where = [], []
+    for size, each, word in zip(sizes, marks, words, strict=True):
+        near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
+        if len(near[-1]) < size:
+            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
+    return near, where
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:

@@ -108,7 +108,7 @@ class _Drawing(Painter):
 
     def tile(self, grid: Grid, on: str) -> _Tile:
         """A grid with its texts; without marked cells all are marked."""
-        if grid.around and max(grid.height, grid.width) > _MOST:
+        while grid.around and max(grid.height, grid.width) > _MOST:
             grid = grid.around
         tile = _Tile(grid.title, grid.letter, on, [])
         cells = grid.cut(_MOST, _MOST)

@@ -107,8 +107,10 @@ class Fitting(Notation):
         return [pieces]
 
     def seen(self, grid: Grid, room: float) -> Grid:
-        """A grid whole if it fits, otherwise the surroundings of its marked cells if it has any."""
-        return grid.around if grid.around and not self.fits(grid, room) else grid
+        """A grid whole if it fits, otherwise its marked cells if it has any, with those next to them if they fit."""
+        while grid.around and not self.fits(grid, room):
+            grid = grid.around
+        return grid
 
     def title(self, grid: Grid) -> str:
         """A grid's title, with what its marked products add up to."""
@@ -156,7 +158,7 @@ class Fitting(Notation):
     def pieces(self, grid: Grid) -> list[Grid]:
         """The grid whole or in parts, with room for the sign between a picture's arrays."""
         room = self.line - 6
-        grid = replace(grid.around or grid, pattern=None)
+        grid = replace(self.seen(grid, room), pattern=None)
         if self.fits(grid, room):
             return [grid]
         wide = max(len(column[0][0]) + 2 for column in self.columns(grid, grid.width))
@@ -212,7 +214,8 @@ class Fitting(Notation):
             lines.append([(side, ""), *cells, (side, "")])
         lines.append([(f"{low_left}{bar}{low_right}", "")])
         if any("…" in _plain(line) for line in lines[1:]):
-            lines.append([(f"({grid.height}×{grid.width} in all)", DIM)])
+            adds_up = any(style.endswith(" bold") and "·" in text for column in columns for text, style in column)
+            lines.append([(f"({grid.height}×{grid.width} in all{'; the middle counts too' * adds_up})", DIM)])
         return lines
 
 
