@@ -518,9 +518,10 @@ def test_chain_and_worked_tables_have_the_same_elements():
         ({"terms": 0}, "terms is 0: it must be at least 1"),
         ({"sections": ["mlp", "dy"]}, "section 'dy' is unknown: use layer, output, dw"),
         ({"only": "dW", "sections": ["dx"]}, "section dx is not in this derivation: use layer, output, dw, dw-conv"),
-        ({"elements": ["o11"]}, "o belongs to forward"),
+        ({"elements": ["o11"]}, "o belongs to forward; here it can be w11 to w22 or x11 to x33$"),
         ({"elements": ["b"]}, "b belongs to backward of a layer with a bias"),
-        ({"only": "dW", "elements": ["x11"]}, "there to dX; here it can be a w such as w11"),
+        ({"elements": ["hello"]}, "'hello' is not an element: write w11 to w22 or x11 to x33$"),
+        ({"only": "dW", "elements": ["x11"]}, "there to dX; here it can be w11 to w22$"),
     ],
 )
 def test_a_choice_that_makes_no_sense_is_an_error(arguments, message):

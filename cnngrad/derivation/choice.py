@@ -59,22 +59,22 @@ class Choice:
         """
         found = []
         for text in self.elements:
-            tensor, index = names.parse(text)
+            tensor, index = names.parse(text, tensors)
             if tensor not in tensors:
-                here = ", ".join(_ELEMENTS[explained][0] for explained in tensors)
-                message = f"element {text!r} is not explained here: {_ELEMENTS[tensor][1]}; here it can be {here}"
+                where, here = _ELSEWHERE[tensor], names.ranges(tensors)
+                message = f"element {text!r} is not explained here: {where}; here it can be {here}"
                 elsewhere = tensor is not DB or names.layer.has_bias
                 raise ElsewhereError(message, names.symbol(tensor.array, index).name if elsewhere else None)
             found.append((tensor, index))
         return found
 
 
-# An element of each result, and where it is explained.
-_ELEMENTS = {
-    O: ("an o such as o11", "o belongs to forward"),
-    DW: ("a w such as w11", "w belongs to backward, and there to dW"),
-    DX: ("an x such as x11", "x belongs to backward, and there to dX"),
-    DB: ("b", "b belongs to backward of a layer with a bias, and there to db"),
+# Where the elements of each result are explained.
+_ELSEWHERE = {
+    O: "o belongs to forward",
+    DW: "w belongs to backward, and there to dW",
+    DX: "x belongs to backward, and there to dX",
+    DB: "b belongs to backward of a layer with a bias, and there to db",
 }
 
 

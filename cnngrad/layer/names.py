@@ -1,16 +1,16 @@
 """The names of a layer's elements, as in the notes: x11, w[2,1]22, dE/do12; and their numbers, at the same index."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.layer import Layer
+from cnngrad.layer.layer import Layer, joined
 from cnngrad.layer.layout import Array, Arrays
-from cnngrad.tensor import DB, DW, DX, O, Tensor, X
+from cnngrad.tensor import DB, DW, DX, RESULTS, O, Tensor
 
 Index = tuple[int, ...]
 Number = int | float
@@ -92,17 +92,18 @@ class Names:
         number = self.number(tensor, index)
         return self.symbol(tensor, index) if number is None else number
 
-    def parse(self, text: str) -> tuple[Tensor, Index]:
+    def parse(self, text: str, offered: Sequence[Tensor] = ()) -> tuple[Tensor, Index]:
         """The explained tensor and the canonical index, from 0, of an element typed as `x22` or `dE/dx22`.
 
-        For x, w and b the explained tensor is their gradient.
+        For x, w and b the explained tensor is their gradient. `offered` are those to name if there is no such element.
 
         Raises:
             CnngradError: not an element's name, or not an element of this layer.
         """
         match = re.fullmatch(_ELEMENT, text.strip())
         if match is None:
-            raise CnngradError(f"{text!r} is not an element: write {self._range(X)}, or w, o, b likewise")
+            several = "; repeat --element for each of several" if re.search(r",\s*[^\s\d]", text) else ""
+            raise CnngradError(f"{text!r} is not an element: write {self.ranges(offered)}{several}")
         letter, bracket, position = match.groups(default="")
         tensor = _EXPLAINED[letter]
         lead, shape = re.findall(r"\d+", bracket), self.layer.shapes[tensor]
@@ -110,17 +111,22 @@ class Names:
         index = tuple(int(n) - 1 for n in [*lead, *place])
         right = len(lead) == self.layer.lead[tensor] and len(index) == len(shape)
         if not right or not all(0 <= n < size for n, size in zip(index, shape, strict=True)):
-            raise CnngradError(f"{text!r} is not an element of this layer: {letter} has {self._range(tensor.array)}")
+            has = "it has no b" if tensor is DB and not self.layer.has_bias else f"{letter} has {self.ranges([tensor])}"
+            raise CnngradError(f"{text!r} is not an element of this layer: {has}")
         return tensor, self.layer.canonical_index(tensor, index)
 
     def last(self, tensor: Tensor) -> Symbol:
         """The symbol of a tensor's last element."""
         return self.symbol(tensor, tuple(size - 1 for size in self.layer.canonical[tensor]))
 
-    def _range(self, tensor: Tensor) -> str:
-        first = self.symbol(tensor, (0,) * len(self.layer.canonical[tensor])).name
-        last = self.last(tensor).name
-        return first if first == last else f"{first} to {last}"
+    def ranges(self, tensors: Sequence[Tensor]) -> str:
+        """The elements of some results, by default of all: `w11 to w22 or x11 to x33`."""
+        found = []
+        for tensor in tensors or RESULTS[: 3 + self.layer.has_bias]:
+            first = self.symbol(tensor.array, (0,) * len(self.layer.canonical[tensor])).name
+            last = self.last(tensor.array).name
+            found.append(first if first == last else f"{first} to {last}")
+        return joined(found, "or")
 
 
 _EXPLAINED = {"o": O, "x": DX, "w": DW, "b": DB}
