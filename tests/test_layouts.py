@@ -96,6 +96,11 @@ def test_shapes_that_fit_another_layout_say_so(x, w, say):
         cnngrad.forward(np.ones(x), np.ones(w))
 
 
+def test_sizes_that_differ_are_no_sign_of_another_layout():
+    with pytest.raises(cnngrad.CnngradError, match="W must read 5$"):
+        cnngrad.forward(np.ones((2, 5, 6, 3)), np.ones((3, 2, 3, 4)))
+
+
 def test_the_layers_line_names_the_layout_and_says_which_was_taken_where_both_fit():
     assert (
         "layout nhwc · filter layout hwio"
