@@ -248,6 +248,18 @@ def test_standard_input_may_be_npy_or_npz(run, stdin):
     assert results(run("forward", "-", "--json")[1]) == {"O": [[1.0]]}
 
 
+def test_standard_input_may_be_raw_numbers_as_its_message_says(run, stdin):
+    content = np.arange(4, dtype="<f4").tobytes()
+    stdin(content)
+    code, _, err = run("forward", "-x", "-", "-w", f"{NOTES}::W")
+    assert (code, "name their type, as -:f32 (or" in err) == (2, True)
+    stdin(content)
+    code, out, _ = run("forward", "-x", "-:f32:2x2", "-w", f"{NOTES}::W", "--padding", "1", "--json")
+    assert code == 0
+    w = json.loads(Path(NOTES).read_text())["W"]
+    assert json.loads(out)["O"] == cnngrad.forward([[0, 1], [2, 3]], w, padding=1).tolist()
+
+
 def test_two_layers_in_a_chain(run, stdin):
     second = run("backward", "samples/chain-2.json", "--json")[1]
     stdin(second.encode())
@@ -531,6 +543,14 @@ def test_an_interrupted_save_leaves_nothing(run, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", interrupted)
     assert run("backward", NOTES, "-o", str(tmp_path / "out.npz"))[0] == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_the_system_refuses_is_told(run):
+    for words in (("forward", "-x", "1x1", "-o", f"{'a' * 300}.json"), ("check", "--run", "x:y", "--suite", "a" * 300)):
+        code, _, err = run(*words)
+        assert code == 2
+        assert "aaa" in err
+        assert err.endswith(": File name too long\n")
 
 
 def test_a_crash_is_never_1(run, monkeypatch):

@@ -97,7 +97,7 @@ def test_shapes_that_fit_another_layout_say_so(x, w, say):
 
 
 def test_sizes_that_differ_are_no_sign_of_another_layout():
-    with pytest.raises(cnngrad.CnngradError, match="W must read 5$"):
+    with pytest.raises(cnngrad.CnngradError, match=r"W must read 5$"):
         cnngrad.forward(np.ones((2, 5, 6, 3)), np.ones((3, 2, 3, 4)))
 
 

@@ -76,11 +76,13 @@ def test_raw_bfloat16_is_widened_and_judged_as_bfloat16(run, tmp_path):
         ("y.bin:f32:3x3", "can't read y.bin: No such file"),
         ("x.bin", "it seems to hold raw binary numbers: name their type, as x.bin:f32"),
         ("empty.bin:f32:3x3", "empty.bin has 0 bytes"),
+        ("utf16.bin", "it seems to be a text in UTF-16: save it as UTF-8"),
     ],
 )
 def test_a_raw_file_that_does_not_fit_is_told(run, tmp_path, spec, words):
     (tmp_path / "x.bin").write_bytes(struct.pack("<9f", *range(1, 10)))
     (tmp_path / "empty.bin").write_bytes(b"")
+    (tmp_path / "utf16.bin").write_bytes("[[1, 2]]".encode("utf-16-le"))
     (tmp_path / "w.json").write_text("[[1]]")
     assert words in run("forward", "-x", spec, "-w", "w.json")
 

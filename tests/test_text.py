@@ -175,6 +175,9 @@ def test_declared_sizes_and_types_are_honoured():
     assert read("uint8_t x[] = {0xfa, 0x7f};") == [250, 127]
     assert read("short x[] = {0xfffa, 0x7fff, 0x8000};") == [-6, 32767, -32768]
     assert read("int x[] = {0xfffffffa, 250u};") == [-6, 250]
+    assert read("new Uint8Array([0xff, 1])") == read("let x: [u8; 2] = [0xff, 1];") == [255, 1]
+    assert read("array([3000000000, 1], dtype=int)") == [3000000000, 1]
+    assert read("long double x[2] = {1.5L, 2.5L};") == [1.5, 2.5]
     # In a hexadecimal number f32 is no type: its letters are digits.
     assert read("int x[] = {0xff_f32, 0xff_u8};") == [0xFFF32, 255]
 
@@ -209,6 +212,10 @@ def test_declared_sizes_and_types_are_honoured():
         ("0 5\n1 6", 1, (2, 2), "its lines begin with counts"),
         ("0 5\n1 6\n2 7", 1, (3, 2), "its lines begin with counts"),
         ("\t1 2\n\t3 4", 1, (2, 2), ""),
+        ("0,5\n2,25\n1,75", 1, (3, 2), "its commas part numbers, or are decimal ones"),
+        ("21,106", 0, (2,), "its commas part numbers, or are decimal ones"),
+        ("1.5,2", 0, (2,), ""),
+        ("1,2,3", 0, (3,), ""),
         ("1;\t2\n3;\t4", 1, (2, 2), ""),
         ("(0,.,.) =\n1 2\n3 4\n(1,.,.) =\n5 6\n7 8\n", 3, (2, 2, 2), ""),
     ],
@@ -391,6 +398,9 @@ def test_what_is_no_array_or_has_two_readings_is_refused(text, words):
         ("fa 04\n00 13", 'int(word, 16) for word in open("x.txt")'),
         ("00000000: faff 0400\n", "xxd -r x.txt X.bin"),
         ("[[1+2j, 3+0j]]", "X.real"),
+        ("[1.+2.j 3.+0.j]", "X.real"),
+        ("[[True, False]]", "np.array(X, int)"),
+        ("   0  1\n0  5  6", "pandas.read_csv"),
         ("- [1, 2]\n- [3, 4]\n", 'yaml.safe_load(open("x.txt"))'),
         ("np.ones((2, 2))", "cnngrad runs none"),
         ("val dx = arrayOf(floatArrayOf(6f, 4f))", "cnngrad runs none"),
@@ -451,6 +461,9 @@ def test_nan_and_infinity_are_read_and_whole_numbers_stay_integers():
         ("⎡1  -2⎤\n⎢     ⎥\n⎣3  4 ⎦\n\n⎡5  6⎤\n⎢    ⎥\n⎣7  8⎦", [[[1, -2], [3, 4]], [[5, 6], [7, 8]]]),
         ("x =\n\n   1.0e+03 *\n\n    1.0005       Inf\n", [1000.5, np.inf]),
         ("1.0e+03 *\n 5 7", [5000, 7000]),
+        ("A = [1 2; ...\n     3 4];", [[1, 2], [3, 4]]),
+        ("[1] 1.5 2.5", [1.5, 2.5]),
+        ("> dx\n[1] 1 2 3", [1, 2, 3]),
         ("Columns 1 to 2 1  2\n 4  5\n\nColumns 3 to 3 3\n 6\n[ CPUFloatType{2,3} ]", [[1, 2, 3], [4, 5, 6]]),
     ],
 )
@@ -541,6 +554,14 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("1e400 1", "a number beyond float64's largest"),
         ("(1.50)\n(2.25)\n", "single numbers in round brackets: negative ones, as in accounting, or not"),
         ("W' = [1 2; 3 4]", '"W\'" is not a number'),
+        ("1 \U000f0001\n2 3", "'\\U000f0001' is not a number"),
+        ("① ②\n③ ④", "'①' is not a number"),
+        ("[[１, 2]]", "'１' is not a number"),
+        ("朮 杆\n1 2\n3 4", "'朮' is not a number"),
+        ("int8_t x[2] = {0x10, 300};", "a number that int8 does not hold"),
+        ("let x: [u8; 2] = [0xff, 256];", "a number that u8 does not hold"),
+        ("(1.5,2.5) (3.5,4.5)", "pairs in round brackets: complex numbers, as in C++, or rows of two"),
+        ("[1 2 ...\n 3]", "numbers are omitted here"),
     ],
 )
 def test_what_may_be_no_number_or_another_array_is_refused(text, words):
@@ -551,6 +572,7 @@ def test_a_type_of_16_bits_is_that_type():
     found = parse_text("x.txt", "tensor([1.0000e-08, 1e+05], dtype=torch.bfloat16)")
     assert (found.array.tolist(), found.dtype) == ([1e-8, 1e5], "")
     assert parse_text("x.txt", "tensor([1.5, 2.5], dtype=torch.float16)").dtype == "float16"
+    assert parse_text("x.txt", "array([7e4, 1], dtype=float16)").typed.tolist() == [np.inf, 1]
 
 
 def test_a_table_of_two_readings_is_no_operand(tmp_path, capsys):
@@ -661,6 +683,13 @@ def test_a_printed_array_is_read_back_or_refused_never_as_other_numbers(form, ar
 def test_any_text_is_read_or_refused(text):
     with suppress(cnngrad.CnngradError):
         parse_text("x.txt", text)
+
+
+@given(st.lists(st.characters(min_codepoint=0x80, exclude_categories=["Cs"]), min_size=1, max_size=3))
+def test_no_character_beyond_ascii_is_a_digit(characters):
+    with suppress(cnngrad.CnngradError):
+        found = parse_text("x.txt", f"5 {' '.join(characters)}\n7 5")
+        assert {*np.ravel(found.array).tolist()} <= {5, 7}
 
 
 HOSTILE = {

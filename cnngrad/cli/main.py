@@ -96,14 +96,18 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
         # Python 3.11 turns any exception raised while a class is created, even an interruption, into a RuntimeError.
         if session.signalled is not None:
             return session.interrupted()
+        # The system refuses a path that is too long, or that leads through a folder which may not be read.
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"can't use {error.filename}: {error.strerror}"
         # Without memory, imports and new threads fail in these ways.
-        if not (is_limited() and isinstance(error, ImportError | RuntimeError)):
+        elif is_limited() and isinstance(error, ImportError | RuntimeError):
+            message = NO_MEMORY
+        else:
             import traceback
 
             session.write_error(traceback.format_exc())
             session.tell("this is a defect of cnngrad, please report it with the lines above")
             return ExitCode.CRASHED
-        message = NO_MEMORY
     if "--json" in words:
         # Standard error gets the message even if standard output can't be written.
         with suppress(OutputError), session.printing() as stdout:

@@ -35,9 +35,12 @@ def raw_advice(name: str, content: bytes) -> str | None:
     """How to read a file of raw binary numbers; None where its content is something else."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in content[:_LOOKED_AT]:
         return None
+    if re.match(rb"(?:[\t\n\r -~]\0){4}|(?:\0[\t\n\r -~]){4}", content):
+        return "it seems to be a text in UTF-16: save it as UTF-8"
+    spec = "-" if name == "standard input" else name
     return (
-        f"it seems to hold raw binary numbers: name their type, as {name}:f32 (or f64, f16, bf16, i8, i32), and for X "
-        f"and W their shape too, as {name}:f32:3x3"
+        f"it seems to hold raw binary numbers: name their type, as {spec}:f32 (or f64, f16, bf16, i8, i32), and for X "
+        f"and W their shape too, as {spec}:f32:3x3"
     )
 
 
@@ -57,7 +60,8 @@ _TEXTS = (
     (r"(?m)\A---[ \t]*$|^[ \t]*- [^\n]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
     (r"(?m)^\s*\w+([\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]", "elements with indices", "leave numbers alone, in one line"),
-    (r"(?i)[0-9][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
+    (r"(?i)[0-9.][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
+    (r"(?i)[\[(,\s](?:true|false)[\]),\s]", "booleans", 'save them as integers: np.save("X.npy", np.array(X, int))'),
     (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),
     (r"[0-9] ?%(?![ \t]*[A-Za-z])", "percentages", 'divide them by 100: np.save("X.npy", X / 100)'),
     (r"\A(?:\s*\"?[A-Za-z_][\w ]*\"?[,;\t]|[,;\t]|[ \t]+0[ \t]+1)|dtype:", "a table with titles", _PANDAS),

@@ -62,17 +62,19 @@ def parse_raw(spec: str) -> RawSpec | None:
     return RawSpec(match["path"], match["form"], shape, big)
 
 
-def load_raw(spec: RawSpec) -> Array | Loose:
-    """The numbers of a raw file in the named shape, or loose if none is named.
+def load_raw(spec: RawSpec, piped: bytes | None = None) -> Array | Loose:
+    """The numbers of a raw file, or those piped in its place, in the named shape, or loose if none is named.
 
     Raises:
         CnngradError: it can't be read, or its size does not fit.
     """
     dtype = np.dtype(_RAW[spec.form])
     with reading(spec.path):
-        is_mapped = is_regular(spec.path) and os.stat(spec.path).st_size > 0
+        is_mapped = piped is None and is_regular(spec.path) and os.stat(spec.path).st_size > 0
         content: Array = (
-            np.memmap(spec.path, np.uint8, "r") if is_mapped else np.frombuffer(content_of(spec.path), np.uint8)
+            np.memmap(spec.path, np.uint8, "r")
+            if is_mapped
+            else np.frombuffer(content_of(spec.path) if piped is None else piped, np.uint8)
         )
     count, rest = divmod(content.size, dtype.itemsize)
     if rest or not count:

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, may_overflow
 from cnngrad.layer import Shape
 
 __all__ = ["Loose"]
@@ -32,7 +32,8 @@ class Loose:
     @property
     def typed(self) -> Array:
         """The numbers in their own type."""
-        return self.array.astype(self.dtype or self.array.dtype, copy=False)
+        with may_overflow():
+            return self.array.astype(self.dtype or self.array.dtype, copy=False)
 
     def shaped(self, shape: Shape, order: str) -> Array:
         """The numbers in a shape, if there are as many and the axes that are written agree; else as they are."""

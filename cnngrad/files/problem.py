@@ -247,6 +247,8 @@ class Reader:
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
         if raw := parse_raw(spec):
+            if is_standard_input(raw.path):
+                return _spoken(raw.path), load_raw(raw, self._standard_input())
             self.refuse_output(raw.path)
             return raw.path, load_raw(raw)
         path, _, rest = spec.partition("::")

@@ -78,7 +78,10 @@ _CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
 _NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]{{1,20}}+", re.I)
 _LEADING_ZERO = r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)"
 _OCTAL = rf"{_LEADING_ZERO}(?<=[0-7])[0-7]{{0,29}}+(?![\w.])"
-_INTEGER = r"(?i)(?<![a-z])(unsigned\s++|u)?(int(?:8|16|32|64)?|char|short|long)(?=(?:_t|array|tensor|clamped)*+\b)"
+_INTEGER = (
+    r"(?i)(?<![a-z])(unsigned\s++|u)?(char|short|long(?!\s++double)|int(?![0-9])|(?:int|i|(?<=u))(8|16|32|64))"
+    r"(?=(?:_t|array|tensor|clamped)*+\b)"
+)
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
@@ -104,7 +107,7 @@ _SILENT = re.compile(
     r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
     rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
-    r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[[0-9]+,\](?=[ \t])|Out ?\[[0-9]+\][:=]"
+    r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[(?:[0-9]+,|1)\](?=[ \t]+[-+.0-9NI])|Out ?\[[0-9]+\][:=]"
     rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
     r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
     r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
@@ -175,6 +178,7 @@ _BESIDE_A_LABEL = "numbers beside a label, and others below them"
 _COMMENTED = "a comment between rows: of one, or of two"
 _TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
+_COMMAS = "its commas part numbers, or are decimal ones: write decimal points"
 
 
 def _said(match: re.Match[str]) -> dict[str, str]:
@@ -252,12 +256,14 @@ class _Reader:
         # What is said of the array that is read, and a function that gives integers.
         self.about, self.called = dict[str, str](), ""
         self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
+        if "..." in text:  # a row of MATLAB's may go on in the next line
+            self.text = re.sub(r"(?<=;)([ \t]*)\.\.\.(?=[ \t]*\n)", r"\1   ", self.text)
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
-        if raw.translate(None, _USUAL) or "..." in text or "<repeats" in text or "[|" in text:
+        if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
             for pattern, words in _REFUSED.items():
                 self.refuse(0, self.text, pattern, f"{{0!r}}: {words}")
-        # Numbers and brackets alone need no more.
-        if not raw and ",]" not in text:
+        # Numbers and brackets alone need no more, unless R counts them.
+        if not raw and ",]" not in text and not re.match(r"\s*\[1\][ \t]+[^ \t\[]", text):
             return
         if not text.isascii():
             self.text = self.text.translate(_ASCII)
@@ -281,7 +287,7 @@ class _Reader:
         # A line break stands in front of the first line.
         line = self.text.count("\n", 0, place + 1)
         column = place - self.text.rfind("\n", 0, place)
-        advice = text_advice(self.where, self.text)
+        advice = text_advice(self.where, self.text[1:])
         raise CnngradError(f"{self.where}, line {line}, column {column}: {words}; {advice}")
 
     def refuse(self, place: int, source: str, pattern: str | re.Pattern[str], words: str) -> None:
@@ -451,6 +457,8 @@ class _Reader:
             self.uneven(place, source)
         # In round brackets without a comma Python has no axis.
         is_tuple = b"(" in skeleton and re.search(r",\s*\)", source) is not None
+        if array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source):
+            self.fail(place, "pairs in round brackets: complex numbers, as in C++, or rows of two")
         if b"()" in skeleton and array.shape[-1] == 1 and not is_tuple:
             self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
         # A function holds one array.
@@ -506,11 +514,14 @@ class _Reader:
             self.fail(place, "its first line may be a row, or the numbers of rows and columns below")
         if (count := _counting(array[0])) > 1:
             self.fail(place, _INDICES)
-        return array, ("", _INDICES, _TITLES)[count]
+        has_pairs = mark == "," and array.shape[2] == 2 and array.dtype.kind == "i"
+        return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
 
     def matrix(self, place: int, source: str, rows: re.Pattern[str], factor: str, mark: str | None = None) -> Array:
         """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
         in_code, kind = rows is not _LINES, self.about.get("type", "")
+        # NumPy takes the code of such a character for a digit.
+        self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
         source = self.of_one_base(place, source, in_code)
         if in_code and any("," in row[0] for row in rows.finditer(source)):
             mark = ","
@@ -542,11 +553,11 @@ class _Reader:
         if integer := re.search(_INTEGER, kind or self.called):
             if is_decimal:
                 self.fail(place, f"decimals where {integer[0]} is declared")
-            name = integer[2].lower()
-            name = {"int": "int32", "char": "int8"}.get(name, name)
-            held = array.astype(f"u{name}" if integer[1] or "unsigned" in kind else name)
-            # In a hexadecimal number the highest bit is the sign.
-            if not is_hex and (held != array).any():
+            # Python's int has 64 bits. That of C has 32: in hexadecimal numbers the highest one is the sign.
+            bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
+            held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
+            as_bits = array.astype(f"uint{bits}") if is_hex else held
+            if ((held != array) & (as_bits != array)).any():
                 self.fail(place, f"a number that {integer[0]} does not hold")
             return held.astype(np.int64)
         return array
@@ -554,7 +565,8 @@ class _Reader:
     def of_one_base(self, place: int, source: str, in_code: bool) -> str:
         """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
         kind = self.about.get("type", "")
-        integer, kind = re.search(_INTEGER, kind), re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
+        integer = re.search(_INTEGER, kind or self.called)
+        kind = re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
         lower = source.lower() if in_code and not integer else ""
         if "0x" in lower and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower):
             self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")
