@@ -55,7 +55,8 @@ class Marked(Array):
     """An array that knows in which form its numbers were given; so do its views and copies.
 
     Attributes:
-        form: `"bfloat16"`, or `"text"` for numbers of a text or a list, which have no dtype of their own.
+        form: `"bfloat16"`; or `"text"` for numbers of a text or a list, which have no dtype of their own, and such as
+            `"text of float16"` if the text names one of 16 bits.
     """
 
     form: str = "text"
@@ -66,7 +67,7 @@ class Marked(Array):
 
 
 def form_of(array: Array) -> str:
-    """The form in which an array's numbers were given: `"text"`, `"bfloat16"`, or the name of its dtype."""
+    """The form in which an array's numbers were given: that of a marked array, or the name of its dtype."""
     return array.form if isinstance(array, Marked) else array.dtype.name
 
 
@@ -149,7 +150,7 @@ def as_claim(name: str, value: "npt.ArrayLike") -> Array:
     """
     array = _as_array(name, value)
     dtype = array.dtype.newbyteorder("=")
-    return array.astype(dtype, copy=False) if dtype in _FLOATS else read_tensor(name, array).converted()
+    return array.astype(dtype, copy=False) if dtype in {*_FLOATS, _INT64} else read_tensor(name, array).converted()
 
 
 def upper_halves(array: Array) -> Array:

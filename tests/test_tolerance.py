@@ -147,6 +147,30 @@ def test_a_printed_gradient_is_judged_by_its_digits(text, tmp_path):
     assert main(["check", str(tmp_path / "p.npz"), *claim, "--as", "float64"]) == 1
 
 
+def test_a_text_is_judged_in_the_precision_that_it_was_printed_in(tmp_path, capsys):
+    def status(size, text, *words):
+        x, w, dedo = 1.017 * X[0, 0], W[0, 0], size * DEDO[0, 0]
+        np.savez(tmp_path / "p.npz", X=x, W=w, dEdO=dedo)
+        (tmp_path / "dw.txt").write_text(text(cnngrad.backward(x, w, dedo).dw))
+        return main(["check", str(tmp_path / "p.npz"), "--dw", str(tmp_path / "dw.txt"), *words])
+
+    assert status(0.1, lambda dw: repr(np.float16(dw))) == 0
+    assert status(0.1, lambda dw: f"tensor({np.round(as_bfloat16(dw), 4).tolist()}, dtype=torch.bfloat16)") == 0
+    assert status(0.1, lambda dw: repr(np.float16(1.1 * dw))) == 1
+    rows = "\n".join("{:8.4f}" * 2 for _ in range(3))
+    assert status(1e5, lambda dw: "1.0e+07 *\n" + rows.format(*(dw / 1e7).ravel())) == 0
+    assert status(1e5, lambda dw: "1.0e+07 *\n" + rows.format(*(1.01 * dw / 1e7).ravel())) == 1
+    assert "yours are" in capsys.readouterr().out
+    assert status(100, lambda dw: str(np.rint(dw).astype(int).tolist())) == 0
+    assert status(100, lambda dw: str(np.trunc(dw).astype(int).tolist())) == 1
+    assert "cut to a whole number" in capsys.readouterr().out
+    # All zeros may be the first places of small numbers, but of small ones only.
+    assert status(1e-9, lambda dw: "0.000 " * dw.size) == 2
+    assert "too coarsely" in capsys.readouterr().out
+    assert status(1e-3, lambda dw: "0.000 " * dw.size) == 1
+    assert status(1e5, lambda dw: str((np.rint(dw / 1e3) * 1e3).tolist()), "--as", "places:-3") == 0
+
+
 def test_tf32_is_no_excuse_where_it_holds_the_integers():
     claim = (GRADS.dx * (1 + 3e-4 * np.sin(np.arange(X.size).reshape(X.shape)))).astype(np.float32)
     assert cnngrad.check(X, W, DEDO, dx=claim).passed is False
@@ -261,7 +285,7 @@ def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told
     assert (findings.passed, findings.note.count("judged as")) == (False, 0)
 
 
-@pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "fixed:8"])
+@pytest.mark.parametrize("name", ["float64", "tf32", "bfloat16", "digits:3", "places:0", "places:-2", "fixed:8"])
 def test_a_form_is_named_as_it_is_written(name):
     assert parse_form(name).name == name
     assert Form("bfloat16", {"places": 4}).name == "bfloat16"

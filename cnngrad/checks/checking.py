@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Unpack
@@ -15,6 +16,7 @@ from cnngrad.arrays import (
     Operands,
     as_claim,
     common_dtype,
+    form_of,
     is_number,
     is_whole,
     may_overflow,
@@ -24,7 +26,7 @@ from cnngrad.causes.search import TRIES
 from cnngrad.checks.differences import numeric_gradient
 from cnngrad.checks.grade import Grader
 from cnngrad.checks.report import Graded, GradientReport, Report
-from cnngrad.checks.tolerance import Form, form_shown, form_stated, parse_form
+from cnngrad.checks.tolerance import HALVES, Form, form_shown, form_stated, parse_form
 from cnngrad.compute import Work
 from cnngrad.derivation.choice import Choice
 from cnngrad.errors import CnngradError
@@ -183,8 +185,16 @@ def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Te
     stated = {result: form_stated(claim) for result, claim in claims.items()}
     texts = {result: claim for result, claim in claims.items() if stated[result] is None}
     together = form_shown(list(texts.values()), whole)
-    alone = {result: form_shown([claim], whole) for result, claim in texts.items()}
+    alone = {result: _read(claim, form_shown([claim], whole)) for result, claim in texts.items()}
     return {t: form or (alone[t] if alone[t].is_rounded else shown.get(t, together)) for t, form in stated.items()}
+
+
+def _read(claim: Array, shown: Form) -> Form:
+    """The form of a text that shows some form: in the format that it names, to four places if it holds zeros alone."""
+    named = form_of(claim).rpartition(" ")[2]
+    if named in HALVES:
+        return replace(shown, format=named)
+    return Form(units={"places": 4}) if claim.dtype.kind == "f" and not claim.any() else shown
 
 
 def _right_output(layer: Layer, given: Operands) -> Array:

@@ -33,6 +33,8 @@ __all__ = ["Grader"]
 
 # Tolerance for rounded X, W and dE/dO, in units of eps times the root of the sum of squared terms.
 _INPUTS = 3
+# Advice for numbers that may be rounded on purpose.
+_MEANT = "say --as {} if it is meant to"
 
 
 @dataclass
@@ -122,11 +124,13 @@ class Grader:
 
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
-        found = self._diagnosed()
-        precision = ""
+        written, advice = ("", "") if self.tolerance.exact else self._written()
+        precision = written and f"It {written}: {advice}."
+        found = Diagnosis(says=precision) if written else self._diagnosed()
+        report = replace(report, precision=written)
         # In 16 bits some pair of mistakes comes close to the right numbers.
         is_known = found.mistake and not (found.together and self.form.format in HALVES)
-        if not self.tolerance.exact and not is_known:
+        if not (self.tolerance.exact or is_known or written):
             verdict, words, advice = self._precision()
             precision = words and f"It {words}: {advice}."
             report = replace(report, precision=words)
@@ -142,7 +146,7 @@ class Grader:
             most = allowed(claim, np.full(claim.shape, self.sizes.max()))
             with suppress(ValueError):
                 relations = followed(self.data, result, partial(remade, found.recipe, self.data), claim, most)
-        elif found.mistake is None:
+        elif found.mistake is None and not written:
             wrong = report.canonical[-1].reshape(claim.shape)
             missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
             says = says or f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
@@ -151,6 +155,25 @@ class Grader:
         relation = relation and f"Your numbers follow {relation}."
         found = replace(found, says=says)
         return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
+
+    def _written(self) -> tuple[str, str]:
+        """What a claim is rounded to, if nothing else is wrong with it, in words, and advice; both are empty if not."""
+        if self.claim.shape == self.right.shape and not self.form.is_rounded and self._seen.format not in HALVES:
+            for part, number in reversed(self._seen.units.items()):
+                alone = replace(self._seen, units={part: number})
+                if self._within(alone):
+                    return f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
+        return "", ""
+
+    @cached_property
+    def _seen(self) -> Form:
+        """The form that the claim's numbers show, or those of others."""
+        return self.shown or form_shown([self.claim], self.whole)
+
+    def _within(self, other: Form, more: float | Array = 0.0) -> bool:
+        """Whether rounding to another form explains all errors, but for some more."""
+        error = difference(self.claim, self.right)
+        return bool((error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
 
     def _precision(self) -> tuple[Verdict, str, str]:
         """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""
@@ -166,30 +189,21 @@ class Grader:
             words = "is right, but with the rounding error of a plain float32 loop"
             return Verdict.RIGHT, words, "pairwise sums are more precise"
 
-        def within(other: Form, more: float | Array = 0.0) -> bool:
-            return bool((error <= self._tolerance(other).allowed(self.claim, sizes) + more).all())
-
         is_half = form.format in HALVES
-        seen = form if is_half else self.shown or form_shown([self.claim], self.whole)
-        meant = "say --as {} if it is meant to"
+        seen = form if is_half else self._seen
         if seen.format in HALVES:
             words = f"adds up in {form.format if is_half else as_precise(seen.format)}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
-            if within(seen, tolerance.but_exact(walk, sizes, seen.format)):
+            if self._within(seen, tolerance.but_exact(walk, sizes, seen.format)):
                 if not is_half:
-                    return Verdict.WRONG, words, f"use {tolerance.computed}, or {meant.format(seen.name)}"
+                    return Verdict.WRONG, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
                 verdict = Verdict.RIGHT if rms(error) <= COARSE * size else Verdict.COARSE
                 return verdict, words, "float32 is more precise"
-        elif not form.is_rounded:
-            for part, number in reversed(seen.units.items()):
-                alone = replace(seen, units={part: number})
-                if within(alone):
-                    return Verdict.WRONG, f"is rounded to {alone}", f"{meant.format(alone.name)} be"
         tf32 = _INPUTS * eps("tf32") * self.norms
         # Numbers with fewer digits than TF32 has are no sign of it.
         is_sign = form.base == "float32" and not form.asked and rms(form.rounding(self.claim)) < 0.1 * rms(tf32)
-        if is_sign and self._loses("tf32") and within(form, tf32):
+        if is_sign and self._loses("tf32") and self._within(form, tf32):
             words = "has errors as large as TF32's, whose values look like float32's"
             return Verdict.COARSE, words, "say --as tf32, or turn TF32 off"
         return Verdict.WRONG, "", ""

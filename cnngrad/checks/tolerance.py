@@ -41,7 +41,7 @@ class Form:
     Attributes:
         format: the numbers' format: `float64`, `float32`, `tf32`, `float16` or `bfloat16`.
         units: as far as that is evident, the numbers of `digits` (significant ones) and of decimal `places` that are
-            written; or K as `fixed`, for fixed-point numbers in steps of 2^-K.
+            written, -1 for multiples of 10; or K as `fixed`, for fixed-point numbers in steps of 2^-K.
         asked: whether the user named it.
     """
 
@@ -53,6 +53,8 @@ class Form:
         """In a phrase: `3 significant digits`, `bfloat16 values`."""
         words = {"digits": "significant digit", "places": "decimal place"}
         phrases = [counted(n, words[part]) if part in words else f"steps of 2^-{n}" for part, n in self.units.items()]
+        if self.units.get("places", 0) < 0:
+            phrases[-1] = f"multiples of {10 ** -self.units['places']}"
         if self.format in SHORT or not phrases:
             phrases.insert(0, f"{self.format} values")
         return " and ".join(phrases)
@@ -115,7 +117,7 @@ def parse_form(text: str) -> Form:
     >>> parse_form("digits:3")
     Form(format='float32', units={'digits': 3}, asked=True)
     """
-    match = re.fullmatch(r"(digits|places|fixed):(\d{1,3})", text)
+    match = re.fullmatch(r"(digits|places|fixed):((?<=places:)-\d{1,2}|\d{1,3})", text)
     if match and text != "digits:0":
         return Form(units={match[1]: int(match[2])}, asked=True)
     if text in _BITS:
@@ -130,7 +132,7 @@ def form_stated(claim: Array) -> Form | None:
     stated = form_of(claim)
     if stated == "float64" and not _all_single(claim):
         return Form("float64")
-    return None if stated == "text" else Form(stated if stated in HALVES else "float32")
+    return None if stated.startswith("text") else Form(stated if stated in HALVES else "float32")
 
 
 def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
@@ -143,7 +145,7 @@ def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:
     >>> str(form_shown([np.array([1.23, 4.56, 78.9, 0.123, 5.67])]))
     '3 significant digits and 3 decimal places'
     """
-    arrays = [claim[np.isfinite(claim)] for claim in claims if claim.dtype.kind == "f"]
+    arrays = [claim[np.isfinite(claim)] for claim in claims if claim.dtype.kind == "f" or not whole]
     values = np.concatenate([array.astype(np.float64).ravel() for array in arrays] or [np.empty(0)])
     values = values[values != 0]
     if not values.size:
@@ -291,4 +293,4 @@ def _all_single(array: Array) -> bool:
 def _shortest(value: float, single: bool) -> tuple[int, int]:
     """The numbers of significant digits and decimal places in a number's shortest decimal form."""
     _, digits, exponent = Decimal(str(np.float32(value)) if single else repr(value)).normalize().as_tuple()
-    return len(digits), max(0, -int(exponent))
+    return len(digits), -int(exponent)
