@@ -65,6 +65,7 @@ class Names:
     otherwise; batch and channel in brackets in front, if the tensor has such an axis.
 
     >>> from cnngrad.layer import make_layer
+    >>> from cnngrad.tensor import X
     >>> names = Names(make_layer((2, 3, 3), (2, 2, 2, 2)))
     >>> names.symbol(X, (0, 1, 2, 2)).name
     'x[2]33'
