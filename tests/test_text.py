@@ -562,6 +562,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("let x: [u8; 2] = [0xff, 256];", "a number that u8 does not hold"),
         ("(1.5,2.5) (3.5,4.5)", "pairs in round brackets: complex numbers, as in C++, or rows of two"),
         ("[1 2 ...\n 3]", "numbers are omitted here"),
+        ("1. 5 6\n2. 7 8", "its lines begin with counts"),
     ],
 )
 def test_what_may_be_no_number_or_another_array_is_refused(text, words):

@@ -502,6 +502,8 @@ class _Reader:
         if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
             pointed = next(word for word in re.split(r"[\s|;\"]+", lines) if "." in word)
             self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
+        if re.fullmatch(r"(?:[ \t]*+[0-9]++\.[ \t]++[^.\n]*+\n?){2,}+", lines):
+            self.fail(place, _INDICES)
         if found := _OTHER_BASE.match(lines):
             self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
         array = self.matrix(place, lines, _LINES, factor, mark)
@@ -523,7 +525,8 @@ class _Reader:
         """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
         in_code, kind = rows is not _LINES, self.about.get("type", "")
         # NumPy takes the code of such a character for a digit.
-        self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
+        if not source.isascii():
+            self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
         source = self.of_one_base(place, source, in_code)
         if in_code and any("," in row[0] for row in rows.finditer(source)):
             mark = ","
