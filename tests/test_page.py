@@ -741,6 +741,16 @@ def test_the_layer_can_be_changed(opened):
         driver.find_element("css selector", "#fields .note").text == "the filter spans 9, more than X with its padding"
     )
     assert len(cells_of(driver, "dw")) == 6
+    # What is no whole number in the field's range is refused in one way.
+    for name, words, least in (("stride-1", "stride columns", 1), ("before-0", "padding rows", 0)):
+        field = driver.find_element("id", name)
+        right = field.get_attribute("value")
+        for value in (1.5, least - 1, 13, ""):
+            driver.execute_script(CHANGE, field, value)
+            said = f"{words}: a whole number from {least} to 12"
+            assert driver.find_element("css selector", "#fields .note").text == said
+            assert len(cells_of(driver, "dw")) == 6
+        driver.execute_script(CHANGE, field, right)
     driver.find_element("id", "reset").click()
     assert len(cells_of(driver, "dw")) == 4
     assert driver.find_element("id", "size-0").get_attribute("value") == "3"

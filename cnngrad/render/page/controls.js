@@ -51,8 +51,8 @@ export function addFields(relay) {
     const label = labels[name] || name;
     const list = words.map((word, axis) => {
       const input = made("input", ""), id = `${name}-${axis}`, min = name === "before" ? 0 : 1;
-      const ariaLabel = `${label} ${word}`.trim();
-      Object.assign(input, { type: "number", min, max: LARGEST, id, ariaLabel });
+      const ariaLabel = `${label} ${word}`.trim(), max = Math.max(LARGEST, axes[axis][name]);
+      Object.assign(input, { type: "number", min, max, id, ariaLabel, required: true });
       return { input, name, axis };
     });
     const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);
@@ -67,12 +67,12 @@ export function addFields(relay) {
   };
   box.addEventListener("change", () => {
     const wanted = axes.map((axis) => ({ ...axis }));
-    for (const { input, name, axis } of inputs) {
-      wanted[axis][name] = Math.min(Number(input.value), LARGEST);
-    }
+    for (const { input, name, axis } of inputs) wanted[axis][name] = Number(input.value);
+    const wrong = inputs.find(({ input }) => !input.validity.valid)?.input;
     // The padding behind follows that in front.
     wanted.forEach((axis, k) => { if (axis.before !== axes[k].before) axis.after = axis.before; });
-    note.textContent = wanted.map(reason).find(Boolean) || "";
+    note.textContent = wrong ? `${wrong.ariaLabel}: a whole number from ${wrong.min} to ${wrong.max}`
+      : wanted.map(reason).find(Boolean) || "";
     if (!note.textContent) relay(wanted);
   });
   set();

@@ -43,9 +43,8 @@ function tableOf(axis) {
 
 // Why there can be no such layer; empty if there can.
 export function reason(axis) {
-  const { size, kernel, stride, dilation, before, after, mode, transposed, extra } = axis;
+  const { size, stride, dilation, before, after, mode, transposed, extra } = axis;
   const most = { reflect: size - 1, circular: size }[mode] ?? Infinity;
-  if (Math.min(size, kernel, stride, dilation, before + 1) < 1) return "that is too small";
   if (Math.max(before, after) > most) return `padding by ${mode} is at most ${most} here`;
   if (transposed && extra >= Math.max(stride, dilation)) {
     return "the output padding must be smaller than the stride";
