@@ -681,14 +681,15 @@ def random_layer(rng):
     return x, w, rng.integers(-9, 10, o.shape), b, options
 
 
-# All results of layers, as texts.
+# All results of layers, as texts, and the layers in one line.
 COMPUTED = """
 return arguments[0].map(({ layer: spec, values }) => {
   const layer = layerOf(spec);
   const given = Object.entries(values).map(([t, list]) => [t, read(list)]);
   const numbers = numbersOf(layer, Object.fromEntries(given));
-  return Object.fromEntries(["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
-    [t, range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]));
+  const all = ["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
+    [t, range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]);
+  return Object.fromEntries([["line", lineOf(layer)], ...all]);
 });
 """
 
@@ -700,11 +701,15 @@ def test_the_pages_own_table_computes_what_the_library_does(opened, whole):
         if (layer := random_layer(rng)) is not None:
             layers.append(layer)
     for start in range(0, len(layers), 50):
-        some, data = layers[start : start + 50], []
+        some, data, lines = layers[start : start + 50], [], []
         for x, w, dedo, b, options in some:
             text = document(".html", cnngrad.derive(x, w, dedo, b=b, sections=["summary"], **options))
+            # What follows in brackets is about the user's files.
+            lines.append(re.search('<span id="layer">(.*?)(?: \\(.*)?</span>', text)[1])
             data.append(json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]))
-        for (x, w, dedo, b, options), found in zip(some, driver.execute_script(COMPUTED, data), strict=True):
+        computed = driver.execute_script(COMPUTED, data)
+        for (x, w, dedo, b, options), line, found in zip(some, lines, computed, strict=True):
+            assert found.pop("line") == line
             grads = cnngrad.backward(x, w, dedo, **options)
             right = {"o": cnngrad.forward(x, w, b, **options), "dw": grads.dw, "dx": grads.dx}
             right |= {} if b is None else {"db": grads.db}
@@ -725,6 +730,8 @@ def test_the_layer_can_be_changed(opened):
     x, w, dedo = (copied.pop(key) for key in ("X", "W", "dEdO"))
     assert np.shape(x) == (4, 3)
     assert np.shape(w) == (2, 3)
+    heading = driver.find_element("tag name", "h1")
+    assert heading.text == "cnngrad · X 4×3 · W 2×3 · stride 1,2 · padding 1 → O 5×2"
     assert [row[:3] for row in x[:3]] == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert copied["stride"] == [1, 2]
     assert copied["padding"] == [[1, 1], [1, 1]]
@@ -754,4 +761,5 @@ def test_the_layer_can_be_changed(opened):
     driver.find_element("id", "reset").click()
     assert len(cells_of(driver, "dw")) == 4
     assert driver.find_element("id", "size-0").get_attribute("value") == "3"
+    assert heading.text == "cnngrad · X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2"
     assert not driver.find_element("id", "changed").is_displayed()

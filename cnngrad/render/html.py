@@ -62,13 +62,15 @@ def html_document(derivation: Derivation, style: Style) -> str:
     Raises:
         CnngradError: the layer is too large for a page.
     """
+    layer = f'<span id="layer">{escape(derivation.layer)}</span>'
     return filled(
         "page",
         _SCRIPTS,
         title=style.title or f"cnngrad · {derivation.layer}",
-        author=f"<p>{escape(style.author)}</p>" if style.author else "",
         # Without a title of its own the page's title is the layer.
-        layer=f'<p class="layer">{escape(derivation.layer)}</p>' if style.title else "",
+        heading=escape(style.title) or f"cnngrad · {layer}",
+        author=f"<p>{escape(style.author)}</p>" if style.author else "",
+        layer=f'<p class="layer">{layer}</p>' if style.title else "",
         data=_data(derivation.source),
         sections="\n".join(_sections(derivation, style.precision)),
     )

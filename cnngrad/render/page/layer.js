@@ -77,6 +77,11 @@ export function layerOf(spec) {
   };
   const shape = (tensor) => shapes[arrayOf(tensor)];
   const count = (tensor) => shape(tensor).reduce((a, b) => a * b);
+  // What belongs to the axes of the user's arrays, which may have fewer in front.
+  const ofUser = (tensor, each) => {
+    const array = arrayOf(tensor), all = array === "b" ? 1 : 2;
+    return each.slice(all - spec.lead[array]);
+  };
   const flatOf = (tensor, index) =>
     shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0);
   const indexOf = (tensor, flat) => shape(tensor).reduceRight(([rest, index], size) =>
@@ -143,10 +148,9 @@ export function layerOf(spec) {
   const commas = tables.length > 1
     && tables.some((table) => Math.max(table.size, table.kernel, table.out) > 9);
   function short(tensor, flat) {
-    const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
-    const index = indexOf(tensor, flat).map((k) => k + 1);
-    const lead = index.slice(leads - spec.lead[array], leads);
-    const brackets = lead.length ? `[${lead.join(",")}]` : "";
+    const array = arrayOf(tensor), { [array]: leads } = spec.lead;
+    const index = ofUser(tensor, indexOf(tensor, flat).map((k) => k + 1));
+    const brackets = leads ? `[${index.slice(0, leads).join(",")}]` : "";
     return array + brackets + index.slice(leads).join(commas ? "," : "");
   }
   const name = (tensor, flat) => `${tensor.length > 1 ? "∂E/∂" : ""}${short(tensor, flat)}`;
@@ -157,6 +161,6 @@ export function layerOf(spec) {
     : { dx: "No window reads this x: its gradient is exactly 0." };
   return {
     spec, tables, roles, transposed, filters, channels, outer, batch, unread, shape, count, flatOf,
-    indexOf, leadOf, partOf, triples, terms, readers, short, name,
+    ofUser, indexOf, leadOf, partOf, triples, terms, readers, short, name,
   };
 }

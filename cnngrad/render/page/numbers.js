@@ -71,8 +71,7 @@ export function numbersOf(layer, given) {
 
   // An array as JSON, nested as the user writes it.
   function written(tensor) {
-    const array = arrayOf(tensor), leads = array === "b" ? 1 : 2;
-    const shape = layer.shape(tensor).slice(leads - layer.spec.lead[array]);
+    const shape = layer.ofUser(tensor, layer.shape(tensor));
     let at = 0;
     const within = (axis) => axis === shape.length ? String(values[tensor][at++])
       : `[${range(shape[axis]).map(() => within(axis + 1)).join(", ")}]`;

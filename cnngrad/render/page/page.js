@@ -85,6 +85,24 @@ function written() {
   return `{${arrays.join(", ")}, ${JSON.stringify(options).slice(1)}`;
 }
 
+// The layer in one line, as in the heading.
+function lineOf({ spec, shape, ofUser }) {
+  const { axes, groups, bias } = spec, [{ flip, mode, transposed }] = axes;
+  const joined = (name) => axes.map((axis) => axis[name]).join(",");
+  const each = (name) => joined(name).replace(/^(\d+)(,\1)+$/, "$1");
+  const isEven = joined("before") === joined("after");
+  const pads = axes.map(({ before, after }) => `${before}:${after}`).join(",");
+  const sized = (tensor) => `${TITLES[tensor]} ${ofUser(tensor, shape(tensor)).join("×")}`.trim();
+  const parts = [
+    sized("x"), sized("w"), bias && sized("b"), transposed && "transposed",
+    `stride ${each("stride")}`, `padding ${isEven ? each("before") : pads}`,
+    mode !== "zeros" && mode, each("extra") !== "0" && `output padding ${each("extra")}`,
+    each("dilation") !== "1" && `dilation ${each("dilation")}`,
+    groups > 1 && `groups ${groups}`, flip && "flip",
+  ];
+  return `${parts.filter(Boolean).join(" · ")} → ${sized("o")}`;
+}
+
 // The layer with other sizes or options: numbers stay where they are, new ones are made up.
 function relay(axes) {
   const old = page.layer, layer = layerOf({ ...old.spec, axes }), given = {};
@@ -98,6 +116,7 @@ function relay(axes) {
     });
   }
   Object.assign(state, { changed: true, depth: {} });
+  byId("layer").textContent = lineOf(layer);
   use(layer, given);
 }
 
@@ -146,6 +165,7 @@ on("ask", "change", ({ target }) => {
 on("reset", "click", () => {
   stop();
   state.changed = false;
+  byId("layer").textContent = ownLine;
   setFields();
   use(layerOf(data.layer), file);
   release();
@@ -177,7 +197,7 @@ addEventListener("hashchange", () => {
 addEventListener("resize", page.refit);
 
 byId("play").hidden = false;
-const setFields = addFields(relay);
+const setFields = addFields(relay), ownLine = byId("layer").textContent;
 use(layerOf(data.layer), file);
 offer();
 holdAsked();
