@@ -332,6 +332,22 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
     }
     assert {("f", "1"), ("f", "2"), ("n", "2"), ("c", "2")} <= marked
     assert ("n", "1") not in marked
+    assert "• marks each sample" in browser.find_element("class name", "help").text
+    # Pointing too shows the depths of what lights up, and another sample or depth takes along what is pointed at.
+    browser.get("about:blank")
+    browser.get(target.as_uri())
+    line, count = browser.find_element("id", "line"), browser.find_element("id", "count")
+    point_at(browser, cells_of(browser, "dx")[5])
+    for key, name, position in ((None, "[1,1]122", 6), ("n", "[2,1]122", 102), ("dx-result", "[2,1]322", 134)):
+        if key:
+            select = browser.find_element("css selector", f"[data-lead={key}] select")
+            browser.execute_script(CHANGE, select, 1 if key == "n" else 2)
+        assert line.text.startswith(f"∂E/∂x{name} = ")
+        assert count.text == f"{position} of 192"
+        (chosen,) = cells_of(browser, "dx", "td.chosen")
+        assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
+        assert cells_of(browser, "dx-do", "td.made .mark")
+        assert len(browser.find_elements("css selector", ".window")) == 1
 
 
 def test_keyboard_and_address(opened):

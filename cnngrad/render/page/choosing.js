@@ -2,8 +2,12 @@
 let timer = null;
 export const isPlaying = () => timer !== null;
 
-export function choose(tensor, flat, zero = "") {
-  page.set({ chosen: { tensor, flat, zero }, told: false });
+// Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
+export function choose({ tensor, flat, zero = "" }, told = false) {
+  Object.assign(state, { chosen: { tensor, flat, zero }, told });
+  if (state.held && flat >= 0) setAddress(`#${tensor}-${page.layer.short(tensor, flat)}`);
+  if (flat >= 0 && page.layer.tables.length === 3) showDepths(tensor, flat);
+  page.render();
 }
 
 export function release() {
@@ -11,30 +15,23 @@ export function release() {
   page.set({ chosen: null, held: false });
 }
 
-// Holds an element, shows its sample and channel, and writes its address.
+// Holds an element, and shows its sample and channel.
 export function hold(tensor, flat) {
   const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
   const group = Math.floor(index[1] / layer.channels), { f } = state.lead;
   const isOther = layer.roles[array] === "wide" && Math.floor(f / layer.filters) !== group;
   Object.assign(state.lead, isOther && { f: group * layer.filters }, layer.partOf(array, index));
-  if (layer.tables.length === 3) showDepths(tensor, flat);
-  showLeads();
   state.held = true;
-  choose(tensor, flat);
-  setAddress(`#${tensor}-${layer.short(tensor, flat)}`);
+  choose({ tensor, flat });
 }
 
-// With three axes, the depths of an element and of the first elements that it is made of.
+// A grid at whose depth nothing of an element lights up shows another depth, if there is one.
 function showDepths(tensor, flat) {
-  const first = RESULTS.includes(tensor) ? page.layer.terms(tensor, flat)[0] || [] : [];
-  const known = new Map([[tensor, flat], ...first]);
-  for (const { result, grids } of page.equations) {
-    for (const grid of grids) {
-      const isMeant = grid.tensor === tensor || result === tensor;
-      if (!isMeant || !known.has(grid.tensor) || grid.axes.length < 3) continue;
-      const index = page.layer.indexOf(grid.tensor, known.get(grid.tensor));
-      state.depth[grid.id] = grid.axes[0].indexOf(index[2]);
-    }
+  const all = [{ tensor, index: page.layer.indexOf(tensor, flat) }, ...litPlaces()];
+  for (const { id, axes, tensor: own } of page.equations.flatMap(({ grids }) => grids)) {
+    const depths = all.filter((each) => each.tensor === own).map(({ index }) => index[2]);
+    const isThere = axes.length < 3 || depths.includes(axes[0][state.depth[id] || 0]);
+    if (depths.length && !isThere) state.depth[id] = axes[0].indexOf(depths[0]);
   }
 }
 
@@ -48,7 +45,7 @@ export function holdAsked() {
   const shows = (equation) => equation.grids.some((grid) => grid.tensor === tensor);
   const now = equationOf(state.equation);
   state.equation = (equationOf(tensor) || (shows(now) ? now : page.equations.find(shows))).result;
-  fit();
+  page.refit();
   hold(tensor, flat);
 }
 

@@ -4,11 +4,13 @@ const LARGEST = 12;
 // A chooser of one of a number of things, which is kept under a key, if there is a choice.
 function addChooser(word, size, kept, key) {
   if (size < 2) return;
-  const options = range(size).map((k) => new Option(k + 1, k, false, k === (kept[key] || 0)));
-  const select = made("select", "", ...options);
+  const select = made("select", "", ...range(size).map((k) => new Option(k + 1, k)));
   select.addEventListener("change", () => {
+    // What is chosen in a grid that shows something else now moves along.
+    const target = document.querySelector(`${key in state.lead ? "" : `#grid-${key} `}td.chosen`);
     kept[key] = Number(select.value);
-    page.render();
+    if (target) choose(cellAt({ target }));
+    else page.render();
   });
   const label = made("label", "lead", `${word} `, select, ` of ${size}`);
   byId("leads").append(label);
@@ -28,17 +30,17 @@ export function showLeads() {
   byId("leads").hidden = !byId("leads").children.length;
 }
 
-// Marks the samples, filters and channels with cells that light up, which may be hidden.
+// Shows the choices, and marks the samples, filters and channels with cells that light up.
 export function markLeads() {
-  const found = { n: new Set(), f: new Set(), c: new Set() }, { factors, readers } = litCells();
-  for (const key of [...factors.keys(), ...readers]) {
-    const [tensor, flat] = key.split(":");
-    const part = page.layer.partOf(arrayOf(tensor), page.layer.indexOf(tensor, Number(flat)));
+  const found = { n: new Set(), f: new Set(), c: new Set() };
+  for (const { tensor, index } of litPlaces()) {
+    const part = page.layer.partOf(arrayOf(tensor), index);
     for (const name in part) found[name].add(part[name]);
   }
   for (const option of document.querySelectorAll("[data-lead] option")) {
     const { lead } = option.closest("label").dataset, k = Number(option.value);
     option.textContent = k + 1 + (found[lead]?.has(k) ? " •" : "");
+    option.selected = k === ({ ...state.lead, ...state.depth }[lead] || 0);
   }
 }
 

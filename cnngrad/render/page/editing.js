@@ -1,9 +1,9 @@
 // Numbers that are typed on cells: new ones of the given arrays, and answers.
-export const canChange = ({ grid: { tensor }, flat }) =>
+export const canChange = ({ tensor, flat }) =>
   flat >= 0 && isNumeric && (tensor in file || state.asked === tensor);
 
 // Keeps what was typed; false if it is not a number.
-function keep({ grid: { tensor }, flat }, text, isNew) {
+function keep({ tensor, flat }, text, isNew) {
   const number = page.numbers.parsed(text);
   if (state.asked === tensor) {
     if (text === "") delete state.typed[tensor][flat];
@@ -17,7 +17,7 @@ function keep({ grid: { tensor }, flat }, text, isNew) {
 
 // Opens a field on a cell, with the number that is there or the first character of another.
 export function edit(found, begun = null) {
-  const { grid: { tensor }, flat, cell } = found, input = made("input", "");
+  const { tensor, flat, cell } = found, input = made("input", "");
   const isAsked = state.asked === tensor, number = page.numbers.value(tensor, flat);
   const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number);
   stop();
@@ -32,7 +32,7 @@ export function edit(found, begun = null) {
     const isKnown = !isKept || keep(found, text, input.value !== before);
     page.refit();
     cell.focus();
-    if (isAsked) choose(tensor, flat);
+    if (isAsked) choose(found);
     if (!isKnown) {
       byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
     }

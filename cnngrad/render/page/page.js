@@ -21,6 +21,7 @@ page.render = () => {
 };
 
 page.refit = () => {
+  showLeads();
   fit();
   page.render();
 };
@@ -35,7 +36,6 @@ function lay() {
   const there = page.equations.map((each) => each.result);
   if (!there.includes(state.equation)) state.equation = there.includes("dx") ? "dx" : there.at(-1);
   build();
-  showLeads();
   page.refit();
 }
 
@@ -46,13 +46,14 @@ function use(layer, values) {
 
 function point(event) {
   const at = cellAt(event), isFree = !state.held && !state.editing && !isPlaying();
-  if (at && isFree) choose(at.grid.tensor, at.flat, at.zero);
+  if (at && isFree) choose(at);
 }
 
-function click({ grid: { tensor }, flat, zero }) {
+function click(found) {
+  const { tensor, flat } = found;
   stop();
   if (state.held && (flat < 0 || isChosen(tensor, flat))) release();
-  else if (flat < 0) choose(tensor, flat, zero);
+  else if (flat < 0) choose(found);
   else hold(tensor, flat);
 }
 
@@ -156,7 +157,7 @@ on("back", "click", () => stepTo(walked().at - 1));
 on("forward", "click", () => stepTo(walked().at + 1));
 on("names", "change", ({ target }) => page.set({ names: target.checked }, page.refit));
 on("colours", "change", ({ target }) => page.set({ colours: target.checked }));
-on("hint", "click", () => page.set({ told: true }));
+on("hint", "click", () => choose(state.chosen, true));
 on("ask", "change", ({ target }) => {
   // The lesson would show the answers.
   for (const section of document.querySelectorAll("details")) section.open = !target.value;

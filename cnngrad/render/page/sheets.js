@@ -17,7 +17,7 @@ export function flatAt(grid, slots) {
 function found(grid, r, c) {
   const slots = placesOf(grid, r, c).map((k, axis) => grid.axes[axis][k]);
   const flat = flatAt(grid, slots), zero = flat < 0 ? whyZero(page.layer, grid, slots) : "";
-  return { cell: sheets.get(grid.id).rows[r][c], grid, r, c, flat, zero };
+  return { cell: sheets.get(grid.id).rows[r][c], grid, tensor: grid.tensor, r, c, flat, zero };
 }
 export const cellsOf = (grid) => sheets.get(grid.id).rows.flatMap((row, r) =>
   row.map((_, c) => found(grid, r, c)));

@@ -55,6 +55,15 @@ export function litCells() {
   return { factors, readers };
 }
 
+// The tensors and indices of all that lights up.
+export function litPlaces() {
+  const { factors, readers } = litCells();
+  return [...factors.keys(), ...readers].map((key) => {
+    const [tensor, flat] = key.split(":");
+    return { tensor, index: page.layer.indexOf(tensor, Number(flat)) };
+  });
+}
+
 // Whether an answer to "ask me" is the number, or what a cell shows of it.
 export function isRight(tensor, flat) {
   const number = page.numbers.parsed(state.typed[tensor][flat]);
