@@ -258,10 +258,15 @@ def test_values_by_colour_tell_each_number_from_the_next(browser, tmp_path, sche
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    browser.get(written(tmp_path))
+    browser.get(written(tmp_path) + "#o-o11")
     legend = browser.find_element("id", "legend")
     assert legend.value_of_css_property("visibility") == "hidden"
+    browser.find_element("id", "names").click()
+    texts = "return [...document.querySelectorAll('#grid-o-x span')].map((each) => each.getBoundingClientRect().y)"
+    places = browser.execute_script(texts)
     browser.find_element("id", "colours").click()
+    # The stripe of a pair leaves the names where they are: no number of the window lies on them.
+    assert browser.execute_script(texts) == places
     assert legend.value_of_css_property("visibility") == "visible"
     cells = browser.find_elements("css selector", "#grid-o-x td.heat")
     assert len({cell.value_of_css_property("background-color") for cell in cells}) == 9
