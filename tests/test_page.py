@@ -484,15 +484,24 @@ def test_what_is_no_number_is_told_and_the_old_one_stays(opened):
     from selenium.webdriver.common.keys import Keys
 
     driver = opened(NOTES)
-    cell = cells_of(driver, "x")[0]
+    cell, refused = cells_of(driver, "x")[0], driver.find_element("id", "refused")
     for text in ("abc", "0x10", "1/2", "1e999"):
-        driver.execute_script("arguments[0].focus()", cell)
-        driver.switch_to.active_element.send_keys(Keys.F2)
-        driver.switch_to.active_element.send_keys(text, Keys.ENTER)
-        assert driver.find_element("id", "why").text == f'"{text}" is not a number: the old value stays.'
+        cell.click()
+        # A letter too begins another value.
+        driver.switch_to.active_element.send_keys(text[0])
+        driver.switch_to.active_element.send_keys(Keys.END, text[1:], Keys.ENTER)
+        said = f'"{text}" is not accepted: type a number such as 12, -0.5 or 3e-4. The old value stays.'
+        assert refused.text == said
         assert texts([cell]) == ["1"]
+        # A click that leaves the field does not take the words away; the next one does.
+        driver.switch_to.active_element.send_keys("?")
+        cells_of(driver, "w")[0].click()
+        assert refused.text.startswith('"?" is not accepted: ')
+        cells_of(driver, "w")[0].click()
+        assert refused.text == ""
     assert not driver.find_element("id", "changed").is_displayed()
     # Pointing elsewhere leaves an open field alone.
+    driver.execute_script("arguments[0].focus()", cell)
     driver.switch_to.active_element.send_keys(Keys.F2)
     point_at(driver, cells_of(driver, "w")[0])
     driver.switch_to.active_element.send_keys("5,5", Keys.ENTER)

@@ -33,9 +33,8 @@ export function edit(found, begun = null) {
     page.refit();
     cell.focus();
     if (isAsked) choose(found);
-    if (!isKnown) {
-      byId("why").textContent = `"${input.value}" is not a number: the old value stays.`;
-    }
+    byId("refused").textContent = isKnown ? "" : `"${input.value}" is not accepted: type a number `
+      + "such as 12, -0.5 or 3e-4. The old value stays.";
   };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();

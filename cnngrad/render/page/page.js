@@ -64,7 +64,7 @@ function key(event) {
     click(found);
   } else if (event.key === "F2" && canChange(found)) {
     edit(found);
-  } else if (/^[-+.\d]$/.test(event.key) && isPlain && canChange(found)) {
+  } else if (/^\S$/.test(event.key) && isPlain && canChange(found)) {
     event.preventDefault();
     edit(found, event.key);
   } else {
@@ -185,6 +185,10 @@ on("way", "change", ({ target }) => {
   // Scattering becomes visible once the first element has stamped W.
   if (state.way === "scatter") stepTo(0);
 });
+// What was typed and refused is said until something else is done.
+for (const kind of ["pointerdown", "keydown"]) {
+  addEventListener(kind, () => { byId("refused").textContent = ""; }, true);
+}
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || state.editing) return;
   stop();
