@@ -450,11 +450,16 @@ def test_ask_me_counts_and_shows_nothing_until_a_hint_is_asked_for(opened):
     assert line.text == "∂E/∂w12 = ? Type it on its cell. 1 of 4 are right."
     assert not driver.find_elements("css selector", "td.made, td .mark, .window, td.feeds")
     hint.click()
+    # The hint has the products, not their sum.
     assert "∂E/∂w12 = ∂E/∂o11·x12 + " in line.text
+    assert line.text.endswith("= 4·2 + (-2)·3 + (-3)·5 + 5·6 = ?")
     assert driver.find_elements("css selector", "td.made")
     assert driver.find_elements("css selector", ".window")
     point_at(driver, cells_of(driver, "dx")[1])
     assert not hint.is_enabled()
+    choose(driver, "ask", "dx")
+    choose(driver, "way", "scatter")
+    assert "∂E/∂x11 += 4·1, ∂E/∂x12 += 4·2, " in line.text
 
 
 def test_what_is_held_says_so_and_lets_go(opened):
@@ -656,7 +661,7 @@ def test_zeros_of_a_transposed_layer_say_why_they_are_there(opened, tmp_path):
             "A zero of the frame: there is no x here, since the rotated filter overlaps the edge.",
         },
         "dw-do": {"", "A zero of the padding around ∂E/∂O."},
-        "o": {"", "No x reaches this o: it is b."},
+        "o": {"", "No x reaches this o."},
     }
 
 

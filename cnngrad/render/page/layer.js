@@ -156,9 +156,8 @@ export function layerOf(spec) {
   const name = (tensor, flat) => `${tensor.length > 1 ? "∂E/∂" : ""}${short(tensor, flat)}`;
   // Why an element of O or dE/dX has no product.
   const unread = transposed
-    ? { o: `No x reaches this o: it is ${spec.bias ? "b" : "0"}.`,
-      dx: "The padding cuts off all that this x stamps: its gradient is 0." }
-    : { dx: "No window reads this x: its gradient is exactly 0." };
+    ? { o: "No x reaches this o.", dx: "The padding cuts off all that this x stamps." }
+    : { dx: "No window reads this x." };
   return {
     spec, tables, roles, transposed, filters, channels, outer, batch, unread, shape, count, flatOf,
     ofUser, indexOf, leadOf, partOf, triples, terms, readers, short, name,

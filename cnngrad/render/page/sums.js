@@ -59,7 +59,7 @@ function tellStamp(tensor, flat, full) {
   valued(tensor, flat, " stamps W:");
   const parts = all.slice(0, 26).map(([w, at], k) => {
     let step = "";
-    if (isNumeric) {
+    if (isNumeric && state.asked !== full) {
       // An x that stands in the padding too may be stamped again.
       const again = all.slice(k + 1).filter(([, other]) => other === at);
       const after = arrived(full, at) - sumOf(again.map(([other]) => factorsOf(other)));
@@ -86,12 +86,14 @@ function tellChain(tensor, flat, terms, most) {
   }), " + ", through.length > mostProducts() ? most : undefined);
 }
 
+// A result, or part of it, which a hint leaves out.
+const unlessAsked = (tensor, number) => state.asked === tensor ? "?" : shown(number);
+
 function tellNumbers(tensor, flat, terms, most) {
-  const { value, sumOf } = page.numbers, all = value(tensor, flat), rest = terms.slice(most);
-  const more = rest.length ? ` + ${rest.length} more (${shown(sumOf(rest))})` : "";
-  addLine(`= ${terms.slice(0, most).map(multiplied).join(" + ")}${more} = ${shown(all)}`);
-  const so = arrived(tensor, flat);
-  if (so !== all) byId("why").textContent = `So far ${shown(so)} of ${shown(all)} has arrived.`;
+  const { value, sumOf } = page.numbers, rest = terms.slice(most);
+  const more = rest.length ? ` + ${rest.length} more (${unlessAsked(tensor, sumOf(rest))})` : "";
+  const products = terms.slice(0, most).map(multiplied).join(" + ");
+  addLine(`= ${products}${more} = ${unlessAsked(tensor, value(tensor, flat))}`);
 }
 
 function tellSum(tensor, flat) {
@@ -99,7 +101,7 @@ function tellSum(tensor, flat) {
   const isMany = terms.length > mostProducts(), isFolded = isMany && !state.unfolded;
   const most = isFolded ? mostProducts() - 2 : terms.length;
   if (terms.length && isChained(tensor)) tellChain(tensor, flat, terms, most);
-  const line = addLine(link(tensor, flat), terms.length ? " = " : " = 0");
+  const line = addLine(link(tensor, flat), ` = ${terms.length ? "" : unlessAsked(tensor, 0)}`);
   const products = terms.map((factors, k) =>
     shaded(k, ...factors.flatMap((each, at) => [at ? "·" : "", link(...each)])));
   joined(line, products, " + ", most);
