@@ -16,7 +16,7 @@ export function release() {
 }
 
 // Holds an element, and shows its sample and channel.
-export function hold(tensor, flat) {
+export function hold({ tensor, flat }) {
   const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
   const group = Math.floor(index[1] / layer.channels), { f } = state.lead;
   const isOther = layer.roles[array] === "wide" && Math.floor(f / layer.filters) !== group;
@@ -46,7 +46,7 @@ export function holdAsked() {
   const now = equationOf(state.equation);
   state.equation = (equationOf(tensor) || (shows(now) ? now : page.equations.find(shows))).result;
   page.refit();
-  hold(tensor, flat);
+  hold({ tensor, flat });
 }
 
 // What Play walks through: the elements of the large equation's result, or those that stamp W.
@@ -59,7 +59,7 @@ export function walked() {
 export function stepTo(at) {
   const { tensor, count } = walked();
   stop();
-  if (at >= 0 && at < count) hold(tensor, at);
+  if (at >= 0 && at < count) hold({ tensor, flat: at });
 }
 
 export function stop() {
@@ -75,7 +75,7 @@ export function play() {
   stop();
   if (isAtEnd()) stepTo(0);
   timer = setInterval(() => {
-    if (!isAtEnd()) hold(walked().tensor, walked().at + 1);
+    if (!isAtEnd()) hold({ tensor: walked().tensor, flat: walked().at + 1 });
     if (isAtEnd()) stop();
   }, Number(byId("speed").value));
   page.render();

@@ -27,34 +27,29 @@ export function showLeads() {
   for (const { id, title, axes } of equationOf(state.equation).grids) {
     if (axes.length === 3) addChooser(`depth of ${title}`, axes[0].length, state.depth, id);
   }
-  byId("leads").hidden = !byId("leads").children.length;
 }
 
 // Shows the choices, and marks the samples, filters and channels with cells that light up.
 export function markLeads() {
-  const found = { n: new Set(), f: new Set(), c: new Set() };
-  for (const { tensor, index } of litPlaces()) {
-    const part = page.layer.partOf(arrayOf(tensor), index);
-    for (const name in part) found[name].add(part[name]);
-  }
+  const parts = litPlaces().map(({ tensor, index }) => page.layer.partOf(arrayOf(tensor), index));
   for (const option of document.querySelectorAll("[data-lead] option")) {
     const { lead } = option.closest("label").dataset, k = Number(option.value);
-    option.textContent = k + 1 + (found[lead]?.has(k) ? " •" : "");
+    option.textContent = k + 1 + (parts.some((part) => part[lead] === k) ? " •" : "");
     option.selected = k === ({ ...state.lead, ...state.depth }[lead] || 0);
   }
 }
 
-// Number fields, whose axes `relay` gets; gives a function that sets them to those of the file.
+// Number fields, whose axes `relay` gets.
 export function addFields(relay) {
   const box = byId("fields"), { axes } = data.layer, note = made("output", "note");
-  const labels = { size: "X", kernel: "W", before: "padding" };
+  const all = { X: "size", W: "kernel", stride: "stride", padding: "before", dilation: "dilation" };
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
-  const inputs = ["size", "kernel", "stride", "before", "dilation"].flatMap((name) => {
-    const label = labels[name] || name;
+  const inputs = Object.entries(all).flatMap(([label, name]) => {
     const list = words.map((word, axis) => {
       const input = made("input", ""), id = `${name}-${axis}`, min = name === "before" ? 0 : 1;
-      const ariaLabel = `${label} ${word}`.trim(), max = Math.max(LARGEST, axes[axis][name]);
-      Object.assign(input, { type: "number", min, max, id, ariaLabel, required: true });
+      const { [name]: defaultValue } = axes[axis], max = Math.max(LARGEST, defaultValue);
+      const ariaLabel = `${label} ${word}`.trim(), required = true;
+      Object.assign(input, { type: "number", min, max, id, ariaLabel, defaultValue, required });
       return { input, name, axis };
     });
     const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);
@@ -63,22 +58,16 @@ export function addFields(relay) {
   });
   box.append(note);
   box.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
-  const set = () => {
-    note.textContent = "";
-    for (const { input, name, axis } of inputs) input.value = axes[axis][name];
-  };
   box.addEventListener("change", () => {
     const wanted = axes.map((axis) => ({ ...axis }));
     for (const { input, name, axis } of inputs) wanted[axis][name] = Number(input.value);
     const wrong = inputs.find(({ input }) => !input.validity.valid)?.input;
     // The padding behind follows that in front.
     wanted.forEach((axis, k) => { if (axis.before !== axes[k].before) axis.after = axis.before; });
-    note.textContent = wrong ? `${wrong.ariaLabel}: a whole number from ${wrong.min} to ${wrong.max}`
+    note.value = wrong ? `${wrong.ariaLabel}: a whole number from ${wrong.min} to ${wrong.max}`
       : wanted.map(reason).find(Boolean) || "";
-    if (!note.textContent) relay(wanted);
+    if (!note.value) relay(wanted);
   });
-  set();
-  return set;
 }
 
 // Hides what the page has no use for.
@@ -89,9 +78,5 @@ export function offer() {
   for (const tensor of ["o", "dw", "dx"].filter(has)) {
     byId("ask").append(new Option(TITLES[tensor], tensor, false, tensor === data.asked));
   }
-  for (const id of ["ask", "names", "colours"]) byId(id).parentElement.hidden = !isNumeric;
-  for (const id of ["hint", "legend", "file"]) byId(id).hidden = !isNumeric;
-  // Nothing moves by itself for those who ask for less motion.
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  byId("play-steps").hidden = byId("speed").hidden = isStill;
+  for (const each of document.querySelectorAll(".numeric")) each.hidden = !isNumeric;
 }

@@ -31,14 +31,8 @@ export function walk(event, rows, r, c) {
   next.focus();
 }
 
-// The address's fragment as text; empty if it can't be decoded.
-export function asked() {
-  try {
-    return decodeURIComponent(location.hash.slice(1));
-  } catch {
-    return "";
-  }
-}
+// The address's fragment as text, whatever it holds.
+export const asked = () => new URLSearchParams(`at=${location.hash.slice(1)}`).get("at");
 
 export function setAddress(url) {
   try { history.replaceState(null, "", url); } catch { /* a page without an address */ }

@@ -52,7 +52,7 @@ function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
   if (isBorder) classes.push("zero", "border");
   if (isOwn && factors.has(key)) classes.push("made", `shade-${factors.get(key) % 6}`);
   if (readers.has(key)) classes.push("feeds");
-  if (isChosen(tensor, flat)) classes.push("chosen");
+  if (isChosen({ tensor, flat })) classes.push("chosen");
   if (most && !isHidden) {
     share = Number(page.numbers.value(tensor, flat)) / most;
     classes.push("heat", share < 0 ? "cold" : "hot");
@@ -70,9 +70,10 @@ function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
 function drawGrid(grid, lit, own) {
   const { box } = sheets.get(grid.id), isLower = own?.lower === grid;
   // Not 0, by which shares are divided.
-  const sizes = state.colours ? numbersIn(grid).map((each) => Math.abs(Number(each))) : [];
-  const most = state.colours && Math.max(1e-300, ...sizes);
-  for (const at of cellsOf(grid)) {
+  const cells = cellsOf(grid), sizeOf = ({ tensor, flat }) =>
+    flat < 0 ? 0 : Math.abs(Number(page.numbers.value(tensor, flat)));
+  const most = state.colours && Math.max(1e-300, ...cells.map(sizeOf));
+  for (const at of cells) {
     const look = at.flat < 0 ? { classes: ["zero"], label: at.zero, share: "0%" }
       : lookOf(at, lit, Boolean(own), most);
     look.classes.unshift(`of-${grid.array}`);

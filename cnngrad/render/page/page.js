@@ -6,7 +6,6 @@ page.render = () => {
   byId("held").hidden = !state.held;
   byId("hint").disabled = !(state.chosen?.flat >= 0) || state.asked !== state.chosen.tensor;
   byId("told").classList.toggle("open", state.unfolded);
-  byId("legend").classList.toggle("shown", state.colours);
   byId("changed").hidden = !state.changed;
   byId("count").textContent = `${at < 0 ? "–" : at + 1} of ${count}`;
   // No count is wider than the last.
@@ -33,13 +32,13 @@ page.set = (values, act = page.render) => {
 // Makes the grids, and keeps the equation that is large.
 function lay() {
   page.equations = equationsOf(page.layer, data.backward, state.way === "scatter");
-  const there = page.equations.map((each) => each.result);
-  if (!there.includes(state.equation)) state.equation = there.includes("dx") ? "dx" : there.at(-1);
+  state.equation = [state.equation, "dx", "o"].find(equationOf);
   build();
   page.refit();
 }
 
 function use(layer, values) {
+  byId("layer").textContent = state.changed ? lineOf(layer) : ownLine;
   Object.assign(page, { layer, numbers: numbersOf(layer, values) });
   page.set({ typed: { o: {}, dw: {}, dx: {} }, chosen: null, held: false }, lay);
 }
@@ -50,23 +49,21 @@ function point(event) {
 }
 
 function click(found) {
-  const { tensor, flat } = found;
   stop();
-  if (state.held && (flat < 0 || isChosen(tensor, flat))) release();
-  else if (flat < 0) choose(found);
-  else hold(tensor, flat);
+  if (state.held && (found.flat < 0 || isChosen(found))) release();
+  else if (found.flat < 0) choose(found);
+  else hold(found);
 }
 
 function key(event) {
   const found = cellAt(event), isPlain = !(event.ctrlKey || event.metaKey || event.altKey);
   if (!found) return;
+  const isTyped = isPlain && /^\S$/.test(event.key);
   if (event.key === "Enter") {
     click(found);
-  } else if (event.key === "F2" && canChange(found)) {
-    edit(found);
-  } else if (/^\S$/.test(event.key) && isPlain && canChange(found)) {
+  } else if (canChange(found) && (isTyped || event.key === "F2")) {
     event.preventDefault();
-    edit(found, event.key);
+    edit(found, isTyped ? event.key : null);
   } else {
     walk(event, sheets.get(found.grid.id).rows, found.r, found.c);
   }
@@ -89,10 +86,10 @@ function written() {
 // The layer in one line, as in the heading.
 function lineOf({ spec, shape, ofUser }) {
   const { axes, groups, bias } = spec, [{ flip, mode, transposed }] = axes;
-  const joined = (name) => axes.map((axis) => axis[name]).join(",");
-  const each = (name) => joined(name).replace(/^(\d+)(,\1)+$/, "$1");
-  const isEven = joined("before") === joined("after");
+  const isEven = axes.every(({ before, after }) => before === after);
   const pads = axes.map(({ before, after }) => `${before}:${after}`).join(",");
+  const each = (name) =>
+    axes.map((axis) => axis[name]).join(",").replace(/^(\d+)(,\1)+$/, "$1");
   const sized = (tensor) => `${TITLES[tensor]} ${ofUser(tensor, shape(tensor)).join("×")}`.trim();
   const parts = [
     sized("x"), sized("w"), bias && sized("b"), transposed && "transposed",
@@ -117,10 +114,10 @@ function relay(axes) {
     });
   }
   Object.assign(state, { changed: true, depth: {} });
-  byId("layer").textContent = lineOf(layer);
   use(layer, given);
 }
 
+const ownLine = byId("layer").textContent;
 const on = (id, kind, act) => byId(id).addEventListener(kind, act);
 
 on("stage", "mouseover", point);
@@ -166,8 +163,7 @@ on("ask", "change", ({ target }) => {
 on("reset", "click", () => {
   stop();
   state.changed = false;
-  byId("layer").textContent = ownLine;
-  setFields();
+  byId("fields").reset();
   use(layerOf(data.layer), file);
   release();
 });
@@ -202,7 +198,7 @@ addEventListener("hashchange", () => {
 addEventListener("resize", page.refit);
 
 byId("play").hidden = false;
-const setFields = addFields(relay), ownLine = byId("layer").textContent;
+addFields(relay);
 use(layerOf(data.layer), file);
 offer();
 holdAsked();

@@ -34,9 +34,9 @@ function resize(equation, section, width, kind, heights) {
   const breaks = section.querySelectorAll(".break");
   breaks.forEach((each, k) => { each.hidden = !best.rows.includes(k + 1); });
   equation.grids.forEach((grid, k) => {
-    const { box, rows } = sheets.get(grid.id), { height: row, font, mark } = best;
-    const { head, caption: above } = kind;
-    const lengths = { cell: best.widths[k], row, font, mark, head, caption: above };
+    const { box, rows } = sheets.get(grid.id), { head, caption } = kind;
+    const { height: row, widths: { [k]: cell }, font, mark } = best;
+    const lengths = { cell, row, font, mark, head, caption };
     for (const name in lengths) setStyle(box, { [name]: `${lengths[name]}px` });
     setStyle(box, { columns: rows[0].length });
     grid.most = best.most;

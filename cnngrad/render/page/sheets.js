@@ -28,9 +28,6 @@ export function cellAt({ target }) {
   return grid && found(sheets.get(grid).grid, Number(r), Number(c));
 }
 
-export const numbersIn = (grid) => cellsOf(grid).filter(({ flat }) => flat >= 0)
-  .map(({ flat }) => page.numbers.value(grid.tensor, flat));
-
 // What a cell shows of a number, or of what has arrived of it.
 export function textOf(grid, flat, value = page.numbers.value) {
   if (flat < 0) return "0";

@@ -15,7 +15,7 @@ export const equationOf = (result) => page.equations.find((each) => each.result 
 // The page has a grid of this tensor.
 export const has = (tensor) =>
   page.equations.some(({ grids }) => grids.some((grid) => grid.tensor === tensor));
-export const isChosen = (tensor, flat) =>
+export const isChosen = ({ tensor, flat }) =>
   state.chosen?.tensor === tensor && state.chosen.flat === flat;
 
 // The equation in which the chosen element stamps W; undefined if none does.

@@ -20,11 +20,9 @@ export function lines() {
   const counts = page.equations.map(({ result }) => {
     const telling = [0, Math.floor(layer.count(result) / 2)];
     const longest = Math.max(...telling.map((flat) => layer.terms(result, flat).length));
-    const most = Math.min(longest, mostProducts());
-    const name = layer.name(result, 0).length;
-    return Math.ceil(most * (name + 6) / line)
-      + (isChained(result) && Math.ceil(most * (2 * name + 6) / line))
-      + (isNumeric && Math.ceil(most * 12 / line));
+    const most = Math.min(longest, mostProducts()), name = layer.name(result, 0).length;
+    const widths = [name + 6, isChained(result) && 2 * name + 6, isNumeric && 12];
+    return widths.reduce((sum, wide) => sum + Math.ceil(most * wide / line), 0);
   });
   return Math.min(Math.max(2, ...counts), 8);
 }
