@@ -496,8 +496,7 @@ class _Reader:
         if has_decimal := mark != "," and "," in lines:
             if mark == ";" and re.search(r";[ ]*$", lines, re.M):
                 self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-            doubled = "a separator of thousands beside a decimal one: leave it out"
-            self.refuse(place, lines, r"\.|,[0-9]*+,", doubled)
+            self.refuse(place, lines, r"\.|,[0-9]*+,", "a separator of thousands beside a decimal one: leave it out")
             lines = lines.replace(",", ".")
         if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
             pointed = next(word for word in re.split(r"[\s|;\"]+", lines) if "." in word)
