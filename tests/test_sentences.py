@@ -418,11 +418,11 @@ Facts.cropped = cropped
 EACH_LEAD = r"(?:, (channel|sample|filter) by (?:channel|sample|filter)(?:, the first 4 of (\d+))?)?"
 
 
-PASSED = rf"(?: \(((?:∂E/∂)?{NAME})(?: (and|to) ((?:∂E/∂)?{NAME}) are| is) not shown\))?"
+PASSED = rf"(?: \(((?:∂E/∂)?{NAME})(?: to ((?:∂E/∂)?{NAME}))? not shown\))?"
 
 
 @says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){PASSED}{EACH_LEAD}:")
-def _(facts, name, value, remark, first, link, last, word, count):
+def _(facts, name, value, remark, first, last, word, count):
     facts.check_leads(name, word, count)
     letter, index = facts.index(name)
     facts.remark(name, remark)
@@ -436,7 +436,6 @@ def _(facts, name, value, remark, first, link, last, word, count):
         between = [(*index[:axis], k, *index[axis + 1 :]) for k in range(before[axis] + 1, index[axis])]
     ends = [facts.index(each.removeprefix("∂E/∂"))[1] for each in (first, last) if each]
     assert ends == list(dict.fromkeys([*between[:1], *between[-1:]]))
-    assert (link == "to") == (len(between) > 2)
 
 
 @says(r"If X is the output of another layer, that layer needs ∂E/∂X\. In an MLP, .* the error comes back like this:")
@@ -812,6 +811,7 @@ def _(facts, name, upper, framed, lower, padded, word, count):
     assert bool(framed) == is_full
     assert bool(padded) == (facts.is_padded and not is_full)
     facts.check_leads(name.removeprefix("∂E/∂"), word, count)
+    assert isinstance(facts.after_it, Picture)
 
 
 @says(r"Depths without a marked cell are not shown\.")

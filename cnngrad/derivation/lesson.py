@@ -459,8 +459,8 @@ def _pictured(board: Board, result: Tensor) -> Said:
         element, value = board.symbol(result, place), names.number(result, place)
         sum_of = () if value is None else (" = ", value)
         passed = _between(board, result, shown[number - 1], place) if number else ()
-        remark, order = board.remark(result, place), one_by_one(layer, result, place)
-        yield "For ", element, *sum_of, f", {remark}", *passed, f"{order}:"
+        order = one_by_one(layer, result, place)
+        yield "For ", element, *sum_of, f", {board.remark(result, place)}", *passed, f"{order}:"
         for part, picture in enumerate(pictures(names, result, place)):
             short = board.choice.limit and picture.numbers and (number or part)
             # dE/dO is too large to stand beside X.
@@ -472,15 +472,13 @@ def _pictured(board: Board, result: Tensor) -> Said:
 
 
 def _between(board: Board, result: Tensor, before: Index, place: Index) -> tuple[Part, ...]:
-    """What the filter passes from one picture to the next along an axis: ` (∂E/∂x12 is not shown)`; or nothing."""
+    """What the filter passes from one picture to the next along an axis: ` (∂E/∂x12 not shown)`; or nothing."""
     axis, *others = (k for k, ends in enumerate(zip(before, place, strict=True)) if ends[0] != ends[1])
     passed = range(before[axis] + 1, place[axis])
     if others or not passed:
         return ()
-    first, last = (board.symbol(result, (*place[:axis], k, *place[axis + 1 :])) for k in (passed[0], passed[-1]))
-    if first == last:
-        return " (", first, " is not shown)"
-    return " (", first, " to " if len(passed) > 2 else " and ", last, " are not shown)"
+    ends = [board.symbol(result, (*place[:axis], k, *place[axis + 1 :])) for k in sorted({passed[0], passed[-1]})]
+    return " (", *[part for end in ends for part in (" to ", end)][1:], " not shown)"
 
 
 def _scattering(board: Board) -> Said:

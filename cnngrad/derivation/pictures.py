@@ -32,9 +32,9 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
     padded = f"{wide}{' with its padding' if is_padded(layer) else ''}"
     said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
     each = f"{one_by_one(layer, tensor, index)}, the products "
-    yield "For ", names.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
     yield standing(layer)
     yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
+    yield "For ", names.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
     yield from pictures(names, tensor, index)
 
 
