@@ -308,6 +308,13 @@ def test_check_json_has_a_report_for_each_gradient(run):
 # Bad input: what is written to the file, the command behind it, and what the error says.
 BAD = {
     "missing file": (None, ["forward", "none.json"], "can't read none.json: No such file or directory"),
+    "numbers for a file": (
+        None,
+        ["forward", "-x", "[[1,2],[3,4]]", "-w", "2x2"],
+        r"'\[\[1,2\],\[3,4\]\]' is not a file: numbers go into one, or to - \(standard input\); a shape is written 3x3",
+    ),
+    "a list for a shape": (None, ["forward", "-x", "1,2,3", "-w", "2x2"], "'1,2,3' is not a file: numbers go into one"),
+    "half a shape": (None, ["backward", "-x", "3x3", "-w", "3x"], "'3x' is not a file: .* a shape is written 3x3"),
     "not JSON": ("{X: 1}", ["forward", "FILE"], "FILE is not JSON: expecting property name .* in line 1, column 2"),
     "empty file": ("", ["forward", "FILE"], "FILE is empty"),
     "binary rubbish": (b"\xff\xfd\x00", ["forward", "FILE"], "FILE is not JSON, NPY or NPZ"),

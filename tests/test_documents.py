@@ -188,11 +188,15 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--fragment"], "--fragment needs a .tex report: write --report FILE.tex"),
+        (["--fragment"], "--fragment needs a .tex report (--report FILE.tex)"),
         (["--report", "a.tex", "--slides"], "--slides is gone: save --section NAME as --report FILE.tex --fragment"),
         (["--report", "a.tex", "--math", "dollar"], "--math needs a .md report"),
         (["--report", "a.svg", "--theme", "blue"], "theme is 'blue': use light or dark"),
-        (["--title", "Mine"], "--title needs a report: write --report FILE"),
+        (
+            ["--report", "a.html", "--theme", "dark"],
+            "--theme needs a .svg report (--report FILE.svg) or a figure (--element NAME --report FILE.tex)\n",
+        ),
+        (["--title", "Mine"], "--title needs a report (--report FILE)"),
         (["--color", "red"], "color is 'red': use always, never or auto"),
     ],
 )

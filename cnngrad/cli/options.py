@@ -1,6 +1,8 @@
 """The options of the commands, in groups that Typer fills in, and the rules for combining them."""
 
 import inspect
+import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -23,12 +25,12 @@ __all__ = ["RULES", "Backward", "Check", "Exercise", "Explained", "Forward", "Sa
 
 
 def _report(ending: str) -> str:
-    return f"a {ending} report: write --report FILE{ending}"
+    return f"a {ending} report (--report FILE{ending})"
 
 
 # Conditions in the rules that are not single flags, in words.
-_ANY_REPORT = "a report: write --report FILE"
-_FIGURE = "a figure: write --element NAME --report FILE.tex"
+_ANY_REPORT = "a report (--report FILE)"
+_FIGURE = "a figure (--element NAME --report FILE.tex)"
 _PROBLEM = "a problem"
 _OF_A_SUITE = "--run on a suite"
 _OWN_SUITE = "a suite of your own"
@@ -101,6 +103,10 @@ _EXERCISE = (
 RULES = {"forward": _LESSON, "backward": _LESSON, "exercise": _EXERCISE, "check": _CHECK}
 
 
+# The options that name files of numbers, and numbers in place of such a name.
+_FILES = ("problem", "-x", "-w", "-b", "-g", "--o", "--dw", "--dx", "--db")
+_NUMBERS = r"[\[{(][\S\s]*|[\s.-]*\d[\d\s.,;x×*-]*"
+
 # The options that are given, by flag, or their values by keyword.
 _Given = dict[str, Any]
 # The values of the options that have only a few.
@@ -119,6 +125,13 @@ def _refuse(command: str, given: _Given) -> None:
         command: the name of the command.
         given: what `_given` returns.
     """
+    from cnngrad.layer import parse_shape
+
+    for flag in _FILES:
+        spec = given.get(flag, "")
+        if re.fullmatch(_NUMBERS, spec) and parse_shape(spec) is None and not os.path.exists(spec):
+            where = "numbers go into one, or to - (standard input); a shape is written 3x3"
+            raise CnngradError(f"{spec[:40]!r} is not a file: {where}")
     there = {*given, *_said(given)}
     needs, without = RULES[command]
     for options, *others in needs:
