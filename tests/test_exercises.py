@@ -162,8 +162,14 @@ def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     matrix = np.array(question.right).reshape(-1, 9)
     o = cnngrad.forward(x, w, padding=((1, 0), (0, 1)), padding_mode="replicate")
     np.testing.assert_array_equal(matrix @ x.ravel(), o.ravel())
+    assert "Write the matrix M in o = M·x, with X and O written" in question.words
+    (question,) = exercises(make_layer((3, 3), (2, 2), b_shape=(1,)), ["matrix"]).questions
+    assert "Write the matrix M in o = M·x + b, with X and O written" in question.words
     (question,) = exercises(make_layer((8, 6), (3, 2), stride=(2, 3), padding=(1, 0)), ["frame"]).questions
     assert question.right == (1, 2, 3, 2, 1, 2)
+    # A number that begins a line and has a full stop behind it would be read as that of a list.
+    solution = document(".txt", exercises(make_layer((8, 6), (2, 2), stride=2), ["frame"]).solution())
+    assert re.findall(r"(\w*) \d+\.(?= [A-Z])", " ".join(solution.split())) == ["Question"]
 
 
 def test_the_wrong_result_is_that_of_the_right_option():
@@ -231,6 +237,7 @@ def test_answers_are_read_as_people_write_them():
         ],
         ["b" * 200, " ".join(["?", *chain[1:]]), "1/2", f"{products[0]}", zeros],
         ["cy", f"{chain[0]} w", "1 2", "abcdefgh", "?"],
+        ["di", "? ?", "?", "?", "''?"],
     ]
     text = csv_of(["student", 1, 2, 3, 4], *rows).decode()
     found = graded(sheet, "a.csv", text.encode("utf-8-sig"), partial=0.5)
@@ -240,13 +247,13 @@ def test_answers_are_read_as_people_write_them():
     assert scores[1] == [some(1 - 1 / len(chain)), 0, some(1 / len(products)), some(matrix.count(0) / len(matrix))]
     wrong = 8 - len(products)
     assert scores[2] == [0, 0, max(0, (len(products) - wrong) / len(products)), 0]
+    assert scores[3] == [0, 0, 0, 0]
     assert found.notes == (
         "Row 3, question 2: '1/2' is not a number.",
         "Row 4, question 1: 2 answers for 12 blanks; write ? for one that is not answered.".replace(
             "12", str(len(chain))
         ),
         "Row 4, question 2: 2 answers for 1 blank; write ? for one that is not answered.",
-        f"Row 4, question 4: 1 answer for {len(matrix)} blanks; write ? for one that is not answered.",
     )
     lines = document(".txt", found).splitlines()
     assert all(len(line) <= 80 for line in lines)

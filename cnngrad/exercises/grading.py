@@ -111,7 +111,8 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
         student = student.strip()
         grades = []
         for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
-            text = text.strip().strip("'")
+            # ? alone stands for all blanks of a question, as an empty cell does.
+            text = text.strip().strip("'") if text.strip("'?;, ") else ""
             grade, note = _chosen(question, text) if question.options else _filled(question, text, partial)
             grades.append(grade)
             notes += [f"Row {line}, question {k}: {note}."] if note else []

@@ -231,8 +231,9 @@ class Maker:
         many = max(self.layer.channels, self.layer.filters) > 1
         order = "".join(f", {word} by {word}" for word in (*["channel"] * many, *self.layer.axis_words[:-1]))
         what = f"the matrix {title}" if is_whole else f"this part of the matrix {title}"
-        which = "the first sample of X" if self.layer.batch > 1 else "X"
-        task = Sentence((f"Write {what}, which gives O from {which}, both written as columns{order}:",))
+        gives = f"in o = {title}·x{' + b' * self.layer.has_bias}"
+        which = "the first sample of X and of O" if self.layer.batch > 1 else "X and O"
+        task = Sentence((f"Write {what} {gives}, with {which} written as columns x and o{order}:",))
         return Question("matrix", (task, _row([_empty(grid)])), (_row([grid]),), blanks)
 
     def frame(self) -> Question:
@@ -245,9 +246,13 @@ class Maker:
         blanks = list[Blank]()
         for axis, word in zip(layer.axes, layer.axis_words, strict=True):
             places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
+            # A full stop behind a number that begins a line would make it that of a list.
+            before = f"; {word}s of zeros" if blanks else f" {word.capitalize()}s of zeros"
             for place, count in zip(places, (axis.stride - 1, *axis.frame), strict=True):
                 blanks.append(Blank(place, count))
-                parts += [f" {word.capitalize()}s of zeros {place}: ", Fill.BLANK, "."]
+                parts += [f"{before} {place}: ", Fill.BLANK]
+                before = ","
+        parts.append(".")
         framed = matrices(self.board.names, array, title=f"{array.title}, framed", track=framed_output)
         return Question("frame", (Sentence(tuple(parts)),), (GridRow(tuple(framed)),), blanks)
 
