@@ -118,7 +118,7 @@ def test_the_derivation_holds_every_equation_of_the_notes_in_their_order():
 # The same of a transposed layer with 1 position cut off in front and one added behind, worked out by hand.
 TRANSPOSED = [
     "([-] [o1] o2 o3 o4) += (w1 w2) · x1",
-    "o(p) = Σ w(u)·x(i) over all with 2·i + u − 3 = p",
+    "o(p) = Σ w(u)·x(i) over all i, u with 2·i + u − 3 = p",
     "o1 = w2·x1",
     "o2 = w1·x2",
     "o3 = w2·x2",
@@ -181,7 +181,7 @@ def test_with_flip_a_transposed_layer_rotates_w_in_the_other_places():
 def test_channels_groups_and_samples_of_a_transposed_layer():
     found = equations(cnngrad.derive("2x4x2", "4x1x2", "2x2x3", b="2", dims=1, groups=2, transposed=True))
     for equation in (
-        "o[n,f'](p) = Σ w[c,f](u)·x[n,c](i) + b[f']\n    over all with c of the group of f', i + u − 1 = p",
+        "o[n,f'](p) = Σ w[c,f](u)·x[n,c](i) + b[f']\n    over all c of the group of f' and all i, u with i + u − 1 = p",
         "o[1,2]2 = w[3,1]1·x[1,3]2 + w[3,1]2·x[1,3]1 + w[4,1]1·x[1,4]2 + w[4,1]2·x[1,4]1 + b[2]",
         "∂E/∂w[c,f](u) = Σ ∂E/∂o[n,f'](i + u − 1)·x[n,c](i)\n    over n, i",
         "∂E/∂x[n,c](i) = Σ ∂E/∂o[n,f'](i + u − 1)·w[c,f](u)\n    over f, u",
@@ -725,6 +725,22 @@ def test_what_stands_for_a_large_array_shows_two_elements_and_the_zeros_around_t
     assert row[: kernel - 1 + 1 + stride] == ["0"] * (kernel - 1) + ["∂E/∂o1,1", *zeros, "∂E/∂o1,2"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_ends_within_an_index_or_parts_a_word_from_its_number(width):
+    derivation = cnngrad.derive("1x2x3x3x3", "2x2x2x2x2", "1x2x2x2x2", stride=2, padding=1, limit=4)
+    lines = shown_at(derivation, width).splitlines()
+    formulas = [line for line in lines if re.search(r"^    .* − ", line)]
+    assert len(formulas) >= 3
+    assert [line for line in formulas if line.count("(") != line.count(")") or line.endswith(("+", "−"))] == []
+    assert [line for line in lines if re.search(r"\bdepth$|^\d+(?: |$)", line)] == []
+
+
+def test_more_matrices_are_saved_than_shown():
+    x, w, dedo = np.ones((6, 1, 2, 2)), np.ones((1, 1, 1, 1)), np.ones((6, 1, 2, 2))
+    blocks = blocks_of(cnngrad.derive(x, w, dedo, limit=4, sections=["dx"]))
+    assert [block.text for block in blocks if isinstance(block, Hint)][-1] == "-o FILE saves them all."
+
+
 def test_the_shift_goes_one_cell_at_a_time_in_the_notes_layer():
     text = shown_at(cnngrad.derive(X, W, G, limit=4, sections=["dx-conv"]), 80)
     assert re.findall(r"∂E/∂(x\d\d) = -?\d+", text) == [f"x{i}{j}" for i in (1, 2, 3) for j in (1, 2, 3)]
@@ -736,8 +752,8 @@ def test_a_larger_layer_goes_from_a_corner_over_an_edge_to_the_inside():
     told_of = told(cnngrad.derive("8x8", "3x3", "6x6", limit=4, sections=["dx-conv"]))
     assert [each for each in told_of if each.startswith("For ")] == [
         "For ∂E/∂x11, at a corner with 1 term:",
-        "For ∂E/∂x14, at an edge with 3 terms (∂E/∂x12 and ∂E/∂x13 are not shown):",
-        "For ∂E/∂x44, inside with 9 terms (∂E/∂x24 and ∂E/∂x34 are not shown):",
+        "For ∂E/∂x14, at an edge with 3 terms (∂E/∂x12 to ∂E/∂x13 not shown):",
+        "For ∂E/∂x44, inside with 9 terms (∂E/∂x24 to ∂E/∂x34 not shown):",
     ]
 
 

@@ -48,11 +48,12 @@ class Phrase(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """The sum of a product over some letters, or over all that fulfil conditions."""
+    """The sum of a product over some letters, and over all others that fulfil conditions, if there are any."""
 
     body: "Letter | Derivative | Product"
     over: "tuple[Row, ...]"
-    conditions: bool = False
+    others: tuple[str, ...] = ()
+    conditions: "tuple[Row, ...]" = ()
 
 
 # A formula is a row of these; a string holds letters, numbers and signs.

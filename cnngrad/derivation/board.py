@@ -127,7 +127,7 @@ class Board:
             rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(matrices)
             if rest:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
-                yield Hint("Without --explain, -o saves all.")
+                yield Hint("-o FILE saves them all.")
 
     def _over_padding(self, shown: Sequence[Index]) -> Said:
         """The sum of a window that overlaps the padding, with its zeros if that is new and not too long."""

@@ -49,10 +49,10 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
     there = here | {wide: here[wide]._replace(place=tuple(read))}
 
-    def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row], conditions: bool = False) -> Row:
+    def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row], conditions: Sequence[Row] = ()) -> Row:
         factors = tuple(_element(operand, at) for operand in OPERANDS[tensor])
         bias = (" + ", here[B]) if tensor is O and layer.has_bias else ()
-        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over), conditions), *bias
+        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over), (*i, *u), tuple(conditions)), *bias
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
@@ -62,7 +62,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     return {
         plain: total(plain, there, zip((*here[W].lead[-1:], *u), strict=True)),
         DW: total(DW, there, zip((*here[windows].lead[:-1], *i), strict=True)),
-        full: total(full, here, (*[summed][: layer.lead[B]], *conditions), True),
+        full: total(full, here, [summed][: layer.lead[B]], conditions),
         DB: total(DB, here, zip((*here[O].lead[:-1], *here[O].place), strict=True)),
     }
 

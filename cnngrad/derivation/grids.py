@@ -208,9 +208,10 @@ def grids(
             found = Pair(found, names.shown(partner[0], (*partner[1], *under[more:])))
         return Cell(found, min(under) >= 0)
 
-    depth, height, width = sizes = [len(track.slots) for track in tracks]
+    depth, height, width = (len(track.slots) for track in tracks)
     # The covered rows and columns, then those next to them too.
-    places = [_near(sizes[1:], marks[1:], ("", *names.layer.axis_words)[-2:], margin) for margin in (0, 1)]
+    words = ("", *names.layer.axis_words)[-2:]
+    parts = [_near(title, (height, width), marks[1:], words, margin) for margin in (0, 1)]
     is_short = lead and (covered or tensor not in names.values)
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
@@ -219,22 +220,19 @@ def grids(
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None
-        for near, where in places:
-            if where:
-                around = replace(grid.part(f"{title} ({', '.join(where)}){which}", *near), around=around)
+        for part, *near in filter(None, parts):
+            around = replace(grid.part(part + which, *near), around=around)
         yield replace(grid, around=around)
 
 
-def _near(
-    sizes: Sequence[int], marks: Sequence[Mapping[int, int]], words: Sequence[str], margin: int
-) -> tuple[list[range], list[str]]:
-    """The rows and columns that are covered, and `margin` next to them; and which these are, if not all."""
+def _near(title: str, sizes: Sequence[int], marks: Sequence[Any], words: Sequence[str], margin: int) -> list[Any]:
+    """A title, and the rows and columns that are covered or next to these; empty if they are all."""
     near, where = [], []
     for size, each, word in zip(sizes, marks, words, strict=True):
         near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
         if len(near[-1]) < size:
             where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
-    return near, where
+    return [f"{title} ({', '.join(where)})", *near] * bool(where)
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:

@@ -84,19 +84,17 @@ class _Drawing(Painter):
         names = Names(layer, values)
         tensor, index = names.parse(self.target.name)
         operands = [self.operands(block) for block in section.blocks if isinstance(block, Picture)]
-        count = len(leads(layer, tensor, index[:2]))
-        lead = 2
+        lead, count = 2, len(leads(layer, tensor, index[:2]))
         if tensor is DB:
             # b has no sample and no position: its gradient is the sum of whole matrices.
-            lead = 0
-            places = [(n, *index) for n in range(min(count, MOST_PICTURES))]
+            places = [(n, *index) for n in range(count)]
             given = [grid for at in places for grid in grids(names, DEDO, at, titled(layer, DEDO, at))]
-            count = max(count, len(given))
             operands = [["Σ", self.tile(grid, "o")] for grid in given[:MOST_PICTURES]]
-        self.units: list[list[_Tile | str]] = [[*["+"] * bool(k), *each] for k, each in enumerate(operands)] or [[]]
+            lead, count = 0, len(given)
+        operands += [["…"]] * (count > MOST_PICTURES)
         found = grids(names, tensor, index[:lead], covered=[{k: k} for k in index[lead:]])
-        self.units[-1] += ["+ …"] * (count > MOST_PICTURES) + ["="] * bool(operands)
-        self.units[-1] += [self.tile(grid, tensor.letter) for grid in found]
+        self.units = [[*["+"] * bool(k), *each] for k, each in enumerate(operands)] or [[]]
+        self.units[-1] += [*["="] * bool(operands), *(self.tile(grid, tensor.letter) for grid in found)]
 
     def operands(self, picture: Picture) -> list[_Tile | str]:
         """The array with its window, and the array that lies there."""

@@ -39,9 +39,12 @@ def plain(*row: Node) -> str:
                 text += f"∂{plain(of)}/∂{plain(by)}"
             case Product(factors):
                 text += "·".join(map(plain, factors))
-            case Sum(body, over, conditions):
+            case Sum(body, over, others, conditions):
                 text += f"Σ {plain(body)}"
-                tails += f"\n    over {'all with ' * conditions}{', '.join(plain(*each) for each in over)}"
+                letters, those = (", ".join(plain(*each) for each in rows) for rows in (over, conditions))
+                if those:
+                    letters = f"{f'all {letters} and ' * bool(over)}all {', '.join(others)} with {those}"
+                tails += f"\n    over {letters}"
             case _:
                 text += str(node)
     return text + tails
@@ -78,8 +81,8 @@ def _latex(node: Node) -> str:
             return r"\, ".join(map(latex, factors))
         case Phrase(text):
             return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}"
-        case Sum(body, over):
-            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {latex(body)}"
+        case Sum(body, over, _, conditions):
+            return rf"\sum_{{{', '.join(latex(*each) for each in (*over, *conditions))}}} {latex(body)}"
     return _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
 
 
@@ -110,8 +113,8 @@ def _mathml(node: Node) -> str:
             return _THIN.join(map(_mathml, factors))
         case Phrase(text):
             return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>"
-        case Sum(body, over):
-            commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in over)
+        case Sum(body, over, _, conditions):
+            commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in (*over, *conditions))
             return f"<munder><mo>∑</mo><mrow>{commas}</mrow></munder>{_mathml(body)}"
     return "".join(map(_sign, _SIGNS.findall(node)))
 

@@ -206,7 +206,9 @@ class Fitting(Notation):
         grid, columns = self.fitted(item, room)
         top_left, top_right, side, low_left, low_right = (*self._brackets,)
         bar = " " * _inner(columns)
-        titles = textwrap.wrap(self.title(grid), int(room)) or [""]
+        # A title is broken in front of its parts alone: not "depth" from its number.
+        held = re.sub(r"(?<!,) (?![·(=])", "\xa0", self.title(grid))
+        titles = [line.replace("\xa0", " ") for line in textwrap.wrap(held, int(room))] or [""]
         lines: list[Line] = [[(title, _colour(grid))] for title in titles]
         lines.append([(f"{top_left}{bar}{top_right}", "")])
         for row in zip(*columns, strict=True):

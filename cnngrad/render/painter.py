@@ -1,5 +1,6 @@
 """The terminal's view of blocks: sentences, sums and rows of matrices, readable from 80 columns on."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from math import inf
@@ -43,6 +44,9 @@ __all__ = ["Painter"]
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
 # The most lines of a sum in short.
 _MOST_LINES = 2
+# Where a formula may be broken: behind an index in parentheses, and behind a comma outside of them.
+_BREAKS = re.compile(r"(?<=\))[·\s]|, (?![^()]*\))")
+_INDENT = " " * 4
 
 
 class Painter(Notation):
@@ -71,7 +75,7 @@ class Painter(Notation):
                 formula = Text(plain(*row))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
-                yield Padding(formula, (0, 0, 0, 4))
+                yield Padding(_Broken(formula), (0, 0, 0, 4))
             case Figure():
                 yield Padding(connections(block), (0, 0, 0, 4))
             case Hint(text):
@@ -151,6 +155,18 @@ class _Rows(NamedTuple):
                 yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
 
 
+class _Broken(NamedTuple):
+    """A formula; what does not fit a line is broken between factors or terms, not inside an index."""
+
+    formula: Text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self.formula.split("\n"):
+            parts = line.divide([found.end() for found in _BREAKS.finditer(line.plain)])
+            lines = grouped(parts, lambda part: part.cell_len, options.max_width - len(_INDENT))
+            yield Text(f"\n{_INDENT}").join(Text().join(parts) for parts in lines)
+
+
 class _Sum(NamedTuple):
     """A sum in symbols and in numbers; lines break between terms only and continue under the first term.
 
@@ -169,11 +185,11 @@ class _Sum(NamedTuple):
     def lines(self, width: int) -> list[Text]:
         """The lines of both sums."""
         every = len(self.symbols)
-        fitting = (n for n in range(every, 1, -1) if len(_wrapped(self._summed(n)[0], width)) <= self.most_lines)
-        shown = next(fitting, 1)
         # A single term is not left out, since words are no shorter.
-        shown += every - shown == 1 and not self.expansion.left_out
-        lines, numbers = (_wrapped(terms, width) for terms in self._summed(shown))
+        for shown in (every, *range(every - 1 - (not self.expansion.left_out), 0, -1)):
+            lines, numbers = (_wrapped(terms, width) for terms in self._summed(shown))
+            if len(lines) <= self.most_lines:
+                break
         if self.zeros and lines[-1].cell_len + len(self.zeros) > width:
             lines.append(Text("  ") + self.zeros[2:])
         else:
