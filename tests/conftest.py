@@ -1,5 +1,8 @@
 """Tests do not depend on whose terminal runs them; what takes long runs with `--whole` alone."""
 
+import io
+import json
+import sys
 from collections import Counter
 
 import pytest
@@ -12,6 +15,17 @@ from cnngrad.causes.search import Diagnosis
 def plain_terminal(monkeypatch):
     for name in ("FORCE_COLOR", "NO_COLOR", "GITHUB_ACTIONS", "COLUMNS", "LINES", "TERM"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """Feeds bytes, or an object as JSON, to standard input."""
+
+    def feed(content):
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return feed
 
 
 # The benchmarks need peers, and are no tests.

@@ -31,15 +31,6 @@ def run(capsys):
     return run
 
 
-@pytest.fixture
-def stdin(monkeypatch):
-    def feed(content):
-        data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-
-    return feed
-
-
 def test_version_names_the_package(run):
     assert run("--version") == (0, f"cnngrad {cnngrad.__version__}\n", "")
 

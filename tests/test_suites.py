@@ -1,12 +1,15 @@
 """The layers of a suite: what stands in the place of others, what is the same in all, and what was never tried."""
 
 import json
+from math import prod
 
 import numpy as np
 import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
+from cnngrad.layer import make_layer
+from cnngrad.programs.shrinking import smaller_layers
 from cnngrad.programs.suites import CONDITIONS, FEATURES, features
 from cnngrad.tensor import Tensor
 from tests import golden
@@ -107,6 +110,12 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
     same = {str(layer.layer.options[option]) for layer in layers}
     assert len(layers) == 69
     assert same == {str(FIXED[option])} or option == "padding"
+    # Smaller layers keep it.
+    smaller = [each.layer for each in smaller_layers(lambda: layers[11], (), lambda *_: None)]
+    assert min(prod(layer.size) for layer in smaller) < 9
+    for layer in smaller:
+        kept = make_layer(layer.shapes[Tensor.X], layer.shapes[Tensor.W], **layer.options | fixed)
+        assert (kept.axes, kept.groups) == (layer.axes, layer.groups)
     findings = cnngrad.check_function(hard_coded, "quick", **fixed)
     assert findings, str(findings)
     plain = cnngrad.check_function(lambda x, w, dedo: right(x, w, dedo, **fixed), "quick", **fixed)

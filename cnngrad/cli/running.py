@@ -31,7 +31,7 @@ from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Result, Verdict
-from cnngrad.settings import DEFAULTS
+from cnngrad.settings import DEFAULTS, OPTIONS
 from cnngrad.tensor import DEDO, Tensor, W, X
 
 __all__ = ["run_command", "run_each"]
@@ -245,14 +245,20 @@ def _command(options: Check, findings: Findings) -> str:
     smallest = findings.smallest
     if smallest is None or (len(findings.outcomes) == 1 and smallest is findings.outcomes[0].layer):
         return ""
-    # A function need not take options that are given on the command line.
-    flags = "--exchange --stream --stride --padding --padding-mode --transposed --output-padding --dilation --groups"
-    words = typed(options.flags, [*flags.split(), "--as", "--timeout"])
+    # A function need not take the layer's options that are given on the command line.
+    of_layer = ["--no-flip", *(f"--{name.replace('_', '-')}" for name in OPTIONS)]
+    of_run = "--exchange --stream --as --timeout --expect --memory --scheduler"
+    words = typed(options.flags, [*of_run.split(), *of_layer])
     command = _in_words(["cnngrad", "check", "-", "--run", options.run, *words])
-    # Options that have their default values are left out.
+    # These are said once, and options that have their default values are left out.
     made = smallest.layer
-    usual = {"dims": made.x_lead == 2, "layout": not made.layouts.data, "filter_layout": not made.layouts.filter}
+    usual = {
+        "dims": made.x_lead == 2 and made.dims > 1,
+        "layout": not made.layouts.data,
+        "filter_layout": not made.layouts.filter,
+    }
     default = DEFAULTS | {name: made.options[name] for name, is_usual in usual.items() if is_usual}
+    default |= {name: made.options[name] for name in options.given() if name in made.options}
     short = {key: value for key, value in smallest.problem.items() if key not in default or value != default[key]}
     return f"echo {shlex.quote(to_json(short))} | {command}"
 

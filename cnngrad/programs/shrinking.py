@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array
+from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
-from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes
+from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes, with_options
+from cnngrad.tensor import W, X
 
 # The name of this stage for the progress bar.
 SMALLER = "a smaller layer that fails"
@@ -55,12 +59,16 @@ def smaller_layers(
 
 
 def _with_smaller_sizes(best: SuiteLayer) -> Iterator[SuiteLayer]:
-    """The layers with one size or option smaller."""
+    """The layers with one size or option smaller that have what all layers of the suite are asked to have."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
-    for layer in _smaller(best.layer):
-        # At least one window fits on every axis.
-        if all(axis.out > 0 and max(axis.before, axis.after) <= axis.most_padding for axis in layer.axes):
-            yield numbered(replace(best, layer=layer), decimals)
+    counts = [best.arrays[tensor].size for tensor in (X, W)]
+    for smaller in _smaller(best.layer):
+        # At least one window must fit on every axis.
+        with suppress(CnngradError):
+            layer = with_options(smaller, best.asked)
+            is_larger = any(prod(layer.canonical[t]) > count for t, count in zip((X, W), counts, strict=True))
+            if not is_larger and sizes(layer) != sizes(best.layer):
+                yield numbered(replace(best, layer=layer), decimals)
 
 
 def _smaller(layer: Layer) -> Iterator[Layer]:

@@ -1,6 +1,6 @@
 """Layers that distinguish wrong backward passes from right ones, with numbers that reveal mistakes."""
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import count, islice
@@ -17,7 +17,8 @@ from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.search import OF_ONE_NUMBER, hidden_mistakes
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
-from cnngrad.layer.layout import read_layouts
+from cnngrad.layer.axis import Axis
+from cnngrad.layer.layout import Layouts, read_layouts
 from cnngrad.layer.options import integer
 from cnngrad.schema import Json
 from cnngrad.settings import LayerOptions
@@ -49,6 +50,7 @@ class SuiteLayer:
         layer: the layer.
         arrays: X, W, dE/dO and, if the layer has a bias, b; with the layer's axes, in cnngrad's order.
         instead_of: the suite's layer that it replaces; None for a layer of the suite itself.
+        asked: what all layers of its suite are asked to have, as keywords of `suite`.
         memory: how arrays lie in memory that are not in C order, for functions.
     """
 
@@ -56,6 +58,7 @@ class SuiteLayer:
     layer: Layer
     arrays: dict[Tensor, Array]
     instead_of: Layer | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[Tensor, str] = field(default_factory=dict)
 
     @property
@@ -324,6 +327,8 @@ def suite(
     if options.get("transposed"):
         named = [(title, _turned(row)) for title, row in named if row.mode == "zeros"]
     lead = 2 - ("batch" in without) - ({"batch", "channels"} <= {*without})
+    every = {"x_shape": x_shape, "w_shape": w_shape, **options}
+    asked = {keyword: value for keyword, value in every.items() if value is not None}
     layers = []
     dims = integer("dims", options.get("dims") or 2, least=1)
     for number, (title, row) in enumerate(named):
@@ -332,9 +337,9 @@ def suite(
         # In reverse, so that padding is made even before it is removed.
         for feature in reversed(lost):
             layer = _WITHOUT[feature](layer)
-        layer = _with_options(title, layer, x_shape, w_shape, options)
+        layer = _fitted(title, layer, asked)
         instead_of = None if sizes(layer) == sizes(original) else original
-        made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of)
+        made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of, asked)
         made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
         if title in _CHANGED:
             generator = np.random.default_rng(seed)
@@ -347,40 +352,60 @@ def suite(
     return layers
 
 
-def _with_options(
-    title: str, layer: Layer, x_shape: Shape | None, w_shape: Shape | None, options: LayerOptions
-) -> Layer:
-    """The layer with the given options and the given last axes of X and W.
+def _fitted(title: str, layer: Layer, asked: Mapping[str, Any]) -> Layer:
+    """The layer with what is asked of all; if no window fits, X grows, or if X is given, the windows shrink."""
+    if (x_shape := asked.get("x_shape")) is None:
+        sizes = ([size + more for size in layer.size] for more in _MORE)
+        tried = [_with_each(layer, lambda axis, size: replace(axis, size=size), each) for each in sizes]
+    else:
+        plain = layer.with_axes(dilation=1)
+        last = (*layer.size, *x_shape)[-layer.dims :]
+        smaller = _with_each(plain, lambda axis, size: replace(axis, kernel=min(axis.kernel, size)), last)
+        tried = [layer, plain, smaller]
+    errors = []
+    for each in tried:
+        try:
+            return with_options(each, asked)
+        except CnngradError as error:
+            errors.append(error)
+    is_plain = None is x_shape is asked.get("w_shape")
+    raise errors[0] if is_plain else CnngradError(f"the suite's layer {title}: {errors[0]}")
 
-    The size of a group stays the same. If no window fits, X is enlarged; if X is given, windows are made smaller.
+
+def _with_each(layer: Layer, change: Callable[[Axis, int], Axis], numbers: Iterable[int]) -> Layer:
+    return replace(layer, axes=tuple(map(change, layer.axes, numbers)))
+
+
+def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
+    """The layer with the options, and the last axes of X and W, that are asked of all layers of a suite.
+
+    The size of a group stays the same.
+
+    Args:
+        layer: the layer; its own options and sizes need not make one.
+        asked: those of the keywords of `suite` that are given.
+
+    Raises:
+        CnngradError: they don't make a layer.
     """
-    given = {name: value for name, value in options.items() if "layout" not in name and value is not None}
+    given = {name: value for name, value in asked.items() if not name.endswith(("layout", "shape"))}
     groups = integer("groups", given.get("groups", layer.groups), least=1)
     x = [layer.batch, layer.group_channels * groups, *layer.size]
     w = [layer.conv.group_filters * groups, layer.conv.group_channels, *layer.kernel]
-    for own, last in ((x, x_shape or ()), (w, w_shape or ())):
+    shapes = x_shape, _ = [asked.get(name, ()) for name in ("x_shape", "w_shape")]
+    for own, last in zip((x, w), shapes, strict=True):
         own[len(own) - len(last) :] = last
     # The channels of X decide those of W, or those of W the channels of X.
     place, times = (0, 1) if layer.transposed else (1, groups)
-    if len(x_shape or ()) > layer.dims:
+    if len(x_shape) > layer.dims:
         w[place] = x[1] // times
     else:
         x[1] = w[place] * times
-    if x_shape is None:
-        tried = [([*x[:2], *(size + more for size in x[2:])], w, given) for more in _MORE]
-    else:
-        smaller = [*w[:2], *map(min, x[2:], w[2:])] if w_shape is None else w
-        tried = [(x, w, given), *((x, kernel, {"dilation": 1} | given) for kernel in (w, smaller))]
-    errors = []
-    for x, w, changed in tried:
-        b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
-        try:
-            made = make_layer(tuple(x), tuple(w), b_shape=b, **layer.options | changed)
-        except CnngradError as error:
-            errors.append(error)
-        else:
-            return replace(made, layouts=read_layouts(options.get("layout"), options.get("filter_layout"))[0])
-    raise errors[0] if None is x_shape is w_shape else CnngradError(f"the suite's layer {title}: {errors[0]}")
+    b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
+    options = replace(layer, layouts=Layouts()).options | given
+    made = make_layer(tuple(x), tuple(w), b_shape=b, **options)
+    layouts = read_layouts(asked.get("layout"), asked.get("filter_layout"))[0]
+    return replace(made, layouts=layouts, x_lead=layer.x_lead, w_lead=layer.w_lead)
 
 
 def sizes(layer: Layer) -> tuple[Hashable, ...]:
