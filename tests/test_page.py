@@ -599,8 +599,10 @@ def test_a_number_is_shown_rounded_with_a_sign_and_copied_whole(browser, tmp_pat
     # A number that is looked at and left is not changed.
     cell = cells_of(browser, "x")[0]
     assert texts([cell]) == ["≈0.12346"]
+    assert cell.get_attribute("aria-label") == "x11 0.123456789"
     browser.execute_script("arguments[0].focus()", cell)
     browser.switch_to.active_element.send_keys(Keys.F2)
+    assert browser.switch_to.active_element.get_attribute("value") == "0.123456789"
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     assert not browser.find_element("id", "changed").is_displayed()
     browser.find_element("id", "copy").click()

@@ -62,7 +62,7 @@ function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
     classes.push(right ? "ok" : "bad");
     label += ` ${answer}, ${right ? "right" : "wrong"}`;
   } else if (isNumeric && !isHidden) {
-    label += ` ${shown(arrived(tensor, flat))}`;
+    label += ` ${shown(arrived(tensor, flat), 12)}`;
   }
   return { classes, label, share: `${Math.round(Math.abs(share) * 100)}%` };
 }

@@ -19,7 +19,7 @@ function keep({ tensor, flat }, text, isNew) {
 export function edit(found, begun = null) {
   const { tensor, flat, cell } = found, input = made("input", "");
   const isAsked = state.asked === tensor, number = page.numbers.value(tensor, flat);
-  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number);
+  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number, 17);
   stop();
   state.editing = true;
   Object.assign(input, { value: begun ?? before, ariaLabel: page.layer.name(tensor, flat) });
