@@ -460,6 +460,14 @@ def test_ask_me_counts_and_shows_nothing_until_a_hint_is_asked_for(opened):
     choose(driver, "ask", "dx")
     choose(driver, "way", "scatter")
     assert "∂E/∂x11 += 4·1, ∂E/∂x12 += 4·2, " in line.text
+    # The verdict on an answer does not lie on the number of the window.
+    driver.execute_script("arguments[0].focus()", cells_of(driver, "dx")[0])
+    driver.switch_to.active_element.send_keys("7", Keys.ENTER)
+    driver.find_element("id", "forward").click()
+    driver.find_element("id", "back").click()
+    assert cells_of(driver, "dx", "td.bad .mark")
+    after = "const at = getComputedStyle(arguments[0], '::after'); return [at.content, at.right]"
+    assert driver.execute_script(after, cells_of(driver, "dx", "td.bad")[0]) == ['"✗"', "2px"]
 
 
 def test_what_is_held_says_so_and_lets_go(opened):
