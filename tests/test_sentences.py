@@ -418,24 +418,12 @@ Facts.cropped = cropped
 EACH_LEAD = r"(?:, (channel|sample|filter) by (?:channel|sample|filter)(?:, the first 4 of (\d+))?)?"
 
 
-PASSED = rf"(?: \(((?:∂E/∂)?{NAME})(?: to ((?:∂E/∂)?{NAME}))? not shown\))?"
-
-
-@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){PASSED}{EACH_LEAD}:")
-def _(facts, name, value, remark, first, last, word, count):
+@says(rf"For (?:∂E/∂)?({NAME})(?: = (-?\d+))?, ([a-z ]+(?:\d+ terms?)?){EACH_LEAD}:")
+def _(facts, name, value, remark, word, count):
     facts.check_leads(name, word, count)
     letter, index = facts.index(name)
     facts.remark(name, remark)
     assert value == (None if facts.in_symbols else str(facts.results[letter][index]))
-    section, before = getattr(facts, "before", ("", index))
-    facts.before = facts.section, index
-    moved = [axis for axis, ends in enumerate(zip(before, index, strict=True)) if len({*ends}) > 1]
-    between = []
-    if section == facts.section and len(moved) == 1:
-        (axis,) = moved
-        between = [(*index[:axis], k, *index[axis + 1 :]) for k in range(before[axis] + 1, index[axis])]
-    ends = [facts.index(each.removeprefix("∂E/∂"))[1] for each in (first, last) if each]
-    assert ends == list(dict.fromkeys([*between[:1], *between[-1:]]))
 
 
 @says(r"If X is the output of another layer, that layer needs ∂E/∂X\. In an MLP, .* the error comes back like this:")

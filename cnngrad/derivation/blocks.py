@@ -37,7 +37,7 @@ class Product(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """Words in a formula; `plain` replaces them in plain text."""
+    """Words in a formula; `plain` replaces them in plain text, which alone has words if `text` is empty."""
 
     text: str
     plain: str = ""
@@ -48,12 +48,10 @@ class Phrase(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """The sum of a product over some letters, and over all others that fulfil conditions, if there are any."""
+    """The sum of a product over some letters, or over all that fulfil conditions."""
 
     body: "Letter | Derivative | Product"
     over: "tuple[Row, ...]"
-    others: tuple[str, ...] = ()
-    conditions: "tuple[Row, ...]" = ()
 
 
 # A formula is a row of these; a string holds letters, numbers and signs.

@@ -49,20 +49,22 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     read = [axis.relation.from_1().written(*each) for axis, *each in zip(layer.axes, i, u, strict=True)]
     there = here | {wide: here[wide]._replace(place=tuple(read))}
 
-    def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row], conditions: Sequence[Row] = ()) -> Row:
+    def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row]) -> Row:
         factors = tuple(_element(operand, at) for operand in OPERANDS[tensor])
         bias = (" + ", here[B]) if tensor is O and layer.has_bias else ()
-        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over), (*i, *u), tuple(conditions)), *bias
+        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over)), *bias
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")
-    conditions = [(position, meets, letter) for position, letter in zip(read, p, strict=True)]
+    # Only plain text says which letters are free.
+    free = Phrase("", f"{'and ' * layer.lead[B]}all {', '.join((*i, *u))} with ")
+    first, *others = ((position, meets, letter) for position, letter in zip(read, p, strict=True))
     summed = (outer,) if layer.groups == 1 else (outer, Phrase(" of the group of "), own)
     plain, full = layer.role[O], layer.role[DX]
     return {
         plain: total(plain, there, zip((*here[W].lead[-1:], *u), strict=True)),
         DW: total(DW, there, zip((*here[windows].lead[:-1], *i), strict=True)),
-        full: total(full, here, [summed][: layer.lead[B]], conditions),
+        full: total(full, here, (*[(Phrase("", "all "), *summed)][: layer.lead[B]], (free, *first), *others)),
         DB: total(DB, here, zip((*here[O].lead[:-1], *here[O].place), strict=True)),
     }
 

@@ -458,9 +458,7 @@ def _pictured(board: Board, result: Tensor) -> Said:
     for number, place in enumerate(shown):
         element, value = board.symbol(result, place), names.number(result, place)
         sum_of = () if value is None else (" = ", value)
-        passed = _between(board, result, shown[number - 1], place) if number else ()
-        order = one_by_one(layer, result, place)
-        yield "For ", element, *sum_of, f", {board.remark(result, place)}", *passed, f"{order}:"
+        yield "For ", element, *sum_of, f", {board.remark(result, place)}{one_by_one(layer, result, place)}:"
         for part, picture in enumerate(pictures(names, result, place)):
             short = board.choice.limit and picture.numbers and (number or part)
             # dE/dO is too large to stand beside X.
@@ -469,16 +467,6 @@ def _pictured(board: Board, result: Tensor) -> Said:
     if prod(layer.canonical[result]) > len(shown):
         last = names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")
-
-
-def _between(board: Board, result: Tensor, before: Index, place: Index) -> tuple[Part, ...]:
-    """What the filter passes from one picture to the next along an axis: ` (∂E/∂x12 not shown)`; or nothing."""
-    axis, *others = (k for k, ends in enumerate(zip(before, place, strict=True)) if ends[0] != ends[1])
-    passed = range(before[axis] + 1, place[axis])
-    if others or not passed:
-        return ()
-    ends = [board.symbol(result, (*place[:axis], k, *place[axis + 1 :])) for k in sorted({passed[0], passed[-1]})]
-    return " (", *[part for end in ends for part in (" to ", end)][1:], " not shown)"
 
 
 def _scattering(board: Board) -> Said:

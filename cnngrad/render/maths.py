@@ -39,12 +39,9 @@ def plain(*row: Node) -> str:
                 text += f"∂{plain(of)}/∂{plain(by)}"
             case Product(factors):
                 text += "·".join(map(plain, factors))
-            case Sum(body, over, others, conditions):
+            case Sum(body, over):
                 text += f"Σ {plain(body)}"
-                letters, those = (", ".join(plain(*each) for each in rows) for rows in (over, conditions))
-                if those:
-                    letters = f"{f'all {letters} and ' * bool(over)}all {', '.join(others)} with {those}"
-                tails += f"\n    over {letters}"
+                tails += f"\n    over {', '.join(plain(*each) for each in over)}"
             case _:
                 text += str(node)
     return text + tails
@@ -80,9 +77,9 @@ def _latex(node: Node) -> str:
         case Product(factors):
             return r"\, ".join(map(latex, factors))
         case Phrase(text):
-            return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}"
-        case Sum(body, over, _, conditions):
-            return rf"\sum_{{{', '.join(latex(*each) for each in (*over, *conditions))}}} {latex(body)}"
+            return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}" * bool(text)
+        case Sum(body, over):
+            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {latex(body)}"
     return _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
 
 
@@ -112,9 +109,9 @@ def _mathml(node: Node) -> str:
         case Product(factors):
             return _THIN.join(map(_mathml, factors))
         case Phrase(text):
-            return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>"
-        case Sum(body, over, _, conditions):
-            commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in (*over, *conditions))
+            return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>" * bool(text)
+        case Sum(body, over):
+            commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in over)
             return f"<munder><mo>∑</mo><mrow>{commas}</mrow></munder>{_mathml(body)}"
     return "".join(map(_sign, _SIGNS.findall(node)))
 
