@@ -385,7 +385,7 @@ BAD = {
         "add --explain for the derivation in symbols",
     ),
     "check in symbols": (None, ["check", "-x", "3x3", "-w", "2x2"], "check needs numbers"),
-    "unknown element": (None, ["backward", NOTES, "--element", "x44"], "x has x11 to x33"),
+    "unknown element": (None, ["backward", NOTES, "--element", "x44"], "write w11 to w22 or x11 to x33"),
     "element of the other command": (None, ["backward", NOTES, "--element", "o11"], "o belongs to forward"),
     "unknown ending": (
         None,
@@ -597,7 +597,7 @@ def test_a_transposed_layer_on_the_command_line(capsys):
     assert main(["forward", *words, "--output-size", "6x5", "--element", "o66"]) == 2
     assert main(["forward", *words, "--output-size", "6x5", "--element", "o65"]) == 0
     out, err = capsys.readouterr()
-    assert "'o66' is not an element of this layer: o has o11 to o65" in err
+    assert "'o66' is not an element of this layer: write o11 to o65" in err
     assert out.startswith("X 2×2 · W 3×3 · transposed · stride 2 · padding 0 · output padding 1,0 → O 6×5")
     assert main(["forward", *words, "--output-padding", "1,0", "--element", "o65", "--json"]) == 0
     layer = json.loads(capsys.readouterr().out)["layer"]

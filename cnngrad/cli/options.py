@@ -105,7 +105,7 @@ RULES = {"forward": _LESSON, "backward": _LESSON, "exercise": _EXERCISE, "check"
 
 # The options that name files of numbers, and numbers in place of such a name.
 _FILES = ("problem", "-x", "-w", "-b", "-g", "--o", "--dw", "--dx", "--db")
-_NUMBERS = r"[\[{(][\S\s]*|[\s.-]*\d[\d\s.,;x×*-]*"
+_NUMBERS = r"[\[{(][\S\s]*|(?!\d+([x×]\d+)*$)[\s.-]*\d[\d\s.,;x×*-]*"
 
 # The options that are given, by flag, or their values by keyword.
 _Given = dict[str, Any]
@@ -125,11 +125,11 @@ def _refuse(command: str, given: _Given) -> None:
         command: the name of the command.
         given: what `_given` returns.
     """
-    from cnngrad.layer import parse_shape
+    from cnngrad.layer import joined
 
     for flag in _FILES:
         spec = given.get(flag, "")
-        if re.fullmatch(_NUMBERS, spec) and parse_shape(spec) is None and not os.path.exists(spec):
+        if re.fullmatch(_NUMBERS, spec) and not os.path.exists(spec):
             where = "numbers go into one, or to - (standard input); a shape is written 3x3"
             raise CnngradError(f"{spec[:40]!r} is not a file: {where}")
     there = {*given, *_said(given)}
@@ -137,7 +137,7 @@ def _refuse(command: str, given: _Given) -> None:
     for options, *others in needs:
         for flag in options.split():
             if flag in given and there.isdisjoint(others):
-                raise CnngradError(f"{flag} needs {_or(others)}")
+                raise CnngradError(f"{flag} needs {joined(others, 'or')}")
     for options, *others in without:
         for flag, other in product(options.split(), others):
             if flag in given and other in there:
@@ -145,13 +145,7 @@ def _refuse(command: str, given: _Given) -> None:
     for name, known in (_WORDS | ({"format": ("moodle",)} if command == "exercise" else {})).items():
         value = given.get(f"--{name}", known[0])
         if value not in known:
-            raise CnngradError(f"{name} is {value[:40]!r}: use {_or(known)}")
-
-
-def _or(words: Sequence[str]) -> str:
-    from cnngrad.layer import joined
-
-    return joined(words, "or")
+            raise CnngradError(f"{name} is {value[:40]!r}: use {joined(known, 'or')}")
 
 
 def _said(given: _Given) -> Iterator[str]:

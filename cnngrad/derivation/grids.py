@@ -182,12 +182,9 @@ def grids(
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
-    if track:
-        tracks = list(map(track, names.layer.axes))
-    else:
-        order = slice(None, None, -1 if turned else 1)
-        whole = map(range, names.layer.canonical[tensor][len(lead) :])
-        tracks = [Track(places[order], places[order]) for places in whole]
+    order = slice(None, None, -1 if turned else 1)
+    whole = (range(size)[order] for size in names.layer.canonical[tensor][len(lead) :])
+    tracks = [Track(places, places) for places in whole] if track is None else list(map(track, names.layer.axes))
     # All arrays have three axes here; those in front of an array's own have one position.
     more = 3 - len(tracks)
     tracks = [Track(range(1), range(1))] * more + tracks
@@ -210,8 +207,14 @@ def grids(
 
     depth, height, width = (len(track.slots) for track in tracks)
     # The covered rows and columns, then those next to them too.
-    words = ("", *names.layer.axis_words)[-2:]
-    parts = [_near(title, (height, width), marks[1:], words, margin) for margin in (0, 1)]
+    parts = []
+    for margin in (0, 1):
+        near, where = [], []
+        for size, each, word in zip((height, width), marks[1:], ("", *names.layer.axis_words)[-2:], strict=True):
+            near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
+            if len(near[-1]) < size:
+                where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
+        parts += [(f"{title} ({', '.join(where)})", near)] * bool(where)
     is_short = lead and (covered or tensor not in names.values)
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
@@ -220,19 +223,9 @@ def grids(
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None
-        for part, *near in filter(None, parts):
+        for part, near in parts:
             around = replace(grid.part(part + which, *near), around=around)
         yield replace(grid, around=around)
-
-
-def _near(title: str, sizes: Sequence[int], marks: Sequence[Any], words: Sequence[str], margin: int) -> list[Any]:
-    """A title, and the rows and columns that are covered or next to these; empty if they are all."""
-    near, where = [], []
-    for size, each, word in zip(sizes, marks, words, strict=True):
-        near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
-        if len(near[-1]) < size:
-            where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
-    return [f"{title} ({', '.join(where)})", *near] * bool(where)
 
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:

@@ -101,20 +101,17 @@ class Names:
         Raises:
             CnngradError: not an element's name, or not an element of this layer.
         """
-        match = re.fullmatch(_ELEMENT, text.strip())
-        if match is None:
-            several = "; repeat --element for each of several" if re.search(r",\s*[^\s\d]", text) else ""
-            raise CnngradError(f"{text!r} is not an element: write {self.ranges(offered)}{several}")
-        letter, bracket, position = match.groups(default="")
-        tensor = _EXPLAINED[letter]
-        lead, shape = re.findall(r"\d+", bracket), self.layer.shapes[tensor]
-        place = re.findall(r"\d+" if "," in position or self.layer.dims == 1 else r"\d", position)
-        index = tuple(int(n) - 1 for n in [*lead, *place])
-        right = len(lead) == self.layer.lead[tensor] and len(index) == len(shape)
-        if not right or not all(0 <= n < size for n, size in zip(index, shape, strict=True)):
-            has = "it has no b" if tensor is DB and not self.layer.has_bias else f"{letter} has {self.ranges([tensor])}"
-            raise CnngradError(f"{text!r} is not an element of this layer: {has}")
-        return tensor, self.layer.canonical_index(tensor, index)
+        if match := re.fullmatch(_ELEMENT, text.strip()):
+            letter, bracket, position = match.groups(default="")
+            tensor = _EXPLAINED[letter]
+            lead, shape = re.findall(r"\d+", bracket), self.layer.shapes[tensor]
+            place = re.findall(r"\d+" if "," in position or self.layer.dims == 1 else r"\d", position)
+            index = tuple(int(n) - 1 for n in [*lead, *place])
+            right = len(lead) == self.layer.lead[tensor] and len(index) == len(shape)
+            if right and all(0 <= n < size for n, size in zip(index, shape, strict=True)):
+                return tensor, self.layer.canonical_index(tensor, index)
+        several = "; repeat --element for each of several" if re.search(r",\s*[^\s\d]", text) else ""
+        raise CnngradError(f"{text!r} is not an element of this layer: write {self.ranges(offered)}{several}")
 
     def last(self, tensor: Tensor) -> Symbol:
         """The symbol of a tensor's last element."""

@@ -216,8 +216,8 @@ class Fitting(Notation):
             lines.append([(side, ""), *cells, (side, "")])
         lines.append([(f"{low_left}{bar}{low_right}", "")])
         if any("…" in _plain(line) for line in lines[1:]):
-            adds_up = any(style.endswith(" bold") and "·" in text for column in columns for text, style in column)
-            lines.append([(f"({grid.height}×{grid.width} in all{'; the middle counts too' * adds_up})", DIM)])
+            note = "; the middle counts too" * any(" bold" in style for column in columns for _, style in column)
+            lines.append([(f"({grid.height}×{grid.width} in all{note})", DIM)])
         return lines
 
 

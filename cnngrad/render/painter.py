@@ -44,9 +44,9 @@ __all__ = ["Painter"]
 _HEADED = Box("    \n    \n ── \n    \n    \n    \n    \n    \n", ascii=False)
 # The most lines of a sum in short.
 _MOST_LINES = 2
-# Where a formula may be broken: behind an index in parentheses, and behind a comma outside of them.
-_BREAKS = re.compile(r"(?<=\))[·\s]|, (?![^()]*\))")
-_INDENT = " " * 4
+# A line of a formula that does not fit 80 columns, and where it may be broken.
+_LONG = re.compile(r"^.{77,}", re.MULTILINE)
+_BREAKS = re.compile(r"(?<=\))·|(?<= [pqr]), ")
 
 
 class Painter(Notation):
@@ -72,10 +72,11 @@ class Painter(Notation):
                 yield Rule(self._parts(parts), align="left", style=DIM)
             case Formula(row):
                 # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(p, q).
-                formula = Text(plain(*row))
+                # A line that is too long is broken behind factors and conditions, not within an index.
+                formula = Text(_LONG.sub(lambda line: _BREAKS.sub(r"\g<0>\n    ", line[0]), plain(*row)))
                 for tensor, style in STYLES.items():
                     formula.highlight_regex(rf"(?:∂E/∂)?\b{tensor}(?:\[[^]]*\])?\([^)]*\)", style)
-                yield Padding(_Broken(formula), (0, 0, 0, 4))
+                yield Padding(formula, (0, 0, 0, 4))
             case Figure():
                 yield Padding(connections(block), (0, 0, 0, 4))
             case Hint(text):
@@ -153,18 +154,6 @@ class _Rows(NamedTuple):
             yield from [Text()] if number_of else []
             for line in fitting.lines(row):
                 yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
-
-
-class _Broken(NamedTuple):
-    """A formula; what does not fit a line is broken between factors or terms, not inside an index."""
-
-    formula: Text
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self.formula.split("\n"):
-            parts = line.divide([found.end() for found in _BREAKS.finditer(line.plain)])
-            lines = grouped(parts, lambda part: part.cell_len, options.max_width - len(_INDENT))
-            yield Text(f"\n{_INDENT}").join(Text().join(parts) for parts in lines)
 
 
 class _Sum(NamedTuple):
