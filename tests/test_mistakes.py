@@ -719,6 +719,20 @@ def test_a_plain_loop_in_float32_is_less_precise_but_right(size):
     )
 
 
+def test_what_a_plain_loop_in_float32_gives_is_known_by_such_loops():
+    """Numbers of one size, whose roundings add up, are right; one product less of many is not."""
+    x, dedo = np.full((32, 1, 64, 64), 0.1, np.float32), np.full((32, 1, 63, 63), 0.1, np.float32)
+    products = (x[:, 0, 1:, 1:] * dedo[:, 0]).ravel()
+    dw = np.full((1, 1, 2, 2), np.add.accumulate(products)[-1])
+    report = cnngrad.check(x, np.ones((1, 1, 2, 2)), dedo, dw=dw).gradients["dEdW"]
+    assert (report.passed, report.mistake) == (True, None)
+    random = np.random.default_rng(0)
+    x, dedo = (random.standard_normal((16, 1, size, size)) for size in (32, 30))
+    dw = cnngrad.backward(x, np.ones((1, 1, 3, 3)), dedo).dw
+    dw -= dedo[-1, 0, -1, -1] * x[-1, 0, -3:, -3:]
+    assert not cnngrad.check(x, np.ones((1, 1, 3, 3)), dedo, dw=dw).passed
+
+
 def test_float32_gradients_may_come_as_lists():
     x, w, _, dedo = LAYERS[0].data(dtype=np.float32)
     grads = cnngrad.backward(x, w, dedo, **LAYERS[0].options)

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, rms
-from cnngrad.causes.evaluate import Data, remade
+from cnngrad.causes.evaluate import Data, factors_of, remade, spread_places
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.causes.search import (
@@ -33,6 +33,8 @@ __all__ = ["Grader"]
 
 # Tolerance for rounded X, W and dE/dO, in units of eps times the root of the sum of squared terms.
 _INPUTS = 3
+# How much larger a plain float32 loop's errors may be than those of the loops that are tried.
+_LOOPS = 8
 # Advice for numbers that may be rounded on purpose.
 _MEANT = "say --as {} if it is meant to"
 
@@ -124,18 +126,18 @@ class Grader:
 
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
-        written, advice = ("", "") if self.tolerance.exact else self._written()
-        precision = written and f"It {written}: {advice}."
-        found = Diagnosis(says=precision) if written else self._diagnosed()
-        report = replace(report, precision=written)
+        is_exact = self.tolerance.exact
+        verdict, words, advice = (Verdict.WRONG, "", "") if is_exact else self._rounded()
+        is_rounded = bool(words)
+        found = Diagnosis() if is_rounded else self._diagnosed()
         # In 16 bits some pair of mistakes comes close to the right numbers.
         is_known = found.mistake and not (found.together and self.form.format in HALVES)
-        if not (self.tolerance.exact or is_known or written):
+        if not (is_exact or is_known or is_rounded):
             verdict, words, advice = self._precision()
-            precision = words and f"It {words}: {advice}."
-            report = replace(report, precision=words)
-            if verdict is not Verdict.WRONG:
-                return replace(report, verdict=verdict, says=precision)
+        precision = words and f"It {words}: {advice}."
+        report = replace(report, precision=words)
+        if verdict is not Verdict.WRONG:
+            return replace(report, verdict=verdict, says=precision)
         claim = self.claim
         result = self.result
         allowed = self.tolerance.allowed
@@ -146,7 +148,7 @@ class Grader:
             most = allowed(claim, np.full(claim.shape, self.sizes.max()))
             with suppress(ValueError):
                 relations = followed(self.data, result, partial(remade, found.recipe, self.data), claim, most)
-        elif found.mistake is None and not written:
+        elif found.mistake is None and not is_rounded:
             wrong = report.canonical[-1].reshape(claim.shape)
             missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
             says = says or f"No known mistake gives this: {where}.{missing and f' {missing}.'}"
@@ -156,14 +158,20 @@ class Grader:
         found = replace(found, says=says)
         return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
 
-    def _written(self) -> tuple[str, str]:
-        """What a claim is rounded to, if nothing else is wrong with it, in words, and advice; both are empty if not."""
-        if self.claim.shape == self.right.shape and not self.form.is_rounded and self._seen.format not in HALVES:
+    def _rounded(self) -> tuple[Verdict, str, str]:
+        """The verdict if nothing but rounding is wrong, what it is, and advice; `WRONG` and "" for other errors."""
+        form, sizes, tolerance = self.form, self.sizes, self.tolerance
+        if not form.asked:
+            loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
+            if (difference(self.claim, self.right) <= loose).all() and rms(loose) <= COARSE * rms(self.right):
+                words = "is right, but with the rounding error of a plain float32 loop"
+                return Verdict.RIGHT, words, "pairwise sums are more precise"
+        if not form.is_rounded and self._seen.format not in HALVES:
             for part, number in reversed(self._seen.units.items()):
                 alone = replace(self._seen, units={part: number})
                 if self._within(alone):
-                    return f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
-        return "", ""
+                    return Verdict.WRONG, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
+        return Verdict.WRONG, "", ""
 
     @cached_property
     def _seen(self) -> Form:
@@ -182,13 +190,6 @@ class Grader:
         sizes = self.sizes
         error = difference(self.claim, self.right)
         size = rms(self.right)
-        # A plain float32 loop rounds at each term, mostly in the same direction.
-        drift = tolerance.but_exact(tolerance.terms / 4 * eps("float32") * sizes, sizes, "float32")
-        loose = tolerance.sums(sizes) + drift
-        if not form.asked and (error <= loose).all() and rms(loose) <= COARSE * size:
-            words = "is right, but with the rounding error of a plain float32 loop"
-            return Verdict.RIGHT, words, "pairwise sums are more precise"
-
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
         if seen.format in HALVES:
@@ -207,6 +208,17 @@ class Grader:
             words = "has errors as large as TF32's, whose values look like float32's"
             return Verdict.COARSE, words, "say --as tf32, or turn TF32 off"
         return Verdict.WRONG, "", ""
+
+    def _loop(self) -> float:
+        """The largest error of some sums added up one by one in float32, as a fraction of the sum of absolute terms."""
+        recipe, errors = right_recipe(self.layer, self.result), [0.0]
+        factors = factors_of(recipe, self.data)
+        for index in np.transpose(np.unravel_index(spread_places(math.prod(recipe.shape)), recipe.shape)).tolist():
+            terms = reduce(np.multiply, factors(tuple(index))).astype(np.float64)
+            for order in (terms.ravel(), terms.T.ravel(), terms[::-1].ravel()) if terms.any() else ():
+                added = np.add.accumulate(order.astype(np.float32))[-1]
+                errors.append(abs(float(added) - terms.sum()) / np.abs(terms).sum())
+        return max(errors)
 
     def _of_another_shape(self) -> WrongShape:
         claim = self.claim
