@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from html import escape
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from cnngrad import checks, programs
@@ -38,7 +39,7 @@ class _Shown:
         """The text that the command prints to a file."""
         return _document(".txt", self).rstrip("\n")
 
-    def save(self: "Shown", path: str, **choices: Any) -> None:
+    def save(self: "Shown", path: str | PathLike[str], **choices: Any) -> None:
         """Save it as a document: `.txt`, `.md`, `.svg` or `.html`; a derivation also as `.tex`.
 
         Args:
@@ -54,7 +55,7 @@ class _Shown:
 
         if "slides" in choices:
             raise CnngradError("slides is gone: save sections with fragment=True, and \\input them into frames")
-        write(path, self, Style(**choices))
+        write(fspath(path), self, Style(**choices))
 
 
 class _Verdict(_Shown):
@@ -121,6 +122,8 @@ def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callab
         found = function(*args, **kwargs)
         return kind(**{field.name: getattr(found, field.name) for field in fields(found)})
 
+    # A process pool finds it by this name.
+    call.__module__ = __name__
     return call
 
 

@@ -377,6 +377,7 @@ BAD = {
     "negative padding": (None, ["forward", NOTES, "--padding", "-1"], "padding is -1: it must be at least 0"),
     "padding of three": (None, ["forward", NOTES, "--padding", "1:2:3"], "padding '1:2:3' is not understood"),
     "empty axis": ('{"X": [[]], "W": [[1]]}', ["forward", "FILE"], r"X has shape \(1, 0\): axis 2 is empty"),
+    "flip of a word": ('{"flip": "no"}', ["forward", "FILE"], "flip is 'no': it must be true or false"),
     "flip of a number": ('{"flip": 1}', ["forward", "FILE"], "flip is 1: it must be true or false"),
     "null option": ('{"stride": null}', ["forward", "FILE"], "stride is null"),
     "no numbers and no explain": (

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -212,7 +213,8 @@ def test_a_derivation_shows_itself(tmp_path):
     assert str(derivation).startswith("X 3×3 · W 2×2")
     assert repr(derivation) == "<cnngrad derivation: X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2; 8 sections>"
     assert derivation._repr_markdown_().count("$$") > 20
-    derivation.save(str(tmp_path / "a.tex"), title="Mine")
+    derivation.save(tmp_path / "a.tex", title="Mine")
+    assert pickle.loads(pickle.dumps(cnngrad.derive)) is cnngrad.derive
     assert r"\section*{Mine}" in (tmp_path / "a.tex").read_text()
     with pytest.raises(cnngrad.CnngradError, match="unknown ending"):
         derivation.save(str(tmp_path / "a.pdf"))

@@ -85,6 +85,8 @@ def test_the_full_convolution_covers_just_the_outputs_that_read_an_input(case):
 @pytest.mark.parametrize(
     ("x", "w", "options", "message"),
     [
+        ((3, 3), (2, 2), {"flip": "false"}, "flip is .false.: it must be true or false"),
+        ((3, 3), (2, 2), {"transposed": 1}, "transposed is 1: it must be true or false"),
         (
             (3, 3),
             (2, 2, 2),

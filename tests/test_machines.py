@@ -114,16 +114,24 @@ def test_gradescope_gets_a_test_for_each_result_and_the_report(findings):
     found = json.loads(document(".json", findings, Style(form="gradescope")))
     jsonschema.validate(found, RESULTS)
     every, wrong, ended, skipped = counted(findings)
-    assert [test["status"] for test in found["tests"]].count("failed") == wrong + ended
-    assert len(found["tests"]) == every - skipped
-    assert found["score"] == every - skipped - wrong - ended
+    assert len(found["tests"]) == every
+    layers = {}
+    for test in found["tests"]:
+        layers.setdefault(test["name"].partition(":")[0], []).append(test)
+    # All layers have the same weight, and what is skipped scores nothing.
+    assert all(sum(test["max_score"] for test in tests) == pytest.approx(1) for tests in layers.values())
+    assert len(layers) == len(findings.outcomes)
+    failed = [test for test in found["tests"] if test["status"] == "failed"]
+    assert len(failed) == wrong + ended + skipped
+    assert sum(test["score"] for test in failed) == 0
+    assert found["score"] == pytest.approx(len(layers) - sum(test["max_score"] for test in failed))
     assert found["output"].rstrip() == str(findings).rstrip()
     assert {test["output"] for test in found["tests"] if test["status"] == "passed"} == {""}
     said = {test["output"] for test in found["tests"] if (test["status"], test["name"][-5:]) == ("failed", "∂E/∂X")}
     assert {text[:48] for text in said} == {"sign-flipped. Every element has the wrong sign. "}
     weighted = json.loads(document(".json", findings, Style(form="gradescope", points=10, hidden="s*")))
     assert sum(test["max_score"] for test in weighted["tests"]) == pytest.approx(10)
-    np.testing.assert_allclose(weighted["score"], found["score"] / len(found["tests"]) * 10)
+    np.testing.assert_allclose(weighted["score"], found["score"] / len(layers) * 10)
     hidden = [test["name"] for test in weighted["tests"] if test["visibility"] == "hidden"]
     assert hidden
     assert all(name.startswith("s") for name in hidden)
@@ -149,6 +157,14 @@ def test_a_form_is_printed_or_saved(form, ending, tmp_path, monkeypatch, capsys)
     assert f"use {ending}" in capsys.readouterr().err
 
 
+def test_a_program_that_cannot_be_run_has_findings_for_others(capsys):
+    for form in ("junit", "gradescope"):
+        assert main(["check", "--run", "no_module:f", "--suite", "quick", "--format", form]) == 1
+        assert "can't import no_module" in capsys.readouterr().out
+    assert main(["check", "--run", "no_module:f", "--suite", "quick"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 def test_an_ending_that_only_a_form_has_names_it(capsys):
     for ending, form in ((".xml", "junit"), (".json", "gradescope")):
         assert main(["check", "samples/notes.json", "--run", "f:f", "--report", f"x{ending}"]) == 2
@@ -158,6 +174,11 @@ def test_an_ending_that_only_a_form_has_names_it(capsys):
         ("check samples/notes.json --run f:f --format yaml", "format is 'yaml': use junit, github or gradescope"),
         ("check samples/notes.json --run f:f --points 3", "--points needs --format gradescope"),
         ("check samples/notes.json --run f:f --format github --json", "--format has no effect with --json alone"),
+        ("check samples/notes.json --run f:f --format gradescope --points nan", "nan is not a finite number"),
+        ("check --run f:f --format gradescope --hidden s*x", "no layer's name matches --hidden 's*x'"),
+        ("check samples/notes.json --run f:f --timeout inf", "inf is not in the range"),
+        ("check samples/notes.json --run f:f --memory 99999999999999999999999", "is not in the range"),
+        ("check --run-each=  --suite quick", "no file matches"),
     ):
         assert main(words.split()) == 2
         assert said in capsys.readouterr().err

@@ -130,6 +130,11 @@ def test_why_a_function_skips_a_layer_is_told(mine, capsys, words, told):
     assert f"skipped (not supported){told}" in capsys.readouterr().out
 
 
+def test_a_function_has_no_input_to_wait_for(mine, capsys):
+    assert main(["check", "--run", mine("input()"), "-x", "3x3", "-w", "2x2", "--json"]) == 1
+    assert "exception (EOFError)" in capsys.readouterr().out
+
+
 def test_status_77_is_skipped_and_all_skipped_ends_with_2(program, capsys):
     code, findings, _ = found(capsys, "--run", program("sys.exit(77)"), "--suite", "quick")
     assert (code, findings["passed"]) == (2, None)

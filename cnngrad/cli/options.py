@@ -1,6 +1,7 @@
 """The options of the commands, in groups that Typer fills in, and the rules for combining them."""
 
 import inspect
+import math
 import os
 import re
 import shlex
@@ -269,11 +270,19 @@ def option(kind: Any, flag: str, help: str, default: Any = None, **limits: Any) 
         limits: the least and the largest value, as `min` and `max`.
     """
     name, _, value = flag.partition(" ")
+    if kind is float:
+        limits["callback"] = _finite
     if name.startswith("-"):
         info = typer.Option(default, name, metavar=value or None, help=help, **limits)
     else:
         info = typer.Argument(default, metavar=name, help=help)
     return inspect.Parameter("_", inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind | None)
+
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 text = partial(option, str)
@@ -470,12 +479,12 @@ class Running(SimpleNamespace):
     run_only = text("--run-only GLOB", "Run only the layers whose names match.")
     shard = text("--shard 2/4", "Run only this part of the layers, to share them among machines.")
     jobs = number("--jobs N", "Run N layers, or submissions, at the same time.", 1, min=1, max=64)
-    timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1)
+    timeout = option(float, "--timeout S", "The seconds that each run may take.", 10.0, min=0.1, max=10**6)
     form = text("--format FORM", "Write the findings for other programs: junit, github or gradescope.")
-    points = option(float, "--points N", "Gradescope's points for all tests together.  [default: one for each]", min=0)
+    points = option(float, "--points N", "Gradescope's points for all layers together.  [default: one each]", min=0)
     hidden = text("--hidden GLOB", "Gradescope hides the layers whose names match from students.")
     scheduler = text("--scheduler ADDRESS", "Run the layers on a Dask cluster, such as tcp://host:8786.")
-    memory = number("--memory MIB", "The memory that each process of your program may take.", min=1)
+    memory = number("--memory MIB", "The memory that each process of your program may take.", min=1, max=2**30)
     keep = text("--keep DIR", "Save every failing layer in this folder: the problem, and the files of its run.")
     no_give_up = switch("--no-give-up", "Run all layers, even if the first two hang, or three crash or write nothing.")
     explain = switch("--explain", "Show what your program computes in every element of a failing layer.")

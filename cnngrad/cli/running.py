@@ -58,7 +58,13 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
             stage = "smaller" if name == SMALLER else "layers"
             bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-        findings = run(programs, progress=advance, keep=keep)
+        try:
+            findings = run(programs, progress=advance, keep=keep)
+        except CnngradError as error:
+            # Another program waits for findings.
+            if options.form is None:
+                raise
+            findings = _unable(run, error)
     command = _in_words(["cnngrad", "check", *typed(options.flags, [*options.flags])])
     # What needs the layers before it needs the whole run.
     again = _command(options, findings) if findings.alone else command
@@ -83,10 +89,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         try:
             found = run([programs[name]])
         except CnngradError as error:
-            layers = run.keywords["layers"]
-            fault = Result(Verdict.FAILED, str(error))
-            others = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in layers[1:]]
-            found = Findings([Outcome(layers[0], fault), *others], whole=run.keywords["whole"])
+            found = _unable(run, error)
         finally:
             programs[name].close()
         command = _in_words(["cnngrad", "check", "--run", texts[name], *words])
@@ -114,6 +117,14 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     return present(session, options, Submissions(tuple(each)))
 
 
+def _unable(run: partial[Findings], error: CnngradError) -> Findings:
+    """The findings for a program that can't be run at all."""
+    first, *others = run.keywords["layers"]
+    not_run = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in others]
+    fault = Outcome(first, Result(Verdict.FAILED, str(error)))
+    return Findings([fault, *not_run], whole=run.keywords["whole"])
+
+
 # Options that concern the whole class.
 _OF_CLASS = ("--run-each", "--keep", "--jobs", "--report", "--format", "--json", "-o", "--color")
 
@@ -132,6 +143,9 @@ def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -
         whole=whole,
         give_up=not options.no_give_up,
     )
+    names = [layer.name for layer in run.keywords["layers"]]
+    if options.hidden is not None and not any(fnmatchcase(name, options.hidden) for name in names):
+        raise CnngradError(f"no layer's name matches --hidden {options.hidden[:40]!r}")
     files = target_files(options.output, options.report, ())
     session.begin_work(files if options.keep is None else [*files, options.keep])
     return run

@@ -221,8 +221,10 @@ def _discard(stream: TextIO) -> None:
 
 
 def _identity(file: str) -> object:
-    """Properties that change when a file is rewritten; None if there is no such file."""
+    """Properties that change when a file, or something in a folder of --keep, is rewritten; None if it is not there."""
+    from cnngrad.files.kept import MARK
+
     with suppress(OSError):
-        status = os.stat(file)
+        status = os.stat(os.path.join(file, MARK) if os.path.isdir(file) else file)
         return status.st_ino, status.st_size, status.st_mtime_ns
     return None

@@ -19,7 +19,7 @@ from cnngrad.files.loose import Loose
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
-from cnngrad.layer.options import plain_option
+from cnngrad.layer.options import flag, plain_option
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, GIVEN, B, Tensor, W, X
 
@@ -359,9 +359,7 @@ def _option(where: str, key: str, value: Any) -> Any:
     plain = value.tolist() if isinstance(value, np.ndarray) else value
     with told_of(where):
         if OPTIONS[key][0] is bool:
-            if isinstance(plain, bool):
-                return plain
-            raise CnngradError(f"{key} is {plain!r}: it must be true or false")
+            return flag(key, plain)
         if plain is None:
             raise CnngradError(f"{key} is null: give a value, or leave the key out")
         return plain_option(key, plain)

@@ -126,6 +126,14 @@ def integer(name: str, value: Any, least: int) -> int:
     return number
 
 
+def flag(name: str, value: Any) -> bool:
+    """An option that is true or false."""
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(plain, bool):
+        return plain
+    raise CnngradError(f"{name} is {shortened(repr(plain))}: it must be true or false")
+
+
 def plain_option(name: str, value: Any, depth: int = 0) -> Any:
     """An option as integers, words and tuples of them, so that equal options find the same cached layer."""
     if isinstance(value, str) or value is None:

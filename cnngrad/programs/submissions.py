@@ -107,7 +107,7 @@ def submitted(text: str) -> dict[str, str]:
     Raises:
         CnngradError: no file matches.
     """
-    pattern, rest = text.rpartition(":")[::2] if is_function(text) else (text.split()[0], "")
+    pattern, rest = text.rpartition(":")[::2] if is_function(text) else ((text.split() or [""])[0], "")
     paths = sorted(glob.glob(pattern, recursive=True))
     if not paths:
         raise CnngradError(f"no file matches {pattern}: write --run-each 'submissions/*/conv.py:backward'")

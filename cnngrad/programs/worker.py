@@ -28,7 +28,9 @@ from cnngrad.tensor import Tensor
 
 def serve(name: str, fixed: Collection[str]) -> None:
     """Answer every line of standard input, for a function of a module or file that need not take fixed options."""
-    answers = os.fdopen(os.dup(1), "w")
+    folders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    # The function has no input: what it reads ends at once.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.path.insert(0, os.getcwd())
     module, _, attribute = name.rpartition(":")
@@ -44,7 +46,7 @@ def serve(name: str, fixed: Collection[str]) -> None:
         answer(f"{type(error).__name__}: {error}")
         return
     answer("ready")
-    for line in sys.stdin:
+    for line in folders:
         answer(_answered(caller, Path(line.rstrip("\n"))))
 
 

@@ -105,17 +105,20 @@ def _escaped(text: str, others: str = "") -> str:
 
 
 def gradescope(findings: Findings, style: Style) -> str:
-    """Gradescope's results.json: a test for each result of each layer that was judged, all of the same weight.
+    """Gradescope's results.json: a test for each result of each layer; all layers have the same weight.
+
+    A layer that is skipped, or not run, scores nothing, as in the findings' own score.
 
     Source: Gradescope's documentation, *Autograder Specifications*.
     """
-    judged = [test for test in _tests(findings) if test.verdict.passed is not None]
-    points = 1.0 if style.points is None else style.points / max(len(judged), 1)
+    judged = list(_tests(findings))
+    counts = Counter(test.layer for test in judged)
+    each = 1.0 if style.points is None else style.points / max(len(counts), 1)
     tests: list[dict[str, Any]] = [
         {
             "name": f"{test.layer}: {test.name}",
-            "score": points * bool(test.verdict.passed),
-            "max_score": points,
+            "score": each / counts[test.layer] * bool(test.verdict.passed),
+            "max_score": each / counts[test.layer],
             "status": "passed" if test.verdict.passed else "failed",
             "visibility": "hidden" if fnmatchcase(test.layer, style.hidden) else "visible",
             "output": "" if test.verdict.passed else f"{test.status}. {test.says}",
