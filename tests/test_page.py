@@ -617,6 +617,22 @@ def test_a_number_is_shown_rounded_with_a_sign_and_copied_whole(browser, tmp_pat
     assert json.loads(browser.find_element("id", "why").text)["X"][0][0] == 0.123456789
 
 
+def test_a_crowded_grid_of_small_numbers_has_a_unit_in_its_caption_and_is_not_cut(browser, tmp_path):
+    x, w, dedo = np.zeros((8, 8)), np.full((3, 3), 1 / 3), np.full((8, 8), 0.005)
+    dedo[0, 0] = 0.00123456
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(x, w, dedo, padding=1, limit=4)))
+    browser.get((tmp_path / "page.html").as_uri())
+    assert browser.find_element("css selector", "#grid-dx-do caption").text == "framed ∂E/∂O (unit 0.001)"
+    shown = [text for text in texts(cells_of(browser, "dx-do")) if text != "0"]
+    assert shown == ["≈1.2", *["5"] * 63]
+    assert (
+        browser.execute_script(
+            "const at = document.querySelector('.large .body'); return at.scrollWidth - at.clientWidth"
+        )
+        == 0
+    )
+
+
 def test_a_copy_of_a_layer_in_another_layout_is_read_as_it_is_written(browser, tmp_path):
     x, w = np.arange(60).reshape(1, 5, 6, 2) % 7, np.arange(36).reshape(2, 3, 2, 3) % 5
     options = {"layout": "nhwc", "filter_layout": "hwio"}

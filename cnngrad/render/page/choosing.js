@@ -18,9 +18,9 @@ export function release() {
 // Holds an element, and shows its sample and channel.
 export function hold({ tensor, flat }) {
   const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
-  const group = Math.floor(index[1] / layer.channels), { f } = state.lead;
-  const isOther = layer.roles[array] === "wide" && Math.floor(f / layer.filters) !== group;
-  Object.assign(state.lead, isOther && { f: group * layer.filters }, layer.partOf(array, index));
+  const first = Math.floor(index[1] / layer.channels) * layer.filters, { f } = state.lead;
+  const group = layer.roles[array] === "wide" && { f: first + (f % layer.filters) };
+  Object.assign(state.lead, group, layer.partOf(array, index));
   state.held = true;
   choose({ tensor, flat });
 }

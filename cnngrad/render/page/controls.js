@@ -41,7 +41,7 @@ export function markLeads() {
 
 // Number fields, whose axes `relay` gets.
 export function addFields(relay) {
-  const box = byId("fields"), { axes } = data.layer, note = made("output", "note");
+  const box = byId("fields"), { axes } = data.layer, note = byId("note");
   const all = { X: "size", W: "kernel", stride: "stride", padding: "before", dilation: "dilation" };
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
   const inputs = Object.entries(all).flatMap(([label, name]) => {
@@ -53,10 +53,9 @@ export function addFields(relay) {
       return { input, name, axis };
     });
     const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);
-    box.append(made("span", "group", `${label} `, ...parts));
+    note.before(made("span", "group", `${label} `, ...parts));
     return list;
   });
-  box.append(note);
   box.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
   box.addEventListener("change", () => {
     const wanted = axes.map((axis) => ({ ...axis }));

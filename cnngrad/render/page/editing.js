@@ -4,15 +4,14 @@ export const canChange = ({ tensor, flat }) =>
 
 // Keeps what was typed; false if it is not a number.
 function keep({ tensor, flat }, text, isNew) {
-  const number = page.numbers.parsed(text);
+  const number = page.numbers.parsed(text), isKnown = number !== null || text === "";
   if (state.asked === tensor) {
-    if (text === "") delete state.typed[tensor][flat];
-    else if (number !== null) state.typed[tensor][flat] = text;
+    if (isKnown) state.typed[tensor][flat] = text;
   } else if (number !== null && isNew) {
     page.numbers.change(tensor, flat, number);
     state.changed = true;
   }
-  return number !== null || text === "";
+  return isKnown;
 }
 
 // Opens a field on a cell, with the number that is there or the first character of another.

@@ -57,9 +57,8 @@ export function equationsOf(layer, gradients, scattering) {
     grids: [whole(moving, "windows"), filter("w", flip), whole(full, "wide")],
     starts: (table, i) => [table.stride * i - table.before],
   };
-  const grids = [whole("do", "out"), ofFilters("db")];
-  const ofBias = { result: "db", signs: ["", "summed ="], grids };
-  const all = [forward, ofFilter, scattering ? scattered : gathered, ofBias];
+  const all = [forward, ofFilter, scattering ? scattered : gathered,
+    { result: "db", signs: ["", "summed ="], grids: [whole("do", "out"), ofFilters("db")] }];
   const found = all.filter(({ result }) =>
     result === "o" || (gradients && (result !== "db" || spec.bias)));
   for (const equation of found) {

@@ -21,16 +21,24 @@ export function shown(number, digits = 6) {
 
 export const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
-// The most characters of a decimal in a cell, and in grids that would be too large.
+// The most characters of a decimal in a cell, and in a crowded grid.
 export const MOST = [8, 6];
 
-// A number in a cell: a decimal with more than so many characters is rounded, and has a sign.
-// Binary fractions are decimals up to the twelfth digit.
-export function brief(number, most) {
-  const exact = shown(number, 12);
+// A number in a cell: a decimal with more than so many characters is rounded, in a unit to tenths,
+// and has a sign. Binary fractions are decimals up to the twelfth digit.
+export function brief(number, most, unit = 1) {
+  const exact = shown(number, 12), tenths = unit === 1 || Number((number / unit).toFixed(1));
+  if (unit !== 1) return `${shown(tenths * unit, 12) === exact ? "" : "≈"}${tenths}`;
   if (isWhole(number) || exact.length <= most) return exact;
   const rounded = [5, 4, 3, 2].map((digits) => `≈${shown(number, digits)}`);
   return rounded.find((text) => text.length <= most) || rounded.at(-1);
+}
+
+// The power of ten in which a crowded grid of small or large decimals is shown.
+export function unitOf(numbers) {
+  const power = Math.floor(Math.log10(Math.max(...numbers.map((each) => Math.abs(Number(each))))));
+  const isFar = Number.isFinite(power) && (power < -1 || power > 3);
+  return isFar && !numbers.every(isWhole) ? 10 ** power : 1;
 }
 
 // The numbers of a layer: the given ones, and the results, computed when they are asked for.

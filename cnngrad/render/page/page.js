@@ -59,14 +59,11 @@ function key(event) {
   const found = cellAt(event), isPlain = !(event.ctrlKey || event.metaKey || event.altKey);
   if (!found) return;
   const isTyped = isPlain && /^\S$/.test(event.key);
-  if (event.key === "Enter") {
-    click(found);
-  } else if (canChange(found) && (isTyped || event.key === "F2")) {
-    event.preventDefault();
-    edit(found, isTyped ? event.key : null);
-  } else {
-    walk(event, sheets.get(found.grid.id).rows, found.r, found.c);
-  }
+  if (event.key === "Enter") click(found);
+  walk(event, sheets.get(found.grid.id).rows, found.r, found.c);
+  if (!canChange(found) || (!isTyped && event.key !== "F2")) return;
+  event.preventDefault();
+  edit(found, isTyped ? event.key : null);
 }
 
 // The layer as JSON, as a problem's file has it.
@@ -88,8 +85,7 @@ function lineOf({ spec, shape, ofUser }) {
   const { axes, groups, bias } = spec, [{ flip, mode, transposed }] = axes;
   const isEven = axes.every(({ before, after }) => before === after);
   const pads = axes.map(({ before, after }) => `${before}:${after}`).join(",");
-  const each = (name) =>
-    axes.map((axis) => axis[name]).join(",").replace(/^(\d+)(,\1)+$/, "$1");
+  const each = (name) => axes.map((axis) => axis[name]).join().replace(/^(\d+)(,\1)+$/, "$1");
   const sized = (tensor) => `${TITLES[tensor]} ${ofUser(tensor, shape(tensor)).join("×")}`.trim();
   const parts = [
     sized("x"), sized("w"), bias && sized("b"), transposed && "transposed",
@@ -138,11 +134,9 @@ on("stage", "dblclick", (event) => {
 // A name in a sum points at its cells.
 for (const kind of ["mouseover", "mouseout"]) {
   on("line", kind, ({ target }) => {
-    const grids = target.dataset.key ? [...sheets.values()] : [];
-    for (const { cell, grid, flat } of grids.flatMap((each) => cellsOf(each.grid))) {
-      const isMeant = target.dataset.key === `${grid.tensor}:${flat}`;
-      if (isMeant) cell.classList.toggle("pointed", kind === "mouseover");
-    }
+    const all = [...sheets.values()].flatMap(({ grid }) => cellsOf(grid));
+    const meant = all.filter(({ tensor, flat }) => target.dataset.key === `${tensor}:${flat}`);
+    for (const { cell } of meant) cell.classList.toggle("pointed", kind === "mouseover");
   });
 }
 

@@ -10,9 +10,11 @@ const SMALL = { least: 11, smallest: 9, most: 15, mark: 9, head: 16, caption: 0,
 export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 
 // The rows, columns and longest texts of an equation's grids, with decimals of so many characters.
-function sizesOf(equation, most) {
+function sizesOf(equation, most, hasUnits) {
   const { grids, signs, stamps, starts } = equation, lower = lowerOf(equation);
   const sizes = grids.map((grid, k) => {
+    const all = cellsOf(grid).filter(({ flat }) => flat >= 0), { value } = page.numbers;
+    grid.unit = hasUnits ? unitOf(all.map(({ tensor, flat }) => value(tensor, flat))) : 1;
     grid.most = most;
     const { rows } = sheets.get(grid.id);
     const text = Math.max(2, ...cellsOf(grid).map(({ flat }) => textOf(grid, flat).length));
@@ -25,21 +27,24 @@ function sizesOf(equation, most) {
 }
 
 function resize(equation, section, width, kind, heights) {
+  // A unit stands in the caption.
+  const hasUnits = (most) => isNumeric && most === MOST.at(-1) && kind.caption > 0;
   const tries = MOST.flatMap((most) => {
-    const sizes = sizesOf(equation, most);
+    const sizes = sizesOf(equation, most, hasUnits(most));
     return heights.map((panel) => ({ most, panel, ...fitted(sizes, width, panel, kind) }));
   });
   const best = tries.find(({ font, over }) => font >= kind.least && over === 1) || tries.at(-1);
   setStyle(section, { high: `${best.panel}px` });
   const breaks = section.querySelectorAll(".break");
   breaks.forEach((each, k) => { each.hidden = !best.rows.includes(k + 1); });
+  sizesOf(equation, best.most, hasUnits(best.most));
   equation.grids.forEach((grid, k) => {
-    const { box, rows } = sheets.get(grid.id), { head, caption } = kind;
+    const { box, caption: above, rows } = sheets.get(grid.id), { head, caption } = kind;
     const { height: row, widths: { [k]: cell }, font, mark } = best;
     const lengths = { cell, row, font, mark, head, caption };
     for (const name in lengths) setStyle(box, { [name]: `${lengths[name]}px` });
     setStyle(box, { columns: rows[0].length });
-    grid.most = best.most;
+    above.textContent = grid.title + (grid.unit === 1 ? "" : ` (unit ${shown(grid.unit)})`);
   });
 }
 

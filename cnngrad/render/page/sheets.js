@@ -7,11 +7,8 @@ export const placesOf = (grid, r, c) =>
   [state.depth[grid.id] || 0, r, c].slice(-grid.axes.length);
 
 // The flat index of the element in these slots of the axes; negative for a zero.
-export function flatAt(grid, slots) {
-  if (slots.some((slot) => slot < 0)) return -1;
-  const lead = page.layer.leadOf(grid.array, state.lead);
-  return page.layer.flatOf(grid.tensor, [...lead, ...slots]);
-}
+export const flatAt = ({ tensor, array }, slots) => slots.some((slot) => slot < 0) ? -1
+  : page.layer.flatOf(tensor, [...page.layer.leadOf(array, state.lead), ...slots]);
 
 // A cell with its element, and why it holds a zero if it does.
 function found(grid, r, c) {
@@ -31,9 +28,9 @@ export function cellAt({ target }) {
 // What a cell shows of a number, or of what has arrived of it.
 export function textOf(grid, flat, value = page.numbers.value) {
   if (flat < 0) return "0";
-  if (state.asked === grid.tensor) return state.typed[grid.tensor][flat] ?? "?";
+  if (state.asked === grid.tensor) return state.typed[grid.tensor][flat] || "?";
   if (state.names || !isNumeric) return page.layer.name(grid.tensor, flat);
-  return brief(value(grid.tensor, flat), grid.most);
+  return brief(value(grid.tensor, flat), grid.most, grid.unit);
 }
 
 const heading = (scope, slot) => slot < 0

@@ -43,8 +43,7 @@ export function litCells() {
   const { tensor, flat } = chosen, from = stamping();
   let products = RESULTS.includes(tensor) ? page.layer.terms(tensor, flat) : [];
   if (from) {
-    const { result } = from;
-    products = stamps(tensor, flat, result).map(([w, at]) => [["w", w], [result, at]]);
+    products = stamps(tensor, flat, from.result).map(([w, at]) => [["w", w], [from.result, at]]);
   } else {
     for (const reader of page.layer.readers(tensor, flat)) readers.add(reader.join(":"));
   }

@@ -119,9 +119,8 @@ function question(tensor, flat) {
   const name = page.layer.name(tensor, flat), typed = state.typed[tensor], answer = typed[flat];
   const right = Object.keys(typed).filter((at) => isRight(tensor, Number(at))).length;
   const end = `${right} of ${page.layer.count(tensor)} are right.`;
-  if (!answer) return `${name} = ? Type it on its cell. ${end}`;
-  if (isRight(tensor, flat)) return `${name} = ${answer} is right. ${end}`;
-  return `${name} is not ${answer}. ${end}`;
+  const verdict = isRight(tensor, flat) ? `= ${answer} is right.` : `is not ${answer}.`;
+  return `${name} ${answer ? verdict : "= ? Type it on its cell."} ${end}`;
 }
 
 export function say() {
