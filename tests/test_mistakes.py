@@ -1,6 +1,7 @@
 """The checker is checked: wrong backward passes are found and named, right ones never accused."""
 
 import itertools
+import tracemalloc
 import json
 import runpy
 from dataclasses import replace
@@ -717,6 +718,16 @@ def test_a_plain_loop_in_float32_is_less_precise_but_right(size):
     assert report.hint == (
         "It is right, but with the rounding error of a plain float32 loop: pairwise sums are more precise."
     )
+
+
+def test_a_large_stride_takes_no_memory():
+    x, w, dedo = np.arange(9.0).reshape(3, 3), np.ones((2, 2)), [[2.0]]
+    tracemalloc.start()
+    report = cnngrad.check(x, w, dedo, stride=2**31 - 1, dx=x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not report.passed
+    assert peak < 2**27
 
 
 def test_what_a_plain_loop_in_float32_gives_is_known_by_such_loops():

@@ -349,11 +349,13 @@ def gap_wrong(recipe: Recipe) -> Changes:
         used = strides + change * (strides > 1)
         detail = f"{_numbers(used - 1)} zeros instead of {_numbers(strides - 1)}"
         yield from _followed(recipe, detail, change == 1 < min(strides), output=used)
-    every = strides * recipe.layer.out
+    # Copies beyond X with its zeros meet no element of it.
+    every, padded = strides * recipe.layer.out, _borders(recipe.layer)[3]
     strided = [axes for axes in some_axes(len(every)) if max(strides[axes]) > 1 and recipe.result is not O]
     for axes, less in product(strided, (0, strides - 1)):
         used, counts = np.where(axes, strides, 1), np.where(axes, every - less, recipe.layer.out)
-        copies = [taken(2 + axis, np.arange(count) // used[axis]) for axis, count in enumerate(counts)]
+        places = map(np.arange, np.minimum(counts, padded))
+        copies = [taken(2 + axis, place // used[axis]) for axis, place in enumerate(places)]
         along_one = _along(recipe, axes)
         detail = f"copies of its elements{along_one and f' {along_one}'} instead, as np.repeat makes"
         yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)
@@ -1324,9 +1326,9 @@ def missing_parts(recipe: Recipe) -> Changes:
         which = f"element {_numbers(np.add(tap, 1))} of every filter"
         yield recipe.at(DW if result is DW else W, which, without(..., *tap))
     for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
-        s = axis_of_x.stride
-        for phase in range(s) if s > 1 else ():
-            missing = without(*along(2 + number, slice((phase - axis_of_x.before) % s, None, s)))
+        s, before = axis_of_x.stride, axis_of_x.before
+        for phase in sorted((h + before) % s for h in range(min(s, axis_of_x.size))) if s > 1 else ():
+            missing = without(*along(2 + number, slice((phase - before) % s, None, s)))
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
 
 
