@@ -1,9 +1,9 @@
 """The checker is checked: wrong backward passes are found and named, right ones never accused."""
 
 import itertools
-import tracemalloc
 import json
 import runpy
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
