@@ -33,8 +33,8 @@ _MORE = (0, *(2**doubled for doubled in range(12)))
 _MOST_DRAWS = 100
 # A result of at most this many elements must not be 0.
 _FEW = 4
-# No element of dE/db may be smaller than this.
-_CANCELLED = 0.5
+# No element of dE/db, and no sum of some, may be smaller than this, as a fraction of the least number of dE/dO.
+_CANCELLED = 0.1
 
 # What a layer has, by keyword; and whether it has something.
 _Row = dict[str, Any]
@@ -273,11 +273,11 @@ NUMBERS = "numbers-"
 _STANDARD |= dict.fromkeys(map(NUMBERS.__add__, ("above-127", "above-32767", "apart", "tiny", "zero")), _MANY)
 # The largest numbers of layers other than 9: sums exceed 2^11, so that float16 loses bits, but not its limit of 2^16.
 _LARGEST = {"many": 40, "numbers-above-127": 200, "numbers-above-32767": 2**16}
-# What is done to the numbers of other layers.
-_CHANGED: dict[str, Callable[[Array, np.random.Generator], Array]] = {
-    "numbers-apart": lambda array, generator: array * 2 ** generator.integers(0, 12, array.shape),
-    "numbers-tiny": lambda array, _: array * 2.0**-40 if array.dtype.kind == "f" else array,
-    "numbers-zero": lambda array, generator: array * (generator.random(array.shape) < _NOT_ZERO),
+# What is done to the numbers of other layers, with a generator of random numbers.
+_CHANGED: dict[str, Callable[[np.random.Generator, Array], Array]] = {
+    "numbers-apart": lambda generator, array: array * 2 ** generator.integers(0, 12, array.shape),
+    "numbers-tiny": lambda _, array: array * 2.0**-40 if array.dtype.kind == "f" else array,
+    "numbers-zero": lambda generator, array: array * (generator.random(array.shape) < _NOT_ZERO),
 }
 _NOT_ZERO = 0.6
 # Sizes that are no multiples of a tile's, in every fourth random layer.
@@ -340,10 +340,8 @@ def suite(
         layer = _fitted(title, layer, asked)
         instead_of = None if sizes(layer) == sizes(original) else original
         made = SuiteLayer(f"{title} without {','.join(lost)}" if lost else title, layer, {}, instead_of, asked)
-        made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9))
-        if title in _CHANGED:
-            generator = np.random.default_rng(seed)
-            made = replace(made, arrays={t: _CHANGED[title](array, generator) for t, array in made.arrays.items()})
+        change = {"change": partial(_CHANGED[title], np.random.default_rng(seed))} if title in _CHANGED else {}
+        made = numbered(made, decimals, seed + number, _LARGEST.get(title, 9), **change)
         if title.startswith("impulse"):
             by_filter = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
             by_filter[:] = 0
@@ -446,10 +444,16 @@ def _random_rows(seed: int) -> Iterator[Layer]:
             yield row
 
 
-def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9) -> SuiteLayer:
+def numbered(
+    layer: SuiteLayer,
+    decimals: bool,
+    seed: int = 0,
+    largest: int = 9,
+    change: Callable[[Array], Array] = lambda array: array,
+) -> SuiteLayer:
     """The layer with numbers of both signs, up to `largest` in magnitude, that reveal mistakes.
 
-    None of them is 0, which would hide its factors.
+    None of them is 0, which would hide its factors, unless `change` makes it 0.
     """
     generator = np.random.default_rng(seed)
     for _ in range(_MOST_DRAWS):
@@ -457,7 +461,7 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
         for tensor in (X, W, *[B] * layer.layer.has_bias, DEDO):
             shape = layer.layer.shapes[tensor]
             numbers: Array = generator.integers(1, largest + 1, shape) * generator.choice([-1, 1], shape)
-            arrays[tensor] = numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers
+            arrays[tensor] = change(numbers + generator.uniform(0, 0.9, shape).round(3) if decimals else numbers)
         made = replace(layer, arrays=arrays)
         if not _hides_zero(made):
             break
@@ -465,10 +469,16 @@ def numbered(layer: SuiteLayer, decimals: bool, seed: int = 0, largest: int = 9)
 
 
 def _hides_zero(made: SuiteLayer) -> bool:
-    """Whether a result, or an element of dE/db, is 0 because its terms cancel: this would hide a wrong 0."""
+    """Whether a result, or a sum of dE/dO over samples and positions, is 0 because its terms cancel.
+
+    This would hide a wrong 0. A wrong dE/db may add up over filters or groups too.
+    """
     layer = made.layer
-    dedo = made.arrays[DEDO].reshape(layer.batch, layer.filters, -1)
-    if (np.abs(dedo.sum((0, 2))) < _CANCELLED).any():
+    dedo = made.arrays[DEDO]
+    by_group = dedo.reshape(layer.batch, layer.groups, layer.filters // layer.groups, -1).sum((0, 3))
+    sums = (by_group, by_group.sum(0), by_group.sum(1), by_group.sum())
+    least = min(np.abs(dedo[dedo != 0]).tolist(), default=1)
+    if min(np.abs(each).min() for each in sums) <= _CANCELLED * least:
         return True
     positive = Data.of(layer, {tensor: np.abs(array) for tensor, array in made.arrays.items()})
     recipes = [right_recipe(layer, result) for result in (O, DW, DX) if prod(layer.canonical[result]) <= _FEW]
