@@ -130,6 +130,19 @@ def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(mon
     assert findings.smallest.name == "smallest"
 
 
+def test_a_failure_that_a_rare_mistake_explains_is_shrunk_while_the_mistake_gives_it():
+    """Such a mistake is looked for only in the layers of the suite."""
+
+    def wrong(x, w, dedo, **options):
+        read = np.moveaxis(dedo, 0, -1).reshape(dedo.shape)
+        return right(x, w, read, **options)[0], None
+
+    findings = cnngrad.check_function(wrong, "quick", without=FEATURES[1:])
+    assert findings.explanation.mistakes == ("memory-order",)
+    assert findings.smallest.work <= 8
+    assert findings.smallest.layer.batch > 1
+
+
 @pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize("feature", FEATURES)
 def test_the_smallest_layer_needs_nothing_that_the_program_does_not_have(feature, whole):

@@ -403,7 +403,7 @@ def _product(term: Term) -> Json:
     return {"factors": names, "coefficient": float(coefficient)}
 
 
-class _Wrong(NamedTuple):
+class Wrong(NamedTuple):
     """A wrong array of a failing layer, the mistakes that explain it with their recipe, and its report."""
 
     outcome: Outcome
@@ -421,6 +421,12 @@ class _Wrong(NamedTuple):
         gives = made(recipe, layer.data)
         return gives.shape == given.shape and np.allclose(gives, given)
 
+    def made_by(self, name: str) -> Iterator[Recipe]:
+        """The ways to make a mistake of the catalogue that give its numbers."""
+        layer = self.outcome.layer.layer
+        right = right_recipe(layer.conv, layer.role[self.report.gradient])
+        return filter(self.is_given_by, CATALOGUE[PLACES[name]].changed(right))
+
 
 def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
@@ -428,7 +434,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     None are given if they explain no array of half of the failing layers.
     """
     wrong = [
-        _Wrong(outcome, {**found.explanations}, found.report)
+        Wrong(outcome, {**found.explanations}, found.report)
         for outcome in outcomes
         for found in outcome.results.values()
         if found.verdict.passed is False and found.report is not None
@@ -458,12 +464,12 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     return [_explanation(names, some, wrong, hints) for names, some in (explained_by | {(): rest}).items() if some]
 
 
-def _by_layer(wrong: Iterable[_Wrong]) -> dict[str, Outcome]:
+def _by_layer(wrong: Iterable[Wrong]) -> dict[str, Outcome]:
     return {each.outcome.layer.name: each.outcome for each in wrong}
 
 
 def _explanation(
-    names: tuple[str, ...], explained: Sequence[_Wrong], wrong: Sequence[_Wrong], hints: Mapping[str, str]
+    names: tuple[str, ...], explained: Sequence[Wrong], wrong: Sequence[Wrong], hints: Mapping[str, str]
 ) -> Explanation:
     """The explanation of some of the wrong arrays by mistakes; `hints` has those of mistakes outside the catalogue."""
     tensors, every = (dict.fromkeys(each.report.gradient.title for each in some) for some in (explained, wrong))
@@ -480,7 +486,7 @@ def _explanation(
     return Explanation(names, where + hint, [*_by_layer(explained).values()])
 
 
-def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> dict[str, str]:
+def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
     """Add an explanation to the arrays that use one number in place of several of the layers'; its hint."""
     seen = list[tuple[tuple[int, int], int]]()
     for each in wrong:
@@ -506,15 +512,13 @@ def _see_fixed_numbers(wrong: Sequence[_Wrong]) -> dict[str, str]:
     return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
 
-def _see_few_numbers(wrong: Sequence[_Wrong]) -> None:
+def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
     """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
-        layer = each.outcome.layer.layer
         is_few = np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
-        right = right_recipe(layer.conv, layer.role[each.report.gradient])
         for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
-            for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
+            for recipe in each.made_by(name):
                 each.known.setdefault((name,), recipe)
 
 

@@ -12,13 +12,14 @@ from operator import attrgetter
 import numpy as np
 
 from cnngrad.arrays import Arrays, form_of, is_whole, read_tensor
+from cnngrad.causes.catalogue import PLACES
 from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.programs.calls import VARIES, called_again, is_same
-from cnngrad.programs.findings import Findings, Outcome, explain
+from cnngrad.programs.findings import Findings, Outcome, Wrong, explain
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
@@ -338,13 +339,28 @@ def _smallest(
     """The smallest layer found to fail in the same way, after a limited number of runs."""
     # A search for pairs of mistakes is needed only if a pair explains the failure.
     tries = TRIES if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0
+    wanted = _way(start, explained)
     failed = [start]
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
             outcome = _judged(program, layer, tries=tries)
-            if _way(outcome, explained) == _way(start, explained):
+            way = _way(outcome, explained)
+            if isinstance(way, dict) and isinstance(wanted, dict):
+                # Rare mistakes are not looked for in each layer.
+                way |= {
+                    tensor: name for tensor, name in wanted.items() if name in PLACES and _gives(name, outcome, tensor)
+                }
+            if way == wanted:
                 failed.append(outcome)
     return failed[-1]
+
+
+def _gives(name: str, outcome: Outcome, tensor: Tensor) -> bool:
+    """Whether a mistake gives a wrong array for which none is known."""
+    result = outcome.results.get(tensor)
+    if result is None or result.report is None or result.verdict is not Verdict.WRONG or result.mistakes:
+        return False
+    return any(Wrong(outcome, {}, result.report).made_by(name))
 
 
 def _way(outcome: Outcome, named: bool = True) -> dict[Tensor, str] | Result | None:
