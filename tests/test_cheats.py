@@ -1,11 +1,14 @@
 """A run is not fooled by a backward pass that is wrong only sometimes, and accuses none that looks like one."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
 import cnngrad
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.verdicts import Fault
+from cnngrad.tensor import Tensor
 from tests.cheats import CHEATS, HONEST
 
 
@@ -27,6 +30,36 @@ def test_numbers_are_no_cause_where_an_array_has_one_number():
 
     findings = cnngrad.check_function(squares_the_only_gradient, without=["bias", "padding-modes"])
     assert findings.faults == {("depends-on-shape", "it fails where elements of O < 2"): ["kernel-as-large-as-x"]}
+
+
+def test_of_results_that_chance_decides_over_no_cause_is_told():
+    """Updates are lost as by a race of threads: some layers look the same twice, as if the batch were not added up."""
+    calls = count()
+
+    def races(x, w, dedo, **options):
+        lost = len(w) > 1 or next(calls) > 4
+        return cnngrad.backward(x[-1:], w, dedo[-1:], **options).dw * (1 if lost else 1 + next(calls)), None
+
+    findings = cnngrad.check_function(races, "quick", without=["groups", "bias"])
+    assert findings.explanations == []
+    assert {fault.id for fault in findings.faults} == {"not-deterministic"}
+    (varied, *_) = (outcome for outcome in findings.failing if outcome.faults)
+    size = varied.layer.arrays[Tensor.W].size
+    differ = f"in {varied.layer.name} {size} of {size} elements of ∂E/∂W differ from call to call, by up to"
+    assert differ in findings.summary
+    words = {result.word for outcome in findings.failing for result in outcome.results.values()}
+    assert words <= {"wrong", "not the same twice"}
+
+
+def test_a_layer_that_is_right_by_chance_is_no_proof_that_others_depend_on_their_numbers():
+    """The one 1 in ∂E/∂O of `impulse` is in the first column; with other numbers it is in the last one."""
+
+    def doubled(x, w, dedo):
+        return None, cnngrad.backward(x, w, dedo).dx * (2 if dedo[..., 1:].any() else 1)
+
+    findings = cnngrad.check_function(doubled, "quick")
+    assert findings.faults == {}
+    assert [outcome.layer.name for outcome in findings.outcomes if outcome.passed] == ["impulse"]
 
 
 @pytest.mark.sampled(3)

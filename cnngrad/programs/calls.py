@@ -14,14 +14,13 @@ from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import Answer, Fault, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Answer, Fault, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
 # Judges the answer for a layer; if none is given, that of a new run.
 Judge = Callable[..., Outcome]
 
-VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
 # Numbers for which alone a program may be right, how others become such numbers, and how these become others again.
@@ -52,6 +51,8 @@ def called_again(
     These are the smallest layer that is wrong in no known way, or in one that right layers show, and, if the program
     keeps running, the plainest right one and the one that needs most.
     """
+    if any(VARIES in outcome.faults for outcome in outcomes):
+        return [*outcomes], []
     right = [outcome for outcome in outcomes if outcome.passed]
     right.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
     wrong = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
@@ -71,7 +72,12 @@ def called_again(
     if right and program.in_memory:
         seen.append((right[0], _with_nan(program, right[0])))
     found = [(outcome.layer.name, each) for outcome, some in seen for each in some]
-    more = grouped((name, each) for name, each in found if isinstance(each, Fault))
+    faults = [(name, each) for name, each in found if isinstance(each, Fault)]
+    # Where chance decides, no other fault is certain.
+    more = grouped([pair for pair in faults if pair[1] == VARIES] or faults)
+    if wrong and {outcome.layer.name for outcome in right} <= more.keys():
+        # Layers in which its first numbers are right alone are right by chance.
+        more = {name: [fault for fault in some if fault != _VALUES] for name, some in more.items()}
     revised = [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes]
     return revised, [each for _, each in found if isinstance(each, str)]
 

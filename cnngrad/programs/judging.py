@@ -18,13 +18,13 @@ from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
-from cnngrad.programs.calls import VARIES, called_again, is_same
+from cnngrad.programs.calls import called_again, is_same
 from cnngrad.programs.findings import Findings, Outcome, Wrong, explain
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import NUMBERS, STRIDED, SuiteLayer
-from cnngrad.programs.verdicts import Answer, Fault, Result, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Answer, Fault, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
@@ -91,12 +91,18 @@ def run_layers(
     outcomes = list(_outcomes(programs, taken, progress, keep, give_up))
     judge = partial(_judged, program, shown=_see_bits(program, outcomes))
     outcomes, told = called_again(program, _together(outcomes, expect), judge, STRIDED not in unsupported)
+    if any(VARIES in outcome.faults for outcome in outcomes):
+        # Chance decides over the numbers: no mistake can be read off them.
+        outcomes = [replace(each, results=_without_cause(each.results)) for each in outcomes]
     said = [*told, _ONE_SAMPLE if lead > own else "", *(outcome.note for outcome in outcomes)]
     notes = [*dict.fromkeys(filter(None, said))][:_MOST_NOTES] + _in_common(outcomes, program.written is not None)
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
-    failing = found.explanation.outcomes if found.explanation else found.failing
-    if not failing:
+    if not found.failing:
         return found
+    # A mistake that explains few layers may be a coincidence.
+    explained = found.explanation.outcomes if found.explanation else []
+    is_explained = 2 * len(explained) > len(found.failing)
+    failing = explained if is_explained else found.failing
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
     smallest = min(failing, key=attrgetter("layer.work"))
@@ -105,7 +111,7 @@ def run_layers(
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
-        smaller = _smallest(program, smallest, without, found.explanation is not None, progress)
+        smaller = _smallest(program, smallest, without, is_explained, progress)
         program.close()
         if judge(smaller.layer).passed is False:
             smallest = smaller
@@ -114,6 +120,10 @@ def run_layers(
         if keep is not None and smallest.layer.name == SMALLEST:
             program.run(smallest.layer, partial(keep.put, SMALLEST))
     return probe(program, found, smallest, (telling or failing)[0])
+
+
+def _without_cause(results: Mapping[Tensor, Result]) -> dict[Tensor, Result]:
+    return {t: Result(Verdict.WRONG) if each.verdict is Verdict.WRONG else each for t, each in results.items()}
 
 
 def _of(outcomes: Iterable[Outcome]) -> dict[Tensor, list[tuple[Outcome, Result]]]:
@@ -280,7 +290,7 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
         elif not np.array_equal(before, after, equal_nan=True):
             with np.errstate(invalid="ignore"):  # both may be infinite
                 off = after - before
-            differ = f"{np.count_nonzero(off)} of {off.size} elements differ from call to call"
+            differ = f"{np.count_nonzero(off)} of {off.size} elements of {tensor.title} differ from call to call"
             outcome.results[tensor] = Result(Verdict.VARIES, hint=f"{differ}, by up to {np.abs(off).max():.6g}")
             adds_up = report is not None and off.shape == report.numeric.shape and np.allclose(off, report.numeric)
             says = f"its {tensor.title} adds up over calls, as nothing resets it"

@@ -60,6 +60,10 @@ class Fault(NamedTuple):
     says: str
 
 
+# Chance decides over such results.
+VARIES = Fault("not-deterministic", "its results are not the same if it is called twice")
+
+
 @dataclass(frozen=True)
 class Result:
     """The result of judging one array, or a run that leaves no arrays to judge.
