@@ -248,6 +248,18 @@ def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
     assert failing(1) == "1 of 12 layers fails; it fails where groups > 1 and batch > 1."
 
 
+def test_an_option_that_failing_layers_have_is_told_rather_than_their_size():
+    """The layer with different strides has the fewest outputs too."""
+
+    def swapped(x, w, dedo, *, stride=1, padding=0):
+        dw, dx, _ = right(x, w, dedo, stride=stride, padding=padding)
+        return dw if np.ndim(stride) == 0 else dw**2, dx
+
+    findings = cnngrad.check_function(swapped, "quick")
+    assert "1 of 12 layers fails" in findings.summary
+    assert "it fails with strides that differ" in findings.summary
+
+
 def test_few_numbers_are_explained_by_what_others_show():
     """With a filter of one element dE/dW has one number, from which no mistake is known."""
 
@@ -464,6 +476,62 @@ def test_a_detail_with_other_numbers_in_each_layer_is_shown_for_the_first():
         "all are explained by flat-index: a length is wrong in the flat index of an array (in dilation-2: dE/dO is "
         "read with length 3 (the rows of O), not 4 (columns of O)). To fix it"
     ) in found(backward, "plain", "dilation-2", "leftover").summary
+
+
+def test_a_detail_that_most_layers_share_is_told_with_their_number():
+    def mean(x, w, dedo, **options):
+        dw = right(x, w, dedo, **options)[0]
+        return dw / (7 if len(x) > 1 else dedo[0, 0].size), None
+
+    layers = ("plain", "padding-1", "leftover", "batch")
+    assert "(by 1/(H'·W') in 3 of 4 layers). To fix it" in found(mean, *layers).summary
+
+
+def test_a_mistake_that_explains_few_layers_is_told_too_and_what_is_not_explained():
+    def wrong(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        dx[..., -1, :] += dx[..., -1, :] ** 3 * (len(w) > 1)
+        return dw, dx if len(w) > 1 else -dx
+
+    findings = found(wrong, "plain", "square", "channels", "groups", "bias")
+    assert findings.explanation.mistakes == ("sign-flipped",)
+    assert "; 2 (plain and square) are explained by sign-flipped: every element has the wrong sign." in findings.summary
+    assert findings.summary.endswith(
+        "3 (channels, groups and bias; all have channels > 1) are wrong otherwise: no known mistake gives it: only "
+        "elements of ∂E/∂X in the last row are wrong."
+    )
+    findings = found(wrong, "channels", "groups", "bias")
+    assert findings.explanation is None
+    assert findings.summary == (
+        "3 of 3 layers fail; no known mistake gives it: only elements of ∂E/∂X in the last row are wrong."
+    )
+
+
+@pytest.mark.parametrize(
+    ("decimals", "names", "told"),
+    [
+        # No windows of `leftover` overlap, so that each sum is one product.
+        (True, ("leftover", "plain", "square"), "all are explained by products-rounded"),
+        # `edge-column` has one column of outputs, the last one.
+        (False, ("plain", "square", "edge-column"), "all are explained by incomplete: a part is left out"),
+    ],
+)
+def test_a_mistake_that_explains_all_layers_is_the_only_one_told(decimals, names, told):
+    def lost(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo * (np.arange(dedo.shape[-1]) < dedo.shape[-1] - 1), **options)
+        return dw, dx
+
+    def cut(x, w, dedo, stride):
+        dx = np.zeros(x.shape)
+        strides = np.broadcast_to(stride, 2).tolist()
+        for o, f, h in reference.pairs(x.shape, w.shape, dedo.shape, strides, ((0, 0), (0, 0)), (1, 1), 1, False):
+            dx[h] += np.trunc(dedo[o] * w[f])
+        return None, dx
+
+    layers = {layer.name: layer for layer in cnngrad.suite("standard", decimals=decimals)}
+    findings = run_layers([_InProcess(cut if decimals else lost)], [layers[name] for name in names], without=None)
+    assert told in findings.summary
+    assert len(findings.explanations) == 1
 
 
 def own_layer(**options):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import chain, combinations
 from math import prod
 from operator import attrgetter
 from typing import NamedTuple
@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cnngrad import __version__
-from cnngrad.arrays import Arrays
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.evaluate import made
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.causes.search import named_factors
-from cnngrad.checks.report import Compared, GradientReport, labelled, sentences
+from cnngrad.checks.report import Compared, Graded, GradientReport, labelled, sentences
 from cnngrad.derivation.blocks import Code, Heading, ReportBlock, Sentence, Table, Together
 from cnngrad.layer import Layer, Relation, counted, joined
 from cnngrad.layer.expansion import Term
@@ -29,6 +29,9 @@ from cnngrad.programs.suites import CONDITIONS, Condition, SuiteLayer
 from cnngrad.programs.verdicts import Fault, Result, Verdict, grouped
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import RESULTS, O, Tensor, W, X
+
+# Numbers of a layer, in words.
+Counts = Mapping[str, Callable[[Layer], int]]
 
 
 @dataclass(frozen=True)
@@ -194,21 +197,16 @@ class Findings:
             return ""
         # A mistake that right layers would show does not explain alone why others fail.
         shown = {name for outcome in self.outcomes if outcome.passed for name in outcome.layer.shows}
-        if any({*each.mistakes} - shown for each in self.explanations):
+        telling = [each.outcomes for each in self.explanations if {*each.mistakes} - shown]
+        if len(_names(chain(*telling))) == len(self.failing):
             return ""
         layers = [*right, *(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
         is_wrong = np.arange(len(layers)) >= len(right)
-        fits = {words: np.array([*map(test, layers)]) for words, test in CONDITIONS.items()}
-        for words, count in _COUNTS.items():
-            counts = np.array([*map(count, layers)])
-            least = counts[is_wrong].min()
-            most = counts[is_wrong].max()
-            fits[f"{words} > {least - 1}"] = counts >= least
-            fits[f"{words} < {most + 1}"] = counts <= most
-            for tile in _TILES:
-                fits[f"{words} > {tile} is no multiple of {tile}"] = (counts > tile) & (counts % tile > 0)
-        for one, other in combinations(CONDITIONS, 2):
-            fits[f"{one} and {other}"] = fits[one] & fits[other]
+        fits = {words: np.array([*map(test, layers)]) for words, test in _PREDICATES.items()}
+        fits |= _limits(_COUNTS, layers, is_wrong)
+        fits |= {f"{one} and {other}": fits[one] & fits[other] for one, other in combinations(CONDITIONS, 2)}
+        # Of what separates the layers, options tell more than sizes.
+        fits |= _limits(_SIZES, layers, is_wrong)
         return next((words for words, found in fits.items() if (found == is_wrong).all()), "")
 
     @property
@@ -324,10 +322,14 @@ class Findings:
         for each in self.explanations:
             cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
-        found = [(outcome, each.precision) for outcome in self.failing for each in outcome.results.values()]
-        fewer = {outcome.layer.name: outcome for outcome, words in found if words}
+        found = [(outcome, each) for outcome in self.failing for each in outcome.results.values()]
+        reports = [each.report for _, each in found if each.verdict is Verdict.WRONG and not each.precision]
+        unknown = [report for report in reports if isinstance(report, Graded)]
+        if unknown and not self.explanations and not any(outcome.faults for outcome in self.outcomes):
+            yield _unexplained(unknown)
+        fewer = {outcome.layer.name: outcome for outcome, each in found if each.precision}
         # The most frequent one.
-        for phrase, _ in Counter(words for _, words in found if words).most_common(1):
+        for phrase, _ in Counter(each.precision for _, each in found if each.precision).most_common(1):
             where = "" if len(fewer) == len(self.failing) else f"in {self._which([*fewer.values()])} "
             yield f"{where}it {phrase}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
@@ -336,6 +338,10 @@ class Findings:
         for status, ended in grouped((outcome.status, outcome) for outcome in self.failing).items():
             if status and len(ended) < len(self.failing):
                 yield f"{self._which(ended)} {'have' if ended[1:] else 'has'} no results: {status}"
+        for outcome, result in found:
+            if result.verdict is Verdict.VARIES and result.hint:
+                yield f"in {outcome.layer.name} {result.hint}"
+                break
 
     def _which(self, outcomes: Sequence[Outcome]) -> str:
         """The number of some failing layers, with their names and what they have in common unless they are all."""
@@ -403,6 +409,37 @@ def _product(term: Term) -> Json:
     return {"factors": names, "coefficient": float(coefficient)}
 
 
+def _names(outcomes: Iterable[Outcome]) -> set[str]:
+    return {outcome.layer.name for outcome in outcomes}
+
+
+def _unexplained(reports: Sequence[Graded]) -> str:
+    """That no known mistake gives these arrays, and where their wrong elements are in all layers."""
+    found = []
+    for tensor, some in grouped((report.gradient, report) for report in reports).items():
+        masks = [report.canonical[-1] for report in some]
+        layer = some[0].layer
+        if all(mask.all() for mask in masks):
+            found.append(f"all elements of {tensor.title}")
+            continue
+        for axis, word in enumerate((*layer.lead_words(tensor), *layer.axis_words)):
+            places = [(np.nonzero(mask)[axis], mask.shape[axis] - 1) for mask in masks]
+            fits = (words for words, test in _ENDS.items() if all(test(*place).all() for place in places))
+            if any(last > 0 for _, last in places) and (words := next(fits, "")):
+                found.append(f"only elements of {tensor.title} {words} {word}")
+    where = f": {joined(found)} are wrong" if found else ""
+    return f"no known mistake gives it{where}"
+
+
+# Where the wrong elements may be on an axis, in words, by their positions and the last one.
+_ENDS: dict[str, Callable[[Array, int], Array]] = {
+    "in the first": lambda places, _: places == 0,
+    "in the last": lambda places, last: places == last,
+    "not in the first": lambda places, _: places > 0,
+    "not in the last": lambda places, last: places < last,
+}
+
+
 class Wrong(NamedTuple):
     """A wrong array of a failing layer, the mistakes that explain it with their recipe, and its report."""
 
@@ -431,7 +468,7 @@ class Wrong(NamedTuple):
 def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
 
-    None are given if they explain no array of half of the failing layers.
+    None are given if no mistake is known.
     """
     wrong = [
         Wrong(outcome, {**found.explanations}, found.report)
@@ -458,10 +495,12 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         chosen = [*chosen, best]
         mistakes = mistakes.union(best)
         rest = others
-    if 2 * len(_by_layer(each for each in wrong if each.by(mistakes))) <= len(_by_layer(wrong)) > 1:
-        return []
-    explained_by = {names: [each for each in wrong if each.by(mistakes).issuperset(names)] for names in chosen}
-    return [_explanation(names, some, wrong, hints) for names, some in (explained_by | {(): rest}).items() if some]
+    explained_by: dict[tuple[str, ...], Sequence[Wrong]] = {
+        names: [each for each in wrong if each.by(mistakes).issuperset(names)] for names in chosen
+    }
+    if chosen and rest:
+        explained_by[()] = rest
+    return [_explanation(names, some, wrong, hints) for names, some in explained_by.items()]
 
 
 def _by_layer(wrong: Iterable[Wrong]) -> dict[str, Outcome]:
@@ -475,6 +514,8 @@ def _explanation(
     tensors, every = (dict.fromkeys(each.report.gradient.title for each in some) for some in (explained, wrong))
     where = "" if tensors == every else f"in {joined([*tensors])} "
     hint = hints.get("".join(names))
+    if not names:
+        hint = _unexplained([each.report for each in explained if isinstance(each.report, Graded)])
     if hint is None:
         tensor = explained[0].report.gradient
         layer = explained[0].outcome.layer.layer
@@ -517,36 +558,48 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
         is_few = np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
-        for name, _ in named.most_common(_MOST_TRIED) if is_few or not each.known else ():
+        is_beside = PLACES.keys().isdisjoint(chain(*each.known))
+        for name, _ in named.most_common(_MOST_TRIED) if is_few or is_beside else ():
             for recipe in each.made_by(name):
                 each.known.setdefault((name,), recipe)
+        # A part that is left out may be all that there is.
+        if ("zero",) in each.known and named.most_common(1)[0][0] == "incomplete":
+            each.known.setdefault(("incomplete",), None)
 
 
 def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
-    """The detail that the recipes of layers share, or the names that all of their factors have; may be empty.
+    """The detail that the recipes of most layers share, or the names that all of their factors have; may be empty.
 
     Of details that differ only in numbers, and in what these are, the first layer's is an example.
     """
-    details = {recipe.detail for _, recipe in recipes}
-    if len(details) < 2:
-        return "".join(details)
-    names = [named_factors(recipe.layer).get(recipe.factor, []) for _, recipe in recipes]
-    shared = [name for name in names[0] if all(name in others for others in names)]
-    if shared:
-        return f"by {' = '.join(shared)}"
-    forms = {re.sub(r"-?\d+( \([^)]*\))?", "", detail) for detail in details}
-    name, first = recipes[0]
-    return f"in {name}: {first.detail}" if len(forms) == 1 else ""
+    factors = [(name, recipe, named_factors(recipe.layer).get(recipe.factor, [])) for name, recipe in recipes]
+    kinds = (
+        [(recipe.detail, recipe.detail, name) for name, recipe in recipes],
+        [(word, f"by {word}", name) for name, _, words in factors for word in words],
+        [(_NUMBER.sub("", recipe.detail), f"in {name}: {recipe.detail}", name) for name, recipe in recipes],
+    )
+    every = {name for name, _ in recipes}
+    best = set[str]()
+    told = ""
+    for kind in kinds:
+        for layers in grouped((key, (says, name)) for key, says, name in kind if key).values():
+            names = {name for _, name in layers}
+            if len(names) > len(best):
+                best, told = names, layers[0][0]
+                if kind is not kinds[-1] and best != every:
+                    told = f"{told} in {len(best)} of {len(every)} layers"
+    return told if 2 * len(best) > len(every) else ""
 
 
 # Mistakes outside the catalogue.
 _BESIDE = {
-    "": "no known mistake gives it",
     "not-finite": "some numbers are NaN or infinite. To fix it: look for a division by 0, for memory that is never "
     "filled, or for numbers too large for their type",
     "truncated": "every element is cut to a whole number. To fix it: use an array of floats",
 }
 
+# A number in a detail, and what it is.
+_NUMBER = re.compile(r"-?\d+( \([^)]*\))?")
 # Numbers that may be used in place of the layer's, in the order of a relation's: id, words, and the usual number.
 _FIXED = (
     ("stride-fixed", "your windows move by {}, whatever the stride", 1),
@@ -560,23 +613,41 @@ _MOST_TRIED = 3
 _FEW_NUMBERS = 8
 # Sizes of tiles, and numbers on which a fault may depend, in words.
 _TILES = (2, 4, 8, 16, 32)
-_COUNTS: dict[str, Callable[[Layer], int]] = {
-    "elements of X": lambda layer: prod(layer.canonical[X]),
-    "elements of W": lambda layer: prod(layer.canonical[W]),
-    "elements of O": lambda layer: prod(layer.canonical[O]),
+_COUNTS: Counts = {
     **{name: attrgetter(name) for name in ("batch", "channels", "filters", "groups")},
-    "the width of O": lambda layer: layer.out[-1],
-    "the height of O": lambda layer: layer.out[-2:][0],
-    "an axis of W": lambda layer: max(layer.kernel),
     "stride": lambda layer: max(axis.stride for axis in layer.axes),
     "dilation": lambda layer: max(axis.dilation for axis in layer.axes),
     "padding − d·(k − 1)": lambda layer: max(max(axis.before, axis.after) - axis.span + 1 for axis in layer.axes),
+}
+_SIZES: Counts = {
+    "an axis of W": lambda layer: max(layer.kernel),
+    "elements of X": lambda layer: prod(layer.canonical[X]),
+    "elements of W": lambda layer: prod(layer.canonical[W]),
+    "elements of O": lambda layer: prod(layer.canonical[O]),
+    "the width of O": lambda layer: layer.out[-1],
+    "the height of O": lambda layer: layer.out[-2:][0],
 }
 # Properties that failing layers may have in common, in words.
 _PREDICATES: dict[str, Condition] = CONDITIONS | {
     "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,
     "rows left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
+    "strides that differ": lambda layer: len({axis.stride for axis in layer.axes}) > 1,
 }
+
+
+def _limits(counts: Counts, layers: Sequence[Layer], is_wrong: Array) -> dict[str, Array]:
+    """Which layers are beyond a limit that the failing ones have in common, or no multiple of a tile, in words."""
+    fits = {}
+    for words, count in counts.items():
+        numbers = np.array([*map(count, layers)])
+        least = numbers[is_wrong].min()
+        most = numbers[is_wrong].max()
+        fits[f"{words} > {least - 1}"] = numbers >= least
+        fits[f"{words} < {most + 1}"] = numbers <= most
+        for tile in _TILES:
+            fits[f"{words} > {tile} is no multiple of {tile}"] = (numbers > tile) & (numbers % tile > 0)
+    return fits
+
 
 # Of more layers than this, the others are not named.
 _MOST_NAMED = 4
