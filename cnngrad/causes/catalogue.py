@@ -32,7 +32,7 @@ from cnngrad.causes.edits import (
     without,
 )
 from cnngrad.causes.loops import Loops, Slips, right_loops
-from cnngrad.causes.recipe import Recipe
+from cnngrad.causes.recipe import Recipe, held
 from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
@@ -813,7 +813,8 @@ def _other_borders(recipe: Recipe) -> Changes:
         # A dE/dX that adds up nothing has a name of its own.
         if mode != right and (mode, recipe.result) != ("zeros", DX):
             coded = mode == "replicate" and recipe.result is DW
-            yield recipe.but(f"the padding holds {border.words}", coded, borders=(mode,) * dims)
+            borders = held(recipe.layer, [[mode] * 2] * dims)
+            yield recipe.but(f"the padding holds {border.words}", coded, borders=borders)
 
 
 @Mistake(
@@ -829,7 +830,7 @@ def _other_borders(recipe: Recipe) -> Changes:
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        borders = tuple(np.where(axes, "zeros", recipe.borders).tolist())
+        borders = tuple(() if axis else border for axis, border in zip(axes, recipe.borders, strict=True))
         yield recipe.but(_along(recipe, axes), all(axes), borders=borders)
 
 

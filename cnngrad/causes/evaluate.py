@@ -159,36 +159,45 @@ def _under(axis: _Axis, u: int) -> tuple[slice, slice, int]:
     return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step), u
 
 
-@lru_cache(maxsize=128)
-def _with(layer: Layer, size: Shape, borders: tuple[str, ...]) -> Layer:
-    """The layer around an X of this size, with these borders."""
-    each = zip(layer.axes, size, borders, strict=True)
-    return replace(layer, axes=tuple(replace(axis, size=n, mode=mode) for axis, n, mode in each))
+def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
+    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; axes.
 
-
-def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis], Layer]:
-    """Zeros to fill; X (n, g, c, *S), W (g, f, c, *K), dE/dO (n, g, f, *S_out), one a view of the zeros; axes; layer.
-
-    X, or its gradient, has its padding along the axes where the layer's is not zeros.
+    X, or its gradient, has its padding along the axes where the recipe's is not zeros.
     """
     layer, result, spatial = recipe.layer, recipe.result, slice(-recipe.layer.dims, None)
     arrays = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
     arrays[result.array] = np.zeros(recipe.shape, np.result_type(*arrays.values()))
-    image = arrays[X].shape[spatial]
     # A dE/dX of another size keeps its padding.
-    is_kept = result is DX and image != layer.size
-    bordered = _with(layer, image, ("zeros",) * layer.dims if is_kept else recipe.borders)
-    arrays[X] = bordered.bordered(arrays[X])
+    is_kept = result is DX and recipe.size != layer.size
+    borders = ((),) * layer.dims if is_kept else recipe.borders
+    for axis, border in enumerate(borders, 2):
+        if border:
+            # The place -1 is that of a zero behind.
+            arrays[X] = np.insert(arrays[X], arrays[X].shape[axis], 0, axis).take(border, axis)
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     # A dE/dW that is not added up over the batch has its axis in front.
     leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
     o, w, x = (arrays[tensor].reshape(*lead, *arrays[tensor].shape[spatial]) for tensor, lead in leads.items())
     sizes, axes = (array.shape[spatial] for array in (o, w, x)), []
-    for relation, axis, out, taps, size in zip(recipe.relations, bordered.axes, *sizes, strict=True):
-        is_framed = axis.mode != "zeros"
-        begun = relation._replace(constant=relation.constant + is_framed * axis.before)
-        axes.append(_Axis(recipe.last, begun, out, taps, size, tuple(axis.border.tolist()) if is_framed else ()))
-    return arrays[result.array], x, w, o, axes, bordered
+    for relation, axis, border, out, taps, size in zip(recipe.relations, layer.axes, borders, *sizes, strict=True):
+        begun = relation._replace(constant=relation.constant + (border != ()) * axis.before)
+        axes.append(_Axis(recipe.last, begun, out, taps, size, border))
+    return arrays[result.array], x, w, o, axes
+
+
+def _folded(sums: Array, layer: Layer, axes: list[_Axis]) -> Array:
+    """dE/dX from the gradient of X with its padding: the sum over all positions that stand for an input."""
+    for number, (axis, own) in enumerate(zip(axes, layer.axes, strict=True), 2):
+        if axis.frame:
+            along, stands = np.moveaxis(sums, number, 0), np.array(axis.frame)
+            moved = np.flatnonzero(stands != np.arange(axis.size) - own.before)
+            parts, along[moved] = along[moved], 0
+            inside = along[own.before : own.before + own.size]
+            for place, part in zip(stands[moved], parts, strict=True):
+                if place >= 0:
+                    inside[place] += part
+            sums = np.moveaxis(inside, 0, number)
+    return sums
 
 
 def _sums(recipe: Recipe, data: Data) -> Array:
@@ -202,7 +211,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     if recipe.loops is not None:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
         return recipe.loops.filled(operands)
-    found, x, w, o, axes, bordered = _arrays(recipe, data)
+    found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
@@ -224,7 +233,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             filled[ins] = True
         part += products
     if result is DX:
-        found = bordered.folded(found)
+        found = _folded(found, layer, axes)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
@@ -283,7 +292,7 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         dedo = data.read(recipe, DEDO)
         kept = [axis for axis in range(dedo.ndim) if axis not in recipe.over]
         return lambda index: (dedo.transpose(*kept, *recipe.over)[index],)
-    _, x, w, o, axes, _ = _arrays(recipe, data)
+    _, x, w, o, axes = _arrays(recipe, data)
 
     def factors(index: Shape) -> tuple[Array, Array]:
         first, second, *places = index

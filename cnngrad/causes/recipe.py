@@ -1,17 +1,19 @@
 """A backward pass as a value: how one result is computed. A wrong pass is a recipe with a part or two changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from cnngrad.arrays import Array
 from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.loops import Loops
-from cnngrad.layer import Layer, Relation, Shape
+from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
 
-__all__ = ["Read", "Recipe", "as_user", "recipe_by", "right_recipe"]
+__all__ = ["Read", "Recipe", "as_user", "held", "recipe_by", "right_recipe"]
 
 
 class Read(NamedTuple):
@@ -38,7 +40,8 @@ class Recipe:
         reads: the array used in place of each operand and of the result.
         last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element;
             None if all are added up.
-        borders: what stands in X's padding along each axis; in dE/dX its gradients are added to what stands there.
+        borders: for each axis the input that each position of X with its padding stands for, -1 for a zero; in dE/dX
+            the gradient of the position is added to that of the input. Empty if the padding holds zeros.
         over: the axes of dE/dO over which dE/dW and dE/db are added up.
         factor: the factor by which the result is multiplied.
         bare: whether the result already has the axes of the user's own array.
@@ -53,7 +56,7 @@ class Recipe:
     size: Shape
     reads: Mapping[Tensor, Read]
     last: Tensor | None = None
-    borders: tuple[str, ...] = ()
+    borders: tuple[Shape, ...] = ()
     over: tuple[int, ...] = ()
     factor: float = 1
     bare: bool = False
@@ -118,8 +121,19 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     layer, result = layer.conv, layer.role[result]
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
     relations = tuple(axis.relation for axis in layer.unflipped.axes)
-    borders = (layer.mode,) * layer.dims
+    borders = held(layer, [[layer.mode] * 2] * layer.dims)
     return Recipe(layer, result, relations, size, reads, borders=borders, over=(0, *range(2, 2 + layer.dims)))
+
+
+def held(layer: Layer, modes: Iterable[Iterable[str]]) -> tuple[Shape, ...]:
+    """What `Recipe.borders` holds if the padding in front of and behind each axis is filled in these ways."""
+    borders = []
+    for axis, (front, behind) in zip(layer.axes, modes, strict=True):
+        at = np.arange(axis.padded) - axis.before
+        zeros, *sides = (BORDERS[mode].held(at, axis.size) for mode in ("zeros", front, behind))
+        found = np.where(at < 0, *sides)
+        borders.append(() if (found == zeros).all() else tuple(found.tolist()))
+    return tuple(borders)
 
 
 def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
