@@ -58,9 +58,18 @@ def scatter(q, w=None, g=None, sh=None, sw=None, dh=None, dw=None, assign=False,
     return dxp
 
 
-def folded(q, dxp, mode):
+def stands(q, front, behind=None):
+    """The row and the column of X that each position of its padding repeats, whose sides may be filled differently."""
+    sizes = (q.H, q.pt, q.pb), (q.W, q.pl, q.pr)
+    return [
+        np.append(np.pad(range(n), (first, 0), front), np.pad(range(n), (0, last), behind or front)[n:])
+        for n, first, last in sizes
+    ]
+
+
+def folded(q, dxp, front, behind=None):
     """The gradient of each position of the padding is added to the element that stands there."""
-    rows, columns = np.pad(range(q.H), (q.pt, q.pb), mode), np.pad(range(q.W), (q.pl, q.pr), mode)
+    rows, columns = stands(q, front, behind)
     dx = np.zeros_like(q.x)
     for n, c, h, k in np.ndindex(q.N, q.C, q.Hp, q.Wp):
         dx[n, c, rows[h], columns[k]] += dxp[n, c, h, k]
@@ -334,6 +343,36 @@ def into_the_first_group(q, array):
     return found
 
 
+def clamped_in_front(q):
+    """X with its padding, in front of which stands the nearest element: `if h < 0: h = 0`."""
+    front = np.pad(q.x, ((0, 0), (0, 0), (q.pt, 0), (q.pl, 0)), mode="edge")
+    return np.pad(front, ((0, 0), (0, 0), (0, q.pb), (0, q.pr)))
+
+
+def set_once(q):
+    """NumPy keeps the last of several numbers that are written to the same element."""
+    rows, columns = stands(q, q.mode)
+    dx = np.zeros_like(q.x)
+    dx[:, :, rows[:, None], columns] = scatter(q)[:, :, : q.Hp, : q.Wp]
+    return dx
+
+
+def round_again(q, dxp, rows, columns):
+    """Transforms of so few rows and columns: what lies behind the last comes back in front."""
+    short = np.zeros_like(dxp)
+    for h, k in np.ndindex(q.Hp, q.Wp):
+        short[:, :, h % rows, k % columns] += dxp[:, :, h, k]
+    return crop(q, short)
+
+
+def not_conjugated(q):
+    """dW by transforms of X with its padding and of dE/dO, neither of them conjugated."""
+    spread = np.zeros((q.N, q.F, q.Hp, q.Wp))
+    spread[:, :, : q.sh * (q.Ho - 1) + 1 : q.sh, : q.sw * (q.Wo - 1) + 1 : q.sw] = q.g
+    each = (np.fft.fft2(array, (q.Hp + q.kh, q.Wp + q.kw)) for array in (spread, q.xp))
+    return np.rint(np.fft.ifft2(np.einsum("nfij,ncij->fcij", *each)).real[:, :, : q.kh, : q.kw])
+
+
 def is_filled(q):
     """Whether elements of X stand in the padding."""
     return q.mode != "constant"
@@ -381,10 +420,18 @@ BUGGY = {
         ("dx", lambda q: flat(q, "x", ends={"v": q.kw + 1}), plain()),
         ("dw", lambda q: flat(q, "w", test=(1, 0)), plain(lambda q: q.pb > 0)),
     ],
-    "memory-order": [("dx", lambda q: crop(q, scatter(q, w=q.w.reshape(q.w.shape[::-1]).T)), None)],
+    "memory-order": [
+        ("dx", lambda q: crop(q, scatter(q, w=q.w.reshape(q.w.shape[::-1]).T)), None),
+        ("db", lambda q: q.g.reshape(q.F, -1).sum(axis=1), lambda q: q.F > 3 and q.N > 1),
+    ],
     "im2col-order": [
         ("dw", lambda q: gather(q, g=other_matrix(q)), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),
         ("dx", lambda q: crop(q, scatter(q, g=other_matrix(q))), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),
+        (
+            "dw",
+            lambda q: right_dw(q).transpose(1, 2, 3, 0).reshape(q.kh, q.kw, q.Cg, q.F).transpose(3, 2, 0, 1),
+            lambda q: min(q.F, q.Cg) > 1,
+        ),
     ],
     "multiplier-order": [
         (
@@ -407,6 +454,18 @@ BUGGY = {
     "rows-shared": [
         ("dx", lambda q: one_row(right_dx(q)), None),
         ("dw", lambda q: np.array([right_dw(q)[-1]] * q.F), lambda q: q.F > 1),
+    ],
+    "border-side": [
+        ("dw", lambda q: gather(q, xp=clamped_in_front(q)), plain(lambda q: q.pt + q.pl > 0)),
+        ("dx", lambda q: folded(q, scatter(q), q.mode, "symmetric"), is_filled),
+        ("dx", lambda q: folded(q, scatter(q), "wrap", q.mode), lambda q: q.mode != "wrap"),
+    ],
+    "index-repeated": [("dx", set_once, is_filled)],
+    "wraps-around": [
+        ("dx", lambda q: np.roll(right_dx(q), 1, 2), None),
+        ("dw", lambda q: np.fft.fftshift(right_dw(q), (2, 3)), None),
+        ("dx", lambda q: round_again(q, scatter(q), q.Hp - 1, q.Wp - 1), plain()),
+        ("dw", not_conjugated, plain(lambda q: q.groups * q.dh * q.dw == 1)),
     ],
     "weight-decay": [
         ("dw", lambda q: right_dw(q) + 0.01 * q.w, None),

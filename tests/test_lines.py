@@ -52,7 +52,7 @@ def computed():
 """
 DW = """
 def computed():
-    pads = along_x(before, after)
+    pads, in_front, behind = along_x(before, after), along_x(before, 0 * after), along_x(0 * before, after)
     framed = np.pad(x, pads)
     moving = dedo
     reached = [slice(s * (o - 1) + d * (k - 1) + 1) for s, d, o, k in zip(stride, dilation, out, taps)]

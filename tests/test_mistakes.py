@@ -1194,3 +1194,29 @@ def test_symmetric_decimals_hide_what_symmetric_integers_hide():
     even = (w + w[::-1, ::-1]) / 2
     report = cnngrad.check(x, even, dedo, dx=cnngrad.backward(x, even, dedo).dx)
     assert "filter-not-rotated" in report.gradients["dEdX"].hidden
+
+
+@pytest.mark.parametrize("which", [("X",), ("W",), ("dE/dO",), ("X", "W", "dE/dO")])
+@pytest.mark.parametrize("form", ["float16", "int64"])
+def test_operands_that_are_rounded_are_told(which, form):
+    generator = np.random.default_rng(0)
+    x, w, g = (generator.normal(size=shape) * 9 for shape in ((2, 2, 5, 6), (3, 2, 2, 3), (2, 3, 4, 4)))
+    rounded = [a.astype(form if k in which else a.dtype).astype(float) for k, a in (("X", x), ("W", w), ("dE/dO", g))]
+    wrong = cnngrad.backward(*rounded)
+    report = cnngrad.check(x, w, g, dw=wrong.dw, dx=wrong.dx)
+    for gradient, pair in (("dEdW", {"X", "dE/dO"}), ("dEdX", {"W", "dE/dO"})):
+        found, told = report.gradients[gradient], pair & set(which)
+        if told:
+            assert found.mistake == "products-rounded"
+            to = {"float16": "float16 or TF32", "int64": "whole numbers"}[form]
+            assert f"({'both operands' if len(told) > 1 else told.pop()} to {to})" in found.hint
+        else:
+            assert found.passed
+
+
+def test_b_that_is_added_in_the_inner_loop_is_told():
+    x, w, b = np.arange(36).reshape(2, 18)[:, None].reshape(2, 1, 3, 6), np.arange(1, 7).reshape(1, 1, 2, 3), [5]
+    o = cnngrad.forward(x, w) + 6 * 5
+    found = cnngrad.check(x, w, b=b, o=o).gradients["O"]
+    assert "b is added 6 times" in found.hint
+    assert "outside the inner loops" in found.hint

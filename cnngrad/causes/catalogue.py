@@ -987,7 +987,11 @@ def other_layout(recipe: Recipe) -> Changes:
     layer, result, shape = recipe.layer, recipe.result, recipe.layer.canonical[recipe.result]
     own, bare = Axes(layer, result).order, recipe.but(bare=True)
     lacking = range(len(shape) - len(own))
+    # The spatial axes stay in order, or are reversed.
     for order in permutations(sorted(own)):
+        spatial = [axis for axis in order if axis > 1]
+        if spatial not in (sorted(spatial), sorted(spatial)[::-1]):
+            continue
         name, right = (_letters(layer, result, axes) for axes in (order, own))
         restored = tuple(map(order.index, own))
         forms = {
@@ -1103,7 +1107,7 @@ def loop_bound(recipe: Recipe) -> Changes:
 
 @Mistake(
     "memory-order",
-    ARRAYS,
+    RESULTS,
     "an array is read in another order than it lies in memory",
     "transpose it before it is reshaped, or compute the index in the order in which it lies",
     code=("w = memory.reshape(shape[::-1]).T", "w = memory.reshape(shape)"),
@@ -1125,7 +1129,7 @@ def memory_order(recipe: Recipe) -> Changes:
 )
 def im2col_order(recipe: Recipe) -> Changes:
     """An array lies as one matrix, such as (i·j, n), and is read as another, such as (n, i·j)."""
-    for tensor in OPERANDS[recipe.result]:
+    for tensor in (*OPERANDS[recipe.result], recipe.result):
         pairs = permutations(_orders_of_blocks(recipe), 2)
         yield from _read_as(recipe, tensor, pairs, "dE/dO lies in memory as CHWN, but is read as CNHW")
 
@@ -1155,11 +1159,15 @@ def multiplier_order(recipe: Recipe) -> Changes:
     "something is added to the gradient",
     "begin with zeros: what was in the array before is not part of the gradient",
     code=("result = x.copy()", "result = np.zeros_like(x)"),
+    forward=("something is added to O", "begin with zeros, and add b once to each element, outside the inner loops"),
 )
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
     result = recipe.result
     yield recipe.at(result, "1 is added to every element", Mixed(lambda array: array + 1))
+    kernel, channels = prod(recipe.layer.kernel), recipe.layer.group_channels
+    for times in (kernel, channels, kernel * channels, 2) if recipe.layer.has_bias and result is O else ():
+        yield recipe.at(B, f"b is added {times} times", partial(np.multiply, times))
     for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
         old = Mixed(combine, result.array)
         yield recipe.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
@@ -1256,14 +1264,22 @@ def activation_applied(recipe: Recipe) -> Changes:
 
 @Mistake(
     "products-rounded",
-    ARRAYS,
-    "products are rounded before they are added up",
-    "add up the products as they are, and round the sum",
+    RESULTS,
+    "numbers are rounded before they are added up",
+    "add up the products of the numbers as they are, and round the sum",
     code=("result[{x:n,channel,*place}] += product >> 2 << 2", "result[{x:n,channel,*place}] += product"),
 )
 def products_rounded(recipe: Recipe) -> Changes:
-    """Each product is cut or rounded to a multiple of a power of two."""
-    yield from _slipped(recipe, Loops.products_slipped, r"each product is rounded down to a multiple of 2\^2$")
+    """An operand is kept as a short or whole number, or each product as a multiple of a power of two or ten."""
+    short: dict[str, Edit] = {"float16 or TF32": partial(_short, 11), "bfloat16": partial(_short, 8)}
+    for words, edit in (short | {"whole numbers": Mixed(np.trunc)}).items():
+        every = recipe
+        for tensor in OPERANDS[recipe.result]:
+            yield recipe.at(tensor, f"{_name(tensor)} to {words}", edit)
+            every = every.at(tensor, f"both operands to {words}", edit)
+        yield every
+    if recipe.result is not DB:
+        yield from _slipped(recipe, Loops.products_slipped, r"each product is rounded down to a multiple of 2\^2$")
 
 
 @Mistake(
@@ -1288,6 +1304,76 @@ def wrapped(recipe: Recipe) -> Changes:
 def saturated(recipe: Recipe) -> Changes:
     """Sums are kept in integers that are too small, and end at the smallest and the largest."""
     yield from _stored(recipe, lambda least, most, array: np.clip(array, least, most))
+
+
+@Mistake(
+    "border-side",
+    ARRAYS,
+    "the padding is right on some sides only",
+    "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says",
+    code=('framed = np.pad(np.pad(x, in_front, "edge"), behind)', "framed = np.pad(x, pads)"),
+)
+def border_side(recipe: Recipe) -> Changes:
+    """The padding is filled in another way in front or behind, along all axes or one, or on both sides of one axis."""
+    layer, sides = recipe.layer, {"in front": (True, False), "behind": (False, True), "on both sides": (True, True)}
+    for (mode, border), axes in product(BORDERS.items(), some_axes(layer.dims)):
+        for side, mask in sides.items():
+            borders = held(layer, np.where(np.outer(axes, mask), mode, layer.mode).tolist())
+            words = " ".join(filter(None, (border.words, side, _along(recipe, axes))))
+            coded = (mode, side) == ("replicate", "in front") and all(axes)
+            yield recipe.but(words, coded, borders=borders)
+
+
+@Mistake(
+    "index-repeated",
+    (DX,),
+    "of several positions that stand for one element of X only the last counts",
+    "np.add.at(dx, index, padded) adds up what dx[index] += padded overwrites if an index occurs twice",
+    code=("dx[np.ix_(*repeated)] += padded", "np.add.at(dx, np.ix_(*repeated), padded)"),
+    only="filled",
+)
+def index_repeated(recipe: Recipe) -> Changes:
+    """An element keeps only the gradient of the last position that stands for it."""
+    borders = []
+    for border in recipe.borders:
+        last = {stands: place for place, stands in enumerate(border)}
+        borders.append(tuple(stands if last[stands] == place else -1 for place, stands in enumerate(border)))
+    yield recipe.but(coded=True, borders=tuple(borders))
+
+
+@Mistake(
+    "wraps-around",
+    ARRAYS,
+    "what leaves an array at one end comes back at the other",
+    "shift by slices, not by np.roll; make FFTs as long as X with its padding, and for dW conjugate that of dE/dO",
+    code=("return np.roll(result, 1, axis={result.spatial[0]})", "return result"),
+)
+def wraps_around(recipe: Recipe) -> Changes:
+    """X or the result is rolled, or positions count modulo a length, some of them backwards."""
+    layer, one = recipe.layer, np.ones(recipe.layer.dims, int)
+    before, *_, padded = _borders(layer)
+    for place, axes in product((recipe.result, X)[: 1 + (recipe.result is not DX)], some_axes(layer.dims)):
+        half = np.floor_divide(layer.canonical[place][2:], 2)
+        for shift in (one, -one, half, -half, 2 * before):
+            by = (axes * shift).tolist()
+            words, coded = f"{_name(place)} is rolled by {_numbers(by)}", place is not X and by[0] == sum(by) == 1
+            yield recipe.at(place, words, partial(np.roll, shift=by, axis=recipe.spatial), coded=coded)
+    strides, dilations, _ = np.transpose(recipe.relations)
+    kernel, power = np.array(layer.kernel), np.ceil(np.log2(padded + layer.kernel - 1)).astype(int)
+    lengths = layer.size, layer.out, padded - 1, padded, padded + kernel - 1, padded + kernel, 2**power
+    signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
+    for length, axes, (words, (o, w)) in product(np.array(lengths), some_axes(layer.dims), signs.items()):
+        if min(length) > 0 and (all(axes) or not words):
+            turns = -(-padded // length)
+            changed = _on(
+                recipe, axes, f"positions count modulo {_numbers(length)}{words}",
+                output=o * strides, filter=w * dilations, constant=turns * length - before,
+            )  # fmt: skip
+            borders = list(recipe.borders)
+            for k in np.flatnonzero(axes).tolist():
+                at = np.arange(length[k] * (2 * turns[k] + 1)) % length[k] - before[k]
+                borders[k] = tuple(BORDERS["zeros"].held(at, layer.size[k]).tolist())
+            yield changed.but(changed.detail, borders=tuple(borders))
 
 
 # Used by several mistakes.
@@ -1340,6 +1426,13 @@ def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, is_fra
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
         for words, loops in slips(right_loops(layer, recipe.result, is_framed)):
             yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
+
+
+def _short(bits: int, array: Array) -> Array:
+    """Numbers rounded to some significant bits."""
+    fraction, exponent = np.frexp(array)
+    found: Array = np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
+    return found
 
 
 def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:

@@ -8,7 +8,6 @@ place in memory a sum of indices, each times a step.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
 from math import prod
 
@@ -98,7 +97,7 @@ class Loops:
         for axis, own in self.steps.items():
             length = self.shapes[axis[0]][axis[1]]
             outer = [other for other in self.steps if other[0] is axis[0] and self.steps[other] > own]
-            for value, name in self._lengths.items() if outer and (axis[0] is X or not self.frame) else ():
+            for value, name in self._lengths(axis[0]).items() if outer and (axis[0] is X or not self.frame) else ():
                 right = f"not {length} ({self._axis(axis)}{behind})"
                 words = f"{front}{self._used(axis)} with length {value} ({name}), {right}"
                 for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
@@ -122,7 +121,8 @@ class Loops:
     def bounds_slipped(self) -> Slips:
         """A loop, or the test for what lies outside X, begins or ends elsewhere."""
         for key, (first, end) in self.ranges.items():
-            ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few", **self._lengths}
+            ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few"}
+            ends |= self._lengths(O) | ends
             bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
             for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
                 what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {self._key(key)}"
@@ -133,17 +133,18 @@ class Loops:
         yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
 
     def products_slipped(self) -> Slips:
-        """Each product cut or rounded to a multiple of a power of two."""
+        """Each product cut or rounded to a multiple of a power of two or ten."""
         ways = {"down": np.floor, "to the nearest number": np.rint, "towards 0": np.trunc}
-        for bits, (how, cut) in product(range(-4, 17), ways.items()):
-            words = f"each product is rounded {how} to a multiple of 2^{-bits}"
-            yield words, replace(self, rounded=(cut, 2.0**-bits))
+        units = [*((2, power) for power in range(4, -17, -1)), *((10, power) for power in range(-1, -5, -1))]
+        for (base, power), (how, cut) in product(units, ways.items()):
+            words = f"each product is rounded {how} to a multiple of {base}^{power}"
+            yield words, replace(self, rounded=(cut, float(base) ** power))
 
-    @cached_property
-    def _lengths(self) -> dict[int, str]:
-        """The lengths that may be taken for another, with their names."""
+    def _lengths(self, tensor: Tensor) -> dict[int, str]:
+        """The lengths that may be taken for one of a tensor, with their likeliest names."""
         named: dict[int, str] = {}
-        for axis in product((O, X, W), range(2 + self.layer.dims)):
+        axes = product((O, X, W), range(2 + self.layer.dims))
+        for axis in sorted(axes, key=lambda axis: (self._axis(axis).startswith("samples"), axis[0] is not tensor)):
             named.setdefault(self.layer.canonical[axis[0]][axis[1]], f"the {self._axis(axis)}")
         return {axis.padded: "the length of padded X" for axis in self.layer.axes} | named | {1: "left out"}
 
