@@ -464,7 +464,7 @@ BUGGY = {
     "wraps-around": [
         ("dx", lambda q: np.roll(right_dx(q), 1, 2), None),
         ("dw", lambda q: np.fft.fftshift(right_dw(q), (2, 3)), None),
-        ("dx", lambda q: round_again(q, scatter(q), q.Hp - 1, q.Wp - 1), plain()),
+        ("dx", lambda q: round_again(q, scatter(q), q.Ho, q.Wo), plain(lambda q: q.Ho < q.Hp and q.Wo < q.Wp)),
         ("dw", not_conjugated, plain(lambda q: q.groups * q.dh * q.dw == 1)),
     ],
     "weight-decay": [

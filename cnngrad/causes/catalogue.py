@@ -1165,8 +1165,8 @@ def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
     result = recipe.result
     yield recipe.at(result, "1 is added to every element", Mixed(lambda array: array + 1))
-    kernel, channels = prod(recipe.layer.kernel), recipe.layer.group_channels
-    for times in (kernel, channels, kernel * channels, 2) if recipe.layer.has_bias and result is O else ():
+    channels, *kernel = recipe.layer.canonical[W][1:]
+    for times in (prod(kernel), channels, channels * prod(kernel)) if result is O and recipe.layer.has_bias else ():
         yield recipe.at(B, f"b is added {times} times", partial(np.multiply, times))
     for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
         old = Mixed(combine, result.array)
@@ -1349,31 +1349,26 @@ def index_repeated(recipe: Recipe) -> Changes:
     code=("return np.roll(result, 1, axis={result.spatial[0]})", "return result"),
 )
 def wraps_around(recipe: Recipe) -> Changes:
-    """X or the result is rolled, or positions count modulo a length, some of them backwards."""
+    """An operand or the result is rolled, or positions count modulo a length, some of them backwards."""
     layer, one = recipe.layer, np.ones(recipe.layer.dims, int)
     before, *_, padded = _borders(layer)
-    for place, axes in product((recipe.result, X)[: 1 + (recipe.result is not DX)], some_axes(layer.dims)):
-        half = np.floor_divide(layer.canonical[place][2:], 2)
-        for shift in (one, -one, half, -half, 2 * before):
+    for place, axes in product((recipe.result, *OPERANDS[recipe.result]), some_axes(layer.dims)):
+        for shift in (one, -one, 2 * before, np.floor_divide(layer.canonical[place][2:], 2)):
             by = (axes * shift).tolist()
-            words, coded = f"{_name(place)} is rolled by {_numbers(by)}", place is not X and by[0] == sum(by) == 1
-            yield recipe.at(place, words, partial(np.roll, shift=by, axis=recipe.spatial), coded=coded)
+            coded = place is recipe.result and by[0] == sum(by) == 1
+            rolled = partial(np.roll, shift=by, axis=recipe.spatial)
+            yield recipe.at(place, f"{_name(place)} is rolled by {_numbers(by)}", rolled, coded=coded)
     strides, dilations, _ = np.transpose(recipe.relations)
-    kernel, power = np.array(layer.kernel), np.ceil(np.log2(padded + layer.kernel - 1)).astype(int)
-    lengths = layer.size, layer.out, padded - 1, padded, padded + kernel - 1, padded + kernel, 2**power
     signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
-    for length, axes, (words, (o, w)) in product(np.array(lengths), some_axes(layer.dims), signs.items()):
-        if min(length) > 0 and (all(axes) or not words):
-            turns = -(-padded // length)
-            changed = _on(
-                recipe, axes, f"positions count modulo {_numbers(length)}{words}",
-                output=o * strides, filter=w * dilations, constant=turns * length - before,
-            )  # fmt: skip
-            borders = list(recipe.borders)
-            for k in np.flatnonzero(axes).tolist():
-                at = np.arange(length[k] * (2 * turns[k] + 1)) % length[k] - before[k]
-                borders[k] = tuple(BORDERS["zeros"].held(at, layer.size[k]).tolist())
-            yield changed.but(changed.detail, borders=tuple(borders))
+    full, others = padded + layer.kernel, np.array([layer.size, layer.out])
+    for length, (words, (o, w)) in product((padded, full - 1, full, *others), signs.items()):
+        turns = -(-padded // length)
+        places = map(np.arange, length * (2 * turns + 1))
+        each = zip(places, length, before, layer.size, strict=True)
+        borders = (BORDERS["zeros"].held(at % n - p, size).tolist() for at, n, p, size in each)
+        numbers = {"output": o * strides, "filter": w * dilations, "constant": turns * length - before}
+        words = f"positions count modulo {_numbers(length)}{words}"
+        yield _on(recipe, True, **numbers).but(words, borders=tuple(map(tuple, borders)))
 
 
 # Used by several mistakes.

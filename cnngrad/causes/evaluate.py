@@ -185,18 +185,15 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
     return arrays[result.array], x, w, o, axes
 
 
-def _folded(sums: Array, layer: Layer, axes: list[_Axis]) -> Array:
+def _folded(sums: Array, axes: list[_Axis], size: Shape) -> Array:
     """dE/dX from the gradient of X with its padding: the sum over all positions that stand for an input."""
-    for number, (axis, own) in enumerate(zip(axes, layer.axes, strict=True), 2):
+    for number, (axis, count) in enumerate(zip(axes, size, strict=True), 2):
         if axis.frame:
-            along, stands = np.moveaxis(sums, number, 0), np.array(axis.frame)
-            moved = np.flatnonzero(stands != np.arange(axis.size) - own.before)
-            parts, along[moved] = along[moved], 0
-            inside = along[own.before : own.before + own.size]
-            for place, part in zip(stands[moved], parts, strict=True):
-                if place >= 0:
-                    inside[place] += part
-            sums = np.moveaxis(inside, 0, number)
+            along = np.moveaxis(sums, number, 0)
+            # The place -1 is that of a row too many.
+            total = np.zeros_like(along, shape=(count + 1, *along.shape[1:]))
+            np.add.at(total, np.array(axis.frame), along)
+            sums = np.moveaxis(total[:-1], 0, number)
     return sums
 
 
@@ -233,7 +230,7 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             filled[ins] = True
         part += products
     if result is DX:
-        found = _folded(found, layer, axes)
+        found = _folded(found, axes, recipe.size)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 

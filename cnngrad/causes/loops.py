@@ -144,7 +144,7 @@ class Loops:
         """The lengths that may be taken for one of a tensor, with their likeliest names."""
         named: dict[int, str] = {}
         axes = product((O, X, W), range(2 + self.layer.dims))
-        for axis in sorted(axes, key=lambda axis: (self._axis(axis).startswith("samples"), axis[0] is not tensor)):
+        for axis in sorted(axes, key=lambda axis: (axis[1] == 0, axis[0] is not tensor)):
             named.setdefault(self.layer.canonical[axis[0]][axis[1]], f"the {self._axis(axis)}")
         return {axis.padded: "the length of padded X" for axis in self.layer.axes} | named | {1: "left out"}
 
