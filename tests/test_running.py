@@ -635,6 +635,7 @@ def test_five_layers_are_not_all_named():
         ("padding-2", lambda layer: all(a.before == a.after for a in layer.axes), {"pads": [(0, 0), (0, 0)]}),
         ("channels-fewer", lambda layer: layer.channels % 2, {"channels": 1, "filters": 1}),
         ("depthwise", lambda layer: layer.channels == layer.filters, {"channels": 1, "filters": 1, "groups": 1}),
+        ("groups", lambda layer: layer.filters > 4, {"channels": 1, "filters": 5, "groups": 1}),
         ("stride-over-kernel", lambda layer: min(layer.kernel) > 1, {"kernel": (2, 2), "size": (2, 2)}),
     ],
 )

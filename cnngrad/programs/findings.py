@@ -435,8 +435,8 @@ def _unexplained(reports: Sequence[Graded]) -> str:
 _ENDS: dict[str, Callable[[Array, int], Array]] = {
     "in the first": lambda places, _: places == 0,
     "in the last": lambda places, last: places == last,
-    "not in the first": lambda places, _: places > 0,
-    "not in the last": lambda places, last: places < last,
+    "outside the first": lambda places, _: places > 0,
+    "outside the last": lambda places, last: places < last,
 }
 
 

@@ -14,7 +14,7 @@ from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.programs.suites import SuiteLayer, features, numbered, sizes, with_options
-from cnngrad.tensor import W, X
+from cnngrad.tensor import X
 
 # The name of this stage for the progress bar.
 SMALLER = "a smaller layer that fails"
@@ -61,12 +61,12 @@ def smaller_layers(
 def _with_smaller_sizes(best: SuiteLayer) -> Iterator[SuiteLayer]:
     """The layers with one size or option smaller that have what all layers of the suite are asked to have."""
     decimals = any(array.dtype.kind == "f" for array in best.arrays.values())
-    counts = [best.arrays[tensor].size for tensor in (X, W)]
     for smaller in _smaller(best.layer):
         # At least one window must fit on every axis.
         with suppress(CnngradError):
             layer = with_options(smaller, best.asked)
-            is_larger = any(prod(layer.canonical[t]) > count for t, count in zip((X, W), counts, strict=True))
+            # A group of a layer with fewer groups is larger.
+            is_larger = prod(layer.canonical[X]) > best.arrays[X].size or layer.filters > best.layer.filters
             if not is_larger and sizes(layer) != sizes(best.layer):
                 yield numbered(replace(best, layer=layer), decimals)
 
