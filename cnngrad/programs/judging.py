@@ -99,10 +99,10 @@ def run_layers(
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     if not found.failing:
         return found
-    # A mistake that explains few layers may be a coincidence.
     explained = found.explanation.outcomes if found.explanation else []
+    # A mistake that explains few layers may be a coincidence; the last explanation is then that of the others.
     is_explained = 2 * len(explained) > len(found.failing)
-    failing = explained if is_explained else found.failing
+    failing = explained if is_explained else found.explanations[-1].outcomes if explained else found.failing
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
     smallest = min(failing, key=attrgetter("layer.work"))
@@ -111,7 +111,7 @@ def run_layers(
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
-        smaller = _smallest(program, smallest, without, is_explained, progress)
+        smaller = _smallest(program, smallest, without, progress)
         program.close()
         if judge(smaller.layer).passed is False:
             smallest = smaller
@@ -343,18 +343,16 @@ def _result(report: GradientReport) -> Result:
     return Result(verdict, report=report, hint=report.hint)
 
 
-def _smallest(
-    program: Program, start: Outcome, without: Collection[str], explained: bool, progress: Progress
-) -> Outcome:
+def _smallest(program: Program, start: Outcome, without: Collection[str], progress: Progress) -> Outcome:
     """The smallest layer found to fail in the same way, after a limited number of runs."""
     # A search for pairs of mistakes is needed only if a pair explains the failure.
-    tries = TRIES if explained and any(len(result.mistakes) > 1 for result in start.results.values()) else 0
-    wanted = _way(start, explained)
+    tries = TRIES if any(len(result.mistakes) > 1 for result in start.results.values()) else 0
+    wanted = _way(start)
     failed = [start]
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
             outcome = _judged(program, layer, tries=tries)
-            way = _way(outcome, explained)
+            way = _way(outcome)
             if isinstance(way, dict) and isinstance(wanted, dict):
                 # Rare mistakes are not looked for in each layer.
                 way |= {
@@ -373,15 +371,11 @@ def _gives(name: str, outcome: Outcome, tensor: Tensor) -> bool:
     return any(Wrong(outcome, {}, result.report).made_by(name))
 
 
-def _way(outcome: Outcome, named: bool = True) -> dict[Tensor, str] | Result | None:
-    """The way in which a layer fails: the end of the program, or the status or mistake of each array that is not right.
+def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
+    """The way in which a layer fails: the end of the program, or the mistake or status of each array that is not right.
 
     Empty or None if no smaller layer would show the failure better.
     """
     if outcome.end is not None:
         return outcome.end if outcome.end.verdict.is_telling else None
-    return {
-        tensor: result.word if named else result.status
-        for tensor, result in outcome.results.items()
-        if result.verdict.is_telling
-    }
+    return {tensor: result.word for tensor, result in outcome.results.items() if result.verdict.is_telling}
