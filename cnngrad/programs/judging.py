@@ -351,14 +351,12 @@ def _smallest(program: Program, start: Outcome, without: Collection[str], progre
     failed = [start]
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
-            outcome = _judged(program, layer, tries=tries)
-            way = _way(outcome)
-            if isinstance(way, dict) and isinstance(wanted, dict):
-                # Rare mistakes are not looked for in each layer.
-                way |= {
-                    tensor: name for tensor, name in wanted.items() if name in PLACES and _gives(name, outcome, tensor)
-                }
-            if way == wanted:
+            answer = program.run(layer)
+            outcome = _judged(program, layer, answer, tries)
+            # Rare mistakes are looked for only if they give an array, as this takes long.
+            if isinstance(wanted, dict) and any(_gives(name, outcome, tensor) for tensor, name in wanted.items()):
+                outcome = _judged(program, layer, answer, TRIES)
+            if _way(outcome) == wanted:
                 failed.append(outcome)
     return failed[-1]
 
@@ -366,9 +364,9 @@ def _smallest(program: Program, start: Outcome, without: Collection[str], progre
 def _gives(name: str, outcome: Outcome, tensor: Tensor) -> bool:
     """Whether a mistake gives a wrong array for which none is known."""
     result = outcome.results.get(tensor)
-    if result is None or result.report is None or result.verdict is not Verdict.WRONG or result.mistakes:
+    if name not in PLACES or result is None or result.report is None or result.verdict is not Verdict.WRONG:
         return False
-    return any(Wrong(outcome, {}, result.report).made_by(name))
+    return not result.mistakes and any(Wrong(outcome, {}, result.report).made_by(name))
 
 
 def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:
