@@ -697,11 +697,12 @@ def groups_mixed(recipe: Recipe) -> Changes:
     if g == 1:
         return
     across = int(result in (O, DX))
-    of_groups = np.split(np.arange(recipe.shape[across]), g)
+    count = recipe.shape[across] // g
     summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, across))] * g, across))
-    into_first = "all groups are added to the first", "the last group is written to the first"
-    for words, edit in zip(into_first, (summed, taken(across, [*of_groups[-1]] * g)), strict=True):
-        yield recipe.at(result, words, edit, only(across, slice(len(of_groups[0]))))
+    last = partial(np.roll, shift=count, axis=across)
+    into_first: dict[str, Edit] = {"all groups are added": summed, "the last group is written": last}
+    for words, edit in into_first.items():
+        yield recipe.at(result, f"{words} to the first", edit, only(across, slice(count)))
     if result is DB:
         return
     # The orders if number k belongs to group k mod g.
@@ -994,17 +995,12 @@ def other_layout(recipe: Recipe) -> Changes:
             continue
         name, right = (_letters(layer, result, axes) for axes in (order, own))
         restored = tuple(map(order.index, own))
-        forms = {
-            f"the order is {name}: transpose{restored} restores the right one": order,
-            f"the memory is {name}, read as if it were {right}": own,
-        }
-        for words, read in forms.items() if order != own else ():
-            edits = (
-                transposed(*lacking, *order),
-                reshaped(*(shape[axis] for axis in read)),
-                transposed(*np.argsort(own)),
-            )
-            yield bare.at(result, words, *edits, coded=read is order and restored == (0, 3, 1, 2))
+        if order != own:
+            words, memory = f"the order is {name}: transpose{restored} restores the right one", (*lacking, *order)
+            edits = transposed(*memory), reshaped(*(shape[axis] for axis in order)), transposed(*np.argsort(own))
+            yield bare.at(result, words, *edits, coded=restored == (0, 3, 1, 2))
+            words = f"the memory is {name}, read as if it were {right}"
+            yield recipe.at(result, words, relaid(memory, (*lacking, *own)))
     matrix = reshaped(shape[0], -1)
     yield bare.at(result, "they are flat", reshaped(-1))
     yield bare.at(result, "they are a matrix with a row for each filter, as im2col makes it", matrix)
@@ -1316,12 +1312,10 @@ def saturated(recipe: Recipe) -> Changes:
 def border_side(recipe: Recipe) -> Changes:
     """The padding is filled in another way in front or behind, along all axes or one, or on both sides of one axis."""
     layer, sides = recipe.layer, {"in front": (True, False), "behind": (False, True), "on both sides": (True, True)}
-    for (mode, border), axes in product(BORDERS.items(), some_axes(layer.dims)):
-        for side, mask in sides.items():
-            borders = held(layer, np.where(np.outer(axes, mask), mode, layer.mode).tolist())
-            words = " ".join(filter(None, (border.words, side, _along(recipe, axes))))
-            coded = (mode, side) == ("replicate", "in front") and all(axes)
-            yield recipe.but(words, coded, borders=borders)
+    for (mode, border), (side, mask), axes in product(BORDERS.items(), sides.items(), some_axes(layer.dims)):
+        words = f"{border.words} {side} {_along(recipe, axes)}".strip()
+        borders = held(layer, np.where(np.outer(axes, mask), mode, layer.mode))
+        yield recipe.but(words, words == "the nearest element in front", borders=borders)
 
 
 @Mistake(
@@ -1359,16 +1353,16 @@ def wraps_around(recipe: Recipe) -> Changes:
             rolled = partial(np.roll, shift=by, axis=recipe.spatial)
             yield recipe.at(place, f"{_name(place)} is rolled by {_numbers(by)}", rolled, coded=coded)
     strides, dilations, _ = np.transpose(recipe.relations)
+    steps, reach = strides * np.subtract(layer.out, 1), dilations * np.subtract(layer.kernel, 1)
     signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
     full, others = padded + layer.kernel, np.array([layer.size, layer.out])
     for length, (words, (o, w)) in product((padded, full - 1, full, *others), signs.items()):
-        turns = -(-padded // length)
-        places = map(np.arange, length * (2 * turns + 1))
-        each = zip(places, length, before, layer.size, strict=True)
+        least = (o < 0) * steps + (w < 0) * reach
+        each = zip(map(np.arange, -least, steps + reach + 1 - least), length, before, layer.size, strict=True)
         borders = (BORDERS["zeros"].held(at % n - p, size).tolist() for at, n, p, size in each)
-        numbers = {"output": o * strides, "filter": w * dilations, "constant": turns * length - before}
         words = f"positions count modulo {_numbers(length)}{words}"
-        yield _on(recipe, True, **numbers).but(words, borders=tuple(map(tuple, borders)))
+        changed = _on(recipe, True, output=o * strides, filter=w * dilations, constant=least - before)
+        yield changed.but(words, borders=tuple(map(tuple, borders)))
 
 
 # Used by several mistakes.
