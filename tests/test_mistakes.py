@@ -1212,11 +1212,3 @@ def test_operands_that_are_rounded_are_told(which, form):
             assert f"({'both operands' if len(told) > 1 else told.pop()} to {to})" in found.hint
         else:
             assert found.passed
-
-
-def test_b_that_is_added_in_the_inner_loop_is_told():
-    x, w, b = np.arange(36).reshape(2, 18)[:, None].reshape(2, 1, 3, 6), np.arange(1, 7).reshape(1, 1, 2, 3), [5]
-    o = cnngrad.forward(x, w) + 6 * 5
-    found = cnngrad.check(x, w, b=b, o=o).gradients["O"]
-    assert "b is added 6 times" in found.hint
-    assert "outside the inner loops" in found.hint

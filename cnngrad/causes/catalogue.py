@@ -699,10 +699,9 @@ def groups_mixed(recipe: Recipe) -> Changes:
     across = int(result in (O, DX))
     count = recipe.shape[across] // g
     summed = Mixed(lambda array: np.concatenate([sum(np.split(array, g, across))] * g, across))
-    last = partial(np.roll, shift=count, axis=across)
-    into_first: dict[str, Edit] = {"all groups are added": summed, "the last group is written": last}
-    for words, edit in into_first.items():
-        yield recipe.at(result, f"{words} to the first", edit, only(across, slice(count)))
+    first = only(across, slice(count))
+    yield recipe.at(result, "all groups are added to the first", summed, first)
+    yield recipe.at(result, "the last group is written to the first", partial(np.roll, shift=count, axis=across), first)
     if result is DB:
         return
     # The orders if number k belongs to group k mod g.
@@ -722,8 +721,8 @@ def groups_mixed(recipe: Recipe) -> Changes:
     yield recipe.at(place, "channel c belongs to group c mod g", taken(1, order))
     yield by_filter.at(place, "filters and channels are taken mod g", taken(1, order))
     for tensor, axis in read.items():
-        first = taken(axis, [*range(layer.group_filters)] * g)
-        yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", first)
+        repeated = taken(axis, [*range(layer.group_filters)] * g)
+        yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", repeated)
     if result is DX:
         added = recipe.at(DX, "all filters reach every group", summed)
         yield added
@@ -809,12 +808,10 @@ def border_wrong(recipe: Recipe) -> Changes:
 
 
 def _other_borders(recipe: Recipe) -> Changes:
-    dims, right = recipe.layer.dims, recipe.layer.mode
-    for mode, border in BORDERS.items() if any(axis.before or axis.after for axis in recipe.layer.axes) else ():
+    for mode, border in BORDERS.items():
         # A dE/dX that adds up nothing has a name of its own.
-        if mode != right and (mode, recipe.result) != ("zeros", DX):
-            coded = mode == "replicate" and recipe.result is DW
-            borders = held(recipe.layer, [[mode] * 2] * dims)
+        if (mode, recipe.result) != ("zeros", DX):
+            coded, borders = mode == "replicate" and recipe.result is DW, held(recipe.layer, mode)
             yield recipe.but(f"the padding holds {border.words}", coded, borders=borders)
 
 
@@ -831,7 +828,7 @@ def _other_borders(recipe: Recipe) -> Changes:
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        borders = tuple(() if axis else border for axis, border in zip(axes, recipe.borders, strict=True))
+        borders = held(recipe.layer, np.where(axes[:, None], "zeros", recipe.layer.mode))
         yield recipe.but(_along(recipe, axes), all(axes), borders=borders)
 
 
@@ -991,12 +988,10 @@ def other_layout(recipe: Recipe) -> Changes:
     # The spatial axes stay in order, or are reversed.
     for order in permutations(sorted(own)):
         spatial = [axis for axis in order if axis > 1]
-        if spatial not in (sorted(spatial), sorted(spatial)[::-1]):
-            continue
-        name, right = (_letters(layer, result, axes) for axes in (order, own))
-        restored = tuple(map(order.index, own))
-        if order != own:
-            words, memory = f"the order is {name}: transpose{restored} restores the right one", (*lacking, *order)
+        if order != own and spatial in (sorted(spatial), sorted(spatial)[::-1]):
+            name, right = (_letters(layer, result, axes) for axes in (order, own))
+            restored, memory = tuple(map(order.index, own)), (*lacking, *order)
+            words = f"the order is {name}: transpose{restored} restores the right one"
             edits = transposed(*memory), reshaped(*(shape[axis] for axis in order)), transposed(*np.argsort(own))
             yield bare.at(result, words, *edits, coded=restored == (0, 3, 1, 2))
             words = f"the memory is {name}, read as if it were {right}"
@@ -1155,15 +1150,12 @@ def multiplier_order(recipe: Recipe) -> Changes:
     "something is added to the gradient",
     "begin with zeros: what was in the array before is not part of the gradient",
     code=("result = x.copy()", "result = np.zeros_like(x)"),
-    forward=("something is added to O", "begin with zeros, and add b once to each element, outside the inner loops"),
+    forward=("something is added to O", "begin with zeros: what was in the array before is not part of O"),
 )
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
     result = recipe.result
     yield recipe.at(result, "1 is added to every element", Mixed(lambda array: array + 1))
-    channels, *kernel = recipe.layer.canonical[W][1:]
-    for times in (prod(kernel), channels, channels * prod(kernel)) if result is O and recipe.layer.has_bias else ():
-        yield recipe.at(B, f"b is added {times} times", partial(np.multiply, times))
     for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
         old = Mixed(combine, result.array)
         yield recipe.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
@@ -1419,8 +1411,8 @@ def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, is_fra
 
 def _short(bits: int, array: Array) -> Array:
     """Numbers rounded to some significant bits."""
-    fraction, exponent = np.frexp(array)
-    found: Array = np.ldexp(np.rint(np.ldexp(fraction, bits)), exponent - bits)
+    unit = np.exp2(np.frexp(array)[1] - bits)
+    found: Array = np.rint(array / unit) * unit
     return found
 
 

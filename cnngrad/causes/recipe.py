@@ -1,6 +1,6 @@
 """A backward pass as a value: how one result is computed. A wrong pass is a recipe with a part or two changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -121,17 +121,17 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
     layer, result = layer.conv, layer.role[result]
     size = {O: layer.out, DW: layer.kernel, DX: layer.size, DB: ()}[result]
     relations = tuple(axis.relation for axis in layer.unflipped.axes)
-    borders = held(layer, [[layer.mode] * 2] * layer.dims)
-    return Recipe(layer, result, relations, size, reads, borders=borders, over=(0, *range(2, 2 + layer.dims)))
+    over, borders = (0, *range(2, 2 + layer.dims)), held(layer, layer.mode)
+    return Recipe(layer, result, relations, size, reads, borders=borders, over=over)
 
 
-def held(layer: Layer, modes: Iterable[Iterable[str]]) -> tuple[Shape, ...]:
-    """What `Recipe.borders` holds if the padding in front of and behind each axis is filled in these ways."""
+def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
+    """What `Recipe.borders` holds if padding is filled in these ways: one, or one in front and one behind by axis."""
     borders = []
-    for axis, (front, behind) in zip(layer.axes, modes, strict=True):
+    for axis, sides in zip(layer.axes, np.broadcast_to(modes, (layer.dims, 2)), strict=True):
         at = np.arange(axis.padded) - axis.before
-        zeros, *sides = (BORDERS[mode].held(at, axis.size) for mode in ("zeros", front, behind))
-        found = np.where(at < 0, *sides)
+        zeros, front, behind = (BORDERS[mode].held(at, axis.size) for mode in ("zeros", *sides))
+        found = np.where(at < 0, front, behind)
         borders.append(() if (found == zeros).all() else tuple(found.tolist()))
     return tuple(borders)
 
