@@ -536,6 +536,8 @@ def test_a_mistake_that_explains_all_layers_is_the_only_one_told(decimals, names
     findings = run_layers([_InProcess(cut if decimals else lost)], [layers[name] for name in names], without=None)
     assert told in findings.summary
     assert len(findings.explanations) == 1
+    # The other one shows another mistake too.
+    assert findings.smallest.name in ("plain", "square")
 
 
 def own_layer(**options):

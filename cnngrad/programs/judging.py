@@ -99,10 +99,7 @@ def run_layers(
     found = Findings(outcomes, explain(outcomes), note=" ".join(notes), whole=whole)
     if not found.failing:
         return found
-    explained = found.explanation.outcomes if found.explanation else []
-    # A mistake that explains few layers may be a coincidence; the last explanation is then that of the others.
-    is_explained = 2 * len(explained) > len(found.failing)
-    failing = explained if is_explained else found.explanations[-1].outcomes if explained else found.failing
+    failing = _typical(found)
     # Wrong numbers tell more than an exception.
     failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
     smallest = min(failing, key=attrgetter("layer.work"))
@@ -120,6 +117,17 @@ def run_layers(
         if keep is not None and smallest.layer.name == SMALLEST:
             program.run(smallest.layer, partial(keep.put, SMALLEST))
     return probe(program, found, smallest, (telling or failing)[0])
+
+
+def _typical(found: Findings) -> Sequence[Outcome]:
+    """The layers that fail as most do: those that show the first explanation's mistakes, if these explain most."""
+    if found.explanation is None:
+        return found.failing
+    # A mistake that explains few layers may be a coincidence; the last explanation is that of the others.
+    if 2 * found.explanation.explains <= len(found.failing):
+        return found.explanations[-1].outcomes
+    mistakes, outcomes = found.explanation.mistakes, found.explanation.outcomes
+    return [o for o in outcomes if any(each.mistakes == mistakes for each in o.results.values())] or outcomes
 
 
 def _without_cause(results: Mapping[Tensor, Result]) -> dict[Tensor, Result]:
