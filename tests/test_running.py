@@ -398,6 +398,12 @@ def test_other_ways_to_return_and_other_failures(monkeypatch):
             cnngrad.check_function(right, **wrong)
 
 
+def test_a_layer_that_lacks_a_result_which_others_have_does_not_fail_alone():
+    findings = cnngrad.check_function(lambda x, w, dedo, **o: right(x, w, dedo, **o)[: 2 + (len(x) > 1)], "quick")
+    assert {outcome.results[Tensor.DB].status for outcome in findings.failing} == {"not written"}
+    assert not findings.alone
+
+
 def test_a_suite_is_data_for_parametrize():
     layers = cnngrad.suite("standard")
     assert len({layer.name for layer in layers}) == len(layers) > 45

@@ -107,8 +107,9 @@ def run_layers(
         return replace(found, smallest=smallest.layer, alone=False)
     # A relation can be read only if every axis has several outputs and filter elements.
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
-    if without is not None and _way(smallest) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
-        smaller = _smallest(program, smallest, without, progress)
+    is_telling = bool(_way(smallest))
+    if without is not None and (is_telling or not smallest.end) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
+        smaller = _smallest(program, smallest, without, progress) if is_telling else smallest
         program.close()
         if judge(smaller.layer).passed is False:
             smallest = smaller
