@@ -260,6 +260,18 @@ def test_an_option_that_failing_layers_have_is_told_rather_than_their_size():
     assert "it fails with strides that differ" in findings.summary
 
 
+def test_a_limit_is_the_least_one_at_which_a_layer_fails():
+    """With five filters the mistake looks like another one, that the last filter is left out."""
+
+    def four_filters(x, w, dedo, **options):
+        dw, dx, _ = right(x, w, dedo, **options)
+        dw[4:] = 0
+        return dw, dx
+
+    findings = cnngrad.check_function(four_filters, "quick")
+    assert "it fails where filters > 4" in findings.summary
+
+
 def test_few_numbers_are_explained_by_what_others_show():
     """With a filter of one element dE/dW has one number, from which no mistake is known."""
 

@@ -149,6 +149,7 @@ class Findings:
         note: further findings about the program, in sentences; may be empty.
         whole: all layers of the suite from which these were chosen; empty if they are the user's own.
         explained: whether `others` is shown too.
+        alike: smaller layers that fail too.
         alone: whether the smallest layer fails in a new process too, without the layers before it.
         run: the facts of the run for JSON, as `facts_of_run` gives them.
         title: the heading of a document.
@@ -163,6 +164,7 @@ class Findings:
     note: str = ""
     whole: Sequence[SuiteLayer] = ()
     explained: bool = False
+    alike: Sequence[Layer] = ()
     alone: bool = True
     run: Json = field(default_factory=dict)
 
@@ -200,7 +202,7 @@ class Findings:
         telling = [each.outcomes for each in self.explanations if {*each.mistakes} - shown]
         if len(_names(chain(*telling))) == len(self.failing):
             return ""
-        layers = [*right, *(outcome.layer.layer for outcome in self.failing), self.smallest.layer]
+        layers = [*right, *(outcome.layer.layer for outcome in self.failing), *self.alike, self.smallest.layer]
         is_wrong = np.arange(len(layers)) >= len(right)
         fits = {words: np.array([*map(test, layers)]) for words, test in _PREDICATES.items()}
         fits |= _limits(_COUNTS, layers, is_wrong)

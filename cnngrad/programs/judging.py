@@ -18,6 +18,7 @@ from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, form_shown
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
+from cnngrad.layer import Layer
 from cnngrad.programs.calls import called_again, is_same
 from cnngrad.programs.findings import Findings, Outcome, Wrong, explain
 from cnngrad.programs.probing import probe
@@ -109,7 +110,8 @@ def run_layers(
     telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
     is_telling = bool(_way(smallest))
     if without is not None and (is_telling or not smallest.end) and outcomes[-1].verdicts != {Verdict.NOT_RUN}:
-        smaller = _smallest(program, smallest, without, progress) if is_telling else smallest
+        smaller, alike = _smallest(program, smallest, without, progress) if is_telling else (smallest, [])
+        found = replace(found, alike=alike)
         program.close()
         if judge(smaller.layer).passed is False:
             smallest = smaller
@@ -352,12 +354,15 @@ def _result(report: GradientReport) -> Result:
     return Result(verdict, report=report, hint=report.hint)
 
 
-def _smallest(program: Program, start: Outcome, without: Collection[str], progress: Progress) -> Outcome:
-    """The smallest layer found to fail in the same way, after a limited number of runs."""
+def _smallest(
+    program: Program, start: Outcome, without: Collection[str], progress: Progress
+) -> tuple[Outcome, list[Layer]]:
+    """The smallest layer found to fail in the same way, after a limited number of runs, and all that fail too."""
     # A search for pairs of mistakes is needed only if a pair explains the failure.
     tries = TRIES if any(len(result.mistakes) > 1 for result in start.results.values()) else 0
     wanted = _way(start)
     failed = [start]
+    alike = list[Layer]()
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
             answer = program.run(layer)
@@ -367,7 +372,9 @@ def _smallest(program: Program, start: Outcome, without: Collection[str], progre
                 outcome = _judged(program, layer, answer, TRIES)
             if _way(outcome) == wanted:
                 failed.append(outcome)
-    return failed[-1]
+            if (outcome.end, outcome.verdicts) == (start.end, start.verdicts):
+                alike.append(layer.layer)
+    return failed[-1], alike
 
 
 def _gives(name: str, outcome: Outcome, tensor: Tensor) -> bool:
