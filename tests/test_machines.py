@@ -142,7 +142,7 @@ def without_time(text):
     return re.sub(r' time="[^"]*"', "", text)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("few_smaller_layers")
 @pytest.mark.parametrize(("form", "ending"), [("junit", ".xml"), ("github", ".txt"), ("gradescope", ".json")])
 def test_a_form_is_printed_or_saved(form, ending, tmp_path, monkeypatch, capsys):

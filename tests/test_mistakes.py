@@ -74,7 +74,7 @@ def graded(q, gradient, claim):
     ids=[f"{p[0]}-{p[1]}" for p in PASSES],
 )
 def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wrong, needs, whole):
-    least = 3 if whole else 1 if name in RARE else 2
+    least = 3 if whole else 1
     # What is looked for last takes time, and has no name of its own where a usual mistake explains the result.
     every = whole and name not in RARE
     named = 0

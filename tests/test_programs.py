@@ -91,6 +91,7 @@ BAD = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("body", "status"), BAD.items(), ids=BAD.values())
 def test_a_command_that_fails_is_a_row_in_the_table(program, capsys, body, status, whole):
     words = ["--run", program(body), "-x", "6x5", "-w", "3x2", "--timeout", "1" if "1 s" in status else "30"]
@@ -216,6 +217,7 @@ def test_the_command_for_the_smallest_layer_is_a_line_of_its_own(mine, capsys):
     assert ElementTree.parse("found.xml").findtext("testsuite/system-out").endswith("\n" + line)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("options", "asked"),
     [

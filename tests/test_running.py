@@ -118,6 +118,7 @@ def test_the_smallest_layer_is_shrunk_and_fails_in_the_same_way():
     assert report.gradients["dEdX"].mistake == "filter-not-rotated"
 
 
+@pytest.mark.whole
 def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(monkeypatch):
     """Sign and one axis of the filter are wrong: the pair must be found again in every smaller layer."""
     monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
@@ -130,6 +131,7 @@ def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(mon
     assert findings.smallest.name == "smallest"
 
 
+@pytest.mark.whole
 def test_a_failure_that_a_rare_mistake_explains_is_shrunk_while_the_mistake_is_found():
     """Such a mistake is not looked for in every smaller layer."""
 

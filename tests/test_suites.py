@@ -57,6 +57,7 @@ def test_no_layer_hides_a_zero():
                 assert (np.abs(sums) > 0.1 * np.abs(dedo[dedo != 0]).min()).all(), layer.name
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("feature", FEATURES)
 def test_a_layer_without_it_stands_in_the_place_of_each_that_has_it(feature):
     whole, without = cnngrad.suite("standard"), cnngrad.suite("standard", without=[feature])
@@ -102,6 +103,7 @@ def test_a_program_that_computes_wrongly_without_the_axis_of_one_sample_gets_it(
 FIXED = {"stride": 2, "padding": "same", "dilation": 2, "groups": 3}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("option", FIXED)
 def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
     fixed = {option: FIXED[option]}
