@@ -134,6 +134,7 @@ def test_what_is_wrong_with_a_returned_value_is_said_without_our_own_calls(tmp_p
     assert main(["check", "--run", "unknown:f", "-x", "3x3", "-w", "2x2"]) == 1
     out = capsys.readouterr().out
     assert "error: the function returned the unknown name 'dZ'" in out
+    assert "exception (unreadable results)" in out
     assert "Traceback" not in out
 
 

@@ -34,6 +34,15 @@ MEMORY: dict[str, tuple[int, int, Literal["C", "F"]]] = {
 }
 
 
+class UnreadableError(CnngradError):
+    """A function returns something else than results."""
+
+
+def called(error: Exception) -> str:
+    """What an exception is called in findings."""
+    return "unreadable results" if isinstance(error, UnreadableError) else type(error).__name__
+
+
 class Caller:
     """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one.
 
@@ -71,7 +80,7 @@ class Caller:
 
         Raises:
             NotImplementedError: the layer needs a keyword that the function does not take.
-            CnngradError: it returns something else than results.
+            UnreadableError: it returns something else than results.
         """
         own = {tensor: self._filled(tensor, array, memory.get(tensor, "")) for tensor, array in arrays.items()}
         given = {tensor: self._convert(array) for tensor, array in own.items()}
@@ -118,9 +127,12 @@ class Caller:
                 else:
                     keywords[name] = given.get(B)
         returned = self._function(*positional, **keywords)
-        if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
-            return self._by_place(layer, returned)
-        return Answer({result: as_claim(result.key, value) for result, value in _named(returned).items()})
+        try:
+            if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
+                return self._by_place(layer, returned)
+            return Answer({result: as_claim(result.key, value) for result, value in _named(returned).items()})
+        except CnngradError as error:
+            raise UnreadableError(str(error)) from None
 
     def _keywords(self, layer: Layer) -> dict[str, Any]:
         """The options that the function takes: each an int if all axes agree, otherwise a tuple."""

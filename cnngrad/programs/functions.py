@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Unpack
 
 from cnngrad.arrays import Array
-from cnngrad.programs.calling import Caller
+from cnngrad.programs.calling import Caller, called
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
 from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
@@ -86,5 +86,4 @@ class _InProcess(Caller, Program):
         except NotImplementedError as error:
             return failed(Verdict.SKIPPED, said=str(error))
         except Exception as error:
-            name = type(error).__name__
-            return failed(Verdict.FAILED, f"exception ({name})", f"{name}: {error}")
+            return failed(Verdict.FAILED, f"exception ({called(error)})", f"{called(error)}: {error}")

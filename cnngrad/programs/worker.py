@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import form_of, upper_halves
-from cnngrad.errors import CnngradError
 from cnngrad.layer import layer_of
-from cnngrad.programs.calling import Caller
+from cnngrad.programs.calling import Caller, UnreadableError, called
 from cnngrad.programs.exchange import paths
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import Tensor
@@ -75,12 +74,12 @@ def _answered(caller: Caller, folder: Path) -> str:
     except NotImplementedError as error:
         return f"skipped {error}"
     except Exception as error:
-        if isinstance(error, CnngradError):
-            # The function returned something unreadable; a stack of our own calls would hide that.
+        if isinstance(error, UnreadableError):
+            # A stack of our own calls would hide what it is.
             print(f"error: {error}", file=sys.stderr)
         else:
             traceback.print_exc()
-        return f"failed {type(error).__name__}"
+        return f"failed {called(error)}"
     for tensor, array in returned.results.items():
         np.save(files[tensor], upper_halves(array) if form_of(array) == "bfloat16" else array)
     return f"done {json.dumps({'note': returned.note, 'faults': returned.faults})}"
