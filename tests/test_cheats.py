@@ -9,7 +9,14 @@ import cnngrad
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import Tensor
-from tests.cheats import CHEATS, HONEST
+from tests.cheats import CHEATS, HONEST, of_whole_numbers
+
+
+@pytest.mark.whole
+def test_operands_that_are_cut_to_whole_numbers_are_a_mistake_of_the_catalogue():
+    findings = cnngrad.check_function(of_whole_numbers, "quick", padding_mode="zeros", decimals=True)
+    assert findings.explanation.mistakes == ("products-rounded",)
+    assert "both operands to whole numbers" in findings.explanation.hint
 
 
 @pytest.mark.sampled(5)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, rms
+from cnngrad.causes.catalogue import products_rounded
 from cnngrad.causes.evaluate import Data, factors_of, remade, spread_places
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
@@ -130,8 +131,9 @@ class Grader:
         verdict, words, advice = (Verdict.WRONG, "", "") if is_exact else self._rounded()
         is_rounded = bool(words)
         found = Diagnosis() if is_rounded else self._diagnosed()
-        # In 16 bits some pair of mistakes comes close to the right numbers.
-        is_known = found.mistake and not (found.together and self.form.format in HALVES)
+        # In 16 bits some pair of mistakes comes close to the right numbers, and a format may round the operands.
+        is_close = found.mistake == products_rounded.id or (found.together and self.form.format in HALVES)
+        is_known = found.mistake and not is_close
         if not (is_exact or is_known or is_rounded):
             verdict, words, advice = self._precision()
         precision = words and f"It {words}: {advice}."

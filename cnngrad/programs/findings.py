@@ -492,7 +492,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
         others = [each for each in rest if not each.by(mistakes.union(best))]
         # The name of one array may be a coincidence.
-        if chosen and others and explained[best] == 1:
+        if others and explained[best] == 1 and (chosen or len(_by_layer(wrong)) > 1):
             break
         chosen = [*chosen, best]
         mistakes = mistakes.union(best)
