@@ -55,15 +55,17 @@ class Marked(Array):
     """An array that knows in which form its numbers were given; so do its views and copies.
 
     Attributes:
-        form: `"bfloat16"`; or `"text"` for numbers of a text or a list, which have no dtype of their own, and such as
-            `"text of float16"` if the text names one of 16 bits.
+        form: `"bfloat16"`, or `"text"` for numbers of a text or a list, which have no dtype of their own.
+        named: the format that a text names, such as `"float16"`; empty for none.
     """
 
     form: str = "text"
+    named: str = ""
 
     def __array_finalize__(self, source: Any) -> None:
         """Inherit the form of the array that this is a view or a copy of."""
         self.form = getattr(source, "form", self.form)
+        self.named = getattr(source, "named", self.named)
 
 
 def form_of(array: Array) -> str:

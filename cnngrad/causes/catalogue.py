@@ -1259,8 +1259,12 @@ def activation_applied(recipe: Recipe) -> Changes:
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """An operand is kept as a short or whole number, or each product as a multiple of a power of two or ten."""
-    short: dict[str, Edit] = {"float16 or TF32": partial(_short, 11), "bfloat16": partial(_short, 8)}
-    for words, edit in (short | {"whole numbers": Mixed(np.trunc)}).items():
+    ways: dict[str, Edit] = {
+        "float16 or TF32": partial(_short, 11),
+        "bfloat16": partial(_short, 8),
+        "whole numbers": np.trunc,
+    }
+    for words, edit in ways.items():
         every = recipe
         for tensor in OPERANDS[recipe.result]:
             yield recipe.at(tensor, f"{_name(tensor)} to {words}", edit)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -152,11 +152,11 @@ class _Axis(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _under(axis: _Axis, u: int) -> tuple[slice, slice, int]:
-    """The outputs and the inputs that meet under one tap, and the tap."""
+def _under(axis: _Axis, u: int) -> tuple[slice, slice]:
+    """The outputs and the inputs that meet under one tap."""
     (outs, ins), step = axis.met(DW, u), axis.relation.output
     first, start, stop = (outs[0], ins[0], ins[-1] + step) if outs.size else (0, 0, 0)
-    return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step), u
+    return slice(first, first + outs.size), slice(start, None if stop < 0 else stop, step)
 
 
 def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, list[_Axis]]:
@@ -212,9 +212,10 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
-    for taps in product(*(range(axis.taps)[::step] for axis in axes)):
-        outs, ins, us = zip(*map(_under, axes, taps), strict=True)
-        there, read, here = o[..., *outs], x[..., *ins], w[..., *us]
+    every: Iterable[Any] = product(*(range(axis.taps)[::step] for axis in axes))
+    for taps in every:
+        outs, ins = zip(*map(_under, axes, taps), strict=True)
+        there, read, here = o[..., *outs], x[..., *ins], w[..., *taps]
         if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
             here += each.sum(axis=0) if 0 in recipe.over else each
@@ -297,7 +298,7 @@ def factors_of(recipe: Recipe, data: Data) -> Callable[[Shape], tuple[Array, ...
         if result is DW:
             group, f = divmod(first, layer.group_filters)
             # Slices: the numbers of many positions are not copied.
-            outs, ins, _ = zip(*(_under(axis, place) for axis, place in each), strict=True)
+            outs, ins = zip(*(_under(axis, place) for axis, place in each), strict=True)
             return o[:, group, f, *outs], x[:, group, second, *ins]
         group, k = divmod(second, layer.group_filters if result is O else layer.group_channels)
         left, right = (w[group, k], x[first, group]) if result is O else (o[first, group], w[group, :, k])

@@ -10,7 +10,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.loops import Loops
-from cnngrad.layer import BORDERS, Layer, Relation, Shape
+from cnngrad.layer import Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
 
 __all__ = ["Read", "Recipe", "as_user", "held", "recipe_by", "right_recipe"]
@@ -129,10 +129,8 @@ def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
     """What `Recipe.borders` holds if padding is filled in these ways: one, or one in front and one behind by axis."""
     borders = []
     for axis, sides in zip(layer.axes, np.broadcast_to(modes, (layer.dims, 2)), strict=True):
-        at = np.arange(axis.padded) - axis.before
-        zeros, front, behind = (BORDERS[mode].held(at, axis.size) for mode in ("zeros", *sides))
-        found = np.where(at < 0, front, behind)
-        borders.append(() if (found == zeros).all() else tuple(found.tolist()))
+        found = axis.held(*sides)
+        borders.append(() if (found == axis.held("zeros", "zeros")).all() else tuple(found.tolist()))
     return tuple(borders)
 
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from cnngrad.arrays import (
     Array,
     Arrays,
+    Marked,
     Operands,
     as_claim,
     common_dtype,
-    form_of,
     is_number,
     is_whole,
     may_overflow,
@@ -191,9 +191,8 @@ def _forms(claims: Arrays, whole: bool, shown: Mapping[Tensor, Form]) -> dict[Te
 
 def _read(claim: Array, shown: Form) -> Form:
     """The form of a text that shows some form: in the format that it names, to four places if it holds zeros alone."""
-    named = form_of(claim).rpartition(" ")[2]
-    if named in HALVES:
-        return replace(shown, format=named)
+    if isinstance(claim, Marked) and claim.named in HALVES:
+        return replace(shown, format=claim.named)
     return Form(units={"places": 4}) if claim.dtype.kind == "f" and not claim.any() else shown
 
 

@@ -165,7 +165,7 @@ class Grader:
         form, sizes, tolerance = self.form, self.sizes, self.tolerance
         if not form.asked:
             loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
-            if (difference(self.claim, self.right) <= loose).all() and rms(loose) <= COARSE * rms(self.right):
+            if (self._error <= loose).all() and rms(loose) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
                 return Verdict.RIGHT, words, "pairwise sums are more precise"
         if not form.is_rounded and self._seen.format not in HALVES:
@@ -176,21 +176,23 @@ class Grader:
         return Verdict.WRONG, "", ""
 
     @cached_property
+    def _error(self) -> Array:
+        return difference(self.claim, self.right)
+
+    @cached_property
     def _seen(self) -> Form:
         """The form that the claim's numbers show, or those of others."""
         return self.shown or form_shown([self.claim], self.whole)
 
     def _within(self, other: Form, more: float | Array = 0.0) -> bool:
         """Whether rounding to another form explains all errors, but for some more."""
-        error = difference(self.claim, self.right)
-        return bool((error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
+        return bool((self._error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
 
     def _precision(self) -> tuple[Verdict, str, str]:
         """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""
         form = self.form
         tolerance = self.tolerance
         sizes = self.sizes
-        error = difference(self.claim, self.right)
         size = rms(self.right)
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
@@ -201,7 +203,7 @@ class Grader:
             if self._within(seen, tolerance.but_exact(walk, sizes, seen.format)):
                 if not is_half:
                     return Verdict.WRONG, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
-                verdict = Verdict.RIGHT if rms(error) <= COARSE * size else Verdict.COARSE
+                verdict = Verdict.RIGHT if rms(self._error) <= COARSE * size else Verdict.COARSE
                 return verdict, words, "float32 is more precise"
         tf32 = _INPUTS * eps("tf32") * self.norms
         # Numbers with fewer digits than TF32 has are no sign of it.

@@ -132,7 +132,7 @@ def form_stated(claim: Array) -> Form | None:
     stated = form_of(claim)
     if stated == "float64" and not _all_single(claim):
         return Form("float64")
-    return None if stated.startswith("text") else Form(stated if stated in HALVES else "float32")
+    return None if stated == "text" else Form(stated if stated in HALVES else "float32")
 
 
 def form_shown(claims: Sequence[Array], whole: bool = False) -> Form:

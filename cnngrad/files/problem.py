@@ -356,10 +356,9 @@ def _likely(key: str) -> str:
 
 def _option(where: str, key: str, value: Any) -> Any:
     """An option's value from JSON or NPZ, as plain Python."""
-    plain = value.tolist() if isinstance(value, np.ndarray) else value
     with told_of(where):
         if OPTIONS[key][0] is bool:
-            return flag(key, plain)
-        if plain is None:
+            return flag(key, value)
+        if value is None:
             raise CnngradError(f"{key} is null: give a value, or leave the key out")
-        return plain_option(key, plain)
+        return plain_option(key, value)

@@ -343,13 +343,13 @@ class _Reader:
                 said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes = array.reshape(sizes), _DEEPEST
-        few, half = re.search(r"(?<!b)float(?:16|32)", kind), re.search("b?float16", kind)
+        few = re.search("b?float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Counts are whole numbers, beside decimals of another kind.
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         marked = array.view(Marked)
-        marked.form = f"text of {half[0]}" if half else "text"
-        return Loose(marked, axes, is_doubtful, few[0] if few else "", doubt)
+        marked.named = few[0] if few else ""
+        return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
         """The array of some parts of the text without headers, each up to the next one: columns, pages or planes.

@@ -136,10 +136,10 @@ def flag(name: str, value: Any) -> bool:
 
 def plain_option(name: str, value: Any, depth: int = 0) -> Any:
     """An option as integers, words and tuples of them, so that equal options find the same cached layer."""
-    if isinstance(value, str) or value is None:
-        return value
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, str) or value is None:
+        return value
     if isinstance(value, (list, tuple)):
         if depth == _DEEPEST:
             raise CnngradError(f"{name} is nested too deeply: it must be a number, one per axis, or pairs")

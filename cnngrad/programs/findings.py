@@ -200,7 +200,7 @@ class Findings:
         # A mistake that right layers would show does not explain alone why others fail.
         shown = {name for outcome in self.outcomes if outcome.passed for name in outcome.layer.shows}
         telling = [each.outcomes for each in self.explanations if {*each.mistakes} - shown]
-        if len(_names(chain(*telling))) == len(self.failing):
+        if len({outcome.layer.name for outcome in chain(*telling)}) == len(self.failing):
             return ""
         layers = [*right, *(outcome.layer.layer for outcome in self.failing), *self.alike, self.smallest.layer]
         is_wrong = np.arange(len(layers)) >= len(right)
@@ -409,10 +409,6 @@ def _product(term: Term) -> Json:
     # A coefficient other than 1 comes first.
     coefficient = next((factor for factor in term.factors if isinstance(factor, int | float)), 1)
     return {"factors": names, "coefficient": float(coefficient)}
-
-
-def _names(outcomes: Iterable[Outcome]) -> set[str]:
-    return {outcome.layer.name for outcome in outcomes}
 
 
 def _unexplained(reports: Sequence[Graded]) -> str:
