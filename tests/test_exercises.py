@@ -356,6 +356,13 @@ def test_answers_are_graded_on_the_command_line(tmp_path, monkeypatch, capsys):
     assert "a.txt is an input of this command" in capsys.readouterr().err
 
 
+def test_a_solution_does_not_replace_an_input(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.txt").write_text("1 2\n3 4\n")
+    assert main(["exercise", "-x", "x.txt", "-w", "1x1", "--solution", "x.txt"]) == 2
+    assert "x.txt is an input of this command" in capsys.readouterr().err
+
+
 def fields_of(text):
     """The numerical fields of a cloze question: for each its answers as fraction, number, tolerance and feedback."""
     for body in re.findall(r"\{1:NUMERICAL:((?:\\.|[^}\\])*)\}", text):

@@ -1,6 +1,6 @@
 """Computes, saves and shows the results of the commands."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cnngrad.render.progress import NamedProgress
     from cnngrad.render.style import Style
 
-__all__ = ["answer", "present", "progress_bar", "style_of"]
+__all__ = ["answer", "check_outputs", "present", "progress_bar", "style_of"]
 
 
 @contextmanager
@@ -42,9 +42,9 @@ def progress_bar(session: Session) -> "Iterator[NamedProgress]":
         yield advance
 
 
-def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode:
+def answer(session: Session, options: Explained, problem: "Problem", outputs: Sequence[str]) -> ExitCode:
     """Compute, save and show O or gradients: files first, so that they are complete before anything is printed."""
-    from cnngrad.files.write import check_target, result_files, target_files, write_results
+    from cnngrad.files.write import result_files, write_results
     from cnngrad.memory import require
 
     output, report, layer = options.output, options.report, problem.layer()
@@ -52,14 +52,8 @@ def answer(session: Session, options: Explained, problem: "Problem") -> ExitCode
     if unused := problem.unused_words():
         session.tell(unused)
     planned = {} if way is None else {tensor.key: way.planned[tensor] for tensor in tensors}
-    if output is not None:
-        check_target(output, planned)
-    if report is not None:
-        from cnngrad.derivation.blocks import Derivation
-        from cnngrad.render.documents import check_ending
-
-        check_ending(report, Derivation)
-    session.begin_work(target_files(output, report, planned))
+    check_outputs(options, True, planned)
+    session.begin_work(outputs)
     results, listed, shown = {}, {}, None
     with result_files(output, planned) as files:
         is_json = options.as_json or (output or "").endswith(".json")
@@ -115,6 +109,24 @@ def _work(
             "dEdO is missing: give a problem file with the key dEdO, or -g FILE, or -g ones for E = sum of O"
         )
     return tensors, given, compute.Work(layer, given)
+
+
+def check_outputs(options: Saved, latex: bool, *results: Collection[str]) -> None:
+    """Raise a CnngradError unless the results and the report can be saved; called before any work.
+
+    Args:
+        options: where they are to be saved.
+        latex: whether the report may be in LaTeX.
+        results: the results' names, and the endings that their file may have if these are not those of arrays.
+    """
+    from cnngrad.files.write import check_target
+
+    if options.output is not None:
+        check_target(options.output, *results)
+    if options.report is not None:
+        from cnngrad.render.documents import check_ending
+
+        check_ending(options.report, latex, getattr(options, "form", None) or "")
 
 
 def present(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from cnngrad.cli.answer import answer, present, progress_bar
+from cnngrad.cli.answer import answer, check_outputs, present, progress_bar
 from cnngrad.cli.options import Backward, Check, Exercise, Forward, takes
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
@@ -18,20 +18,23 @@ def _reader(session: Session, options: Any, results: Iterable[Tensor]) -> Any:
     from cnngrad.files.write import target_files
 
     outputs = target_files(options.output, options.report, [tensor.key for tensor in results])
-    return Reader(session.read, session.tell, options.order, outputs)
+    solution = filter(None, [getattr(options, "solution", None)])
+    return Reader(session.read, session.tell, options.order, [*outputs, *solution])
 
 
 @takes
 def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
+    reader = _reader(session, options, [O])
     # A dE/dO in the problem file is not used, so it need not fit the layer with these options.
-    return answer(session, options, options.read(_reader(session, options, [O])).without(DEDO))
+    return answer(session, options, options.read(reader).without(DEDO), reader.outputs)
 
 
 @takes
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    return answer(session, options, options.read(_reader(session, options, GRADIENTS)))
+    reader = _reader(session, options, GRADIENTS)
+    return answer(session, options, options.read(reader), reader.outputs)
 
 
 @takes
@@ -45,19 +48,18 @@ def exercise_command(session: Session, options: Exercise) -> int:
 @takes
 def check_command(session: Session, options: Check) -> int:
     """Compare gradients with finite differences of forward; exit code 1 if one is wrong."""
-    from cnngrad.files.write import check_is_ours, check_target, target_files
-
+    check_outputs(options, False, (), (".json", ".npz") if options.hard else (".json",))
     if options.output is not None:
-        check_target(options.output, ["report"], endings=(".json", ".npz") if options.hard else (".json",))
-        check_is_ours(options.output)
-    if options.report is not None:
-        from cnngrad.checks import Report
-        from cnngrad.render.documents import check_ending
+        from cnngrad.files.write import check_is_ours
 
-        check_ending(options.report, Report, options.form or "")
-    if options.mistakes:
-        return _mistakes(session, options)
+        check_is_ours(options.output)
     reader = _reader(session, options, ())
+    if options.mistakes:
+        from cnngrad.checks.mistakes import known_mistakes
+
+        session.begin_work(reader.outputs)
+        name = options.problem
+        return present(session, options, known_mistakes(name, listed=name is None and options.report is None))
     if options.run is not None or options.run_each is not None:
         from cnngrad.cli.running import run_command, run_each
 
@@ -65,6 +67,7 @@ def check_command(session: Session, options: Check) -> int:
     problem = options.read(reader)
     layer = problem.layer()
     if options.hard:
+        session.begin_work(reader.outputs)
         return _hard(session, layer, options)
     if problem.without_numbers:
         raise CnngradError(f"{problem.without_numbers}, but check needs numbers: give files")
@@ -73,19 +76,10 @@ def check_command(session: Session, options: Check) -> int:
     specs = zip(RESULTS, (options.o, options.dw, options.dx, options.db), strict=True)
     graded = {result: reader.claim(layer, result, spec) for result, spec in specs if spec is not None}
     given, judged = problem.operands(layer), (options.rtol, options.step)
-    session.begin_work(target_files(options.output, options.report, ()))
+    session.begin_work(reader.outputs)
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, *judged, progress, options.written, options.element or ())
     return present(session, options, report)
-
-
-def _mistakes(session: Session, options: Check) -> int:
-    from cnngrad.checks.mistakes import known_mistakes
-    from cnngrad.files.write import target_files
-
-    name = options.problem
-    session.begin_work(target_files(None, options.report, ()))
-    return present(session, options, known_mistakes(name, listed=name is None and options.report is None))
 
 
 def _hard(session: Session, layer: Any, options: Check) -> int:
@@ -94,7 +88,6 @@ def _hard(session: Session, layer: Any, options: Check) -> int:
 
     problem, note = hard_problem(layer, options.grow)
     if options.output is not None:
-        session.begin_work([options.output])
         write_results(options.output, problem)
     if options.output is None or options.as_json:
         with session.printing() as stdout:

@@ -1,13 +1,12 @@
 """`cnngrad exercise`: makes sheets and their solutions, and grades answers."""
 
-from cnngrad.cli.answer import present, style_of
+from cnngrad.cli.answer import check_outputs, present, style_of
 from cnngrad.cli.options import Exercise, listed
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.exercises import Grades, Sheet, exercises, graded
+from cnngrad.exercises import Sheet, exercises, graded
 from cnngrad.files.opening import content_of, is_standard_input
 from cnngrad.files.problem import Reader
-from cnngrad.files.write import check_target, target_files
 from cnngrad.render.documents import check_ending, write
 from cnngrad.render.moodle import FRACTIONS
 from cnngrad.tensor import DB
@@ -20,24 +19,19 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
     if options.form and all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
         known = ", ".join(map("{:g}".format, FRACTIONS))
         raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
-    if options.output is not None:
-        check_target(options.output, ["exercises"], endings=(".json",))
-    if options.report is not None:
-        check_ending(options.report, Grades if options.grade else Sheet, options.form or "")
+    check_outputs(options, not options.grade, (), (".json",))
     if options.solution is not None:
-        check_ending(options.solution, Sheet)
+        check_ending(options.solution, latex=True)
     asks = listed(options.ask)
     sheet = exercises(options.read(reader).layer(), asks, options.count, options.seed, options.decimals)
     _check_pages(options, sheet)
     if not sheet.is_telling:
         session.tell("by chance some mistake leaves an asked cell right: --seed gives other numbers")
-    files = target_files(options.output, options.report, ())
+    session.begin_work(reader.outputs)
     if options.grade is not None:
         reader.refuse_output(options.grade)
         content = session.read() if is_standard_input(options.grade) else content_of(options.grade)
-        session.begin_work(files)
         return present(session, options, graded(sheet, options.grade, content, options.partial / 100))
-    session.begin_work([*files, *filter(None, [options.solution])])
     if options.solution is not None:
         write(options.solution, sheet.solution(), style_of(options)._replace(form=""))
     code = present(session, options, sheet)

@@ -20,7 +20,7 @@ from cnngrad.errors import CnngradError, visible
 from cnngrad.files.kept import Kept
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.problem import Problem, Reader, layer_name, told_of
-from cnngrad.files.write import target_files, to_json, write_results
+from cnngrad.files.write import to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
@@ -146,8 +146,7 @@ def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -
     names = [layer.name for layer in run.keywords["layers"]]
     if options.hidden is not None and not any(fnmatchcase(name, options.hidden) for name in names):
         raise CnngradError(f"no layer's name matches --hidden {options.hidden[:40]!r}")
-    files = target_files(options.output, options.report, ())
-    session.begin_work(files if options.keep is None else [*files, options.keep])
+    session.begin_work([*reader.outputs, *filter(None, [options.keep])])
     return run
 
 

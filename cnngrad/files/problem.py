@@ -182,7 +182,7 @@ class Reader:
                 f"order is {str(order)[:40]!r}: it must be C (the last axis varies fastest) or F (the first)"
             )
         self._standard_input = standard_input
-        self._tell, self._outputs = tell, outputs
+        self._tell, self.outputs = tell, outputs
         self._read: dict[str, Any] = {}
 
     def problem(self, path: str) -> Problem:
@@ -297,7 +297,7 @@ class Reader:
 
     def refuse_output(self, path: str) -> None:
         """Raise a CnngradError if an input is one of the files that will be written, whatever its name."""
-        for output in self._outputs:
+        for output in self.outputs:
             with suppress(OSError):
                 if os.path.samefile(path, output):
                     raise CnngradError(f"{output} is an input of this command: write to another file")

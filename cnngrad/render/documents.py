@@ -60,15 +60,15 @@ def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
     return [(_DOCUMENTS | _FORMS)[style.form or ending](shown, style)]
 
 
-def check_ending(target: str, kind: type, form: str = "") -> None:
+def check_ending(target: str, latex: bool, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
-    # Reports cannot be written in LaTeX.
-    plain = [ending for ending in _DOCUMENTS if ending != ".tex" or issubclass(kind, Derivation)]
+    # Of what is shown only derivations, and exercises, can be written in LaTeX.
+    plain = [ending for ending in _DOCUMENTS if ending != ".tex" or latex]
     endings = [_ENDINGS[form]] if form else plain
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
-    check_target(target, ["report"], endings)
+    check_target(target, endings=endings)
 
 
 # How to make documents of other kinds.
@@ -86,7 +86,7 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
     Raises:
         CnngradError: an unknown ending, or a failure of the file system.
     """
-    check_ending(target, type(shown), style.form)
+    check_ending(target, isinstance(shown, Derivation), style.form)
     ending = Path(target).suffix
     texts = _documents(ending, shown, style)
     files = []
