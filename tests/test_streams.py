@@ -200,16 +200,23 @@ def test_a_signal_at_any_moment_ends_in_one_line(number, whole):
         assert (process.returncode, own) == (code, "cnngrad: interrupted\n"), delay
 
 
-@pytest.mark.parametrize("words", ["--run 'sleep 777'", "--run-each '*.py:backward' --keep kept"])
+@pytest.mark.parametrize(
+    "words", ["--run 'sh -c \"touch begun; sleep 777\"'", "--run-each '*.py:backward' --keep kept"]
+)
 def test_an_interruption_ends_all_programs_and_what_they_have_begun(words, tmp_path):
     for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.py").write_text("import time\ndef backward(x, w, dedo):\n    time.sleep(777)\n")
+        (tmp_path / f"{name}.py").write_text(
+            "import time\ndef backward(x, w, dedo):\n    open('begun', 'w').close()\n    time.sleep(777)\n"
+        )
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / ".cnngrad").write_text('{"made": []}')
     command = [sys.executable, "-m", "cnngrad", "check", *shlex.split(words), "--jobs", "2", "--timeout", "60"]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, preexec_fn=heed_signals)
-    time.sleep(2.5)
+    for _ in range(300):
+        if (tmp_path / "begun").exists():
+            break
+        time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     err = process.communicate(timeout=20)[1].decode()
     kept = "; kept was written" if "--keep" in words else ""

@@ -94,7 +94,8 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
             programs[name].close()
         command = _in_words(["cnngrad", "check", "--run", texts[name], *words])
         found = replace(found, command=command, run=facts_of_run(begun, options.seed, command))
-        if kept is not None:
+        # After an interruption the program was ended, which is not its student's failure.
+        if kept is not None and session.signalled is None:
             # The renderers load slowly, and most runs write no document.
             from cnngrad.render.documents import document
 
