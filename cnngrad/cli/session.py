@@ -27,15 +27,15 @@ class ExitCode(IntEnum):
     WRONG_GRADIENT = 1  # only if `check` found one
     BAD_INPUT = 2
     CRASHED = 70  # a defect of cnngrad itself: EX_SOFTWARE of sysexits.h
-    HUNG_UP = 129  # SIGHUP, as shells report it: the terminal was closed
-    INTERRUPTED = 130  # Ctrl-C, as shells report it
-    PIPE_CLOSED = 141  # the reader of standard output went away, as shells report it
-    TERMINATED = 143  # SIGTERM, as shells report it
+    # Shells report the end by a signal as 128 and the signal's number.
+    HUNG_UP = 129  # SIGHUP: the terminal was closed
+    INTERRUPTED = 130  # SIGINT: Ctrl-C
+    PIPE_CLOSED = 141  # SIGPIPE: the reader of standard output went away
+    TERMINATED = 143  # SIGTERM
 
 
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
-if hasattr(signal, "SIGHUP"):
-    _CODES[signal.SIGHUP] = ExitCode.HUNG_UP
+# The signals that end the process in an orderly way; Windows has no SIGHUP.
+_SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -84,19 +84,19 @@ class Session:
 
     def catch_signals(self) -> None:
         """Make Ctrl-C, SIGTERM and SIGHUP end the process in an orderly way from now on."""
-        for number in _CODES:
+        for number in _SIGNALS:
             # The parent process may have had a signal ignored, as nohup does.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._interrupt)
 
     def ignore_signals(self) -> None:
         """Ignore the caught signals from now on, so that they can't disturb the end of the process."""
-        for number in _CODES:
+        for number in _SIGNALS:
             if signal.getsignal(number) == self._interrupt:
                 signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
-        self.signalled = code = _CODES[signal.Signals(number)]
+        self.signalled = code = ExitCode(128 + number)
         if self._working:
             raise Interrupted
         # There is nothing to clean up, and an exception raised during an import might be lost.
