@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, product, zip_longest
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layer import Layer
@@ -46,13 +46,6 @@ class Term:
 
     factors: tuple[Factor, ...]
     values: tuple[Number, ...] | None = None
-
-
-class Worked(NamedTuple):
-    """An element's sum with numbers: terms as in `Expansion.parts`, and the total unless it is the only term."""
-
-    parts: tuple[tuple[Term, ...], ...]
-    value: Number | None
 
 
 @dataclass(frozen=True)
@@ -107,15 +100,14 @@ class Expansion:
         return tuple(map(tuple, parts))
 
     @property
-    def worked(self) -> "Worked | None":
-        """The line with numbers beneath the symbols; None without numbers or terms."""
-        if self.value is None or not self.terms:
-            return None
-        if self.terms[0].values is None:
-            return Worked((), self.value)
-        # A sum of one number is its own total.
-        alone = len(self.terms) == 1 and len(self.terms[0].factors) == 1
-        return Worked(self.parts, None if alone else self.value)
+    def is_worked(self) -> bool:
+        """Whether there is a line with numbers beneath the symbols."""
+        return self.value is not None and any(term.values for term in self.terms)
+
+    @property
+    def total(self) -> Number | None:
+        """The number behind that line; None without terms, and for a sum of one number, which is its own total."""
+        return None if [len(term.factors) for term in self.terms] in ([], [1]) else self.value
 
     def by_chain_rule(self) -> "Expansion":
         """∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …: the same sum before the partial derivatives are put in."""

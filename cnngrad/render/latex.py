@@ -209,13 +209,12 @@ class Writer(Fitting):
                 else:
                     lines[-1] += note
             lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
-            if (worked := expansion.worked) is not None:
-                total = "" if worked.value is None else self.number(worked.value)
-                numbers = [total]
-                if worked.parts:
-                    numbers = self._broken(worked.parts, lambda term: self.factors(term.values or ()))
-                    rest = rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
-                    numbers[-1] += rest * bool(left_out) + f" = {total}" * bool(total)
+            if expansion.is_worked:
+                numbers = self._broken(expansion.parts, lambda term: self.factors(term.values or ()))
+                if left_out:
+                    numbers[-1] += rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
+                if expansion.total is not None:
+                    numbers[-1] += f" = {self.number(expansion.total)}"
                 lines += [f"&= {numbers[0]}", *numbers[1:]]
             yield lines
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from math import inf
 from typing import Any, NamedTuple
 
@@ -32,7 +31,7 @@ from cnngrad.derivation.blocks import (
 from cnngrad.derivation.blocks import Table as TextTable
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Expansion, Worked
+from cnngrad.layer.expansion import Expansion
 from cnngrad.render.connections import connections
 from cnngrad.render.maths import plain
 from cnngrad.render.matrix import Fitting, grouped, style_of
@@ -128,15 +127,14 @@ class Painter(Notation):
     def sum(self, expansion: Expansion, most_lines: float = inf, valued: bool = False) -> "_Sum":
         """A sum in symbols, and below it in numbers if there are any; `valued` adds the value."""
         dot = Text("·")
-        worked = expansion.worked or Worked((), None)
-        numbers = []
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
-        for term in chain.from_iterable(worked.parts):
+        numbers = []
+        for term in expansion.terms if expansion.is_worked else ():
             pairs = zip(term.factors, term.values or (), strict=True)
             numbers.append(dot.join(Text(self.factor(v), style_of(f) or DIM) for f, v in pairs))
         value = []
-        if valued and worked.value is not None:
-            value.append(Text.assemble("= " if numbers else "", (self.number(worked.value), "bold")))
+        if valued and expansion.total is not None:
+            value.append(Text.assemble("= ", (self.number(expansion.total), "bold")))
         zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
         return _Sum(symbols, numbers, value, expansion, self, zeros, most_lines)
 
