@@ -1,5 +1,6 @@
 """The figure of a fully connected layer: inputs and outputs as two columns of nodes, one input's connections drawn."""
 
+from rich.table import Table
 from rich.text import Text
 
 from cnngrad.derivation.blocks import Figure
@@ -12,22 +13,23 @@ __all__ = ["connections"]
 _JOINTS = "─└┌├", "─┴┬┼"
 
 
-def connections(figure: Figure) -> Text:
+def connections(figure: Figure) -> Table:
     """The figure in characters."""
-    lines = []
+    table = Table.grid()
     linked = [k for k, row in enumerate(figure.rows) if row.link]
-    columns = figure.inputs, *zip(*figure.links, strict=True)
-    left, weight, output, _ = (max(len(str(name)) for name in column) for column in columns)
     for k, (source, is_source, link) in enumerate(figure.rows):
-        name = _styled(source, dim=not is_source)
-        line = Text.assemble(name, " " * (left - len(name[0]) + 1), ("─" if is_source else " ") * 5)
+        line = ("─" if is_source else " ") * 5
+        drawn: list[Text | str] = []
         if link:
             joint = _JOINTS[is_source][(k != linked[0]) + 2 * (k != linked[-1])]
-            there, node, back = map(_styled, link, (weight, output, 0))
-            line += Text.assemble(joint, "── ", there, " ──▶ ", node, "    ◀── ", back)
-        lines.append(line)
-    return Text("\n", no_wrap=True).join(lines)
+            there, node, back = map(_styled, link)
+            drawn = [there, " ──▶ ", node, "    ◀── ", back]
+            line += f"{joint}── "
+        table.add_row(_styled(source, dim=not is_source), f" {line}", *drawn)
+    return table
 
 
-def _styled(name: Symbol | str, width: int = 0, dim: bool = False) -> tuple[str, str]:
-    return str(name).ljust(width), DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter]
+def _styled(name: Symbol | str, dim: bool = False) -> Text:
+    style = DIM if dim or isinstance(name, str) else STYLES[name.tensor.letter]
+    # The style is that of the name, not of the blanks behind it.
+    return Text.assemble((str(name), style), no_wrap=True)
