@@ -14,7 +14,7 @@ from cnngrad.cli.main import main
 from cnngrad.derivation.blocks import Derivative, Letter, Sum
 from cnngrad.exercises import exercises
 from cnngrad.files.problem import Reader
-from cnngrad.layer import indices, make_layer
+from cnngrad.layer import make_layer
 from cnngrad.layer.expansion import Expander
 from cnngrad.layer.names import canonical_values
 from cnngrad.render.documents import document
@@ -186,7 +186,7 @@ def expected(path):
     expander = Expander(layer, canonical_values(layer, {t: np.array(a) for t, a in values.items()}))
     found = {}
     for tensor in (Tensor.O, Tensor.DW, Tensor.DX):
-        for index in indices(layer.canonical[tensor]):
+        for index in np.ndindex(layer.canonical[tensor]):
             expansion = expander.expand(tensor, index)
             found[str(expansion.target)] = (
                 [[str(f) for f in term.factors] for term in expansion.terms],

@@ -17,7 +17,7 @@ import numpy as np
 from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.evaluate import Data, factors_of, traced
 from cnngrad.causes.recipe import Recipe
-from cnngrad.layer import Layer, Shape, indices
+from cnngrad.layer import Layer, Shape
 from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import DEDO, B, O, Tensor, W, X
@@ -64,7 +64,7 @@ def read_elements(
     generator = np.random.default_rng(0)
     spread = {tensor: generator.uniform(1, 2, shapes[tensor]) for tensor in operands}
     parts: dict[Tensor, Sequence[int]] = {tensor: range(prod(shapes[tensor])) for tensor in operands}
-    read: Iterable[Index] = indices(shapes[result])
+    read: Iterable[Index] = np.ndindex(shapes[result])
     for tensor in operands:
         if prod(map(len, parts.values())) > most:
             most -= len(parts[tensor])

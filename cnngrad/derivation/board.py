@@ -7,13 +7,15 @@ from math import prod
 from shlex import quote
 from typing import Any
 
+import numpy as np
+
 from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Hint, Part, Picture, Sentence
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
 from cnngrad.derivation.telling import WHOLE_UP_TO, telling
 from cnngrad.derivation.words import is_padded, unreached
-from cnngrad.layer import Layer, counted, indices
+from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
 from cnngrad.layer.names import Index, Names, Number, Symbol, Values
 from cnngrad.tensor import DB, DW, DX, O, Tensor, X
@@ -113,7 +115,7 @@ class Board:
             told = [part for at in shown for part in (", ", self.symbol(tensor, at), f" {self.remark(tensor, at)}")]
             how = "other one works" if rest == 1 else f"other {rest} work"
             yield "Shown: ", *told[1:], f". The {how} the same way."
-            other = self.symbol(tensor.array, next(place for place in indices(shape) if place not in shown))
+            other = self.symbol(tensor.array, next(place for place in np.ndindex(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
         if tensor is O and not self.layer.transposed:
             yield from self._over_padding(shown)
@@ -164,7 +166,7 @@ class Board:
         """The elements of a tensor that are shown: all if they are few, otherwise the telling ones."""
         shape, most = self.layer.canonical[tensor], self.choice.limit
         if most is None or prod(shape) <= max(most, WHOLE_UP_TO):
-            return list(indices(shape))
+            return list(np.ndindex(shape))
         return telling(self.layer, tensor, most)
 
     def in_both(self, make: Callable[[Names], Items]) -> Picture:

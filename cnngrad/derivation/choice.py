@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+
 from cnngrad.errors import CnngradError
-from cnngrad.layer import Layer, indices
+from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.schema import Json
 from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
@@ -104,7 +106,7 @@ def list_expansions(layer: Layer, values: Values, choice: Choice, tensors: Seque
     found = choice.chosen(expander.names, tensors)
     listed = {}
     for tensor in tensors:
-        every = islice(indices(layer.canonical[tensor]), choice.limit)
+        every = islice(np.ndindex(layer.canonical[tensor]), choice.limit)
         wanted = [index for other, index in found if other is tensor] if found else every
         expansions = [expander.expand(tensor, index, zeros=choice.zeros).as_json() for index in wanted]
         if expansions or not found:

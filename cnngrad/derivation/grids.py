@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnngrad.layer import Axis, Layer, Positions, indices
+from cnngrad.layer import Axis, Layer, Positions
 from cnngrad.layer.names import Index, Names, Number, Symbol
 from cnngrad.tensor import B, O, Tensor
 
@@ -230,7 +230,7 @@ def grids(
 
 def result_grids(names: Names, tensor: Tensor) -> Iterator[Grid]:
     """Every matrix of a tensor, with sample, channel or filter in its title, from 1, if the tensor has such axes."""
-    for lead in indices(names.layer.canonical[tensor][: 0 if tensor.array is B else 2]):
+    for lead in np.ndindex(names.layer.canonical[tensor][: 0 if tensor.array is B else 2]):
         yield from grids(names, tensor, lead, titled(names.layer, tensor, lead))
 
 

@@ -6,11 +6,13 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+import numpy as np
+
 from cnngrad.derivation.blocks import GridRow, Phrase, Picture
 from cnngrad.derivation.board import Said
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
 from cnngrad.derivation.words import is_padded, standing
-from cnngrad.layer import Axis, Layer, indices
+from cnngrad.layer import Axis, Layer
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
@@ -117,4 +119,4 @@ def column(names: Names, tensor: Tensor) -> Grid:
 
 
 def _first_sample(names: Names, tensor: Tensor) -> list[Index]:
-    return list(indices((1, *names.layer.canonical[tensor][1:])))
+    return list(np.ndindex((1, *names.layer.canonical[tensor][1:])))

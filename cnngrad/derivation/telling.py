@@ -2,7 +2,9 @@
 
 from itertools import islice
 
-from cnngrad.layer import Layer, indices
+import numpy as np
+
+from cnngrad.layer import Layer
 from cnngrad.layer.names import Index
 from cnngrad.tensor import Tensor
 
@@ -33,5 +35,5 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> list[Index]:
     edges = [(number, k) for number, k in enumerate(fewer) if k != whole[number]]
     # The element with the most terms, at another position on one axis.
     beside = [(*lead, *whole[:number], k, *whole[number + 1 :]) for number, k in (*edges[:1], *unread[:1])]
-    others = islice(indices(shape), most if most > TELLING else 0)
+    others = islice(np.ndindex(shape), most if most > TELLING else 0)
     return sorted(islice(dict.fromkeys([(*lead, *whole), (*lead, *fewer), *beside, *others]), most))

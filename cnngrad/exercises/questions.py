@@ -20,7 +20,6 @@ from cnngrad.derivation.telling import telling
 from cnngrad.derivation.words import is_padded
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.telling import Telling
-from cnngrad.layer import indices
 from cnngrad.layer.names import Index, Names, Number, Symbol, canonical_values
 from cnngrad.tensor import DEDO, DW, DX, GIVEN, RESULTS, O, Tensor, W
 
@@ -206,7 +205,7 @@ class Maker:
         shapes = self.layer.canonical
         symbol, factors, working = self._element()
         near = {o for o, _ in factors}
-        pairs = product(indices(shapes[O]), indices(shapes[W]))
+        pairs = product(np.ndindex(shapes[O]), np.ndindex(shapes[W]))
         others = {(self.board.symbol(DEDO, o), self.board.symbol(W, w)) for o, w in pairs} - {*factors}
         wrong = sorted(self._mixed(sorted(others, key=str)), key=lambda pair: pair[0] not in near)
         if not wrong:
@@ -272,7 +271,7 @@ class Maker:
         return Question(
             "mistake",
             (Sentence((f"This {result.title} is wrong. Which mistake was made?",)), _row(grids)),
-            (Sentence(("Right is:",)), self.board.sums(result, indices(self.layer.canonical[result]))),
+            (Sentence(("Right is:",)), self.board.sums(result, np.ndindex(self.layer.canonical[result]))),
             options=self._options([((text,), text is texts[0]) for text in texts]),
             shown=(result, wrong),
         )

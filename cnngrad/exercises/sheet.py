@@ -14,7 +14,7 @@ from cnngrad.derivation.blocks import Block, Derivation, Section, Source
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.questions import KINDS, LONGEST, Maker, Question
 from cnngrad.exercises.telling import DECIMALS, Telling
-from cnngrad.layer import Layer, indices
+from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names, Values
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import DB, DW, DX, GIVEN, O, Tensor, W, X
@@ -121,7 +121,7 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         raise CnngradError(f"--ask names nothing: use {_ASKS}")
     named = {ask: _elements(layer, ask) for ask in asks}
     # A mistake is shown in one of these whole results.
-    shown = [(result, list(indices(layer.canonical[result]))) for result in (DX, DW) if "mistake" in named]
+    shown = [(result, list(np.ndindex(layer.canonical[result]))) for result in (DX, DW) if "mistake" in named]
     asked = defaultdict[Tensor, list[Index]](list)
     for result, places in (*filter(None, named.values()), *shown):
         asked[result] += places
@@ -166,4 +166,4 @@ def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:
         asked = [index]
     if result is DB and not layer.has_bias:
         raise CnngradError(f"can't ask for {ask}: the layer has no bias; give its shape with -b")
-    return result, asked or list(indices(layer.canonical[result]))
+    return result, asked or list(np.ndindex(layer.canonical[result]))

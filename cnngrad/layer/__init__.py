@@ -1,7 +1,7 @@
 """The layer: the relation between positions, the sizes and layouts, and the options as users write them."""
 
 from cnngrad.layer.axis import BORDERS, Axis, Phase, Positions, Relation
-from cnngrad.layer.layer import Layer, counted, indices, joined
+from cnngrad.layer.layer import Layer, counted, joined
 from cnngrad.layer.layout import Shape
 from cnngrad.layer.make import layer_of, make_layer
 from cnngrad.layer.options import parse_per_axis, parse_shape
@@ -15,7 +15,6 @@ __all__ = [
     "Relation",
     "Shape",
     "counted",
-    "indices",
     "joined",
     "layer_of",
     "make_layer",

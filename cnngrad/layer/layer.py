@@ -1,6 +1,6 @@
 """A layer: its sizes, the layout in which its user writes the arrays, and its description in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -323,17 +323,6 @@ class Layer:
                 f"b has shape {shape}, but W {self.written[W]} has {counted(self.filters, 'filter')}: "
                 f"b must have {one}, shape {' or '.join(map(str, accepted))}"
             )
-
-
-def indices(shape: Shape) -> Iterator[Shape]:
-    """Every index of a shape in order, generated one by one.
-
-    >>> list(indices((2, 2)))
-    [(0, 0), (0, 1), (1, 0), (1, 1)]
-    """
-    if shape:
-        return ((first, *rest) for first in range(shape[0]) for rest in indices(shape[1:]))
-    return iter([()])
 
 
 def _in_short(values: int | list[int]) -> str:
