@@ -1,10 +1,8 @@
 """Pictures: the window of an element, the outputs it feeds, or the shift of the full convolution; and the matrix M."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -94,18 +92,12 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
     """
     other, expander = X if result is O else DEDO, Expander(names.layer)
     rows, columns = _first_sample(names, result), _first_sample(names, other)
-    met = defaultdict[tuple[Index, Index], list[Any]](list)
-    for row in rows:
-        for factors in expander.products(result, row)[0]:
-            places = dict(factors)
-            # The bias is no part of M.
-            if W in places:
-                met[row, places[other]].append(names.shown(W, places[W]))
 
     def cell(row: int, column: int) -> Cell:
-        found = met.get((rows[row], columns[column]), [Fill.NONE])
+        products = map(dict, expander.products(result, rows[row])[0])
+        found = [names.shown(W, product[W]) for product in products if product.get(other) == columns[column]]
         # An output may read an x more than once, if this stands in the padding too.
-        return Cell(Added(found) if len(found) > 1 else found[0])
+        return Cell(Added(found) if len(found) > 1 else [*found, Fill.NONE][0])
 
     title = "M" if names.layer.role[result] is O else "Mᵀ"
     return Grid(title, len(rows), len(columns), cell, W)

@@ -27,7 +27,7 @@ def telling(layer: Layer, tensor: Tensor, most: int) -> list[Index]:
     whole, fewer, unread = [], [], []
     for number, (axis, size) in enumerate(zip(layer.axes, shape[len(lead) :], strict=False)):
         some = range(size)
-        near = [*dict.fromkeys([*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]])]
+        near = [*some[:_NEAR], *some[size // 2 : size // 2 + _NEAR], *some[-_NEAR:]]
         e = dict(zip(near, axis.counts(tensor, near).tolist(), strict=True))
         whole.append(max(e, key=lambda k: (e[k], -abs(2 * k - size + 1))))
         fewer.append(next((k for k in (0, size - 1, *e) if 0 < e[k] < e[whole[-1]]), whole[-1]))

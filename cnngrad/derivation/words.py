@@ -81,7 +81,7 @@ def standing(layer: Layer) -> str:
     if layer.mode == "zeros":
         return ""
     told = []
-    for axis, word in zip(layer.axes, layer.axis_words, strict=True):
+    for axis, word in layer.named_axes:
         sides = range(axis.before - 1, -1, -1), range(axis.before + axis.size, axis.padded)
         each = [
             f"{word} {k - axis.before + 1} is {word} {axis.border[k] + 1}" for side in sides for k in side[:_MOST_TOLD]
@@ -132,7 +132,7 @@ def first(layer: Layer, *tensors: Tensor) -> str:
 
 def leftover(layer: Layer) -> str:
     """The positions that no window reaches at the end: `the last row and the last 2 columns`, or empty."""
-    ends = ((axis.leftover, word) for axis, word in zip(layer.axes, layer.axis_words, strict=True))
+    ends = ((axis.leftover, word) for axis, word in layer.named_axes)
     return " and ".join(f"the last {word if number == 1 else counted(number, word)}" for number, word in ends if number)
 
 
@@ -145,7 +145,7 @@ def unreached(layer: Layer, tensor: Tensor) -> str:
     """
     reasons: dict[str, list[str]] = {}
     is_cut = layer.transposed and tensor is DX
-    for axis, word in zip(layer.axes, layer.axis_words, strict=True):
+    for axis, word in layer.named_axes:
         numbers = [str(h + 1) for h in (axis if is_cut else axis.conv).unreached]
         if numbers:
             shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]

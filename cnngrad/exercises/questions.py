@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnngrad.arrays import Array
-from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.evaluate import Data
 from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
 from cnngrad.derivation.board import Board, apart, matrices
@@ -103,11 +103,6 @@ class Question(NamedTuple):
         return "".join(map(Notation().part, self.task[0].parts))
 
     @property
-    def is_single(self) -> bool:
-        """Whether there is known to be one right option."""
-        return self.ask == "mistake"
-
-    @property
     def right(self) -> tuple[Answer, ...]:
         """The right answers in order, or the letters of the right options."""
         letters = (letter for letter, (_, is_right) in self.options.items() if is_right)
@@ -135,7 +130,7 @@ class Maker:
         self.board = Board(self.layer, canonical_values(self.layer, {**arrays, **results}), Choice(), RESULTS)
 
     def _made(self, recipe: Recipe) -> Array:
-        return self._numbers.exact(made(recipe, self._data))
+        return self._numbers.made(recipe, self._data)
 
     def given(self) -> tuple[Block, ...]:
         """The layer, and the arrays of the exercise."""
@@ -243,7 +238,7 @@ class Maker:
         crop = "; what the padding adds is cut off later" if is_padded(layer) else ""
         parts = list[Any]([f"For the full convolution {head}{crop}. How many?"])
         blanks = list[Blank]()
-        for axis, word in zip(layer.axes, layer.axis_words, strict=True):
+        for axis, word in layer.named_axes:
             places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
             # A full stop behind a number that begins a line would make it that of a list.
             before = f"; {word}s of zeros" if blanks else f" {word.capitalize()}s of zeros"

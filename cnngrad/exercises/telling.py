@@ -78,7 +78,7 @@ class Telling:
 
     def _cells(self, result: Tensor, recipe: Recipe, data: Data) -> Array:
         """The asked cells of a result as a recipe computes it; none if it has another shape."""
-        array = self.exact(made(recipe, data))
+        array = self.made(recipe, data)
         if array.shape != self.layer.shapes[result]:
             return np.empty(0)
         cells: Array = array.reshape(self.layer.canonical[result])[self.asked[result]]
@@ -94,8 +94,9 @@ class Telling:
                 break
         return arrays, is_telling
 
-    def exact(self, array: Array) -> Array:
-        """Results as they are asked for: without the rounding of float64 if there are decimals."""
+    def made(self, recipe: Recipe, data: Data) -> Array:
+        """What a recipe computes, as it is asked for: without the rounding of float64 if there are decimals."""
+        array = made(recipe, data)
         return np.round(array, DECIMALS) + 0.0 if self.with_decimals else array
 
     def _drawn(self, generator: np.random.Generator, largest: int) -> dict[Tensor, Array]:

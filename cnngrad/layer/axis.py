@@ -82,12 +82,12 @@ class Border(NamedTuple):
 
     Attributes:
         held: the input that each position stands for, from the positions and the size; -1 for a zero.
-        most: the largest padding, beyond the input's size; None if there is no limit.
+        most: the largest padding on one side, beyond the input's size.
         words: what the padding holds.
     """
 
     held: Callable[[Positions, int], Positions]
-    most: int | None
+    most: float
     words: str
 
 
@@ -100,11 +100,11 @@ def _mirrored(positions: Positions, size: int, edges: int) -> Positions:
 
 # The borders by padding mode, in PyTorch's words; "symmetric" occurs in wrong passes only.
 BORDERS = {
-    "zeros": Border(lambda at, size: np.where((at < 0) | (at >= size), -1, at), None, "zeros"),
-    "replicate": Border(lambda at, size: np.clip(at, 0, size - 1), None, "the nearest element"),
+    "zeros": Border(lambda at, size: np.where((at < 0) | (at >= size), -1, at), inf, "zeros"),
+    "replicate": Border(lambda at, size: np.clip(at, 0, size - 1), inf, "the nearest element"),
     "circular": Border(np.remainder, 0, "the opposite side"),
     "reflect": Border(lambda at, size: _mirrored(at, size, 0), -1, "the mirror image"),
-    "symmetric": Border(lambda at, size: _mirrored(at, size, 1), None, "the mirror image with the edge"),
+    "symmetric": Border(lambda at, size: _mirrored(at, size, 1), inf, "the mirror image with the edge"),
 }
 MODES = tuple(BORDERS)[:-1]
 
@@ -273,12 +273,6 @@ class Axis:
     def apart(self) -> int:
         """How far two inputs lie apart if no output reads both, the padding aside."""
         return -(-self.span // self.stride) if self.transposed else self.span
-
-    @property
-    def most_padding(self) -> float:
-        """The most positions on one side that the padding can fill."""
-        beyond = BORDERS[self.mode].most
-        return inf if beyond is None else self.size + beyond
 
     @property
     def wide(self) -> int:

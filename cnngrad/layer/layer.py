@@ -63,6 +63,11 @@ class Layer:
         """What the spatial axes count: rows and columns, or positions if there is only one axis."""
         return ("position",) if self.dims == 1 else ("depth", "row", "column")[-self.dims :]
 
+    @property
+    def named_axes(self) -> "zip[tuple[Axis, str]]":
+        """The axes, each with what it counts."""
+        return zip(self.axes, self.axis_words, strict=True)
+
     @cached_property
     def flip(self) -> bool:
         """Whether W is rotated before it slides."""

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Unpack
 
 from cnngrad.errors import CnngradError
-from cnngrad.layer.axis import Axis
+from cnngrad.layer.axis import BORDERS, Axis
 from cnngrad.layer.layer import Layer, counted
 from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, read_layouts
 from cnngrad.layer.options import flag, integer, one_per_axis, padded_axes, padding_mode, plain_option
@@ -46,7 +46,7 @@ def make_layer(
         if name not in OPTIONS:
             raise TypeError(f"{name!r} is not an option of a layer: use {', '.join(OPTIONS)}")
     plain = {name: (flag if OPTIONS[name][0] is bool else plain_option)(name, value) for name, value in options.items()}
-    return _make_layer(tuple(x_shape), tuple(w_shape), b_shape, dedo_shape, **plain)
+    return _make_layer(x=tuple(x_shape), w=tuple(w_shape), b=b_shape, dedo=dedo_shape, **plain)
 
 
 def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) -> Layer:
@@ -55,9 +55,9 @@ def layer_of(shapes: Mapping[Tensor, Shape], **options: Unpack[LayerOptions]) ->
 
 
 @lru_cache(maxsize=256)
-def _make_layer(x: Shape, w: Shape, b: Shape | None, dedo: Shape | None, **options: Any) -> Layer:
+def _make_layer(**written: Any) -> Layer:
     # Shapes and options as the user writes them.
-    asked = SimpleNamespace(x=x, w=w, b=b, dedo=dedo, **DEFAULTS | options)
+    asked = SimpleNamespace(**DEFAULTS | written)
     is_chosen = asked.layout is not None or asked.filter_layout is not None
     try:
         layer = _in_layouts(asked)
@@ -212,10 +212,10 @@ def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, .
     axes = padded_axes(asked.padding, bare)
     for axis, letter in zip(axes, _AXIS_LETTERS[d], strict=True):
         pad = max(axis.before, axis.after)
-        if pad > axis.most_padding:
+        if pad > (most := axis.size + BORDERS[mode].most):
             raise CnngradError(
                 f"padding {pad} is too large for padding_mode {mode}: along {letter} the input is {axis.size}, which "
-                f"fills at most {axis.most_padding} positions on each side"
+                f"fills at most {most} positions on each side"
             )
         if axis.span > axis.padded:
             dilated = f" (dilation {axis.dilation}: {axis.span})" if axis.dilation > 1 else ""

@@ -67,11 +67,13 @@ def _text(parent: ElementTree.Element, name: str, text: str) -> None:
 def _choices(element: ElementTree.Element, question: "Question") -> None:
     """The options: each right one is worth its share of the mark, and each wrong one among several costs as much."""
     right = len(question.right)
-    ElementTree.SubElement(element, "single").text = "true" if question.is_single else "false"
+    # It is known of a mistake that one option is right.
+    is_single = question.ask == "mistake"
+    ElementTree.SubElement(element, "single").text = "true" if is_single else "false"
     ElementTree.SubElement(element, "shuffleanswers").text = "true"
     ElementTree.SubElement(element, "answernumbering").text = "abc"
     for parts, is_right in question.options.values():
-        fraction = 100 / right if is_right else 0.0 if question.is_single else -100 / right
+        fraction = 100 / right if is_right else 0.0 if is_single else -100 / right
         answer = ElementTree.SubElement(element, "answer", fraction=f"{fraction:.7g}", format="html")
         ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
 
