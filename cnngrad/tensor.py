@@ -29,23 +29,24 @@ class Tensor(Enum):
     ('X', 'X', 'dEdX', 'dEdO')
     """
 
+    letter: str
     array: "Tensor"
     gradient: "Tensor"
 
-    X = ("X", "x", "x", ("sample", "channel"))
-    W = ("W", "w", "w", ("filter", "channel"))
-    B = ("b", "b", "b", ("filter",))
-    O = ("O", "o", "o", ("sample", "filter"))
-    DEDO = ("dEdO", "dedo", "o", ("sample", "filter"))
-    DW = ("dEdW", "dw", "w", ("filter", "channel"))
-    DX = ("dEdX", "dx", "x", ("sample", "channel"))
-    DB = ("dEdb", "db", "b", ("filter",))
+    X = ("X", "x", "sample", "channel")
+    W = ("W", "w", "filter", "channel")
+    B = ("b", "b", "filter")
+    O = ("O", "o", "sample", "filter")
+    # A gradient has the letter and the axes of its array.
+    DEDO = ("dEdO", "dedo")
+    DW = ("dEdW", "dw")
+    DX = ("dEdX", "dx")
+    DB = ("dEdb", "db")
 
-    def __init__(self, key: str, keyword: str, letter: str, lead_words: tuple[str, ...]) -> None:
+    def __init__(self, key: str, keyword: str, *lead_words: str) -> None:
         """One row of the table."""
         self.key = key
         self.keyword = keyword
-        self.letter = letter
         self.lead_words = lead_words
         self.is_gradient = key.startswith("dEd")
 
@@ -98,5 +99,6 @@ GRADIENTS = (DW, DX, DB)
 RESULTS = (O, *GRADIENTS)
 
 for _array, _gradient in ((X, DX), (W, DW), (B, DB), (O, DEDO)):
-    _array.array = _gradient.array = _array
-    _array.gradient = _gradient.gradient = _gradient
+    for _tensor in (_array, _gradient):
+        _tensor.array, _tensor.gradient = _array, _gradient
+        _tensor.letter, _tensor.lead_words = _array.keyword, _array.lead_words
