@@ -71,11 +71,6 @@ def test_an_empty_array_of_half_floats_is_an_error_like_any_other():
         cnngrad.forward(np.zeros((0, 3), np.float16), np.ones((1, 1)))
 
 
-def test_python_dash_m_runs_the_same_program():
-    command = [sys.executable, "-m", "cnngrad", "forward", NOTES, "--json"]
-    assert results(subprocess.run(command, capture_output=True, check=True).stdout) == {"O": [[12, 17], [27, 32]]}
-
-
 def test_forward_shows_the_layers_line_and_a_matrix(run):
     assert run("forward", NOTES)[1] == (
         "X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2\n\nO\n┌        ┐\n│ 12  17 │\n│ 27  32 │\n└        ┘\n"
@@ -504,15 +499,6 @@ def test_a_saved_file_keeps_its_mode_and_links(run, tmp_path):
     assert (tmp_path / "link.json").is_symlink()
 
 
-def test_standard_output_that_is_full_or_closed_is_told():
-    for redirection in ("> /dev/full", ">&-"):
-        command = f"{sys.executable} -m cnngrad forward {NOTES} {redirection}"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-        assert done.returncode == 2
-        assert "standard output" in done.stderr
-        assert "Traceback" not in done.stderr
-
-
 def test_an_array_may_come_through_a_pipe(tmp_path):
     np.save(tmp_path / "x.npy", np.eye(3))
     command = f"{sys.executable} -m cnngrad forward -x <(cat {tmp_path}/x.npy) -w {NOTES}::W --json"
@@ -562,14 +548,6 @@ def test_a_crash_is_never_1(run, monkeypatch):
     assert "defect of cnngrad" in err
 
 
-def test_a_closed_pipe_is_silent_and_not_1():
-    command = f"{sys.executable} -m cnngrad backward {NOTES} --explain | head -n 1; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[0].startswith("X 3×3")
-    assert done.stdout.splitlines()[-1] in ("0", "141")
-
-
 def test_output_in_a_narrow_encoding_does_not_crash():
     done = subprocess.run(
         [sys.executable, "-m", "cnngrad", "forward", NOTES],
@@ -580,14 +558,14 @@ def test_output_in_a_narrow_encoding_does_not_crash():
     assert b"+        +\n| 12  17 |\n| 27  32 |\n+        +" in done.stdout
 
 
-@pytest.mark.parametrize("columns", ["40", "200"])
-def test_redirected_output_is_plain_and_does_not_depend_on_the_window(columns):
+def test_redirected_output_is_plain_and_does_not_depend_on_the_window():
     def output(environment):
         command = [sys.executable, "-m", "cnngrad", "backward", NOTES, "--explain"]
         return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
-    text = output({"COLUMNS": columns, "TERM": "xterm-256color"})
-    assert text == output({})
+    text = output({})
+    for columns in ("40", "200"):
+        assert text == output({"COLUMNS": columns, "TERM": "xterm-256color"})
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
     assert all(line == line.rstrip() for line in text.splitlines())
