@@ -143,6 +143,18 @@ def test_a_folder_of_results_replaces_only_its_own(here, capsys):
     capsys.readouterr()
     told = refused(capsys, "backward", "p.json", "-o", "mine")
     assert told.startswith("cnngrad: mine/dEdX.npy exists and was not made by cnngrad")
+    (here / "mine" / "dEdX.npy").rename(here / "mine" / MARK)
+    told = refused(capsys, "backward", "p.json", "-o", "mine")
+    assert told.startswith(f"cnngrad: mine/{MARK} exists and was not made by cnngrad")
+
+
+def test_a_hard_link_to_what_is_replaced_keeps_its_content(here):
+    kept = Kept(here / "out")
+    kept.begin(["x"])
+    kept.save("x", "old")
+    os.link("out/x", "backup")
+    kept.save("x", "new")
+    assert ((here / "out" / "x").read_text(), (here / "backup").read_text()) == ("new", "old")
 
 
 LINKS = {
@@ -179,6 +191,10 @@ def test_nor_raw_numbers_a_report_and_a_result_among_the_arrays(here, capsys):
     assert main(["forward", "p.json", "-o", "out/"]) == 0
     capsys.readouterr()
     assert "out/O.npy is an input" in refused(capsys, "forward", "-x", "out/O.npy", "-w", "p.json::W", "-o", "out")
+    (here / "p.json").rename(here / "x-2.svg")
+    told = refused(capsys, "backward", "x-2.svg", "--element", "x11", "--element", "x12", "--report", "x.svg")
+    assert "x-2.svg is an input" in told
+    (here / "x-2.svg").rename(here / "p.json")
     (here / "o.json").symlink_to("r.md")
     told = refused(capsys, "forward", "p.json", "-o", "o.json", "--report", "r.md")
     assert told == "cnngrad: r.md and o.json are the same file: name another for --report\n"

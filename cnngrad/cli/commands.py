@@ -1,6 +1,6 @@
 """The four commands: each reads its input, calls the library, and hands the result on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cnngrad.cli.answer import answer, check_outputs, present, progress_bar
@@ -12,12 +12,12 @@ from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, O, Tensor
 __all__ = ["backward_command", "check_command", "exercise_command", "forward_command"]
 
 
-def _reader(session: Session, options: Any, results: Iterable[Tensor]) -> Any:
+def _reader(session: Session, options: Any, results: Iterable[Tensor], elements: Sequence[str] | None = None) -> Any:
     """The reader of the input files; it refuses a file that results will be written to."""
     from cnngrad.files.problem import Reader
     from cnngrad.files.write import target_files
 
-    outputs = target_files(options.output, options.report, [tensor.key for tensor in results])
+    outputs = target_files(options.output, options.report, [tensor.key for tensor in results], len(elements or ()))
     solution = filter(None, [getattr(options, "solution", None)])
     return Reader(session.read, session.tell, options.order, [*outputs, *solution])
 
@@ -25,7 +25,7 @@ def _reader(session: Session, options: Any, results: Iterable[Tensor]) -> Any:
 @takes
 def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
-    reader = _reader(session, options, [O])
+    reader = _reader(session, options, [O], options.element)
     # A dE/dO in the problem file is not used, so it need not fit the layer with these options.
     return answer(session, options, options.read(reader).without(DEDO), reader.outputs)
 
@@ -33,7 +33,7 @@ def forward_command(session: Session, options: Forward) -> int:
 @takes
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
-    reader = _reader(session, options, GRADIENTS)
+    reader = _reader(session, options, GRADIENTS, options.element)
     return answer(session, options, options.read(reader), reader.outputs)
 
 

@@ -28,7 +28,8 @@ class Kept:
             listed = map(PurePosixPath, json.loads((folder / MARK).read_text())["made"])
             # A mark may have been edited: nothing outside the folder is ours.
             self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
-            self._is_marked = True
+            # A link leads to a file of the user's.
+            self._is_marked = not (folder / MARK).is_symlink()
 
     def begin(self, names: Collection[str]) -> None:
         """Make the folder and its mark.
@@ -49,16 +50,18 @@ class Kept:
                 if not any(PurePosixPath(made).is_relative_to(name) for made in self._made):
                     self._require_free(name)
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._is_marked = True
             (self.folder / MARK).write_text(self.listing())
 
     def require(self, names: Iterable[str]) -> None:
         """Raise a CnngradError if files of these names would replace something that cnngrad has not made."""
-        for name in names:
+        ours = self._made.union([MARK] if self._is_marked else [])
+        for name in (MARK, *names):
             for folder in PurePosixPath(name).parents[:-1]:
                 if (self.folder / folder).is_symlink() or not (self.folder / folder).is_dir():
                     self._require_free(str(folder))
             place = self.folder / name
-            if name not in self._made or place.is_dir() or place.is_symlink():
+            if name not in ours or place.is_dir() or place.is_symlink():
                 self._require_free(name)
 
     def _require_free(self, name: str) -> None:
@@ -72,10 +75,13 @@ class Kept:
         return json.dumps({"made": sorted({*self._made, *more})})
 
     def add(self, names: Collection[str]) -> None:
-        """List files that are about to be made; raises as `require` does."""
+        """List files that are about to be made, and remove older ones; raises as `require` does."""
         self.require(names)
         self._made |= {*names}
         (self.folder / MARK).write_text(self.listing())
+        for name in names:
+            # A hard link to it, as a backup has, keeps what it shows.
+            (self.folder / name).unlink(missing_ok=True)
 
     def save(self, name: str, text: str) -> None:
         """Write a file."""
@@ -93,8 +99,6 @@ class Kept:
                 if path.is_file() and not path.is_symlink()
             }
             self.add({*old, *copies})
-            for made in old:
-                (self.folder / made).unlink(missing_ok=True)
             for copy, path in copies.items():
                 (self.folder / copy).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, self.folder / copy)

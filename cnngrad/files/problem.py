@@ -247,9 +247,9 @@ class Reader:
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
         if raw := parse_raw(spec):
+            self.refuse_output(raw.path)
             if is_standard_input(raw.path):
                 return _spoken(raw.path), load_raw(raw, self._standard_input())
-            self.refuse_output(raw.path)
             return raw.path, load_raw(raw)
         path, _, rest = spec.partition("::")
         content, where, file = self._content(path), _spoken(path), _spoken(path)
@@ -291,7 +291,7 @@ class Reader:
     def _content(self, path: str) -> Any:
         where, is_piped = _spoken(path), is_standard_input(path)
         if where not in self._read:
-            self.refuse_output("/dev/stdin" if is_piped else path)
+            self.refuse_output(path)
             self._read[where] = parse(where, self._standard_input(), self._tell) if is_piped else load(path, self._tell)
         return self._read[where]
 
@@ -299,7 +299,7 @@ class Reader:
         """Raise a CnngradError if an input is one of the files that will be written, whatever its name."""
         for output in self.outputs:
             with suppress(OSError):
-                if os.path.samefile(path, output):
+                if os.path.samefile("/dev/stdin" if is_standard_input(path) else path, output):
                     raise CnngradError(f"{output} is an input of this command: write to another file")
 
 

@@ -22,6 +22,7 @@ from cnngrad.layer import Shape
 __all__ = [
     "check_is_ours",
     "check_target",
+    "numbered",
     "result_files",
     "target_files",
     "to_json",
@@ -91,12 +92,19 @@ def check_is_ours(target: str) -> None:
         )
 
 
-def target_files(target: str | None, report: str | None, names: Iterable[str]) -> list[str]:
-    """The files that will be written: results of these names under a target, and a report."""
-    files = [] if report is None else [report]
+def target_files(target: str | None, report: str | None, names: Iterable[str], figures: int = 1) -> list[str]:
+    """The files that may be written: results of these names under a target, and a report, or several figures."""
+    files = [] if report is None else [*dict.fromkeys([report, *numbered(report, figures)])]
     if target is not None:
         files += [str(Path(target) / f"{name}.npy") for name in names] if _is_folder(target) else [target]
     return files
+
+
+def numbered(target: str, count: int) -> list[str]:
+    """The files of several figures, FILE-1, FILE-2 and so on; a single one is the target itself."""
+    ending = Path(target).suffix
+    numbers = range(1, count + 1)
+    return [f"{target.removesuffix(ending)}-{number}{ending}" for number in numbers] if count > 1 else [target]
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cnngrad.checks import Report
 from cnngrad.derivation.blocks import Derivation, ReportBlock
 from cnngrad.errors import CnngradError, visible
-from cnngrad.files.write import check_target, write_document
+from cnngrad.files.write import check_target, numbered, write_document
 from cnngrad.render.check_page import check_page
 from cnngrad.render.figure import figures
 from cnngrad.render.html import framed, html_document
@@ -87,12 +87,10 @@ def write(target: str, shown: Shown, style: Style = _PLAIN) -> list[str]:
         CnngradError: an unknown ending, or a failure of the file system.
     """
     check_ending(target, isinstance(shown, Derivation), style.form)
-    ending = Path(target).suffix
-    texts = _documents(ending, shown, style)
-    files = []
-    for number, text in enumerate(texts, start=1):
-        files.append(f"{target.removesuffix(ending)}-{number}{ending}" if texts[1:] else target)
-        write_document(files[-1], text)
+    texts = _documents(Path(target).suffix, shown, style)
+    files = numbered(target, len(texts))
+    for file, text in zip(files, texts, strict=True):
+        write_document(file, text)
     return files
 
 
