@@ -200,6 +200,18 @@ def test_a_title_is_one_visible_line_of_a_document(here, capsys, ending):
         ET.fromstring(text)
 
 
+def test_so_are_the_names_of_a_class_and_of_exceptions(here, capsys):
+    name = HOSTILE.replace("\ud800", "\udcff").replace("/", "")
+    (here / "class").mkdir()
+    (here / "class" / "a.py").write_text("def f(*_, **__):\n    raise type('\\x1b[2J', (Exception,), {})\n")
+    (here / "class" / f"{name}.py").write_text("def f(*_, **__):\n    raise NotImplementedError('\\udcff')\n")
+    assert main(["check", "--run-each", "class/*.py:f", "--suite", "quick", "--report", "r.txt", "--keep", "out"]) == 1
+    reports = [(here / "out" / f"{each}.py.txt").read_text() for each in ("a", visible(name))]
+    assert r"(not supported): \udcff" in reports[1]
+    for shown in (capsys.readouterr().out, (here / "r.txt").read_text(), *reports):
+        assert all(character.isprintable() or character == "\n" for character in shown)
+
+
 @pytest.mark.parametrize("ending", [".txt", ".md", ".svg", ".html"])
 def test_so_is_what_a_program_says(here, capsys, ending):
     said = ascii(HOSTILE.replace("\ud800", "") + "\n\nend")

@@ -80,6 +80,15 @@ def test_a_result_never_replaces_a_program(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "b.txt").read_text() == "exit 77\n"
 
 
+def test_two_programs_of_one_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a-b/c.py", "a/b-c.py"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("")
+    with pytest.raises(cnngrad.CnngradError, match="the same name in the report"):
+        submitted("*/*.py:f")
+
+
 def test_names_are_what_differs_in_the_paths(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert submitted("class/*/conv.py:f")["ann"] == "class/ann/conv.py:f"

@@ -324,7 +324,8 @@ def _judged(
     if layer.name.startswith(NUMBERS) and (is_coarse or "float16" in map(form_of, claims.values())):
         return Outcome(layer, Result(Verdict.SKIPPED), said="its results do not hold such numbers")
     said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-    return Outcome(layer, answer.fault, results, said, visible(answer.note), answer.faults, claims)
+    fault = answer.fault and replace(answer.fault, words=visible(answer.fault.words))
+    return Outcome(layer, fault, results, said, visible(answer.note), answer.faults, claims)
 
 
 def _graded(

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, visible
 from cnngrad.layer import counted
 from cnngrad.programs.findings import Findings, all_passed
 from cnngrad.programs.programs import is_function
@@ -114,8 +114,11 @@ def submitted(text: str) -> dict[str, str]:
     programs = [f"{path}:{rest}" if rest else text.replace(pattern, shlex.quote(path), 1) for path in paths]
     parts = [Path(path).parts for path in paths]
     first, last = (_alike([each[::step] for each in parts]) for step in (1, -1))
-    names = ["-".join(each[first : len(each) - last]) for each in parts]
-    return dict(zip(names if len(paths) > 1 else [Path(paths[0]).stem], programs, strict=True))
+    names = ["-".join(each[first : len(each) - last]) for each in parts] if len(paths) > 1 else [Path(paths[0]).stem]
+    named = dict(zip(map(visible, names), programs, strict=True))
+    if len(named) < len(paths):
+        raise CnngradError(f"two files that match {pattern} would have the same name in the report: rename one")
+    return named
 
 
 def _alike(rows: list[tuple[str, ...]]) -> int:

@@ -27,7 +27,7 @@ from cnngrad.tensor import Tensor
 
 def serve(name: str, fixed: Collection[str]) -> None:
     """Answer every line of standard input, for a function of a module or file that need not take fixed options."""
-    folders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    folders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w", errors="backslashreplace")
     # The function has no input: what it reads ends at once.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
