@@ -42,6 +42,15 @@ def test_a_result_is_a_regular_file_no_larger_than_its_shape_allows(found, scrip
     assert findings["layers"][0]["results"]["dEdX"]["status"] == f"not readable ({why})"
 
 
+@pytest.mark.parametrize("put", ["mkfifo $0", "ln -s / $0"])
+@pytest.mark.parametrize("end", ["", "; exit 3", "; sleep 60"])
+def test_what_a_program_puts_in_its_folders_place_is_neither_read_nor_kept(found, tmp_path, put, end):
+    words = ("--run", f"sh -c 'rm -r $0; {put}{end}' {{dir}}", *ONE, "--keep", "kept", "--timeout", "1")
+    said = {"": "nothing written", "; exit 3": "exit status 3", "; sleep 60": "no answer in 1 s"}
+    assert found(*words)["layers"][0]["status"] == said[end]
+    assert [path.name for path in (tmp_path / "kept").iterdir() if path.is_dir()] == []
+
+
 def test_a_result_is_not_written_under_two_names(found):
     findings = found("--run", "sh -c 'cp $0/X.npy $0/dEdX.npy; cp $0/X.npy $0/dx.npy' {dir}", *ONE)
     said = "not readable (dEdX.npy and dx.npy both exist: write only one of them)"

@@ -249,6 +249,6 @@ def _fault(code: int) -> Result | None:
 def _size(folder: Path) -> int:
     total = 0
     with suppress(OSError):
-        for path in folder.rglob("*"):
+        for path in () if folder.is_symlink() else folder.rglob("*"):
             total += path.lstat().st_size
     return total

@@ -195,7 +195,13 @@ class _Command(_External):
             return str(known[match[1]])
 
         words = [re.sub(_IN_BRACES, filled, word) for word in self.words]
-        self._start(words, talks=False).wait(timeout, folder)
+        try:
+            self._start(words, talks=False).wait(timeout, folder)
+        finally:
+            # A link or a pipe in its place would be followed, or waited for.
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                folder.mkdir()
         self._process = None
         return read_results(folder, layer.layer, self.exchange)
 
