@@ -179,7 +179,9 @@ def _as_array(name: str, value: Any) -> Array:
     if value is None:
         raise CnngradError(f"{name} is null (None): it must be an array of numbers")
     if isinstance(value, Mapping):
-        raise CnngradError(f"{name} is an object with the keys {', '.join(value)}: it must be an array of numbers")
+        raise CnngradError(
+            f"{name} is an object with the keys {', '.join(map(str, value))}: it must be an array of numbers"
+        )
     if isinstance(value, np.ma.MaskedArray):
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:

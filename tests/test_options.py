@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import cnngrad
 from cnngrad.cli.main import app, main
 from cnngrad.cli.options import RULES
 from cnngrad.settings import OPTIONS
@@ -99,6 +100,8 @@ def test_each_of_two_options_of_a_lesson_changes_something_or_is_refused(outcome
         ([NOTES, "--explain"], "--explain needs --run"),
         ([NOTES, "--o", f"{NOTES}::dEdO", "--step", "2"], "--step has no effect with --o alone"),
         ([NOTES, "--flip", "--no-flip"], "--flip has no effect with --no-flip"),
+        *((["--run", "true", flag, value], f"{flag} is empty: give a value, or leave it out")
+          for flag, value in (("--expect", ""), ("--shard", ""), ("--run-only", " "), ("--without", ","))),
         ([NOTES, "--skip", "a*"], "--skip is gone: --run-only GLOB selects layers"),
     ],
 )  # fmt: skip
@@ -137,3 +140,20 @@ def test_an_option_that_a_layer_does_not_have_is_told():
 
     with pytest.raises(TypeError, match="'strid' is not an option of a layer: use stride, padding"):
         forward([1], [1], strid=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: cnngrad.check([1], [2], [3], rtol=10**400), "rtol is 1000"),
+        (lambda: cnngrad.check([1], [2], [3], step=10**400), "step is 1000"),
+        (lambda: cnngrad.check([1], [2], [3], dw=[1.5], written=3), "as is '3'"),
+        (lambda: cnngrad.suite("quick", seed=None), "seed is None"),
+        (lambda: cnngrad.suite(3), "the suite 3 is unknown"),
+        (lambda: cnngrad.derive([1], [2], limit="x"), "limit is 'x'"),
+        (lambda: cnngrad.forward({1: 2}, [2]), "x is an object with the keys 1"),
+    ],
+)
+def test_a_value_of_another_type_is_an_error_of_ours(call, said):
+    with pytest.raises(cnngrad.CnngradError, match=f"(?i){said}"):
+        call()

@@ -1,6 +1,6 @@
 """Checking gradients, ours or the user's, against finite differences of forward."""
 
-import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -137,9 +137,9 @@ def check_layer(
         tries: the budget of the search for what is wrong with one array, as for `Grader`.
         shown: the form of a claim's numbers that others show, as for `Grader`.
     """
-    if rtol is not None and not (is_number(rtol) and rtol >= 0):
+    if rtol is not None and not (is_number(rtol) and 0 <= rtol <= sys.float_info.max):
         raise CnngradError(f"rtol is {rtol!r}: it must be a number of 0 or more")
-    if step is not None and not (is_number(step) and math.isfinite(step) and step > 0):
+    if step is not None and not (is_number(step) and 0 < step <= sys.float_info.max):
         raise CnngradError(f"step is {step!r}: it must be a number larger than 0")
     source = "given"
     if DEDO not in given and set(claims) != {O}:

@@ -117,6 +117,7 @@ def parse_form(text: str) -> Form:
     >>> parse_form("digits:3")
     Form(format='float32', units={'digits': 3}, asked=True)
     """
+    text = str(text)
     match = re.fullmatch(r"(digits|places|fixed):((?<=places:)-\d{1,2}|\d{1,3})", text)
     if match and text != "digits:0":
         return Form(units={match[1]: int(match[2])}, asked=True)

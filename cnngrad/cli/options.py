@@ -133,6 +133,9 @@ def _refuse(command: str, given: _Given) -> None:
         if re.fullmatch(_NUMBERS, spec) and not os.path.exists(spec):
             where = "numbers go into one, or to - (standard input); a shape is written 3x3"
             raise CnngradError(f"{spec[:40]!r} is not a file: {where}")
+    for flag, value in given.items():
+        if isinstance(value, str) and not value.strip(" ,"):
+            raise CnngradError(f"{flag} is empty: give a value, or leave it out")
     there = {*given, *_said(given)}
     needs, without = RULES[command]
     for options, *others in needs:

@@ -9,6 +9,7 @@ import numpy as np
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer
 from cnngrad.layer.names import Index, Names, Values
+from cnngrad.layer.options import integer
 from cnngrad.schema import Json
 from cnngrad.tensor import DB, DW, DX, GRADIENTS, O, Tensor
 
@@ -46,9 +47,8 @@ class Choice:
     def __post_init__(self) -> None:
         """Raise a CnngradError for a limit that is not positive, or a section that does not exist."""
         for name in ("limit", "terms"):
-            limit = getattr(self, name)
-            if limit is not None and limit < 1:
-                raise CnngradError(f"{name} is {limit}: it must be at least 1")
+            if getattr(self, name) is not None:
+                integer(name, getattr(self, name), 1)
         for name in self.sections:
             if name not in SECTIONS:
                 raise CnngradError(f"section {name[:40]!r} is unknown: use {', '.join(SECTIONS)}")

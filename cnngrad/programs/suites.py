@@ -19,7 +19,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
 from cnngrad.layer.axis import Axis
 from cnngrad.layer.layout import Layouts, read_layouts
-from cnngrad.layer.options import integer
+from cnngrad.layer.options import integer, shortened
 from cnngrad.schema import Json
 from cnngrad.settings import LayerOptions
 from cnngrad.tensor import DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
@@ -316,10 +316,11 @@ def suite(
     ['impulse', 'square', 'plain']
     """
     if name not in SUITES:
-        raise CnngradError(f"the suite {name[:40]!r} is unknown: use {', '.join(SUITES)}")
+        raise CnngradError(f"the suite {shortened(repr(name))} is unknown: use {', '.join(SUITES)}")
+    seed = integer("seed", seed, 0)
     for feature in without:
         if feature not in (*FEATURES, STRIDED):
-            raise CnngradError(f"without {feature[:40]!r} is unknown: use {', '.join((*FEATURES, STRIDED))}")
+            raise CnngradError(f"without {shortened(repr(feature))} is unknown: use {', '.join((*FEATURES, STRIDED))}")
     named = [(title, _row(**row)) for title, row in (_QUICK | (_STANDARD if name != "quick" else {})).items()]
     if name == "thorough":
         more = islice(_random_rows(seed), _THOROUGH - len(named))
