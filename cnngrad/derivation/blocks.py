@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import NamedTuple
 
-from cnngrad.derivation.grids import Fill, Grid
+from cnngrad.derivation.grids import Fill, Item
 from cnngrad.layer import Layer
 from cnngrad.layer.expansion import Expansion, Partial
 from cnngrad.layer.names import Number, Symbol, Values
@@ -30,12 +30,6 @@ class Derivative(NamedTuple):
     of: Letter = Letter("E")
 
 
-class Product(NamedTuple):
-    """Factors beside each other."""
-
-    factors: "tuple[Letter | Derivative, ...]"
-
-
 class Phrase(NamedTuple):
     """Words in a formula; `plain` replaces them in plain text, which alone has words if `text` is empty."""
 
@@ -50,12 +44,12 @@ class Phrase(NamedTuple):
 class Sum(NamedTuple):
     """The sum of a product over some letters, or over all that fulfil conditions."""
 
-    body: "Letter | Derivative | Product"
+    factors: tuple[Letter | Derivative, ...]
     over: "tuple[Row, ...]"
 
 
 # A formula is a row of these; a string holds letters, numbers and signs.
-Node = str | Letter | Derivative | Product | Sum | Phrase
+Node = str | Letter | Derivative | Sum | Phrase
 Row = tuple[Node, ...]
 
 Part = str | Symbol | Partial | Phrase | Number | Fill
@@ -151,24 +145,10 @@ class Expansions:
 class GridRow:
     """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W."""
 
-    items: tuple[Grid | Symbol | Number | str, ...]
+    items: tuple[Item, ...]
 
 
 Link = tuple[Symbol | str, Symbol | str, Symbol | str]
-
-
-class FigureRow(NamedTuple):
-    """A line of a figure.
-
-    Attributes:
-        source: the node on the left; "…" for others, "" for none.
-        is_source: whether it is the input whose connections are drawn.
-        link: the connection's weight, its output and what comes back, three times "…" for others; None for none.
-    """
-
-    source: Symbol | str
-    is_source: bool
-    link: Link | None
 
 
 @dataclass(frozen=True)
@@ -187,12 +167,16 @@ class Figure:
     more: bool
 
     @property
-    def rows(self) -> tuple[FigureRow, ...]:
-        """The lines of the figure, the input at the height of the middle of its connections."""
+    def rows(self) -> list[tuple[Symbol | str, Link | None]]:
+        """The lines of the figure, the input at the height of the middle of its connections.
+
+        Each has the node on the left, "…" for others and "" for none, and its connection: the weight, the output and
+        what comes back, three times "…" for others, or None.
+        """
         links: list[Link] = [*self.links, *[("…", "…", "…")] * self.more]
         below = self.inputs.index(self.source) - (len(links) - 1) // 2
         left, right = [*[""] * -below, *self.inputs], [*[None] * below, *links]
-        return tuple(FigureRow(x or "", x == self.source, link) for x, link in zip_longest(left, right))
+        return [(x or "", link) for x, link in zip_longest(left, right)]
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy as np
 from cnngrad.derivation import formulas
 from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Hint, Part, Picture, Sentence
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.grids import Grid, framed_input, grids, result_grids
+from cnngrad.derivation.grids import Item, framed_input, grids, result_grids
 from cnngrad.derivation.telling import WHOLE_UP_TO, telling
 from cnngrad.derivation.words import is_padded, unreached
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
-from cnngrad.layer.names import Index, Names, Number, Symbol, Values
+from cnngrad.layer.names import Index, Names, Symbol, Values
 from cnngrad.tensor import DB, DW, DX, O, Tensor, X
 
 # One formula shows the matrices of at most this many channels, samples or depths.
@@ -36,7 +36,7 @@ _PLACES = (
     ("inside", "on a face", "at an edge", "at a corner"),
 )
 
-Items = list[Grid | Symbol | Number | str]
+Items = list[Item]
 # The content of a section: text is a sentence, a tuple a sentence with symbols, and a list a row of grids.
 Said = Iterator[Block | str | tuple[Part, ...] | Items]
 
@@ -52,7 +52,7 @@ def blocks(said: Said) -> Iterator[Block]:
             yield Sentence(parts)
 
 
-def apart(rows: Iterable[Iterable[Grid | Symbol | Number | str]]) -> GridRow:
+def apart(rows: Iterable[Iterable[Item]]) -> GridRow:
     """Some rows of grids as one."""
     return GridRow(tuple([item for row in rows for item in ("  ", *row)][1:]))
 

@@ -5,7 +5,7 @@ Positions count from 1, as in the notes: output i reads input s*i + d*u + (1 - s
 
 from collections.abc import Iterable, Sequence
 
-from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Product, Row, Sum
+from cnngrad.derivation.blocks import Derivative, Letter, Phrase, Row, Sum
 from cnngrad.layer import Layer, joined
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
@@ -52,7 +52,7 @@ def rules(layer: Layer) -> dict[Tensor, Row]:
     def total(tensor: Tensor, at: dict[Tensor, Letter], over: Iterable[Row]) -> Row:
         factors = tuple(_element(operand, at) for operand in OPERANDS[tensor])
         bias = (" + ", here[B]) if tensor is O and layer.has_bias else ()
-        return _element(tensor, here), " = ", Sum(Product(factors), tuple(over)), *bias
+        return _element(tensor, here), " = ", Sum(factors, tuple(over)), *bias
 
     # A position in the padding may stand for an element of X.
     meets = " = " if layer.mode == "zeros" else Phrase(" standing for ")

@@ -110,6 +110,10 @@ class Grid:
         return [[more if -1 in (r, c) else self.cell(r, c) for c in shown] for r in elided(self.height, rows)]
 
 
+# A grid, or a sign between grids.
+Item = Grid | Symbol | Number | str
+
+
 def elided(size: int, most: int) -> Sequence[int]:
     """Positions 0..size-1, or the first and last of them around -1 if there are more than `most`.
 

@@ -16,8 +16,9 @@ _JOINTS = "─└┌├", "─┴┬┼"
 def connections(figure: Figure) -> Table:
     """The figure in characters."""
     table = Table.grid()
-    linked = [k for k, row in enumerate(figure.rows) if row.link]
-    for k, (source, is_source, link) in enumerate(figure.rows):
+    linked = [k for k, (_, link) in enumerate(figure.rows) if link]
+    for k, (source, link) in enumerate(figure.rows):
+        is_source = source == figure.source
         line = ("─" if is_source else " ") * 5
         drawn: list[Text | str] = []
         if link:

@@ -30,7 +30,7 @@ from cnngrad.derivation.blocks import (
     Sentence,
     Source,
 )
-from cnngrad.derivation.grids import Grid
+from cnngrad.derivation.grids import Grid, Item
 from cnngrad.derivation.notation import Notation, number
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
@@ -38,7 +38,7 @@ from cnngrad.layer.expansion import Expansion, Partial
 from cnngrad.layer.layout import Array
 from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
-from cnngrad.render.matrix import Fitting, Item
+from cnngrad.render.matrix import Fitting
 from cnngrad.render.style import Style
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
@@ -209,8 +209,8 @@ def _matrix(grid: Grid, fitting: Fitting) -> str:
 def _figure(figure: Figure) -> str:
     """The connections of one input as rows that begin at the same line."""
     rows = ""
-    for source, is_source, link in figure.rows:
-        rows += f"<tr><td>{source}<td>{'→' * is_source}"
+    for source, link in figure.rows:
+        rows += f"<tr><td>{source}<td>{'→' * (source == figure.source)}"
         if link:
             weight, node, back = link
             rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'

@@ -19,12 +19,12 @@ from cnngrad.derivation.blocks import (
     ReportBlock,
     Sentence,
 )
-from cnngrad.derivation.grids import Cell, Grid
+from cnngrad.derivation.grids import Cell, Grid, Item
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Partial, Term
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.maths import latex, node_of
-from cnngrad.render.matrix import Fitting, Item, grouped
+from cnngrad.render.matrix import Fitting, grouped
 from cnngrad.render.style import Style
 
 __all__ = ["ARTICLE", "IN_FORMULAS", "LINE", "MOST_CHARACTERS", "Writer", "latex_document"]

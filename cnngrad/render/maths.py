@@ -3,7 +3,7 @@
 import re
 from html import escape
 
-from cnngrad.derivation.blocks import Derivative, Letter, Node, Phrase, Product, Sum
+from cnngrad.derivation.blocks import Derivative, Letter, Node, Phrase, Sum
 from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Symbol
 
@@ -27,7 +27,7 @@ def _letter(symbol: Symbol) -> Letter:
 def plain(*row: Node) -> str:
     r"""A formula as text; the range of a sum has a line of its own, so that lines need no other breaks.
 
-    >>> plain(Derivative(Letter("x")), " = ", Sum(Letter("o", (), ("i",)), (("i",),)))
+    >>> plain(Derivative(Letter("x")), " = ", Sum((Letter("o", (), ("i",)),), (("i",),)))
     '∂E/∂x = Σ o(i)\n    over i'
     """
     text = tails = ""
@@ -37,10 +37,8 @@ def plain(*row: Node) -> str:
                 text += name + (f"[{','.join(lead)}]" if lead else "") + (f"({', '.join(place)})" if place else "")
             case Derivative(by, of):
                 text += f"∂{plain(of)}/∂{plain(by)}"
-            case Product(factors):
-                text += "·".join(map(plain, factors))
-            case Sum(body, over):
-                text += f"Σ {plain(body)}"
+            case Sum(factors, over):
+                text += f"Σ {'·'.join(map(plain, factors))}"
                 tails += f"\n    over {', '.join(plain(*each) for each in over)}"
             case _:
                 text += str(node)
@@ -74,12 +72,11 @@ def _latex(node: Node) -> str:
             return name + (upper if lead else "") + (f"_{{{lower}}}" if place else "")
         case Derivative(by, of):
             return rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"
-        case Product(factors):
-            return r"\, ".join(map(latex, factors))
         case Phrase(text):
             return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}" * bool(text)
-        case Sum(body, over):
-            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {latex(body)}"
+        case Sum(factors, over):
+            product = r"\, ".join(map(latex, factors))
+            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {product}"
     return _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
 
 
@@ -106,13 +103,11 @@ def _mathml(node: Node) -> str:
             return f"<{kind}><mi>{name}</mi>{lower}{upper}</{kind}>" if lead or place else f"<mi>{name}</mi>"
         case Derivative(by, of):
             return f"<mfrac>{_row('∂', of)}{_row('∂', by)}</mfrac>"
-        case Product(factors):
-            return _THIN.join(map(_mathml, factors))
         case Phrase(text):
             return f"<mtext>{escape(text).replace(' ', '&#160;')}</mtext>" * bool(text)
-        case Sum(body, over):
+        case Sum(factors, over):
             commas = "<mo>,</mo>".join("".join(map(_mathml, each)) for each in over)
-            return f"<munder><mo>∑</mo><mrow>{commas}</mrow></munder>{_mathml(body)}"
+            return f"<munder><mo>∑</mo><mrow>{commas}</mrow></munder>{_THIN.join(map(_mathml, factors))}"
     return "".join(map(_sign, _SIGNS.findall(node)))
 
 

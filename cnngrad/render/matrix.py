@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from cnngrad.derivation.grids import Fill, Grid
+from cnngrad.derivation.grids import Fill, Grid, Item
 from cnngrad.derivation.notation import Notation, align
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
@@ -15,15 +15,13 @@ from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make
 if TYPE_CHECKING:
     from cnngrad.derivation.blocks import Picture
 
-__all__ = ["Fitting", "Item", "grouped", "show_results", "style_of"]
+__all__ = ["Fitting", "grouped", "show_results", "style_of"]
 
 _MOST_MATRICES = 12
 # Signs that belong to the matrix before them; all others belong to the next one.
 _CLOSING = {")", ",", "…", "+ …", "=", "+", "∗", "+=", "·"}
 
 _T = TypeVar("_T")
-# A grid, or a sign between grids.
-Item = Grid | Symbol | Number | str
 # A line as texts with their styles, not Rich's: loading Rich takes a tenth of a short command's time.
 Line = list[tuple[str, str]]
 

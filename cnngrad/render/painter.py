@@ -60,8 +60,7 @@ class Painter(Notation):
         """All blocks, with an empty line between them."""
         for number_of, block in enumerate(blocks):
             yield from [Text()] if number_of else []
-            for each in block.blocks if isinstance(block, Together) else [block]:
-                yield from self._block(each)
+            yield from self._block(block)
 
     def _block(self, block: ReportBlock) -> Iterator[RenderableType]:
         match block:
@@ -78,6 +77,9 @@ class Painter(Notation):
                 yield Padding(formula, (0, 0, 0, 4))
             case Figure():
                 yield Padding(connections(block), (0, 0, 0, 4))
+            case Together(blocks):
+                for part in blocks:
+                    yield from self._block(part)
             case Hint(text):
                 yield Text(text, style=DIM)
             case Code(lines):
