@@ -262,6 +262,6 @@ def test_where_two_readings_fit_the_layer_s_line_says_which_was_taken(tmp_path, 
 
 def test_a_bias_or_an_error_gradient_tells_the_readings_apart(capsys):
     x, w, b = np.ones((2, 3, 4, 4), int), np.ones((2, 3, 2, 2), int), [1, 2]
-    assert cnngrad.check(x, w, b=b).layer.other_dims is None
-    assert cnngrad.check(x, w, np.ones((2, 2, 3, 3), int)).layer.other_dims is None
-    assert cnngrad.check(x, w).layer.other_dims == 3
+    assert not cnngrad.check(x, w, b=b).layer.others
+    assert not cnngrad.check(x, w, np.ones((2, 2, 3, 3), int)).layer.others
+    assert cnngrad.check(x, w).layer.others == " (2 spatial axes; for 3 use --dims 3)"

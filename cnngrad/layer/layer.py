@@ -32,11 +32,9 @@ class Layer:
         x_lead: the number of axes that X has in front of its spatial ones: 0, 1 (channel) or 2 (batch, channel).
         w_lead: the same for W: 0, 1 (channel) or 2 (filter, channel).
         has_bias: whether the layer adds b.
-        other_dims: another number of spatial axes for which the same arrays would also make a layer; None if there is
-            no other, or if the user has chosen one.
         layouts: the order of the axes in the user's arrays.
-        other_layout: another layout in which the same arrays would also make a layer; empty if there is no other, or if
-            the user has chosen one.
+        others: the options with which the same arrays would make another layer, in brackets; empty if there are none,
+            or if the user has chosen.
         twin: the transposed layer whose products this convolution makes; None for a layer of its own.
     """
 
@@ -48,9 +46,8 @@ class Layer:
     x_lead: int
     w_lead: int
     has_bias: bool = False
-    other_dims: int | None = None
     layouts: Layouts = field(default_factory=Layouts)
-    other_layout: str = ""
+    others: str = ""
     twin: "Layer | None" = None
 
     @cached_property
@@ -244,14 +241,8 @@ class Layer:
         return " · ".join([*parts, *self.settings()]) + f" → O {'×'.join(map(str, shapes[O]))}"
 
     def describe(self) -> str:
-        """The layer in one line, with the option that would read the same arrays in another way."""
-        line = self.line
-        if self.other_dims is not None:
-            line += f" ({self.dims} spatial axes; for {self.other_dims} use --dims {self.other_dims})"
-        if self.other_layout:
-            own = "".join(sorted(self.other_layout, key="ncdhw".index))
-            line += f" (X read as {own.upper()}; for {self.other_layout.upper()} use --layout {self.other_layout})"
-        return line
+        """The layer in one line, with the options that would read the same arrays in another way."""
+        return self.line + self.others
 
     def settings(self) -> list[str]:
         """Stride and padding, and the other options if they differ from their default, in words."""

@@ -66,7 +66,9 @@ def _make_layer(**written: Any) -> Layer:
         raise CnngradError(f"{error}{hint}") from None
     last = channels_last(layer.dims)
     if not is_chosen and layer.x_lead and next(_in_other_layouts(asked, layer.dims, last), None):
-        return replace(layer, other_layout=last[2 - layer.x_lead :])
+        own, other = (word[2 - layer.x_lead :] for word in (f"nc{last[1:-1]}", last))
+        others = f"{layer.others} (X read as {own.upper()}; for {other.upper()} use --layout {other})"
+        return replace(layer, others=others)
     return layer
 
 
@@ -146,7 +148,9 @@ def _in_layouts(asked: SimpleNamespace) -> Layer:
             f"{error}; for a layer with {counted(dims, 'spatial axis', 'spatial axes')} "
             f"use --dims {dims} (dims={dims} in Python)"
         ) from None
-    return layer if told or asked.dims is not None else replace(layer, other_dims=other())
+    if told or asked.dims is not None or (dims := other()) is None:
+        return layer
+    return replace(layer, others=f" ({d} spatial axes; for {dims} use --dims {dims})")
 
 
 def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
