@@ -97,8 +97,7 @@ class Board:
         choice, expand = self.choice, self.expander.expand
         in_short = choice.limit is not None and choice.terms is None and not zeros
         zeros, limit = zeros or choice.zeros, _GLANCE if in_short else choice.terms
-        every = [expand(tensor, place, zeros=zeros, limit=limit, once=chain) for place in places]
-        sums = tuple(each.by_chain_rule() if chain else each for each in every)
+        sums = tuple(expand(tensor, place, zeros=zeros, limit=limit, chain=chain) for place in places)
         return Expansions(sums, chain, in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:

@@ -109,12 +109,6 @@ class Expansion:
         """The number behind that line; None without terms, and for a sum of one number, which is its own total."""
         return None if [len(term.factors) for term in self.terms] in ([], [1]) else self.value
 
-    def by_chain_rule(self) -> "Expansion":
-        """∂E/∂w11 = ∂E/∂o11·∂o11/∂w11 + …: the same sum before the partial derivatives are put in."""
-        reached = [term.factors[0] for term in self.terms]
-        terms = tuple(Term((o, Partial(o, self.target))) for o in reached if isinstance(o, Symbol))
-        return replace(self, terms=terms, value=None)
-
 
 class Expander:
     """Writes out any element of a layer's tensors, at a cost that depends only on the terms it writes."""
@@ -126,7 +120,7 @@ class Expander:
         self._terms = lru_cache(maxsize=1024)(Axis.terms)
 
     def expand(
-        self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None, once: bool = False
+        self, tensor: Tensor, index: Index, *, zeros: bool = False, limit: int | None = None, chain: bool = False
     ) -> Expansion:
         """The expansion of an element of o, or of dE/dw, dE/dx, dE/db.
 
@@ -142,18 +136,24 @@ class Expander:
             index: the element's canonical index, from 0.
             zeros: write the zero terms in their places (padding; outputs whose window does not hold the element).
             limit: the largest number of terms to write; None for all.
-            once: write only one term for each output that reads an element of X in several places.
+            chain: write dE/dw or dE/dx by the chain rule, before the partial derivatives are put in, without numbers:
+                ∂E/∂o11·∂o11/∂w11 + …; an output that reads x in several places has one term.
         """
-        products, written, every = self.products(tensor, index, zeros, once)
-        names, terms = self.names, []
+        products, written, every = self.products(tensor, index, zeros, once=chain)
+        names, terms = self.names, list[Term]()
+        target = names.symbol(tensor, index)
         for factors in islice(products, limit):
+            if chain:
+                reached = names.symbol(*factors[0])
+                terms.append(Term((reached, Partial(reached, target))))
+                continue
             values: list[Any] = [names.number(*each) if each else 0 for each in factors]
             symbols = tuple(each and names.symbol(*each) for each in factors)
             terms.append(Term(symbols, None if None in values else tuple(values)))
-        value = names.number(tensor, index)
+        value = None if chain else names.number(tensor, index)
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
             value = sum(prod(term.values or ()) for term in terms)
-        return Expansion(names.symbol(tensor, index), tuple(terms), value, written, every - written)
+        return Expansion(target, tuple(terms), value, written, every - written)
 
     def products(
         self, tensor: Tensor, index: Index, zeros: bool = False, once: bool = False
