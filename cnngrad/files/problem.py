@@ -19,7 +19,7 @@ from cnngrad.files.loose import Loose
 from cnngrad.files.opening import is_standard_input
 from cnngrad.files.read import Tell, load, parse
 from cnngrad.layer import Layer, Shape, layer_of, parse_shape
-from cnngrad.layer.options import flag, plain_option
+from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, GIVEN, B, Tensor, W, X
 
@@ -357,8 +357,6 @@ def _likely(key: str) -> str:
 def _option(where: str, key: str, value: Any) -> Any:
     """An option's value from JSON or NPZ, as plain Python."""
     with told_of(where):
-        if OPTIONS[key][0] is bool:
-            return flag(key, value)
         if value is None:
             raise CnngradError(f"{key} is null: give a value, or leave the key out")
         return plain_option(key, value)

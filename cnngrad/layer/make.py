@@ -13,7 +13,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import BORDERS, Axis
 from cnngrad.layer.layer import Layer, counted
 from cnngrad.layer.layout import TURNED, Layouts, Shape, channels_last, read_layouts
-from cnngrad.layer.options import flag, integer, one_per_axis, padded_axes, padding_mode, plain_option
+from cnngrad.layer.options import integer, one_per_axis, padded_axes, padding_mode, plain_option
 from cnngrad.settings import DEFAULTS, OPTIONS, LayerOptions
 from cnngrad.tensor import DEDO, B, Tensor, W, X
 
@@ -45,7 +45,7 @@ def make_layer(
     for name in options:
         if name not in OPTIONS:
             raise TypeError(f"{name!r} is not an option of a layer: use {', '.join(OPTIONS)}")
-    plain = {name: (flag if OPTIONS[name][0] is bool else plain_option)(name, value) for name, value in options.items()}
+    plain = {name: plain_option(name, value) for name, value in options.items()}
     return _make_layer(x=tuple(x_shape), w=tuple(w_shape), b=b_shape, dedo=dedo_shape, **plain)
 
 

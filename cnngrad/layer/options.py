@@ -10,6 +10,7 @@ from cnngrad.errors import CnngradError
 from cnngrad.layer.axis import MODES, Axis
 from cnngrad.layer.layer import counted, joined
 from cnngrad.layer.layout import Shape
+from cnngrad.settings import OPTIONS
 
 # Largest stride or padding: larger ones are typing errors, and NumPy could not address such arrays.
 _MOST = 2**31 - 1
@@ -126,18 +127,14 @@ def integer(name: str, value: Any, least: int) -> int:
     return number
 
 
-def flag(name: str, value: Any) -> bool:
-    """An option that is true or false."""
-    plain = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(plain, bool):
-        return plain
-    raise CnngradError(f"{name} is {shortened(repr(plain))}: it must be true or false")
-
-
 def plain_option(name: str, value: Any, depth: int = 0) -> Any:
-    """An option as integers, words and tuples of them, so that equal options find the same cached layer."""
+    """An option as integers, words and tuples of them, or true or false: equal options find the same cached layer."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if OPTIONS[name][0] is bool:
+        if isinstance(value, bool):
+            return value
+        raise CnngradError(f"{name} is {shortened(repr(value))}: it must be true or false")
     if isinstance(value, str) or value is None:
         return value
     if isinstance(value, (list, tuple)):
