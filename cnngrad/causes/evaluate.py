@@ -185,18 +185,6 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
     return arrays[result.array], x, w, o, axes
 
 
-def _folded(sums: Array, axes: list[_Axis], size: Shape) -> Array:
-    """dE/dX from the gradient of X with its padding: the sum over all positions that stand for an input."""
-    for number, (axis, count) in enumerate(zip(axes, size, strict=True), 2):
-        if axis.frame:
-            along = np.moveaxis(sums, number, 0)
-            # The place -1 is that of a row too many.
-            total = np.zeros_like(along, shape=(count + 1, *along.shape[1:]))
-            np.add.at(total, np.array(axis.frame), along)
-            sums = np.moveaxis(total[:-1], 0, number)
-    return sums
-
-
 def _sums(recipe: Recipe, data: Data) -> Array:
     """The result of a recipe before its edits."""
     layer, result = recipe.layer, recipe.result
@@ -230,8 +218,11 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             products = np.where(filled[ins], 0, products)
             filled[ins] = True
         part += products
-    if result is DX:
-        found = _folded(found, axes, recipe.size)
+    for number, (axis, size) in enumerate(zip(axes, recipe.size, strict=True), 2):
+        if result is DX and axis.frame:
+            # The gradients of all positions that stand for an input are added up.
+            stands = np.equal.outer(axis.frame, range(size))
+            found = np.moveaxis(np.moveaxis(found, number, -1) @ stands, -1, number)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
@@ -255,7 +246,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
         places: the flat indices of the elements.
 
     Returns:
-        The elements, or an array of shape (0,) if the result has another shape.
+        The elements; NaN if the result has another shape.
     """
     layer, result, whole = recipe.layer, recipe.result, recipe.shape
     products = math.prod(layer.canonical[O]) * math.prod(layer.canonical[W][1:])
@@ -265,7 +256,7 @@ def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | N
     if recipe.done.edits or result is DW or as_user(recipe, np.broadcast_to(0, whole)).shape != shape:
         numbers = traced(recipe)
         if numbers.shape != shape:
-            return np.empty(0)
+            return np.full(len(places), np.nan)
         come_from = numbers.reshape(-1)[places] - 1
     data.tries.left -= 1 + len(places) * products / math.prod(whole) / _ELEMENTS_A_TRY
     known, factors, found = data.given(recipe), factors_of(recipe, data), []

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import chain, product
+from functools import partial
+from itertools import product
 from math import prod
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.axes import spelled
-from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told
+from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told, zero
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
@@ -28,7 +31,7 @@ TRIES = 4000
 OF_ONE_NUMBER = ("zero", "sign-flipped", "scaled")
 # Fewer nonzero elements fit some factor, or some pair of mistakes, by chance.
 _FEWEST_NUMBERS = 4
-# The search ends when it has found more pairs of mistakes than this.
+# The search ends when it has found more pairs of mistakes than this, and tells one more at most.
 _MOST_PAIRS = 3
 # Compare 512 elements first.
 _FIRST = 512
@@ -38,8 +41,7 @@ _MORE = 100
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
-# Explanations: mistakes, of which several may be made together, and the recipe that they lead to.
-Ways = Iterable[tuple[tuple[Mistake, ...], Recipe]]
+# The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
 # The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
 Allowed = Callable[..., Array]
@@ -96,7 +98,13 @@ class Diagnosis:
 
 
 class _Claim:
-    """A claimed result, to be compared with the results of recipes."""
+    """A claimed result, to be compared with the results of recipes.
+
+    Attributes:
+        alone: the mistakes that each give the claim by themselves.
+        together: the mistakes of which several at once give it.
+        nearly: the mistakes that each give it but for one element.
+    """
 
     def __init__(self, data: Data, result: Tensor, claim: Array, allowed: Allowed) -> None:
         """Compute the right result and its absolute terms once; the claim is in the user's layout."""
@@ -104,23 +112,27 @@ class _Claim:
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
         self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
-        self._places = spread_places(claim.size)
-        self._sample = slice(None, None, 1 + claim.size // _FIRST)
-        self._some = claim.reshape(-1)[self._sample]
-        self._most: dict[float, Array] = {}
         # Factors that people put in, in words; a changed sign has a name of its own.
-        self.factors = {-1.0: ""} | {f: told_factor(f, names) for f, names in named_factors(data.layer).items()}
-        # How many elements of a larger array may be wrong besides.
-        self.spare = 0
+        self.factors = {1.0: "", -1.0: ""} | {f: told_factor(f, n) for f, n in named_factors(data.layer).items()}
+        self.alone, self.together, self.nearly = Found(), Found(), Found()
         self._keep(self.right)
 
     def _keep(self, recipe: Recipe) -> None:
         self.data, self._positive = self.data.knowing(recipe), self._positive.knowing(recipe)
         self._largest = max(self._largest, self._positive.known[-1][1].max(initial=0))
+        # An upper bound of the allowed error of any element, whatever the recipe.
+        top, most = np.abs(self.array).max(initial=0), _MORE * self._largest
+        self._bounds = {f: self._allowed(np.full(1, top), np.full(1, abs(f) * most)).item() for f in self.factors}
 
-    def factor_of(self, recipe: Recipe, factors: Iterable[float] = (1,)) -> float | None:
-        """The first factor with which a recipe gives the claim, within the tolerance; None if there is none."""
-        claim, places = self.array, self._places
+    def fit(self, recipe: Recipe, factors: Iterable[float] = (1.0,), spare: int = 0) -> tuple[int, float] | None:
+        """How many elements of the claim differ from a recipe's, times the factor for which they are fewest.
+
+        Args:
+            recipe: the recipe.
+            factors: those of `self.factors` that are tried.
+            spare: how many elements of a larger array may differ; None is returned if more do.
+        """
+        claim, flat, places = self.array, self.array.reshape(-1), spread_places(self.array.size)
         if not recipe.may_give(claim.shape) and claim.size > 1:
             return None
         # One element rules out most recipes.
@@ -128,76 +140,69 @@ class _Claim:
             few = probed(recipe, self.data, claim.shape, some)
             if few is None:
                 break
-            claimed = claim.reshape(-1)[some]
-            factors = self._fitting(claimed, few, factors)
-            if factors:
-                factors = self._fitting(claimed, few, factors, probed(recipe, self._positive, claim.shape, some))
+            terms = partial(probed, recipe, self._positive, claim.shape, some)
+            factors = self._fitting(flat[some], few, factors, spare, terms)
             if not factors:
                 return None
         array = made(recipe, self.data)
-        if array.size == claim.size == 1:
-            array = array.reshape(claim.shape)
-        if array.shape != claim.shape:
+        if array.shape != claim.shape and not array.size == claim.size == 1:
             return None
-        # A few elements rule out most arrays.
-        factors = self._fitting(self._some, array.reshape(-1)[self._sample], factors)
-        factors = self._fitting(claim, array, factors, self.terms(recipe).reshape(array.shape)) if factors else ()
-        return next(iter(factors), None)
+        off = self._fitting(flat, array.reshape(-1), factors, spare, lambda: self.terms(recipe).reshape(-1))
+        return min(((off[factor], factor) for factor in off), key=itemgetter(0), default=None)
 
     def terms(self, recipe: Recipe) -> Array:
         return np.abs(made(recipe, self._positive))
 
-    def _fitting(self, claim: Array, array: Array, factors: Iterable[float], terms: Array | None = None) -> list[float]:
-        """The factors with which an array equals the claim; an upper bound replaces the array's terms if not given."""
-        found = []
+    def _fitting(
+        self, claim: Array, array: Array, factors: Iterable[float], spare: int, terms: Callable[[], Any]
+    ) -> dict[float, int]:
+        """The factors with which an array gives the claim, and how many elements differ."""
+        most, some = min(spare, (claim.size + 1) // _PROBES), slice(None, None, 1 + claim.size // _FIRST)
         with may_overflow():
-            for factor in factors:
+            # A few elements rule out most arrays.
+            off = np.abs(claim[some] - np.multiply.outer([*factors], array[some].astype(np.float64))).T
+            wrong = (~(off <= [self._bounds[factor] for factor in factors])).sum(axis=0)
+            likely = [factor for factor, count in zip(factors, wrong, strict=True) if count <= most]
+            found, absolute = {}, terms() if likely else claim
+            for factor in likely:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                if terms is None:
-                    most = self._bound(claim, factor)
-                else:
-                    most = self._allowed(claim, np.abs((factor or 1) * terms), made)
-                right = np.abs(claim - made) <= most
-                if right.sum() >= claim.size - min(self.spare, (claim.size + 1) // _PROBES):
-                    found.append(factor)
+                right = np.abs(claim - made) <= self._allowed(claim, np.abs(factor * absolute), made)
+                if (count := int((~right).sum())) <= most:
+                    found[factor] = count
         return found
 
-    def _bound(self, claim: Array, factor: float) -> Array:
-        """An upper bound of the allowed error of some of the claim's elements, whatever the recipe."""
-        largest = abs(factor or 1) * _MORE * self._largest
-        known = self._most if claim is self._some else {}
-        if largest not in known:
-            known[largest] = self._allowed(claim, np.full(claim.shape, largest))
-        return known[largest]
+    def look(self, recipe: Recipe, mistakes: Iterable[Mistake], *first: Mistake, spare: int = 0) -> None:
+        """Find those of some mistakes that make a recipe give the claim, and keep the first way of each.
 
-    def ways(self, recipe: Recipe, skip: Iterable[str], factors: Iterable[float] = (1,), late: bool = False) -> Ways:
-        """The mistakes with which a recipe gives the claim, up to a factor; the first way of each that fits.
-
-        Those without a phrase for lists come late, and alone.
+        Behind a first mistake they must give it as they are, otherwise also up to a factor, or but for one element.
         """
-        for mistake in CATALOGUE:
-            is_left = late is bool(mistake.short) or mistake.id in skip
-            if is_left or (self.array.size == 1 and mistake.id not in OF_ONE_NUMBER):
-                continue
+        for mistake in mistakes:
             for changed in mistake.changed(recipe):
-                if self.data.tries.left < 0:
+                if self.data.tries.left < 0 or (first and len(self.together) > _MOST_PAIRS):
                     return
-                factor = self.factor_of(changed, factors)
-                if factor is not None:
-                    others = {1.0: (), -1.0: (negative,)}.get(factor, (scaled,))
-                    words = ", ".join(filter(None, (changed.detail, self.factors.get(factor))))
-                    yield (mistake, *others), changed.but(words, changed.coded, factor=factor * changed.factor)
+                fits = self.fit(changed, (1.0,) if first else self.factors, spare)
+                if fits is None or (fits[0] and fits[1] != 1):
+                    continue
+                off, factor = fits
+                names = (*first, mistake, *{1.0: (), -1.0: (negative,)}.get(factor, (scaled,)))
+                words = ", ".join(filter(None, (changed.detail, self.factors[factor])))
+                found = self.nearly if off else self.alone if len(names) == 1 else self.together
+                way = changed.but(words, changed.coded, factor=factor * changed.factor)
+                found.setdefault(tuple(sorted(names)), way)
+                if found is not self.nearly:
                     break
 
-    def scaled(self) -> Ways:
-        """The factor with which the right recipe gives the claim, if there is one."""
+    def scale(self) -> None:
+        """Find the factor with which the right recipe gives the claim, also but for one element."""
         right = made(self.right, self.data)
         if self.array.shape != right.shape or not right.any() or not self.array.any():
             return
-        named = named_factors(self.data.layer)
-        factor = self.factor_of(self.right, named)
-        if factor is None:
-            factor = _closest_factor(self.array, right)
+        off, factor = self.fit(self.right, [f for f in self.factors if abs(f) != 1], spare=1) or (0, 0.0)
+        if not factor:
+            # The least-squares factor; infinity beyond float64's range.
+            (claimed, one), (fractioned, other) = fractions(self.array), fractions(right)
+            with may_overflow():
+                factor = float(np.ldexp((claimed * fractioned).sum() / np.square(fractioned).sum(), one - other))
             if not np.isfinite(factor) or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
                 return
             # A factor close to 1 is rounding.
@@ -206,18 +211,13 @@ class _Claim:
             if is_one or (np.abs(self.array - factor * right.astype(np.float64)) > allowed).any():
                 return
         # With a batch, 1/N is the usual wrong factor.
-        coded = factor == 1 / self.data.layer.batch
-        yield (scaled,), self.right.but(told_factor(factor, named.get(factor, ())), coded, factor=factor)
-
-    def alone(self) -> Found:
-        """The mistakes that each give the claim alone."""
-        return dict(chain(self.ways(self.right, (scaled.id,)), self.scaled()))
+        words, coded = self.factors.get(factor) or told_factor(factor, ()), factor == 1 / self.data.layer.batch
+        (self.nearly if off else self.alone)[(scaled,)] = self.right.but(words, coded, factor=factor)
 
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""
-        self.spare, found = 1, {}
-        right, layer = made(self.right, self.data), self.data.layer.own
-        for mistakes, recipe in self.alone().items():
+        found, right, layer = Found(), made(self.right, self.data), self.data.layer.own
+        for mistakes, recipe in self.nearly.items():
             array = made(recipe, self.data)
             off = np.abs(array - right) > self._allowed(right, self.terms(recipe), array)
             # Otherwise it is hardly another than the right one.
@@ -227,17 +227,25 @@ class _Claim:
                 found[mistakes] = recipe.but(f"{recipe.detail}, but for {name}".removeprefix(", "))
         return found
 
-    def pairs(self, rare: Ways) -> Ways:
-        """Pairs of mistakes that give the claim, within the budget: one with a factor, or one after another."""
-        yield from chain(self.ways(self.right, OF_ONE_NUMBER, self.factors), rare)
-        for first in (mistake for mistake in CATALOGUE if mistake.joins):
+    def search(self, user: Tensor, tries: float) -> Found:
+        """All that gives the claim: single mistakes; those that are rare, and pairs, only if there are none."""
+        usual, rare = ([m for m in CATALOGUE if bool(m.short) is short and m is not scaled] for short in (True, False))
+        if self.array.size == 1:
+            usual = [negative, zero]
+        self.look(self.right, usual, spare=1)
+        self.scale()
+        if self.alone or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
+            return self.alone
+        self.data.tries.left = tries
+        self.look(self.right, rare, spare=int(not self.nearly))
+        for first in () if self.alone else usual:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # The second mistake needs the original shape, and a result without edits.
-            if base is not None and base.size and not base.done.edits:
+            if first.joins and base is not None and base.size and not base.done.edits:
                 after = copy(self)
                 after._keep(base)
-                for second, recipe in after.ways(base, (*OF_ONE_NUMBER, first.id)):
-                    yield (first, *second), recipe
+                after.look(base, [m for m in usual if m not in (first, negative, zero)], first)
+        return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides(user)
 
 
 def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Diagnosis:
@@ -252,19 +260,7 @@ def diagnose(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: 
     """
     own, user = data.layer.own, result
     result = own.role[result]
-    searched = _Claim(data, result, claim, allowed)
-    found = searched.alone()
-    if not found and np.count_nonzero(claim) >= _FEWEST_NUMBERS:
-        data.tries.left = tries
-        rare = dict(searched.ways(searched.right, (), (1, *searched.factors), late=True))
-        found = {mistakes: recipe for mistakes, recipe in rare.items() if len(mistakes) == 1}
-        data.tries.left = tries
-        for mistakes, recipe in () if found else searched.pairs(rare.items()):
-            found.setdefault(tuple(sorted(mistakes)), recipe)
-            if len(found) > _MOST_PAIRS:
-                break
-        data.tries.left = tries
-        found = found or searched.besides(user)
+    found = _Claim(data, result, claim, allowed).search(user, tries)
     if not found:
         b = data.arrays.get(B)
         if user is not O or b is None or claim.shape != own.shapes[O]:
@@ -342,13 +338,6 @@ def told_factor(factor: float, names: Sequence[str]) -> str:
     return f"by {' = '.join([f'{factor:.6g}', *names])}"
 
 
-def _closest_factor(claim: Array, array: Array) -> float:
-    """The least-squares factor from a nonzero array to a claim; infinity beyond float64's range."""
-    (claimed, one), (fractioned, other) = fractions(claim), fractions(array)
-    with may_overflow():
-        return float(np.ldexp((claimed * fractioned).sum() / np.square(fractioned).sum(), one - other))
-
-
 # Results that no known mistake gives.
 
 
@@ -362,7 +351,7 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tri
     for relations in _other_relations(data.layer):
         if data.tries.left < 0:
             break
-        if searched.factor_of(recipe_by(data.layer, result, relations)) is not None:
+        if searched.fit(recipe_by(data.layer, result, relations)) is not None:
             return relations
     return None
 
@@ -457,7 +446,7 @@ def _shows(mistake: Mistake, claim: _Claim) -> bool:
     for recipe in mistake.changed(claim.right):
         if not recipe.may_give(claim.array.shape):
             others = True
-        elif recipe.bare or claim.factor_of(recipe) is None:
+        elif recipe.bare or claim.fit(recipe) is None:
             return True
         else:
             alike = True
