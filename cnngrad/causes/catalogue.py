@@ -7,7 +7,7 @@ such a function, with its words, behind the likelier mistakes.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, combinations, permutations, product
 from math import prod
@@ -272,14 +272,16 @@ def turned_by_90(recipe: Recipe) -> Changes:
     words = ("transposed instead of rotated", "transposed before it is rotated")
     if recipe.result is O:
         words = ("transposed and rotated", "transposed")
-    kernel, order = recipe.layer.kernel, Axes(recipe.layer, W).order
+    order = Axes(recipe.layer, W).order
     for a, b in combinations(recipe.spatial, 2):
-        plane = order.index(a), order.index(b)
-        quarters = (f"turned by {90 * k}°, as np.rot90(w, {k}, {plane}) does" for k in (1, 3))
-        turns = zip(((a, b), (), (b,), (a,)), (*words, *quarters), strict=True)
-        for axes, detail in turns if kernel[a - 2] == kernel[b - 2] else ():
-            coded = len(axes) == recipe.layer.dims == 2
-            yield recipe.at(W, detail, swapped(a, b), flipped(*axes), coded=coded)
+        if recipe.layer.kernel[a - 2] == recipe.layer.kernel[b - 2]:
+            yield recipe.at(W, words[0], swapped(a, b), flipped(a, b), coded=recipe.layer.dims == 2)
+            yield recipe.at(W, words[1], swapped(a, b))
+            for k in (1, 3):
+                detail = f"turned by {90 * k}°, as np.rot90(w, {k}, {(order.index(a), order.index(b))}) does"
+                # A recipe rotates its W by 180° where the user would.
+                quarters = k if (recipe.result is O) != recipe.layer.flip else -k
+                yield recipe.at(W, detail, partial(np.rot90, k=quarters, axes=(a, b)))
 
 
 @Mistake(
@@ -405,11 +407,10 @@ def dilation_off_by_one(recipe: Recipe) -> Changes:
 )
 def padding_ignored(recipe: Recipe) -> Changes:
     """Windows begin at stride*i; O also in the shape that it has without padding."""
-    sizes: dict[str, Any] = {"": recipe.size}
+    yield from _each(recipe, coded=True, constant=0)
     if recipe.result is O:
-        sizes["O is as small as without padding"] = recipe.layer.with_axes(before=0, after=0).out
-    for (detail, size), axes in product(sizes.items(), some_axes(recipe.layer.dims)):
-        yield _on(recipe, axes, detail, not detail and all(axes), size=size, constant=0)
+        size = recipe.layer.with_axes(before=0, after=0).out
+        yield from _each(recipe, "O is as small as without padding", size=size, constant=0)
 
 
 @Mistake(
@@ -463,8 +464,8 @@ def not_cropped(recipe: Recipe) -> Changes:
 def empty_crop(recipe: Recipe) -> Changes:
     """A slice up to -0, which is empty, on all axes or on one."""
     before, after, *_ = _borders(recipe.layer)
-    for axes, sides in product(some_axes(len(after)), (after, before)) if 0 in after else ():
-        yield from _cut(recipe, axes & (sides == 0), 0, coded=all(sides == before) and all(axes))
+    for sides in (after, before) if 0 in after else ():
+        yield from _cut(recipe, np.where(sides == 0, 0, recipe.layer.size), coded=all(sides == before))
 
 
 @Mistake(
@@ -479,12 +480,10 @@ def empty_crop(recipe: Recipe) -> Changes:
 def leftover_dropped(recipe: Recipe) -> Changes:
     """The right dE/dX without the rows that no window reaches."""
     before, after, leftover, padded = _borders(recipe.layer)
-    size = np.minimum(recipe.layer.size, padded - leftover - before)
-    for axes in some_axes(len(size)):
-        yield from _cut(recipe, axes, size, coded=all(axes))
+    yield from _cut(recipe, padded - leftover - before)
     reached = padded - leftover - before - after
-    if min(reached) > 0 and any(reached != size):
-        yield from _cut(recipe, True, reached)
+    if min(reached) > 0:
+        yield from _cut(recipe, reached, coded=False)
 
 
 @Mistake(
@@ -499,9 +498,8 @@ def leftover_dropped(recipe: Recipe) -> Changes:
 def leftover_misplaced(recipe: Recipe) -> Changes:
     """dE/dX moved towards the end by the rows left over, or by half of them."""
     (*_, first), (_, _, leftover, _) = np.transpose(recipe.relations), _borders(recipe.layer)
-    rows = {"the zeros stand in front": leftover, "": (leftover + 1) // 2}
-    for (detail, count), axes in product(rows.items(), some_axes(len(first))):
-        yield _on(recipe, axes, detail, detail != "" and all(axes), constant=first + count)
+    yield from _each(recipe, "the zeros stand in front", coded=True, constant=first + leftover)
+    yield from _each(recipe, constant=first + (leftover + 1) // 2)
 
 
 @Mistake(
@@ -515,7 +513,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
 )
 def output_padding_zeros(recipe: Recipe) -> Changes:
     """The last rows of O are 0, along all axes or one."""
-    yield from _behind(recipe, only)
+    yield from _cut(recipe, _without_extra(recipe.layer), only)
 
 
 @Mistake(
@@ -555,14 +553,12 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
 )
 def output_padding_ignored(recipe: Recipe) -> Changes:
     """O without the rows of its output padding."""
-    yield from _behind(recipe, taken)
+    yield from _cut(recipe, _without_extra(recipe.layer))
 
 
-def _behind(recipe: Recipe, edit: Callable[[int, slice], Edit]) -> Changes:
-    """The rows of the output padding edited, along all axes or one."""
-    extra = [axis.extra for axis in recipe.layer.own.axes]
-    for axes in some_axes(len(extra)):
-        yield from _cut(recipe, axes, np.subtract(recipe.layer.size, extra), edit, coded=all(axes))
+def _without_extra(layer: Layer) -> Array:
+    """X's size less the output padding."""
+    return np.subtract(layer.size, [axis.extra for axis in layer.own.axes])
 
 
 @Mistake(
@@ -578,13 +574,8 @@ def leftover_counted(recipe: Recipe) -> Changes:
     _, _, leftover, _ = _borders(recipe.layer)
     _, dilations, first = np.transpose(recipe.relations)
     kernel, extra = recipe.layer.kernel, leftover // dilations
-    for axes in some_axes(len(kernel)):
-        yield _on(recipe, axes, "an extra row for each position left over", all(axes), size=kernel + extra)
-        yield _on(recipe, axes, "the last rows instead of the first", constant=first + extra * dilations)
-    for axis in np.flatnonzero(leftover).tolist():
-        rows = [*range(kernel[axis] - 1), kernel[axis]]
-        beyond = _on(recipe, np.arange(len(kernel)) == axis, size=np.add(kernel, 1))
-        yield beyond.at(DW, "its last row comes from one window too many", taken(2 + axis, rows))
+    yield from _each(recipe, "an extra row for each position left over", coded=True, size=kernel + extra)
+    yield from _each(recipe, "the last rows instead of the first", constant=first + extra * dilations)
 
 
 @Mistake(
@@ -602,15 +593,13 @@ def leftover_counted(recipe: Recipe) -> Changes:
 def wrong_operand(recipe: Recipe) -> Changes:
     """Another array is used in place of dE/dO or W, or returned as the result."""
     shape, result = recipe.layer.canonical, recipe.result
-    used = {DW: (O, W, X), DX: (O, X, W), DB: (O,)}
-    for tensor in used.get(result, ()):
+    for tensor in {DW: (O, W, X), DX: (O, X, W), DB: (O,), O: ()}[result]:
         if shape[tensor] == shape[DEDO]:
             coded = (result, tensor) == (DX, O)
             yield recipe.at(DEDO, f"{tensor.key} is used in place of dE/dO", tensor=tensor, coded=coded)
     if result is DX and shape[W] == shape[DEDO]:
         changed = recipe.at(W, "dE/dO is used in place of W", tensor=DEDO)
-        yield changed
-        yield changed.at(DEDO, "W and dE/dO are swapped", tensor=W)
+        yield from (changed, changed.at(DEDO, "W and dE/dO are swapped", tensor=W))
     # W always has the shape of its gradient, and so has X.
     for tensor in {DW: (O, W), DX: (X,), O: (X, W)}.get(result, ()):
         if shape[tensor] == shape[result]:
@@ -707,10 +696,10 @@ def groups_mixed(recipe: Recipe) -> Changes:
     # The orders if number k belongs to group k mod g.
     filters, channels = (np.arange(n).reshape(-1, g).T.ravel() for n in (layer.filters, layer.channels))
     # The tensors that are read by filter, with the axis of their filters.
-    read = {O: {W: 0}, DW: {DEDO: 1}, DX: {W: 0, DEDO: 1}}[result]
+    read = {tensor: int(tensor is DEDO) for tensor in OPERANDS[result] if tensor is not X}
     by_filter = recipe
     # b belongs to its filter, whatever channels the filter reads.
-    for tensor, axis in (*read.items(), *[(B, 0)] * (result is O)):
+    for tensor, axis in (read | ({B: 0} if result is O else {})).items():
         by_filter = by_filter.at(tensor, "", taken(axis, filters))
     place, order = X, channels
     if result is DX:
@@ -729,10 +718,6 @@ def groups_mixed(recipe: Recipe) -> Changes:
         yield added.at(DX, "there is only one group", taken(1, slice(each)))
     else:
         yield recipe.at(X, "every filter reads the first group's channels", taken(1, [*range(each)] * g))
-    blocks = np.arange(layer.channels).reshape(g, each)
-    orders = {f"the groups are shifted by {k}": np.roll(blocks, k, axis=0) for k in range(1, g)}
-    for words, groups in (orders | {"the groups are reversed": blocks[::-1]}).items():
-        yield recipe.at(place, words, taken(1, groups.ravel()))
 
 
 @Mistake(
@@ -749,9 +734,11 @@ def channels_swapped(recipe: Recipe) -> Changes:
     layer, result = recipe.layer, recipe.result
     shape = layer.canonical[result]
     for axis in {DB: (0,), DW: (0, 1)}.get(result, (1,)):
-        for order, words in _orders(shape[axis]).items():
-            coded = axis == 1 and words == "in reverse"
-            yield recipe.at(result, f"{result.lead_words[axis]}s {words}", taken(axis, order), coded=coded)
+        own, word = range(shape[axis]), f"{result.lead_words[axis]}s"
+        if len(own) > 1:
+            yield recipe.at(result, f"{word} in reverse", taken(axis, own[::-1]), coded=axis == 1)
+        for shift in range(1, min(len(own), 4)) if len(own) > 2 else ():
+            yield recipe.at(result, f"{word} shifted by {shift}", partial(np.roll, shift=shift, axis=axis))
     is_square = layer.group_channels == layer.group_filters > 1
     several = (shape[1] if result is DX else prod(shape[:2])) > 1
 
@@ -811,8 +798,8 @@ def _other_borders(recipe: Recipe) -> Changes:
     for mode, border in BORDERS.items():
         # A dE/dX that adds up nothing has a name of its own.
         if (mode, recipe.result) != ("zeros", DX):
-            coded, borders = mode == "replicate" and recipe.result is DW, held(recipe.layer, mode)
-            yield recipe.but(f"the padding holds {border.words}", coded, borders=borders)
+            coded = mode == "replicate" and recipe.result is DW
+            yield _bordered(recipe, f"the padding holds {border.words}", mode, coded=coded)
 
 
 @Mistake(
@@ -828,8 +815,7 @@ def _other_borders(recipe: Recipe) -> Changes:
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        borders = held(recipe.layer, np.where(axes[:, None], "zeros", recipe.layer.mode))
-        yield recipe.but(_along(recipe, axes), all(axes), borders=borders)
+        yield _bordered(recipe, _along(recipe, axes), "zeros", axes, coded=all(axes))
 
 
 @Mistake(
@@ -966,10 +952,11 @@ def incomplete(recipe: Recipe) -> Changes:
 def shifted(recipe: Recipe) -> Changes:
     """The right gradient shifted by one or two positions; zeros move in."""
     sizes = recipe.layer.canonical[recipe.result][2:]
-    for shift in product((0, 1, -1, 2, -2), repeat=recipe.layer.dims):
+    for by, axes in product((1, -1, 2, -2), product((1, 0), repeat=len(sizes))):
+        shift = [by * axis for axis in axes]
         if any(shift) and np.less(np.abs(shift), sizes).all():
             words = f"by {','.join(f'{s:+d}' for s in shift)} positions"
-            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == (1, 0))
+            yield recipe.at(recipe.result, words, moved(recipe.spatial, shift), coded=shift == [1, 0])
 
 
 @Mistake(
@@ -1054,10 +1041,13 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
 def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
     coded = r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
-    zeros = [count for axis in recipe.layer.axes for count in (axis.before, axis.after)]
     yield from _slipped(recipe, Loops.lengths_slipped, coded)
-    if max(zeros) > 0 <= min(zeros):
-        yield from _slipped(recipe, Loops.lengths_slipped, coded, is_framed=True)
+    frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in recipe.layer.axes)]
+    if np.max(frame) > 0 <= np.min(frame):
+        inside = (..., *(slice(axis.before, axis.before + axis.size) for axis in recipe.layer.axes))
+        edit = (lambda array: array[inside]) if recipe.result is DX else partial(np.pad, pad_width=frame)
+        framed = recipe.at(DX if recipe.result is DX else X, "", edit)
+        yield from _slipped(framed, Loops.lengths_slipped, coded, recipe.layer)
 
 
 @Mistake(
@@ -1299,22 +1289,6 @@ def saturated(recipe: Recipe) -> Changes:
 
 
 @Mistake(
-    "border-side",
-    ARRAYS,
-    "the padding is right on some sides only",
-    "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says",
-    code=('framed = np.pad(np.pad(x, in_front, "edge"), behind)', "framed = np.pad(x, pads)"),
-)
-def border_side(recipe: Recipe) -> Changes:
-    """The padding is filled in another way in front or behind, along all axes or one, or on both sides of one axis."""
-    layer, sides = recipe.layer, {"in front": (True, False), "behind": (False, True), "on both sides": (True, True)}
-    for (mode, border), (side, mask), axes in product(BORDERS.items(), sides.items(), some_axes(layer.dims)):
-        words = f"{border.words} {side} {_along(recipe, axes)}".strip()
-        borders = held(layer, np.where(np.outer(axes, mask), mode, layer.mode))
-        yield recipe.but(words, words == "the nearest element in front", borders=borders)
-
-
-@Mistake(
     "index-repeated",
     (DX,),
     "of several positions that stand for one element of X only the last counts",
@@ -1343,36 +1317,25 @@ def wraps_around(recipe: Recipe) -> Changes:
     layer, one = recipe.layer, np.ones(recipe.layer.dims, int)
     before, *_, padded = _borders(layer)
     for place, axes in product((recipe.result, *OPERANDS[recipe.result]), some_axes(layer.dims)):
-        for shift in (one, -one, 2 * before, np.floor_divide(layer.canonical[place][2:], 2)):
+        for shift in (one, -one, np.floor_divide(layer.canonical[place][2:], 2)):
             by = (axes * shift).tolist()
             coded = place is recipe.result and by[0] == sum(by) == 1
             rolled = partial(np.roll, shift=by, axis=recipe.spatial)
             yield recipe.at(place, f"{_name(place)} is rolled by {_numbers(by)}", rolled, coded=coded)
     strides, dilations, _ = np.transpose(recipe.relations)
-    steps, reach = strides * np.subtract(layer.out, 1), dilations * np.subtract(layer.kernel, 1)
+    reach = np.array([strides * np.subtract(layer.out, 1), dilations * np.subtract(layer.kernel, 1)])
     signs = {"": (1, 1), ", with -i for i": (-1, 1), ", with -u for u": (1, -1)}
     full, others = padded + layer.kernel, np.array([layer.size, layer.out])
     for length, (words, (o, w)) in product((padded, full - 1, full, *others), signs.items()):
-        least = (o < 0) * steps + (w < 0) * reach
-        each = zip(map(np.arange, -least, steps + reach + 1 - least), length, before, layer.size, strict=True)
-        borders = (BORDERS["zeros"].held(at % n - p, size).tolist() for at, n, p, size in each)
+        least = np.minimum(0, [[o], [w]] * reach).sum(axis=0)
+        each = zip(least, least + reach.sum(axis=0) + 1, length, before, layer.size, strict=True)
+        borders = (BORDERS["zeros"].held(np.arange(k, end) % n - p, size).tolist() for k, end, n, p, size in each)
+        changed = _on(recipe, True, output=o * strides, filter=w * dilations, constant=-least - before)
         words = f"positions count modulo {_numbers(length)}{words}"
-        changed = _on(recipe, True, output=o * strides, filter=w * dilations, constant=least - before)
         yield changed.but(words, borders=tuple(map(tuple, borders)))
 
 
 # Used by several mistakes.
-
-
-def _orders(size: int) -> dict[Shape, str]:
-    """The other orders of channels or filters, in words."""
-    own = tuple(range(size))
-    orders = {own: "", own[::-1]: "in reverse"}
-    for shift in range(1, min(size, 4)):
-        orders.setdefault((*own[-shift:], *own[:-shift]), f"shifted by {shift}")
-    for order in permutations(own) if size <= 5 else ():
-        orders.setdefault(order, f"in the order {', '.join(str(k + 1) for k in order)}")
-    return {order: words for order, words in orders.items() if order != own}
 
 
 def missing_parts(recipe: Recipe) -> Changes:
@@ -1404,12 +1367,15 @@ def missing_parts(recipe: Recipe) -> Changes:
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
 
 
-def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, is_framed: bool = False) -> Changes:
+def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, inside: Layer | None = None) -> Changes:
     """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
     layer = recipe.layer
+    if inside:
+        axes = [replace(axis, size=axis.padded, before=0, after=0) for axis in layer.axes]
+        layer = replace(layer, axes=tuple(axes))
     products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
-        for words, loops in slips(right_loops(layer, recipe.result, is_framed)):
+        for words, loops in slips(right_loops(layer, recipe.result, inside)):
             yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
 
 
@@ -1468,6 +1434,17 @@ def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: 
     return recipe.but(detail, coded, relations=relations, size=sizes)
 
 
+def _each(recipe: Recipe, detail: str = "", coded: bool = False, **numbers: Any) -> Changes:
+    """The same along all axes, which the line of code does, and along each alone."""
+    for axes in some_axes(recipe.layer.dims):
+        yield _on(recipe, axes, detail, coded and all(axes), **numbers)
+
+
+def _bordered(recipe: Recipe, detail: str, mode: str, axes: Any = True, coded: bool = False) -> Recipe:
+    """The recipe with padding that is filled in another way along some axes."""
+    return recipe.but(detail, coded, borders=held(recipe.layer, np.where(axes, mode, recipe.layer.mode)))
+
+
 def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **numbers: Any) -> Changes:
     """Other relations on all axes, in the right shape and in the one that results.
 
@@ -1489,13 +1466,13 @@ def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **
             yield _on(changed, True, words, size=filled[recipe.result])
 
 
-def _cut(
-    recipe: Recipe, axes: Any, size: Any, edit: Callable[[int, slice], Edit] = taken, coded: bool = False
-) -> Changes:
-    """The first rows of dE/dX along some axes: the others are cut off, or set to 0; none if there are no others."""
-    sizes = np.where(axes, size, recipe.layer.size)
-    if any(sizes != recipe.layer.size):
-        yield recipe.at(DX, "", *(edit(2 + axis, slice(stop)) for axis, stop in enumerate(sizes)), coded=coded)
+def _cut(recipe: Recipe, size: Array, edit: Callable[[int, slice], Edit] = taken, coded: bool = True) -> Changes:
+    """The first rows of dE/dX, along all axes or one: the others are cut off, or set to 0."""
+    for axes in some_axes(recipe.layer.dims):
+        sizes = np.where(axes, np.minimum(size, recipe.layer.size), recipe.layer.size)
+        if any(sizes != recipe.layer.size):
+            edits = (edit(2 + axis, slice(stop)) for axis, stop in enumerate(sizes))
+            yield recipe.at(DX, "", *edits, coded=coded and all(axes))
 
 
 def _borders(layer: Layer) -> Array:

@@ -6,7 +6,7 @@ count from 0; names shown to people count from 1.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import gcd, inf
@@ -68,13 +68,17 @@ class Relation(NamedTuple):
 
     def written(self, i: str, u: str, one: str = "") -> str:
         """The right side in letters, as in `2·i + u − 1`; a factor 1 is written as `one`."""
-        numbers = ((self.output, f"·{i}"), (self.filter, f"·{u}"), (self.constant, ""))
-        text = re.sub(r"\b1·", one, " ".join(f"{number:+}{letter}" for number, letter in numbers if number))
-        return re.sub(r" ([+-])", r" \1 ", text).removeprefix("+").replace("-", "−") or "0"
+        return added(((self.output, f"·{i}"), (self.filter, f"·{u}"), (self.constant, "")), one)
 
     def __str__(self) -> str:
         """The right side, as in `2·i + 1·u − 1`."""
         return self.written("i", "u", "1·")
+
+
+def added(numbers: Iterable[tuple[int, str]], one: str = "") -> str:
+    """A sum of numbers, each with what it multiplies, as in `2·i + u − 1`; a factor 1 is written as `one`."""
+    text = re.sub(r"\b1·", one, " ".join(f"{number:+}{letter}" for number, letter in numbers if number or letter))
+    return re.sub(r" ([+-])", r" \1 ", text).removeprefix("+").replace("-", "−")
 
 
 class Border(NamedTuple):
@@ -190,12 +194,7 @@ class Axis:
         >>> Axis(size=4, kernel=2, before=2, after=1, mode="reflect").border
         array([2, 1, 0, 1, 2, 3, 2])
         """
-        return self.held(self.mode, self.mode)
-
-    def held(self, front: str, behind: str) -> Positions:
-        """The same if the padding in front and that behind are filled in these ways."""
-        at = np.arange(self.padded) - self.before
-        return np.where(at < 0, *(BORDERS[mode].held(at, self.wide) for mode in (front, behind)))
+        return BORDERS[self.mode].held(np.arange(self.padded) - self.before, self.wide)
 
     @property
     def around(self) -> Positions:
