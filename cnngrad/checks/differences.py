@@ -185,25 +185,5 @@ def _separate(gradient: Array, shares: Array, layer: Layer, together: tuple[Colo
     shares = shares.reshape(len(shares), layer.groups, layer.group_filters, *layer.out)
     shares = shares.sum(axis=2) if layer.group_filters > 1 else shares[:, :, 0]
     for number, (_, _, outputs, starts) in enumerate(together, start=2):
-        along = np.moveaxis(shares, number, 0)
-        first = outputs[0]
-        stop = outputs[-1] + 1
-        reached = along[first:stop] if (outputs == np.arange(first, first + len(outputs))).all() else along[outputs]
-        shares = np.moveaxis(_sums_between(reached, starts), 0, number)
+        shares = np.add.reduceat(shares.take(outputs, number), starts, number)
     gradient[np.ix_(*map(range, shares.shape[:2]), *(colour.inputs for colour in together))] = shares
-
-
-def _sums_between(array: Array, starts: Positions) -> Array:
-    """The sums from each start to the next along the first axis."""
-    lengths = np.diff(starts, append=len(array))
-    length = int(lengths.max())
-    if len(starts) < 4 or (lengths[1:-1] != length).any():
-        result: Array = np.add.reduceat(array, starts)
-        return result
-    # Adding strided views takes a third of the time. The first and the last stretch may be shorter.
-    sums = np.zeros((len(starts), *array.shape[1:]), array.dtype)
-    first = int(starts[1]) - length
-    for k in range(first, first + length):
-        part = array[k % length :: length]
-        sums[int(k < 0) :][: len(part)] += part
-    return sums
