@@ -51,7 +51,7 @@ _PARTS = {O: (W, O, X), DX: (DEDO, W, DX), DW: (DEDO, DW, X), DB: (DEDO,)}
 _WHAT = {X: "input", W: "kernel", O: "output"}
 # Likeliest first: if several fit a claim, the first is named, and the others follow after "Or".
 CATALOGUE: list["Mistake"] = []
-Changes = Iterator[Recipe]
+Changes = Iterable[Recipe]
 
 
 @dataclass(eq=False)
@@ -102,7 +102,7 @@ class Mistake:
         """Whether it is likelier than another one."""
         return PLACES[self.id] < PLACES[other.id]
 
-    def changed(self, recipe: Recipe) -> Changes:
+    def changed(self, recipe: Recipe) -> Iterator[Recipe]:
         """The changed recipes, each once; none if the mistake can't be made in this one."""
         seen = [recipe]
         for change in self.change(recipe) if recipe.result in self.results and self.suits(recipe.layer) else ():
@@ -119,15 +119,8 @@ class Mistake:
 
     def is_made_in(self, layer: Layer) -> bool:
         """Whether people make it in such a layer: one with several filters or channels, a batch axis, or groups."""
-        return (
-            self.suits(layer)
-            and {
-                "": True,
-                "channels": max(layer.filters, layer.channels) > 1,
-                "batch": layer.x_lead == 2,
-                "groups": layer.groups > 1,
-            }[self.needs]
-        )
+        counts = {"channels": max(layer.filters, layer.channels), "batch": layer.x_lead, "groups": layer.groups}
+        return self.suits(layer) and counts.get(self.needs, 2) > 1
 
     def words(self, result: Tensor, layer: Layer) -> tuple[str, str]:
         """What the mistake is, and how to fix it, in one result of a layer."""
@@ -164,7 +157,7 @@ def told(layer: Layer, result: Tensor, words: str) -> str:
     return exchanged(words) if layer.transposed and result is not DB else words
 
 
-@Mistake(
+negative = Mistake(
     "sign-flipped",
     RESULTS,
     "every element has the wrong sign",
@@ -172,26 +165,20 @@ def told(layer: Layer, result: Tensor, words: str) -> str:
     code=("return -result", "return result"),
     short="a wrong sign",
     forward=("every element has the wrong sign", "look for an extra minus"),
-)
-def negative(recipe: Recipe) -> Changes:
-    """The right gradient with the wrong sign."""
-    yield recipe.but(factor=-recipe.factor, coded=True)
+)(lambda recipe: [recipe.but(factor=-recipe.factor, coded=True)])
 
 
-@Mistake(
+zero = Mistake(
     "zero",
     RESULTS,
     "every element is 0",
     "the array is created but never filled: add the products to it",
     code=("return np.zeros_like(result)", "return result"),
     short="an array that is never filled",
-)
-def zero(recipe: Recipe) -> Changes:
-    """A gradient that was never filled in."""
-    yield recipe.but(factor=0, coded=True)
+)(lambda recipe: [recipe.but(factor=0, coded=True)])
 
 
-@Mistake(
+scaled = Mistake(
     "scaled",
     RESULTS,
     "every element is multiplied by the same factor",
@@ -202,10 +189,7 @@ def zero(recipe: Recipe) -> Changes:
         "every element is multiplied by the same factor",
         "remove the factor: O is a plain sum over channels and filter elements",
     ),
-)
-def scaled(recipe: Recipe) -> Changes:
-    """Twice the right gradient, as a sample of this mistake; the search finds any factor."""
-    yield recipe.but("by 2", factor=2 * recipe.factor)
+)(lambda recipe: [recipe.but("by 2", factor=2 * recipe.factor)])
 
 
 @Mistake(
@@ -284,7 +268,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
                 yield recipe.at(W, detail, partial(np.rot90, k=quarters, axes=(a, b)))
 
 
-@Mistake(
+Mistake(
     "stride-ignored",
     ARRAYS,
     "the stride is not used",
@@ -296,10 +280,7 @@ def turned_by_90(recipe: Recipe) -> Changes:
         "the stride is not used",
         "window i begins at stride*i - padding, and O has a window for every stride-th position",
     ),
-)
-def stride_ignored(recipe: Recipe) -> Changes:
-    """Stride 1 on all axes, or on one."""
-    yield from _followed(recipe, coded=True, output=1)
+)(lambda recipe: _followed(recipe, coded=True, output=1))
 
 
 @Mistake(
@@ -363,7 +344,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
         yield _on(recipe, axes, output=1).at(DEDO, detail, *copies)
 
 
-@Mistake(
+Mistake(
     "dilation-ignored",
     ARRAYS,
     "the dilation is not used",
@@ -371,10 +352,7 @@ def gap_wrong(recipe: Recipe) -> Changes:
     code=("place = stride * i + u - before", "place = stride * i + dilation * u - before"),
     short="a wrong dilation",
     joins=True,
-)
-def dilation_ignored(recipe: Recipe) -> Changes:
-    """Dilation 1 on all axes, or on one."""
-    yield from _followed(recipe, coded=True, filter=1)
+)(lambda recipe: _followed(recipe, coded=True, filter=1))
 
 
 @Mistake(
@@ -502,7 +480,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     yield from _each(recipe, constant=first + (leftover + 1) // 2)
 
 
-@Mistake(
+Mistake(
     "output-padding-zeros",
     (DX,),
     "the output padding holds zeros",
@@ -510,10 +488,7 @@ def leftover_misplaced(recipe: Recipe) -> Changes:
     code=("o = np.pad(full[{x:,,*fewer}], behind)", "o = full[{x:,,*inside}]"),
     short="an output padding of zeros",
     only="transposed",
-)
-def output_padding_zeros(recipe: Recipe) -> Changes:
-    """The last rows of O are 0, along all axes or one."""
-    yield from _cut(recipe, _without_extra(recipe.layer), only)
+)(lambda recipe: _cut(recipe, _without_extra(recipe.layer), only))
 
 
 @Mistake(
@@ -542,7 +517,7 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
             yield shifted.at(X, "", *(only(2 + k, slice(extra[k], None)) for k in np.flatnonzero(axes).tolist()))
 
 
-@Mistake(
+Mistake(
     "output-padding-ignored",
     (DX,),
     "O is as small as without output padding",
@@ -550,10 +525,7 @@ def output_padding_wrong_side(recipe: Recipe) -> Changes:
     code=("o = full[{x:,,*fewer}]", "o = full[{x:,,*inside}]"),
     short="an output padding that is ignored",
     only="transposed",
-)
-def output_padding_ignored(recipe: Recipe) -> Changes:
-    """O without the rows of its output padding."""
-    yield from _cut(recipe, _without_extra(recipe.layer))
+)(lambda recipe: _cut(recipe, _without_extra(recipe.layer)))
 
 
 def _without_extra(layer: Layer) -> Array:
@@ -762,7 +734,7 @@ def channels_swapped(recipe: Recipe) -> Changes:
         yield recipe.at(result, "channels last", transposed(*last))
 
 
-@Mistake(
+Mistake(
     "border-not-zero",
     ARRAYS,
     "the padding is not zeros",
@@ -770,13 +742,10 @@ def channels_swapped(recipe: Recipe) -> Changes:
     code=('framed = np.pad(x, pads, mode="edge")', "framed = np.pad(x, pads)"),
     short="a padding that is not zeros",
     only="zeros",
-)
-def border_not_zero(recipe: Recipe) -> Changes:
-    """X's padding is filled with elements of X; in dE/dX its gradients are added to those elements."""
-    yield from _other_borders(recipe)
+)(lambda recipe: _other_borders(recipe))
 
 
-@Mistake(
+Mistake(
     "border-wrong",
     ARRAYS,
     "the padding holds something else than padding_mode says",
@@ -788,10 +757,7 @@ def border_not_zero(recipe: Recipe) -> Changes:
         "the gradients of the padding are added to other elements than those that stand there",
         "add the gradient of each position of the padding to the element of X that stands there",
     ),
-)
-def border_wrong(recipe: Recipe) -> Changes:
-    """The padding is filled in another way; in dE/dX its gradients are added to other elements."""
-    yield from _other_borders(recipe)
+)(lambda recipe: _other_borders(recipe))
 
 
 def _other_borders(recipe: Recipe) -> Changes:
@@ -818,7 +784,7 @@ def border_not_folded(recipe: Recipe) -> Changes:
         yield _bordered(recipe, _along(recipe, axes), "zeros", axes, coded=all(axes))
 
 
-@Mistake(
+Mistake(
     "last-batch-only",
     RESULTS,
     "only the last sample counts",
@@ -829,10 +795,7 @@ def border_not_folded(recipe: Recipe) -> Changes:
     needs="batch",
     forward=("only the last sample is computed", "loop over all samples, and keep the O of each"),
     of_dx=("only the last sample is computed", "loop over all samples, and keep the dX of each"),
-)
-def last_sample(recipe: Recipe) -> Changes:
-    """Only the last sample counts."""
-    yield from _one_sample(recipe, -1)
+)(lambda recipe: _one_sample(recipe, -1))
 
 
 @Mistake(
@@ -1050,40 +1013,31 @@ def flat_index(recipe: Recipe) -> Changes:
         yield from _slipped(framed, Loops.lengths_slipped, coded, recipe.layer)
 
 
-@Mistake(
+Mistake(
     "index-left-out",
     ARRAYS,
     "an index is left out",
     "use every index of each array: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
     code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
-)
-def index_left_out(recipe: Recipe) -> Changes:
-    """An index does not depend on a position that it should depend on."""
-    yield from _slipped(recipe, partial(Loops.indices_slipped, left_out=True), "W is read at 0·c, ")
+)(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=True), "W is read at 0·c, "))
 
 
-@Mistake(
+Mistake(
     "index-replaced",
     ARRAYS,
     "an index is used in place of another",
     "use each index at its place: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
     code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
-)
-def index_replaced(recipe: Recipe) -> Changes:
-    """An index of another axis or array, such as g[i][i] for g[i][j]."""
-    yield from _slipped(recipe, partial(Loops.indices_slipped, left_out=False), "W is read at f, not c")
+)(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=False), "W is read at f, not c"))
 
 
-@Mistake(
+Mistake(
     "loop-bound",
     ARRAYS,
     "a loop begins or ends at the wrong place",
     "loops run from 0 to below the length of their own axis, and only positions from 0 to below H count",
     code=("for i in np.ndindex(out[0] - 2, *out[1:]):", "for i in np.ndindex(*out):"),
-)
-def loop_bound(recipe: Recipe) -> Changes:
-    """A loop, or a test for what lies outside X, has another first or last position."""
-    yield from _slipped(recipe, Loops.bounds_slipped, r"the loop over the rows of O .*\(two too few\)")
+)(lambda recipe: _slipped(recipe, Loops.bounds_slipped, r"the loop over the rows of O .*\(two too few\)"))
 
 
 @Mistake(
@@ -1264,28 +1218,22 @@ def products_rounded(recipe: Recipe) -> Changes:
         yield from _slipped(recipe, Loops.products_slipped, r"each product is rounded down to a multiple of 2\^2$")
 
 
-@Mistake(
+Mistake(
     "wrapped",
     RESULTS,
     "sums overflow: they wrap around",
     "use a wider type for the sums",
     code=("return result.astype(np.int8)", "return result"),
-)
-def wrapped(recipe: Recipe) -> Changes:
-    """Sums are kept in integers that are too small, and wrap around."""
-    yield from _stored(recipe, lambda least, most, array: (array - least) % (most - least + 1) + least)
+)(lambda recipe: _stored(recipe, lambda array, least, most: (array - least) % (most - least + 1) + least))
 
 
-@Mistake(
+Mistake(
     "saturated",
     RESULTS,
     "sums are limited to the range of a type",
     "use a wider type for the sums",
     code=("return result.clip(-128, 127)", "return result"),
-)
-def saturated(recipe: Recipe) -> Changes:
-    """Sums are kept in integers that are too small, and end at the smallest and the largest."""
-    yield from _stored(recipe, lambda least, most, array: np.clip(array, least, most))
+)(lambda recipe: _stored(recipe, np.clip))
 
 
 @Mistake(
@@ -1360,11 +1308,10 @@ def missing_parts(recipe: Recipe) -> Changes:
     for tap in taps if layer.dims > 1 and prod(layer.kernel) > 1 else ():
         which = f"element {_numbers(np.add(tap, 1))} of every filter"
         yield recipe.at(DW if result is DW else W, which, without(..., *tap))
-    for number, axis_of_x in enumerate(layer.axes if result is DX else ()):
-        s, before = axis_of_x.stride, axis_of_x.before
-        for phase in sorted((h + before) % s for h in range(min(s, axis_of_x.size))) if s > 1 else ():
-            missing = without(*along(2 + number, slice((phase - before) % s, None, s)))
-            yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number]}s", missing)
+    for number, of_x in enumerate(layer.axes if result is DX else (), 2):
+        for phase in range(of_x.stride) if of_x.stride > 1 else ():
+            missing = without(*along(number, slice((phase - of_x.before) % of_x.stride, None, of_x.stride)))
+            yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number - 2]}s", missing)
 
 
 def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, inside: Layer | None = None) -> Changes:
@@ -1387,10 +1334,10 @@ def _short(bits: int, array: Array) -> Array:
 
 
 def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:
-    """The result in integers of 8, 16 or 32 bits; `change` takes their limits, and the result."""
+    """The result in integers of 8, 16 or 32 bits; `change` takes it and their limits."""
     for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32"):
         limits = np.iinfo(name)
-        edit = Mixed(partial(change, limits.min, limits.max))
+        edit = Mixed(lambda array, limits=limits: change(array, limits.min, limits.max))
         yield recipe.at(recipe.result, f"as {name}", edit, coded=name == "int8")
 
 

@@ -231,6 +231,7 @@ def _flat(array: Array) -> Array:
     return array.reshape(*array.shape[:3], -1)
 
 
+@lru_cache
 def spread_places(size: int) -> Array:
     """Flat indices of a few elements of an array, spread evenly over it and over its rows."""
     return np.unique((np.arange(1, _PROBES + 1) * _GOLDEN % 1 * size).astype(int))

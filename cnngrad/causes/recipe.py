@@ -146,8 +146,5 @@ def as_user(recipe: Recipe, array: Array) -> Array:
     layer = recipe.layer
     if recipe.result is DW and array.ndim == 2 + layer.dims:
         array = layer.rotated(array)
-    if recipe.bare:
-        return array
-    if recipe.result is DB:
-        return array.reshape(()) if layer.w_lead < 2 and array.size == 1 else array
-    return array.reshape(array.shape[2 - layer.lead[recipe.result] :])
+    omitted = len(recipe.result.lead_words) - layer.lead[recipe.result]
+    return array if recipe.bare else array.reshape(array.shape[omitted:])

@@ -163,10 +163,10 @@ class _Claim:
             off = np.abs(claim[some] - np.multiply.outer([*factors], array[some].astype(np.float64))).T
             wrong = (~(off <= [self._bounds[factor] for factor in factors])).sum(axis=0)
             likely = [factor for factor, count in zip(factors, wrong, strict=True) if count <= most]
-            found, absolute = {}, terms() if likely else claim
+            found = {}
             for factor in likely:
                 made = array if factor == 1 else factor * array.astype(np.float64)
-                right = np.abs(claim - made) <= self._allowed(claim, np.abs(factor * absolute), made)
+                right = np.abs(claim - made) <= self._allowed(claim, np.abs(factor * terms()), made)
                 if (count := int((~right).sum())) <= most:
                     found[factor] = count
         return found
@@ -434,8 +434,8 @@ def hidden_mistakes(data: Data, results: tuple[Tensor, ...]) -> tuple[str, ...]:
     computed = [data.layer.own.role[result] for result in results]
     for result in computed:
         right = made(right_recipe(data.layer, result), data)
-        rounding = 0 if right.dtype.kind == "i" else _ROUNDING * float(np.abs(right).max(initial=0.0))
-        claims.append(_Claim(data, result, right, lambda claim, *_, off=rounding: np.full(claim.shape, off)))
+        rounding = (right.dtype.kind == "f") * _ROUNDING * np.abs(right).max(initial=0)
+        claims.append(_Claim(data, result, right, lambda *_, off=rounding: off))
     made_here = [each for each in CATALOGUE if each.short and {*computed} & {*each.results} and each.suits(data.layer)]
     return tuple(mistake.id for mistake in made_here if not any(_shows(mistake, claim) for claim in claims))
 
