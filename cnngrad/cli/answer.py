@@ -52,7 +52,7 @@ def answer(session: Session, options: Explained, problem: "Problem", outputs: Se
     if unused := problem.unused_words():
         session.tell(unused)
     planned = {} if way is None else {tensor.key: way.planned[tensor] for tensor in tensors}
-    check_outputs(options, True, planned)
+    check_outputs(options, True, (".json", ".npz", ".npy"), planned)
     session.begin_work(outputs)
     results, listed, shown = {}, {}, None
     with result_files(output, planned) as files:
@@ -111,18 +111,21 @@ def _work(
     return tensors, given, compute.Work(layer, given)
 
 
-def check_outputs(options: Saved, latex: bool, *results: Collection[str]) -> None:
+def check_outputs(
+    options: Saved, latex: bool, endings: Collection[str] = (".json",), names: Collection[str] = ()
+) -> None:
     """Raise a CnngradError unless the results and the report can be saved; called before any work.
 
     Args:
         options: where they are to be saved.
         latex: whether the report may be in LaTeX.
-        results: the results' names, and the endings that their file may have if these are not those of arrays.
+        endings: the endings that the results' file may have.
+        names: the names of the results, if `.npy` is allowed.
     """
     from cnngrad.files.write import check_target
 
     if options.output is not None:
-        check_target(options.output, *results)
+        check_target(options.output, endings, names)
     if options.report is not None:
         from cnngrad.render.documents import check_ending
 

@@ -48,7 +48,7 @@ def exercise_command(session: Session, options: Exercise) -> int:
 @takes
 def check_command(session: Session, options: Check) -> int:
     """Compare gradients with finite differences of forward; exit code 1 if one is wrong."""
-    check_outputs(options, False, (), (".json", ".npz") if options.hard else (".json",))
+    check_outputs(options, False, (".json", ".npz") if options.hard else (".json",))
     if options.output is not None:
         from cnngrad.files.write import check_is_ours
 

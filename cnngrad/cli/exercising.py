@@ -19,7 +19,7 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
     if options.form and all(abs(options.partial - fraction) > 0.01 for fraction in FRACTIONS):
         known = ", ".join(map("{:g}".format, FRACTIONS))
         raise CnngradError(f"partial is {options.partial:g}: use a fraction that Moodle has: {known}")
-    check_outputs(options, not options.grade, (), (".json",))
+    check_outputs(options, not options.grade)
     if options.solution is not None:
         check_ending(options.solution, latex=True)
     asks = listed(options.ask)

@@ -36,15 +36,13 @@ def to_json(value: Any) -> str:
     return json.dumps(value, default=lambda array: array.tolist(), allow_nan=False)
 
 
-def check_target(
-    target: str, names: Collection[str] = (), endings: Collection[str] = (".json", ".npz", ".npy")
-) -> None:
+def check_target(target: str, endings: Collection[str], names: Collection[str] = ()) -> None:
     """Raise a CnngradError unless results can be saved under `target`; called before any work.
 
     Args:
         target: the file; without an ending, or with a `/` at the end, a folder of `.npy` files.
-        names: the names of the results, if `.npy` is allowed.
         endings: the allowed endings.
+        names: the names of the results, if `.npy` is allowed.
     """
     with writing(target):
         path = Path(target)

@@ -68,7 +68,7 @@ def check_ending(target: str, latex: bool, form: str = "") -> None:
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
         raise CnngradError(f"{target} has an unknown ending for a report: use {', '.join(endings)}{elsewhere}")
-    check_target(target, endings=endings)
+    check_target(target, endings)
 
 
 # How to make documents of other kinds.
