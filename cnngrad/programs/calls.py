@@ -12,14 +12,12 @@ from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import joined
 from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.findings import Outcome
-from cnngrad.programs.programs import Program
+from cnngrad.programs.judge import Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import VARIES, Answer, Fault, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Fault, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")
-# Judges the answer for a layer; if none is given, that of a new run.
-Judge = Callable[..., Outcome]
 
 _KEPT = Fault("keeps-state", "its results depend on an earlier call")
 _VALUES = Fault("depends-on-values", "its results are wrong for other numbers of a layer that it computes right")
@@ -43,9 +41,7 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 }
 
 
-def called_again(
-    program: Program, outcomes: Sequence[Outcome], judge: Judge, strided: bool
-) -> tuple[list[Outcome], list[str]]:
+def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> tuple[list[Outcome], list[str]]:
     """The outcomes with the faults that further calls show in a few layers, and sentences on what is no fault.
 
     These are the smallest layer that is wrong in no known way, or in one that right layers show, and, if the program
@@ -65,12 +61,12 @@ def called_again(
     ]
     seen = list[tuple[Outcome, Iterable[Fault | str]]]()
     for each in sorted(unknown, key=_WORK)[:1]:
-        seen.append((each, _if_kept(program, each, right[:1], judge) or _if_simpler(each.layer, judge)))
-    if right and program.keeps_running:
+        seen.append((each, _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)))
+    if right and judge.program.keeps_running:
         picked = {id(each): each for each in (right[0], right[-1], max(right, key=_WORK))}
-        seen += [(each, _in_other_ways(program, each, judge, strided)) for each in picked.values()]
-    if right and program.in_memory:
-        seen.append((right[0], _with_nan(program, right[0])))
+        seen += [(each, _in_other_ways(judge, each, strided)) for each in picked.values()]
+    if right and judge.program.in_memory:
+        seen.append((right[0], _with_nan(judge, right[0])))
     found = [(outcome.layer.name, each) for outcome, some in seen for each in some]
     faults = [(name, each) for name, each in found if isinstance(each, Fault)]
     # Where chance decides, no other fault is certain.
@@ -82,25 +78,25 @@ def called_again(
     return revised, [each for _, each in found if isinstance(each, str)]
 
 
-def _in_other_ways(program: Program, right: Outcome, judge: Judge, strided: bool) -> Iterator[Fault | str]:
+def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Fault | str]:
     """What is wrong with a right layer in the first of some other ways in which it is wrong, and what is refused."""
     last = right
-    for layer, fault in _ways(right.layer, program.in_memory and strided):
-        answer = program.run(layer)
+    for layer, fault in _ways(right.layer, judge.program.in_memory and strided):
+        answer = judge.program.run(layer)
         if layer.memory and is_same(answer, right):
             continue
         outcome = judge(layer, answer)
         if layer.memory and outcome.verdicts <= {Verdict.FAILED, Verdict.SKIPPED}:
             yield f"It takes no arrays {next(iter(layer.memory.values()))}."
         elif outcome.passed is False:
-            yield from _why(program, outcome, last) or _if_kept(program, outcome, [right], judge) or [fault]
+            yield from _why(judge, outcome, last) or _if_kept(judge, outcome, [right]) or [fault]
             return
         last = outcome
 
 
-def _why(program: Program, wrong: Outcome, last: Outcome) -> list[Fault]:
+def _why(judge: Judge, wrong: Outcome, last: Outcome) -> list[Fault]:
     """Why a right layer is wrong in another way, as far as its results tell; `last` was called before."""
-    if not is_same(program.run(wrong.layer), wrong):
+    if not is_same(judge.program.run(wrong.layer), wrong):
         return [VARIES]
     off = {tensor: found.precision for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG}
     if fewer := min(off.values(), default=""):
@@ -129,14 +125,14 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
             yield replace(layer, memory=dict.fromkeys(tensors, memory)), Fault("ignores-strides", says)
 
 
-def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
+def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:
     """What becomes of a NaN in dE/dO: it must reach every sum that it is a term of, and may reach others."""
     layer = right.layer.layer
     arrays = right.layer.arrays
     first = np.zeros(arrays[DEDO].shape)
     first.flat[0] = 1
     dedo = np.where(first, np.nan, arrays[DEDO])
-    results = program.run(replace(right.layer, arrays=arrays | {DEDO: dedo})).results
+    results = judge.program.run(replace(right.layer, arrays=arrays | {DEDO: dedo})).results
     ones = {tensor: np.ones(array.shape) for tensor, array in arrays.items()}
     for tensor in () if layer.transposed else GRADIENTS:
         needed = computed(right_recipe(layer, tensor), Data.of(layer, ones | {DEDO: first})) != 0
@@ -150,15 +146,15 @@ def _with_nan(program: Program, right: Outcome) -> Iterator[Fault | str]:
                 yield f"A NaN in {DEDO.title} reaches more of {tensor.title} than the sums that it is a term of."
 
 
-def _if_kept(program: Program, wrong: Outcome, right: Sequence[Outcome], judge: Judge) -> list[Fault]:
+def _if_kept(judge: Judge, wrong: Outcome, right: Sequence[Outcome]) -> list[Fault]:
     """What is wrong if a wrong layer is right in another process, or if a right one is no longer right."""
     if judge(wrong.layer).passed or not all(judge(each.layer).passed for each in right):
         return [_KEPT]
-    program.close()
+    judge.program.close()
     return [_KEPT] if judge(wrong.layer).passed else []
 
 
-def _if_simpler(layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
+def _if_simpler(judge: Judge, layer: SuiteLayer) -> Iterator[Fault]:
     """For which simpler numbers a wrong layer is right; in a layer with an array of one number, that may be chance."""
     given = layer.arrays
 
@@ -177,10 +173,3 @@ def _if_simpler(layer: SuiteLayer, judge: Judge) -> Iterator[Fault]:
         ):
             yield Fault("depends-on-values", f"right for {words}")
             return
-
-
-def is_same(answer: Answer, outcome: Outcome) -> bool:
-    """Whether an answer has the results of an earlier one, to the last bit."""
-    found = answer.results
-    known = outcome.claims
-    return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)

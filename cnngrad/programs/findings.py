@@ -40,7 +40,7 @@ class Outcome:
 
     Attributes:
         layer: the layer.
-        fault: how the program failed; None if it finished.
+        end: why there are no results to judge; None if there are some.
         results: the verdict on each array.
         said: the end of the program's output to standard error.
         note: how its results were understood, in a sentence; may be empty.
@@ -49,17 +49,12 @@ class Outcome:
     """
 
     layer: SuiteLayer
-    fault: Result | None
+    end: Result | None
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
     note: str = ""
     faults: tuple[Fault, ...] = ()
     claims: Arrays = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def end(self) -> Result | None:
-        """Why there are no results to judge; None if there are some."""
-        return self.fault or (None if self.results else Result(Verdict.SILENT))
 
     @property
     def status(self) -> str:

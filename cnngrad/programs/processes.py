@@ -36,11 +36,11 @@ class ProcessEndedError(Exception):
     """A process has ended, or was ended.
 
     Attributes:
-        fault: how it ended.
+        end: how it ended.
         said: the end of its output to the screen.
     """
 
-    fault: Result
+    end: Result
     said: str
 
 
@@ -145,9 +145,9 @@ class Process:
                     raise self._ended(Result(Verdict.FLOODED, f"wrote a line of more than {most} bytes"))
         raise self._ended(_too_long(timeout))
 
-    def _ended(self, fault: Result) -> ProcessEndedError:
+    def _ended(self, end: Result) -> ProcessEndedError:
         self.close()
-        return ProcessEndedError(fault, self.said())
+        return ProcessEndedError(end, self.said())
 
     def _how_it_ended(self) -> Result:
         try:

@@ -148,12 +148,12 @@ class _External(Program):
                 answer = self._answer(layer, folder, patience * self.timeout)
             except ProcessEndedError as ended:
                 self._process = None
-                fault = ended.fault
-                if fault.verdict is not Verdict.UNANSWERED:
+                end = ended.end
+                if end.verdict is not Verdict.UNANSWERED:
                     self._patience = self.first
                 elif patience > 1:
-                    fault = replace(fault, words=f"{fault.words} to the first call")
-                answer = Answer({}, fault, ended.said)
+                    end = replace(end, words=f"{end.words} to the first call")
+                answer = Answer({}, end, ended.said)
             if keep is not None:
                 keep(folder)
         return answer._replace(note=self._note)
@@ -249,7 +249,7 @@ class _Stream(_External):
                     self._note = f"A line of its output with {which} is not an answer: {line[:_STRAY_LENGTH]}"
         except ProcessEndedError as ended:
             said = [ended.said.rstrip(), *stray]
-            if ended.fault.verdict is Verdict.UNANSWERED:
+            if ended.end.verdict is Verdict.UNANSWERED:
                 said.append("(an answer is one line of JSON with the same id; flush standard output after it)")
             ended.said = "\n".join(filter(None, said)).strip()
             raise
@@ -312,8 +312,8 @@ class _Function(_External):
         try:
             line = next(started.ask("", limit, _BESIDE))
         except ProcessEndedError as ended:
-            late = ended.fault.verdict is Verdict.UNANSWERED
-            line = f"it took more than {limit:g} s: set a longer --timeout" if late else ended.fault.status
+            late = ended.end.verdict is Verdict.UNANSWERED
+            line = f"it took more than {limit:g} s: set a longer --timeout" if late else ended.end.status
         if line != "ready":
             self.close()
             # The fourth word names the function, after python -m and the worker.

@@ -120,7 +120,7 @@ class Answer(NamedTuple):
 
     Attributes:
         results: the arrays.
-        fault: why there are no results to judge; None if the program finished.
+        end: why there are no results to judge; None if the program finished.
         said: the end of its output to standard error, or why it skips the layer.
         note: how its results were understood, in a sentence; may be empty.
         faults: what else is wrong with the run.
@@ -128,7 +128,7 @@ class Answer(NamedTuple):
     """
 
     results: Arrays
-    fault: Result | None = None
+    end: Result | None = None
     said: str = ""
     note: str = ""
     faults: tuple[Fault, ...] = ()

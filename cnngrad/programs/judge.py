@@ -1,0 +1,123 @@
+"""Runs a program on one layer, and grades its results."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from cnngrad.arrays import Arrays, form_of, read_tensor
+from cnngrad.causes.search import TRIES
+from cnngrad.checks import GradientReport, WrongShape, check_layer
+from cnngrad.checks.tolerance import Form
+from cnngrad.errors import visible
+from cnngrad.files.kept import Kept
+from cnngrad.programs.findings import Outcome
+from cnngrad.programs.programs import Program
+from cnngrad.programs.suites import NUMBERS, SuiteLayer
+from cnngrad.programs.verdicts import VARIES, Answer, Fault, Result, Verdict
+from cnngrad.tensor import RESULTS, Tensor
+
+# Only one thread grades at a time, even if several run programs.
+_GRADING = threading.Lock()
+# Verdicts on runs that are not repeated.
+_LAST = {Verdict.UNANSWERED, Verdict.SILENT, Verdict.SKIPPED}
+_IN_ONE_OF_TWO = "A layer was run twice, and one run alone ended without results."
+_OTHER_ORDER = "Its results differ from call to call by rounding alone, as sums in another order do."
+
+
+@dataclass
+class Judge:
+    """Judges what a program gives.
+
+    Attributes:
+        program: the program.
+        shown: the form of a tensor's numbers, where all layers show it together.
+    """
+
+    program: Program
+    shown: dict[Tensor, Form] = field(default_factory=dict)
+
+    def __call__(self, layer: SuiteLayer, answer: Answer | None = None, tries: int = 0) -> Outcome:
+        """The outcome of a layer, for an answer or a new run; `tries` is the budget of the search for a mistake."""
+        answer = answer or self.program.run(layer)
+        claims = answer.results
+        found = {**answer.unread, **self.graded(layer, claims, tries)}
+        results = {tensor: found[tensor] for tensor in RESULTS if tensor in found}
+        is_coarse = any(each.verdict is Verdict.COARSE for each in results.values())
+        if layer.name.startswith(NUMBERS) and (is_coarse or "float16" in map(form_of, claims.values())):
+            return Outcome(layer, Result(Verdict.SKIPPED), said="its results do not hold such numbers")
+        end = answer.end and replace(answer.end, words=visible(answer.end.words))
+        end = end or (None if results else Result(Verdict.SILENT))
+        said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
+        return Outcome(layer, end, results, said, visible(answer.note), answer.faults, claims)
+
+    def graded(self, layer: SuiteLayer, claims: Arrays, tries: int) -> dict[Tensor, Result]:
+        """The verdicts on arrays."""
+        if not claims:
+            return {}
+        given = {tensor: read_tensor(tensor.key, array) for tensor, array in layer.arrays.items()}
+        written = self.program.written
+        with _GRADING:
+            report = check_layer(layer.layer, given, claims, written=written, tries=tries, shown=self.shown)
+        return {tensor: _result(report.gradients[tensor.key]) for tensor in claims}
+
+    def first(self, layer: SuiteLayer, keep: Kept | None) -> Outcome:
+        """Run a layer, and again if it fails, or if the program keeps running: results may vary from call to call.
+
+        `keep`, if given, keeps the files of a layer that fails.
+        """
+        answer = self.program.run(layer)
+        outcome = self(layer, answer, TRIES)
+        fails = outcome.passed is False
+        if not (fails or self.program.keeps_running) or (keep is None and outcome.verdicts & _LAST):
+            return outcome
+        again = self.program.run(layer, partial(keep.put, layer.folder) if keep is not None and fails else None)
+        if answer.end != again.end:
+            ended = self(layer, again if answer.end is None else answer)
+            return replace(ended, faults=outcome.faults, note=_IN_ONE_OF_TWO)
+        if is_same(again, outcome):
+            return outcome
+        if not fails and self(layer, again).passed:
+            return replace(outcome, note=_OTHER_ORDER)
+        return replace(outcome, faults=(*outcome.faults, *_varied(outcome, again)))
+
+
+def is_same(answer: Answer, outcome: Outcome) -> bool:
+    """Whether an answer has the results of an earlier one, to the last bit."""
+    found = answer.results
+    known = outcome.claims
+    return found.keys() == known.keys() and all(np.array_equal(found[t], known[t], equal_nan=True) for t in known)
+
+
+def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
+    """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
+    for tensor, before in outcome.claims.items():
+        after = again.results.get(tensor)
+        report = outcome.results[tensor].report
+        if after is None or after.shape != before.shape:
+            outcome.results[tensor] = Result(Verdict.VARIES)
+        elif not np.array_equal(before, after, equal_nan=True):
+            with np.errstate(invalid="ignore"):  # both may be infinite
+                off = after - before
+            differ = f"{np.count_nonzero(off)} of {off.size} elements of {tensor.title} differ from call to call"
+            outcome.results[tensor] = Result(Verdict.VARIES, hint=f"{differ}, by up to {np.abs(off).max():.6g}")
+            adds_up = report is not None and off.shape == report.numeric.shape and np.allclose(off, report.numeric)
+            says = f"its {tensor.title} adds up over calls, as nothing resets it"
+            yield Fault("keeps-state", says) if adds_up else VARIES
+
+
+def _result(report: GradientReport) -> Result:
+    if isinstance(report, WrongShape):
+        shapes = [array.shape for array in (report.analytic, report.numeric)]
+        words = "; it must be ".join("×".join(map(str, shape)) or "()" for shape in shapes)
+        hint = f"{report.gradient.title} has shape {words}. {report.beside_shape}".strip()
+        return Result(Verdict.WRONG_SHAPE, report=report, hint=hint)
+    verdict = Verdict.RIGHT
+    if report.passed is None:
+        # The dtype of short numbers promises more than TF32.
+        verdict = Verdict.WRONG if report.precision and not report.judged_as else Verdict.COARSE
+    elif not report:
+        verdict = Verdict.NOT_FINITE if report.mistake == "not-finite" else Verdict.WRONG
+    return Result(verdict, report=report, hint=report.hint)
