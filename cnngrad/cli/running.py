@@ -39,7 +39,6 @@ __all__ = ["run_command", "run_each"]
 
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the user's program, and show the findings."""
-    begun = time.monotonic()
     if options.keep is not None and options.scheduler is not None:
         raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
     run = _asked(session, options, reader, [options.run])
@@ -48,31 +47,22 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         count = min(most, len(layers))
-        made = partial(_program, options, options.run, executor)
+        made = partial(_program, stack, options, options.run, executor)
         programs = [made() for _ in range(count)] if executor is None else [made()] * count
-        for program in programs:
-            stack.callback(program.end)
         bar = stack.enter_context(progress_bar(session))
 
         def advance(name: str, done: int, total: int, failures: int) -> None:
             stage = "smaller" if name == SMALLER else "layers"
             bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-        try:
-            findings = run(programs, progress=advance, keep=keep)
-        except CnngradError as error:
-            # Another program waits for findings.
-            if options.form is None:
-                raise
-            findings = _unable(run, error)
-    command = _in_words(["cnngrad", "check", *typed(options.flags, [*options.flags])])
+        words = typed(options.flags, [*options.flags])
+        findings = _found(options, partial(run, programs, progress=advance, keep=keep), words)
     # What needs the layers before it needs the whole run.
-    again = _command(options, findings) if findings.alone else command
-    run_facts = facts_of_run(begun, options.seed, command)
-    findings = replace(findings, command=again, run=run_facts, explained=options.explain)
+    if findings.alone:
+        findings = replace(findings, command=_command(options, findings))
     if keep is not None:
         _keep(keep, findings)
-    return present(session, options, findings)
+    return present(session, options, replace(findings, explained=options.explain))
 
 
 def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
@@ -85,15 +75,8 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     words = [word for flag in options.flags if flag not in _OF_CLASS for word in typed(options.flags, [flag])]
 
     def one(name: str) -> Submission:
-        begun = time.monotonic()
-        try:
-            found = run([programs[name]])
-        except CnngradError as error:
-            found = _unable(run, error)
-        finally:
-            programs[name].close()
-        command = _in_words(["cnngrad", "check", "--run", texts[name], *words])
-        found = replace(found, command=command, run=facts_of_run(begun, options.seed, command))
+        found = _found(options, partial(run, [programs[name]]), ["--run", texts[name], *words])
+        programs[name].close()
         # After an interruption the program was ended, which is not its student's failure.
         if kept is not None and session.signalled is None:
             # The renderers load slowly, and most runs write no document.
@@ -105,10 +88,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     each = list[Submission]()
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
-        programs = {name: _program(options, text, executor, first=1) for name, text in texts.items()}
-        # Ending the programs ends the threads that wait for them.
-        for program in programs.values():
-            stack.callback(program.end)
+        programs = {name: _program(stack, options, text, executor, first=1) for name, text in texts.items()}
         pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
@@ -118,12 +98,21 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     return present(session, options, Submissions(tuple(each)))
 
 
-def _unable(run: partial[Findings], error: CnngradError) -> Findings:
-    """The findings for a program that can't be run at all."""
-    first, *others = run.keywords["layers"]
-    not_run = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in others]
-    fault = Outcome(first, Result(Verdict.FAILED, str(error)))
-    return Findings([fault, *not_run], whole=run.keywords["whole"])
+def _found(options: Check, run: partial[Findings], words: Sequence[str]) -> Findings:
+    """What is found in a run, with its facts and the words of its command; or that the program can't be run at all."""
+    begun = time.monotonic()
+    try:
+        findings = run()
+    except CnngradError as error:
+        # Another program waits for findings, or other submissions are still to be run.
+        if options.form is None and not options.run_each:
+            raise
+        first, *others = run.keywords["layers"]
+        ended = Outcome(first, Result(Verdict.FAILED, str(error)))
+        not_run = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in others]
+        findings = Findings([ended, *not_run], whole=run.keywords["whole"])
+    command = _in_words(["cnngrad", "check", *words])
+    return replace(findings, command=command, run=facts_of_run(begun, options.seed, command))
 
 
 # Options that concern the whole class.
@@ -174,10 +163,13 @@ def _executor(options: Check) -> Iterator[tuple[Executor | None, int]]:
         yield client.get_executor(pure=False), MOST_AT_ONCE
 
 
-def _program(options: Check, text: str, executor: Executor | None, first: int = FIRST) -> Program:
+def _program(stack: ExitStack, options: Check, text: str, executor: Executor | None, first: int = FIRST) -> Program:
+    """The program that a text names, which ends with the stack: that ends the threads that wait for it."""
     form = (options.exchange, options.timeout, options.stream)
     make = partial(program_of, text, *form, list(options.given()), options.memory, first)
-    return placed(make, executor, options.written)
+    program = placed(make, executor, options.written)
+    stack.callback(program.end)
+    return program
 
 
 def _suite(options: Check, text: str) -> list[SuiteLayer]:

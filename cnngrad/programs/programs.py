@@ -87,7 +87,7 @@ def program_of(
         CnngradError: an empty command, a word in braces with `stream`, or an unknown exchange.
     """
     if exchange not in EXCHANGES:
-        forms = {"csv": "json", "npy32": "f32"}.get(exchange, ", ".join(EXCHANGES))
+        forms = "json" if exchange == "csv" else ", ".join(EXCHANGES)
         raise CnngradError(f"exchange is {exchange[:40]!r}: use {forms}")
     if is_function(text):
         if stream:

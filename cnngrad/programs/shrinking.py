@@ -1,7 +1,7 @@
 """Makes a failing layer smaller while it fails in the same way: first its sizes, then its numbers."""
 
 import time
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -77,34 +77,33 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     All axes change together, then each alone, as programs may refuse axes that differ; so do both sides of the padding,
     and channels with filters.
     """
-    every = tuple(range(layer.dims))
-    some = (every, *((number,) for number in every))
+    some = [slice(None), *(slice(number, number + 1) for number in range(layer.dims))]
 
-    def with_axes(numbers: Sequence[int], **changes: Any) -> Layer:
-        axes = (replace(axis, **changes) if k in numbers else axis for k, axis in enumerate(layer.axes))
+    def with_axes(part: slice, **changes: Any) -> Layer:
+        axes = [*layer.axes]
+        axes[part] = [replace(axis, **changes) for axis in axes[part]]
         return replace(layer, axes=tuple(axes))
 
-    for numbers in some:
-        yield with_axes(numbers, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
+    for part in some:
+        yield with_axes(part, size=1, kernel=1, stride=1, dilation=1, before=0, after=0, extra=0)
     if layer.mode != "zeros":
         yield layer.with_axes(mode="zeros")
-    c = layer.group_channels
-    f = layer.group_filters
     groups = layer.groups
     if groups > 1:
-        yield from (replace(layer, groups=1, channels=c, filters=f), replace(layer, groups=1))
-    yield from (replace(layer, channels=n * groups, filters=n * groups) for n in _fewer(min(c, f), 1))
-    yield from (replace(layer, channels=fewer * groups) for fewer in _fewer(c, 1))
-    yield from (replace(layer, batch=fewer) for fewer in _fewer(layer.batch, 1))
-    yield from (replace(layer, filters=fewer * groups) for fewer in _fewer(f, 1))
+        yield replace(layer, groups=1, channels=layer.group_channels, filters=layer.group_filters)
+        yield replace(layer, groups=1)
+    counts = {("channels", "filters"): groups, ("channels",): groups, ("batch",): 1, ("filters",): groups}
+    for names, times in counts.items():
+        most = min(getattr(layer, name) for name in names) // times
+        yield from (replace(layer, **dict.fromkeys(names, fewer * times)) for fewer in _fewer(most, 1))
     if layer.has_bias:
         yield replace(layer, has_bias=False)
-    for (names, least), numbers in product(_LEAST.items(), some):
-        axes = [layer.axes[number] for number in numbers]
+    for (names, least), part in product(_LEAST.items(), some):
+        axes = layer.axes[part]
         if names == ("size",):
             least = max([1, *(axis.span - axis.before - axis.after for axis in axes if not axis.transposed)])
-        smallest = min(getattr(axis, name) for axis in axes for name in names)
-        yield from (with_axes(numbers, **dict.fromkeys(names, fewer)) for fewer in _fewer(smallest, least))
+        most = min(getattr(axis, name) for axis in axes for name in names)
+        yield from (with_axes(part, **dict.fromkeys(names, fewer)) for fewer in _fewer(most, least))
 
 
 # The numbers of an axis that become smaller together, and the least ones; for a size, if a window fits.

@@ -17,7 +17,6 @@ from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.search import OF_ONE_NUMBER, hidden_mistakes
 from cnngrad.errors import CnngradError
 from cnngrad.layer import Layer, Shape, make_layer
-from cnngrad.layer.axis import Axis
 from cnngrad.layer.layout import Layouts, read_layouts
 from cnngrad.layer.options import integer, shortened
 from cnngrad.schema import Json
@@ -120,17 +119,23 @@ def _row(
     return make_layer((batch, channels, *size), w_shape, b_shape=b_shape, groups=groups, layout="ncdhw", **options)
 
 
+def _with_each(layer: Layer, **changes: Iterable[int]) -> Layer:
+    """The layer with other numbers of its axes, one for each."""
+    rows = zip(*changes.values(), strict=True)
+    axes = (replace(axis, **dict(zip(changes, row, strict=True))) for axis, row in zip(layer.axes, rows, strict=True))
+    return replace(layer, axes=tuple(axes))
+
+
 def _turned(row: Layer) -> Layer:
     """The transposed layer whose twin is a layer of the suite."""
-    axes = tuple(replace(axis, size=axis.out, transposed=True, extra=axis.leftover) for axis in row.axes)
-    return replace(row, axes=axes, channels=row.filters, filters=row.channels)
+    turned = _with_each(row, size=row.out, extra=[axis.leftover for axis in row.axes]).with_axes(transposed=True)
+    return replace(turned, channels=row.filters, filters=row.channels)
 
 
 def _even(layer: Layer) -> Layer:
     """The layer with the larger padding of each axis on both sides."""
     pads = [max(axis.before, axis.after) for axis in layer.axes]
-    axes = (replace(axis, before=pad, after=pad) for axis, pad in zip(layer.axes, pads, strict=True))
-    return replace(layer, axes=tuple(axes))
+    return _with_each(layer, before=pads, after=pads)
 
 
 def _square(layer: Layer) -> Layer:
@@ -353,14 +358,12 @@ def suite(
 
 def _fitted(title: str, layer: Layer, asked: Mapping[str, Any]) -> Layer:
     """The layer with what is asked of all; if no window fits, X grows, or if X is given, the windows shrink."""
-    if (x_shape := asked.get("x_shape")) is None:
-        sizes = ([size + more for size in layer.size] for more in _MORE)
-        tried = [_with_each(layer, lambda axis, size: replace(axis, size=size), each) for each in sizes]
-    else:
+    x_shape = asked.get("x_shape")
+    tried = [_with_each(layer, size=[size + more for size in layer.size]) for more in _MORE]
+    if x_shape is not None:
         plain = layer.with_axes(dilation=1)
         last = (*layer.size, *x_shape)[-layer.dims :]
-        smaller = _with_each(plain, lambda axis, size: replace(axis, kernel=min(axis.kernel, size)), last)
-        tried = [layer, plain, smaller]
+        tried = [layer, plain, _with_each(plain, kernel=map(min, layer.kernel, last))]
     errors = []
     for each in tried:
         try:
@@ -369,10 +372,6 @@ def _fitted(title: str, layer: Layer, asked: Mapping[str, Any]) -> Layer:
             errors.append(error)
     is_plain = None is x_shape is asked.get("w_shape")
     raise errors[0] if is_plain else CnngradError(f"the suite's layer {title}: {errors[0]}")
-
-
-def _with_each(layer: Layer, change: Callable[[Axis, int], Axis], numbers: Iterable[int]) -> Layer:
-    return replace(layer, axes=tuple(map(change, layer.axes, numbers)))
 
 
 def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
@@ -476,7 +475,7 @@ def _hides_zero(made: SuiteLayer) -> bool:
     """
     layer = made.layer
     dedo = made.arrays[DEDO]
-    by_group = dedo.reshape(layer.batch, layer.groups, layer.filters // layer.groups, -1).sum((0, 3))
+    by_group = dedo.reshape(layer.batch, layer.groups, layer.group_filters, -1).sum((0, 3))
     sums = (by_group, by_group.sum(0), by_group.sum(1), by_group.sum())
     least = min(np.abs(dedo[dedo != 0]).tolist(), default=1)
     if min(np.abs(each).min() for each in sums) <= _CANCELLED * least:
