@@ -8,8 +8,7 @@ import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
-from cnngrad.programs.findings import Outcome
-from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.programs.verdicts import Outcome, Result, Verdict
 from cnngrad.results import Findings
 
 ONE = ("-x", "3x3", "-w", "2x2")

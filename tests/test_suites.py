@@ -9,8 +9,9 @@ import pytest
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.layer import make_layer
+from cnngrad.programs.conditions import CONDITIONS
 from cnngrad.programs.shrinking import smaller_layers
-from cnngrad.programs.suites import CONDITIONS, FEATURES, features
+from cnngrad.programs.suites import FEATURES, features
 from cnngrad.tensor import Tensor
 from tests import golden
 

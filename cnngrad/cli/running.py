@@ -24,13 +24,13 @@ from cnngrad.files.write import to_json, write_results
 from cnngrad.layer import parse_shape
 from cnngrad.layer.layout import read_layouts
 from cnngrad.programs.elsewhere import MOST_AT_ONCE, placed
-from cnngrad.programs.findings import Findings, Outcome, facts_of_run
+from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import FIRST, Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
 from cnngrad.programs.submissions import Submission, Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
-from cnngrad.programs.verdicts import Result, Verdict
+from cnngrad.programs.verdicts import Outcome, Result, Verdict
 from cnngrad.settings import DEFAULTS, OPTIONS
 from cnngrad.tensor import DEDO, Tensor, W, X
 

@@ -11,10 +11,9 @@ from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import joined
 from cnngrad.programs.calling import MEMORY
-from cnngrad.programs.findings import Outcome
 from cnngrad.programs.judge import Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
-from cnngrad.programs.verdicts import VARIES, Fault, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Fault, Outcome, Verdict, grouped
 from cnngrad.tensor import DEDO, GRADIENTS
 
 _WORK = attrgetter("layer.work")

@@ -13,10 +13,9 @@ from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import Form
 from cnngrad.errors import visible
 from cnngrad.files.kept import Kept
-from cnngrad.programs.findings import Outcome
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import NUMBERS, SuiteLayer
-from cnngrad.programs.verdicts import VARIES, Answer, Fault, Result, Verdict
+from cnngrad.programs.verdicts import VARIES, Answer, Fault, Outcome, Result, Verdict
 from cnngrad.tensor import RESULTS, Tensor
 
 # Only one thread grades at a time, even if several run programs.

@@ -16,13 +16,14 @@ from cnngrad.errors import CnngradError
 from cnngrad.files.kept import Kept
 from cnngrad.layer import Layer
 from cnngrad.programs.calls import called_again
-from cnngrad.programs.findings import Findings, Outcome, Wrong, explain
+from cnngrad.programs.explaining import Wrong, explain
+from cnngrad.programs.findings import Findings
 from cnngrad.programs.judge import Judge
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
 from cnngrad.programs.suites import STRIDED, SuiteLayer
-from cnngrad.programs.verdicts import VARIES, Result, Verdict, grouped
+from cnngrad.programs.verdicts import VARIES, Outcome, Result, Verdict, grouped
 from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.

@@ -14,10 +14,10 @@ from cnngrad.checks.report import Compared, Graded
 from cnngrad.errors import CnngradError
 from cnngrad.layer.expansion import OPERANDS, Expander
 from cnngrad.layer.names import Index
-from cnngrad.programs.findings import Findings, Outcome
+from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
-from cnngrad.programs.verdicts import Verdict, grouped
+from cnngrad.programs.verdicts import Outcome, Verdict, grouped
 from cnngrad.tensor import B, O
 
 # The most runs of a program to read its products.

@@ -92,7 +92,12 @@ def _smaller(layer: Layer) -> Iterator[Layer]:
     if groups > 1:
         yield replace(layer, groups=1, channels=layer.group_channels, filters=layer.group_filters)
         yield replace(layer, groups=1)
-    counts = {("channels", "filters"): groups, ("channels",): groups, ("batch",): 1, ("filters",): groups}
+    counts: dict[tuple[str, ...], Any] = {
+        ("channels", "filters"): groups,
+        ("channels",): groups,
+        ("batch",): 1,
+        ("filters",): groups,
+    }
     for names, times in counts.items():
         most = min(getattr(layer, name) for name in names) // times
         yield from (replace(layer, **dict.fromkeys(names, fewer * times)) for fewer in _fewer(most, 1))

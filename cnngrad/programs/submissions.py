@@ -11,8 +11,9 @@ from pathlib import Path
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.errors import CnngradError, visible
 from cnngrad.layer import counted
-from cnngrad.programs.findings import Findings, all_passed
+from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import is_function
+from cnngrad.programs.verdicts import all_passed
 from cnngrad.schema import SCHEMA, Json
 
 __all__ = ["Submission", "Submissions", "submitted"]

@@ -166,28 +166,12 @@ STRIDED = "strided"
 
 def features(layer: Layer) -> list[str]:
     """Those of `FEATURES` that a backward pass must support for a layer."""
-    return [name for name in FEATURES if _needing(name)(layer)]
+    return [name for name in FEATURES if needing(name)(layer)]
 
 
-def _needing(feature: str) -> Condition:
+def needing(feature: str) -> Condition:
+    """Whether a backward pass must support a feature for a layer."""
     return lambda layer: sizes(_WITHOUT[feature](layer)) != sizes(layer)
-
-
-# Conditions that a layer may meet, in words.
-CONDITIONS: dict[str, Condition] = {
-    "stride > 1": _needing("stride"),
-    "padding > 0": _needing("padding"),
-    "output padding > 0": lambda layer: any(axis.extra for axis in layer.axes),
-    "an uneven padding": _needing("asymmetric"),
-    "padding that is not zeros": _needing("padding-modes"),
-    "dilation > 1": _needing("dilation"),
-    "groups > 1": _needing("groups"),
-    "batch > 1": _needing("batch"),
-    "channels > 1": lambda layer: layer.channels > 1,
-    "filters > 1": lambda layer: layer.filters > 1,
-    "a bias": _needing("bias"),
-    "axes that differ": _needing("non-square"),
-}
 
 
 # What layers of the suites have, as `_row` takes it.

@@ -1,7 +1,7 @@
-"""One run of the user's program: its answer, and the verdict on it and on each array that it gives."""
+"""What the user's program answers for a layer, and what is said of it: a verdict on each array, or on how it ended."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeVar
 
@@ -9,6 +9,8 @@ from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.recipe import Recipe
 from cnngrad.checks import GradientReport
 from cnngrad.errors import CnngradError
+from cnngrad.programs.suites import SuiteLayer
+from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
 
 _Key = TypeVar("_Key")
@@ -150,3 +152,73 @@ def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Ar
         except CnngradError as error:
             unread[tensor] = Result(Verdict.UNREADABLE, f"{Verdict.UNREADABLE.words} ({error})")
     return Answer(results, unread=unread)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one layer.
+
+    Attributes:
+        layer: the layer.
+        end: why there are no results to judge; None if there are some.
+        results: the verdict on each array.
+        said: the end of the program's output to standard error.
+        note: how its results were understood, in a sentence; may be empty.
+        faults: what is wrong beside the arrays.
+        claims: the arrays that were judged, as the program gave them.
+    """
+
+    layer: SuiteLayer
+    end: Result | None
+    results: dict[Tensor, Result] = field(default_factory=dict)
+    said: str = ""
+    note: str = ""
+    faults: tuple[Fault, ...] = ()
+    claims: Arrays = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def status(self) -> str:
+        """Why there are no results to judge, in words; empty if there are some."""
+        return self.end.status if self.end else ""
+
+    @property
+    def verdicts(self) -> set[Verdict]:
+        """The verdict on the run, or the verdicts on its arrays."""
+        return {found.verdict for found in ([self.end] if self.end else self.results.values())}
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether the program was run on the layer, and supports it."""
+        return self.verdicts.isdisjoint((Verdict.SKIPPED, Verdict.NOT_RUN))
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether all results are right; None for a layer that was skipped, was not run, or can't be judged."""
+        return all_passed([not self.faults, *(verdict.passed for verdict in self.verdicts)])
+
+    def as_json(self) -> Json:
+        """As plain data."""
+        return {
+            "name": self.layer.name,
+            "layer": self.layer.layer.as_json(),
+            "shows": list(self.layer.shows),
+            "passed": self.passed,
+            "status": self.status,
+            "results": {
+                tensor.key: {"passed": result.verdict.passed}
+                | named(result.mistakes)
+                | {"status": result.status, "hint": result.hint}
+                for tensor, result in self.results.items()
+            },
+        }
+
+
+def all_passed(each: Iterable[bool | None]) -> bool | None:
+    """Whether all pass; False if one does not, else None if that is not known of one."""
+    found = set(each)
+    return False if False in found else None if None in found else True
+
+
+def named(mistakes: Sequence[str]) -> Json:
+    """Mistakes in JSON: the first one, and those made together with it."""
+    return {"mistake": next(iter(mistakes), None), "and": list(mistakes[1:])}
