@@ -66,7 +66,7 @@ def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistak
         # A single number is many mistakes' result: few are named there.
         if outcome.results[result].report.analytic.size > 1:
             named += 1
-            explanations = outcome.results[result].explanations
+            explanations = outcome.results[result].report.found
             assert any(mistake.id in names for names in explanations), outcome.layer.name
             assert mistake.id in outcome.layer.shows
     if named:
@@ -92,7 +92,7 @@ def test_a_layer_that_lists_a_mistake_names_it(mistake, layers):
     # Every second layer: the test above runs each mistake in all of them.
     findings = run_layers([WrongEverywhere(mistake)], layers[::2], without=None)
     for outcome in findings.outcomes:
-        names = [name for result in outcome.results.values() for name in result.explanations]
+        names = [name for result in outcome.results.values() for name in result.report.found]
         wrong = max((r.report.analytic.size for r in outcome.results.values() if r.status == "wrong"), default=0)
         # A mistake may be listed for an array of another shape, which this program does not give.
         if mistake.id in outcome.layer.shows and wrong > 1:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import combinations, permutations
 from typing import Any, Literal
 
@@ -43,32 +44,28 @@ def called(error: Exception) -> str:
     return "unreadable results" if isinstance(error, UnreadableError) else type(error).__name__
 
 
+@dataclass(eq=False)
 class Caller:
     """Calls a function as f(x, w, dedo, *, stride, padding, dilation, groups), with b too if it takes one.
 
     Arrays of one shape lie at the same address in all calls, as those of a training loop do.
+
+    Attributes:
+        function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
+        convert: converts NumPy's arrays to those that the function takes; None for no conversion.
+        fixed: the options that are the same in all layers, which the function need not take.
     """
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        convert: Callable[[Array], Any] | None = None,
-        fixed: Collection[str] = (),
-    ) -> None:
-        """A function that has not been called yet.
+    function: Callable[..., Any]
+    convert: Callable[[Array], Any] | None = None
+    fixed: Collection[str] = ()
 
-        Args:
-            function: returns (dw, dx), (dw, dx, db), a mapping, or an object with these names.
-            convert: converts NumPy's arrays to those that the function takes; None for no conversion.
-            fixed: the options that are the same in all layers, which the function need not take.
-        """
-        self._function = function
-        self._convert = convert or (lambda array: array)
-        self._fixed = fixed
+    def __post_init__(self) -> None:
+        """Begin without a call."""
         self._parameters: Mapping[str, inspect.Parameter] = {}
         # Some functions have no signature.
         with suppress(TypeError, ValueError):
-            self._parameters = inspect.signature(function).parameters
+            self._parameters = inspect.signature(self.function).parameters
         # The order in which the function returns its results, once shapes have shown that it differs from ours.
         self._order: dict[tuple[Tensor, ...], tuple[Tensor, ...]] = {}
         # The arrays that it is given, by what they are; its last results, and copies of these.
@@ -83,7 +80,7 @@ class Caller:
             UnreadableError: it returns something else than results.
         """
         own = {tensor: self._filled(tensor, array, memory.get(tensor, "")) for tensor, array in arrays.items()}
-        given = {tensor: self._convert(array) for tensor, array in own.items()}
+        given = {tensor: self.convert(array) if self.convert else array for tensor, array in own.items()}
         before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
         returned = self._returned(layer, given)
         changed = [
@@ -126,7 +123,7 @@ class Caller:
                     positional.insert(place, given.get(B))
                 else:
                     keywords[name] = given.get(B)
-        returned = self._function(*positional, **keywords)
+        returned = self.function(*positional, **keywords)
         try:
             if isinstance(returned, tuple | list) and not hasattr(returned, "_fields"):
                 return self._by_place(layer, returned)
@@ -143,10 +140,10 @@ class Caller:
             default = DEFAULTS[name]
             value = _as_tuples(layer.options.get(name, default))
             # A function that takes any keyword may not look at one that it is not told of.
-            told = name in _USUAL or name in self._fixed or (layer.transposed and value != default)
+            told = name in _USUAL or name in self.fixed or (layer.transposed and value != default)
             if name in known or (every and told):
                 found[name] = value
-            elif value != default and name not in self._fixed:
+            elif value != default and name not in self.fixed:
                 raise NotImplementedError(f"it takes no {name}")
         return found
 
@@ -162,11 +159,11 @@ class Caller:
         if len(fitting) == 1:
             self._order[usual] = fitting[0]
         order = self._order.get(usual, usual)
-        if order == usual or order not in fitting:
-            return Answer(found)
+        if order not in fitting:
+            order = usual
         names = ", ".join(result.keyword for result in order)
-        by_order = dict(zip(order, found.values(), strict=True))
-        return Answer(by_order, note=f"It returns ({names}), as the shapes show.")
+        note = "" if order == usual else f"It returns ({names}), as the shapes show."
+        return Answer(dict(zip(order, found.values(), strict=True)), note=note)
 
 
 def _as_tuples(value: Any) -> Any:

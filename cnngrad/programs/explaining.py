@@ -78,7 +78,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     None are given if no mistake is known.
     """
     wrong = [
-        Wrong(outcome, {**found.explanations}, found.report)
+        Wrong(outcome, {**found.report.found}, found.report)
         for outcome in outcomes
         for found in outcome.results.values()
         if found.verdict.passed is False and found.report is not None

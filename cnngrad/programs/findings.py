@@ -215,10 +215,10 @@ class Findings:
         unknown = [report for report in reports if isinstance(report, Graded)]
         if unknown and not self.explanations and not any(outcome.faults for outcome in self.outcomes):
             yield unexplained(unknown)
-        fewer = {outcome.layer.name: outcome for outcome, each in found if each.precision}
+        fewer = [outcome for outcome in self.failing if any(each.precision for each in outcome.results.values())]
         # The most frequent one.
         for phrase, _ in Counter(each.precision for _, each in found if each.precision).most_common(1):
-            where = "" if len(fewer) == len(self.failing) else f"in {self._which([*fewer.values()])} "
+            where = "" if len(fewer) == len(self.failing) else f"in {self._which(fewer)} "
             yield f"{where}it {phrase}"
         shapes = [outcome for outcome in self.failing if Verdict.WRONG_SHAPE in outcome.verdicts]
         if shapes and not self.explanations:

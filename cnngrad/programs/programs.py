@@ -241,10 +241,10 @@ class _Stream(_External):
             process = self._process or self._start(self.words, talks=True)
             for line in process.ask(request, timeout, _BESIDE + sum(map(most_bytes, layer.layer.written.values()))):
                 content = _as_object(line)
-                if content is not None and content.get("id") == self._count:
+                if content.get("id") == self._count:
                     break
                 stray.append(line)
-                if content is not None and not self._note:
+                if content and not self._note:
                     which = f"the id {content['id']!r:.20}" if "id" in content else "no id"
                     self._note = f"A line of its output with {which} is not an answer: {line[:_STRAY_LENGTH]}"
         except ProcessEndedError as ended:
@@ -253,7 +253,6 @@ class _Stream(_External):
                 said.append("(an answer is one line of JSON with the same id; flush standard output after it)")
             ended.said = "\n".join(filter(None, said)).strip()
             raise
-        assert content is not None
         kept.write_text(f"{line}\n")
         # An answer may repeat keys of the request.
         new = {key: value for key, value in content.items() if key not in asked}
@@ -265,12 +264,13 @@ class _Stream(_External):
             return failed(Verdict.FAILED, f"not readable ({error})")
 
 
-def _as_object(line: str) -> Json | None:
+def _as_object(line: str) -> Json:
+    """The object in a line of JSON; an empty one if there is none."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) else None
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _as_numbers(tensor: Tensor, value: Any) -> Array:

@@ -179,9 +179,11 @@ _SQUARE = {"size": (5, 5, 5), "kernel": (3, 3, 3)}
 _1X1 = {"kernel": (1, 1, 1)}
 _PADDING_1 = {"padding": 1}
 _UNEVEN = {"padding": ((0, 1), (1, 0), (0, 2))}
+_FULL = {"padding": (1, 2, 1)}
 _STRIDE_2 = {"size": (5, 7, 6), "stride": 2}
 _LEFTOVER = {"size": (5, 8, 7), "stride": (2, 3, 2)}
 _DILATION_2 = {"size": (5, 7, 6), "dilation": 2}
+_BATCH = {"batch": 2}
 _MANY = {"batch": 2, "channels": 3, "filters": 4}
 _GROUPS = {"channels": 4, "filters": 6, "groups": 2}
 _BIAS = {"bias": True}
@@ -198,7 +200,7 @@ _QUICK: dict[str, _Row] = {
     "channels": {"channels": 3, "filters": 2},
     "groups": _GROUPS,
     "bias": {"channels": 2, "filters": 3, "bias": True},
-    "all": _UNEVEN | _GROUPS | _BIAS | {"size": (6, 9, 8), "stride": (1, 2, 3), "dilation": (1, 2, 1), "batch": 2},
+    "all": _UNEVEN | _GROUPS | _BIAS | _BATCH | {"size": (6, 9, 8), "stride": (1, 2, 3), "dilation": (1, 2, 1)},
 }
 _STANDARD: dict[str, _Row] = {
     "impulse-padding": _PADDING_1,
@@ -207,17 +209,17 @@ _STANDARD: dict[str, _Row] = {
     "1x1-channels": _MANY | _1X1,
     "1x1-stride": _1X1 | {"stride": (1, 2, 2)},
     "square-padding-1": _SQUARE | _PADDING_1,
-    "square-stride-2": _SQUARE | {"stride": 2},
-    "square-stride-2-padding-1": _SQUARE | _PADDING_1 | {"stride": 2},
+    "square-stride-2": _STRIDE_2 | _SQUARE,
+    "square-stride-2-padding-1": _STRIDE_2 | _SQUARE | _PADDING_1,
     "square-many": _SQUARE | _MANY,
     "padding-2": {"padding": (0, 2, 1)},
     "padding-uneven": _UNEVEN,
     "padding-front": {"padding": ((1, 0), (2, 0), (1, 0))},
     "padding-behind": {"padding": ((0, 1), (0, 2), (0, 1))},
-    "padding-full": {"padding": (1, 2, 1)},
+    "padding-full": _FULL,
     "stride-3": {"size": (7, 9, 8), "stride": 3},
     "stride-uneven": {"size": (5, 7, 8), "stride": (1, 2, 3)},
-    "stride-1-2": {"size": (5, 7, 6), "stride": (2, 1, 2)},
+    "stride-1-2": _STRIDE_2 | {"stride": (2, 1, 2)},
     "stride-2-padding-1": _STRIDE_2 | _PADDING_1,
     "stride-2-padding-uneven": _STRIDE_2 | _UNEVEN,
     "stride-over-kernel": {"size": (7, 8, 9), "kernel": (1, 2, 2), "stride": (2, 3, 4)},
@@ -229,8 +231,8 @@ _STANDARD: dict[str, _Row] = {
     "dilation-padding": _DILATION_2 | _PADDING_1,
     "dilation-stride": {"size": (6, 9, 8), "dilation": 2, "stride": (1, 2, 2)},
     "dilation-3-stride-2": {"size": (6, 10, 9), "dilation": (1, 3, 3), "stride": 2},
-    "batch-padding": _PADDING_1 | {"batch": 2},
-    "batch-stride": _STRIDE_2 | {"batch": 2},
+    "batch-padding": _PADDING_1 | _BATCH,
+    "batch-stride": _STRIDE_2 | _BATCH,
     "channels-more": {"channels": 2, "filters": 5},
     "channels-fewer": {"channels": 5, "filters": 2},
     "many": _MANY,
@@ -239,12 +241,12 @@ _STANDARD: dict[str, _Row] = {
     "many-dilation": _MANY | _DILATION_2,
     "many-bias": _MANY | _BIAS,
     "depthwise": {"channels": 3, "filters": 3, "groups": 3},
-    "groups-stride-padding": _GROUPS | _STRIDE_2 | _PADDING_1 | {"batch": 2},
-    "reflect": {"padding": (1, 2, 1), "padding_mode": "reflect"},
+    "groups-stride-padding": _GROUPS | _STRIDE_2 | _PADDING_1 | _BATCH,
+    "reflect": _FULL | {"padding_mode": "reflect"},
     "reflect-stride-2": _STRIDE_2 | _UNEVEN | {"padding_mode": "reflect"},
     "replicate": {"padding": 2, "padding_mode": "replicate"},
     "replicate-many": _MANY | _DILATION_2 | _PADDING_1 | {"padding_mode": "replicate"},
-    "circular": {"padding": (1, 2, 1), "padding_mode": "circular"},
+    "circular": _FULL | {"padding_mode": "circular"},
     "circular-groups": _GROUPS | _UNEVEN | {"padding_mode": "circular"},
 }
 _STANDARD |= {

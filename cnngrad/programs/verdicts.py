@@ -6,7 +6,6 @@ from enum import Enum
 from typing import NamedTuple, TypeVar
 
 from cnngrad.arrays import Array, Arrays
-from cnngrad.causes.recipe import Recipe
 from cnngrad.checks import GradientReport
 from cnngrad.errors import CnngradError
 from cnngrad.programs.suites import SuiteLayer
@@ -96,11 +95,6 @@ class Result:
     def precision(self) -> str:
         """A phrase if the error is that of fewer bits; otherwise empty."""
         return "" if self.report is None else self.report.precision
-
-    @property
-    def explanations(self) -> Mapping[tuple[str, ...], Recipe | None]:
-        """Every known explanation of a wrong array, the likeliest first: the ids of the mistakes, and their recipe."""
-        return {} if self.report is None else self.report.found
 
     @property
     def word(self) -> str:
