@@ -220,9 +220,12 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         part += products
     for number, (axis, size) in enumerate(zip(axes, recipe.size, strict=True), 2):
         if result is DX and axis.frame:
-            # The gradients of all positions that stand for an input are added up.
-            stands = np.equal.outer(axis.frame, range(size))
-            found = np.moveaxis(np.moveaxis(found, number, -1) @ stands, -1, number)
+            # The gradients of all positions that stand for an input are added up; -1 is the place of a row too many.
+            parts = np.moveaxis(found, number, 0)
+            total = np.zeros((size + 1, *parts.shape[1:]), parts.dtype)
+            for stands, part in zip(axis.frame, parts, strict=True):
+                total[stands] += part
+            found = np.moveaxis(total[:-1], 0, number)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
 
