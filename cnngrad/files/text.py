@@ -8,17 +8,15 @@ r"""Arrays from text, as people's tools print and write them: a grammar for brac
     table    = lines of equally many numbers, apart by one of | ; tab comma, else by blanks; empty lines part planes
     number   = a decimal number; in brackets also with the suffixes, exponents and bases of programming languages
 
-What stands between two headers is read as a whole: NumPy's loadtxt reads its rows, which are the innermost brackets or
-the lines of a table, and the brackets alone, read as JSON, give the shape. What can be read in two ways is refused with
-both readings.
+What stands between two headers is read as a whole: the numbers one after another, by NumPy's loadtxt, and the marks
+between them for the shape, where rows of a table are brackets too. What can be read in two ways is refused with both
+readings.
 """
 
-import json
 import re
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import chain, islice, pairwise
+from itertools import pairwise
 from math import prod
 from typing import Any, NoReturn
 
@@ -44,27 +42,16 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
     >>> parse_text("x.csv", "1,5;2\n3;4\n").array.tolist(), parse_text("x.csv", "1 2 3 4").axes
     ([[1.5, 2.0], [3.0, 4.0]], 0)
     """
-    with warnings.catch_warnings():
-        # NumPy's sign that there is nothing to read.
-        warnings.simplefilter("error", UserWarning)
-        return _Reader(where, text).read()
+    return _Reader(where, text).read()
 
 
 # Patterns begin with a character, where they can, since the search for one is quick.
-_APART = r"\s,;|\"\[\](){}\1"
-# A number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3, 1f0 and 0x1p-1.
-_ENDING = r"(?:_?[fiu](?:8|16|32|64)|u?l{0,2}|[fd])"
-_BINARY = r"0x[0-9a-f.]{1,30}+p(?:[-+]?[0-8]?[0-9]{1,2}|-[0-9]{3,4})"
-_SPELLED = (
-    rf"[-+]?(?:[0-9]++(?:_[0-9]++)*+)?\.?[0-9]*+(?<=[0-9.])(?:(?:[eEfFdD]|\*\^)[-+]?[0-9]++)?{_ENDING}"
-    rf"|[-+]?(?:nan|inf(?:inity)?)f?|0x[0-9a-f]++{_ENDING}|[-+]?{_BINARY}f?"
-)
-# What of it NumPy reads in another form or not at all; f and d are digits of hexadecimal numbers.
-_HEXADECIMAL = re.compile(rf"(?:{_BINARY}|0x[0-9a-f]{{1,99}}+)(?={_ENDING}(?![\w.]))", re.I)
+# What NumPy does not read of a number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3 and 1f0;
+# f and d are digits of hexadecimal numbers.
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE, _MORE_IN_HEXADECIMAL = (
     re.compile(
-        rf"[_iuUlL{letters}](?:(?<=[0-9{digits}].)(?:(?:(?<=_)[{sized}]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
+        rf"[_iuUlL{letters}](?![-+])(?:(?<=[0-9{digits}].)(?:(?:(?<=_)[{sized}]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
         rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9]{{3}}(?![0-9]))|(?<=inff|nanf|ityf)(?!\w))"
     )
     for letters, digits, sized in (("fFdD", ".", "fiu"), ("", "a-fA-F", "iu"))
@@ -73,9 +60,12 @@ _MORE, _MORE_IN_HEXADECIMAL = (
 _WITH_D, _WITH_F, _WITHOUT = (
     re.compile(rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
+# What stands behind the first number, which is quicker to take away where it stands behind all.
+_SUFFIX = re.compile(r"\s*[-+.0-9]++(?:[eE][-+]?[0-9]++)?(_?[fiu](?:8|16|32|64)|[uU]?[lL]{1,2}|[uUfFdD]) ")
+_DECIMAL = b"0123456789+-.eE "
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
-_CHUNK = re.compile(rf"[\s\S]{{1,65536}}[^{_APART}]*+")
-_NO_NUMBER = re.compile(rf"(?<![^{_APART}])(?!(?:{_SPELLED})(?![^{_APART}]))[^{_APART}]{{1,20}}+", re.I)
+_CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
+_WORDS_END = re.compile("(?<=[0-9.])(?![^ ])")
 _LEADING_ZERO = r"0[0-9](?<![\w.]..)(?<![eEdD][-+]..)"
 _OCTAL = rf"{_LEADING_ZERO}(?<=[0-7])[0-7]{{0,29}}+(?![\w.])"
 _INTEGER = (
@@ -84,6 +74,7 @@ _INTEGER = (
 )
 # Numbers whose points may part thousands; numbers that may be binary or hexadecimal.
 _MAYBE_THOUSANDS = re.compile(r"(?:[\s|;\"]++|[-+]?(?:[1-9][0-9]{0,2}(?:\.[0-9]{3})?|0)(?![\w.]))*+")
+_AT_ENDS = r"(?:[ \t]*+\|?[^|\n]*+(?:\|[ \t]*+)?(?:\n|\Z))*+"
 _OTHER_BASE = re.compile(r"(?:\s*+[01]{4,}+)++\s*+\Z|[0-9\s]*\s[0-9]++[eE][0-9]++")
 _REFUSED = {
     r"[.…⋮⋯⋱<](?:(?<=[…⋮⋯⋱])|(?<=\.)\.\.(?!\][a-z])|(?<=<)repeats)": "numbers are omitted here",
@@ -119,16 +110,13 @@ _CALL = re.compile(
     r"(?:(?<=<)tf\.\w++:?(?:\s++'[^'\n]*+')?|(?<!<)(?:[\w.]|::)*+\((?![0-9]+\)\s*\[))"
 )
 _KNOWN = re.compile(
-    r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
-    r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix"
-    r"|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
-    r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
+    r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}(?i:(?:as_?|to_?|device|nd"
+    r"|eager|double|long|(?:big)?(?:float|u?int)(?:8|16|32|64)?(?:clamped)?)?(?:array|tensor)(?:[1-5]d)?|constant|matrix"
+    r"|parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
 )
-_BESIDE = "size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
+_BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
-_KEYWORDS = re.compile(
-    rf"numpy=|value=|(?:dtype=(?P<type>{_VALUE})|shape=(?P<sizes>{_VALUE})|(?:{_BESIDE})={_VALUE}),?"
-)
+_KEYWORD = re.compile(rf"(?P<key>[a-z](?<![\w.].)[a-z_ ]*+)=(?:(?<=numpy=)|(?<=value=)|(?P<value>{_VALUE}),?)")
 _BOXES = re.compile(
     r"\n(?P<titles>[^\n\[\]{}|┌+]{0,300}\n)?(?P<frame>[ \t]*+[┌+][ ]+[┐+][ ┌┐+]*\n)(?P<rows>(?:[ \t]*+\|[^\n]*\n)+)"
     r"[ \t]*+[└+][ └┘+]*(?=\n|\Z)"
@@ -143,7 +131,7 @@ _TYPED = re.compile(
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
 _HEADER = re.compile(
-    rf"[\n\1][ \t]*+(?![\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
+    rf"[\n\1][ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
     rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
     rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:, [a-z]+ [0-9]+)*){_END}"
@@ -154,28 +142,26 @@ _HEADER = re.compile(
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
-    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:dtype|shape|{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
+    rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
     rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
     rf"|{_NO_NAME}(?P<label4>{_NAME})(?:;?{_END}|[ \t]++(?=[\[\1])))"
 )
-_ASCII = str.maketrans("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||")
 _USUAL = bytes({*range(32, 127)} - {*b"'"})
 _PLAIN = b"0123456789+-.eE,;[](){} \t\n"
-# Brackets alone, as those of JSON.
-_NO_BRACKETS, _TO_JSON = bytes({*range(256)} - {*b"[](){}\1"}), bytes.maketrans(b"({\1)}", b"[[[]]")
-# The rows of a table, of [] as in MATLAB, and of nested brackets: what stands between some characters and is not blank.
-_LINES, _PARTS, _INNERMOST = (
-    re.compile(rf"(?<![^{apart}])[^{apart}]*[^{apart}{blank}][^{apart}]*+")
-    for apart, blank in ((r"\n", r"\s"), (r";\n", r"\s"), (r"\[\](){}\1", r"\s,"))
-)
-_OPENS, _DEEPEST = "[({\1", 32
+# What a character marks: 0 is part of a number.
+_SIGNS = bytes(code if code in b",;\n[](){}\1\2" else 32 if code in b" \t" else 48 for code in range(256))
+_DEPTHS = np.array([(code in b"[({\1") - (code in b"])}") for code in range(256)], np.int8)
+_APART = str.maketrans(dict.fromkeys("[](){}\1\2,;\n\t", " "))
+_ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++|0(?:,0)*+,?)\}")
+_OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _BESIDE_A_LABEL = "numbers beside a label, and others below them"
 _COMMENTED = "a comment between rows: of one, or of two"
+_QUOTED = "{0} in quotation marks: one number, or several"
 _TITLES = "its first line counts: titles, or numbers"
 _INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
 _COMMAS = "its commas part numbers, or are decimal ones: write decimal points"
@@ -196,31 +182,56 @@ def _sizes(text: str) -> Shape:
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
 
-def _simplified(source: str, kind: str) -> str:
-    """Numbers as programming languages write them as NumPy reads them; 2f32 is a power in Julia's Float32 alone.
+def _of_its_base(word: str) -> float:
+    """A number of C, in its base.
 
-    >>> _simplified("2.5f 1_000UL 0x1p-1 1*^3 -inff 2f0 2.5f32 3u8", ""), _simplified("2f32 1", "Float32")
-    ('2.5 1000 0.5 1e3 -inf 2e0 2.5 3', '2e32 1')
+    >>> [_of_its_base(word) for word in ("0xff", "-010", "0x1p-1f", "1.5", "8")]
+    [255, -8, 0.5, 1.5, 8]
     """
-    steps: list[tuple[re.Pattern[str], Any]] = [(_MORE, ""), (_POWER, "e")]
-    if "0x" in (lower := source.lower()):
-        decimal = (_HEXADECIMAL, lambda word: str(float.fromhex(word[0])))
-        steps = [decimal, *steps] if "p" in lower else [(_MORE_IN_HEXADECIMAL, "")]
-    chunks: Iterator[str] = (chunk[0] for chunk in _CHUNK.finditer(source))
-    for pattern, spelled in steps[::-1] if "Float" in kind else steps:
-        chunks = map(partial(pattern.sub, spelled), chunks)
-    return "".join(chunks)
+    if "p" in (lower := word.lower()):
+        return float.fromhex(lower.rstrip("fdl"))
+    if "." in lower or "n" in lower:
+        return float(lower)
+    digits = lower.lstrip("-+")
+    return int(lower, 8 if digits[0] == "0" and digits.isdigit() else 0)
 
 
-def _loaded(lines: Iterator[str], mark: str | None, **form: Any) -> Array:
-    """What loadtxt reads in lines; a single line is read in parts, since loadtxt takes much memory for it."""
-    form |= {"delimiter": mark, "comments": None, "encoding": None, "ndmin": 2}
-    first = list(islice(lines, 2))
-    if len(first) != 1:
-        return np.loadtxt(chain(first, lines), **form)
-    apart = mark or " "
-    parts = re.finditer(rf"(?:^|[{apart}])(.{{1,65536}}[^{apart}]*+)", first[0])
-    return np.concatenate([np.loadtxt([part[1]], **form) for part in parts], axis=1)
+def _marks(source: str) -> bytes:
+    r"""What stands between numbers: brackets and marks, without blanks, and 0 for each word.
+
+    Line breaks and comments stay outside brackets.
+
+    >>> _marks("[[1, 2.5],\n [3, 4]]\n")
+    b'[[0,0],[0,0]]\n'
+    """
+    parts = [np.empty(0, np.uint8)]
+    for chunk in _CHUNK.finditer(source):
+        codes = np.frombuffer(chunk[0].encode().translate(_SIGNS), np.uint8)
+        is_new = codes != ord(" ")
+        is_new[1:] &= (codes[1:] != ord("0")) | (codes[:-1] != ord("0"))
+        parts.append(codes[is_new])
+    codes = np.concatenate(parts)
+    # More than 127 brackets in each other are no array.
+    depth = np.cumsum(_DEPTHS[codes], dtype=np.int8)
+    kept: Array = codes[(depth == 0) | ((codes != ord("\n")) & (codes != ord("\2")))]
+    return kept.tobytes()
+
+
+def _levels(marks: bytes) -> tuple[list[int], bytes]:
+    r"""The sizes of the brackets in marks, from outside, and what is left of the marks, with 0 for each bracket.
+
+    >>> _levels(b"[[0,0],[0,0]]\n[[0,0],[0,0]]"), _levels(b"[[0,0],[0]]")
+    (([2, 2], b'0\n0'), ([], b''))
+    """
+    sizes, forms = list[int](), set[tuple[int, bool]]()
+    while (row := _ROW.search(marks)) and len(sizes) <= _DEEPEST:
+        forms.add((row[0].count(b"0"), b"00" in row[0]))
+        if len(forms) > 1:
+            return [], b""
+        marks = marks.replace(row[0], b"1")
+        if b"0" not in marks:
+            sizes, marks = [forms.pop()[0], *sizes], marks.replace(b"1", b"0")
+    return sizes, marks
 
 
 def _grid(indices: Any) -> list[int]:
@@ -256,8 +267,8 @@ class _Reader:
         # What is said of the array that is read, and a function that gives integers.
         self.about, self.called = dict[str, str](), ""
         self.text = "\n" + text.replace("\r\n", "\n").replace("\r", "\n")
-        if "..." in text:  # a row of MATLAB's may go on in the next line
-            self.text = re.sub(r"(?<=;)([ \t]*)\.\.\.(?=[ \t]*\n)", r"\1   ", self.text)
+        # A row of MATLAB's may go on in the next line.
+        self.text = re.sub(r";[ \t]*+\.\.\.(?=[ \t]*\n)", ";", self.text)
         raw = self.text.encode(errors="surrogatepass").translate(None, _PLAIN)
         if raw.translate(None, _USUAL) or "..." in self.text or "<repeats" in text or "[|" in text:
             for pattern, words in _REFUSED.items():
@@ -265,8 +276,8 @@ class _Reader:
         # Numbers and brackets alone need no more, unless R counts them.
         if not raw and ",]" not in text and not re.match(r"\s*\[1\][ \t]+[^ \t\[]", text):
             return
-        if not text.isascii():
-            self.text = self.text.translate(_ASCII)
+        for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
+            self.text = self.text.replace(character, usual)
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
             self.text = silent.sub(_silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
@@ -298,10 +309,11 @@ class _Reader:
     def read(self) -> Loose | dict[str, Loose]:
         """The arrays of the text, by label if there are several."""
         arrays = dict[str, Loose]()
-        bare = _HEADER.sub(lambda header: header[0][0] + " " * (len(header[0]) - 1), self.text)
+        headers: list[re.Match[str] | None] = [*_HEADER.finditer(self.text)]
+        bare = _HEADER.sub(lambda found: found[0][0].ljust(len(found[0])), self.text) if headers else self.text
         # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
         label, pages, parts = "", list[Shape](), [(0, dict[str, str]())]
-        for header in chain(_HEADER.finditer(self.text), [None]):
+        for header in [*headers, None]:
             said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
             new, page = said.pop("label", ""), said.pop("page", "")
             # MATLAB says the name twice.
@@ -310,10 +322,9 @@ class _Reader:
             elif not header or (new and not (page and new == label)):
                 parts.append((place + 1, {}))
                 array = self.finished(parts[0][0], *self.joined(bare, parts, pages))
-                if array and label in arrays:
-                    self.fail(parts[0][0], f"a second array is called {label}")
-                if label and not array:
-                    self.fail(parts[0][0] - 1, f"no array follows {label}")
+                if label and (label in arrays or not array):
+                    words = f"no array follows {label}" if not array else f"a second array is called {label}"
+                    self.fail(parts[0][0] - (not array), words)
                 arrays |= {label: array} if array else {}
                 label, pages, parts, self.about = new, [], parts[-1:], {}
             elif "column" in said or "factor" in said or (page and parts[-1][1]):
@@ -413,104 +424,78 @@ class _Reader:
 
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
-        has_end = source.endswith(";")
-        if "=" in source:
-            for keyword in _KEYWORDS.finditer(source):
-                self.about |= _said(keyword)
-            source = _KEYWORDS.sub(lambda keyword: " " * len(keyword[0]), source)
+        has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
+        source = _KEYWORD.sub(self.beside, source) if "=" in source else source
         source = source.replace(">", ")").rstrip(";, \n")
-        if re.fullmatch(r"\[[^\[\](){}\1]*\]", source):
-            if "\2" in source:
-                self.fail(place, _COMMENTED)
-            if re.search(r";\s*;|^[^;]*;\s*[1-9][0-9_]*\s*\]$", source):
-                words = "rows as in MATLAB, or a number repeated, or axes as in Julia"
-                self.fail(place, f"{source[1:-1][:30]!r}: {words}")
-            inside = re.sub(r",([ \t]*)\n", r",\1 ", source[1:-1])
-            by_lines = not re.search("[,;]", inside)
-            has_rows = sum(1 for _ in _PARTS.finditer(inside)) > 1
-            if has_rows and (not by_lines or len({len(row[0].split()) for row in _PARTS.finditer(inside)}) == 1):
-                array = self.matrix(place + 1, inside, _PARTS, factor)
-                return array[None], _BY_LINES if by_lines and not has_end else ""
-        array = self.matrix(place, source.replace("\n", " ").replace("\2", " "), _INNERMOST, factor)
-        skeleton = source.encode().translate(None, _NO_BRACKETS)
-        try:
-            nested = skeleton.translate(_TO_JSON).replace(b"[]", b"0,").replace(b",]", b"]").replace(b"][", b"],[")
-            shape = np.shape(json.loads(b"[%b]" % nested.rstrip(b",")))
-        except (ValueError, RecursionError):
-            shape = (0,)
-        kinds = skeleton.replace(b"\1", b"(")
-        is_closed = all(kinds.count(opened) == kinds.count(closed) for opened, closed in (b"[]", b"()", b"{}"))
-        if not is_closed or prod(shape) != len(array) or len(shape) > _DEEPEST:
-            self.uneven(place, source)
-        array = array.reshape(*shape, -1)
-        return self.one_array(place, source, skeleton, array), ""
+        marks = _marks(source)
+        if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
+            self.refuse(place, source, "\2", _COMMENTED)
+            words = "{0[0]!r}: rows as in MATLAB, or a number repeated, or axes as in Julia"
+            if ";" in source and re.search(r";\s*;|^[^;]*;\s*[1-9][0-9_]*\s*\]$", source):
+                self.fail(place, words.format([inside[1][:30]]))
+            in_rows = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
+            by_lines = not re.search(b"[,;]", in_rows)
+            in_rows = in_rows.replace(b"\n", b";")
+            while b";;" in in_rows:
+                in_rows = in_rows.replace(b";;", b";")
+            in_rows = b"[[%b]]" % in_rows.replace(b";", b"],[")
+            if b"],[" in in_rows and (not by_lines or _levels(in_rows)[1] == b"0"):
+                marks, rows, doubt = in_rows, r"\[;\n\]", _BY_LINES if by_lines and not has_end else ""
+        array = self.numbers(place, source, factor, True)
+        sizes, apart = _levels(marks)
+        if not array.size or not re.fullmatch(rb"0(?:[,\n\2]*+0)*+", apart):
+            self.explain(place, source, rows)
+        array = array.reshape(-1, *sizes) if sizes else array[None]
+        return self.one_array(place, source, marks, apart, array), doubt
 
-    def one_array(self, place: int, source: str, skeleton: bytes, array: Array) -> Array:
+    def beside(self, keyword: re.Match[str]) -> str:
+        """Blanks for a keyword beside an array, once its type or sizes are known."""
+        if not re.fullmatch(f"numpy|value|{_BESIDE}", keyword["key"]):
+            return keyword[0]
+        if said := {"dtype": "type", "shape": "sizes"}.get(keyword["key"]):
+            self.about[said] = keyword["value"]
+        return " " * len(keyword[0])
+
+    def one_array(self, place: int, source: str, marks: bytes, apart: bytes, array: Array) -> Array:
         """The array of nested brackets, without the axes that are none; an error for several arrays."""
-        behind, opens = rf"(?:[\])}}][ \t]*+){{{array.ndim - 1}}}[ \t,]*+", r"[\[({\1]"
-        if len(array) > 1:
-            gaps = r"[\s,]*+\x02", opens, rf"\n[ \t]*+{opens}", rf"\n[ \t]*+\n\s*+{opens}"
-            is_silent, *apart = (re.search(behind + gap, source) is not None for gap in gaps)
-            if is_silent or sum(apart) > 1:
-                self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
-            if re.search(rf"{behind}\s*+(?!\{source[0]}){opens}", source):
-                self.uneven(place, source)
-        if re.search(r"[\[({]\s*+[\])}]", source):
+        # What stands between arrays: nothing, a line break or several.
+        if b"\2" in apart or len({gap.replace(b",", b"")[:2] for gap in apart.split(b"0")[1:-1]}) > 1:
+            self.fail(place, "several arrays in a line, or parted by comments: rows of one, or without labels")
+        other = rb"[\])}]{%d}[,\n]*+(?!%b)[\[({\1]" % (array.ndim - 1, re.escape(marks[:1]))
+        if len(array) > 1 and re.search(other, marks):
             self.uneven(place, source)
-        # In round brackets without a comma Python has no axis.
-        is_tuple = b"(" in skeleton and re.search(r",\s*\)", source) is not None
         if array.shape[-1] == 2 and re.search(r"\)[ \t]+\(", source):
             self.fail(place, "pairs in round brackets: complex numbers, as in C++, or rows of two")
-        if b"()" in skeleton and array.shape[-1] == 1 and not is_tuple:
+        if b"(0)" in marks:
             self.fail(place, "single numbers in round brackets: negative ones, as in accounting, or not")
-        # A function holds one array.
-        opened = skeleton[: len(skeleton) - len(skeleton.lstrip(b"[({\1"))]
-        functions, round_ones = (
-            [found.end() for found in re.finditer(kind, opened)] for kind in (b"\1", rb"\((?=[\[{])")
-        )
-        if any(array.shape[axis] > 1 for axis in functions) or (opened[:1] == b"\1" and len(array) > 1):
+        # A function holds one array; round brackets without a comma are no axis in Python.
+        opened = marks[: marks.index(b"0")][: array.ndim - 1]
+        functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
+        if any(array.shape[axis] > 1 for axis in functions) or (functions[:1] == [1] and len(array) > 1):
             self.uneven(place, source)
-        return array.squeeze((*functions, *(axis for axis in round_ones if array.shape[axis] == 1 and not is_tuple)))
+        round_ones = [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
+        array = array.squeeze((*functions, *(axis for axis in round_ones if array.shape[axis] == 1)))
+        return array if array.ndim > 1 else array[None]
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Lines of a table, or of several planes with empty lines between."""
         self.refuse(place, source, "\2", _COMMENTED)
         if re.search(r"[\[\](){}]", source):
-            self.explain(place, source, _LINES, "")
-        self.refuse(place, "\n" + source, r"[\n,;|\t] *\" *\"", "a number is missing between quotation marks")
-        # If all cells stand in quotation marks, commas in them are decimal ones.
-        quoted = source.replace('","', '";"')
-        lines = source if '",' in quoted or ',"' in quoted else quoted.replace('"', " ")
-        # Lines of bars alone, between those of a matrix.
-        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", lines) if "|" in lines else lines
-        if "\t" in lines and not re.search(r"\S[ ]*\t[ \t]*\S", lines):
-            lines = lines.replace("\t", " ")
-        # Bars at the ends of lines part no numbers.
-        first = lines.strip().partition("\n")[0].strip("| ")
-        mark = next((mark for mark in "|;\t," if mark in (first if mark == "|" else lines)), None)
-        # Cells without the mark that parts cells.
-        whole = re.match(rf'(?:[^"]*+"[ ]*+[^"\n{mark or " "}]*+[ ]*+")*+[^"]*+', source)
-        if whole and (found := re.match('"[^"]*+"', source[whole.end() :])):
-            self.fail(place + whole.end(), f"{found[0]} in quotation marks: one number, or several")
-        # Beside all other marks a comma is a decimal one.
-        if has_decimal := mark != "," and "," in lines:
-            if mark == ";" and re.search(r";[ ]*$", lines, re.M):
-                self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
-            self.refuse(place, lines, r"\.|,[0-9]*+,", "a separator of thousands beside a decimal one: leave it out")
-            lines = lines.replace(",", ".")
-        if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
-            pointed = next(word for word in re.split(r"[\s|;\"]+", lines) if "." in word)
-            self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
+            self.numbers(place, source, factor, False)
+            self.uneven(place, source)
+        lines, mark = self.cells(place, source)
         if re.fullmatch(r"(?:[ \t]*+[0-9]++\.[ \t]++[^.\n]*+\n?){2,}+", lines):
             self.fail(place, _INDICES)
         if found := _OTHER_BASE.match(lines):
             self.fail(place, f"{found[0].split()[-1]} is a decimal number, or a binary or hexadecimal one")
-        array = self.matrix(place, lines, _LINES, factor, mark)
-        planes = [sum(1 for _ in _LINES.finditer(plane)) for plane in re.split(r"\n[ \t]*+(?=\n)", lines)]
-        # A quotation mark that is not closed joins lines.
-        if len(sizes := {*planes} - {0}) > 1 or sum(planes) != len(array):
-            self.uneven(place, source)
-        array = array.reshape(-1, *sizes, array.shape[1])
+        even = lines.replace(mark, ",") if mark else lines
+        array, marks = self.numbers(place, even, factor, False), _marks(even)
+        marks = (b"\n%b" % marks).replace(b"\n,", b"\n") if mark == "|" else marks
+        rows = re.sub(rb"\n\n+", b"]],[[", marks.strip(b"\n")).replace(b"\n", b"],[")
+        sizes, left = _levels(b"[[[%b]]]" % rows)
+        if left != b"0":
+            self.explain(place, lines, r"\n", mark or ",")
+        array = array.reshape(sizes)
         if array.shape[2] > 1 and source.count('"') == 2 * array.shape[0] * array.shape[1]:
             self.fail(place, "a number in quotation marks in each line: its index, or a number")
         if array.shape[1] > 2 and array[0, 0].tolist() == [array.shape[1] - 1, 2]:
@@ -520,54 +505,98 @@ class _Reader:
         has_pairs = mark == "," and array.shape[2] == 2 and array.dtype.kind == "i"
         return array, _COMMAS if has_pairs else ("", _INDICES, _TITLES)[count]
 
-    def matrix(self, place: int, source: str, rows: re.Pattern[str], factor: str, mark: str | None = None) -> Array:
-        """The numbers in the rows of a source times a factor; `mark` stands between those of a table, or blanks."""
-        in_code, kind = rows is not _LINES, self.about.get("type", "")
+    def cells(self, place: int, source: str) -> tuple[str, str]:
+        """The lines of a table with decimal points alone, and the mark between its cells; none for blanks."""
+        self.refuse(place, "\n" + source, r"[\n,;|\t] *\" *\"", "a number is missing between quotation marks")
+        # If all cells stand in quotation marks, commas in them are decimal ones.
+        quoted = source.replace('","', '";"')
+        lines = source if '",' in quoted or ',"' in quoted else quoted
+        # Lines of bars alone, between those of a matrix; bars at the ends of lines part no numbers.
+        lines = re.sub(r"(?m)^[ \t]*+\|[| \t]*+(?:\n|\Z)", "", lines) if "|" in lines else lines
+        has_bars = "|" in lines and not re.fullmatch(_AT_ENDS, lines)
+        lines = lines if has_bars else lines.replace("|", " ")
+        has_tabs = "\t" in lines and re.search(r"\S *\t[ \t]*\S", lines)
+        mark = "|" if has_bars else ";" if ";" in lines else "\t" if has_tabs else "," if "," in lines else ""
+        # Cells without the mark that parts cells.
+        apart = mark or " "
+        whole = re.match(rf'(?:[^"]*+(?<![^\s{apart}])"[ ]*+[^"\n{apart}]*+[ ]*+"(?![^\s{apart}]))*+[^"]*+', lines)
+        if whole and whole.end() < len(lines):
+            self.refuse(place + whole.end(), lines[whole.end() :], '^"[^"]*+"', _QUOTED)
+            self.uneven(place, source)
+        lines = lines.replace('"', " ")
+        # Beside all other marks a comma is a decimal one.
+        if has_decimal := mark != "," and "," in lines:
+            if mark == ";" and re.search(r";[ ]*$", lines, re.M):
+                self.fail(place, "commas in lines that end in ';': decimal ones, or separators")
+            self.refuse(place, lines, r"\.|,[0-9]*+,", "a separator of thousands beside a decimal one: leave it out")
+            lines = lines.replace(",", ".")
+        if (mark == ";" or has_decimal) and "." in lines and _MAYBE_THOUSANDS.fullmatch(lines):
+            pointed = next(word for word in re.split(r"[\s|;]+", lines) if "." in word)
+            self.fail(place, f"{pointed} is a decimal number, or {pointed.replace('.', '')}")
+        return lines, mark
+
+    def numbers(self, place: int, source: str, factor: str, in_code: bool) -> Array:
+        """The numbers of a source times a factor, one after another."""
+        kind = self.about.get("type", "")
         # NumPy takes the code of such a character for a digit.
         if not source.isascii():
             self.refuse(place, source, r"[^\0-\x7f]{1,20}", "{0!r} is not a number")
-        source = self.of_one_base(place, source, in_code)
-        if in_code and any("," in row[0] for row in rows.finditer(source)):
-            mark = ","
-        apart, power = mark or " ", f"{float(factor or 1):.0e}"[1:]
+        convert, power = self.converter(place, source, in_code), f"{float(factor or 1):.0e}"[1:]
         if not 0 < float(factor or 1) < np.inf:
             self.fail(place, f"the factor {factor} is beyond float64's range")
-
-        def lines() -> Iterator[str]:
-            for row in rows.finditer(simple):
-                line = row[0].strip(" ").removesuffix(apart).removeprefix("|").removesuffix("|")
-                if factor:
-                    words = (word.rstrip() for word in line.split(mark))
-                    line = apart.join(word if word[-1:].isalpha() else word + power for word in words)
-                yield line or apart
-
-        try:
-            # Powers of Fortran and Julia stand in tables too.
-            coded = r"[a-df-zA-DF-Z_*]" if in_code or "Float" in kind else "D[-+]"
-            simple = _simplified(source, kind) if re.search(coded, source) else source
-            is_hex = in_code and "0x" in simple.lower()
-            is_decimal = not is_hex and (bool(factor) or re.search(r"[.eEnN]", simple) is not None)
-            dtype, quote = float if is_decimal else np.int64, None if in_code else '"'
-            convert = partial(int, base=0) if is_hex else None
-            array = _loaded(lines(), mark, dtype=dtype, converters=convert, quotechar=quote)
-        except (ValueError, UserWarning) as error:
-            self.explain(place, source, rows, str(error))
+        steps = [(_MORE_IN_HEXADECIMAL, "")] if convert else [(_MORE, ""), (_POWER, "e")]
+        steps = steps[::-1] if "Float" in kind else steps if in_code else []
+        parts = [np.empty(0, np.int64)]
+        # In chunks, since loadtxt takes much memory for a line.
+        for chunk in _CHUNK.finditer(source):
+            words = plain = f"{chunk[0].translate(_APART)} "
+            if not in_code:
+                # Fortran's powers stand in tables too.
+                plain = plain.replace("D+", "e+").replace("D-", "e-")
+            elif not convert and (suffix := _SUFFIX.match(plain)) and f" {suffix[1]} " not in plain:
+                without = plain.replace(f"{suffix[1]} ", " ")
+                plain = plain if without.encode().translate(None, _DECIMAL) else without
+            for pattern, put in steps if plain.encode().translate(None, _DECIMAL) else []:
+                plain = pattern.sub(put, plain)
+            plain = _WORDS_END.sub(power, plain) if factor else plain
+            is_decimal = bool(factor) or re.search("[.nNpP]" if convert else "[.nNeE]", plain) is not None
+            try:
+                if not plain.isspace():
+                    dtype = float if is_decimal else np.int64
+                    parts.append(np.loadtxt([plain], dtype, comments=None, converters=convert, ndmin=1))
+            except ValueError as error:
+                self.no_number(place + chunk.start(), words, str(error))
+        array = np.concatenate(parts)
         if np.isinf(array).any() and "inf" not in source.lower():
             self.fail(place, "a number beyond float64's largest")
-        if integer := re.search(_INTEGER, kind or self.called):
-            if is_decimal:
-                self.fail(place, f"decimals where {integer[0]} is declared")
-            # Python's int has 64 bits. That of C has 32: in hexadecimal numbers the highest one is the sign.
-            bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
-            held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
-            as_bits = array.astype(f"uint{bits}") if is_hex else held
-            if ((held != array) & (as_bits != array)).any():
-                self.fail(place, f"a number that {integer[0]} does not hold")
-            return held.astype(np.int64)
-        return array
+        return self.declared(place, array, kind, convert is not None and "0x" in source.lower())
 
-    def of_one_base(self, place: int, source: str, in_code: bool) -> str:
-        """The source, with octal numbers as decimal ones; an error if some may be decimal or of another base."""
+    def no_number(self, place: int, words: str, error: str) -> NoReturn:
+        """Say which word is no number, as far as NumPy's error tells."""
+        found = re.search(r"string (['\"])(.*?)\1? to (\w+) at", error, re.S)
+        quote, word, form = found.groups() if found else ("'", "", "")
+        said = f"{quote}{word[:20]}{quote} is not a number"
+        if form == "int64" and len(word) > 18:
+            said = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
+        at = re.search(rf"(?<![^ ]){re.escape(word)}(?![-+.0-9])", words)
+        self.fail(place + (at.start() if at else 0), said)
+
+    def declared(self, place: int, array: Array, kind: str, is_hex: bool) -> Array:
+        """The numbers as integers of the type that is declared; an error if it does not hold them."""
+        if not (integer := re.search(_INTEGER, kind or self.called)):
+            return array
+        if array.dtype.kind == "f":
+            self.fail(place, f"decimals where {integer[0]} is declared")
+        # Python's int has 64 bits. That of C has 32: in hexadecimal numbers the highest one is the sign.
+        bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
+        held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
+        as_bits = array.astype(f"uint{bits}") if is_hex else held
+        if ((held != array) & (as_bits != array)).any():
+            self.fail(place, f"a number that {integer[0]} does not hold")
+        return held.astype(np.int64)
+
+    def converter(self, place: int, source: str, in_code: bool) -> Callable[[str], float] | None:
+        """What reads hexadecimal and octal numbers; an error if some may be decimal or of another base."""
         kind = self.about.get("type", "")
         integer = re.search(_INTEGER, kind or self.called)
         kind = re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
@@ -579,38 +608,37 @@ class _Reader:
             self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
         if not kind:
             self.refuse(place, source, _SIZED, "{0} behind a number is a type in Rust, 10**{1} in Julia")
-        if in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind):
-            source = re.sub(_OCTAL, lambda octal: str(int(octal[0], 8)), source)
-        words = "{0!r} begins with 0: a decimal number, or an octal or hexadecimal one"
-        self.refuse(place, source, rf"{_LEADING_ZERO}[\w.]{{0,18}}+", words)
-        return source
+        if re.search(_LEADING_ZERO, source):
+            in_c = in_code and "{" in source and ("[" in self.about.get("sizes", "") or "std::" in kind)
+            octal = rf"(?!{_OCTAL})" * in_c
+            words = "{0!r} begins with 0: a decimal number, or an octal or hexadecimal one"
+            self.refuse(place, source, rf"{octal}{_LEADING_ZERO}[\w.]{{0,18}}+", words)
+            return _of_its_base
+        if not in_code or "0x" not in (lower := source.lower()):
+            return None
+        return _of_its_base if "p" in lower else partial(int, base=0)
 
-    def explain(self, place: int, source: str, rows: re.Pattern[str], error: str) -> NoReturn:
-        """Say which word is no number, or what is wrong in the row that NumPy's error names."""
-        self.refuse(place, source, _NO_NUMBER, "{0!r} is not a number")
-        reason = r"(?:string ['\"](.*?)['\"]? to \w+|from ([0-9]+) to ([0-9]+)) at row ([0-9]+)"
-        if not (found := re.search(reason, error, re.S)):
-            self.uneven(place, source)
-        cell, first, other, number = found.groups()
-        row = next(islice(rows.finditer(source), int(number) - bool(other), None))
-        said = re.sub(r"\s+", " ", row[0].strip()[:30])
-        integer = r"\s*[-+]?[0-9]++\s*" if rows is _LINES else r"\s*[-+]?(?:0[xX][0-9a-fA-F]++|[0-9]++)\s*"
-        if other:
-            words = (
-                f"row {number} has {counted(int(other), 'number')}, row 1 has {first}: all rows must be equally long"
-            )
-        elif not cell.strip():
-            words = f"a number is missing in {said!r}"
-        elif ";" in cell:
-            self.uneven(place, source)
-        elif re.search(r"\S\s+\S", cell):
-            marks = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-            words = f"{said!r} has {marks}, or two numbers each"
-        elif "to int64" in error and re.fullmatch(integer, cell):
-            words = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
-        else:
-            words = f"{cell.strip()[:20]!r} is not a number"
-        self.fail(place + row.start(), words)
+    def explain(self, place: int, source: str, apart: str, mark: str = ",") -> NoReturn:
+        """Say what is wrong in a row, or that it has not as many numbers as the first one."""
+        rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip() not in ("", ",")]
+        found = [_marks(row[0].replace(mark, ",")).replace(b"\n", b"").removesuffix(b",") for row in rows]
+        is_marked, first = any(b"," in marks for marks in found), 0
+        for number, (row, marks) in enumerate(zip(rows, found, strict=True), 1):
+            marks = marks.removeprefix(b"," if mark == "|" else b"")
+            count = marks.count(b",") + 1 if is_marked else marks.count(b"0")
+            place, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
+            if first and count != first and ";" not in said:
+                words = f"row {number} has {counted(count, 'number')}, row 1 has {first}"
+                self.fail(place, f"{words}: all rows must be equally long")
+            if is_marked and b"00" in marks:
+                words = (
+                    "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+                )
+                self.fail(place, f"{said!r} has {words}, or two numbers each")
+            if b",," in b",%b," % marks and ";" not in said:
+                self.fail(place, f"a number is missing in {said!r}")
+            place, first = place - row.start(), count
+        self.uneven(place, source)
 
     def uneven(self, place: int, source: str) -> NoReturn:
         """Raise an error for numbers that form no array."""
