@@ -97,7 +97,7 @@ def test_each_mistake_shows_in_every_asked_cell_that_it_changes_and_looks_like_n
     asked = asked_cells(layer, sheet)
     expected = {result: changed(layer, result, generic, cells) for result, cells in asked.items()}
     for exercise in sheet.each:
-        arrays = {tensor: exercise.values[tensor].reshape(layer.shapes[tensor]) for tensor in given}
+        arrays = {tensor: exercise.arrays[tensor] for tensor in given}
         assert all(0 < abs(array).max() < 100 for array in arrays.values())
         for result, cells in asked.items():
             (right, wrong), (here, found) = expected[result], changed(layer, result, arrays, cells)
@@ -160,7 +160,7 @@ def test_the_local_derivatives_and_products_are_those_of_the_sum():
 def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     layer = make_layer((3, 3), (2, 2), padding=((1, 0), (0, 1)), padding_mode="replicate")
     (question,) = exercises(layer, ["matrix"]).questions
-    x, w = (exercises(layer, ["matrix"]).each[0].values[tensor].reshape(layer.shapes[tensor]) for tensor in (X, W))
+    x, w = (exercises(layer, ["matrix"]).each[0].arrays[tensor] for tensor in (X, W))
     matrix = np.array(question.right).reshape(-1, 9)
     o = cnngrad.forward(x, w, padding=((1, 0), (0, 1)), padding_mode="replicate")
     np.testing.assert_array_equal(matrix @ x.ravel(), o.ravel())

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cnngrad.arrays import Arrays
 from cnngrad.derivation.blocks import Block, Derivation, Section, Source
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.questions import KINDS, LONGEST, Maker, Question
 from cnngrad.exercises.telling import DECIMALS, Telling
 from cnngrad.layer import Layer
-from cnngrad.layer.names import Index, Names, Values
+from cnngrad.layer.names import Index, Names, canonical_values
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import DB, DW, DX, GIVEN, O, Tensor, W, X
 
@@ -28,9 +29,9 @@ _MOST_ELEMENTS = 400
 
 
 class Exercise(NamedTuple):
-    """Numbers for a layer, shown as blocks, and questions on them."""
+    """Arrays for a layer, in the user's shapes, shown as blocks, and questions on them."""
 
-    values: Values
+    arrays: Arrays
     given: tuple[Block, ...]
     questions: tuple[Question, ...]
 
@@ -71,8 +72,7 @@ class Sheet(Derivation):
         found = []
         written = layer.layouts.written
         for exercise in self.each:
-            given = [tensor for tensor in GIVEN if tensor in exercise.values]
-            arrays = {t.key: written(t, np.asarray(exercise.values[t]).reshape(layer.shapes[t])) for t in given}
+            arrays = {t.key: written(t, exercise.arrays[t]) for t in GIVEN if t in exercise.arrays}
             questions = [
                 {
                     "ask": question.ask,
@@ -134,10 +134,10 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
         all_telling &= is_telling
         maker = Maker(numbers, arrays, generator, [found[0] for found in named.values() if found])
         questions = (maker.numbers(ask, *found) if found else KINDS[ask](maker) for ask, found in named.items())
-        made.append(Exercise(maker.board.names.values, maker.given(), tuple(questions)))
+        made.append(Exercise(arrays, maker.given(), tuple(questions)))
     # A page asks for one result.
     of_page = made[0].questions[0].asked if count == len(named) == 1 else None
-    source = Source(layer, made[0].values, True, of_page)
+    source = Source(layer, canonical_values(layer, made[0].arrays), True, of_page)
     sections = _sections(made, solved=False)
     return Sheet("Exercises", sections, source, tuple(made), DECIMALS if with_decimals else 0, all_telling)
 

@@ -42,10 +42,13 @@ Factors = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Term:
-    """One product of an expansion; a factor None is a zero: padding, or a window without the element."""
+    """One product of an expansion; a factor None is a zero: padding, or a window without the element.
+
+    Without numbers `values` is empty.
+    """
 
     factors: tuple[Factor, ...]
-    values: tuple[Number, ...] | None = None
+    values: tuple[Number, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,11 @@ class Expansion:
 
     def rest(self, shown: int) -> Number:
         """What the terms behind the first `shown` add up to, if there are numbers."""
-        products = [prod(term.values or ()) for term in self.terms]
+        products = [prod(term.values) for term in self.terms]
         return (self.value or 0) - sum(products[:shown]) if self.left_out else sum(products[shown:])
 
     @property
-    def parts(self) -> tuple[tuple[Term, ...], ...]:
+    def parts(self) -> list[list[Term]]:
         """The terms in groups with the same brackets in the first factor; the bias belongs to the last group."""
         parts: list[list[Term]] = []
         lead: Index = ()
@@ -97,7 +100,7 @@ class Expansion:
                 parts.append([])
             lead = here
             parts[-1].append(term)
-        return tuple(map(tuple, parts))
+        return parts
 
     @property
     def is_worked(self) -> bool:
@@ -149,10 +152,10 @@ class Expander:
                 continue
             values: list[Any] = [names.number(*each) if each else 0 for each in factors]
             symbols = tuple(each and names.symbol(*each) for each in factors)
-            terms.append(Term(symbols, None if None in values else tuple(values)))
+            terms.append(Term(symbols, () if None in values else tuple(values)))
         value = None if chain else names.number(tensor, index)
         if value is None and terms and len(terms) == written and all(term.values for term in terms):
-            value = sum(prod(term.values or ()) for term in terms)
+            value = sum(prod(term.values) for term in terms)
         return Expansion(target, tuple(terms), value, written, every - written)
 
     def products(

@@ -239,7 +239,7 @@ def sum_lines(expansion: Expansion, precision: int) -> list[str]:
     omitted = f" ({counted(zeros, 'product')} with 0)"
     lines = [f"= {terms or '0'}{more if left_out else ''}{omitted if zeros else ''}"]
     if expansion.is_worked:
-        numbers = " + ".join(notation.factors(term.values or ()) for term in expansion.terms)
+        numbers = " + ".join(notation.factors(term.values) for term in expansion.terms)
         rest = f" + ({left_out} more = {notation.number(expansion.rest(len(expansion.terms)))})" if left_out else ""
         lines.append(f"= {numbers}{rest}")
     return lines

@@ -210,7 +210,7 @@ class Writer(Fitting):
                     lines[-1] += note
             lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
             if expansion.is_worked:
-                numbers = self._broken(expansion.parts, lambda term: self.factors(term.values or ()))
+                numbers = self._broken(expansion.parts, lambda term: self.factors(term.values))
                 if left_out:
                     numbers[-1] += rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
                 if expansion.total is not None:

@@ -132,7 +132,7 @@ class Painter(Notation):
         symbols = [dot.join(map(self._part, term.factors)) for term in expansion.terms] or [Text("0")]
         numbers = []
         for term in expansion.terms if expansion.is_worked else ():
-            pairs = zip(term.factors, term.values or (), strict=True)
+            pairs = zip(term.factors, term.values, strict=True)
             numbers.append(dot.join(Text(self.factor(v), style_of(f) or DIM) for f, v in pairs))
         value = []
         if valued and expansion.total is not None:
