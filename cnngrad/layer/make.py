@@ -1,6 +1,6 @@
 """Makes layers from users' shapes and options, and raises the errors if these do not make a layer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -156,7 +156,7 @@ def _in_layouts(asked: SimpleNamespace) -> Layer:
 def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
-    if (x_lead, w_lead) not in _ROWS - ({(1, 1)} if asked.transposed else set()):
+    if (x_lead, w_lead) not in _ROWS[asked.transposed :]:
         x = ", ".join(_AXIS_LETTERS[d])
         w = ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
         lead, full = (f"; (C, {x}) with (C, {w})", f"F, C/g, {w}") if not asked.transposed else ("", f"C, F/g, {w}")
@@ -189,7 +189,7 @@ def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
         raise CnngradError(
             f"{given}, but W {asked.w} reads {reads} with groups {groups}: W must read {channels // groups}{hint}"
         )
-    axes = _axes(asked, tuple(sizes), tuple(kernels))
+    axes = tuple(_axes(asked, sizes, kernels))
     numbers = batch * filters * prod(axis.out for axis in axes)
     if numbers > _MOST_NUMBERS:
         raise CnngradError(f"O would have {numbers:.1e} numbers, more than any memory holds: use less padding")
@@ -201,7 +201,7 @@ def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
     return layer
 
 
-def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, ...]:
+def _axes(asked: SimpleNamespace, sizes: Sequence[int], kernels: Sequence[int]) -> Iterable[Axis]:
     d = len(sizes)
     strides = one_per_axis("stride", asked.stride, d, least=1)
     dilations = one_per_axis("dilation", asked.dilation, d, least=1)
@@ -209,7 +209,7 @@ def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, .
     each = zip(sizes, kernels, strides, dilations, strict=True)
     bare = [Axis(*numbers, flip=asked.flip, mode=mode, transposed=asked.transposed) for numbers in each]
     if asked.transposed:
-        return tuple(_transposed_axes(asked, bare))
+        return _transposed_axes(asked, bare)
     for name in ("output_padding", "output_size"):
         if getattr(asked, name) not in (0, None):
             raise CnngradError(f"{name} belongs to a transposed convolution: say transposed too, or leave it out")
@@ -228,7 +228,7 @@ def _axes(asked: SimpleNamespace, sizes: Shape, kernels: Shape) -> tuple[Axis, .
                 f"W {asked.w} does not fit into X {asked.x}: along {letter} the kernel is {axis.kernel}{dilated} and "
                 f"the input {axis.size}{padded}: use a smaller kernel or more padding"
             )
-    return tuple(axes)
+    return axes
 
 
 def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]:
@@ -264,5 +264,6 @@ def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]
         yield made
 
 
-# How many axes X and W have in front of the spatial ones, for each row of the shapes table.
-_ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}
+# How many axes X and W have in front of the spatial ones, for each row of the shapes table; a transposed layer does not
+# have the first.
+_ROWS = (1, 1), (0, 0), (1, 2), (2, 2)
