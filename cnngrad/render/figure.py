@@ -20,12 +20,12 @@ from cnngrad.tensor import DB, DEDO
 __all__ = ["figures"]
 
 # Lengths in ems.
-_MARGIN = 0.8
-_SIGN = 1.8  # a sign with its space
-_HIGH = 2.2  # the height of a cell
-_LANE = 1.2  # a lane for arrows
-_LINE = 1.5  # a line of text
-_LEAST = 24  # the least width of a figure
+_MARGIN = 0.5
+_SIGN = 1.4  # a sign with its space
+_HIGH = 1.9  # the height of a cell
+_LANE = 0.8  # a lane for arrows
+_LINE = 1.2  # a line of text
+_LEAST = 20  # the least width of a figure
 # The size of small text.
 _SMALL = 0.7
 # The most rows and columns of a grid, and the most lines of a sum in short.
@@ -41,7 +41,7 @@ def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
     breadths = [drawing.breadth(unit) for drawing in drawings for unit in drawing.units]
     width = max(_LEAST, *breadths) + 2 * _MARGIN
     while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
-        width += 1
+        width += 0.5
     frame = ((used - width * _RATIO) / 2, width, width * _RATIO)
     if ending == ".tex":
         return [latex_figure(drawing.shapes, frame, style) for drawing in drawings]
@@ -119,7 +119,7 @@ class _Drawing(Painter):
                 is_fill = isinstance(under, Fill)
                 lines = [(text, "dim" if is_fill else grid.letter, 1 if len(text) < 6 else _SMALL)]
                 lines += [(f"·{self.factor(each)}", on, _SMALL) for each in over]
-                self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.6 for text, _, size in lines))
+                self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.3 for text, _, size in lines))
                 fill = f"on {on}" if is_whole or is_marked else "zero" if is_fill else ""
                 tile.rows[-1].append((lines, fill))
         return tile
@@ -166,9 +166,9 @@ class _Drawing(Painter):
         lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER))
         add(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
         for line in lines:
-            top += _LINE
             line.end = ""
-            add(Words(start, top - 0.5, pieces(line.render(_CONSOLE)), 1, "start"))
+            add(Words(start, top + 1, pieces(line.render(_CONSOLE)), 1, "start"))
+            top += _LINE
         return top + _MARGIN
 
     def place(self, tile: _Tile, centre: float, middle: float) -> tuple[float, float]:
@@ -184,10 +184,10 @@ class _Drawing(Painter):
                 x = left + c * wide
                 y = top + r * _HIGH
                 add(Box(x, y, wide, _HIGH, "rule", 0.05, fill))
-                y += _HIGH / 2 + 0.4 - 0.5 * (len(lines) - 1)
+                y += _HIGH / 2 + 0.35 - 0.5 * (len(lines) - 1)
                 for text, colour, size in lines:
                     add(Words(x + wide / 2, y, [(text, colour)], size))
-                    y += 1
+                    y += 0.8
                 marked += [(x, top + r * _HIGH)] * (fill == f"on {tile.on}")
         x, y = marked[0]
         right, low = marked[-1]

@@ -59,8 +59,6 @@ class Arrow(NamedTuple):
 
 Shape = Words | Box | Arrow
 
-# SVG keeps only blanks of this kind.
-_KEPT = {ord(" "): "&#160;"}
 # The width of a character.
 CHARACTER = 0.6
 # The colours of the terminal's text.
@@ -78,7 +76,7 @@ def pieces(segments: Iterable[Segment]) -> list[tuple[str, str]]:
 
 _SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 {0:.2f} {1:.2f} {2:.2f}" role="img" \
-font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace">
+xml:space="preserve" font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace">
 <title>{3}</title>
 <rect y="{0:.2f}" width="100%" height="100%" fill="{4}"/>
 """
@@ -107,7 +105,7 @@ def svg_figure(shapes: Sequence[Shape], frame: tuple[float, float, float], title
                     f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" font-size="{shape.size}" text-anchor="{shape.anchor}">'
                 )
                 for part, colour in shape.parts:
-                    svg += f'<tspan fill="{palette[colour]}">{escape(part).translate(_KEPT)}</tspan>'
+                    svg += f'<tspan fill="{palette[colour]}">{escape(part)}</tspan>'
                 svg += "</text>\n"
     return svg + "</svg>\n"
 
