@@ -15,7 +15,7 @@ ROOMS = (
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES_OF_A_FUNCTION = 45
 SCRIPTS = sorted((PACKAGE / "render" / "page").glob("*.js"))
-MOST_LINES_OF_SCRIPTS = 1393
+MOST_LINES_OF_SCRIPTS = 1271
 
 
 def room_of(path):

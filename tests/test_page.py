@@ -744,7 +744,7 @@ return arguments[0].map(({ layer: spec, values }) => {
   const given = Object.entries(values).map(([t, list]) => [t, read(list)]);
   const numbers = numbersOf(layer, Object.fromEntries(given));
   const all = ["o", "dw", "dx", ...(spec.bias ? ["db"] : [])].map((t) =>
-    [t, range(layer.count(t)).map((flat) => String(numbers.value(t, flat)))]);
+    [t, layer.all(t).map((element) => String(numbers.value(element)))]);
   return Object.fromEntries([["line", lineOf(layer)], ...all]);
 });
 """

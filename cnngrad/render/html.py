@@ -51,8 +51,8 @@ _MOST_CELLS = 60_000
 _LARGEST = 2**53 - 1
 # The page's script, a module after those that it uses.
 _SCRIPTS = (
-    "dom", "layer", "numbers", "equations", "state", "sheets", "fit", "panels", "drawing", "sums", "choosing",
-    "controls", "editing", "page", "typeset",
+    "dom", "layer", "numbers", "equations", "state", "sheets", "panels", "drawing", "sums", "choosing",
+    "controls", "editing", "writing", "page", "typeset",
 )  # fmt: skip
 
 

@@ -3,33 +3,33 @@ let timer = null;
 export const isPlaying = () => timer !== null;
 
 // Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
-export function choose({ tensor, flat, zero = "" }, told = false) {
-  Object.assign(state, { chosen: { tensor, flat, zero }, told });
-  if (state.held && flat >= 0) setAddress(`#${tensor}-${page.layer.short(tensor, flat)}`);
-  if (flat >= 0 && page.layer.tables.length === 3) showDepths(tensor, flat);
+export function choose({ element = null, zero = "" }, told = false) {
+  Object.assign(state, { chosen: element, zero, told });
+  if (state.held && element) setAddress(`#${element.key}`);
+  if (element && page.layer.tables.length === 3) showDepths(element);
   page.render();
 }
 
 export function release() {
   setAddress(" ");
-  page.set({ chosen: null, held: false });
+  page.set({ chosen: null, zero: "", held: false });
 }
 
 // Holds an element, and shows its sample and channel.
-export function hold({ tensor, flat }) {
-  const { layer } = page, array = arrayOf(tensor), index = layer.indexOf(tensor, flat);
-  const first = Math.floor(index[1] / layer.channels) * layer.filters, { f } = state.lead;
-  const group = layer.roles[array] === "wide" && { f: first + (f % layer.filters) };
-  Object.assign(state.lead, group, layer.partOf(array, index));
+export function hold(element) {
+  const { layer } = page, [, channel] = element.index, { f } = state.lead;
+  const first = Math.floor(channel / layer.channels) * layer.filters;
+  const group = layer.roles[element.array] === "wide" && { f: first + (f % layer.filters) };
+  Object.assign(state.lead, group, layer.partOf(element));
   state.held = true;
-  choose({ tensor, flat });
+  choose({ element });
 }
 
 // A grid at whose depth nothing of an element lights up shows another depth, if there is one.
-function showDepths(tensor, flat) {
-  const all = [{ tensor, index: page.layer.indexOf(tensor, flat) }, ...litPlaces()];
-  for (const { id, axes, tensor: own } of page.equations.flatMap(({ grids }) => grids)) {
-    const depths = all.filter((each) => each.tensor === own).map(({ index }) => index[2]);
+function showDepths(element) {
+  const all = [element, ...allLit()];
+  for (const { id, axes, tensor } of gridsOf(page.equations)) {
+    const depths = all.filter((each) => each.tensor === tensor).map(({ index }) => index[2]);
     const isThere = axes.length < 3 || depths.includes(axes[0][state.depth[id] || 0]);
     if (depths.length && !isThere) state.depth[id] = axes[0].indexOf(depths[0]);
   }
@@ -37,29 +37,26 @@ function showDepths(tensor, flat) {
 
 // Holds the element in the address, if it is one of an array on this page.
 export function holdAsked() {
-  const [tensor, name] = asked().split("-"), { layer } = page;
-  if (!/^d?[xwob]$/.test(tensor) || !has(tensor)) return;
-  const flat = range(layer.count(tensor)).find((at) => layer.short(tensor, at) === name);
-  if (flat === undefined) return;
+  const key = asked(), [tensor] = key.split("-");
+  const element = has(tensor) && page.layer.all(tensor).find((each) => each.key === key);
+  if (!element) return;
   // The equation whose result this is becomes large, or one that has it.
-  const shows = (equation) => equation.grids.some((grid) => grid.tensor === tensor);
-  const now = equationOf(state.equation);
-  state.equation = (equationOf(tensor) || (shows(now) ? now : page.equations.find(shows))).result;
+  const best = [equationOf(tensor), equationOf(state.equation), ...page.equations];
+  state.equation = best.find((each) => each && has(tensor, [each])).result;
   page.refit();
-  hold({ tensor, flat });
+  hold(element);
 }
 
-// What Play walks through: the elements of the large equation's result, or those that stamp W.
+// What Play walks through in the large equation, and where it is.
 export function walked() {
-  const equation = equationOf(state.equation), tensor = equation.stamps || equation.result;
-  const at = state.chosen?.tensor === tensor ? state.chosen.flat : -1;
-  return { tensor, at, count: page.layer.count(tensor) };
+  const all = page.layer.all(walkedIn(equationOf(state.equation)));
+  return { all, at: all.indexOf(state.chosen) };
 }
 
 export function stepTo(at) {
-  const { tensor, count } = walked();
+  const { [at]: element } = walked().all;
   stop();
-  if (at >= 0 && at < count) hold({ tensor, flat: at });
+  if (element) hold(element);
 }
 
 export function stop() {
@@ -71,11 +68,12 @@ export function stop() {
 
 // Plays from here on, at the end from the beginning.
 export function play() {
-  const isAtEnd = () => walked().at >= walked().count - 1;
+  const isAtEnd = () => walked().at === walked().all.length - 1;
   stop();
   if (isAtEnd()) stepTo(0);
   timer = setInterval(() => {
-    if (!isAtEnd()) hold({ tensor: walked().tensor, flat: walked().at + 1 });
+    const { all, at } = walked();
+    if (!isAtEnd()) hold(all[at + 1]);
     if (isAtEnd()) stop();
   }, Number(byId("speed").value));
   page.render();

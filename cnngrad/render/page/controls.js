@@ -4,17 +4,16 @@ const LARGEST = 12;
 // A chooser of one of a number of things, which is kept under a key, if there is a choice.
 function addChooser(word, size, kept, key) {
   if (size < 2) return;
-  const select = made("select", "", ...range(size).map((k) => new Option(k + 1, k)));
-  select.addEventListener("change", () => {
+  const onchange = () => {
     // What is chosen in a grid that shows something else now moves along.
     const target = document.querySelector(`${key in state.lead ? "" : `#grid-${key} `}td.chosen`);
     kept[key] = Number(select.value);
     if (target) choose(cellAt({ target }));
     else page.render();
-  });
-  const label = made("label", "lead", `${word} `, select, ` of ${size}`);
+  };
+  const select = made("select", { onchange }, ...range(size).map((k) => new Option(k + 1, k)));
+  const label = made("label.lead", { dataset: { lead: key } }, `${word} `, select, ` of ${size}`);
   byId("leads").append(label);
-  label.dataset.lead = key;
 }
 
 export function showLeads() {
@@ -31,7 +30,7 @@ export function showLeads() {
 
 // Shows the choices, and marks the samples, filters and channels with cells that light up.
 export function markLeads() {
-  const parts = litPlaces().map(({ tensor, index }) => page.layer.partOf(arrayOf(tensor), index));
+  const parts = allLit().map(page.layer.partOf);
   for (const option of document.querySelectorAll("[data-lead] option")) {
     const { lead } = option.closest("label").dataset, k = Number(option.value);
     option.textContent = k + 1 + (parts.some((part) => part[lead] === k) ? " •" : "");
@@ -39,32 +38,35 @@ export function markLeads() {
   }
 }
 
+const FIELDS = {
+  size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation",
+};
+
 // Number fields, whose axes `relay` gets.
 export function addFields(relay) {
-  const box = byId("fields"), { axes } = data.layer, note = byId("note");
-  const all = { X: "size", W: "kernel", stride: "stride", padding: "before", dilation: "dilation" };
+  const form = byId("fields"), { axes } = data.layer, note = byId("note");
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
-  const inputs = Object.entries(all).flatMap(([label, name]) => {
-    const list = words.map((word, axis) => {
-      const input = made("input", ""), id = `${name}-${axis}`, min = name === "before" ? 0 : 1;
-      const { [name]: defaultValue } = axes[axis], max = Math.max(LARGEST, defaultValue);
-      const ariaLabel = `${label} ${word}`.trim(), required = true;
-      Object.assign(input, { type: "number", min, max, id, ariaLabel, defaultValue, required });
-      return { input, name, axis };
+  for (const [name, label] of Object.entries(FIELDS)) {
+    const inputs = words.map((word, k) => {
+      const { [name]: defaultValue } = axes[k], min = name === "before" ? 0 : 1;
+      const ariaLabel = `${label} ${word}`.trim(), max = Math.max(LARGEST, defaultValue);
+      const id = `${name}-${k}`, type = "number", required = true;
+      return made("input", { type, min, max, required, id, ariaLabel, defaultValue });
     });
-    const parts = list.flatMap(({ input, axis }) => [axis ? " × " : "", input]);
-    note.before(made("span", "group", `${label} `, ...parts));
-    return list;
-  });
-  box.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
-  box.addEventListener("change", () => {
-    const wanted = axes.map((axis) => ({ ...axis }));
-    for (const { input, name, axis } of inputs) wanted[axis][name] = Number(input.value);
-    const wrong = inputs.find(({ input }) => !input.validity.valid)?.input;
-    // The padding behind follows that in front.
-    wanted.forEach((axis, k) => { if (axis.before !== axes[k].before) axis.after = axis.before; });
+    const parts = inputs.flatMap((input, k) => k ? [" × ", input] : [input]);
+    note.before(made("span.group", {}, `${label} `, ...parts));
+  }
+  form.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
+  form.addEventListener("change", () => {
+    const wanted = structuredClone(axes);
+    wanted.forEach((axis, k) => {
+      for (const name in FIELDS) axis[name] = byId(`${name}-${k}`).valueAsNumber;
+      // The padding behind follows that in front.
+      if (axis.before !== axes[k].before) axis.after = axis.before;
+    });
+    const wrong = form.querySelector("input:invalid");
     note.value = wrong ? `${wrong.ariaLabel}: a whole number from ${wrong.min} to ${wrong.max}`
-      : wanted.map(reason).find(Boolean) || "";
+      : wanted.flatMap((axis) => tableOf(axis).reasons)[0] ?? "";
     if (!note.value) relay(wanted);
   });
 }
@@ -74,7 +76,7 @@ export function offer() {
   const { transposed } = page.layer, full = transposed ? "o" : "dx";
   byId("ways").hidden = !has(full) || (!data.backward && !transposed);
   byId("ways").firstChild.textContent = TITLES[full];
-  for (const tensor of ["o", "dw", "dx"].filter(has)) {
+  for (const tensor of ["o", "dw", "dx"].filter((each) => has(each))) {
     byId("ask").append(new Option(TITLES[tensor], tensor, false, tensor === data.asked));
   }
   for (const each of document.querySelectorAll(".numeric")) each.hidden = !isNumeric;

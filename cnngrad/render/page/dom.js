@@ -1,32 +1,35 @@
 "use strict";
 // The document: its elements, the keys that move in a grid, and the address.
 export const byId = (id) => document.getElementById(id);
+export const clamp = (k, least, most) => Math.min(Math.max(k, least), most);
 
-export function made(tag, kind, ...parts) {
-  const element = document.createElement(tag);
-  element.className = kind;
+// Makes elements like this one, HTML or MathML, as `made("td.zero", properties, ...parts)`.
+const makerOf = ({ namespaceURI }) => (kind, { dataset, ...properties }, ...parts) => {
+  const [tag, ...classes] = kind.split("."), className = classes.join(" ");
+  const element = document.createElementNS(namespaceURI, tag);
+  Object.assign(element, { className, ...properties });
+  Object.assign(element.dataset, dataset);
   element.append(...parts);
   return element;
-}
-
-// Sets variables of an element's style.
-export function setStyle(element, values) {
-  for (const name in values) element.style.setProperty(`--${name}`, values[name]);
-}
+};
+export const made = makerOf(document.documentElement);
+export const maths = makerOf(byId("maths"));
 
 const MOVES = {
   ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1],
   Home: [0, -Infinity], End: [0, Infinity],
 };
 
-// The W3C's grid pattern: keys move the focus within rows of cells, one of which is a tab stop.
-export function walk(event, rows, r, c) {
+// The W3C's grid pattern: keys move the focus within a table's cells, one of which is a tab stop.
+// Its first row and column are headings.
+export function walk(event, cell) {
   if (!MOVES[event.key]) return;
   event.preventDefault();
-  const [down, right] = MOVES[event.key];
-  const inside = (k, size) => Math.min(Math.max(k, 0), size - 1);
-  const next = rows[inside(r + down, rows.length)][inside(c + right, rows[r].length)];
-  for (const cell of rows.flat()) cell.tabIndex = -1;
+  const table = cell.closest("table"), [down, right] = MOVES[event.key];
+  const inside = (k, { length }) => clamp(k, 1, length - 1);
+  const { cells } = table.rows[inside(cell.parentNode.rowIndex + down, table.rows)];
+  const next = cells[inside(cell.cellIndex + right, cells)];
+  table.querySelector("[tabindex='0']").tabIndex = -1;
   next.tabIndex = 0;
   next.focus();
 }

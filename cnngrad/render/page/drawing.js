@@ -3,102 +3,88 @@
 // What each cell shows, to leave it as it is if it need not change.
 export const painted = new WeakMap();
 
-// The part of a grid that a window covers, if it covers any; `isOther` than the element's own.
-function frameOf(axes, isOther, depth, rows) {
-  const [deep, down, along] = [{ start: 0, size: 1 }, { start: 0, size: 1 }, ...axes].slice(-3);
-  const [top, left] = [Math.max(down.start, 0), Math.max(along.start, 0)];
-  const high = Math.min(down.start + down.size, rows.length) - top;
-  const wide = Math.min(along.start + along.size, rows[0].length) - left;
-  const isCut = depth < deep.start || depth >= deep.start + deep.size;
-  return isCut || high <= 0 || wide <= 0 ? [] : [{ isOther, top, left, high, wide }];
+// The cells that a window covers from its first cell on, each with the number that lies on it.
+function covered(equation, first) {
+  const { grids: [, upper], steps } = equation, lower = lowerOf(equation);
+  return cellsOf(lower).flatMap(({ cell, r, c }) => {
+    const slots = placesOf(lower, r, c).map((place, axis) =>
+      upper.axes[axis][(place - first[axis]) / steps[axis]]);
+    return slots.includes(undefined) ? []
+      : [{ cell, r, c, text: textOf(upper, elementAt(upper, slots)) }];
+  });
 }
 
-// What the window of the chosen element covers: the texts that lie on each cell, and the frames.
-function covered(equation) {
-  const { tensor, flat } = state.chosen, { layer } = page, marks = new Map();
-  const lower = lowerOf(equation), upper = equation.grids[1], { rows } = sheets.get(lower.id);
-  const lead = layer.leadOf(arrayOf(tensor), state.lead), index = layer.indexOf(tensor, flat);
-  const isShown = equation.starts && lead.every((k, axis) => k === index[axis]);
-  const windows = isShown ? windowsOf(layer, equation, flat) : [];
+// The frame around cells that a window covers.
+function frameOf(cells, kind) {
+  const { r: top, c: left } = cells[0], { r: bottom, c: right } = cells.at(-1);
+  const size = `--high: ${bottom - top + 1}; --wide: ${right - left + 1}`;
+  return made(`div.window.${kind}`, { style: `--top: ${top}; --left: ${left}; ${size}` });
+}
+
+// The windows of the chosen element: the texts that lie on each cell, and the frames.
+function windowsOf(equation) {
+  const { chosen, lead } = state, kind = `of-${equation.grids[1].array}`;
+  const isShown = equation.starts
+    && page.layer.leadOf(chosen.array, lead).every((k, axis) => k === chosen.index[axis]);
+  const starts = isShown ? crossed(page.layer.tables.map((table, axis) =>
+    equation.starts(table, chosen.index[axis + 2]))) : [];
   // An x that stands in the padding too has several windows: numbers lie in that at its own place.
-  for (const { cell, r, c } of windows.length ? cellsOf(lower) : []) {
-    const slots = placesOf(lower, r, c).map((place, axis) => {
-      const { start, step } = windows[0][axis];
-      return upper.axes[axis][(place - start) / step];
-    });
-    if (!slots.includes(undefined)) marks.set(cell, textOf(upper, flatAt(upper, slots)));
-  }
-  const depth = state.depth[lower.id] || 0;
-  const frames = windows.flatMap((axes, k) => frameOf(axes, k > 0, depth, rows));
-  return { lower, upper, marks, frames };
+  const all = starts.map((first) => covered(equation, first));
+  const frames = all.flatMap((cells, k) =>
+    cells.length ? [frameOf(cells, k ? `${kind}.other` : kind)] : []);
+  return { kind, marks: new Map(all[0]?.map(({ cell, text }) => [cell, text])), frames };
 }
 
-function paint(cell, look) {
-  const whole = JSON.stringify(look);
+function paint(cell, { text, mark, kind, ...look }) {
+  const whole = JSON.stringify([text, mark, kind, look]);
   if (painted.get(cell) === whole) return;
   painted.set(cell, whole);
-  cell.className = look.classes.join(" ");
-  cell.replaceChildren(made("span", "number", look.text));
-  if (look.mark) cell.append(made("span", look.by, `×${look.mark}`));
-  cell.setAttribute("aria-label", look.label + (look.mark ? `, times ${look.mark}` : ""));
-  setStyle(cell, { share: look.share });
+  Object.assign(cell, look, { ariaLabel: look.ariaLabel + (mark ? `, times ${mark}` : "") });
+  cell.replaceChildren(made("span.number", {}, text));
+  if (mark) cell.append(made(`span.mark.${kind}`, {}, `×${mark}`));
 }
 
-function lookOf({ grid, r, c, flat }, { factors, readers }, isOwn, most) {
-  const { tensor } = grid, key = `${tensor}:${flat}`, isHidden = state.asked === tensor;
-  const classes = [], answer = isHidden && state.typed[tensor][flat];
-  let share = 0, label = page.layer.name(tensor, flat);
+function lookOf({ grid, r, c, element, zero }, { factors, readers }, isOwn, most) {
+  if (!element) return { className: `of-${grid.array} zero`, ariaLabel: zero };
+  const isHidden = state.asked === grid.tensor, hasNumber = isNumeric && !isHidden;
+  const answer = isHidden && state.typed.get(element), right = answer && isRight(element);
+  const share = hasNumber ? Number(page.numbers.value(element)) / most : 0;
   const isBorder = placesOf(grid, r, c).some((k, axis) => grid.isBorder?.(axis, k));
-  if (isBorder) classes.push("zero", "border");
-  if (isOwn && factors.has(key)) classes.push("made", `shade-${factors.get(key) % 6}`);
-  if (readers.has(key)) classes.push("feeds");
-  if (isChosen({ tensor, flat })) classes.push("chosen");
-  if (most && !isHidden) {
-    share = Number(page.numbers.value(tensor, flat)) / most;
-    classes.push("heat", share < 0 ? "cold" : "hot");
-  }
-  if (answer) {
-    const right = isRight(tensor, flat);
-    classes.push(right ? "ok" : "bad");
-    label += ` ${answer}, ${right ? "right" : "wrong"}`;
-  } else if (isNumeric && !isHidden) {
-    label += ` ${shown(arrived(tensor, flat), 12)}`;
-  }
-  return { classes, label, share: `${Math.round(Math.abs(share) * 100)}%` };
+  const classes = [
+    `of-${grid.array}`, isBorder && "zero border", readers.has(element) && "feeds",
+    isOwn && factors.has(element) && `made shade-${factors.get(element) % 6}`,
+    element === state.chosen && "chosen", hasNumber && `heat ${share < 0 ? "cold" : "hot"}`,
+    answer && (right ? "ok" : "bad"),
+  ];
+  const verdict = answer ? ` ${answer}, ${right ? "right" : "wrong"}` : "";
+  return {
+    className: classes.filter(Boolean).join(" "),
+    style: `--share: ${Math.round(Math.abs(share) * 100)}%`,
+    ariaLabel: element.name + (hasNumber ? ` ${shown(arrived(element), 12)}` : verdict),
+  };
 }
 
-function drawGrid(grid, lit, own) {
-  const { box } = sheets.get(grid.id), isLower = own?.lower === grid;
+function drawGrid(grid, all, isOwn, windows) {
+  const cells = cellsOf(grid), elements = cells.map(({ element }) => element).filter(Boolean);
+  const sizes = isNumeric ? elements.map((each) => Math.abs(Number(page.numbers.value(each)))) : [];
   // Not 0, by which shares are divided.
-  const cells = cellsOf(grid), sizeOf = ({ tensor, flat }) =>
-    flat < 0 ? 0 : Math.abs(Number(page.numbers.value(tensor, flat)));
-  const most = state.colours && Math.max(1e-300, ...cells.map(sizeOf));
+  const most = Math.max(1e-300, ...sizes);
   for (const at of cells) {
-    const look = at.flat < 0 ? { classes: ["zero"], label: at.zero, share: "0%" }
-      : lookOf(at, lit, Boolean(own), most);
-    look.classes.unshift(`of-${grid.array}`);
-    look.text = textOf(grid, at.flat, arrived);
-    if (isLower) look.mark = own.marks.get(at.cell);
-    look.by = isLower && `mark of-${own.upper.array}`;
-    paint(at.cell, look);
+    const mark = windows?.marks.get(at.cell), text = textOf(grid, at.element, arrived);
+    paint(at.cell, { ...lookOf(at, all, isOwn, most), text, mark, kind: windows?.kind });
   }
-  for (const old of box.querySelectorAll(".window")) old.remove();
-  for (const { isOther, ...place } of isLower ? own.frames : []) {
-    const frame = made("div", `window of-${own.upper.array}${isOther ? " other" : ""}`);
-    setStyle(frame, place);
-    box.append(frame);
-  }
+  for (const old of grid.box.querySelectorAll(".window")) old.remove();
+  grid.box.append(...windows?.frames ?? []);
 }
 
 export function draw() {
-  const lit = litCells();
+  const all = lit();
   for (const equation of page.equations) {
-    const from = equation.stamps || equation.result;
-    const own = lit.factors.size > 0 && from === state.chosen.tensor ? covered(equation) : null;
-    if (equation.stamps) {
-      const { grid, caption } = sheets.get(`${equation.result}-result`);
-      caption.textContent = grid.title + (own ? " so far" : "");
+    const isOwn = all.factors.size > 0 && walkedIn(equation) === state.chosen.tensor;
+    const { caption, title } = equation.grids.at(-1), lower = lowerOf(equation);
+    if (equation.stamps) caption.textContent = title + (isOwn ? " so far" : "");
+    for (const grid of equation.grids) {
+      drawGrid(grid, all, isOwn, isOwn && grid === lower ? windowsOf(equation) : null);
     }
-    for (const grid of equation.grids) drawGrid(grid, lit, own);
   }
 }

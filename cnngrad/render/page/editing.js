@@ -1,46 +1,43 @@
 // Numbers that are typed on cells: new ones of the given arrays, and answers.
-export const canChange = ({ tensor, flat }) =>
-  flat >= 0 && isNumeric && (tensor in file || state.asked === tensor);
+export const canChange = ({ element, grid: { tensor } }) =>
+  element && isNumeric && (tensor in file || state.asked === tensor);
+export const isEditing = () => byId("stage").querySelector("input") !== null;
 
 // Keeps what was typed; false if it is not a number.
-function keep({ tensor, flat }, text, isNew) {
-  const number = page.numbers.parsed(text), isKnown = number !== null || text === "";
-  if (state.asked === tensor) {
-    if (isKnown) state.typed[tensor][flat] = text;
-  } else if (number !== null && isNew) {
-    page.numbers.change(tensor, flat, number);
+function keep(element, text) {
+  const number = page.numbers.parsed(text), isAsked = state.asked === element.tensor;
+  if (number === null && !(isAsked && text === "")) return false;
+  if (isAsked) {
+    state.typed.set(element, text);
+  } else {
+    page.numbers.change(element, number);
     state.changed = true;
   }
-  return isKnown;
+  return true;
 }
 
 // Opens a field on a cell, with the number that is there or the first character of another.
-export function edit(found, begun = null) {
-  const { tensor, flat, cell } = found, input = made("input", "");
-  const isAsked = state.asked === tensor, number = page.numbers.value(tensor, flat);
-  const before = isAsked ? state.typed[tensor][flat] ?? "" : shown(number, 17);
+export function edit({ element, cell }, begun = null) {
+  const isAsked = state.asked === element.tensor, ariaLabel = element.name;
+  const before = isAsked ? state.typed.get(element) ?? "" : shown(page.numbers.value(element), 17);
+  const input = made("input", { value: begun ?? before, ariaLabel });
   stop();
-  state.editing = true;
-  Object.assign(input, { value: begun ?? before, ariaLabel: page.layer.name(tensor, flat) });
-  const end = (isKept) => {
-    // The field loses the focus when it is replaced, too.
-    if (!state.editing) return;
-    state.editing = false;
-    // Accept a decimal comma.
-    const text = input.value.trim().replace(",", ".");
-    const isKnown = !isKept || keep(found, text, input.value !== before);
-    page.refit();
-    cell.focus();
-    if (isAsked) choose(found);
-    byId("refused").textContent = isKnown ? "" : `"${input.value}" is not accepted: type a number `
-      + "such as 12, -0.5 or 3e-4. The old value stays.";
-  };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();
-    if (event.key === "Enter") end(true);
-    if (event.key === "Escape") end(false);
+    if (event.key === "Escape") input.value = before;
+    if (event.key === "Enter" || event.key === "Escape") input.blur();
   });
-  input.addEventListener("blur", () => end(true));
+  input.addEventListener("blur", () => {
+    // Accept a decimal comma.
+    const text = input.value.trim().replace(",", ".");
+    const isKept = input.value === before || keep(element, text);
+    input.remove();
+    page.refit();
+    cell.focus();
+    if (isAsked) choose({ element });
+    byId("refused").textContent = isKept ? "" : `"${input.value}" is not accepted: type a number `
+      + "such as 12, -0.5 or 3e-4. The old value stays.";
+  }, { once: true });
   painted.delete(cell);
   cell.replaceChildren(input);
   input.focus();

@@ -18,70 +18,57 @@ export function equationsOf(layer, gradients, scattering) {
   const isPadded = tables.some((table) => table.border.length > table.wide);
   const isSpread = tables.some((table) => table.stride > 1);
 
-  const grid = (tensor, axes, before = "", after = "") =>
-    ({ tensor, axes, title: before + TITLES[tensor] + after, array: arrayOf(tensor) });
-  const whole = (tensor, key, after = "") =>
-    grid(tensor, tables.map((table) => range(table[key])), "", after);
-  const filter = (tensor, turned) => turned
-    ? grid(tensor, tables.map((table) => range(table.kernel).toReversed()), "", " rotated")
-    : whole(tensor, "kernel");
+  // A grid has the sign in front of it, and words around its name.
+  const grid = (sign, tensor, axes, before = "", after = "") =>
+    ({ sign, tensor, axes, title: before + TITLES[tensor] + after, array: arrayOf(tensor) });
+  const whole = (sign, tensor, key, after = "") =>
+    grid(sign, tensor, tables.map((table) => range(table[key])), "", after);
+  const filter = (sign, tensor, turned) => turned
+    ? grid(sign, tensor, tables.map((table) => range(table.kernel).toReversed()), "", " rotated")
+    : whole(sign, tensor, "kernel");
   // Positions of the padding, though they may repeat elements, are marked.
-  const padded = () => {
-    const isBorder = (axis, k) => tables[axis].border[k] !== k - tables[axis].before;
-    const axes = tables.map((table) => table.border);
-    return { ...grid(still, axes, isPadded ? "padded " : ""), isBorder };
-  };
-  const ofFilters = (tensor) => grid(tensor, [range(spec.filters)]);
+  const padded = () => ({
+    ...grid("", still, tables.map((table) => table.border), isPadded ? "padded " : ""),
+    isBorder: (axis, k) => tables[axis].border[k] !== k - tables[axis].before,
+  });
+  const ofFilters = (sign, tensor) => grid(sign, tensor, [range(spec.filters)]);
+  const bias = (tensor) => spec.bias && tensor === "o" ? [ofFilters("+", "b")] : [];
 
-  // Each grid has the sign in front of it.
-  const signs = ["", "∗", "="];
+  // Windows start at a cell for each place where an element stands; from one number of a window to
+  // the next there are so many steps.
+  const steps = tables.map((table) => table.dilation);
   const forward = {
-    result: plain, signs,
-    grids: [padded(), filter("w", flip), whole(plain, "windows")],
+    result: plain, steps,
+    grids: [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],
     starts: (table, i) => [table.stride * i],
   };
   const ofFilter = {
-    result: "dw", signs,
-    grids: [padded(), grid(moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
-      filter("dw", flip)],
+    result: "dw", steps: tables.map(() => 1),
+    grids: [padded(), grid("∗", moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
+      filter("=", "dw", flip)],
     starts: (table, u) => [table.dilation * (flip ? table.kernel - 1 - u : u)],
   };
   const gathered = {
-    result: full, signs,
-    grids: [grid(moving, tables.map(framed), "framed "), filter("w", !flip),
-      whole(full, "wide", mode === "zeros" ? "" : " folded")],
+    result: full, steps,
+    grids: [grid("", moving, tables.map(framed), "framed "), filter("∗", "w", !flip),
+      ...bias(full), whole("=", full, "wide", mode === "zeros" ? "" : " folded")],
     starts: (table, h) => table.places(h),
   };
   const scattered = {
-    result: full, signs: ["", "stamps", "onto"], stamps: moving,
-    grids: [whole(moving, "windows"), filter("w", flip), whole(full, "wide")],
+    result: full, steps, stamps: moving,
+    grids: [whole("", moving, "windows"), filter("stamps", "w", flip), ...bias(full),
+      whole("onto", full, "wide")],
     starts: (table, i) => [table.stride * i - table.before],
   };
-  const all = [forward, ofFilter, scattering ? scattered : gathered,
-    { result: "db", signs: ["", "summed ="], grids: [whole("do", "out"), ofFilters("db")] }];
-  const found = all.filter(({ result }) =>
-    result === "o" || (gradients && (result !== "db" || spec.bias)));
-  for (const equation of found) {
-    if (equation.result === "o" && spec.bias) {
-      equation.grids.splice(2, 0, ofFilters("b"));
-      equation.signs = equation.signs.toSpliced(2, 0, "+");
-    }
-    for (const each of equation.grids) {
-      each.id = `${equation.result}-${each === equation.grids.at(-1) ? "result" : each.tensor}`;
+  const ofBias = { result: "db", grids: [whole("", "do", "out"), ofFilters("summed =", "db")] };
+  const all = [forward, ofFilter, scattering ? scattered : gathered, ...spec.bias ? [ofBias] : []];
+  const found = all.filter(({ result }) => gradients || result === "o");
+  for (const { result, grids } of found) {
+    for (const each of grids) {
+      each.id = `${result}-${each === grids.at(-1) ? "result" : each.tensor}`;
     }
   }
   return found.toSorted((a, b) => RESULTS.indexOf(a.result) - RESULTS.indexOf(b.result));
-}
-
-// Where the window of an element lies, for each place where it stands: along each axis its first
-// cell, its size and the step from one element of the filter to the next.
-export function windowsOf(layer, equation, flat) {
-  const place = layer.indexOf(equation.stamps || equation.result, flat).slice(2);
-  return crossed(layer.tables.map((table, axis) => {
-    const step = equation.result === "dw" ? 1 : table.dilation;
-    const size = step * (equation.grids[1].axes[axis].length - 1) + 1;
-    return equation.starts(table, place[axis]).map((start) => ({ start, size, step }));
-  }));
 }
 
 // Why a cell of a grid holds a zero.

@@ -43,8 +43,7 @@ export function unitOf(numbers) {
 
 // The numbers of a layer: the given ones, and the results, computed when they are asked for.
 export function numbersOf(layer, given) {
-  const values = Object.fromEntries(Object.entries(given).map(([t, list]) => [t, list.slice()]));
-  const known = new Map();
+  const values = structuredClone(given), known = new Map();
   let exact = true;
   // One decimal turns all integers into decimals.
   const settle = () => {
@@ -53,14 +52,13 @@ export function numbersOf(layer, given) {
   };
   settle();
 
-  const product = (factors) => factors.map(([t, flat]) => values[t][flat]).reduce((a, b) => a * b);
-  const sumOf = (terms) => terms.map(product).reduce((a, b) => a + b, exact ? 0n : 0);
+  const sumOf = (terms) => terms.map((factors) => factors.map(value).reduce((a, b) => a * b))
+    .reduce((a, b) => a + b, exact ? 0n : 0);
 
-  function value(tensor, flat) {
-    if (values[tensor]) return values[tensor][flat];
-    const key = `${tensor}:${flat}`, found = known.get(key) ?? sumOf(layer.terms(tensor, flat));
-    known.set(key, found);
-    return found;
+  function value(element) {
+    if (values[element.tensor]) return values[element.tensor][element.flat];
+    if (!known.has(element)) known.set(element, sumOf(layer.terms(element)));
+    return known.get(element);
   }
 
   // The typed text as a number; null if it is not a number.
@@ -71,20 +69,10 @@ export function numbersOf(layer, given) {
     return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
   }
 
-  function change(tensor, flat, number) {
+  function change({ tensor, flat }, number) {
     values[tensor][flat] = number;
     known.clear();
     settle();
   }
-
-  // An array as JSON, nested as the user writes it.
-  function written(tensor) {
-    const shape = layer.ofUser(tensor, layer.shape(tensor));
-    let at = 0;
-    const within = (axis) => axis === shape.length ? String(values[tensor][at++])
-      : `[${range(shape[axis]).map(() => within(axis + 1)).join(", ")}]`;
-    return within(0);
-  }
-
-  return { given: values, value, sumOf, parsed, change, written };
+  return { given: values, value, sumOf, parsed, change };
 }

@@ -1,72 +1,79 @@
 // Chooses the cells' sizes. They depend on the numbers and the window, never on what is chosen.
 
-// The sizes of what is in the large equation, by the window's width, and in small ones.
-const LARGE = { smallest: 11, most: 26, head: 18, caption: 24, sign: 22 };
-const BY_WIDTH = [[1200, { least: 18, mark: 13 }], [900, { least: 16, mark: 13 }],
-  [0, { least: 12, mark: 11 }]];
-const SMALL = { least: 11, smallest: 9, most: 15, mark: 9, head: 16, caption: 0, sign: 16 };
+// The heights of numbers and marks in pixels: in the large equation, by the window's width, and in
+// small ones. Numbers become smaller than `least` only if nothing else fits.
+const LARGE = [[1200, { most: 26, least: 18, smallest: 11, mark: 13 }],
+  [900, { most: 26, least: 16, smallest: 11, mark: 13 }],
+  [0, { most: 26, least: 12, smallest: 11, mark: 11 }]];
+const SMALL = { most: 15, least: 11, smallest: 9, mark: 9 };
 
 // The grid on which the window lies.
 export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 
-// The rows, columns and longest texts of an equation's grids, with decimals of so many characters.
-function sizesOf(equation, most, hasUnits) {
-  const { grids, signs, stamps, starts } = equation, lower = lowerOf(equation);
-  const sizes = grids.map((grid, k) => {
-    const all = cellsOf(grid).filter(({ flat }) => flat >= 0), { value } = page.numbers;
-    grid.unit = hasUnits ? unitOf(all.map(({ tensor, flat }) => value(tensor, flat))) : 1;
-    grid.most = most;
-    const { rows } = sheets.get(grid.id);
-    const text = Math.max(2, ...cellsOf(grid).map(({ flat }) => textOf(grid, flat).length));
-    // What has arrived so far may be longer than the sum.
-    return { rows: rows.length, columns: rows[0].length, sign: signs[k].length, mark: 0,
-      title: grid.title.length, text: stamps && grid === lower ? text + 1 : text };
+// Tells the style the longest texts of an equation's grids, with decimals of so many characters.
+function measure(equation, most, hasUnits) {
+  const { grids, stamps, starts } = equation, { value } = page.numbers;
+  const lengths = grids.map((grid) => {
+    const elements = cellsOf(grid).map(({ element }) => element);
+    const unit = hasUnits ? unitOf(elements.filter(Boolean).map(value)) : 1;
+    Object.assign(grid, { most, unit });
+    grid.caption.textContent = grid.title + (unit === 1 ? "" : ` (unit ${shown(unit)})`);
+    return Math.max(2, ...elements.map((element) => textOf(grid, element).length));
   });
-  if (starts) sizes[grids.indexOf(lower)].mark = sizes[1].text + 1;
-  return sizes;
+  grids.forEach((grid, k) => {
+    const isLower = grid === lowerOf(equation), marks = starts && isLower ? lengths[1] + 1 : 0;
+    // What has arrived so far may be longer than the sum.
+    const text = lengths[k] + (stamps && isLower ? 1 : 0);
+    grid.box.style = `--columns: ${grid.rows[0].length}; --text: ${text}; --marks: ${marks}`;
+  });
 }
 
-function resize(equation, section, width, kind, heights) {
-  // A unit stands in the caption.
-  const hasUnits = (most) => isNumeric && most === MOST.at(-1) && kind.caption > 0;
-  const tries = MOST.flatMap((most) => {
-    const sizes = sizesOf(equation, most, hasUnits(most));
-    return heights.map((panel) => ({ most, panel, ...fitted(sizes, width, panel, kind) }));
-  });
-  const best = tries.find(({ font, over }) => font >= kind.least && over === 1) || tries.at(-1);
-  setStyle(section, { high: `${best.panel}px` });
-  const breaks = section.querySelectorAll(".break");
-  breaks.forEach((each, k) => { each.hidden = !best.rows.includes(k + 1); });
-  sizesOf(equation, best.most, hasUnits(best.most));
-  equation.grids.forEach((grid, k) => {
-    const { box, caption: above, rows } = sheets.get(grid.id), { head, caption } = kind;
-    const { height: row, widths: { [k]: cell }, font, mark } = best;
-    const lengths = { cell, row, font, mark, head, caption };
-    for (const name in lengths) setStyle(box, { [name]: `${lengths[name]}px` });
-    setStyle(box, { columns: rows[0].length });
-    above.textContent = grid.title + (grid.unit === 1 ? "" : ` (unit ${shown(grid.unit)})`);
-  });
+// Gives a panel the first of some heights in which its numbers fit, and the largest numbers there.
+// If even the smallest do not fit, it scrolls.
+function resize(equation, { most, least, smallest, ...kind }, heights, hasUnits) {
+  const { panel } = equation, body = panel.lastChild, crowded = MOST.at(-1);
+  const tallest = Math.max(...equation.grids.map(({ rows }) => rows.length));
+  const smaller = range(least - smallest, smallest).toReversed();
+  const tries = crossed([MOST, heights, [least]]);
+  tries.push(...crossed([[crowded], heights.slice(-1), smaller]));
+  // Scroll bars would take room.
+  panel.classList.remove("cut");
+  for (const [characters, height, font] of tries) {
+    // Whether numbers fit in rows of a height in relation to them.
+    const fits = (size, rows) => {
+      const row = Math.round(rows * size), mark = Math.min(kind.mark, 0.75 * size);
+      // The number of the window lies above the cell's own, or beside it in a low cell.
+      const beside = row < size + 0.8 * mark + 3 ? 1 : 0;
+      panel.style = `--high: ${height}px; --row: ${row}px; --font: ${size}px; --mark: ${mark}px; `
+        + `--beside: ${beside}`;
+      // What is too high in any case need not be laid out.
+      return tallest * row < height && body.scrollWidth <= body.clientWidth
+        && body.scrollHeight <= body.clientHeight;
+    };
+    // A unit stands in the caption.
+    measure(equation, characters, hasUnits && characters === crowded);
+    const rows = [2, 1.6].find((each) => fits(font, each));
+    const larger = rows === 2 && font === least ? range(most - least, least + 1) : [];
+    const over = larger.find((size) => !fits(size, rows));
+    if (rows && fits(over ? over - 1 : larger.at(-1) ?? font, rows)) return;
+  }
+  panel.classList.add("cut");
 }
 
 export function fit() {
   const stage = byId("stage"), wide = document.documentElement.clientWidth, isNarrow = wide < 700;
-  setStyle(stage, { others: page.equations.length - 1 || 1, lines: lines() });
-  const sections = page.equations.map(({ result }) => byId(`equation-${result}`));
-  sections.forEach((section, k) => {
-    const isLarge = page.equations[k].result === state.equation;
-    section.classList.toggle("large", isLarge);
-    section.firstChild.setAttribute("aria-pressed", isLarge);
-  });
-  // All panels are measured before any is changed: each measurement lays out the whole page.
-  const widths = sections.map((section) => section.lastChild.clientWidth);
+  stage.style = `--longest: ${longest()}px`;
+  for (const { result, panel } of page.equations) {
+    panel.classList.toggle("large", result === state.equation);
+    panel.firstChild.ariaPressed = result === state.equation;
+  }
   // What is left for the large equation beside its sum, with and without the small ones in sight.
   const top = isNarrow ? 0 : stage.getBoundingClientRect().top + scrollY;
   const room = innerHeight - top - byId("said").offsetHeight - 56;
-  const large = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
-  const largeKind = { ...LARGE, ...BY_WIDTH.find(([from]) => wide >= from)[1] };
-  page.equations.forEach((equation, k) => {
-    const [kind, heights] = equation.result === state.equation ? [largeKind, large]
-      : [SMALL, [144, isNarrow ? 300 : 200]];
-    resize(equation, sections[k], widths[k], kind, heights);
-  });
+  const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
+  const [, large] = LARGE.find(([from]) => wide >= from);
+  for (const equation of page.equations) {
+    if (equation.result === state.equation) resize(equation, large, heights, isNumeric);
+    else resize(equation, SMALL, [144, isNarrow ? 300 : 200], false);
+  }
 }

@@ -3,70 +3,64 @@ export const data = JSON.parse(byId("data").textContent);
 export const file = Object.fromEntries(
   Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
 export const isNumeric = Boolean(file.x);
+// What is chosen is an element, or a zero, of which `zero` says why it is there.
 export const state = {
-  chosen: null, held: false, told: false, unfolded: false, editing: false, changed: false,
-  equation: "", way: "gather", names: !isNumeric, colours: false, lead: { n: 0, f: 0, c: 0 },
-  depth: {}, asked: data.asked, typed: {},
+  chosen: null, zero: "", held: false, told: false, unfolded: false, changed: false, equation: "",
+  way: "gather", names: !isNumeric, lead: { n: 0, f: 0, c: 0 }, depth: {}, asked: data.asked,
+  typed: new Map(),
 };
 // The layer, its numbers and equations, and what draws them anew.
 export const page = {};
 export const equationOf = (result) => page.equations.find((each) => each.result === result);
+export const gridsOf = (equations) => equations.flatMap(({ grids }) => grids);
 
-// The page has a grid of this tensor.
-export const has = (tensor) =>
-  page.equations.some(({ grids }) => grids.some((grid) => grid.tensor === tensor));
-export const isChosen = ({ tensor, flat }) =>
-  state.chosen?.tensor === tensor && state.chosen.flat === flat;
+// The page, or some of its equations, have a grid of this tensor.
+export const has = (tensor, equations = page.equations) =>
+  gridsOf(equations).some((grid) => grid.tensor === tensor);
+
+// The tensor whose elements are walked through in an equation: its result, or what stamps W.
+export const walkedIn = (equation) => equation.stamps || equation.result;
 
 // The equation in which the chosen element stamps W; undefined if none does.
 export const stamping = () =>
-  state.chosen?.flat >= 0 && page.equations.find((each) => each.stamps === state.chosen.tensor);
+  state.chosen && page.equations.find((each) => each.stamps === state.chosen.tensor);
 
 // The elements of W and of the result that an element stamps.
-export function stamps(tensor, flat, full) {
-  const all = page.layer.triples(tensor, flat);
-  return all.map((each) => [each.w, each[arrayOf(full)]]).toSorted(([, a], [, b]) => a - b);
-}
+export const stamps = (element, full) =>
+  page.layer.meeting(element, ["w", full]).toSorted(([, a], [, b]) => a.flat - b.flat);
 
 // An element's number; of one onto which W is stamped, what has arrived, with b from the beginning.
-export function arrived(tensor, flat) {
+export function arrived(element) {
   const from = stamping();
-  if (!from || from.result !== tensor) return page.numbers.value(tensor, flat);
-  return page.numbers.sumOf(page.layer.terms(tensor, flat).filter((factors) =>
-    factors.every(([other, at]) => other !== from.stamps || at <= state.chosen.flat)));
+  if (from?.result !== element.tensor) return page.numbers.value(element);
+  return page.numbers.sumOf(page.layer.terms(element).filter((factors) =>
+    factors.every(({ tensor, flat }) => tensor !== from.stamps || flat <= state.chosen.flat)));
 }
 
-// The cells to light up: the chosen one's factors, with their products' numbers, and its users.
-export function litCells() {
-  const factors = new Map(), readers = new Set(), { chosen, asked, told } = state;
-  if (!chosen || chosen.flat < 0 || (asked === chosen.tensor && !told)) return { factors, readers };
-  const { tensor, flat } = chosen, from = stamping();
-  let products = RESULTS.includes(tensor) ? page.layer.terms(tensor, flat) : [];
-  if (from) {
-    products = stamps(tensor, flat, from.result).map(([w, at]) => [["w", w], [from.result, at]]);
-  } else {
-    for (const reader of page.layer.readers(tensor, flat)) readers.add(reader.join(":"));
-  }
-  products.forEach((product, k) => product.forEach((each) => {
-    const key = each.join(":");
-    if (!factors.has(key)) factors.set(key, k);
-  }));
-  return { factors, readers };
-}
+// Whether an element's number is asked for, and no hint has been.
+export const isSecret = (element) => state.asked === element.tensor && !state.told;
 
-// The tensors and indices of all that lights up.
-export function litPlaces() {
-  const { factors, readers } = litCells();
-  return [...factors.keys(), ...readers].map((key) => {
-    const [tensor, flat] = key.split(":");
-    return { tensor, index: page.layer.indexOf(tensor, Number(flat)) };
+// What lights up: the chosen element's factors, with their products' numbers, and its users.
+export function lit() {
+  const factors = new Map(), { chosen } = state, from = stamping();
+  if (!chosen || isSecret(chosen)) return { factors, readers: new Set() };
+  const sum = RESULTS.includes(chosen.tensor) ? page.layer.terms(chosen) : [];
+  const products = from ? stamps(chosen, from.result) : sum;
+  products.forEach((product, k) => {
+    for (const each of product) if (!factors.has(each)) factors.set(each, k);
   });
+  return { factors, readers: new Set(from ? [] : page.layer.readers(chosen)) };
+}
+
+// All elements that light up.
+export function allLit() {
+  const { factors, readers } = lit();
+  return [...factors.keys(), ...readers];
 }
 
 // Whether an answer to "ask me" is the number, or what a cell shows of it.
-export function isRight(tensor, flat) {
-  const number = page.numbers.parsed(state.typed[tensor][flat]);
-  const value = page.numbers.value(tensor, flat);
+export function isRight(element) {
+  const number = page.numbers.parsed(state.typed.get(element)), value = page.numbers.value(element);
   const texts = MOST.map((most) => brief(value, most).replace("≈", ""));
   return number !== null && [shown(value), ...texts].includes(shown(number));
 }

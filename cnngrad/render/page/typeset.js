@@ -2,25 +2,18 @@
 const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?";
 const NAMES = new RegExp(`(?<![a-zA-Z∂])(?:∂(E|${ELEMENT})/∂)?(${ELEMENT})(?![a-zA-Z])`, "g");
 
-function node(kind, ...parts) {
-  const element = document.createElementNS(byId("maths").namespaceURI, kind);
-  element.append(...parts);
-  return element;
-}
-
 function letter(text) {
   const [, name, lead, place] = /^([xwobE])(\[[\d,]+\])?(.*)$/.exec(text);
-  const scripts = [place, lead].filter(Boolean).map((script) => node("mn", script));
-  const kind = `m${place ? "sub" : ""}${lead ? "sup" : ""}`, base = node("mi", name);
-  const element = scripts.length ? node(kind, base, ...scripts) : base;
-  element.setAttribute("class", `of-${name}`);
-  return element;
+  const scripts = [place, lead].filter(Boolean).map((script) => maths("mn", {}, script));
+  const kind = `m${place ? "sub" : ""}${lead ? "sup" : ""}`, className = `of-${name}`;
+  const base = maths("mi", { className }, name);
+  return scripts.length ? maths(kind, { className }, base, ...scripts) : base;
 }
 
 // ∂E/∂o11 of E and o11.
 function formula(of, by) {
-  const partial = (text) => node("mrow", node("mo", "∂"), letter(text));
-  return node("math", of ? node("mfrac", partial(of), partial(by)) : letter(by));
+  const partial = (text) => maths("mrow", {}, maths("mo", {}, "∂"), letter(text));
+  return maths("math", {}, of ? maths("mfrac", {}, partial(of), partial(by)) : letter(by));
 }
 
 // Typesets the texts in an element. With links, each name of an element is one to its cell.
@@ -31,14 +24,11 @@ export function typeset(element, links) {
     const parts = [];
     let done = 0;
     for (const { 0: whole, 1: of, 2: by, index } of text.data.matchAll(NAMES)) {
-      parts.push(text.data.slice(done, index));
+      const shown = formula(of, by), href = `#${of ? "d" : ""}${by[0]}-${by}`;
+      const isLink = links && (!of || of === "E");
+      parts.push(text.data.slice(done, index),
+        isLink ? made("a", { href, ariaLabel: whole }, shown) : shown);
       done = index + whole.length;
-      if (links && (!of || of === "E")) {
-        const href = `#${of ? "d" : ""}${by[0]}-${by}`;
-        parts.push(Object.assign(made("a", "", formula(of, by)), { href, ariaLabel: whole }));
-      } else {
-        parts.push(formula(of, by));
-      }
     }
     if (parts.length) text.replaceWith(...parts, text.data.slice(done));
   }

@@ -1,0 +1,40 @@
+// The layer as text: as JSON that a problem's file has, and in one line.
+
+// An array as JSON, nested as the user writes it.
+function nested(tensor) {
+  const texts = page.numbers.given[tensor].map(String), { layer } = page;
+  const rows = layer.ofUser(tensor, layer.shape(tensor)).reduceRight((parts, size) =>
+    range(parts.length / size).map((k) => `[${parts.slice(k * size, (k + 1) * size).join(", ")}]`),
+  texts);
+  return rows[0];
+}
+
+export function written() {
+  const keys = { x: "X", w: "W", do: "dEdO", b: "b" }, { axes, groups } = page.layer.spec;
+  const [{ flip, mode, transposed }] = axes, each = (name) => axes.map((axis) => axis[name]);
+  const options = {
+    stride: each("stride"), padding: axes.map((axis) => [axis.before, axis.after]),
+    dilation: each("dilation"), groups, flip, dims: axes.length,
+    ...(mode === "zeros" ? {} : { padding_mode: mode }),
+    ...(transposed ? { transposed, output_padding: each("extra") } : {}),
+  };
+  const arrays = Object.keys(file).map((tensor) => `"${keys[tensor]}": ${nested(tensor)}`);
+  return `{${arrays.join(", ")}, ${JSON.stringify(options).slice(1)}`;
+}
+
+// As in the heading.
+export function lineOf({ spec, shape, ofUser }) {
+  const { axes, groups, bias } = spec, [{ flip, mode, transposed }] = axes;
+  const isEven = axes.every(({ before, after }) => before === after);
+  const pads = axes.map(({ before, after }) => `${before}:${after}`).join(",");
+  const each = (name) => axes.map((axis) => axis[name]).join().replace(/^(\d+)(,\1)+$/, "$1");
+  const sized = (tensor) => `${TITLES[tensor]} ${ofUser(tensor, shape(tensor)).join("×")}`.trim();
+  const parts = [
+    sized("x"), sized("w"), bias && sized("b"), transposed && "transposed",
+    `stride ${each("stride")}`, `padding ${isEven ? each("before") : pads}`,
+    mode !== "zeros" && mode, each("extra") !== "0" && `output padding ${each("extra")}`,
+    each("dilation") !== "1" && `dilation ${each("dilation")}`,
+    groups > 1 && `groups ${groups}`, flip && "flip",
+  ];
+  return `${parts.filter(Boolean).join(" · ")} → ${sized("o")}`;
+}
