@@ -31,7 +31,8 @@ def texts(svg):
     """The text, place and size of each line."""
     found = []
     for each in ET.fromstring(svg).iter(f"{SVG}text"):
-        found.append(("".join(each.itertext()), float(each.get("x")), float(each.get("y")), float(each.get("font-size"))))
+        x, y, size = (float(each.get(key)) for key in ("x", "y", "font-size"))
+        found.append(("".join(each.itertext()), x, y, size))
     return found
 
 
