@@ -157,9 +157,8 @@ class Findings:
     @property
     def left_out(self) -> list[Layer]:
         """The layers of the suite that were not run, were changed by `without`, or are not supported by the program."""
-        run = {outcome.layer.name for outcome in self.outcomes}
-        found = [layer.instead_of or layer.layer for layer in self.whole if layer.instead_of or layer.name not in run]
-        return found + [outcome.layer.layer for outcome in self.outcomes if self.whole and not outcome.was_tried]
+        tried = {outcome.layer.name for outcome in self.tried}
+        return [layer.instead_of or layer.layer for layer in self.whole if layer.instead_of or layer.name not in tried]
 
     @property
     def never_tried(self) -> list[str]:
@@ -298,7 +297,9 @@ _MOST_NAMED = 4
 # The most lines shown of a failed program's standard error.
 _MOST_LINES = 5
 # A line that names an error; lines of a stack are indented or begin with a number.
-_ERROR = re.compile(r"(?i)(?![\s#\d]).*(error|exception|panic(ked)?|fatal|assert\w*|fault|caused by)\b")
+_ERROR = re.compile(
+    r"(?i)(?![\s#\d]|error: called from).*(error|exception|panic(ked)?|fatal|assert\w*|fault|caused by)\b"
+)
 
 
 def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
