@@ -1377,8 +1377,8 @@ def _on(recipe: Recipe, axes: Any, detail: str = "", coded: bool = False, size: 
     own = np.transpose(recipe.relations)
     changed = np.broadcast_arrays(*Relation(*own)._replace(**numbers))
     relations = tuple(Relation(*row) for row in np.where(axes, changed, own).T.tolist())
-    sizes = recipe.size if size is None else tuple(np.where(axes, size, recipe.size).tolist())
-    return recipe.but(detail, coded, relations=relations, size=sizes)
+    sizes = np.where(axes, recipe.size if size is None else size, recipe.size)
+    return recipe.but(detail, coded, relations=relations, size=tuple(sizes.tolist()))
 
 
 def _each(recipe: Recipe, detail: str = "", coded: bool = False, **numbers: Any) -> Changes:

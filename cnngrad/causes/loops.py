@@ -117,10 +117,8 @@ class Loops:
 
     def bounds_slipped(self) -> Slips:
         """A loop, or the test for what lies outside X, begins or ends elsewhere."""
-        lengths = self._lengths(O)
         for key, (first, end) in self.ranges.items():
-            ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few"}
-            ends |= lengths | ends
+            ends = self._lengths(O) | {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few"}
             bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
             for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
                 what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {self._key(key)}"

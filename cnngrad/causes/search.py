@@ -1,10 +1,10 @@
 """The only search for the cause of a wrong result: one mistake, one with a factor, two, or a wrong relation."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
+from itertools import product, takewhile
 from math import prod
 from operator import itemgetter
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.axes import spelled
-from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told, zero
+from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
 from cnngrad.layer import Layer, Relation
@@ -41,6 +41,7 @@ _MORE = 100
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
 _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
+Relations = tuple[Relation, ...]
 # The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
 # The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
@@ -111,7 +112,7 @@ class _Claim:
         self.array, self._allowed, self.right = claim, allowed, right_recipe(data.layer, result)
         # Without signs, so that a recipe's sums become sums of absolute terms.
         positive = {tensor: np.abs(array.astype(np.float64)) for tensor, array in data.arrays.items()}
-        self.data, self._positive, self._largest = data, Data(data.layer, positive), np.abs(claim).max(initial=0)
+        self.data, self._positive = data, Data(data.layer, positive)
         # Factors that people put in, in words; a changed sign has a name of its own.
         self.factors = {1.0: "", -1.0: ""} | {f: told_factor(f, n) for f, n in named_factors(data.layer).items()}
         self.alone, self.together, self.nearly = Found(), Found(), Found()
@@ -119,9 +120,9 @@ class _Claim:
 
     def _keep(self, recipe: Recipe) -> None:
         self.data, self._positive = self.data.knowing(recipe), self._positive.knowing(recipe)
-        self._largest = max(self._largest, self._positive.known[-1][1].max(initial=0))
         # An upper bound of the allowed error of any element, whatever the recipe.
-        top, most = np.abs(self.array).max(initial=0), _MORE * self._largest
+        top = np.abs(self.array).max(initial=0)
+        most = _MORE * max(top, *(terms.max(initial=0) for _, terms in self._positive.known))
         self._bounds = {f: self._allowed(np.full(1, top), np.full(1, abs(f) * most)).item() for f in self.factors}
 
     def fit(self, recipe: Recipe, factors: Iterable[float] = (1.0,), spare: int = 0) -> tuple[int, float] | None:
@@ -180,7 +181,7 @@ class _Claim:
             for changed in mistake.changed(recipe):
                 if self.data.tries.left < 0 or (first and len(self.together) > _MOST_PAIRS):
                     return
-                fits = self.fit(changed, (1.0,) if first else self.factors, spare)
+                fits = self.fit(changed) if first or self.alone else self.fit(changed, self.factors, spare)
                 if fits is None or (fits[0] and fits[1] != 1):
                     continue
                 off, factor = fits
@@ -231,9 +232,9 @@ class _Claim:
         """All that gives the claim: single mistakes; those that are rare, and pairs, only if there are none."""
         usual, rare = ([m for m in CATALOGUE if bool(m.short) is short and m is not scaled] for short in (True, False))
         if self.array.size == 1:
-            usual = [negative, zero]
-        self.look(self.right, usual, spare=1)
+            usual = [mistake for mistake in usual if mistake.id in OF_ONE_NUMBER]
         self.scale()
+        self.look(self.right, usual, spare=1)
         if self.alone or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
             return self.alone
         self.data.tries.left = tries
@@ -244,7 +245,7 @@ class _Claim:
             if first.joins and base is not None and base.size and not base.done.edits:
                 after = copy(self)
                 after._keep(base)
-                after.look(base, [m for m in usual if m not in (first, negative, zero)], first)
+                after.look(base, [m for m in usual if m is not first and m.id not in OF_ONE_NUMBER], first)
         return self.alone or dict([*self.together.items()][: _MOST_PAIRS + 1]) or self.besides(user)
 
 
@@ -341,25 +342,21 @@ def told_factor(factor: float, names: Sequence[str]) -> str:
 # Results that no known mistake gives.
 
 
-def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> list[Relation] | None:
+def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tries: float) -> Relations | None:
     """The relations that a claim follows; None if none are found within the budget; arguments as for `diagnose`."""
     result = data.layer.own.role[result]
     if result is DB or np.count_nonzero(claim) <= _FEWEST_NUMBERS:
         return None
     searched = _Claim(data, result, claim, allowed)
     data.tries.left = tries
-    for relations in _other_relations(data.layer):
-        if data.tries.left < 0:
-            break
-        if searched.fit(recipe_by(data.layer, result, relations)) is not None:
-            return relations
-    return None
+    tried = takewhile(lambda _: data.tries.left >= 0, _other_relations(data.layer))
+    return next((each for each in tried if searched.fit(recipe_by(data.layer, result, each))), None)
 
 
-def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
+def _other_relations(layer: Layer) -> list[Relations]:
     """Wrong relations: changed in the same way on all axes, or on one axis."""
     right = [axis.relation for axis in layer.axes]
-    seen = {tuple(right)}
+    found = dict.fromkeys([tuple(right)])
     dilations = [sign * number for sign in (1, -1) for number in range(1, _MOST_DILATION + 1)]
     shifts = sorted(range(-_FURTHEST, _FURTHEST + 1), key=abs)
     steps = product(shifts, range(1, _MOST_STRIDE + 1), dilations, (True, False), some_axes(layer.dims))
@@ -373,9 +370,8 @@ def _other_relations(layer: Layer) -> Iterator[list[Relation]]:
             # Shift the beginning of the windows, or their first elements: they differ if d is negative.
             first = -axis.before - min(0, d * (axis.kernel - 1)) if begun else own.constant
             others[number] = Relation(s, d, first + shift)
-        if tuple(others) not in seen:
-            seen.add(tuple(others))
-            yield others
+        found[tuple(others)] = None
+    return [*found][1:]
 
 
 def alike(claim: Array, wrong: Array) -> str:
