@@ -57,13 +57,13 @@ def _documents(ending: str, shown: Shown, style: Style) -> list[str]:
     style = style._replace(title=title, author=author)
     if ending in _FIGURES and isinstance(shown, Derivation) and shown.elements:
         return figures(shown, style, ending)
-    return [(_DOCUMENTS | _FORMS)[style.form or ending](shown, style)]
+    return [_DOCUMENTS[style.form or ending](shown, style)]
 
 
 def check_ending(target: str, latex: bool, form: str = "") -> None:
     """Raise a CnngradError unless such a document can be written to `target`; called before any work."""
     # Of what is shown only derivations, and exercises, can be written in LaTeX.
-    plain = [ending for ending in _DOCUMENTS if ending != ".tex" or latex]
+    plain = [ending for ending in _DOCUMENTS if ending not in _ENDINGS and (ending != ".tex" or latex)]
     endings = [_ENDINGS[form]] if form else plain
     if (ending := Path(target).suffix) not in endings:
         elsewhere = f"; {_ELSEWHERE[ending]}" if ending in _ELSEWHERE else ""
@@ -161,12 +161,11 @@ _DOCUMENTS: dict[str, Callable[[Any, Style], str]] = {
     ".tex": latex_document,
     ".svg": _svg,
     ".html": _html,
-}
-# The forms that other programs read, and their endings.
-_FORMS: dict[str, Callable[[Any, Style], str]] = {
+    # The forms that other programs read.
     "junit": junit,
     "github": github,
     "gradescope": gradescope,
     "moodle": moodle,
 }
+# The endings of the forms.
 _ENDINGS = {"junit": ".xml", "github": ".txt", "gradescope": ".json", "moodle": ".xml"}
