@@ -178,7 +178,7 @@ def test_an_ending_that_only_a_form_has_names_it(capsys):
         ("check --run f:f --format gradescope --hidden s*x", "no layer's name matches --hidden 's*x'"),
         ("check samples/notes.json --run f:f --timeout inf", "inf is not in the range"),
         ("check samples/notes.json --run f:f --memory 99999999999999999999999", "is not in the range"),
-        ("check --run-each=  --suite quick", "no file matches"),
+        ("check --run-each=  --suite quick", "--run-each is empty: give a value"),
     ):
         assert main(words.split()) == 2
         assert said in capsys.readouterr().err

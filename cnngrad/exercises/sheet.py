@@ -117,8 +117,6 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
             raise CnngradError(f"{tensor.key} is {size}: a sheet has room for at most {LONGEST} along each axis")
     if elements > _MOST_ELEMENTS:
         raise CnngradError(f"X, W and dE/dO have {elements} elements: a sheet has room for {_MOST_ELEMENTS}")
-    if not asks:
-        raise CnngradError(f"--ask names nothing: use {_ASKS}")
     named = {ask: _elements(layer, ask) for ask in asks}
     # A mistake is shown in one of these whole results.
     shown = [(result, list(np.ndindex(layer.canonical[result]))) for result in (DX, DW) if "mistake" in named]
