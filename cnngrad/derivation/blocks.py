@@ -3,7 +3,7 @@
 Every output format is a view of these blocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import NamedTuple
@@ -145,7 +145,7 @@ class Expansions:
 class GridRow:
     """Grids and the signs between them, side by side: X ∗ ∂E/∂O = ∂E/∂W."""
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
 
 
 Link = tuple[Symbol | str, Symbol | str, Symbol | str]

@@ -45,7 +45,7 @@ def blocks(said: Said) -> Iterator[Block]:
     """The content of a section as blocks, without empty sentences."""
     for each in said:
         if isinstance(each, list):
-            yield GridRow(tuple(each))
+            yield GridRow(each)
         elif not isinstance(each, str | tuple):
             yield each
         elif parts := tuple(part for part in ([each] if isinstance(each, str) else each) if part != ""):
@@ -54,7 +54,7 @@ def blocks(said: Said) -> Iterator[Block]:
 
 def apart(rows: Iterable[Iterable[Item]]) -> GridRow:
     """Some rows of grids as one."""
-    return GridRow(tuple([item for row in rows for item in ("  ", *row)][1:]))
+    return GridRow([item for row in rows for item in ("  ", *row)][1:])
 
 
 class Board:
@@ -170,7 +170,7 @@ class Board:
 
     def in_both(self, make: Callable[[Names], Items]) -> Picture:
         """A row of grids in symbols and in numbers, each if it fits."""
-        return Picture(*(GridRow(tuple(make(names))) for names in self.views))
+        return Picture(*(GridRow(make(names)) for names in self.views))
 
 
 def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:

@@ -74,9 +74,9 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
         yield Picture(
-            GridRow((*below(symbols, partner=upper),)),
-            GridRow((*below(names, partner=upper, total=total),)) if X in names.values else None,
-            GridRow((*below(names), "and", *beside)),
+            GridRow([*below(symbols, partner=upper)]),
+            GridRow([*below(names, partner=upper, total=total)]) if X in names.values else None,
+            GridRow([*below(names), "and", *beside]),
         )
 
 

@@ -248,7 +248,7 @@ class Maker:
                 before = ","
         parts.append(".")
         framed = matrices(self.board.names, array, title=f"{array.title}, framed", track=framed_output)
-        return Question("frame", (Sentence(tuple(parts)),), (GridRow(tuple(framed)),), blanks)
+        return Question("frame", (Sentence(tuple(parts)),), (GridRow(framed),), blanks)
 
     def mistake(self) -> Question:
         """A wrong result: which mistake is it?"""
