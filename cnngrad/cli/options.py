@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import os
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -104,10 +102,6 @@ _EXERCISE = (
 RULES = {"forward": _LESSON, "backward": _LESSON, "exercise": _EXERCISE, "check": _CHECK}
 
 
-# The options that name files of numbers, and numbers in place of such a name.
-_FILES = ("problem", "-x", "-w", "-b", "-g", "--o", "--dw", "--dx", "--db")
-_NUMBERS = r"[\[{(][\S\s]*|(?!\d+([x×]\d+)*$)[\s.-]*\d[\d\s.,;x×*-]*"
-
 # The options that are given, by flag, or their values by keyword.
 _Given = dict[str, Any]
 # The values of the options that have only a few.
@@ -128,11 +122,6 @@ def _refuse(command: str, given: _Given) -> None:
     """
     from cnngrad.layer import joined
 
-    for flag in _FILES:
-        spec = given.get(flag, "")
-        if re.fullmatch(_NUMBERS, spec) and not os.path.exists(spec):
-            where = "numbers go into one, or to - (standard input); a shape is written 3x3"
-            raise CnngradError(f"{spec[:40]!r} is not a file: {where}")
     for flag, value in given.items():
         if isinstance(value, str) and not value.strip(" ,"):
             raise CnngradError(f"{flag} is empty: give a value, or leave it out")

@@ -15,6 +15,9 @@ __all__ = ["all_of", "content_of", "is_regular", "is_standard_input", "reading",
 # The most MiB that are read from standard input or a pipe, whose size is not known in advance.
 _MOST_MIB = 256
 _PART = 2**20
+# A shape in other words, and numbers, in place of a file's name.
+_SIZES = r"\d+(\s*([,*;x×]|by)\s*\d+)+"
+_NUMBERS = r"[\[{(][\S\s]*|[\s.-]*\d[\d\s.,;x×*-]*"
 
 
 def is_standard_input(path: str) -> bool:
@@ -65,12 +68,17 @@ def reading(path: str) -> Iterator[None]:
     """Inside the context a failure to read becomes a CnngradError that names the file."""
     try:
         yield
-    except FileNotFoundError:
-        raise CnngradError(f"can't read {path}: {_missing(path)}") from None
     except CnngradError:
         raise
     except (OSError, ValueError) as error:
-        raise CnngradError(f"can't read {path}: {getattr(error, 'strerror', None) or error}") from None
+        if (sizes := re.fullmatch(_SIZES, path, re.IGNORECASE)) or re.fullmatch(_NUMBERS, path):
+            shown = "x".join(re.findall("[0-9]+", path))
+            shape = f"for an array without numbers write its shape as {shown}" if sizes else "a shape is written 3x3"
+            where = f"numbers go into one, or to - (standard input); {shape}"
+            raise CnngradError(f"{path[:40]!r} is not a file: {where}") from None
+        reason = getattr(error, "strerror", None) or error
+        near = _near(path) if isinstance(error, FileNotFoundError) else ""
+        raise CnngradError(f"can't read {path}: {reason}{near}") from None
 
 
 @contextmanager
@@ -82,16 +90,13 @@ def writing(path: str) -> Iterator[None]:
         raise CnngradError(f"can't write {path}: {error.strerror or error}") from None
 
 
-def _missing(path: str) -> str:
-    """Why there is no such file, with the right spelling of a shape or a similar file name."""
+def _near(path: str) -> str:
+    """A file in the same folder whose name is similar, as a question."""
     import difflib
 
-    if re.fullmatch(r"\d+(\s*([,*;x×]|by)\s*\d+)+", path, re.IGNORECASE):
-        return f"for an array without numbers write its shape as {'x'.join(re.findall(r'[0-9]+', path))}"
     folder = Path(path).parent
     try:
-        names = [entry.name for entry in folder.iterdir()]
+        near = difflib.get_close_matches(Path(path).name, os.listdir(folder), n=1)
     except OSError:
-        return "No such file or directory"
-    near = difflib.get_close_matches(Path(path).name, names, n=1)
-    return f"No such file or directory; did you mean {folder / near[0]}?" if near else "No such file or directory"
+        return ""
+    return f"; did you mean {folder / near[0]}?" if near else ""
