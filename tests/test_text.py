@@ -178,6 +178,10 @@ def test_declared_sizes_and_types_are_honoured():
     assert read("new Uint8Array([0xff, 1])") == read("let x: [u8; 2] = [0xff, 1];") == [255, 1]
     assert read("array([3000000000, 1], dtype=int)") == [3000000000, 1]
     assert read("long double x[2] = {1.5L, 2.5L};") == [1.5, 2.5]
+    # In Julia's Float32 f32 is a power, in Rust a type.
+    assert read("Float32[2f32, 3f32]") == [2e32, 3e32]
+    assert read("let x: [f32; 2] = [2f32, 3f32];") == [2, 3]
+    assert read("[np.float64(1.5)]") == read("tensor([np.float64(1.5)])") == read("np.array(1.5)") == [1.5]
     # In a hexadecimal number f32 is no type: its letters are digits.
     assert read("int x[] = {0xff_f32, 0xff_u8};") == [0xFFF32, 255]
 
@@ -328,6 +332,12 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("| | 0 |\n| 1 | 2 |", "a number is missing in '| | 0 |'"),
         ("| 1 | 0 |\n| 1 | |", "a number is missing in '| 1 | |'"),
         ("[1]0x1f", "hexadecimal numbers without a type"),
+        ('1 2\n3 "4', "nested or parted in different ways"),
+        ("[[1, 2] [3, 4], [5, 6]]", "nested or parted in different ways"),
+        ("[1, 2] [3, 4]\n[5, 6]", "several arrays in a line"),
+        ("(2,)\n[5]", "2 is declared, but 1 is there"),
+        ("[1, 2], [3, 4]]", "brackets that are not closed"),
+        ("5], [6", "nested or parted in different ways"),
         ("[1, mydtype=int32]", "'mydtype=int32' is not a number"),
         ("[[1, 2], [3, 4]]]", "nested or parted in different ways"),
         ("[[1, 2], 3, 4]", "row 2 has 3 numbers, row 1 has 2"),

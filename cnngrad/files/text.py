@@ -49,20 +49,17 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 # What NumPy does not read of a number as programming languages write it, such as 1_000, 3UL, 2.5_f32, 1.5*^3 and 1f0;
 # f and d are digits of hexadecimal numbers.
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
-_MORE, _MORE_IN_HEXADECIMAL = (
-    re.compile(
-        rf"[_iuUlL{letters}](?![-+])(?:(?<=[0-9{digits}].)(?:(?:(?<=_)[{sized}]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{{0,2}})"
-        rf"(?![-+\w.])|(?<=[0-9]_)(?=[0-9]{{3}}(?![0-9]))|(?<=inff|nanf|ityf)(?!\w))"
-    )
-    for letters, digits, sized in (("fFdD", ".", "fiu"), ("", "a-fA-F", "iu"))
+_MORE = re.compile(
+    r"[_iuUlLfFdD](?![-+])(?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
+    r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
+_MORE_IN_HEXADECIMAL = re.compile(r"[_iuUlL](?:(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64)|(?<=[uUlL])[lL]{0,2})(?![^ ])")
 # Numbers that may be hexadecimal where no type is written: with d at the end or inside, or f beside plain ones.
 _WITH_D, _WITH_F, _WITHOUT = (
     re.compile(rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
 # What stands behind the first number, which is quicker to take away where it stands behind all.
 _SUFFIX = re.compile(r"\s*[-+.0-9]++(?:[eE][-+]?[0-9]++)?(_?[fiu](?:8|16|32|64)|[uU]?[lL]{1,2}|[uUfFdD]) ")
-_DECIMAL = b"0123456789+-.eE "
 _POWER = re.compile(r"[fFdD*](?<=[0-9.].)(?:(?<=\*)\^|(?<!\*))(?=[-+]?[0-9])")
 _CHUNK = re.compile(r"(?s).{1,65536}[^\s,;]*+")
 _WORDS_END = re.compile("(?<=[0-9.])(?![^ ])")
@@ -159,7 +156,6 @@ _OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
-_BESIDE_A_LABEL = "numbers beside a label, and others below them"
 _COMMENTED = "a comment between rows: of one, or of two"
 _QUOTED = "{0} in quotation marks: one number, or several"
 _TITLES = "its first line counts: titles, or numbers"
@@ -354,12 +350,11 @@ class _Reader:
                 said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
             array, axes = array.reshape(sizes), _DEEPEST
-        few = re.search("b?float(?:16|32)", kind)
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
         # Counts are whole numbers, beside decimals of another kind.
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         marked = array.view(Marked)
-        marked.named = few[0] if few else ""
+        marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
         return Loose(marked, axes, is_doubtful, "" if marked.named == "bfloat16" else marked.named, doubt)
 
     def joined(self, bare: str, parts: list[tuple[int, dict[str, str]]], pages: list[Shape]) -> tuple[Array, int, str]:
@@ -379,13 +374,11 @@ class _Reader:
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
             is_beside = "\n" not in source[:begin]
-            if is_table and is_beside and "\n" in source[begin:]:
-                self.fail(start + begin, _BESIDE_A_LABEL)
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
-            if is_beside and len(array) > 1:
-                self.fail(start + begin, _BESIDE_A_LABEL)
+            if is_beside and prod(array.shape[: 1 + is_table]) > 1:
+                self.fail(start + typed.end(), "numbers beside a label, and others below them")
             column = int(marks.get("column", 1))
             if column in (0, 1):
                 lines, following = [*lines, []], column
@@ -430,9 +423,9 @@ class _Reader:
         marks = _marks(source)
         if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
             self.refuse(place, source, "\2", _COMMENTED)
-            words = "{0[0]!r}: rows as in MATLAB, or a number repeated, or axes as in Julia"
             if ";" in source and re.search(r";\s*;|^[^;]*;\s*[1-9][0-9_]*\s*\]$", source):
-                self.fail(place, words.format([inside[1][:30]]))
+                said = "rows as in MATLAB, or a number repeated, or axes as in Julia"
+                self.fail(place, f"{inside[1][:30]!r}: {said}")
             in_rows = _marks(inside[1]).replace(b",\n", b",").strip(b";\n")
             by_lines = not re.search(b"[,;]", in_rows)
             in_rows = in_rows.replace(b"\n", b";")
@@ -553,13 +546,13 @@ class _Reader:
             if not in_code:
                 # Fortran's powers stand in tables too.
                 plain = plain.replace("D+", "e+").replace("D-", "e-")
-            elif not convert and (suffix := _SUFFIX.match(plain)) and f" {suffix[1]} " not in plain:
+            elif steps[0][0] is _MORE and (suffix := _SUFFIX.match(plain)) and f" {suffix[1]} " not in plain:
                 without = plain.replace(f"{suffix[1]} ", " ")
-                plain = plain if without.encode().translate(None, _DECIMAL) else without
-            for pattern, put in steps if plain.encode().translate(None, _DECIMAL) else []:
+                plain = plain if without.encode().translate(None, _PLAIN) else without
+            for pattern, put in steps if plain.encode().translate(None, _PLAIN) else []:
                 plain = pattern.sub(put, plain)
             plain = _WORDS_END.sub(power, plain) if factor else plain
-            is_decimal = bool(factor) or re.search("[.nNpP]" if convert else "[.nNeE]", plain) is not None
+            is_decimal = factor or re.search("[.nNpP]" if convert else "[.nNeE]", plain)
             try:
                 if not plain.isspace():
                     dtype = float if is_decimal else np.int64
@@ -590,8 +583,7 @@ class _Reader:
         # Python's int has 64 bits. That of C has 32: in hexadecimal numbers the highest one is the sign.
         bits = integer[3] or {"char": 8, "short": 16, "int": 32 if is_hex else 64}.get(integer[2].lower(), 64)
         held = array.astype(f"{'u' * bool(integer[1] or 'unsigned' in kind)}int{bits}")
-        as_bits = array.astype(f"uint{bits}") if is_hex else held
-        if ((held != array) & (as_bits != array)).any():
+        if ((held != array) & (not is_hex or array.astype(f"uint{bits}") != array)).any():
             self.fail(place, f"a number that {integer[0]} does not hold")
         return held.astype(np.int64)
 
