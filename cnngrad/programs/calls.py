@@ -66,14 +66,14 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> tu
         seen += [(each, _in_other_ways(judge, each, strided)) for each in picked.values()]
     if right and judge.program.in_memory:
         seen.append((right[0], _with_nan(judge, right[0])))
-    found = [(outcome.layer.name, each) for outcome, some in seen for each in some]
+    found = [(outcome.name, each) for outcome, some in seen for each in some]
     faults = [(name, each) for name, each in found if isinstance(each, Fault)]
     # Where chance decides, no other fault is certain.
     more = grouped([pair for pair in faults if pair[1] == VARIES] or faults)
-    if wrong and {outcome.layer.name for outcome in right} <= more.keys():
+    if wrong and {outcome.name for outcome in right} <= more.keys():
         # Layers in which its first numbers are right alone are right by chance.
         more = {name: [fault for fault in some if fault != _VALUES] for name, some in more.items()}
-    revised = [replace(each, faults=(*each.faults, *more.get(each.layer.name, ()))) for each in outcomes]
+    revised = [replace(each, faults=(*each.faults, *more.get(each.name, ()))) for each in outcomes]
     return revised, [each for _, each in found if isinstance(each, str)]
 
 

@@ -43,7 +43,7 @@ class Explanation:
 
     def as_json(self) -> Json:
         """As plain data."""
-        layers = [outcome.layer.name for outcome in self.outcomes]
+        layers = [outcome.name for outcome in self.outcomes]
         return named(self.mistakes) | {"hint": self.hint, "explains": self.explains, "layers": layers}
 
 
@@ -109,7 +109,7 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
 
 
 def _by_layer(wrong: Iterable[Wrong]) -> dict[str, Outcome]:
-    return {each.outcome.layer.name: each.outcome for each in wrong}
+    return {each.outcome.name: each.outcome for each in wrong}
 
 
 def _explanation(
@@ -124,7 +124,7 @@ def _explanation(
     if hint is None:
         tensor = explained[0].report.gradient
         layer = explained[0].outcome.layer.layer
-        recipes = [(each.outcome.layer.name, recipe) for each in explained if (recipe := each.known.get(names))]
+        recipes = [(each.outcome.name, recipe) for each in explained if (recipe := each.known.get(names))]
         detail = told(layer, tensor, _shared(recipes))
         words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
         says = " and ".join(says for says, _ in words) + (detail and f" ({detail})")

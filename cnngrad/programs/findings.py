@@ -74,12 +74,12 @@ class Findings:
     @property
     def faults(self) -> dict[Fault, list[str]]:
         """What is wrong beside the arrays, with the names of the layers that show it."""
-        found = grouped((fault, outcome.layer.name) for outcome in self.outcomes for fault in outcome.faults)
+        found = grouped((fault, outcome.name) for outcome in self.outcomes for fault in outcome.faults)
         if self.condition:
             # Some conditions are things that a layer has.
             word = "where" if re.search("[<>]", self.condition) else "with"
             fault = Fault("depends-on-shape", f"it fails {word} {self.condition}")
-            found[fault] = [outcome.layer.name for outcome in self.failing]
+            found[fault] = [outcome.name for outcome in self.failing]
         return found
 
     @cached_property
@@ -92,7 +92,7 @@ class Findings:
         # A mistake that right layers would show does not explain alone why others fail.
         shown = {name for layer in right for name in layer.shows}
         telling = [each.outcomes for each in self.explanations if {*each.mistakes} - shown]
-        if len({outcome.layer.name for outcome in chain(*telling)}) == len(failing):
+        if len({outcome.name for outcome in chain(*telling)}) == len(failing):
             return ""
         wrong = [*(outcome.layer.layer for outcome in failing), *self.alike, self.smallest.layer]
         return separating([layer.layer for layer in right], wrong)
@@ -133,7 +133,7 @@ class Findings:
                 cells[:1] = [outcome.status]
             if faults:
                 cells.append("+".join(dict.fromkeys(fault.id for fault in outcome.faults)))
-            rows.append((outcome.layer.name, *cells))
+            rows.append((outcome.name, *cells))
         yield Table(("layer", *headings), tuple(rows), wrapped=True)
         yield from _said(self.outcomes)
         if (layer := self.smallest) is not None:
@@ -157,7 +157,7 @@ class Findings:
     @property
     def left_out(self) -> list[Layer]:
         """The layers of the suite that were not run, were changed by `without`, or are not supported by the program."""
-        tried = {outcome.layer.name for outcome in self.tried}
+        tried = {outcome.name for outcome in self.tried}
         return [layer.instead_of or layer.layer for layer in self.whole if layer.instead_of or layer.name not in tried]
 
     @property
@@ -227,14 +227,14 @@ class Findings:
                 yield f"{self._which(ended)} {'have' if ended[1:] else 'has'} no results: {status}"
         for outcome, result in found:
             if result.verdict is Verdict.VARIES and result.hint:
-                yield f"in {outcome.layer.name} {result.hint}"
+                yield f"in {outcome.name} {result.hint}"
                 break
 
     def _which(self, outcomes: Sequence[Outcome]) -> str:
         """The number of some failing layers, with their names and what they have in common unless they are all."""
         if len(outcomes) == len(self.failing):
             return "all" if outcomes[1:] else "it"
-        names = [outcome.layer.name for outcome in outcomes]
+        names = [outcome.name for outcome in outcomes]
         common = self._common(outcomes)
         common = "" if common == self._in_common else common
         named = joined(names if len(names) <= _MOST_NAMED else [*names[:_MOST_NAMED], "others"])
@@ -306,7 +306,7 @@ def _said(outcomes: Iterable[Outcome]) -> Iterator[ReportBlock]:
     """The last lines of a failed program's output, once for all layers with the same end; and why it skips some."""
     seen = set[str]()
     for outcome in outcomes:
-        heading = f"{outcome.layer.name}: {outcome.status}"
+        heading = f"{outcome.name}: {outcome.status}"
         said = outcome.said.rstrip()
         kind = outcome.status if outcome.was_tried else said.strip()
         if not said.strip() or kind in seen:

@@ -115,7 +115,7 @@ def _with_smallest(
         found = replace(found, alike=alike, alone=alone)
         if alone:
             smallest = smaller
-        if keep is not None and smallest.layer.name == SMALLEST:
+        if keep is not None and smallest.name == SMALLEST:
             judge.program.run(smallest.layer, partial(keep.put, SMALLEST))
     return probe(judge.program, found, smallest, (telling or failing)[0])
 
@@ -145,7 +145,7 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
     judged = list[tuple[str, str]]()
     for tensor, found in _of(outcomes).items():
         wrong = [(o, result.hint) for o, result in found if result.verdict is Verdict.WRONG_SHAPE]
-        shapes += [f"In layer {o.layer.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
+        shapes += [f"In layer {o.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
         # The most frequent one.
         most = Counter(result.precision for _, result in found if result.precision).most_common(1)
         fewer += [(f"it {words}.", tensor.title) for words, _ in most]

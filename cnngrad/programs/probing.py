@@ -48,7 +48,7 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
         with suppress(CnngradError):
             titles.append((wrong.relation(), wrong.report.gradient.title))
     notes += [
-        words and f"In layer {larger.layer.name} your numbers for {' and '.join(named)} follow {words}."
+        words and f"In layer {larger.name} your numbers for {' and '.join(named)} follow {words}."
         for words, named in grouped(titles).items()
     ]
     note = " ".join(filter(None, notes))

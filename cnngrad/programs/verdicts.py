@@ -171,6 +171,11 @@ class Outcome:
     claims: Arrays = field(default_factory=dict, compare=False, repr=False)
 
     @property
+    def name(self) -> str:
+        """The name of the layer."""
+        return self.layer.name
+
+    @property
     def status(self) -> str:
         """Why there are no results to judge, in words; empty if there are some."""
         return self.end.status if self.end else ""
@@ -193,7 +198,7 @@ class Outcome:
     def as_json(self) -> Json:
         """As plain data."""
         return {
-            "name": self.layer.name,
+            "name": self.name,
             "layer": self.layer.layer.as_json(),
             "shows": list(self.layer.shows),
             "passed": self.passed,
