@@ -1,6 +1,5 @@
 """Which parts of a derivation are wanted: elements, one gradient, a limit, the zero terms."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -104,9 +103,12 @@ def list_expansions(layer: Layer, values: Values, choice: Choice, tensors: Seque
     from cnngrad.layer.expansion import Expander
 
     expander = Expander(layer, values)
-    chosen = sorted(choice.chosen(expander.names, tensors), key=lambda each: tensors.index(each[0]))
-    first = ((tensor, at) for tensor in tensors for at in islice(np.ndindex(layer.canonical[tensor]), choice.limit))
-    listed = defaultdict[str, list[Json]](list)
-    for tensor, index in chosen or first:
-        listed[tensor.elements].append(expander.expand(tensor, index, zeros=choice.zeros).as_json())
+    found = choice.chosen(expander.names, tensors)
+    listed = {}
+    for tensor in tensors:
+        every = islice(np.ndindex(layer.canonical[tensor]), choice.limit)
+        wanted = [index for other, index in found if other is tensor] if found else every
+        expansions = [expander.expand(tensor, index, zeros=choice.zeros).as_json() for index in wanted]
+        if expansions or not found:
+            listed[tensor.elements] = expansions
     return listed
