@@ -350,6 +350,18 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
         assert len(browser.find_elements("css selector", ".window")) == 1
 
 
+def test_reset_shows_a_depth_that_the_file_has(browser, tmp_path):
+    arrays = (np.ones(shape) for shape in ((2, 4, 4), (2, 2, 2), (1, 3, 3)))
+    (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(*arrays, dims=3)))
+    browser.get((tmp_path / "page.html").as_uri())
+    choose(browser, "size-0", 8)
+    browser.execute_script(CHANGE, browser.find_element("css selector", "[data-lead=dx-result] select"), 7)
+    assert pointed(browser, "dx")[0][0] == "∂E/∂x811"
+    browser.find_element("id", "reset").click()
+    assert pointed(browser, "dx")[0][0] == "∂E/∂x111"
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
 def test_keyboard_and_address(opened):
     from selenium.webdriver.common.keys import Keys
 

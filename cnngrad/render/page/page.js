@@ -40,7 +40,7 @@ function lay() {
 function use(layer, values) {
   byId("layer").textContent = state.changed ? lineOf(layer) : ownLine;
   Object.assign(page, { layer, numbers: numbersOf(layer, values) });
-  page.set({ typed: new Map(), chosen: null, zero: "", held: false }, lay);
+  page.set({ typed: new Map(), depth: {}, chosen: null, zero: "", held: false }, lay);
 }
 
 // The layer of the file, with its numbers.
@@ -61,7 +61,7 @@ function relay(axes) {
       return typeof list[0] === "bigint" ? BigInt(fresh) : fresh;
     });
   }
-  Object.assign(state, { changed: true, depth: {} });
+  state.changed = true;
   use(layer, given);
 }
 
