@@ -184,6 +184,7 @@ def test_an_svg_is_a_picture_on_its_own(tmp_path, theme):
     assert float(re.search(r'viewBox="0 [\d.]+ ([\d.]+)', text)[1]) == 80 * 0.6 + 2
     # Every blank is kept.
     assert ET.fromstring(text).get("{http://www.w3.org/XML/1998/namespace}space") == "preserve"
+    assert " " not in "".join(ET.fromstring(text).itertext()).partition("180°")[2].replace("\n", "")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def texts(svg):
     found = []
     for each in ET.fromstring(svg).iter(f"{SVG}text"):
         x, y, size = (float(each.get(key)) for key in ("x", "y", "font-size"))
-        found.append(("".join(each.itertext()), x, y, size))
+        found.append(("".join(each.itertext()).replace("\N{NO-BREAK SPACE}", " "), x, y, size))
     return found
 
 

@@ -55,7 +55,7 @@ def test_cells_show_what_they_hold(executed):
     assert "4·(-1) + (-2)·3 + (-3)·2 + 5·1" in shown(executed, 4)
     assert shown(executed, 5) == "'<cnngrad derivation: X 3×3 · W 2×2 · stride 1 · padding 0 → O 2×2; 8 sections>'"
     assert "<iframe srcdoc=" in shown(executed, 6, "text/html")
-    assert "∂E/∂O, framed" in shown(executed, 7, "image/svg+xml")
+    assert "∂E/∂O,&#160;framed" in shown(executed, 7, "image/svg+xml")
 
 
 def test_the_notebook_is_a_page_that_can_be_looked_at(executed, tmp_path):

@@ -59,6 +59,8 @@ class Arrow(NamedTuple):
 
 Shape = Words | Box | Arrow
 
+# Browsers keep only blanks of this kind; others keep them at the ends of a text only if all are to be kept.
+_KEPT = {ord(" "): "&#160;"}
 # The width of a character.
 CHARACTER = 0.6
 # The colours of the terminal's text.
@@ -105,7 +107,7 @@ def svg_figure(shapes: Sequence[Shape], frame: tuple[float, float, float], title
                     f'<text x="{shape.x:.2f}" y="{shape.y:.2f}" font-size="{shape.size}" text-anchor="{shape.anchor}">'
                 )
                 for part, colour in shape.parts:
-                    svg += f'<tspan fill="{palette[colour]}">{escape(part)}</tspan>'
+                    svg += f'<tspan fill="{palette[colour]}">{escape(part).translate(_KEPT)}</tspan>'
                 svg += "</text>\n"
     return svg + "</svg>\n"
 
