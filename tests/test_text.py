@@ -281,6 +281,7 @@ def test_the_tables_that_cnngrad_prints_are_read(layer, tmp_path, capsys):
         ("1\n#DIV/0!\n3", "'#DIV/0!' is not a number"),
         ("np.zeros((3, 4))", "'np.zeros' is not a number"),
         ("np.flip([[1, 2], [3, 4]])", "'np.flip' is not a number"),
+        ("np.ndarray([2, 3])", "'np.ndarray' is not a number"),
         ("array(c(1, 2), c(2, 1))", "'c' is not a number"),
         ("matrix(c(1, 2, 3, 4), nrow = 2)", "'c' is not a number"),
         ("[[1, 2], [3, 4]].T", "'.T' is not a number"),
