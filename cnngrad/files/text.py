@@ -374,11 +374,10 @@ class _Reader:
             begin, self.about = typed.end(), _said(typed) | self.about
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
-            is_beside = "\n" not in source[:begin]
             # The first line of a table may begin with a tab.
             begin = source.rfind("\n", 0, begin) + 1 if is_table else begin
             array, doubt = read(start + begin, source[begin:], marks.get("factor", ""))
-            if is_beside and prod(array.shape[: 1 + is_table]) > 1:
+            if "\n" not in source[: typed.end()] and prod(array.shape[: 1 + is_table]) > 1:
                 self.fail(start + typed.end(), "numbers beside a label, and others below them")
             column = int(marks.get("column", 1))
             if column in (0, 1):
@@ -387,8 +386,7 @@ class _Reader:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
             following += array.shape[-1]
-            last = int(marks.get("last", column))
-            if "column" in marks and following - 1 != last:
+            if "column" in marks and following - 1 != int(last := marks.get("last", column)):
                 self.fail(start, f"columns {column} to {last} are said, {array.shape[-1]} are there")
         try:
             array = np.concatenate([np.concatenate(row, axis=-1) for row in lines]) if lines else np.empty(0)
@@ -619,18 +617,16 @@ class _Reader:
         for number, (row, marks) in enumerate(zip(rows, found, strict=True), 1):
             marks = marks.removeprefix(b"," if mark == "|" else b"")
             count = marks.count(b",") + 1 if is_marked else marks.count(b"0")
-            place, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
+            at, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
             if first and count != first and ";" not in said:
                 words = f"row {number} has {counted(count, 'number')}, row 1 has {first}"
-                self.fail(place, f"{words}: all rows must be equally long")
+                self.fail(at, f"{words}: all rows must be equally long")
             if is_marked and b"00" in marks:
-                words = (
-                    "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
-                )
-                self.fail(place, f"{said!r} has {words}, or two numbers each")
+                has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
+                self.fail(at, f"{said!r} has {has}, or two numbers each")
             if b",," in b",%b," % marks and ";" not in said:
-                self.fail(place, f"a number is missing in {said!r}")
-            place, first = place - row.start(), count
+                self.fail(at, f"a number is missing in {said!r}")
+            first = count
         self.uneven(place, source)
 
     def uneven(self, place: int, source: str) -> NoReturn:
