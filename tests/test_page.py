@@ -99,7 +99,7 @@ def test_formulas_are_mathml():
         for found in re.findall(r"<math.*?</math>", text):
             ElementTree.fromstring(found.replace("&#160;", " "))
     x = Letter("x", ("n", "c'"), ("2·i + 1",))
-    shown = mathml(Derivative(Letter("w", (), ("u",))), " = ", Sum(x, (("i",),)))
+    shown = mathml(Derivative(Letter("w", (), ("u",))), " = ", Sum((x,), (("i",),)))
     assert re.sub("<[^>]*>", "", shown) == "∂E∂wu=∑ix2i+1[n,c′]"
 
 
