@@ -71,6 +71,8 @@ def refusal(text):
         "int8_t dx[2][3] = {{0xfa, 0x04, 0x00}, {0x13, 0xec, 0x08}};",
         "std::array<std::array<float, 3>, 2> dx = {{ {{-6, 4, 0}}, {{19, -20, 8}} }};",
         "std::vector<std::vector<double>> dx{{-6, 4, 0}, {19, -20, 8}};",
+        "std::vector<std::array<float, 3>> dx = {{-6, 4, 0}, {19, -20, 8}};",
+        "let dx: Vec<[f32; 3]> = vec![[-6.0, 4.0, 0.0], [19.0, -20.0, 8.0]];",
         "float[][] dx = new float[][] {{-6f, 4f, 0f}, {19f, -20f, 8f}};",
         "var dx = new float[2, 3] { { -6f, 4f, 0f }, { 19f, -20f, 8f } };",
         "let dx: [[f32; 3]; 2] = [[-6.0, 4.0, 0.0], [19.0_f32, -20.0, 8.0]];",
@@ -754,8 +756,23 @@ HOSTILE = {
         "x = [" + "; ".join(["0.25 -1.5"] * 30_000) + "];",
         "tensor([" + ",\n        ".join(["[ 0.25, -1.5 ]"] * 30_000) + "])",
         "| a | b |\n|---|---|\n" + "| 0.25 | -1.5 |\n" * 30_000,
+        "[" + ", ".join(["[np.float64(0.25), np.float64(-1.5)]"] * 30_000) + "]",
+        "let x: Vec<[f32; 2]> = vec![" + ", ".join(["[0.25f32, -1.5_f32]"] * 30_000) + "];",
+        "double x[] = {" + ", ".join(["0x1p-2, -0x1.8p0"] * 30_000) + "};",
     ],
-    ids=["pairs", "suffixes", "table", "wide rows", "decimal commas", "semicolons", "tensor", "markdown"],
+    ids=[
+        "pairs",
+        "suffixes",
+        "table",
+        "wide rows",
+        "decimal commas",
+        "semicolons",
+        "tensor",
+        "markdown",
+        "wrappers",
+        "types",
+        "hexadecimal",
+    ],
 )
 def test_a_large_text_takes_ten_times_its_size_at_most_and_little_time(text):
     began = time.process_time()

@@ -340,7 +340,9 @@ class _Reader:
         if not array.size:
             return None
         kind = self.about.get("type", "")
-        nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind if re.search("array|;", kind) else "")
+        # Of a vector only the sizes of its elements are declared.
+        has_sizes = re.match(r"(?!.*[vV]ec).*(?:array|;)", kind)
+        nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind) if has_sizes else []
         sizes = _sizes(self.about.get("sizes") or self.about.get("new") or "x".join(reversed(nested)))
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
             # The first size is that of the whole.
