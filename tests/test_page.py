@@ -65,6 +65,12 @@ def test_the_policy_allows_this_script_and_this_style_alone():
     assert not re.search(r"<[^>]* (on\w+|style)=", text)
 
 
+def test_a_pages_script_has_at_most_1100_lines_of_100_characters():
+    lines = re.search("<script>(.*?)</script>", page(NOTES), re.DOTALL)[1].splitlines()
+    assert len(lines) <= 1100
+    assert max(map(len, lines)) <= 100
+
+
 def test_sums_with_partial_derivatives_of_o_are_headed_as_the_chain_rule():
     tables = re.findall(r'<table class="sums">.*?</table>', page(NOTES), re.DOTALL)
     chained = ["sum by the chain rule" in table for table in tables]
