@@ -156,6 +156,8 @@ _ROW = re.compile(rb"\[(?:0++|0(?:,0)*+,?)\]|[(\1](?:0++|0(?:,0)*+,?)\)|\{(?:0++
 _OPENS, _FUNCTION, _DEEPEST = "[({\1", 1, 32
 # More functions than a text of arrays has.
 _MOST_FUNCTIONS = 20
+# The most characters of a keyword, and of a size behind a function's bracket: numbers around them need no search.
+_LONGEST = 99
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
 _QUOTED = "{0} in quotation marks: one number, or several"
@@ -284,7 +286,7 @@ class _Reader:
             if _KNOWN.fullmatch(found[0]):
                 self.text = self.text.replace(found[0], " " * (len(found[0]) - 1) + "\1")
                 opened.append(found[0])
-            found = _CALL.search(self.text, found.end())
+            found = _CALL.search(self.text, found.end(), self.text.rfind("(") + _LONGEST)
         self.called = next((name for name in opened if "int" in name.lower()), "")
         # Functions of one number alone.
         if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
@@ -419,7 +421,9 @@ class _Reader:
     def brackets(self, place: int, source: str, factor: str) -> tuple[Array, str]:
         """Brackets, or several one behind the other; as in MATLAB, semicolons or lines end the rows of [] alone."""
         has_end, doubt, rows = source.endswith(";"), "", r"\[\](){}\1"
-        source = _KEYWORD.sub(self.beside, source) if "=" in source else source
+        if "=" in source:
+            begin = max(source.index("=") - _LONGEST, 0)
+            source = source[:begin] + _KEYWORD.sub(self.beside, source[begin:])
         source = source.replace(">", ")").rstrip(";, \n")
         marks = _marks(source)
         if inside := re.fullmatch(r"\[([^\[\](){}\1]*)\]", source):
