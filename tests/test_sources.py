@@ -38,6 +38,12 @@ def test_flat_numbers_take_the_layers_shape(run, tmp_path):
     columns = cnngrad.backward(X, [[1, 2], [3, -1]], [[4, -3], [-2, 5]])
     assert run("backward", *layer, "-g", "g.txt", "--order", "F")["dEdX"] == columns.dx.tolist()
     assert run("forward", *layer, "-b", "b.txt")["O"] == [[13, 18], [28, 33]]
+    (tmp_path / "g.json").write_text("[[4, -2], [-3, 5]]")
+    (tmp_path / "turned.txt").write_text(" ".join(map(str, right.dx.ravel("F"))))
+    assert run("check", *layer, "-g", "ones", "--dx", "turned.txt", "--order", "F")["passed"] is False
+    assert run("check", *layer, "-g", "g.json", "--dx", "turned.txt", "--order", "F")["passed"] is True
+    for without_effect in (("forward", *layer), ("backward", *layer, "-g", "ones"), ("check", *layer, "--dx", "x.txt")):
+        assert "--order has no effect here" in run(*without_effect, "--order", "F")
     assert run("check", *layer, "-g", "g.txt", "--dx", "dx.txt")["passed"] is True
     (tmp_path / "g.txt").write_text("4 -2 -3\n")
     assert "dEdO has shape (3,), but X (3, 3)" in run("backward", *layer, "-g", "g.txt")

@@ -75,6 +75,7 @@ def check_command(session: Session, options: Check) -> int:
 
     specs = zip(RESULTS, (options.o, options.dw, options.dx, options.db), strict=True)
     graded = {result: reader.claim(layer, result, spec) for result, spec in specs if spec is not None}
+    reader.refuse_unused_order()
     given, judged = problem.operands(layer), (options.rtol, options.step)
     session.begin_work(reader.outputs)
     with progress_bar(session) as progress:

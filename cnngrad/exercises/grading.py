@@ -132,6 +132,8 @@ def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark) if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CnngradError(f"can't read {where} as CSV in UTF-8: {error}") from None
+    if not text.strip():
+        raise CnngradError(f"{where} is empty: it must hold a row of answers for each student")
     wanted = ["student", *map(str, range(1, count + 1))]
     head, *others = rows or [[]]
     if [name.strip().lower() for name in head] != wanted:

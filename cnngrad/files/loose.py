@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import Literal
 
 import numpy as np
 
@@ -35,9 +36,9 @@ class Loose:
         with may_overflow():
             return self.array.astype(self.dtype or self.array.dtype, copy=False)
 
-    def shaped(self, shape: Shape, order: str) -> Array:
+    def shaped(self, shape: Shape, order: Literal["C", "F"]) -> Array:
         """The numbers in a shape, if there are as many and the axes that are written agree; else as they are."""
         own = self.array.shape[self.array.ndim - self.axes :]
         if self.array.size != prod(shape) or shape[max(0, len(shape) - self.axes) :] != own:
             return self.array
-        return np.reshape(self.array.reshape(-1), shape, "F" if order == "F" and not self.axes else "C")
+        return np.reshape(self.array.reshape(-1), shape, order)

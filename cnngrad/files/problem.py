@@ -176,11 +176,12 @@ class Reader:
         Raises:
             CnngradError: any other order.
         """
-        self._order: Any = "C" if order is None else order.upper()
-        if self._order not in ("C", "F"):
+        if order is not None and order.upper() not in ("C", "F"):
             raise CnngradError(
                 f"order is {str(order)[:40]!r}: it must be C (the last axis varies fastest) or F (the first)"
             )
+        self._order: Literal["C", "F"] = "F" if order in ("F", "f") else "C"
+        self._order_has_effect = order is None
         self._standard_input = standard_input
         self._tell, self.outputs = tell, outputs
         self._read: dict[str, Any] = {}
@@ -237,7 +238,7 @@ class Reader:
         if isinstance(content, Loose):
             if tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape):
                 flat = _in_file(where, tensor, content.typed.reshape(-1))
-                return LooseOperand(flat, self._order) if tensor is DEDO else flat
+                return LooseOperand(flat, self._order_of_numbers()) if tensor is DEDO else flat
             if content.needs_shape:
                 words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
                 raise CnngradError(f"{spec} has {'two readings' if content.doubt else 'no shape'}: {words}")
@@ -280,13 +281,24 @@ class Reader:
             if not isinstance(content, Loose):
                 array = as_claim(tensor.key, content)
                 content = Loose(array, 0 if array.ndim == 1 else array.ndim)
-            shaped = as_claim(tensor.key, content.shaped(shape, self._order))
+            order: Literal["C", "F"] = "C" if content.axes else self._order_of_numbers()
+            shaped = as_claim(tensor.key, content.shaped(shape, order))
             if shaped.shape != shape and (
                 content.doubt or (content.axes < content.array.ndim and shaped.size == prod(shape))
             ):
                 doubt = content.doubt or "write the numbers in that shape, or all in one line"
                 raise CnngradError(f"{tensor.key} has shape {shape}, the text {shaped.shape}: {doubt}")
             return shaped
+
+    def _order_of_numbers(self) -> Literal["C", "F"]:
+        """The order in which numbers without a shape fill one."""
+        self._order_has_effect = True
+        return self._order
+
+    def refuse_unused_order(self) -> None:
+        """Raise a CnngradError if an order is given and nothing that was read has numbers without a shape."""
+        if not self._order_has_effect:
+            raise CnngradError("--order has no effect here: it is for dE/dO, or a result, as numbers without a shape")
 
     def _content(self, path: str) -> Any:
         where, is_piped = _spoken(path), is_standard_input(path)

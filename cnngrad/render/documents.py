@@ -73,7 +73,7 @@ def check_ending(target: str, latex: bool, form: str = "") -> None:
 
 # How to make documents of other kinds.
 _ELSEWHERE = {
-    ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex with pdflatex",
+    ".pdf": "for a PDF open the .html in a browser and print it, or compile the .tex of a lesson with pdflatex",
     ".xml": "for JUnit's XML of --run add --format junit, for Moodle's of exercises --format moodle",
     ".json": "for the numbers write -o, for Gradescope's results of --run --format gradescope",
     ".png": "for a PNG open the .svg in a browser, or convert it with rsvg-convert",
