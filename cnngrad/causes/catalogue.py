@@ -1309,7 +1309,9 @@ def missing_parts(recipe: Recipe) -> Changes:
         which = f"element {_numbers(np.add(tap, 1))} of every filter"
         yield recipe.at(DW if result is DW else W, which, without(..., *tap))
     for number, of_x in enumerate(layer.axes if result is DX else (), 2):
-        for phase in range(of_x.stride) if of_x.stride > 1 else ():
+        # A stride may be larger than X.
+        phases = sorted((h + of_x.before) % of_x.stride for h in range(min(of_x.stride, of_x.size)))
+        for phase in phases if of_x.stride > 1 else ():
             missing = without(*along(number, slice((phase - of_x.before) % of_x.stride, None, of_x.stride)))
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number - 2]}s", missing)
 

@@ -33,10 +33,10 @@ def exact_dtype_of(layer: Layer, results: Iterable[Tensor], arrays: Arrays) -> D
     conv = layer.conv
     role = layer.role
     tops = {tensor: largest_magnitude(array) for tensor, array in arrays.items()}
-    added = tops.get(B, 0)
     found = []
     for result in results:
         name = result.key
+        added = tops.get(B, 0) if result is O else 0
         if result is DB:
             found.append(_exact(name, 1, tops[role[DEDO]], arrays[role[DEDO]].swapaxes(0, 1)))
         elif role[result] is O:

@@ -98,8 +98,6 @@ def program_of(
         words = shlex.split(text)
     except ValueError as error:
         raise CnngradError(f"the command {text!r} can't be split into words: {error}") from None
-    if not words:
-        raise CnngradError("the command is empty: write --run './program {dir}'")
     if not stream:
         return _Command(words, timeout, memory, 1, exchange)
     if match := re.search(_IN_BRACES, text):
