@@ -58,15 +58,18 @@ def scatter(q, w=None, g=None, sh=None, sw=None, dh=None, dw=None, assign=False,
     return dxp
 
 
-def stands(q, mode):
-    """The row and the column of X that each position of its padding repeats."""
+def stands(q, front, behind=None):
+    """The row and the column of X that each position of its padding repeats, whose sides may be filled differently."""
     sizes = (q.H, q.pt, q.pb), (q.W, q.pl, q.pr)
-    return [np.pad(range(n), pads, mode) for n, *pads in sizes]
+    return [
+        np.append(np.pad(range(n), (first, 0), front), np.pad(range(n), (0, last), behind or front)[n:])
+        for n, first, last in sizes
+    ]
 
 
-def folded(q, dxp, mode):
+def folded(q, dxp, front, behind=None):
     """The gradient of each position of the padding is added to the element that stands there."""
-    rows, columns = stands(q, mode)
+    rows, columns = stands(q, front, behind)
     dx = np.zeros_like(q.x)
     for n, c, h, k in np.ndindex(q.N, q.C, q.Hp, q.Wp):
         dx[n, c, rows[h], columns[k]] += dxp[n, c, h, k]
@@ -332,6 +335,12 @@ def into_the_first_group(q, array):
     return found
 
 
+def clamped_in_front(q):
+    """X with its padding, in front of which stands the nearest element: `if h < 0: h = 0`."""
+    front = np.pad(q.x, ((0, 0), (0, 0), (q.pt, 0), (q.pl, 0)), mode="edge")
+    return np.pad(front, ((0, 0), (0, 0), (0, q.pb), (0, q.pr)))
+
+
 def set_once(q):
     """NumPy keeps the last of several numbers that are written to the same element."""
     rows, columns = stands(q, q.mode)
@@ -437,6 +446,11 @@ BUGGY = {
     "rows-shared": [
         ("dx", lambda q: one_row(right_dx(q)), None),
         ("dw", lambda q: np.array([right_dw(q)[-1]] * q.F), lambda q: q.F > 1),
+    ],
+    "border-side": [
+        ("dw", lambda q: gather(q, xp=clamped_in_front(q)), plain(lambda q: q.pt + q.pl > 0)),
+        ("dx", lambda q: folded(q, scatter(q), q.mode, "symmetric"), is_filled),
+        ("dx", lambda q: folded(q, scatter(q), "wrap", q.mode), lambda q: q.mode != "wrap"),
     ],
     "index-repeated": [("dx", set_once, is_filled)],
     "wraps-around": [

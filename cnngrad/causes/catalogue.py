@@ -781,7 +781,7 @@ def _other_borders(recipe: Recipe) -> Changes:
 def border_not_folded(recipe: Recipe) -> Changes:
     """The padding is cut off, along all axes or one, and its gradients with it."""
     for axes in some_axes(recipe.layer.dims):
-        yield _bordered(recipe, _along(recipe, axes), "zeros", axes, coded=all(axes))
+        yield _bordered(recipe, _along(recipe, axes), "zeros", axes[:, None], coded=all(axes))
 
 
 Mistake(
@@ -1237,6 +1237,22 @@ Mistake(
 
 
 @Mistake(
+    "border-side",
+    ARRAYS,
+    "the padding is right on some sides only",
+    "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says",
+    code=('framed = np.pad(np.pad(x, in_front, "edge"), behind)', "framed = np.pad(x, pads)"),
+)
+def border_side(recipe: Recipe) -> Changes:
+    """The padding is filled in another way in front or behind, along all axes or one, or on both sides of one axis."""
+    layer, sides = recipe.layer, {"in front": (True, False), "behind": (False, True), "on both sides": (True, True)}
+    for (mode, border), (side, mask), axes in product(BORDERS.items(), sides.items(), some_axes(layer.dims)):
+        words = f"{border.words} {side} {_along(recipe, axes)}".strip()
+        coded = words == "the nearest element in front"
+        yield _bordered(recipe, words, mode, np.outer(axes, mask), coded=coded)
+
+
+@Mistake(
     "index-repeated",
     (DX,),
     "of several positions that stand for one element of X only the last counts",
@@ -1389,9 +1405,9 @@ def _each(recipe: Recipe, detail: str = "", coded: bool = False, **numbers: Any)
         yield _on(recipe, axes, detail, coded and all(axes), **numbers)
 
 
-def _bordered(recipe: Recipe, detail: str, mode: str, axes: Any = True, coded: bool = False) -> Recipe:
-    """The recipe with padding that is filled in another way along some axes."""
-    return recipe.but(detail, coded, borders=held(recipe.layer, np.where(axes, mode, recipe.layer.mode)))
+def _bordered(recipe: Recipe, detail: str, mode: str, sides: Any = True, coded: bool = False) -> Recipe:
+    """The recipe with padding that is filled in another way on some sides: in front and behind, by axis."""
+    return recipe.but(detail, coded, borders=held(recipe.layer, np.where(sides, mode, recipe.layer.mode)))
 
 
 def _followed(recipe: Recipe, detail: str | None = None, coded: bool = False, **numbers: Any) -> Changes:

@@ -126,11 +126,11 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
 
 
 def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
-    """What `Recipe.borders` holds if padding is filled in this way, or in one for each axis."""
+    """What `Recipe.borders` holds if padding is filled in these ways: one, or one in front and one behind by axis."""
     borders = []
-    for axis, mode in zip(layer.axes, np.broadcast_to(modes, layer.dims), strict=True):
-        found = replace(axis, mode=mode).border
-        borders.append(() if (found == replace(axis, mode="zeros").border).all() else tuple(found.tolist()))
+    for axis, sides in zip(layer.axes, np.broadcast_to(modes, (layer.dims, 2)), strict=True):
+        found = axis.held(*sides)
+        borders.append(() if (found == axis.held("zeros", "zeros")).all() else tuple(found.tolist()))
     return tuple(borders)
 
 

@@ -194,7 +194,12 @@ class Axis:
         >>> Axis(size=4, kernel=2, before=2, after=1, mode="reflect").border
         array([2, 1, 0, 1, 2, 3, 2])
         """
-        return BORDERS[self.mode].held(np.arange(self.padded) - self.before, self.wide)
+        return self.held(self.mode, self.mode)
+
+    def held(self, front: str, behind: str) -> Positions:
+        """The same if the padding in front and that behind are filled in these ways."""
+        at = np.arange(self.padded) - self.before
+        return np.where(at < 0, *(BORDERS[mode].held(at, self.wide) for mode in (front, behind)))
 
     @property
     def around(self) -> Positions:
