@@ -463,6 +463,14 @@ def test_a_loop_that_ends_at_another_axis_s_size_is_told():
     assert "(of the 7 columns of O only the first 5 take part: the loop uses another axis's size)" in hint
 
 
+def test_a_bound_that_is_off_by_one_is_not_called_another_length():
+    """No window reaches further than one row beyond X: the length of padded X would give the same."""
+    q = buggy.Layer(Case((1, 2, 7, 5), (1, 2, 3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1)))
+    report = graded(q, "dw", buggy.flat(q, "w", test=(1, 0)))
+    assert report.mistake == "loop-bound"
+    assert "the test of the rows of X runs from 0 to below 8 (one too many), not from 0 to below 7" in report.hint
+
+
 @pytest.mark.parametrize("kernel", [(1, 1), (1, 2), (2, 2)])
 def test_what_there_is_one_of_is_not_called_missing(kernel):
     """Without its only channel, or its only kernel row, every element is 0: that has a name."""

@@ -118,7 +118,9 @@ class Loops:
     def bounds_slipped(self) -> Slips:
         """A loop, or the test for what lies outside X, begins or ends elsewhere."""
         for key, (first, end) in self.ranges.items():
-            ends = self._lengths(O) | {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few"}
+            # Likeliest first.
+            ends = {end + 1: "one too many", end - 1: "one too few", end - 2: "two too few"}
+            ends |= self._lengths(O) | ends
             bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
             for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
                 what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {self._key(key)}"
