@@ -27,14 +27,14 @@ def forward_command(session: Session, options: Forward) -> int:
     """Compute the output O of a layer from X and W."""
     reader = _reader(session, options, [O], options.element)
     # A dE/dO in the problem file is not used, so it need not fit the layer with these options.
-    return answer(session, options, options.read(reader).without(DEDO), reader.outputs)
+    return answer(session, options, options.read(reader).without(DEDO), reader.finish())
 
 
 @takes
 def backward_command(session: Session, options: Backward) -> int:
     """Compute the gradients dE/dW, dE/dX and dE/db of a layer from X, W and dE/dO."""
     reader = _reader(session, options, GRADIENTS, options.element)
-    return answer(session, options, options.read(reader), reader.outputs)
+    return answer(session, options, options.read(reader), reader.finish())
 
 
 @takes
@@ -57,7 +57,7 @@ def check_command(session: Session, options: Check) -> int:
     if options.mistakes:
         from cnngrad.checks.mistakes import known_mistakes
 
-        session.begin_work(reader.outputs)
+        session.begin_work(reader.finish())
         name = options.problem
         return present(session, options, known_mistakes(name, listed=name is None and options.report is None))
     if options.run is not None or options.run_each is not None:
@@ -67,7 +67,7 @@ def check_command(session: Session, options: Check) -> int:
     problem = options.read(reader)
     layer = problem.layer()
     if options.hard:
-        session.begin_work(reader.outputs)
+        session.begin_work(reader.finish())
         return _hard(session, layer, options)
     if problem.without_numbers:
         raise CnngradError(f"{problem.without_numbers}, but check needs numbers: give files")
@@ -75,9 +75,8 @@ def check_command(session: Session, options: Check) -> int:
 
     specs = zip(RESULTS, (options.o, options.dw, options.dx, options.db), strict=True)
     graded = {result: reader.claim(layer, result, spec) for result, spec in specs if spec is not None}
-    reader.refuse_unused_order()
     given, judged = problem.operands(layer), (options.rtol, options.step)
-    session.begin_work(reader.outputs)
+    session.begin_work(reader.finish())
     with progress_bar(session) as progress:
         report = check_layer(layer, given, graded, *judged, progress, options.written, options.element or ())
     return present(session, options, report)

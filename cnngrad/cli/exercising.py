@@ -27,7 +27,7 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
     _check_pages(options, sheet)
     if not sheet.is_telling:
         session.tell("by chance some mistake leaves an asked cell right: --seed gives other numbers")
-    session.begin_work(reader.outputs)
+    session.begin_work(reader.finish())
     if options.grade is not None:
         reader.refuse_output(options.grade)
         content = session.read() if is_standard_input(options.grade) else content_of(options.grade)

@@ -377,11 +377,7 @@ class Settings(SimpleNamespace):
             if (spec := getattr(self, name, None)) is not None:
                 arrays[tensor] = ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)
         flags = Problem(arrays, self.given())
-        problem = flags if self.problem is None else reader.problem(self.problem).overridden(flags)
-        # Results to grade are read later.
-        if not any(getattr(self, name, None) for name in ("o", "dw", "dx", "db")):
-            reader.refuse_unused_order()
-        return problem
+        return flags if self.problem is None else reader.problem(self.problem).overridden(flags)
 
 
 def _of_layer() -> Iterator[tuple[str, Any]]:

@@ -136,7 +136,7 @@ def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -
     names = [layer.name for layer in run.keywords["layers"]]
     if options.hidden is not None and not any(fnmatchcase(name, options.hidden) for name in names):
         raise CnngradError(f"no layer's name matches --hidden {options.hidden[:40]!r}")
-    session.begin_work([*reader.outputs, *filter(None, [options.keep])])
+    session.begin_work([*reader.finish(), *filter(None, [options.keep])])
     return run
 
 

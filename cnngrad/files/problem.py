@@ -183,7 +183,7 @@ class Reader:
         self._order: Literal["C", "F"] = "F" if order in ("F", "f") else "C"
         self._order_has_effect = order is None
         self._standard_input = standard_input
-        self._tell, self.outputs = tell, outputs
+        self._tell, self._outputs = tell, outputs
         self._read: dict[str, Any] = {}
 
     def problem(self, path: str) -> Problem:
@@ -295,10 +295,15 @@ class Reader:
         self._order_has_effect = True
         return self._order
 
-    def refuse_unused_order(self) -> None:
-        """Raise a CnngradError if an order is given and nothing that was read has numbers without a shape."""
+    def finish(self) -> Sequence[str]:
+        """The files that will be written, once all is read.
+
+        Raises:
+            CnngradError: an order is given, and nothing that was read has numbers without a shape.
+        """
         if not self._order_has_effect:
             raise CnngradError("--order has no effect here: it is for dE/dO, or a result, as numbers without a shape")
+        return self._outputs
 
     def _content(self, path: str) -> Any:
         where, is_piped = _spoken(path), is_standard_input(path)
@@ -309,7 +314,7 @@ class Reader:
 
     def refuse_output(self, path: str) -> None:
         """Raise a CnngradError if an input is one of the files that will be written, whatever its name."""
-        for output in self.outputs:
+        for output in self._outputs:
             with suppress(OSError):
                 if os.path.samefile("/dev/stdin" if is_standard_input(path) else path, output):
                     raise CnngradError(f"{output} is an input of this command: write to another file")
