@@ -210,6 +210,15 @@ def grids(
         return Cell(found, min(under) >= 0)
 
     depth, height, width = (len(track.slots) for track in tracks)
+    # The covered rows and columns, then those next to them too.
+    parts = []
+    for margin in (0, 1):
+        near, where = [], []
+        for size, each, word in zip((height, width), marks[1:], ("", *names.layer.axis_words)[-2:], strict=True):
+            near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
+            if len(near[-1]) < size:
+                where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
+        parts += [(f"{title} ({', '.join(where)})", near)] * bool(where)
     is_short = lead and (covered or tensor not in names.values)
     pattern = [track.pattern for track in tracks[1:]] if is_short else None
     for k in sorted(marks[0]) if covered else range(depth):
@@ -218,15 +227,8 @@ def grids(
         which = "" if more else f" · depth {slot + 1 if slot >= 0 else blank.format(Fill(slot).name.lower())}"
         grid = Grid(title + which, height, width, partial(cell, k), tensor, pattern, total)
         around = None
-        # The covered rows and columns, then those next to them too.
-        for margin in (0, 1):
-            near, where = [], []
-            for size, each, word in zip((height, width), marks[1:], ("", *names.layer.axis_words)[-2:], strict=True):
-                near.append(range(size)[max(0, min(each, default=0) - margin) : max(each, default=size) + margin + 1])
-                if len(near[-1]) < size:
-                    where.append(f"{word}s {near[-1][0] + 1} to {near[-1][-1] + 1} of {size}")
-            if where:
-                around = replace(grid.part(f"{title} ({', '.join(where)}){which}", *near), around=around)
+        for part, near in parts:
+            around = replace(grid.part(part + which, *near), around=around)
         yield replace(grid, around=around)
 
 

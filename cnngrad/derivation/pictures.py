@@ -1,7 +1,7 @@
 """Pictures: the window of an element, the outputs it feeds, or the shift of the full convolution; and the matrix M."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
@@ -93,9 +93,12 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
     other, expander = X if result is O else DEDO, Expander(names.layer)
     rows, columns = _first_sample(names, result), _first_sample(names, other)
 
+    @cache
+    def products(row: int) -> list[dict[Tensor, Index]]:
+        return [*map(dict, expander.products(result, rows[row])[0])]
+
     def cell(row: int, column: int) -> Cell:
-        products = map(dict, expander.products(result, rows[row])[0])
-        found = [names.shown(W, product[W]) for product in products if product.get(other) == columns[column]]
+        found = [names.shown(W, product[W]) for product in products(row) if product.get(other) == columns[column]]
         # An output may read an x more than once, if this stands in the padding too.
         return Cell(Added(found) if len(found) > 1 else [*found, Fill.NONE][0])
 
