@@ -68,7 +68,8 @@ class Relation(NamedTuple):
 
     def written(self, i: str, u: str, one: str = "") -> str:
         """The right side in letters, as in `2·i + u − 1`; a factor 1 is written as `one`."""
-        return added(((self.output, f"·{i}"), (self.filter, f"·{u}"), (self.constant, "")), one)
+        numbers = ((self.output, f"·{i}"), (self.filter, f"·{u}"), (self.constant, ""))
+        return added((each for each in numbers if each[0]), one) or "0"
 
     def __str__(self) -> str:
         """The right side, as in `2·i + 1·u − 1`."""

@@ -156,7 +156,7 @@ def _in_layouts(asked: SimpleNamespace) -> Layer:
 def _with_axes(d: int, asked: SimpleNamespace, layouts: Layouts) -> Layer:
     """The layer with `d` spatial axes."""
     x_lead, w_lead = len(asked.x) - d, len(asked.w) - d
-    if (x_lead, w_lead) not in _ROWS[asked.transposed :]:
+    if (x_lead, w_lead) not in _ROWS - ({(1, 1)} if asked.transposed else set()):
         x = ", ".join(_AXIS_LETTERS[d])
         w = ", ".join(f"k{letter.lower()}" for letter in _AXIS_LETTERS[d])
         lead, full = (f"; (C, {x}) with (C, {w})", f"F, C/g, {w}") if not asked.transposed else ("", f"C, F/g, {w}")
@@ -264,6 +264,5 @@ def _transposed_axes(asked: SimpleNamespace, bare: list[Axis]) -> Iterator[Axis]
         yield made
 
 
-# How many axes X and W have in front of the spatial ones, for each row of the shapes table; a transposed layer does not
-# have the first.
-_ROWS = (1, 1), (0, 0), (1, 2), (2, 2)
+# How many axes X and W have in front of the spatial ones, for each row of the shapes table.
+_ROWS = {(0, 0), (1, 1), (1, 2), (2, 2)}

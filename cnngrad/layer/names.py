@@ -55,7 +55,7 @@ class Symbol:
 
     def __str__(self) -> str:
         """The name on the screen: `x22`, `∂E/∂o[1,2]11`."""
-        return self.name.replace("dE/d", "∂E/∂")
+        return f"∂E/∂{self.element}" if self.tensor.is_gradient else self.element
 
 
 class Names:
