@@ -3,14 +3,14 @@
 import re
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cnngrad.causes.hard import hard_problem
 from cnngrad.cli.answer import present, progress_bar
@@ -36,6 +36,9 @@ from cnngrad.tensor import DEDO, Tensor, W, X
 
 __all__ = ["run_command", "run_each"]
 
+# The longest wait, in seconds, until a signal is seen.
+_GLANCE = 0.1
+
 
 def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the user's program, and show the findings."""
@@ -56,7 +59,8 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
             bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
         words = typed(options.flags, [*options.flags])
-        findings = _found(options, partial(run, programs, progress=advance, keep=keep), words)
+        made_run = partial(run, programs, progress=advance, keep=keep)
+        findings = _in_background(stack, partial(_found, options, made_run, words))
     # What needs the layers before it needs the whole run.
     if findings.alone:
         findings = replace(findings, command=_command(options, findings))
@@ -85,17 +89,36 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
             kept.save(f"{name}.txt", document(".txt", found))
         return Submission(name, found)
 
-    each = list[Submission]()
+    def every() -> Iterator[Submission]:
+        for number, submission in enumerate(pool.map(one, programs), 1):
+            bar("submissions", number, len(programs), submission.name)
+            yield submission
+
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         programs = {name: _program(stack, options, text, executor, first=1) for name, text in texts.items()}
         pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
-        for submission in pool.map(one, programs):
-            each.append(submission)
-            bar("submissions", len(each), len(programs), submission.name)
-    return present(session, options, Submissions(tuple(each)))
+        found = _in_background(stack, lambda: tuple(every()))
+    return present(session, options, Submissions(found))
+
+
+_T = TypeVar("_T")
+
+
+def _in_background(stack: ExitStack, work: Callable[[], _T]) -> _T:
+    """What `work` returns in another thread, so that no signal interrupts the start or the end of a program.
+
+    An exception that a signal raises here ends the programs on the stack, and with them the work.
+    """
+    pool = ThreadPoolExecutor(1)
+    stack.callback(pool.shutdown, wait=False)
+    future = pool.submit(work)
+    # A signal that comes just before a wait is seen only after it.
+    while not wait([future], _GLANCE).done:
+        pass
+    return future.result()
 
 
 def _found(options: Check, run: partial[Findings], words: Sequence[str]) -> Findings:
