@@ -418,6 +418,15 @@ def test_moodle_reads_the_answers_back(decimals):
                 assert "To fix it: " in said
 
 
+def test_moodles_fractions_are_those_of_its_list():
+    """Tenths, one part of up to nine, all but one of three, four and six, and a twentieth."""
+    tenths = {Fraction(n, 10) for n in range(11)}
+    others = {Fraction(1, n) for n in range(3, 10)} | {Fraction(n - 1, n) for n in (3, 4, 6)} | {Fraction(1, 20)}
+    assert [f"{fraction:.7g}" for fraction in FRACTIONS] == [
+        f"{float(100 * part):.7g}" for part in sorted(tenths | others)
+    ]
+
+
 def test_sheets_and_solutions_are_documents_of_every_kind(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     command = ["exercise", "-x", "3x3", "-w", "2x2", "--ask", "dX", "--title", "Homework 3"]

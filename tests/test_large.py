@@ -14,6 +14,7 @@ import pytest
 import cnngrad
 from cnngrad import memory
 from cnngrad.cli.main import main
+from cnngrad.files.write import result_files
 from tests.benchmarks.timing import peak_of
 
 MIB = 2**20
@@ -63,6 +64,18 @@ def test_a_full_disk_is_told_before_the_work_and_leaves_nothing(layer, capsys, m
     assert main(["backward", *backward, "-o", str(place / "grads")]) == 2
     assert "grads/dEdW.npy: No space left on device" in capsys.readouterr().err
     assert not (place / "grads").exists()
+
+
+@pytest.mark.parametrize("has_fallocate", [True, False])
+def test_the_space_of_a_result_is_reserved_and_no_more(tmp_path, monkeypatch, has_fallocate):
+    if not has_fallocate:
+        monkeypatch.delattr(os, "posix_fallocate")
+    with result_files(str(tmp_path / "O.npy"), {"O": ((3, 700_001), np.dtype(np.float32))}) as files:
+        assert files["O"].shape == (3, 700_001)
+        (part,) = tmp_path.iterdir()
+        status = part.stat()
+        assert status.st_size == 128 + 4 * 3 * 700_001
+        assert status.st_blocks * 512 >= status.st_size
 
 
 def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeypatch):
