@@ -43,18 +43,16 @@ def whole(request):
 
 
 @pytest.fixture
-def undiagnosed(monkeypatch, whole):
-    """For tests of verdicts: without --whole no cause is sought, which takes most of a check's time."""
-    if not whole:
-        monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
-        monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
+def undiagnosed(monkeypatch):
+    """For tests of verdicts alone: no cause is sought, which takes most of a check's time."""
+    monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
+    monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
 
 
 @pytest.fixture
-def few_smaller_layers(monkeypatch, whole):
+def few_smaller_layers(monkeypatch):
     """The smallest layer that fails is looked for in test_running.py, where no process is started for each."""
-    if not whole:
-        monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
+    monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
 
 
 def pytest_configure(config):

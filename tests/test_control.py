@@ -73,34 +73,6 @@ def test_a_mistake_run_as_a_program_is_named_in_every_layer_that_shows_it(mistak
         assert findings.explanation.explains >= named
 
 
-class WrongEverywhere(Program):
-    """Makes one mistake in every result where it changes a number."""
-
-    def __init__(self, mistake):
-        self.each = [Wrong(mistake, result) for result in RESULTS if result in mistake.results]
-
-    def run(self, layer, keep=None):
-        results = {}
-        for wrong in self.each:
-            results |= wrong.run(layer).results
-        return Answer(results)
-
-
-@pytest.mark.sampled(6)
-@pytest.mark.parametrize("mistake", LISTED, ids=lambda mistake: mistake.id)
-def test_a_layer_that_lists_a_mistake_names_it(mistake, layers):
-    # Every second layer: the test above runs each mistake in all of them.
-    findings = run_layers([WrongEverywhere(mistake)], layers[::2], without=None)
-    for outcome in findings.outcomes:
-        names = [name for result in outcome.results.values() for name in result.report.found]
-        wrong = max((r.report.analytic.size for r in outcome.results.values() if r.status == "wrong"), default=0)
-        # A mistake may be listed for an array of another shape, which this program does not give.
-        if mistake.id in outcome.layer.shows and wrong > 1:
-            assert any(mistake.id in found for found in names), outcome.layer.name
-        if mistake.id not in outcome.layer.shows:
-            assert wrong <= 1, outcome.layer.name
-
-
 class Right(Program):
     """A right pass in one precision."""
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import cnngrad
 from cnngrad.causes.evaluate import Data, made
-from cnngrad.causes.recipe import recipe_by, right_recipe
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import Relation, make_layer
 from cnngrad.tensor import Tensor
 
@@ -24,7 +24,7 @@ def data_of(layer, numbers):
 
 
 def made_by(layer, numbers, result, relations):
-    return made(recipe_by(layer, result, relations), data_of(layer, numbers))
+    return made(right_recipe(layer, result).by(relations), data_of(layer, numbers))
 
 
 def graded(layer, numbers, result, claim):

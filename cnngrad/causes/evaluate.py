@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -200,18 +200,17 @@ def _sums(recipe: Recipe, data: Data) -> Array:
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
     step = -1 if recipe.last is W else 1
-    every: Iterable[Any] = product(*(range(axis.taps)[::step] for axis in axes))
-    for taps in every:
-        outs, ins = zip(*map(_under, axes, taps), strict=True)
+    for met in product(*([(u, *_under(axis, u)) for u in range(axis.taps)[::step]] for axis in axes)):
+        taps, outs, ins = zip(*met, strict=True)
         there, read, here = o[..., *outs], x[..., *ins], w[..., *taps]
         if result is DW:
             each = _flat(there) @ _flat(read).swapaxes(2, 3)
-            here += each.sum(axis=0) if 0 in recipe.over else each
+            here += np.add.reduce(each) if 0 in recipe.over else each
             continue
         part, numbers, matrix = (there, read, here) if result is O else (read, there, here.swapaxes(1, 2))
         if numbers.shape[2] == 1:
             # There is nothing to add up: avoid the copies of a matrix product.
-            products = np.einsum("ng...,gf->ngf...", numbers[:, :, 0], matrix[..., 0])
+            products = numbers * matrix.reshape(*matrix.shape[:2], *(1,) * layer.dims)
         else:
             products = (matrix @ _flat(numbers)).reshape(part.shape)
         if recipe.last is not None:

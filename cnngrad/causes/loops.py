@@ -15,7 +15,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.axes import Axes
-from cnngrad.layer import Layer
+from cnngrad.layer import Layer, Shape
 from cnngrad.layer.axis import added
 from cnngrad.tensor import DX, O, Tensor, W, X
 
@@ -37,6 +37,7 @@ class Loops:
         ranges: where the loop over each letter begins and ends, and which indices along some axes count.
         index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
         steps: how far apart in memory neighbours along each axis lie.
+        orders: the order in which the axes of X, W and O lie in memory.
         reading: the steps by which the result is read from its memory.
         inside: the layer whose X lies in memory with its padding; None if it does without.
         rounded: rounds the products.
@@ -47,6 +48,7 @@ class Loops:
     ranges: Mapping[str | Axis, tuple[int, int]]
     index: Mapping[Axis, Mapping[str, int]]
     steps: dict[Axis, int]
+    orders: Mapping[Tensor, Shape]
     reading: dict[Axis, int]
     inside: Layer | None
     rounded: Callable[[Array], Array] = np.positive
@@ -69,7 +71,7 @@ class Loops:
             first, end = self.ranges[axis]
             products *= (at[axis] >= first) & (at[axis] < end)
         for tensor, array in operands.items():
-            products *= np.append(array.transpose(Axes(self.layer, tensor).memory), 0)[places(tensor)]
+            products *= np.append(array.transpose(self.orders[tensor.array]), 0)[places(tensor)]
         filled = self.result.array
         there, size = np.broadcast_to(places(filled), products.shape), prod(shapes[filled])
         memory = np.bincount(there.ravel(), self.rounded(products).ravel(), size + 1)
@@ -183,11 +185,12 @@ def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Lo
         W: (filters, {"c": 1}, *({tap: 1} for tap in taps)),
         O: ({"n": 1}, filters, *({output: 1} for output in outputs)),
     }
+    orders = {tensor: Axes(layer, tensor).memory for tensor in indices}
     index, steps = {}, dict[Axis, int]()
     for tensor, each in indices.items():
-        order = Axes(layer, tensor).memory
+        order = orders[tensor]
         strides = np.empty([layer.canonical[tensor][axis] for axis in order], np.int8).strides
         steps |= {(tensor, axis): step for axis, step in sorted(zip(order, strides, strict=True))}
         for axis, factors in enumerate(each):
             index[tensor, axis] = {letter: f for letter, f in factors.items() if letter in ranges or not letter}
-    return Loops(layer, result, ranges, index, steps, steps, inside)
+    return Loops(layer, result, ranges, index, steps, orders, steps, inside)

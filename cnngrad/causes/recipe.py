@@ -13,7 +13,7 @@ from cnngrad.causes.loops import Loops
 from cnngrad.layer import Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
 
-__all__ = ["Read", "Recipe", "as_user", "held", "recipe_by", "right_recipe"]
+__all__ = ["Read", "Recipe", "as_user", "held", "right_recipe"]
 
 
 class Read(NamedTuple):
@@ -68,6 +68,12 @@ class Recipe:
         """The recipe with some parts changed; `detail` and `coded` describe this change alone."""
         return replace(self, detail=detail, coded=coded, **parts)
 
+    def by(self, relations: Sequence[Relation]) -> "Recipe":
+        """The recipe by other relations, given for the filter positions of the user's W."""
+        if self.layer.flip:
+            relations = [found.turned(k) for found, k in zip(relations, self.layer.kernel, strict=True)]
+        return self.but(relations=tuple(relations))
+
     def at(
         self, place: Tensor, detail: str, *edits: Edit, tensor: Tensor | None = None, coded: bool = False
     ) -> "Recipe":
@@ -84,6 +90,8 @@ class Recipe:
     @cached_property
     def sums(self) -> "Recipe":
         """The recipe without factor and edits of the result."""
+        if self.factor == 1 and not (self.bare or self.done.edits):
+            return self
         reads = {**self.reads, self.result: Read(self.done.tensor)}
         return self.but(reads=reads, factor=1, bare=False)
 
@@ -132,13 +140,6 @@ def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
         found = axis.held(*sides)
         borders.append(() if (found == axis.held("zeros", "zeros")).all() else tuple(found.tolist()))
     return tuple(borders)
-
-
-def recipe_by(layer: Layer, result: Tensor, relations: Sequence[Relation]) -> Recipe:
-    """The recipe of O, dE/dW or dE/dX by other relations, given for the filter positions of the user's W."""
-    if layer.flip:
-        relations = [found.turned(k) for found, k in zip(relations, layer.kernel, strict=True)]
-    return right_recipe(layer, result).but(relations=tuple(relations))
 
 
 def as_user(recipe: Recipe, array: Array) -> Array:

@@ -13,7 +13,7 @@ from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import exchanged
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.reading import Compute
-from cnngrad.causes.recipe import recipe_by
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import Layer, Positions, Relation
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DW, DX, O, Tensor
@@ -81,7 +81,7 @@ def followed(
             if not (is_one and relation.output and relation.filter):
                 return None
         relations.append(relation)
-    off = np.abs(claim - made(recipe_by(data.layer, result, relations), data).reshape(claim.shape))
+    off = np.abs(claim - made(right_recipe(data.layer, result).by(relations), data).reshape(claim.shape))
     return None if (off > allowed).any() else relations
 
 

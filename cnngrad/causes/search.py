@@ -15,7 +15,7 @@ from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.axes import spelled
 from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
-from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
+from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer, Relation
 from cnngrad.layer.names import Names
 from cnngrad.tensor import DB, B, O, Tensor
@@ -350,7 +350,7 @@ def relations_of(data: Data, result: Tensor, claim: Array, allowed: Allowed, tri
     searched = _Claim(data, result, claim, allowed)
     data.tries.left = tries
     tried = takewhile(lambda _: data.tries.left >= 0, _other_relations(data.layer))
-    return next((each for each in tried if searched.fit(recipe_by(data.layer, result, each))), None)
+    return next((each for each in tried if searched.fit(searched.right.by(each))), None)
 
 
 def _other_relations(layer: Layer) -> list[Relations]:

@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.catalogue import CATALOGUE, PLACES, told
 from cnngrad.causes.evaluate import made
-from cnngrad.causes.recipe import Recipe, recipe_by, right_recipe
+from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.causes.search import named_factors
 from cnngrad.checks.report import Graded, GradientReport
 from cnngrad.layer import Relation, joined
@@ -155,7 +155,8 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
         layer = each.outcome.layer.layer
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
-        if [*each.report.relations] == relations or each.is_given_by(recipe_by(layer, each.report.gradient, relations)):
+        recipe = right_recipe(layer, each.report.gradient).by(relations)
+        if [*each.report.relations] == relations or each.is_given_by(recipe):
             each.known[name,] = None
     return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
