@@ -129,6 +129,13 @@ def test_words_do_not_replace_a_single_term(size, more):
     assert set(re.findall(r"(\d+) more term", text)) == ({str(more)} if more else set())
 
 
+def test_a_matrix_of_a_page_has_the_colour_of_its_array():
+    text = document(".html", cnngrad.derive("3x3", "2x2", "2x2"))
+    found = re.findall(r'<table class="matrix(?: of-(\w))?"><caption>(?:∂E/∂)?([XWO])\b', text)
+    assert len(found) > 20
+    assert [colour for colour, _ in found] == [letter.lower() for _, letter in found]
+
+
 def test_a_report_is_written_beside_what_is_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(golden.SAMPLES)
     assert main(["forward", "notes.json", "--report", str(tmp_path / "o.md"), "--json"]) == 0
