@@ -173,7 +173,8 @@ def _text(where: str, content: bytes) -> str:
     except UnicodeDecodeError as error:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8") from None
-        if content.lstrip()[:1] in (b"{", b"[") and b"\0" not in content:
+        # Control characters are those of a binary file.
+        if not {*content} & {*range(9), *range(14, 32)}:
             line = content.count(b"\n", 0, error.start) + 1
             raise CnngradError(
                 f"{where} is not UTF-8: byte {error.start + 1} (in line {line}) is 0x{content[error.start]:02x}: "

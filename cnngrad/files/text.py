@@ -50,7 +50,7 @@ def parse_text(where: str, text: str) -> Loose | dict[str, Loose]:
 # f and d are digits of hexadecimal numbers.
 _SIZED = re.compile(r"f(?<=[0-9.]f)(16|32|64)(?![\w.])")
 _MORE = re.compile(
-    r"[_iuUlLfFdD](?![-+])(?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiu]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
+    r"[_iuUlLfFdD](?![-+])(?:(?<=[0-9.].)(?:(?:(?<=_)[fiu]|(?<=[fiuF]))(?:8|16|32|64)|(?<=[^_i])[lL]{0,2})(?![^ ])"
     r"|(?<=[0-9]_)(?=[0-9]{3}(?![0-9]))|(?<=inff|nanf|ityf)(?![^ ]))"
 )
 _MORE_IN_HEXADECIMAL = re.compile(r"[_iuUlL](?:(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64)|(?<=[uUlL])[lL]{0,2})(?![^ ])")
@@ -94,7 +94,7 @@ _SILENT = re.compile(
     rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
     r"|#(?=[\sa-z])(?i:[ \t]*(?:new )?slice[ \t]*[0-9]*(?=\n|\Z))"
     rf"|(?P<comment>{_COMMENT}"
-    r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a)|%%?(?=\s|\Z))[^\n]*+)"
+    r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{)|%%?(?=\s|\Z))[^\n]*+)"
     r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[(?:[0-9]+,|1)\](?=[ \t]+[-+.0-9NI])|Out ?\[[0-9]+\][:=]"
     rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
     r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
@@ -122,9 +122,15 @@ _BOXES = re.compile(
 _TYPE = rf"(?>(?:{_NAME}|<[^=\n()]{{0,200}}>|\[(?:[\[ &]*+[A-Za-z][^\]\n=]*+|[, ]*+)\]|[*&])[ \t]*+)"
 _AXIS = r"[ ]*(?:[:.]|[0-9]{1,9})[ ]*"
 _ROUND, _TIMES = r"\([0-9]{1,9}(?:[ ]*[x×,][ ]*[0-9]{1,9})*,?\)", r"[1-9][0-9]{0,8}+(?:[x×][1-9][0-9]{0,8})+"
+# The type of inner brackets, which says nothing new.
+_AGAIN = re.compile(r"(?<=[{\[,])\s*+(?:new[\s\w.]*\[\]|\[\]\w+|\w+Array\([0-9]+\))(?=\s*[{\[])")
+# A vector as R prints it, with the number of its first element in front of each line.
+_VECTOR = re.compile(r"(?:\n[ \t]*+\[[0-9]++\][ \t]++[^\[\]\n]++)++\s*+")
+# Sizes in C that are macros or products.
+_NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"[\s\2]*+(?:new\s[\w.]*(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
+    r"[\s\2]*+(?:new(?:\s[\w.]*|(?=\[))(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
     r"|(?P<new2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
@@ -136,12 +142,12 @@ _HEADER = re.compile(
     rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
     rf"|Columns (?P<column2>[0-9]{{1,9}}) to (?P<last2>[0-9]{{1,9}})(?=[ ]+[-.0-9])"
     rf"|\[,(?P<column3>[0-9]{{1,9}})\](?:[ \t]++\[,(?P<last3>[0-9]{{1,9}})\])*{_END}"
-    rf"|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
+    rf"|torch\.Size\(\[(?P<sizes5>[0-9]+(?:, [0-9]+)*)\]\){_END}|(?P<sizes1>{_TIMES}|[0-9]{{1,9}}+(?=-element)"
     rf"|(?=\([0-9]+[ ]*[x×,]){_ROUND}(?=[ \t]*+\n\s*+[\[{{\w.+-]))(?:-element)?"
     rf"[ \t]*+(?P<type1>[A-Za-z][^\n=]{{0,120}}?)?:?{_END}"
     rf"|(?:\[ ?[\w.]*(?:Type|Tensor)|Tensor\[\[|<NDArray )[^0-9\n]*+(?P<sizes2>[0-9x, ]{{1,99}})[^\n]*+"
     rf"|(?!\[)(?P<type2>{_TYPE}*?)[*&]?(?P<quote>[\"']?)(?!(?:{_BESIDE})=)(?P<label3>{_NAME})(?P=quote)"
-    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND})?[ \t]*+"
+    rf"[ \t]*+(?P<sizes3>(?:\[[0-9]{{0,9}}\][ \t]*+){{1,9}}|{_ROUND}|{_NAMED_SIZES})?[ \t]*+"
     rf"(?::[ \t]*+(?P<type3>(?:{_TYPE}|[;0-9 \]])*+)=|:=|=(?:[ \t]*+(?P<sizes4>{_TIMES})"
     rf"(?:[ \t]++(?P<type4>[A-Za-z][^\n=]{{0,120}}?))?{_END}|(?!=))|<-|<<|:|(?={{))"
     rf"|{_NO_NAME}(?P<label4>{_NAME})(?:;?{_END}|[ \t]++(?=[\[\1])))"
@@ -161,22 +167,23 @@ _LONGEST = 99
 _BY_LINES = "its lines are rows, or one row: write each row in brackets of its own"
 _COMMENTED = "a comment between rows: of one, or of two"
 _QUOTED = "{0} in quotation marks: one number, or several"
-_TITLES = "its first line counts: titles, or numbers"
-_INDICES = "its lines begin with counts: an index and a number each, or numbers alone"
+_TITLES = "its first line counts: titles, or numbers (write each row in brackets)"
+_INDICES = "its lines begin with counts: an index and a number each, or numbers alone (write each row in brackets)"
 _COMMAS = "its commas part numbers, or are decimal ones: write decimal points"
 
 
 def _said(match: re.Match[str]) -> dict[str, str]:
     """What the groups of a match say; the same is said by groups of other numbers."""
-    return {key.rstrip("1234"): value for key, value in match.groupdict().items() if value}
+    return {key.rstrip("12345"): value for key, value in match.groupdict().items() if value}
 
 
 def _sizes(text: str) -> Shape:
-    """Sizes or indices; -1 for an empty bracket, or for a whole axis of a page.
+    """Sizes or indices; -1 for a bracket that is empty or holds no number alone, or for a whole axis of a page.
 
-    >>> _sizes("[][3]"), _sizes("(2, 3)"), _sizes(":,:,1")
-    ((-1, 3), (2, 3), (-1, -1, 1))
+    >>> _sizes("[][3]"), _sizes("[K * K]"), _sizes("(2, 3)"), _sizes(":,:,1")
+    ((-1, 3), (-1,), (2, 3), (-1, -1, 1))
     """
+    text = re.sub(r"\[[^\],]*[a-zA-Z_*+][^\]]*\]", "[]", text)
     found = re.findall(r"\[\s*+\]|[0-9]+|[:.]|(?:^|,)\s*(?=,)", text)
     return tuple(int(size) if size.isdigit() else -1 for size in found)
 
@@ -245,12 +252,12 @@ def _counting(array: Array) -> int:
     """How many first columns of a table count its rows, or the others in them; -1 if its first line counts."""
     ends = array[:, 0], array[0]
     by_rows, by_columns = (line[0] in (0, 1) and bool((np.diff(line) == 1).all()) for line in ends)
-    columns, is_long = array.shape[1], len(array) > 2
-    if is_long and columns > 2 and by_rows:
+    rows, columns = array.shape
+    if rows > 1 and columns > 2 and by_rows:
         return 1
-    if is_long and columns > 1 and by_columns:
+    if rows > 2 and columns > 1 and by_columns:
         return -1
-    return columns - 1 if len(array) > 1 and _grid(array[:, :-1]) else 0
+    return columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
 
 
 def _silenced(match: re.Match[str]) -> str:
@@ -275,11 +282,15 @@ class _Reader:
         # Numbers and brackets alone need no more, unless R counts them.
         if not raw and ",]" not in text and not re.match(r"\s*\[1\][ \t]+[^ \t\[]", text):
             return
+        if re.match(r"\s*\[1\][^\n]*\n", text) and _VECTOR.fullmatch(self.text):
+            self.text = self.vector(self.text)
         for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
             self.text = self.text.replace(character, usual)
         for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
             self.text = silent.sub(_silenced, self.text)
         self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
+        if "[]" in text or "Array(" in text:
+            self.text = _AGAIN.sub(lambda found: " " * len(found[0]), self.text)
         self.refuse(0, self.text, r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", "{0!r} is a size, without numbers")
         found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
         while found and len(opened) < _MOST_FUNCTIONS:
@@ -291,6 +302,15 @@ class _Reader:
         # Functions of one number alone.
         if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
             self.text = self.text.replace("\1", " ").replace(")", " ")
+
+    def vector(self, text: str) -> str:
+        """The elements of R's vector in one line; an error if the numbers in front of the lines are not theirs."""
+        count, rows = 1, re.findall(r"\[([0-9]+)\]([^\n]*)", text)
+        for number, row in rows:
+            if int(number) != count:
+                self.fail(self.text.index(f"[{number}]"), f"[{number}] stands in front of element {count}")
+            count += len(row.split())
+        return "\n" + " ".join(row for _, row in rows)
 
     def fail(self, place: int, words: str) -> NoReturn:
         """Raise an error with line and column, and how the text becomes readable."""
@@ -345,7 +365,11 @@ class _Reader:
         # Of a vector only the sizes of its elements are declared.
         has_sizes = re.match(r"(?!.*[vV]ec).*(?:array|;)", kind)
         nested = re.findall(r"[,;]\s*([0-9]{1,9})\s*[>\]]", kind) if has_sizes else []
-        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or "x".join(reversed(nested)))
+        # Rust's slices have no size.
+        slices = "[]" * max(kind.count("[") - len(nested), 0) if nested else ""
+        sizes = _sizes(self.about.get("sizes") or self.about.get("new") or slices + "x".join(reversed(nested)))
+        if re.match(r"Vector\{(?:Vector|Matrix|Array)", kind):
+            sizes = ()
         if (inner := sizes[1:]) and sizes[0] < 0 <= min(inner):
             # The first size is that of the whole.
             sizes = (len(array) if array.ndim == len(sizes) else -(-array.size // max(prod(inner), 1)), *inner)
@@ -354,9 +378,9 @@ class _Reader:
             if prod(sizes) != array.size or len(sizes) > _DEEPEST or (array.ndim > 1 and read != asked):
                 said, there = ("x".join(map(str, shape)) for shape in (sizes, array.shape))
                 self.fail(place, f"{said} is declared, but {there} is there")
-            array, axes = array.reshape(sizes), _DEEPEST
+            array, axes, doubt = array.reshape(sizes), _DEEPEST, ""
         axes = 0 if array.ndim == 1 else min(axes, array.ndim)
-        # Counts are whole numbers, beside decimals of another kind.
+        # Counts are whole numbers, beside decimals of another kind. R numbers rows and columns itself.
         is_doubtful = axes == 0 < array.ndim - 1 or (doubt in (_INDICES, _TITLES) and array.dtype.kind == "f")
         marked = array.view(Marked)
         marked.named = next(iter(re.findall("b?float(?:16|32)", kind)), "")
@@ -389,7 +413,7 @@ class _Reader:
             if column != following:
                 self.fail(start, f"column {column} does not continue the columns in front of it")
             lines[-1].append(array)
-            following += array.shape[-1]
+            following, doubt = following + array.shape[-1], "" if "column" in marks else doubt
             if "column" in marks and following - 1 != int(last := marks.get("last", column)):
                 self.fail(start, f"columns {column} to {last} are said, {array.shape[-1]} are there")
         try:
@@ -543,7 +567,7 @@ class _Reader:
         if not 0 < float(factor or 1) < np.inf:
             self.fail(place, f"the factor {factor} is beyond float64's range")
         steps = [(_MORE_IN_HEXADECIMAL, "")] if convert else [(_MORE, ""), (_POWER, "e")]
-        steps = steps[::-1] if "Float" in kind else steps if in_code else []
+        steps = steps[::-1] if re.search(r"\bFloat", kind) else steps if in_code else []
         parts = [np.empty(0, np.int64)]
         # In chunks, since loadtxt takes much memory for a line.
         for chunk in _CHUNK.finditer(source):
@@ -574,7 +598,7 @@ class _Reader:
         found = re.search(r"string (['\"])(.*?)\1? to (\w+) at", error, re.S)
         quote, word, form = found.groups() if found else ("'", "", "")
         said = f"{quote}{word[:20]}{quote} is not a number"
-        if form == "int64" and len(word) > 18:
+        if form == "int64" and re.fullmatch("[-+]?(?:0[xX][0-9a-fA-F]{15,}|[0-9]{18,})", word):
             said = f"an integer beyond int64's largest, {INT64_MAX} (2**63 - 1)"
         at = re.search(rf"(?<![^ ]){re.escape(word)}(?![-+.0-9])", words)
         self.fail(place + (at.start() if at else 0), said)
@@ -598,7 +622,7 @@ class _Reader:
         integer = re.search(_INTEGER, kind or self.called)
         kind = re.sub(r"\b(?:const|var|val|static|final)\b", "", kind).strip()
         lower = source.lower() if in_code and not integer else ""
-        if "0x" in lower and not re.search(r"float|double|0x[0-9a-f]++_?u", kind + lower):
+        if "0x" in lower and not re.search(r"float|double|0x[0-9a-f.]++(?:_?u|p)", kind + lower):
             self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")
         has_letters = in_code and kind in ("", "let") and any(letter in source for letter in "dDfF")
         if has_letters and (found := _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))):
