@@ -152,6 +152,21 @@ def overwritten_dw(q):
     return result
 
 
+def overwritten_inside(q):
+    """The padding is no array: a test leaves out what lies outside X."""
+    result = np.zeros_like(q.w)
+    for (n, f, c, u, v, i, j), pixel in reads(q):
+        h, w = i * q.sh + u * q.dh - q.pt, j * q.sw + v * q.dw - q.pl
+        if 0 <= h < q.H and 0 <= w < q.W:
+            result[f, c, u, v] = q.g[n, f, i, j] * pixel
+    return result
+
+
+def padding_subtracted(q):
+    """A window begins behind the first element by the padding, not in front of it."""
+    return gather(q, xp=np.pad(q.x[:, :, q.pt :, q.pl :], ((0, 0), (0, 0), (0, q.Hp), (0, q.Wp))))
+
+
 def overwritten_vectorised(q):
     """dX[:, window] = the sum over filters, sample by sample in one line, but = for +=."""
     dxp = np.zeros((q.N, q.C, q.Hp, q.Wp), int)
@@ -466,11 +481,15 @@ BUGGY = {
     "padding-wrong": [
         ("dx", lambda q: crop(q, scatter(q), q.pt + 2, q.pl + 3), plain()),
         ("dw", lambda q: gather(q, xp=np.pad(q.xp, ((0, 0), (0, 0), (2, 0), (3, 0)))), plain()),
+        ("dw", padding_subtracted, plain(lambda q: q.pt + q.pl > 0)),
     ],
     "activation-applied": [
         ("dx", lambda q: crop(q, scatter(q, g=q.g * (output(q) > 0))), None),
         ("dw", lambda q: gather(q, g=q.g * (output(q) > 0)), None),
         ("dx", lambda q: right_dx(q) * (q.x > 0), None),
+        ("dx", lambda q: right_dx(q) * np.where(q.x > 0, 1, 0.1), None),
+        ("dx", lambda q: right_dx(q) * q.x * (1 - q.x), None),
+        ("dw", lambda q: gather(q, g=q.g * (q.g >= 0)), None),
     ],
     "products-rounded": [
         ("dx", lambda q: flat(q, "x", each=lambda product: product // 4 * 4), plain()),
@@ -635,6 +654,11 @@ BUGGY = {
         ("dw", lambda q: gather(q, channel=lambda f, c: c), lambda q: q.groups > 1),
         ("dx", lambda q: crop(q, scatter(q, w=of_first_group(q, q.w, 0))), lambda q: q.groups > 1),
         ("dx", lambda q: crop(q, scatter(q, g=of_first_group(q, q.g, 1))), lambda q: q.groups > 1),
+        (
+            "dx",
+            lambda q: crop(q, scatter(q, g=of_first_group(q, q.g, 1), w=of_first_group(q, q.w, 0))),
+            lambda q: q.groups > 1,
+        ),
         ("dw", lambda q: gather(q, g=of_first_group(q, q.g, 1)), lambda q: q.groups > 1),
         ("dw", lambda q: into_the_first_group(q, right_dw(q)), lambda q: q.groups > 1),
         ("db", lambda q: into_the_first_group(q, right_db(q)), lambda q: q.groups > 1),
@@ -656,6 +680,7 @@ BUGGY = {
     "first-batch-only": [
         ("dw", lambda q: gather(q, samples=[0]), lambda q: q.N > 1),
         ("db", lambda q: q.g[0].sum(axis=(1, 2)), lambda q: q.N > 1),
+        ("db", lambda q: q.N * q.g[0].sum(axis=(1, 2)), lambda q: q.N > 2),
         ("dx", lambda q: right_dx(q)[0], lambda q: q.N > 1),
         ("dw", lambda q: gather(q, xp=q.xp[[0] * q.N]), lambda q: q.N > 1),
         ("dw", lambda q: gather(q, g=q.g[[0] * q.N]), lambda q: q.N > 1),
@@ -665,6 +690,7 @@ BUGGY = {
         ("dx", lambda q: crop(q, scatter(q, assign=True)), None),
         ("dx", overwritten_vectorised, None),
         ("dw", overwritten_dw, None),
+        ("dw", overwritten_inside, plain()),
         ("db", lambda q: q.g[-1, :, -1, -1], None),
     ],
     "batch-not-summed": [

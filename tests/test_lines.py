@@ -70,13 +70,16 @@ def computed():
 """
 FLAT = """
 def computed():
-    result, kernel, g = np.zeros(x.size, x.dtype), memory.reshape(shape), dedo.ravel()
-    (C, H, W), (OH, OW) = x.shape[1:], dedo.shape[2:]
-    for n, f, i, j, k, u, v in np.ndindex(N, F, OH, OW, *kernel.shape[1:]):
-        c, (h, w) = f // per_group * channels + k, stride * (i, j) + dilation * (u, v) - before
-        if 0 <= h < H and 0 <= w < W:
-            place = ((n * C + c) * H + h) * W + w
-            result[place] += g[((n * F + f) * OH + i) * OW + j] * kernel[f, k, u, v]
+    result, kernel = np.zeros(x.size, x.dtype), memory.reshape(shape)
+    globals().update(zip("WHD", size[::-1]), C=F // per_group * channels, OW=out[-1])
+    for n, f, k in np.ndindex(N, F, channels):
+        for i in np.ndindex(*out):
+            for u in np.ndindex(*taps):
+                c, inside = f // per_group * channels + k, stride * i + dilation * u - before
+                if (0 <= inside).all() and (inside < size).all():
+                    globals().update(zip("whd", inside[::-1]))
+                    place = {x:flat * W}
+                    result[place] += dedo[{o:n,f,*i}] * kernel[{w:f,k,*u}]
     return result.reshape(x.shape)
 """
 IM2COL = """
@@ -126,7 +129,7 @@ PROGRAMS = [("dx", DX), ("dx", PADDED), ("dw", DW), ("db", SUM), ("dx", FLAT), (
 # For layers in whose padding elements of X stand, and for transposed ones.
 FILLING = [("dx", FILLED_DX), ("dw", FILLED_DW)]
 TRANSPOSING = [("o", TRANSPOSED_O)]
-OF_MEMORY = ("operand-layout", "flat-index", "memory-order", "im2col-order", "multiplier-order")
+OF_MEMORY = ("operand-layout", "memory-order", "im2col-order", "multiplier-order")
 # Orders of X and W; in the last two the spatial axes don't stand together, or not in order.
 LAYOUTS = [("nchw", "oihw"), ("nhwc", "hwio"), ("cnwh", "owhi"), ("hnwc", "woih")]
 # One and three spatial axes, and arrays without axes for samples, channels and filters.

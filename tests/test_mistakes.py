@@ -63,9 +63,12 @@ def suits(q, needs):
     return needs is None or needs(q)
 
 
+def checked(q, gradient, claim):
+    return cnngrad.check(q.x, q.w, q.g, b=np.zeros(q.F, int), **q.case.options, **{gradient: claim})
+
+
 def graded(q, gradient, claim):
-    report = cnngrad.check(q.x, q.w, q.g, b=np.zeros(q.F, int), **q.case.options, **{gradient: claim})
-    return report.gradients[{"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[gradient]]
+    return checked(q, gradient, claim).gradients[{"dw": "dEdW", "dx": "dEdX", "db": "dEdb"}[gradient]]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +105,8 @@ def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wron
         assert "DX" not in report.hint
         assert "DE/d" not in report.hint
         named += 1
+        # The whole report can be shown.
+        assert named > 1 or str(checked(q, gradient, claim))
     assert named >= least
 
 
@@ -1132,7 +1137,7 @@ def test_old_numbers_where_no_window_reads_are_told():
         ("dx", lambda q: buggy.crop(q, buggy.scatter(q), q.pt + 3, q.pl), "4,0 zeros in front of X, not 1,0"),
         ("dw", lambda q: buggy.right_dw(q) + 0.01 * q.w, "0.01·W is added"),
         ("dx", lambda q: buggy.flat(q, "x", w=lambda s: (s.f * q.Cg + s.c) * q.kh * q.kh + s.u * q.kw + s.v),
-         "W is read with length 3 (the rows of W), not 2 (columns of W)"),
+         "W is read with length 3 (the rows of W or the filters of O), not 2 (columns of W)"),
         ("dx", lambda q: buggy.right_dx(q) - q.x, "X is subtracted"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
@@ -1205,18 +1210,27 @@ def test_symmetric_decimals_hide_what_symmetric_integers_hide():
 
 
 @pytest.mark.parametrize("which", [("X",), ("W",), ("dE/dO",), ("X", "W", "dE/dO")])
-@pytest.mark.parametrize("form", ["float16", "int64"])
-def test_operands_that_are_rounded_are_told(which, form):
+@pytest.mark.parametrize(
+    ("to", "change"),
+    [
+        ("float16 or TF32", lambda a: a.astype(np.float16).astype(float)),
+        ("whole numbers", np.trunc),
+        ("the nearest whole numbers", np.rint),
+        ("one decimal place", lambda a: a.round(1)),
+    ],
+)
+def test_operands_that_are_rounded_are_told(which, to, change):
     generator = np.random.default_rng(0)
     x, w, g = (generator.normal(size=shape) * 9 for shape in ((2, 2, 5, 6), (3, 2, 2, 3), (2, 3, 4, 4)))
-    rounded = [a.astype(form if k in which else a.dtype).astype(float) for k, a in (("X", x), ("W", w), ("dE/dO", g))]
+    rounded = [change(a) if k in which else a for k, a in (("X", x), ("W", w), ("dE/dO", g))]
     wrong = cnngrad.backward(*rounded)
     report = cnngrad.check(x, w, g, dw=wrong.dw, dx=wrong.dx)
+    # The products that a rounded operand takes part in are not those of the array's own numbers.
+    assert "products-rounded" in str(report)
     for gradient, pair in (("dEdW", {"X", "dE/dO"}), ("dEdX", {"W", "dE/dO"})):
         found, told = report.gradients[gradient], pair & set(which)
         if told:
             assert found.mistake == "products-rounded"
-            to = {"float16": "float16 or TF32", "int64": "whole numbers"}[form]
             assert f"({'both operands' if len(told) > 1 else told.pop()} to {to})" in found.hint
         else:
             assert found.passed

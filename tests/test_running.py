@@ -496,7 +496,7 @@ def test_a_detail_with_other_numbers_in_each_layer_is_shown_for_the_first():
 
     assert (
         "all are explained by flat-index: a length is wrong in the flat index of an array (in dilation-2: dE/dO is "
-        "read with length 3 (the rows of O), not 4 (columns of O)). To fix it"
+        "read with length 3 (the rows of O or the rows of W), not 4 (columns of O)). To fix it"
     ) in found(backward, "plain", "dilation-2", "leftover").summary
 
 

@@ -15,7 +15,8 @@ class Axes:
     """The axes of one of the user's arrays, each known by its number in canonical shape.
 
     A format has an entry for each axis of the canonical shape, and spells an index. Entries may be empty or left out; a
-    star before the third repeats it for all spatial axes, or takes an element for each from what it names.
+    star before the third repeats it for all spatial axes, or takes an element for each from what it names. Or it spells
+    the place of an element in memory as a nested sum: `flat`, the sign for times, and the length of the last axis.
 
     Attributes:
         order: the axes in the user's order.
@@ -27,6 +28,8 @@ class Axes:
     >>> w, x = Axes(layer, W), Axes(layer, X)
     >>> f"w[{w:,,*::-1}]", f"w[{w:f,c,*u}]", w.spatial, f"dx[{x:,,*inside}]", f"dx[{x:,::-1}]"
     ('w[::-1, ::-1]', 'w[u[0], u[1], c, f]', [0, 1], 'dx[:, inside[0], inside[1]]', 'dx[..., ::-1]')
+    >>> f"{w:flat·}", f"{x:flat * OW}"
+    ('((u·kw + v)·C + c)·F + f', '((n * H + h) * OW + w) * C + c')
     """
 
     def __init__(self, layer: Layer, tensor: Tensor) -> None:
@@ -36,9 +39,22 @@ class Axes:
         self.order = tuple(first + int(axis) for axis in np.argsort(places))
         self.memory = (*range(first), *self.order)
         self.spatial = [self.order.index(axis) for axis in sorted(self.order) if axis > 1]
+        dims = layer.dims
+        letters = {
+            X: ("nc" + "dhw"[-dims:], ("N", "C", *"DHW"[-dims:])),
+            W: ("fc" + "uvt"[:dims], ("F", "C", *("kd", "kh", "kw")[-dims:])),
+        }
+        usual = "nf" + "ijk"[:dims], ("N", "F", *("D'", "H'", "W'")[-dims:])
+        self._indices, self._lengths = letters.get(tensor.array, usual)
 
     def __format__(self, entries: str) -> str:
-        """The index with these entries, in the user's order."""
+        """The index with these entries, in the user's order, or the place in memory."""
+        if flat := re.fullmatch(r"flat(\W+)(\w*)", entries):
+            lengths, text = [*self._lengths[:-1], flat[2] or self._lengths[-1]], ""
+            for axis in self.order:
+                outer = f"({text})" if " + " in text else text
+                text = f"{outer}{flat[1]}{lengths[axis]} + {self._indices[axis]}" if text else self._indices[axis]
+            return text
         given = dict(enumerate(entries.split(",")))
         if (name := given.get(2, "")).startswith("*"):
             element = "{}[{}]" if name[1:].isidentifier() else "{}"

@@ -681,9 +681,12 @@ def groups_mixed(recipe: Recipe) -> Changes:
     yield by_filter.but("filter f belongs to group f mod g", coded=True)
     yield recipe.at(place, "channel c belongs to group c mod g", taken(1, order))
     yield by_filter.at(place, "filters and channels are taken mod g", taken(1, order))
+    every = recipe
     for tensor, axis in read.items():
         repeated = taken(axis, [*range(layer.group_filters)] * g)
         yield recipe.at(tensor, f"every group reads the first group's {_name(tensor)}", repeated)
+        every = every.at(tensor, "every group reads the first group's numbers", repeated)
+    yield from [every] if len(read) > 1 else []
     if result is DX:
         added = recipe.at(DX, "all filters reach every group", summed)
         yield added
@@ -814,7 +817,8 @@ def first_sample(recipe: Recipe) -> Changes:
     """Only the first sample counts."""
     yield from _one_sample(recipe, 0)
     # A pointer that does not advance with the sample.
-    for tensor in (X, DEDO) if recipe.layer.batch > 1 and recipe.result is DW else ():
+    kept = {DW: (X, DEDO), DB: (DEDO,)} if recipe.layer.batch > 1 else {}
+    for tensor in kept.get(recipe.result, ()):
         first = taken(0, [0] * recipe.layer.batch)
         yield recipe.at(tensor, f"{_name(tensor)} of the first sample is used for all of them", first)
 
@@ -854,6 +858,10 @@ def overwritten(recipe: Recipe) -> Changes:
     both = last.at(place, f"the last {what} of the last {of_what} wins", *corner)
     yield (last if result is DB else recipe).at(place, f"the last {what} wins", *corner)
     yield from {O: (last, both), DW: (both, last), DB: (last,)}[result] if several > 1 else ()
+    if result is DW and any(axis.before or axis.after for axis in layer.axes):
+        inside = f"the last {what} whose window lies on X wins there"
+        yield recipe.but(inside, last=DW)
+        yield from (last.but(f"{inside}, in the last {of_what}", last=DW),) if several > 1 else ()
 
 
 @Mistake(
@@ -998,12 +1006,12 @@ def db_wrong_axes(recipe: Recipe) -> Changes:
     "flat-index",
     ARRAYS,
     "a length is wrong in the flat index of an array",
-    "the index is ((n·C + c)·H + h)·W + w, with the lengths of the array that is read or written",
-    code=("place = ((n * C + c) * H + h) * OW + w", "place = ((n * C + c) * H + h) * W + w"),
+    "the index is {x:flat·} in X, {w:flat·} in W and {o:flat·} in dE/dO",
+    code=("place = {x:flat * OW}", "place = {x:flat * W}"),
 )
 def flat_index(recipe: Recipe) -> Changes:
     """An array in flat memory, X also with its padding, is read or written with a length of another axis."""
-    coded = r"dX is written with length \d+ \(the columns of O\), not \d+ \(columns of X\)$"
+    coded = r"dX is written with length \d+ \(the columns of O( or .*)?\), not \d+ \(columns of X\)$"
     yield from _slipped(recipe, Loops.lengths_slipped, coded)
     frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in recipe.layer.axes)]
     if np.max(frame) > 0 <= np.min(frame):
@@ -1017,7 +1025,8 @@ Mistake(
     "index-left-out",
     ARRAYS,
     "an index is left out",
-    "use every index of each array: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
+    "use every index of each array: dedo[{o:n,f,*i}], w[{w:f,c,*u}], x[{x:n,c,*place}] with place = stride*i + "
+    "dilation*u - padding",
     code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,0,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=True), "W is read at 0·c, "))
 
@@ -1026,7 +1035,8 @@ Mistake(
     "index-replaced",
     ARRAYS,
     "an index is used in place of another",
-    "use each index at its place: dE/dO has (n, f, i), W (f, c, u), X (n, c, stride*i + dilation*u - padding)",
+    "use each index at its place: dedo[{o:n,f,*i}], w[{w:f,c,*u}], x[{x:n,c,*place}] with place = stride*i + "
+    "dilation*u - padding",
     code=("product = dedo[{o:n,f,*i}] * kernel[{w:f,f,*u}]", "product = dedo[{o:n,f,*i}] * kernel[{w:f,c,*u}]"),
 )(lambda recipe: _slipped(recipe, partial(Loops.indices_slipped, left_out=False), "W is read at f, not c"))
 
@@ -1152,7 +1162,7 @@ def rows_shared(recipe: Recipe) -> Changes:
 def weight_decay(recipe: Recipe) -> Changes:
     """Weight decay is part of the gradient."""
     own = recipe.result.array
-    for rate in (0.01, 0.1, 0.001, 0.0001, 0.05, 0.005, 0.0005):
+    for rate in (0.01, 0.1, 0.001, 0.0001, 0.05, 0.005, 0.0005, 0.02, 0.002, 0.0002, 0.2, 0.5):
         added = Mixed(np.add, own, partial(np.multiply, rate))
         yield recipe.at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
 
@@ -1167,7 +1177,9 @@ def weight_decay(recipe: Recipe) -> Changes:
 def padding_wrong(recipe: Recipe) -> Changes:
     """Any number of zeros in front of X along each axis."""
     own = -np.transpose(recipe.relations)[2]
-    for zeros in product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes)):
+    counts = product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes))
+    # Or the padding is added where it must be taken off.
+    for zeros in (*counts, *[tuple(-own)] * any(own)):
         words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
         yield _on(recipe, True, words, all(zeros - own == 2), constant=np.negative(zeros))
 
@@ -1184,14 +1196,23 @@ def activation_applied(recipe: Recipe) -> Changes:
     """dE/dO is multiplied by the derivative of an activation of O, or dE/dX by that of one of X."""
     slopes: dict[str, Callable[[Array], Array]] = {
         "ReLU": lambda a: a > 0,
+        "ReLU (1 at 0)": lambda a: a >= 0,
         "sigmoid": lambda a: (1 - np.tanh(a / 2) ** 2) / 4,
         "tanh": lambda a: 1 - np.tanh(a) ** 2,
+        # Of numbers that are an activation's own output.
+        "sigmoid, y·(1 - y),": lambda a: a * (1 - a),
+        "tanh, 1 - y²,": lambda a: 1 - a**2,
     }
+    slopes |= {f"leaky ReLU ({low})": partial(_leaky, low) for low in (0.01, 0.1, 0.2)}
     for name, slope in slopes.items():
-        for place, at in ((DEDO, O), (DX, X))[: 1 + (recipe.result is DX)]:
-            words = f"{_name(place)} times the derivative of {name} at {at.key}"
-            coded = (name, place) == ("ReLU", DEDO)
-            yield recipe.at(place, words, Mixed(np.multiply, at, slope), coded=coded)
+        for place, at in ((DEDO, O), (DEDO, DEDO), (DX, X))[: 2 + (recipe.result is DX)]:
+            words = f"{_name(place)} times the derivative of {name} at {_name(at)}"
+            yield recipe.at(place, words, Mixed(np.multiply, at, slope), coded=(name, at) == ("ReLU", O))
+
+
+def _leaky(low: float, array: Array) -> Array:
+    """The derivative of leaky ReLU, which is `low` for negative numbers."""
+    return np.where(array > 0, 1, low)
 
 
 @Mistake(
@@ -1203,13 +1224,15 @@ def activation_applied(recipe: Recipe) -> Changes:
 )
 def products_rounded(recipe: Recipe) -> Changes:
     """An operand is kept as a short or whole number, or each product as a multiple of a power of two or ten."""
-    ways: dict[str, Edit] = {
+    ways: dict[str, Callable[[Array], Array]] = {
         "float16 or TF32": partial(_short, 11),
         "bfloat16": partial(_short, 8),
         "whole numbers": np.trunc,
+        "the nearest whole numbers": np.rint,
+        "one decimal place": lambda array: array.round(1),
     }
-    for words, edit in ways.items():
-        every = recipe
+    for words, change in ways.items():
+        every, edit = recipe, Mixed(change)
         for tensor in OPERANDS[recipe.result]:
             yield recipe.at(tensor, f"{_name(tensor)} to {words}", edit)
             every = every.at(tensor, f"both operands to {words}", edit)

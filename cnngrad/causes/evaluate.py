@@ -120,7 +120,8 @@ class _Axis(NamedTuple):
     """Which positions of O, W and X meet along one axis of a recipe.
 
     Attributes:
-        last: O or W if only the last window or the last filter element counts for an input; None if all count.
+        last: O or W if only the last window or the last filter element counts for an input, DW if only the last window
+            counts for a filter element; None if all count.
         relation: the relation between the positions.
         out: the number of positions of O.
         taps: the number of positions of W.
@@ -148,7 +149,8 @@ class _Axis(NamedTuple):
             return met[counts], np.nonzero(counts)[1]
         outputs, under = ([place], range(self.taps)) if result is O else (range(self.out), [place])
         inputs = self.relation.inputs(outputs, under, self.size).ravel()
-        return np.flatnonzero(inputs >= 0), inputs[inputs >= 0]
+        found = np.flatnonzero(inputs >= 0)[-1 if self.last is DW else None :]
+        return found, inputs[found]
 
 
 @lru_cache(maxsize=1024)

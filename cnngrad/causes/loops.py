@@ -96,7 +96,7 @@ class Loops:
         for axis, own in self.steps.items():
             length = self.layer.canonical[axis[0]][axis[1]]
             outer = [other for other in self.steps if other[0] is axis[0] and self.steps[other] > own]
-            for value, name in self._lengths(axis[0]).items() if outer and (axis[0] is X or not self.inside) else ():
+            for value, name in self._lengths(*axis).items() if outer and (axis[0] is X or not self.inside) else ():
                 right = f"not {length} ({self._axis(axis)}{behind})"
                 words = f"{front}{self._used(axis)} with length {value} ({name}), {right}"
                 for changed in (*(outer[:k] for k in range(len(outer), 0, -1)), *([each] for each in outer[1:])):
@@ -140,13 +140,14 @@ class Loops:
             words = f"each product is rounded {how} to a multiple of {base}^{power}"
             yield words, replace(self, rounded=partial(_stepped, cut, float(base) ** power))
 
-    def _lengths(self, tensor: Tensor) -> dict[int, str]:
-        """The lengths that may be taken for one of a tensor, with their likeliest names."""
-        layer, named = self.inside or self.layer, dict[int, str]()
+    def _lengths(self, tensor: Tensor, own: int = 0) -> dict[int, str]:
+        """The lengths that may be taken for that of a tensor's own axis, each with its two likeliest names."""
+        layer, named = self.inside or self.layer, dict[int, list[str]]()
         axes = product((O, X, W), range(2 + layer.dims))
-        for axis in sorted(axes, key=lambda axis: (axis[1] == 0, axis[0] is not tensor)):
-            named.setdefault(layer.canonical[axis[0]][axis[1]], f"the {self._axis(axis)}")
-        return {axis.padded: "the length of padded X" for axis in layer.axes} | named | {1: "left out"}
+        for axis in sorted(axes, key=lambda axis: (axis[1] == 0, axis[1] != own, axis[0] is not tensor)):
+            named.setdefault(layer.canonical[axis[0]][axis[1]], []).append(f"the {self._axis(axis)}")
+        likely = {length: " or ".join(names[:2]) for length, names in named.items()}
+        return {axis.padded: "the length of padded X" for axis in layer.axes} | likely | {1: "left out"}
 
     def _axis(self, axis: Axis) -> str:
         """What an array has along an axis, such as `rows of X`."""

@@ -15,6 +15,7 @@ from operator import or_
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays
+from cnngrad.causes.edits import Mixed
 from cnngrad.causes.evaluate import Data, factors_of, traced
 from cnngrad.causes.recipe import Recipe
 from cnngrad.layer import Layer, Shape
@@ -97,7 +98,8 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
     """
     layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
     tensors = [recipe.reads[tensor].tensor for tensor in OPERANDS[result]]
-    if not recipe.is_sum or O in tensors:
+    computes = any(isinstance(edit, Mixed) for tensor in OPERANDS[result] for edit in recipe.reads[tensor].edits)
+    if not recipe.is_sum or O in tensors or computes:
         return None
     # Each number is its own place in its array, counted from 1; 0 is no place.
     given = [X, W, DEDO, *[B] * layer.has_bias]

@@ -38,8 +38,8 @@ class Recipe:
         relations: for each axis the input position that each output meets under each filter position.
         size: the spatial shape of the sums: that of O, W or X if the recipe is right.
         reads: the array used in place of each operand and of the result.
-        last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element;
-            None if all are added up.
+        last: O or W if an element of dE/dX keeps only the product of its last window or of its last filter element, DW
+            if one of dE/dW keeps only that of its last window which lies on X; None if all are added up.
         borders: for each axis the input that each position of X with its padding stands for, -1 for a zero; in dE/dX
             the gradient of the position is added to that of the input. Empty if the padding holds zeros.
         over: the axes of dE/dO over which dE/dW and dE/db are added up.

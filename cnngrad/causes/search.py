@@ -190,7 +190,8 @@ class _Claim:
                 found = self.nearly if off else self.alone if len(names) == 1 else self.together
                 way = changed.but(words, changed.coded, factor=factor * changed.factor)
                 found.setdefault(tuple(sorted(names)), way)
-                if found is not self.nearly:
+                # Another way may need no factor.
+                if found is self.alone or first:
                     break
 
     def scale(self) -> None:
