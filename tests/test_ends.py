@@ -1,8 +1,12 @@
 """check --run: how programs end that give no results, and what is never read, waited for or tried again."""
 
+import errno
 import itertools
 import json
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from cnngrad.programs.verdicts import Outcome, Result, Verdict
 from cnngrad.results import Findings
 
 ONE = ("-x", "3x3", "-w", "2x2")
+SAMPLES = Path(__file__).parents[1] / "samples"
 
 
 @pytest.fixture
@@ -48,6 +53,62 @@ def test_what_a_program_puts_in_its_folders_place_is_neither_read_nor_kept(found
     said = {"": "nothing written", "; exit 3": "exit status 3", "; sleep 60": "no answer in 1 s"}
     assert found(*words)["layers"][0]["status"] == said[end]
     assert [path.name for path in (tmp_path / "kept").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("keep", [(), ("--keep", "kept")])
+def test_folders_deeper_than_pythons_stack_are_removed(found, tmp_path, monkeypatch, keep):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "deep.py").write_text(
+        "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(3000):\n    os.mkdir('a')\n    os.chdir('a')\n"
+    )
+    findings = found("--run", f"{sys.executable} deep.py {{dir}}", *ONE, *keep)
+    assert findings["layers"][0]["status"] == "nothing written"
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("done x", "an answer that is not the worker's"),
+        ("done {}", "an answer that is not the worker's"),
+        ("done " + "[" * 10**5, "an answer that is not the worker's"),
+        ('done {"note": 5, "faults": [["a", "b", "c"]]}', "an answer that is not the worker's"),
+        (r'done {"note": "", "faults": [["aliases", "\u001b[31mred"]]}', ""),
+    ],
+)
+def test_a_function_that_writes_to_the_workers_output_costs_its_own_row(tmp_path, monkeypatch, capsys, line, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text(
+        "import os\ndef backward(x, w, dedo):\n    for each in os.listdir('/proc/self/fd'):\n        try:\n"
+        f"            os.write(int(each), {line!r}.encode() + b'\\n')\n        except OSError:\n            pass\n"
+    )
+    (tmp_path / "b.py").write_text((SAMPLES / "run" / "numpy_backward.py").read_text())
+    words = ["check", "--run-each", "*.py:backward", "--run-only", "impulse"]
+    assert main([*words, "--report", "all.txt"]) == 1
+    out, err = capsys.readouterr()
+    assert err.endswith("all.txt is saved\n")
+    assert f"a.py        WRONG    0 of 1        {said}" in out
+    assert "b.py        right    1 of 1" in out
+    assert "\x1b" not in out + (tmp_path / "all.txt").read_text()
+
+
+@pytest.mark.parametrize("name", ["new\nline", "cr\rcr", os.fsdecode(b"not\xffutf-8")])
+def test_the_temporary_folder_may_have_any_name(found, tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
+    (tmp_path / "b.py").write_text((SAMPLES / "run" / "numpy_backward.py").read_text())
+    assert found("--run", "b.py:backward", "--run-only", "impulse")["passed"] is True
+
+
+def test_a_full_disk_is_bad_usage(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cnngrad.programs.programs.write_layer", full)
+    assert main(["check", "--run", "true {dir}", *ONE]) == 2
+    assert capsys.readouterr().err == "cnngrad: can't write a file: No space left on device\n"
 
 
 def test_a_result_is_not_written_under_two_names(found):

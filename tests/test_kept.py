@@ -1,5 +1,6 @@
 """Files belong to the user: what the program has not made is neither deleted nor replaced."""
 
+import errno
 import json
 import os
 import shutil
@@ -79,6 +80,46 @@ def test_a_folder_without_our_mark_is_the_user_s(here, capsys):
         told = refused(capsys, "check", *FAILS, "--suite", "layers", "--keep", folder)
         assert told == f"cnngrad: {folder} is not empty and was not made by --keep: name a new folder\n"
     assert "can't write mine.txt: Not a directory" in refused(capsys, "check", "p.json", *FAILS, "--keep", "mine.txt")
+
+
+@pytest.mark.parametrize(
+    "made", [os.mkfifo, lambda mark: mark.symlink_to("/dev/zero"), lambda mark: mark.write_text("[" * 10**6)]
+)
+def test_what_is_no_mark_is_neither_waited_for_nor_read(here, capsys, made):
+    (here / "odd").mkdir()
+    made(here / "odd" / MARK)
+    told = refused(capsys, "check", "p.json", *FAILS, "--keep", "odd")
+    assert told == "cnngrad: odd is not empty and was not made by --keep: name a new folder\n"
+    assert "was not made by cnngrad" in refused(capsys, "forward", "p.json", "-o", "odd/")
+
+
+def test_a_mark_lists_no_name_that_no_file_can_have(here):
+    (here / "out").mkdir()
+    (here / "out" / MARK).write_text(json.dumps({"made": ["p/\0", "p/X.npy"]}))
+    assert main(["check", "p.json", *FAILS, "--keep", "out"]) == 1
+
+
+def test_a_name_too_long_for_a_file_is_refused_before_the_first_run(here, capsys):
+    (here / "suite.json").write_text(json.dumps([PROBLEM | {"name": "n" * 251}]))
+    told = refused(capsys, "check", *FAILS, "--suite", "suite.json", "--keep", "out")
+    assert "nnn.json is too long a name for a file: choose a shorter one" in told
+    assert not (here / "out").exists()
+
+
+def test_a_full_disk_leaves_no_half_file_and_no_other_mark(here, monkeypatch, capsys):
+    assert main(["check", "p.json", *FAILS, "--keep", "out"]) == 1
+    mark = (here / "out" / MARK).read_text()
+    real = shutil.copy2
+
+    def full(source, target):
+        real(source, target)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    assert main(["check", "p.json", *FAILS, "--keep", "out"]) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert (here / "out" / MARK).read_text() == mark
+    assert not [name for name in files(here / "out") if name.startswith("p/")]
 
 
 def test_what_a_marked_folder_does_not_list_stays(here, capsys):

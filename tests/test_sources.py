@@ -129,6 +129,14 @@ def test_a_damaged_safetensors_file_is_told(change, words):
         load_safetensors("p.safetensors", safetensors(ARRAYS, **change))
 
 
+def test_a_header_longer_than_its_safetensors_file_is_told():
+    content = safetensors(ARRAYS)
+    with pytest.raises(
+        cnngrad.CnngradError, match=f"it has {len(content)} bytes, but its header claims {len(content) - 7}"
+    ):
+        load_safetensors("p.safetensors", (len(content) - 7).to_bytes(8, "little") + content[8:])
+
+
 def test_every_flip_of_a_bit_and_every_cut_of_a_safetensors_file_is_read_or_refused():
     content = safetensors({"X": ("F32", np.float32([[1, 2]]))})
     for place in range(len(content)):

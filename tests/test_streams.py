@@ -217,7 +217,10 @@ def interrupt():
     while not os.path.exists("begun"):
         time.sleep(0.1)
     time.sleep(0.2)
-    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    # Whoever is impatient presses twice: that must not disturb the end.
+    for _ in range(5):
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        time.sleep(0.003)
 threading.Thread(target=interrupt).start()
 sys.exit(cnngrad.__main__.run())
 """

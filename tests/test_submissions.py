@@ -1,6 +1,7 @@
 """The programs of a class: one that fails in any way costs only its own row."""
 
 import json
+from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
@@ -78,6 +79,19 @@ def test_a_result_never_replaces_a_program(tmp_path, monkeypatch, capsys):
     assert main(["check", "--run-each", "*.txt {dir}", "--report", "b.txt"]) == 2
     assert "b.txt" in capsys.readouterr().err
     assert (tmp_path / "b.txt").read_text() == "exit 77\n"
+
+
+def test_a_line_break_in_a_path_makes_no_command_of_a_function(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    right = (Path(__file__).parents[1] / "samples" / "run" / "numpy_backward.py").read_text()
+    for name in ("new\nline", "ok"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "conv.py").write_text(right)
+    (tmp_path / "new").write_text("#!/bin/sh\ntouch begun\n")
+    (tmp_path / "new").chmod(0o755)
+    assert main(["check", "--run-each", "*/conv.py:backward", "--run-only", "impulse"]) == 0
+    assert "2 of 2 submissions are right." in capsys.readouterr().out
+    assert not (tmp_path / "begun").exists()
 
 
 def test_two_programs_of_one_name_are_refused(tmp_path, monkeypatch):

@@ -38,7 +38,8 @@ def guard() -> object:
     def end(number: int) -> None:
         # Several threads may get here; only the first continues.
         once.acquire()
-        os.write(2, f"cnngrad: {_CUT if number == signal.SIGBUS else NO_MEMORY}\n".encode())
+        with suppress(OSError):
+            os.write(2, f"cnngrad: {_CUT if number == signal.SIGBUS else NO_MEMORY}\n".encode())
         os._exit(2)
 
     called = ctypes.CFUNCTYPE(None, ctypes.c_int)(end)

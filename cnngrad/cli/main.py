@@ -3,6 +3,7 @@
 NumPy, Rich and the library load inside the commands, so that `--help` and `--version` start at once.
 """
 
+import errno
 import io
 import json
 import sys
@@ -99,6 +100,8 @@ def _ended(words: Sequence[str], session: Session) -> ExitCode:
         # The system refuses a path that is too long, or that leads through a folder which may not be read.
         if isinstance(error, OSError) and error.filename is not None:
             message = f"can't use {error.filename}: {error.strerror}"
+        elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            message = f"can't write a file: {error.strerror}"
         # Without memory, imports and new threads fail in these ways.
         elif is_limited() and isinstance(error, ImportError | RuntimeError):
             message = NO_MEMORY

@@ -60,7 +60,7 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
 
         words = typed(options.flags, [*options.flags])
         made_run = partial(run, programs, progress=advance, keep=keep)
-        findings = _in_background(stack, partial(_found, options, made_run, words))
+        findings = _in_background(session, stack, partial(_found, options, made_run, words))
     # What needs the layers before it needs the whole run.
     if findings.alone:
         findings = replace(findings, command=_command(options, findings))
@@ -100,24 +100,28 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
-        found = _in_background(stack, lambda: tuple(every()))
+        found = _in_background(session, stack, lambda: tuple(every()))
     return present(session, options, Submissions(found))
 
 
 _T = TypeVar("_T")
 
 
-def _in_background(stack: ExitStack, work: Callable[[], _T]) -> _T:
+def _in_background(session: Session, stack: ExitStack, work: Callable[[], _T]) -> _T:
     """What `work` returns in another thread, so that no signal interrupts the start or the end of a program.
 
-    An exception that a signal raises here ends the programs on the stack, and with them the work.
+    An exception that a signal raises here ends the programs on the stack, and with them the work; nothing ends that.
     """
     pool = ThreadPoolExecutor(1)
     stack.callback(pool.shutdown, wait=False)
     future = pool.submit(work)
-    # A signal that comes just before a wait is seen only after it.
-    while not wait([future], _GLANCE).done:
-        pass
+    try:
+        # A signal that comes just before a wait is seen only after it.
+        while not wait([future], _GLANCE).done:
+            pass
+    except KeyboardInterrupt:
+        session.ignore_signals()
+        raise
     return future.result()
 
 

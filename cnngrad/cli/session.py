@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
@@ -36,6 +37,10 @@ class ExitCode(IntEnum):
 
 # The signals that end the process in an orderly way; Windows has no SIGHUP.
 _SIGNALS = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+
+
+# Signals within so many seconds are one interruption: a further one would disturb the end of what it has begun.
+_BURST = 2.0
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,6 +79,7 @@ class Session:
         """A session with these streams."""
         self.stdin, self.stdout, self.stderr = stdin, stdout, stderr
         self.signalled: ExitCode | None = None
+        self._since = -_BURST
         self._working = False
         self._files: dict[str, object] = {}
 
@@ -96,6 +102,10 @@ class Session:
                 signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if self._working and now - self._since < _BURST:
+            return
+        self._since = now
         self.signalled = code = ExitCode(128 + number)
         if self._working:
             raise Interrupted

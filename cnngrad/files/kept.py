@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
+import stat
 from collections import Counter
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
@@ -15,6 +16,8 @@ from cnngrad.files.opening import writing
 __all__ = ["MARK", "Kept"]
 
 MARK = ".cnngrad"
+# The most bytes of a mark, and of a file's name.
+_MOST_BYTES, _LONGEST = 2**24, 255
 
 
 class Kept:
@@ -24,12 +27,14 @@ class Kept:
         """The folder, which need not exist yet, with the files that its mark lists."""
         self.folder = folder
         self._is_marked, self._made, self._lock = False, set[str](), Lock()
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            listed = map(PurePosixPath, json.loads((folder / MARK).read_text())["made"])
-            # A mark may have been edited: nothing outside the folder is ours.
-            self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
-            # A link leads to a file of the user's.
-            self._is_marked = not (folder / MARK).is_symlink()
+        mark = folder / MARK
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            # A link leads to a file of the user's, and a pipe would be waited for.
+            if stat.S_ISREG(mark.lstat().st_mode) and mark.stat().st_size <= _MOST_BYTES:
+                listed = [PurePosixPath(each) for each in json.loads(mark.read_text())["made"] if "\0" not in each]
+                # A mark may have been edited: nothing outside the folder is ours.
+                self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
+                self._is_marked = True
 
     def begin(self, names: Collection[str]) -> None:
         """Make the folder and its mark.
@@ -47,11 +52,13 @@ class Kept:
             if count > 1:
                 raise CnngradError(f"{self.folder / name} would be written twice: rename one of the layers")
             for name in names:
+                if max(map(len, map(os.fsencode, name.split("/")))) > _LONGEST:
+                    raise CnngradError(f"{self.folder / name} is too long a name for a file: choose a shorter one")
                 if not any(PurePosixPath(made).is_relative_to(name) for made in self._made):
                     self._require_free(name)
             self.folder.mkdir(parents=True, exist_ok=True)
             self._is_marked = True
-            (self.folder / MARK).write_text(self.listing())
+            self._write_mark()
 
     def require(self, names: Iterable[str]) -> None:
         """Raise a CnngradError if files of these names would replace something that cnngrad has not made."""
@@ -78,7 +85,7 @@ class Kept:
         """List files that are about to be made, and remove older ones; raises as `require` does."""
         self.require(names)
         self._made |= {*names}
-        (self.folder / MARK).write_text(self.listing())
+        self._write_mark()
         for name in names:
             # A hard link to it, as a backup has, keeps what it shows.
             (self.folder / name).unlink(missing_ok=True)
@@ -87,18 +94,40 @@ class Kept:
         """Write a file."""
         with self._lock, writing(str(self.folder / name)):
             self.add([name])
-            (self.folder / name).write_text(text, encoding="utf-8")
+            with _whole(self.folder / name) as place:
+                place.write_text(text, encoding="utf-8")
 
     def put(self, name: str, source: Path) -> None:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
         with self._lock, writing(str(self.folder / name)):
             old = {made for made in self._made if made.startswith(f"{name}/")}
+            found = list[Path]()
+            # Python's search ends at folders deeper than its stack.
+            with suppress(RecursionError):
+                found.extend(source.rglob("*"))
             copies = {
                 f"{name}/{path.relative_to(source).as_posix()}": path
-                for path in source.rglob("*")
+                for path in found
                 if path.is_file() and not path.is_symlink()
             }
             self.add({*old, *copies})
             for copy, path in copies.items():
                 (self.folder / copy).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, self.folder / copy)
+                with _whole(self.folder / copy) as place:
+                    shutil.copy2(path, place)
+
+    def _write_mark(self) -> None:
+        """Replace the mark, whole or not at all: what it lists must not be lost on a full disk."""
+        with _whole(self.folder / f"{MARK}.part") as part:
+            part.write_text(self.listing())
+            part.replace(self.folder / MARK)
+
+
+@contextmanager
+def _whole(place: Path) -> Iterator[Path]:
+    """A file to write, which is removed again if that fails."""
+    try:
+        yield place
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise

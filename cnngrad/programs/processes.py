@@ -248,7 +248,8 @@ def _fault(code: int) -> Result | None:
 
 def _size(folder: Path) -> int:
     total = 0
-    with suppress(OSError):
+    # Python's search ends at folders deeper than its stack.
+    with suppress(OSError, RecursionError):
         for path in () if folder.is_symlink() else folder.rglob("*"):
             total += path.lstat().st_size
     return total

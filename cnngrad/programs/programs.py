@@ -3,18 +3,21 @@
 import json
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cnngrad.arrays import Array, as_claim
-from cnngrad.errors import CnngradError
+from cnngrad.errors import CnngradError, visible
 from cnngrad.layer import Layer
 from cnngrad.programs.calling import by_name
 from cnngrad.programs.exchange import EXCHANGES, described, most_bytes, paths, read_results, write_layer
@@ -60,7 +63,7 @@ class Program(ABC):
 
 def is_function(text: str) -> bool:
     """Whether `--run` names a Python function: `package.module:function`, or `folder/file.py:function`."""
-    return re.fullmatch(r"(.+\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", text) is not None
+    return re.fullmatch(r"((?s:.+)\.py|[^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*", text) is not None
 
 
 def program_of(
@@ -136,8 +139,7 @@ class _External(Program):
 
     def run(self, layer: SuiteLayer, keep: Keep | None = None) -> Answer:
         """Run it, with a new, empty folder for its files."""
-        with tempfile.TemporaryDirectory(prefix="cnngrad-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
+        with _temporary() as folder:
             self._note = ""
             patience = self._patience
             # After a hang too, the first call in the new process gets no extra time.
@@ -179,6 +181,30 @@ class _External(Program):
         self.close()
 
 
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    """A new folder, which is removed at the end with all that a program has put there."""
+    folder = Path(tempfile.mkdtemp(prefix="cnngrad-"))
+    try:
+        yield folder
+    finally:
+        _restore(folder)
+        try:
+            shutil.rmtree(folder)
+        except (OSError, RecursionError):
+            # These follow no links, and folders may be closed, or deeper than Python's stack.
+            for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+                with suppress(OSError):
+                    subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
+
+
+def _restore(folder: Path) -> None:
+    """Put an empty folder where a program has put a link or a pipe, which would be followed, or waited for."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        folder.mkdir()
+
+
 class _Command(_External):
     """A command, run again for every layer, which reads its arrays from a folder and writes its results there."""
 
@@ -196,10 +222,7 @@ class _Command(_External):
         try:
             self._start(words, talks=False).wait(timeout, folder)
         finally:
-            # A link or a pipe in its place would be followed, or waited for.
-            if folder.is_symlink() or not folder.is_dir():
-                folder.unlink(missing_ok=True)
-                folder.mkdir()
+            _restore(folder)
         self._process = None
         return read_results(folder, layer.layer, self.exchange)
 
@@ -255,7 +278,7 @@ class _Stream(_External):
         # An answer may repeat keys of the request.
         new = {key: value for key, value in content.items() if key not in asked}
         if skipped := new.pop("skipped", None):
-            return failed(Verdict.SKIPPED, said=str(skipped))
+            return failed(Verdict.SKIPPED, said=" ".join(str(skipped).split()))
         try:
             return answered(by_name(new, "the answer has"), _as_numbers)
         except CnngradError as error:
@@ -293,14 +316,20 @@ class _Function(_External):
     def _answer(self, layer: SuiteLayer, folder: Path, timeout: float) -> Answer:
         write_layer(folder, layer, self.exchange)
         process = self._process or self._imported()
-        kind, _, words = next(process.ask(str(folder), timeout, _BESIDE)).partition(" ")
+        # Any name may be in the folder's path.
+        kind, _, words = next(process.ask(json.dumps(str(folder)), timeout, _BESIDE)).partition(" ")
+        _restore(folder)
         if kind == "skipped":
             return failed(Verdict.SKIPPED, said=words)
         if kind == "done":
-            done = json.loads(words)
-            self._note = done["note"]
-            faults = tuple(Fault(*each) for each in done["faults"])
-            return read_results(folder, layer.layer, self.exchange)._replace(faults=faults)
+            done = _as_object(words)
+            faults = done.get("faults")
+            # A function may write to the worker's own output.
+            if not (isinstance(faults, list) and all(isinstance(each, list) and len(each) == 2 for each in faults)):
+                return failed(Verdict.FAILED, "an answer that is not the worker's", process.said())
+            self._note = str(done.get("note", ""))
+            told = tuple(Fault(*(visible(str(part)) for part in each)) for each in faults)
+            return read_results(folder, layer.layer, self.exchange)._replace(faults=told)
         return failed(Verdict.FAILED, f"exception ({words})", process.said())
 
     def _imported(self) -> Process:

@@ -1,7 +1,7 @@
 """The process that calls a user's Python function, and writes its results to each folder named on standard input.
 
-Its first line is `ready`, or why the function can't be imported. It answers each folder with a line: done, skipped or
-failed, and an explanation: of done a JSON object. The function's own output goes to standard error.
+Its first line is `ready`, or why the function can't be imported. It answers each line, a folder in JSON, with a line:
+done, skipped or failed, and an explanation: of done a JSON object. The function's own output goes to standard error.
 """
 
 import importlib
@@ -46,7 +46,7 @@ def serve(name: str, fixed: Collection[str]) -> None:
         return
     answer("ready")
     for line in folders:
-        answer(_answered(caller, Path(line.rstrip("\n"))))
+        answer(_answered(caller, Path(json.loads(line))))
 
 
 def _imported(name: str) -> ModuleType:
