@@ -111,6 +111,7 @@ LEFT = {
     "its group": "start_new_session=False",
     "a group of its own": "start_new_session=True",
     "without an environment": "start_new_session=True, env={}",
+    "under another mark": "start_new_session=True, env={'CNNGRAD_RUN': 'another'}",
 }
 
 
@@ -124,6 +125,19 @@ def test_nothing_of_a_program_is_left_behind(program, tmp_path, capsys, how):
     time.sleep(0.2)
     assert f"sleep {seconds}" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["program.py"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_nothing_is_left_behind_of_a_run_within_a_run(tmp_path, monkeypatch, capsys):
+    seconds = f"62.{os.getpid()}"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inner.sh").write_text(f"setsid sleep {seconds} &\ntouch begun\nsleep {seconds}\n")
+    inner = f"{sys.executable} -m cnngrad check --run 'sh inner.sh' -x 3x3 -w 2x2"
+    (tmp_path / "outer.sh").write_text(f"exec {inner}\n")
+    monkeypatch.setenv("PYTHONPATH", str(SAMPLES.parents[1]))
+    found(capsys, "--run", "sh outer.sh", "--timeout", "3", "-x", "3x3", "-w", "2x2")
+    assert (tmp_path / "begun").exists()
+    assert f"sleep {seconds}" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize(("words", "told"), [("'no stride yet'", ": no stride yet\n"), ("", "\n")])

@@ -60,7 +60,9 @@ class Process:
             CnngradError: it can't be started.
         """
         mark = uuid.uuid4().hex
-        self._mark = f"{_MARK}={mark}".encode()
+        self._mark = mark.encode()
+        # A program may be cnngrad itself: what that starts is ours too.
+        marks = f"{os.environ.get(_MARK, '')} {mark}"
         with _STARTING:
             _adopt_orphans()
             self._others = {pid for pid, is_child, _ in _processes() if is_child}
@@ -70,12 +72,12 @@ class Process:
                     stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE if talks else subprocess.STDOUT,
-                    env=os.environ | {_MARK: mark},
+                    env=os.environ | {_MARK: marks},
                     start_new_session=True,
                 )
             except OSError as error:
                 raise CnngradError(f"can't start {words[0]}: {error.strerror or error}") from None
-            _STARTED.add(self._process.pid)
+            _STARTED[self._process.pid] = self._mark
         # Limits the size of its files, and its memory, if the system can.
         with suppress(ImportError, AttributeError, OSError, ValueError):
             import resource
@@ -174,13 +176,14 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for _ in range(_MOST_ROUNDS):
-            # Also kill orphans without any mark, which are our children now; those with another mark are another run's.
+            # Also kill orphans, which are our children now, unless they have the mark of another run of ours.
             with _STARTING:
-                others = self._others | _STARTED
+                others = self._others.union(_STARTED)
+                known = {*_STARTED.values()}
                 pids = [
                     pid
                     for pid, is_child, marks in _processes()
-                    if self._mark in marks or (is_child and not marks and pid not in others)
+                    if self._mark in marks or (is_child and pid not in others and not known.intersection(marks))
                 ]
             if not pids:
                 break
@@ -197,8 +200,9 @@ class Process:
                 stream.close()
 
 
-# The processes that were started here; the lock is held while one is started or descendants are searched for.
-_STARTED: set[int] = set()
+# The processes that were started here, with their marks; the lock is held while one is started or descendants are
+# searched for.
+_STARTED: dict[int, bytes] = {}
 _STARTING = threading.Lock()
 # PR_SET_CHILD_SUBREAPER of Linux's prctl.
 _SUBREAPER = 36
@@ -223,7 +227,8 @@ def _processes() -> Iterator[tuple[int, bool, list[bytes]]]:
             # The environment of another user's process can't be read.
             with suppress(OSError):
                 variables = (folder / "environ").read_bytes().split(b"\0")
-            marks = [each for each in variables if each.startswith(_MARK.encode() + b"=")]
+            name = f"{_MARK}=".encode()
+            marks = [mark for each in variables if each.startswith(name) for mark in each.removeprefix(name).split()]
             yield int(folder.name), int(parent) == os.getpid(), marks
 
 
