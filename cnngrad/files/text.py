@@ -662,7 +662,8 @@ class _Reader:
     def uneven(self, place: int, source: str) -> NoReturn:
         """Raise an error for numbers that form no array."""
         semicolon = "';' may end a row, or an element; " if source[:1] in _OPENS and ";" in source else ""
-        self.fail(place, f"{semicolon}rows nested or parted in different ways, or brackets that are not closed")
+        said = "rows nested or parted in different ways, several arrays without labels, or brackets that are not closed"
+        self.fail(place, semicolon + said)
 
 
 def _beside(boxes: re.Match[str]) -> str:
