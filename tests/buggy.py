@@ -680,7 +680,7 @@ BUGGY = {
     "first-batch-only": [
         ("dw", lambda q: gather(q, samples=[0]), lambda q: q.N > 1),
         ("db", lambda q: q.g[0].sum(axis=(1, 2)), lambda q: q.N > 1),
-        ("db", lambda q: q.N * q.g[0].sum(axis=(1, 2)), lambda q: q.N > 2),
+        ("db", lambda q: q.N * q.g[0].sum(axis=(1, 2)), lambda q: q.N > 1),
         ("dx", lambda q: right_dx(q)[0], lambda q: q.N > 1),
         ("dw", lambda q: gather(q, xp=q.xp[[0] * q.N]), lambda q: q.N > 1),
         ("dw", lambda q: gather(q, g=q.g[[0] * q.N]), lambda q: q.N > 1),

@@ -55,7 +55,8 @@ def test_what_a_program_puts_in_its_folders_place_is_neither_read_nor_kept(found
     assert [path.name for path in (tmp_path / "kept").iterdir() if path.is_dir()] == []
 
 
-@pytest.mark.parametrize("keep", [(), ("--keep", "kept")])
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("keep", [("--keep", "kept"), ()])
 def test_folders_deeper_than_pythons_stack_are_removed(found, tmp_path, monkeypatch, keep):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
@@ -67,6 +68,7 @@ def test_folders_deeper_than_pythons_stack_are_removed(found, tmp_path, monkeypa
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("line", "said"),
     [
