@@ -55,6 +55,22 @@ def test_what_a_program_puts_in_its_folders_place_is_neither_read_nor_kept(found
     assert [path.name for path in (tmp_path / "kept").iterdir() if path.is_dir()] == []
 
 
+@pytest.mark.parametrize("end", ["return dedo, dedo", "os._exit(3)"])
+def test_what_a_function_puts_in_its_folders_place_is_not_kept_either(found, tmp_path, monkeypatch, end):
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.md").write_text("mine")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "a.py").write_text(
+        "import os, pathlib, shutil\ndef backward(x, w, dedo):\n"
+        "    for each in pathlib.Path('temporary').iterdir():\n"
+        f"        shutil.rmtree(each)\n        each.symlink_to(os.path.abspath('mine'))\n    {end}\n"
+    )
+    found("--run", "a.py:backward", *ONE, "--keep", "kept")
+    assert not [*(tmp_path / "kept").glob("*/notes.md")]
+    assert (tmp_path / "mine" / "notes.md").read_text() == "mine"
+
+
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("keep", [("--keep", "kept"), ()])
 def test_folders_deeper_than_pythons_stack_are_removed(found, tmp_path, monkeypatch, keep):

@@ -154,6 +154,7 @@ class _External(Program):
                 elif patience > 1:
                     end = replace(end, words=f"{end.words} to the first call")
                 answer = Answer({}, end, ended.said)
+            _restore(folder)
             if keep is not None:
                 keep(folder)
         return answer._replace(note=self._note)
@@ -219,10 +220,8 @@ class _Command(_External):
             return str(known[match[1]])
 
         words = [re.sub(_IN_BRACES, filled, word) for word in self.words]
-        try:
-            self._start(words, talks=False).wait(timeout, folder)
-        finally:
-            _restore(folder)
+        self._start(words, talks=False).wait(timeout, folder)
+        _restore(folder)
         self._process = None
         return read_results(folder, layer.layer, self.exchange)
 
