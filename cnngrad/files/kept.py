@@ -5,13 +5,13 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from cnngrad.errors import CnngradError
-from cnngrad.files.opening import writing
+from cnngrad.files.opening import parts_of, writing
 
 __all__ = ["MARK", "Kept"]
 
@@ -94,8 +94,9 @@ class Kept:
         """Write a file."""
         with self._lock, writing(str(self.folder / name)):
             self.add([name])
-            with _whole(self.folder / name) as place:
-                place.write_text(text, encoding="utf-8")
+            place = self.folder / name
+            with parts_of([place]) as parts:
+                parts[place].write_text(text, encoding="utf-8")
 
     def put(self, name: str, source: Path) -> None:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
@@ -111,23 +112,15 @@ class Kept:
                 if path.is_file() and not path.is_symlink()
             }
             self.add({*old, *copies})
-            for copy, path in copies.items():
-                (self.folder / copy).parent.mkdir(parents=True, exist_ok=True)
-                with _whole(self.folder / copy) as place:
-                    shutil.copy2(path, place)
+            places = {self.folder / copy: path for copy, path in copies.items()}
+            for place in places:
+                place.parent.mkdir(parents=True, exist_ok=True)
+            with parts_of(places) as parts:
+                for place, path in places.items():
+                    shutil.copy2(path, parts[place])
 
     def _write_mark(self) -> None:
         """Replace the mark, whole or not at all: what it lists must not be lost on a full disk."""
-        with _whole(self.folder / f"{MARK}.part") as part:
-            part.write_text(self.listing())
-            part.replace(self.folder / MARK)
-
-
-@contextmanager
-def _whole(place: Path) -> Iterator[Path]:
-    """A file to write, which is removed again if that fails."""
-    try:
-        yield place
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+        mark = self.folder / MARK
+        with parts_of([mark]) as parts:
+            parts[mark].write_text(self.listing())

@@ -1,16 +1,18 @@
 """Opens what a user names: regular files, and pipes up to a limit, but no devices; errors name the file."""
 
+import errno
 import os
 import re
+import shutil
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cnngrad.errors import CnngradError
 from cnngrad.memory import require_bytes
 
-__all__ = ["all_of", "content_of", "is_regular", "is_standard_input", "reading", "writing"]
+__all__ = ["all_of", "content_of", "final_of", "is_regular", "is_standard_input", "parts_of", "reading", "writing"]
 
 # The most MiB that are read from standard input or a pipe, whose size is not known in advance.
 _MOST_MIB = 256
@@ -88,6 +90,39 @@ def writing(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise CnngradError(f"can't write {path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def parts_of(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
+    """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
+    parts: dict[Path, Path] = {}
+    finals: dict[Path, Path] = {}
+    try:
+        for path in paths:
+            with writing(str(path)):
+                final = final_of(path)
+                part = final.with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
+                part.open("xb").close()
+                parts[path], finals[path] = part, final
+        yield parts
+        for path, part in parts.items():
+            with writing(str(path)):
+                if finals[path].exists():
+                    shutil.copymode(finals[path], part)
+                part.replace(finals[path])
+    finally:
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def final_of(path: Path) -> Path:
+    """The file to which a path leads; OSError if it is not a regular file, since nothing else is replaced."""
+    with suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, not a file")
+    return path.resolve()
 
 
 def _near(path: str) -> str:

@@ -1,10 +1,7 @@
 """Files out: results and documents, each written whole or not at all."""
 
-import errno
 import json
 import os
-import shutil
-import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import prod
@@ -16,7 +13,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import MARK, Kept
-from cnngrad.files.opening import writing
+from cnngrad.files.opening import final_of, parts_of, writing
 from cnngrad.layer import Shape
 
 __all__ = [
@@ -65,7 +62,7 @@ def check_target(target: str, endings: Collection[str], names: Collection[str] =
                 f"{target} can hold one array, but there are {len(names)} results ({', '.join(names)}): "
                 f"use .npz, .json or a folder, or --only for one of them"
             )
-        _final(path)
+        final_of(path)
 
 
 def check_is_ours(target: str) -> None:
@@ -127,7 +124,7 @@ def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]])
             path.mkdir(exist_ok=True)
     places = {path / f"{name}.npy" if folder else path: name for name in planned}
     try:
-        with _parts([*([path / MARK] if folder else []), *places]) as parts:
+        with parts_of([*([path / MARK] if folder else []), *places]) as parts:
             if folder:
                 parts[path / MARK].write_text(Kept(path).listing(place.name for place in places))
             mapped = {name: _map(place, parts[place], *planned[name]) for place, name in places.items()}
@@ -156,14 +153,14 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
     if path.suffix == ".json":
         write_document(target, to_json(results) + "\n")
         return
-    with _parts([path]) as parts, writing(target), parts[path].open("wb") as file:
+    with parts_of([path]) as parts, writing(target), parts[path].open("wb") as file:
         np.savez(file, **results)
 
 
 def write_document(target: str, text: str) -> None:
     """Write a text file whole or not at all."""
     path = Path(target)
-    with _parts([path]) as parts, writing(target):
+    with parts_of([path]) as parts, writing(target):
         parts[path].write_bytes(text.encode())
 
 
@@ -192,36 +189,3 @@ def _reserve(file: BinaryIO, size: int) -> None:
 
 
 _ZEROS = 2**20
-
-
-@contextmanager
-def _parts(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
-    """A new file with a temporary name for each path, renamed to the path when the block ends, removed if it fails."""
-    parts: dict[Path, Path] = {}
-    finals: dict[Path, Path] = {}
-    try:
-        for path in paths:
-            with writing(str(path)):
-                final = _final(path)
-                part = final.with_name(f".cnngrad.{os.getpid()}.{os.urandom(4).hex()}.part")
-                part.open("xb").close()
-                parts[path], finals[path] = part, final
-        yield parts
-        for path, part in parts.items():
-            with writing(str(path)):
-                if finals[path].exists():
-                    shutil.copymode(finals[path], part)
-                part.replace(finals[path])
-    finally:
-        for part in parts.values():
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
-
-
-def _final(path: Path) -> Path:
-    """The file to which a path leads; OSError if it is not a regular file, since nothing else is replaced."""
-    with suppress(FileNotFoundError):
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, f"it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, not a file")
-    return path.resolve()
