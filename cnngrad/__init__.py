@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cnngrad.errors import CnngradError
     from cnngrad.functions import backward, forward
-    from cnngrad.programs import suite
+    from cnngrad.programs.suites import suite
     from cnngrad.results import check, check_function, derive
 
 __all__ = ["CnngradError", "backward", "check", "check_function", "derive", "forward", "suite"]
@@ -20,7 +20,7 @@ _HOMES = {
     "check_function": "results",
     "derive": "results",
     "forward": "functions",
-    "suite": "programs",
+    "suite": "programs.suites",
 }
 
 

@@ -10,12 +10,13 @@ from html import escape
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from cnngrad import checks, programs
+from cnngrad import checks
 from cnngrad.derivation import blocks
 from cnngrad.derivation import derive as derivation
 from cnngrad.derivation.choice import Choice, explained_tensors
 from cnngrad.derivation.lesson import lesson
 from cnngrad.errors import CnngradError
+from cnngrad.programs import findings, functions
 from cnngrad.tensor import O
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Report(_Verdict, checks.Report):
     """What `check` found."""
 
 
-class Findings(_Verdict, programs.Findings):
+class Findings(_Verdict, findings.Findings):
     """What `check_function` found."""
 
 
@@ -128,5 +129,5 @@ def _giving(kind: Callable[..., _Result], function: Callable[_P, Any]) -> Callab
 
 
 check = _giving(Report, checks.check)
-check_function = _giving(Findings, programs.check_function)
+check_function = _giving(Findings, functions.check_function)
 derive = _giving(Derivation, derivation.derive)

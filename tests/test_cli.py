@@ -66,6 +66,11 @@ def test_the_library_needs_neither_typer_nor_rich():
     assert loaded({"typer", "rich"}, code) == "[]"
 
 
+def test_a_worker_loads_neither_the_search_for_causes_nor_the_suites():
+    """It is started for each program of a class, and anew after each crash."""
+    assert loaded({"cnngrad.causes.catalogue", "cnngrad.programs.suites"}, "import cnngrad.programs.worker") == "[]"
+
+
 def test_an_empty_array_of_half_floats_is_an_error_like_any_other():
     with pytest.raises(cnngrad.CnngradError, match="X has shape"):
         cnngrad.forward(np.zeros((0, 3), np.float16), np.ones((1, 1)))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import cnngrad
-import cnngrad.programs
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.files.write import to_json
 from cnngrad.layer import make_layer
@@ -438,7 +437,7 @@ def test_a_suite_is_data_for_parametrize():
 def test_a_layer_with_flip_shows_what_it_shows():
     x, w, dedo = (np.arange(1, size + 1).reshape(shape) for size, shape in ((9, (3, 3)), (4, (2, 2)), (4, (2, 2))))
     layer = make_layer((3, 3), (2, 2), flip=True)
-    shows = cnngrad.programs.SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
+    shows = SuiteLayer("flip", layer, {Tensor.X: x, Tensor.W: w, Tensor.DEDO: dedo}).shows
     assert {"filter-not-rotated", "sign-flipped", "result-rotated"} <= set(shows)
     assert "stride-ignored" not in shows
 

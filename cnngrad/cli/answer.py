@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cnngrad.exercises import Grades, Sheet
     from cnngrad.files.problem import Problem
     from cnngrad.layer import Layer
-    from cnngrad.programs import Findings
+    from cnngrad.programs.findings import Findings
     from cnngrad.programs.submissions import Submissions
     from cnngrad.render.progress import NamedProgress
     from cnngrad.render.style import Style

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from cnngrad.arrays import Array, as_claim, upper_halves
 from cnngrad.errors import CnngradError
 from cnngrad.files.read import parse
 from cnngrad.layer import Layer, Shape
-from cnngrad.programs.suites import SuiteLayer
 from cnngrad.programs.verdicts import Answer, answered
 from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import GIVEN, RESULTS, Tensor
+
+if TYPE_CHECKING:
+    from cnngrad.programs.suites import SuiteLayer
 
 # The most bytes of a file that a program writes, and of its folder: 1 GiB.
 MOST_BYTES = 2**30
@@ -56,7 +58,7 @@ def paths(folder: Path, exchange: str) -> dict[Tensor, Path]:
     return {tensor: folder / f"{tensor.key}.{EXCHANGES[exchange].ending}" for tensor in (*GIVEN, *RESULTS)}
 
 
-def write_layer(folder: Path, layer: SuiteLayer, exchange: str) -> None:
+def write_layer(folder: Path, layer: "SuiteLayer", exchange: str) -> None:
     """Write a layer's arrays, C-ordered, and problem.json with its options and shapes."""
     files = paths(folder, exchange)
     for tensor, array in layer.written.items():

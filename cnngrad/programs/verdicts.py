@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cnngrad.arrays import Array, Arrays
-from cnngrad.checks import GradientReport
 from cnngrad.errors import CnngradError
-from cnngrad.programs.suites import SuiteLayer
 from cnngrad.schema import Json
 from cnngrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    # A worker needs neither, and both load the whole search for causes, which takes longer than NumPy.
+    from cnngrad.checks import GradientReport
+    from cnngrad.programs.suites import SuiteLayer
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -78,7 +81,7 @@ class Result:
 
     verdict: Verdict
     words: str = ""
-    report: GradientReport | None = None
+    report: "GradientReport | None" = None
     hint: str = ""
 
     @property
@@ -162,7 +165,7 @@ class Outcome:
         claims: the arrays that were judged, as the program gave them.
     """
 
-    layer: SuiteLayer
+    layer: "SuiteLayer"
     end: Result | None
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""

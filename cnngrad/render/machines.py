@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from cnngrad.errors import visible
-from cnngrad.programs import Findings
+from cnngrad.programs.findings import Findings
 from cnngrad.programs.submissions import Submissions
 from cnngrad.programs.verdicts import Verdict
 from cnngrad.render.painter import Painter
