@@ -545,6 +545,7 @@ def test_what_names_or_surrounds_an_array_is_no_part_of_it(text, array):
         ("new Set([3, 1, 3])", "'new' is not a number"),
         ("torch.IntTensor([1.7, 2.2])", "decimals where Int is declared"),
         ("Int32[1.5]", "decimals where Int32 is declared"),
+        ("var x = new int[,] {{1.5f}};", "decimals where int is declared"),
         ("int8x8_t x = {0xfa, 1};", "hexadecimal numbers without a type"),
         ("int x[][2] = {{1}, {2}};", "2x2 is declared, but 2x1 is there"),
         ("int x[][0] = {1};", "1x0 is declared, but 1 is there"),

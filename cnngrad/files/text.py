@@ -56,7 +56,7 @@ _MORE = re.compile(
 _MORE_IN_HEXADECIMAL = re.compile(r"[_iuUlL](?:(?:(?<=_)[iu]|(?<=[iu]))(?:8|16|32|64)|(?<=[uUlL])[lL]{0,2})(?![^ ])")
 # Numbers that may be hexadecimal where no type is written: with d at the end or inside, or f beside plain ones.
 _WITH_D, _WITH_F, _WITHOUT = (
-    re.compile(rf"[0-9](?<![\w.].)[0-9]*+{end}(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
+    re.compile(rf"[-+,;\s\[({{\1]([0-9]++{end})(?![-+\w.])") for end in ("(?:[dD]|[dDfF][0-9]++)", "[fF]", "")
 )
 # What stands behind the first number, which is quicker to take away where it stands behind all.
 _SUFFIX = re.compile(r"\s*[-+.0-9]++(?:[eE][-+]?[0-9]++)?(_?[fiu](?:8|16|32|64)|[uU]?[lL]{1,2}|[uUfFdD]) ")
@@ -130,7 +130,7 @@ _VECTOR = re.compile(r"(?:\n[ \t]*+\[[0-9]++\][ \t]++[^\[\]\n]++)++\s*+")
 _NAMED_SIZES = r"(?:\[[\w *+]{0,30}\][ \t]*+){1,9}(?=[= \t\n]*+\{)"
 # A type or a macro in front of brackets.
 _TYPED = re.compile(
-    r"[\s\2]*+(?:new(?:\s[\w.]*|(?=\[))(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
+    r"[\s\2]*+(?:new(?:\s(?P<type2>[\w.]*)|(?=\[))(?P<new1>(?:\[[0-9,\s]{0,99}\])*)(?!\()|\w+Array\([0-9]+\)"
     r"|(?P<new2>(?:\[[0-9.]*\])+)[a-z]\w*(?=\s*\{)|(?P<type>(?:Float|U?Int)[0-9]{1,2})(?=\[))?\s*+"
 )
 # Lines that say something of the array below, or above; a group is called as what it says.
@@ -399,7 +399,7 @@ class _Reader:
                 if "column" in marks or marks.get("factor", "") not in ("", below.get("factor")):
                     self.fail(start, "no numbers follow a factor, or the number of a column")
                 continue
-            begin, self.about = typed.end(), _said(typed) | self.about
+            begin, self.about = typed.end(), self.about | _said(typed)
             is_table = source[begin] not in _OPENS
             read = self.table if is_table else self.brackets
             # The first line of a table may begin with a tab.
@@ -626,7 +626,7 @@ class _Reader:
             self.fail(place + lower.index("0x"), "hexadecimal numbers without a type: some may be negative")
         has_letters = in_code and kind in ("", "let") and any(letter in source for letter in "dDfF")
         if has_letters and (found := _WITH_D.search(source) or (_WITHOUT.search(source) and _WITH_F.search(source))):
-            self.fail(place + found.start(), f"{found[0]} is hexadecimal, or has a type or a power behind it")
+            self.fail(place + found.start(1), f"{found[1]} is hexadecimal, or has a type or a power behind it")
         if not kind:
             self.refuse(place, source, _SIZED, "{0} behind a number is a type in Rust, 10**{1} in Julia")
         if re.search(_LEADING_ZERO, source):
