@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.edits import Edit, Mixed
 from cnngrad.causes.loops import Loops
-from cnngrad.layer import Layer, Relation, Shape
+from cnngrad.layer import Axis, Layer, Relation, Shape
 from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor
 
 __all__ = ["Read", "Recipe", "as_user", "held", "right_recipe"]
@@ -135,11 +135,14 @@ def right_recipe(layer: Layer, result: Tensor) -> Recipe:
 
 def held(layer: Layer, modes: Any) -> tuple[Shape, ...]:
     """What `Recipe.borders` holds if padding is filled in these ways: one, or one in front and one behind by axis."""
-    borders = []
-    for axis, sides in zip(layer.axes, np.broadcast_to(modes, (layer.dims, 2)), strict=True):
-        found = axis.held(*sides)
-        borders.append(() if (found == axis.held("zeros", "zeros")).all() else tuple(found.tolist()))
-    return tuple(borders)
+    sides = np.broadcast_to(modes, (layer.dims, 2)).tolist()
+    return tuple(_border(axis, *each) for axis, each in zip(layer.axes, sides, strict=True))
+
+
+@lru_cache
+def _border(axis: Axis, front: str, behind: str) -> Shape:
+    found = axis.held(front, behind)
+    return () if (found == axis.held("zeros", "zeros")).all() else tuple(found.tolist())
 
 
 def as_user(recipe: Recipe, array: Array) -> Array:
