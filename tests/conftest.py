@@ -2,8 +2,12 @@
 
 import io
 import json
+import os
 import sys
 from collections import Counter
+
+# Threads of BLAS would only spin, here and in each process that a test starts. Tests of such threads ask for them.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import pytest
 from hypothesis import settings

@@ -132,7 +132,8 @@ def test_a_message_has_an_end(here, capsys):
 def test_little_memory_is_bad_usage(limit):
     """OpenBLAS ends a process that gets none with 1."""
     command = f"ulimit -v {limit}; exec {sys.executable} -m cnngrad forward {NOTES}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("cnngrad: ")
     assert "Traceback" not in done.stderr
