@@ -8,7 +8,6 @@ from fractions import Fraction
 from operator import eq, itemgetter
 from xml.etree import ElementTree
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -25,8 +24,8 @@ from cnngrad.layer.names import Names
 from cnngrad.render.documents import document
 from cnngrad.render.moodle import FRACTIONS
 from cnngrad.render.style import Style
-from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, W, X
+from tests import schema
 
 # Layers and what is asked of them.
 SHEETS = [
@@ -221,7 +220,7 @@ def test_answers_are_graded_and_the_mistakes_of_a_class_are_counted():
     # What a known mistake gives may be worth something.
     found = graded(sheet, "a.csv", csv_of(["student", 1, 2, 3, 4], *rows), partial=0.5)
     assert found.each[1][1][0].score == 0.5
-    jsonschema.validate(found.as_json(), json.loads(SCHEMA_FILE.read_text()))
+    schema.validate(found.as_json())
 
 
 def test_answers_are_read_as_people_write_them():

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,19 @@ SCRIPTS = sorted((PACKAGE / "render" / "page").glob("*.js"))
 MOST_LINES_OF_SCRIPTS = 1271
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def room_of(path):
     first = path.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
 
 
-def imported(tree):
+def imported(path):
     """The rooms that a module imports from, also inside functions and for types alone."""
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cnngrad."):
             yield node.module.split(".")[1]
         elif isinstance(node, ast.ImportFrom) and node.module == "cnngrad":
@@ -37,7 +43,7 @@ def test_imports_point_upwards(path):
     room = room_of(path)
     if room in ("__init__", "__main__"):
         return
-    assert set(imported(ast.parse(path.read_text()))) <= {*ROOMS[: ROOMS.index(room) + 1]}
+    assert set(imported(path)) <= {*ROOMS[: ROOMS.index(room) + 1]}
 
 
 def test_every_room_is_in_the_list():
@@ -46,7 +52,7 @@ def test_every_room_is_in_the_list():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_functions_are_short_enough_to_be_read(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body
             documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
@@ -57,7 +63,7 @@ def test_functions_are_short_enough_to_be_read(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_reaches_for_a_network_or_a_pickle(path):
     banned = {"socket", "ssl", "http", "urllib", "requests", "ftplib", "smtplib", "pickle", "shelve", "marshal"}
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             assert not {alias.name.split(".")[0] for alias in node.names} & banned
         elif isinstance(node, ast.ImportFrom):

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -15,9 +14,8 @@ from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
 from cnngrad.programs.shrinking import smaller_layers
 from cnngrad.programs.suites import FEATURES, SuiteLayer, features, numbered
-from cnngrad.schema import SCHEMA_FILE
 from cnngrad.tensor import Tensor
-from tests import reference
+from tests import reference, schema
 
 
 def right(x, w, dedo, **options):
@@ -454,7 +452,7 @@ LAYERS = {layer.name: layer for layer in cnngrad.suite("standard")}
 def found(function, *names):
     """The findings in some layers of the standard suite, which are not made smaller."""
     findings = run_layers([_InProcess(function)], [LAYERS[name] for name in names], without=None)
-    jsonschema.validate(json.loads(to_json(findings.as_json())), json.loads(SCHEMA_FILE.read_text()))
+    schema.validate(json.loads(to_json(findings.as_json())))
     return findings
 
 

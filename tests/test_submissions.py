@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jsonschema
 import pytest
 
 import cnngrad
 from cnngrad.cli.main import main
 from cnngrad.programs.submissions import submitted
-from cnngrad.schema import SCHEMA_FILE
+from tests import schema
 
 HEAD = "import cnngrad\nfrom mine import sign\n\ndef backward(x, w, dedo, *, stride, padding, dilation, groups):\n"
 BODY = "    g = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)\n"
@@ -40,7 +39,7 @@ def test_a_class_gets_a_row_and_a_report_for_each_program(folder, monkeypatch, c
     monkeypatch.chdir(folder)
     assert main([*COMMAND, "--jobs", "2", "--memory", "4096", "--keep", "kept", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    jsonschema.validate(found, json.loads(SCHEMA_FILE.read_text()))
+    schema.validate(found)
     causes = {each["submission"]: each["causes"] for each in found["submissions"]}
     assert [*causes] == [*PROGRAMS]
     assert (causes["ann"], causes["bob"], causes["flo"]) == ([], ["sign-flipped"], ["scaled"])
