@@ -190,6 +190,24 @@ def test_the_wrong_result_is_that_of_the_right_option():
         assert right[0] in [words[name] for name in (found.mistake, *found.also) if "+" not in name]
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "options"),
+    [((2, 4, 4), (2, 2, 2, 2), {}), ((5, 5), (2, 2), {"stride": 3}), ((5, 5), (2, 2), {"dilation": 3})],
+    ids=str,
+)
+def test_a_wrong_option_does_not_hold_for_the_result_that_is_shown(x, w, options):
+    for exercise in exercises(make_layer(x, w, **options), ["mistake"], count=40).each:
+        (question,) = exercise.questions
+        result, shown = question.shown
+        right = cnngrad.backward(*(exercise.arrays[tensor] for tensor in (X, W, DEDO)), **options)
+        is_reordered = sorted(shown.ravel()) == sorted({DX: right.dx, DW: right.dw}[result].ravel())
+        (said,) = (parts[0] for parts, is_right in question.options.values() if is_right)
+        wrong = " ".join(parts[0] for parts, is_right in question.options.values() if not is_right)
+        assert not (is_reordered and "the numbers are right" in wrong)
+        assert not ("stride" in said and "the wrong number of zeros" in wrong)
+        assert not ("dilation" in said and "a wrong dilation" in wrong)
+
+
 def csv_of(*rows):
     file = io.StringIO()
     csv.writer(file).writerows(rows)

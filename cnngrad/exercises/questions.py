@@ -33,8 +33,20 @@ _RIGHT = 5
 _MISTAKES = 4
 # How many elements, the most telling ones, a question chooses one from.
 _PLACES = 9
-# Mistakes whose sentences also hold for the results of others: they are not asked for.
-_VAGUE = ("zero", "scaled", "incomplete", "shifted", "overwritten")
+# Mistakes whose sentences also hold for the results of others, as that numbers are in another order holds for a rotated
+# result: they are not asked for.
+_VAGUE = (
+    "zero",
+    "scaled",
+    "incomplete",
+    "shifted",
+    "overwritten",
+    "other-layout",
+    "operand-layout",
+    "axes-swapped",
+    "stride-gap-wrong",
+    "dilation-off-by-one",
+)
 # The longest row or column that every document shows without an ellipsis.
 LONGEST = 9
 
