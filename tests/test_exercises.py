@@ -277,10 +277,11 @@ def test_answers_are_read_as_people_write_them():
     lines = document(".txt", found).splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].split() == ["student", "of", "4", "1", "2", "3", "4"]
-    # What people export with semicolons, a student twice, and answers to another sheet.
-    found = graded(sheet, "a.csv", b"student;1;2;3;4\nann;w;x;z;9\nann;;;;\n")
+    # What people export with semicolons and blank rows, a student twice, and answers to another sheet.
+    found = graded(sheet, "a.csv", b"student;1;2;3;4\n\nann;w;x;z;9\nann;;;;\n;;;;\n")
+    assert [student for student, _ in found.each] == ["ann", "ann"]
     assert found.notes[-2:] == (
-        "Row 3: ann has a row already.",
+        "Row 4: ann has a row already.",
         "No answer is right. Were they given to the sheet of these options, with this --seed?",
     )
     with pytest.raises(CnngradError, match=r"a\.csv has no row of answers below its first line"):

@@ -107,7 +107,7 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     questions = sheet.questions
     notes = list[str]()
     each = list[tuple[str, tuple[Grade, ...]]]()
-    for line, (student, *answers) in enumerate(_rows(where, content, len(questions)), start=2):
+    for line, (student, *answers) in _rows(where, content, len(questions)).items():
         student = student.strip()
         grades = []
         for k, (question, text) in enumerate(zip(questions, answers, strict=True), start=1):
@@ -123,27 +123,28 @@ def graded(sheet: Sheet, where: str, content: bytes, partial: float = 0.0) -> Gr
     return Grades(f"Grades: {sheet.source.layer.line}", tuple(each), tuple(notes))
 
 
-def _rows(where: str, content: bytes, count: int) -> list[list[str]]:
-    """The rows of answers."""
+def _rows(where: str, content: bytes, count: int) -> dict[int, list[str]]:
+    """The rows of answers by their numbers in a spreadsheet, which counts blank rows too."""
     try:
         text = content.decode("utf-8-sig")
         first, *_ = text.splitlines() or [""]
         mark = ";" if ";" in first and "," not in first else ","
-        rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark) if row]
+        read = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+        rows = {line: row for line, row in enumerate(read, start=1) if any(row)}
     except (UnicodeDecodeError, csv.Error) as error:
         raise CnngradError(f"can't read {where} as CSV in UTF-8: {error}") from None
     if not text.strip():
         raise CnngradError(f"{where} is empty: it must hold a row of answers for each student")
     wanted = ["student", *map(str, range(1, count + 1))]
-    head, *others = rows or [[]]
+    head = rows.pop(min(rows, default=0), [])
     if [name.strip().lower() for name in head] != wanted:
         raise CnngradError(f"the first line of {where} is {first[:80]!r}: for this sheet it is {','.join(wanted)}")
-    for line, row in enumerate(others, start=2):
+    for line, row in rows.items():
         if len(row) != len(wanted):
             raise CnngradError(f"row {line} of {where} has {len(row)} cells: there are {len(wanted)} columns")
-    if not others:
+    if not rows:
         raise CnngradError(f"{where} has no row of answers below its first line")
-    return others
+    return rows
 
 
 def _chosen(question: Question, text: str) -> tuple[Grade, str]:
