@@ -63,7 +63,7 @@ def test_junit_counts_what_failed_what_ended_and_what_was_skipped(findings):
     failure = suite.find("testcase[@classname='stride-2']/failure")
     assert failure.get("message") == "sign-flipped"
     assert failure.text.startswith("Every element has the wrong sign. To fix it:")
-    assert "line: \\x1b[1m" in suite.find("testcase/error").text
+    assert "5 % of a\nline: \\x1b[1m" in suite.find("testcase/error").text
 
 
 def test_github_gets_a_line_for_each_result_that_is_not_right(findings):
@@ -75,7 +75,7 @@ def test_github_gets_a_line_for_each_result_that_is_not_right(findings):
         "::error title=cnngrad check --run%3A stride-2%2C ∂E/∂X::sign-flipped. Every element has the wrong sign."
         in "\n".join(lines)
     )
-    assert "5 %25 of a" in "".join(lines)
+    assert "5 %25 of a%0Aline: \\x1b[1m" in "".join(lines)
     passing = cnngrad.check_function(right, "quick")
     assert document(".txt", passing, Style(form="github")).startswith(
         "::notice title=cnngrad check --run::All 12 layers"

@@ -46,9 +46,8 @@ def _tests(findings: Findings) -> Iterator[_Test]:
     for outcome in findings.outcomes:
         layer = outcome.layer.name
         end = outcome.end
-        said = visible(outcome.said)
         if end:
-            yield _Test(layer, "run", end.verdict, end.status, said)
+            yield _Test(layer, "run", end.verdict, end.status, outcome.said)
         for tensor, found in outcome.results.items():
             yield _Test(layer, tensor.title, found.verdict, found.word, visible(found.hint))
         for fault in outcome.faults:
