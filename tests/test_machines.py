@@ -136,6 +136,9 @@ def test_gradescope_gets_a_test_for_each_result_and_the_report(findings):
     assert hidden
     assert all(name.startswith("s") for name in hidden)
     assert weighted["output"] == findings.summary
+    # The sum of the parts of all layers is not off by rounding.
+    full = cnngrad.check_function(right, "quick")
+    assert json.loads(document(".json", full, Style(form="gradescope", points=10)))["score"] == 10
 
 
 def without_time(text):

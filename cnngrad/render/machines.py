@@ -128,5 +128,6 @@ def gradescope(findings: Findings, style: Style) -> str:
     shown = (
         findings.summary if style.hidden else text_of(Painter(style.precision).blocks(findings.blocks(style.precision)))
     )
-    found = {"score": sum(test["score"] for test in tests), "output": shown, "output_format": "text", "tests": tests}
+    score = round(sum(test["score"] for test in tests), 9)
+    found = {"score": score, "output": shown, "output_format": "text", "tests": tests}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
