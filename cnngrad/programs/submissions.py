@@ -1,6 +1,7 @@
 """The findings on the programs of a class: a row for each submission, and how often each mistake was made."""
 
 import glob
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -35,7 +36,9 @@ class Submission:
     def causes(self) -> tuple[str, ...]:
         """What is wrong: the mistakes, what else is wrong with its calls, or else how its runs ended."""
         mistakes = ["+".join(each.mistakes) or "wrong otherwise" for each in self.findings.explanations]
-        ends = [outcome.status for outcome in self.findings.failing if outcome.status]
+        # The same reason not to start counts as one, whatever the program's path.
+        statuses = (outcome.status for outcome in self.findings.failing)
+        ends = [re.sub(r"^(can't \w+) .*?: ", r"\1: ", status) for status in statuses if status]
         return tuple(dict.fromkeys([*mistakes, *(fault.id for fault in self.findings.faults)] or ends[:1]))
 
     def as_json(self) -> Json:
@@ -86,7 +89,8 @@ class Submissions:
         )
         yield Table(("submission", "verdict", "right layers", "cause", "seconds"), tuple(rows), ("seconds",), True)
         if self.causes:
-            yield Table(("cause", "submissions"), tuple((k, str(n)) for k, n in self.causes.items()), ("submissions",))
+            counts = tuple((str(count), cause) for cause, count in self.causes.items())
+            yield Table(("submissions", "cause"), counts, ("submissions",), True)
         yield Sentence((f"{self.summary}.",), strong=True)
 
     def as_json(self) -> Json:
