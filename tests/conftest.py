@@ -47,9 +47,14 @@ def whole(request):
 
 
 @pytest.fixture
-def undiagnosed(monkeypatch):
-    """For tests of verdicts alone: no cause is sought, which takes most of a check's time."""
+def unnamed(monkeypatch):
+    """For tests of relations alone: no mistake is sought, which takes most of a check's time."""
     monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *_: Diagnosis())
+
+
+@pytest.fixture
+def undiagnosed(unnamed, monkeypatch):
+    """For tests of verdicts alone: no cause is sought."""
     monkeypatch.setattr("cnngrad.checks.grade.relations_of", lambda *_: None)
 
 

@@ -261,7 +261,7 @@ def test_special_data_is_judged_rightly(case):
         assert cnngrad.check(x_, w_, g_, b=b, dw=grads.dw, dx=grads.dx, db=grads.db, **case.options).passed
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(13)
 @pytest.mark.parametrize("case", LAYERS)
 @pytest.mark.parametrize("dtype", [np.int64, np.float64])
 def test_unknown_errors_get_no_name_and_are_located(case, dtype):
@@ -311,6 +311,7 @@ def counted(rows, wrong):
     return text.partition("Wrong elements,\n")[2].partition("\n\n")[0].splitlines()
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_wrong_elements_are_counted_in_bands_of_rows_and_the_first_five_are_listed():
     wrong = [(1, 0, 0, 0), (1, 0, 4, 1), (1, 0, 16, 2), (1, 0, 16, 3), (1, 0, 15, 1)]
     lines = counted(17, wrong)
@@ -327,12 +328,14 @@ def test_wrong_elements_are_counted_in_bands_of_rows_and_the_first_five_are_list
     assert lines[9] == "  and 1 more"
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_up_to_eight_rows_are_counted_one_by_one():
     wrong = [(0, 0, 0, 0), (0, 0, 7, 1)]
     assert counted(8, wrong)[1] == "  by row: 1: 1 of 8, 8: 1 of 8"
     assert counted(9, wrong)[1] == "  by row: 1 to 2: 1 of 16, 7 to 8: 1 of 16"
 
 
+@pytest.mark.usefixtures("undiagnosed")
 @pytest.mark.parametrize(
     ("shape", "kernel", "told"),
     [
@@ -873,6 +876,7 @@ def test_hints_do_not_capitalise_names():
     assert graded(q, "db", q.g.sum(axis=(1, 2, 3))).hint.startswith(("dE/dO is summed", "dEdb has shape"))
 
 
+@pytest.mark.usefixtures("undiagnosed")
 def test_the_border_is_told_only_where_it_leaves_something_out():
     """A 2x2 filter's border of 3x3 leaves the middle out, of 2x3 nothing."""
     for rows, told in ((3, True), (2, False)):

@@ -199,7 +199,7 @@ def test_the_schema_refuses_what_is_none_of_its_forms(change):
 
 
 def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
-    for mistake in known_mistakes().mistakes[:: 1 if whole else 5]:
+    for mistake in known_mistakes().mistakes[:: 1 if whole else 9]:
         grids, report = shown(mistake)
         assert [gradient.mistakes for gradient in report.gradients.values() if not gradient] == [(mistake.id,)]
         assert len(grids.items) >= 3
