@@ -331,8 +331,8 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
         assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
     # What lights up in others is marked.
     marked = {
-        (select.get_attribute("data-lead"), option.text.rstrip(" •"))
-        for select in browser.find_elements("css selector", "#leads [data-lead]")
+        (select.get_attribute("name"), option.text.rstrip(" •"))
+        for select in browser.find_elements("css selector", "#leads select")
         for option in select.find_elements("css selector", "option")
         if "•" in option.text
     }
@@ -346,7 +346,7 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
     point_at(browser, cells_of(browser, "dx")[5])
     for key, name, position in ((None, "[1,1]122", 6), ("n", "[2,1]122", 102), ("dx-result", "[2,1]322", 134)):
         if key:
-            select = browser.find_element("css selector", f"[data-lead={key}] select")
+            select = browser.find_element("css selector", f"[name={key}]")
             browser.execute_script(CHANGE, select, 1 if key == "n" else 2)
         assert line.text.startswith(f"∂E/∂x{name} = ")
         assert count.text == f"{position} of 192"
@@ -361,7 +361,7 @@ def test_reset_shows_a_depth_that_the_file_has(browser, tmp_path):
     (tmp_path / "page.html").write_text(document(".html", cnngrad.derive(*arrays, dims=3)))
     browser.get((tmp_path / "page.html").as_uri())
     choose(browser, "size-0", 8)
-    browser.execute_script(CHANGE, browser.find_element("css selector", "[data-lead=dx-result] select"), 7)
+    browser.execute_script(CHANGE, browser.find_element("css selector", "[name=dx-result]"), 7)
     assert pointed(browser, "dx")[0][0] == "∂E/∂x811"
     browser.find_element("id", "reset").click()
     assert pointed(browser, "dx")[0][0] == "∂E/∂x111"

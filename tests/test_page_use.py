@@ -161,12 +161,12 @@ def test_it_stands_still_for_those_who_ask_for_less_motion(tmp_path):
 # Of a cell at which the mouse has been pointed, and of the next one, which comes into sight: name and middle, the cell
 # under that place of the window, whether it is chosen or says which zero it is, and where all grids are.
 CELLS = """
-const cells = document.querySelectorAll("#stage td[data-grid]"), box = (each) => each.getBoundingClientRect();
-const name = (each) => each && `${each.dataset.grid} ${each.dataset.r} ${each.dataset.c}`;
+const cells = document.querySelectorAll("#stage td:not(.corner)"), box = (each) => each.getBoundingClientRect();
+const name = (each) => each && `${each.grid.id} ${each.r} ${each.c}`;
 const seen = (cell) => {
   if (!cell) return null;
   const { left, top, width, height } = box(cell), [x, y] = [left + width / 2, top + height / 2];
-  const under = document.elementFromPoint(x, y)?.closest("td[data-grid]");
+  const under = document.elementFromPoint(x, y)?.closest("#stage td:not(.corner)");
   const isTold = cell.classList.contains("chosen") || document.getElementById("why").textContent.includes("A zero ");
   const all = [...document.querySelectorAll("table.grid, #said")];
   const places = all.map((each) => [box(each).left, box(each).top].join());

@@ -1,37 +1,34 @@
 // Chooses elements, holds them, and steps from one to the next.
-let timer = null;
-export const isPlaying = () => timer !== null;
 
 // Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
 export function choose({ element = null, zero = "" }, told = false) {
-  Object.assign(state, { chosen: element, zero, told });
+  Object.assign(state, { chosen: element, zero, told, playing: 0 });
   if (state.held && element) setAddress(`#${element.key}`);
-  if (element && page.layer.tables.length === 3) showDepths(element);
+  if (element) showDepths(element);
   page.render();
 }
 
 export function release() {
   setAddress(" ");
-  page.set({ chosen: null, zero: "", held: false });
+  page.set(NOTHING);
 }
 
 // Holds an element, and shows its sample and channel.
 export function hold(element) {
-  const { layer } = page, [, channel] = element.index, { f } = state.lead;
+  const { layer } = page, [, channel] = element.index, { f } = state.at;
   const first = Math.floor(channel / layer.channels) * layer.filters;
   const group = layer.roles[element.array] === "wide" && { f: first + (f % layer.filters) };
-  Object.assign(state.lead, group, layer.partOf(element));
+  Object.assign(state.at, group, layer.partOf(element));
   state.held = true;
   choose({ element });
 }
 
 // A grid at whose depth nothing of an element lights up shows another depth, if there is one.
 function showDepths(element) {
-  const all = [element, ...allLit()];
-  for (const { id, axes, tensor } of gridsOf(page.equations)) {
-    const depths = all.filter((each) => each.tensor === tensor).map(({ index }) => index[2]);
-    const isThere = axes.length < 3 || depths.includes(axes[0][state.depth[id] || 0]);
-    if (depths.length && !isThere) state.depth[id] = axes[0].indexOf(depths[0]);
+  for (const { id, axes, tensor } of allGrids().filter(isDeep)) {
+    const all = [element, ...allLit()].filter((each) => each.tensor === tensor);
+    const [depths, depth] = [all.map(({ index }) => index[2]), axes[0][state.at[id]]];
+    if (all.length && !depths.includes(depth)) state.at[id] = axes[0].indexOf(depths[0]);
   }
 }
 
@@ -42,7 +39,7 @@ export function holdAsked() {
   if (!element) return;
   // The equation whose result this is becomes large, or one that has it.
   const best = [equationOf(tensor), equationOf(state.equation), ...page.equations];
-  state.equation = best.find((each) => each && has(tensor, [each])).result;
+  state.equation = best.find((each) => each?.grids.some((grid) => grid.tensor === tensor)).result;
   page.refit();
   hold(element);
 }
@@ -53,28 +50,15 @@ export function walked() {
   return { all, at: all.indexOf(state.chosen) };
 }
 
-export function stepTo(at) {
-  const { [at]: element } = walked().all;
-  stop();
-  if (element) hold(element);
-}
+export const stepTo = (at) => hold(walked().all[at]);
 
-export function stop() {
-  if (!isPlaying()) return;
-  clearInterval(timer);
-  timer = null;
-  page.render();
-}
-
-// Plays from here on, at the end from the beginning.
+// Plays from here on, at the end from the beginning, until something else is chosen.
 export function play() {
-  const isAtEnd = () => walked().at === walked().all.length - 1;
-  stop();
-  if (isAtEnd()) stepTo(0);
-  timer = setInterval(() => {
-    const { all, at } = walked();
-    if (!isAtEnd()) hold(all[at + 1]);
-    if (isAtEnd()) stop();
-  }, Number(byId("speed").value));
-  page.render();
+  const timer = setTimeout(() => {
+    const { all, at } = walked(), next = (at + 1) % all.length;
+    if (state.playing !== timer) return;
+    hold(all[next]);
+    if (next < all.length - 1) play();
+  }, byId("speed").value);
+  page.set({ playing: timer });
 }

@@ -1,40 +1,39 @@
 // The controls that depend on the layer: which sample, filter and channel are shown, and its sizes.
 const LARGEST = 12;
 
-// A chooser of one of a number of things, which is kept under a key, if there is a choice.
-function addChooser(word, size, kept, key) {
-  if (size < 2) return;
-  const onchange = () => {
-    // What is chosen in a grid that shows something else now moves along.
-    const target = document.querySelector(`${key in state.lead ? "" : `#grid-${key} `}td.chosen`);
-    kept[key] = Number(select.value);
-    if (target) choose(cellAt({ target }));
-    else page.render();
-  };
-  const select = made("select", { onchange }, ...range(size).map((k) => new Option(k + 1, k)));
-  const label = made("label.lead", { dataset: { lead: key } }, `${word} `, select, ` of ${size}`);
-  byId("leads").append(label);
+// Choosers of what there are several of: samples, filters, channels, and depths of a grid.
+export function showLeads() {
+  const { layer, layer: { spec } } = page, words = ["filter", "channel"];
+  const [outer, inner] = layer.transposed ? words.toReversed() : words;
+  const all = [
+    ["n", "sample", layer.batch], ["f", outer, layer.outer],
+    ["c", spec.groups > 1 ? `${inner} of its group` : inner, layer.channels],
+    ...equationOf(state.equation).grids.filter(isDeep)
+      .map(({ id, title, axes: [depths] }) => [id, `depth of ${title}`, depths.length]),
+  ];
+  const labels = all.filter(([, , size]) => size > 1).map(([name, word, size]) => {
+    const options = range(size).map((k) => new Option("", k));
+    return made("label", {}, `${word} `, made("select", { name }, ...options), ` of ${size}`);
+  });
+  byId("leads").replaceChildren(...labels);
 }
 
-export function showLeads() {
-  const { layer } = page, words = ["filter", "channel"];
-  const [outer, inner] = layer.transposed ? words.toReversed() : words;
-  const within = layer.spec.groups > 1 ? `${inner} of its group` : inner;
-  const all = { n: ["sample", layer.batch], f: [outer, layer.outer], c: [within, layer.channels] };
-  byId("leads").replaceChildren();
-  for (const [name, [word, size]] of Object.entries(all)) addChooser(word, size, state.lead, name);
-  for (const { id, title, axes } of equationOf(state.equation).grids) {
-    if (axes.length === 3) addChooser(`depth of ${title}`, axes[0].length, state.depth, id);
-  }
+export function choosePart({ name, value }) {
+  // What is chosen in a grid that shows something else now moves along.
+  const grid = allGrids().find(({ id }) => id === name);
+  const target = (grid?.box ?? document).querySelector("td.chosen");
+  state.at[name] = Number(value);
+  if (target) choose(cellAt({ target }));
+  else page.render();
 }
 
 // Shows the choices, and marks the samples, filters and channels with cells that light up.
 export function markLeads() {
   const parts = allLit().map(page.layer.partOf);
-  for (const option of document.querySelectorAll("[data-lead] option")) {
-    const { lead } = option.closest("label").dataset, k = Number(option.value);
-    option.textContent = k + 1 + (parts.some((part) => part[lead] === k) ? " •" : "");
-    option.selected = k === ({ ...state.lead, ...state.depth }[lead] || 0);
+  for (const option of document.querySelectorAll("#leads option")) {
+    const { name } = option.closest("select"), k = Number(option.value);
+    option.textContent = k + 1 + (parts.some((part) => part[name] === k) ? " •" : "");
+    option.selected = k === state.at[name];
   }
 }
 
@@ -47,14 +46,14 @@ export function addFields(relay) {
   const form = byId("fields"), { axes } = data.layer, note = byId("note");
   const words = axes.length === 1 ? [""] : ["depths", "rows", "columns"].slice(-axes.length);
   for (const [name, label] of Object.entries(FIELDS)) {
-    const inputs = words.map((word, k) => {
+    const inputs = words.flatMap((word, k) => {
       const { [name]: defaultValue } = axes[k], min = name === "before" ? 0 : 1;
       const ariaLabel = `${label} ${word}`.trim(), max = Math.max(LARGEST, defaultValue);
       const id = `${name}-${k}`, type = "number", required = true;
-      return made("input", { type, min, max, required, id, ariaLabel, defaultValue });
+      const input = made("input", { type, min, max, required, id, ariaLabel, defaultValue });
+      return [k ? " × " : `${label} `, input];
     });
-    const parts = inputs.flatMap((input, k) => k ? [" × ", input] : [input]);
-    note.before(made("span.group", {}, `${label} `, ...parts));
+    note.before(made("span.group", {}, ...inputs));
   }
   form.hidden = axes.some((axis) => Math.max(axis.size, axis.kernel) > LARGEST);
   form.addEventListener("change", () => {
@@ -71,13 +70,10 @@ export function addFields(relay) {
   });
 }
 
-// Hides what the page has no use for.
 export function offer() {
   const { transposed } = page.layer, full = transposed ? "o" : "dx";
-  byId("ways").hidden = !has(full) || (!data.backward && !transposed);
+  byId("ways").hidden = !has(full);
   byId("ways").firstChild.textContent = TITLES[full];
-  for (const tensor of ["o", "dw", "dx"].filter((each) => has(each))) {
-    byId("ask").append(new Option(TITLES[tensor], tensor, false, tensor === data.asked));
-  }
-  for (const each of document.querySelectorAll(".numeric")) each.hidden = !isNumeric;
+  byId("ask").append(...["o", "dw", "dx"].filter(has).map((each) =>
+    new Option(TITLES[each], each, false, each === data.asked)));
 }

@@ -1,27 +1,13 @@
 // Numbers that are typed on cells: new ones of the given arrays, and answers.
 export const canChange = ({ element, grid: { tensor } }) =>
   element && isNumeric && (tensor in file || state.asked === tensor);
-export const isEditing = () => byId("stage").querySelector("input") !== null;
-
-// Keeps what was typed; false if it is not a number.
-function keep(element, text) {
-  const number = page.numbers.parsed(text), isAsked = state.asked === element.tensor;
-  if (number === null && !(isAsked && text === "")) return false;
-  if (isAsked) {
-    state.typed.set(element, text);
-  } else {
-    page.numbers.change(element, number);
-    state.changed = true;
-  }
-  return true;
-}
 
 // Opens a field on a cell, with the number that is there or the first character of another.
 export function edit({ element, cell }, begun = null) {
   const isAsked = state.asked === element.tensor, ariaLabel = element.name;
   const before = isAsked ? state.typed.get(element) ?? "" : shown(page.numbers.value(element), 17);
   const input = made("input", { value: begun ?? before, ariaLabel });
-  stop();
+  page.set({ playing: 0 });
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Escape") input.value = before;
@@ -29,8 +15,14 @@ export function edit({ element, cell }, begun = null) {
   });
   input.addEventListener("blur", () => {
     // Accept a decimal comma.
-    const text = input.value.trim().replace(",", ".");
-    const isKept = input.value === before || keep(element, text);
+    const text = input.value.trim().replace(",", "."), number = page.numbers.parsed(text);
+    const isKept = text === before || number !== null || (isAsked && text === "");
+    if (isKept && isAsked) {
+      state.typed.set(element, text);
+    } else if (isKept && text !== before) {
+      page.numbers = page.numbers.changed(element, number);
+      state.changed = true;
+    }
     input.remove();
     page.refit();
     cell.focus();
@@ -38,7 +30,7 @@ export function edit({ element, cell }, begun = null) {
     byId("refused").textContent = isKept ? "" : `"${input.value}" is not accepted: type a number `
       + "such as 12, -0.5 or 3e-4. The old value stays.";
   }, { once: true });
-  painted.delete(cell);
+  cell.painted = "";
   cell.replaceChildren(input);
   input.focus();
   if (begun === null) input.select();

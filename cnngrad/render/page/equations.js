@@ -5,11 +5,10 @@ export const TITLES = {
 export const RESULTS = ["o", "dw", "dx", "db"];
 // A slot of an axis is an element's position, or one of these.
 const FRAME = -1, GAP = -2;
-const zeros = (count) => range(count).fill(FRAME);
-const spread = ({ stride, windows }) =>
-  range(stride * (windows - 1) + 1).map((k) => k % stride ? GAP : k / stride);
-const framed = (table) =>
-  [...zeros(table.span - 1), ...spread(table), ...zeros(table.span - 1 + table.leftover)];
+const slotsOf = ({ stride, windows }, count, before) => range(count, -before).map((k) =>
+  k < 0 || k > stride * (windows - 1) ? FRAME : k % stride ? GAP : k / stride);
+const spread = (table) => slotsOf(table, table.stride * (table.windows - 1) + 1, 0);
+const framed = (table) => slotsOf(table, table.border.length + table.span - 1, table.span - 1);
 
 // The equations of a layer, or of O alone; `scattering` shows the full convolution as stamps of W.
 export function equationsOf(layer, gradients, scattering) {
@@ -34,41 +33,34 @@ export function equationsOf(layer, gradients, scattering) {
   const ofFilters = (sign, tensor) => grid(sign, tensor, [range(spec.filters)]);
   const bias = (tensor) => spec.bias && tensor === "o" ? [ofFilters("+", "b")] : [];
 
-  // Windows start at a cell for each place where an element stands; from one number of a window to
-  // the next there are so many steps.
+  // Windows start at a cell for each place of an element; their numbers are so many steps apart.
   const steps = tables.map((table) => table.dilation);
-  const forward = {
-    result: plain, steps,
-    grids: [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],
-    starts: (table, i) => [table.stride * i],
-  };
-  const ofFilter = {
-    result: "dw", steps: tables.map(() => 1),
-    grids: [padded(), grid("∗", moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
-      filter("=", "dw", flip)],
-    starts: (table, u) => [table.dilation * (flip ? table.kernel - 1 - u : u)],
-  };
   const gathered = {
-    result: full, steps,
     grids: [grid("", moving, tables.map(framed), "framed "), filter("∗", "w", !flip),
       ...bias(full), whole("=", full, "wide", mode === "zeros" ? "" : " folded")],
-    starts: (table, h) => table.places(h),
+    steps, starts: (table, h) => table.places(h),
   };
   const scattered = {
-    result: full, steps, stamps: moving,
     grids: [whole("", moving, "windows"), filter("stamps", "w", flip), ...bias(full),
       whole("onto", full, "wide")],
-    starts: (table, i) => [table.stride * i - table.before],
+    steps, starts: (table, i) => [table.stride * i - table.before], stamps: moving,
   };
-  const ofBias = { result: "db", grids: [whole("", "do", "out"), ofFilters("summed =", "db")] };
-  const all = [forward, ofFilter, scattering ? scattered : gathered, ...spec.bias ? [ofBias] : []];
-  const found = all.filter(({ result }) => gradients || result === "o");
-  for (const { result, grids } of found) {
-    for (const each of grids) {
-      each.id = `${result}-${each === grids.at(-1) ? "result" : each.tensor}`;
-    }
-  }
-  return found.toSorted((a, b) => RESULTS.indexOf(a.result) - RESULTS.indexOf(b.result));
+  const all = {
+    [plain]: {
+      grids: [padded(), filter("∗", "w", flip), ...bias(plain), whole("=", plain, "windows")],
+      steps, starts: (table, i) => [table.stride * i],
+    },
+    dw: {
+      grids: [padded(), grid("∗", moving, tables.map(spread), "", isSpread ? " with zeros" : ""),
+        filter("=", "dw", flip)],
+      steps: tables.map(() => 1),
+      starts: (table, u) => [table.dilation * (flip ? table.kernel - 1 - u : u)],
+    },
+    [full]: scattering ? scattered : gathered,
+    ...spec.bias && { db: { grids: [whole("", "do", "out"), ofFilters("summed =", "db")] } },
+  };
+  return RESULTS.filter((result) => all[result] && (gradients || result === "o"))
+    .map((result) => ({ result, ...all[result] }));
 }
 
 // Why a cell of a grid holds a zero.

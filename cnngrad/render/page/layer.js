@@ -2,21 +2,16 @@
 // input position = stride·i + dilation·u − padding; all that the page shows comes from this table.
 export const range = (size, first = 0) => Array.from({ length: size }, (_, k) => first + k);
 export const arrayOf = (tensor) => tensor.slice(-1);
-
 // All rows with an element of each list.
 export const crossed = (lists) =>
   lists.reduce((rows, list) => rows.flatMap((row) => list.map((each) => [...row, each])), [[]]);
 
-const within = (k, size) => ((k % size) + size) % size;
 // The element that stands at a position; -1 for a zero.
 const HELD = {
   zeros: (h, size) => h < 0 || h >= size ? -1 : h,
   replicate: (h, size) => clamp(h, 0, size - 1),
-  circular: within,
-  reflect: (h, size) => {
-    const period = Math.max(2 * (size - 1), 1), k = within(h, period);
-    return k < size ? k : period - k;
-  },
+  circular: (h, size) => (h + size) % size,
+  reflect: (h, size) => h < size ? Math.abs(h) : 2 * (size - 1) - h,
 };
 
 // The table of one axis. Windows lie on the wide array with its padding; in a transposed layer that
@@ -32,12 +27,9 @@ export function tableOf(axis) {
   const meets = crossed([range(windows), range(kernel)])
     .map(([i, u]) => ({ windows: i, w: u, wide: border[stride * i + stepOf(u)] }))
     .filter((each) => each.wide >= 0);
-  const leftover = border.length - span - stride * (windows - 1);
   // Where an element of the wide array stands: its own place, then those in the padding.
-  const places = (h) => {
-    const copies = range(border.length).filter((at) => border[at] === h && at !== before + h);
-    return [before + h, ...copies];
-  };
+  const places = (h) => [...new Set([before + h,
+    ...range(border.length).filter((at) => border[at] === h)])];
   const most = { reflect: size - 1, circular: size }[mode] ?? Infinity;
   // Why there can be no such layer, if there can be none.
   const reasons = [
@@ -47,7 +39,7 @@ export function tableOf(axis) {
     out < 1 && (transposed ? "the padding cuts off all of O"
       : `the filter spans ${span}, more than X with its padding`),
   ].filter(Boolean);
-  return { ...axis, span, out, wide, windows, border, leftover, meets, places, reasons };
+  return { ...axis, span, out, wide, windows, border, meets, places, reasons };
 }
 
 // The factors of each result's products, which are in the order of the first factor's elements.
@@ -88,12 +80,13 @@ export function layerOf(spec) {
     all(tensor)[shape(tensor).reduce((flat, size, axis) => flat * size + index[axis], 0)];
 
   // What meets at each position of an array's axes, if anything does, in the order of its products.
-  const met = Object.fromEntries(Object.entries(OPERANDS).map(([result, operands]) => {
+  const met = {};
+  for (const [result, operands] of Object.entries(OPERANDS)) {
     const [role, first, then] = [result, ...operands].map((tensor) => roles[arrayOf(tensor)]);
-    const compare = (a, b) => a[first] - b[first] || a[then] - b[then];
-    return [role, tables.map(({ meets }) =>
-      Object.groupBy(meets.toSorted(compare), (each) => each[role]))];
-  }));
+    const inOrder = (a, b) => a[first] - b[first] || a[then] - b[then];
+    met[role] = tables.map(({ meets }) =>
+      Object.groupBy(meets.toSorted(inOrder), (each) => each[role]));
+  }
 
   // Sample n, filter f and channel c of the group stand for a sample and channel of each array.
   const leadOf = (array, { n, f, c }) => ({
@@ -105,25 +98,23 @@ export function layerOf(spec) {
   })[roles[array]];
   // The elements of these tensors that meet at an element, for each product.
   function meeting(at, tensors) {
-    const [, b, ...place] = at.index, group = range(filters, Math.floor(b / channels) * filters);
+    const [, b, ...own] = at.index, group = range(filters, Math.floor(b / channels) * filters);
     const { n = range(batch), f = group, c = range(channels) } = partOf(at);
-    const leads = crossed([n, f, c].map((each) => [each].flat()));
-    const rows = crossed(met[roles[at.array]].map((lists, axis) => lists[place[axis]] ?? []));
-    const meets = (tensor, [sample, filter, channel], row) => {
-      const array = arrayOf(tensor), lead = leadOf(array, { n: sample, f: filter, c: channel });
-      return element(tensor, [...lead, ...row.map((each) => each[roles[array]])]);
-    };
-    return crossed([leads, rows]).map((product) =>
-      tensors.map((tensor) => meets(tensor, ...product)));
+    const leads = crossed([n, f, c].map((each) => [each].flat()))
+      .map(([sample, filter, channel]) => ({ n: sample, f: filter, c: channel }));
+    const rows = crossed(met[roles[at.array]].map((lists, axis) => lists[own[axis]] ?? []));
+    return crossed([leads, rows]).map(([lead, row]) => tensors.map((tensor) => {
+      const array = arrayOf(tensor), place = row.map((each) => each[roles[array]]);
+      return element(tensor, [...leadOf(array, lead), ...place]);
+    }));
   }
-
   const ofFilter = (tensor, f) => all(tensor).filter(({ index }) => index[1] === f);
 
-  // The products whose sum an element is, as lists of factors.
+  // The products whose sum an element is, as lists of factors; none if it is given.
   function terms(result) {
     const { tensor, index } = result;
     if (tensor === "db") return ofFilter("do", index[0]).map((each) => [each]);
-    const products = meeting(result, OPERANDS[tensor]);
+    const products = OPERANDS[tensor] ? meeting(result, OPERANDS[tensor]) : [];
     return spec.bias && tensor === "o" ? [...products, [element("b", [index[1]])]] : products;
   }
 
@@ -137,12 +128,15 @@ export function layerOf(spec) {
     return tensor === "do" && spec.bias ? [...found, element("db", [index[1]])] : found;
   }
 
-  // Why an element of O or dE/dX has no product.
-  const unread = transposed
-    ? { o: "No x reaches this o.", dx: "The padding cuts off all that this x stamps." }
-    : { dx: "No window reads this x." };
+  // Why an element is in no product; empty if it is in one.
+  function whyUnread(at) {
+    const x = transposed ? "The padding cuts off all that this x stamps."
+      : "No window reads this x.";
+    const words = { x, dx: x, o: transposed && "No x reaches this o." }[at.tensor];
+    return words && !meeting(at, []).length ? words : "";
+  }
   return {
-    spec, tables, roles, transposed, filters, channels, outer, batch, unread, shape, ofUser, all,
-    element, leadOf, partOf, meeting, terms, readers,
+    spec, tables, roles, transposed, filters, channels, outer, batch, shape, ofUser, all,
+    element, leadOf, partOf, meeting, terms, readers, whyUnread,
   };
 }

@@ -10,7 +10,6 @@ export function read(numbers) {
 const isWhole = (number) => typeof number === "bigint"
   || (Number.isInteger(number) && Math.abs(number) < 1e15);
 
-// A decimal has so many digits.
 export function shown(number, digits = 6) {
   if (isWhole(number)) return String(number);
   const short = Number(number.toPrecision(digits));
@@ -18,8 +17,6 @@ export function shown(number, digits = 6) {
   const text = power.length + 1 < plain.length ? power : plain;
   return text.replace("NaN", "nan").replace("Infinity", "inf");
 }
-
-export const factor = (number) => number < 0 ? `(${shown(number)})` : shown(number);
 
 // The most characters of a decimal in a cell, and in a crowded grid.
 export const MOST = [8, 6];
@@ -30,8 +27,8 @@ export function brief(number, most, unit = 1) {
   const exact = shown(number, 12), tenths = unit === 1 || Number((number / unit).toFixed(1));
   if (unit !== 1) return `${shown(tenths * unit, 12) === exact ? "" : "≈"}${tenths}`;
   if (isWhole(number) || exact.length <= most) return exact;
-  const rounded = [5, 4, 3, 2].map((digits) => `≈${shown(number, digits)}`);
-  return rounded.find((text) => text.length <= most) || rounded.at(-1);
+  const digits = [5, 4, 3].find((each) => shown(number, each).length < most) ?? 2;
+  return `≈${shown(number, digits)}`;
 }
 
 // The power of ten in which a crowded grid of small or large decimals is shown.
@@ -43,14 +40,10 @@ export function unitOf(numbers) {
 
 // The numbers of a layer: the given ones, and the results, computed when they are asked for.
 export function numbersOf(layer, given) {
-  const values = structuredClone(given), known = new Map();
-  let exact = true;
+  const exact = Object.values(given).flat().every((each) => typeof each === "bigint");
+  const known = new Map(), values = { ...given };
   // One decimal turns all integers into decimals.
-  const settle = () => {
-    exact = Object.values(values).flat().every((each) => typeof each === "bigint");
-    if (!exact) for (const t in values) values[t] = values[t].map(Number);
-  };
-  settle();
+  if (!exact) for (const tensor in given) values[tensor] = given[tensor].map(Number);
 
   const sumOf = (terms) => terms.map((factors) => factors.map(value).reduce((a, b) => a * b))
     .reduce((a, b) => a + b, exact ? 0n : 0);
@@ -69,10 +62,8 @@ export function numbersOf(layer, given) {
     return exact && Number.isSafeInteger(number) ? BigInt(number) : number;
   }
 
-  function change({ tensor, flat }, number) {
-    values[tensor][flat] = number;
-    known.clear();
-    settle();
-  }
-  return { given: values, value, sumOf, parsed, change };
+  // The numbers with another one in the place of an element's.
+  const changed = ({ tensor, flat }, number) =>
+    numbersOf(layer, { ...values, [tensor]: values[tensor].with(flat, number) });
+  return { given: values, value, sumOf, parsed, changed };
 }

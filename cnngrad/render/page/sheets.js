@@ -1,25 +1,22 @@
 // The equations' grids, built once for each layer: their cells, and the elements these stand for.
-
-// The slots of a grid's axes for a cell.
-export const placesOf = ({ id, axes }, r, c) => [state.depth[id] || 0, r, c].slice(-axes.length);
-
+export const isDeep = ({ axes }) => axes.length === 3;
 // The element in these slots; undefined for a zero.
 export const elementAt = ({ tensor, array }, slots) => slots.some((slot) => slot < 0) ? undefined
-  : page.layer.element(tensor, [...page.layer.leadOf(array, state.lead), ...slots]);
+  : page.layer.element(tensor, [...page.layer.leadOf(array, state.at), ...slots]);
 
-// A cell with its element, or why it holds a zero.
-function found(grid, r, c) {
-  const slots = placesOf(grid, r, c).map((k, axis) => grid.axes[axis][k]);
-  const element = elementAt(grid, slots), zero = element ? "" : whyZero(page.layer, grid, slots);
-  return { cell: grid.rows[r][c], grid, r, c, element, zero };
+// A cell with its places on its grid's axes, and its element, or why it holds a zero.
+function found(cell) {
+  const { grid, r, c } = cell, places = [state.at[grid.id], r, c].slice(-grid.axes.length);
+  const slots = places.map((k, axis) => grid.axes[axis][k]), element = elementAt(grid, slots);
+  const zero = element ? "" : whyZero(page.layer, grid, slots);
+  return { cell, grid, r, c, places, element, zero };
 }
-export const cellsOf = (grid) =>
-  grid.rows.flatMap((row, r) => row.map((_, c) => found(grid, r, c)));
+export const cellsOf = (grid) => grid.rows.flat().map(found);
 
 // The cell that an event is about; a field that is open on a cell has events of its own.
 export function cellAt({ target }) {
-  const { grid, r, c } = target.closest("#stage td[data-grid]:not(:has(input))")?.dataset || {};
-  return grid && found(gridsOf(page.equations).find(({ id }) => id === grid), Number(r), Number(c));
+  const cell = target.closest("#stage td:not(.corner, :has(input))");
+  return cell && found(cell);
 }
 
 // What a cell shows of an element's number, or of what has arrived of it.
@@ -30,34 +27,32 @@ export function textOf(grid, element, value = page.numbers.value) {
   return brief(value(element), grid.most, grid.unit);
 }
 
-function sheet(grid) {
+function sheet(grid, id) {
   const across = grid.axes.at(-1), down = grid.axes.at(-2) || [-1];
-  const rows = down.map((_, r) => across.map((__, c) =>
-    made("td", { tabIndex: -1, dataset: { grid: grid.id, r, c } })));
+  const rows = down.map((_, r) => across.map((__, c) => made("td", { tabIndex: -1, grid, r, c })));
   const heading = (scope, slot) => slot < 0 ? made("td.corner", { role: "presentation" })
     : made("th", { scope }, slot + 1);
   const caption = made(`caption.of-${grid.array}`, {}, grid.title);
-  const table = made("table.grid", { id: `grid-${grid.id}`, role: "grid" }, caption,
+  const table = made("table.grid", { id: `grid-${id}`, role: "grid" }, caption,
     made("tr", {}, ...[-1, ...across].map((slot) => heading("col", slot))),
     ...rows.map((cells, r) => made("tr", {}, heading("row", down[r]), ...cells)));
-  Object.assign(grid, { rows, caption, box: made("div.sheet", {}, table) });
+  Object.assign(grid, { id, rows, caption, box: made("div.sheet", {}, table) });
+  state.at[id] = 0;
   // The tab stop is the first element, if there is one, not a zero.
   (cellsOf(grid).find(({ element }) => element)?.cell ?? rows[0][0]).tabIndex = 0;
-  return grid.box;
+  // A line breaks in front of a sign.
+  return made("div.signed", {}, ...grid.sign && [made("span.sign", {}, grid.sign)], grid.box);
 }
 
-export function build() {
-  for (const old of document.querySelectorAll(".equation")) old.remove();
-  for (const equation of page.equations) {
-    const { result, grids } = equation;
-    const words = grids.flatMap(({ sign, array, title }) =>
-      [sign && ` ${sign} `, made(`span.of-${array}`, {}, title)]);
-    // A line breaks in front of a sign.
-    const signed = grids.map((grid) =>
-      made("div.signed", {}, ...grid.sign && [made("span.sign", {}, grid.sign)], sheet(grid)));
-    equation.panel = made("section.equation", { id: `equation-${result}` },
-      made("button.title", { type: "button", value: result }, ...words),
-      made("div.body", {}, ...signed));
-    byId("stage").append(equation.panel);
-  }
+function panelOf(equation) {
+  const { result, grids } = equation;
+  const onclick = () => page.set({ equation: result, playing: 0 }, page.refit);
+  const words = grids.flatMap(({ sign, array, title }) =>
+    [sign && ` ${sign} `, made(`span.of-${array}`, {}, title)]);
+  equation.panel = made("section.equation", { id: `equation-${result}` },
+    made("button.title", { type: "button", onclick }, ...words),
+    made("div.body", {}, ...grids.map((grid) =>
+      sheet(grid, `${result}-${grid === grids.at(-1) ? "result" : grid.tensor}`))));
+  return equation.panel;
 }
+export const build = () => byId("equations").replaceChildren(...page.equations.map(panelOf));

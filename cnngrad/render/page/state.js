@@ -3,28 +3,25 @@ export const data = JSON.parse(byId("data").textContent);
 export const file = Object.fromEntries(
   Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
 export const isNumeric = Boolean(file.x);
-// What is chosen is an element, or a zero, of which `zero` says why it is there.
+// What is chosen is an element, or a zero, for the reason in `zero`; `playing` is Play's timer.
+export const NOTHING = { chosen: null, zero: "", held: false, told: false, playing: 0 };
+// `at` has the sample, filter and channel that are shown, and the depth of each grid.
 export const state = {
-  chosen: null, zero: "", held: false, told: false, unfolded: false, changed: false, equation: "",
-  way: "gather", names: !isNumeric, lead: { n: 0, f: 0, c: 0 }, depth: {}, asked: data.asked,
-  typed: new Map(),
+  ...NOTHING, unfolded: false, changed: false, equation: "", way: "gather", names: !isNumeric,
+  at: { n: 0, f: 0, c: 0 }, asked: data.asked, typed: new Map(), linked: "",
 };
 // The layer, its numbers and equations, and what draws them anew.
 export const page = {};
 export const equationOf = (result) => page.equations.find((each) => each.result === result);
-export const gridsOf = (equations) => equations.flatMap(({ grids }) => grids);
-
-// The page, or some of its equations, have a grid of this tensor.
-export const has = (tensor, equations = page.equations) =>
-  gridsOf(equations).some((grid) => grid.tensor === tensor);
-
+export const allGrids = () => page.equations.flatMap(({ grids }) => grids);
+export const has = (tensor) => allGrids().some((grid) => grid.tensor === tensor);
 // The tensor whose elements are walked through in an equation: its result, or what stamps W.
 export const walkedIn = (equation) => equation.stamps || equation.result;
-
+// The grid on which the window lies.
+export const lowerOf = ({ grids, stamps }) => stamps ? grids.at(-1) : grids[0];
 // The equation in which the chosen element stamps W; undefined if none does.
 export const stamping = () =>
   state.chosen && page.equations.find((each) => each.stamps === state.chosen.tensor);
-
 // The elements of W and of the result that an element stamps.
 export const stamps = (element, full) =>
   page.layer.meeting(element, ["w", full]).toSorted(([, a], [, b]) => a.flat - b.flat);
@@ -44,15 +41,13 @@ export const isSecret = (element) => state.asked === element.tensor && !state.to
 export function lit() {
   const factors = new Map(), { chosen } = state, from = stamping();
   if (!chosen || isSecret(chosen)) return { factors, readers: new Set() };
-  const sum = RESULTS.includes(chosen.tensor) ? page.layer.terms(chosen) : [];
-  const products = from ? stamps(chosen, from.result) : sum;
+  const products = from ? stamps(chosen, from.result) : page.layer.terms(chosen);
   products.forEach((product, k) => {
     for (const each of product) if (!factors.has(each)) factors.set(each, k);
   });
   return { factors, readers: new Set(from ? [] : page.layer.readers(chosen)) };
 }
 
-// All elements that light up.
 export function allLit() {
   const { factors, readers } = lit();
   return [...factors.keys(), ...readers];

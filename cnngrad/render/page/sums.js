@@ -1,4 +1,4 @@
-// The sum of the chosen element, in names that are links to their cells and in numbers.
+// The sum of the chosen element: lines of names, which are links to their cells, and of numbers.
 
 // The most products that are shown at once: about two lines by the chain rule.
 function mostProducts() {
@@ -8,6 +8,7 @@ function mostProducts() {
 }
 
 const link = ({ array, name, key }) => made(`a.of-${array}`, { href: `#${key}` }, name);
+const shaded = (k, ...parts) => made(`span.term.shade-${k % 6}`, {}, ...parts);
 
 // Parts with a sign between them; of too many the first.
 function joined(parts, sign, most = parts.length) {
@@ -18,14 +19,9 @@ function joined(parts, sign, most = parts.length) {
 // An element with its number, if it has one.
 const valued = (element) =>
   [link(element), isNumeric ? ` = ${shown(page.numbers.value(element))}` : ""];
-
-// Factors in numbers, as far as there are any.
+// Factors in numbers, if there are any; negative ones are in parentheses.
 const multiplied = (factors) => factors.map((each) =>
-  isNumeric ? factor(page.numbers.value(each)) : each.name).join("·");
-
-const shaded = (k, ...parts) => made(`span.term.shade-${k % 6}`, {}, ...parts);
-
-// The next functions tell an element's sum as lines of parts.
+  isNumeric ? shown(page.numbers.value(each)).replace(/^-.*/, "($&)") : each.name).join("·");
 
 function stampLines(element, full) {
   const all = stamps(element, full), { sumOf } = page.numbers;
@@ -48,47 +44,43 @@ function useLines(element) {
   return [[...valued(element), " is used in ", ...sums]];
 }
 
-// Each product has a factor ∂E/∂o: the error depends on this element through that output.
-function chain(element, terms, most) {
-  const through = [...new Set(terms.map(([first]) => first))];
-  const parts = through.map((each) => made("span.term", {}, link(each), "·",
-    made("span.partial", {}, `∂${each.short}/∂${element.short}`)));
-  const isMany = through.length > mostProducts();
-  return [link(element), " = ", ...joined(parts, " + ", isMany ? most : undefined)];
-}
-
-// A result, or part of it, which a hint leaves out.
-const unlessAsked = ({ tensor }, number) => state.asked === tensor ? "?" : shown(number);
-
-function inNumbers(element, terms, most) {
-  const { value, sumOf } = page.numbers, rest = terms.slice(most);
-  const more = rest.length ? ` + ${rest.length} more (${unlessAsked(element, sumOf(rest))})` : "";
-  const products = terms.slice(0, most).map(multiplied).join(" + ");
-  return [`= ${products}${more} = ${unlessAsked(element, value(element))}`];
-}
-
 function sumLines(element, isFolded) {
-  const terms = page.layer.terms(element), isMany = terms.length > mostProducts();
-  const most = isMany && isFolded ? mostProducts() - 2 : terms.length;
-  const products = terms.map((factors, k) => shaded(k, ...joined(factors.map(link), "·")));
-  const line = [link(element), " = ", ...joined(products, " + ", most)];
-  if (!terms.length) return [[...line, unlessAsked(element, 0)]];
-  if (isMany) {
+  const terms = page.layer.terms(element), { value, sumOf } = page.numbers;
+  const isLong = terms.length > mostProducts();
+  const most = isLong && isFolded ? mostProducts() - 2 : terms.length;
+  const sumOfParts = (parts) => [link(element), " = ",
+    ...joined(parts, " + ", parts.length > mostProducts() ? most : parts.length)];
+  // A result, or part of it, which a hint leaves out.
+  const told = (number) => state.asked === element.tensor ? "?" : shown(number);
+
+  const line = sumOfParts(terms.map((factors, k) => shaded(k, ...joined(factors.map(link), "·"))));
+  if (!terms.length) return [[...line, told(0)]];
+  if (isLong) {
     const words = isFolded ? `${terms.length} products: show` : "show fewer";
-    const onclick = () => page.set({ unfolded: isFolded });
-    line.push(" ", made("button.fold", { type: "button", onclick }, words));
+    const onclick = () => page.set({ unfolded: isFolded }), type = "button";
+    line.push(" ", made(isFolded ? "button.fold" : "button.fold.open", { type, onclick }, words));
   }
-  const isChained = element.tensor === "dw" || element.tensor === "dx";
-  return [...isChained ? [chain(element, terms, most)] : [], line,
-    ...isNumeric ? [inNumbers(element, terms, most)] : []];
+  const lines = [line];
+  if (element.tensor === "dw" || element.tensor === "dx") {
+    // The chain rule: the error depends on this element through the outputs of its products.
+    lines.unshift(sumOfParts([...new Set(terms.map(([first]) => first))].map((each) =>
+      made("span.term", {}, link(each), "·",
+        made("span.partial", {}, `∂${each.short}/∂${element.short}`)))));
+  }
+  if (isNumeric) {
+    const products = terms.slice(0, most).map(multiplied).join(" + "), rest = terms.slice(most);
+    const more = rest.length ? ` + ${rest.length} more (${told(sumOf(rest))})` : "";
+    lines.push([`= ${products}${more} = ${told(value(element))}`]);
+  }
+  return lines;
 }
 
 function question(element) {
-  const answer = state.typed.get(element), right = [...state.typed.keys()].filter((each) =>
-    each.tensor === element.tensor && isRight(each)).length;
+  const answer = state.typed.get(element), all = page.layer.all(element.tensor);
+  const right = all.filter((each) => state.typed.has(each) && isRight(each));
   const verdict = isRight(element) ? `= ${answer} is right.` : `is not ${answer}.`;
   return `${element.name} ${answer ? verdict : "= ? Type it on its cell."} `
-    + `${right} of ${page.layer.all(element.tensor).length} are right.`;
+    + `${right.length} of ${all.length} are right.`;
 }
 
 function linesOf(element) {
@@ -98,31 +90,18 @@ function linesOf(element) {
   return RESULTS.includes(element.tensor) ? sumLines(element, !state.unfolded) : useLines(element);
 }
 
-// Why an element is in no product; empty if it is in one.
-function whyUnread(element) {
-  const words = page.layer.unread[element.tensor === "x" ? "dx" : element.tensor];
-  const isKept = !words || isSecret(element) || page.layer.meeting(element, []).length > 0;
-  return isKept ? "" : words;
-}
-
 const write = (lines) =>
   byId("line").replaceChildren(...lines.map((parts) => made("div", {}, ...parts)));
 
 export function say() {
   const { chosen, zero } = state;
   write(chosen ? linesOf(chosen) : []);
-  byId("why").textContent = chosen ? whyUnread(chosen) : zero;
+  byId("why").textContent = chosen && !isSecret(chosen) ? page.layer.whyUnread(chosen) : zero;
 }
 
-// The height in pixels of the longest sum when it is folded, as told by the first elements and
-// those in the middle.
-export function longest() {
-  const heights = page.equations.flatMap(({ result }) => {
-    const all = page.layer.all(result);
-    return [all[0], all[Math.floor(all.length / 2)]].map((element) => {
-      write(sumLines(element, true));
-      return byId("line").offsetHeight;
-    });
-  });
-  return Math.max(...heights);
-}
+// The height in pixels of the longest folded sum, as told by first elements and middle ones.
+export const longest = () => Math.max(...page.equations.map(({ result }) => page.layer.all(result))
+  .flatMap((all) => [all[0], all[Math.floor(all.length / 2)]]).map((element) => {
+    write(sumLines(element, true));
+    return byId("line").offsetHeight;
+  }));

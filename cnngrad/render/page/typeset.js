@@ -1,38 +1,30 @@
 // Typesets names in texts as MathML: fractions as in ∂E/∂o11, indices below and in brackets above.
 const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?";
-const NAMES = new RegExp(`(?<![a-zA-Z∂])(?:∂(E|${ELEMENT})/∂)?(${ELEMENT})(?![a-zA-Z])`, "g");
+const NAME = new RegExp(`(?<![a-zA-Z∂])((?:∂(?:E|${ELEMENT})/∂)?${ELEMENT})(?![a-zA-Z])`);
 
 function letter(text) {
-  const [, name, lead, place] = /^([xwobE])(\[[\d,]+\])?(.*)$/.exec(text);
+  const [, name, lead, place] = /^(.)(\[.*\])?(.*)$/.exec(text);
   const scripts = [place, lead].filter(Boolean).map((script) => maths("mn", {}, script));
-  const kind = `m${place ? "sub" : ""}${lead ? "sup" : ""}`, className = `of-${name}`;
-  const base = maths("mi", { className }, name);
-  return scripts.length ? maths(kind, { className }, base, ...scripts) : base;
+  const kind = scripts.length ? `m${place ? "sub" : ""}${lead ? "sup" : ""}` : "mrow";
+  return maths(kind, {}, maths(`mi.of-${name}`, {}, name), ...scripts);
 }
 
-// ∂E/∂o11 of E and o11.
-function formula(of, by) {
+// ∂E/∂o11, ∂o11/∂w11 or o11; as a link to the element's cell, if it is one.
+function formula(name, hasLinks) {
+  const [, of, by] = /^(?:∂(.*)\/∂)?(.*)$/.exec(name), href = `#${of ? "d" : ""}${by[0]}-${by}`;
   const partial = (text) => maths("mrow", {}, maths("mo", {}, "∂"), letter(text));
-  return maths("math", {}, of ? maths("mfrac", {}, partial(of), partial(by)) : letter(by));
+  const shown = maths("math", {}, of ? maths("mfrac", {}, partial(of), partial(by)) : letter(by));
+  return hasLinks && (!of || of === "E") ? made("a", { href, ariaLabel: name }, shown) : shown;
 }
 
-// Typesets the texts in an element. With links, each name of an element is one to its cell.
-export function typeset(element, links) {
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), texts = [];
-  while (walker.nextNode()) texts.push(walker.currentNode);
-  for (const text of texts) {
-    const parts = [];
-    let done = 0;
-    for (const { 0: whole, 1: of, 2: by, index } of text.data.matchAll(NAMES)) {
-      const shown = formula(of, by), href = `#${of ? "d" : ""}${by[0]}-${by}`;
-      const isLink = links && (!of || of === "E");
-      parts.push(text.data.slice(done, index),
-        isLink ? made("a", { href, ariaLabel: whole }, shown) : shown);
-      done = index + whole.length;
-    }
-    if (parts.length) text.replaceWith(...parts, text.data.slice(done));
+export function typeset(element, hasLinks) {
+  for (const text of [...element.childNodes].filter(({ data }) => data)) {
+    // Every second part is a name.
+    const parts = text.data.split(NAME);
+    text.replaceWith(...parts.map((part, k) => k % 2 ? formula(part, hasLinks) : part));
   }
 }
 
-for (const each of document.querySelectorAll(".matrix td, .figure td")) typeset(each, false);
-for (const each of document.querySelectorAll(".sums tbody td")) typeset(each, true);
+for (const each of document.querySelectorAll(".matrix td, .figure td, .sums tbody td")) {
+  typeset(each, each.closest(".sums") !== null);
+}

@@ -1,13 +1,10 @@
 // The layer as text: as JSON that a problem's file has, and in one line.
 
 // An array as JSON, nested as the user writes it.
-function nested(tensor) {
-  const texts = page.numbers.given[tensor].map(String), { layer } = page;
-  const rows = layer.ofUser(tensor, layer.shape(tensor)).reduceRight((parts, size) =>
+const nested = (tensor) =>
+  page.layer.ofUser(tensor, page.layer.shape(tensor)).reduceRight((parts, size) =>
     range(parts.length / size).map((k) => `[${parts.slice(k * size, (k + 1) * size).join(", ")}]`),
-  texts);
-  return rows[0];
-}
+  page.numbers.given[tensor].map(String))[0];
 
 export function written() {
   const keys = { x: "X", w: "W", do: "dEdO", b: "b" }, { axes, groups } = page.layer.spec;
