@@ -496,6 +496,20 @@ def test_a_layout_holds_for_a_program_too(program, capsys):
     assert findings["layers"][-1]["layer"]["shapes"]["X"] == [2, 9, 8, 4]
 
 
+def test_a_filter_layout_holds_for_a_transposed_suite(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "import cnngrad\n"
+        "def f(x, w, dedo, **o):\n"
+        "    r = cnngrad.backward(x, w, dedo, layout='nhwc', filter_layout='hwio', **o)\n"
+        "    return r.dw, r.dx, r.db\n"
+    )
+    words = ["--run", "mine:f", "--suite", "quick", "--transposed", "--layout", "nhwc", "--filter-layout", "hwio"]
+    assert found(capsys, *words, "--run-only", "[abc]*")[0] == 0
+    code, findings, _ = found(capsys, *words, "--run-only", "channels", "-w", "3x2x4x5")
+    assert (code, findings["layers"][0]["layer"]["shapes"]["W"]) == (0, [3, 2, 4, 5])
+
+
 def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(

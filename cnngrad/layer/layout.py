@@ -83,7 +83,7 @@ def _spatial_axes(word: str) -> int:
     return len(re.findall("[dhwl]", word))
 
 
-def read_layouts(layout: object, filter_layout: object, turned: bool = False) -> tuple[Layouts, int | None]:
+def read_layouts(layout: object, filter_layout: object, turned: bool) -> tuple[Layouts, int | None]:
     """The layouts that two words such as `nhwc` and `hwio` name, and the number of their spatial axes.
 
     Args:
@@ -94,7 +94,7 @@ def read_layouts(layout: object, filter_layout: object, turned: bool = False) ->
     Raises:
         CnngradError: not such a word, or two words with different numbers of spatial axes.
 
-    >>> read_layouts("NHWC", None)
+    >>> read_layouts("NHWC", None, turned=False)
     (Layouts(data='nhwc', filter=''), 2)
     """
     data, dims = _read("layout", layout, _DATA)
