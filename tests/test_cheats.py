@@ -9,7 +9,7 @@ import cnngrad
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import Tensor
-from tests.cheats import CHEATS, HONEST, of_whole_numbers
+from tests.cheats import CHEATS, HONEST, in_order_of_memory, of_whole_numbers
 
 
 @pytest.mark.whole
@@ -27,6 +27,13 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert findings.passed is False
     assert (fault, says) in findings.faults
     assert says in " ".join(str(findings).split())
+
+
+def test_arrays_in_other_memory_are_not_tried_if_the_program_takes_none():
+    ways = {"padding_mode": "zeros", "without": ["strided"]}
+    findings = cnngrad.check_function(in_order_of_memory, "quick", **ways)
+    assert findings.passed, str(findings)
+    assert findings.faults == {}
 
 
 def test_numbers_are_no_cause_where_an_array_has_one_number():

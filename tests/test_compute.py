@@ -136,6 +136,43 @@ def test_the_plan_is_a_table(layer, ways):
         assert ways_of(plan) == {way}
 
 
+LIMITS = {
+    # O by rows: a row has three quarters as many elements as there are filters.
+    ((1, 16, 60, 50), (64, 16, 3, 3), Tensor.O): "Rows",
+    ((1, 16, 60, 49), (64, 16, 3, 3), Tensor.O): "Columns",
+    # The window may be large if there are at most four filters.
+    ((1, 3, 400, 400), (4, 3, 31, 31), Tensor.O): "Rows",
+    ((1, 3, 400, 400), (5, 3, 31, 31), Tensor.O): "Columns",
+    # dE/dW by rows: a row is as long as the rows of all filters together.
+    ((1, 16, 60, 50), (16, 16, 3, 3), Tensor.DW): "Rows",
+    ((1, 16, 60, 49), (16, 16, 3, 3), Tensor.DW): "Columns",
+    # dE/dX by adding up: more than twice as many filters as channels, and at most 256 filter elements.
+    ((4, 16, 56, 56), (33, 16, 3, 3), Tensor.DX): "AddingUp",
+    ((4, 16, 56, 56), (32, 16, 3, 3), Tensor.DX): "Rows",
+    ((1, 1, 200, 200), (4, 1, 16, 16), Tensor.DX): "AddingUp",
+    ((1, 1, 200, 200), (4, 1, 16, 17), Tensor.DX): "Rows",
+}
+
+
+@pytest.mark.parametrize(("layer", "way"), LIMITS.items(), ids=str)
+def test_a_way_is_chosen_up_to_its_limit(layer, way):
+    x, w, result = layer
+    assert ways_of(make_plan(make_layer(x, w), result, np.dtype(np.float64), rounded=False)) == {way}
+
+
+def test_a_tile_of_sums_has_as_many_rows_as_fit():
+    """Of several channels, so that a product has enough rows."""
+    layer = make_layer((1, 3, 1000, 224), (64, 3, 5, 5), stride=2)
+    (step,) = make_plan(layer, Tensor.DX, np.dtype(np.float64)).steps
+    channels, samples, rows, width = step.tiles.counts
+    assert (type(step.way).__name__, channels, samples, width) == ("AddingUp", 2, 1, 224)
+    assert 8 * channels * rows * width <= measured.ADDED_SUM < 8 * channels * (rows + 1) * width
+    # Three channels of whole images fit, and eight are three times as many.
+    layer = make_layer((2, 8, 300, 224), (64, 8, 7, 7), stride=2)
+    (step,) = make_plan(layer, Tensor.DX, np.dtype(np.float64)).steps
+    assert (len(step.tiles), step.tiles.counts[0]) == (6, 3)
+
+
 def test_each_phase_of_a_stride_is_a_step_and_work_is_cut_into_tiles():
     dtype = np.dtype(np.float64)
     (step,) = make_plan(make_layer((4, 256, 14, 14), (512, 256, 1, 1)), Tensor.O, dtype).steps

@@ -94,6 +94,12 @@ def test_same_gives_one_output_a_stride_where_windows_leave_gaps(size, kernel, s
     assert min(axis.before, axis.after) >= 0
 
 
+@pytest.mark.parametrize(("number", "told"), [(10**30 - 1, "9" * 30), (10**30, "huge")])
+def test_a_number_of_more_than_thirty_digits_is_not_shown(number, told):
+    with pytest.raises(cnngrad.CnngradError, match=f"stride is {told}: it must be at most 2147483647"):
+        cnngrad.forward([[1]], [[1]], stride=number)
+
+
 def test_blas_has_its_threads_back_after_an_error():
     code = """
 from cnngrad import blas

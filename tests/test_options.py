@@ -53,6 +53,11 @@ def test_every_option_is_in_the_table_or_may_stand_anywhere(command):
     assert flags_of(command) - ruled <= ANYWHERE
 
 
+def test_forty_characters_of_an_unknown_word_are_shown(capsys):
+    assert main(["forward", NOTES, "--color", "a" * 41]) == 2
+    assert capsys.readouterr().err == f"cnngrad: color is '{'a' * 40}': use always, never or auto\n"
+
+
 @pytest.fixture
 def outcome(capsys, tmp_path, monkeypatch):
     """What the options of a lesson make the command print, write and open; None if they are refused."""

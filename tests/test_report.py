@@ -205,6 +205,28 @@ def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
         assert len(grids.items) >= 3
 
 
+SHOWN_IN = {
+    "sign-flipped": ((3, 3), (2, 2), {}),
+    "stride-ignored": ((5, 5), (2, 2), {"stride": 2}),
+    "padding-ignored": ((4, 5), (3, 3), {"padding": 1}),
+    "border-wrong": ((4, 4), (3, 3), {"padding": 1, "padding_mode": "reflect"}),
+    "stride-axes-swapped": ((7, 8), (2, 3), {"stride": [2, 1], "padding": [[0, 1], [1, 0]], "dilation": [1, 2]}),
+    "channels-swapped": ((2, 3, 3), (3, 2, 2, 2), {}),
+    "last-batch-only": ((2, 2, 3, 3), (2, 2, 2, 2), {}),
+    "groups-mixed": ((1, 4, 3, 3), (4, 2, 2, 2), {"groups": 2}),
+    "output-padding-ignored": ((3, 3), (3, 3), {"stride": 2, "padding": 1, "transposed": True, "output_padding": 1}),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN_IN)
+def test_a_mistake_is_shown_in_a_layer_that_has_little_more_than_it_needs(name):
+    x, w, options = SHOWN_IN[name]
+    (mistake,) = (each for each in CATALOGUE if each.id == name)
+    layer = shown(mistake)[1].layer
+    assert (layer.shapes[Tensor.X], layer.shapes[Tensor.W]) == (x, w)
+    assert layer.options == make_layer(x, w, **options).options
+
+
 def test_pages_on_mistakes_are_listed_shown_and_saved(tmp_path, monkeypatch, capsys, whole):
     monkeypatch.chdir(tmp_path)
     assert main(["check", "--mistakes"]) == 0

@@ -10,6 +10,7 @@ import cnngrad
 from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.files.write import to_json
 from cnngrad.layer import make_layer
+from cnngrad.programs.conditions import separating
 from cnngrad.programs.functions import _InProcess
 from cnngrad.programs.judging import run_layers
 from cnngrad.programs.shrinking import smaller_layers
@@ -270,6 +271,15 @@ def test_a_limit_is_the_least_one_at_which_a_layer_fails():
 
     findings = cnngrad.check_function(four_filters, "quick")
     assert "it fails where filters > 4" in findings.summary
+
+
+@pytest.mark.parametrize("tile", [2, 4, 8, 16, 32])
+def test_a_program_that_is_right_for_whole_tiles_alone_is_told_as_such(tile):
+    right, wrong = (
+        [make_layer((1, channels, 3, 3), (1, channels, 2, 2)) for channels in some]
+        for some in ((tile // 2, tile, 2 * tile, 3 * tile), (tile + 1, 3 * tile // 2, 5 * tile // 2))
+    )
+    assert separating(right, wrong) == f"channels > {tile} is no multiple of {tile}"
 
 
 def test_few_numbers_are_explained_by_what_others_show():
