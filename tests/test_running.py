@@ -493,6 +493,12 @@ def test_the_factor_that_all_failing_layers_share_is_told_by_its_name():
     findings = found(mean, "plain", "batch", "many")
     assert "every element is multiplied by the same factor (by 1/N). To fix it" in findings.summary
 
+    def half(x, w, dedo, **options):
+        return right(x, w, dedo, **options)[0] / 2, None
+
+    # It is 1/N or 1/F in some layers by chance.
+    assert "every element is multiplied by the same factor (by 0.5). To fix it" in found(half, "plain", "all").summary
+
 
 def test_a_detail_with_other_numbers_in_each_layer_is_shown_for_the_first():
     def backward(x, w, dedo, **options):

@@ -176,14 +176,19 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
 
 
 def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
-    """The detail that the recipes of most layers share, or the names that all of their factors have; may be empty.
+    """The detail that the recipes of most layers share, or a name that their factors have, or their value; may be empty.
 
     Of details that differ only in numbers, and in what these are, the first layer's is an example.
     """
-    factors = [(name, recipe, named_factors(recipe.layer).get(recipe.factor, [])) for name, recipe in recipes]
+    factors = [
+        (word, name)
+        for name, recipe in recipes
+        if abs(recipe.factor) not in (0, 1)
+        for word in (*named_factors(recipe.layer).get(recipe.factor, ()), f"{recipe.factor:.6g}")
+    ]
     kinds = (
         [(recipe.detail, recipe.detail, name) for name, recipe in recipes],
-        [(word, f"by {word}", name) for name, _, words in factors for word in words],
+        [(word, f"by {word}", name) for word, name in factors],
         [(_NUMBER.sub("", recipe.detail), f"in {name}: {recipe.detail}", name) for name, recipe in recipes],
     )
     every = {name for name, _ in recipes}
