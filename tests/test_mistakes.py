@@ -1153,6 +1153,17 @@ def test_a_slip_is_told_in_the_user_s_words(result, claim, told):
     assert f"({told})" in graded(q, result, claim(q)).hint
 
 
+def test_advice_on_axes_names_those_of_the_layer():
+    x, w, dedo = (np.random.default_rng(0).integers(-9, 9, shape) for shape in ((5, 6, 7), (2, 2, 2), (4, 5, 6)))
+    dw = cnngrad.backward(x, w, dedo, dims=3).dw
+    wrong = str(cnngrad.check(x, w, dedo, dims=3, dw=dw.swapaxes(0, 2)))
+    assert "Spatial axes are swapped. To fix it: depths come first, then rows and columns: look" in " ".join(
+        wrong.split()
+    )
+    wrong = str(cnngrad.check(x[0], w[0], dedo[0], dw=cnngrad.backward(x[0], w[0], dedo[0]).dw.T))
+    assert "Height and width are swapped. To fix it: rows come first, then columns: look" in " ".join(wrong.split())
+
+
 def test_tests_that_end_too_far_along_all_axes_are_told():
     q = buggy.Layer(LAYERS[1])
     report = graded(q, "dw", buggy.flat(q, "w", test=(1, 1)))

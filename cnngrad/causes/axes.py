@@ -69,4 +69,7 @@ def spelled(texts: Iterable[str], layer: Layer, result: Tensor) -> tuple[str, ..
     x, w, o, result_ = (Axes(layer, tensor) for tensor in (X, W, O, result))
     # The axes of O without that of its filters, and without that of its columns.
     summed, fewer = (tuple(place for place, axis in enumerate(o.order) if axis != other) for other in (1, 3))
-    return tuple(text.format(x=x, w=w, o=o, result=result_, summed=summed, fewer=fewer) for text in texts)
+    first, *others = (f"{word}s" for word in layer.axis_words)
+    swapped = "height and width" if layer.dims == 2 else "spatial axes"
+    words = {"first": first, "others": " and ".join(others), "swapped": swapped}
+    return tuple(text.format(x=x, w=w, o=o, result=result_, summed=summed, fewer=fewer, **words) for text in texts)

@@ -287,7 +287,7 @@ Mistake(
     "stride-axes-swapped",
     ARRAYS,
     "a stride is used on the wrong axis",
-    "the first stride belongs to the rows, the second to the columns",
+    "the first stride belongs to the {first}, the next to the {others}",
     code=("place = stride[::-1] * i + dilation * u - before", "place = stride * i + dilation * u - before"),
     short="strides of swapped axes",
 )
@@ -630,8 +630,8 @@ def result_rotated(recipe: Recipe) -> Changes:
 @Mistake(
     "axes-swapped",
     ARRAYS,
-    "height and width are swapped",
-    "rows come first, then columns: look for a transpose, or (w, h) instead of (h, w)",
+    "{swapped} are swapped",
+    "{first} come first, then {others}: look for a transpose, or (w, h) instead of (h, w)",
     code=("return result.swapaxes({result.spatial[0]}, {result.spatial[1]})", "return result"),
     short="rows and columns swapped",
 )
