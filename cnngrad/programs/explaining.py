@@ -176,7 +176,7 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
 
 
 def _shared(recipes: Sequence[tuple[str, Recipe]]) -> str:
-    """The detail that the recipes of most layers share, or a name that their factors have, or their value; may be empty.
+    """The detail that the recipes of most layers share, or a name or the value that their factors have; may be empty.
 
     Of details that differ only in numbers, and in what these are, the first layer's is an example.
     """
