@@ -59,6 +59,7 @@ def test_nested_loops_pass_the_quick_suite():
     assert cnngrad.check_function(named, "quick")
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
 def test_with_flip_the_fix_is_that_of_true_convolution():
     def rotated(x, w, dedo, **options):
         dw, _, db = right(x, w, dedo, flip=True, **options)
@@ -118,9 +119,9 @@ def test_the_smallest_layer_is_shrunk_and_fails_in_the_same_way():
 
 
 @pytest.mark.whole
-def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it(monkeypatch):
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_a_failure_that_two_mistakes_explain_is_shrunk_while_they_explain_it():
     """Sign and one axis of the filter are wrong: the pair must be found again in every smaller layer."""
-    monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
 
     def wrong(x, w, dedo, **options):
         return None, -right(x, w[..., ::-1, :], dedo, **options)[1]
@@ -236,6 +237,7 @@ def test_nothing_stays_in_the_smallest_layer_that_the_failure_does_not_need(side
     assert all(set(array.ravel().tolist()) <= {0, 1} for array in findings.smallest.arrays.values())
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
 def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
     def failing(layers):
         def crashing(x, w, dedo, *, groups, **options):
@@ -249,6 +251,7 @@ def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
     assert failing(1) == "1 of 12 layers fails; it fails where groups > 1 and batch > 1."
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
 def test_an_option_that_failing_layers_have_is_told_rather_than_their_size():
     """The layer with different strides has the fewest outputs too."""
 
@@ -298,6 +301,7 @@ def test_few_numbers_are_explained_by_what_others_show():
     assert {"1x1", "1x1-stride"} <= {outcome.layer.name for outcome in explanation.outcomes}
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
 def test_every_element_and_the_relation_are_read_off():
     def ignored(x, w, dedo, *, stride, padding, dilation, groups):
         _, dx, db = right(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -365,6 +369,7 @@ def test_layers_that_can_not_be_judged_are_counted():
     assert f"{unjudged} of 12 layers can't be judged" in findings.summary
 
 
+@pytest.mark.usefixtures("few_smaller_layers")
 def test_each_of_two_results_has_its_own_explanation():
     def wrong(x, w, dedo, **options):
         dw, dx, _ = right(x, w, dedo, **options)
@@ -399,8 +404,8 @@ def test_layers_that_need_what_a_function_does_not_take_are_skipped():
     assert "skipped (not supported):" not in str(findings)
 
 
-def test_other_ways_to_return_and_other_failures(monkeypatch):
-    monkeypatch.setattr("cnngrad.programs.shrinking._MOST_RUNS", 9)
+@pytest.mark.usefixtures("few_smaller_layers")
+def test_other_ways_to_return_and_other_failures():
     reversed_order = cnngrad.check_function(lambda *a, **o: right(*a, **o)[1::-1], "quick")
     assert reversed_order
     assert "It returns (dx, dw), as the shapes show." in str(reversed_order)

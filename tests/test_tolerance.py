@@ -250,7 +250,7 @@ def test_a_function_is_judged_as_its_dtype_or_as_it_is_said():
         cnngrad.check_function(in_float16, written="half")
 
 
-@pytest.mark.usefixtures("undiagnosed")
+@pytest.mark.usefixtures("undiagnosed", "few_smaller_layers")
 @pytest.mark.parametrize(("names", "options"), [
     (("dw", "dx"), {"seed": 3}), (("dw",), {"without": ["stride", "padding", "dilation", "groups"]})
 ], ids=["both", "dW alone"])  # fmt: skip
@@ -272,7 +272,7 @@ def test_all_layers_together_show_that_a_program_adds_up_in_16_bits(names, optio
     assert "other numbers" not in findings.summary
 
 
-@pytest.mark.usefixtures("undiagnosed")
+@pytest.mark.usefixtures("undiagnosed", "few_smaller_layers")
 def test_numbers_of_a_text_that_all_layers_show_to_be_bfloat16_pass_and_are_told():
     def backward(x, w, dedo, *, stride, padding, dilation, groups):
         grads = cnngrad.backward(x, w, dedo, stride=stride, padding=padding, dilation=dilation, groups=groups)
