@@ -57,7 +57,7 @@ def test_every_mistake_in_o_is_named(case, whole):
     data = Data.of(layer, arrays)
     tried = 0
     for mistake in (each for each in CATALOGUE if each.short):
-        for recipe in list(mistake.changed(right_recipe(layer, Tensor.O)))[:: 1 if whole else 4]:
+        for recipe in list(mistake.changed(right_recipe(layer, Tensor.O)))[: None if whole else 1]:
             wrong = made(recipe, data)
             if wrong.shape != o.shape or (wrong != o).any():
                 found = cnngrad.check(x, w, b=b, o=wrong, **case.options).gradients["O"]
