@@ -131,7 +131,7 @@ def test_words_do_not_replace_a_single_term(size, more):
 
 def test_a_matrix_of_a_page_has_the_colour_of_its_array():
     text = document(".html", cnngrad.derive("3x3", "2x2", "2x2"))
-    found = re.findall(r'<table class="matrix(?: of-(\w))?"><caption>(?:∂E/∂)?([XWO])\b', text)
+    found = re.findall(r'<figure class="matrix(?: of-(\w))?"><figcaption>(?:∂E/∂)?([XWO])\b', text)
     assert len(found) > 10
     assert [colour for colour, _ in found] == [letter.lower() for _, letter in found]
 

@@ -100,15 +100,26 @@ def test_the_lesson_is_typeset_and_its_names_are_links(browser, tmp_path):
     # No matrix is drawn in characters, and no name of a matrix or sum is left as text.
     assert not browser.find_elements("css selector", "details pre")
     left = browser.execute_script("""
-      return [...document.querySelectorAll(".matrix td, .sums tbody td, .figure td")].map((each) => {
+      const texts = [...document.querySelectorAll(".sums tbody td, .figure td")].map((each) => {
         const copy = each.cloneNode(true);
         for (const math of copy.querySelectorAll("math")) math.remove();
         return copy.textContent;
-      }).filter((text) => /[xwo]\\d|∂/.test(text));
+      });
+      const tokens = [...document.querySelectorAll(".matrix mi, .matrix mn, .matrix mtext")];
+      return [...texts, ...tokens.map((each) => each.textContent)].filter((text) => /[xwo]\\d|∂./.test(text));
     """)
     assert left == []
-    tables = browser.find_elements("css selector", ".matrix")
-    assert len(tables) > 20
+    matrices = browser.find_elements("css selector", ".matrix > math > mtable")
+    assert len(matrices) > 20
+    # Brackets are as high as the matrices between them.
+    heights = browser.execute_script(
+        """
+      return arguments[0].map((each) => [each, each.previousSibling, each.nextSibling].map((part) =>
+        part.getBoundingClientRect().height));
+    """,
+        matrices,
+    )
+    assert all(min(brackets) > 0.8 * matrix for matrix, *brackets in heights)
     # A name in a sum lights its cell above.
     link = browser.find_element("css selector", "#section-dx .sums a[href='#do-o12']")
     assert link.find_element("css selector", "mfrac").get_attribute("textContent") == "∂E∂o12"

@@ -190,20 +190,24 @@ def _row(items: Sequence[Item], fitting: Fitting) -> str:
 
 
 def _matrix(grid: Grid, fitting: Fitting) -> str:
-    """A matrix without optional end tags, which would be half of it. The page's script typesets its names."""
+    """A matrix in MathML. The page's script typesets its names."""
     grid, columns = fitting.fitted(grid, fitting.line)
     rows = ""
     for row in zip(*columns, strict=True):
-        rows += "<tr>"
+        cells = ""
         for text, style in row:
             # Marked cells are in brackets in plain text; here they have a box.
             is_marked = style.endswith(" bold")
             kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
-            rows += f"<td{kind}>{escape(text.strip().removeprefix('[' * is_marked).removesuffix(']' * is_marked))}"
+            content = text.strip()[1:-1] if is_marked else text.strip()
+            token = "mi" if {*content} & {*"xwob∂"} else "mn"
+            cells += f"<mtd{kind}><{token}>{escape(content)}</{token}></mtd>"
+        rows += f"<mtr>{cells}</mtr>"
     colour = f" of-{grid.letter}" if grid.letter else ""
-    texts = [[text.strip() for text, _ in column] for column in columns]
-    size = f" ({grid.height}×{grid.width} in all)" if any("…" in column for column in texts) else ""
-    return f'<table class="matrix{colour}"><caption>{escape(fitting.title(grid))}{size}</caption>{rows}</table>'
+    size = f" ({grid.height}×{grid.width} in all)" if "…" in rows else ""
+    caption = f"<figcaption>{escape(fitting.title(grid))}{size}</figcaption>"
+    matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
+    return f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
 
 
 def _figure(figure: Figure) -> str:

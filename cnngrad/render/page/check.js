@@ -8,7 +8,7 @@ function show({ dataset: { at } }, isPinned) {
   if (pinned) setAddress(`#${encodeURIComponent(at)}`);
   for (const cell of cells) cell.classList.toggle("chosen", cell.dataset.at === at);
   byId("line").textContent = sums[at]?.join("\n") ?? "The sum of this element is not in this page.";
-  typeset(byId("line"), false);
+  typeset(byId("line"), inText);
 }
 
 for (const kind of ["mouseover", "focusin", "click", "keydown"]) {

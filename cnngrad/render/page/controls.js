@@ -1,5 +1,4 @@
 // The controls that depend on the layer: which sample, filter and channel are shown, and its sizes.
-const LARGEST = 12;
 
 // Choosers of what there are several of: samples, filters, channels, and depths of a grid.
 export function showLeads() {
@@ -37,6 +36,7 @@ export function markLeads() {
   }
 }
 
+const LARGEST = 12;
 const FIELDS = {
   size: "X", kernel: "W", stride: "stride", before: "padding", dilation: "dilation",
 };

@@ -63,11 +63,9 @@ const onCell = (kind, act) => on("stage", kind, (event) => {
   const found = cellAt(event);
   if (found) act(found, event);
 });
+const isBusy = () => state.held || state.playing || byId("stage").querySelector("input");
 for (const kind of ["mouseover", "focusin"]) {
-  onCell(kind, (found) => {
-    const isBusy = state.held || state.playing || byId("stage").querySelector("input");
-    if (!isBusy) choose(found);
-  });
+  onCell(kind, (found) => { if (!isBusy()) choose(found); });
 }
 onCell("click", click);
 onCell("dblclick", (found) => { if (canChange(found)) edit(found); });

@@ -56,9 +56,8 @@ export function fit() {
   const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
   // Heights of numbers; they become smaller than `least` only if nothing else fits.
   const large = { most: 26, least: wide < 900 ? 12 : wide < 1200 ? 16 : 18, smallest: 11 };
-  const small = { most: 15, least: 11, smallest: 9 };
   for (const equation of page.equations) {
     if (equation.result === state.equation) resize(equation, large, heights, isNumeric);
-    else resize(equation, small, [144, isNarrow ? 300 : 200], false);
+    else resize(equation, { most: 15, least: 11, smallest: 9 }, [144, isNarrow ? 300 : 200], false);
   }
 }

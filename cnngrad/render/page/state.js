@@ -48,10 +48,7 @@ export function lit() {
   return { factors, readers: new Set(from ? [] : page.layer.readers(chosen)) };
 }
 
-export function allLit() {
-  const { factors, readers } = lit();
-  return [...factors.keys(), ...readers];
-}
+export const allLit = () => Object.values(lit()).flatMap((each) => [...each.keys()]);
 
 // Whether an answer to "ask me" is the number, or what a cell shows of it.
 export function isRight(element) {

@@ -1,30 +1,36 @@
 // Typesets names in texts as MathML: fractions as in ∂E/∂o11, indices below and in brackets above.
 const ELEMENT = "[xwob](?:\\[[\\d,]+\\])?(?:\\d+(?:,\\d+)*)?";
+// Splits a text so that every second part is a name.
 const NAME = new RegExp(`(?<![a-zA-Z∂])((?:∂(?:E|${ELEMENT})/∂)?${ELEMENT})(?![a-zA-Z])`);
 
-function letter(text) {
-  const [, name, lead, place] = /^(.)(\[.*\])?(.*)$/.exec(text);
+function formula(name) {
+  const [over, under] = name.split("/");
+  if (under) return maths("mfrac", {}, formula(over), formula(under));
+  const [, sign, letter, lead, place] = /^(∂?)(.)(\[.*\])?(.*)$/.exec(name);
   const scripts = [place, lead].filter(Boolean).map((script) => maths("mn", {}, script));
   const kind = scripts.length ? `m${place ? "sub" : ""}${lead ? "sup" : ""}` : "mrow";
-  return maths(kind, {}, maths(`mi.of-${name}`, {}, name), ...scripts);
+  const shown = maths(`${kind}.of-${letter}`, {}, maths("mi", {}, letter), ...scripts);
+  return sign ? maths("mrow", {}, maths("mo", {}, sign), shown) : shown;
+}
+export const inText = (name) => maths("math", {}, formula(name));
+
+// A name of an element is a link to its cell, but not ∂o11/∂w11.
+function linked(name) {
+  const [, gradient, by] = /^(∂E\/∂)?([^∂]*)$/.exec(name) ?? [];
+  if (!by) return inText(name);
+  const href = `#${gradient ? "d" : ""}${by[0]}-${by}`;
+  return made("a", { href, ariaLabel: name }, inText(name));
 }
 
-// ∂E/∂o11, ∂o11/∂w11 or o11; as a link to the element's cell, if it is one.
-function formula(name, hasLinks) {
-  const [, of, by] = /^(?:∂(.*)\/∂)?(.*)$/.exec(name), href = `#${of ? "d" : ""}${by[0]}-${by}`;
-  const partial = (text) => maths("mrow", {}, maths("mo", {}, "∂"), letter(text));
-  const shown = maths("math", {}, of ? maths("mfrac", {}, partial(of), partial(by)) : letter(by));
-  return hasLinks && (!of || of === "E") ? made("a", { href, ariaLabel: name }, shown) : shown;
-}
-
-export function typeset(element, hasLinks) {
+// Replaces the names in an element's texts, and what is between them.
+export function typeset(element, name, rest = String) {
   for (const text of [...element.childNodes].filter(({ data }) => data)) {
-    // Every second part is a name.
-    const parts = text.data.split(NAME);
-    text.replaceWith(...parts.map((part, k) => k % 2 ? formula(part, hasLinks) : part));
+    text.replaceWith(...text.data.split(NAME).map((part, k) => k % 2 ? name(part) : rest(part)));
   }
 }
 
-for (const each of document.querySelectorAll(".matrix td, .figure td, .sums tbody td")) {
-  typeset(each, each.closest(".sums") !== null);
+for (const each of document.querySelectorAll(".figure td, .sums tbody td")) typeset(each, linked);
+for (const each of document.querySelectorAll(".matrix mi")) {
+  typeset(each, formula, (part) => maths("mtext", {}, part));
+  each.replaceWith(...each.childNodes);
 }
