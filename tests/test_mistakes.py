@@ -19,7 +19,7 @@ from cnngrad.checks.tolerance import form_shown
 from cnngrad.cli.main import main
 from cnngrad.compute import Work
 from cnngrad.layer import make_layer
-from cnngrad.tensor import Tensor
+from cnngrad.tensor import DX, Tensor
 from tests import buggy, reference
 from tests.cases import Case, layers
 
@@ -1162,6 +1162,10 @@ def test_advice_on_axes_names_those_of_the_layer():
     )
     wrong = str(cnngrad.check(x[0], w[0], dedo[0], dw=cnngrad.backward(x[0], w[0], dedo[0]).dw.T))
     assert "Height and width are swapped. To fix it: rows come first, then columns: look" in " ".join(wrong.split())
+    # The letters of a place in memory are those of the user's layer, not of its twin.
+    (flat,) = (mistake for mistake in CATALOGUE if mistake.id == "flat-index")
+    indices = "(f·H' + i)·W' + j in dE/dO, ((c·F + f)·kh + u)·kw + v in W and (c·H + h)·W + w in X"
+    assert flat.words(DX, make_layer((2, 3, 3), (2, 3, 2, 2), transposed=True))[1] == f"the index is {indices}"
 
 
 def test_tests_that_end_too_far_along_all_axes_are_told():

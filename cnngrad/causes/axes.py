@@ -40,12 +40,14 @@ class Axes:
         self.memory = (*range(first), *self.order)
         self.spatial = [self.order.index(axis) for axis in sorted(self.order) if axis > 1]
         dims = layer.dims
-        letters = {
-            X: ("nc" + "dhw"[-dims:], ("N", "C", *"DHW"[-dims:])),
-            W: ("fc" + "uvt"[:dims], ("F", "C", *("kd", "kh", "kw")[-dims:])),
-        }
-        usual = "nf" + "ijk"[:dims], ("N", "F", *("D'", "H'", "W'")[-dims:])
-        self._indices, self._lengths = letters.get(tensor.array, usual)
+        inner = "nc" + "dhw"[-dims:], ("N", "C", *"DHW"[-dims:])
+        outer = "nf" + "ijk"[:dims], ("N", "F", *("D'", "H'", "W'")[-dims:])
+        lead = "fc"
+        # The twin of a transposed layer reads its O, whose axes have their usual names.
+        if layer.own.transposed:
+            inner, outer, lead = outer, inner, "cf"
+        kernel = lead + "uvt"[:dims], (*lead.upper(), *("kd", "kh", "kw")[-dims:])
+        self._indices, self._lengths = {X: inner, W: kernel}.get(tensor.array, outer)
 
     def __format__(self, entries: str) -> str:
         """The index with these entries, in the user's order, or the place in memory."""
