@@ -699,7 +699,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
     "channels-swapped",
     RESULTS,
     "channels or filters are in another order",
-    "keep the order (sample, channel, ...) and (filter, channel, ...)",
+    "keep channels and filters in the order that X, W and dE/dO have",
     code=("return result[{result:,::-1}]", "return result"),
     short="filters or channels in another order",
     needs="channels",
