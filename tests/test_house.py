@@ -5,8 +5,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 PACKAGE = Path(__file__).parents[1] / "cnngrad"
 # From the top: each imports only from those in front of it, and from itself.
 ROOMS = (
@@ -24,6 +22,11 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+def nodes():
+    """All nodes of all modules, each with its module's path."""
+    return [(path, node) for path in MODULES for node in ast.walk(parsed(path))]
+
+
 def room_of(path):
     first = path.relative_to(PACKAGE).parts[0]
     return first.removesuffix(".py")
@@ -38,38 +41,35 @@ def imported(path):
             yield from {alias.name for alias in node.names} & set(ROOMS)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_upwards(path):
-    room = room_of(path)
-    if room in ("__init__", "__main__"):
-        return
-    assert set(imported(path)) <= {*ROOMS[: ROOMS.index(room) + 1]}
+def test_imports_point_upwards():
+    for path in MODULES:
+        room = room_of(path)
+        if room not in ("__init__", "__main__"):
+            assert set(imported(path)) <= {*ROOMS[: ROOMS.index(room) + 1]}, path
 
 
 def test_every_room_is_in_the_list():
     assert {room_of(path) for path in MODULES} - {"__init__", "__main__"} == set(ROOMS)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_functions_are_short_enough_to_be_read(path):
-    for node in ast.walk(parsed(path)):
+def test_functions_are_short_enough_to_be_read():
+    for path, node in nodes():
         if isinstance(node, ast.FunctionDef):
             body = node.body
             documented = isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
             first = body[0].end_lineno if documented else node.body[0].lineno - 1
-            assert node.end_lineno - first <= MOST_LINES_OF_A_FUNCTION, node.name
+            assert node.end_lineno - first <= MOST_LINES_OF_A_FUNCTION, (path, node.name)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_nothing_reaches_for_a_network_or_a_pickle(path):
+def test_nothing_reaches_for_a_network_or_a_pickle():
     banned = {"socket", "ssl", "http", "urllib", "requests", "ftplib", "smtplib", "pickle", "shelve", "marshal"}
-    for node in ast.walk(parsed(path)):
+    for path, node in nodes():
         if isinstance(node, ast.Import):
-            assert not {alias.name.split(".")[0] for alias in node.names} & banned
+            assert not {alias.name.split(".")[0] for alias in node.names} & banned, path
         elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] not in banned
+            assert (node.module or "").split(".")[0] not in banned, path
         elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            assert node.value.value is False
+            assert node.value.value is False, path
 
 
 def test_the_pages_script_is_small_enough_to_be_read():
