@@ -1162,6 +1162,10 @@ def test_advice_on_axes_names_those_of_the_layer():
     )
     wrong = str(cnngrad.check(x[0], w[0], dedo[0], dw=cnngrad.backward(x[0], w[0], dedo[0]).dw.T))
     assert "Height and width are swapped. To fix it: rows come first, then columns: look" in " ".join(wrong.split())
+    # An element of dE/dX is no sum over samples, and that of a transposed layer one over the same axes.
+    scaled = next(mistake for mistake in CATALOGUE if mistake.id == "scaled")
+    for layer in (make_layer((3, 3), (2, 2)), make_layer((3, 3), (2, 2), transposed=True)):
+        assert scaled.words(DX, layer)[1] == "remove the factor: dE/dX is a plain sum over filters and filter elements"
     # The letters of a place in memory are those of the user's layer, not of its twin.
     (flat,) = (mistake for mistake in CATALOGUE if mistake.id == "flat-index")
     indices = "(f·H' + i)·W' + j in dE/dO, ((c·F + f)·kh + u)·kw + v in W and (c·H + h)·W + w in X"

@@ -189,6 +189,10 @@ scaled = Mistake(
         "every element is multiplied by the same factor",
         "remove the factor: O is a plain sum over channels and filter elements",
     ),
+    of_dx=(
+        "every element is multiplied by the same factor",
+        "remove the factor: dE/dX is a plain sum over filters and filter elements",
+    ),
 )(lambda recipe: [recipe.but("by 2", factor=2 * recipe.factor)])
 
 
