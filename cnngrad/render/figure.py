@@ -20,14 +20,14 @@ from cnngrad.tensor import DB, DEDO
 __all__ = ["figures"]
 
 # Lengths in ems.
-_MARGIN = 0.5
-_SIGN = 1.4  # a sign with its space
+_MARGIN = 0.2
+_SIGN = 1  # a sign with its space
 _HIGH = 1.9  # the height of a cell
 _LANE = 0.8  # a lane for arrows
 _LINE = 1.2  # a line of text
 _LEAST = 20  # the least width of a figure
-# The size of small text.
-_SMALL = 0.7
+# The sizes of small text, and of the sum.
+_SMALL, _SUM = 0.7, 0.8
 # The most rows and columns of a grid, and the most lines of a sum in short.
 _MOST, _MOST_LINES = 9, 4
 # The height of a figure by its width.
@@ -119,7 +119,7 @@ class _Drawing(Painter):
                 is_fill = isinstance(under, Fill)
                 lines = [(text, "dim" if is_fill else grid.letter, 1 if len(text) < 6 else _SMALL)]
                 lines += [(f"·{self.factor(each)}", on, _SMALL) for each in over]
-                self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.3 for text, _, size in lines))
+                self.wide = max(self.wide, *(len(text) * CHARACTER * size + 0.15 for text, _, size in lines))
                 fill = f"on {on}" if is_whole or is_marked else "zero" if is_fill else ""
                 tile.rows[-1].append((lines, fill))
         return tile
@@ -162,13 +162,14 @@ class _Drawing(Painter):
         *starts, (tip, end) = starts
         self.shapes += [Arrow(x, y, top - _LANE / 2, tip - self.wide, end) for x, y in starts]
         name = f"{self.target} "
-        start = _MARGIN + len(name) * CHARACTER
-        lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER))
-        add(Words(_MARGIN, top + 1, [(name, self.target.tensor.letter)], 1, "start"))
+        # LaTeX's small letters are wider.
+        start = _MARGIN + (len(name) + 1) * CHARACTER * _SUM
+        lines = self.terms.lines(int((room - _MARGIN - start) / CHARACTER / _SUM))
+        add(Words(_MARGIN, top + _SUM, [(name, self.target.tensor.letter)], _SUM, "start"))
         for line in lines:
             line.end = ""
-            add(Words(start, top + 1, pieces(line.render(_CONSOLE)), 1, "start"))
-            top += _LINE
+            add(Words(start, top + _SUM, pieces(line.render(_CONSOLE)), _SUM, "start"))
+            top += _LINE * _SUM
         return top + _MARGIN
 
     def place(self, tile: _Tile, centre: float, middle: float) -> tuple[float, float]:
