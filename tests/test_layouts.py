@@ -66,6 +66,15 @@ def test_a_report_gives_the_index_in_the_users_own_array():
     assert np.argwhere(found.wrong).tolist() == [[1, 4, 2, 3]]
 
 
+def test_channels_first_is_not_told_as_channels_last():
+    x, w, dedo = (np.random.default_rng(0).integers(-9, 9, shape) for shape in ((2, 7, 3), (3, 3, 4), (2, 5, 4)))
+    options = {"layout": "nwc", "filter_layout": "wio"}
+    dx = cnngrad.backward(x, w, dedo, **options).dx
+    (found,) = cnngrad.check(x, w, dedo, dx=dx.transpose(0, 2, 1), **options).gradients.values()
+    assert (found.mistake, found.also) == ("other-layout", ())
+    assert "the order is NCW: transpose(0, 2, 1) restores the right one" in found.hint
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

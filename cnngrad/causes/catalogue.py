@@ -735,7 +735,8 @@ def channels_swapped(recipe: Recipe) -> Changes:
         if is_square and layer.groups > 1:
             yield recipe.at(DW, "filters and channels swapped in each group", exchange)
         yield recipe.at(DW, "filters and channels swapped", swapped(0, 1))
-    if result in (DW, DX) and several:
+    # In a layout of the user's own they may belong there.
+    if result in (DW, DX) and several and not layer.layouts.of(result):
         last = (0, *recipe.spatial, 1)
         yield recipe.at(result, "channels last in memory", relaid(last, range(len(shape))))
         yield recipe.at(result, "channels last", transposed(*last))
