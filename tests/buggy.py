@@ -414,6 +414,13 @@ BUGGY = {
             lambda q: flat(q, "w", column=lambda s: s.v * q.dw - q.pl),
             plain(lambda q: q.Wo > 1),
         ),
+        ("dx", lambda q: flat(q, "x", row=lambda s: s.u - q.pt, column=lambda s: s.v - q.pl), plain()),
+        ("dw", lambda q: flat(q, "w", row=lambda s: s.i * q.sh - q.pt, column=lambda s: s.j * q.sw - q.pl), plain()),
+        (
+            "dx",
+            lambda q: flat(q, "x", g=lambda s: (s.n * q.F * q.Ho + s.i) * q.Wo + s.j),
+            plain(lambda q: q.groups > 1),
+        ),
     ],
     "index-replaced": [
         ("dx", lambda q: flat(q, "x", g=lambda s: ((s.n * q.F + s.f) * q.Ho + s.i) * q.Wo + s.i), plain()),
@@ -421,6 +428,12 @@ BUGGY = {
             "dw",
             lambda q: flat(q, "w", x=lambda s: ((s.n * q.C + s.f) * q.H + s.h) * q.W + s.k if s.f < q.C else -1),
             plain(lambda q: q.groups == 1 and q.C > 1),
+        ),
+        ("dx", lambda q: flat(q, "x", row=lambda s: (q.sh + q.dh) * s.i - q.pt), plain()),
+        (
+            "dx",
+            lambda q: flat(q, "x", w=lambda s: ((s.f * q.Cg + s.channel) * q.kh + s.u) * q.kw + s.v),
+            plain(lambda q: q.groups > 1),
         ),
     ],
     "loop-bound": [
@@ -451,6 +464,7 @@ BUGGY = {
         ("dx", lambda q: right_dx(q) + q.x, None),
         ("dw", lambda q: right_dw(q) + 1, None),
         ("dw", lambda q: right_dw(q) + q.w, None),
+        ("dx", lambda q: right_dx(q) - 0.25, None),
     ],
     "not-reset": [
         ("dx", lambda q: running_sums(right_dx(q)), None),
@@ -477,6 +491,8 @@ BUGGY = {
     "weight-decay": [
         ("dw", lambda q: right_dw(q) + 0.01 * q.w, None),
         ("dw", lambda q: right_dw(q) + 5e-4 * q.w, None),
+        ("dw", lambda q: right_dw(q) + 0.03 * q.w, None),
+        ("dx", lambda q: right_dx(q) - 2 * q.x, None),
     ],
     "padding-wrong": [
         ("dx", lambda q: crop(q, scatter(q), q.pt + 2, q.pl + 3), plain()),

@@ -1118,7 +1118,7 @@ def test_old_numbers_where_no_window_reads_are_told():
     dx = cnngrad.backward(x, w, dedo, stride=4).dx
     claim = np.where(dx == 0, x, dx)
     hint = cnngrad.check(x, w, dedo, stride=4, dx=claim).gradients["dEdX"].hint
-    assert hint.endswith("Every wrong element is one that no window reads: it must be 0.")
+    assert hint.startswith("Every wrong element is one that no window reads: it must be 0. To fix it: begin with zeros")
     claim[0, 0] += 1
     assert "no window reads" not in cnngrad.check(x, w, dedo, stride=4, dx=claim).gradients["dEdX"].hint
 
@@ -1144,6 +1144,11 @@ def test_old_numbers_where_no_window_reads_are_told():
         ("dx", lambda q: buggy.flat(q, "x", w=lambda s: (s.f * q.Cg + s.c) * q.kh * q.kh + s.u * q.kw + s.v),
          "W is read with length 3 (the rows of W or the filters of O), not 2 (columns of W)"),
         ("dx", lambda q: buggy.right_dx(q) - q.x, "X is subtracted"),
+        ("dx", lambda q: 0.5 * buggy.right_dx(q) + 3 * q.x, "by 0.5 = 1/N = 1/C, 3·X is added"),
+        ("dw", lambda q: buggy.flat(q, "w", row=lambda s: s.u - q.pt, column=lambda s: s.v),
+         "X is read at (0·i + u − 1, 0·j + v), not (i + u − 1, j + v): all positions of O are left out"),
+        ("dx", lambda q: buggy.flat(q, "x", g=lambda s: ((s.n * q.F + s.f) * q.Ho + s.h) * q.Wo + s.j),
+         "dE/dO is read at i + u − 1, not i: it is the index of the rows of X"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
     ],
@@ -1185,6 +1190,20 @@ def test_a_slip_with_another_sign_or_factor_is_told_with_it():
     for factor, other in ((-1, "sign-flipped"), (2, "scaled")):
         report = graded(q, "dx", factor * left_out)
         assert {report.mistake, *report.together} == {"index-left-out", other}
+
+
+def test_two_decimals_tell_how_their_products_were_rounded():
+    x, w, dedo = (
+        np.array([[1.51, -0.75, 2.27], [0.5, 1.25, -1.12]]),
+        np.ones((1, 2)),
+        np.array([[0.3, -1.18], [1.6, 0.2]]),
+    )
+    claim = [[sum(np.floor(dedo[i, j] * x[i, j + v] * 256) / 256 for i in (0, 1) for j in (0, 1)) for v in (0, 1)]]
+    graded = cnngrad.check(x, w, dedo, dw=claim, written="fixed:8").gradients["dEdW"]
+    assert graded.mistake == "products-rounded"
+    assert "each product is rounded down to a multiple of 2^-8" in graded.hint
+    claim[0][0] += 2**-8
+    assert "float16" not in cnngrad.check(x, w, dedo, dw=claim, written="fixed:8").gradients["dEdW"].hint
 
 
 @pytest.mark.sampled(2)

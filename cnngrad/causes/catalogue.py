@@ -37,7 +37,9 @@ from cnngrad.layer import BORDERS, Layer, Relation, Shape
 from cnngrad.layer.expansion import OPERANDS
 from cnngrad.tensor import DB, DEDO, DW, DX, RESULTS, B, O, Tensor, W, X
 
-__all__ = ["CATALOGUE", "PLACES", "Mistake", "exchanged", "missing_parts", "some_axes", "told"]
+__all__ = [
+    "CATALOGUE", "PLACES", "Mistake", "decayed", "exchanged", "missing_parts", "raised", "some_axes", "told",
+]  # fmt: skip
 
 # The results that have spatial axes.
 ARRAYS = (O, DW, DX)
@@ -1114,7 +1116,7 @@ def multiplier_order(recipe: Recipe) -> Changes:
 def old_contents(recipe: Recipe) -> Changes:
     """What the array held before is still in it."""
     result = recipe.result
-    yield recipe.at(result, "1 is added to every element", Mixed(lambda array: array + 1))
+    yield raised(recipe, 1)
     for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
         old = Mixed(combine, result.array)
         yield recipe.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
@@ -1163,13 +1165,26 @@ def rows_shared(recipe: Recipe) -> Changes:
     "a multiple of the array itself is added to its gradient",
     "leave weight decay to the update: dE/dW is the gradient of E alone",
     code=("return each.sum(axis=0) + 0.01 * w", "return each.sum(axis=0)"),
+    of_dx=(
+        "a multiple of the array itself is added to its gradient",
+        "begin with zeros: dE/dX is the gradient of E alone",
+    ),
 )
 def weight_decay(recipe: Recipe) -> Changes:
     """Weight decay is part of the gradient."""
+    yield decayed(recipe, 0.01)
+
+
+def decayed(recipe: Recipe, rate: float) -> Recipe:
+    """The recipe with a multiple of X or W added to its gradient."""
     own = recipe.result.array
-    for rate in (0.01, 0.1, 0.001, 0.0001, 0.05, 0.005, 0.0005, 0.02, 0.002, 0.0002, 0.2, 0.5):
-        added = Mixed(np.add, own, partial(np.multiply, rate))
-        yield recipe.at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
+    added = Mixed(np.add, own, partial(np.multiply, rate))
+    return recipe.at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
+
+
+def raised(recipe: Recipe, number: float) -> Recipe:
+    """The recipe with a number added to every element."""
+    return recipe.at(recipe.result, f"{number:g} is added to every element", Mixed(partial(np.add, number)))
 
 
 @Mistake(
@@ -1184,7 +1199,8 @@ def padding_wrong(recipe: Recipe) -> Changes:
     own = -np.transpose(recipe.relations)[2]
     counts = product(*(range(2 * axis.before + axis.span + 2) for axis in recipe.layer.axes))
     # Or the padding is added where it must be taken off.
-    for zeros in (*counts, *[tuple(-own)] * any(own)):
+    added = {tuple(np.where(axes, -own, own).tolist()) for axes in some_axes(len(own))}
+    for zeros in (*counts, *(sorted(added) if any(own) else ())):
         words = f"{_numbers(zeros)} zeros in front of X, not {_numbers(own)}"
         yield _on(recipe, True, words, all(zeros - own == 2), constant=np.negative(zeros))
 

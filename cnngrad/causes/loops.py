@@ -5,6 +5,7 @@ u v t (filter position); a letter with one value is left out. An index is a sum 
 place in memory a sum of indices, each times a step.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -103,19 +104,48 @@ class Loops:
                     yield words, self.steps | {each: self.steps[each] // length * value for each in changed}
 
     def indices_slipped(self, left_out: bool) -> Slips:
-        """One letter of an index left out, or replaced by another."""
+        """One index or letter of it left out, or replaced by another; or all positions of O or W left out."""
         for axis, index in self.index.items():
             limited = {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}
-            for letter in filter(None, index):
-                kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
-                for other in letter if left_out else [one for one in kind if one in self.ranges and one != letter]:
-                    changed = {other if name == letter else name: f for name, f in index.items()}
-                    changed |= {letter: 0} if left_out else {}
-                    what = "are left out" if left_out else f"are replaced by the {self._key(other)}"
-                    words = f"{self._used(axis)} at {_sum_of(changed)}, not {_sum_of(index)}"
-                    for inside in (self.ranges, limited)[: 2 - left_out]:
-                        slip = replace(self, index={**self.index, axis: changed}, ranges=inside)
-                        yield f"{words}: the {self._key(letter)} {what}", slip
+            for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
+                words = f"{self._used(axis)} at {_sum_of(changed)}, not {_sum_of(index)}: {why}"
+                for inside in (self.ranges, limited)[: 2 - left_out]:
+                    yield words, replace(self, index={**self.index, axis: changed}, ranges=inside)
+        for tensor, letters in product((X, W, O), (_OUTPUTS, _TAPS)) if left_out else ():
+            own = {axis: index for axis, index in self.index.items() if axis[0] is tensor and {*letters} & {*index}}
+            less = {axis: {**index, **dict.fromkeys({*letters} & {*index}, 0)} for axis, index in own.items()}
+            if len(own) > 1:
+                at, right = (", ".join(map(_sum_of, indices.values())) for indices in (less, own))
+                which = "O" if letters is _OUTPUTS else "W"
+                words = f"{self._used(min(own))} at ({at}), not ({right}): all positions of {which} are left out"
+                yield words, replace(self, index={**self.index, **less})
+
+    def _left_out(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
+        """An index without one of its letters, or without all, and which."""
+        letters = [*filter(None, self.index[axis])]
+        for letter in letters:
+            yield {**self.index[axis], letter: 0}, f"the {self._key(letter)} are left out"
+        if len(letters) > 1:
+            yield {"": 0}, "the whole index is left out"
+
+    def _replaced(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
+        """An index with another letter in it, or another array's index in its place, and which."""
+        index, found = self.index[axis], [self.index[axis]]
+        for letter in filter(None, index):
+            kind = next(kind for kind in (_OUTPUTS, _TAPS, "ngfc") if letter in kind)
+            # Positions of O and W along the same axis are taken for each other.
+            pair = dict(zip(_OUTPUTS + _TAPS, _TAPS + _OUTPUTS, strict=True)).get(letter, "")
+            for other in kind + pair:
+                if other in self.ranges and other != letter:
+                    changed = Counter[str]()
+                    for name, factor in index.items():
+                        changed[other if name == letter else name] += factor
+                    found.append(changed)
+                    yield changed, f"the {self._key(letter)} are replaced by the {self._key(other)}"
+        for like, theirs in self.index.items():
+            if theirs not in found and (axis[1] == like[1] if axis[1] > 1 else like[1] < 2):
+                found.append(theirs)
+                yield theirs, f"it is the index of the {self._axis(like)}"
 
     def bounds_slipped(self) -> Slips:
         """A loop, or the test for what lies outside X, begins or ends elsewhere."""

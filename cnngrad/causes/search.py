@@ -1,6 +1,7 @@
 """The only search for the cause of a wrong result: one mistake, one with a factor, two, or a wrong relation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +14,20 @@ import numpy as np
 
 from cnngrad.arrays import Array, fractions, may_overflow, rms
 from cnngrad.causes.axes import spelled
-from cnngrad.causes.catalogue import CATALOGUE, Mistake, missing_parts, negative, scaled, some_axes, told
+from cnngrad.causes.catalogue import (
+    CATALOGUE,
+    Mistake,
+    decayed,
+    missing_parts,
+    negative,
+    old_contents,
+    products_rounded,
+    raised,
+    scaled,
+    some_axes,
+    told,
+    weight_decay,
+)
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
 from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer, Relation
@@ -22,7 +36,7 @@ from cnngrad.tensor import DB, B, O, Tensor
 
 __all__ = [
     "OF_ONE_NUMBER", "TRIES", "Diagnosis", "alike", "diagnose", "hidden_mistakes",
-    "hidden_words", "named_factors", "relations_of", "set_of", "truncated",
+    "hidden_words", "named_factors", "relations_of", "set_of", "truncated", "unread",
 ]  # fmt: skip
 
 # Budget of tries to find the mistake in one array, and again to find the relation that it follows.
@@ -44,6 +58,8 @@ _MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
 Relations = tuple[Relation, ...]
 # The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
+# A factor is a mistake of its own, unless it is 1.
+_OF_SIGN: dict[float, tuple[Mistake, ...]] = {1.0: (), -1.0: (negative,)}
 # The allowed error of each element, from the claim, the sums of absolute terms and, if known, the right numbers.
 Allowed = Callable[..., Array]
 # Rounding of decimals that should be equal, relative to the largest.
@@ -158,7 +174,7 @@ class _Claim:
         self, claim: Array, array: Array, factors: Iterable[float], spare: int, terms: Callable[[], Any]
     ) -> dict[float, int]:
         """The factors with which an array gives the claim, and how many elements differ."""
-        most, some = min(spare, (claim.size + 1) // _PROBES), slice(None, None, 1 + claim.size // _FIRST)
+        most, some = min(spare, (claim.size + 2) // _PROBES), slice(None, None, 1 + claim.size // _FIRST)
         with may_overflow():
             # A few elements rule out most arrays.
             off = np.abs(claim[some] - np.multiply.outer([*factors], array[some].astype(np.float64))).T
@@ -185,7 +201,7 @@ class _Claim:
                 if fits is None or (fits[0] and fits[1] != 1):
                     continue
                 off, factor = fits
-                names = (*first, mistake, *{1.0: (), -1.0: (negative,)}.get(factor, (scaled,)))
+                names = (*first, mistake, *_OF_SIGN.get(factor, (scaled,)))
                 words = ", ".join(filter(None, (changed.detail, self.factors[factor])))
                 found = self.nearly if off else self.alone if len(names) == 1 else self.together
                 way = changed.but(words, changed.coded, factor=factor * changed.factor)
@@ -216,6 +232,24 @@ class _Claim:
         words, coded = self.factors.get(factor) or told_factor(factor, ()), factor == 1 / self.data.layer.batch
         (self.nearly if off else self.alone)[(scaled,)] = self.right.but(words, coded, factor=factor)
 
+    def add(self) -> None:
+        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor."""
+        result, right = self.right.result, made(self.right, self.data)
+        if self.array.shape != right.shape or np.count_nonzero(self.array) < _FEWEST_NUMBERS + 2:
+            return
+        for mistake, adding in ((weight_decay, decayed), (old_contents, raised)):
+            if result in mistake.results:
+                added = made(adding(self.right, 1), self.data) - right
+                both = np.array([right.ravel(), added.ravel()], np.float64)
+                with may_overflow(), suppress(np.linalg.LinAlgError):
+                    scale, rate = np.linalg.solve(both @ both.T, both @ self.array.ravel()).tolist()
+                    factor, rate = min(self.factors, key=lambda each: abs(each - scale)), float(f"{rate:.9g}")
+                    words = ", ".join(filter(None, (self.factors[factor], adding(self.right, rate).detail)))
+                    way = adding(self.right, rate / factor).but(words, factor=factor)
+                    if rate and self.fit(way):
+                        names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
+                        (self.alone if factor == 1 else self.together).setdefault(tuple(sorted(names)), way)
+
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""
         found, right, layer = Found(), made(self.right, self.data), self.data.layer.own
@@ -236,10 +270,17 @@ class _Claim:
             usual = [mistake for mistake in usual if mistake.id in OF_ONE_NUMBER]
         self.scale()
         self.look(self.right, usual, spare=1)
-        if self.alone or np.count_nonzero(self.array) < _FEWEST_NUMBERS:
+        if self.alone:
             return self.alone
         self.data.tries.left = tries
+        if np.count_nonzero(self.array) < _FEWEST_NUMBERS:
+            # Two decimals tell how their products were rounded.
+            if self.array.dtype.kind == "f" and np.count_nonzero(self.array) > 1:
+                self.look(self.right, [products_rounded])
+            return self.alone
         self.look(self.right, rare, spare=int(not self.nearly))
+        if not self.alone:
+            self.add()
         for first in () if self.alone else usual:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # The second mistake needs the original shape, and a result without edits.
@@ -309,6 +350,18 @@ def truncated(claim: Array, right: Array, rounding: Array) -> Diagnosis | None:
         fix = "To fix it: create an array of floats, np.zeros(x.shape, float)."
         return Diagnosis({("truncated",): None}, "Every element is cut to a whole number.", fix)
     return None
+
+
+def unread(data: Data, result: Tensor, right: Array, wrong: Array) -> Diagnosis | None:
+    """The diagnosis of errors that all lie where no window reads; None if one lies elsewhere."""
+    if right[wrong].any() or not wrong.any():
+        return None
+    own = data.layer.own
+    ones = Data(data.layer, {tensor: np.ones_like(array) for tensor, array in data.arrays.items()})
+    if made(right_recipe(own, result), ones)[wrong].any():
+        return None
+    says = "Every wrong element is one that no window reads: it must be 0."
+    return Diagnosis({(old_contents.id,): None}, says, f"To fix it: {old_contents.fix}.")
 
 
 # Factors.
@@ -401,9 +454,6 @@ def set_of(data: Data, result: Tensor, claim: Array, wrong: Array, allowed: Arra
     recipe, places = right_recipe(own, result), np.flatnonzero(wrong)
     right, off, claimed = made(recipe, data)[wrong], allowed[wrong], claim[wrong]
     some = slice(None, None, 1 + places.size // _PROBES)
-    ones = Data(data.layer, {tensor: np.ones_like(array) for tensor, array in data.arrays.items()})
-    if not made(recipe, ones)[wrong].any():
-        return "Every wrong element is one that no window reads: it must be 0"
 
     def happens(less: Array, part: slice) -> str:
         """Whether the claim lacks a part or counts it twice; `less` holds the right elements without that part."""

@@ -21,6 +21,7 @@ from cnngrad.causes.search import (
     relations_of,
     set_of,
     truncated,
+    unread,
 )
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
 from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
@@ -196,7 +197,7 @@ class Grader:
         size = rms(self.right)
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
-        if seen.format in HALVES:
+        if seen.format in HALVES and not (form.asked and form.units):
             words = f"adds up in {form.format if is_half else as_precise(seen.format)}, or has errors of that size"
             # Each partial sum is rounded, in either direction.
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
@@ -296,7 +297,10 @@ class Grader:
 
     def _diagnosed(self) -> Diagnosis:
         cut = truncated(self.claim, self.right, self.tolerance.sums(self.sizes))
-        return cut or diagnose(self.data, self.result, self.claim, self.tolerance.allowed, self.tries)
+        found = cut or diagnose(self.data, self.result, self.claim, self.tolerance.allowed, self.tries)
+        if found.mistake is None and self.claim.shape == self.right.shape:
+            found = unread(self.data, self.result, self.right, self._off(self.claim)) or found
+        return found
 
     @cached_property
     def tolerance(self) -> Tolerance:
