@@ -326,10 +326,28 @@ def other_matrix(q):
     return q.g.transpose(1, 2, 3, 0).reshape(q.F, q.N, q.Ho, q.Wo).swapaxes(0, 1)
 
 
+def reshaped_columns(q):
+    """dW by im2col, with each sample's columns reshaped where they must be transposed."""
+    dw = np.zeros_like(q.w)
+    for n, f in itertools.product(range(q.N), range(q.F)):
+        taps = itertools.product(range(q.Cg), range(q.kh), range(q.kw))
+        windows = [
+            q.xp[n, q.channel(f, c), u * q.dh :: q.sh, v * q.dw :: q.sw][: q.Ho, : q.Wo].ravel() for c, u, v in taps
+        ]
+        dw[f] += (q.g[n, f].ravel() @ np.reshape(windows, (-1, len(windows)))).reshape(dw[f].shape)
+    return dw
+
+
 def multiplier_first(q, w):
     """Filter m of group k is read at m·groups + k."""
     each = q.F // q.groups
     return w[[m * q.groups + k for k in range(q.groups) for m in range(each)]]
+
+
+def group_by_group(q):
+    """Each group's filters as the matrix (F/g, C/g·kh·kw), read as (C/g·kh·kw, F/g)."""
+    groups = [part.reshape(-1, len(part)).T.reshape(part.shape) for part in np.split(q.w, q.groups)]
+    return np.concatenate(groups)
 
 
 def running_sums(array):
@@ -443,6 +461,7 @@ BUGGY = {
     "memory-order": [
         ("dx", lambda q: crop(q, scatter(q, w=q.w.reshape(q.w.shape[::-1]).T)), None),
         ("db", lambda q: q.g.reshape(q.F, -1).sum(axis=1), lambda q: q.F > 3 and q.N > 1),
+        ("dx", lambda q: crop(q, scatter(q, w=group_by_group(q))), lambda q: min(q.groups, q.Cg, q.F // q.groups) > 1),
     ],
     "im2col-order": [
         ("dw", lambda q: gather(q, g=other_matrix(q)), lambda q: min(q.N, q.F, q.Ho * q.Wo) > 1),
@@ -452,6 +471,7 @@ BUGGY = {
             lambda q: right_dw(q).transpose(1, 2, 3, 0).reshape(q.kh, q.kw, q.Cg, q.F).transpose(3, 2, 0, 1),
             lambda q: min(q.F, q.Cg) > 1,
         ),
+        ("dw", reshaped_columns, plain()),
     ],
     "multiplier-order": [
         (

@@ -21,6 +21,7 @@ from cnngrad.causes.edits import (
     Edit,
     Mixed,
     along,
+    by_part,
     flipped,
     moved,
     only,
@@ -698,7 +699,7 @@ def groups_mixed(recipe: Recipe) -> Changes:
         yield added
         yield added.at(DX, "there is only one group", taken(1, slice(each)))
     else:
-        yield recipe.at(X, "every filter reads the first group's channels", taken(1, [*range(each)] * g))
+        yield recipe.at(X, "every filter reads the channels of X's first group", taken(1, [*range(each)] * g))
 
 
 @Mistake(
@@ -890,7 +891,7 @@ def not_summed(recipe: Recipe) -> Changes:
     "incomplete",
     RESULTS,
     "a part is left out",
-    "check where the loop begins and ends, and the sizes of the arrays that it fills",
+    "check where the loop begins and ends, perhaps at the length of another axis, and the sizes of the arrays",
     code=("for c in range(channels - 1):", "for c in range(channels):"),
     short="a missing part",
 )
@@ -959,7 +960,7 @@ def other_layout(recipe: Recipe) -> Changes:
             words = f"the order is {name}: transpose{restored} restores the right one"
             edits = transposed(*memory), reshaped(*(shape[axis] for axis in order)), transposed(*np.argsort(own))
             yield bare.at(result, words, *edits, coded=restored == (0, 3, 1, 2))
-            words = f"the memory is {name}, read as if it were {right}"
+            words = f"{_name(result)} lies in memory as {name}, but is read as {right}"
             yield recipe.at(result, words, relaid(memory, (*lacking, *own)))
     matrix = reshaped(shape[0], -1)
     yield bare.at(result, "they are flat", reshaped(-1))
@@ -1084,6 +1085,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     for tensor in (*OPERANDS[recipe.result], recipe.result):
         pairs = permutations(_orders_of_blocks(recipe), 2)
         yield from _read_as(recipe, tensor, pairs, "dE/dO lies in memory as CHWN, but is read as CNHW")
+    yield from _slipped(recipe, Loops.columns_slipped, "$")
 
 
 @Mistake(
@@ -1425,8 +1427,11 @@ def _read_as(recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]
     """An array lies in one order of axes, and is read in another; `coded` are the words for the line of code."""
     for lies, read in pairs:
         one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
-        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}"
-        yield recipe.at(tensor, words, relaid(lies, read), coded=words == coded)
+        words, edit = f"{_name(tensor)} lies in memory as {one}, but is read as {other}", relaid(lies, read)
+        yield recipe.at(tensor, words, edit, coded=words == coded)
+        if recipe.layer.groups > 1:
+            each = by_part(int(tensor.array is not W), recipe.layer.groups, edit)
+            yield recipe.at(tensor, f"{words}, group by group", each)
 
 
 def some_axes(dims: int) -> list[Array]:
@@ -1497,7 +1502,8 @@ def _one_sample(recipe: Recipe, n: int) -> Changes:
         yield recipe.at(DEDO, "", only(0, n), coded=True)
     elif batch > 1:
         yield recipe.at(result, "the others are 0", only(0, n))
-        yield recipe.at(result, "and used for all", taken(0, [n] * batch))
+        words = f"{_name(DEDO if result is DX else X)} of this sample is used for all"
+        yield recipe.at(result, words, taken(0, [n] * batch))
         yield recipe.but(bare=True).at(result, "without its batch axis", taken(0, n))
 
 

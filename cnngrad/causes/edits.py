@@ -12,8 +12,8 @@ from cnngrad.arrays import Array
 from cnngrad.tensor import Tensor
 
 __all__ = [
-    "Edit", "Mixed", "along", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken", "transposed",
-    "without",
+    "Edit", "Mixed", "along", "by_part", "flipped", "moved", "only", "relaid", "reshaped", "swapped", "taken",
+    "transposed", "without",
 ]  # fmt: skip
 
 
@@ -87,9 +87,14 @@ def moved(axes: Sequence[int], shifts: Sequence[int]) -> Edit:
     return edit
 
 
-def relaid(lies: Sequence[int], read: Sequence[int]) -> Edit:
+def relaid(lies: Sequence[int], read: Sequence[int]) -> Callable[[Array], Array]:
     """Read the memory of an array whose axes lie in one order as if they lay in another."""
     return lambda array: array.transpose(lies).reshape([array.shape[k] for k in read]).transpose(np.argsort(read))
+
+
+def by_part(axis: int, count: int, edit: Callable[[Array], Array]) -> Edit:
+    """Edit each of some equal parts along an axis by itself."""
+    return lambda array: np.concatenate([edit(part) for part in np.split(array, count, axis)], axis)
 
 
 def along(axis: int, places: int | slice | Sequence[int] | Array) -> Any:

@@ -42,6 +42,8 @@ class Loops:
         reading: the steps by which the result is read from its memory.
         inside: the layer whose X lies in memory with its padding; None if it does without.
         rounded: rounds the products.
+        reshaped: the letters of the rows and columns of a matrix of X's numbers, as im2col makes it, that is read as
+            if its memory had the columns for rows; none if X is used as it is.
     """
 
     layer: Layer
@@ -53,6 +55,7 @@ class Loops:
     reading: dict[Axis, int]
     inside: Layer | None
     rounded: Callable[[Array], Array] = np.positive
+    reshaped: tuple[str, str] = ("", "")
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
         """The result; what lies outside an array's memory is 0, or is lost."""
@@ -60,7 +63,11 @@ class Loops:
         letters = [key for key in self.ranges if isinstance(key, str)]
         grid = np.ix_(*(range(*self.ranges[letter]) for letter in letters))
         values = dict(zip(letters, grid, strict=True))
-        at = {axis: sum(f * values.get(letter, 1) for letter, f in each.items()) for axis, each in self.index.items()}
+        moved = {**values, **self._moved(values)}
+        at = {
+            axis: sum(f * (moved if axis[0] is X else values).get(letter, 1) for letter, f in each.items())
+            for axis, each in self.index.items()
+        }
 
         def places(tensor: Tensor) -> Array:
             place = np.asarray(sum(step * at[axis] for axis, step in self.steps.items() if axis[0] is tensor))
@@ -80,6 +87,27 @@ class Loops:
         place = sum(self.reading[filled, k] * at for k, at in enumerate(np.indices(shapes[filled], sparse=True)))
         found: Array = memory[np.minimum(place, size)]
         return found
+
+    def _moved(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """The letters of the element of X that is read at each place of a reshaped matrix."""
+        rows, columns = (
+            {letter: self.ranges[letter][1] for letter in letters if letter in values} for letters in self.reshaped
+        )
+        place, found = np.zeros((), int), dict[str, Array]()
+        for letter, size in (columns | rows).items():
+            place = place * size + values[letter]
+        for letter, size in reversed((rows | columns).items()):
+            place, found[letter] = np.divmod(place, size)
+        return found
+
+    def columns_slipped(self) -> Slips:
+        """X's windows as a matrix that is reshaped where it must be transposed, for each sample or all together."""
+        taps, outputs = "c" + _TAPS, _OUTPUTS
+        for one, other in ((taps, outputs), (taps, "n" + outputs)):
+            for rows, columns in ((one, other), (other, one)):
+                words = "im2col's matrix is reshaped from one row for each {} to one for each {}, not transposed"
+                names = ["position of O" if letters is other else "element of a filter" for letters in (rows, columns)]
+                yield words.format(*names), replace(self, reshaped=(rows, columns))
 
     def lengths_slipped(self) -> Slips:
         """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
@@ -143,7 +171,9 @@ class Loops:
                     found.append(changed)
                     yield changed, f"the {self._key(letter)} are replaced by the {self._key(other)}"
         for like, theirs in self.index.items():
-            if theirs not in found and (axis[1] == like[1] if axis[1] > 1 else like[1] < 2):
+            # An index that has less is one with letters left out.
+            is_like = axis[1] == like[1] if axis[1] > 1 else like[1] < 2
+            if is_like and theirs not in found and not theirs.items() <= index.items():
                 found.append(theirs)
                 yield theirs, f"it is the index of the {self._axis(like)}"
 
