@@ -105,11 +105,15 @@ def test_two_programs_of_one_name_are_refused(tmp_path, monkeypatch):
         submitted("*/*.py:f")
 
 
-def test_names_are_what_differs_in_the_paths(folder, monkeypatch):
+def test_names_are_what_differs_in_the_paths(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     assert submitted("class/*/conv.py:f")["ann"] == "class/ann/conv.py:f"
     assert submitted("class/[ab]*/*.py:f").keys() == {"ann-conv.py", "ann-mine.py", "bob-conv.py", "bob-mine.py"}
     assert submitted("class/a*/conv.py {dir}") == {"conv": "class/ann/conv.py {dir}"}
+    (tmp_path / "conv.py").touch()
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann/conv.py").touch()
+    assert submitted(f"{tmp_path}/**/conv.py:f").keys() == {"ann", "conv"}
     with pytest.raises(cnngrad.CnngradError, match=r"no file matches class/x\*/conv.py: write --run-each"):
         submitted("class/x*/conv.py:f")
 

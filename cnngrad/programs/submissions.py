@@ -119,7 +119,8 @@ def submitted(text: str) -> dict[str, str]:
     programs = [f"{path}:{rest}" if rest else text.replace(pattern, shlex.quote(path), 1) for path in paths]
     parts = [Path(path).parts for path in paths]
     first, last = (_alike([each[::step] for each in parts]) for step in (1, -1))
-    names = ["-".join(each[first : len(each) - last]) for each in parts] if len(paths) > 1 else [Path(paths[0]).stem]
+    # One file, or one beside the folders of the others, has no part of its own.
+    names = ["-".join(each[first : len(each) - last]) or Path(each[-1]).stem for each in parts]
     named = dict(zip(map(visible, names), programs, strict=True))
     if len(named) < len(paths):
         raise CnngradError(f"two files that match {pattern} would have the same name in the report: rename one")
