@@ -18,7 +18,8 @@ import cnngrad
 from cnngrad import threads
 from cnngrad.compute import Work, measured
 from cnngrad.compute.plan import add_up, make_plan, write
-from cnngrad.compute.tiles import Tiles
+from cnngrad.compute.tiles import Tiles, slab
+from cnngrad.compute.ways import columns
 from cnngrad.functions import read_layer
 from cnngrad.layer import make_layer
 from cnngrad.tensor import Tensor
@@ -183,6 +184,17 @@ def test_each_phase_of_a_stride_is_a_step_and_work_is_cut_into_tiles():
     with sized(NOT_GATHERED):
         plan = make_plan(make_layer((5,), (1,), stride=2, padding=((1, 0),)), Tensor.DX, dtype)
     assert (len(plan.steps), plan.reached) == (1, False)
+
+
+@pytest.mark.parametrize(("dilation", "is_copied"), [(6, True), (7, False)])
+def test_a_slab_is_copied_if_windows_read_half_of_it(dilation, is_copied, monkeypatch):
+    """Two windows of two elements each: of 8 positions they read 4, of 9 too."""
+    copied = []
+    monkeypatch.setattr(columns, "slab", lambda *given: copied.append(given) or slab(*given))
+    x = np.arange(dilation + 2)
+    with sized(NOT_GATHERED):
+        assert cnngrad.forward(x, [1, 2], dilation=dilation).tolist() == [2 * dilation, 2 * dilation + 3]
+    assert bool(copied) is is_copied
 
 
 def test_integers_and_what_must_not_be_rounded_are_never_transformed():
