@@ -238,17 +238,21 @@ class _Claim:
         if self.array.shape != right.shape or np.count_nonzero(self.array) < _FEWEST_NUMBERS + 2:
             return
         for mistake, adding in ((weight_decay, decayed), (old_contents, raised)):
-            if result in mistake.results:
-                added = made(adding(self.right, 1), self.data) - right
-                both = np.array([right.ravel(), added.ravel()], np.float64)
-                with may_overflow(), suppress(np.linalg.LinAlgError):
-                    scale, rate = np.linalg.solve(both @ both.T, both @ self.array.ravel()).tolist()
-                    factor, rate = min(self.factors, key=lambda each: abs(each - scale)), float(f"{rate:.9g}")
-                    words = ", ".join(filter(None, (self.factors[factor], adding(self.right, rate).detail)))
-                    way = adding(self.right, rate / factor).but(words, factor=factor)
-                    if rate and self.fit(way):
-                        names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
-                        (self.alone if factor == 1 else self.together).setdefault(tuple(sorted(names)), way)
+            if result not in mistake.results:
+                continue
+            added = made(adding(self.right, 1), self.data) - right
+            both, rate = np.array([right.ravel(), added.ravel()], np.float64), 0.0
+            with may_overflow(), suppress(np.linalg.LinAlgError):
+                scale, rate = np.linalg.solve(both @ both.T, both @ self.array.ravel()).tolist()
+                factor = min(self.factors, key=lambda known: abs(known - scale))
+            # The shortest number that gives the claim.
+            for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if rate else ():
+                words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
+                way = adding(self.right, number / factor).but(words, factor=factor)
+                if self.fit(way):
+                    names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
+                    (self.alone if factor == 1 else self.together).setdefault(tuple(sorted(names)), way)
+                    break
 
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""
