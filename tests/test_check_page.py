@@ -103,6 +103,9 @@ def test_the_command_writes_it(tmp_path, capsys):
     assert main(command) == 1
     page = target.read_text(encoding="utf-8")
     assert "W is not rotated by 180°" in page
+    # Matrices are grids: the report below draws none in characters.
+    assert "A gradient is wrong." in page
+    assert "┌" not in page
     assert "yours = ∂E/∂o11·w21 + ∂E/∂o12·w23" in sums_of(page)["dEdX 0 0 0 1"]
 
 

@@ -83,13 +83,14 @@ def test_every_section_fits_the_frames_of_a_lecture_and_changes_nothing_else(who
     needs("beamer.cls", "pgfmath.sty")
     frames = []
     for name in NAMES if whole else ["notes"]:
-        for section in SECTIONS if whole else ("dx", "dx-conv"):
+        for section in SECTIONS if whole else ("dx", "dx-conv", "summary"):
             try:
                 derived(name, sections=[section]).save(str(tmp_path / f"{name}-{section}.tex"), fragment=True)
             except cnngrad.CnngradError:
                 continue
             content = rf"\input{{{name}-{section}}}\message{{{SETTINGS}}}"
-            frames.append(rf"\begin{{frame}}[allowframebreaks]{content}\end{{frame}}")
+            breaks = "" if (name, section) == ("notes", "summary") else "[allowframebreaks]"
+            frames.append(rf"\begin{{frame}}{breaks}{content}\end{{frame}}")
     head = rf"\documentclass[aspectratio=169]{{beamer}}\begin{{document}}\message{{{SETTINGS}}}"
     (tmp_path / "a.tex").write_text("\n".join([head, *frames, r"\end{document}"]))
     log = log_of(tmp_path / "a.tex")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cnngrad.checks import Report
-from cnngrad.derivation.blocks import Derivation, ReportBlock
+from cnngrad.derivation.blocks import Derivation, GridRow, ReportBlock
 from cnngrad.errors import CnngradError, visible
 from cnngrad.files.write import check_target, numbered, write_document
 from cnngrad.render.check_page import check_page
@@ -119,7 +119,9 @@ def _html(shown: Shown, style: Style) -> str:
     if isinstance(shown, Derivation):
         return html_document(shown, style)
     if isinstance(shown, Report):
-        return check_page(shown, style.precision, _text(shown, _PLAIN).rstrip("\n"))
+        # The page has the matrices as grids.
+        blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, GridRow))
+        return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)).rstrip("\n"))
     title = style.title or shown.title
     body = f"<h1>{escape(title)}</h1>\n{html_of(shown, style)}"
     return framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")
