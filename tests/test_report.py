@@ -199,7 +199,7 @@ def test_the_schema_refuses_what_is_none_of_its_forms(change):
 
 
 def test_every_mistake_has_a_page_with_a_layer_that_shows_it(whole):
-    for mistake in known_mistakes().mistakes[:: 1 if whole else 9]:
+    for mistake in known_mistakes().mistakes[:: 1 if whole else 8]:
         grids, report = shown(mistake)
         assert [gradient.mistakes for gradient in report.gradients.values() if not gradient] == [(mistake.id,)]
         assert len(grids.items) >= 3
@@ -243,7 +243,7 @@ def test_pages_on_mistakes_are_listed_shown_and_saved(tmp_path, monkeypatch, cap
     ):
         assert words in shown
     assert "--mistakes" not in shown
-    saved = CATALOGUE if whole else CATALOGUE[::9]
+    saved = CATALOGUE if whole else CATALOGUE[::8]
     monkeypatch.setattr("cnngrad.checks.mistakes.CATALOGUE", saved)
     assert main(["check", "--mistakes", "--report", "all.md"]) == 0
     assert capsys.readouterr().out != listed
