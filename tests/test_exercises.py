@@ -168,6 +168,10 @@ def test_the_matrix_gives_o_and_the_frame_is_that_of_the_full_convolution():
     assert "Write the matrix M in o = M·x + b, with X and O written" in question.words
     (question,) = exercises(make_layer((8, 6), (3, 2), stride=(2, 3), padding=(1, 0)), ["frame"]).questions
     assert question.right == (1, 2, 3, 2, 1, 2)
+    (question,) = exercises(make_layer((3, 8), (2, 2), stride=3), ["frame"]).questions
+    assert [blank.label for blank in question.blanks][:3] == [
+        "in front of the first row", "behind the last row", "between two columns",
+    ]  # fmt: skip
     # A number that begins a line and has a full stop behind it would be read as that of a list.
     solution = document(".txt", exercises(make_layer((8, 6), (2, 2), stride=2), ["frame"]).solution())
     assert re.findall(r"(\w*) \d+\.(?= [A-Z])", " ".join(solution.split())) == ["Question"]

@@ -250,11 +250,13 @@ class Maker:
         crop = "; what the padding adds is cut off later" if is_padded(layer) else ""
         parts = list[Any]([f"For the full convolution {head}{crop}. How many?"])
         blanks = list[Blank]()
-        for axis, word in layer.named_axes:
+        for (axis, word), size in zip(layer.named_axes, layer.canonical[array][2:], strict=True):
             places = f"between two {word}s", f"in front of the first {word}", f"behind the last {word}"
             # A full stop behind a number that begins a line would make it that of a list.
             before = f"; {word}s of zeros" if blanks else f" {word.capitalize()}s of zeros"
-            for place, count in zip(places, (axis.stride - 1, *axis.frame), strict=True):
+            counts = zip(places, (axis.stride - 1, *axis.frame), strict=True)
+            # A single row has no other one to be apart from.
+            for place, count in [*counts][size < 2 :]:
                 blanks.append(Blank(place, count))
                 parts += [f"{before} {place}: ", Fill.BLANK]
                 before = ","
