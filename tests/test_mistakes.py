@@ -1149,6 +1149,8 @@ def test_old_numbers_where_no_window_reads_are_told():
          "X is read at (0·i + u − 1, 0·j + v), not (i + u − 1, j + v): all positions of O are left out"),
         ("dx", lambda q: buggy.flat(q, "x", g=lambda s: ((s.n * q.F + s.f) * q.Ho + s.h) * q.Wo + s.j),
          "dE/dO is read at i + u − 1, not i: it is the index of the rows of X"),
+        ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.i) * q.W + s.k),
+         "dX is written at i, not i + u − 1: it is the index of the rows of O"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
     ],

@@ -7,10 +7,11 @@ place in memory a sum of indices, each times a step.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Loops:
         layer: the layer.
         result: the result that they fill.
         ranges: where the loop over each letter begins and ends, and which indices along some axes count.
+        tests: the indices of which this is tested, where they are not those that are used.
         index: the index along each axis of X, W and O: the factor of each letter, and a constant under "".
         steps: how far apart in memory neighbours along each axis lie.
         orders: the order in which the axes of X, W and O lie in memory.
@@ -56,6 +58,7 @@ class Loops:
     inside: Layer | None
     rounded: Callable[[Array], Array] = np.positive
     reshaped: tuple[str, str] = ("", "")
+    tests: Mapping[Axis, Mapping[str, int]] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
         """The result; what lies outside an array's memory is 0, or is lost."""
@@ -64,10 +67,12 @@ class Loops:
         grid = np.ix_(*(range(*self.ranges[letter]) for letter in letters))
         values = dict(zip(letters, grid, strict=True))
         moved = {**values, **self._moved(values)}
-        at = {
-            axis: sum(f * (moved if axis[0] is X else values).get(letter, 1) for letter, f in each.items())
-            for axis, each in self.index.items()
-        }
+
+        def along(axis: Axis, index: Mapping[str, int]) -> Any:
+            known = moved if axis[0] is X else values
+            return sum(factor * known.get(letter, 1) for letter, factor in index.items())
+
+        at = {axis: along(axis, index) for axis, index in self.index.items()}
 
         def places(tensor: Tensor) -> Array:
             place = np.asarray(sum(step * at[axis] for axis, step in self.steps.items() if axis[0] is tensor))
@@ -77,7 +82,8 @@ class Loops:
         products = np.ones([each.size for each in grid])
         for axis in at.keys() & self.ranges:
             first, end = self.ranges[axis]
-            products *= (at[axis] >= first) & (at[axis] < end)
+            place = along(axis, self.tests[axis]) if axis in self.tests else at[axis]
+            products *= (place >= first) & (place < end)
         for tensor, array in operands.items():
             products *= np.append(array.transpose(self.orders[tensor.array]), 0)[places(tensor)]
         filled = self.result.array
@@ -134,11 +140,13 @@ class Loops:
     def indices_slipped(self, left_out: bool) -> Slips:
         """One index or letter of it left out, or replaced by another; or all positions of O or W left out."""
         for axis, index in self.index.items():
-            limited = {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}
+            # The test for what lies outside X may be right; other arrays may have one.
+            limited: dict[str, Any] = {"ranges": {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}}
+            tested = {"tests": {axis: index}} if axis in self.ranges else {} if left_out else limited
             for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
                 words = f"{self._used(axis)} at {_sum_of(changed)}, not {_sum_of(index)}: {why}"
-                for inside in (self.ranges, limited)[: 2 - left_out]:
-                    yield words, replace(self, index={**self.index, axis: changed}, ranges=inside)
+                for more in ({}, tested) if tested else ({},):
+                    yield words, replace(self, index={**self.index, axis: changed}, **more)
         for tensor, letters in product((X, W, O), (_OUTPUTS, _TAPS)) if left_out else ():
             own = {axis: index for axis, index in self.index.items() if axis[0] is tensor and {*letters} & {*index}}
             less = {axis: {**index, **dict.fromkeys({*letters} & {*index}, 0)} for axis, index in own.items()}
@@ -146,7 +154,8 @@ class Loops:
                 at, right = (", ".join(map(_sum_of, indices.values())) for indices in (less, own))
                 which = "O" if letters is _OUTPUTS else "W"
                 words = f"{self._used(min(own))} at ({at}), not ({right}): all positions of {which} are left out"
-                yield words, replace(self, index={**self.index, **less})
+                for tests in ({}, own) if tensor is X else ({},):
+                    yield words, replace(self, index={**self.index, **less}, tests=tests)
 
     def _left_out(self, axis: Axis) -> Iterator[tuple[Mapping[str, int], str]]:
         """An index without one of its letters, or without all, and which."""
@@ -171,9 +180,11 @@ class Loops:
                     found.append(changed)
                     yield changed, f"the {self._key(letter)} are replaced by the {self._key(other)}"
         for like, theirs in self.index.items():
-            # An index that has less is one with letters left out.
-            is_like = axis[1] == like[1] if axis[1] > 1 else like[1] < 2
-            if is_like and theirs not in found and not theirs.items() <= index.items():
+            both = axis[1], like[1]
+            is_like = max(both) < 2 or (min(both) > 1 and (like[0] is axis[0] or both[0] == both[1]))
+            # Unless there is padding, an index that has less is one with letters left out.
+            has_less = not index.get("") and theirs.items() <= index.items()
+            if is_like and theirs not in found and not has_less:
                 found.append(theirs)
                 yield theirs, f"it is the index of the {self._axis(like)}"
 
