@@ -306,6 +306,13 @@ def test_there_is_one_thread_where_those_of_blas_can_t_be_controlled(monkeypatch
     assert threads.thread_count.__wrapped__() == 1
 
 
+def test_two_jobs_run_at_the_same_time(cores):
+    cores(2)
+    both = threading.Barrier(2, timeout=30)
+    threads.run_jobs(2, lambda _: both.wait())
+    assert not both.broken
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("x_shape", "w_shape", "options"), SHAPES)
 def test_every_number_of_threads_gives_the_same_bits(x_shape, w_shape, options, dtype, cores):
