@@ -121,7 +121,7 @@ def _html(shown: Shown, style: Style) -> str:
     if isinstance(shown, Report):
         # The page has the matrices as grids.
         blocks = (block for block in shown.blocks(_PLAIN.precision) if not isinstance(block, GridRow))
-        return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)).rstrip("\n"))
+        return check_page(shown, style.precision, text_of(Painter(_PLAIN.precision).blocks(blocks)))
     title = style.title or shown.title
     body = f"<h1>{escape(title)}</h1>\n{html_of(shown, style)}"
     return framed(title, body, "default-src 'none'; style-src 'unsafe-inline'")

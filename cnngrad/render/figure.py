@@ -38,8 +38,7 @@ _CONSOLE = Console()
 def figures(derivation: Derivation, style: Style, ending: str) -> list[str]:
     """A figure of each element, 16 by 9 as a slide, for files with this ending; grids have the same place in all."""
     drawings = [_Drawing(each, style) for each in derivation.elements]
-    breadths = [drawing.breadth(unit) for drawing in drawings for unit in drawing.units]
-    width = max(_LEAST, *breadths) + 2 * _MARGIN
+    width = max(_LEAST, *(drawing.breadth(unit) for drawing in drawings for unit in drawing.units)) + 2 * _MARGIN
     while (used := max(drawing.lay(width) for drawing in drawings)) > width * _RATIO:
         width += 0.5
     frame = ((used - width * _RATIO) / 2, width, width * _RATIO)
@@ -185,11 +184,11 @@ class _Drawing(Painter):
                 x = left + c * wide
                 y = top + r * _HIGH
                 add(Box(x, y, wide, _HIGH, "rule", 0.05, fill))
+                marked += [(x, y)] * (fill == f"on {tile.on}")
                 y += _HIGH / 2 + 0.35 - 0.5 * (len(lines) - 1)
                 for text, colour, size in lines:
                     add(Words(x + wide / 2, y, [(text, colour)], size))
                     y += 0.8
-                marked += [(x, top + r * _HIGH)] * (fill == f"on {tile.on}")
         x, y = marked[0]
         right, low = marked[-1]
         add(Box(x, y, right + wide - x, low + _HIGH - y, tile.on, 0.1))

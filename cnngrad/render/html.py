@@ -23,7 +23,6 @@ from cnngrad.derivation.blocks import (
     Figure,
     Formula,
     GridRow,
-    Hint,
     Part,
     Phrase,
     Picture,
@@ -150,7 +149,7 @@ def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
     fitting = Fitting(precision, PLAIN_WIDTH)
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, fitting) for block in section.blocks if not isinstance(block, Hint))
+        blocks = "\n".join(_block(block, fitting) for block in section.blocks)
         name = f' id="section-{section.name}"' if section.name else ""
         yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
