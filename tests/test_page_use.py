@@ -244,9 +244,15 @@ def test_the_result_what_it_is_made_of_and_the_sum_are_in_sight_together(sized, 
         assert min(fonts) >= {1280: 18, 1024: 16}.get(wide + 15, 11)
 
 
-def test_a_click_lights_what_a_name_in_the_sum_stands_for(browser, tmp_path):
+def test_a_name_in_the_sum_points_at_its_cells_and_a_click_lights_them(browser, tmp_path):
     browser.get(written(tmp_path) + "#dx-x22")
     link = browser.find_element("css selector", "#line a[href='#do-o12']")
+    for kind, names in (("mouseover", {"∂E/∂o12"}), ("mouseout", set()), ("mouseover", {"∂E/∂o12"})):
+        browser.execute_script(
+            "arguments[0].dispatchEvent(new MouseEvent(arguments[1], { bubbles: true }))", link, kind
+        )
+        pointed = browser.find_elements("css selector", "td.pointed")
+        assert {cell.get_attribute("aria-label").split()[0] for cell in pointed} == names
     link.click()
     assert browser.find_element("id", "line").text.startswith("∂E/∂o12 = -2 is used in ")
     chosen = browser.find_elements("css selector", "td.chosen")

@@ -4,11 +4,11 @@ export const file = Object.fromEntries(
   Object.entries(data.values).map(([tensor, list]) => [tensor, read(list)]));
 export const isNumeric = Boolean(file.x);
 // What is chosen is an element, or a zero, for the reason in `zero`; `playing` is Play's timer.
-export const NOTHING = { chosen: null, zero: "", held: false, told: false, playing: 0 };
+export const NOTHING = { chosen: null, zero: "", held: false, told: false, playing: 0, linked: "" };
 // `at` has the sample, filter and channel that are shown, and the depth of each grid.
 export const state = {
   ...NOTHING, unfolded: false, changed: false, equation: "", way: "gather", names: !isNumeric,
-  at: { n: 0, f: 0, c: 0 }, asked: data.asked, typed: new Map(), linked: "",
+  at: { n: 0, f: 0, c: 0 }, asked: data.asked, typed: new Map(),
 };
 // The layer, its numbers and equations, and what draws them anew.
 export const page = {};
