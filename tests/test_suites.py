@@ -129,6 +129,13 @@ def test_an_option_is_the_same_in_all_layers_and_need_not_be_taken(option):
     assert plain.outcomes[2].passed
 
 
+def test_padding_same_and_an_output_size_hold_for_all_transposed_layers():
+    for layer in cnngrad.suite("quick", transposed=True, padding="same"):
+        sizes = zip(layer.layer.axes, layer.layer.out, strict=True)
+        assert all(out == axis.stride * axis.size for axis, out in sizes)
+    assert {each.layer.out for each in cnngrad.suite("quick", transposed=True, output_size=99)} == {(99, 99)}
+
+
 def test_a_function_that_a_command_names_need_not_take_a_given_option(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(

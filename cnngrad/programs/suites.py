@@ -386,7 +386,11 @@ def with_options(layer: Layer, asked: Mapping[str, Any]) -> Layer:
     else:
         x[1] = w[place] * times
     b = (w[1] * groups if layer.transposed else w[0],) if layer.has_bias else None
-    options = replace(layer, layouts=Layouts()).options | given
+    options = replace(layer, layouts=Layouts()).options
+    # These give O its size, whatever the layer's own output padding is.
+    if layer.transposed and ("output_size" in given or str(given.get("padding")).lower().startswith("same")):
+        del options["output_padding"]
+    options |= given
     made = make_layer(tuple(x), tuple(w), b_shape=b, **options)
     layouts = read_layouts(asked.get("layout"), asked.get("filter_layout"), turned=layer.transposed)[0]
     return replace(made, layouts=layouts, x_lead=layer.x_lead, w_lead=layer.w_lead)
