@@ -1070,7 +1070,8 @@ def memory_order(recipe: Recipe) -> Changes:
     for tensor in OPERANDS[recipe.result]:
         own = Axes(recipe.layer, tensor).memory
         pairs = [pair for other in (own[::-1], *_orders_of_blocks(recipe)) for pair in ((own, other), (other, own))]
-        yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO")
+        for groups in sorted({1, recipe.layer.groups}):
+            yield from _read_as(recipe, tensor, pairs, "W lies in memory as OIHW, but is read as WHIO", groups)
 
 
 @Mistake(
@@ -1423,15 +1424,15 @@ def _letters(layer: Layer, tensor: Tensor, axes: Iterable[int]) -> str:
     return "".join(letters[axis] for axis in axes)
 
 
-def _read_as(recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str) -> Changes:
-    """An array lies in one order of axes, and is read in another; `coded` are the words for the line of code."""
+def _read_as(
+    recipe: Recipe, tensor: Tensor, pairs: Iterable[tuple[Shape, Shape]], coded: str, groups: int = 1
+) -> Changes:
+    """An array, or each group of it, lies in one order and is read in another; `coded` are the words for the line."""
     for lies, read in pairs:
         one, other = (_letters(recipe.layer, tensor, order) for order in (lies, read))
-        words, edit = f"{_name(tensor)} lies in memory as {one}, but is read as {other}", relaid(lies, read)
+        words = f"{_name(tensor)} lies in memory as {one}, but is read as {other}{', group by group' * (groups > 1)}"
+        edit = by_part(int(tensor.array is not W), groups, relaid(lies, read))
         yield recipe.at(tensor, words, edit, coded=words == coded)
-        if recipe.layer.groups > 1:
-            each = by_part(int(tensor.array is not W), recipe.layer.groups, edit)
-            yield recipe.at(tensor, f"{words}, group by group", each)
 
 
 def some_axes(dims: int) -> list[Array]:
