@@ -1194,6 +1194,13 @@ def test_a_slip_with_another_sign_or_factor_is_told_with_it():
         assert {report.mistake, *report.together} == {"index-left-out", other}
 
 
+def test_numbers_that_are_cut_are_not_said_to_have_something_added():
+    q = buggy.Layer(SMALL_LAYER)
+    right = buggy.right_dw(q) * 0.37
+    assert graded(q, "dw", np.floor(right * 100) / 100).mistake is None
+    assert graded(q, "dw", buggy.right_dw(q) - 0.005).mistake == "old-contents"
+
+
 def test_two_decimals_tell_how_their_products_were_rounded():
     x, w, dedo = (
         np.array([[1.51, -0.75, 2.27], [0.5, 1.25, -1.12]]),

@@ -1178,11 +1178,11 @@ def weight_decay(recipe: Recipe) -> Changes:
     yield decayed(recipe, 0.01)
 
 
-def decayed(recipe: Recipe, rate: float) -> Recipe:
+def decayed(recipe: Recipe, number: float) -> Recipe:
     """The recipe with a multiple of X or W added to its gradient."""
     own = recipe.result.array
-    added = Mixed(np.add, own, partial(np.multiply, rate))
-    return recipe.at(recipe.result, f"{rate:g}·{own.key} is added", added, coded=rate == 0.01)
+    added = Mixed(np.add, own, partial(np.multiply, number))
+    return recipe.at(recipe.result, f"{number:g}·{own.key} is added", added, coded=number == 0.01)
 
 
 def raised(recipe: Recipe, number: float) -> Recipe:

@@ -29,7 +29,7 @@ from cnngrad.causes.catalogue import (
     weight_decay,
 )
 from cnngrad.causes.evaluate import Data, made, probed, spread_places
-from cnngrad.causes.recipe import Recipe, right_recipe
+from cnngrad.causes.recipe import Recipe, as_user, right_recipe
 from cnngrad.layer import Layer, Relation
 from cnngrad.layer.names import Names
 from cnngrad.tensor import DB, B, O, Tensor
@@ -232,27 +232,42 @@ class _Claim:
         words, coded = self.factors.get(factor) or told_factor(factor, ()), factor == 1 / self.data.layer.batch
         (self.nearly if off else self.alone)[(scaled,)] = self.right.but(words, coded, factor=factor)
 
-    def add(self) -> None:
+    def add(self, spare: int) -> None:
         """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor."""
         result, right = self.right.result, made(self.right, self.data)
-        if self.array.shape != right.shape or np.count_nonzero(self.array) < _FEWEST_NUMBERS + 2:
+        if self.array.shape != right.shape:
             return
-        for mistake, adding in ((weight_decay, decayed), (old_contents, raised)):
-            if result not in mistake.results:
-                continue
-            added = made(adding(self.right, 1), self.data) - right
-            both, rate = np.array([right.ravel(), added.ravel()], np.float64), 0.0
+        ways = [(old_contents, raised, np.ones_like(right))]
+        if result in weight_decay.results:
+            ways.insert(0, (weight_decay, decayed, as_user(self.right, self.data.arrays[result.array])))
+        least = 2 * rms(self._allowed(self.array, self.terms(self.right))) + _ROUNDING * rms(self.array)
+        for mistake, adding, own in ways:
+            both, factors = np.array([right.ravel(), own.ravel()], np.float64), [1.0]
             with may_overflow(), suppress(np.linalg.LinAlgError):
-                scale, rate = np.linalg.solve(both @ both.T, both @ self.array.ravel()).tolist()
-                factor = min(self.factors, key=lambda known: abs(known - scale))
-            # The shortest number that gives the claim.
-            for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if rate else ():
-                words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
-                way = adding(self.right, number / factor).but(words, factor=factor)
-                if self.fit(way):
-                    names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
-                    (self.alone if factor == 1 else self.together).setdefault(tuple(sorted(names)), way)
-                    break
+                scale = np.linalg.solve(both @ both.T, both @ self.array.ravel())[0]
+                factors.append(min(self.factors, key=lambda known: abs(known - scale)))
+            # Fewer numbers fit some factor and some multiple by chance.
+            for factor in dict.fromkeys(factors[: 1 + (np.count_nonzero(self.array) > _FEWEST_NUMBERS + 1)]):
+                with may_overflow():
+                    rates = (self.array - factor * right)[own != 0] / own[own != 0]
+                    rate = float(np.median(rates)) if rates.size else 0.0
+                    # Less is rounding.
+                    is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
+                if is_more:
+                    self._add_shortest(mistake, adding, factor, rate, spare)
+
+    def _add_shortest(
+        self, mistake: Mistake, adding: Callable[[Recipe, float], Recipe], factor: float, rate: float, spare: int
+    ) -> None:
+        """Keep the shortest number near a rate that gives the claim."""
+        for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if rate else ():
+            words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
+            way = adding(self.right, number / factor).but(words, factor=factor)
+            if fits := self.fit(way, spare=spare):
+                names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
+                found = self.nearly if fits[0] else self.alone if factor == 1 else self.together
+                found.setdefault(tuple(sorted(names)), way)
+                break
 
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""
@@ -282,9 +297,10 @@ class _Claim:
             if self.array.dtype.kind == "f" and np.count_nonzero(self.array) > 1:
                 self.look(self.right, [products_rounded])
             return self.alone
-        self.look(self.right, rare, spare=int(not self.nearly))
+        spare = int(not self.nearly)
+        self.look(self.right, rare, spare=spare)
         if not self.alone:
-            self.add()
+            self.add(spare)
         for first in () if self.alone else usual:
             base = next((made for made in first.changed(self.right) if made.size == self.right.size), None)
             # The second mistake needs the original shape, and a result without edits.
