@@ -264,7 +264,8 @@ class _Claim:
             words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
             way = adding(self.right, number / factor).but(words, factor=factor)
             if fits := self.fit(way, spare=spare):
-                names = (mistake, *_OF_SIGN.get(factor, (scaled,)))
+                # The array itself was there before.
+                names = (old_contents if abs(number) == 1 else mistake, *_OF_SIGN.get(factor, (scaled,)))
                 found = self.nearly if fits[0] else self.alone if factor == 1 else self.together
                 found.setdefault(tuple(sorted(names)), way)
                 break
