@@ -64,6 +64,7 @@ def test_paper_has_the_pinned_picture_and_no_buttons(browser, tmp_path):
         # Nothing on paper can be scrolled.
         for panel in browser.find_elements("css selector", ".equation .body, #told"):
             assert panel.value_of_css_property("overflow") == "visible"
+            assert panel.size["height"] > 60
         assert not browser.find_element("id", "play-steps").is_displayed()
         assert browser.find_element("id", "line").text.startswith("∂E/∂x22 = ")
         grid = browser.find_element("id", "grid-dx-do")
