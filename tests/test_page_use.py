@@ -358,3 +358,10 @@ def test_a_keyboard_walk_says_what_lights_up(browser, tmp_path):
         browser.switch_to.active_element.send_keys(*walk)
         assert live.text.startswith(name)
     assert "frame" in browser.find_element("id", "why").text
+    # With Alt, an arrow goes back in the browser's history.
+    taken = """
+      const [altKey] = arguments, key = "ArrowLeft", bubbles = true, cancelable = true;
+      const event = new KeyboardEvent("keydown", { key, altKey, bubbles, cancelable });
+      return !document.activeElement.dispatchEvent(event);
+    """
+    assert [browser.execute_script(taken, alt) for alt in (False, True)] == [True, False]

@@ -17,7 +17,8 @@ const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 
 // The W3C's grid pattern: keys move a table's only tab stop among the cells behind its headings.
 export function walk(event, cell) {
-  if (!MOVES[event.key]) return;
+  // With Alt or Command an arrow is the browser's.
+  if (!MOVES[event.key] || event.altKey || event.metaKey) return;
   event.preventDefault();
   const table = cell.closest("table"), [down, right] = MOVES[event.key];
   const inside = (k, { length }) => clamp(k, 1, length - 1);
