@@ -540,6 +540,19 @@ def test_what_is_no_number_is_told_and_the_old_one_stays(opened):
     assert driver.find_element("id", "changed").is_displayed()
 
 
+def test_a_field_on_a_cell_stays_when_the_window_changes_and_a_click_elsewhere_takes_the_focus_along(opened):
+    driver = opened(NOTES)
+    first, second, *_ = cells_of(driver, "x")
+    driver.execute_script("arguments[0].focus()", first)
+    driver.switch_to.active_element.send_keys("5")
+    # As the keyboard of a tablet makes it smaller.
+    driver.execute_script("dispatchEvent(new Event('resize'))")
+    driver.switch_to.active_element.send_keys("0")
+    second.click()
+    assert texts([first]) == ["50"]
+    assert driver.switch_to.active_element == second
+
+
 def notes_of(driver, grid):
     """What is said of each cell of a grid."""
     found = []

@@ -11,21 +11,20 @@ export function edit({ element, cell }, begun = null) {
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();
     if (event.key === "Escape") input.value = before;
-    if (event.key === "Enter" || event.key === "Escape") input.blur();
+    // A click elsewhere takes the focus along.
+    if (event.key === "Enter" || event.key === "Escape") cell.focus();
   });
   input.addEventListener("blur", () => {
     // Accept a decimal comma.
     const text = input.value.trim().replace(",", "."), number = page.numbers.parsed(text);
     const isKept = text === before || number !== null || (isAsked && text === "");
-    if (isKept && isAsked) {
-      state.typed.set(element, text);
-    } else if (isKept && text !== before) {
+    if (isKept && isAsked) state.typed.set(element, text);
+    else if (isKept && text !== before) {
       page.numbers = page.numbers.changed(element, number);
       state.changed = true;
     }
     input.remove();
     page.refit();
-    cell.focus();
     if (isAsked) choose({ element });
     byId("refused").textContent = isKept ? "" : `"${input.value}" is not accepted: type a number `
       + "such as 12, -0.5 or 3e-4. The old value stays.";

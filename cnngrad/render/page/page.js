@@ -63,7 +63,8 @@ const onCell = (kind, act) => on("stage", kind, (event) => {
   const found = cellAt(event);
   if (found) act(found, event);
 });
-const isBusy = () => state.held || state.playing || byId("stage").querySelector("input");
+const isEditing = () => byId("stage").querySelector("input");
+const isBusy = () => state.held || state.playing || isEditing();
 for (const kind of ["mouseover", "focusin"]) {
   onCell(kind, (found) => { if (!isBusy()) choose(found); });
 }
@@ -123,7 +124,8 @@ addEventListener("hashchange", () => {
   holdAsked();
   byId("stage").scrollIntoView({ block: "nearest" });
 });
-addEventListener("resize", page.refit);
+// A tablet's keyboard makes the window smaller while a number is typed, after which all is fitted.
+addEventListener("resize", () => { if (!isEditing()) page.refit(); });
 
 Object.assign(byId("play"), { hidden: false, className: isNumeric ? "" : "symbols" });
 addFields(relay);
