@@ -354,6 +354,14 @@ def test_an_address_shows_the_depth_channel_and_sample_of_its_element(browser, t
         assert chosen.get_attribute("aria-label").startswith(f"∂E/∂x{name} ")
         assert cells_of(browser, "dx-do", "td.made .mark")
         assert len(browser.find_elements("css selector", ".window")) == 1
+    # Nothing stays held where the depth that is chosen holds a zero.
+    browser.get("about:blank")
+    browser.get(f"{target.as_uri()}#do-o[1,1]111")
+    browser.execute_script("document.querySelector('#equation-dx .title').click()")
+    browser.execute_script(CHANGE, browser.find_element("css selector", "[name=dx-do]"), 0)
+    assert browser.find_element("id", "why").text.startswith("A zero of the frame")
+    assert not browser.find_element("id", "held").is_displayed()
+    assert "#" not in browser.current_url
 
 
 def test_reset_shows_a_depth_that_the_file_has(browser, tmp_path):

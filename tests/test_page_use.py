@@ -260,6 +260,23 @@ def test_a_name_in_the_sum_points_at_its_cells_and_a_click_lights_them(browser, 
     assert {cell.get_attribute("aria-label").split()[0] for cell in chosen} == {"∂E/∂o12"}
 
 
+def test_a_name_in_the_sum_is_a_link_to_what_was_held_before_the_layer_was_changed(browser, tmp_path):
+    for change in ("way", "stride-0"):
+        browser.get("about:blank")
+        browser.get(written(tmp_path) + "#dw-w11")
+        browser.execute_script(
+            """
+          document.getElementById(arguments[0]).dispatchEvent(new Event("change", { bubbles: true }));
+          const cell = document.querySelector("#grid-o-x td:not(.corner)");
+          cell.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }));
+        """,
+            change,
+        )
+        browser.find_element("css selector", "#line a[href='#dw-w11']").click()
+        assert browser.find_element("id", "held").is_displayed()
+        assert browser.find_element("id", "line").text.startswith("∂E/∂w11 = ")
+
+
 def test_the_two_cells_of_a_product_and_its_term_in_the_sum_have_one_colour(browser, tmp_path):
     browser.get(written(tmp_path) + "#dx-x22")
 

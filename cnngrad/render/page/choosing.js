@@ -3,7 +3,8 @@
 // Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
 export function choose({ element = null, zero = "" }, told = false) {
   Object.assign(state, { chosen: element, zero, told, playing: 0, linked: "" });
-  if (state.held && element) setAddress(`#${element.key}`);
+  if (state.held) setAddress(element ? `#${element.key}` : " ");
+  state.held &&= element !== null;
   if (element) showDepths(element);
   page.render();
 }

@@ -31,10 +31,10 @@ page.set = (values, act = page.render) => {
 const ownLine = byId("layer").textContent;
 function use(layer, given, changed) {
   const equations = equationsOf(layer, data.backward, state.way === "scatter");
+  if (page.layer) release();
   byId("layer").textContent = changed ? lineOf(layer) : ownLine;
   Object.assign(page, { layer, numbers: numbersOf(layer, given), equations });
-  Object.assign(state, NOTHING, { changed });
-  state.equation = [state.equation, "dx", "o"].find(equationOf);
+  Object.assign(state, { changed, equation: [state.equation, "dx", "o"].find(equationOf) });
   build();
   page.refit();
 }
@@ -98,10 +98,7 @@ on("ask", "change", ({ target }) => {
   page.set({ asked: target.value }, page.refit);
 });
 // Its button puts the fields back by itself.
-on("fields", "reset", () => {
-  setAddress(" ");
-  use(layerOf(data.layer), file, false);
-});
+on("fields", "reset", () => use(layerOf(data.layer), file, false));
 on("copy", "click", async () => {
   const text = written();
   byId("why").textContent = text;
