@@ -134,6 +134,8 @@ def test_it_works_by_mouse_and_by_keyboard_and_axe_finds_nothing(tmp_path):
         assert said(driver).startswith("∂E∂x25 is -2, but it should be 22")
         driver.refresh()
         assert said(driver).startswith("∂E∂x25")
+        driver.get(f"{target.as_uri()}#dEdX%200%200%201%202")
+        assert said(driver).startswith("∂E∂x23")
         driver.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
         found = driver.execute_async_script("axe.run().then(arguments[0])")
         assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []

@@ -23,6 +23,7 @@ for (const kind of ["mouseover", "focusin", "click", "keydown"]) {
 }
 // The first element of each matrix is a tab stop.
 for (const cell of cells) cell.tabIndex = cell.matches("tr:nth-child(2) :nth-child(2)") ? 0 : -1;
-const inAddress = cells.find(({ dataset }) => dataset.at === asked());
-const first = inAddress ?? document.querySelector(".wrong");
-if (first) show(first, first === inAddress);
+const inAddress = () => cells.find(({ dataset }) => dataset.at === asked());
+const first = inAddress() ?? document.querySelector(".wrong");
+if (first) show(first, first === inAddress());
+addEventListener("hashchange", () => { if (inAddress()) show(inAddress(), true); });
