@@ -2,17 +2,14 @@
 
 // Chooses what a cell holds: an element, or a zero with its reason. What is held has an address.
 export function choose({ element = null, zero = "" }, told = false) {
-  Object.assign(state, { chosen: element, zero, told, playing: 0, linked: "" });
   if (state.held) setAddress(element ? `#${element.key}` : " ");
-  state.held &&= element !== null;
+  const held = state.held && element !== null;
+  Object.assign(state, NOTHING, { chosen: element, zero, told, held });
   if (element) showDepths(element);
   page.render();
 }
 
-export function release() {
-  setAddress(" ");
-  page.set(NOTHING);
-}
+export const release = () => choose({});
 
 // Holds an element, and shows its sample and channel.
 export function hold(element) {
