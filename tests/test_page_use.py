@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import json
 import threading
 from pathlib import Path
 
@@ -243,6 +244,30 @@ def test_the_result_what_it_is_made_of_and_the_sum_are_in_sight_together(sized, 
         # In a narrow window the end of long sums may be below.
         assert said <= high or wide < 400
         assert min(fonts) >= {1280: 18, 1024: 16}.get(wide + 15, 11)
+
+
+def test_a_window_lies_on_the_cell_of_a_grid_that_is_narrower_than_its_caption(browser, tmp_path):
+    (tmp_path / "one.json").write_text('{"X": [[3]], "W": [[2]], "dEdO": [[5]]}')
+    browser.get(written(tmp_path, tmp_path / "one.json") + "#dx-x11")
+    window, cell = (browser.find_element("css selector", f".large {part}").rect for part in (".window", "td.made"))
+    assert all(abs(window[side] - cell[side]) < 4 for side in ("x", "y", "width", "height"))
+    # Its caption does not lie on the next one.
+    edges = browser.execute_script("""
+      return [...document.querySelectorAll(".large caption")].flatMap((each) => {
+        const range = document.createRange();
+        range.selectNodeContents(each);
+        return [range.getBoundingClientRect().left, range.getBoundingClientRect().right];
+      });
+    """)
+    assert edges == sorted(edges)
+
+
+def test_four_small_grids_of_an_equation_are_not_cut(browser, tmp_path):
+    x, w, dedo = [[[-20] * 7] * 7], [[[[-20] * 3] * 3]] * 2, [[[20] * 5] * 5] * 2
+    (tmp_path / "four.json").write_text(json.dumps({"X": x, "W": w, "b": [1, 2], "dEdO": dedo}))
+    for path in (*SAMPLES, tmp_path / "four.json"):
+        browser.get(written(tmp_path, path))
+        assert not browser.find_elements("css selector", ".equation.cut"), path.stem
 
 
 def test_a_name_in_the_sum_points_at_its_cells_and_a_click_lights_them(browser, tmp_path):

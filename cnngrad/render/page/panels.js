@@ -14,7 +14,8 @@ function measure(equation, most, hasUnits) {
     const isLower = grid === lowerOf(equation), marks = starts && isLower ? lengths[1] + 1 : 0;
     // What has arrived so far may be longer than the sum.
     const text = lengths[k] + (stamps && isLower ? 1 : 0);
-    grid.box.style = `--columns: ${grid.rows[0].length}; --text: ${text}; --marks: ${marks}`;
+    grid.box.style = `--columns: ${grid.rows[0].length}; --text: ${text}; --marks: ${marks}; `
+      + `--title: ${grid.caption.textContent.length}`;
   });
 }
 
@@ -58,6 +59,6 @@ export function fit() {
   const large = { most: 26, least: wide < 900 ? 12 : wide < 1200 ? 16 : 18, smallest: 11 };
   for (const equation of page.equations) {
     if (equation.result === state.equation) resize(equation, large, heights, isNumeric);
-    else resize(equation, { most: 15, least: 11, smallest: 9 }, [144, isNarrow ? 300 : 200], false);
+    else resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false);
   }
 }
