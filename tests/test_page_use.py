@@ -79,6 +79,24 @@ def test_paper_has_the_pinned_picture_and_no_buttons(browser, tmp_path):
     assert base64.b64decode(made["data"]).startswith(b"%PDF")
 
 
+def test_on_paper_small_equations_of_wide_grids_lie_below_each_other(browser, tmp_path):
+    layer = {name: [[-0.1234] * size] * size for name, size in (("X", 5), ("W", 3), ("dEdO", 3))}
+    (tmp_path / "wide.json").write_text(json.dumps(layer))
+    browser.get(written(tmp_path, tmp_path / "wide.json"))
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        beyond = browser.execute_script("""
+          // Sizes stay those of the window.
+          document.body.style.width = "718px";
+          const right = (each) => each.getBoundingClientRect().right;
+          return [...document.querySelectorAll(".sheet")].map((each) =>
+            right(each) - right(each.closest(".equation")));
+        """)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert max(beyond) <= 0
+
+
 def test_on_paper_nothing_of_the_lesson_is_cut(browser, tmp_path):
     """A4 with margins of 1 cm is 718 pixels wide."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
