@@ -60,7 +60,7 @@ export function equationsOf(layer, gradients, scattering) {
     ...spec.bias && { db: { grids: [whole("", "do", "out"), ofFilters("summed =", "db")] } },
   };
   return RESULTS.filter((result) => all[result] && (gradients || result === "o"))
-    .map((result) => ({ result, ...all[result] }));
+    .map((result) => Object.assign(all[result], { result }));
 }
 
 // Why a cell of a grid holds a zero.

@@ -130,9 +130,9 @@ export function layerOf(spec) {
 
   // Why an element is in no product; empty if it is in one.
   function whyUnread(at) {
-    const x = transposed ? "The padding cuts off all that this x stamps."
+    const ofX = transposed ? "The padding cuts off all that this x stamps."
       : "No window reads this x.";
-    const words = { x, dx: x, o: transposed && "No x reaches this o." }[at.tensor];
+    const words = { x: ofX, dx: ofX, o: transposed && "No x reaches this o." }[at.tensor];
     return words && !meeting(at, []).length ? words : "";
   }
   return {

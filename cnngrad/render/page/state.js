@@ -48,7 +48,7 @@ export function lit() {
   return { factors, readers: new Set(from ? [] : page.layer.readers(chosen)) };
 }
 
-export const allLit = () => Object.values(lit()).flatMap((each) => [...each.keys()]);
+export const allLit = () => Object.values(lit()).flatMap((each) => Array.from(each.keys()));
 
 // Whether an answer to "ask me" is the number, or what a cell shows of it.
 export function isRight(element) {
