@@ -642,19 +642,20 @@ class _Reader:
     def explain(self, place: int, source: str, apart: str, mark: str = ",") -> NoReturn:
         """Say what is wrong in a row, or that it has not as many numbers as the first one."""
         rows = [row for row in re.finditer(f"[^{apart}]++", source) if row[0].strip() not in ("", ",")]
-        found = [_marks(row[0].replace(mark, ",")).replace(b"\n", b"").removesuffix(b",") for row in rows]
-        is_marked, first = any(b"," in marks for marks in found), 0
-        for number, (row, marks) in enumerate(zip(rows, found, strict=True), 1):
-            marks = marks.removeprefix(b"," if mark == "|" else b"")
-            count = marks.count(b",") + 1 if is_marked else marks.count(b"0")
+        is_marked, first = any(mark in row[0].strip().removesuffix(mark) for row in rows), 0
+        for number, row in enumerate(rows, 1):
+            # 0 for each number, with the marks between them.
+            marks = re.sub(r"[\s\1\2]+", "", re.sub(r"[^\s,;\1\2]+", "0", row[0].replace(mark, ",")))
+            marks = marks.removesuffix(",").removeprefix("," if mark == "|" else "")
+            count = marks.count(",") + 1 if is_marked else marks.count("0")
             at, said = place + row.start(), re.sub(r"\s+", " ", row[0].strip()[:30])
             if first and count != first and ";" not in said:
                 words = f"row {number} has {counted(count, 'number')}, row 1 has {first}"
                 self.fail(at, f"{words}: all rows must be equally long")
-            if is_marked and b"00" in marks:
+            if is_marked and "00" in marks:
                 has = "commas and blanks: decimal commas" if "," in said else "blanks and other marks: one number each"
                 self.fail(at, f"{said!r} has {has}, or two numbers each")
-            if b",," in b",%b," % marks and ";" not in said:
+            if ",," in f",{marks}," and ";" not in said:
                 self.fail(at, f"a number is missing in {said!r}")
             first = count
         self.uneven(place, source)
