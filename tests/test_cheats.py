@@ -19,7 +19,6 @@ def test_operands_that_are_cut_to_whole_numbers_are_a_mistake_of_the_catalogue()
     assert "both operands to whole numbers" in findings.explanation.hint
 
 
-@pytest.mark.usefixtures("few_smaller_layers")
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize(("function", "fault", "says"), CHEATS, ids=lambda each: getattr(each, "__name__", ""))
 def test_a_cheat_is_told_by_its_fault(function, fault, says):
