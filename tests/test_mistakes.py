@@ -942,6 +942,9 @@ def test_what_is_written_too_coarsely_is_neither_right_nor_wrong(tmp_path, capsy
     assert report.passed is None
     assert not report
     assert "written too coarsely to judge" in report.gradients["dEdX"].hint
+    assert report.summary.splitlines()[0] == "∂E/∂X can't be judged"
+    report.save(tmp_path / "page.html")
+    assert "<h2>∂E/∂X can't be judged</h2>" in (tmp_path / "page.html").read_text()
     problem = {"X": x.tolist(), "W": w.tolist(), "dEdO": dedo.tolist()}
     (tmp_path / "p.json").write_text(json.dumps(problem))
     (tmp_path / "dx.json").write_text(json.dumps(np.round(dx).tolist()))

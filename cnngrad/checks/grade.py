@@ -24,7 +24,7 @@ from cnngrad.causes.search import (
     unread,
 )
 from cnngrad.checks.comparison import COARSE, compare, difference, locate
-from cnngrad.checks.report import Graded, GradientReport, Verdict, Worst, WrongShape
+from cnngrad.checks.report import Graded, GradientReport, Worst, WrongShape
 from cnngrad.checks.tolerance import HALVES, SHORT, Form, Tolerance, as_precise, eps, form_shown
 from cnngrad.compute import Work
 from cnngrad.layer import Layer, Relation
@@ -98,7 +98,7 @@ class Grader:
             return self._wrong(report)
         if found.coarse:
             coarse = f"It is written too coarsely to judge: {self.form}. Write more digits"
-            return replace(report, verdict=Verdict.COARSE, says=f"{coarse}, or say how precise it is (--as).")
+            return replace(report, passed=None, says=f"{coarse}, or say how precise it is (--as).")
         single = self.claimed and self.form.format == "float64" and not found.is_double and not tolerance.exact
         note = "It is right to float32's precision, not to float64's." if single else ""
         return replace(report, data=self.data if self.claimed else None, says=note)
@@ -112,7 +112,7 @@ class Grader:
         numbers = self.right[worst].item(), self.claim[worst].item()
         return Graded(
             gradient=result,
-            verdict=Verdict.WRONG if wrong.any() else Verdict.RIGHT,
+            passed=not wrong.any(),
             claimed=self.claimed,
             analytic=analytic,
             numeric=numeric,
@@ -129,18 +129,18 @@ class Grader:
     def _wrong(self, report: Graded) -> Graded:
         """The report on a claim that is off by more than its tolerance, with the cause as far as it is found."""
         is_exact = self.tolerance.exact
-        verdict, words, advice = (Verdict.WRONG, "", "") if is_exact else self._rounded()
+        passed, words, advice = (False, "", "") if is_exact else self._rounded()
         is_rounded = bool(words)
         found = Diagnosis() if is_rounded else self._diagnosed()
         # In 16 bits some pair of mistakes comes close to the right numbers, and a format may round the operands.
         is_close = found.mistake == products_rounded.id or (found.together and self.form.format in HALVES)
         is_known = found.mistake and not is_close
         if not (is_exact or is_known or is_rounded):
-            verdict, words, advice = self._precision()
+            passed, words, advice = self._precision()
         precision = words and f"It {words}: {advice}."
         report = replace(report, precision=words)
-        if verdict is not Verdict.WRONG:
-            return replace(report, verdict=verdict, says=precision)
+        if passed is not False:
+            return replace(report, passed=passed, says=precision)
         claim = self.claim
         result = self.result
         allowed = self.tolerance.allowed
@@ -161,20 +161,20 @@ class Grader:
         found = replace(found, says=says)
         return replace(report, **vars(found), relations=relations or [], relation=relation, where=where)
 
-    def _rounded(self) -> tuple[Verdict, str, str]:
-        """The verdict if nothing but rounding is wrong, what it is, and advice; `WRONG` and "" for other errors."""
+    def _rounded(self) -> tuple[bool | None, str, str]:
+        """The verdict if nothing but rounding is wrong, what it is, and advice; False and "" for other errors."""
         form, sizes, tolerance = self.form, self.sizes, self.tolerance
         if not form.asked:
             loose = tolerance.sums(sizes) + tolerance.but_exact(_LOOPS * self._loop() * sizes, sizes, "float32")
             if (self._error <= loose).all() and rms(loose) <= COARSE * rms(self.right):
                 words = "is right, but with the rounding error of a plain float32 loop"
-                return Verdict.RIGHT, words, "pairwise sums are more precise"
+                return True, words, "pairwise sums are more precise"
         if not form.is_rounded and self._seen.format not in HALVES:
             for part, number in reversed(self._seen.units.items()):
                 alone = replace(self._seen, units={part: number})
                 if self._within(alone):
-                    return Verdict.WRONG, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
-        return Verdict.WRONG, "", ""
+                    return False, f"is rounded to {alone}", f"{_MEANT.format(alone.name)} be"
+        return False, "", ""
 
     @cached_property
     def _error(self) -> Array:
@@ -189,12 +189,11 @@ class Grader:
         """Whether rounding to another form explains all errors, but for some more."""
         return bool((self._error <= self._tolerance(other).allowed(self.claim, self.sizes) + more).all())
 
-    def _precision(self) -> tuple[Verdict, str, str]:
-        """The verdict on an error that fewer bits explain, the explanation, and advice; `WRONG` and "" for others."""
+    def _precision(self) -> tuple[bool | None, str, str]:
+        """The verdict on an error that fewer bits explain, the explanation, and advice; False and "" for others."""
         form = self.form
         tolerance = self.tolerance
         sizes = self.sizes
-        size = rms(self.right)
         is_half = form.format in HALVES
         seen = form if is_half else self._seen
         if seen.format in HALVES and not (form.asked and form.units):
@@ -203,16 +202,15 @@ class Grader:
             walk = math.sqrt(tolerance.terms) * eps(seen.format) * (self.norms + np.abs(self.right))
             if self._within(seen, tolerance.but_exact(walk, sizes, seen.format)):
                 if not is_half:
-                    return Verdict.WRONG, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
-                verdict = Verdict.RIGHT if rms(self._error) <= COARSE * size else Verdict.COARSE
-                return verdict, words, "float32 is more precise"
+                    return False, words, f"use {tolerance.computed}, or {_MEANT.format(seen.name)}"
+                return rms(self._error) <= COARSE * rms(self.right) or None, words, "float32 is more precise"
         tf32 = _INPUTS * eps("tf32") * self.norms
         # Numbers with fewer digits than TF32 has are no sign of it.
         is_sign = form.base == "float32" and not form.asked and rms(form.rounding(self.claim)) < 0.1 * rms(tf32)
         if is_sign and self._loses("tf32") and self._within(form, tf32):
             words = "has errors as large as TF32's, whose values look like float32's"
-            return Verdict.COARSE, words, "say --as tf32, or turn TF32 off"
-        return Verdict.WRONG, "", ""
+            return None, words, "say --as tf32, or turn TF32 off"
+        return False, "", ""
 
     def _loop(self) -> float:
         """The largest error of some sums added up one by one in float32, as a fraction of the sum of absolute terms."""
@@ -242,7 +240,7 @@ class Grader:
             **vars(found) | {"says": f"{shape} {found.says}".strip()},
             beside_shape=found.hint,
             gradient=self.result,
-            verdict=Verdict.WRONG,
+            passed=False,
             claimed=self.claimed,
             analytic=layouts.written(self.result, claim),
             numeric=layouts.written(self.result, right),

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -35,8 +34,8 @@ from cnngrad.schema import SCHEMA, Json
 from cnngrad.tensor import O, Tensor
 
 __all__ = [
-    "Compared", "Graded", "GradientReport", "Report", "Verdict", "Worst", "WrongShape", "code_lines", "labelled",
-    "sentences",
+    "SAYS", "VERDICTS", "Compared", "Graded", "GradientReport", "Report", "Worst", "WrongShape", "code_lines",
+    "labelled", "sentences",
 ]  # fmt: skip
 
 # Maximum number of terms written out for an element.
@@ -52,26 +51,10 @@ _MOST_LISTED = 5
 # JSON keys that differ from the Python names.
 _KEYS = {"count": "elements", "together": "and"}
 _BEYOND = "a sum or an error is beyond float64's range: it is null"
-
-
-class Verdict(Enum):
-    """What a check says of a claim, the worst first.
-
-    Attributes:
-        passed: whether every element agrees within the tolerance; None if the claim is too coarse to judge.
-        words: what the claim is.
-        loud: the same, in capitals if the claim is wrong.
-    """
-
-    WRONG = (False, "wrong", "WRONG")
-    COARSE = (None, "can't be judged", "can't be judged")
-    RIGHT = (True, "right", "right")
-
-    def __init__(self, passed: bool | None, words: str, loud: str) -> None:
-        """One row of the table."""
-        self.passed = passed
-        self.words = words
-        self.loud = loud
+# What is said of a claim, by whether it passed; the worst first.
+SAYS: dict[bool | None, str] = {False: "is WRONG", None: "can't be judged", True: "is right"}
+# The same in a table.
+VERDICTS: dict[bool | None, str] = {False: "WRONG", None: "unclear", True: "right"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +105,7 @@ class _Judged(Diagnosis):
 
     Attributes:
         gradient: O, dE/dW, dE/dX or dE/db.
-        verdict: the verdict.
+        passed: whether every element agrees within the tolerance; None if the claim is too coarse to judge.
         claimed: whether the gradient is the user's own.
         analytic: the gradient, in the user's layout.
         numeric: the finite differences, or the right O, in the user's layout.
@@ -137,7 +120,7 @@ class _Judged(Diagnosis):
     """
 
     gradient: Tensor
-    verdict: Verdict
+    passed: bool | None
     claimed: bool
     analytic: Array = field(repr=False)
     numeric: Array = field(repr=False)
@@ -151,12 +134,7 @@ class _Judged(Diagnosis):
 
     def __bool__(self) -> bool:
         """Whether the gradient passed."""
-        return self.verdict is Verdict.RIGHT
-
-    @property
-    def passed(self) -> bool | None:
-        """Whether every element agrees within the tolerance; None if the claim is too coarse to judge."""
-        return self.verdict.passed
+        return self.passed is True
 
     @cached_property
     def hidden(self) -> tuple[str, ...]:
@@ -268,7 +246,8 @@ def _finite(value: Number) -> Number | str:
 
 def _in_a_line(report: GradientReport) -> str:
     name = f" ({'+'.join(report.mistakes)})" if report.mistakes else ""
-    return f"{report.gradient.key} {report.verdict.loud}{name}{'. ' + report.hint if report.hint else ''}"
+    verdict = f"{report.gradient.key} {SAYS[report.passed].removeprefix('is ')}{name}"
+    return ". ".join(filter(None, (verdict, report.hint)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -293,18 +272,13 @@ class Report:
 
     def __bool__(self) -> bool:
         """Whether every gradient passed, so that `assert check(...)` says what it means."""
-        return self.verdict is Verdict.RIGHT
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst verdict on a gradient."""
-        verdicts = {gradient.verdict for gradient in self.gradients.values()}
-        return next(verdict for verdict in Verdict if verdict in verdicts)
+        return self.passed is True
 
     @property
     def passed(self) -> bool | None:
         """Whether every gradient passed; False if one is wrong, else None if one is too coarse to judge."""
-        return self.verdict.passed
+        found = {gradient.passed for gradient in self.gradients.values()}
+        return next(passed for passed in SAYS if passed in found)
 
     def __repr__(self) -> str:
         """The verdict on each gradient and what is wrong with it, in a line."""
@@ -317,7 +291,7 @@ class Report:
         for gradient in self.gradients.values():
             if not gradient:
                 name = f": {'+'.join(gradient.mistakes)}" if gradient.mistakes else ""
-                lines += [f"{gradient.gradient.title} is {gradient.verdict.loud}{name}", gradient.says, gradient.fix]
+                lines += [f"{gradient.gradient.title} {SAYS[gradient.passed]}{name}", gradient.says, gradient.fix]
         return "\n".join(filter(None, lines))
 
     def as_json(self) -> Json:
@@ -346,7 +320,7 @@ class Report:
         if lines := sentences(_lines(self, precision)):
             yield Together(lines)
         for gradient in gradients:
-            if gradient.verdict is Verdict.WRONG:
+            if gradient.passed is False:
                 yield from _wrong(gradient, precision)
         for gradient in gradients:
             for compared in gradient.explained:
@@ -375,11 +349,13 @@ def code_lines(gradient: GradientReport) -> list[str]:
 
 
 def _sentence(report: Report) -> str:
-    found = {name == O.key for name, gradient in report.gradients.items() if gradient.verdict is report.verdict}
-    if report:
-        return "O is right." if found == {True} else "All gradients are right."
-    who, be = ("O and a gradient", "are ") if len(found) > 1 else ("O" if True in found else "A gradient", "is ")
-    return f"{who} {'' if report.verdict is Verdict.COARSE else be}{report.verdict.words}."
+    found = {name == O.key for name, gradient in report.gradients.items() if gradient.passed is report.passed}
+    if report and found != {True}:
+        return "All gradients are right."
+    says = SAYS[report.passed].lower()
+    if len(found) > 1:
+        return f"O and a gradient {says.replace('is ', 'are ')}."
+    return f"{'O' if True in found else 'A gradient'} {says}."
 
 
 def sentences(texts: Iterable[str]) -> tuple[ReportBlock, ...]:
@@ -422,7 +398,7 @@ def _spoken(worst: Worst) -> str:
 
 
 def _row(gradient: GradientReport, precision: int) -> list[str]:
-    first = [_title(gradient), "unclear" if gradient.verdict is Verdict.COARSE else gradient.verdict.loud]
+    first = [_title(gradient), VERDICTS[gradient.passed]]
     if isinstance(gradient, WrongShape):
         return [*first, "0", "-", "-", "wrong shape"]
     worst = _spoken(gradient.worst)

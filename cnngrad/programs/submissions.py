@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
+from cnngrad.checks.report import VERDICTS
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
 from cnngrad.errors import CnngradError, visible
 from cnngrad.layer import counted
@@ -76,11 +77,10 @@ class Submissions:
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A row for each submission, and the causes counted."""
-        verdict = {True: "right", False: "WRONG", None: "unclear"}
         rows = (
             (
                 submission.name,
-                verdict[submission.findings.passed],
+                VERDICTS[submission.findings.passed],
                 f"{submission.findings.counts['right']} of {len(submission.findings.outcomes)}",
                 ", ".join(submission.causes),
                 f"{submission.findings.run['seconds']:.1f}",

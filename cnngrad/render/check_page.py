@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.checks import Graded, GradientReport, Report, WrongShape
-from cnngrad.checks.report import Compared, code_lines
+from cnngrad.checks.report import SAYS, Compared, code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import counted
 from cnngrad.layer.names import Index, Number
@@ -43,7 +43,7 @@ def check_page(report: Report, precision: int, text: str) -> str:
 
 def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str]]) -> Iterator[str]:
     """The wrong matrices of a gradient, or the first if all are right; adds the elements' sums to `sums`."""
-    yield f"<h2>{gradient.gradient.title} is {gradient.verdict.words}</h2>"
+    yield f"<h2>{gradient.gradient.title} {SAYS[gradient.passed].lower()}</h2>"
     yield from (f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text)
     if lines := "\n".join(code_lines(gradient)):
         yield f"<pre>{escape(lines)}</pre>"
