@@ -6,10 +6,10 @@ relies on that lock: without it (free-threaded Python) the jobs run side by side
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import cache
-from itertools import count
 from typing import TYPE_CHECKING
 
 from cnngrad.blas import control, one_thread
@@ -32,41 +32,30 @@ def run_jobs(count: int, job: Callable[[int], None]) -> None:
     Raises:
         BaseException: what a job raised; jobs that have not begun by then do not run.
     """
-    helpers = min(thread_count(), count) - 1
-    with one_thread():
-        if helpers < 1:
-            for number in range(count):
+    workers = max(1, min(thread_count(), count))
+    # A worker ends at the first None that it takes.
+    numbers = deque([*range(count), *[None] * workers])
+
+    def work() -> None:
+        try:
+            for number in iter(numbers.popleft, None):
                 job(number)
-            return
-        numbers = iter(range(count))
-        lock = threading.Lock()
-        errors = list[BaseException]()
+        except BaseException:
+            # The others stop too, each after its current job.
+            numbers.extendleft([None] * workers)
+            raise
 
-        def work() -> None:
-            while not errors:
-                with lock:
-                    number = next(numbers, None)
-                if number is None:
-                    return
-                try:
-                    job(number)
-                except BaseException as error:
-                    errors.append(error)
-
+    with one_thread():
         # NumPy's error state belongs to the context, which a new thread does not share by itself.
-        others = [_pool().submit(copy_context().run, work) for _ in range(helpers)]
+        others = [_pool().submit(copy_context().run, work) for _ in range(1, workers)]
         try:
             work()
         finally:
-            # After an interruption the other threads stop too, each after its current job.
-            with lock:
-                for _ in numbers:
-                    pass
-            for other in others:
-                if not other.cancel():
-                    other.exception()
-        if errors:
-            raise errors[0]
+            begun = [other for other in others if not other.cancel()]
+            for other in begun:
+                other.exception()
+        for other in begun:
+            other.result()
 
 
 @cache
@@ -93,14 +82,12 @@ def thread_count() -> int:
 
 def tally(total: int, progress: Progress | None) -> Callable[[], None]:
     """A function to call after each finished tile; it reports progress only in the thread that called `tally`."""
-    done = count(1)
-    lock = threading.Lock()
+    done = list[None]()
     own = threading.get_ident()
 
     def add() -> None:
-        with lock:
-            number = next(done)
+        done.append(None)
         if progress is not None and threading.get_ident() == own:
-            progress(number, total)
+            progress(len(done), total)
 
     return add

@@ -75,7 +75,8 @@ def test_the_space_of_a_result_is_reserved_and_no_more(tmp_path, monkeypatch, ha
         (part,) = tmp_path.iterdir()
         status = part.stat()
         assert status.st_size == 128 + 4 * 3 * 700_001
-        assert status.st_blocks * 512 >= status.st_size
+        # Other systems can't reserve space: a full disk is told when it is full.
+        assert status.st_blocks * 512 >= status.st_size or not has_fallocate
 
 
 def test_an_interruption_leaves_the_files_that_were_there(layer, capsys, monkeypatch):

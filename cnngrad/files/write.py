@@ -4,9 +4,8 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import MARK, Kept
 from cnngrad.files.opening import final_of, parts_of, writing
+from cnngrad.files.read import load
 from cnngrad.layer import Shape
 
 __all__ = [
@@ -67,19 +67,13 @@ def check_target(target: str, endings: Collection[str], names: Collection[str] =
 
 def check_is_ours(target: str) -> None:
     """Raise a CnngradError if the file exists and is neither a report nor a problem of cnngrad's."""
-    path = Path(target)
-    if not path.exists():
+    if not Path(target).exists():
         return
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                keys = set(archive.files)
-        else:
-            content = json.loads(path.read_bytes())
-            keys = set(content) if isinstance(content, dict) else set()
-    except Exception:
-        # A file that can't be read is not one of ours.
-        keys = set()
+    content = None
+    # A file that can't be read is not one of ours.
+    with suppress(CnngradError):
+        content = load(target, lambda _: None)
+    keys = content.keys() if isinstance(content, dict) else set()
     if not any(keys >= ours for ours in ({"X", "W"}, {"passed", "gradients"}, {"passed", "layers"})):
         raise CnngradError(
             f"{target} exists and is neither a report nor a problem, so it is not overwritten; "
@@ -172,20 +166,9 @@ def _is_folder(target: str) -> bool:
 def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
     """A memory-mapped array of zeros in the file `part`, with all of its space reserved on the disk."""
     with writing(str(place)):
-        with part.open("wb") as file:
-            np.lib.format.write_array_header_2_0(file, {"descr": dtype.str, "fortran_order": False, "shape": shape})
-            file.flush()
-            _reserve(file, prod(shape) * dtype.itemsize)
-        return np.load(part, mmap_mode="r+", allow_pickle=False)
-
-
-def _reserve(file: BinaryIO, size: int) -> None:
-    """Reserve `size` bytes at the file's end: with a sparse file, a full disk would be noticed only during the work."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), file.tell(), size)
-        return
-    for first in range(0, size, _ZEROS):
-        file.write(bytes(min(_ZEROS, size - first)))
-
-
-_ZEROS = 2**20
+        mapped = np.lib.format.open_memmap(part, "w+", dtype, shape)
+        # In a sparse file a full disk would be noticed only during the work, as on systems that can't reserve space.
+        if hasattr(os, "posix_fallocate"):
+            with part.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        return mapped
