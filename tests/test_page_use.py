@@ -6,6 +6,7 @@ import json
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.browser import a_browser
@@ -262,6 +263,24 @@ def test_the_result_what_it_is_made_of_and_the_sum_are_in_sight_together(sized, 
         # In a narrow window the end of long sums may be below.
         assert said <= high or wide < 400
         assert min(fonts) >= {1280: 18, 1024: 16}.get(wide + 15, 11)
+
+
+def test_the_sum_makes_room_for_an_equation_that_would_be_cut(browser, tmp_path):
+    # A real layer, whose sums of 54 products take eleven lines, on a projector beside a browser's own bars.
+    arrays = {key: np.load(NOTES.parent / "digits" / f"{key}.npy")[:6].tolist() for key in ("X", "W", "dEdO")}
+    (tmp_path / "digits.json").write_text(json.dumps(arrays | {"padding": 1}))
+    shape = {"width": 1280, "height": 660, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", shape)
+    browser.get(written(tmp_path, tmp_path / "digits.json"))
+    grids, body, said = browser.execute_script("""
+      const edges = (each) => [each.getBoundingClientRect().top, each.getBoundingClientRect().bottom];
+      return [[...document.querySelectorAll(".large table")].map(edges),
+        ...[".large .body", "#said"].map((each) => edges(document.querySelector(each)))];
+    """)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert len(grids) == 3
+    assert all(body[0] <= top and bottom <= body[1] for top, bottom in grids)
+    assert body[1] <= said[0] < said[1] <= 660
 
 
 def test_a_window_lies_on_the_cell_of_a_grid_that_is_narrower_than_its_caption(browser, tmp_path):

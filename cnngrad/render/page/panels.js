@@ -19,7 +19,7 @@ function measure(equation, most, hasUnits) {
   });
 }
 
-// Gives a panel the first height in which its numbers fit, as large as they can be, or scroll bars.
+// Gives a panel the first height in which its numbers fit, as large as possible; tells if they do.
 function resize(equation, { most, least, smallest }, heights, hasUnits) {
   const { panel, grids } = equation, body = panel.lastChild, crowded = MOST.at(-1);
   const tallest = Math.max(...grids.map(({ rows }) => rows.length));
@@ -41,24 +41,24 @@ function resize(equation, { most, least, smallest }, heights, hasUnits) {
   };
   // Scroll bars would take room.
   panel.classList.remove("cut");
-  panel.classList.toggle("cut", !tries.some(fits));
+  return !panel.classList.toggle("cut", !tries.some(fits));
 }
 
 export function fit() {
   const stage = byId("stage"), wide = document.documentElement.clientWidth, isNarrow = wide < 700;
-  stage.style = `--longest: ${longest()}px`;
-  for (const { result, panel } of page.equations) {
-    panel.classList.toggle("large", result === state.equation);
-    panel.firstChild.ariaPressed = result === state.equation;
-  }
-  // What is left for the large equation beside its sum, with and without the small ones in sight.
   const top = isNarrow ? 0 : stage.getBoundingClientRect().top + scrollY;
-  const room = innerHeight - top - byId("said").offsetHeight - 56;
-  const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
   // Heights of numbers; they become smaller than `least` only if nothing else fits.
   const large = { most: 26, least: wide < 900 ? 12 : wide < 1200 ? 16 : 18, smallest: 11 };
-  for (const equation of page.equations) {
-    if (equation.result === state.equation) resize(equation, large, heights, isNumeric);
-    else resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false);
-  }
+  for (const { result, panel } of page.equations)
+    panel.firstChild.ariaPressed = panel.classList.toggle("large", result === state.equation);
+  // The sum's place is small only if the large equation does not fit above it otherwise.
+  [longest(), 0].some((length) => {
+    stage.style = `--longest: ${length}px`;
+    // What is left for the equation, with and without the small ones in sight.
+    const room = innerHeight - top - byId("said").offsetHeight - 56;
+    const heights = [isNarrow ? 0 : room - 184, Math.max(room, 240)].filter((each) => each >= 240);
+    return resize(equationOf(state.equation), large, heights, isNumeric);
+  });
+  for (const equation of page.equations.filter(({ result }) => result !== state.equation))
+    resize(equation, { most: 15, least: 11, smallest: 9 }, [144, 200, 300], false);
 }
