@@ -1086,7 +1086,7 @@ def im2col_order(recipe: Recipe) -> Changes:
     for tensor in (*OPERANDS[recipe.result], recipe.result):
         pairs = permutations(_orders_of_blocks(recipe), 2)
         yield from _read_as(recipe, tensor, pairs, "dE/dO lies in memory as CHWN, but is read as CNHW")
-    yield from _slipped(recipe, Loops.columns_slipped, "$")
+    yield from _slipped(recipe, Loops.columns_slipped)
 
 
 @Mistake(
@@ -1379,8 +1379,8 @@ def missing_parts(recipe: Recipe) -> Changes:
             yield recipe.at(DX, f"phase {phase + 1} of the stride along the {layer.axis_words[number - 2]}s", missing)
 
 
-def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, inside: Layer | None = None) -> Changes:
-    """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes."""
+def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "", inside: Layer | None = None) -> Changes:
+    """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes, if any."""
     layer = recipe.layer
     if inside:
         axes = [replace(axis, size=axis.padded, before=0, after=0) for axis in layer.axes]
@@ -1388,7 +1388,7 @@ def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str, inside
     products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
     if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
         for words, loops in slips(right_loops(layer, recipe.result, inside)):
-            yield recipe.but(words, re.match(coded, words) is not None, loops=loops)
+            yield recipe.but(words, bool(coded and re.match(coded, words)), loops=loops)
 
 
 def _short(bits: int, array: Array) -> Array:

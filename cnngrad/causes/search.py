@@ -54,7 +54,7 @@ _MORE = 100
 # Four equal errors are no coincidence. Eight wrong elements are compared first.
 _ALIKE, _PROBES = 4, 8
 # Bounds of the relations tried: the factors of i and u, and the shift of the windows in positions.
-_MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 4
+_MOST_STRIDE, _MOST_DILATION, _FURTHEST = 4, 3, 3
 Relations = tuple[Relation, ...]
 # The recipes that give a claim, by the mistakes that are made together in each.
 Found = dict[tuple[Mistake, ...], Recipe]
@@ -201,14 +201,18 @@ class _Claim:
                 if fits is None or (fits[0] and fits[1] != 1):
                     continue
                 off, factor = fits
-                names = (*first, mistake, *_OF_SIGN.get(factor, (scaled,)))
                 words = ", ".join(filter(None, (changed.detail, self.factors[factor])))
-                found = self.nearly if off else self.alone if len(names) == 1 else self.together
                 way = changed.but(words, changed.coded, factor=factor * changed.factor)
-                found.setdefault(tuple(sorted(names)), way)
+                found = self._keep_way(way, off, *first, mistake, *_OF_SIGN.get(factor, (scaled,)))
                 # Another way may need no factor.
                 if found is self.alone or first:
                     break
+
+    def _keep_way(self, way: Recipe, off: int, *mistakes: Mistake) -> Found:
+        """Keep the first way in which some mistakes give the claim, but for `off` elements; and where it is kept."""
+        found = self.nearly if off else self.together if mistakes[1:] else self.alone
+        found.setdefault(tuple(sorted(mistakes)), way)
+        return found
 
     def scale(self) -> None:
         """Find the factor with which the right recipe gives the claim, also but for one element."""
@@ -230,10 +234,13 @@ class _Claim:
                 return
         # With a batch, 1/N is the usual wrong factor.
         words, coded = self.factors.get(factor) or told_factor(factor, ()), factor == 1 / self.data.layer.batch
-        (self.nearly if off else self.alone)[(scaled,)] = self.right.but(words, coded, factor=factor)
+        self._keep_way(self.right.but(words, coded, factor=factor), off, scaled)
 
     def add(self, spare: int) -> None:
-        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor."""
+        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor.
+
+        Of the numbers that give the claim the shortest is kept.
+        """
         result, right = self.right.result, made(self.right, self.data)
         if self.array.shape != right.shape:
             return
@@ -253,22 +260,14 @@ class _Claim:
                     rate = float(np.median(rates)) if rates.size else 0.0
                     # Less is rounding.
                     is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
-                if is_more:
-                    self._add_shortest(mistake, adding, factor, rate, spare)
-
-    def _add_shortest(
-        self, mistake: Mistake, adding: Callable[[Recipe, float], Recipe], factor: float, rate: float, spare: int
-    ) -> None:
-        """Keep the shortest number near a rate that gives the claim."""
-        for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if rate else ():
-            words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
-            way = adding(self.right, number / factor).but(words, factor=factor)
-            if fits := self.fit(way, spare=spare):
-                # The array itself was there before.
-                names = (old_contents if abs(number) == 1 else mistake, *_OF_SIGN.get(factor, (scaled,)))
-                found = self.nearly if fits[0] else self.alone if factor == 1 else self.together
-                found.setdefault(tuple(sorted(names)), way)
-                break
+                for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if is_more else ():
+                    words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
+                    way = adding(self.right, number / factor).but(words, factor=factor)
+                    if fits := self.fit(way, spare=spare):
+                        # The array itself was there before.
+                        added = old_contents if abs(number) == 1 else mistake
+                        self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
+                        break
 
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""
