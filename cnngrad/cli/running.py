@@ -28,7 +28,7 @@ from cnngrad.programs.findings import Findings, facts_of_run
 from cnngrad.programs.judging import expected, run_layers
 from cnngrad.programs.programs import FIRST, Program, is_function, program_of
 from cnngrad.programs.shrinking import SMALLER, SMALLEST
-from cnngrad.programs.submissions import Submission, Submissions, submitted
+from cnngrad.programs.submissions import Submissions, submitted
 from cnngrad.programs.suites import SUITES, SuiteLayer, suite
 from cnngrad.programs.verdicts import Outcome, Result, Verdict
 from cnngrad.settings import DEFAULTS, OPTIONS
@@ -76,9 +76,9 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     kept = None if options.keep is None else Kept(Path(options.keep))
     if kept is not None:
         kept.begin([f"{name}.txt" for name in texts])
-    words = [word for flag in options.flags if flag not in _OF_CLASS for word in typed(options.flags, [flag])]
+    words = typed(options.flags, [flag for flag in options.flags if flag not in _OF_CLASS])
 
-    def one(name: str) -> Submission:
+    def one(name: str) -> Findings:
         found = _found(options, partial(run, [programs[name]]), ["--run", texts[name], *words])
         programs[name].close()
         # After an interruption the program was ended, which is not its student's failure.
@@ -87,12 +87,12 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
             from cnngrad.render.documents import document
 
             kept.save(f"{name}.txt", document(".txt", found))
-        return Submission(name, found)
+        return found
 
-    def every() -> Iterator[Submission]:
-        for number, submission in enumerate(pool.map(one, programs), 1):
-            bar("submissions", number, len(programs), submission.name)
-            yield submission
+    def every() -> Iterator[tuple[str, Findings]]:
+        for number, (name, found) in enumerate(zip(programs, pool.map(one, programs), strict=True), 1):
+            bar("submissions", number, len(programs), name)
+            yield name, found
 
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
@@ -100,7 +100,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
         pool = ThreadPoolExecutor(most)
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         bar = stack.enter_context(progress_bar(session))
-        found = _in_background(session, stack, lambda: tuple(every()))
+        found = _in_background(session, stack, lambda: dict(every()))
     return present(session, options, Submissions(found))
 
 

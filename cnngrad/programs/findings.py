@@ -98,6 +98,14 @@ class Findings:
         return separating([layer.layer for layer in right], wrong)
 
     @property
+    def causes(self) -> tuple[str, ...]:
+        """What is wrong, by name: the mistakes, what else is wrong with its calls, or else how its runs ended."""
+        mistakes = ["+".join(each.mistakes) or "wrong otherwise" for each in self.explanations]
+        # The same reason not to start counts as one, whatever the program's path.
+        ends = [re.sub(r"^(can't \w+) .*?: ", r"\1: ", outcome.status) for outcome in self.failing if outcome.end]
+        return tuple(dict.fromkeys([*mistakes, *(fault.id for fault in self.faults)] or ends[:1]))
+
+    @property
     def tried(self) -> list[Outcome]:
         """The layers on which the program was run, and which it supports."""
         return [outcome for outcome in self.outcomes if outcome.was_tried]

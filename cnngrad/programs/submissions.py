@@ -1,7 +1,6 @@
 """The findings on the programs of a class: a row for each submission, and how often each mistake was made."""
 
 import glob
-import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
@@ -18,33 +17,7 @@ from cnngrad.programs.programs import is_function
 from cnngrad.programs.verdicts import all_passed
 from cnngrad.schema import SCHEMA, Json
 
-__all__ = ["Submission", "Submissions", "submitted"]
-
-
-@dataclass(frozen=True)
-class Submission:
-    """One submission.
-
-    Attributes:
-        name: its name.
-        findings: what was found in it.
-    """
-
-    name: str
-    findings: Findings
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """What is wrong: the mistakes, what else is wrong with its calls, or else how its runs ended."""
-        mistakes = ["+".join(each.mistakes) or "wrong otherwise" for each in self.findings.explanations]
-        # The same reason not to start counts as one, whatever the program's path.
-        statuses = (outcome.status for outcome in self.findings.failing)
-        ends = [re.sub(r"^(can't \w+) .*?: ", r"\1: ", status) for status in statuses if status]
-        return tuple(dict.fromkeys([*mistakes, *(fault.id for fault in self.findings.faults)] or ends[:1]))
-
-    def as_json(self) -> Json:
-        """As plain data."""
-        return {"submission": self.name, "causes": list(self.causes)} | self.findings.as_json()
+__all__ = ["Submissions", "submitted"]
 
 
 @dataclass(frozen=True)
@@ -52,40 +25,40 @@ class Submissions:
     """What was found in all submissions.
 
     Attributes:
-        each: the submissions.
+        each: the findings, by the submission's name.
     """
 
-    each: tuple[Submission, ...]
+    each: dict[str, Findings]
 
     title = "cnngrad check --run-each"
 
     @property
     def passed(self) -> bool | None:
         """Whether all submissions are right; None if one of them can't be judged."""
-        return all_passed(submission.findings.passed for submission in self.each)
+        return all_passed(findings.passed for findings in self.each.values())
 
     @property
     def causes(self) -> dict[str, int]:
         """How many submissions have each cause, the most frequent first."""
-        return dict(Counter(cause for submission in self.each for cause in submission.causes).most_common())
+        return dict(Counter(cause for findings in self.each.values() for cause in findings.causes).most_common())
 
     @property
     def summary(self) -> str:
         """How many are right."""
-        right = sum(submission.findings.passed is True for submission in self.each)
+        right = sum(map(bool, self.each.values()))
         return f"{right} of {counted(len(self.each), 'submission')} {'is' if right == 1 else 'are'} right"
 
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
         """A row for each submission, and the causes counted."""
         rows = (
             (
-                submission.name,
-                VERDICTS[submission.findings.passed],
-                f"{submission.findings.counts['right']} of {len(submission.findings.outcomes)}",
-                ", ".join(submission.causes),
-                f"{submission.findings.run['seconds']:.1f}",
+                name,
+                VERDICTS[findings.passed],
+                f"{findings.counts['right']} of {len(findings.outcomes)}",
+                ", ".join(findings.causes),
+                f"{findings.run['seconds']:.1f}",
             )
-            for submission in self.each
+            for name, findings in self.each.items()
         )
         yield Table(("submission", "verdict", "right layers", "cause", "seconds"), tuple(rows), ("seconds",), True)
         if self.causes:
@@ -98,7 +71,10 @@ class Submissions:
         return {
             "schema": SCHEMA,
             "passed": self.passed,
-            "submissions": [submission.as_json() for submission in self.each],
+            "submissions": [
+                {"submission": name, "causes": list(findings.causes)} | findings.as_json()
+                for name, findings in self.each.items()
+            ],
             "causes": self.causes,
         }
 

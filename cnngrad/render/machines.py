@@ -37,9 +37,7 @@ class _Test(NamedTuple):
 
 
 def _suites(found: Findings | Submissions) -> list[tuple[str, Findings]]:
-    if isinstance(found, Findings):
-        return [(found.title, found)]
-    return [(submission.name, submission.findings) for submission in found.each]
+    return [(found.title, found)] if isinstance(found, Findings) else list(found.each.items())
 
 
 def _tests(findings: Findings) -> Iterator[_Test]:
