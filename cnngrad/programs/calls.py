@@ -40,14 +40,14 @@ _SIMPLER: dict[str, tuple[_Change, _Change]] = {
 }
 
 
-def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> tuple[list[Outcome], list[str]]:
-    """The outcomes with the faults that further calls show in a few layers, and sentences on what is no fault.
+def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> list[str]:
+    """Add the faults that further calls show in a few layers, and return sentences on what is no fault.
 
-    These are the smallest layer that is wrong in no known way, or in one that right layers show, and, if the program
+    The layers are the smallest that is wrong in no known way, or in one that right layers show, and, if the program
     keeps running, the plainest right one and the one that needs most.
     """
     if any(VARIES in outcome.faults for outcome in outcomes):
-        return [*outcomes], []
+        return []
     right = [outcome for outcome in outcomes if outcome.passed]
     right.sort(key=lambda outcome: (len(features(outcome.layer.layer)), outcome.layer.work))
     wrong = [outcome for outcome in outcomes if outcome.verdicts & {Verdict.NOT_FINITE, Verdict.WRONG}]
@@ -73,8 +73,9 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> tu
     if wrong and {outcome.name for outcome in right} <= more.keys():
         # Layers in which its first numbers are right alone are right by chance.
         more = {name: [fault for fault in some if fault != _VALUES] for name, some in more.items()}
-    revised = [replace(each, faults=(*each.faults, *more.get(each.name, ()))) for each in outcomes]
-    return revised, [each for _, each in found if isinstance(each, str)]
+    for outcome in outcomes:
+        outcome.faults += more.get(outcome.name, ())
+    return [each for _, each in found if isinstance(each, str)]
 
 
 def _in_other_ways(judge: Judge, right: Outcome, strided: bool) -> Iterator[Fault | str]:

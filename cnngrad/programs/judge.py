@@ -50,7 +50,7 @@ class Judge:
         end = answer.end and replace(answer.end, words=visible(answer.end.words))
         end = end or (None if results else Result(Verdict.SILENT))
         said = "\n".join(visible(line.expandtabs()) for line in answer.said.splitlines())
-        return Outcome(layer, end, results, said, visible(answer.note), answer.faults, claims)
+        return Outcome(layer, end, results, said, visible(answer.note), [*answer.faults], claims)
 
     def graded(self, layer: SuiteLayer, claims: Arrays, tries: int) -> dict[Tensor, Result]:
         """The verdicts on arrays."""
@@ -76,11 +76,12 @@ class Judge:
         if answer.end != again.end:
             ended = self(layer, again if answer.end is None else answer)
             return replace(ended, faults=outcome.faults, note=_IN_ONE_OF_TWO)
-        if is_same(again, outcome):
-            return outcome
-        if not fails and self(layer, again).passed:
-            return replace(outcome, note=_OTHER_ORDER)
-        return replace(outcome, faults=(*outcome.faults, *_varied(outcome, again)))
+        if not is_same(again, outcome):
+            if not fails and self(layer, again).passed:
+                outcome.note = _OTHER_ORDER
+            else:
+                outcome.faults += _varied(outcome, again)
+        return outcome
 
 
 def is_same(answer: Answer, outcome: Outcome) -> bool:

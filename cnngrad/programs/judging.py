@@ -6,17 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
 
 from cnngrad.arrays import is_whole
-from cnngrad.causes.catalogue import PLACES
+from cnngrad.causes.catalogue import CATALOGUE
 from cnngrad.causes.search import TRIES
 from cnngrad.checks.tolerance import HALVES, SHORT, form_shown
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import Kept
 from cnngrad.layer import Layer
 from cnngrad.programs.calls import called_again
-from cnngrad.programs.explaining import Wrong, explain
+from cnngrad.programs.explaining import explain
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.judge import Judge
 from cnngrad.programs.probing import probe
@@ -32,7 +31,6 @@ _MOST_NOTES = 3
 _ENOUGH = 3
 _ENOUGH_HANGS = 2
 _ONE_SAMPLE = "Its arrays have a sample axis of length 1."
-_ROUNDED = "Rounding alone may explain the error here, but not in other layers."
 # Faults of programs whose results are no function of the arrays: other layers and numbers tell nothing of them.
 _UNSTEADY = {"keeps-state", "not-deterministic"}
 
@@ -83,7 +81,8 @@ def run_layers(
         layers = _with_lead(judge, layers)
     outcomes = _outcomes(programs, layers, progress, keep, give_up)
     _see_bits(judge, outcomes)
-    outcomes, told = called_again(judge, _together(outcomes, expect), STRIDED not in unsupported)
+    _complete(outcomes, expect)
+    told = called_again(judge, outcomes, STRIDED not in unsupported)
     if any(VARIES in outcome.faults for outcome in outcomes):
         # Chance decides over the numbers: no mistake can be read off them.
         for outcome in outcomes:
@@ -101,12 +100,12 @@ def _with_smallest(
     """The findings with the smallest layer that fails, and with what the program computes there."""
     failing = _typical(found)
     # Wrong numbers tell more than an exception.
-    failing = [o for o in failing if _way(o) and o.end is None] or list(filter(_way, failing)) or failing
-    smallest = min(failing, key=attrgetter("layer.work"))
+    smallest = min(failing, key=lambda o: (not _way(o), o.end is not None, o.layer.work))
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
     # A relation can be read only if every axis has several outputs and filter elements.
-    telling = [o for o in failing if all(min(axis.out, axis.kernel) > 1 for axis in o.layer.layer.axes)]
+    sizes = {o.name: (*o.layer.layer.out, *o.layer.layer.kernel) for o in failing}
+    larger = max(failing, key=lambda o: (bool(_way(o)), o.end is None, min(sizes[o.name]) > 1))
     is_telling = bool(_way(smallest))
     if without is not None and (is_telling or not smallest.end) and found.outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smaller, alike = _smallest(judge, smallest, without, progress) if is_telling else (smallest, [])
@@ -117,7 +116,7 @@ def _with_smallest(
             smallest = smaller
         if keep is not None and smallest.name == SMALLEST:
             judge.program.run(smallest.layer, partial(keep.put, SMALLEST))
-    return probe(judge.program, found, smallest, (telling or failing)[0])
+    return probe(judge.program, found, smallest, larger)
 
 
 def _typical(found: Findings) -> Sequence[Outcome]:
@@ -187,42 +186,27 @@ def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
                     outcome.results.update(judge.graded(outcome.layer, claims, TRIES))
 
 
-def _together(outcomes: list[Outcome], expect: Sequence[Tensor]) -> list[Outcome]:
-    """The outcomes, each revised in the light of the others.
-
-    A result too coarse to judge is wrong if that of another layer has an error which fewer bits don't explain, unless
-    the error is a known mistake that this layer can't show, such as a wrong stride. If a layer lacks a result that is
-    expected, or that other layers have, the result is marked as not written.
-    """
-    every = _of(outcomes)
-    for tensor, found in every.items():
-        beyond = {each.mistakes for _, each in found if each.verdict is Verdict.WRONG and not each.precision}
-        for outcome, result in found:
-            if result.verdict is Verdict.COARSE and any(map(set(outcome.layer.shows).issuperset, beyond)):
-                outcome.results[tensor] = replace(result, verdict=Verdict.WRONG, hint=_ROUNDED)
-
-    def filled(outcome: Outcome) -> Outcome:
-        if outcome.end is not None and outcome.end.verdict is not Verdict.SILENT:
-            return outcome
-        # A layer without a bias has no dE/db.
-        usual = {*expect, *every} - ({DB} if not outcome.layer.layer.has_bias else set())
-        found = dict.fromkeys(usual, Result(Verdict.NOT_WRITTEN)) | outcome.results
-        results = {tensor: found[tensor] for tensor in RESULTS if tensor in found}
-        return replace(outcome, end=None if results else outcome.end, results=results)
-
-    return list(map(filled, outcomes))
+def _complete(outcomes: Sequence[Outcome], expect: Sequence[Tensor]) -> None:
+    """Mark results as not written that are expected, or that other layers have, if a layer lacks them."""
+    every = {*expect}.union(*(outcome.results for outcome in outcomes))
+    for outcome in outcomes:
+        if outcome.end is None or outcome.end.verdict is Verdict.SILENT:
+            # A layer without a bias has no dE/db.
+            usual = every if outcome.layer.layer.has_bias else every - {DB}
+            found = dict.fromkeys(usual, Result(Verdict.NOT_WRITTEN)) | outcome.results
+            outcome.results = {tensor: found[tensor] for tensor in RESULTS if tensor in found}
+            outcome.end = None if found else outcome.end
 
 
 def _with_lead(judge: Judge, layers: Sequence[SuiteLayer]) -> list[SuiteLayer]:
     """The layers with the axes in front of X's spatial ones that they have, or more if the program fails with these."""
-    fails: dict[int, int] = {}
+    tried = []
     for lead in range(layers[0].layer.x_lead, 3):
         outcome = judge(layers[0].with_lead(lead))
-        fails[lead] = 0 if outcome.passed else 2 if outcome.end or Verdict.WRONG_SHAPE in outcome.verdicts else 1
-        if outcome.passed or Verdict.UNANSWERED in outcome.verdicts:
+        tried.append((not outcome.passed, bool(outcome.end) or Verdict.WRONG_SHAPE in outcome.verdicts, lead))
+        if outcome.passed:
             break
-    best = min(fails, key=fails.__getitem__)
-    return [layer.with_lead(best) for layer in layers]
+    return [layer.with_lead(min(tried)[-1]) for layer in layers]
 
 
 def _outcomes(
@@ -268,31 +252,20 @@ def _smallest(
     judge: Judge, start: Outcome, without: Collection[str], progress: Progress
 ) -> tuple[Outcome, list[Layer]]:
     """The smallest layer found to fail in the same way, after a limited number of runs, and all that fail too."""
-    # A search for pairs of mistakes is needed only if a pair explains the failure.
-    tries = TRIES if any(len(result.mistakes) > 1 for result in start.results.values()) else 0
+    # A long search is needed only if it has explained the failure: by a pair of mistakes, or by a rare one.
+    usual = {(mistake.id,) for mistake in CATALOGUE if mistake.short} | {()}
+    tries = 0 if usual.issuperset(result.mistakes for result in start.results.values()) else TRIES
     wanted = _way(start)
     failed = [start]
     alike = list[Layer]()
     for layer in smaller_layers(lambda: failed[-1].layer, without, progress):
         with suppress(CnngradError):
-            answer = judge.program.run(layer)
-            outcome = judge(layer, answer, tries)
-            # Rare mistakes are looked for only if they give an array, as this takes long.
-            if isinstance(wanted, dict) and any(_gives(name, outcome, tensor) for tensor, name in wanted.items()):
-                outcome = judge(layer, answer, TRIES)
+            outcome = judge(layer, tries=tries)
             if _way(outcome) == wanted:
                 failed.append(outcome)
             if (outcome.end, outcome.verdicts) == (start.end, start.verdicts):
                 alike.append(layer.layer)
     return failed[-1], alike
-
-
-def _gives(name: str, outcome: Outcome, tensor: Tensor) -> bool:
-    """Whether a mistake gives a wrong array for which none is known."""
-    result = outcome.results.get(tensor)
-    if name not in PLACES or result is None or result.report is None or result.verdict is not Verdict.WRONG:
-        return False
-    return not result.mistakes and any(Wrong(outcome, {}, result.report).made_by(name))
 
 
 def _way(outcome: Outcome) -> dict[Tensor, str] | Result | None:

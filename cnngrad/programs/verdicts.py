@@ -151,9 +151,9 @@ def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Ar
     return Answer(results, unread=unread)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """The outcome of one layer.
+    """The outcome of one layer, which is revised in the light of others.
 
     Attributes:
         layer: the layer.
@@ -170,7 +170,7 @@ class Outcome:
     results: dict[Tensor, Result] = field(default_factory=dict)
     said: str = ""
     note: str = ""
-    faults: tuple[Fault, ...] = ()
+    faults: list[Fault] = field(default_factory=list)
     claims: Arrays = field(default_factory=dict, compare=False, repr=False)
 
     @property
