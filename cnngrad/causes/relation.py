@@ -11,7 +11,7 @@ import numpy as np
 
 from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import exchanged
-from cnngrad.causes.evaluate import Data, made
+from cnngrad.causes.evaluate import Data, made, spread_places
 from cnngrad.causes.reading import Compute
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.layer import Layer, Positions, Relation
@@ -20,8 +20,8 @@ from cnngrad.tensor import DW, DX, O, Tensor
 
 __all__ = ["followed", "spoken"]
 
-# Maximum number of positions tried in the first operand.
-_MOST_TRIED = 24
+# Up to this many positions of the first operand are all tried, of more only a few.
+_FEW = 24
 # Which of impulse (0), partner (1) and element of the result (2) gives the output, filter and input position.
 _ROLES = {O: (2, 0, 1), DW: (0, 2, 1), DX: (0, 1, 2)}
 
@@ -98,7 +98,7 @@ def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions | None:
     numbered = np.zeros(shapes[second])
     numbered[0, 0] = np.arange(2 * size, 3 * size).reshape(shapes[second][2:])
     found = []
-    for number in range(0, count, -(-count // _MOST_TRIED)):
+    for number in range(count) if count <= _FEW else spread_places(count):
         impulse = np.zeros(shapes[first])
         impulse[0, 0].flat[number] = 1
         filled = compute({first: impulse, second: numbered})[0, 0]
