@@ -173,8 +173,9 @@ def _print(options: Saved, blocks: "Iterable[ReportBlock]", pages: bool, stdout:
     from cnngrad.render.painter import Painter
     from cnngrad.render.terminal import make_console, show, show_in_pages
 
-    shown = Painter(options.precision).blocks(blocks)
-    (show_in_pages if pages else show)(make_console(stdout, options.color), shown)
+    console = make_console(stdout, options.color)
+    shown = Painter(options.precision, console.width, console.options.ascii_only).blocks(blocks)
+    (show_in_pages if pages else show)(console, shown)
 
 
 def style_of(options: Saved) -> "Style":

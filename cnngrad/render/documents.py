@@ -99,11 +99,11 @@ def _text(shown: Shown, style: Style) -> str:
     return text_of(_painted(shown, style))
 
 
-def _painted(shown: Shown, style: Style, folded: bool = False) -> "Iterator[RenderableType]":
+def _painted(shown: Shown, style: Style, painter: type[Painter] = Painter) -> "Iterator[RenderableType]":
     if isinstance(shown, Derivation):
         lines = filter(None, (style.title or shown.layer, style.author))
         shown = replace(shown, layer="\n".join(lines))
-    return Painter(style.precision, folded).blocks(shown.blocks(style.precision))
+    return painter(style.precision).blocks(shown.blocks(style.precision))
 
 
 def _markdown(shown: Shown, style: Style) -> str:
@@ -139,9 +139,15 @@ def _svg(shown: Shown, style: Style) -> str:
     """A picture of a terminal of 80 columns."""
     from rich.console import Group
 
-    lines = _console().render_lines(Group(*_painted(shown, style, folded=True)))
+    lines = _console().render_lines(Group(*_painted(shown, style, _FoldingPainter)))
     texts = [Words(1, _LEADING * row, pieces(line), 1, "start") for row, line in enumerate(lines, start=1)]
     return svg_figure(texts, (0, 2 + PLAIN_WIDTH * CHARACTER, _LEADING * (len(lines) + 1)), shown.title, style)
+
+
+class _FoldingPainter(Painter):
+    """Paints for a picture, whose lines are as long as the terminal's at most."""
+
+    folded = True
 
 
 def _console() -> "Console":

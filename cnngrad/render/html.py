@@ -39,7 +39,7 @@ from cnngrad.layer.names import Symbol
 from cnngrad.render.maths import mathml, node_of
 from cnngrad.render.matrix import Fitting
 from cnngrad.render.style import Style
-from cnngrad.render.terminal import DIM, PLAIN_WIDTH
+from cnngrad.render.terminal import DIM
 from cnngrad.tensor import DEDO, GRADIENTS, B, O, Tensor, W, X
 
 __all__ = ["filled", "framed", "html_document", "sum_lines"]
@@ -146,7 +146,7 @@ def _numbers(array: Array) -> Any:
 
 def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
     """The lesson's sections, which can be folded."""
-    fitting = Fitting(precision, PLAIN_WIDTH)
+    fitting = Fitting(precision)
     for section in derivation.sections:
         title = escape("".join(map(str, section.title)))
         blocks = "\n".join(_block(block, fitting) for block in section.blocks)

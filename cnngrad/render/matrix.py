@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from cnngrad.derivation.grids import Fill, Grid, Item
-from cnngrad.derivation.notation import Notation, align
+from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation, align
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
@@ -41,9 +41,10 @@ def show_results(
         from cnngrad.render.painter import Painter
 
         blocks = (Together((GridRow(matrices), *map(Hint, note))) for matrices, note in results)
-        show(make_console(file, color), Painter(precision).blocks([Sentence((layer,), strong=True), *blocks]))
+        console = make_console(file, color)
+        show(console, Painter(precision, console.width).blocks([Sentence((layer,), strong=True), *blocks]))
         return
-    fitting = Fitting(precision, PLAIN_WIDTH, not (file.encoding or "utf-8").lower().startswith("utf"))
+    fitting = Fitting(precision, ascii_only=not (file.encoding or "utf-8").lower().startswith("utf"))
     print(textwrap.fill(layer, PLAIN_WIDTH), file=file)
     for matrices, note in results:
         for line in ["", *map(_plain, fitting.lines(matrices)), *note]:
@@ -84,7 +85,7 @@ class Fitting(Notation):
     # The margin beside a whole grid.
     margin = 1
 
-    def __init__(self, precision: int, line: float, ascii_only: bool = False) -> None:
+    def __init__(self, precision: int = DEFAULT_PRECISION, line: float = PLAIN_WIDTH, ascii_only: bool = False) -> None:
         """Decimals have `precision` significant digits; brackets are in ASCII if the encoding has no others."""
         super().__init__(precision)
         self.line, self.most_columns = line, self.most_columns or int(line // 3)

@@ -29,7 +29,7 @@ from cnngrad.derivation.blocks import (
     Together,
 )
 from cnngrad.derivation.blocks import Table as TextTable
-from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation
+from cnngrad.derivation.notation import Notation
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion
 from cnngrad.render.connections import connections
@@ -48,13 +48,11 @@ _LONG = re.compile(r"^.{77,}", re.MULTILINE)
 _BREAKS = re.compile(r"(?<=\))·|(?<= [pqr]), ")
 
 
-class Painter(Notation):
-    """Turns blocks into renderables."""
+class Painter(Fitting):
+    """Turns blocks into renderables in lines of a given length."""
 
-    def __init__(self, precision: int = DEFAULT_PRECISION, folded: bool = False) -> None:
-        """Decimals have `precision` significant digits; code is `folded` where a line may not be as long as it is."""
-        super().__init__(precision)
-        self._folded = folded
+    # Whether code is folded, where a line may not be as long as it is.
+    folded = False
 
     def blocks(self, blocks: Iterable[ReportBlock]) -> Iterator[RenderableType]:
         """All blocks, with an empty line between them."""
@@ -84,8 +82,8 @@ class Painter(Notation):
                 yield Text(text, style=DIM)
             case Code(lines):
                 # Printed alone, a text loses how it is broken.
-                overflow: Any = "fold" if self._folded else "ignore"
-                yield Group(*(Text(line, no_wrap=not self._folded, overflow=overflow) for line in lines))
+                overflow: Any = "fold" if self.folded else "ignore"
+                yield Group(*(Text(line, no_wrap=not self.folded, overflow=overflow) for line in lines))
             case Expansions(indent=indent):
                 yield Padding(self._expansions(block), (0, 0, 0, indent)) if indent else self._expansions(block)
             case Labelled(rows):
@@ -103,7 +101,11 @@ class Painter(Notation):
                     table.add_row(*cells)
                 yield table
             case GridRow() | Picture():
-                yield _Rows(block, self.precision)
+                lines = list[Text]()
+                for row in self.rows(block) if isinstance(block, Picture) else [block.items]:
+                    lines += [Text()] * bool(lines)
+                    lines += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(row))
+                yield Group(*lines)
 
     def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
         return Text.assemble(*map(self._part, parts), style=style)
@@ -139,21 +141,6 @@ class Painter(Notation):
             value.append(Text.assemble("= ", (self.number(expansion.total), "bold")))
         zeros = Text(f"  ({counted(expansion.zeros, 'product')} with 0)" if expansion.zeros else "", DIM)
         return _Sum(symbols, numbers, value, expansion, self, zeros, most_lines)
-
-
-class _Rows(NamedTuple):
-    """A row of grids, or a picture, in the available width."""
-
-    block: GridRow | Picture
-    precision: int
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        fitting = Fitting(self.precision, options.max_width, options.ascii_only)
-        rows = fitting.rows(self.block) if isinstance(self.block, Picture) else [self.block.items]
-        for number_of, row in enumerate(rows):
-            yield from [Text()] if number_of else []
-            for line in fitting.lines(row):
-                yield Text.assemble(*line, no_wrap=True, overflow="ellipsis")
 
 
 class _Sum(NamedTuple):
