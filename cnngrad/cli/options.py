@@ -370,12 +370,12 @@ class Settings(SimpleNamespace):
 
     def read(self, reader: "Reader") -> "Problem":
         """The problem in the file, with the options of the command line overriding its keys."""
-        from cnngrad.files.problem import ONES, Problem
+        from cnngrad.files.problem import Problem
 
         arrays = {}
         for tensor, name in ((X, "x"), (W, "w"), (B, "b"), (DEDO, "g")):
             if (spec := getattr(self, name, None)) is not None:
-                arrays[tensor] = ONES if tensor is DEDO and spec == ONES else reader.array(tensor, spec)
+                arrays[tensor] = reader.array(tensor, spec)
         flags = Problem(arrays, self.given())
         return flags if self.problem is None else reader.problem(self.problem).overridden(flags)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,30 +23,14 @@ from cnngrad.layer.options import plain_option
 from cnngrad.settings import OPTIONS
 from cnngrad.tensor import DEDO, GIVEN, B, Tensor, W, X
 
-__all__ = ["ONES", "Problem", "Reader", "layer_name", "told_of"]
+__all__ = ["Problem", "Reader", "layer_name", "told_of"]
 
 KEYS = (*(tensor.key for tensor in GIVEN), *OPTIONS)
 # Further keys of the files that cnngrad writes.
 _DESCRIPTION = ("schema", "layer")
 
-# The word that stands for the dE/dO of E = sum of O.
-ONES = "ones"
-
-
-class LooseOperand(NamedTuple):
-    """Numbers of dE/dO without a shape of their own; they take the shape that the layer needs.
-
-    Attributes:
-        operand: the numbers, one after another.
-        order: `"C"` if the last axis varies fastest in them, `"F"` if the first does.
-    """
-
-    operand: Operand
-    order: Literal["C", "F"]
-
-
-# An array with numbers, numbers without a shape, a shape without numbers, or a word that stands for an array.
-Given = Operand | LooseOperand | Shape | str
+# An array with numbers, a shape without numbers, or a function of the layer that gives an array of dE/dO's shape.
+Given = Operand | Shape | Callable[[Layer], Operand]
 
 # Other tools' names for the keys, in lower case.
 _OTHER_WORDS = {
@@ -74,8 +58,8 @@ class Problem:
     """One layer as its user gave it.
 
     Attributes:
-        given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also the word `ones`, which
-            means E = sum of O.
+        given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also what takes its shape
+            from the layer.
         options: the options that are given, as keywords of `forward`.
         origin: the file that each key comes from, for error messages; keys given on the command line are not in it.
     """
@@ -95,18 +79,13 @@ class Problem:
         return replace(self, given={other: value for other, value in self.given.items() if other is not tensor})
 
     def operands(self, layer: Layer) -> dict[Tensor, Operand]:
-        """The arrays with numbers, their axes in cnngrad's order; for the word `ones`, dE/dO is an array of ones."""
-        found = {}
-        for tensor, value in self.given.items():
-            if isinstance(value, LooseOperand):
-                array = value.operand.array.reshape(layer.written[tensor], order=value.order)
-                value = value.operand._replace(array=array)
-            if isinstance(value, Operand):
-                found[tensor] = value.standard(layer, tensor)
-        if self.given.get(DEDO) == ONES:
-            ones = np.broadcast_to(np.int64(1), layer.shapes[DEDO])
-            found[DEDO] = Operand(ones, ones.dtype, math.inf)
-        return found
+        """The arrays with numbers, their axes in cnngrad's order.
+
+        Raises:
+            CnngradError: dE/dO has more or fewer numbers than O.
+        """
+        made = {tensor: value(layer) if callable(value) else value for tensor, value in self.given.items()}
+        return {tensor: each.standard(layer, tensor) for tensor, each in made.items() if isinstance(each, Operand)}
 
     @property
     def shapes(self) -> dict[Tensor, Shape]:
@@ -114,7 +93,7 @@ class Problem:
         return {
             tensor: value.array.shape if isinstance(value, Operand) else value
             for tensor, value in self.given.items()
-            if not isinstance(value, str | LooseOperand)
+            if not callable(value)
         }
 
     @property
@@ -126,7 +105,7 @@ class Problem:
 
     def unused_words(self) -> str:
         """Which arrays' numbers are not used because another array is a shape, in words; empty if there are none."""
-        names = [tensor.key for tensor, value in self.given.items() if isinstance(value, Operand | LooseOperand)]
+        names = [tensor.key for tensor, value in self.given.items() if type(value) is not tuple and value is not ones]
         shapes = self.without_numbers
         unused = f"{shapes}, so everything is in symbols: the numbers of {' and '.join(names)} are not used"
         return unused if names and shapes else ""
@@ -144,11 +123,7 @@ class Problem:
                     f"{tensor.key} is missing: give a problem file with the key {tensor.key}, or -{tensor.letter} FILE"
                 )
         try:
-            layer = layer_of(shapes, **self.options)
-            loose = self.given.get(DEDO)
-            if isinstance(loose, LooseOperand) and loose.operand.array.size != prod(layer.written[DEDO]):
-                layer.check_dedo(loose.operand.array.shape)
-            return layer
+            return layer_of(shapes, **self.options)
         except CnngradError as error:
             # A message begins with the name of what is wrong.
             file = self.origin.get(str(error).split()[0])
@@ -223,27 +198,46 @@ class Reader:
         content = {key: value.typed if isinstance(value, Loose) else value for key, value in content.items()}
         for key in content:
             if key not in (*KEYS, "schema"):
-                raise CnngradError(f"{where} has the unknown key {key!r}: {_likely(key)}")
-        return Problem(
-            {tensor: _given(where, tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
-            {key: _option(where, key, content[key]) for key in OPTIONS if key in content},
-            dict.fromkeys(content, where),
-        )
+                import difflib
+
+                other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words), None)
+                close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
+                known = f"the keys are {', '.join(KEYS)}"
+                meant = f"did you mean {close!r}? ({known})" if close else known
+                raise CnngradError(f"{where} has the unknown key {key!r}: {meant}")
+            if content[key] is None and key in OPTIONS:
+                raise CnngradError(f"{where}: {key} is null: give a value, or leave the key out")
+        with told_of(where):
+            return Problem(
+                {tensor: _given(tensor, content[tensor.key]) for tensor in GIVEN if tensor.key in content},
+                {key: plain_option(key, content[key]) for key in OPTIONS if key in content},
+                dict.fromkeys(content, where),
+            )
 
     def array(self, tensor: Tensor, spec: str) -> Given:
-        """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or a shape such as `3x3` alone."""
-        if (shape := parse_shape(spec)) is not None:
-            return shape
+        """An array from `FILE`, `FILE::KEY`, `FILE:f32` or `-`; or from a word alone, as in a problem."""
+        if (given := _word(tensor, spec)) is not None:
+            return given
         where, content = self._named(spec)
+        is_flat = False
         if isinstance(content, Loose):
-            if tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape):
-                flat = _in_file(where, tensor, content.typed.reshape(-1))
-                return LooseOperand(flat, self._order_of_numbers()) if tensor is DEDO else flat
-            if content.needs_shape:
+            is_flat = tensor in (DEDO, B) and (content.array.ndim == 1 or content.needs_shape)
+            if content.needs_shape and not is_flat:
                 words = content.doubt or f"append {tensor.key}'s, such as {spec}:3x3"
                 raise CnngradError(f"{spec} has {'two readings' if content.doubt else 'no shape'}: {words}")
-            content = content.typed
-        return _in_file(where, tensor, content)
+            content = content.typed.reshape(-1) if is_flat else content.typed
+        with told_of(where):
+            operand = read_tensor(tensor.key, content)
+        if tensor is B or not is_flat:
+            return operand
+        order = self._order_of_numbers()
+
+        def shaped(layer: Layer) -> Operand:
+            if operand.array.size != prod(layer.written[DEDO]):
+                layer.check_dedo(operand.array.shape)
+            return operand._replace(array=operand.array.reshape(layer.written[DEDO], order=order))
+
+        return shaped
 
     def _named(self, spec: str) -> tuple[str, Any]:
         """What `FILE`, `FILE::KEY`, `FILE:f32` or `-` names, and the file's name in messages."""
@@ -337,19 +331,21 @@ def _spoken(path: str) -> str:
     return "standard input" if is_standard_input(path) else path
 
 
-def _given(where: str, tensor: Tensor, value: Any) -> Given:
-    """An array in a problem: its numbers, a shape such as `3x3`, or for dE/dO the word `ones`."""
-    if isinstance(value, str):
-        if tensor is DEDO and value == ONES:
-            return ONES
-        if (shape := parse_shape(value)) is not None:
-            return shape
-    return _in_file(where, tensor, value)
+def _given(tensor: Tensor, value: Any) -> Given:
+    """An array in a problem: its numbers, or a word."""
+    word = _word(tensor, value) if isinstance(value, str) else None
+    return read_tensor(tensor.key, value) if word is None else word
 
 
-def _in_file(where: str, tensor: Tensor, value: Any) -> Operand:
-    with told_of(where):
-        return read_tensor(tensor.key, value)
+def _word(tensor: Tensor, text: str) -> Given | None:
+    """What a word stands for, if it is one: a shape such as `3x3` for an array without numbers, or `ones` for dE/dO."""
+    return ones if tensor is DEDO and text == "ones" else parse_shape(text)
+
+
+def ones(layer: Layer) -> Operand:
+    """The dE/dO of E = sum of O."""
+    array = np.broadcast_to(np.int64(1), layer.written[DEDO])
+    return Operand(array, array.dtype, math.inf)
 
 
 @contextmanager
@@ -359,21 +355,3 @@ def told_of(where: str) -> Iterator[None]:
         yield
     except CnngradError as error:
         raise CnngradError(f"{where}: {error}") from None
-
-
-def _likely(key: str) -> str:
-    """Advice on an unknown key: the key that may be meant, or all keys."""
-    import difflib
-
-    other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words), None)
-    close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
-    known = f"the keys are {', '.join(KEYS)}"
-    return f"did you mean {close!r}? ({known})" if close else known
-
-
-def _option(where: str, key: str, value: Any) -> Any:
-    """An option's value from JSON or NPZ, as plain Python."""
-    with told_of(where):
-        if value is None:
-            raise CnngradError(f"{key} is null: give a value, or leave the key out")
-        return plain_option(key, value)
