@@ -162,14 +162,6 @@ def upper_halves(array: Array) -> Array:
     return upper.view(_BFLOAT16)
 
 
-def _bfloat16(array: Array) -> Array:
-    if array.dtype == _BFLOAT16:
-        array = (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    marked = array.astype(np.float32, copy=False).view(Marked)
-    marked.form = "bfloat16"
-    return marked
-
-
 def _as_array(name: str, value: Any) -> Array:
     if type(value) in (np.ndarray, Marked) and value.dtype != _BFLOAT16:
         array: Array = value
@@ -185,23 +177,25 @@ def _as_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise CnngradError(f"{name} is a masked array: fill the masked elements with numbers")
     try:
-        array = np.asarray(_on_the_cpu(value))
+        own = getattr(value, "dtype", "")
+        # Tensors of PyTorch, TensorFlow and CuPy become something that NumPy reads, without importing that library.
+        if hasattr(value, "detach") and hasattr(value, "cpu"):
+            value = value.detach().cpu()
+            # NumPy has no bfloat16; float32 holds every such number exactly.
+            value = value.float() if str(own).endswith("bfloat16") else value
+        if type(value).__module__.partition(".")[0] == "cupy":
+            value = value.get()
+        array = np.asarray(value.numpy() if hasattr(value, "numpy") else value)
+        if array.dtype == _BFLOAT16:
+            array = (array.view("<u2").astype(np.uint32) << 16).view(np.float32)
         # JAX and TensorFlow register a NumPy dtype of this name; PyTorch's tensors have become float32.
-        is_named = "bfloat16" in f"{array.dtype} {getattr(value, 'dtype', '')}"
-        return _bfloat16(array) if is_named or array.dtype == _BFLOAT16 else array
+        elif "bfloat16" not in f"{array.dtype} {own}":
+            return array
+        marked = array.astype(np.float32, copy=False).view(Marked)
+        marked.form = "bfloat16"
+        return marked
     except (RuntimeError, TypeError, ValueError) as error:
         raise CnngradError(f"{name} can't be read as an array: {error}") from None
-
-
-def _on_the_cpu(value: Any) -> Any:
-    """A tensor of PyTorch, TensorFlow or CuPy as something that NumPy reads, without importing that library."""
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        value = value.detach().cpu()
-        # NumPy has no bfloat16; float32 holds every such number exactly.
-        value = value.float() if str(value.dtype).endswith("bfloat16") else value
-    if type(value).__module__.partition(".")[0] == "cupy":
-        return value.get()
-    return value.numpy() if hasattr(value, "numpy") else value
 
 
 def from_lists(name: str, value: Any) -> Array:

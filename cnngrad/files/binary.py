@@ -3,9 +3,8 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -111,12 +110,19 @@ def load_safetensors(where: str, content: bytes) -> dict[str, Array]:
         raise CnngradError(f"{where} is damaged: it has {len(content)} bytes, but its header claims {length}")
     try:
         header = json.loads(content[8 : 8 + length].decode(), object_pairs_hook=lambda pairs: unique(where, pairs))
-        entries = sorted(_entries(header), key=lambda entry: entry[1])
+        header.pop("__metadata__", None)
+        entries = []
+        for name, entry in header.items():
+            offsets, shape = tuple(entry["data_offsets"]), tuple(entry["shape"])
+            if not all(type(number) is int and number >= 0 for number in offsets + shape):
+                raise ValueError(f"{name} has a size or offset that is not a whole number")
+            first, last = offsets
+            entries.append((first, last, name, str(entry["dtype"]), shape))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CnngradError(f"{where} is damaged: its header is not that of a safetensors file ({error})") from None
     found: dict[str, Array] = {}
     place, numbers = 0, content[8 + length :]
-    for name, (first, last), form, shape in entries:
+    for first, last, name, form, shape in sorted(entries):
         if form not in _SAFE:
             raise CnngradError(f"{where}::{name} holds {form}: it must be one of {', '.join(_SAFE)}")
         dtype = np.dtype(_SAFE[form])
@@ -135,14 +141,3 @@ def is_possible(shape: Shape, dtype: DType) -> bool:
     """Whether an array may have this shape: NumPy counts the bytes of the other axes even if one is empty."""
     sizes = [max(size, 1) for size in shape if type(size) is int and size >= 0]
     return len(sizes) == len(shape) <= _MOST_AXES and prod(sizes, start=dtype.itemsize) < 2**63
-
-
-def _entries(header: Any) -> Iterator[tuple[str, tuple[int, int], str, Shape]]:
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        first, last = entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        if not all(type(number) is int and number >= 0 for number in (first, last, *shape)):
-            raise ValueError(f"{name} has a size or offset that is not a whole number")
-        yield name, (first, last), str(entry["dtype"]), shape

@@ -11,13 +11,12 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from cnngrad.arrays import Array, DType
+from cnngrad.arrays import Array
 from cnngrad.errors import CnngradError
 from cnngrad.files.advice import advice, raw_advice
 from cnngrad.files.binary import is_possible, is_safetensors, load_safetensors
 from cnngrad.files.keys import unique
 from cnngrad.files.opening import content_of, is_regular, reading
-from cnngrad.layer import Shape
 from cnngrad.memory import require_bytes
 
 __all__ = ["Tell", "load", "parse"]
@@ -65,15 +64,29 @@ def parse(where: str, content: bytes, tell: Tell) -> Any:
         return _load_npz(where, content, tell)
     for ending in ("npy", "npz"):
         if where.endswith(f".{ending}"):
-            raise CnngradError(f"{where} is not an {ending.upper()} file: {_begins(content)}")
+            raise CnngradError(f"{where} is not an {ending.upper()} file: it begins with {content[:8]!r}")
     if said := raw_advice(where, content):
         raise CnngradError(f"{where} is not JSON, NPY or NPZ: {said}")
-    return _load_text(where, _text(where, content))
+    return _load_text(where, content)
 
 
 def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> Array:
     """The array in an NPY file of `size` bytes, memory-mapped if `mapped`, otherwise read."""
-    shape, order, dtype = _npy_header(where, file)
+    try:
+        with warnings.catch_warnings():
+            # Headers written by Python 2 and old names of dtypes are accepted.
+            warnings.simplefilter("ignore")
+            shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
+    except KeyError as version:
+        raise CnngradError(f"{where} has the NPY version {version}: only 1.0, 2.0 and 3.0 are known") from None
+    except Exception as error:
+        # A header is a Python literal; a damaged one can fail in many ways.
+        raise CnngradError(f"{where} is not a readable NPY file: {_first_line(error)}") from None
+    if dtype.hasobject:
+        raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
+    if not is_possible(shape, dtype):
+        raise CnngradError(f"{where} is not a readable NPY file: its header has a shape that no array can have")
+    order: Literal["C", "F"] = "F" if is_fortran else "C"
     promised, start = prod(shape, start=dtype.itemsize), file.tell()
     if size - start < promised:
         raise CnngradError(
@@ -91,25 +104,6 @@ def _load_npy(where: str, file: IO[bytes], size: int, mapped: bool = False) -> A
     while part := file.read(_PART):
         numbers += part
     return np.ndarray(shape, dtype, numbers, order=order)
-
-
-def _npy_header(where: str, file: IO[bytes]) -> tuple[Shape, Literal["C", "F"], DType]:
-    """The shape, order and dtype in an NPY file's header; reading goes on at the numbers."""
-    try:
-        with warnings.catch_warnings():
-            # Headers written by Python 2 and old names of dtypes are accepted.
-            warnings.simplefilter("ignore")
-            shape, is_fortran, dtype = _HEADERS[np.lib.format.read_magic(file)](file)
-    except KeyError as version:
-        raise CnngradError(f"{where} has the NPY version {version}: only 1.0, 2.0 and 3.0 are known") from None
-    except Exception as error:
-        # A header is a Python literal; a damaged one can fail in many ways.
-        raise CnngradError(f"{where} is not a readable NPY file: {_first_line(error)}") from None
-    if dtype.hasobject:
-        raise CnngradError(f"{where} holds pickled Python objects, which are never loaded: save plain numbers")
-    if not is_possible(shape, dtype):
-        raise CnngradError(f"{where} is not a readable NPY file: its header has a shape that no array can have")
-    return shape, "F" if is_fortran else "C", dtype
 
 
 def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
@@ -134,7 +128,20 @@ def _load_npz(where: str, content: bytes, tell: Tell) -> dict[str, Any]:
         raise CnngradError(f"{where} is not a readable NPZ file: {_first_line(error)}") from None
 
 
-def _load_text(where: str, text: str) -> Any:
+def _load_text(where: str, content: bytes) -> Any:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8") from None
+        # Control characters are those of a binary file.
+        if not {*content} & {*range(9), *range(14, 32)}:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise CnngradError(
+                f"{where} is not UTF-8: byte {error.start + 1} (in line {line}) is 0x{content[error.start]:02x}: "
+                f"save it as UTF-8"
+            ) from None
+        raise CnngradError(f"{where} is not JSON, NPY or NPZ: it begins with {content[:8]!r}") from None
     is_object = re.match(r"\s*\{\s*[\"}]", text) is not None
     if is_object or where.endswith(".json") or not text.strip():
         try:
@@ -165,26 +172,6 @@ def _load_json(where: str, text: str) -> Any:
         raise CnngradError(f"{where} holds an integer of thousands of digits: int64's largest has 19") from None
     except RecursionError:
         raise CnngradError(f"{where} is nested too deeply: a layer's arrays have at most 5 axes") from None
-
-
-def _text(where: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise CnngradError(f"{where} is UTF-16, not UTF-8, as its first two bytes show: save it as UTF-8") from None
-        # Control characters are those of a binary file.
-        if not {*content} & {*range(9), *range(14, 32)}:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise CnngradError(
-                f"{where} is not UTF-8: byte {error.start + 1} (in line {line}) is 0x{content[error.start]:02x}: "
-                f"save it as UTF-8"
-            ) from None
-        raise CnngradError(f"{where} is not JSON, NPY or NPZ: {_begins(content)}") from None
-
-
-def _begins(content: bytes) -> str:
-    return f"it begins with {content[:8]!r}"
 
 
 def _first_line(error: Exception) -> str:

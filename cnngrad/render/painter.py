@@ -101,11 +101,11 @@ class Painter(Fitting):
                     table.add_row(*cells)
                 yield table
             case GridRow() | Picture():
-                lines = list[Text]()
-                for row in self.rows(block) if isinstance(block, Picture) else [block.items]:
-                    lines += [Text()] * bool(lines)
-                    lines += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(row))
-                yield Group(*lines)
+                shown = list[Text]()
+                for items in self.rows(block) if isinstance(block, Picture) else [block.items]:
+                    shown += [Text()] * bool(shown)
+                    shown += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(items))
+                yield Group(*shown)
 
     def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
         return Text.assemble(*map(self._part, parts), style=style)
