@@ -68,21 +68,24 @@ class Loops:
         values = dict(zip(letters, grid, strict=True))
         moved = {**values, **self._moved(values)}
 
-        def along(axis: Axis, index: Mapping[str, int]) -> Any:
-            known = moved if axis[0] is X else values
-            return sum(factor * known.get(letter, 1) for letter, factor in index.items())
-
-        at = {axis: along(axis, index) for axis, index in self.index.items()}
+        def along(tensor: Tensor, index: Mapping[str, int]) -> Any:
+            known = moved if tensor is X else values
+            return sum(factor * known.get(letter, 1) for letter, factor in index.items() if factor)
 
         def places(tensor: Tensor) -> Array:
-            place = np.asarray(sum(step * at[axis] for axis, step in self.steps.items() if axis[0] is tensor))
-            size = prod(shapes[tensor])
+            # Each letter's step in memory: one sum over the letters, not one along each axis.
+            moves = Counter[str]()
+            for axis in self.index:
+                if axis[0] is tensor:
+                    for letter, factor in self.index[axis].items():
+                        moves[letter] += self.steps[axis] * factor
+            place, size = np.asarray(along(tensor, moves)), prod(shapes[tensor])
             return np.where((place >= 0) & (place < size), place, size)
 
         products = np.ones([each.size for each in grid])
-        for axis in at.keys() & self.ranges:
+        for axis in self.index.keys() & self.ranges:
             first, end = self.ranges[axis]
-            place = along(axis, self.tests[axis]) if axis in self.tests else at[axis]
+            place = along(axis[0], self.tests.get(axis, self.index[axis]))
             products *= (place >= first) & (place < end)
         for tensor, array in operands.items():
             products *= np.append(array.transpose(self.orders[tensor.array]), 0)[places(tensor)]
