@@ -451,7 +451,7 @@ def test_progress_counts_tiles_up_to_all(x_shape, w_shape, options, cores):
         assert 1 <= len(seen) <= whole
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("x_shape", "w_shape", "options"),
     [

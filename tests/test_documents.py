@@ -216,6 +216,7 @@ def test_what_belongs_to_another_kind_of_report_is_told(words, told, capsys, mon
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("undiagnosed", "few_smaller_layers")
 def test_a_derivation_shows_itself(tmp_path):
     derivation = cnngrad.derive("3x3", "2x2", "2x2")
     assert str(derivation).startswith("X 3×3 · W 2×2")

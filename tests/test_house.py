@@ -22,6 +22,7 @@ def parsed(path):
     return ast.parse(path.read_text())
 
 
+@cache
 def nodes():
     """All nodes of all modules, each with its module's path."""
     return [(path, node) for path in MODULES for node in ast.walk(parsed(path))]

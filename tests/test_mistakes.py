@@ -52,7 +52,7 @@ PASSES = [
     for name, entries in buggy.BUGGY.items()
     for number, (gradient, wrong, needs) in enumerate(entries)
 ]
-# They are looked for last, which takes time: one way and one layer of each must do, unless all cases are asked for.
+# Unless all cases are asked for, three ways of each must do; of those that are looked for last, which takes time, one.
 RARE = {mistake.id for mistake in CATALOGUE if not mistake.short}
 USUAL = {mistake.id for mistake in CATALOGUE} - RARE
 
@@ -73,7 +73,7 @@ def graded(q, gradient, claim):
 
 @pytest.mark.parametrize(
     ("name", "number", "gradient", "wrong", "needs"),
-    [pytest.param(*p, marks=pytest.mark.whole if p[0] in RARE and p[1] else ()) for p in PASSES],
+    [pytest.param(*p, marks=pytest.mark.whole if p[1] >= (1 if p[0] in RARE else 3) else ()) for p in PASSES],
     ids=[f"{p[0]}-{p[1]}" for p in PASSES],
 )
 def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wrong, needs, whole):
@@ -107,7 +107,7 @@ def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wron
         assert "DE/d" not in report.hint
         named += 1
         # The whole report can be shown.
-        assert named > 1 or str(whole_report)
+        assert named > 1 or (number and not whole) or str(whole_report)
     assert named >= least
 
 
@@ -544,6 +544,7 @@ def test_a_symmetric_filter_hides_a_missing_rotation_and_the_report_says_so():
     assert "filter-flipped-one-axis" not in hidden
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", LAYERS + FILLED)
 def test_the_hard_problem_shows_what_the_layer_allows(case):
     problem, note = hard_problem(make_layer(case.x, case.w, **case.options), grow=True)
@@ -1006,7 +1007,7 @@ def test_tf32_is_named_where_it_alone_would_accept():
     assert cnngrad.check(x, w, dedo, dx=rough, written="tf32", **LAYERS[0].options).passed
 
 
-@pytest.mark.sampled(7)
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
 @pytest.mark.parametrize("which", ["x", "w", "dedo", "b"])
 def test_numbers_whose_squares_float64_does_not_hold_are_judged_as_others(size, which):
@@ -1108,7 +1109,7 @@ def test_with_flip_the_advice_is_that_of_flip():
 def test_one_wrong_element_has_no_cause_by_chance(whole):
     case = LAYERS[0]
     q = buggy.Layer(case)
-    for change in range(1, 10) if whole else (1, 6):
+    for change in range(1, 10) if whole else (6,):
         claim = buggy.right_dx(q).copy()
         claim[0, 0, 2, 2] += change
         assert "In every wrong element" not in graded(q, "dx", claim).hint
@@ -1264,7 +1265,7 @@ def test_symmetric_decimals_hide_what_symmetric_integers_hide():
     assert "filter-not-rotated" in report.gradients["dEdX"].hidden
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("which", [("X",), ("W",), ("dE/dO",), ("X", "W", "dE/dO")])
 @pytest.mark.parametrize(
     ("to", "change"),

@@ -81,7 +81,7 @@ def outcome(capsys, tmp_path, monkeypatch):
 
 
 def test_each_of_two_options_of_a_lesson_changes_something_or_is_refused(outcome, whole):
-    for pair in map(frozenset, list(combinations(LESSON, 2))[:: 1 if whole else 3]):
+    for pair in map(frozenset, list(combinations(LESSON, 2))[:: 1 if whole else 5]):
         report = next((DOCUMENTS[flag] for flag in sorted(pair) if flag in DOCUMENTS), "OUT.txt")
         for beside in ({"--report"}, {"--explain"}, set()):
             both = outcome(pair | beside, report)

@@ -38,7 +38,7 @@ def test_the_right_recipe_gives_the_right_result(case):
         np.testing.assert_array_equal(made(right_recipe(data.layer.own, result), data), right[result])
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("known", [False, True], ids=["computed", "known"])
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_elements_by_themselves_are_those_of_the_whole(case, known, monkeypatch):

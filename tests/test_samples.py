@@ -31,7 +31,7 @@ def test_every_problem_works_in_every_command(path, explain, capsys):
     given = [] if "dEdO" in json.loads(path.read_text()) else ["-g", "ones"]
     assert main(["forward", str(path), *explain]) == 0
     assert main(["backward", str(path), *given, *explain]) == 0
-    assert main(["check", str(path), *given]) == 0
+    assert explain or main(["check", str(path), *given]) == 0
     assert capsys.readouterr().err == ""
 
 
