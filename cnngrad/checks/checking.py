@@ -169,13 +169,11 @@ def check_layer(
         if result is O:
             right = _right_output(layer, given)
         else:
-            told = None if progress is None else partial(progress, result.key)
+            told = progress and partial(progress, result.key)
             right = numeric_gradient(layer, given, result, 1.0 if step is None else float(step), told)
         asked = tuple(index for tensor, index in chosen if tensor is result)
-        setting = (layer, arrays, whole, bool(claims), rtol, tries)
-        reports[result] = Grader(
-            *setting, result, np.asarray(claim), right, forms[result], asked, shown.get(result)
-        ).grade()
+        judged = (rtol, tries, result, np.asarray(claim), right, forms[result], asked, shown.get(result))
+        reports[result] = Grader(layer, arrays, whole, bool(claims), *judged).grade()
     named = {result.key: report for result, report in reports.items()}
     return Report(named, layer, source, _identity(layer, given, reports))
 

@@ -342,7 +342,7 @@ class Grader:
         return self._summed({t: np.abs(array.astype(np.float64, copy=False)) for t, array in self._operands.items()})
 
     @property
-    def _operands(self) -> dict[Tensor, Array]:
+    def _operands(self) -> Arrays:
         return {tensor: array for tensor, array in self.arrays.items() if not tensor.is_apart(self.result)}
 
     def _summed(self, numbers: Arrays) -> Array:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -213,8 +213,10 @@ class Graded(_Judged):
         yours = analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
         products = None if self.recipe is None else products_of(self.recipe, index)
-        expanded = partial(as_expansion, self.layer, self.gradient, index)
-        return Compared(yours, right, None if products is None else expanded(products, values, yours))
+        made = None
+        if products is not None:
+            made = as_expansion(self.layer, self.gradient, index, products, values, yours)
+        return Compared(yours, right, made)
 
     @cached_property
     def explained(self) -> tuple[Compared, ...]:
@@ -401,11 +403,9 @@ def _row(gradient: GradientReport, precision: int) -> list[str]:
     first = [_title(gradient), VERDICTS[gradient.passed]]
     if isinstance(gradient, WrongShape):
         return [*first, "0", "-", "-", "wrong shape"]
-    worst = _spoken(gradient.worst)
-    errors = ["not finite", "-"]
-    if gradient.max_abs_error is not None and gradient.max_rel_error is not None:
-        errors = [number(error, precision) for error in (gradient.max_abs_error, gradient.max_rel_error)]
-        worst = worst if gradient.max_abs_error else "none differs"
+    found = (gradient.max_abs_error, gradient.max_rel_error)
+    errors = [number(error, precision) for error in found if error is not None] or ["not finite", "-"]
+    worst = "none differs" if gradient.max_abs_error == 0 else _spoken(gradient.worst)
     return [*first, str(gradient.count), *errors, worst]
 
 

@@ -322,7 +322,7 @@ class Lesson(SimpleNamespace):
     @property
     def explained(self) -> bool:
         """Whether to show the derivation."""
-        return self.explain or bool(self.element) or self.section is not None or self.every
+        return bool(self.explain or self.element or self.section or self.every)
 
     def choice(self, whole: bool) -> "Choice":
         """What to derive.

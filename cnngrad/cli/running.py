@@ -298,8 +298,9 @@ def _command(options: Check, findings: Findings) -> str:
 
 def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
     kept = Kept(Path(folder))
-    names = [name for layer in layers for name in (layer.folder, f"{layer.folder}.json")]
-    kept.begin([*names, *{SMALLEST, f"{SMALLEST}.json"}.difference(names)])
+    folders = [layer.folder for layer in layers]
+    folders += {SMALLEST}.difference(folders)
+    kept.begin([name for folder in folders for name in (folder, f"{folder}.json")])
     return kept
 
 

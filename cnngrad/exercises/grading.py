@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import eq, itemgetter
 from typing import NamedTuple
 
 from cnngrad.derivation.blocks import ReportBlock, Sentence, Table
@@ -177,15 +178,12 @@ def _filled(question: Question, text: str, partial: float) -> tuple[Grade, str]:
 
 def _explained(question: Question, given: Sequence[Answer]) -> str | None:
     """The likeliest mistake that gives all wrong answers, and most of the others."""
-    found = None
-    most = 0
-    for ids, numbers in question.ways:
-        every = list(zip(given, numbers, question.right, strict=True))
-        alike = sum(answer == number for answer, number, _ in every)
-        if alike > most and all(answer in (number, right) for answer, number, right in every):
-            found = ids[0]
-            most = alike
-    return found
+    fitting = [
+        (sum(map(eq, given, numbers)), ids[0])
+        for ids, numbers in question.ways
+        if all(answer in either for answer, *either in zip(given, numbers, question.right, strict=True))
+    ]
+    return max(fitting, key=itemgetter(0), default=(0, None))[1]
 
 
 def _read(word: str) -> Answer:

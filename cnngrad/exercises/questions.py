@@ -161,9 +161,9 @@ class Maker:
             task = Sentence((f"Compute {result.title}:",)), _row(map(_empty, grids))
             working = _row(grids), *working
         ways: list[Explained] = []
-        for way in self._numbers.ways[result]:
-            array = self._made(way.recipe).reshape(self.layer.canonical[result])
-            ways.append((tuple(mistake.id for mistake in way.mistakes), [array[place].item() for place in places]))
+        for mistakes, recipe, _ in self._numbers.ways[result]:
+            array = self._made(recipe).reshape(self.layer.canonical[result])
+            ways.append((tuple(mistake.id for mistake in mistakes), [array[place].item() for place in places]))
         blanks = []
         for k, place in enumerate(places):
             right = board.names.values[result][place].item()

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from math import prod
@@ -62,7 +62,7 @@ class Sheet(Derivation):
         return replace(
             self,
             layer="Solution of the exercises",
-            sections=_sections(self.each, solved=True),
+            sections=tuple(_sections(self.each, solved=True)),
             source=self.source._replace(asked=None),
         )
 
@@ -136,17 +136,21 @@ def exercises(layer: Layer, asks: Sequence[str], count: int = 1, seed: int = 0, 
     # A page asks for one result.
     of_page = made[0].questions[0].asked if count == len(named) == 1 else None
     source = Source(layer, canonical_values(layer, made[0].arrays), True, of_page)
-    sections = _sections(made, solved=False)
-    return Sheet("Exercises", sections, source, tuple(made), DECIMALS if with_decimals else 0, all_telling)
+    return Sheet(
+        "Exercises",
+        tuple(_sections(made, solved=False)),
+        source,
+        tuple(made),
+        DECIMALS if with_decimals else 0,
+        all_telling,
+    )
 
 
-def _sections(each: Sequence[Exercise], solved: bool) -> tuple[Section, ...]:
-    sections = list[Section]()
+def _sections(each: Sequence[Exercise], solved: bool) -> Iterator[Section]:
     numbers = itertools.count(1)
     for count, exercise in enumerate(each, start=1):
         asked = [block for question in exercise.questions for block in question.blocks(next(numbers), solved)]
-        sections.append(Section((f"Exercise {count}",), (*exercise.given, *asked), f"exercise-{count}"))
-    return tuple(sections)
+        yield Section((f"Exercise {count}",), (*exercise.given, *asked), f"exercise-{count}")
 
 
 def _elements(layer: Layer, ask: str) -> tuple[Tensor, list[Index]] | None:

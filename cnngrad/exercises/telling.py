@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnngrad.arrays import Array
+from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import CATALOGUE, Mistake
 from cnngrad.causes.evaluate import Data, made
 from cnngrad.causes.recipe import Recipe, right_recipe
@@ -84,7 +84,7 @@ class Telling:
         cells: Array = array.reshape(self.layer.canonical[result])[self.asked[result]]
         return cells
 
-    def drawn(self, generator: np.random.Generator) -> tuple[dict[Tensor, Array], bool]:
+    def drawn(self, generator: np.random.Generator) -> tuple[Arrays, bool]:
         """X, W, b and dE/dO in the user's shapes, and whether every mistake shows."""
         for number in range(_DRAWS):
             arrays = self._drawn(generator, _LARGEST + number // _EACH)
@@ -99,7 +99,7 @@ class Telling:
         array = made(recipe, data)
         return np.round(array, DECIMALS) + 0.0 if self.with_decimals else array
 
-    def _drawn(self, generator: np.random.Generator, largest: int) -> dict[Tensor, Array]:
+    def _drawn(self, generator: np.random.Generator, largest: int) -> Arrays:
         given = [X, W, DEDO, *[B] * self.layer.has_bias]
         arrays = {tensor: generator.integers(1, largest + 1, self.layer.shapes[tensor]) for tensor in given}
         return {t: array * generator.choice([-1, 1], array.shape) for t, array in arrays.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from operator import attrgetter
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data, computed
 from cnngrad.causes.recipe import right_recipe
-from cnngrad.layer import joined
 from cnngrad.programs.calling import MEMORY
 from cnngrad.programs.judge import Judge, is_same
 from cnngrad.programs.suites import SuiteLayer, features
@@ -59,7 +59,8 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
         or not any(found.precision or set(found.mistakes) - shown for found in outcome.results.values())
     ]
     seen = list[tuple[Outcome, Iterable[Fault | str]]]()
-    for each in sorted(unknown, key=_WORK)[:1]:
+    if unknown:
+        each = min(unknown, key=_WORK)
         seen.append((each, _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)))
     if right and judge.program.keeps_running:
         picked = {id(each): each for each in (right[0], right[-1], max(right, key=_WORK))}
@@ -117,12 +118,9 @@ def _ways(layer: SuiteLayer, in_memory: bool) -> Iterator[tuple[SuiteLayer, Faul
         changed = replace(changed, arrays=changed.arrays | {tensor: other.reshape(array.shape)})
         yield changed, _VALUES
     yield layer, _VALUES
-    every = tuple(layer.arrays)
-    first = next(iter(MEMORY))
-    for memory, tensors in (*((first, (tensor,)) for tensor in every), *((memory, every) for memory in MEMORY)):
-        if in_memory:
-            says = f"right for C-contiguous arrays alone: wrong for {joined([t.title for t in tensors])} {memory}"
-            yield replace(layer, memory=dict.fromkeys(tensors, memory)), Fault("ignores-strides", says)
+    for memory, tensor in product(MEMORY, layer.arrays) if in_memory else ():
+        says = f"right for C-contiguous arrays alone: wrong for {tensor.title} {memory}"
+        yield replace(layer, memory={tensor: memory}), Fault("ignores-strides", says)
 
 
 def _with_nan(judge: Judge, right: Outcome) -> Iterator[Fault | str]:

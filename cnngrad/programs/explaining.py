@@ -142,12 +142,10 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
         fixed = [*zip(np.nonzero(off)[1].tolist(), used[off].tolist(), strict=True)]
         if len({*fixed}) == 1:
             seen += zip(fixed, right[off].tolist(), strict=True)
-    groups = grouped(seen)
-    place, number = max(groups, key=lambda pair: len(groups[pair]), default=(0, 1))
+    (place, number), replaced = max(grouped(seen).items(), key=lambda pair: len(pair[1]), default=((0, 1), []))
     name, words, usual = _FIXED[place]
-    replaced = {*groups.get((place, number), ())}
     # That the usual number is used for all has a name of its own.
-    if len(replaced) < 2 or number == usual:
+    if len({*replaced}) < 2 or number == usual:
         return {}
     least, above = (usual, f" above {usual}") if min(replaced) > usual else (-1, "")
     made_with = {Relation._fields[place]: -number if place == 2 else number}
@@ -155,8 +153,7 @@ def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
         layer = each.outcome.layer.layer
         every = [axis.relation for axis in layer.axes]
         relations = [right._replace(**made_with) if abs(right[place]) > least else right for right in every]
-        recipe = right_recipe(layer, each.report.gradient).by(relations)
-        if [*each.report.relations] == relations or each.is_given_by(recipe):
+        if each.is_given_by(right_recipe(layer, each.report.gradient).by(relations)):
             each.known[name,] = None
     return {name: f"{words.format(number)}{above}. To fix it: use the layer's own number, on each axis"}
 
@@ -165,11 +162,12 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
     """Add the commonest mistakes to arrays of few numbers that they give too: these show none, or another by chance."""
     named = Counter(names[0] for each in wrong for names in each.known if len(names) == 1 and names[0] in PLACES)
     for each in wrong:
-        is_few = np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS
-        is_beside = PLACES.keys().isdisjoint(chain(*each.known))
-        for name, _ in named.most_common(_MOST_TRIED) if is_few or is_beside else ():
-            for recipe in each.made_by(name):
-                each.known.setdefault((name,), recipe)
+        # That the numbers are not finite, or cut, is no name of the catalogue.
+        is_unnamed = PLACES.keys().isdisjoint(chain(*each.known))
+        if is_unnamed or np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS:
+            for name, _ in named.most_common(_MOST_TRIED):
+                for recipe in each.made_by(name):
+                    each.known.setdefault((name,), recipe)
         # A part that is left out may be all that there is.
         if ("zero",) in each.known and named.most_common(1)[0][0] == "incomplete":
             each.known.setdefault(("incomplete",), None)

@@ -218,8 +218,8 @@ class Findings:
             cause = f"explained by {'+'.join(each.mistakes)}" if each.mistakes else "wrong otherwise"
             yield f"{self._which(each.outcomes)} {'are' if each.outcomes[1:] else 'is'} {cause}: {each.hint}"
         found = [(outcome, each) for outcome in self.failing for each in outcome.results.values()]
-        reports = [each.report for _, each in found if each.verdict is Verdict.WRONG and not each.precision]
-        unknown = [report for report in reports if isinstance(report, Graded)]
+        wrong = [each for _, each in found if each.verdict is Verdict.WRONG and not each.precision]
+        unknown = [each.report for each in wrong if isinstance(each.report, Graded)]
         if unknown and not self.explanations and not any(outcome.faults for outcome in self.outcomes):
             yield unexplained(unknown)
         fewer = [outcome for outcome in self.failing if any(each.precision for each in outcome.results.values())]

@@ -38,8 +38,7 @@ def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome)
         try:
             elements, note = wrong.elements()
         except CnngradError as error:
-            elements = []
-            note = str(error)
+            elements, note = [], str(error)
         worst += elements[:1]
         others += elements[1:]
         notes.append(note)
@@ -110,8 +109,8 @@ class _Wrong:
         layer = self.report.layer
         result = self.report.gradient
         own = self.suite_layer.arrays
-        every = own | {tensor: 0 * own[tensor] for tensor in own if tensor is B} | {**arrays}
-        shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in every.items()}
+        bias = {B: np.zeros_like(own[B])} if B in own else {}
+        shaped = {tensor: array.reshape(layer.shapes[tensor]) for tensor, array in (own | bias | {**arrays}).items()}
         found = self.program.run(replace(self.suite_layer, arrays=shaped)).results.get(result)
         if found is None or found.size != self.report.count:
             raise CnngradError(f"{result.title} could not be analysed: the program gave no result for impulses.")
