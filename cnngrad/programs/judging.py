@@ -103,9 +103,6 @@ def _with_smallest(
     smallest = min(failing, key=lambda o: (not _way(o), o.end is not None, o.layer.work))
     if any(fault.id in _UNSTEADY for fault in found.faults):
         return replace(found, smallest=smallest.layer, alone=False)
-    # A relation can be read only if every axis has several outputs and filter elements.
-    sizes = {o.name: (*o.layer.layer.out, *o.layer.layer.kernel) for o in failing}
-    larger = max(failing, key=lambda o: (bool(_way(o)), o.end is None, min(sizes[o.name]) > 1))
     is_telling = bool(_way(smallest))
     if without is not None and (is_telling or not smallest.end) and found.outcomes[-1].verdicts != {Verdict.NOT_RUN}:
         smaller, alike = _smallest(judge, smallest, without, progress) if is_telling else (smallest, [])
@@ -116,7 +113,7 @@ def _with_smallest(
             smallest = smaller
         if keep is not None and smallest.name == SMALLEST:
             judge.program.run(smallest.layer, partial(keep.put, SMALLEST))
-    return probe(judge.program, found, smallest, larger)
+    return probe(judge.program, found, smallest, failing)
 
 
 def _typical(found: Findings) -> Sequence[Outcome]:

@@ -1,15 +1,13 @@
 """Finds out what a program computes by running it with zeros, with impulses, and with other numbers."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays
-from cnngrad.causes.evaluate import Data
 from cnngrad.causes.reading import Product, as_expansion, read_elements
-from cnngrad.causes.relation import followed, spoken
+from cnngrad.causes.relation import spoken
 from cnngrad.checks.report import Compared, Graded
 from cnngrad.errors import CnngradError
 from cnngrad.layer.expansion import OPERANDS, Expander
@@ -26,48 +24,45 @@ _MOST_READINGS = 200
 _ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 
 
-def probe(program: Program, found: Findings, smallest: Outcome, larger: Outcome) -> Findings:
-    """The findings, completed by what the program computes in every wrong array.
-
-    The smallest failing layer shows the products in each element, a larger one the relation between positions.
-    """
+def probe(program: Program, found: Findings, smallest: Outcome, failing: Sequence[Outcome]) -> Findings:
+    """The findings, completed by what the program computes in every wrong array of the smallest failing layer."""
     worst = list[Compared]()
     others = list[Compared]()
     notes = [found.note]
-    for wrong in _wrong(program, smallest):
-        try:
-            elements, note = wrong.elements()
-        except CnngradError as error:
-            elements, note = [], str(error)
-        worst += elements[:1]
-        others += elements[1:]
-        notes.append(note)
-    titles = list[tuple[str, str]]()
-    for wrong in _wrong(program, larger):
-        with suppress(CnngradError):
-            titles.append((wrong.relation(), wrong.report.gradient.title))
-    notes += [
-        words and f"In layer {larger.name} your numbers for {' and '.join(named)} follow {words}."
-        for words, named in grouped(titles).items()
-    ]
-    note = " ".join(filter(None, notes))
+    for result in smallest.results.values():
+        if result.verdict is Verdict.WRONG and isinstance(result.report, Graded):
+            try:
+                elements, note = _Wrong(program, smallest.layer, result.report).elements()
+            except CnngradError as error:
+                elements, note = [], str(error)
+            worst += elements[:1]
+            others += elements[1:]
+            notes.append(note)
+    note = " ".join(filter(None, [*notes, *next(filter(None, map(_relations, failing)), ())]))
     return replace(found, smallest=smallest.layer, compared=worst, others=others, note=note)
 
 
-def _wrong(program: Program, outcome: Outcome) -> "Iterator[_Wrong]":
-    for result in outcome.results.values():
-        if result.verdict is Verdict.WRONG and isinstance(result.report, Graded):
-            yield _Wrong(program, outcome.layer, result.report, _ROUNDING.get(result.report.judged_as, 1e-5))
+def _relations(outcome: Outcome) -> list[str]:
+    """The wrong relations between positions that a layer's results follow, in sentences."""
+    reports = (result.report for result in outcome.results.values())
+    said = grouped(
+        (spoken(report.layer, report.relations), report.gradient.title)
+        for report in reports
+        if isinstance(report, Graded) and report.relation
+    )
+    return [
+        f"In layer {outcome.name} your numbers for {' and '.join(titles)} follow {words}."
+        for words, titles in said.items()
+    ]
 
 
 @dataclass
 class _Wrong:
-    """One wrong array of one layer, and its allowed rounding error, as in `_ROUNDING`."""
+    """One wrong array of one layer."""
 
     program: Program
     suite_layer: SuiteLayer
     report: Graded
-    rounding: float
 
     def elements(self) -> tuple[list[Compared], str]:
         """The worst element beside its right sum, the others if all can be read, and a note if they can't."""
@@ -95,15 +90,6 @@ class _Wrong:
         )
         return [self._compared(worst, None)], note if read else ""
 
-    def relation(self) -> str:
-        """The wrong relation between positions that the program follows, in words; empty if none is found."""
-        report = self.report
-        claim = self.report.canonical[0]
-        floats = {tensor: array.astype(np.float64) for tensor, array in self.suite_layer.arrays.items()}
-        allowed = self.rounding * float(np.abs(claim).max(initial=0.0))
-        relations = followed(Data.of(report.layer, floats), report.gradient, self._computed, claim, allowed)
-        return "" if relations is None else spoken(report.layer, relations)
-
     def _computed(self, arrays: Arrays) -> Array:
         """The result with these arrays in place of the layer's, in canonical shape; a bias not among them is 0."""
         layer = self.report.layer
@@ -125,9 +111,8 @@ class _Wrong:
         yours = report.canonical[0][index].item()
         if isinstance(right.value, int) and yours == int(yours):
             yours = int(yours)
-        made = (
-            None
-            if products is None
-            else as_expansion(report.layer, report.gradient, index, products, report.values, yours, self.rounding)
-        )
+        made = None
+        if products is not None:
+            rounding = _ROUNDING.get(report.judged_as, 1e-5)
+            made = as_expansion(report.layer, report.gradient, index, products, report.values, yours, rounding)
         return Compared(yours, right, made)
