@@ -69,7 +69,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "sampled(step): every step-th case of a test runs, all of them with --whole")
     # A slow machine is no failure. Without --whole the examples are the same ones every time.
     settings.register_profile("sampled", deadline=None, max_examples=12, derandomize=True)
-    settings.register_profile("whole", deadline=None, max_examples=75)
+    settings.register_profile("whole", deadline=None, max_examples=50)
     settings.load_profile("whole" if config.getoption("whole") else "sampled")
 
 

@@ -79,11 +79,12 @@ def graded(q, gradient, claim):
 def test_a_known_mistake_is_named_in_several_layers(name, number, gradient, wrong, needs, whole):
     least = 3 if whole else 1
     # What is looked for last takes time, and has no name of its own where a usual mistake explains the result.
-    every = whole and name not in RARE
+    is_usual = whole and name not in RARE
     named = 0
-    for case in LAYERS + FILLED:
-        if named == least and not every:
-            break
+    for place, case in enumerate(LAYERS + FILLED):
+        # With --whole the ways to make a usual mistake take turns at the other layers.
+        if named >= least and not (is_usual and place % 2 == number % 2):
+            continue
         q = buggy.Layer(case)
         if not suits(q, needs):
             continue
@@ -262,8 +263,9 @@ def test_special_data_is_judged_rightly(case):
 
 
 @pytest.mark.sampled(13)
-@pytest.mark.parametrize("case", LAYERS)
-@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+@pytest.mark.parametrize(
+    ("case", "dtype"), [*((case, np.int64) for case in LAYERS), *((case, np.float64) for case in LAYERS[::3])]
+)
 def test_unknown_errors_get_no_name_and_are_located(case, dtype):
     generator = np.random.default_rng(0)
     x, w, b, dedo = case.data(1, dtype)
