@@ -30,7 +30,7 @@ from cnngrad.derivation.blocks import (
     Source,
 )
 from cnngrad.derivation.grids import Grid, Item
-from cnngrad.derivation.notation import Notation, number
+from cnngrad.derivation.notation import Notation
 from cnngrad.errors import CnngradError
 from cnngrad.layer import counted
 from cnngrad.layer.expansion import Expansion, Partial
@@ -161,13 +161,28 @@ def _block(block: Block, fitting: Fitting) -> str:
         case Formula(row):
             return mathml(*row, display=True)
         case Expansions():
-            return _sums(block, fitting.precision)
+            body = ""
+            is_valued = any(expansion.value is not None for expansion in block.expansions)
+            for expansion in block.expansions:
+                value = "" if expansion.value is None else fitting.number(expansion.value)
+                cells = f"<td>{expansion.target}</td><td>{'<br>'.join(sum_lines(expansion, fitting.precision))}</td>"
+                body += f"<tr>{cells}{f'<td>{value}</td>' * is_valued}</tr>\n"
+            head = f"<th>element</th><th>{'sum by the chain rule' if block.chain else 'sum'}</th>"
+            head += "<th>value</th>" * is_valued
+            return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
         case GridRow(items):
             return _row(items, fitting)
         case Picture():
             return "\n".join(_row(items, fitting) for items in fitting.rows(block))
         case Figure():
-            return _figure(block)
+            # The connections of one input, in rows that begin at the same line.
+            rows = ""
+            for source, link in block.rows:
+                rows += f"<tr><td>{source}<td>{'→' * (source == block.source)}"
+                if link:
+                    weight, node, back = link
+                    rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'
+            return f'<table class="figure">{rows}</table>'
     return ""
 
 
@@ -207,29 +222,6 @@ def _matrix(grid: Grid, fitting: Fitting) -> str:
     caption = f"<figcaption>{escape(fitting.title(grid))}{size}</figcaption>"
     matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
     return f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
-
-
-def _figure(figure: Figure) -> str:
-    """The connections of one input as rows that begin at the same line."""
-    rows = ""
-    for source, link in figure.rows:
-        rows += f"<tr><td>{source}<td>{'→' * (source == figure.source)}"
-        if link:
-            weight, node, back = link
-            rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'
-    return f'<table class="figure">{rows}</table>'
-
-
-def _sums(table: Expansions, precision: int) -> str:
-    head = f"<th>element</th><th>{'sum by the chain rule' if table.chain else 'sum'}</th>"
-    body = ""
-    is_valued = any(expansion.value is not None for expansion in table.expansions)
-    for expansion in table.expansions:
-        value = "" if expansion.value is None else number(expansion.value, precision)
-        cells = f"<td>{expansion.target}</td><td>{'<br>'.join(sum_lines(expansion, precision))}</td>"
-        body += f"<tr>{cells}{f'<td>{value}</td>' * is_valued}</tr>\n"
-    head += "<th>value</th>" * is_valued
-    return f'<table class="sums"><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
 
 
 def sum_lines(expansion: Expansion, precision: int) -> list[str]:

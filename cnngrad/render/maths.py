@@ -61,23 +61,23 @@ def latex(*row: Node) -> str:
     >>> latex(Derivative(Letter("x", (), ("22",))), " = M")
     '\\frac{\\partial E}{\\partial x_{22}} = M'
     """
-    return "".join(map(_latex, row))
-
-
-def _latex(node: Node) -> str:
-    match node:
-        case Letter(name, lead, place):
-            upper = f"^{{[{','.join(lead)}]}}"
-            lower = r",\,".join(map(latex, place))
-            return name + (upper if lead else "") + (f"_{{{lower}}}" if place else "")
-        case Derivative(by, of):
-            return rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"
-        case Phrase(text):
-            return rf"{' ' * text.startswith(' ')}\text{{{text}}}{' ' * text.endswith(' ')}" * bool(text)
-        case Sum(factors, over):
-            product = r"\, ".join(map(latex, factors))
-            return rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {product}"
-    return _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
+    text = ""
+    for node in row:
+        match node:
+            case Letter(name, lead, place):
+                text += name + (f"^{{[{','.join(lead)}]}}" if lead else "")
+                lower = r",\,".join(map(latex, place))
+                text += f"_{{{lower}}}" if place else ""
+            case Derivative(by, of):
+                text += rf"\frac{{\partial {latex(of)}}}{{\partial {latex(by)}}}"
+            case Phrase(words):
+                text += rf"{' ' * words.startswith(' ')}\text{{{words}}}{' ' * words.endswith(' ')}" * bool(words)
+            case Sum(factors, over):
+                product = r"\, ".join(map(latex, factors))
+                text += rf"\sum_{{{', '.join(latex(*each) for each in over)}}} {product}"
+            case _:
+                text += _SIGNS.sub(lambda found: _LATEX.get(found[0], found[0]), node)
+    return text
 
 
 def mathml(*row: Node, display: bool = False) -> str:

@@ -133,7 +133,7 @@ class Fitting(Notation):
         """The cells with their styles, of equal width within a column."""
         rows = grid.cut(self.most_rows, most)
         columns = []
-        colour = _colour(grid)
+        colour = STYLES.get(grid.letter, "")
         pictured = any(cell.marked for row in rows for cell in row)
         for column in zip(*rows, strict=True):
             texts = [self.cell(cell.content) for cell in column]
@@ -208,7 +208,7 @@ class Fitting(Notation):
         # A title is broken in front of its parts alone: not "depth" from its number.
         held = re.sub(r"(?<!,) (?![·(=])", "\xa0", self.title(grid))
         titles = [line.replace("\xa0", " ") for line in textwrap.wrap(held, int(room))] or [""]
-        lines: list[Line] = [[(title, _colour(grid))] for title in titles]
+        lines: list[Line] = [[(title, STYLES.get(grid.letter, ""))] for title in titles]
         lines.append([(f"{top_left}{bar}{top_right}", "")])
         for row in zip(*columns, strict=True):
             cells = [run for cell in row for run in ((" ", ""), cell, (" ", ""))]
@@ -218,10 +218,6 @@ class Fitting(Notation):
             note = "; the middle counts too" * any(" bold" in style for column in columns for _, style in column)
             lines.append([(f"({grid.height}×{grid.width} in all{note})", DIM)])
         return lines
-
-
-def _colour(grid: Grid) -> str:
-    return STYLES.get(grid.letter, "")
 
 
 def _inner(columns: list[Line]) -> int:

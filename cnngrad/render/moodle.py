@@ -1,7 +1,7 @@
 """A sheet as a question bank in Moodle's XML: cloze questions with numbers, and multiple choice."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -9,11 +9,8 @@ from xml.etree import ElementTree
 from cnngrad.causes.catalogue import CATALOGUE, PLACES
 from cnngrad.derivation.blocks import Block, Expansions, GridRow, Sentence
 from cnngrad.derivation.grids import Grid
-from cnngrad.derivation.notation import Notation
-from cnngrad.derivation.notation import number as written
+from cnngrad.derivation.notation import Notation, number
 from cnngrad.errors import CnngradError
-from cnngrad.layer.expansion import Expansion
-from cnngrad.layer.names import Number
 from cnngrad.render.html import sum_lines
 from cnngrad.render.style import Style
 
@@ -45,16 +42,26 @@ def moodle(sheet: "Sheet", style: Style) -> str:
     _text(category, "category", f"$course$/top/{title}")
     notation = Notation(style.precision)
     asked = ((exercise, question) for exercise in sheet.each for question in exercise.questions)
-    for number, (exercise, question) in enumerate(asked, start=1):
+    for count, (exercise, question) in enumerate(asked, start=1):
         element = ElementTree.SubElement(root, "question", type="multichoice" if question.options else "cloze")
-        _text(element, "name", f"{number} {question.ask}")
+        _text(element, "name", f"{count} {question.ask}")
         task = _html((*exercise.given, *question.task), notation)
         for blank in question.blanks:
             task = task.replace(notation.blank, _field(sheet, question, blank, style), 1)
         _text(element, "questiontext", task)
         _text(element, "generalfeedback", _html(question.working, notation))
-        if question.options:
-            _choices(element, question)
+        if not question.options:
+            continue
+        # Each right option is worth its share of the mark, and each wrong one among several costs as much; it is known
+        # of a mistake that one option is right.
+        right, is_single = len(question.right), question.ask == "mistake"
+        ElementTree.SubElement(element, "single").text = "true" if is_single else "false"
+        ElementTree.SubElement(element, "shuffleanswers").text = "true"
+        ElementTree.SubElement(element, "answernumbering").text = "abc"
+        for parts, is_right in question.options.values():
+            fraction = 100 / right if is_right else 0.0 if is_single else -100 / right
+            answer = ElementTree.SubElement(element, "answer", fraction=f"{fraction:.7g}", format="html")
+            ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
     ElementTree.indent(root)
     return f"<?xml version='1.0' encoding='UTF-8'?>\n{ElementTree.tostring(root, encoding='unicode')}\n"
 
@@ -62,20 +69,6 @@ def moodle(sheet: "Sheet", style: Style) -> str:
 def _text(parent: ElementTree.Element, name: str, text: str) -> None:
     attributes = {} if name in ("name", "category") else {"format": "html"}
     ElementTree.SubElement(ElementTree.SubElement(parent, name, attributes), "text").text = text
-
-
-def _choices(element: ElementTree.Element, question: "Question") -> None:
-    """The options: each right one is worth its share of the mark, and each wrong one among several costs as much."""
-    right = len(question.right)
-    # It is known of a mistake that one option is right.
-    is_single = question.ask == "mistake"
-    ElementTree.SubElement(element, "single").text = "true" if is_single else "false"
-    ElementTree.SubElement(element, "shuffleanswers").text = "true"
-    ElementTree.SubElement(element, "answernumbering").text = "abc"
-    for parts, is_right in question.options.values():
-        fraction = 100 / right if is_right else 0.0 if is_single else -100 / right
-        answer = ElementTree.SubElement(element, "answer", fraction=f"{fraction:.7g}", format="html")
-        ElementTree.SubElement(answer, "text").text = escape("".join(map(str, parts)))
 
 
 def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -> str:
@@ -86,17 +79,13 @@ def _field(sheet: "Sheet", question: "Question", blank: "Blank", style: Style) -
         )
     # Half of the last digit that is asked for.
     off = f"{0.5 * 10.0**-sheet.places:g}" if sheet.places else "0"
-    answers = [f"={_number(blank.right)}:{off}#Right"]
+    answers = [f"={number(blank.right, 15).removesuffix('.0')}:{off}#Right"]
     for wrong, ids in blank.wrong.items():
         assert question.asked is not None
         says, fix = CATALOGUE[PLACES[ids[0]]].words(question.asked, sheet.source.layer)
         words = re.sub("[}#]", r"\\\g<0>", escape(f"{ids[0]}: {says}. To fix it: {fix}.").replace("~", "&#126;"))
-        answers.append(f"%{style.partial:g}%{_number(wrong)}:{off}#{words}")
+        answers.append(f"%{style.partial:g}%{number(wrong, 15).removesuffix('.0')}:{off}#{words}")
     return f"{{1:NUMERICAL:{'~'.join(answers)}}}"
-
-
-def _number(value: Number) -> str:
-    return written(value, 15).removesuffix(".0")
 
 
 def _html(blocks: Iterable[Block], notation: Notation) -> str:
@@ -106,20 +95,16 @@ def _html(blocks: Iterable[Block], notation: Notation) -> str:
             case Sentence(parts):
                 html += f"<p>{''.join(escape(notation.part(part)) for part in parts)}</p>"
             case GridRow(items):
-                html += "".join(_table(item, notation) for item in items if isinstance(item, Grid))
+                for grid in items:
+                    if isinstance(grid, Grid):
+                        rows = (
+                            "".join(f"<td>{escape(notation.cell(cell.content))}</td>" for cell in row)
+                            for row in grid.cells
+                        )
+                        table = "".join(f"<tr>{row}</tr>" for row in rows)
+                        html += f"<table><caption>{escape(grid.title)}</caption>{table}</table>"
             case Expansions(expansions):
-                html += "".join(f"<p>{'<br>'.join(_sum(each, notation))}</p>" for each in expansions)
+                for each in expansions:
+                    value = [] if each.value is None else [f"= {notation.number(each.value)}"]
+                    html += f"<p>{'<br>'.join([str(each.target), *sum_lines(each, notation.precision), *value])}</p>"
     return html
-
-
-def _sum(expansion: Expansion, notation: Notation) -> Iterator[str]:
-    """An element's sum in symbols, in numbers, and its value."""
-    yield str(expansion.target)
-    yield from sum_lines(expansion, notation.precision)
-    if expansion.value is not None:
-        yield f"= {notation.number(expansion.value)}"
-
-
-def _table(grid: Grid, notation: Notation) -> str:
-    rows = ("".join(f"<td>{escape(notation.cell(cell.content))}</td>" for cell in row) for row in grid.cells)
-    return f"<table><caption>{escape(grid.title)}</caption>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"

@@ -163,7 +163,11 @@ class _Sum(NamedTuple):
         every = len(self.symbols)
         # A single term is not left out, since words are no shorter.
         for shown in (every, *range(every - 1 - (not self.expansion.left_out), 0, -1)):
-            lines, numbers = (_wrapped(terms, width) for terms in self._summed(shown))
+            both = []
+            for terms in self._summed(shown):
+                rows = grouped(terms, lambda term: term.cell_len + 1, width - 1)
+                both.append([Text("  " if number else "= ") + Text(" ").join(row) for number, row in enumerate(rows)])
+            lines, numbers = both
             if len(lines) <= self.most_lines:
                 break
         if self.zeros and lines[-1].cell_len + len(self.zeros) > width:
@@ -190,8 +194,3 @@ class _Sum(NamedTuple):
         widest = max(text.cell_len for terms in sums for text in terms)
         longest = max(sum(text.cell_len + 1 for text in terms) for terms in sums) + len(self.zeros) + 2
         return Measurement(widest + 4, longest + 2).with_maximum(options.max_width)
-
-
-def _wrapped(terms: Sequence[Text], width: int) -> list[Text]:
-    lines = grouped(terms, lambda term: term.cell_len + 1, width - 1)
-    return [Text("  " if number_of else "= ") + Text(" ").join(line) for number_of, line in enumerate(lines)]
