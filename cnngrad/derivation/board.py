@@ -14,7 +14,7 @@ from cnngrad.derivation.blocks import Block, Expansions, Formula, GridRow, Hint,
 from cnngrad.derivation.choice import Choice
 from cnngrad.derivation.grids import Item, framed_input, grids, result_grids
 from cnngrad.derivation.telling import WHOLE_UP_TO, telling
-from cnngrad.derivation.words import is_padded, unreached
+from cnngrad.derivation.words import unreached
 from cnngrad.layer import Layer, counted
 from cnngrad.layer.expansion import Expander, OutputsOnDemand
 from cnngrad.layer.names import Index, Names, Symbol, Values
@@ -139,7 +139,7 @@ class Board:
             if inside < every:
                 zeros = not has_all and every <= (choice.terms or _MOST_PRODUCTS)
                 if zeros or place not in shown:
-                    also = ". All its products" if zeros else ""
+                    also = ". All its products" * zeros
                     yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
                     yield self.sums(O, [place], zeros=zeros)
                 return
@@ -182,5 +182,5 @@ def matrices(names: Names, tensor: Tensor, **how: Any) -> Items:
 def padded(names: Names, lead: Index = (0, 0), cropped: bool = False) -> Items:
     """X, or a transposed layer's dE/dO, with its padding; `cropped` without the end that no window reaches."""
     wide = names.layer.role[X]
-    title = f"{wide.title}, padded" if is_padded(names.layer) else ""
+    title = f"{wide.title}, padded" * names.layer.is_padded
     return matrices(names, wide, lead=lead, title=title, track=partial(framed_input, cropped=cropped))

@@ -104,6 +104,6 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
 
 def matrix_product(layer: Layer) -> Row:
     """O = M x, plus b if the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o; in a transposed layer M and Mᵀ change places."""
-    bias = " + b" if layer.has_bias else ""
+    bias = " + b" * layer.has_bias
     there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
     return (f"o = {there} x{bias}", "     ", Derivative(Letter("x")), f" = {back} ", Derivative(Letter("o")))

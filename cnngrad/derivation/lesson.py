@@ -39,9 +39,6 @@ from cnngrad.derivation.words import (
     first,
     frame,
     gaps,
-    is_dilated,
-    is_padded,
-    is_strided,
     leftover,
     output_size,
     padding,
@@ -72,7 +69,7 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
     if not sections:
         every = _SECTIONS + _TRANSPOSED * layer.transposed
         made = {name: (title, make) for name, title, of, make in every if {*of} & {*tensors}}
-        w, b = "W rotated" if layer.flip else "W", " + b" if layer.has_bias else ""
+        w, b = "W rotated" if layer.flip else "W", " + b" * layer.has_bias
         sections = [
             Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name)
             for name, (title, make) in made.items()
@@ -100,7 +97,7 @@ def _given(board: Board) -> Said:
         yield f"Indices in brackets: {', '.join(filter(None, (x, w)))}. All indices count from 1."
     if backward:
         yield "E is the error, which training minimizes; ∂E/∂O comes back from the next layer."
-    if is_padded(layer) and not layer.transposed:
+    if layer.is_padded and not layer.transposed:
         yield standing(layer)
         yield f"With its padding{' of zeros' if layer.mode == 'zeros' else ''}, X is"
         yield board.in_both(padded)
@@ -131,8 +128,8 @@ def _sliding(board: Board, result: Tensor) -> Said:
     yield (
         f"∗ means that the filter slides over {layer.role[X].title}; it is ",
         "rotated by 180° before it slides (flip)" if layer.flip else "not rotated before it slides",
-        f"; it moves in steps of {strides(layer, 'position')} (stride)" if is_strided(layer) else "",
-        f"; its elements lie {dilations(layer, 'position')} apart (dilation)" if is_dilated(layer) else "",
+        f"; it moves in steps of {strides(layer, 'position')} (stride)" * layer.is_strided,
+        f"; its elements lie {dilations(layer, 'position')} apart (dilation)" * layer.is_dilated,
         f".{' This is what mathematics calls a convolution.' if layer.flip else kind if result is O else ''}",
     )
 
@@ -158,11 +155,11 @@ def _stamping(board: Board) -> Said:
     yield (
         f"Each x stamps W onto O: W{', rotated by 180° (flip),' if layer.flip else ''} times this x is added to O.",
         " An x of channel c stamps w[c,f] onto filter f." if layer.w_lead else "",
-        f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." if is_strided(layer) else "",
-        f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." if is_dilated(layer) else "",
+        f" The stamps of neighbouring x lie {strides(layer, 'position')} apart (stride)." * layer.is_strided,
+        f" The elements of W lie {dilations(layer, 'position')} apart (dilation)." * layer.is_dilated,
         " Stamps that overlap add up.",
-        f" The padding of {padding(layer, 'position')} is cut off (shown as -)." if is_padded(layer) else "",
-        " b is added to every o of its filter." if layer.has_bias else "",
+        f" The padding of {padding(layer, 'position')} is cut off (shown as -)." * layer.is_padded,
+        " b is added to every o of its filter." * layer.has_bias,
     )
     yield from _scattering(board)
     yield from board.derived(
@@ -184,10 +181,10 @@ def _filter_gradient(board: Board) -> Said:
     layer, shown = board.layer, board.shown(DW)
     w, sums = board.symbol(W, shown[0]), board.sums(DW, shown, chain=True)
     if layer.transposed:
-        cut = ", unless the padding cuts it off" if is_padded(layer) else ""
+        cut = ", unless the padding cuts it off" * layer.is_padded
         yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}{_others(sums, 'w')}"
     else:
-        zeros = "; terms with a 0 of the padding are omitted" if sums.has_zeros else ""
+        zeros = "; terms with a 0 of the padding are omitted" * sums.has_zeros
         yield w, f" is used in every output of its filter, so the chain rule has one term for each{zeros}:"
     yield sums
     yield from _evaluated(board, DW, shown[:1])
@@ -233,13 +230,12 @@ def _evaluated(board: Board, tensor: Tensor, places: Iterable[Index]) -> Said:
 def _convolution(board: Board) -> Said:
     layer = board.layer
     wide, moving = layer.role[X], layer.role[DEDO]
-    strided = is_strided(layer)
-    steps = f"{dilations(layer, 'cell')} at a time{' (dilation)' * is_dilated(layer)}"
+    steps = f"{dilations(layer, 'cell')} at a time{' (dilation)' * layer.is_dilated}"
     yield f"In these sums {moving.title} slides over {wide.title}, {steps}:"
     yield Formula(convolutions(layer)[DW])
     if layer.batch > 1:
         yield f"It is a sum over the {layer.batch} samples."
-    if strided:
+    if layer.is_strided:
         apart = "Neighbouring x lie" if layer.transposed else "The windows of neighbouring outputs lie"
         far = f"{strides(layer, 'cell')} apart on {'O' if layer.transposed else 'X'}"
         yield f"{apart} {far}, so {moving.title} is spread out in the same way: {gaps(layer)}."
@@ -249,10 +245,10 @@ def _convolution(board: Board) -> Said:
     yield first(layer, DW)
 
     def equation(names: Names) -> Items:
-        items = matrices(names, DW, title="∂E/∂W, rotated" if layer.flip else "", turned=layer.flip)
+        items = matrices(names, DW, title="∂E/∂W, rotated" * layer.flip, turned=layer.flip)
         # All samples have the same form: if there are many, the first is enough.
         shown = layer.batch if names.values and layer.batch < 3 else 1
-        title = f"{moving.title}, with zeros" if strided else ""
+        title = f"{moving.title}, with zeros" * layer.is_strided
         for n in range(shown):
             items += ["+" if n else "=", *padded(names, (n, 0), cropped=True), "∗"]
             items += matrices(names, moving, lead=(n, 0), title=title, track=spread_output)
@@ -266,7 +262,7 @@ def _convolution(board: Board) -> Said:
 
 def _cropped(layer: Layer) -> str:
     """That the end of X, or of a transposed layer's dE/dO, is cut off; empty if no window leaves it over."""
-    wide = f"{layer.role[X].title}{' with its padding' if is_padded(layer) else ''}"
+    wide = f"{layer.role[X].title}{' with its padding' if layer.is_padded else ''}"
     return f"{wide} is cut here: no window reaches {leftover(layer)}." if leftover(layer) else ""
 
 
@@ -278,7 +274,7 @@ def _mlp(board: Board) -> Said:
         "layers, the error comes back like this:"
     )
     yield from _connections(board)
-    bias = " (to which b is added)" if layer.has_bias else ""
+    bias = " (to which b is added)" * layer.has_bias
     yield (
         "A convolution is a fully connected layer whose weight matrix M holds each w once for every output that "
         "uses it, and 0 elsewhere. If the inputs of one sample are written as a column x and its outputs as a "
@@ -337,17 +333,26 @@ def _full_convolution(board: Board) -> Said:
 
     In a transposed layer O is such a convolution of X.
     """
-    result = board.layer.role[DX]
-    yield Formula(convolutions(board.layer)[result])
-    if board.layer.mode != "zeros":
+    layer, result = board.layer, board.layer.role[DX]
+    yield Formula(convolutions(layer)[result])
+    if layer.mode != "zeros":
         yield (
             "The full convolution gives a gradient for each position of X with its padding. Fold adds each one to the "
             "x that stands there."
         )
     yield _why_rotated(board, result)
     yield from _in_matrices(board)
-    yield from _shifts(board)
-    if not board.layer.transposed:
+    if layer.is_strided:
+        apart = strides(layer, "cell")
+        reason = (
+            f", though W moved {apart} at a time over X: the windows of neighbouring outputs lie that far apart on X"
+        )
+        if layer.transposed:
+            reason = f": the stamps of neighbouring x lie {apart} apart on O"
+        yield f"The filter moves one cell at a time here{reason}, and the zeros keep this distance."
+    yield f"Shifted one cell at a time, the filter gives {result.title}{crop(layer)}. ", *_add_up(board, result)
+    yield from _pictured(board, result)
+    if not layer.transposed:
         yield from _scattering(board)
 
 
@@ -412,26 +417,11 @@ def _in_matrices(board: Board) -> Said:
     ends = f" At the end it is wider by {wider}." if leftover(layer) else ""
     full = f"Full means that the filter starts where it covers only the first element of {array.title}, so "
     yield (
-        f"Because of the stride {array.title} gets {gaps(layer)}. " if is_strided(layer) else "",
+        f"Because of the stride {array.title} gets {gaps(layer)}. " * layer.is_strided,
         f"{full}{array.title} has a frame of {frame(layer)}.{ends}" if frame(layer) else "",
-        f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." if is_dilated(layer) else "",
+        f" With dilation the filter's elements lie {dilations(layer, 'cell')} apart." * layer.is_dilated,
     )
     yield board.in_both(lambda names: matrices(names, array, title=f"{array.title}, framed", track=framed_output))
-
-
-def _shifts(board: Board) -> Said:
-    """The filter on framed dE/dO, or on a transposed layer's X, at the telling cells."""
-    layer, result = board.layer, board.layer.role[DX]
-    if is_strided(layer):
-        apart = strides(layer, "cell")
-        reason = (
-            f", though W moved {apart} at a time over X: the windows of neighbouring outputs lie that far apart on X"
-        )
-        if layer.transposed:
-            reason = f": the stamps of neighbouring x lie {apart} apart on O"
-        yield f"The filter moves one cell at a time here{reason}, and the zeros keep this distance."
-    yield f"Shifted one cell at a time, the filter gives {result.title}{crop(layer)}. ", *_add_up(board, result)
-    yield from _pictured(board, result)
 
 
 def _add_up(board: Board, result: Tensor) -> tuple[Part, ...]:
@@ -494,20 +484,20 @@ def _scattering(board: Board) -> Said:
 def _summary(board: Board) -> Said:
     """The formulas with this layer's zeros, frame and crop."""
     layer, tensors = board.layer, board.tensors
-    rules, dilated = convolutions(layer, summary=True), is_dilated(layer)
+    rules, dilated = convolutions(layer, summary=True), layer.is_dilated
     wide, moving = layer.role[X].title, layer.role[DEDO].title
-    spread = f"{moving} with {gaps(layer)}" if is_strided(layer) else moving
+    spread = f"{moving} with {gaps(layer)}" if layer.is_strided else moving
     reached = "no stamp reaches" if layer.transposed else "the stride leaves over"
     over = f", without {leftover(layer)}, which {reached}" if leftover(layer) else ""
-    lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" if dilated else ""
-    padded = f"{wide} with its padding of {padding(layer)}" if is_padded(layer) else wide
+    lying = f", under a filter whose elements lie {dilations(layer, 'cell')} apart" * dilated
+    padded = f"{wide} with its padding of {padding(layer)}" if layer.is_padded else wide
     framed = f" in a frame of {frame(layer)}" if frame(layer) else ""
     full = f"{spread}{framed}{lying}{crop(layer)}"
     slides = f"{spread} slides over {padded}{over}"
-    slides += f", in steps of {dilations(layer, 'position')} (dilation)" if dilated else ""
-    slides += "; the result is rotated by 180°" if layer.flip else ""
+    slides += f", in steps of {dilations(layer, 'position')} (dilation)" * dilated
+    slides += "; the result is rotated by 180°" * layer.flip
     steps = f"the filter slides over {padded}{over}, in steps of {strides(layer, 'position')}"
-    steps += f"; its elements lie {dilations(layer, 'position')} apart" if dilated else ""
+    steps += f"; its elements lie {dilations(layer, 'position')} apart" * dilated
     said = {
         O: f"{full}{'; b is added' if layer.has_bias else ''}",
         DW: slides,

@@ -9,7 +9,7 @@ import numpy as np
 from cnngrad.derivation.blocks import GridRow, Phrase, Picture
 from cnngrad.derivation.board import Said
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
-from cnngrad.derivation.words import is_padded, standing
+from cnngrad.derivation.words import standing
 from cnngrad.layer import Axis, Layer
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
@@ -29,7 +29,7 @@ def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
     layer, role = names.layer, names.layer.role[tensor]
     wide, windows = (layer.role[each].title for each in (X, DEDO))
     w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
-    padded = f"{wide}{' with its padding' if is_padded(layer) else ''}"
+    padded = f"{wide}{' with its padding' if layer.is_padded else ''}"
     said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
     each = f"{one_by_one(layer, tensor, index)}, the products "
     yield standing(layer)
@@ -54,7 +54,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     role = layer.role[tensor]
     track, cover = {O: (framed_input, Axis.window), DW: (framed_input, _read), DX: (framed_output, Axis.cover)}[role]
     still = layer.role[DEDO if role is DX else X]
-    state = ", framed" if role is DX else ", padded" if is_padded(layer) else ""
+    state = ", framed" if role is DX else ", padded" * layer.is_padded
     total = names.number(tensor, index) if heading else None
     # An x may stand in the padding too: each place has a picture of its own.
     inside = [

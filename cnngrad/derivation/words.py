@@ -12,21 +12,6 @@ _MOST_TOLD = 2
 _SIDES = {"row": ("above", "below"), "column": ("on the left", "on the right")}
 
 
-def is_padded(layer: Layer) -> bool:
-    """Whether X has any padding."""
-    return any(axis.before or axis.after for axis in layer.axes)
-
-
-def is_strided(layer: Layer) -> bool:
-    """Whether zeros stand between the elements of dE/dO, or of a transposed layer's X."""
-    return any(axis.stride > 1 and axis.windows > 1 for axis in layer.axes)
-
-
-def is_dilated(layer: Layer) -> bool:
-    """Whether there are gaps between the filter's elements."""
-    return any(axis.dilation > 1 and axis.kernel > 1 for axis in layer.axes)
-
-
 def strides(layer: Layer, word: str) -> str:
     """The steps of a window from one output to the next: `2 cells`."""
     return _per_axis(layer, [counted(axis.stride, word) for axis in layer.axes])
@@ -114,7 +99,7 @@ def _per_axis(layer: Layer, said: Sequence[str]) -> str:
 
 def crop(layer: Layer) -> str:
     """How the full convolution's result is cut back, or folded; empty without padding."""
-    if not is_padded(layer):
+    if not layer.is_padded:
         return ""
     if layer.mode == "zeros":
         return f", cut back by the padding of {padding(layer, 'position')}"

@@ -17,7 +17,6 @@ from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_output, res
 from cnngrad.derivation.notation import Notation
 from cnngrad.derivation.pictures import layer_matrix
 from cnngrad.derivation.telling import telling
-from cnngrad.derivation.words import is_padded
 from cnngrad.errors import CnngradError
 from cnngrad.exercises.telling import Telling
 from cnngrad.layer.names import Index, Names, Number, Symbol, canonical_values
@@ -247,7 +246,7 @@ class Maker:
         layer = self.layer
         array = self.layer.role[DEDO]
         head = f"{array.title} is spread and framed with zeros, so that W slides over it one cell at a time"
-        crop = "; what the padding adds is cut off later" if is_padded(layer) else ""
+        crop = "; what the padding adds is cut off later" * layer.is_padded
         parts = list[Any]([f"For the full convolution {head}{crop}. How many?"])
         blanks = list[Blank]()
         for (axis, word), size in zip(layer.named_axes, layer.canonical[array][2:], strict=True):

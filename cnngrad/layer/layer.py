@@ -81,6 +81,21 @@ class Layer:
         return self.axes[0].transposed
 
     @cached_property
+    def is_padded(self) -> bool:
+        """Whether X has any padding."""
+        return any(axis.before or axis.after for axis in self.axes)
+
+    @cached_property
+    def is_strided(self) -> bool:
+        """Whether zeros stand between the elements of dE/dO, or of a transposed layer's X."""
+        return any(axis.stride > 1 and axis.windows > 1 for axis in self.axes)
+
+    @cached_property
+    def is_dilated(self) -> bool:
+        """Whether there are gaps between the filter's elements."""
+        return any(axis.dilation > 1 and axis.kernel > 1 for axis in self.axes)
+
+    @cached_property
     def conv(self) -> "Layer":
         """The convolution that makes the same products: the layer itself, or the twin of a transposed one.
 
@@ -105,7 +120,7 @@ class Layer:
     @cached_property
     def framed(self) -> "Layer":
         """The layer without padding whose X is this layer's X with its padding; the layer itself if that is zeros."""
-        if all(axis.mode == "zeros" for axis in self.axes):
+        if self.mode == "zeros":
             return self
         return replace(self, axes=tuple(replace(a, size=a.padded, before=0, after=0, mode="zeros") for a in self.axes))
 
