@@ -52,7 +52,9 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
     """
     layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
     role = layer.role[tensor]
-    track, cover = {O: (framed_input, Axis.window), DW: (framed_input, _read), DX: (framed_output, Axis.cover)}[role]
+    # For dE/dW what is covered are the positions that the filter element meets, each with its output.
+    cover = {O: Axis.window, DW: Axis.reads, DX: Axis.cover}[role]
+    track = framed_output if role is DX else framed_input
     still = layer.role[DEDO if role is DX else X]
     state = ", framed" if role is DX else ", padded" * layer.is_padded
     total = names.number(tensor, index) if heading else None
@@ -78,11 +80,6 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
             GridRow([*below(names, partner=upper, total=total)]) if X in names.values else None,
             GridRow([*below(names), "and", *beside]),
         )
-
-
-def _read(axis: Axis, u: int) -> dict[int, int]:
-    """The positions that filter element u meets on X with its padding, each with its output, or as in the twin."""
-    return {axis.position(i, u) + axis.before: i for i in range(axis.windows)}
 
 
 def layer_matrix(names: Names, result: Tensor) -> Grid:

@@ -79,8 +79,15 @@ def reading(path: str) -> Iterator[None]:
             where = f"numbers go into one, or to - (standard input); {shape}"
             raise CnngradError(f"{path[:40]!r} is not a file: {where}") from None
         reason = getattr(error, "strerror", None) or error
-        near = _near(path) if isinstance(error, FileNotFoundError) else ""
-        raise CnngradError(f"can't read {path}: {reason}{near}") from None
+        meant = ""
+        if isinstance(error, FileNotFoundError):
+            import difflib
+
+            folder = Path(path).parent
+            with suppress(OSError):
+                for near in difflib.get_close_matches(Path(path).name, os.listdir(folder), n=1):
+                    meant = f"; did you mean {folder / near}?"
+        raise CnngradError(f"can't read {path}: {reason}{meant}") from None
 
 
 @contextmanager
@@ -123,15 +130,3 @@ def final_of(path: Path) -> Path:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, f"it is a {'folder' if stat.S_ISDIR(mode) else 'device'}, not a file")
     return path.resolve()
-
-
-def _near(path: str) -> str:
-    """A file in the same folder whose name is similar, as a question."""
-    import difflib
-
-    folder = Path(path).parent
-    try:
-        near = difflib.get_close_matches(Path(path).name, os.listdir(folder), n=1)
-    except OSError:
-        return ""
-    return f"; did you mean {folder / near[0]}?" if near else ""

@@ -121,7 +121,14 @@ def result_files(target: str | None, planned: Mapping[str, tuple[Shape, DType]])
         with parts_of([*([path / MARK] if folder else []), *places]) as parts:
             if folder:
                 parts[path / MARK].write_text(Kept(path).listing(place.name for place in places))
-            mapped = {name: _map(place, parts[place], *planned[name]) for place, name in places.items()}
+            mapped = {}
+            for place, name in places.items():
+                shape, dtype = planned[name]
+                with writing(str(place)), parts[place].open("r+b") as file:
+                    mapped[name] = np.lib.format.open_memmap(parts[place], "w+", dtype, shape)
+                    # In a sparse file a full disk would be noticed only during the work.
+                    if hasattr(os, "posix_fallocate"):
+                        os.posix_fallocate(file.fileno(), 0, parts[place].stat().st_size)
             yield {name: np.asarray(array) for name, array in mapped.items()}
             for place, name in places.items():
                 with writing(str(place)):
@@ -161,14 +168,3 @@ def write_document(target: str, text: str) -> None:
 def _is_folder(target: str) -> bool:
     path = Path(target)
     return target.endswith("/") or path.is_dir() or not path.suffix
-
-
-def _map(place: Path, part: Path, shape: Shape, dtype: DType) -> Any:
-    """A memory-mapped array of zeros in the file `part`, with all of its space reserved on the disk."""
-    with writing(str(place)):
-        mapped = np.lib.format.open_memmap(part, "w+", dtype, shape)
-        # In a sparse file a full disk would be noticed only during the work, as on systems that can't reserve space.
-        if hasattr(os, "posix_fallocate"):
-            with part.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
-        return mapped

@@ -337,6 +337,10 @@ class Axis:
         """The positions of the padded array that window i covers, each with its filter element."""
         return {self.position(i, u) + self.before: u for u in range(self.kernel)}
 
+    def reads(self, u: int) -> dict[int, int]:
+        """The positions of the padded array that filter element u meets, each with its window."""
+        return {self.position(i, u) + self.before: i for i in range(self.windows)}
+
     @property
     def spread(self) -> int:
         """The size of dE/dO with s-1 zeros between its elements; of a transposed axis that of X."""

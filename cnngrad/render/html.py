@@ -23,7 +23,6 @@ from cnngrad.derivation.blocks import (
     Figure,
     Formula,
     GridRow,
-    Part,
     Phrase,
     Picture,
     Sentence,
@@ -157,7 +156,13 @@ def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
 def _block(block: Block, fitting: Fitting) -> str:
     match block:
         case Sentence(parts):
-            return f"<p>{''.join(_part(part, fitting) for part in parts)}</p>"
+            text = ""
+            for part in parts:
+                if isinstance(part, Symbol | Partial):
+                    text += mathml(node_of(part))
+                else:
+                    text += escape(part.text if isinstance(part, Phrase) else fitting.part(part))
+            return f"<p>{text}</p>"
         case Formula(row):
             return mathml(*row, display=True)
         case Expansions():
@@ -184,12 +189,6 @@ def _block(block: Block, fitting: Fitting) -> str:
                     rows += f'<td class="link">{weight} →<td>{node}<td>← {back}'
             return f'<table class="figure">{rows}</table>'
     return ""
-
-
-def _part(part: Part, fitting: Fitting) -> str:
-    if isinstance(part, Symbol | Partial):
-        return mathml(node_of(part))
-    return escape(part.text if isinstance(part, Phrase) else fitting.part(part))
 
 
 def _row(items: Sequence[Item], fitting: Fitting) -> str:

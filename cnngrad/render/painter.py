@@ -1,7 +1,7 @@
 """The terminal's view of blocks: sentences, sums and rows of matrices, readable from 80 columns on."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any, NamedTuple
 
@@ -63,9 +63,9 @@ class Painter(Fitting):
     def _block(self, block: ReportBlock) -> Iterator[RenderableType]:
         match block:
             case Sentence(parts, strong):
-                yield self._parts(parts, "bold" if strong else "")
+                yield Text.assemble(*map(self._part, parts), style="bold" if strong else "")
             case Heading(parts):
-                yield Rule(self._parts(parts), align="left", style=DIM)
+                yield Rule(Text.assemble(*map(self._part, parts)), align="left", style=DIM)
             case Formula(row):
                 # Letters have their tensor's colour: o(i, j), w[f,c](u, v), ∂E/∂x(p, q).
                 # A line that is too long is broken behind factors and conditions, not within an index.
@@ -106,9 +106,6 @@ class Painter(Fitting):
                     shown += [Text()] * bool(shown)
                     shown += (Text.assemble(*line, no_wrap=True, overflow="ellipsis") for line in self.lines(items))
                 yield Group(*shown)
-
-    def _parts(self, parts: Sequence[Part], style: str = "") -> Text:
-        return Text.assemble(*map(self._part, parts), style=style)
 
     def _part(self, part: Part | None) -> Text:
         return Text(self.part(part), style=style_of(part))
