@@ -25,12 +25,9 @@ def require(results: Mapping[str, tuple[Shape, DType]], factor: float = 1.0) -> 
     """
     sizes = {name: int(prod(shape) * dtype.itemsize * factor) for name, (shape, dtype) in results.items()}
     needed = sum(sizes.values())
-    if needed < _NOT_ASKED:
+    if needed < _NOT_ASKED or (free := available()) is None or needed <= free:
         return
-    free = available()
-    if free is None or needed <= free:
-        return
-    largest = max(sizes, key=lambda name: sizes[name])
+    largest = max(sizes, key=sizes.__getitem__)
     shape, dtype = results[largest]
     raise CnngradError(
         f"{largest} {shape} of {dtype} would take {_spoken(sizes[largest])} of memory"

@@ -116,8 +116,18 @@ class Board:
             yield "Shown: ", *told[1:], f". The {how} the same way."
             other = self.symbol(tensor.array, next(place for place in np.ndindex(shape) if place not in shown))
             yield Hint(f"--element {quote(other.name)} shows one of them, --all shows all.")
-        if tensor is O and not self.layer.transposed:
-            yield from self._over_padding(shown)
+        # The sum of a window that overlaps the padding, with its zeros if that is new and not too long.
+        has_all = self.layer.mode != "zeros" or self.choice.zeros
+        ends = (*shown, (0,) * len(shape), tuple(size - 1 for size in shape))
+        for place in ends if tensor is O and not self.layer.transposed else ():
+            _, inside, every = self.inside.products(O, place)
+            if inside < every:
+                zeros = not has_all and every <= (self.choice.terms or _MOST_PRODUCTS)
+                if zeros or place not in shown:
+                    also = ". All its products" * zeros
+                    yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
+                    yield self.sums(O, [place], zeros=zeros)
+                break
         if tensor in (O, DX):
             yield unreached(self.layer, tensor)
         # The matrices of the result; all of them if they are few.
@@ -129,20 +139,6 @@ class Board:
             if rest:
                 yield f"{'One more matrix is' if rest == 1 else f'{rest} more matrices are'} not shown."
                 yield Hint("-o FILE saves them all.")
-
-    def _over_padding(self, shown: Sequence[Index]) -> Said:
-        """The sum of a window that overlaps the padding, with its zeros if that is new and not too long."""
-        sizes, choice = self.layer.canonical[O], self.choice
-        has_all = self.layer.mode != "zeros" or choice.zeros
-        for place in (*shown, (0,) * len(sizes), tuple(size - 1 for size in sizes)):
-            _, inside, every = self.inside.products(O, place)
-            if inside < every:
-                zeros = not has_all and every <= (choice.terms or _MOST_PRODUCTS)
-                if zeros or place not in shown:
-                    also = ". All its products" * zeros
-                    yield "The window of ", self.symbol(O, place), f" overlaps the padding{also}:"
-                    yield self.sums(O, [place], zeros=zeros)
-                return
 
     def alone(self, tensor: Tensor, place: Index) -> str:
         """Why an element has no products; empty if it has some."""

@@ -26,15 +26,16 @@ class Kept:
     def __init__(self, folder: Path) -> None:
         """The folder, which need not exist yet, with the files that its mark lists."""
         self.folder = folder
-        self._is_marked, self._made, self._lock = False, set[str](), Lock()
+        # With the mark itself, if the folder has one.
+        self._made, self._lock = set[str](), Lock()
         mark = folder / MARK
         with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             # A link leads to a file of the user's, and a pipe would be waited for.
             if stat.S_ISREG(mark.lstat().st_mode) and mark.stat().st_size <= _MOST_BYTES:
                 listed = [PurePosixPath(each) for each in json.loads(mark.read_text())["made"] if "\0" not in each]
                 # A mark may have been edited: nothing outside the folder is ours.
-                self._made = {str(path) for path in listed if ".." not in path.parts and not path.is_absolute()}
-                self._is_marked = True
+                ours = (str(path) for path in listed if ".." not in path.parts and not path.is_absolute())
+                self._made = {MARK, *ours}
 
     def begin(self, names: Collection[str]) -> None:
         """Make the folder and its mark.
@@ -46,7 +47,7 @@ class Kept:
             CnngradError: the folder is not empty and has no mark, or one of the names is taken.
         """
         with writing(str(self.folder)):
-            if not self._is_marked and self.folder.exists() and any(self.folder.iterdir()):
+            if MARK not in self._made and self.folder.exists() and any(self.folder.iterdir()):
                 raise CnngradError(f"{self.folder} is not empty and was not made by --keep: name a new folder")
             name, count = Counter((MARK, *names)).most_common(1)[0]
             if count > 1:
@@ -57,18 +58,17 @@ class Kept:
                 if not any(PurePosixPath(made).is_relative_to(name) for made in self._made):
                     self._require_free(name)
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._is_marked = True
+            self._made.add(MARK)
             self._write_mark()
 
     def require(self, names: Iterable[str]) -> None:
         """Raise a CnngradError if files of these names would replace something that cnngrad has not made."""
-        ours = self._made.union([MARK] if self._is_marked else [])
         for name in (MARK, *names):
             for folder in PurePosixPath(name).parents[:-1]:
                 if (self.folder / folder).is_symlink() or not (self.folder / folder).is_dir():
                     self._require_free(str(folder))
             place = self.folder / name
-            if name not in ours or place.is_dir() or place.is_symlink():
+            if name not in self._made or place.is_dir() or place.is_symlink():
                 self._require_free(name)
 
     def _require_free(self, name: str) -> None:
@@ -79,7 +79,7 @@ class Kept:
 
     def listing(self, more: Iterable[str] = ()) -> str:
         """The mark's text, with files that are about to be made."""
-        return json.dumps({"made": sorted({*self._made, *more})})
+        return json.dumps({"made": sorted({*self._made, *more} - {MARK})})
 
     def add(self, names: Collection[str]) -> None:
         """List files that are about to be made, and remove older ones; raises as `require` does."""

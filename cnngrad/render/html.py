@@ -192,35 +192,33 @@ def _block(block: Block, fitting: Fitting) -> str:
 
 
 def _row(items: Sequence[Item], fitting: Fitting) -> str:
-    """Matrices and the signs between them, which a narrow window or paper breaks into lines between matrices."""
+    """Matrices and the signs between them, which a narrow window or paper breaks into lines between matrices.
+
+    Matrices are in MathML; the page's script typesets their names.
+    """
     row = ""
     for item in items:
-        if isinstance(item, Grid):
-            row += _matrix(item, fitting)
-        elif text := fitting.factor(item).strip():
-            row += f"<span>{escape(text)}</span>"
+        if not isinstance(item, Grid):
+            row += f"<span>{escape(text)}</span>" if (text := fitting.factor(item).strip()) else ""
+            continue
+        grid, columns = fitting.fitted(item, fitting.line)
+        rows = ""
+        for cells in zip(*columns, strict=True):
+            rows += "<mtr>"
+            for text, style in cells:
+                # Marked cells are in brackets in plain text; here they have a box.
+                is_marked = style.endswith(" bold")
+                kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
+                content = text.strip()[1:-1] if is_marked else text.strip()
+                token = "mi" if {*content} & {*"xwob∂"} else "mn"
+                rows += f"<mtd{kind}><{token}>{escape(content)}</{token}></mtd>"
+            rows += "</mtr>"
+        colour = f" of-{grid.letter}" if grid.letter else ""
+        size = f" ({grid.height}×{grid.width} in all)" if "…" in rows else ""
+        caption = f"<figcaption>{escape(fitting.title(grid))}{size}</figcaption>"
+        matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
+        row += f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
     return f'<div class="row">{row}</div>'
-
-
-def _matrix(grid: Grid, fitting: Fitting) -> str:
-    """A matrix in MathML. The page's script typesets its names."""
-    grid, columns = fitting.fitted(grid, fitting.line)
-    rows = ""
-    for row in zip(*columns, strict=True):
-        cells = ""
-        for text, style in row:
-            # Marked cells are in brackets in plain text; here they have a box.
-            is_marked = style.endswith(" bold")
-            kind = ' class="boxed"' if is_marked else ' class="zero"' if style == DIM else ""
-            content = text.strip()[1:-1] if is_marked else text.strip()
-            token = "mi" if {*content} & {*"xwob∂"} else "mn"
-            cells += f"<mtd{kind}><{token}>{escape(content)}</{token}></mtd>"
-        rows += f"<mtr>{cells}</mtr>"
-    colour = f" of-{grid.letter}" if grid.letter else ""
-    size = f" ({grid.height}×{grid.width} in all)" if "…" in rows else ""
-    caption = f"<figcaption>{escape(fitting.title(grid))}{size}</figcaption>"
-    matrix = f"<math><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></math>"
-    return f'<figure class="matrix{colour}">{caption}{matrix}</figure>'
 
 
 def sum_lines(expansion: Expansion, precision: int) -> list[str]:
