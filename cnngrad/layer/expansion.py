@@ -89,20 +89,6 @@ class Expansion:
         return (self.value or 0) - sum(products[:shown]) if self.left_out else sum(products[shown:])
 
     @property
-    def parts(self) -> list[list[Term]]:
-        """The terms in groups with the same brackets in the first factor; the bias belongs to the last group."""
-        parts: list[list[Term]] = []
-        lead: Index = ()
-        for term in self.terms:
-            first = term.factors[0]
-            here = first.lead if isinstance(first, Symbol) and first.tensor is not B else lead
-            if not parts or here != lead:
-                parts.append([])
-            lead = here
-            parts[-1].append(term)
-        return parts
-
-    @property
     def is_worked(self) -> bool:
         """Whether there is a line with numbers beneath the symbols."""
         return self.value is not None and any(term.values for term in self.terms)

@@ -4,7 +4,7 @@ It compiles with pdflatex and needs only the packages amsmath and xcolor.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cnngrad.derivation.blocks import (
     Derivation,
@@ -21,7 +21,7 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.grids import Cell, Grid, Item
 from cnngrad.layer import counted
-from cnngrad.layer.expansion import Partial, Term
+from cnngrad.layer.expansion import Partial
 from cnngrad.layer.names import Number, Symbol
 from cnngrad.render.maths import latex, node_of
 from cnngrad.render.matrix import Fitting, grouped
@@ -202,7 +202,7 @@ class Writer(Fitting):
             zeros = expansion.zeros
             notes = [rf" + \cdots \quad\text{{({counted(left_out, 'more term')})}}"] * bool(left_out)
             notes += [rf" \quad\text{{({counted(zeros, 'product')} with 0)}}"] * bool(zeros)
-            lines = self._broken(expansion.parts, lambda term: self.symbols(term.factors))
+            lines = self._broken(self.symbols(term.factors) for term in expansion.terms)
             for note in notes:
                 if _width(lines[-1]) + _width(note) > self.line - 8:
                     lines.append(rf"&\phantom{{=}}\ {note}")
@@ -210,7 +210,7 @@ class Writer(Fitting):
                     lines[-1] += note
             lines[0] = f"{self.part(expansion.target)} &= {lines[0]}"
             if expansion.is_worked:
-                numbers = self._broken(expansion.parts, lambda term: self.factors(term.values))
+                numbers = self._broken(self.factors(term.values) for term in expansion.terms)
                 if left_out:
                     numbers[-1] += rf" + (\text{{{left_out} more}} = {self.number(whole.rest(len(expansion.terms)))})"
                 if expansion.total is not None:
@@ -247,11 +247,9 @@ class Writer(Fitting):
         lines[-1] += sign
         return list(map(str.strip, lines))
 
-    def _broken(self, parts: Iterable[Iterable[Term]], write: Callable[[Term], str]) -> list[str]:
-        """The terms of a sum in lines that fit; each channel, sample or filter begins a new one."""
-        lines = []
-        for part in parts:
-            lines += grouped(map(write, part), lambda term: _width(term) + 1.2, self.line - 8)
+    def _broken(self, terms: Iterable[str]) -> list[str]:
+        """The terms of a sum in lines that fit."""
+        lines = grouped(terms, lambda term: _width(term) + 1.2, self.line - 8)
         joined = [" + ".join(line) for line in lines] or ["0"]
         return " + {}\n&\\phantom{=}\\ ".join(joined).split("\n")
 
