@@ -100,10 +100,3 @@ def convolutions(layer: Layer, summary: bool = False) -> dict[Tensor, Row]:
     if layer.has_bias:
         rows[O] += (" + b",)
     return {t: (Derivative(Letter(t.array.key)) if t.is_gradient else t.key, " = ", *row) for t, row in rows.items()}
-
-
-def matrix_product(layer: Layer) -> Row:
-    """O = M x, plus b if the layer has one, and ∂E/∂x = Mᵀ ∂E/∂o; in a transposed layer M and Mᵀ change places."""
-    bias = " + b" * layer.has_bias
-    there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
-    return (f"o = {there} x{bias}", "     ", Derivative(Letter("x")), f" = {back} ", Derivative(Letter("o")))

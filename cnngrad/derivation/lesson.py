@@ -10,10 +10,11 @@ import numpy as np
 
 from cnngrad.derivation.blocks import (
     Derivation,
-    Expansions,
+    Derivative,
     Figure,
     Formula,
     Hint,
+    Letter,
     Part,
     Picture,
     Section,
@@ -21,7 +22,7 @@ from cnngrad.derivation.blocks import (
 )
 from cnngrad.derivation.board import MOST_MATRICES, Board, Items, Said, apart, blocks, matrices, padded
 from cnngrad.derivation.choice import Choice
-from cnngrad.derivation.formulas import convolutions, counted_by, letters, matrix_product
+from cnngrad.derivation.formulas import convolutions, counted_by, letters
 from cnngrad.derivation.grids import framed_input, framed_output, grids, spread_output
 from cnngrad.derivation.pictures import (
     IN_BRACKETS,
@@ -182,7 +183,8 @@ def _filter_gradient(board: Board) -> Said:
     w, sums = board.symbol(W, shown[0]), board.sums(DW, shown, chain=True)
     if layer.transposed:
         cut = ", unless the padding cuts it off" * layer.is_padded
-        yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}{_others(sums, 'w')}"
+        others = ". For the others ∂o/∂w = 0; their products are omitted" * sums.has_zeros
+        yield "Each x of its channel stamps ", w, f" onto an output of its own{cut}{others}:"
     else:
         zeros = "; terms with a 0 of the padding are omitted" * sums.has_zeros
         yield w, f" is used in every output of its filter, so the chain rule has one term for each{zeros}:"
@@ -195,15 +197,11 @@ def _input_gradient(board: Board) -> Said:
     places = telling(board.layer, DX, TELLING) if board.choice.limit else board.shown(DX)
     sums = board.sums(DX, places, chain=True)
     reached = "that it is stamped on" if board.layer.transposed else "whose windows cover it"
-    yield f"An x affects only the outputs {reached}{_others(sums, 'x')}"
+    others = ". For the others ∂o/∂x = 0; their products are omitted" * sums.has_zeros
+    yield f"An x affects only the outputs {reached}{others}:"
     yield sums
     yield from _evaluated(board, DX, places)
     yield from board.derived(DX, f"{counted_by(board.layer, X)}, from 1.")
-
-
-def _others(sums: Expansions, letter: str) -> str:
-    """What is omitted in a table of sums, if anything is."""
-    return f". For the others ∂o/∂{letter} = 0; their products are omitted:" if sums.has_zeros else ":"
 
 
 def _bias_gradient(board: Board) -> Said:
@@ -287,7 +285,9 @@ def _mlp(board: Board) -> Said:
         f"written as a column x and its outputs as a column o{bias}, this layer multiplies by M transposed, hence its "
         "name:"
     )
-    yield Formula(matrix_product(layer))
+    there, back = ("Mᵀ", "M") if layer.transposed else ("M", "Mᵀ")
+    o, x = Derivative(Letter("o")), Derivative(Letter("x"))
+    yield Formula((f"o = {there} x{' + b' * layer.has_bias}", "     ", x, f" = {back} ", o))
     outputs, inputs = (prod(layer.canonical[tensor][1:]) for tensor in (O, X))
     # With other padding than zeros an entry may be a sum.
     name = (len(symbols.last(W).element) + 1) * (1 + (layer.mode != "zeros"))

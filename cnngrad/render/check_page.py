@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from cnngrad.checks import Graded, GradientReport, Report, WrongShape
-from cnngrad.checks.report import SAYS, Compared, code_lines
+from cnngrad.checks.report import SAYS, code_lines
 from cnngrad.derivation.notation import apart, number
 from cnngrad.layer import counted
 from cnngrad.layer.names import Index, Number
@@ -45,8 +45,8 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
     """The wrong matrices of a gradient, or the first if all are right; adds the elements' sums to `sums`."""
     yield f"<h2>{gradient.gradient.title} {SAYS[gradient.passed].lower()}</h2>"
     yield from (f"<p>{escape(text)}</p>" for text in (gradient.hint, gradient.relation) if text)
-    if lines := "\n".join(code_lines(gradient)):
-        yield f"<pre>{escape(lines)}</pre>"
+    if code := "\n".join(code_lines(gradient)):
+        yield f"<pre>{escape(code)}</pre>"
     if isinstance(gradient, WrongShape):
         return
     wrong = gradient.canonical[-1]
@@ -61,7 +61,18 @@ def _gradient(gradient: GradientReport, precision: int, sums: dict[str, list[str
         # Wrong elements first, since readers look at those.
         places = sorted((lead + place for place in np.ndindex(wrong[lead].shape)), key=lambda place: not wrong[place])
         for place in places[: max(0, _MOST_SUMS - len(sums))]:
-            sums[_key(gradient.gradient, place)] = list(_sums(gradient.compare(place), bool(wrong[place]), precision))
+            # The element's value, the right value, and both sums as far as they are known.
+            compared, is_wrong = gradient.compare(place), bool(wrong[place])
+            mine, right, _ = _texts(compared.yours, compared.right.value or 0, is_wrong, precision)
+            should = f", but it should be {right}" if is_wrong else ", as it should be"
+            lines = [f"{compared.right.target} is {mine}{should}"]
+            both = ("right", compared.right, right), ("yours", compared.made if is_wrong else None, mine)
+            for word, expansion, value in both:
+                if expansion is not None:
+                    symbols, *numbers = sum_lines(expansion, precision)
+                    lines.append(f"{word} {symbols}{'' if numbers else f' = {value}'}")
+                    lines += (f"{' ' * len(word)} {line} = {value}" for line in numbers)
+            sums[_key(gradient.gradient, place)] = lines
     if len(shown) > _MOST_MATRICES:
         more = counted(len(shown) - _MOST_MATRICES, "more matrix has", "more matrices have")
         yield f"<p>{more} wrong elements.</p>"
@@ -109,15 +120,3 @@ def _texts(yours: Number, right: Number, wrong: bool, precision: int) -> tuple[s
 
 def _key(result: Tensor, place: Index) -> str:
     return f"{result.key} {' '.join(map(str, place))}"
-
-
-def _sums(compared: Compared, wrong: bool, precision: int) -> Iterator[str]:
-    """An element's value, the right value, and both sums as far as they are known."""
-    mine, right, _ = _texts(compared.yours, compared.right.value or 0, wrong, precision)
-    should = f", but it should be {right}" if wrong else ", as it should be"
-    yield f"{compared.right.target} is {mine}{should}"
-    for word, expansion, value in ("right", compared.right, right), ("yours", compared.made if wrong else None, mine):
-        if expansion is not None:
-            symbols, *numbers = sum_lines(expansion, precision)
-            yield f"{word} {symbols}{'' if numbers else f' = {value}'}"
-            yield from (f"{' ' * len(word)} {line} = {value}" for line in numbers)
