@@ -28,7 +28,6 @@ from cnngrad.derivation.pictures import (
     IN_BRACKETS,
     MOST_PICTURES,
     column,
-    described_picture,
     layer_matrix,
     one_by_one,
     pictures,
@@ -521,7 +520,18 @@ def _element(board: Board, tensor: Tensor, index: Index) -> Said:
     if alone := board.alone(tensor, index):
         has = "adds up no products" if tensor is O else "has a gradient of exactly 0"
         yield symbol, f", {alone}, {has}."
-    yield from described_picture(board.names, tensor, index)
+    if tensor is DB:
+        return
+    layer, role = board.layer, board.layer.role[tensor]
+    wide, windows = (layer.role[each].title for each in (X, DEDO))
+    w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
+    padded = f"{wide}{' with its padding' if layer.is_padded else ''}"
+    said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
+    each = f"{one_by_one(layer, tensor, index)}, the products "
+    yield standing(layer)
+    yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
+    yield "For ", board.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
+    yield from pictures(board.names, tensor, index)
 
 
 # The sections in their order: name, heading, the tensors that they belong to, and the function that writes them.

@@ -7,35 +7,17 @@ from itertools import product
 import numpy as np
 
 from cnngrad.derivation.blocks import GridRow, Phrase, Picture
-from cnngrad.derivation.board import Said
 from cnngrad.derivation.grids import Added, Cell, Fill, Grid, framed_input, framed_output, grids, titled
-from cnngrad.derivation.words import standing
 from cnngrad.layer import Axis, Layer
 from cnngrad.layer.expansion import OPERANDS, Expander, leads
 from cnngrad.layer.names import Index, Names
-from cnngrad.tensor import DB, DEDO, DW, DX, O, Tensor, W, X
+from cnngrad.tensor import DEDO, DW, DX, O, Tensor, W, X
 
 # The most channels, filters or samples in which an element is pictured.
 MOST_PICTURES = 4
 
 # How covered cells are marked: in brackets in plain text, otherwise with a line around them.
 IN_BRACKETS = Phrase("in boxes", "in [brackets]")
-
-
-def described_picture(names: Names, tensor: Tensor, index: Index) -> Said:
-    """A sentence, and the pictures in symbols, and in numbers if there are any."""
-    if tensor is DB:
-        return
-    layer, role = names.layer, names.layer.role[tensor]
-    wide, windows = (layer.role[each].title for each in (X, DEDO))
-    w = "W rotated by 180°" if layer.flip != (role is DX) else "W"
-    padded = f"{wide}{' with its padding' if layer.is_padded else ''}"
-    said = {O: f"{w} lies on {padded}", DW: f"{windows} lies on {padded}", DX: f"{w} lies on framed {windows}"}[role]
-    each = f"{one_by_one(layer, tensor, index)}, the products "
-    yield standing(layer)
-    yield "Depths without a marked cell are not shown." if layer.dims == 3 else ""
-    yield "For ", names.symbol(tensor, index), f", {said}{each}", IN_BRACKETS, ":"
-    yield from pictures(names, tensor, index)
 
 
 def one_by_one(layer: Layer, tensor: Tensor, index: Index) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from cnngrad.layer import BORDERS, Axis, Layer, counted
+from cnngrad.layer import BORDERS, Layer, counted
 from cnngrad.tensor import DX, Tensor
 
 # Positions of the padding, on each side, whose elements are told.
@@ -131,11 +131,28 @@ def unreached(layer: Layer, tensor: Tensor) -> str:
     reasons: dict[str, list[str]] = {}
     is_cut = layer.transposed and tensor is DX
     for axis, word in layer.named_axes:
-        numbers = [str(h + 1) for h in (axis if is_cut else axis.conv).unreached]
-        if numbers:
-            shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]
-            named = f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}"
-            reasons.setdefault("" if is_cut else _reason(axis), []).append(named)
+        skipped = (axis if is_cut else axis.conv).unreached
+        if not skipped:
+            continue
+        causes, last = [], max(axis.window(axis.windows - 1)) - axis.before
+        window = "stamp" if axis.transposed else "window"
+        if skipped[-1] > last:
+            causes.append(
+                "output padding adds positions behind the last stamp"
+                if axis.transposed
+                else f"the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
+                f"{axis.span} can move on {axis.padded} positions (remainder {axis.leftover})"
+            )
+        if skipped[0] < last:
+            causes.append(
+                f"stride {axis.stride} with dilation {axis.dilation} skips such positions"
+                if axis.dilation > 1 and axis.kernel > 1
+                else f"the stride {axis.stride} is larger than the {window} of {axis.span}"
+            )
+        numbers = [str(h + 1) for h in skipped]
+        shown = numbers if len(numbers) <= 6 else [*numbers[:3], "…", numbers[-1]]
+        reason = "" if is_cut else f", since {' and since '.join(causes)}"
+        reasons.setdefault(reason, []).append(f"{word}{'s' if len(numbers) > 1 else ''} {', '.join(shown)}")
     if not reasons:
         return ""
     what, end = "no window reads {} of X", ": ∂E/∂x is exactly 0 there" if tensor is DX else ""
@@ -145,22 +162,3 @@ def unreached(layer: Layer, tensor: Tensor) -> str:
         what, end = "no x reaches {} of O", f": o is {'b' if layer.has_bias else '0'} there"
     told = "; ".join(what.format(" and ".join(places)) + why for why, places in reasons.items())
     return f"{told[0].upper()}{told[1:]}{end}."
-
-
-def _reason(axis: Axis) -> str:
-    window = "stamp" if axis.transposed else "window"
-    reasons, last = [], max(axis.window(axis.windows - 1)) - axis.before
-    if axis.conv.unreached[-1] > last:
-        reasons.append(
-            "output padding adds positions behind the last stamp"
-            if axis.transposed
-            else f"the stride {axis.stride} does not divide the {axis.padded - axis.span} steps that a window of "
-            f"{axis.span} can move on {axis.padded} positions (remainder {axis.leftover})"
-        )
-    if axis.conv.unreached[0] < last:
-        reasons.append(
-            f"stride {axis.stride} with dilation {axis.dilation} skips such positions"
-            if axis.dilation > 1 and axis.kernel > 1
-            else f"the stride {axis.stride} is larger than the {window} of {axis.span}"
-        )
-    return f", since {' and since '.join(reasons)}"

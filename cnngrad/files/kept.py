@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from cnngrad.errors import CnngradError
-from cnngrad.files.opening import parts_of, writing
+from cnngrad.files.opening import parts_of, write_document, writing
 
 __all__ = ["MARK", "Kept"]
 
@@ -59,7 +59,7 @@ class Kept:
                     self._require_free(name)
             self.folder.mkdir(parents=True, exist_ok=True)
             self._made.add(MARK)
-            self._write_mark()
+            write_document(str(self.folder / MARK), self.listing())
 
     def require(self, names: Iterable[str]) -> None:
         """Raise a CnngradError if files of these names would replace something that cnngrad has not made."""
@@ -85,18 +85,18 @@ class Kept:
         """List files that are about to be made, and remove older ones; raises as `require` does."""
         self.require(names)
         self._made |= {*names}
-        self._write_mark()
+        # Whole or not at all: what the mark lists must not be lost on a full disk.
+        write_document(str(self.folder / MARK), self.listing())
         for name in names:
             # A hard link to it, as a backup has, keeps what it shows.
             (self.folder / name).unlink(missing_ok=True)
 
     def save(self, name: str, text: str) -> None:
         """Write a file."""
-        with self._lock, writing(str(self.folder / name)):
+        place = str(self.folder / name)
+        with self._lock, writing(place):
             self.add([name])
-            place = self.folder / name
-            with parts_of([place]) as parts:
-                parts[place].write_text(text, encoding="utf-8")
+            write_document(place, text)
 
     def put(self, name: str, source: Path) -> None:
         """Replace what is kept under a name by a copy of a folder; only regular files are copied."""
@@ -118,9 +118,3 @@ class Kept:
             with parts_of(places) as parts:
                 for place, path in places.items():
                     shutil.copy2(path, parts[place])
-
-    def _write_mark(self) -> None:
-        """Replace the mark, whole or not at all: what it lists must not be lost on a full disk."""
-        mark = self.folder / MARK
-        with parts_of([mark]) as parts:
-            parts[mark].write_text(self.listing())

@@ -1,4 +1,4 @@
-"""Opens what a user names: regular files, and pipes up to a limit, but no devices; errors name the file."""
+"""Opens what a user names: regular files, and pipes up to a limit, but no devices, and replaces files whole."""
 
 import errno
 import os
@@ -12,7 +12,17 @@ from pathlib import Path
 from cnngrad.errors import CnngradError
 from cnngrad.memory import require_bytes
 
-__all__ = ["all_of", "content_of", "final_of", "is_regular", "is_standard_input", "parts_of", "reading", "writing"]
+__all__ = [
+    "all_of",
+    "content_of",
+    "final_of",
+    "is_regular",
+    "is_standard_input",
+    "parts_of",
+    "reading",
+    "write_document",
+    "writing",
+]
 
 # The most MiB that are read from standard input or a pipe, whose size is not known in advance.
 _MOST_MIB = 256
@@ -121,6 +131,13 @@ def parts_of(paths: Collection[Path]) -> Iterator[dict[Path, Path]]:
         for part in parts.values():
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def write_document(target: str, text: str) -> None:
+    """Write a text file whole or not at all."""
+    path = Path(target)
+    with parts_of([path]) as parts, writing(target):
+        parts[path].write_bytes(text.encode())
 
 
 def final_of(path: Path) -> Path:

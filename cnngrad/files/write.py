@@ -12,7 +12,7 @@ import numpy as np
 from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.kept import MARK, Kept
-from cnngrad.files.opening import final_of, parts_of, writing
+from cnngrad.files.opening import final_of, parts_of, write_document, writing
 from cnngrad.files.read import load
 from cnngrad.layer import Shape
 
@@ -23,7 +23,6 @@ __all__ = [
     "result_files",
     "target_files",
     "to_json",
-    "write_document",
     "write_results",
 ]
 
@@ -156,13 +155,6 @@ def write_results(target: str, results: Mapping[str, Any]) -> None:
         return
     with parts_of([path]) as parts, writing(target), parts[path].open("wb") as file:
         np.savez(file, **results)
-
-
-def write_document(target: str, text: str) -> None:
-    """Write a text file whole or not at all."""
-    path = Path(target)
-    with parts_of([path]) as parts, writing(target):
-        parts[path].write_bytes(text.encode())
 
 
 def _is_folder(target: str) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cnngrad.checks import Report
 from cnngrad.derivation.blocks import Derivation, GridRow, ReportBlock
 from cnngrad.errors import CnngradError, visible
-from cnngrad.files.write import check_target, numbered, write_document
+from cnngrad.files.opening import write_document
+from cnngrad.files.write import check_target, numbered
 from cnngrad.render.check_page import check_page
 from cnngrad.render.figure import figures
 from cnngrad.render.html import framed, html_document
