@@ -32,24 +32,21 @@ _DESCRIPTION = ("schema", "layer")
 # An array with numbers, a shape without numbers, or a function of the layer that gives an array of dE/dO's shape.
 Given = Operand | Shape | Callable[[Layer], Operand]
 
-# Other tools' names for the keys, in lower case.
+# Other tools' names for the keys, in lower case, but for those that resemble ours.
 _OTHER_WORDS = {
     "X": ("x", "input", "inputs", "image", "a_prev"),
     "W": ("w", "weight", "weights", "kernel", "kernels", "filter", "filters"),
     "b": ("bias", "biases"),
     "dEdO": (
-        "dedo", "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
+        "do", "dout", "d_out", "dz", "dy", "grad", "gradient", "grad_output", "grad_out", "dldo", "dl_do",
         "output_gradient", "upstream", "delta",
     ),
-    "stride": ("strides", "s"),
-    "padding": ("pad", "pads", "p"),
-    "padding_mode": ("pad_mode", "mode", "border_mode"),
-    "dilation": ("dilations", "d", "rate"),
-    "groups": ("group", "g"),
-    "transposed": ("transpose", "deconvolution", "deconv"),
-    "output_padding": ("out_pad", "out_padding", "adj"),
-    "output_size": ("output_shape", "out_size"),
-    "dims": ("ndim", "spatial_dims"),
+    "stride": ("s",),
+    "padding": ("p",),
+    "dilation": ("d", "rate"),
+    "groups": ("g",),
+    "transposed": ("deconvolution", "deconv"),
+    "output_padding": ("adj",),
 }  # fmt: skip
 
 
@@ -200,8 +197,9 @@ class Reader:
             if key not in (*KEYS, "schema"):
                 import difflib
 
-                other = next((ours for ours, words in _OTHER_WORDS.items() if key.lower() in words), None)
-                close = other or next(iter(difflib.get_close_matches(key, KEYS, n=1, cutoff=0.5)), None)
+                word = key.lower()
+                other = next((ours for ours, words in _OTHER_WORDS.items() if word in words), None)
+                close = other or next(iter(difflib.get_close_matches(word, KEYS, n=1, cutoff=0.5)), None)
                 known = f"the keys are {', '.join(KEYS)}"
                 meant = f"did you mean {close!r}? ({known})" if close else known
                 raise CnngradError(f"{where} has the unknown key {key!r}: {meant}")
