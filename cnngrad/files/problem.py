@@ -58,18 +58,17 @@ class Problem:
         given: those of X, W, b and dE/dO that are given: arrays, or only shapes; for dE/dO also what takes its shape
             from the layer.
         options: the options that are given, as keywords of `forward`.
-        origin: the file that each key comes from, for error messages; keys given on the command line are not in it.
+        origin: the file that each key comes from, for error messages; empty for those of the command line.
     """
 
-    given: Mapping[Tensor, Given]
-    options: Mapping[str, Any]
-    origin: Mapping[str, str] = field(default_factory=dict)
+    given: dict[Tensor, Given]
+    options: dict[str, Any]
+    origin: dict[str, str] = field(default_factory=dict)
 
     def overridden(self, flags: "Problem") -> "Problem":
         """This problem with its values overridden by those of the flags."""
-        replaced = {*(tensor.key for tensor in flags.given), *flags.options}
-        origin = {key: file for key, file in self.origin.items() if key not in replaced}
-        return Problem({**self.given, **flags.given}, {**self.options, **flags.options}, origin)
+        typed = dict.fromkeys([*(tensor.key for tensor in flags.given), *flags.options], "")
+        return Problem(self.given | flags.given, self.options | flags.options, self.origin | typed)
 
     def without(self, tensor: Tensor) -> "Problem":
         """This problem without one of its arrays."""
@@ -83,15 +82,6 @@ class Problem:
         """
         made = {tensor: value(layer) if callable(value) else value for tensor, value in self.given.items()}
         return {tensor: each.standard(layer, tensor) for tensor, each in made.items() if isinstance(each, Operand)}
-
-    @property
-    def shapes(self) -> dict[Tensor, Shape]:
-        """The shapes of the given arrays, with numbers or without."""
-        return {
-            tensor: value.array.shape if isinstance(value, Operand) else value
-            for tensor, value in self.given.items()
-            if not callable(value)
-        }
 
     @property
     def without_numbers(self) -> str:
@@ -113,7 +103,11 @@ class Problem:
         Raises:
             CnngradError: X or W is missing, or they, b and dE/dO don't make a layer.
         """
-        shapes = self.shapes
+        shapes = {
+            tensor: value.array.shape if isinstance(value, Operand) else value
+            for tensor, value in self.given.items()
+            if not callable(value)
+        }
         for tensor in (X, W):
             if tensor not in shapes:
                 raise CnngradError(
