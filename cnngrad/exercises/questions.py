@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from cnngrad.arrays import Array
 from cnngrad.causes.evaluate import Data
-from cnngrad.causes.recipe import Recipe, right_recipe
+from cnngrad.causes.recipe import right_recipe
 from cnngrad.derivation.blocks import Block, GridRow, Part, Sentence
 from cnngrad.derivation.board import Board, apart, matrices
 from cnngrad.derivation.choice import Choice
@@ -136,12 +137,9 @@ class Maker:
         self._drawn = generator
         self._asked = asked
         self._used = list[Index]()
-        self._data = Data.of(self.layer, dict(arrays))
+        self._made = partial(numbers.made, data=Data.of(self.layer, dict(arrays)))
         results = {result: self._made(right_recipe(self.layer, result)) for result in RESULTS}
         self.board = Board(self.layer, canonical_values(self.layer, {**arrays, **results}), Choice(), RESULTS)
-
-    def _made(self, recipe: Recipe) -> Array:
-        return self._numbers.made(recipe, self._data)
 
     def given(self) -> tuple[Block, ...]:
         """The layer, and the arrays of the exercise."""
