@@ -3,7 +3,7 @@
 import inspect
 import math
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -236,7 +236,7 @@ def _as_typed(element: str, given: _Given) -> str:
     return shlex.join([*words, "--element", element])
 
 
-def typed(given: _Given, flags: Sequence[str]) -> list[str]:
+def typed(given: _Given, flags: Iterable[str]) -> list[str]:
     """The given options among `flags`, as words of a command line."""
     words = []
     for flag in flags:

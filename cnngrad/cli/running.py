@@ -49,17 +49,15 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
     keep = None if options.keep is None else _begun(options.keep, layers)
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
-        count = min(most, len(layers))
-        made = partial(_program, stack, options, options.run, executor)
-        programs = [made() for _ in range(count)] if executor is None else [made()] * count
+        programs = [_program(stack, options, options.run, executor) for _ in range(min(most, len(layers)))]
         bar = stack.enter_context(progress_bar(session))
 
         def advance(name: str, done: int, total: int, failures: int) -> None:
             stage = "smaller" if name == SMALLER else "layers"
             bar(stage, done, total, f"{name}, {failures} failing so far" if failures else name)
 
-        words = typed(options.flags, [*options.flags])
         made_run = partial(run, programs, progress=advance, keep=keep)
+        words = typed(options.flags, options.flags)
         findings = _in_background(session, stack, partial(_found, options, made_run, words))
     # What needs the layers before it needs the whole run.
     if findings.alone:
@@ -138,7 +136,7 @@ def _found(options: Check, run: partial[Findings], words: Sequence[str]) -> Find
         ended = Outcome(first, Result(Verdict.FAILED, str(error)))
         not_run = [Outcome(layer, Result(Verdict.NOT_RUN)) for layer in others]
         findings = Findings([ended, *not_run], whole=run.keywords["whole"])
-    command = _in_words(["cnngrad", "check", *words])
+    command = visible(shlex.join(["cnngrad", "check", *words]))
     return replace(findings, command=command, run=facts_of_run(begun, options.seed, command))
 
 
@@ -160,15 +158,11 @@ def _asked(session: Session, options: Check, reader: Reader, texts: list[str]) -
         whole=whole,
         give_up=not options.no_give_up,
     )
-    names = [layer.name for layer in run.keywords["layers"]]
-    if options.hidden is not None and not any(fnmatchcase(name, options.hidden) for name in names):
+    layers = run.keywords["layers"]
+    if options.hidden is not None and not any(fnmatchcase(layer.name, options.hidden) for layer in layers):
         raise CnngradError(f"no layer's name matches --hidden {options.hidden[:40]!r}")
     session.begin_work([*reader.finish(), *filter(None, [options.keep])])
     return run
-
-
-def _in_words(words: Sequence[str]) -> str:
-    return visible(shlex.join(words))
 
 
 @contextmanager
@@ -282,7 +276,7 @@ def _command(options: Check, findings: Findings) -> str:
     of_layer = ["--no-flip", *(f"--{name.replace('_', '-')}" for name in OPTIONS)]
     of_run = "--exchange --stream --as --timeout --expect --memory --scheduler"
     words = typed(options.flags, [*of_run.split(), *of_layer])
-    command = _in_words(["cnngrad", "check", "-", "--run", options.run, *words])
+    command = visible(shlex.join(["cnngrad", "check", "-", "--run", options.run, *words]))
     # These are said once, and options that have their default values are left out.
     made = smallest.layer
     usual = {

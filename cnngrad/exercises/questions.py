@@ -187,7 +187,7 @@ class Maker:
         return board.symbol(DX, place), board.factors(DX, place, None)[0], board.sums(DX, [place])
 
     def _mixed(self, options: Sequence[Any]) -> list[Any]:
-        return [options[int(k)] for k in self._drawn.permutation(len(options))]
+        return [options[k] for k in self._drawn.permutation(len(options))]
 
     def _options(self, options: Sequence[Option]) -> dict[str, Option]:
         return dict(zip("abcdefgh", self._mixed(options), strict=False))

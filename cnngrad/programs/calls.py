@@ -63,8 +63,8 @@ def called_again(judge: Judge, outcomes: Sequence[Outcome], strided: bool) -> li
         each = min(unknown, key=_WORK)
         seen.append((each, _if_kept(judge, each, right[:1]) or _if_simpler(judge, each.layer)))
     if right and judge.program.keeps_running:
-        picked = {id(each): each for each in (right[0], right[-1], max(right, key=_WORK))}
-        seen += [(each, _in_other_ways(judge, each, strided)) for each in picked.values()]
+        picked = dict.fromkeys((right[0], right[-1], max(right, key=_WORK)))
+        seen += [(each, _in_other_ways(judge, each, strided)) for each in picked]
     if right and judge.program.in_memory:
         seen.append((right[0], _with_nan(judge, right[0])))
     found = [(outcome.name, each) for outcome, some in seen for each in some]

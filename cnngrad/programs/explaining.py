@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -65,12 +65,6 @@ class Wrong(NamedTuple):
         gives = made(recipe, layer.data)
         return gives.shape == given.shape and np.allclose(gives, given)
 
-    def made_by(self, name: str) -> Iterator[Recipe]:
-        """The ways to make a mistake of the catalogue that give its numbers."""
-        layer = self.outcome.layer.layer
-        right = right_recipe(layer.conv, layer.role[self.report.gradient])
-        return filter(self.is_given_by, CATALOGUE[PLACES[name]].changed(right))
-
 
 def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
     """The fewest mistakes that explain the most wrong arrays, then those that explain the most of the others.
@@ -97,19 +91,13 @@ def explain(outcomes: Sequence[Outcome]) -> list[Explanation]:
         best = max(sorted(explained, key=rank), key=explained.__getitem__)
         others = [each for each in rest if not each.by(mistakes.union(best))]
         # The name of one array may be a coincidence.
-        if others and explained[best] == 1 and (chosen or len(_by_layer(wrong)) > 1):
+        if others and explained[best] == 1 and (chosen or len({each.outcome for each in wrong}) > 1):
             break
         chosen, mistakes, rest = [*chosen, best], mistakes.union(best), others
-    explained_by: dict[tuple[str, ...], Sequence[Wrong]] = {
-        names: [each for each in wrong if each.by(mistakes).issuperset(names)] for names in chosen
-    }
+    explained_by = [(names, [each for each in wrong if each.by(mistakes).issuperset(names)]) for names in chosen]
     if chosen and rest:
-        explained_by[()] = rest
-    return [_explanation(names, some, wrong, hints) for names, some in explained_by.items()]
-
-
-def _by_layer(wrong: Iterable[Wrong]) -> dict[str, Outcome]:
-    return {each.outcome.name: each.outcome for each in wrong}
+        explained_by.append(((), rest))
+    return [_explanation(names, some, wrong, hints) for names, some in explained_by]
 
 
 def _explanation(
@@ -129,7 +117,7 @@ def _explanation(
         words = [CATALOGUE[PLACES[name]].words(tensor, layer) for name in names]
         says = " and ".join(says for says, _ in words) + (detail and f" ({detail})")
         hint = f"{says}. To fix it: {'; and '.join(fix for _, fix in words)}"
-    return Explanation(names, where + hint, [*_by_layer(explained).values()])
+    return Explanation(names, where + hint, [*dict.fromkeys(each.outcome for each in explained)])
 
 
 def _see_fixed_numbers(wrong: Sequence[Wrong]) -> dict[str, str]:
@@ -165,8 +153,10 @@ def _see_few_numbers(wrong: Sequence[Wrong]) -> None:
         # That the numbers are not finite, or cut, is no name of the catalogue.
         is_unnamed = PLACES.keys().isdisjoint(chain(*each.known))
         if is_unnamed or np.count_nonzero(each.report.analytic) <= _FEW_NUMBERS:
+            layer = each.outcome.layer.layer
+            right = right_recipe(layer.conv, layer.role[each.report.gradient])
             for name, _ in named.most_common(_MOST_TRIED):
-                for recipe in each.made_by(name):
+                for recipe in filter(each.is_given_by, CATALOGUE[PLACES[name]].changed(right)):
                     each.known.setdefault((name,), recipe)
         # A part that is left out may be all that there is.
         if ("zero",) in each.known and named.most_common(1)[0][0] == "incomplete":

@@ -159,8 +159,8 @@ class _External(Program):
                 keep(folder)
         return answer._replace(note=self._note)
 
-    def _start(self, words: list[str], talks: bool) -> Process:
-        self._process = started = Process(words, talks=talks, memory=self.memory)
+    def _start(self, words: list[str]) -> Process:
+        self._process = started = Process(words, talks=self.keeps_running, memory=self.memory)
         if self._is_over:
             self.close()
             raise CancelledError
@@ -220,7 +220,7 @@ class _Command(_External):
             return str(known[match[1]])
 
         words = [re.sub(_IN_BRACES, filled, word) for word in self.words]
-        self._start(words, talks=False).wait(timeout, folder)
+        self._start(words).wait(timeout, folder)
         _restore(folder)
         self._process = None
         return read_results(folder, layer.layer, self.exchange)
@@ -258,7 +258,7 @@ class _Stream(_External):
         kept.write_text("\n")
         stray: deque[str] = deque(maxlen=_STRAY_LINES)
         try:
-            process = self._process or self._start(self.words, talks=True)
+            process = self._process or self._start(self.words)
             for line in process.ask(request, timeout, _BESIDE + sum(map(most_bytes, layer.layer.written.values()))):
                 content = _as_object(line)
                 if content.get("id") == self._count:
@@ -333,7 +333,7 @@ class _Function(_External):
 
     def _imported(self) -> Process:
         """The new process, which says `ready` once it has imported the function."""
-        started = self._start(self.words, talks=True)
+        started = self._start(self.words)
         limit = FIRST * self.timeout
         try:
             line = next(started.ask("", limit, _BESIDE))

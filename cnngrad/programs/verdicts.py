@@ -151,7 +151,7 @@ def answered(given: Mapping[Tensor, _Value], read: Callable[[Tensor, _Value], Ar
     return Answer(results, unread=unread)
 
 
-@dataclass
+@dataclass(eq=False)
 class Outcome:
     """The outcome of one layer, which is revised in the light of others.
 
@@ -171,7 +171,7 @@ class Outcome:
     said: str = ""
     note: str = ""
     faults: list[Fault] = field(default_factory=list)
-    claims: Arrays = field(default_factory=dict, compare=False, repr=False)
+    claims: Arrays = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:
