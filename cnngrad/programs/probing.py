@@ -16,7 +16,7 @@ from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
 from cnngrad.programs.verdicts import Outcome, Verdict, grouped
-from cnngrad.tensor import B, O
+from cnngrad.tensor import B
 
 # The most runs of a program to read its products.
 _MOST_READINGS = 200
@@ -69,13 +69,11 @@ class _Wrong:
         report = self.report
         result = self.report.gradient
         arrays = self.suite_layer.arrays
-        operands = OPERANDS[result]
         if self._computed({tensor: np.zeros_like(array) for tensor, array in arrays.items()}).any():
             return [], f"If all of its arrays are zeros, {result.title} is not 0: some memory is not reset."
-        other = numbered(self.suite_layer, decimals=False, seed=1).arrays
-        for tensor in arrays:
-            if tensor not in operands and (tensor, result) != (B, O):
-                made = self._computed(arrays | {tensor: other[tensor]})
+        for tensor, other in numbered(self.suite_layer, decimals=False, seed=1).arrays.items():
+            if tensor.is_apart(result):
+                made = self._computed(arrays | {tensor: other})
                 if not np.allclose(made, report.canonical[0], equal_nan=True):
                     return [], f"{result.title} changes if only {tensor.title} changes, but must not depend on it."
         worst = report.worst_at
@@ -83,7 +81,7 @@ class _Wrong:
         compared = {index: self._compared(index, products) for index, products in (read or {}).items()}
         if read and all(each.made is not None for each in compared.values()):
             return [compared.pop(worst), *compared.values()], ""
-        titles = " and ".join(tensor.title for tensor in operands)
+        titles = " and ".join(tensor.title for tensor in OPERANDS[result])
         note = (
             f"{result.title} is not a sum of products of {titles} alone: the products found with a single 1 in each "
             "don't add up to your numbers."
