@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass
 
 from cnngrad.checks.tolerance import parse_form
@@ -54,8 +55,5 @@ def placed(make: Callable[[], Program], executor: Executor | None, written: str 
 
 
 def _run(make: Callable[[], Program], layer: SuiteLayer) -> Answer:
-    program = make()
-    try:
+    with closing(make()) as program:
         return program.run(layer)
-    finally:
-        program.close()

@@ -1,11 +1,11 @@
 """The findings on the programs of a class: a row for each submission, and how often each mistake was made."""
 
 import glob
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 
 from cnngrad.checks.report import VERDICTS
@@ -94,15 +94,12 @@ def submitted(text: str) -> dict[str, str]:
         raise CnngradError(f"no file matches {pattern}: write --run-each 'submissions/*/conv.py:backward'")
     programs = [f"{path}:{rest}" if rest else text.replace(pattern, shlex.quote(path), 1) for path in paths]
     parts = [Path(path).parts for path in paths]
-    first, last = (_alike([each[::step] for each in parts]) for step in (1, -1))
+    # Of tuples it gives the first parts that are the same.
+    alike = os.path.commonprefix
+    first, last = (len(alike([each[::step] for each in parts])) for step in (1, -1))
     # One file, or one beside the folders of the others, has no part of its own.
     names = ["-".join(each[first : len(each) - last]) or Path(each[-1]).stem for each in parts]
     named = dict(zip(map(visible, names), programs, strict=True))
     if len(named) < len(paths):
         raise CnngradError(f"two files that match {pattern} would have the same name in the report: rename one")
     return named
-
-
-def _alike(rows: list[tuple[str, ...]]) -> int:
-    """How many first parts all paths share."""
-    return len(list(takewhile(lambda part: len({*part}) == 1, zip(*rows, strict=False))))
