@@ -137,22 +137,21 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
     Right numbers may have too few bits for more than their own format, unless the precision is stated.
     """
     shapes = list[str]()
-    fewer = list[tuple[str, str]]()
-    judged = list[tuple[str, str]]()
+    said = list[tuple[str, str]]()
     for tensor, found in _of(outcomes).items():
         wrong = [(o, result.hint) for o, result in found if result.verdict is Verdict.WRONG_SHAPE]
         shapes += [f"In layer {o.name} {hint}" if outcomes[1:] else hint for o, hint in wrong[:1]]
         # The most frequent one.
         most = Counter(result.precision for _, result in found if result.precision).most_common(1)
-        fewer += [(f"it {words}.", tensor.title) for words, _ in most]
+        said += [(f"it {words}.", tensor.title) for words, _ in most]
         # A report is true if it is on right numbers.
         forms = dict.fromkeys(result.report.judged_as for _, result in found if result.report and not is_stated)
-        judged += [
+        said += [
             (f"judged as {words}; --as float32 asks for more.", tensor.title)
             for words in forms
             if words.startswith(SHORT)
         ]
-    return shapes + [f"{', '.join(titles)}: {says}" for says, titles in grouped(fewer + judged).items()]
+    return shapes + [f"{', '.join(titles)}: {says}" for says, titles in grouped(said).items()]
 
 
 def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:
