@@ -4,7 +4,7 @@ from cnngrad.cli.answer import check_outputs, present, style_of
 from cnngrad.cli.options import Exercise, listed
 from cnngrad.cli.session import ExitCode, Session
 from cnngrad.errors import CnngradError
-from cnngrad.exercises import Sheet, exercises, graded
+from cnngrad.exercises import exercises, graded
 from cnngrad.files.opening import content_of, is_standard_input
 from cnngrad.files.problem import Reader
 from cnngrad.render.documents import check_ending, write
@@ -24,7 +24,10 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
         check_ending(options.solution, latex=True)
     asks = listed(options.ask)
     sheet = exercises(options.read(reader).layer(), asks, options.count, options.seed, options.decimals)
-    _check_pages(options, sheet)
+    if (options.report or "").endswith(".html") and not options.grade and sheet.source.asked in (None, DB):
+        raise CnngradError("a page asks for one of O, dW and dX, or an element: use --count 1, or another ending")
+    if (options.solution or "").endswith(".html") and len(sheet.each) > 1:
+        raise CnngradError("a page has the numbers of one exercise: use --count 1, or another ending")
     if not sheet.is_telling:
         session.tell("by chance some mistake leaves an asked cell right: --seed gives other numbers")
     session.begin_work(reader.finish())
@@ -38,11 +41,3 @@ def make_exercises(session: Session, options: Exercise, reader: Reader) -> ExitC
     if options.solution is not None:
         session.tell(f"{options.solution} is saved")
     return code
-
-
-def _check_pages(options: Exercise, sheet: Sheet) -> None:
-    """Raise a CnngradError if a page to play with can't hold the sheet, or its solution."""
-    if (options.report or "").endswith(".html") and not options.grade and sheet.source.asked in (None, DB):
-        raise CnngradError("a page asks for one of O, dW and dX, or an element: use --count 1, or another ending")
-    if (options.solution or "").endswith(".html") and len(sheet.each) > 1:
-        raise CnngradError("a page has the numbers of one exercise: use --count 1, or another ending")

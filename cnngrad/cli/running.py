@@ -46,7 +46,9 @@ def run_command(session: Session, options: Check, reader: Reader) -> ExitCode:
         raise CnngradError("--keep has no effect with --scheduler: the files of a run stay on the cluster")
     run = _asked(session, options, reader, [options.run])
     layers = run.keywords["layers"]
-    keep = None if options.keep is None else _begun(options.keep, layers)
+    folders = [layer.folder for layer in layers]
+    folders += {SMALLEST}.difference(folders)
+    keep = _begun(options, [name for folder in folders for name in (folder, f"{folder}.json")])
     with ExitStack() as stack:
         executor, most = stack.enter_context(_executor(options))
         programs = [_program(stack, options, options.run, executor) for _ in range(min(most, len(layers)))]
@@ -71,9 +73,7 @@ def run_each(session: Session, options: Check, reader: Reader) -> ExitCode:
     """Run the programs of a class, and show what was found in each; one that fails costs only its own row."""
     texts = submitted(options.run_each)
     run = _asked(session, options, reader, [*texts.values()])
-    kept = None if options.keep is None else Kept(Path(options.keep))
-    if kept is not None:
-        kept.begin([f"{name}.txt" for name in texts])
+    kept = _begun(options, [f"{name}.txt" for name in texts])
     words = typed(options.flags, [flag for flag in options.flags if flag not in _OF_CLASS])
 
     def one(name: str) -> Findings:
@@ -290,11 +290,12 @@ def _command(options: Check, findings: Findings) -> str:
     return f"echo {shlex.quote(to_json(short))} | {command}"
 
 
-def _begun(folder: str, layers: Sequence[SuiteLayer]) -> Kept:
-    kept = Kept(Path(folder))
-    folders = [layer.folder for layer in layers]
-    folders += {SMALLEST}.difference(folders)
-    kept.begin([name for folder in folders for name in (folder, f"{folder}.json")])
+def _begun(options: Check, names: Sequence[str]) -> Kept | None:
+    """The folder of --keep, in which things with these names will be kept; None if none is asked for."""
+    if options.keep is None:
+        return None
+    kept = Kept(Path(options.keep))
+    kept.begin(names)
     return kept
 
 
