@@ -1,7 +1,6 @@
 """Arrays from raw binary files, whose type the user names, and from safetensors files."""
 
 import json
-import os
 import re
 from math import prod
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from cnngrad.arrays import Array, DType
 from cnngrad.errors import CnngradError
 from cnngrad.files.keys import unique
 from cnngrad.files.loose import Loose
-from cnngrad.files.opening import content_of, is_regular, reading
+from cnngrad.files.opening import content_of
 from cnngrad.layer import Shape, parse_shape
 
 __all__ = ["RawSpec", "is_possible", "is_safetensors", "load_raw", "load_safetensors", "parse_raw"]
@@ -68,13 +67,7 @@ def load_raw(spec: RawSpec, piped: bytes | None = None) -> Array | Loose:
         CnngradError: it can't be read, or its size does not fit.
     """
     dtype = np.dtype(_RAW[spec.form])
-    with reading(spec.path):
-        is_mapped = piped is None and is_regular(spec.path) and os.stat(spec.path).st_size > 0
-        content: Array = (
-            np.memmap(spec.path, np.uint8, "r")
-            if is_mapped
-            else np.frombuffer(content_of(spec.path) if piped is None else piped, np.uint8)
-        )
+    content: Array = np.frombuffer(content_of(spec.path) if piped is None else piped, np.uint8)
     count, rest = divmod(content.size, dtype.itemsize)
     if rest or not count:
         raise CnngradError(
