@@ -88,16 +88,15 @@ class Board:
             limit: how many terms; None for all.
             inside: whether to leave out the terms of an x that stands in the padding.
         """
-        expander = self.inside if inside else self.expander
-        products, count, _ = expander.products(tensor, index)
+        products, count, _ = (self.inside if inside else self.expander).products(tensor, index)
         return [tuple(self.symbol(*each) for each in pair) for pair in islice(products, limit)], count
 
     def sums(self, tensor: Tensor, places: Iterable[Index], chain: bool = False, zeros: bool = False) -> Expansions:
         """Elements of a tensor, by the chain rule or written out; `zeros` writes all terms in any case."""
-        choice, expand = self.choice, self.expander.expand
+        choice = self.choice
         in_short = choice.limit is not None and choice.terms is None and not zeros
         zeros, limit = zeros or choice.zeros, _GLANCE if in_short else choice.terms
-        sums = tuple(expand(tensor, place, zeros=zeros, limit=limit, chain=chain) for place in places)
+        sums = tuple(self.expander.expand(tensor, place, zeros=zeros, limit=limit, chain=chain) for place in places)
         return Expansions(sums, chain, in_short)
 
     def derived(self, tensor: Tensor, *said: str) -> Said:
@@ -132,8 +131,9 @@ class Board:
             yield unreached(self.layer, tensor)
         # The matrices of the result; all of them if they are few.
         if tensor in self.tensors and len(self.views) > 1:
-            grids = result_grids(self.names, tensor)
-            matrices = list(islice(grids, MOST_MATRICES if self.choice.limit else _MOST_RESULTS))
+            matrices = list(
+                islice(result_grids(self.names, tensor), MOST_MATRICES if self.choice.limit else _MOST_RESULTS)
+            )
             yield apart([grid] for grid in matrices)
             rest = 0 if tensor is DB else prod(shape[: max(2, len(shape) - 2)]) - len(matrices)
             if rest:

@@ -144,8 +144,7 @@ class Track(NamedTuple):
 
 def framed_input(axis: Axis, cropped: bool = False) -> Track:
     """X with its padding; `cropped` without the leftover positions at the end. In a transposed layer O or dE/dO."""
-    end = axis.padded - cropped * axis.leftover
-    return Track(axis.border[:end], range(axis.before, axis.before + axis.wide))
+    return Track(axis.border[: axis.padded - cropped * axis.leftover], range(axis.before, axis.before + axis.wide))
 
 
 def spread_output(axis: Axis, frame: tuple[int, int] = (0, 0)) -> Track:
@@ -186,8 +185,7 @@ def grids(
         partner: the tensor that lies on the covered cells, and its sample, filter or channel; None for marks only.
     """
     lead = lead or ((0, 0) if tensor.array is not B else ())
-    order = slice(None, None, -1 if turned else 1)
-    whole = (range(size)[order] for size in names.layer.canonical[tensor][len(lead) :])
+    whole = (range(size)[:: -1 if turned else 1] for size in names.layer.canonical[tensor][len(lead) :])
     tracks = [Track(places, places) for places in whole] if track is None else list(map(track, names.layer.axes))
     # All arrays have three axes here; those in front of an array's own have one position.
     more = 3 - len(tracks)

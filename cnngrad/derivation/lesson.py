@@ -67,8 +67,11 @@ def lesson(layer: Layer, values: Values, choice: Choice, tensors: Sequence[Tenso
         for element in choice.chosen(board.names, tensors)
     ]
     if not sections:
-        every = _SECTIONS + _TRANSPOSED * layer.transposed
-        made = {name: (title, make) for name, title, of, make in every if {*of} & {*tensors}}
+        made = {
+            name: (title, make)
+            for name, title, of, make in _SECTIONS + _TRANSPOSED * layer.transposed
+            if {*of} & {*tensors}
+        }
         w, b = "W rotated" if layer.flip else "W", " + b" * layer.has_bias
         sections = [
             Section((title.format(w=w, b=b),), tuple(blocks(make(board))), name)
@@ -449,10 +452,10 @@ def _pictured(board: Board, result: Tensor) -> Said:
         sum_of = () if value is None else (" = ", value)
         yield "For ", element, *sum_of, f", {board.remark(result, place)}{one_by_one(layer, result, place)}:"
         for part, picture in enumerate(pictures(names, result, place)):
-            short = board.choice.limit and picture.numbers and (number or part)
+            if board.choice.limit and picture.numbers and (number or part):
+                picture = replace(picture, symbols=None)
             # dE/dO is too large to stand beside X.
-            apart_too = None if layer.role[result] is DW else picture.apart
-            yield replace(picture, symbols=None if short else picture.symbols, apart=apart_too)
+            yield replace(picture, apart=None) if layer.role[result] is DW else picture
     if prod(layer.canonical[result]) > len(shown):
         last = names.last(result.array).name
         yield Hint(f"--element shows the picture of any other element: --element {quote(last)}.")

@@ -32,7 +32,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
 
     Under a heading of their own they have the element's number too.
     """
-    layer, axes, symbols = names.layer, names.layer.axes, Names(names.layer)
+    layer, axes = names.layer, names.layer.axes
     role = layer.role[tensor]
     # For dE/dW what is covered are the positions that the filter element meets, each with its output.
     cover = {O: Axis.window, DW: Axis.reads, DX: Axis.cover}[role]
@@ -58,7 +58,7 @@ def pictures(names: Names, tensor: Tensor, index: Index, heading: str = "") -> I
         turned = upper[0] is W and layer.flip != (role is DX)
         beside = grids(names, *upper, turned=turned, covered=taken)
         yield Picture(
-            GridRow([*below(symbols, partner=upper)]),
+            GridRow([*below(Names(layer), partner=upper)]),
             GridRow([*below(names, partner=upper, total=total)]) if X in names.values else None,
             GridRow([*below(names), "and", *beside]),
         )
@@ -81,8 +81,7 @@ def layer_matrix(names: Names, result: Tensor) -> Grid:
         # An output may read an x more than once, if this stands in the padding too.
         return Cell(Added(found) if len(found) > 1 else [*found, Fill.NONE][0])
 
-    title = "M" if names.layer.role[result] is O else "Mᵀ"
-    return Grid(title, len(rows), len(columns), cell, W)
+    return Grid("M" if names.layer.role[result] is O else "Mᵀ", len(rows), len(columns), cell, W)
 
 
 def column(names: Names, tensor: Tensor) -> Grid:

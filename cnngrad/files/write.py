@@ -91,8 +91,9 @@ def target_files(target: str | None, report: str | None, names: Iterable[str], f
 def numbered(target: str, count: int) -> list[str]:
     """The files of several figures, FILE-1, FILE-2 and so on; a single one is the target itself."""
     ending = Path(target).suffix
-    numbers = range(1, count + 1)
-    return [f"{target.removesuffix(ending)}-{number}{ending}" for number in numbers] if count > 1 else [target]
+    if count == 1:
+        return [target]
+    return [f"{target.removesuffix(ending)}-{number}{ending}" for number in range(1, count + 1)]
 
 
 @contextmanager

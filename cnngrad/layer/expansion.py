@@ -201,8 +201,7 @@ def leads(layer: Layer, tensor: Tensor, lead: Index) -> list[tuple[Index, Index]
     """
     if layer.transposed and tensor is not DB:
         # The twin's pairs; its result is the other one, and its operands stand in the order of its own formula.
-        pairs = leads(layer.conv, layer.role[tensor], lead)
-        return [pair[::-1] for pair in pairs]
+        return [pair[::-1] for pair in leads(layer.conv, layer.role[tensor], lead)]
     channels, filters, (first, second) = layer.group_channels, layer.group_filters, (*lead, 0)[:2]
     if tensor is O:
         return [((second, c), (first, second // filters * channels + c)) for c in range(channels)]

@@ -129,8 +129,8 @@ class Writer(Fitting):
 
     def with_formulas(self, text: str, characters: Iterable[str]) -> str:
         """Running text with these characters, and partial derivatives, as formulas."""
-        found = re.compile(rf"∂\w/∂\w|[{''.join(characters)}]")
-        return found.sub(lambda each: each[0].translate(IN_FORMULAS).join(self.signs), text)
+        formulas = rf"∂\w/∂\w|[{''.join(characters)}]"
+        return re.sub(formulas, lambda each: each[0].translate(IN_FORMULAS).join(self.signs), text)
 
     def equations(self, lines: Iterable[str], name: str = "gather*") -> str:
         """Several formulas below each other."""

@@ -141,8 +141,10 @@ class Fitting(Notation):
                 texts = align(texts)
             if pictured:
                 # Leading blanks stay outside the brackets.
-                boxed = zip(column, texts, strict=True)
-                texts = [re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} " for cell, text in boxed]
+                texts = [
+                    re.sub("^ *", r"\g<0>[", f"{text}]") if cell.marked else f" {text} "
+                    for cell, text in zip(column, texts, strict=True)
+                ]
             width = max(map(len, texts))
             columns.append([
                 (text.rjust(width), (DIM if isinstance(cell.content, Fill) else colour) + " bold" * cell.marked)
