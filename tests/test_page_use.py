@@ -213,10 +213,10 @@ return [pointed, seen(cells[k]), cells.length];
 def walk(driver, turn):
     """Points with the mouse at cells, one after another: each is found and nothing moves.
 
-    Of many cells every third is tried, in three turns all.
+    Of many cells every second or third is tried, in three turns all.
     """
     _, before, count = driver.execute_script(CELLS, turn, -1)
-    number, step = turn, 3 if count > 75 else 1
+    number, step = turn, min(3, 1 + count // 150)
     while before:
         assert before["under"] == before["name"], "another cell lies there"
         driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": before["x"], "y": before["y"]})
