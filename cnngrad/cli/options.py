@@ -3,6 +3,7 @@
 import inspect
 import math
 import shlex
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import product
@@ -175,10 +176,10 @@ class Command(typer.core.TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each group."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        groups = defaultdict[str, list[Any]](list)
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
-                groups.setdefault(getattr(param, "rich_help_panel", None) or "Help", []).append(record)
+                groups[getattr(param, "rich_help_panel", None) or "Help"].append(record)
         for title, records in groups.items():
             with formatter.section(title):
                 formatter.write_dl(records)

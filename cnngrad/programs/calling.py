@@ -171,8 +171,6 @@ def _as_tuples(value: Any) -> Any:
 
 
 def _named(returned: Any) -> dict[Tensor, Any]:
-    if hasattr(returned, "_asdict"):
-        returned = returned._asdict()
     if not isinstance(returned, Mapping):
         kind = type(returned).__name__
         names = (name for result in RESULTS for name in result.names)
