@@ -68,7 +68,7 @@ class Layouts:
     def check(self, tensor: Tensor, shape: Shape) -> None:
         """Raise a CnngradError if an array has more or fewer axes than its layout allows."""
         word = self.of(tensor)
-        fewest = _spatial_axes(word)
+        fewest = len(re.findall("[dhwl]", word))
         if word and not fewest <= len(shape) <= len(word):
             kind = "filter layout" if tensor.array is W else "layout"
             most = f"{fewest} to {len(word)}" if fewest < len(word) else str(fewest)
@@ -77,10 +77,6 @@ class Layouts:
     def written_shape(self, tensor: Tensor, shape: Shape) -> Shape:
         """A shape, or an index, from cnngrad's order to the user's."""
         return tuple(shape[k] for k in np.argsort(self.places(tensor, len(shape))))
-
-
-def _spatial_axes(word: str) -> int:
-    return len(re.findall("[dhwl]", word))
 
 
 def read_layouts(layout: object, filter_layout: object, turned: bool) -> tuple[Layouts, int | None]:
@@ -122,7 +118,7 @@ def _read(name: str, value: object, letters: str) -> tuple[str, int | None]:
             f"most once, such as {example} (ncw or ncl for one spatial axis)"
         )
     # A layout in cnngrad's own order changes nothing, but gives the number of axes.
-    return ("" if plain == own else word), _spatial_axes(word)
+    return ("" if plain == own else word), len(re.findall("[dhwl]", word))
 
 
 def channels_last(dims: int) -> str:

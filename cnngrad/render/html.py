@@ -5,7 +5,7 @@ The page gets the layer and its given numbers. Its script computes every other n
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from html import escape
@@ -60,7 +60,16 @@ def html_document(derivation: Derivation, style: Style) -> str:
     Raises:
         CnngradError: the layer is too large for a page.
     """
+    data = _data(derivation.source)
     layer = f'<span id="layer">{escape(derivation.layer)}</span>'
+    # The lesson's sections, which can be folded.
+    fitting = Fitting(style.precision)
+    sections = []
+    for section in derivation.sections:
+        title = escape("".join(map(str, section.title)))
+        blocks = "\n".join(_block(block, fitting) for block in section.blocks)
+        name = f' id="section-{section.name}"' if section.name else ""
+        sections.append(f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>")
     return filled(
         "page",
         _SCRIPTS,
@@ -69,8 +78,8 @@ def html_document(derivation: Derivation, style: Style) -> str:
         heading=escape(style.title) or f"cnngrad · {layer}",
         author=f"<p>{escape(style.author)}</p>" if style.author else "",
         layer=f'<p class="layer">{layer}</p>' if style.title else "",
-        data=_data(derivation.source),
-        sections="\n".join(_sections(derivation, style.precision)),
+        data=data,
+        sections="\n".join(sections),
     )
 
 
@@ -141,16 +150,6 @@ def _numbers(array: Array) -> Any:
         return [n if abs(n) <= _LARGEST else str(n) for n in array.ravel().tolist()]
     kind = "f4" if array.itemsize <= 4 else "f8"
     return {kind: b64encode(array.astype(f"<{kind}").tobytes()).decode()}
-
-
-def _sections(derivation: Derivation, precision: int) -> Iterator[str]:
-    """The lesson's sections, which can be folded."""
-    fitting = Fitting(precision)
-    for section in derivation.sections:
-        title = escape("".join(map(str, section.title)))
-        blocks = "\n".join(_block(block, fitting) for block in section.blocks)
-        name = f' id="section-{section.name}"' if section.name else ""
-        yield f"<details open{name}><summary>{title}</summary>\n{blocks}\n</details>"
 
 
 def _block(block: Block, fitting: Fitting) -> str:

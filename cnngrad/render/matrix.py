@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from cnngrad.derivation.grids import Fill, Grid, Item
 from cnngrad.derivation.notation import DEFAULT_PRECISION, Notation, align
-from cnngrad.layer.names import Number, Symbol
+from cnngrad.layer.names import Symbol
 from cnngrad.render.terminal import DIM, PLAIN_WIDTH, STYLES, chosen_color, make_console, show
 
 if TYPE_CHECKING:
@@ -170,13 +170,13 @@ class Fitting(Notation):
         # Each unit is a matrix with the signs that belong to it.
         units: list[list[Item]] = [[]]
         for item in items:
-            begins = not isinstance(item, Symbol | Number) and self._sign(item).strip() not in _CLOSING
+            begins = isinstance(item, Grid) or (isinstance(item, str) and item.strip() not in _CLOSING)
             if begins and any(isinstance(each, Grid) for each in units[-1]):
                 units.append([])
             units[-1].append(item)
         placed = []
         for unit in units:
-            room = self.line - sum(len(self._sign(item)) + 1 for item in unit)
+            room = self.line - sum(1 if isinstance(item, Grid) else len(self.factor(item)) + 1 for item in unit)
             parts = [self._drawn(item, room) for item in unit]
             placed.append((unit, parts, sum(map(_width, parts))))
         total = sum(width for _, _, width in placed)
@@ -195,9 +195,6 @@ class Fitting(Notation):
             line += parts
             used += width
         yield from _beside(line)
-
-    def _sign(self, item: Item) -> str:
-        return "" if isinstance(item, Grid) else self.factor(item)
 
     def _drawn(self, item: Item, room: float) -> list[Line]:
         """A matrix, its title above it, or a sign."""
