@@ -368,6 +368,7 @@ BAD = {
     "huge padding": (None, ["forward", NOTES, "--padding", "100000000"], "O would have 4.0e[+]16 numbers"),
     "text for a problem": ('"hello"', ["forward", "FILE"], 'FILE holds "hello": a problem is an object'),
     "a number for X": ('{"X": 5, "W": [1]}', ["forward", "FILE"], "X is a single number"),
+    "a number for W of groups": ('{"X": [[1]], "W": 5, "groups": 2}', ["forward", "FILE"], "W is a single number"),
     "an empty name": (None, ["forward", NOTES, "-o", ""], "-o is empty"),
     "standard output as a file": (None, ["forward", NOTES, "-o", "-"], "--json prints the results on standard output"),
     "one shape alone": (None, ["forward", NOTES, "-w", "2x2"], "W is a shape without numbers: add --explain"),

@@ -88,7 +88,7 @@ def _depthwise(asked: SimpleNamespace) -> str:
     groups, w = asked.groups, asked.w
     if asked.transposed or groups == 1:
         return ""
-    if w[0] == groups and len(w) == len(asked.x) - 1:
+    if w[:1] == (groups,) and len(w) == len(asked.x) - 1:
         return f"; for a depthwise layer type W.reshape{(groups, 1, *w[1:])}"
     # X may have a batch axis.
     if w[-2:-1] == (groups,) and len(w) > 2 and len(asked.x) in (len(w) - 1, len(w)):
