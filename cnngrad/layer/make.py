@@ -62,8 +62,7 @@ def _make_layer(**written: Any) -> Layer:
     try:
         layer = _in_layouts(asked)
     except CnngradError as error:
-        hint = _depthwise(asked) or ("" if is_chosen else _would_fit(asked))
-        raise CnngradError(f"{error}{hint}") from None
+        raise CnngradError(f"{error}{_hint(asked, is_chosen)}") from None
     last = channels_last(layer.dims)
     if not is_chosen and layer.x_lead and next(_in_other_layouts(asked, layer.dims, last), None):
         own, other = (word[2 - layer.x_lead :] for word in (f"nc{last[1:-1]}", last))
@@ -83,23 +82,18 @@ def _in_other_layouts(asked: SimpleNamespace, dims: int, *layouts: str | None) -
             yield _in_layouts(SimpleNamespace(**vars(asked) | {"layout": data, "filter_layout": kernel, "dims": dims}))
 
 
-def _depthwise(asked: SimpleNamespace) -> str:
-    """The line that makes our W of a depthwise one of shape (C, *K) or (*K, C, M), as a hint; empty for others."""
+def _hint(asked: SimpleNamespace, is_chosen: bool) -> str:
+    """What would make a layer of shapes that make none: another shape of a depthwise W, or another layout; or empty."""
     groups, w = asked.groups, asked.w
-    if asked.transposed or groups == 1:
-        return ""
-    if w[:1] == (groups,) and len(w) == len(asked.x) - 1:
-        return f"; for a depthwise layer type W.reshape{(groups, 1, *w[1:])}"
-    # X may have a batch axis.
-    if w[-2:-1] == (groups,) and len(w) > 2 and len(asked.x) in (len(w) - 1, len(w)):
-        shape, word = (*w[:-2], 1, groups * w[-1]), f"{channels_last(len(w) - 2)[1:-1]}io"
-        return f"; for a depthwise layer type W.reshape{shape} with --filter-layout {word} (filter_layout= in Python)"
-    return ""
-
-
-def _would_fit(asked: SimpleNamespace) -> str:
-    """The layout in which shapes that make no layer would make one, as a hint; empty if there is none."""
-    for dims in (2, 1, 3):
+    # Our W of a depthwise layer from one of shape (C, *K) or (*K, C, M); X may have a batch axis.
+    if not asked.transposed and groups != 1:
+        if w[:1] == (groups,) and len(w) == len(asked.x) - 1:
+            return f"; for a depthwise layer type W.reshape{(groups, 1, *w[1:])}"
+        if w[-2:-1] == (groups,) and len(w) > 2 and len(asked.x) in (len(w) - 1, len(w)):
+            shape, word = (*w[:-2], 1, groups * w[-1]), f"{channels_last(len(w) - 2)[1:-1]}io"
+            typed = f"W.reshape{shape} with --filter-layout {word} (filter_layout= in Python)"
+            return f"; for a depthwise layer type {typed}"
+    for dims in () if is_chosen else (2, 1, 3):
         if asked.dims in (None, dims) and len(asked.x) > dims:
             for layer in _in_other_layouts(asked, dims, channels_last(dims), None):
                 chosen = (("layout", layer.layouts.data), ("filter-layout", layer.filter_word(layer.layouts.filter)))
