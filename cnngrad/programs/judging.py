@@ -200,7 +200,7 @@ def _with_lead(judge: Judge, layers: Sequence[SuiteLayer]) -> list[SuiteLayer]:
     for lead in range(layers[0].layer.x_lead, 3):
         outcome = judge(layers[0].with_lead(lead))
         tried.append((not outcome.passed, bool(outcome.end) or Verdict.WRONG_SHAPE in outcome.verdicts, lead))
-        if outcome.passed:
+        if outcome.passed or Verdict.UNANSWERED in outcome.verdicts:
             break
     return [layer.with_lead(min(tried)[-1]) for layer in layers]
 
