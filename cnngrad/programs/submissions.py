@@ -42,14 +42,8 @@ class Submissions:
         """How many submissions have each cause, the most frequent first."""
         return dict(Counter(cause for findings in self.each.values() for cause in findings.causes).most_common())
 
-    @property
-    def summary(self) -> str:
-        """How many are right."""
-        right = sum(map(bool, self.each.values()))
-        return f"{right} of {counted(len(self.each), 'submission')} {'is' if right == 1 else 'are'} right"
-
     def blocks(self, precision: int) -> Iterator[ReportBlock]:
-        """A row for each submission, and the causes counted."""
+        """A row for each submission, the causes counted, and how many submissions are right."""
         rows = (
             (
                 name,
@@ -64,7 +58,9 @@ class Submissions:
         if self.causes:
             counts = tuple((str(count), cause) for cause, count in self.causes.items())
             yield Table(("submissions", "cause"), counts, ("submissions",), True)
-        yield Sentence((f"{self.summary}.",), strong=True)
+        right = sum(map(bool, self.each.values()))
+        count = counted(len(self.each), "submission")
+        yield Sentence((f"{right} of {count} {'is' if right == 1 else 'are'} right.",), strong=True)
 
     def as_json(self) -> Json:
         """As plain data, with the keys that `cnngrad check --run-each --json` prints."""
