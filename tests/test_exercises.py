@@ -72,12 +72,17 @@ def asked_cells(layer, sheet):
     return found
 
 
-def changed(layer, result, arrays, cells):
-    """The asked cells of the right result, and as each usual mistake gives them in its own shape."""
-    data = Data.of(layer, arrays)
-    right = made(right_recipe(layer, result), data)
+def ways(layer, result):
+    """The right recipe of a result, and each way in which a usual mistake changes it."""
+    right = right_recipe(layer, result)
     usual = [each for each in CATALOGUE if each.short and each.is_made_in(layer)]
-    wrong = [made(recipe, data) for each in usual for recipe in each.changed(right_recipe(layer, result))]
+    return [right, *(recipe for each in usual for recipe in each.changed(right))]
+
+
+def changed(recipes, data, cells):
+    """The asked cells of the right result, and as each usual mistake gives them in its own shape."""
+    data = data.knowing(recipes[0])
+    right, *wrong = (made(recipe, data) for recipe in recipes)
     return right.ravel()[cells], [array.ravel()[cells] if array.shape == right.shape else None for array in wrong]
 
 
@@ -91,15 +96,16 @@ def test_each_mistake_shows_in_every_asked_cell_that_it_changes_and_looks_like_n
     given = [X, W, DEDO, *[B] * layer.has_bias]
     # Numbers that are equal only if they are the same sums.
     generic = {tensor: generator.integers(-(10**6), 10**6, layer.shapes[tensor]) for tensor in given}
-    sheet = exercises(layer, asks, 30 if whole and not decimals else 2, with_decimals=decimals)
+    sheet = exercises(layer, asks, 100 if whole and not decimals else 2, with_decimals=decimals)
     assert sheet.is_telling
     asked = asked_cells(layer, sheet)
-    expected = {result: changed(layer, result, generic, cells) for result, cells in asked.items()}
+    recipes = {result: ways(layer, result) for result in asked}
+    expected = {result: changed(recipes[result], Data.of(layer, generic), cells) for result, cells in asked.items()}
     for exercise in sheet.each:
         arrays = {tensor: exercise.arrays[tensor] for tensor in given}
         assert all(0 < abs(array).max() < 100 for array in arrays.values())
         for result, cells in asked.items():
-            (right, wrong), (here, found) = expected[result], changed(layer, result, arrays, cells)
+            (right, wrong), (here, found) = expected[result], changed(recipes[result], Data.of(layer, arrays), cells)
             here, *found = (None if array is None else np.round(array, 2) + 0.0 for array in (here, *found))
             pairs = [(one, other) for one, other in zip(wrong, found, strict=True) if one is not None]
             for one, other in pairs:
