@@ -99,7 +99,9 @@ def _why(judge: Judge, wrong: Outcome, last: Outcome) -> list[Fault]:
     """Why a right layer is wrong in another way, as far as its results tell; `last` was called before."""
     if not is_same(judge.program.run(wrong.layer), wrong):
         return [VARIES]
-    off = [tensor for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG]
+    off = {tensor: found.precision for tensor, found in wrong.results.items() if found.verdict is Verdict.WRONG}
+    if fewer := min(off.values(), default=""):
+        return [Fault(_VALUES.id, f"it {fewer}")]
     is_kept = off and all(np.array_equal(wrong.claims[t], last.claims.get(t, ())) for t in off)
     return [_KEPT] if is_kept else []
 
