@@ -203,3 +203,13 @@ def test_a_factor_that_multiplies_0_alone_is_not_accused():
     report = graded(layer, numbers, Tensor.DX, made_by(layer, numbers, Tensor.DX, followed).reshape(2, 7, 7))
     assert report.mistake is None
     assert report.relation.startswith("Your numbers follow input position = 1·i + 2·u − 3 along the rows and columns")
+
+
+def test_the_relation_of_a_mistake_in_a_transposed_layer_with_a_bias_is_told():
+    generator = np.random.default_rng(0)
+    x, w, b = (generator.integers(1, 10, shape) for shape in ((2, 3, 4, 5), (3, 2, 3, 2), (2,)))
+    options = {"transposed": True, "stride": (2, 3), "padding": (1, 0)}
+    o = cnngrad.forward(x, w[..., ::-1, ::-1], b, **options)
+    report = cnngrad.check(x, w, b=b, o=o, **options).gradients["O"]
+    assert report.mistake == "filter-not-rotated"
+    assert "output position = 2·i − 1·u + 1 along the rows; it should be 2·i + 1·u − 1" in report.relation

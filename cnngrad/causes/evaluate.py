@@ -17,7 +17,7 @@ from cnngrad.layer.expansion import OPERANDS
 from cnngrad.layer.names import canonical_values
 from cnngrad.tensor import DB, DEDO, DW, DX, B, O, Tensor, W, X
 
-__all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "remade", "spread_places", "traced"]
+__all__ = ["Data", "Tries", "computed", "factors_of", "made", "probed", "spread_places", "traced"]
 
 # Elements read or written in the time of one try in a small layer.
 _ELEMENTS_A_TRY = 100_000
@@ -94,13 +94,6 @@ class Data:
 def made(recipe: Recipe, data: Data) -> Array:
     """The result of a recipe, in the user's shape."""
     return as_user(recipe, computed(recipe, data))
-
-
-def remade(recipe: Recipe, data: Data, arrays: Arrays) -> Array:
-    """The result of a recipe with other numbers in some of the user's arrays, all in canonical shape."""
-    layer = data.layer
-    given = {layer.own.role[t]: layer.rotated(array) if t is W else array for t, array in arrays.items()}
-    return made(recipe, Data(layer, {**data.arrays, **given})).reshape(layer.canonical[recipe.result])
 
 
 def computed(recipe: Recipe, data: Data) -> Array:
@@ -236,9 +229,9 @@ def _flat(array: Array) -> Array:
 
 
 @lru_cache
-def spread_places(size: int) -> Array:
+def spread_places(size: int, most: int = _PROBES) -> Array:
     """Flat indices of a few elements of an array, spread evenly over it and over its rows."""
-    return np.unique((np.arange(1, _PROBES + 1) * _GOLDEN % 1 * size).astype(int))
+    return np.unique((np.arange(1, most + 1) * _GOLDEN % 1 * size).astype(int))
 
 
 def probed(recipe: Recipe, data: Data, shape: Shape, places: Array) -> Array | None:

@@ -23,7 +23,7 @@ from cnngrad.layer.expansion import OPERANDS, Expansion, Term
 from cnngrad.layer.names import Index, Names, Number
 from cnngrad.tensor import DEDO, B, O, Tensor, W, X
 
-__all__ = ["Product", "as_expansion", "products_of", "read_elements"]
+__all__ = ["Product", "as_expansion", "products_of", "read_elements", "reader_of"]
 
 # Elements with more products are not written out.
 _MOST_PRODUCTS = 500
@@ -96,34 +96,47 @@ def products_of(recipe: Recipe, index: Index) -> list[Product] | None:
         recipe: the recipe of a result in the right shape.
         index: the element's canonical index.
     """
-    layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
-    tensors = [recipe.reads[tensor].tensor for tensor in OPERANDS[result]]
-    computes = any(isinstance(edit, Mixed) for tensor in OPERANDS[result] for edit in recipe.reads[tensor].edits)
-    if not recipe.is_sum or O in tensors or computes:
+    layer, shapes = recipe.layer, recipe.layer.canonical
+    if (read := reader_of(recipe)) is None or (found := read(index))[0][1].size > _MOST_PRODUCTS:
         return None
-    # Each number is its own place in its array, counted from 1; 0 is no place.
-    given = [X, W, DEDO, *[B] * layer.has_bias]
-    role = layer.own.role
-    data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
-    number = int(traced(recipe).reshape(shapes[result])[index])
-    if not number or not recipe.factor:
-        return []
-    place = _index(number - 1, recipe.shape)
-    factors = factors_of(recipe, data)(place)
-    if factors[0].size > _MOST_PRODUCTS:
-        return None
-    together = zip(*(factor.ravel().tolist() for factor in factors), strict=True)
-    counts = Counter(sorted(places for places in together if all(places)))
+    operands, biases = ([(t, factor.tolist()) for t, factor in found if (t is B) is of_b] for of_b in (False, True))
+    counts = Counter(sorted(places for places in zip(*(factor for _, factor in operands), strict=True) if all(places)))
     products = [
         Product(
-            tuple((role[t], _index(k - 1, shapes[t])) for t, k in zip(tensors, places, strict=True)),
+            tuple((layer.own.role[t], _index(k - 1, shapes[t])) for (t, _), k in zip(operands, places, strict=True)),
             recipe.factor * count,
         )
         for places, count in counts.items()
     ]
-    if result is role[O] and layer.has_bias and (k := int(data.read(recipe, B)[place[1]])):
-        products.append(Product(((B, (k - 1,)),), recipe.factor))
-    return products
+    return products + [Product(((B, (k - 1,)),), recipe.factor) for _, factor in biases for k in factor if k]
+
+
+def reader_of(recipe: Recipe) -> Callable[[Index], list[tuple[Tensor, Array]]] | None:
+    """A function from an element's index to the factors of its products; None if a recipe adds up no products.
+
+    It gives the factors of each operand, and of b of O, if it has one: the numbers of elements of the user's arrays,
+    counted from 1; 0 stands for a zero.
+    """
+    layer, result, shapes = recipe.layer, recipe.result, recipe.layer.canonical
+    reads = [recipe.reads[tensor] for tensor in OPERANDS[result]]
+    computes = any(isinstance(edit, Mixed) for read in reads for edit in read.edits)
+    if not recipe.is_sum or computes or any(read.tensor is O for read in reads):
+        return None
+    given = [X, W, DEDO, *[B] * layer.has_bias]
+    data = Data.of(layer, {tensor: np.arange(1, prod(shapes[tensor]) + 1) for tensor in given})
+    sums, factors = traced(recipe).reshape(shapes[result]), factors_of(recipe, data)
+
+    def read(index: Index) -> list[tuple[Tensor, Array]]:
+        number = int(sums[index])
+        if not number or not recipe.factor:
+            return [(read.tensor, np.empty(0, int)) for read in reads]
+        place = _index(number - 1, recipe.shape)
+        found = [(read.tensor, factor.ravel()) for read, factor in zip(reads, factors(place), strict=True)]
+        if result is layer.own.role[O] and layer.has_bias:
+            found.append((B, data.read(recipe, B)[[place[1]]]))
+        return found
+
+    return read
 
 
 def _index(number: int, shape: Shape) -> Index:

@@ -1,7 +1,7 @@
-"""The relation between positions that some code follows.
+"""The relation between positions that a wrong backward pass follows.
 
 A right layer has input position = s*i + d*u - p along each axis, for output position i and filter position u. Wrong
-code often follows another relation of this form, which a few computations reveal.
+code often follows another relation of this form, which a few of its products reveal.
 """
 
 from collections.abc import Sequence
@@ -9,21 +9,18 @@ from math import prod
 
 import numpy as np
 
-from cnngrad.arrays import Array, Arrays
+from cnngrad.arrays import Array
 from cnngrad.causes.catalogue import exchanged
 from cnngrad.causes.evaluate import Data, made, spread_places
-from cnngrad.causes.reading import Compute
-from cnngrad.causes.recipe import right_recipe
+from cnngrad.causes.reading import reader_of
+from cnngrad.causes.recipe import Recipe, right_recipe
 from cnngrad.layer import Layer, Positions, Relation
-from cnngrad.layer.expansion import OPERANDS
-from cnngrad.tensor import DW, DX, O, Tensor
+from cnngrad.tensor import DB, B, O, Tensor, W, X
 
 __all__ = ["followed", "spoken"]
 
-# Up to this many positions of the first operand are all tried, of more only a few.
-_FEW = 24
-# Which of impulse (0), partner (1) and element of the result (2) gives the output, filter and input position.
-_ROLES = {O: (2, 0, 1), DW: (0, 2, 1), DX: (0, 1, 2)}
+# Number of elements whose products are looked at.
+_ELEMENTS = 64
 
 
 def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
@@ -41,38 +38,24 @@ def spoken(layer: Layer, relations: Sequence[Relation]) -> str:
     return exchanged(text) if layer.transposed else text
 
 
-def followed(
-    data: Data, result: Tensor, compute: Compute, claim: Array, allowed: Array | float
-) -> list[Relation] | None:
-    """The relations that some code follows, read for one filter and channel and verified on the whole claim.
+def followed(data: Data, recipe: Recipe, claim: Array, allowed: Array | float) -> list[Relation] | None:
+    """The relations that a recipe follows, read from a few of its products and verified on the whole claim.
 
     Args:
         data: the layer and its numbers.
-        result: the user's result that the code computes; dE/db follows no relation.
-        compute: computes it from the user's arrays.
-        claim: what it computed from these numbers, in the user's layout.
+        recipe: the recipe of a result in the right shape; that of dE/db follows no relation.
+        claim: what it gives for these numbers, in the user's layout.
         allowed: the allowed error of each element.
 
     Returns:
-        The relations; None if the code follows none, or if too few positions are known to determine them.
+        The relations; None if the recipe follows none, or if too few positions are known to determine them.
     """
-    role = data.layer.own.role
-    result = role[result]
-    if result not in _ROLES:
-        return None
-
-    def made_of(arrays: Arrays) -> Array:
-        return compute({role[tensor]: array for tensor, array in arrays.items()})
-
-    places = _places(data.layer, result, made_of)
-    if places is None or not len(places):
+    if recipe.result is DB or (places := _places(recipe)) is None:
         return None
     relations = []
     for number, axis in enumerate(data.layer.axes):
-        # Output position, filter position and 1; and the input position that they meet.
-        factors = np.insert(places[:, :2, number], 2, 1, axis=1)
-        inputs = places[:, 2, number]
-        relation = axis.relation
+        outputs, taps, inputs = (places[tensor][:, number] for tensor in (O, W, X))
+        factors, relation = np.column_stack([outputs, taps, np.ones_like(taps)]), axis.relation
         if (factors @ relation != inputs).any():
             # The relation is unique if the factors have full rank.
             found, _, rank, _ = np.linalg.lstsq(factors, inputs)
@@ -81,32 +64,26 @@ def followed(
             if not (is_one and relation.output and relation.filter):
                 return None
         relations.append(relation)
-    off = np.abs(claim - made(right_recipe(data.layer, result).by(relations), data).reshape(claim.shape))
+    off = np.abs(claim - made(right_recipe(data.layer, recipe.result).by(relations), data).reshape(claim.shape))
     return None if (off > allowed).any() else relations
 
 
-def _places(layer: Layer, result: Tensor, compute: Compute) -> Positions | None:
-    """The output, filter and input position of each product that the code makes, one row each; None if it reads others.
-
-    The first operand holds a single 1, the second a different number at each position, so every element of the result
-    is the number of the position that it reads. One sample, one filter and one channel take part. The numbers run from
-    2n to 3n-1 for n positions, so that no sum or multiple of them is another one.
-    """
-    first, second = OPERANDS[result]
-    shapes = layer.canonical
-    count, size = prod(shapes[first][2:]), prod(shapes[second][2:])
-    numbered = np.zeros(shapes[second])
-    numbered[0, 0] = np.arange(2 * size, 3 * size).reshape(shapes[second][2:])
-    found = []
-    for number in range(count) if count <= _FEW else spread_places(count):
-        impulse = np.zeros(shapes[first])
-        impulse[0, 0].flat[number] = 1
-        filled = compute({first: impulse, second: numbered})[0, 0]
-        read, elements = filled[filled != 0] - 2 * size, np.argwhere(filled)
-        if not np.isin(read, np.arange(size)).all():
+def _places(recipe: Recipe) -> dict[Tensor, Positions] | None:
+    """The positions of O, W and X that meet in some products of some elements, a row each; None if other arrays do."""
+    if (read := reader_of(recipe)) is None:
+        return None
+    result, shapes = recipe.result, recipe.layer.canonical
+    found: dict[Tensor, list[Positions]] = {O: [], W: [], X: []}
+    for number in spread_places(prod(shapes[result][2:]), _ELEMENTS):
+        place = tuple(map(int, np.unravel_index(number, shapes[result][2:])))
+        operands = [(t, numbers) for t, numbers in read((0, 0, *place)) if t is not B]
+        if {result.array, *(tensor.array for tensor, _ in operands)} != found.keys():
             return None
-        place = np.unravel_index(number, shapes[first][2:])
-        partners = np.transpose(np.unravel_index(read.astype(int), shapes[second][2:]))
-        three = (np.broadcast_to(place, elements.shape), partners, elements)
-        found.append(np.stack([three[role] for role in _ROLES[result]], axis=1))
-    return np.concatenate(found)
+        together = np.array([numbers for _, numbers in operands])
+        count = together.shape[1]
+        some = together[:, spread_places(count)[:count]]
+        some = some[:, some.all(axis=0)]
+        for (tensor, _), numbers in zip(operands, some, strict=True):
+            found[tensor.array].append(np.transpose(np.unravel_index(numbers - 1, shapes[tensor]))[:, 2:])
+        found[result.array].append(np.broadcast_to(place, (some.shape[1], len(place))))
+    return {tensor: np.concatenate(parts) for tensor, parts in found.items()}

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, partial, reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays, fractions, may_overflow, read_tensor, rms
 from cnngrad.causes.catalogue import products_rounded
-from cnngrad.causes.evaluate import Data, factors_of, remade, spread_places
+from cnngrad.causes.evaluate import Data, factors_of, spread_places
 from cnngrad.causes.recipe import right_recipe
 from cnngrad.causes.relation import followed, spoken
 from cnngrad.causes.search import (
@@ -150,7 +150,7 @@ class Grader:
         if found.recipe is not None:
             most = allowed(claim, np.full(claim.shape, self.sizes.max()))
             with suppress(ValueError):
-                relations = followed(self.data, result, partial(remade, found.recipe, self.data), claim, most)
+                relations = followed(self.data, found.recipe, claim, most)
         elif found.mistake is None and not is_rounded:
             wrong = report.canonical[-1].reshape(claim.shape)
             missing = alike(claim, wrong) or set_of(self.data, result, claim, wrong, allowed(claim, self.sizes))
