@@ -389,13 +389,14 @@ def test_nothing_is_requested_and_it_opens_within_a_second(tmp_path):
         address = f"--proxy-server=127.0.0.1:{proxy.server_port}"
         with a_browser(1300, 1200, address, "--proxy-bypass-list=<-loopback>", *quiet) as driver:
             for path in SAMPLES:
-                # The quickest of three counts: other programs take time, too.
-                took = []
+                # One of three times is enough: other programs take time, too.
                 for _ in range(3):
                     driver.get(written(tmp_path, path))
                     entry = "performance.getEntriesByType('navigation')[0]"
-                    took.append(driver.execute_script(f"return {entry}.loadEventEnd"))
-                assert min(took) < 1000
+                    took = driver.execute_script(f"return {entry}.loadEventEnd")
+                    if took < 1000:
+                        break
+                assert took < 1000
                 requests = driver.execute_script("return performance.getEntriesByType('resource').length")
                 assert requests == 0
             # The browser asks for things of its own; the page's own addresses would be seen here.
