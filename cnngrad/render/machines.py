@@ -110,7 +110,7 @@ def gradescope(findings: Findings, style: Style) -> str:
     """
     judged = list(_tests(findings))
     counts = Counter(test.layer for test in judged)
-    each = 1.0 if style.points is None else style.points / max(len(counts), 1)
+    each = 1.0 if style.points is None else style.points / len(counts)
     tests: list[dict[str, Any]] = [
         {
             "name": f"{test.layer}: {test.name}",
