@@ -108,7 +108,9 @@ class Telling:
         """Whether an asked cell is right in spite of a mistake, or two mistakes give the same cells."""
         data = Data.of(self.layer, dict(arrays))
         for result, ways in self.ways.items():
-            right = self._cells(result, right_recipe(self.layer, result), data)
+            recipe = right_recipe(self.layer, result)
+            data = data.knowing(recipe)
+            right = self._cells(result, recipe, data)
             seen = set[bytes]()
             for number, way in enumerate(ways):
                 cells = self._cells(result, way.recipe, data)
