@@ -64,21 +64,6 @@ def test_a_right_command_passes_and_its_output_is_not_mixed_into_ours(program, c
     assert found(capsys, "--run", command, "-x", "6x5", "-w", "3x2", "-b", "1", "--expect", "db")[0] == 1
 
 
-@pytest.fixture
-def mine(tmp_path, monkeypatch):
-    """Makes the function `mine:f` of the body of a Python function: quick to run, as one process serves all layers."""
-    monkeypatch.chdir(tmp_path)
-
-    def mine(body):
-        head = (
-            "import cnngrad\nimport numpy as np\ndef f(x, w, dedo, **o):\n    r = cnngrad.backward(x, w, dedo, **o)\n"
-        )
-        (tmp_path / "mine.py").write_text(f"{head}    {body}\n")
-        return "mine:f"
-
-    return mine
-
-
 BAD = {
     "os.kill(os.getpid(), 11)": "crash (signal 11)",
     "print('sorry', file=sys.stderr); sys.exit(3)": "exit status 3",
@@ -499,36 +484,23 @@ def test_a_layout_holds_for_a_program_too(program, capsys):
     assert findings["layers"][-1]["layer"]["shapes"]["X"] == [2, 9, 8, 4]
 
 
-def test_a_filter_layout_holds_for_a_transposed_suite(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(
-        "import cnngrad\n"
-        "def f(x, w, dedo, **o):\n"
-        "    r = cnngrad.backward(x, w, dedo, layout='nhwc', filter_layout='hwio', **o)\n"
-        "    return r.dw, r.dx, r.db\n"
-    )
-    words = ["--run", "mine:f", "--suite", "quick", "--transposed", "--layout", "nhwc", "--filter-layout", "hwio"]
+def test_a_filter_layout_holds_for_a_transposed_suite(mine, capsys):
+    command = mine("return r.dw, r.dx, r.db", layout="nhwc", filter_layout="hwio")
+    words = ["--run", command, "--suite", "quick", "--transposed", "--layout", "nhwc", "--filter-layout", "hwio"]
     assert found(capsys, *words, "--run-only", "[abc]*")[0] == 0
     code, findings, _ = found(capsys, *words, "--run-only", "channels", "-w", "3x2x4x5")
     assert (code, findings["layers"][0]["layer"]["shapes"]["W"]) == (0, [3, 2, 4, 5])
 
 
-def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(
-        "import cnngrad\n"
-        "def f(x, w, dedo, **o):\n"
-        "    r = cnngrad.backward(x, w, dedo, layout='nhwc', **o)\n"
-        "    return r.dw, r.dx, r.db\n"
-    )
-    words = ["--run", "mine:f", "--layout", "nhwc"]
+def test_a_layout_holds_for_a_function_and_where_dedo_is_missing(mine, tmp_path, capsys):
+    words = ["--run", mine("return r.dw, r.dx, r.db", layout="nhwc"), "--layout", "nhwc"]
     suite = ["--suite", "quick", "--run-only", "[abp]*"]
     assert found(capsys, *words, *suite)[0] == 0
     (tmp_path / "p.json").write_text(
         json.dumps({"X": np.ones((2, 5, 4, 3)).tolist(), "W": np.ones((2, 3, 2, 2)).tolist()})
     )
     assert found(capsys, "p.json", *words)[0] == 0
-    (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text().replace("r.dx", "-r.dx"))
+    mine("return r.dw, -r.dx, r.db", layout="nhwc")
     code, findings, _ = found(capsys, *words, *suite)
     assert (code, findings["explanation"]["mistake"]) == (1, "sign-flipped")
     assert findings["smallest"]["command"].endswith(" --layout nhwc")

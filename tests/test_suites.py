@@ -171,15 +171,8 @@ def test_flip_and_shapes_are_the_same_in_all_layers(tmp_path, monkeypatch, capsy
     assert "stride is 0" in capsys.readouterr().out
 
 
-def test_what_was_left_out_is_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(
-        "import cnngrad\n"
-        "def f(x, w, dedo, **o):\n"
-        "    r = cnngrad.backward(x, w, dedo, **o)\n"
-        "    return r.dw, r.dx, r.db\n"
-    )
-    words = ["check", "--run", "mine:f", "--suite", "quick"]
+def test_what_was_left_out_is_said(mine, capsys):
+    words = ["check", "--run", mine("return r.dw, r.dx, r.db"), "--suite", "quick"]
     assert main([*words, "--run-only", "s*"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "All 2 layers pass; padding > 0, an uneven padding, dilation > 1" in said
