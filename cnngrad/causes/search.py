@@ -237,10 +237,7 @@ class _Claim:
         self._keep_way(self.right.but(words, coded, factor=factor), off, scaled)
 
     def add(self, spare: int) -> None:
-        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor.
-
-        Of the numbers that give the claim the shortest is kept.
-        """
+        """Find the multiple of X or W, or the number, that is added to the right result, or to it times a factor."""
         result, right = self.right.result, made(self.right, self.data)
         if self.array.shape != right.shape:
             return
@@ -260,14 +257,20 @@ class _Claim:
                     rate = float(np.median(rates)) if rates.size else 0.0
                     # Less is rounding.
                     is_more = min(abs(factor) * rms(right), abs(rate) * rms(own)) > least
-                for number in (float(f"{rate:.{digits}g}") for digits in range(1, 9)) if is_more else ():
-                    words = ", ".join(filter(None, (self.factors[factor], adding(self.right, number).detail)))
-                    way = adding(self.right, number / factor).but(words, factor=factor)
-                    if fits := self.fit(way, spare=spare):
-                        # The array itself was there before.
-                        added = old_contents if abs(number) == 1 else mistake
-                        self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
-                        break
+                if is_more:
+                    self._add(mistake, partial(adding, self.right), rate, factor, spare)
+
+    def _add(self, mistake: Mistake, adding: Callable[[float], Recipe], rate: float, factor: float, spare: int) -> None:
+        """Keep the shortest number close to a rate that gives the claim, beside the right result times a factor."""
+        for digits in range(1, 9):
+            number = float(f"{rate:.{digits}g}")
+            words = ", ".join(filter(None, (self.factors[factor], adding(number).detail)))
+            way = adding(number / factor).but(words, factor=factor)
+            if fits := self.fit(way, spare=spare):
+                # The array itself was there before.
+                added = old_contents if abs(number) == 1 else mistake
+                self._keep_way(way, fits[0], added, *_OF_SIGN.get(factor, (scaled,)))
+                return
 
     def besides(self, user: Tensor) -> Found:
         """The mistakes that each give the claim but for one element, which their words name."""

@@ -11,7 +11,7 @@ import numpy as np
 from cnngrad.arrays import Array, Arrays
 from cnngrad.causes.catalogue import PLACES
 from cnngrad.causes.evaluate import Data
-from cnngrad.causes.reading import as_expansion, products_of
+from cnngrad.causes.reading import Product, as_expansion, products_of
 from cnngrad.causes.search import Diagnosis, hidden_mistakes, hidden_words
 from cnngrad.checks.comparison import counts
 from cnngrad.derivation.blocks import (
@@ -40,6 +40,8 @@ __all__ = [
 
 # Maximum number of terms written out for an element.
 _MOST_TERMS = 64
+# The rounding error allowed in a sum of products, as a fraction of the sum of their absolute values, by precision.
+_ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 # Maximum number of terms of the worst element, which stands beside its array.
 _GLANCE = 12
 # Arrays of up to this many rows are shown whole, with their wrong elements marked.
@@ -206,17 +208,20 @@ class Graded(_Judged):
         arrays = (self.analytic, self.numeric, self.wrong)
         return [layer.layouts.standard(gradient, array).reshape(layer.canonical[gradient]) for array in arrays]
 
-    def compare(self, index: Index) -> Compared:
-        """The element at a canonical index beside its right sum, and beside the sum of a known mistake."""
+    def compare(self, index: Index, products: list[Product] | None = None) -> Compared:
+        """The element at a canonical index beside its right sum, and beside the sum that gives its number.
+
+        That is a sum of the given products, or else of those of the known mistake.
+        """
         analytic, numeric, _ = self.canonical
-        values = {**self.values, self.gradient: numeric}
-        yours = analytic[index].item()
+        values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
-        products = None if self.recipe is None else products_of(self.recipe, index)
-        made = None
-        if products is not None:
-            made = as_expansion(self.layer, self.gradient, index, products, values, yours)
-        return Compared(yours, right, made)
+        if products is None and self.recipe is not None:
+            products = products_of(self.recipe, index)
+        if products is None:
+            return Compared(yours, right, None)
+        rounding = _ROUNDING.get(self.judged_as, 1e-5)
+        return Compared(yours, right, as_expansion(self.layer, self.gradient, index, products, values, yours, rounding))
 
     @cached_property
     def explained(self) -> tuple[Compared, ...]:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cnngrad.arrays import Array, Arrays
-from cnngrad.causes.reading import Product, as_expansion, read_elements
+from cnngrad.causes.reading import read_elements
 from cnngrad.causes.relation import spoken
 from cnngrad.checks.report import Compared, Graded
 from cnngrad.errors import CnngradError
-from cnngrad.layer.expansion import OPERANDS, Expander
-from cnngrad.layer.names import Index
+from cnngrad.layer.expansion import OPERANDS
 from cnngrad.programs.findings import Findings
 from cnngrad.programs.programs import Program
 from cnngrad.programs.suites import SuiteLayer, numbered
@@ -20,8 +19,6 @@ from cnngrad.tensor import B
 
 # The most runs of a program to read its products.
 _MOST_READINGS = 200
-# The rounding error allowed in a sum of products, as a fraction of the sum of their absolute values, by precision.
-_ROUNDING = {"bfloat16 values": 2**-6, "float16 values": 2**-9}
 
 
 def probe(program: Program, found: Findings, smallest: Outcome, failing: Sequence[Outcome]) -> Findings:
@@ -78,7 +75,7 @@ class _Wrong:
                     return [], f"{result.title} changes if only {tensor.title} changes, but must not depend on it."
         worst = report.worst_at
         read = read_elements(report.layer, result, self._computed, worst, _MOST_READINGS)
-        compared = {index: self._compared(index, products) for index, products in (read or {}).items()}
+        compared = {index: report.compare(index, products) for index, products in (read or {}).items()}
         if read and all(each.made is not None for each in compared.values()):
             return [compared.pop(worst), *compared.values()], ""
         titles = " and ".join(tensor.title for tensor in OPERANDS[result])
@@ -86,7 +83,7 @@ class _Wrong:
             f"{result.title} is not a sum of products of {titles} alone: the products found with a single 1 in each "
             "don't add up to your numbers."
         )
-        return [self._compared(worst, None)], note if read else ""
+        return [report.compare(worst)], note if read else ""
 
     def _computed(self, arrays: Arrays) -> Array:
         """The result with these arrays in place of the layer's, in canonical shape; a bias not among them is 0."""
@@ -101,16 +98,3 @@ class _Wrong:
         if found.ndim == len(layer.written[result]):
             found = layer.layouts.standard(result, found)
         return found.reshape(layer.canonical[result])
-
-    def _compared(self, index: Index, products: list[Product] | None) -> Compared:
-        """An element beside its right sum, with the products that the program adds up if these give its number."""
-        report = self.report
-        right = Expander(report.layer, report.values).expand(report.gradient, index)
-        yours = report.canonical[0][index].item()
-        if isinstance(right.value, int) and yours == int(yours):
-            yours = int(yours)
-        made = None
-        if products is not None:
-            rounding = _ROUNDING.get(report.judged_as, 1e-5)
-            made = as_expansion(report.layer, report.gradient, index, products, report.values, yours, rounding)
-        return Compared(yours, right, made)
