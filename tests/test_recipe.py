@@ -122,6 +122,22 @@ def test_loops_without_a_slip_give_the_right_result(case):
             np.testing.assert_array_equal(computed(framed, less), right)
 
 
+@pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
+def test_no_slip_is_tried_twice_and_none_is_right(case):
+    layer = data_of(case).layer
+    for result in (Tensor.O, Tensor.DW, Tensor.DX) if layer.mode == "zeros" else ():
+        right = right_loops(layer, result)
+        slipped = [right.lengths_slipped(), right.bounds_slipped()]
+        slipped += [right.indices_slipped(left_out=left_out) for left_out in (True, False)]
+        for slips in slipped:
+            tried = [right]
+            for words, loops in slips:
+                # A letter that is left out counts 0 times.
+                index = {axis: {letter: f for letter, f in each.items() if f} for axis, each in loops.index.items()}
+                tried.append(replace(loops, index=index))
+                assert tried[-1] not in tried[:-1], words
+
+
 def test_a_mistake_that_may_give_the_right_result_is_hidden():
     """The windows end where X ends: dE/dX with what they cover alone is right, although its padding was not cut off."""
     x, w = np.arange(1, 8).reshape(1, 7), np.array([[3, 1, 2]])

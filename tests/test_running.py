@@ -238,6 +238,18 @@ def test_nothing_stays_in_the_smallest_layer_that_the_failure_does_not_need(side
     assert all(set(array.ravel().tolist()) <= {0, 1} for array in findings.smallest.arrays.values())
 
 
+def test_output_padding_stays_no_more_than_other_padding():
+    def crashing(x, w, dedo, *, stride, **options):
+        if max(np.broadcast_to(stride, 2)) == 3:
+            raise IndexError
+        return cnngrad.backward(x, w, dedo, stride=stride, **options)
+
+    findings = cnngrad.check_function(crashing, "quick", transposed=True)
+    assert {layer.name for layer in findings.failing} == {"leftover", "all"}
+    axes = findings.smallest.layer.axes
+    assert [(axis.extra, axis.size, axis.kernel, axis.stride) for axis in axes] == [(0, 1, 1, 3), (0, 1, 1, 1)]
+
+
 @pytest.mark.usefixtures("few_smaller_layers")
 def test_what_two_failing_layers_have_in_common_is_said_and_of_one_it_is_not():
     def failing(layers):

@@ -120,7 +120,11 @@ class Loops:
 
     def lengths_slipped(self) -> Slips:
         """One length of an array replaced by another in all steps, or in one; in a frame, of X alone."""
+        seen = {frozenset(self.steps.items())}
         for words, steps in self._other_steps():
+            if (same := frozenset(steps.items())) in seen:
+                continue
+            seen.add(same)
             yield words, replace(self, steps=steps)
             if self.inside and self.result is DX:
                 yield words.replace("written", "written and cut out"), replace(self, steps=steps, reading=steps)
@@ -200,11 +204,12 @@ class Loops:
             bounds = {(1, end): "without the first", (-1, end): "one in front of the first"}
             for (start, stop), why in (bounds | {(0, value): why for value, why in ends.items()}).items():
                 what = f"the {'loop over' if isinstance(key, str) else 'test of'} the {self._key(key)}"
-                if start < stop:
+                if start < stop and (start, stop) != (first, end):
                     words = f"{what} runs from {start} to below {stop} ({why}), not from {first} to below {end}"
                     yield words, replace(self, ranges={**self.ranges, key: (start, stop)})
         every = {axis: (first, end + 1) for axis, (first, end) in self.ranges.items() if axis in self.index}
-        yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
+        if len(every) > 1:
+            yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
 
     def products_slipped(self) -> Slips:
         """Each product cut or rounded to a multiple of a power of two or ten."""
@@ -267,5 +272,5 @@ def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Lo
         strides = np.empty([layer.canonical[tensor][axis] for axis in order], np.int8).strides
         steps |= {(tensor, axis): step for axis, step in sorted(zip(order, strides, strict=True))}
         for axis, factors in enumerate(each):
-            index[tensor, axis] = {letter: f for letter, f in factors.items() if letter in ranges or not letter}
+            index[tensor, axis] = {letter: f for letter, f in factors.items() if f and (letter in ranges or not letter)}
     return Loops(layer, result, ranges, index, steps, orders, steps, inside)
