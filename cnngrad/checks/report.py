@@ -216,6 +216,8 @@ class Graded(_Judged):
         analytic, numeric, _ = self.canonical
         values, yours = {**self.values, self.gradient: numeric}, analytic[index].item()
         right = Expander(self.layer, values).expand(self.gradient, index, limit=_MOST_TERMS)
+        if isinstance(right.value, int) and float(yours).is_integer():
+            yours = int(yours)
         if products is None and self.recipe is not None:
             products = products_of(self.recipe, index)
         if products is None:
