@@ -101,6 +101,33 @@ def test_a_mistake_changes_something_and_each_change_comes_once(case):
                 assert all(relation.output and relation.filter for relation in recipe.relations), mistake.id
 
 
+WRITTEN = {
+    "one channel and filter": ((5, 6), (3, 2), {}),
+    "one filter, other padding than zeros": ((3, 5, 6), (3, 3, 2), {"padding": 1, "padding_mode": "reflect"}),
+    "one filter, one axis": ((4, 5), (4, 2), {"dims": 1}),
+    "one sample": ((3, 5, 6), (2, 3, 3, 2), {}),
+    "one sample, channels last": ((5, 6, 3), (2, 3, 3, 2), {"layout": "hwc"}),
+    "transposed, one sample": ((2, 3, 4), (2, 3, 2, 2), {"transposed": True}),
+}
+
+
+@pytest.mark.parametrize(("x", "w", "options"), WRITTEN.values(), ids=list(WRITTEN))
+def test_no_number_of_a_wrong_array_is_lost_with_the_axes_that_the_user_leaves_out(x, w, options):
+    layer = make_layer(x, w, **options)
+    generator = np.random.default_rng(0)
+    data = Data.of(
+        layer, {t: generator.integers(-9, 10, layer.canonical[t]) for t in (Tensor.X, Tensor.W, Tensor.DEDO)}
+    )
+    for mistake in CATALOGUE:
+        for result in (Tensor.O, Tensor.DW, Tensor.DX, Tensor.DB):
+            # What loops fill has the right shape.
+            for recipe in (each for each in mistake.changed(right_recipe(layer, result)) if each.loops is None):
+                whole = computed(recipe, data)
+                np.testing.assert_array_equal(
+                    made(recipe, data).ravel(), whole.ravel(), f"{mistake.id} {recipe.detail}"
+                )
+
+
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_loops_without_a_slip_give_the_right_result(case):
     data = data_of(case)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,9 +147,12 @@ def _border(axis: Axis, front: str, behind: str) -> Shape:
 
 
 def as_user(recipe: Recipe, array: Array) -> Array:
-    """A recipe's result in the user's shape: rotated back if the layer has flip, without axes that the user omits."""
+    """A recipe's result in the user's shape: rotated back if the layer has flip, without axes that the user omits.
+
+    Several filters, samples or channels stay where the right result has one without an axis.
+    """
     layer = recipe.layer
     if recipe.result is DW and array.ndim == 2 + layer.dims:
         array = layer.rotated(array)
     omitted = len(recipe.result.lead_words) - layer.lead[recipe.result]
-    return array if recipe.bare else array.reshape(array.shape[omitted:])
+    return array if recipe.bare or prod(array.shape[:omitted]) != 1 else array.reshape(array.shape[omitted:])
