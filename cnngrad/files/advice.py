@@ -47,19 +47,23 @@ def raw_advice(name: str, content: bytes) -> str | None:
 _PANDAS = 'np.save("X.npy", pandas.read_csv("FILE", sep=None, engine="python").to_numpy()), without its index'
 _BASES = 'np.save("X.npy", np.array([int(word, 16) for word in open("FILE").read().split()])), or with 8 or 2 for 16'
 _DIGITS = r"0[0-9a-f]+|[0-9]+[a-f][0-9a-f]*|[a-f][0-9a-f]*[0-9][0-9a-f]*|[01]{8,}|[a-f]{4}"
-_IN_A_BASE = rf"(?i)radix|(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b"
+# Without words of another kind.
+_IN_A_BASE = rf"(?i)radix|\A(?=[\s\S]*?(?<![\w.+'-])(?<![0-9],)(?![0-9]+e[0-9]+\b)(?:{_DIGITS})\b)[^g-wyz]*\Z"
 # What a text is that is no array of numbers, and what to do with it; the first that matches is used.
 _TEXTS = (
     (r"<repeats", "numbers that gdb repeats", "print them whole, after set print repeats 0"),
-    (r"\.\.\.|[…⋮⋯⋱]", "a shortened print-out", "print it whole, after np.set_printoptions(threshold=10**9)"),
+    (r"∂E/∂[\s\S]*…", "a table that cnngrad has cut", "let it save the numbers: -o X.npy"),
+    (r"\.\.\.|[…⋮⋯⋱]", "cut", "print it whole, in NumPy after np.set_printoptions(threshold=10**9)"),
     (r"(?i)<t[dr]\b", "a table in HTML", 'np.save("X.npy", pandas.read_html("FILE")[0].to_numpy())'),
     (r"\\begin\b|\\\\", "LaTeX", r"leave its numbers, with a comma for each & and a new line for each \\"),
     (r"opencv-matrix", "OpenCV's YAML", 'np.save("X.npy", cv2.FileStorage("FILE", 0).getNode("X").mat())'),
     (r"%%MatrixMarket", "a Matrix Market file", 'np.save("X.npy", scipy.io.mmread("FILE"))'),
     (r"# Created by Octave", "Octave's text", "leave its numbers in one line, and say --order F for its columns"),
+    (r"(?m)^\w+:[ \t]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE"))["X"])'),
     (r"(?m)\A---[ \t]*$|^[ \t]*- [^\n]*\n[ \t]*- ", "YAML", 'np.save("X.npy", yaml.safe_load(open("FILE")))'),
     (r"\A\s*[0-9a-fA-F]{7,8}[: ]", "a hexadecimal dump", "xxd -r FILE X.bin makes raw numbers of it: X.bin:f32"),
     (r"(?m)^\s*\w+([\[(][0-9, ]+[\])])+ *[:=] *[-+.0-9]", "elements with indices", "leave numbers alone, in one line"),
+    (r"sparse", "a sparse array", 'np.save("X.npy", X.to_dense()), or X.toarray() in SciPy'),
     (r"(?i)[0-9.][ij]\b", "complex numbers", 'save their real part: np.save("X.npy", X.real)'),
     (r"(?i)[\[(,\s](?:true|false)[\]),\s]", "booleans", 'save them as integers: np.save("X.npy", np.array(X, int))'),
     (r"[0-9]/+[0-9]", "fractions", 'np.save("X.npy", np.array(X.tolist(), float))'),

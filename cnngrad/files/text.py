@@ -86,9 +86,9 @@ _NAME = r"[A-Za-z_$@∂](?:[\w$.∂]|/(?=[A-Za-z∂])|::)*+(?:\[[\"']\w+[\"']\])
 # Words that stand for a number, or may be one.
 _NO_NAME = (
     r"(?!(?:(?i:nan|inf(?:inity)?|n\.?a\.?|n/a|nat|none|null|nil|nothing|missing|undef(?:ined)?|true|false|oo"
-    r"|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{4,}+|[0-9A-F]{4,}+|[abcef][a-f]);?[ \t]*+(?:\n|\Z))"
+    r"|[$@_]?[a-f]*+[0-9][0-9a-f]*+)|[0-9a-f]{3,}+|[0-9A-F]{3,}+|[abcef][a-f]);?[ \t]*+(?:\n|\Z))"
 )
-_ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w{{0,2}}|(?:(?!grad)\S)*+grad\S*+)"
+_ARRAYS_NAME = rf"{_NO_NAME}(?:[dD∂]\S{{1,8}}|[A-Za-z]\w?|(?:(?!grad)\S)*+grad\S*+)"
 _COMMENT = r"(?://[^\n]*+|/\*[^*]*+(?:\*(?!/)[^*]*+)*+\*/)"
 _SILENT = re.compile(
     rf"(\n)([ \t]*+(?:(?:#|%|//)(?=[ \t]++{_ARRAYS_NAME}:?{_END})"
@@ -96,7 +96,8 @@ _SILENT = re.compile(
     rf"|(?P<comment>{_COMMENT}"
     r"|(?:#(?=[\sa-z=!-]|\Z)(?!if|el(?:se|if)|endif|n/a|define[^\n]*\{)|%%?(?=\s|\Z))[^\n]*+)"
     r"|sep=[;,|\t](?=\n)|X [0-9x×]+ [·*] W [^\n]*|\[(?:[0-9]+,|1)\](?=[ \t]+[-+.0-9NI])|Out ?\[[0-9]+\][:=]"
-    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:)(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
+    rf"|(?:>{{1,3}}|In ?\[[0-9]+\]:|julia>|\(i?[Pp]db\))(?:(?=[ \t]*+(?:{_NAME};?{_END}|\w+ ?=|\n|\Z))"
+    rf"|[ \t]*+[\w.]++\([^\n()]*+\){_END})"
     r"|(?![^\n]*\|[ \t]*+(?:[-+.0-9]++|(?i:nan|inf))[ \t]*+\|)\|[ \t]*+(?=[^\W\d])[^\n]*\|[ \t]*+\n"
     r"[ \t]*+\|(?=[ \t:|]*+-)[ \t:|-]*+(?=\n|\Z)))"
 )
@@ -110,7 +111,7 @@ _KNOWN = re.compile(
     r"<.*|(?:new\s+)?(?:(?:np|numpy|cp|cupy|jnp|jax|torch|tf|mx|nd|onp|nn|paddle)(?:\.|::)){0,2}"
     r"(?:(?:(?:as|to)_?)?(?:array|tensor)(?:[1-5]d)?|constant|[mM]atrix"
     r"|(?:Device|ND|Float(?:32|64)|(?:Big)?(?:Ui|I)nt(?:8|16|32|64)(?:Clamped)?)?Array"
-    r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2})\("
+    r"|(?:Eager|Float|Double|Long|Int)?Tensor|Parameter|arr[123]|(?:float|u?int)[0-9]{1,2}|single|double)\("
 )
 _BESIDE = "dtype|shape|size|device|requires_grad|grad_fn|weak_type|place|stop_gradient|strides|layout|const ndim|id"
 _VALUE = r"(?:\([^()]*+\)|\[[0-9, ]*+\]|<[^<>]*+>|'[^'\n]*+'|[\w.:]*+(?:\([^()]*+\)| \(\w+\))?)"
@@ -138,7 +139,7 @@ _HEADER = re.compile(
     rf"[\n\1][ \t]*+(?![{{}}]|[\"|\[ ]*+[-+.0-9][-+.0-9eE,;|\" \t\]]*+(?:\n|\Z))"
     rf"(?:(?P<page1>, (?:, [0-9]+)+){_END}|(?P<factor>10*+(?:\.0*+)?(?:[eE][-+]?[0-9]++)?|0\.0*+1)[ \t]*+\*{_END}"
     rf"|(?:ans|val|(?P<label1>[A-Za-z][\w.]*+))?[ \t]*+[(\[](?P<page2>(?:{_AXIS},)+(?:{_AXIS})?)[)\]][ ]*={_END}"
-    rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:, [a-z]+ [0-9]+)*){_END}"
+    rf"|(?P<label2>{_NAME}) [·*] (?P<page3>[a-z]+ [0-9]+(?:(?:,| [·*]) [a-z]+ [0-9]+)*){_END}"
     rf"|Columns?[ \t]++(?P<column1>[0-9]{{1,9}})(?:[ \t]++(?:through|to|and|-)[ \t]++(?P<last1>[0-9]{{1,9}}))?:?{_END}"
     rf"|Columns (?P<column2>[0-9]{{1,9}}) to (?P<last2>[0-9]{{1,9}})(?=[ ]+[-.0-9])"
     rf"|\[,(?P<column3>[0-9]{{1,9}})\](?:[ \t]++\[,(?P<last3>[0-9]{{1,9}})\])*{_END}"
@@ -260,6 +261,10 @@ def _counting(array: Array) -> int:
     return columns - 1 if rows > 1 and _grid(array[:, :-1]) else 0
 
 
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
+
+
 def _silenced(match: re.Match[str]) -> str:
     """Blanks for what says nothing; a comment is known as such."""
     return match[1] + re.sub("[^\n\1]", "\2" if match.groupdict().get("comment") else " ", match[2])
@@ -284,13 +289,20 @@ class _Reader:
             return
         if re.match(r"\s*\[1\][^\n]*\n", text) and _VECTOR.fullmatch(self.text):
             self.text = self.vector(self.text)
+        for page in re.split(r"\n(?![ \t]*\[[0-9]++,\])", self.text) if ",]" in text else ():
+            for number, row in enumerate(re.finditer(r"\[([0-9]+),\]", page), 1):
+                if int(row[1]) != number:
+                    self.fail(self.text.index(row[0]), f"{row[0]} stands in front of row {number}")
         for character, usual in zip("−\u00a0\u202f│⎡⎢⎣⎤⎥⎦", "-  |||||||", strict=True):
             self.text = self.text.replace(character, usual)
-        for silent in (_SILENT, _TRAILING) if b"/" in raw else (_SILENT,):
+        if (begun := self.text.rfind("/*")) > self.text.rfind("*/"):
+            self.fail(begun, "a comment that does not end")
+        # Between the numbers of a line comments stand in brackets alone.
+        for silent in (_SILENT, _TRAILING) if b"/" in raw and re.search(r"[\[({]", text) else (_SILENT,):
             self.text = silent.sub(_silenced, self.text)
-        self.text = _BOXES.sub(_beside, self.text.replace("vec!", "    ").replace("&[", " ["))
+        self.text = _BOXES.sub(_beside, re.sub(r"\b(?:vec|array)!|&(?=\[)", _blank, self.text))
         if "[]" in text or "Array(" in text:
-            self.text = _AGAIN.sub(lambda found: " " * len(found[0]), self.text)
+            self.text = _AGAIN.sub(_blank, self.text)
         self.refuse(0, self.text, r"Array\(\s*+[0-9]++\s*+\)(?!\s*\[)", "{0!r} is a size, without numbers")
         found, opened = _CALL.search(self.text) if "(" in text else None, list[str]()
         while found and len(opened) < _MOST_FUNCTIONS:
@@ -300,7 +312,8 @@ class _Reader:
             found = _CALL.search(self.text, found.end(), self.text.rfind("(") + _LONGEST)
         self.called = next((name for name in opened if "int" in name.lower()), "")
         # Functions of one number alone.
-        if opened and "(" not in self.text and all(re.search(r"(?:float|int)[0-9]+\(", name) for name in opened):
+        single = re.compile(r"(?:float|int)[0-9]+\(|single|double")
+        if opened and "(" not in self.text and all(map(single.search, opened)):
             self.text = self.text.replace("\1", " ").replace(")", " ")
 
     def vector(self, text: str) -> str:
@@ -331,9 +344,12 @@ class _Reader:
         headers: list[re.Match[str] | None] = [*_HEADER.finditer(self.text)]
         bare = _HEADER.sub(lambda found: found[0][0].ljust(len(found[0])), self.text) if headers else self.text
         # The label of the array that is read, the indices of its pages, and where its parts begin, with what is said.
-        label, pages, parts = "", list[Shape](), [(0, dict[str, str]())]
+        label, pages, parts, after = "", list[Shape](), [(0, dict[str, str]())], 0
         for header in [*headers, None]:
             said, place = (_said(header), header.start()) if header else ({}, len(bare) - 1)
+            if "factor" in said and bare[after:place].strip("\2 \t\n"):
+                self.fail(place, "a factor between numbers: of those below, or of all")
+            after = header.end() if header else place
             new, page = said.pop("label", ""), said.pop("page", "")
             # MATLAB says the name twice.
             if new and new == label and not page and not bare[parts[-1][0] : place].strip():
@@ -495,8 +511,10 @@ class _Reader:
         functions = [axis for axis, kind in enumerate(opened, 1) if kind == _FUNCTION]
         if any(array.shape[axis] > 1 for axis in functions) or (functions[:1] == [1] and len(array) > 1):
             self.uneven(place, source)
-        round_ones = [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
-        array = array.squeeze((*functions, *(axis for axis in round_ones if array.shape[axis] == 1)))
+        # Nor is a list of one function.
+        around = [found.end() for found in re.finditer(rb"[\[(](?=[\1])", opened)]
+        around += [found.end() for found in re.finditer(rb"\((?=[\[{])", opened) if b",)" not in marks]
+        array = array.squeeze((*functions, *(axis for axis in around if array.shape[axis] == 1)))
         return array if array.ndim > 1 else array[None]
 
     def table(self, place: int, source: str, factor: str) -> tuple[Array, str]:
