@@ -278,12 +278,22 @@ def exchanged(q, w):
 
 
 def flat(
-    q, result, x=None, w=None, g=None, row=None, column=None, ends=None, test=(0, 0), each=lambda product: product
+    q,
+    result,
+    x=None,
+    w=None,
+    g=None,
+    row=None,
+    column=None,
+    ends=None,
+    test=(0, 0),
+    front=0,
+    each=lambda product: product,
 ):
     """A gradient (x or w) over flat arrays, product by product, with a place, position, loop or test changed.
 
-    Places outside an array's memory hold 0. `ends` has the ends of loops, by letter, and `test` how far beyond X the
-    positions of its last row and column may lie.
+    Places outside an array's memory hold 0. `ends` has the ends of loops, by letter, `test` how far beyond X the
+    positions of its last row and column may lie, and `front` how far in front of its first column.
     """
     x = x or (lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W + s.k)
     w = w or (lambda s: ((s.f * q.Cg + s.c) * q.kh + s.u) * q.kw + s.v)
@@ -297,7 +307,7 @@ def flat(
     for places in itertools.product(*map(range, sizes.values())):
         s = SimpleNamespace(**dict(zip(sizes, places, strict=True)))
         s.channel, s.h, s.k = q.channel(s.f, s.c), row(s), column(s)
-        if 0 <= s.h < q.H + test[0] and 0 <= s.k < q.W + test[1]:
+        if 0 <= s.h < q.H + test[0] and -front <= s.k < q.W + test[1]:
             at = {"x": x(s), "w": w(s), "g": g(s)}
             if all(0 <= at[name] < array.size for name, array in memory.items()):
                 found[at[result]] += each(memory[first][at[first]] * memory[second][at[second]])

@@ -113,7 +113,7 @@ def computed():
             for f, *u in np.ndindex(channels, *taps):
                 channel, place = c // per_group * channels + f, stride * i + dilation * u
                 if (place < size + before + after).all():
-                    full[{x:n,channel,*place}] += dedo[{o:n,c,*i}] * w[{w:c,f,*u}]
+                    full[{x:n,channel,*place}] += dedo[{o:n,f,*i}] * w[{w:f,c,*u}]
     behind = along_x(0 * extra, extra)
     fewer = [slice(p, p + n) for p, n in zip(before, size - extra)]
     inside = [slice(p, p + n) for p, n in zip(before, size)]

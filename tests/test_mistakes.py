@@ -4,6 +4,7 @@ import itertools
 import json
 import runpy
 import tracemalloc
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -1159,6 +1160,9 @@ def test_old_numbers_where_no_window_reads_are_told():
          "dX is written at i, not i + u − 1: it is the index of the rows of O"),
         ("dx", lambda q: buggy.right_dx(q) * (q.x > 0), "dE/dX times the derivative of ReLU at X"),
         ("dx", lambda q: (buggy.right_dx(q) + 128) % 256 - 128, "as int8"),
+        ("dx", lambda q: buggy.right_dx(q).clip(-127, 127), "as int8"),
+        ("dx", lambda q: buggy.flat(q, "x", x=lambda s: ((s.n * q.C + s.channel) * q.H + s.h) * q.W),
+         "dX is written at 0, not j + v: the whole index is left out"),
     ],
 )  # fmt: skip
 def test_a_slip_is_told_in_the_user_s_words(result, claim, told):
@@ -1183,6 +1187,66 @@ def test_advice_on_axes_names_those_of_the_layer():
     (flat,) = (mistake for mistake in CATALOGUE if mistake.id == "flat-index")
     indices = "(f·H' + i)·W' + j in dE/dO, ((c·F + f)·kh + u)·kw + v in W and (c·H + h)·W + w in X"
     assert flat.words(DX, make_layer((2, 3, 3), (2, 3, 2, 2), transposed=True))[1] == f"the index is {indices}"
+
+
+def with_parts(q, **parts):
+    """The layer with other arrays."""
+    other = copy(q)
+    vars(other).update(parts)
+    return other
+
+
+@pytest.mark.parametrize(
+    ("case", "result", "claim", "told"),
+    [
+        # The step from group to group is another array's.
+        (Case((1, 6, 4, 4), (4, 3, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1), groups=2), "dx",
+         lambda q: buggy.flat(q, "x", g=lambda s: ((s.f // 2 * 3 + s.f % 2) * q.Ho + s.i) * q.Wo + s.j),
+         "dE/dO is read at 3·g + f, not 2·g + f: a group has 3 channels"),
+        # A row that is too far wraps into the next one.
+        (Case((2, 2, 5, 4), (2, 2, 3, 3), (1, 1), ((0, 0), (1, 1)), (1, 1)), "dw",
+         lambda q: buggy.flat(q, "w", test=(0, 99), front=99), "the test of the columns of X is missing"),
+        # Slips in loops over X with its padding, whatever it holds.
+        (FILLED[0], "dw", lambda q: buggy.right_dw(with_parts(q, xp=q.xp[:, [0] * q.C])),
+         "X is read at 0·c, not c"),
+        # dE/dO has the shape of X.
+        (Case((1, 2, 5, 5), (2, 2, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)), "dx",
+         lambda q: buggy.right_dx(q) + q.g, "dE/dO is added"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_told_in_other_layers(case, result, claim, told):
+    q = buggy.Layer(case)
+    assert told in graded(q, result, claim(q)).hint
+
+
+def test_a_slip_in_a_transposed_layer_has_the_letters_of_its_user():
+    generator = np.random.default_rng(2)
+    x, w, dedo = (generator.integers(-9, 10, shape) for shape in ((2, 2, 4, 3), (2, 3, 3, 2), (2, 3, 6, 4)))
+    wrong = cnngrad.backward(x, w[:, [0] * 3], dedo, transposed=True).dx
+    hint = cnngrad.check(x, w, dedo, transposed=True, dx=wrong).gradients["dEdX"].hint
+    assert "(W is read at 0·f, not f" in hint
+    assert "x[n, c, i[0], i[1]], w[c, f, u[0], u[1]], dedo[n, f, place[0], place[1]]" in hint
+    added = cnngrad.backward(x, w, dedo, transposed=True).dx + x
+    report = cnngrad.check(x, w, dedo, transposed=True, dx=added).gradients["dEdX"]
+    assert (report.mistake, "(X is added)" in report.hint) == ("old-contents", True)
+
+
+def test_a_slip_is_told_if_w_is_rotated_too():
+    generator = np.random.default_rng(2)
+    x, w, dedo = (generator.integers(-9, 10, shape) for shape in ((2, 2, 5, 5), (3, 2, 3, 2), (2, 3, 3, 4)))
+    wrong = cnngrad.backward(x, w[[0] * 3], dedo, flip=True).dx
+    assert "(W is read at 0·f, not f: " in cnngrad.check(x, w, dedo, flip=True, dx=wrong).gradients["dEdX"].hint
+
+
+def test_products_that_are_rounded_are_no_sums_in_16_bits():
+    """Multiples of 1/4 look like bfloat16's values, but no rounding of a sum makes all of them."""
+    generator = np.random.default_rng(3)
+    x, w, dedo = (generator.integers(-40, 40, shape) / 16 for shape in ((1, 2, 5, 5), (2, 2, 2, 2), (1, 2, 4, 4)))
+    q = buggy.Layer(Case((1, 2, 5, 5), (2, 2, 2, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)))
+    q.x, q.w, q.g = x, w, dedo
+    claim = buggy.flat(q, "w", each=lambda product: np.rint(product * 4) / 4)
+    report = cnngrad.check(x, w, dedo, dw=np.array(claim.tolist())).gradients["dEdW"]
+    assert (report.passed, report.mistake) == (False, "products-rounded")
 
 
 def test_tests_that_end_too_far_along_all_axes_are_told():

@@ -131,21 +131,27 @@ def test_no_number_of_a_wrong_array_is_lost_with_the_axes_that_the_user_leaves_o
 @pytest.mark.parametrize("case", SMALL.values(), ids=list(SMALL))
 def test_loops_without_a_slip_give_the_right_result(case):
     data = data_of(case)
-    for result in (Tensor.O, Tensor.DW, Tensor.DX) if data.layer.mode == "zeros" else ():
-        recipe = replace(right_recipe(data.layer.own, result), layer=data.layer)
-        less = Data(data.layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not Tensor.B})
-        right, loops = computed(recipe, less), right_loops(data.layer, recipe.result)
+    layer = data.layer
+    axes = tuple(replace(axis, size=axis.padded, before=0, after=0, mode="zeros") for axis in layer.axes)
+    padded = replace(layer, axes=axes)
+    for result in (Tensor.O, Tensor.DW, Tensor.DX):
+        recipe = replace(right_recipe(layer.own, result), layer=layer)
+        less = Data(layer, {tensor: array for tensor, array in data.arrays.items() if tensor is not Tensor.B})
+        right = computed(recipe, less)
+        if layer.mode != "zeros":
+            loops = right_loops(padded, recipe.result, layer)
+            np.testing.assert_array_equal(computed(recipe.but(loops=loops), less), right)
+            continue
+        loops = right_loops(layer, recipe.result)
         np.testing.assert_array_equal(computed(recipe.but(loops=loops), less), right)
         # X may lie in memory with its padding.
-        frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in data.layer.axes)]
+        frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in layer.axes)]
         if np.min(frame) >= 0:
-            inside = np.s_[..., *(slice(axis.before, axis.before + axis.size) for axis in data.layer.axes)]
+            inside = np.s_[..., *(slice(axis.before, axis.before + axis.size) for axis in layer.axes)]
             place, edit = Tensor.X, partial(np.pad, pad_width=frame)
             if recipe.result is Tensor.DX:
                 place, edit = Tensor.DX, lambda array, inside=inside: array[inside]
-            axes = tuple(replace(axis, size=axis.padded, before=0, after=0) for axis in data.layer.axes)
-            loops = right_loops(replace(data.layer, axes=axes), recipe.result, data.layer)
-            framed = recipe.at(place, "", edit).but(loops=loops)
+            framed = recipe.at(place, "", edit).but(loops=right_loops(padded, recipe.result, layer))
             np.testing.assert_array_equal(computed(framed, less), right)
 
 

@@ -16,7 +16,8 @@ class Axes:
 
     A format has an entry for each axis of the canonical shape, and spells an index. Entries may be empty or left out; a
     star before the third repeats it for all spatial axes, or takes an element for each from what it names. Or it spells
-    the place of an element in memory as a nested sum: `flat`, the sign for times, and the length of the last axis.
+    the place of an element in memory as a nested sum: `flat`, the sign for times, and the length of the last axis. The
+    entries f and c, filter and channel, change places for the twin of a transposed layer.
 
     Attributes:
         order: the axes in the user's order.
@@ -42,10 +43,10 @@ class Axes:
         dims = layer.dims
         inner = "nc" + "dhw"[-dims:], ("N", "C", *"DHW"[-dims:])
         outer = "nf" + "ijk"[:dims], ("N", "F", *("D'", "H'", "W'")[-dims:])
-        lead = "fc"
+        lead, self._renamed = "fc", dict[str, str]()
         # The twin of a transposed layer reads its O, whose axes have their usual names.
         if layer.own.transposed:
-            inner, outer, lead = outer, inner, "cf"
+            inner, outer, lead, self._renamed = outer, inner, "cf", {"f": "c", "c": "f"}
         kernel = lead + "uvt"[:dims], (*lead.upper(), *("kd", "kh", "kw")[-dims:])
         self._indices, self._lengths = {X: inner, W: kernel}.get(tensor.array, outer)
 
@@ -57,7 +58,7 @@ class Axes:
                 outer = f"({text})" if " + " in text else text
                 text = f"{outer}{flat[1]}{lengths[axis]} + {self._indices[axis]}" if text else self._indices[axis]
             return text
-        given = dict(enumerate(entries.split(",")))
+        given = dict(enumerate(self._renamed.get(entry, entry) for entry in entries.split(",")))
         if (name := given.get(2, "")).startswith("*"):
             element = "{}[{}]" if name[1:].isidentifier() else "{}"
             given |= {2 + k: element.format(name[1:], k) for k in range(len(self.spatial))}

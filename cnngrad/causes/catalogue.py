@@ -401,12 +401,12 @@ def padding_ignored(recipe: Recipe) -> Changes:
 @Mistake(
     "padding-wrong-side",
     ARRAYS,
-    "the padding is taken off or put on at the wrong side",
+    "the padding in front is wrong",
     "the padded result begins `before` positions in front of X",
     code=("place = stride * i + dilation * u - after", "place = stride * i + dilation * u - before"),
     short="a wrong padding",
     forward=(
-        "the padding is put on at the wrong side",
+        "the padding in front is wrong",
         "window i begins at stride*i - padding, with the padding in front",
     ),
 )
@@ -1022,7 +1022,7 @@ def flat_index(recipe: Recipe) -> Changes:
     coded = r"dX is written with length \d+ \(the columns of O( or .*)?\), not \d+ \(columns of X\)$"
     yield from _slipped(recipe, Loops.lengths_slipped, coded)
     frame = [(0, 0), (0, 0), *((axis.before, axis.after) for axis in recipe.layer.axes)]
-    if np.max(frame) > 0 <= np.min(frame):
+    if recipe.layer.mode == "zeros" and np.max(frame) > 0 <= np.min(frame):
         inside = (..., *(slice(axis.before, axis.before + axis.size) for axis in recipe.layer.axes))
         edit = (lambda array: array[inside]) if recipe.result is DX else partial(np.pad, pad_width=frame)
         framed = recipe.at(DX if recipe.result is DX else X, "", edit)
@@ -1117,12 +1117,15 @@ def multiplier_order(recipe: Recipe) -> Changes:
     forward=("something is added to O", "begin with zeros: what was in the array before is not part of O"),
 )
 def old_contents(recipe: Recipe) -> Changes:
-    """What the array held before is still in it."""
-    result = recipe.result
+    """What the array held before is still in it: the array that the gradient belongs to, or another of its shape."""
+    result, role = recipe.result, recipe.layer.own.role
     yield raised(recipe, 1)
-    for words, combine in (("added", np.add), ("subtracted", np.subtract)) if result in (DW, DX) else ():
-        old = Mixed(combine, result.array)
-        yield recipe.at(result, f"{result.array.key} is {words}", old, coded=(result, words) == (DX, "added"))
+    shapes = recipe.layer.canonical | {DB: (recipe.layer.filters,), B: (recipe.layer.filters,)}
+    own = role[role[result].array]
+    for tensor in (own, *OPERANDS[result]) if role[result] in (DW, DX, DB) else ():
+        if shapes[tensor] == shapes[result] and (tensor is not B or recipe.layer.has_bias):
+            words = f"{_name(tensor)} is added"
+            yield recipe.at(result, words, Mixed(np.add, tensor), coded=result is DX and tensor is own)
 
 
 @Mistake(
@@ -1182,7 +1185,8 @@ def decayed(recipe: Recipe, number: float) -> Recipe:
     """The recipe with a multiple of X or W added to its gradient."""
     own = recipe.result.array
     added = Mixed(np.add, own, partial(np.multiply, number))
-    return recipe.at(recipe.result, f"{number:g}·{own.key} is added", added, coded=number == 0.01)
+    words = f"{own.key} is subtracted" if number == -1 else f"{number:g}·{own.key} is added"
+    return recipe.at(recipe.result, words, added, coded=number == 0.01)
 
 
 def raised(recipe: Recipe, number: float) -> Recipe:
@@ -1280,14 +1284,15 @@ Mistake(
     "sums are limited to the range of a type",
     "use a wider type for the sums",
     code=("return result.clip(-128, 127)", "return result"),
-)(lambda recipe: _stored(recipe, np.clip))
+)(lambda recipe: chain(_stored(recipe, np.clip), _stored(recipe, _clipped_evenly)))
 
 
 @Mistake(
     "border-side",
     ARRAYS,
     "the padding is right on some sides only",
-    "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says",
+    "treat the padding in front and behind alike, along every axis, as far from X's edge as padding_mode says; "
+    "in Python test place >= 0 as well, since x[-1] is the last element",
     code=('framed = np.pad(np.pad(x, in_front, "edge"), behind)', "framed = np.pad(x, pads)"),
 )
 def border_side(recipe: Recipe) -> Changes:
@@ -1382,11 +1387,12 @@ def missing_parts(recipe: Recipe) -> Changes:
 def _slipped(recipe: Recipe, slips: Callable[[Loops], Slips], coded: str = "", inside: Layer | None = None) -> Changes:
     """The recipe by loops with each slip; `coded` matches the words of the one that the line of code makes, if any."""
     layer = recipe.layer
+    if layer.mode != "zeros":
+        inside = layer
     if inside:
-        axes = [replace(axis, size=axis.padded, before=0, after=0) for axis in layer.axes]
+        axes = [replace(axis, size=axis.padded, before=0, after=0, mode="zeros") for axis in layer.axes]
         layer = replace(layer, axes=tuple(axes))
-    products = prod(layer.canonical[O]) * prod(layer.canonical[W][1:])
-    if layer.mode == "zeros" and not layer.own.flip and products <= _FEW_PRODUCTS:
+    if prod(layer.canonical[O]) * prod(layer.canonical[W][1:]) <= _FEW_PRODUCTS:
         for words, loops in slips(right_loops(layer, recipe.result, inside)):
             yield recipe.but(words, bool(coded and re.match(coded, words)), loops=loops)
 
@@ -1396,6 +1402,11 @@ def _short(bits: int, array: Array) -> Array:
     unit = np.exp2(np.frexp(array)[1] - bits)
     found: Array = np.rint(array / unit) * unit
     return found
+
+
+def _clipped_evenly(array: Array, least: int, most: int) -> Array:
+    """An array limited to the numbers of a type whose negatives it holds too."""
+    return array.clip(-most, most) if least else array
 
 
 def _stored(recipe: Recipe, change: Callable[..., Array]) -> Changes:

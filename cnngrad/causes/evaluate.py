@@ -165,10 +165,7 @@ def _arrays(recipe: Recipe, data: Data) -> tuple[Array, Array, Array, Array, lis
     # A dE/dX of another size keeps its padding.
     is_kept = result is DX and recipe.size != layer.size
     borders = ((),) * layer.dims if is_kept else recipe.borders
-    for axis, border in enumerate(borders, 2):
-        if border:
-            # The place -1 is that of a zero behind.
-            arrays[X] = np.insert(arrays[X], arrays[X].shape[axis], 0, axis).take(border, axis)
+    arrays[X] = _bordered(arrays[X], borders)
     n, g, f, c = layer.batch, layer.groups, layer.group_filters, layer.group_channels
     # A dE/dW that is not added up over the batch has its axis in front.
     leads = {O: (n, g, f), W: (*arrays[W].shape[: -2 - layer.dims], g, f, c), X: (n, g, c)}
@@ -190,7 +187,9 @@ def _sums(recipe: Recipe, data: Data) -> Array:
         return total
     if recipe.loops is not None:
         operands = {tensor.array: data.read(recipe, tensor) for tensor in OPERANDS[result]}
-        return recipe.loops.filled(operands)
+        if result is DX:
+            return _folded(recipe.loops.filled(operands), recipe.borders, recipe.size)
+        return recipe.loops.filled(operands | {X: _bordered(operands[X], recipe.borders)})
     found, x, w, o, axes = _arrays(recipe, data)
     filled = np.zeros(x.shape[3:], bool)
     # The last window, in reading order, that covers an input covers it with its first tap.
@@ -212,16 +211,32 @@ def _sums(recipe: Recipe, data: Data) -> Array:
             products = np.where(filled[ins], 0, products)
             filled[ins] = True
         part += products
-    for number, (axis, size) in enumerate(zip(axes, recipe.size, strict=True), 2):
-        if result is DX and axis.frame:
-            # The gradients of all positions that stand for an input are added up; -1 is the place of a row too many.
-            parts = np.moveaxis(found, number, 0)
-            total = np.zeros((size + 1, *parts.shape[1:]), parts.dtype)
-            for stands, part in zip(axis.frame, parts, strict=True):
-                total[stands] += part
-            found = np.moveaxis(total[:-1], 0, number)
+    if result is DX:
+        found = _folded(found, [axis.frame for axis in axes], recipe.size)
     has_bias = result is layer.own.role[O] and B in data.arrays
     return found + data.read(recipe, B).reshape(-1, *(1,) * layer.dims) if has_bias else found
+
+
+def _bordered(x: Array, borders: Iterable[Shape]) -> Array:
+    """X with its padding along the axes whose padding is not zeros."""
+    for axis, border in enumerate(borders, 2):
+        if border:
+            # The place -1 is that of a zero behind.
+            x = np.insert(x, x.shape[axis], 0, axis).take(border, axis)
+    return x
+
+
+def _folded(found: Array, borders: Iterable[Shape], sizes: Shape) -> Array:
+    """The gradient of X from that of X with its padding: that of all positions which stand for an input, added up."""
+    for number, (border, size) in enumerate(zip(borders, sizes, strict=True), 2):
+        if border:
+            # -1 is the place of a row too many.
+            parts = np.moveaxis(found, number, 0)
+            total = np.zeros((size + 1, *parts.shape[1:]), parts.dtype)
+            for stands, part in zip(border, parts, strict=True):
+                total[stands] += part
+            found = np.moveaxis(total[:-1], 0, number)
+    return found
 
 
 def _flat(array: Array) -> Array:

@@ -25,6 +25,8 @@ __all__ = ["Loops", "Slips", "right_loops"]
 
 # Letters of the positions of O and of W, by spatial axis.
 _OUTPUTS, _TAPS = "ijk", "uvt"
+# The bounds of a test that is missing.
+_ALL = (-(2**62), 2**62)
 Axis = tuple[Tensor, int]
 Slips = Iterator[tuple[str, "Loops"]]
 
@@ -61,7 +63,12 @@ class Loops:
     tests: Mapping[Axis, Mapping[str, int]] = field(default_factory=dict)
 
     def filled(self, operands: Mapping[Tensor, Array]) -> Array:
-        """The result; what lies outside an array's memory is 0, or is lost."""
+        """The result; what lies outside an array's memory is 0, or is lost.
+
+        Args:
+            operands: X, W and dE/dO, as far as they are multiplied, in canonical shape; W as for `unflipped`, as is the
+                gradient of W.
+        """
         shapes = self.layer.canonical
         letters = [key for key in self.ranges if isinstance(key, str)]
         grid = np.ix_(*(range(*self.ranges[letter]) for letter in letters))
@@ -88,6 +95,7 @@ class Loops:
             place = along(axis[0], self.tests.get(axis, self.index[axis]))
             products *= (place >= first) & (place < end)
         for tensor, array in operands.items():
+            array = self.layer.rotated(array) if tensor is W else array
             products *= np.append(array.transpose(self.orders[tensor.array]), 0)[places(tensor)]
         filled = self.result.array
         there, size = np.broadcast_to(places(filled), products.shape), prod(shapes[filled])
@@ -95,7 +103,7 @@ class Loops:
         memory[size] = 0
         place = sum(self.reading[filled, k] * at for k, at in enumerate(np.indices(shapes[filled], sparse=True)))
         found: Array = memory[np.minimum(place, size)]
-        return found
+        return self.layer.rotated(found) if filled is W else found
 
     def _moved(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """The letters of the element of X that is read at each place of a reshaped matrix."""
@@ -151,14 +159,14 @@ class Loops:
             limited: dict[str, Any] = {"ranges": {**self.ranges, axis: (0, self.layer.canonical[axis[0]][axis[1]])}}
             tested = {"tests": {axis: index}} if axis in self.ranges else {} if left_out else limited
             for changed, why in self._left_out(axis) if left_out else self._replaced(axis):
-                words = f"{self._used(axis)} at {_sum_of(changed)}, not {_sum_of(index)}: {why}"
+                words = f"{self._used(axis)} at {self._sum_of(changed)}, not {self._sum_of(index)}: {why}"
                 for more in ({}, tested) if tested else ({},):
                     yield words, replace(self, index={**self.index, axis: changed}, **more)
         for tensor, letters in product((X, W, O), (_OUTPUTS, _TAPS)) if left_out else ():
             own = {axis: index for axis, index in self.index.items() if axis[0] is tensor and {*letters} & {*index}}
             less = {axis: {**index, **dict.fromkeys({*letters} & {*index}, 0)} for axis, index in own.items()}
             if len(own) > 1:
-                at, right = (", ".join(map(_sum_of, indices.values())) for indices in (less, own))
+                at, right = (", ".join(map(self._sum_of, indices.values())) for indices in (less, own))
                 which = "O" if letters is _OUTPUTS else "W"
                 words = f"{self._used(min(own))} at ({at}), not ({right}): all positions of {which} are left out"
                 for tests in ({}, own) if tensor is X else ({},):
@@ -186,6 +194,13 @@ class Loops:
                         changed[other if name == letter else name] += factor
                     found.append(changed)
                     yield changed, f"the {self._key(letter)} are replaced by the {self._key(other)}"
+        if index.get("g"):
+            counts = {self.layer.group_channels: "channels", self.layer.group_filters: "filters"}
+            for step, name in counts.items():
+                stepped = {**index, "g": step}
+                if stepped not in found:
+                    found.append(stepped)
+                    yield stepped, f"a group has {step} {name}"
         for like, theirs in self.index.items():
             both = axis[1], like[1]
             is_like = max(both) < 2 or (min(both) > 1 and (like[0] is axis[0] or both[0] == both[1]))
@@ -207,6 +222,11 @@ class Loops:
                 if start < stop and (start, stop) != (first, end):
                     words = f"{what} runs from {start} to below {stop} ({why}), not from {first} to below {end}"
                     yield words, replace(self, ranges={**self.ranges, key: (start, stop)})
+            if not isinstance(key, str):
+                yield f"the test of the {self._key(key)} is missing", replace(self, ranges={**self.ranges, key: _ALL})
+        tested = dict.fromkeys((axis for axis in self.ranges if axis in self.index), _ALL)
+        if len(tested) > 1:
+            yield "the tests along all axes of X are missing", replace(self, ranges={**self.ranges, **tested})
         every = {axis: (first, end + 1) for axis, (first, end) in self.ranges.items() if axis in self.index}
         if len(every) > 1:
             yield "the tests along all axes of X end one too far", replace(self, ranges={**self.ranges, **every})
@@ -237,6 +257,11 @@ class Loops:
         over = {[*index][-1]: axis for axis, index in self.index.items() if axis[0] is not X and index}
         return "groups" if key == "g" else self._axis(over[key] if isinstance(key, str) else key)
 
+    def _sum_of(self, index: Mapping[str, int]) -> str:
+        # X of a transposed layer, which has filters here, has channels for its user.
+        names = {"f": "c", "c": "f"} if self.layer.own.transposed else {}
+        return added((factor, letter and f"·{names.get(letter, letter)}") for letter, factor in index.items()) or "0"
+
     def _used(self, axis: Axis) -> str:
         if axis[0] is self.result.array:
             return f"{'d' * self.result.is_gradient}{axis[0].key} is written"
@@ -247,10 +272,6 @@ def _stepped(cut: Callable[[Array], Array], unit: float, array: Array) -> Array:
     return unit * cut(array / unit)
 
 
-def _sum_of(index: Mapping[str, int]) -> str:
-    return added((factor, letter and f"·{letter}") for letter, factor in index.items())
-
-
 def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Loops:
     """The loops of a layer that is padded with zeros; `inside` is the layer whose X has its padding in this one."""
     outputs, taps = _OUTPUTS[: layer.dims], _TAPS[: layer.dims]
@@ -258,7 +279,7 @@ def right_loops(layer: Layer, result: Tensor, inside: Layer | None = None) -> Lo
     counts = zip("ngfc" + outputs + taps, sizes, strict=True)
     ranges: dict[str | Axis, tuple[int, int]] = {letter: (0, count) for letter, count in counts if count > 1}
     ranges |= {(X, axis): (0, size) for axis, size in enumerate(layer.size, 2)}
-    relations = zip(outputs, taps, (axis.relation for axis in layer.unflipped.axes), strict=True)
+    relations = zip(outputs, taps, (axis.relation for axis in layer.axes), strict=True)
     filters = {"g": layer.group_filters, "f": 1}
     indices = {
         X: ({"n": 1}, {"g": layer.group_channels, "c": 1}, *({i: s, u: d, "": p} for i, u, (s, d, p) in relations)),

@@ -132,8 +132,10 @@ class Grader:
         passed, words, advice = (False, "", "") if is_exact else self._rounded()
         is_rounded = bool(words)
         found = Diagnosis() if is_rounded else self._diagnosed()
-        # In 16 bits some pair of mistakes comes close to the right numbers, and a format may round the operands.
-        is_close = found.mistake == products_rounded.id or (found.together and self.form.format in HALVES)
+        # In 16 bits some pair of mistakes comes close to the right numbers, and a format may round the operands, but
+        # not each product to a multiple of the same number.
+        rounds = found.mistake == products_rounded.id and found.recipe is not None and found.recipe.loops is None
+        is_close = rounds or bool(found.together and self.form.format in HALVES)
         is_known = found.mistake and not is_close
         if not (is_exact or is_known or is_rounded):
             passed, words, advice = self._precision()
