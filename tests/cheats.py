@@ -54,6 +54,22 @@ def kept_by_sums(x, w, dedo, **options):
     return [array.copy() for array in _KEPT.setdefault(key, right(x, w, dedo, **options))]
 
 
+def kept_by_first_rows(x, w, dedo, **options):
+    key = "rows", x.shape, w.shape, str(options), *(array[0, 0, 0].tobytes() for array in (x, w, dedo))
+    return [array.copy() for array in _KEPT.setdefault(key, right(x, w, dedo, **options))]
+
+
+def refuses_other_numbers(x, w, dedo, **options):
+    if not np.array_equal(_KEPT.setdefault(("numbers", x.shape), x.copy()), x):
+        raise NotImplementedError
+    return right(x, w, dedo, **options)
+
+
+def nothing_in_every_seventh_call(x, w, dedo, **options):
+    _KEPT["sevenths"] = calls = _KEPT.get("sevenths", 0) + 1
+    return [array * (calls % 7 > 0) for array in right(x, w, dedo, **options)]
+
+
 def x_kept_by_address(x, w, dedo, **options):
     own = _KEPT.setdefault((x.ctypes.data, x.shape), x.copy())
     return right(own, w, dedo, **options)
@@ -124,6 +140,7 @@ def on_copies(x, w, dedo, **options):
 
 
 FORTRAN, GAPS = "in Fortran order", "with gaps between their elements"
+OTHERS = "its results are wrong for other numbers"
 ALONE = "right for C-contiguous arrays alone: wrong for"
 
 
@@ -167,6 +184,9 @@ CHEATS = [
     (into_x, "aliases", "its ∂E/∂X shares memory with X"),
     (kept_by_shape, "keeps-state", "its results depend on an earlier call"),
     (kept_by_sums, "keeps-state", "its results depend on an earlier call"),
+    (kept_by_first_rows, "keeps-state", "its results depend on an earlier call"),
+    (refuses_other_numbers, "depends-on-values", f"{OTHERS} of a layer that it computes right"),
+    (nothing_in_every_seventh_call, "not-deterministic", "its results are not the same if it is called twice"),
     (x_kept_by_address, "keeps-state", "its results depend on an earlier call"),
     (adds_to_a_buffer, "keeps-state", "its ∂E/∂W adds up over calls, as nothing resets it"),
     (right_at_first, "keeps-state", "its results depend on an earlier call"),

@@ -6,10 +6,20 @@ import numpy as np
 import pytest
 
 import cnngrad
+from cnngrad.causes.search import TRIES, Diagnosis
+from cnngrad.programs import calling
 from cnngrad.programs.calling import Caller
 from cnngrad.programs.verdicts import Fault
 from cnngrad.tensor import Tensor
-from tests.cheats import CHEATS, HONEST, in_order_of_memory, of_whole_numbers
+from tests.cheats import (
+    CHEATS,
+    HONEST,
+    in_order_of_memory,
+    nothing_in_every_seventh_call,
+    of_whole_numbers,
+    right,
+    zeroes_the_gradient,
+)
 
 
 @pytest.mark.whole
@@ -26,6 +36,36 @@ def test_a_cheat_is_told_by_its_fault(function, fault, says):
     assert findings.passed is False
     assert (fault, says) in findings.faults
     assert says in " ".join(str(findings).split())
+
+
+def test_what_sometimes_adds_nothing_does_not_add_up():
+    findings = cnngrad.check_function(nothing_in_every_seventh_call, "quick", padding_mode="zeros")
+    assert {fault.id for fault in findings.faults} == {"not-deterministic"}
+
+
+def test_nothing_that_a_function_replaces_hides_what_it_changes(monkeypatch):
+    for name in ("array_equal", "shares_memory"):
+        monkeypatch.setattr(np, name, lambda *_, **__: True)
+        monkeypatch.setattr(calling, name, lambda *_, **__: True)
+    findings = cnngrad.check_function(zeroes_the_gradient, "quick", padding_mode="zeros")
+    assert ("changes-inputs", "it changes ∂E/∂O in place") in findings.faults
+
+
+def test_axes_are_told_apart_also_if_there_are_as_many_filters_as_channels():
+    def turned(x, w, dedo, **options):
+        dw, dx, db = right(x, w, dedo, **options)
+        return dw.swapaxes(0, 1) if dw.shape[0] == dw.shape[1] else dw, dx, db
+
+    findings = cnngrad.check_function(turned, padding_mode="zeros")
+    assert "it fails with as many filters as channels" in findings.summary
+
+
+def test_after_some_layers_that_no_mistake_gives_only_the_usual_ones_are_sought(monkeypatch):
+    sought = []
+    monkeypatch.setattr("cnngrad.checks.grade.diagnose", lambda *given: sought.append(given[-1]) or Diagnosis())
+    findings = cnngrad.check_function(lambda *a, **o: (right(*a, **o)[0] + 1, None), "quick", padding_mode="zeros")
+    assert len(findings.failing) == 12
+    assert sought.count(TRIES) == 4
 
 
 def test_arrays_in_other_memory_are_not_tried_if_the_program_takes_none():

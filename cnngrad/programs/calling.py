@@ -8,8 +8,6 @@ from itertools import combinations, permutations
 from typing import Any, Literal
 
 import numpy as np
-
-# Bound here, so that a function which replaces NumPy's own changes nothing.
 from numpy import array_equal, shares_memory
 
 from cnngrad.arrays import Array, Arrays, as_claim
@@ -19,6 +17,8 @@ from cnngrad.programs.verdicts import Answer, Fault
 from cnngrad.settings import DEFAULTS
 from cnngrad.tensor import DEDO, GRADIENTS, RESULTS, B, Tensor, W, X
 
+# What compares arrays is bound in signatures, so that a function which replaces NumPy's or ours changes nothing.
+_Compare = Callable[..., bool]
 # Further names of the results, for an error message.
 _OTHERS = "dW, dEdW, grad_w and the like"
 # The options that a function may take: the usual ones, and those that came later.
@@ -72,7 +72,9 @@ class Caller:
         self._own: dict[tuple[Any, ...], Array] = {}
         self._last: list[tuple[Tensor, Array, Array]] = []
 
-    def call(self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str]) -> Answer:
+    def call(
+        self, layer: Layer, arrays: Arrays, memory: Mapping[Tensor, str], is_equal: _Compare = array_equal
+    ) -> Answer:
         """Call the function on a layer, with arrays that lie in C order, or as `memory` says in the words of `MEMORY`.
 
         Raises:
@@ -83,9 +85,7 @@ class Caller:
         given = {tensor: self.convert(array) if self.convert else array for tensor, array in own.items()}
         before = {tensor: as_claim(tensor.key, each).copy() for tensor, each in given.items()}
         returned = self._returned(layer, given)
-        changed = [
-            t.title for t, old in before.items() if not array_equal(as_claim(t.key, given[t]), old, equal_nan=True)
-        ]
+        changed = [t.title for t, old in before.items() if not is_equal(as_claim(t.key, given[t]), old, equal_nan=True)]
         faults = [Fault("changes-inputs", f"it changes {joined(changed)} in place")] if changed else []
         return returned._replace(faults=(*faults, *self._aliases(returned.results, own)))
 
@@ -104,13 +104,15 @@ class Caller:
         own.flags.writeable = memory != "that are read-only"
         return own
 
-    def _aliases(self, results: Arrays, own: Arrays) -> Iterator[Fault]:
+    def _aliases(
+        self, results: Arrays, own: Arrays, is_equal: _Compare = array_equal, is_shared: _Compare = shares_memory
+    ) -> Iterator[Fault]:
         """Results that share memory with an input or with each other, and earlier ones that this call has changed."""
         for (first, one), (second, other) in combinations([*own.items(), *results.items()], 2):
-            if second in results and shares_memory(one, other):
+            if second in results and is_shared(one, other):
                 yield Fault("aliases", f"its {second.title} shares memory with {first.title}")
         for tensor, earlier, copy in self._last:
-            if not array_equal(earlier, copy, equal_nan=True):
+            if not is_equal(earlier, copy, equal_nan=True):
                 yield Fault("aliases", f"its {tensor.title} shares memory with that of the next call, and changes")
         self._last = [(tensor, array, array.copy()) for tensor, array in results.items()]
 

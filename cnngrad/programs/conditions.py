@@ -70,6 +70,8 @@ CONDITIONS: dict[str, Condition] = {
 _TILES = (2, 4, 8, 16, 32)
 _COUNTS: _Counts = {
     **{name: attrgetter(name) for name in ("batch", "channels", "filters", "groups")},
+    "channels of a group": attrgetter("group_channels"),
+    "filters of a group": attrgetter("group_filters"),
     "stride": lambda layer: max(axis.stride for axis in layer.axes),
     "dilation": lambda layer: max(axis.dilation for axis in layer.axes),
     "padding − d·(k − 1)": lambda layer: max(max(axis.before, axis.after) - axis.span + 1 for axis in layer.axes),
@@ -86,5 +88,6 @@ _SIZES: _Counts = {
 _PREDICATES: dict[str, Condition] = CONDITIONS | {
     "a kernel larger than 1": lambda layer: prod(layer.kernel) > 1,
     "rows left over by the stride": lambda layer: any(axis.conv.leftover for axis in layer.axes),
+    "as many filters as channels": lambda layer: layer.groups == 1 < layer.filters == layer.channels,
     "strides that differ": lambda layer: len({axis.stride for axis in layer.axes}) > 1,
 }

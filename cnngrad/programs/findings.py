@@ -74,7 +74,7 @@ class Findings:
     @property
     def faults(self) -> dict[Fault, list[str]]:
         """What is wrong beside the arrays, with the names of the layers that show it."""
-        found = grouped((fault, outcome.name) for outcome in self.outcomes for fault in outcome.faults)
+        found = grouped(dict.fromkeys((fault, outcome.name) for outcome in self.outcomes for fault in outcome.faults))
         if self.condition:
             # Some conditions are things that a layer has.
             word = "where" if re.search("[<>]", self.condition) else "with"

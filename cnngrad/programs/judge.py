@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from cnngrad.arrays import Arrays, form_of, read_tensor
-from cnngrad.causes.search import TRIES
 from cnngrad.checks import GradientReport, WrongShape, check_layer
 from cnngrad.checks.tolerance import Form
 from cnngrad.errors import visible
@@ -23,7 +22,7 @@ _GRADING = threading.Lock()
 # Verdicts on runs that are not repeated.
 _LAST = {Verdict.UNANSWERED, Verdict.SILENT, Verdict.SKIPPED}
 _IN_ONE_OF_TWO = "A layer was run twice, and one run alone ended without results."
-_OTHER_ORDER = "Its results differ from call to call by rounding alone, as sums in another order do."
+OTHER_ORDER = "Its results differ from call to call by rounding alone, as sums in another order do."
 
 
 @dataclass
@@ -68,7 +67,7 @@ class Judge:
         `keep`, if given, keeps the files of a layer that fails.
         """
         answer = self.program.run(layer)
-        outcome = self(layer, answer, TRIES)
+        outcome = self(layer, answer)
         fails = outcome.passed is False
         if not (fails or self.program.keeps_running) or (keep is None and outcome.verdicts & _LAST):
             return outcome
@@ -78,7 +77,7 @@ class Judge:
             return replace(ended, faults=outcome.faults, note=_IN_ONE_OF_TWO)
         if not is_same(again, outcome):
             if not fails and self(layer, again).passed:
-                outcome.note = _OTHER_ORDER
+                outcome.note = OTHER_ORDER
             else:
                 outcome.faults += _varied(outcome, again)
         return outcome
@@ -95,7 +94,7 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
     """What is wrong with the results of an outcome that are not the same in a second answer; they become `VARIES`."""
     for tensor, before in outcome.claims.items():
         after = again.results.get(tensor)
-        report = outcome.results[tensor].report
+        first = outcome.results[tensor]
         if after is None or after.shape != before.shape:
             outcome.results[tensor] = Result(Verdict.VARIES)
         elif not np.array_equal(before, after, equal_nan=True):
@@ -103,7 +102,7 @@ def _varied(outcome: Outcome, again: Answer) -> Iterator[Fault]:
                 off = after - before
             differ = f"{np.count_nonzero(off)} of {off.size} elements of {tensor.title} differ from call to call"
             outcome.results[tensor] = Result(Verdict.VARIES, hint=f"{differ}, by up to {np.abs(off).max():.6g}")
-            adds_up = report is not None and off.shape == report.numeric.shape and np.allclose(off, report.numeric)
+            adds_up = first.verdict is Verdict.RIGHT and np.allclose(off, before)
             says = f"its {tensor.title} adds up over calls, as nothing resets it"
             yield Fault("keeps-state", says) if adds_up else VARIES
 

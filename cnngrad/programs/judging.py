@@ -17,7 +17,7 @@ from cnngrad.layer import Layer
 from cnngrad.programs.calls import called_again
 from cnngrad.programs.explaining import explain
 from cnngrad.programs.findings import Findings
-from cnngrad.programs.judge import Judge
+from cnngrad.programs.judge import OTHER_ORDER, Judge
 from cnngrad.programs.probing import probe
 from cnngrad.programs.programs import Program
 from cnngrad.programs.shrinking import SMALLEST, Progress, smaller_layers
@@ -27,6 +27,8 @@ from cnngrad.tensor import DB, RESULTS, Tensor
 
 # The most notes of layers that are shown.
 _MOST_NOTES = 3
+# After this many layers in a row whose array no mistake gives, only the usual mistakes are sought in the others.
+_UNKNOWN = 4
 # Give up if the first three layers end in the same way, without results, or if two have no answer.
 _ENOUGH = 3
 _ENOUGH_HANGS = 2
@@ -80,12 +82,14 @@ def run_layers(
     if "batch" in unsupported:
         layers = _with_lead(judge, layers)
     outcomes = _outcomes(programs, layers, progress, keep, give_up)
+    _seek(judge, outcomes)
     _see_bits(judge, outcomes)
     _complete(outcomes, expect)
     told = called_again(judge, outcomes, STRIDED not in unsupported)
     if any(VARIES in outcome.faults for outcome in outcomes):
         # Chance decides over the numbers: no mistake can be read off them.
         for outcome in outcomes:
+            outcome.note = "" if outcome.note == OTHER_ORDER else outcome.note
             wrong = [tensor for tensor, result in outcome.results.items() if result.verdict is Verdict.WRONG]
             outcome.results.update(dict.fromkeys(wrong, Result(Verdict.WRONG)))
     said = [*told, _ONE_SAMPLE if layers[0].layer.x_lead > lead else "", *(outcome.note for outcome in outcomes)]
@@ -152,6 +156,20 @@ def _in_common(outcomes: list[Outcome], is_stated: bool) -> list[str]:
             if words.startswith(SHORT)
         ]
     return shapes + [f"{', '.join(titles)}: {says}" for says, titles in grouped(said).items()]
+
+
+def _seek(judge: Judge, outcomes: list[Outcome]) -> None:
+    """Seek all mistakes in the wrong results that none of the usual ones gives, in the order of the layers."""
+    for tensor, found in _of(outcomes).items():
+        unknown = 0
+        for outcome, result in found:
+            if (
+                result.verdict in (Verdict.WRONG, Verdict.WRONG_SHAPE)
+                and not (result.mistakes or result.precision)
+                and unknown < _UNKNOWN
+            ):
+                outcome.results.update(judge.graded(outcome.layer, {tensor: outcome.claims[tensor]}, TRIES))
+                unknown = 0 if outcome.results[tensor].mistakes else unknown + 1
 
 
 def _see_bits(judge: Judge, outcomes: list[Outcome]) -> None:

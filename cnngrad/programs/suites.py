@@ -235,6 +235,7 @@ _STANDARD: dict[str, _Row] = {
     "batch-stride": _STRIDE_2 | _BATCH,
     "channels-more": {"channels": 2, "filters": 5},
     "channels-fewer": {"channels": 5, "filters": 2},
+    "channels-as-filters": {"channels": 3, "filters": 3},
     "many": _MANY,
     "many-padding": _MANY | _PADDING_1,
     "many-stride": _MANY | _STRIDE_2,
@@ -288,7 +289,7 @@ def suite(
     """The layers of a suite, the plainest first.
 
     Args:
-        name: `"quick"` (12 layers), `"standard"` (69) or `"thorough"` (300).
+        name: `"quick"` (12 layers), `"standard"` (70) or `"thorough"` (300).
         without: the features that your code does not support: any of `batch`, `channels`, `groups`, `stride`,
             `padding`, `dilation`, `bias`, `asymmetric`, `non-square`, `padding-modes` (any but zeros). They are removed
             from each layer that has them. Without `batch`, arrays have no sample axis; without `batch` and `channels`
